@@ -1,0 +1,108 @@
+import MarkdownIt, { type MarkdownIt as Parser, type StateInline } from 'markdown-it'
+import sanitizeHtml from 'sanitize-html'
+
+/** One more whenever the same source can give other HTML, so that stored HTML can be made again. */
+export const RENDERER_VERSION = 1
+
+const LINK_REL = 'nofollow ugc noopener noreferrer'
+const LINK_SCHEMES = ['http', 'https', 'mailto']
+const MAX_LINK_LENGTH = 2_048
+/** Quotes and lists below this level are shown as plain paragraphs: markdown-it would drop them. */
+const MAX_BLOCK_LEVEL = 20
+/** Blocks use at most 23 levels; the rest is for emphasis, whose depth markdown-it does not limit. */
+const MAX_TAG_DEPTH = 40
+const LESS_THAN = 0x3c
+
+/**
+ * No raw HTML, headings, rules, tables or images. No reference links either: 10,000 characters that
+ * use one long target a thousand times would become megabytes.
+ */
+const BLOCK_RULES = ['blockquote', 'code', 'fence', 'list', 'paragraph']
+const INLINE_RULES = [
+  'autolink',
+  'backticks',
+  'emphasis',
+  'entity',
+  'escape',
+  'link',
+  'linkify',
+  'newline',
+  'strikethrough',
+  'text',
+]
+
+/**
+ * Renders a comment: p br em strong del code pre blockquote ul ol li a, and nothing else whatever
+ * comes in. Never throws; a link to anything but an absolute http(s) or mailto URL stays text.
+ */
+export const renderMarkdown = (source: string): string =>
+  sanitizeHtml(parser.render(source), SANITIZER)
+
+/** The canonical form of a target that we link to; empty for one that we do not. */
+const linkTarget = (target: string): string => {
+  const url = target.length > MAX_LINK_LENGTH ? null : URL.parse(target)
+  if (!url || !LINK_SCHEMES.includes(url.protocol.slice(0, -1))) return ''
+  if (url.username || url.password || url.href.length > MAX_LINK_LENGTH) return ''
+  return url.href
+}
+
+const withLinkTarget = (tagName: string, { href = '' }: sanitizeHtml.Attributes) => ({
+  tagName,
+  attribs: { href: linkTarget(href), rel: LINK_REL },
+})
+
+const withStart = (tagName: string, { start = '' }: sanitizeHtml.Attributes) => ({
+  tagName,
+  attribs: /^\d{1,9}$/.test(start) ? { start } : ({} as sanitizeHtml.Attributes),
+})
+
+const SANITIZER: sanitizeHtml.IOptions = {
+  allowedTags: 'p br em strong del code pre blockquote ul ol li a'.split(' '),
+  allowedAttributes: { a: ['href', 'rel'], ol: ['start'] },
+  allowedSchemes: LINK_SCHEMES,
+  allowProtocolRelative: false,
+  disallowedTagsMode: 'discard',
+  nonTextTags: (
+    'script style textarea option iframe title ' + 'xmp listing plaintext noembed noframes noscript'
+  ).split(' '),
+  nestingLimit: MAX_TAG_DEPTH,
+  transformTags: { a: withLinkTarget, ol: withStart },
+  exclusiveFilter: ({ tag, attribs }) => (tag === 'a' && !attribs.href ? 'excludeTag' : false),
+}
+
+const createParser = (): Parser => {
+  const md = new MarkdownIt('zero', { breaks: true, linkify: true, maxNesting: 100 })
+  md.core.ruler.enable('linkify')
+  md.block.ruler.enableOnly(BLOCK_RULES)
+  md.inline.ruler.enableOnly(INLINE_RULES)
+  md.inline.ruler2.enableOnly(['balance_pairs', 'strikethrough', 'emphasis', 'fragments_join'])
+  // One more than we link to: a longer match is refused whole, never linked in part.
+  const maxLength = MAX_LINK_LENGTH + 1
+  md.linkify.set({ fuzzyLink: false, fuzzyEmail: false, fuzzyIP: false, maxLength })
+  md.linkify.add('ftp:', null).add('//', null)
+  md.normalizeLink = linkTarget
+  md.normalizeLinkText = (text) => text
+  md.validateLink = (target) => target !== ''
+  md.renderer.rules.s_open = () => '<del>'
+  md.renderer.rules.s_close = () => '</del>'
+  limitBlockLevel(md)
+  md.inline.ruler.before('autolink', 'no_link_in_link', lessThanInLink)
+  return md
+}
+
+const limitBlockLevel = (md: Parser): void => {
+  const paragraph = md.block.ruler.getRules('').at(-1)!
+  md.block.ruler.before('code', 'too_deep', (state, startLine, endLine, silent) =>
+    state.level >= MAX_BLOCK_LEVEL ? paragraph(state, startLine, endLine, silent) : false,
+  )
+}
+
+/** Inside a link's text `<` starts no other link: HTML has no links in links. */
+const lessThanInLink = (state: StateInline, silent: boolean): boolean => {
+  if (state.linkLevel === 0 || state.src.charCodeAt(state.pos) !== LESS_THAN) return false
+  if (!silent) state.pending += '<'
+  state.pos++
+  return true
+}
+
+const parser = createParser()

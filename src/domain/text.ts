@@ -1,0 +1,126 @@
+/** `problem` completes a sentence whose subject is the field: 'must be …'. */
+export type Checked<T> = { ok: true; value: T } | { ok: false; problem: string }
+
+const MAX_BODY_CODE_POINTS = 10_000
+/** 80 code points are never more than 320 bytes of UTF-8. */
+const MAX_NAME_CODE_POINTS = 80
+const MAX_TITLE_CODE_POINTS = 500
+const MAX_URL_BYTES = 2_048
+const MAX_EMAIL_BYTES = 254
+const MAX_CLUSTER_CODE_POINTS = 16
+/**
+ * One composed code point stands for at most four decomposed ones, so text longer than this times
+ * the limit stays too long when composed. Normalising 64 KiB of stacked accents costs quadratic time.
+ * Source: UAX #15, maximum expansion factors.
+ */
+const MAX_COMPOSITION_FACTOR = 4
+
+const UNNAMEABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}]/u
+/** Marks need a letter to sit on; U+2800 is the Braille pattern without dots. */
+const ONLY_INVISIBLE = /^[\p{Default_Ignorable_Code_Point}\p{M}\p{White_Space}\u2800]*$/u
+const CONTROL_OR_LINE_BREAK = /[\p{Cc}\p{Zl}\p{Zp}]/u
+const CONTROL_OR_SPACE = /[\p{Cc}\p{White_Space}\ufeff]/u
+const EMAIL_LOCAL_PART = /^[\p{L}\p{M}\p{N}!#$%&'*+/=?^_`{|}~.-]{1,64}$/u
+const EMAIL_LABEL = /^(?!-)[\p{L}\p{M}\p{N}-]{1,63}(?<!-)$/u
+const WEB_PROTOCOLS = ['http:', 'https:']
+
+const clusters = new Intl.Segmenter('en', { granularity: 'grapheme' })
+
+/** Whether Postgres keeps the string exactly: well-formed UTF-16 without U+0000. */
+export const isStorable = (s: string): boolean => s.isWellFormed() && !s.includes('\0')
+
+/** A comment's source: 1 to 10,000 code points between its outer white space; kept exactly as sent. */
+export const checkBody = (s: string): Checked<string> => {
+  if (!isStorable(s)) return refuse(NOT_STORABLE)
+  if (!isWithin(s.trim(), MAX_BODY_CODE_POINTS)) return refuse(lengthRule(MAX_BODY_CODE_POINTS))
+  return accept(s)
+}
+
+/**
+ * An author's name: NFKC without outer white space, 1 to 80 code points. Refused, never cut: control,
+ * direction, zero-width and private-use characters, names that show nothing, stacks of accents.
+ */
+export const checkName = (s: string): Checked<string> => {
+  const name = normalize(s, 'NFKC', MAX_NAME_CODE_POINTS)
+  if (!name.ok) return name
+  if (UNNAMEABLE.test(name.value)) return refuse('must not contain control or direction characters')
+  if (ONLY_INVISIBLE.test(name.value)) return refuse('must contain a visible character')
+  if (hasHugeCluster(name.value)) return refuse('must not stack so many marks on one character')
+  return name
+}
+
+/**
+ * A website: an absolute http(s) URL of at most 2,048 bytes without user or password. Kept as sent when
+ * it is canonical already (or but for the slash after the host), else in canonical form.
+ */
+export const checkUrl = (s: string): Checked<string> => {
+  if (!isStorable(s)) return refuse(NOT_STORABLE)
+  if (Buffer.byteLength(s) > MAX_URL_BYTES) return refuse(URL_TOO_LONG)
+  if (CONTROL_OR_SPACE.test(s)) return refuse('must not contain control characters or white space')
+  const url = URL.parse(s)
+  if (!url || !WEB_PROTOCOLS.includes(url.protocol))
+    return refuse('must be a full http or https URL')
+  if (url.username || url.password) return refuse('must not contain a user name or password')
+  if (url.href.length > MAX_URL_BYTES) return refuse(URL_TOO_LONG)
+  return accept(s === url.href || `${s}/` === url.href ? s : url.href)
+}
+
+/** An address of the plain form local@host.tld, at most 254 bytes; kept exactly as sent. */
+export const checkEmail = (s: string): Checked<string> => {
+  if (!isStorable(s)) return refuse(NOT_STORABLE)
+  if (Buffer.byteLength(s) > MAX_EMAIL_BYTES) return refuse('must be at most 254 bytes long')
+  return isEmailShaped(s) ? accept(s) : refuse('must be an e-mail address')
+}
+
+/** An article's title: NFC without outer white space, 1 to 500 code points on one line. */
+export const checkTitle = (s: string): Checked<string> => {
+  const title = normalize(s, 'NFC', MAX_TITLE_CODE_POINTS)
+  if (!title.ok) return title
+  if (CONTROL_OR_LINE_BREAK.test(title.value)) {
+    return refuse('must not contain control characters or line breaks')
+  }
+  return title
+}
+
+const NOT_STORABLE = 'must be well-formed text without null characters'
+const URL_TOO_LONG = 'must be at most 2,048 bytes long'
+
+const accept = (value: string): Checked<string> => ({ ok: true, value })
+const refuse = (problem: string): Checked<string> => ({ ok: false, problem })
+
+const lengthRule = (max: number): string =>
+  `must be 1 to ${max.toLocaleString('en')} characters long, outer white space not counted`
+
+const isWithin = (s: string, max: number): boolean => {
+  const count = codePoints(s)
+  return count >= 1 && count <= max
+}
+
+const codePoints = (s: string): number => Array.from(s).length
+
+/** Storable, normalised, without outer white space, and 1 to `max` code points long. */
+const normalize = (s: string, form: 'NFC' | 'NFKC', max: number): Checked<string> => {
+  if (!isStorable(s)) return refuse(NOT_STORABLE)
+  const raw = s.trim()
+  if (!isWithin(raw, max * MAX_COMPOSITION_FACTOR)) return refuse(lengthRule(max))
+  const value = raw.normalize(form).trim()
+  return isWithin(value, max) ? accept(value) : refuse(lengthRule(max))
+}
+
+const hasHugeCluster = (s: string): boolean =>
+  Array.from(clusters.segment(s)).some(
+    ({ segment }) => codePoints(segment) > MAX_CLUSTER_CODE_POINTS,
+  )
+
+const isEmailShaped = (s: string): boolean => {
+  const at = s.lastIndexOf('@')
+  const local = s.slice(0, at)
+  const labels = s.slice(at + 1).split('.')
+  return (
+    at > 0 &&
+    EMAIL_LOCAL_PART.test(local) &&
+    local.split('.').every((atom) => atom !== '') &&
+    labels.length >= 2 &&
+    labels.every((label) => EMAIL_LABEL.test(label))
+  )
+}

