@@ -1,0 +1,52 @@
+import type { Status } from './status.ts'
+
+export const ROLES = ['reader', 'contributor', 'moderator', 'owner'] as const
+
+export type Author = {
+  readonly id: number
+  readonly kind: 'guest' | 'member'
+  readonly role: (typeof ROLES)[number]
+  readonly name: string
+  readonly url: string | null
+  readonly avatarUrl: string | null
+}
+
+export const THREAD_STATES = ['open', 'closed', 'locked', 'hidden'] as const
+export type ThreadState = (typeof THREAD_STATES)[number]
+
+/** A thread as readers see it. */
+export type Thread = {
+  readonly id: number
+  readonly articleId: string
+  readonly title: string | null
+  readonly url: string | null
+  readonly state: ThreadState
+  readonly commentCount: number
+  readonly rootCount: number
+  readonly lastCommentAt: Date | null
+  readonly version: number
+}
+
+export type Comment = {
+  readonly threadId: number
+  readonly articleId: string
+  readonly id: number
+  /** 0 for a root. */
+  readonly parentId: number
+  readonly depth: number
+  readonly status: Status
+  readonly author: Author
+  readonly body: string
+  readonly bodyHtml: string
+  readonly revision: number
+  readonly createdAt: Date
+  readonly publishedAt: Date | null
+  readonly editedAt: Date | null
+  readonly score: number
+  readonly upvotes: number
+  readonly downvotes: number
+  readonly pinned: boolean
+  readonly locked: boolean
+  /** Direct replies that are shown, tombstones included. */
+  readonly replyCount: number
+}

@@ -1,0 +1,33 @@
+/**
+ * Ids as the wire shows them: opaque to callers, never changing. A comment's id names its thread
+ * too, so that finding it is one primary-key read.
+ *
+ * comment `c<thread>-<comment>` · author `a<id>` · key `k<id>` · decision `d<id>`, in base 36.
+ */
+export type CommentKey = { readonly threadId: number; readonly id: number }
+
+export const commentId = (key: CommentKey): string =>
+  `c${key.threadId.toString(36)}-${key.id.toString(36)}`
+export const authorId = (id: number): string => `a${id.toString(36)}`
+export const keyId = (id: number): string => `k${id.toString(36)}`
+export const decisionId = (id: number): string => `d${id.toString(36)}`
+
+/** Undefined for anything that `commentId` would not have written. */
+export const readCommentId = (text: string): CommentKey | undefined => {
+  const [head, tail, ...rest] = text.split('-')
+  if (rest.length > 0 || tail === undefined) return undefined
+  const threadId = readId('c', head ?? '')
+  const id = readNumber(tail)
+  return threadId === undefined || id === undefined ? undefined : { threadId, id }
+}
+
+export const readAuthorId = (text: string): number | undefined => readId('a', text)
+
+const readId = (prefix: string, text: string): number | undefined =>
+  text.startsWith(prefix) ? readNumber(text.slice(prefix.length)) : undefined
+
+const readNumber = (text: string): number | undefined => {
+  if (!/^[1-9a-z][0-9a-z]{0,10}$/.test(text)) return undefined
+  const value = Number.parseInt(text, 36)
+  return Number.isSafeInteger(value) ? value : undefined
+}
