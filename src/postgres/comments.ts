@@ -1,0 +1,193 @@
+import { sql } from 'kysely'
+import type { Comment } from '../domain/comment.ts'
+import { isShown, isVisible, type Status } from '../domain/status.ts'
+import type { Db, Tx } from './connection/db.ts'
+import { authorColumns, type CommentRow, commentColumns, toComment } from './rows.ts'
+
+export type NewComment = {
+  readonly siteId: number
+  readonly threadId: number
+  readonly parentId: number
+  readonly depth: number
+  readonly authorId: number
+  readonly status: 'approved' | 'pending'
+  readonly body: string
+  readonly bodyHtml: string
+  readonly renderer: number
+  readonly articleTitle: string | null
+  readonly articleUrl: string | null
+  readonly screening: string | null
+  readonly network: string | null
+  readonly addressHash: Buffer | null
+}
+
+const now = sql<Date>`clock_timestamp()`
+
+/** Inserts the row alone; `countReply` and the thread's counts are the caller's next statements. */
+export const insertComment = async (
+  tx: Tx,
+  comment: NewComment,
+): Promise<{ id: number; createdAt: Date; publishedAt: Date | null }> => {
+  const { rows } = await sql<{ id: number; createdAt: Date; publishedAt: Date | null }>`
+    with moment as materialized (select clock_timestamp()::timestamptz(3) as now)
+    insert into comments (site_id, thread_id, parent_id, depth, author_id, status, body, body_html,
+      renderer, article_title, article_url, screening, network, address_hash,
+      created_at, active_at, published_at)
+    select ${comment.siteId}, ${comment.threadId}, ${comment.parentId}, ${comment.depth},
+      ${comment.authorId}, ${comment.status}::comment_status, ${comment.body}, ${comment.bodyHtml},
+      ${comment.renderer}, ${comment.articleTitle}, ${comment.articleUrl},
+      ${comment.screening}::jsonb, ${comment.network}, ${comment.addressHash}::bytea,
+      now, now, case when ${isVisible(comment.status)} then now end
+    from moment
+    returning id, created_at, published_at`.execute(tx)
+  return rows[0]!
+}
+
+/** A comment as a writer needs it, whatever its status. */
+export type CommentForWrite = Comment & {
+  readonly articleTitle: string | null
+  readonly articleUrl: string | null
+  /** The database's time of reading. */
+  readonly readAt: Date
+}
+
+/** Locks the row until the transaction ends. */
+export const findCommentForWrite = async (
+  tx: Tx,
+  at: { siteId: number; threadId: number; id: number },
+): Promise<CommentForWrite | undefined> => {
+  const { rows } = await sql<
+    CommentRow & Omit<CommentForWrite, keyof CommentRow> & { articleId: string }
+  >`
+    select ${commentColumns}, c.article_title, c.article_url, clock_timestamp() as read_at,
+      t.article_id, ${authorColumns}
+    from comments c
+    join threads t on t.site_id = c.site_id and t.id = c.thread_id
+    join authors a on a.site_id = c.site_id and a.id = c.author_id
+    where c.site_id = ${at.siteId} and c.thread_id = ${at.threadId} and c.id = ${at.id}
+    for no key update of c`.execute(tx)
+  return rows[0] && toComment(rows[0], rows[0].articleId)
+}
+
+/** The comment to reply to, if a reader can see it. */
+export const findParent = (tx: Tx, at: { siteId: number; threadId: number; id: number }) =>
+  tx
+    .selectFrom('comments')
+    .select(['id', 'depth', 'locked'])
+    .where('siteId', '=', at.siteId)
+    .where('threadId', '=', at.threadId)
+    .where('id', '=', at.id)
+    .where('status', '=', 'approved')
+    .executeTakeFirst()
+
+/**
+ * Gives one comment another status; nothing else follows from it here.
+ * @returns false when it no longer had the status `from`
+ */
+export const moveComment = async (
+  tx: Tx,
+  at: { siteId: number; threadId: number; id: number },
+  move: { from: Status; to: Status },
+): Promise<boolean> => {
+  const moved = await tx
+    .updateTable('comments')
+    .set({
+      status: move.to,
+      ...(isVisible(move.to) && { publishedAt: sql<Date>`coalesce(published_at, ${now})` }),
+    })
+    .where('siteId', '=', at.siteId)
+    .where('threadId', '=', at.threadId)
+    .where('id', '=', at.id)
+    .where('status', '=', move.from)
+    .returning('id')
+    .execute()
+  return moved.length === 1
+}
+
+/**
+ * A comment's place in the tree appeared (+1) or went (-1): counts it with its parent, and where
+ * that makes a tombstone appear or vanish, with the tombstone's parent, and so on. Rows are taken
+ * in descending order of id, as every writer does.
+ */
+export const countReply = async (
+  tx: Tx,
+  siteId: number,
+  child: { threadId: number; parentId: number; createdAt: Date },
+  by: 1 | -1,
+): Promise<void> => {
+  if (child.parentId === 0) return
+  const activeAt =
+    by === 1
+      ? sql<Date>`greatest(active_at, ${child.createdAt})`
+      : sql<Date>`greatest(created_at, (select max(r.created_at) from comments r
+          where r.site_id = ${siteId} and r.thread_id = ${child.threadId}
+            and r.parent_id = ${child.parentId} and r.shown))`
+  const parent = await tx
+    .updateTable('comments')
+    .set({ replyCount: sql`reply_count + ${by}`, activeAt })
+    .where('siteId', '=', siteId)
+    .where('threadId', '=', child.threadId)
+    .where('id', '=', child.parentId)
+    .returning(['threadId', 'parentId', 'status', 'replyCount', 'createdAt'])
+    .executeTakeFirstOrThrow()
+  const wasShown = isShown({ status: parent.status, replyCount: parent.replyCount - by })
+  if (isShown(parent) !== wasShown) await countReply(tx, siteId, parent, by)
+}
+
+/** Replaces the text and keeps the old one. @returns the comment's new revision and time */
+export const reviseComment = async (
+  tx: Tx,
+  siteId: number,
+  comment: Comment,
+  edit: {
+    body: string
+    bodyHtml: string
+    renderer: number
+    screening: string | undefined
+    by: string
+  },
+): Promise<{ revision: number; editedAt: Date }> => {
+  const { threadId, id, revision, body, bodyHtml } = comment
+  await tx
+    .insertInto('commentRevisions')
+    .values({
+      siteId,
+      commentId: id,
+      revision,
+      body,
+      bodyHtml,
+      replacedAt: now,
+      replacedBy: edit.by,
+    })
+    .execute()
+  const row = await tx
+    .updateTable('comments')
+    .set({
+      body: edit.body,
+      bodyHtml: edit.bodyHtml,
+      renderer: edit.renderer,
+      ...(edit.screening !== undefined && { screening: edit.screening }),
+      revision: revision + 1,
+      editedAt: now,
+    })
+    .where('siteId', '=', siteId)
+    .where('threadId', '=', threadId)
+    .where('id', '=', id)
+    .returning(['revision', 'editedAt'])
+    .executeTakeFirstOrThrow()
+  return { revision: row.revision, editedAt: row.editedAt! }
+}
+
+/** Any comment of the site, whatever its status: for its author and for moderators. */
+export const findComment = async (
+  db: Db,
+  at: { siteId: number; threadId: number; id: number },
+): Promise<Comment | undefined> => {
+  const { rows } = await sql<CommentRow & { articleId: string }>`
+    select ${commentColumns}, t.article_id, ${authorColumns}
+    from comments c
+    join threads t on t.site_id = c.site_id and t.id = c.thread_id
+    join authors a on a.site_id = c.site_id and a.id = c.author_id
+    where c.site_id = ${at.siteId} and c.thread_id = ${at.threadId} and c.id = ${at.id}`.execute(db)
+  return rows[0] && toComment(rows[0], rows[0].articleId)
+}

@@ -1,0 +1,43 @@
+import pg from 'pg'
+import { Refusal } from '../../domain/refusal.ts'
+
+/** Deadlock or serialisation failure: nobody's fault, and gone when tried again. */
+export const isRetryable = (error: unknown): boolean =>
+  error instanceof pg.DatabaseError && (error.code === '40P01' || error.code === '40001')
+
+/** SQLSTATE classes that mean Postgres is away, full, shutting down, or out of time. */
+const AWAY = /^(08|53|57P0|57014|55P03|25P03|25006|58)/
+/** What user data can cause: characters and numbers that Postgres does not take. */
+const BAD_DATA = new Set(['22021', '22P05', '22003', '22P02', '22001', '22008', '54000'])
+
+/** What a failed query means to a caller. A refusal stays what it is; a bug stays a bug. */
+export const translateFault = (error: unknown): unknown => {
+  if (error instanceof Refusal) return error
+  if (error instanceof pg.DatabaseError) {
+    const code = error.code ?? ''
+    if (BAD_DATA.has(code)) return new Refusal('invalid_request', {}, { cause: error })
+    if (AWAY.test(code) || isRetryable(error)) return unavailable(error)
+    return error
+  }
+  return isConnectionFault(error) ? unavailable(error) : error
+}
+
+const unavailable = (cause: unknown) => new Refusal('unavailable', {}, { cause })
+
+const CONNECTION_MESSAGES = [
+  'timeout expired',
+  'timeout exceeded when trying to connect',
+  'Query read timeout',
+  'Connection terminated',
+  'connection error and is not queryable',
+  'Cannot use a pool after calling end',
+  'Client was closed',
+]
+
+/** pg reports a lost or refused connection as a plain Error, some with a system code. */
+const isConnectionFault = (error: unknown): boolean => {
+  if (!(error instanceof Error)) return false
+  const { code } = error as NodeJS.ErrnoException
+  if (code && /^(ECONN|EPIPE|ETIMEDOUT|EHOST|ENET|ENOTFOUND|EAI_)/.test(code)) return true
+  return CONNECTION_MESSAGES.some((message) => error.message.includes(message))
+}

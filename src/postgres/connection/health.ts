@@ -1,0 +1,22 @@
+import { sql } from 'kysely'
+import type { Db } from './db.ts'
+import { listMigrations } from './migrate.ts'
+
+const DURABLE = ['fsync', 'full_page_writes', 'synchronous_commit']
+
+export type PostgresHealth = { readonly missingMigrations: string[]; readonly notDurable: string[] }
+
+/**
+ * What keeps this database from being ready, and what keeps a 2xx from being a promise. Throws when
+ * Postgres does not answer.
+ */
+export const checkPostgres = async (db: Db): Promise<PostgresHealth> => {
+  const { rows: settings } = await sql<{ name: string }>`
+    select name from pg_settings where name = any(${DURABLE}) and setting = 'off'`.execute(db)
+  const { rows: applied } = await sql<{ name: string }>`select name from migrations`.execute(db)
+  const known = new Set(applied.map(({ name }) => name))
+  return {
+    missingMigrations: (await listMigrations()).filter((name) => !known.has(name)),
+    notDurable: settings.map(({ name }) => name),
+  }
+}

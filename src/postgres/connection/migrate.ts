@@ -1,0 +1,60 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import pg from 'pg'
+
+const FOLDER = join(import.meta.dirname, '../../../migrations')
+
+/** One number for every Afterword that might migrate this database. */
+const LOCK = 4_277_009_102
+const CREATE_TABLE = `
+  create table if not exists migrations (
+    name text primary key,
+    applied_at timestamptz not null default now()
+  )`
+
+/**
+ * Applies what `migrations/` holds and the database lacks, in order of name, each file in its own
+ * transaction. Of several servers that migrate at once one applies and the others wait. A database
+ * that has migrations which this version does not know was migrated by a newer one, and is left as
+ * it is: old code runs on a new schema during a deploy.
+ * @returns the names of the files that were applied
+ */
+export const migrate = async (options: { url: string; folder?: string }): Promise<string[]> => {
+  const folder = options.folder ?? FOLDER
+  const client = new pg.Client({ connectionString: options.url, connectionTimeoutMillis: 5_000 })
+  client.on('error', () => {})
+  await client.connect()
+  try {
+    await client.query(`select pg_advisory_lock(${LOCK})`)
+    await client.query(CREATE_TABLE)
+    const applied: string[] = []
+    for (const name of await listMissing(client, folder)) {
+      await apply(client, name, await readFile(join(folder, name), 'utf8'))
+      applied.push(name)
+    }
+    return applied
+  } finally {
+    await client.end()
+  }
+}
+
+export const listMigrations = async (folder = FOLDER): Promise<string[]> =>
+  (await readdir(folder)).filter((name) => name.endsWith('.sql')).sort()
+
+const listMissing = async (client: pg.Client, folder: string): Promise<string[]> => {
+  const { rows } = await client.query<{ name: string }>('select name from migrations')
+  const known = new Set(rows.map((row) => row.name))
+  return (await listMigrations(folder)).filter((name) => !known.has(name))
+}
+
+const apply = async (client: pg.Client, name: string, statements: string): Promise<void> => {
+  try {
+    await client.query('begin')
+    await client.query("set local lock_timeout = '5s'")
+    await client.query(statements)
+    await client.query('insert into migrations (name) values ($1)', [name])
+    await client.query('commit')
+  } catch (error) {
+    throw new Error(`migration ${name} failed`, { cause: error })
+  }
+}

@@ -1,0 +1,46 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { sql } from 'kysely'
+import type { Db, Tx } from './db.ts'
+import { isRetryable, translateFault } from './faults.ts'
+
+const ATTEMPTS = 3
+const JITTER_MS = 20
+
+/**
+ * Runs one use case in one transaction; after a deadlock or serialisation failure the whole of it
+ * again. Refuses with `unavailable` when Postgres is away: the outcome of the commit may then be
+ * unknown.
+ */
+export const inTransaction = async <T>(db: Db, act: (tx: Tx) => Promise<T>): Promise<T> => {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await db.transaction().execute(act)
+    } catch (error) {
+      if (!isRetryable(error) || attempt === ATTEMPTS) throw translateFault(error)
+      await sleep(Math.random() * JITTER_MS * attempt)
+    }
+  }
+}
+
+/** Runs a query outside a transaction, with the same translation of faults. */
+export const asking = async <T>(query: Promise<T>): Promise<T> => {
+  try {
+    return await query
+  } catch (error) {
+    throw translateFault(error)
+  }
+}
+
+/**
+ * Holds the thread until the transaction ends. Writers that can only add share it; whoever hides
+ * something or takes a subtree has it alone from the start, because an upgrade deadlocks. It is a
+ * statement of its own: what is visible must be read by a later one, in a newer snapshot.
+ */
+export const lockThread = async (
+  tx: Tx,
+  threadId: number,
+  mode: 'shared' | 'alone',
+): Promise<void> => {
+  const lock = sql.ref(mode === 'shared' ? 'pg_advisory_xact_lock_shared' : 'pg_advisory_xact_lock')
+  await sql`select ${lock}(${threadId}::bigint)`.execute(tx)
+}

@@ -1,0 +1,129 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Home, openHome } from './folder.ts'
+import { FolderTaken, isGone, type Lock, takeLock } from './lock.ts'
+import { findServer, stopServer } from './process.ts'
+import { findOrStartServer } from './server.ts'
+
+export type Embedded = { readonly url: string; close: () => Promise<void> }
+
+type Log = {
+  info: (fields: object, message: string) => void
+  warn: (fields: object, message: string) => void
+}
+
+/** One data folder in use: the lock comes and goes with the server that holds it. */
+type Watch = {
+  readonly home: Home
+  readonly dataDir: string
+  readonly settings: Readonly<Record<string, string>>
+  readonly log: Log
+  readonly signal: AbortSignal
+  port: number | undefined
+  lock: Lock | undefined
+}
+
+const ACQUIRE_MS = 30_000
+const PAUSE_MS = 50
+const RESTART_PAUSE_MS = 2000
+
+/**
+ * Starts or attaches to the Postgres of one data folder and keeps it running until `close`.
+ * `dataDir` is absolute; `mayRelocate` says that nobody chose it, so that the data may go elsewhere
+ * when root starts the service and the user of Postgres cannot enter it. Throws when another
+ * service uses the folder.
+ */
+export const openEmbedded = async (options: {
+  dataDir: string
+  mayRelocate: boolean
+  settings?: Readonly<Record<string, string>>
+  log: Log
+}): Promise<Embedded> => {
+  const { dataDir, settings = {}, log } = options
+  const home = await openHome({ ...options, sync: settings.fsync !== 'off' })
+  const stop = new AbortController()
+  const { signal } = stop
+  const watch: Watch = { home, dataDir, settings, log, signal, port: undefined, lock: undefined }
+  watch.lock = await acquire(watch)
+  const { pid, port } = watch.lock.server
+  watch.port = port
+  log.info({ dataDir, pid, port }, `embedded Postgres ${pid} answers on 127.0.0.1:${port}`)
+  const supervision = supervise(watch)
+  let closed: Promise<void> | undefined
+  const close = (): Promise<void> => {
+    stop.abort()
+    closed ??= shutDown(watch, supervision)
+    return closed
+  }
+  const url = `postgres://afterword:${home.password}@127.0.0.1:${port}/afterword?sslmode=disable`
+  return { url, close }
+}
+
+/** Finds or starts the server and takes its lock; again while the server goes away in between. */
+const acquire = async (watch: Watch): Promise<Lock> => {
+  const { home, dataDir, port, signal } = watch
+  const begun = Date.now()
+  for (;;) {
+    const server = await findOrStartServer(home, watch, signal)
+    try {
+      const lock = await takeLock(home, server, dataDir)
+      if (port === undefined || port === server.port) return lock
+      await release(lock, home)
+    } catch (error) {
+      if (!isGone(error) || Date.now() - begun > ACQUIRE_MS) {
+        if (server.isOurs && !(error instanceof FolderTaken))
+          await stopServer(server.pid, home.folder)
+        throw error
+      }
+    }
+    await sleep(PAUSE_MS)
+  }
+}
+
+/** The server goes first: who waits for the lock must not get it from a server that is leaving. */
+const release = async (lock: Lock, home: Home): Promise<void> => {
+  await stopServer(lock.server.pid, home.folder)
+  await lock.client.end()
+}
+
+/** Brings the server back on its port whenever it goes away. */
+const supervise = async (watch: Watch): Promise<void> => {
+  const { dataDir, log, signal } = watch
+  while (!signal.aborted) {
+    await watch.lock?.ended
+    if (signal.aborted) return
+    watch.lock = undefined
+    log.warn({ dataDir }, `embedded Postgres on ${dataDir} went away: starting it again`)
+    watch.lock = await reacquire(watch)
+    if (watch.lock) {
+      const { pid, port } = watch.lock.server
+      log.warn({ dataDir, pid, port }, `embedded Postgres ${pid} answers again`)
+    }
+  }
+}
+
+const reacquire = async (watch: Watch): Promise<Lock | undefined> => {
+  const { dataDir, log, signal } = watch
+  for (let pause = PAUSE_MS; !signal.aborted; pause = Math.min(pause * 2, RESTART_PAUSE_MS)) {
+    try {
+      return await acquire(watch)
+    } catch (error) {
+      if (signal.aborted) return undefined
+      log.warn({ dataDir, error }, `embedded Postgres on ${dataDir} does not come back yet`)
+    }
+    await sleep(pause, undefined, { signal }).catch(() => {})
+  }
+  return undefined
+}
+
+const shutDown = async (watch: Watch, supervision: Promise<void>): Promise<void> => {
+  if (!watch.lock) await supervision
+  const lock = watch.lock ?? (await lockRunning(watch))
+  if (lock) await release(lock, watch.home)
+  await supervision
+}
+
+/** A server that supervision left without a lock is ours to stop, unless another service has it. */
+const lockRunning = async ({ home, dataDir }: Watch): Promise<Lock | undefined> => {
+  const server = findServer(home.folder)
+  return server && takeLock(home, server, dataDir).catch(() => undefined)
+}

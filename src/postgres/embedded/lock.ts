@@ -1,0 +1,77 @@
+import pg from 'pg'
+import type { Home } from './folder.ts'
+import type { Server } from './process.ts'
+
+/** Holding it means: this service, and no other, uses the server. */
+export type Lock = {
+  readonly server: Server
+  readonly client: pg.Client
+  /** Settles when the connection ends, and the lock with it. */
+  readonly ended: Promise<void>
+}
+
+/** Any constant will do; it locks in the database `postgres`, where nothing else does. */
+const LOCK_KEY = 2_718_281_828
+/** A service that was killed a moment ago leaves its lock to the kernel and the server to end. */
+const LOCK_WAIT_MS = 1000
+const CONNECT_MS = 5000
+
+const LOCK_NOT_AVAILABLE = '55P03'
+const INVALID_PASSWORD = '28P01'
+/** Refused, reset, shut down, crashed, starting up. */
+const GONE: ReadonlySet<unknown> = new Set(
+  'ECONNREFUSED ECONNRESET EPIPE 57P01 57P02 57P03'.split(' '),
+)
+
+/** Thrown when a service on this folder holds the lock. */
+export class FolderTaken extends Error {}
+
+/** Takes the lock of a server and makes sure that its database `afterword` exists. */
+export const takeLock = async (home: Home, server: Server, dataDir: string): Promise<Lock> => {
+  const client = createClient(home, server)
+  const ended = new Promise<void>((resolve) => client.once('end', () => resolve()))
+  client.on('error', () => {})
+  try {
+    await client.connect()
+    await client.query(`set lock_timeout = ${LOCK_WAIT_MS}`)
+    await client.query('select pg_advisory_lock($1)', [LOCK_KEY])
+    await ensureDatabase(client)
+    return { server, client, ended }
+  } catch (error) {
+    client.end().catch(() => {})
+    throw explain(error, home, dataDir)
+  }
+}
+
+/** Whether an error says that the server went away, so that finding or starting it again helps. */
+export const isGone = (error: unknown): boolean => {
+  const { code, message } = error as { code?: unknown; message?: string }
+  return GONE.has(code) || /terminated|timeout expired/.test(message ?? '')
+}
+
+const createClient = (home: Home, server: Server): pg.Client =>
+  new pg.Client({
+    host: '127.0.0.1',
+    port: server.port,
+    user: 'afterword',
+    password: home.password,
+    database: 'postgres',
+    ssl: false,
+    application_name: 'afterword lock',
+    connectionTimeoutMillis: CONNECT_MS,
+  })
+
+const ensureDatabase = async (client: pg.Client): Promise<void> => {
+  const found = await client.query("select from pg_database where datname = 'afterword'")
+  if (found.rowCount === 0) await client.query('create database afterword')
+}
+
+const explain = (error: unknown, home: Home, dataDir: string): unknown => {
+  const code = (error as { code?: unknown }).code
+  if (code === LOCK_NOT_AVAILABLE) {
+    return new FolderTaken(`another Afterword already runs on ${dataDir}`, { cause: error })
+  }
+  if (code !== INVALID_PASSWORD) return error
+  const message = `${home.passwordFile} does not open the data in ${home.folder}: bring the file back`
+  return new Error(message, { cause: error })
+}

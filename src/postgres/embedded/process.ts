@@ -1,0 +1,87 @@
+import { execFileSync } from 'node:child_process'
+import { readFileSync, rmSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import process from 'node:process'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+/** `status` is what Postgres writes: starting, ready, stopping. */
+export type Server = { readonly pid: number; readonly port: number; readonly status: string }
+
+const POLL_MS = 10
+const FAST_STOP_MS = 15_000
+const STOP_MS = 20_000
+
+/** The server that runs on a data folder now, if any: read from its postmaster.pid. */
+export const findServer = (folder: string): Server | undefined => {
+  const [pid, , , port, , , , status] = readPidFile(folder)
+  if (!serves(Number(pid), folder)) return undefined
+  return { pid: Number(pid), port: Number(port), status: status?.trim() || 'starting' }
+}
+
+/** Fast shutdown: open transactions roll back, the rest goes to disk. */
+export const stopServer = async (pid: number, folder: string): Promise<void> => {
+  const begun = Date.now()
+  let sent: NodeJS.Signals | undefined
+  while (serves(pid, folder)) {
+    const waited = Date.now() - begun
+    if (waited > STOP_MS) throw new Error(`Postgres ${pid} on ${folder} does not stop`)
+    const next = waited > FAST_STOP_MS ? 'SIGQUIT' : 'SIGINT'
+    if (next !== sent) sendSignal(pid, next)
+    sent = next
+    await sleep(POLL_MS)
+  }
+}
+
+/**
+ * Postgres refuses to start while the process id in postmaster.pid is alive, whoever has it by now:
+ * a stranger, or a dead server that nobody waited for. Backends left of that server are no danger:
+ * their shared memory refuses a new one as well.
+ */
+export const clearStrangersPid = (folder: string): void => {
+  const pid = Number(readPidFile(folder)[0])
+  if (isAlive(pid) && !serves(pid, folder)) rmSync(join(folder, 'postmaster.pid'), { force: true })
+}
+
+/** True for a process of another user too. */
+export const isAlive = (pid: number): boolean => {
+  try {
+    return pid > 0 && process.kill(pid, 0)
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}
+
+const readPidFile = (folder: string): string[] => {
+  try {
+    return readFileSync(join(folder, 'postmaster.pid'), 'utf8').split('\n')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+    throw error
+  }
+}
+
+/** Whether a process is the Postgres of this folder, and not a later one with the same id. */
+const serves = (pid: number, folder: string): boolean => {
+  const [program = '', ...args] = pid > 0 ? readCommand(pid) : []
+  return basename(program).startsWith('postgres') && args.includes(folder)
+}
+
+/** Empty for a process that is gone, or dead and not yet waited for. */
+const readCommand = (pid: number): string[] => {
+  try {
+    if (process.platform === 'linux')
+      return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
+    const args = ['-ww', '-o', 'command=', '-p', String(pid)]
+    return execFileSync('ps', args, { encoding: 'utf8' }).trim().split(' ')
+  } catch {
+    return []
+  }
+}
+
+const sendSignal = (pid: number, signal: NodeJS.Signals): void => {
+  try {
+    process.kill(pid, signal)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
+}

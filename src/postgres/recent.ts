@@ -1,0 +1,112 @@
+import { type RawBuilder, sql } from 'kysely'
+import type { Comment, Thread } from '../domain/comment.ts'
+import type { Position } from '../domain/sort.ts'
+import type { Db } from './connection/db.ts'
+import {
+  authorColumns,
+  type CommentRow,
+  commentColumns,
+  threadColumns,
+  threadIsVisible,
+  toComment,
+} from './rows.ts'
+
+/** A comment outside its thread, with what a reader needs to find the article. */
+export type RecentComment = Comment & {
+  /** `published_at` in milliseconds. */
+  readonly key: number
+  readonly articleTitle: string | null
+  readonly articleUrl: string | null
+}
+
+export type RecentRequest = {
+  siteId: number
+  articleIds: readonly string[]
+  authorId?: number | undefined
+  parent: 'any' | 'root' | 'reply'
+  after: Position | null
+  limit: number
+}
+
+/** `limit + 1` approved comments of visible threads, latest published first. */
+export const listRecent = async (db: Db, request: RecentRequest): Promise<RecentComment[]> => {
+  const { siteId, articleIds, authorId, parent, after, limit } = request
+  const parts: RawBuilder<unknown>[] = [
+    articleIds.length > 0 ? sql`and t.article_id = any(${articleIds})` : sql``,
+    authorId === undefined ? sql`` : sql`and c.author_id = ${authorId}`,
+    PARENTS[parent],
+    after
+      ? sql`and (c.published_at, c.id) < (${new Date(after[0])}::timestamptz, ${after[1]})`
+      : sql``,
+  ]
+  const { rows } = await sql<CommentRow & { articleId: string }>`
+    select ${commentColumns}, (extract(epoch from c.published_at) * 1000)::bigint as key,
+      t.article_id, t.title as article_title, t.url as article_url, ${authorColumns}
+    from comments c
+    join threads t on t.site_id = c.site_id and t.id = c.thread_id and ${threadIsVisible}
+    join lateral (select * from authors where site_id = c.site_id and id = c.author_id offset 0) a on true
+    where c.site_id = ${siteId} and c.status = 'approved' ${sql.join(parts, sql` `)}
+    order by c.published_at desc, c.id desc limit ${limit + 1}`.execute(db)
+  return rows.map((row) => toComment(row, row.articleId) as unknown as RecentComment)
+}
+
+const PARENTS = {
+  any: sql``,
+  root: sql`and c.parent_id = 0`,
+  reply: sql`and c.parent_id <> 0`,
+}
+
+export type Counts = Pick<Thread, 'articleId' | 'commentCount' | 'rootCount' | 'lastCommentAt'>
+
+/** Counts of those articles that have a visible thread. */
+export const listCounts = async (
+  db: Db,
+  siteId: number,
+  articleIds: readonly string[],
+): Promise<Counts[]> => {
+  const { rows } = await sql<Counts>`
+    select t.article_id, t.comment_count, t.root_count, t.last_comment_at from threads t
+    where t.site_id = ${siteId} and t.article_id = any(${articleIds}) and ${threadIsVisible}`.execute(
+    db,
+  )
+  return rows
+}
+
+export const ARTICLE_SORTS = ['active', 'most', 'newest'] as const
+export type ArticleSort = (typeof ARTICLE_SORTS)[number]
+
+export type ListedArticle = Thread & { readonly key: number }
+
+/** `limit + 1` visible threads that have comments. */
+export const listArticles = async (
+  db: Db,
+  request: { siteId: number; sort: ArticleSort; after: Position | null; limit: number },
+): Promise<ListedArticle[]> => {
+  const { siteId, sort, after, limit } = request
+  const { key, by, past } = ARTICLE_ORDERS[sort]
+  const { rows } = await sql<ListedArticle>`
+    select ${threadColumns}, ${key} as key from threads t
+    where t.site_id = ${siteId} and t.comment_count > 0 and t.state <> 'hidden'
+      ${after ? past(after) : sql``}
+    order by ${by} limit ${limit + 1}`.execute(db)
+  return rows
+}
+
+const ARTICLE_ORDERS = {
+  active: {
+    key: sql`(extract(epoch from t.last_comment_at) * 1000)::bigint`,
+    by: sql`t.last_comment_at desc, t.id desc`,
+    past: ([key, id]: Position) =>
+      sql`and (t.last_comment_at, t.id) < (${new Date(key)}::timestamptz, ${id})`,
+  },
+  most: {
+    key: sql`t.comment_count`,
+    by: sql`t.comment_count desc, t.id desc`,
+    past: ([key, id]: Position) => sql`and (t.comment_count, t.id) < (${key}, ${id})`,
+  },
+  newest: {
+    key: sql`0`,
+    by: sql`t.id desc`,
+    past: ([, id]: Position) => sql`and t.id < ${id}`,
+  },
+}

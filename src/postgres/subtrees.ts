@@ -1,0 +1,63 @@
+import { sql } from 'kysely'
+import type { Status } from '../domain/status.ts'
+import { descendantsOf, type Member, tally } from '../domain/subtree.ts'
+import type { Tx } from './connection/db.ts'
+
+type SubtreeMove = { siteId: number; threadId: number; topId: number; from: Status; to: Status }
+
+/**
+ * Moves every comment below `topId` that has the status `from`, and counts the subtree's replies
+ * anew, the top's own included. The thread is held alone, so no other writer can come between.
+ * @returns what moved, and how many direct replies of the top are shown now
+ */
+export const moveDescendants = async (
+  tx: Tx,
+  move: SubtreeMove,
+): Promise<{ moved: Member[]; topReplyCount: number }> => {
+  const { siteId, threadId, topId, from, to } = move
+  const members = await listMembers(tx, move)
+  const below = descendantsOf(topId, members)
+  const moved = below.filter(({ status }) => status === from)
+  const movedIds = new Set(moved.map(({ id }) => id))
+  await tx
+    .updateTable('comments')
+    .set({
+      status: to,
+      ...(to === 'approved' && {
+        publishedAt: sql<Date>`coalesce(published_at, clock_timestamp())`,
+      }),
+    })
+    .where('siteId', '=', siteId)
+    .where('threadId', '=', threadId)
+    .where('id', '=', sql<number>`any(${[...movedIds]}::bigint[])`)
+    .execute()
+  const top = members[0]!
+  const after = [top, ...below.map((m) => (movedIds.has(m.id) ? { ...m, status: to } : m))]
+  return { moved, topReplyCount: await recount(tx, move, after) }
+}
+
+const listMembers = async (tx: Tx, { siteId, threadId, topId }: SubtreeMove): Promise<Member[]> => {
+  const rows = await tx
+    .selectFrom('comments')
+    .select(['id', 'parentId', 'status', 'createdAt'])
+    .where('siteId', '=', siteId)
+    .where('threadId', '=', threadId)
+    .where('id', '>=', topId)
+    .orderBy('id')
+    .execute()
+  return rows
+}
+
+const recount = async (tx: Tx, move: SubtreeMove, members: readonly Member[]): Promise<number> => {
+  const tallies = tally(members)
+  const ids = [...tallies.keys()]
+  const counts = ids.map((id) => tallies.get(id)!.replyCount)
+  const times = ids.map((id) => tallies.get(id)!.activeAt.toISOString())
+  await sql`
+    update comments c set reply_count = n.reply_count, active_at = n.active_at
+    from unnest(${ids}::bigint[], ${counts}::int[], ${times}::timestamptz[])
+      as n (id, reply_count, active_at)
+    where c.site_id = ${move.siteId} and c.thread_id = ${move.threadId} and c.id = n.id
+      and (c.reply_count, c.active_at) is distinct from (n.reply_count, n.active_at)`.execute(tx)
+  return tallies.get(move.topId)!.replyCount
+}

@@ -1,0 +1,176 @@
+import { sql } from 'kysely'
+import type { Thread, ThreadState } from '../domain/comment.ts'
+import type { Moderation } from '../domain/site.ts'
+import type { Db, Tx } from './connection/db.ts'
+import { threadColumns, threadIsVisible } from './rows.ts'
+
+/** Never used twice, not even after a restore that lost commits: it follows the clock. */
+export const nextVersion = sql<number>`greatest(version + 1, (extract(epoch from clock_timestamp()) * 1000000)::bigint)`
+
+/** The visible thread of an article. */
+export const findThread = async (
+  db: Db,
+  siteId: number,
+  articleId: string,
+): Promise<Thread | undefined> => {
+  const { rows } = await sql<Thread>`
+    select ${threadColumns} from threads t
+    where t.site_id = ${siteId} and t.article_id = ${articleId} and ${threadIsVisible}`.execute(db)
+  return rows[0]
+}
+
+export const findThreadById = async (
+  db: Db,
+  siteId: number,
+  id: number,
+): Promise<Thread | undefined> => {
+  const { rows } = await sql<Thread>`
+    select ${threadColumns} from threads t
+    where t.site_id = ${siteId} and t.id = ${id} and ${threadIsVisible}`.execute(db)
+  return rows[0]
+}
+
+/** What a writer must know of a thread; `state` counts a closing time that has passed. */
+export type ThreadForWrite = {
+  id: number
+  articleId: string
+  state: ThreadState
+  moderation: Moderation | null
+}
+
+const forWrite = sql`id, article_id, moderation,
+  case when state = 'open' and closes_at <= clock_timestamp() then 'closed' else state end as state`
+
+/** The thread's id, whether anybody can see it or not; it is made if it is not there. */
+export const ensureThread = async (tx: Tx, siteId: number, articleId: string): Promise<number> => {
+  const found = await findThreadId(tx, siteId, articleId)
+  if (found !== undefined) return found
+  const made = await tx
+    .insertInto('threads')
+    .values({ siteId, articleId })
+    .onConflict((c) => c.columns(['siteId', 'articleId']).doNothing())
+    .returning('id')
+    .executeTakeFirst()
+  return made?.id ?? (await findThreadId(tx, siteId, articleId))!
+}
+
+const findThreadId = async (
+  tx: Tx,
+  siteId: number,
+  articleId: string,
+): Promise<number | undefined> => {
+  const row = await tx
+    .selectFrom('threads')
+    .select('id')
+    .where('siteId', '=', siteId)
+    .where('articleId', '=', articleId)
+    .executeTakeFirst()
+  return row?.id
+}
+
+/** Read after the lock on the thread, so that it holds until the transaction ends. */
+export const findThreadForWrite = async (
+  tx: Tx,
+  siteId: number,
+  id: number,
+): Promise<ThreadForWrite | undefined> => {
+  const { rows } = await sql<ThreadForWrite>`
+    select ${forWrite} from threads where site_id = ${siteId} and id = ${id}`.execute(tx)
+  return rows[0]
+}
+
+export type Published = {
+  readonly comments: number
+  readonly roots: number
+  readonly newest: Date
+  readonly title: string | null
+  readonly url: string | null
+}
+
+/** Comments have become visible. The last statement of a writer. @returns the new version */
+export const addToThread = async (
+  tx: Tx,
+  siteId: number,
+  id: number,
+  by: Published,
+): Promise<number> => {
+  const row = await tx
+    .updateTable('threads')
+    .set({
+      commentCount: sql`comment_count + ${by.comments}`,
+      rootCount: sql`root_count + ${by.roots}`,
+      lastCommentAt: sql`greatest(last_comment_at, ${by.newest})`,
+      title: sql`coalesce(title, ${by.title})`,
+      url: sql`coalesce(url, ${by.url})`,
+      version: nextVersion,
+    })
+    .where('siteId', '=', siteId)
+    .where('id', '=', id)
+    .returning('version')
+    .executeTakeFirstOrThrow()
+  return row.version
+}
+
+/** Comments are no longer visible. The thread is held alone. @returns the new version */
+export const takeFromThread = async (
+  tx: Tx,
+  siteId: number,
+  id: number,
+  by: { comments: number; roots: number },
+): Promise<number> => {
+  const row = await tx
+    .updateTable('threads')
+    .set({
+      commentCount: sql`comment_count - ${by.comments}`,
+      rootCount: sql`root_count - ${by.roots}`,
+      lastCommentAt: sql`(select max(c.created_at) from comments c
+        where c.site_id = ${siteId} and c.thread_id = ${id} and c.status = 'approved')`,
+      version: nextVersion,
+    })
+    .where('siteId', '=', siteId)
+    .where('id', '=', id)
+    .returning('version')
+    .executeTakeFirstOrThrow()
+  return row.version
+}
+
+/** Something else that readers see of the thread has changed. @returns the new version */
+export const touchThread = async (tx: Tx, siteId: number, id: number): Promise<number> => {
+  const row = await tx
+    .updateTable('threads')
+    .set({ version: nextVersion })
+    .where('siteId', '=', siteId)
+    .where('id', '=', id)
+    .returning('version')
+    .executeTakeFirstOrThrow()
+  return row.version
+}
+
+export type ThreadChange = {
+  state?: ThreadState
+  title?: string | null
+  url?: string | null
+  closesAt?: Date | null
+  moderation?: Moderation | null
+}
+
+/** A thread as its moderators see it. */
+export type ModeratedThread = Thread & { closesAt: Date | null; moderation: Moderation | null }
+
+export const updateThread = async (
+  tx: Tx,
+  siteId: number,
+  id: number,
+  change: ThreadChange,
+): Promise<ModeratedThread> => {
+  await tx
+    .updateTable('threads')
+    .set({ ...change, version: nextVersion })
+    .where('siteId', '=', siteId)
+    .where('id', '=', id)
+    .execute()
+  const { rows } = await sql<ModeratedThread>`
+    select ${threadColumns}, t.closes_at, t.moderation from threads t
+    where t.site_id = ${siteId} and t.id = ${id}`.execute(tx)
+  return rows[0]!
+}

@@ -1,0 +1,143 @@
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chmodSync, existsSync, mkdtempSync, readFileSync, statfsSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { connect, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { migrate } from '../src/postgres/connection/migrate.ts'
+import { openEmbedded } from '../src/postgres/embedded/embedded.ts'
+import { runOnServer, TEMPLATE, urlOf } from './servers.ts'
+
+/** What `npm test` runs: real servers for all test files, then tap with the arguments given. */
+
+const ROOT = join(import.meta.dirname, '..')
+const TAP = join(ROOT, 'node_modules/tap/dist/esm/run.mjs')
+const TAP_BUILT = join(ROOT, 'node_modules/@tapjs/test/test-built/dist/esm/index.js')
+
+/** Nobody misses the data of a test after a power cut. */
+const SETTINGS = {
+  fsync: 'off',
+  synchronous_commit: 'off',
+  full_page_writes: 'off',
+  max_connections: '200',
+  shared_buffers: '256MB',
+  max_wal_size: '256MB',
+}
+
+const REDIS_START_MS = 10_000
+const NO_REDIS = 'No Redis: no TEST_REDIS_URL, and no redis-server on the PATH'
+
+/** Memory where there is plenty: a database is cloned there in 40 ms, on a slow disk in 140 to 450. */
+const MEMORY_FOLDER = '/dev/shm'
+const MEMORY_BYTES = 4_000_000_000
+const fastFolder = (): string => {
+  if (!existsSync(MEMORY_FOLDER)) return tmpdir()
+  const { bavail, bsize } = statfsSync(MEMORY_FOLDER)
+  return bavail * bsize > MEMORY_BYTES ? MEMORY_FOLDER : tmpdir()
+}
+
+const { TEST_DATABASE_URL, TEST_REDIS_URL, REQUIRE_REDIS } = process.env
+const folder = mkdtempSync(join(fastFolder(), 'afterword-test-'))
+const stops: (() => Promise<unknown>)[] = [() => rm(folder, { recursive: true, force: true })]
+const stop = new AbortController()
+
+const main = async (): Promise<number> => {
+  chmodSync(folder, 0o755)
+  if (!isTapBuilt()) await buildTap()
+  const database = TEST_DATABASE_URL || (await openPostgres())
+  await makeTemplate(database)
+  const redis = TEST_REDIS_URL || (await openRedis())
+  if (!redis && REQUIRE_REDIS === '1') throw new Error(`${NO_REDIS}, and REQUIRE_REDIS is set`)
+  if (!redis) console.error(`\n*** ${NO_REDIS}: THE TESTS THAT NEED IT ARE SKIPPED ***\n`)
+  const env = { ...process.env, TEST_DATABASE_URL: database, TEST_REDIS_URL: redis ?? '' }
+  return await run([TAP, ...process.argv.slice(2)], { env })
+}
+
+/** A new install of tap comes with the TypeScript plugin, which TypeScript 7 crashes: see .taprc. */
+const isTapBuilt = (): boolean =>
+  existsSync(TAP_BUILT) && !readFileSync(TAP_BUILT, 'utf8').includes('@tapjs/typescript')
+
+/** 7 s, once per install. */
+const buildTap = async (): Promise<void> => {
+  const code = await run([TAP, 'build'])
+  if (code !== 0) throw new Error(`tap build ended with ${code}`)
+}
+
+const openPostgres = async (): Promise<string> => {
+  const log = { info: () => {}, warn: console.warn }
+  const dataDir = join(folder, 'data')
+  const server = await openEmbedded({ dataDir, mayRelocate: false, settings: SETTINGS, log })
+  stops.unshift(server.close)
+  stop.signal.throwIfAborted()
+  return server.url
+}
+
+const makeTemplate = async (server: string): Promise<void> => {
+  await runOnServer(server, `drop database if exists ${TEMPLATE} with (force)`)
+  await runOnServer(server, `create database ${TEMPLATE}`)
+  await migrate({ url: urlOf(server, TEMPLATE) })
+}
+
+/** Undefined when this machine has no redis-server. */
+const openRedis = async (): Promise<string | undefined> => {
+  const port = await findFreePort()
+  const args = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no']
+  const child = spawn('redis-server', args, { cwd: folder, stdio: 'ignore', detached: true })
+  const failed = once(child, 'error').then(([error]) => error)
+  if (child.pid === undefined && (await failed).code === 'ENOENT') return undefined
+  stops.unshift(() => end(child))
+  await untilListening(port, child)
+  return `redis://127.0.0.1:${port}`
+}
+
+const findFreePort = async (): Promise<number> => {
+  const probe = createServer().listen(0, '127.0.0.1')
+  await once(probe, 'listening')
+  const address = probe.address()
+  probe.close()
+  return typeof address === 'object' && address ? address.port : 0
+}
+
+const untilListening = async (port: number, child: ChildProcess): Promise<void> => {
+  for (const begun = Date.now(); Date.now() - begun < REDIS_START_MS; await sleep(20)) {
+    const socket = connect(port, '127.0.0.1')
+    const isOpen = await once(socket, 'connect').then(
+      () => true,
+      () => false,
+    )
+    socket.destroy()
+    if (isOpen) return
+    if (child.exitCode !== null) break
+  }
+  throw new Error(`redis-server does not answer on port ${port}`)
+}
+
+/** Runs Node and tells its exit code. A signal to this process ends it and all its children. */
+const run = async (args: string[], options: SpawnOptions = {}): Promise<number> => {
+  stop.signal.throwIfAborted()
+  const group = { cwd: ROOT, stdio: 'inherit', detached: true, ...options } as const
+  const child = spawn(process.execPath, args, group)
+  const endGroup = () => child.pid && process.kill(-child.pid, 'SIGTERM')
+  stop.signal.addEventListener('abort', endGroup)
+  const [code] = await once(child, 'exit')
+  stop.signal.removeEventListener('abort', endGroup)
+  return code ?? 1
+}
+
+const end = async (child: ChildProcess): Promise<void> => {
+  if (child.exitCode === null && child.signalCode === null && child.kill())
+    await once(child, 'exit')
+}
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stop.abort())
+
+try {
+  process.exitCode = await main()
+} catch (error) {
+  process.exitCode = 1
+  if (!stop.signal.aborted) console.error(error)
+} finally {
+  for (const stopOne of stops) await stopOne().catch(console.error)
+}

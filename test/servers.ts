@@ -1,0 +1,67 @@
+import { randomBytes } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import pg from 'pg'
+
+/** The database that `test/run.ts` migrates once, for every test to clone. */
+export const TEMPLATE = 'afterword_template'
+
+const CLONE_MS = 20_000
+const CLONE_PAUSE_MS = 20
+/** Somebody else clones the template at this moment. */
+const OBJECT_IN_USE = '55006'
+
+type Teardown = { teardown: (callback: () => Promise<void>) => void }
+
+/** A migrated, empty database for one test, dropped with all its sessions when the test ends. */
+export const createDatabase = async (t: Teardown): Promise<{ url: string }> => {
+  const name = `test_${randomBytes(8).toString('hex')}`
+  await clone(name)
+  t.teardown(() => runOnServer(testDatabaseUrl(), `drop database if exists ${name} with (force)`))
+  return { url: urlOf(testDatabaseUrl(), name) }
+}
+
+/** The Redis of this test run, if there is one: shared, so name your keys. */
+export const testRedisUrl = (): string | undefined => process.env.TEST_REDIS_URL || undefined
+
+/** The options of a test that needs Redis: `t.test('…', skipWithoutRedis, async (t) => …)`. */
+export const skipWithoutRedis: { skip?: string } = testRedisUrl()
+  ? {}
+  : { skip: 'no Redis: set TEST_REDIS_URL, or put redis-server on the PATH' }
+
+/** One statement on a session of its own. */
+export const runOnServer = async (url: string, statement: string): Promise<void> => {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 10_000 })
+  client.on('error', () => {})
+  try {
+    await client.connect()
+    await client.query(statement)
+  } finally {
+    await client.end()
+  }
+}
+
+/** The same server, another database. */
+export const urlOf = (serverUrl: string, database: string): string => {
+  const url = new URL(serverUrl)
+  url.pathname = `/${database}`
+  return url.href
+}
+
+const testDatabaseUrl = (): string => {
+  const url = process.env.TEST_DATABASE_URL
+  if (!url) throw new Error('no TEST_DATABASE_URL: run this file with `npm test -- FILE`')
+  return url
+}
+
+const clone = async (name: string): Promise<void> => {
+  const begun = Date.now()
+  for (;;) {
+    try {
+      return await runOnServer(testDatabaseUrl(), `create database ${name} template ${TEMPLATE}`)
+    } catch (error) {
+      const isBusy = (error as { code?: unknown }).code === OBJECT_IN_USE
+      if (!isBusy || Date.now() - begun > CLONE_MS) throw error
+    }
+    await sleep(CLONE_PAUSE_MS)
+  }
+}
