@@ -1,0 +1,24 @@
+import { LRUCache } from 'lru-cache'
+import type { Counters } from '../domain/counters.ts'
+
+type Window = { current: number; endsAt: number }
+
+/** About 10 MB; the key that was longest without a hit is forgotten first. */
+const MAX_KEYS = 50_000
+
+/** Counts in this process only, in bounded memory. */
+export const createLocalCounters = ({ maxKeys = MAX_KEYS } = {}): Counters => {
+  const windows = new LRUCache<string, Window>({ max: maxKeys })
+  return {
+    hit: async (key, windowMs) => {
+      const now = performance.now()
+      const window = openWindow(windows.get(key), now) ?? { current: 0, endsAt: now + windowMs }
+      window.current += 1
+      windows.set(key, window)
+      return { current: window.current, ttlMs: Math.ceil(window.endsAt - now) }
+    },
+  }
+}
+
+const openWindow = (window: Window | undefined, now: number): Window | undefined =>
+  window !== undefined && now < window.endsAt ? window : undefined

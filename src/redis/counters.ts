@@ -1,0 +1,39 @@
+import type { Redis } from 'ioredis'
+import type { Counters } from '../domain/counters.ts'
+import type { Breaker } from './connection.ts'
+
+type CountingRedis = Redis & {
+  countHit: (key: string, windowMs: number) => Promise<[current: number, ttlMs: number]>
+}
+
+/** One step for all nodes. A key that has lost its expiry would refuse its caller for ever. */
+const COUNT_HIT = `
+  local current = redis.call('INCR', KEYS[1])
+  local ttl = redis.call('PTTL', KEYS[1])
+  if ttl < 0 then
+    redis.call('PEXPIRE', KEYS[1], ARGV[1])
+    ttl = tonumber(ARGV[1])
+  end
+  return { current, ttl }
+`
+
+/**
+ * Counts exactly across all nodes while Redis answers, and by `fallback` while it does not: never no
+ * limit, never an error. The fallback counts every hit, so that its limit goes on where this node
+ * stands and does not begin anew with each outage.
+ */
+export const createRedisCounters = (
+  redis: Redis,
+  fallback: Counters,
+  breaker: Breaker,
+): Counters => {
+  redis.defineCommand('countHit', { numberOfKeys: 1, lua: COUNT_HIT })
+  const counting = redis as CountingRedis
+  return {
+    hit: async (key, windowMs) => {
+      const local = await fallback.hit(key, windowMs)
+      const shared = await breaker(() => counting.countHit(`afterword:limit:{${key}}`, windowMs))
+      return shared === undefined ? local : { current: shared[0], ttlMs: shared[1] }
+    },
+  }
+}

@@ -1,0 +1,51 @@
+import { createHash } from 'node:crypto'
+import type { Redis } from 'ioredis'
+import type { Page, PageName, PageStore } from '../domain/page-store.ts'
+import type { Breaker } from './connection.ts'
+
+const LIFETIME_SECONDS = 600
+const MAX_VARIANT_CHARACTERS = 64
+
+/** A mark, so that a foreign value is no page, then the lengths of the head and of the bytes. */
+const MARK = 0xaf02
+const LENGTHS_BYTES = 8
+
+/** Pages in Redis, shared by the nodes, all of one thread in one slot; gone after 600 s. */
+export const createRedisPages = (redis: Redis, breaker: Breaker): PageStore => ({
+  find: async (name) => {
+    const frame = await breaker(() => redis.getBuffer(keyOf(name)))
+    return frame ? readFrame(frame) : undefined
+  },
+  insert: async (name, page) => {
+    await breaker(() => redis.set(keyOf(name), writeFrame(page), 'EX', LIFETIME_SECONDS))
+  },
+})
+
+const keyOf = ({ site, thread, version, variant }: PageName): string =>
+  `{${site}:${thread}}p:${version}:${shortVariant(variant)}`
+
+const shortVariant = (variant: string): string =>
+  variant.length <= MAX_VARIANT_CHARACTERS
+    ? variant
+    : `sha256-${createHash('sha256').update(variant).digest('base64url')}`
+
+const writeFrame = ({ etag, next, bytes }: Page): Buffer => {
+  const head = Buffer.from(JSON.stringify([etag, next]))
+  const lengths = Buffer.alloc(LENGTHS_BYTES)
+  lengths.writeUInt16BE(MARK, 0)
+  lengths.writeUInt16BE(head.length, 2)
+  lengths.writeUInt32BE(bytes.length, 4)
+  return Buffer.concat([lengths, head, bytes])
+}
+
+/**
+ * Undefined when the value is not a whole frame. The bytes are copied, because a slice keeps the
+ * whole network buffer alive, and no byte budget would know of it.
+ */
+const readFrame = (frame: Buffer): Page | undefined => {
+  if (frame.length < LENGTHS_BYTES || frame.readUInt16BE(0) !== MARK) return undefined
+  const bodyAt = LENGTHS_BYTES + frame.readUInt16BE(2)
+  if (frame.length !== bodyAt + frame.readUInt32BE(4)) return undefined
+  const [etag, next] = JSON.parse(frame.toString('utf8', LENGTHS_BYTES, bodyAt))
+  return { etag, next, bytes: Buffer.from(frame.subarray(bodyAt)) }
+}

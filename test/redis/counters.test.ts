@@ -1,0 +1,108 @@
+import { randomUUID } from 'node:crypto'
+import t from 'tap'
+import { createLocalCounters } from '../../src/cache/counters.ts'
+import type { Counters } from '../../src/domain/counters.ts'
+import { createBreaker } from '../../src/redis/connection.ts'
+import { createRedisCounters } from '../../src/redis/counters.ts'
+import {
+  openPatientRedis,
+  openRedis,
+  skipOwn,
+  skipShared,
+  startServer,
+  until,
+} from './own-server.ts'
+
+const HOUR_MS = 3_600_000
+const SHARED_URL = process.env.TEST_REDIS_URL ?? ''
+
+/** A fallback that a test can tell from Redis: it never counts above 0. */
+const noFallback: Counters = { hit: async () => ({ current: 0, ttlMs: 0 }) }
+
+const limitKey = (key: string): string => `afterword:limit:{${key}}`
+
+t.test(
+  '1000 hits at once over two nodes count exactly 1 to 1000',
+  { skip: skipShared },
+  async (t) => {
+    const key = randomUUID()
+    const nodes = await Promise.all(
+      [1, 2].map(async () => {
+        const redis = await openPatientRedis(t, SHARED_URL)
+        return createRedisCounters(redis, noFallback, createBreaker({ pauseMs: 1_000 }))
+      }),
+    )
+    const hits = await Promise.all(
+      Array.from({ length: 1_000 }, (_, i) => nodes[i % 2]!.hit(key, HOUR_MS)),
+    )
+    const counts = hits.map((hit) => hit.current).sort((a, b) => a - b)
+    t.same(
+      counts,
+      Array.from({ length: 1_000 }, (_, i) => i + 1),
+    )
+    t.ok(hits.every(({ ttlMs }) => ttlMs > 0 && ttlMs <= HOUR_MS))
+  },
+)
+
+t.test('a key that lost its expiry gets one again', { skip: skipShared }, async (t) => {
+  const key = randomUUID()
+  const redis = await openPatientRedis(t, SHARED_URL)
+  const counters = createRedisCounters(redis, noFallback, createBreaker({ pauseMs: 1_000 }))
+  await redis.set(limitKey(key), 7)
+  t.same(await counters.hit(key, HOUR_MS), { current: 8, ttlMs: HOUR_MS })
+  t.ok((await redis.pttl(limitKey(key))) > 0)
+})
+
+t.test('a window ends, and the next hit opens another', { skip: skipShared }, async (t) => {
+  const key = randomUUID()
+  const redis = await openPatientRedis(t, SHARED_URL)
+  const counters = createRedisCounters(redis, noFallback, createBreaker({ pauseMs: 1_000 }))
+  await counters.hit(key, 50)
+  const { current } = await until('a first hit again', async () => {
+    const hit = await counters.hit(key, 50)
+    return hit.current === 1 ? hit : undefined
+  })
+  t.equal(current, 1)
+})
+
+t.test('the script survives a flush of the scripts', { skip: skipOwn }, async (t) => {
+  const server = await startServer(t)
+  const redis = await openPatientRedis(t, server.url)
+  const counters = createRedisCounters(redis, noFallback, createBreaker({ pauseMs: 1_000 }))
+  await counters.hit('a', HOUR_MS)
+  await redis.script('FLUSH')
+  t.equal((await counters.hit('a', HOUR_MS)).current, 2)
+})
+
+t.test('the limit goes on locally while redis is frozen', { skip: skipOwn }, async (t) => {
+  const server = await startServer(t)
+  const { redis } = await openRedis(t, server.url)
+  const breaker = createBreaker({ pauseMs: 600_000 })
+  const counters = createRedisCounters(redis, createLocalCounters(), breaker)
+  for (let i = 1; i <= 3; i++) t.equal((await counters.hit('a', HOUR_MS)).current, i)
+  server.freeze()
+  for (let i = 4; i <= 50; i++) t.equal((await counters.hit('a', HOUR_MS)).current, i)
+})
+
+t.test('an error that redis answers is no limit lost either', { skip: skipOwn }, async (t) => {
+  const server = await startServer(t)
+  const redis = await openPatientRedis(t, server.url)
+  const breaker = createBreaker({ pauseMs: 600_000 })
+  const counters = createRedisCounters(redis, createLocalCounters(), breaker)
+  await redis.set(limitKey('a'), 'not a number')
+  t.equal((await counters.hit('a', HOUR_MS)).current, 1)
+  t.equal((await counters.hit('a', HOUR_MS)).current, 2)
+})
+
+t.test('redis counts again after a restart', { skip: skipOwn }, async (t) => {
+  const server = await startServer(t)
+  const { redis } = await openRedis(t, server.url)
+  const counters = createRedisCounters(redis, noFallback, createBreaker({ pauseMs: 20 }))
+  const countByRedis = () =>
+    until('a count by redis', async () => (await counters.hit('a', HOUR_MS)).current || undefined)
+  t.ok((await countByRedis()) > 0)
+  await server.kill()
+  t.equal((await counters.hit('a', HOUR_MS)).current, 0, 'by the fallback')
+  await server.start()
+  t.ok((await countByRedis()) > 0)
+})

@@ -1,0 +1,105 @@
+import { randomInt } from 'node:crypto'
+import t from 'tap'
+import { createBreaker } from '../../src/redis/connection.ts'
+import { createRedisPages } from '../../src/redis/pages.ts'
+import {
+  openPatientRedis,
+  openRedis,
+  skipOwn,
+  skipShared,
+  startServer,
+  until,
+} from './own-server.ts'
+
+const SHARED_URL = process.env.TEST_REDIS_URL ?? ''
+const PAGE = { etag: '"1-ä"', next: null, bytes: Buffer.from([0, 1, 2, 0xff, 0x0d, 0x0a]) }
+
+const makeName = (variant = 'sort=newest') => ({
+  site: randomInt(2 ** 31),
+  thread: 2,
+  version: 1_700_000_000_000_000,
+  variant,
+})
+
+const openStore = async (t: Parameters<typeof openRedis>[0], url: string) => {
+  const redis = await openPatientRedis(t, url)
+  return { redis, store: createRedisPages(redis, createBreaker({ pauseMs: 1_000 })) }
+}
+
+t.test(
+  'a page comes back byte for byte, and only under its name',
+  { skip: skipShared },
+  async (t) => {
+    const { store } = await openStore(t, SHARED_URL)
+    const name = makeName()
+    t.equal(await store.find(name), undefined)
+    await store.insert(name, PAGE)
+    t.same(await store.find(name), PAGE)
+    t.equal(await store.find({ ...name, version: name.version + 1 }), undefined)
+    t.equal(await store.find({ ...name, variant: 'sort=oldest' }), undefined)
+  },
+)
+
+t.test('an empty page and one of 5 MB come back', { skip: skipShared }, async (t) => {
+  const { store } = await openStore(t, SHARED_URL)
+  for (const bytes of [Buffer.alloc(0), Buffer.alloc(5_000_000, 'x')]) {
+    const name = makeName()
+    await store.insert(name, { etag: '"e"', next: null, bytes })
+    t.ok((await store.find(name))?.bytes.equals(bytes))
+  }
+})
+
+t.test('a key carries the thread as its hash tag and expires', { skip: skipShared }, async (t) => {
+  const { redis, store } = await openStore(t, SHARED_URL)
+  const name = makeName()
+  await store.insert(name, PAGE)
+  const key = `{${name.site}:2}p:${name.version}:sort=newest`
+  const ttl = await redis.ttl(key)
+  t.ok(ttl > 0 && ttl <= 600)
+})
+
+t.test('long variants are hashed, and still apart', { skip: skipShared }, async (t) => {
+  const { redis, store } = await openStore(t, SHARED_URL)
+  const name = makeName(`${'v'.repeat(2_000)}1`)
+  await store.insert(name, PAGE)
+  t.same(await store.find(name), PAGE)
+  t.equal(await store.find({ ...name, variant: `${'v'.repeat(2_000)}2` }), undefined)
+  const [key] = await redis.keys(`{${name.site}:2}p:*`)
+  t.ok(key!.length < 120)
+})
+
+t.test('a corrupt value counts as absent', { skip: skipShared }, async (t) => {
+  const { redis, store } = await openStore(t, SHARED_URL)
+  const name = makeName()
+  await store.insert(name, PAGE)
+  const key = `{${name.site}:2}p:${name.version}:sort=newest`
+  const frame = (await redis.getBuffer(key))!
+  const longer = Buffer.concat([frame, Buffer.from('x')])
+  const corrupt = [Buffer.alloc(0), Buffer.from('garbage, plainly'), frame.subarray(0, -1), longer]
+  for (const value of corrupt) {
+    await redis.set(key, value)
+    t.equal(await store.find(name), undefined)
+  }
+})
+
+t.test(
+  'a frozen, killed or restarted redis is a miss, not an error',
+  { skip: skipOwn },
+  async (t) => {
+    const server = await startServer(t)
+    const { redis } = await openRedis(t, server.url)
+    const store = createRedisPages(redis, createBreaker({ pauseMs: 20 }))
+    const name = makeName()
+    server.freeze()
+    await store.insert(name, PAGE)
+    t.equal(await store.find(name), undefined)
+    await server.kill()
+    t.equal(await store.find(name), undefined)
+    await server.start()
+    const found = await until('a page after the restart', async () => {
+      await store.insert(name, PAGE)
+      return store.find(name)
+    })
+    t.same(found, PAGE)
+  },
+)
