@@ -1,0 +1,56 @@
+import type { KeyHolder } from '../../domain/caller.ts'
+import { type CommentKey, keyId } from '../../domain/public-id.ts'
+import { Refusal } from '../../domain/refusal.ts'
+import type { Site } from '../../domain/site.ts'
+import { assertMove, type Status } from '../../domain/status.ts'
+import { findCommentForWrite } from '../../postgres/comments.ts'
+import type { Tx } from '../../postgres/connection/db.ts'
+import { lockThread } from '../../postgres/connection/transaction.ts'
+import { type Decision, insertConsequences, insertDecision } from '../../postgres/decisions.ts'
+import type { Claim } from '../../postgres/idempotency.ts'
+import { answerOnce } from '../answer-once.ts'
+import type { World } from '../world.ts'
+import { changeStatus } from '../writing/change-status.ts'
+
+export type DecideRequest = {
+  readonly site: Site
+  readonly moderator: KeyHolder
+  readonly comment: CommentKey
+  /** The status that the moderator saw. */
+  readonly from: Status
+  readonly to: Status
+  readonly reason: string | null
+  readonly note: string | null
+  readonly replies: 'keep' | 'same'
+  readonly claim: Claim | undefined
+}
+
+export type Decided = { readonly decision: Decision; readonly version: number | undefined }
+
+/**
+ * Moves a comment from the status that the moderator saw to another one. Of two moderators who saw
+ * the same, exactly one succeeds; the other is refused with `decision_conflict`.
+ */
+export const decideComment = async <Answer>(
+  world: World,
+  request: DecideRequest,
+  present: (decided: Decided) => Answer,
+): Promise<Answer> => {
+  assertMove(request.from, request.to)
+  return answerOnce(world, request.claim, async (tx) => present(await decide(tx, request)))
+}
+
+const decide = async (tx: Tx, request: DecideRequest): Promise<Decided> => {
+  const { site, moderator, comment: key, from, to, reason, note, replies } = request
+  await lockThread(tx, key.threadId, 'alone')
+  const comment = await findCommentForWrite(tx, { siteId: site.id, ...key })
+  if (!comment) throw new Refusal('not_found')
+  if (comment.status !== from) throw new Refusal('decision_conflict')
+  const { movedIds, version } = await changeStatus(tx, comment, { siteId: site.id, to, replies })
+  const { threadId, id: commentId } = comment
+  const by = keyId(moderator.keyId)
+  const row = { siteId: site.id, threadId, commentId, from, to, reason, note, by }
+  const decision = await insertDecision(tx, row)
+  if (movedIds.length > 0) await insertConsequences(tx, site.id, decision, movedIds)
+  return { decision, version }
+}

@@ -1,0 +1,33 @@
+import { createHash, randomBytes } from 'node:crypto'
+import type { Db } from '../postgres/connection/db.ts'
+import { insertFirstKey, insertKeyOnce } from '../postgres/keys.ts'
+import { ensureSecret } from '../postgres/secrets.ts'
+import { insertSiteOnce } from '../postgres/sites.ts'
+
+const SECRET_BYTES = 32
+const KEY_BYTES = 32
+
+/**
+ * What a migrated database must hold before the service can answer: the site `default`, the
+ * service's secret, and an admin key. Safe to repeat, and on several nodes at once.
+ * @returns the secret, and the admin key if one was made: it is stored only as a hash
+ */
+export const prepare = async (
+  db: Db,
+  given: { secret: string | undefined; adminKey: string | undefined },
+): Promise<{ secret: Buffer; madeKey: string | undefined }> => {
+  await insertSiteOnce(db, { slug: 'default', name: 'Default' })
+  const secret = given.secret
+    ? Buffer.from(given.secret)
+    : await ensureSecret(db, 'service', randomBytes(SECRET_BYTES))
+  if (given.adminKey) {
+    const hash = hashKey(given.adminKey)
+    await insertKeyOnce(db, { name: 'AFTERWORD_ADMIN_KEY', scope: 'admin', siteId: null, hash })
+    return { secret, madeKey: undefined }
+  }
+  const made = randomBytes(KEY_BYTES).toString('base64url')
+  const isFirst = await insertFirstKey(db, { name: 'first', scope: 'admin', hash: hashKey(made) })
+  return { secret, madeKey: isFirst ? made : undefined }
+}
+
+const hashKey = (key: string): Buffer => createHash('sha256').update(key).digest()

@@ -1,0 +1,21 @@
+import type { Site } from '../../domain/site.ts'
+import { asking } from '../../postgres/connection/transaction.ts'
+import { type Counts, listCounts } from '../../postgres/recent.ts'
+import type { World } from '../world.ts'
+
+/** Counts per article, in the order asked for, zeros included. */
+export const countComments = async (
+  world: World,
+  request: { site: Site; articleIds: readonly string[] },
+): Promise<Counts[]> => {
+  const found = await asking(listCounts(world.db, request.site.id, request.articleIds))
+  const byArticle = new Map(found.map((counts) => [counts.articleId, counts]))
+  return [...new Set(request.articleIds)].map((id) => byArticle.get(id) ?? zeros(id))
+}
+
+const zeros = (articleId: string): Counts => ({
+  articleId,
+  commentCount: 0,
+  rootCount: 0,
+  lastCommentAt: null,
+})

@@ -1,0 +1,73 @@
+import { type Caller, mayModerate } from '../../domain/caller.ts'
+import type { Comment, Thread } from '../../domain/comment.ts'
+import type { Page } from '../../domain/page-store.ts'
+import type { CommentKey } from '../../domain/public-id.ts'
+import { Refusal } from '../../domain/refusal.ts'
+import type { Site } from '../../domain/site.ts'
+import { isVisible } from '../../domain/status.ts'
+import { findComment } from '../../postgres/comments.ts'
+import { asking } from '../../postgres/connection/transaction.ts'
+import { findCommentPage } from '../../postgres/pages.ts'
+import { findThreadById } from '../../postgres/threads.ts'
+import type { World } from '../world.ts'
+import { assertAtLeast } from './at-least.ts'
+
+export type CommentRequest = {
+  readonly site: Site
+  readonly comment: CommentKey
+  /** How many ancestors to answer with; undefined: none, and no list of them. */
+  readonly context: number | undefined
+  readonly atLeast: number
+  readonly variant: string
+}
+
+/** Ancestors root first. */
+export type CommentInContext = {
+  readonly thread: Thread
+  readonly comment: Comment
+  readonly ancestors: Comment[]
+}
+
+/** A comment that is shown; a tombstone where only its replies are. */
+export const getComment = async (
+  world: World,
+  request: CommentRequest,
+  present: (found: CommentInContext) => Page,
+): Promise<Page> => {
+  const { site, comment, variant } = request
+  const thread = await asking(findThreadById(world.db, site.id, comment.threadId))
+  if (!thread) throw new Refusal('not_found')
+  assertAtLeast(thread, request.atLeast)
+  const { id, version } = thread
+  return world.pages.page({ site: site.id, thread: id, version, variant }, async () => {
+    const found = await asking(readInContext(world, request))
+    return { version: found.thread.version, page: present(found) }
+  })
+}
+
+const readInContext = async (world: World, request: CommentRequest): Promise<CommentInContext> => {
+  const { site, comment, context = 0 } = request
+  const { threadId, id: commentId } = comment
+  const found = await findCommentPage(world.db, { siteId: site.id, threadId, commentId, context })
+  const [first, ...rest] = found?.rows ?? []
+  if (!found || !first) throw new Refusal('not_found')
+  return { thread: found.thread, comment: first, ancestors: rest.reverse() }
+}
+
+/**
+ * A comment that readers cannot see, for those who may see it all the same: its author while it is
+ * held, and moderators always. Undefined for everybody else, and for an approved comment.
+ */
+export const findHiddenComment = async (
+  world: World,
+  request: { site: Site; comment: CommentKey; caller: Caller },
+): Promise<Comment | undefined> => {
+  const { site, comment, caller } = request
+  if (caller.kind === 'nobody') return undefined
+  const found = await asking(findComment(world.db, { siteId: site.id, ...comment }))
+  if (!found || isVisible(found.status)) return undefined
+  if (mayModerate(caller)) return found
+  const isOwn = caller.kind === 'guest' && caller.authorId === found.author.id
+  const isHeld = found.status === 'pending' || found.status === 'spam'
+  return isOwn && isHeld ? { ...found, status: 'pending' } : undefined
+}

@@ -1,0 +1,22 @@
+import type { Site } from '../../domain/site.ts'
+import type { Position } from '../../domain/sort.ts'
+import { asking } from '../../postgres/connection/transaction.ts'
+import {
+  type ArticleSort,
+  listArticles as findArticles,
+  type ListedArticle,
+} from '../../postgres/recent.ts'
+import type { World } from '../world.ts'
+
+type Request = { site: Site; sort: ArticleSort; after: Position | null; limit: number }
+
+/** Articles that have comments. */
+export const listArticles = async (
+  world: World,
+  { site, ...request }: Request,
+): Promise<{ items: ListedArticle[]; next: Position | null }> => {
+  const rows = await asking(findArticles(world.db, { siteId: site.id, ...request }))
+  const items = rows.slice(0, request.limit)
+  const last = items.at(-1)
+  return { items, next: rows.length > items.length && last ? [last.key, last.id] : null }
+}

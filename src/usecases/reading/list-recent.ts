@@ -1,0 +1,22 @@
+import type { Position } from '../../domain/sort.ts'
+import { asking } from '../../postgres/connection/transaction.ts'
+import {
+  listRecent as findRecent,
+  type RecentComment,
+  type RecentRequest,
+} from '../../postgres/recent.ts'
+import type { World } from '../world.ts'
+
+export type { RecentComment, RecentRequest } from '../../postgres/recent.ts'
+export type RecentPage = {
+  readonly items: readonly RecentComment[]
+  readonly next: Position | null
+}
+
+/** Latest published first, across the site. */
+export const listRecent = async (world: World, request: RecentRequest): Promise<RecentPage> => {
+  const rows = await asking(findRecent(world.db, request))
+  const items = rows.slice(0, request.limit)
+  const last = items.at(-1)
+  return { items, next: rows.length > items.length && last ? [last.key, last.id] : null }
+}

@@ -1,0 +1,62 @@
+import type { Thread } from '../../domain/comment.ts'
+import type { Page } from '../../domain/page-store.ts'
+import type { CommentKey } from '../../domain/public-id.ts'
+import { Refusal } from '../../domain/refusal.ts'
+import type { Site } from '../../domain/site.ts'
+import type { Position, Sort } from '../../domain/sort.ts'
+import { growTree, type TreePage } from '../../domain/tree.ts'
+import { asking } from '../../postgres/connection/transaction.ts'
+import { findTreePage } from '../../postgres/pages.ts'
+import { findThreadById } from '../../postgres/threads.ts'
+import type { World } from '../world.ts'
+import { assertAtLeast } from './at-least.ts'
+
+export type RepliesRequest = {
+  readonly site: Site
+  readonly comment: CommentKey
+  readonly sort: Sort
+  readonly after: Position | null
+  readonly limit: number
+  readonly depth: number
+  readonly replies: number
+  readonly atLeast: number
+  readonly variant: string
+}
+
+export type RepliesPage = { readonly thread: Thread } & TreePage
+
+/** One page of the direct replies to a comment that is shown; `depth` counts from them. */
+export const listReplies = async (
+  world: World,
+  request: RepliesRequest,
+  present: (page: RepliesPage) => Page,
+): Promise<Page> => {
+  const { site, comment, variant } = request
+  const thread = await asking(findThreadById(world.db, site.id, comment.threadId))
+  if (!thread) throw new Refusal('not_found')
+  assertAtLeast(thread, request.atLeast)
+  const { id, version, state } = thread
+  return world.pages.page(
+    { site: site.id, thread: id, version, variant: `${state} ${variant}` },
+    async () => {
+      const page = await asking(readReplies(world, request))
+      return { version: page.thread.version, page: present(page) }
+    },
+  )
+}
+
+const readReplies = async (world: World, request: RepliesRequest): Promise<RepliesPage> => {
+  const { site, comment, sort, after, limit, depth, replies } = request
+  const parent = { threadId: comment.threadId, commentId: comment.id }
+  const found = await findTreePage(world.db, {
+    siteId: site.id,
+    parent,
+    sort,
+    after,
+    limit,
+    depth,
+    replies,
+  })
+  if (!found) throw new Refusal('not_found')
+  return { thread: found.thread, ...growTree(found.rows, { parentId: comment.id, limit }) }
+}

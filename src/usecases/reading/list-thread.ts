@@ -1,0 +1,94 @@
+import type { Comment, Thread } from '../../domain/comment.ts'
+import type { Page } from '../../domain/page-store.ts'
+import { Refusal } from '../../domain/refusal.ts'
+import type { Site } from '../../domain/site.ts'
+import type { Position, Sort } from '../../domain/sort.ts'
+import { growTree, positionOf, type TreePage } from '../../domain/tree.ts'
+import { asking } from '../../postgres/connection/transaction.ts'
+import { findFlatPage, findTreePage, type PageRows } from '../../postgres/pages.ts'
+import { findThread } from '../../postgres/threads.ts'
+import type { World } from '../world.ts'
+import { assertAtLeast } from './at-least.ts'
+
+export type ThreadRequest = {
+  readonly site: Site
+  readonly articleId: string
+  readonly view: 'tree' | 'flat'
+  readonly sort: Sort
+  readonly after: Position | null
+  readonly limit: number
+  readonly depth: number
+  readonly replies: number
+  readonly focusId: number | undefined
+  readonly atLeast: number
+  /** Names everything that shapes the bytes, but for the thread and its version. */
+  readonly variant: string
+}
+
+export type FlatPage = { readonly items: readonly Comment[]; readonly next: Position | null }
+export type ThreadPage = { readonly thread: Thread } & (
+  | ({ readonly view: 'tree' } & TreePage)
+  | ({ readonly view: 'flat' } & FlatPage)
+)
+
+/**
+ * One page of a thread, as the bytes that `present` makes of it. Undefined for an article without
+ * a visible thread.
+ */
+export const listThread = async (
+  world: World,
+  request: ThreadRequest,
+  present: (page: ThreadPage) => Page,
+): Promise<Page | undefined> => {
+  const { site, articleId, focusId, variant } = request
+  const thread = await asking(findThread(world.db, site.id, articleId))
+  if (!thread && focusId !== undefined) throw new Refusal('not_found')
+  if (!thread) return undefined
+  assertAtLeast(thread, request.atLeast)
+  const { id, version, state } = thread
+  return world.pages.page(
+    { site: site.id, thread: id, version, variant: `${state} ${variant}` },
+    async () => {
+      const page = await asking(readPage(world, request))
+      return { version: page.thread.version, page: present(page) }
+    },
+  )
+}
+
+const readPage = (world: World, request: ThreadRequest): Promise<ThreadPage> =>
+  request.view === 'tree' ? readTree(world, request) : readFlat(world, request)
+
+const readTree = async (world: World, request: ThreadRequest): Promise<ThreadPage> => {
+  const { site, articleId, focusId, sort, after, limit, depth, replies } = request
+  const { thread, rows } = stillThere(
+    await findTreePage(world.db, {
+      siteId: site.id,
+      parent: { articleId },
+      sort,
+      after,
+      limit,
+      depth,
+      replies,
+      ...(focusId !== undefined && { focusId }),
+    }),
+  )
+  if (focusId !== undefined && !rows.some((row) => row.id === focusId))
+    throw new Refusal('not_found')
+  return { view: 'tree', thread, ...growTree(rows, { parentId: 0, limit }) }
+}
+
+const readFlat = async (world: World, request: ThreadRequest): Promise<ThreadPage> => {
+  const { site, articleId, sort, after, limit } = request
+  const { thread, rows } = stillThere(
+    await findFlatPage(world.db, { siteId: site.id, articleId, sort, after, limit }),
+  )
+  const items = rows.slice(0, limit)
+  const next = rows.length > limit ? positionOf(items.at(-1)!) : null
+  return { view: 'flat', thread, items, next }
+}
+
+/** The thread was visible a moment ago. The caller's next try finds it absent. */
+const stillThere = (found: PageRows | undefined): PageRows => {
+  if (!found) throw new Refusal('unavailable')
+  return found
+}

@@ -1,0 +1,61 @@
+import { assertMayWrite, type Caller, mayModerate } from '../../domain/caller.ts'
+import { type CommentKey, keyId } from '../../domain/public-id.ts'
+import { Refusal } from '../../domain/refusal.ts'
+import type { Site } from '../../domain/site.ts'
+import { isVisible } from '../../domain/status.ts'
+import { type CommentForWrite, findCommentForWrite } from '../../postgres/comments.ts'
+import { lockThread } from '../../postgres/connection/transaction.ts'
+import { insertDecision } from '../../postgres/decisions.ts'
+import type { Claim } from '../../postgres/idempotency.ts'
+import { findThreadForWrite } from '../../postgres/threads.ts'
+import { answerOnce } from '../answer-once.ts'
+import type { World } from '../world.ts'
+import { changeStatus } from './change-status.ts'
+
+export type DeleteRequest = {
+  readonly site: Site
+  readonly caller: Caller
+  readonly comment: CommentKey
+  readonly claim: Claim | undefined
+}
+
+/**
+ * Deletes a comment for its author or a moderator; a second time it is no different. A moderator's
+ * deletion is a decision, and recorded as one. Its shown replies stay, under a tombstone.
+ */
+export const deleteComment = <Answer>(
+  world: World,
+  request: DeleteRequest,
+  present: (deleted: { version: number | undefined }) => Answer,
+): Promise<Answer> => {
+  assertMayWrite(request.caller)
+  if (request.caller.kind === 'nobody') throw new Refusal('login_required')
+  return answerOnce(world, request.claim, async (tx) => {
+    const { site, caller, comment: key } = request
+    await lockThread(tx, key.threadId, 'alone')
+    const thread = await findThreadForWrite(tx, site.id, key.threadId)
+    const comment = await findCommentForWrite(tx, { siteId: site.id, ...key })
+    if (!thread || !comment) throw new Refusal('not_found')
+    assertMayDelete(caller, comment, thread.state !== 'hidden')
+    const { status: from, threadId, id: commentId } = comment
+    if (from === 'deleted') return present({ version: undefined })
+    const change = { siteId: site.id, to: 'deleted', replies: 'keep' } as const
+    const { version } = await changeStatus(tx, comment, change)
+    if (mayModerate(caller)) {
+      const by = keyId(caller.keyId)
+      const move = { from, to: 'deleted', reason: null, note: null } as const
+      await insertDecision(tx, { siteId: site.id, threadId, commentId, ...move, by })
+    }
+    return present({ version })
+  })
+}
+
+const assertMayDelete = (
+  caller: Caller,
+  comment: CommentForWrite,
+  threadIsVisible: boolean,
+): void => {
+  if (mayModerate(caller)) return
+  if (caller.kind === 'guest' && caller.authorId === comment.author.id) return
+  throw new Refusal(isVisible(comment.status) && threadIsVisible ? 'forbidden' : 'not_found')
+}
