@@ -1,0 +1,103 @@
+import { randomUUID } from 'node:crypto'
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
+import { addContext, type Http } from './http/edge/context.ts'
+import { addErrors, onClientError, onFrameworkError } from './http/edge/errors.ts'
+import { addGate } from './http/edge/gate.ts'
+import { SECURITY_HEADERS } from './http/edge/headers.ts'
+import type { LimitCounters, Limits } from './http/edge/limits.ts'
+import { createMetrics, type Figures } from './http/edge/metrics.ts'
+import { addStrictness, MAX_URL_LENGTH } from './http/edge/strictness.ts'
+import { addCommentRoutes } from './http/routes/comments.ts'
+import { addModerationRoutes } from './http/routes/moderation.ts'
+import { addOperationRoutes, type HealthReport } from './http/routes/operations.ts'
+import { addDescription, addReference } from './http/routes/reference.ts'
+import type { Router } from './http/routes/router.ts'
+import { addSiteListRoutes } from './http/routes/site-lists.ts'
+import { addSiteRoutes } from './http/routes/sites.ts'
+import { addThreadRoutes } from './http/routes/threads.ts'
+import { NAMED } from './http/wire/schemas.ts'
+
+const BODY_BYTES = 65_536
+const HEADER_BYTES = 32_768
+/** The whole request must have arrived, and its answer begun, within these. */
+const REQUEST_TIMEOUT_MS = 10_000
+const HANDLER_TIMEOUT_MS = 10_000
+const CONNECTION_TIMEOUT_MS = 30_000
+const KEEP_ALIVE_TIMEOUT_MS = 72_000
+
+export type AppOptions = Http & {
+  readonly version: string
+  readonly limits: Limits
+  readonly counters: LimitCounters
+  readonly trustedProxies: readonly string[]
+  readonly readiness: () => Promise<HealthReport>
+  readonly figures: Figures
+  readonly logger: FastifyBaseLogger | false
+}
+
+/** The whole HTTP surface. Opens nothing. */
+export const buildApp = async (options: AppOptions): Promise<FastifyInstance> => {
+  const app = createServer(options)
+  const metrics = createMetrics(options.figures)
+  addErrors(app)
+  addContext(app)
+  addStrictness(app)
+  addRequestRecords(app, metrics)
+  await addDescription(app, options.version)
+  for (const schema of NAMED) app.addSchema(schema)
+  addOperationRoutes(app, { readiness: options.readiness, metrics })
+  await addReference(app)
+  await app.register(async (v1) => addSiteScope(v1 as unknown as Router, options), {
+    prefix: '/v1',
+  })
+  return app
+}
+
+const createServer = ({ logger, trustedProxies }: AppOptions): FastifyInstance => {
+  const app = Fastify({
+    ...(logger === false ? { logger } : { loggerInstance: logger }),
+    logController: new LogController({ disableRequestLogging: true }),
+    genReqId: () => randomUUID(),
+    trustProxy: trustedProxies.length > 0 ? [...trustedProxies] : false,
+    bodyLimit: BODY_BYTES,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    handlerTimeout: HANDLER_TIMEOUT_MS,
+    connectionTimeout: CONNECTION_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+    return503OnClosing: false,
+    forceCloseConnections: 'idle',
+    routerOptions: { maxParamLength: MAX_URL_LENGTH },
+    http: { maxHeaderSize: HEADER_BYTES },
+    ajv: { customOptions: { removeAdditional: false, coerceTypes: false, allErrors: false } },
+    frameworkErrors: onFrameworkError,
+    clientErrorHandler: onClientError,
+  })
+  app.addHook('onRequest', async (_request, reply) => void reply.headers(SECURITY_HEADERS))
+  return app as unknown as FastifyInstance
+}
+
+/** One log line and one observation per request. */
+const addRequestRecords = (
+  app: FastifyInstance,
+  metrics: ReturnType<typeof createMetrics>,
+): void => {
+  app.addHook('onResponse', async (request, reply) => {
+    const operation = request.routeOptions.config?.operation ?? 'unknown'
+    const { statusCode: status, elapsedTime } = reply
+    metrics.observe(operation, status, elapsedTime / 1000)
+    const site = request.site?.slug
+    request.log.info(
+      { operation, site, status, duration_ms: elapsedTime },
+      `${operation} ${status}`,
+    )
+  })
+}
+
+const addSiteScope = async (v1: Router, options: AppOptions): Promise<void> => {
+  await addGate(v1 as unknown as FastifyInstance, options, options)
+  addThreadRoutes(v1, options)
+  addCommentRoutes(v1, options)
+  addSiteListRoutes(v1, options)
+  addModerationRoutes(v1, options)
+  addSiteRoutes(v1, options)
+}

@@ -1,0 +1,129 @@
+import { type Static, Type } from 'typebox'
+import { Value } from 'typebox/value'
+
+const NETWORK = /^[0-9a-fA-F.:]+(\/\d{1,3})?$/
+
+/** Every setting: its bounds, its default, and what it is for. `docs/operations.md` says the same. */
+export const Settings = Type.Object({
+  PORT: Type.Integer({
+    minimum: 0,
+    maximum: 65_535,
+    default: 3000,
+    description: 'TCP port; 0 takes a free one.',
+  }),
+  HOST: Type.String({ minLength: 1, default: '127.0.0.1', description: 'Address to listen on.' }),
+  DATABASE_URL: Type.Optional(
+    Type.String({
+      pattern: '^postgres(ql)?://',
+      description: 'Postgres 15 or newer. Unset: an embedded one.',
+    }),
+  ),
+  REDIS_URL: Type.Optional(
+    Type.String({
+      pattern: '^rediss?://',
+      description: 'Redis 7 or newer. Unset: pages and limits stay in memory.',
+    }),
+  ),
+  AFTERWORD_DATA: Type.Optional(
+    Type.String({ minLength: 1, description: 'Folder of the embedded Postgres. Unset: ./data.' }),
+  ),
+  AFTERWORD_ADMIN_KEY: Type.Optional(
+    Type.String({
+      pattern: '^[A-Za-z0-9_-]{32,200}$',
+      description: 'An admin key for all sites, ensured at each start.',
+    }),
+  ),
+  AFTERWORD_SECRET: Type.Optional(
+    Type.String({
+      minLength: 32,
+      maxLength: 1000,
+      description: 'Signs cursors and tokens. Unset: made once, kept in Postgres.',
+    }),
+  ),
+  AFTERWORD_TRUSTED_PROXIES: Type.String({
+    default: '',
+    description: 'Networks, separated by commas, whose X-Forwarded-For is believed.',
+  }),
+  AFTERWORD_LIMIT_READ: Type.Integer({
+    minimum: 0,
+    maximum: 1_000_000_000,
+    default: 12_000,
+    description: 'Reads per network and minute; 0 is no limit.',
+  }),
+  AFTERWORD_LIMIT_WRITE: Type.Integer({
+    minimum: 0,
+    maximum: 1_000_000_000,
+    default: 60,
+    description: 'Writes per network and minute; 0 is no limit.',
+  }),
+  AFTERWORD_CACHE_BYTES: Type.Integer({
+    minimum: 0,
+    maximum: 17_179_869_184,
+    default: 67_108_864,
+    description: 'Pages kept in this process, in bytes.',
+  }),
+  AFTERWORD_POOL: Type.Integer({
+    minimum: 2,
+    maximum: 500,
+    default: 10,
+    description: 'Connections to Postgres.',
+  }),
+  LOG_LEVEL: Type.Union(
+    ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'].map((level) =>
+      Type.Literal(level),
+    ),
+    { default: 'info', description: 'The least level that is logged.' },
+  ),
+})
+
+export type Config = Readonly<Omit<Static<typeof Settings>, 'AFTERWORD_TRUSTED_PROXIES'>> & {
+  readonly trustedProxies: readonly string[]
+}
+
+type Property = {
+  type?: string
+  minimum?: number
+  maximum?: number
+  minLength?: number
+  pattern?: string
+  anyOf?: { const: string }[]
+}
+
+/**
+ * Reads the settings; an empty variable is an unset one.
+ * @throws Error that names every fault, and shows no value: a setting may be a secret
+ */
+export const readConfig = (env: Readonly<Record<string, string | undefined>>): Config => {
+  const given = Object.keys(Settings.properties).flatMap((name) =>
+    env[name] ? [[name, toTyped(name, env[name])]] : [],
+  )
+  const values = Value.Default(Settings, Object.fromEntries(given)) as Static<typeof Settings>
+  const { AFTERWORD_TRUSTED_PROXIES: proxies, ...rest } = values
+  const trustedProxies = String(proxies)
+    .split(',')
+    .map((network) => network.trim())
+    .filter(Boolean)
+  const wrong = Object.keys(Settings.properties).filter((name) => !isValid(name, values))
+  const faults = wrong.map((name) => `${name} ${expectation(name)}`)
+  if (!trustedProxies.every((network) => NETWORK.test(network))) {
+    faults.push('AFTERWORD_TRUSTED_PROXIES must be addresses or networks, separated by commas')
+  }
+  if (faults.length > 0)
+    throw new Error(`Settings are wrong:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`)
+  return Object.freeze({ ...rest, trustedProxies })
+}
+
+const propertyOf = (name: string) => (Settings.properties as Record<string, Property>)[name]!
+
+const toTyped = (name: string, text: string): string | number =>
+  propertyOf(name).type === 'integer' && /^\d+$/.test(text) ? Number(text) : text
+
+const isValid = (name: string, values: Record<string, unknown>): boolean =>
+  values[name] === undefined || Value.Check(propertyOf(name) as never, values[name])
+
+const expectation = (name: string): string => {
+  const { type, minimum, maximum, minLength, pattern, anyOf } = propertyOf(name)
+  if (type === 'integer') return `must be a whole number from ${minimum} to ${maximum}`
+  if (anyOf) return `must be one of ${anyOf.map((option) => option.const).join(', ')}`
+  return pattern ? `must match ${pattern}` : `must have at least ${minLength} characters`
+}

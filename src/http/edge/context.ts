@@ -1,0 +1,44 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { Caller } from '../../domain/caller.ts'
+import type { Site } from '../../domain/site.ts'
+import type { World } from '../../usecases/world.ts'
+import type { WireKeys } from '../wire/keys.ts'
+
+/** What the routes are given. */
+export type Http = {
+  readonly world: World
+  /** Refuses with `unavailable` until the service has found its secret. */
+  readonly keys: () => WireKeys
+}
+
+/** What a request counts against; `none` is not limited. */
+export type LimitKind = 'read' | 'write' | 'preview' | 'none'
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    operation?: string
+    limit?: LimitKind
+  }
+  interface FastifyRequest {
+    /** The site of the address. */
+    site: Site
+    caller: Caller
+    /** The part of the sender's address that limits go by: an IPv4 address, or an IPv6 /64. */
+    network: string
+  }
+}
+
+export const NOBODY: Caller = { kind: 'nobody' }
+
+/** Decorates requests with the facts that the hooks find out. */
+export const addContext = (app: FastifyInstance): void => {
+  app.decorateRequest('site', null as never)
+  app.decorateRequest('caller', null as never)
+  app.decorateRequest('network', '')
+}
+
+export const isWrite = (request: FastifyRequest): boolean =>
+  !['GET', 'HEAD', 'OPTIONS'].includes(request.method)
+
+export const siteSlug = (request: FastifyRequest): string | undefined =>
+  /^\/v1\/sites\/([a-z0-9][a-z0-9-]{0,62})(?:[/?]|$)/.exec(request.raw.url ?? '')?.[1]

@@ -1,0 +1,68 @@
+import type { Socket } from 'node:net'
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { Refusal } from '../../domain/refusal.ts'
+import { STATUS_OF, toProblem, toRefusal } from '../wire/problems.ts'
+import { PROBLEM_TYPE, SECURITY_HEADERS } from './headers.ts'
+
+const RETRY_AFTER_SECONDS = '1'
+
+/** Turns everything that goes wrong into a problem with a code. One log line for what is ours. */
+export const addErrors = (app: FastifyInstance): void => {
+  app.setNotFoundHandler((_request, reply) => sendRefusal(reply, new Refusal('not_found')))
+  app.setErrorHandler(sendError)
+}
+
+/** Also for what the framework refuses before any hook has run, as with a malformed address. */
+export const sendError = (
+  error: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): FastifyReply => {
+  const refusal = toRefusal(error)
+  if (!refusal) {
+    request.log.error({ err: error, operation: request.routeOptions.config?.operation }, 'failed')
+    return sendProblem(reply, toProblem('unavailable', {}, 500))
+  }
+  if (refusal.code === 'unavailable') request.log.warn({ err: refusal.cause }, 'unavailable')
+  return sendRefusal(reply, refusal)
+}
+
+export const onFrameworkError = (
+  error: FastifyError,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): void => {
+  sendError(error, request, reply.headers(SECURITY_HEADERS))
+}
+
+const sendRefusal = (reply: FastifyReply, { code, faults }: Refusal): FastifyReply => {
+  if (code === 'unavailable') reply.header('retry-after', RETRY_AFTER_SECONDS)
+  if (STATUS_OF[code] === 401) reply.header('www-authenticate', 'Bearer')
+  return sendProblem(reply, toProblem(code, faults))
+}
+
+const sendProblem = (reply: FastifyReply, problem: ReturnType<typeof toProblem>): FastifyReply =>
+  reply
+    .code(problem.status)
+    .header('cache-control', 'no-store')
+    .type(PROBLEM_TYPE)
+    .serializer(JSON.stringify)
+    .send(problem)
+
+/** What is not even HTTP, or too long for its header, is answered on the bare socket. */
+export const onClientError = (error: NodeJS.ErrnoException, socket: Socket): void => {
+  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
+  const code = error.code === 'HPE_HEADER_OVERFLOW' ? 'headers_too_large' : 'invalid_request'
+  const problem = toProblem(code)
+  const body = JSON.stringify(problem)
+  const headers = {
+    ...SECURITY_HEADERS,
+    'content-type': PROBLEM_TYPE,
+    'content-length': Buffer.byteLength(body),
+  }
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
+  const reason = code === 'headers_too_large' ? 'Request Header Fields Too Large' : 'Bad Request'
+  socket.end(
+    `HTTP/1.1 ${problem.status} ${reason}\r\n${lines.join('')}connection: close\r\n\r\n${body}`,
+  )
+}

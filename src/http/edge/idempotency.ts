@@ -1,0 +1,33 @@
+import { createHash } from 'node:crypto'
+import type { FastifyRequest } from 'fastify'
+import type { Caller } from '../../domain/caller.ts'
+import { Refusal } from '../../domain/refusal.ts'
+
+/** 16 to 128 visible ASCII characters. */
+const KEY = /^[!-~]{16,128}$/
+
+/** The request's Idempotency-Key, bound to site, operation, path and caller; undefined without one. */
+export const readClaim = (request: FastifyRequest) => {
+  const key = request.headers['idempotency-key']
+  if (key === undefined) return undefined
+  if (typeof key !== 'string' || !KEY.test(key)) {
+    throw new Refusal('invalid_request', {
+      'idempotency-key': 'must be 16 to 128 visible ASCII characters',
+    })
+  }
+  const { operation } = request.routeOptions.config
+  const [path] = (request.raw.url ?? '').split('?')
+  return {
+    siteId: request.site.id,
+    claim: hash([operation, path, callerName(request.caller, request.network), key]),
+    bodyHash: hash([request.body, request.headers['if-match']]),
+  }
+}
+
+const callerName = (caller: Caller, network: string): string => {
+  if (caller.kind === 'key') return `key ${caller.keyId}`
+  return caller.kind === 'guest' ? `guest ${caller.authorId}` : `network ${network}`
+}
+
+const hash = (parts: readonly unknown[]): Buffer =>
+  createHash('sha256').update(JSON.stringify(parts)).digest()

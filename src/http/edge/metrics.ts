@@ -1,0 +1,47 @@
+import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+
+/** Figures that are read when they are asked for. */
+export type Figures = () => {
+  readonly pool: { total: number; idle: number; waiting: number }
+  readonly pages: { hits: number; misses: number; bytes: number }
+}
+
+export type Metrics = {
+  readonly observe: (operation: string, status: number, seconds: number) => void
+  readonly print: () => Promise<string>
+  readonly contentType: string
+}
+
+const BUCKETS_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5]
+
+export const createMetrics = (figures: Figures): Metrics => {
+  const registry = new Registry()
+  collectDefaultMetrics({ register: registry })
+  const duration = new Histogram({
+    name: 'afterword_request_duration_seconds',
+    help: 'Time from the first byte of a request to the last of its answer.',
+    labelNames: ['operation', 'status'],
+    buckets: BUCKETS_SECONDS,
+    registers: [registry],
+  })
+  const gauge = (name: string, help: string, read: () => number) =>
+    new Gauge({
+      name,
+      help,
+      registers: [registry],
+      collect() {
+        this.set(read())
+      },
+    })
+  gauge('afterword_postgres_connections', 'Open connections.', () => figures().pool.total)
+  gauge('afterword_postgres_idle_connections', 'Open and unused.', () => figures().pool.idle)
+  gauge('afterword_postgres_waiting', 'Requests that wait for one.', () => figures().pool.waiting)
+  gauge('afterword_page_cache_bytes', 'Held in this process.', () => figures().pages.bytes)
+  gauge('afterword_page_cache_hits', 'Pages found, since start.', () => figures().pages.hits)
+  gauge('afterword_page_cache_misses', 'Pages built, since start.', () => figures().pages.misses)
+  return {
+    observe: (operation, status, seconds) => duration.observe({ operation, status }, seconds),
+    print: () => registry.metrics(),
+    contentType: registry.contentType,
+  }
+}

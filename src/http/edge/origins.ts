@@ -1,0 +1,42 @@
+import cors from '@fastify/cors'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { Refusal } from '../../domain/refusal.ts'
+import { isAllowedOrigin } from '../../domain/site.ts'
+import { findSite } from '../../usecases/reading/recognise.ts'
+import { type Http, isWrite, siteSlug } from './context.ts'
+
+const PREFLIGHT_SECONDS = 600
+
+const METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE'
+const ALLOWED = 'authorization, content-type, if-match, if-none-match, idempotency-key'
+const EXPOSED = 'etag, link, location, ratelimit, ratelimit-policy, retry-after, thread-version'
+
+/** Cross-origin sharing for the exact origins of the site that is addressed; never with cookies. */
+export const addOrigins = async (app: FastifyInstance, { world }: Http): Promise<void> => {
+  await app.register(cors, {
+    delegator: async (request: FastifyRequest) => ({
+      origin: await isShared(world, request),
+      methods: METHODS,
+      allowedHeaders: ALLOWED,
+      exposedHeaders: EXPOSED,
+      maxAge: PREFLIGHT_SECONDS,
+      strictPreflight: false,
+    }),
+  })
+}
+
+const isShared = async (world: Http['world'], request: FastifyRequest): Promise<boolean> => {
+  const { origin } = request.headers
+  const slug = siteSlug(request)
+  if (origin === undefined || slug === undefined) return false
+  const site = await findSite(world, slug, 'recent')
+  return site !== undefined && isAllowedOrigin(site, origin)
+}
+
+/** A browser sends the origin with every write; programs send none. */
+export const assertOrigin = (request: FastifyRequest): void => {
+  const { origin } = request.headers
+  if (origin !== undefined && isWrite(request) && !isAllowedOrigin(request.site, origin)) {
+    throw new Refusal('origin_refused')
+  }
+}

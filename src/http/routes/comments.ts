@@ -1,0 +1,248 @@
+import { Type } from 'typebox'
+import { assertMayWrite } from '../../domain/caller.ts'
+import { type CommentKey, readCommentId } from '../../domain/public-id.ts'
+import { Refusal } from '../../domain/refusal.ts'
+import { findHiddenComment, getComment } from '../../usecases/reading/get-comment.ts'
+import { previewComment } from '../../usecases/reading/preview-comment.ts'
+import { createGuest } from '../../usecases/writing/create-guest.ts'
+import { deleteComment } from '../../usecases/writing/delete-comment.ts'
+import { editComment } from '../../usecases/writing/edit-comment.ts'
+import { type Posted, postComment } from '../../usecases/writing/post-comment.ts'
+import { hashAddress, truncateAddress } from '../edge/addresses.ts'
+import * as answers from '../edge/answers.ts'
+import type { Http } from '../edge/context.ts'
+import { readClaim } from '../edge/idempotency.ts'
+import { readBody, readNewComment, readProfile } from '../wire/fields.ts'
+import { writeGuestToken } from '../wire/guest-tokens.ts'
+import * as op from '../wire/operation.ts'
+import { presentAuthor, presentComment, presentWhole } from '../wire/present.ts'
+import * as wire from '../wire/schemas.ts'
+import type { Router } from './router.ts'
+
+const NOTHING = Type.Null({ description: 'No content.' })
+
+const GET_COMMENT = op.operation({
+  id: 'getComment',
+  tag: 'reading',
+  summary: 'One comment',
+  description:
+    'With `context`, also its nearest ancestors. Its author sees it while it is held, moderators always.',
+  params: wire.object(op.commentParams),
+  query: wire.object({
+    context: Type.Optional(
+      Type.Integer({ minimum: 0, maximum: 100, description: 'How many ancestors to add.' }),
+    ),
+    ...op.atLeastParam,
+  }),
+  body: op.NO_BODY,
+  answers: { 200: wire.ref(wire.CommentInContext) },
+  credential: 'taken',
+  limit: 'read',
+})
+
+const POST_COMMENT = op.operation({
+  id: 'postComment',
+  tag: 'writing',
+  summary: 'Post a comment or a reply',
+  description: '201 when it is published, 202 when it is held for a moderator.',
+  params: wire.object(op.articleParams),
+  query: op.NO_QUERY,
+  body: wire.ref(wire.NewComment),
+  answers: { 201: wire.ref(wire.PostedComment), 202: wire.ref(wire.PostedComment) },
+  refusals: [
+    'login_required',
+    'posting_disabled',
+    'thread_closed',
+    'thread_locked',
+    'parent_not_found',
+    'depth_exceeded',
+  ],
+  credential: 'taken',
+  limit: 'write',
+  once: true,
+})
+
+const CREATE_GUEST = op.operation({
+  id: 'createGuest',
+  tag: 'writing',
+  summary: 'Get a guest token before the first comment',
+  description: 'The token owns the guest: its comments belong to whoever holds it.',
+  params: wire.object(op.siteParams),
+  query: op.NO_QUERY,
+  body: wire.ref(wire.GuestProfile),
+  answers: { 201: wire.ref(wire.Guest) },
+  credential: 'taken',
+  limit: 'write',
+  once: true,
+})
+
+const EDIT_COMMENT = op.operation({
+  id: 'editComment',
+  tag: 'writing',
+  summary: 'Replace the text of a comment',
+  description:
+    'By its author within the edit window, or by a moderator. With `If-Match: "<revision>"`, only that revision. ' +
+    "An author's edit is screened again: 202 when it is held.",
+  params: wire.object(op.commentParams),
+  query: op.NO_QUERY,
+  body: wire.ref(wire.Text),
+  answers: { 200: wire.ref(wire.Comment), 202: wire.ref(wire.Comment) },
+  refusals: ['thread_locked', 'edit_window_over', 'edit_conflict'],
+  credential: 'needed',
+  limit: 'write',
+  once: true,
+})
+
+const DELETE_COMMENT = op.operation({
+  id: 'deleteComment',
+  tag: 'writing',
+  summary: 'Delete a comment',
+  description: 'By its author or a moderator. Where replies need it, a tombstone keeps its place.',
+  params: wire.object(op.commentParams),
+  query: op.NO_QUERY,
+  body: op.NO_BODY,
+  answers: { 204: NOTHING },
+  credential: 'needed',
+  limit: 'write',
+  once: true,
+})
+
+const PREVIEW_COMMENT = op.operation({
+  id: 'previewComment',
+  tag: 'reading',
+  summary: 'What a text would look like',
+  description: 'Nothing is stored.',
+  params: wire.object(op.siteParams),
+  query: op.NO_QUERY,
+  body: wire.ref(wire.Text),
+  answers: { 200: wire.ref(wire.Preview) },
+  credential: 'taken',
+  limit: 'preview',
+})
+
+export const addCommentRoutes = (app: Router, http: Http): void => {
+  const { world, keys } = http
+
+  app.get('/sites/:site/comments/:id', GET_COMMENT, async (request, reply) => {
+    const { site, caller, query } = request
+    const comment = readKey(request.params.id)
+    const { context, at_least: atLeast } = query
+    const hidden = await findHiddenComment(world, { site, comment, caller })
+    if (hidden) return answers.sendPrivately(reply, presentWhole(hidden))
+    const variant = answers.variantOf(keys(), ['getComment', request.params.id, context])
+    const page = await getComment(world, { site, comment, context, atLeast, variant }, (found) => {
+      const ancestors = context !== undefined && { ancestors: found.ancestors.map(presentComment) }
+      const body = { ...presentComment(found.comment), ...ancestors }
+      return answers.toPage(answers.versionTag(found.thread.version, variant), null, body)
+    })
+    return answers.sendPage(request, reply, page)
+  })
+
+  app.post('/sites/:site/articles/:article_id/comments', POST_COMMENT, async (request, reply) => {
+    const { site, caller, params, ip } = request
+    const { parent_id: parentId, ...fields } = request.body
+    const draft = {
+      ...readNewComment(fields),
+      articleId: params.article_id,
+      parent:
+        parentId === undefined || parentId === null ? undefined : (readCommentId(parentId) ?? null),
+      network: truncateAddress(ip),
+      addressHash: hashAddress(keys().addresses, ip),
+    }
+    const claim = readClaim(request)
+    const answer = await postComment(
+      world,
+      { site, caller, ...draft, claim },
+      presentPosted(site.slug),
+    )
+    return answers.sendWrite(reply, withToken(answer, site.id))
+  })
+
+  app.post('/sites/:site/guests', CREATE_GUEST, async (request, reply) => {
+    const { site } = request
+    assertMayWrite(request.caller)
+    const profile = readProfile(request.body)
+    const answer = await createGuest(
+      world,
+      { site, profile, claim: readClaim(request) },
+      (guest) => ({
+        status: 201,
+        headers: {},
+        body: { author: presentAuthor(guest) },
+        newGuestId: guest.id,
+      }),
+    )
+    return answers.sendWrite(reply, withToken(answer, site.id))
+  })
+
+  app.patch('/sites/:site/comments/:id', EDIT_COMMENT, async (request, reply) => {
+    const { site, caller } = request
+    const edit = {
+      comment: readKey(request.params.id),
+      body: readBody(request.body.body),
+      ifRevision: readRevision(request.headers['if-match']),
+    }
+    const claim = readClaim(request)
+    const answer = await editComment(
+      world,
+      { site, caller, ...edit, claim },
+      ({ comment, version }) => ({
+        status: comment.status === 'pending' ? 202 : 200,
+        headers: answers.threadVersion(version),
+        body: presentWhole(comment),
+      }),
+    )
+    return answers.sendWrite(reply, answer)
+  })
+
+  app.delete('/sites/:site/comments/:id', DELETE_COMMENT, async (request, reply) => {
+    const { site, caller } = request
+    const comment = readKey(request.params.id)
+    const claim = readClaim(request)
+    const answer = await deleteComment(world, { site, caller, comment, claim }, ({ version }) => ({
+      status: 204,
+      headers: answers.threadVersion(version),
+      body: null,
+    }))
+    return answers.sendWrite(reply, answer)
+  })
+
+  app.post('/sites/:site/preview', PREVIEW_COMMENT, async (request, reply) =>
+    answers.sendPrivately(reply, { body_html: previewComment(readBody(request.body.body)) }),
+  )
+
+  const withToken = (answer: answers.WriteAnswer, siteId: number): answers.WriteAnswer => {
+    if (answer.newGuestId === undefined) return answer
+    const token = writeGuestToken(keys().guests, siteId, answer.newGuestId)
+    return { ...answer, body: { ...answer.body, guest_token: token } }
+  }
+}
+
+const presentPosted =
+  (slug: string) =>
+  ({ comment, version, newGuestId }: Posted): answers.WriteAnswer => {
+    const body = presentWhole(comment)
+    return {
+      status: version === undefined ? 202 : 201,
+      headers: {
+        location: `/v1/sites/${slug}/comments/${body.id}`,
+        ...answers.threadVersion(version),
+      },
+      body,
+      ...(newGuestId !== undefined && { newGuestId }),
+    }
+  }
+
+const readKey = (id: string): CommentKey => {
+  const key = readCommentId(id)
+  if (!key) throw new Refusal('not_found')
+  return key
+}
+
+/** `"3"`, as an entity tag is written; `*` is any revision. */
+const readRevision = (header: string | undefined): number | undefined => {
+  if (header === undefined || header.trim() === '*') return undefined
+  const match = /^"([1-9]\d{0,8})"$/.exec(header.trim())
+  if (!match) throw new Refusal('invalid_request', { 'if-match': 'must be a revision in quotes' })
+  return Number(match[1])
+}

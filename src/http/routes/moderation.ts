@@ -1,0 +1,214 @@
+import { Type } from 'typebox'
+import { assertScope } from '../../domain/caller.ts'
+import { readAuthorId, readCommentId } from '../../domain/public-id.ts'
+import { Refusal } from '../../domain/refusal.ts'
+import { STATUSES } from '../../domain/status.ts'
+import { countQueue } from '../../usecases/moderating/count-queue.ts'
+import { decideComment } from '../../usecases/moderating/decide-comment.ts'
+import { listDecisions } from '../../usecases/moderating/list-decisions.ts'
+import { listQueue } from '../../usecases/moderating/list-queue.ts'
+import { updateThread } from '../../usecases/moderating/update-thread.ts'
+import { sendPrivately, sendWrite, threadVersion } from '../edge/answers.ts'
+import type { Http } from '../edge/context.ts'
+import { readClaim } from '../edge/idempotency.ts'
+import { type Binding, readCursor, writeCursor } from '../wire/cursors.ts'
+import { readThreadFields } from '../wire/fields.ts'
+import * as op from '../wire/operation.ts'
+import {
+  presentDecision,
+  presentForModeration,
+  presentThread,
+  presentTimeOrNull,
+} from '../wire/present.ts'
+import * as wire from '../wire/schemas.ts'
+import type { Router } from './router.ts'
+
+const moderating = { tag: 'moderating', credential: 'needed' } as const
+
+const LIST_QUEUE = op.operation({
+  ...moderating,
+  id: 'listQueue',
+  summary: 'Comments that wait for a moderator',
+  description: 'In order of arrival; any status can be asked for.',
+  params: wire.object(op.siteParams),
+  query: wire.object({
+    status: Type.Array(wire.oneOf(STATUSES), {
+      default: ['pending'],
+      minItems: 1,
+      maxItems: STATUSES.length,
+      description: 'May be repeated.',
+    }),
+    article_id: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 512, description: 'Only of this article.' }),
+    ),
+    author_id: Type.Optional(Type.String({ description: 'Only by this author.' })),
+    q: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 200, description: 'Only with this in the text.' }),
+    ),
+    sort: wire.oneOf(['oldest', 'newest'], { default: 'oldest', description: 'The order.' }),
+    ...op.limitParam,
+    ...op.cursorParam,
+  }),
+  body: op.NO_BODY,
+  answers: { 200: wire.ref(wire.QueuePage) },
+  refusals: ['invalid_cursor'],
+  limit: 'read',
+})
+
+const COUNT_QUEUE = op.operation({
+  ...moderating,
+  id: 'countQueue',
+  summary: 'How many comments have each status',
+  description: 'Of the whole site.',
+  params: wire.object(op.siteParams),
+  query: op.NO_QUERY,
+  body: op.NO_BODY,
+  answers: { 200: wire.ref(wire.QueueCounts) },
+  limit: 'read',
+})
+
+const DECIDE_COMMENT = op.operation({
+  ...moderating,
+  id: 'decideComment',
+  summary: 'Give a comment another status',
+  description:
+    '`from` is the status that the moderator saw: of two who saw the same, exactly one succeeds. ' +
+    'With `replies: same`, what hangs below it and has the same status goes along.',
+  params: wire.object(op.commentParams),
+  query: op.NO_QUERY,
+  body: wire.ref(wire.NewDecision),
+  answers: { 201: wire.ref(wire.Decision) },
+  refusals: ['decision_conflict', 'move_not_allowed'],
+  limit: 'write',
+  once: true,
+})
+
+const LIST_DECISIONS = op.operation({
+  ...moderating,
+  id: 'listDecisions',
+  summary: 'The audit trail',
+  description:
+    'Who decided what, from which status to which, why and when; latest first, append-only.',
+  params: wire.object(op.siteParams),
+  query: wire.object({
+    comment_id: Type.Optional(Type.String({ description: 'Only on this comment.' })),
+    ...op.limitParam,
+    ...op.cursorParam,
+  }),
+  body: op.NO_BODY,
+  answers: { 200: wire.ref(wire.DecisionsPage) },
+  refusals: ['invalid_cursor'],
+  limit: 'read',
+})
+
+const UPDATE_THREAD = op.operation({
+  ...moderating,
+  id: 'updateThread',
+  summary: 'Close, lock, hide or describe a thread',
+  description: 'Only what is named changes. An absent thread comes into being.',
+  params: wire.object(op.articleParams),
+  query: op.NO_QUERY,
+  body: wire.ref(wire.ThreadChange),
+  answers: { 200: wire.ref(wire.ModeratedThread) },
+  limit: 'write',
+  once: true,
+})
+
+export const addModerationRoutes = (app: Router, { world, keys }: Http): void => {
+  app.get('/sites/:site/moderation/comments', LIST_QUEUE, async (request, reply) => {
+    assertScope(request.caller, 'moderate')
+    const {
+      status,
+      article_id: articleId,
+      author_id: author,
+      q,
+      sort,
+      limit,
+      cursor,
+    } = request.query
+    const siteId = request.site.id
+    const statuses = STATUSES.filter((known) => status.includes(known))
+    const binding = ['queue', siteId, statuses, articleId, author, q, sort]
+    const authorId = author === undefined ? undefined : (readAuthorId(author) ?? 0)
+    const filter = { siteId, statuses, articleId, authorId, q, sort, limit }
+    const { items, nextId } = await listQueue(world, {
+      ...filter,
+      afterId: readId(binding, cursor),
+    })
+    return sendPrivately(reply, {
+      items: items.map(presentForModeration),
+      next_cursor: writeId(binding, nextId),
+    })
+  })
+
+  app.get('/sites/:site/moderation/counts', COUNT_QUEUE, async (request, reply) => {
+    assertScope(request.caller, 'moderate')
+    return sendPrivately(reply, await countQueue(world, request.site.id))
+  })
+
+  app.post('/sites/:site/comments/:id/decisions', DECIDE_COMMENT, async (request, reply) => {
+    const { site, caller, body } = request
+    assertScope(caller, 'moderate')
+    const comment = readCommentId(request.params.id)
+    if (!comment) throw new Refusal('not_found')
+    const { from, to, reason = null, note = null, replies = 'keep' } = body
+    const move = { from, to, reason, note, replies }
+    const act = { site, moderator: caller, comment, ...move, claim: readClaim(request) }
+    const answer = await decideComment(world, act, ({ decision, version }) => ({
+      status: 201,
+      headers: threadVersion(version),
+      body: presentDecision(decision),
+    }))
+    return sendWrite(reply, answer)
+  })
+
+  app.get('/sites/:site/moderation/decisions', LIST_DECISIONS, async (request, reply) => {
+    assertScope(request.caller, 'moderate')
+    const { comment_id: comment, limit, cursor } = request.query
+    const siteId = request.site.id
+    const binding = ['decisions', siteId, comment]
+    const commentId = comment === undefined ? undefined : (readCommentId(comment)?.id ?? 0)
+    const beforeId = readId(binding, cursor)
+    const { items, nextId } = await listDecisions(world, { siteId, commentId, beforeId, limit })
+    return sendPrivately(reply, {
+      items: items.map(presentDecision),
+      next_cursor: writeId(binding, nextId),
+    })
+  })
+
+  app.patch('/sites/:site/articles/:article_id', UPDATE_THREAD, async (request, reply) => {
+    const { site, caller, body, params } = request
+    assertScope(caller, 'moderate')
+    const change = {
+      ...readThreadFields(body),
+      ...(body.state !== undefined && { state: body.state }),
+      ...(body.closes_at !== undefined && {
+        closesAt: body.closes_at === null ? null : new Date(body.closes_at),
+      }),
+      ...(body.moderation !== undefined && {
+        moderation: body.moderation === 'site' ? null : body.moderation,
+      }),
+    }
+    const claim = readClaim(request)
+    const answer = await updateThread(
+      world,
+      { site, articleId: params.article_id, change, claim },
+      (thread) => ({
+        status: 200,
+        headers: threadVersion(thread.version),
+        body: {
+          ...presentThread(thread),
+          closes_at: presentTimeOrNull(thread.closesAt),
+          moderation: thread.moderation ?? ('site' as const),
+        },
+      }),
+    )
+    return sendWrite(reply, answer)
+  })
+
+  const readId = (binding: Binding, cursor: string | undefined): number | null =>
+    cursor === undefined ? null : (readCursor(keys().cursors, binding, cursor).after?.[1] ?? null)
+
+  const writeId = (binding: Binding, id: number | null): string | null =>
+    id === null ? null : writeCursor(keys().cursors, binding, { sort: '', after: [0, id] })
+}

@@ -1,0 +1,221 @@
+import { Type } from 'typebox'
+import { readAuthorId } from '../../domain/public-id.ts'
+import { Refusal } from '../../domain/refusal.ts'
+import { SORTS } from '../../domain/sort.ts'
+import { countComments } from '../../usecases/reading/count-comments.ts'
+import { listArticles } from '../../usecases/reading/list-articles.ts'
+import { listAuthorComments } from '../../usecases/reading/list-author-comments.ts'
+import { listRecent } from '../../usecases/reading/list-recent.ts'
+import { sendPage, sendPrivately, toHashedPage } from '../edge/answers.ts'
+import type { Http } from '../edge/context.ts'
+import { readCursor, writeCursor } from '../wire/cursors.ts'
+import * as op from '../wire/operation.ts'
+import { presentAuthor, presentRecent, presentThread, presentTimeOrNull } from '../wire/present.ts'
+import * as wire from '../wire/schemas.ts'
+import type { Router } from './router.ts'
+
+const COUNTS_BODY_BYTES = 1_048_576
+const ARTICLE_SORTS = ['active', 'most', 'newest'] as const
+
+const reading = { tag: 'reading', body: op.NO_BODY, credential: 'taken', limit: 'read' } as const
+
+const LIST_RECENT = op.operation({
+  ...reading,
+  id: 'listRecent',
+  summary: 'Recent comments of the site',
+  description: 'Latest published first, across all articles.',
+  params: wire.object(op.siteParams),
+  query: wire.object({
+    ...op.limitParam,
+    ...op.cursorParam,
+    article_id: Type.Optional(
+      Type.Array(Type.String({ minLength: 1, maxLength: 512 }), {
+        maxItems: 100,
+        description: 'Only of these articles; may be repeated.',
+      }),
+    ),
+    author_id: Type.Optional(Type.String({ description: 'Only by this author.' })),
+    parent: wire.oneOf(['any', 'root', 'reply'], {
+      default: 'any',
+      description: 'Only roots, or only replies.',
+    }),
+    excerpt: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 10_000,
+        description: 'Adds a plain-text excerpt of at most this many characters, cut at a word.',
+      }),
+    ),
+  }),
+  answers: { 200: wire.ref(wire.RecentPage) },
+  refusals: ['invalid_cursor'],
+})
+
+const articleIdsParam = Type.Array(Type.String({ minLength: 1, maxLength: 512 }), {
+  minItems: 1,
+  maxItems: 100,
+  description: 'May be repeated.',
+})
+
+const COUNT_COMMENTS = op.operation({
+  ...reading,
+  id: 'countComments',
+  summary: 'Counts of several articles',
+  description: 'By article id, zeros included.',
+  params: wire.object(op.siteParams),
+  query: wire.object({ article_id: articleIdsParam }),
+  answers: { 200: wire.ref(wire.Counts) },
+})
+
+const COUNT_MANY = op.operation({
+  ...reading,
+  id: 'countCommentsOfMany',
+  summary: 'Counts of up to 1,000 articles',
+  description: 'Like `countComments`, with the ids in a body.',
+  params: wire.object(op.siteParams),
+  query: op.NO_QUERY,
+  body: wire.ref(wire.ArticleIds),
+  answers: { 200: wire.ref(wire.Counts) },
+  refusals: ['origin_refused', 'body_too_large', 'unsupported_media_type'],
+})
+
+const LIST_ARTICLES = op.operation({
+  ...reading,
+  id: 'listArticles',
+  summary: 'Articles that have comments',
+  description: 'By their newest comment, by how many they have, or by age.',
+  params: wire.object(op.siteParams),
+  query: wire.object({
+    sort: wire.oneOf(ARTICLE_SORTS, { default: 'active', description: 'The order.' }),
+    ...op.limitParam,
+    ...op.cursorParam,
+  }),
+  answers: { 200: wire.ref(wire.ArticlesPage) },
+  refusals: ['invalid_cursor'],
+})
+
+const LIST_AUTHOR_COMMENTS = op.operation({
+  ...reading,
+  id: 'listAuthorComments',
+  summary: 'What an author has published',
+  description: 'Latest published first.',
+  params: wire.object({
+    ...op.siteParams,
+    id: Type.String({ description: 'The id of the author.' }),
+  }),
+  query: wire.object({ ...op.limitParam, ...op.cursorParam }),
+  answers: { 200: wire.ref(wire.AuthorPage) },
+  refusals: ['invalid_cursor'],
+})
+
+const GET_SITE_CONFIG = op.operation({
+  ...reading,
+  id: 'getSiteConfig',
+  summary: 'What a widget needs before it draws',
+  description: 'Limits, edit window, who may post, sorts and depth.',
+  params: wire.object(op.siteParams),
+  query: op.NO_QUERY,
+  answers: { 200: wire.ref(wire.SiteConfig) },
+})
+
+export const addSiteListRoutes = (app: Router, { world, keys }: Http): void => {
+  app.get('/sites/:site/comments', LIST_RECENT, async (request, reply) => {
+    const {
+      article_id: articleIds = [],
+      author_id: author,
+      parent,
+      limit,
+      excerpt,
+      cursor,
+    } = request.query
+    const siteId = request.site.id
+    const binding = ['recent', siteId, articleIds.toSorted(), author, parent]
+    const after = cursor === undefined ? null : readCursor(keys().cursors, binding, cursor).after
+    // An id that no author has finds nothing, whatever it looks like.
+    const authorId = author === undefined ? undefined : (readAuthorId(author) ?? 0)
+    const found = await listRecent(world, { siteId, articleIds, authorId, parent, after, limit })
+    const next = found.next && writeCursor(keys().cursors, binding, { sort: '', after: found.next })
+    const items = found.items.map((comment) => presentRecent(comment, excerpt))
+    return sendPage(request, reply, toHashedPage(next, { items, next_cursor: next }))
+  })
+
+  app.get('/sites/:site/counts', COUNT_COMMENTS, async (request, reply) => {
+    const { site, query } = request
+    const counts = await countComments(world, { site, articleIds: query.article_id })
+    return sendPage(request, reply, toHashedPage(null, presentCounts(counts)))
+  })
+
+  app.post(
+    '/sites/:site/counts',
+    { ...COUNT_MANY, bodyLimit: COUNTS_BODY_BYTES },
+    async (request, reply) => {
+      const { site, body } = request
+      const counts = await countComments(world, { site, articleIds: body.article_ids })
+      const bytes = toHashedPage(null, presentCounts(counts)).bytes
+      return sendPrivately(reply.type('application/json; charset=utf-8'), bytes)
+    },
+  )
+
+  app.get('/sites/:site/articles', LIST_ARTICLES, async (request, reply) => {
+    const { site, query } = request
+    const { sort, limit, cursor } = query
+    const binding = ['articles', site.id, sort]
+    const after = cursor === undefined ? null : readCursor(keys().cursors, binding, cursor).after
+    const found = await listArticles(world, { site, sort, after, limit })
+    const next = found.next && writeCursor(keys().cursors, binding, { sort, after: found.next })
+    const items = found.items.map(presentThread)
+    return sendPage(request, reply, toHashedPage(next, { items, next_cursor: next }))
+  })
+
+  app.get('/sites/:site/authors/:id/comments', LIST_AUTHOR_COMMENTS, async (request, reply) => {
+    const { id } = request.params
+    const { limit, cursor } = request.query
+    const authorId = readAuthorId(id)
+    if (authorId === undefined) throw new Refusal('not_found')
+    const binding = ['author', request.site.id, id]
+    const after = cursor === undefined ? null : readCursor(keys().cursors, binding, cursor).after
+    const found = await listAuthorComments(world, {
+      siteId: request.site.id,
+      authorId,
+      after,
+      limit,
+    })
+    const next = found.next && writeCursor(keys().cursors, binding, { sort: '', after: found.next })
+    const items = found.items.map((comment) => presentRecent(comment, undefined))
+    const body = { author: presentAuthor(found.author), items, next_cursor: next }
+    return sendPage(request, reply, toHashedPage(next, body))
+  })
+
+  app.get('/sites/:site/config', GET_SITE_CONFIG, async (request, reply) => {
+    const { slug, name, moderation, posting, loginUrl, editWindowSeconds, maxDepth } = request.site
+    const config = {
+      site: slug,
+      name,
+      moderation,
+      who_may_post: posting,
+      login_url: loginUrl,
+      edit_window_seconds: editWindowSeconds,
+      max_depth: maxDepth,
+      max_body_length: 10_000,
+      max_name_length: 80,
+      sorts: SORTS,
+      default_sort: SORTS[0],
+    }
+    return sendPage(request, reply, toHashedPage(null, config))
+  })
+}
+
+type Counted = Awaited<ReturnType<typeof countComments>>[number]
+
+/** Without a prototype: an article may be called `__proto__`. */
+const presentCounts = (counts: readonly Counted[]): object => {
+  const body = Object.create(null)
+  for (const { articleId, commentCount, rootCount, lastCommentAt } of counts) {
+    body[articleId] = {
+      comment_count: commentCount,
+      root_count: rootCount,
+      last_comment_at: presentTimeOrNull(lastCommentAt),
+    }
+  }
+  return body
+}

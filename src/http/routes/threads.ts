@@ -1,0 +1,199 @@
+import { Type } from 'typebox'
+import { readCommentId } from '../../domain/public-id.ts'
+import { Refusal } from '../../domain/refusal.ts'
+import { SORTS } from '../../domain/sort.ts'
+import type { Continuation } from '../../domain/tree.ts'
+import { getThread } from '../../usecases/reading/get-thread.ts'
+import { listReplies } from '../../usecases/reading/list-replies.ts'
+import { listThread, type ThreadPage } from '../../usecases/reading/list-thread.ts'
+import { sendPage, toHashedPage, toPage, variantOf, versionTag } from '../edge/answers.ts'
+import type { Http } from '../edge/context.ts'
+import { readSortedCursor, writeCursor } from '../wire/cursors.ts'
+import * as op from '../wire/operation.ts'
+import {
+  presentAbsentThread,
+  presentBranch,
+  presentComment,
+  presentThread,
+} from '../wire/present.ts'
+import {
+  object,
+  oneOf,
+  RepliesPage,
+  ref,
+  Thread,
+  ThreadPage as ThreadPageOnWire,
+} from '../wire/schemas.ts'
+import type { Router } from './router.ts'
+
+const sortParam = {
+  sort: Type.Optional(
+    oneOf(SORTS, {
+      description: 'The order at every level, `newest` unless the cursor has its own.',
+    }),
+  ),
+}
+const treeParams = {
+  depth: Type.Integer({
+    minimum: 1,
+    maximum: 10,
+    default: 4,
+    description: 'Levels shown, the first included.',
+  }),
+  replies: Type.Integer({
+    minimum: 0,
+    maximum: 50,
+    default: 3,
+    description: 'Replies shown per comment.',
+  }),
+}
+
+const GET_THREAD = op.operation({
+  id: 'getThread',
+  tag: 'reading',
+  summary: 'The thread of an article',
+  description:
+    'Counts, state and version. An article without a visible thread answers zeros and nulls.',
+  params: object(op.articleParams),
+  query: object(op.atLeastParam),
+  body: op.NO_BODY,
+  answers: { 200: ref(Thread) },
+  credential: 'taken',
+  limit: 'read',
+})
+
+const LIST_THREAD = op.operation({
+  id: 'listThread',
+  tag: 'reading',
+  summary: 'The comments of an article',
+  description:
+    'A page of the tree, or of the flat list. At most 500 comments; what does not fit is a continuation. ' +
+    'With `focus`, every list on the way to that comment starts with the ancestor that leads to it.',
+  params: object(op.articleParams),
+  query: object({
+    view: oneOf(['tree', 'flat'], { default: 'tree', description: 'Flat views omit tombstones.' }),
+    ...sortParam,
+    ...op.limitParam,
+    ...treeParams,
+    ...op.cursorParam,
+    focus: Type.Optional(
+      Type.String({ description: 'A comment that the page must show. Tree only.' }),
+    ),
+    ...op.atLeastParam,
+  }),
+  body: op.NO_BODY,
+  answers: { 200: ref(ThreadPageOnWire) },
+  refusals: ['invalid_cursor'],
+  credential: 'taken',
+  limit: 'read',
+})
+
+const LIST_REPLIES = op.operation({
+  id: 'listReplies',
+  tag: 'reading',
+  summary: 'The replies to a comment',
+  description:
+    'Continues every `replies.next_cursor`, or starts at the first reply. `depth` counts from them.',
+  params: object(op.commentParams),
+  query: object({
+    ...sortParam,
+    ...op.limitParam,
+    ...treeParams,
+    ...op.cursorParam,
+    ...op.atLeastParam,
+  }),
+  body: op.NO_BODY,
+  answers: { 200: ref(RepliesPage) },
+  refusals: ['invalid_cursor'],
+  credential: 'taken',
+  limit: 'read',
+})
+
+export const addThreadRoutes = (app: Router, { world, keys }: Http): void => {
+  app.get('/sites/:site/articles/:article_id', GET_THREAD, async (request, reply) => {
+    const { article_id: articleId } = request.params
+    const thread = await getThread(world, {
+      site: request.site,
+      articleId,
+      atLeast: request.query.at_least,
+    })
+    const body = thread ? presentThread(thread) : presentAbsentThread(articleId)
+    return sendPage(request, reply, toHashedPage(null, body))
+  })
+
+  app.get('/sites/:site/articles/:article_id/comments', LIST_THREAD, async (request, reply) => {
+    const { article_id: articleId } = request.params
+    const { view, cursor, sort: asked, focus, at_least: atLeast, ...limits } = request.query
+    if (focus !== undefined && (cursor !== undefined || view === 'flat')) {
+      throw new Refusal('invalid_request', { focus: 'goes with the first page of the tree only' })
+    }
+    const binding = ['thread', request.site.id, articleId, view]
+    const { sort, after } = readSortedCursor(keys().cursors, binding, { sort: asked, cursor })
+    const focusId = focus === undefined ? undefined : readFocus(focus)
+    const variant = variantOf(keys(), ['listThread', view, sort, after, focusId, limits])
+    const position = { view, sort, after, focusId, ...limits }
+    const page = await listThread(
+      world,
+      { site: request.site, articleId, ...position, atLeast, variant },
+      (found) => {
+        const next = found.next && writeCursor(keys().cursors, binding, { sort, after: found.next })
+        const body = {
+          thread: presentThread(found.thread),
+          items: presentItems(found),
+          next_cursor: next,
+        }
+        return toPage(
+          versionTag(found.thread.version, `${found.thread.state} ${variant}`),
+          next,
+          body,
+        )
+      },
+    )
+    return sendPage(request, reply, page ?? absentPage(articleId))
+
+    function presentItems(found: ThreadPage) {
+      if (found.view === 'flat') return found.items.map(presentComment)
+      return found.items.map((branch) => presentBranch(branch, replyCursor(request.site.id, sort)))
+    }
+  })
+
+  app.get('/sites/:site/comments/:id/replies', LIST_REPLIES, async (request, reply) => {
+    const { cursor, sort: asked, at_least: atLeast, ...limits } = request.query
+    const { id } = request.params
+    const comment = readCommentId(id)
+    if (!comment) throw new Refusal('not_found')
+    const siteId = request.site.id
+    const binding = ['replies', siteId, id]
+    const { sort, after } = readSortedCursor(keys().cursors, binding, { sort: asked, cursor })
+    const variant = variantOf(keys(), ['listReplies', id, sort, after, limits])
+    const position = { comment, sort, after, ...limits }
+    const page = await listReplies(
+      world,
+      { site: request.site, ...position, atLeast, variant },
+      (found) => {
+        const next = found.next && writeCursor(keys().cursors, binding, { sort, after: found.next })
+        const items = found.items.map((branch) => presentBranch(branch, replyCursor(siteId, sort)))
+        return toPage(versionTag(found.thread.version, variant), next, { items, next_cursor: next })
+      },
+    )
+    return sendPage(request, reply, page)
+  })
+
+  const replyCursor =
+    (siteId: number, sort: string) =>
+    (commentId: string, next: Continuation): string | null =>
+      next &&
+      writeCursor(keys().cursors, ['replies', siteId, commentId], {
+        sort,
+        after: next === 'start' ? null : next,
+      })
+}
+
+const readFocus = (focus: string): number => {
+  const key = readCommentId(focus)
+  if (!key) throw new Refusal('not_found')
+  return key.id
+}
+
+const absentPage = (articleId: string) =>
+  toHashedPage(null, { thread: presentAbsentThread(articleId), items: [], next_cursor: null })

@@ -1,0 +1,51 @@
+import { Refusal } from '../../domain/refusal.ts'
+import { type Position, SORTS, type Sort } from '../../domain/sort.ts'
+import { isSignature, sign } from './keys.ts'
+
+const SIGNATURE_BYTES = 12
+const MAX_LENGTH = 300
+
+/** What a list is: its family, site, subject and filters. Not its limits. */
+export type Binding = readonly unknown[]
+
+/** Where a cursor leads: a sort, and a position in it; null is its start. */
+export type CursorTarget = { readonly sort: string; readonly after: Position | null }
+
+/** base64url of a signature over binding and target, then the target: `[sort, key, id]`. */
+export const writeCursor = (
+  key: Buffer,
+  binding: Binding,
+  { sort, after }: CursorTarget,
+): string => {
+  const target = JSON.stringify([sort, ...(after ?? [])])
+  const signature = sign(key, `${JSON.stringify(binding)}\n${target}`, SIGNATURE_BYTES)
+  return Buffer.concat([signature, Buffer.from(target)]).toString('base64url')
+}
+
+/** Refuses with `invalid_cursor` whatever `writeCursor` did not write for this binding. */
+export const readCursor = (key: Buffer, binding: Binding, cursor: string): CursorTarget => {
+  const bytes = Buffer.from(cursor.slice(0, MAX_LENGTH), 'base64url')
+  const signature = bytes.subarray(0, SIGNATURE_BYTES)
+  const target = bytes.toString('utf8', SIGNATURE_BYTES)
+  const isWhole = signature.length === SIGNATURE_BYTES && bytes.toString('base64url') === cursor
+  if (!isWhole || !isSignature(key, `${JSON.stringify(binding)}\n${target}`, signature)) {
+    throw new Refusal('invalid_cursor')
+  }
+  const [sort, ...position] = JSON.parse(target)
+  return { sort, after: position.length === 2 ? position : null }
+}
+
+/**
+ * The sort and position of a request for sorted comments. A cursor brings its own sort; one that
+ * is asked for beside it must be the same.
+ */
+export const readSortedCursor = (
+  key: Buffer,
+  binding: Binding,
+  { sort, cursor }: { sort?: Sort | undefined; cursor?: string | undefined },
+): { sort: Sort; after: Position | null } => {
+  if (cursor === undefined) return { sort: sort ?? 'newest', after: null }
+  const target = readCursor(key, binding, cursor)
+  if (sort !== undefined && target.sort !== sort) throw new Refusal('invalid_cursor')
+  return { sort: SORTS.find((known) => known === target.sort)!, after: target.after }
+}

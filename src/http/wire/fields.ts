@@ -1,0 +1,100 @@
+import { type Faults, Refusal } from '../../domain/refusal.ts'
+import {
+  type Checked,
+  checkBody,
+  checkEmail,
+  checkName,
+  checkTitle,
+  checkUrl,
+} from '../../domain/text.ts'
+
+/** Collects what is wrong with the fields of one body, and refuses all of it at once. */
+const createReader = () => {
+  const faults: Record<string, string> = {}
+  const read = <T>(pointer: string, checked: Checked<T>): T => {
+    if (checked.ok) return checked.value
+    faults[pointer] = checked.problem
+    return undefined as T
+  }
+  const readOptional = (
+    pointer: string,
+    value: string | null | undefined,
+    check: (s: string) => Checked<string>,
+  ) => (value === undefined || value === null ? null : read(pointer, check(value)))
+  const finish = <T>(value: T): T => {
+    if (Object.keys(faults).length > 0) throw new Refusal('invalid_request', faults as Faults)
+    return value
+  }
+  return { read, readOptional, finish }
+}
+
+type Reader = ReturnType<typeof createReader>
+type ProfileOnWire = { name: string; url?: string | null; email?: string | null }
+
+export const readBody = (body: string): string => {
+  const { read, finish } = createReader()
+  return finish(read('/body', checkBody(body)))
+}
+
+export const readProfile = (profile: ProfileOnWire) => {
+  const reader = createReader()
+  return reader.finish(profileFields(reader, profile, ''))
+}
+
+const profileFields = ({ read, readOptional }: Reader, profile: ProfileOnWire, at: string) => ({
+  name: read(`${at}/name`, checkName(profile.name)),
+  url: readOptional(`${at}/url`, profile.url, checkUrl),
+  email: readOptional(`${at}/email`, profile.email, checkEmail),
+})
+
+type CommentOnWire = {
+  body: string
+  author?: ProfileOnWire
+  article?: { title?: string | null; url?: string | null }
+}
+
+export const readNewComment = ({ body, author, article = {} }: CommentOnWire) => {
+  const reader = createReader()
+  return reader.finish({
+    body: reader.read('/body', checkBody(body)),
+    author: author && profileFields(reader, author, '/author'),
+    article: {
+      title: reader.readOptional('/article/title', article.title, checkTitle),
+      url: reader.readOptional('/article/url', article.url, checkUrl),
+    },
+  })
+}
+
+/** Leaves out what the body leaves out. */
+export const readThreadFields = (change: { title?: string | null; url?: string | null }) => {
+  const { readOptional, finish } = createReader()
+  return finish({
+    ...(change.title !== undefined && { title: readOptional('/title', change.title, checkTitle) }),
+    ...(change.url !== undefined && { url: readOptional('/url', change.url, checkUrl) }),
+  })
+}
+
+type SiteFields = { name?: string; login_url?: string | null; origins?: string[] }
+
+export const readSiteFields = (change: SiteFields) => {
+  const { read, readOptional, finish } = createReader()
+  return finish({
+    ...(change.name !== undefined && { name: read('/name', checkTitle(change.name)) }),
+    ...(change.login_url !== undefined && {
+      loginUrl: readOptional('/login_url', change.login_url, checkUrl),
+    }),
+    ...(change.origins !== undefined && {
+      origins: read('/origins', checkOrigins(change.origins)),
+    }),
+  })
+}
+
+const checkOrigins = (origins: string[]): Checked<string[]> => {
+  const isAny = origins.length === 1 && origins[0] === '*'
+  const areExact = origins.every(
+    (origin) => URL.canParse(origin) && new URL(origin).origin === origin,
+  )
+  const areWeb = origins.every((origin) => /^https?:/.test(origin))
+  if (isAny || (areExact && areWeb)) return { ok: true, value: [...new Set(origins)] }
+  return { ok: false, problem: 'must be exact origins, like https://example.org, or * alone' }
+}

@@ -1,0 +1,25 @@
+import { isSignature, sign } from './keys.ts'
+
+const SIGNATURE_BYTES = 24
+
+/** `g.<site>.<author>.<signature>`: nothing is stored, and it is good on one site only. */
+export const writeGuestToken = (key: Buffer, siteId: number, authorId: number): string => {
+  const claim = `g.${siteId.toString(36)}.${authorId.toString(36)}`
+  return `${claim}.${sign(key, claim, SIGNATURE_BYTES).toString('base64url')}`
+}
+
+/** The guest whom the token names; undefined when it is not ours, or another site's. */
+export const readGuestToken = (key: Buffer, siteId: number, token: string): number | undefined => {
+  const match = /^(g\.([0-9a-z]{1,10})\.([0-9a-z]{1,10}))\.([\w-]{32})$/.exec(token)
+  if (!match) return undefined
+  const [, claim, site, author, signature] = match as unknown as [
+    string,
+    string,
+    string,
+    string,
+    string,
+  ]
+  if (Number.parseInt(site, 36) !== siteId) return undefined
+  const isOurs = isSignature(key, claim, Buffer.from(signature, 'base64url'))
+  return isOurs ? Number.parseInt(author, 36) : undefined
+}

@@ -1,0 +1,136 @@
+import { type TSchema, Type } from 'typebox'
+import type { RefusalCode } from '../../domain/refusal.ts'
+import type { LimitKind } from '../edge/context.ts'
+import { STATUS_OF } from './problems.ts'
+import { object, Problem, ref } from './schemas.ts'
+
+const ALWAYS: readonly RefusalCode[] = [
+  'invalid_request',
+  'invalid_token',
+  'forbidden',
+  'not_found',
+  'uri_too_long',
+  'rate_limited',
+  'headers_too_large',
+  'unavailable',
+]
+const ON_WRITES: readonly RefusalCode[] = [
+  'origin_refused',
+  'body_too_large',
+  'unsupported_media_type',
+  'idempotency_in_flight',
+  'idempotency_key_reused',
+]
+
+type Operation<Params extends TSchema, Query extends TSchema, Body extends TSchema> = {
+  readonly id: string
+  readonly tag: 'reading' | 'writing' | 'moderating' | 'running'
+  readonly summary: string
+  readonly description: string
+  readonly params: Params
+  readonly query: Query
+  readonly body: Body
+  readonly answers: Record<number, TSchema>
+  /** Beyond those that every operation has. */
+  readonly refusals?: readonly RefusalCode[]
+  /** Whether a credential is needed, taken, or means nothing. */
+  readonly credential: 'needed' | 'taken'
+  readonly limit: LimitKind
+  /** Whether an Idempotency-Key is honoured. */
+  readonly once?: boolean
+  readonly headers?: TSchema
+}
+
+export const NO_QUERY = object({})
+/** Routes without a body declare none. */
+export const NO_BODY = undefined as unknown as ReturnType<typeof Type.Unknown>
+
+const SECURITY = { needed: [{ bearer: [] }], taken: [{}, { bearer: [] }] }
+
+/** One operation, as the router, the validator and the description of the service all see it. */
+export const operation = <P extends TSchema, Q extends TSchema, B extends TSchema>(
+  op: Operation<P, Q, B>,
+) => {
+  const {
+    id,
+    tag,
+    summary,
+    description,
+    params,
+    query,
+    body,
+    answers,
+    refusals = [],
+    credential,
+  } = op
+  const needed = credential === 'needed' ? (['login_required'] as const) : []
+  const isWrite = op.limit !== 'read'
+  const codes = [...ALWAYS, ...(isWrite ? ON_WRITES : []), ...needed, ...refusals]
+  const headers = op.once ? withIdempotencyKey : op.headers
+  return {
+    config: { operation: id, limit: op.limit },
+    schema: {
+      operationId: id,
+      tags: [tag],
+      summary,
+      description,
+      security: SECURITY[credential],
+      params,
+      querystring: query,
+      ...(headers && { headers }),
+      ...(body && { body }),
+      response: { ...answers, ...problemAnswers(codes) },
+    },
+  }
+}
+
+/** Each header is described here and read by `readClaim`. */
+const withIdempotencyKey = Type.Object({
+  'idempotency-key': Type.Optional(
+    Type.String({ description: '16 to 128 visible ASCII characters; remembered for 24 hours.' }),
+  ),
+})
+
+const problemAnswers = (codes: readonly RefusalCode[]): Record<number, unknown> => {
+  const byStatus = Map.groupBy(new Set(codes), (code) => STATUS_OF[code])
+  return Object.fromEntries(
+    [...byStatus].map(([status, those]) => [
+      status,
+      {
+        description: those.map((code) => `\`${code}\``).join(', '),
+        content: { 'application/problem+json': { schema: ref(Problem) } },
+      },
+    ]),
+  )
+}
+
+const MAX_VERSION = Number.MAX_SAFE_INTEGER
+
+export const siteParams = { site: Type.String({ description: 'The slug of the site.' }) }
+export const articleParams = {
+  ...siteParams,
+  article_id: Type.String({
+    minLength: 1,
+    maxLength: 512,
+    description: "The site's own key for the article: a slug, a number, a path or an address.",
+  }),
+}
+export const commentParams = {
+  ...siteParams,
+  id: Type.String({ description: 'The id of the comment.' }),
+}
+
+export const cursorParam = {
+  cursor: Type.Optional(Type.String({ description: '`next_cursor` of the page before.' })),
+}
+export const limitParam = {
+  limit: Type.Integer({ minimum: 1, maximum: 100, default: 20, description: 'Items of a page.' }),
+}
+export const atLeastParam = {
+  at_least: Type.Integer({
+    minimum: 0,
+    maximum: MAX_VERSION,
+    default: 0,
+    description: 'The `Thread-Version` of a write that the answer must show.',
+  }),
+}

@@ -1,0 +1,153 @@
+import type { Author, Comment, Thread } from '../../domain/comment.ts'
+import { excerpt } from '../../domain/excerpt.ts'
+import { authorId, commentId, decisionId } from '../../domain/public-id.ts'
+import type { Site } from '../../domain/site.ts'
+import { isVisible } from '../../domain/status.ts'
+import type { Branch, Continuation } from '../../domain/tree.ts'
+import type { Decision } from '../../usecases/moderating/list-decisions.ts'
+import type { ModeratedComment } from '../../usecases/moderating/list-queue.ts'
+import type { RecentComment } from '../../usecases/reading/list-recent.ts'
+
+/** Everything that goes out is built here, field by field: what is not named does not leave. */
+
+export const presentAuthor = (author: Author) => ({
+  id: authorId(author.id),
+  name: author.name,
+  url: author.url,
+  avatar_url: author.avatarUrl,
+  role: author.role,
+  kind: author.kind,
+})
+
+const presentPlace = (comment: Comment) => ({
+  id: commentId(comment),
+  article_id: comment.articleId,
+  parent_id: comment.parentId === 0 ? null : commentId({ ...comment, id: comment.parentId }),
+  depth: comment.depth,
+})
+
+/** All of a comment: for its author, for moderators, and for readers once it is approved. */
+export const presentWhole = (comment: Comment) => ({
+  ...presentPlace(comment),
+  author: presentAuthor(comment.author),
+  body: comment.body,
+  body_html: comment.bodyHtml,
+  status: comment.status,
+  revision: comment.revision,
+  created_at: presentTime(comment.createdAt),
+  published_at: presentTimeOrNull(comment.publishedAt),
+  edited_at: presentTimeOrNull(comment.editedAt),
+  score: comment.score,
+  upvotes: comment.upvotes,
+  downvotes: comment.downvotes,
+  pinned: comment.pinned,
+  locked: comment.locked,
+  reply_count: comment.replyCount,
+})
+
+/** Only its place, whatever the reason why it is hidden. */
+const presentTombstone = (comment: Comment) => ({
+  ...presentPlace(comment),
+  author: null,
+  body: null,
+  body_html: null,
+  status: 'deleted' as const,
+  revision: 1,
+  created_at: presentTime(comment.createdAt),
+  published_at: null,
+  edited_at: null,
+  score: 0,
+  upvotes: 0,
+  downvotes: 0,
+  pinned: false,
+  locked: false,
+  reply_count: comment.replyCount,
+})
+
+/** What any reader may see of a comment that is shown. */
+export const presentComment = (comment: Comment) =>
+  isVisible(comment.status) ? presentWhole(comment) : presentTombstone(comment)
+
+type WriteContinuation = (commentId: string, next: Continuation) => string | null
+
+export const presentBranch = ({ comment, replies }: Branch, cursor: WriteContinuation): object => ({
+  ...presentComment(comment),
+  replies: {
+    items: replies.items.map((branch) => presentBranch(branch, cursor)),
+    next_cursor: cursor(commentId(comment), replies.next),
+    remaining: replies.remaining,
+  },
+})
+
+export const presentThread = (thread: Thread) => ({
+  article_id: thread.articleId,
+  title: thread.title,
+  url: thread.url,
+  state: thread.state,
+  comment_count: thread.commentCount,
+  root_count: thread.rootCount,
+  last_comment_at: presentTimeOrNull(thread.lastCommentAt),
+  version: thread.version,
+})
+
+/** A thread that is hidden, or that no reader has ever seen, is like one that was never there. */
+export const presentAbsentThread = (articleId: string) => ({
+  article_id: articleId,
+  title: null,
+  url: null,
+  state: 'open' as const,
+  comment_count: 0,
+  root_count: 0,
+  last_comment_at: null,
+  version: 0,
+})
+
+type InArticle = { articleId: string; articleTitle: string | null; articleUrl: string | null }
+
+const presentArticle = (comment: InArticle) => ({
+  id: comment.articleId,
+  title: comment.articleTitle,
+  url: comment.articleUrl,
+})
+
+export const presentRecent = (comment: RecentComment, excerptLength: number | undefined) => ({
+  ...presentWhole(comment),
+  article: presentArticle(comment),
+  ...(excerptLength !== undefined && { excerpt: excerpt(comment.bodyHtml, excerptLength) }),
+})
+
+export const presentForModeration = (comment: ModeratedComment) => ({
+  ...presentWhole(comment),
+  article: presentArticle(comment),
+  email: comment.email,
+  network: comment.network,
+  trace: comment.screening ?? [],
+})
+
+export const presentDecision = (decision: Decision) => ({
+  id: decisionId(decision.id),
+  comment_id: commentId({ threadId: decision.threadId, id: decision.commentId }),
+  from: decision.from,
+  to: decision.to,
+  reason: decision.reason,
+  note: decision.note,
+  by: decision.by,
+  at: presentTime(decision.at),
+  caused_by: decision.causedBy === null ? null : decisionId(decision.causedBy),
+})
+
+export const presentSite = (site: Site) => ({
+  slug: site.slug,
+  name: site.name,
+  origins: [...site.origins],
+  moderation: site.moderation,
+  who_may_post: site.posting,
+  login_url: site.loginUrl,
+  edit_window_seconds: site.editWindowSeconds,
+  max_depth: site.maxDepth,
+  version: site.version,
+  created_at: presentTime(site.createdAt),
+})
+
+const presentTime = (time: Date): string => time.toISOString()
+export const presentTimeOrNull = (time: Date | null): string | null => time && presentTime(time)
