@@ -12,13 +12,13 @@ import type { Tables } from './tables.ts'
 export type Db = Kysely<Tables>
 export type Tx = Transaction<Tables>
 
-/** A caller waits this long for a connection before the answer is 503. */
-const CONNECT_TIMEOUT_MS = 1_500
+/** A caller waits this long for a connection before the answer is 503; 3 s in all, at most. */
+const CONNECT_TIMEOUT_MS = 1_000
 /** Postgres gives up on a statement first, so that the connection stays usable. */
-const STATEMENT_TIMEOUT_MS = 2_000
-const LOCK_TIMEOUT_MS = 1_500
+const STATEMENT_TIMEOUT_MS = 1_500
+const LOCK_TIMEOUT_MS = 1_200
 /** When not even Postgres answers, the connection is thrown away. */
-const QUERY_TIMEOUT_MS = 2_500
+const QUERY_TIMEOUT_MS = 1_900
 const IDLE_IN_TRANSACTION_MS = 5_000
 
 export type PoolFigures = { total: number; idle: number; waiting: number }
@@ -42,6 +42,8 @@ export const createDb = (options: {
     onConnect: setUpSession as (client: pg.ClientBase) => void,
   })
   pool.on('error', options.onError)
+  // A connection that is lost between two queries of a transaction would end the process.
+  pool.on('connect', (client) => client.on('error', () => {}))
   const db = new Kysely<Tables>({
     dialect: new PostgresDialect({ pool: discardingBroken(pool) }),
     plugins: [new CamelCasePlugin({ maintainNestedObjectKeys: true })],

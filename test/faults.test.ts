@@ -1,0 +1,206 @@
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pino } from 'pino'
+import t, { type Test } from 'tap'
+import { readConfig } from '../src/config.ts'
+import { openEmbedded } from '../src/postgres/embedded/embedded.ts'
+import { findServer } from '../src/postgres/embedded/process.ts'
+import { createService } from '../src/service.ts'
+import { skipOwn, startServer, until } from './redis/own-server.ts'
+
+/** Only a request that hangs for good takes this long; the promise is 3 s. */
+const HANGS_MS = 8_000
+const logger = pino({ level: 'silent' })
+const KEY = 'k'.repeat(32)
+
+/** A whole service on a Postgres that can be killed and frozen, over a real socket. */
+const startService = async (t: Test, env: Record<string, string> = {}) => {
+  const dataDir = mkdtempSync(join(tmpdir(), 'afterword-faults-'))
+  chmodSync(dataDir, 0o755)
+  const embedded = await openEmbedded({ dataDir, mayRelocate: false, log: logger })
+  const unlimited = { AFTERWORD_LIMIT_READ: '0', AFTERWORD_LIMIT_WRITE: '0' }
+  const config = readConfig({ ...unlimited, AFTERWORD_ADMIN_KEY: KEY, ...env })
+  const parts = { config, databaseUrl: embedded.url, logger, version: '0.0.0' }
+  const service = await createService(parts)
+  const address = await service.app.listen({ port: 0 })
+  await service.prepare()
+  t.teardown(async () => {
+    await service.app.close()
+    await service.close()
+    await embedded.close()
+    rmSync(dataDir, { recursive: true, force: true })
+  })
+  return { ...createClient(address), postgres: () => findServer(join(dataDir, 'postgres'))! }
+}
+
+const createClient = (address: string) => {
+  const ask = async (path: string, init: RequestInit = {}) => {
+    const signal = AbortSignal.timeout(HANGS_MS)
+    const answer = await fetch(`${address}${path}`, { signal, ...init })
+    return { status: answer.status, headers: answer.headers, body: (await answer.json()) as any }
+  }
+  const site = '/v1/sites/default'
+  const send = (path: string, body: object) =>
+    ask(`${site}${path}`, {
+      method: 'POST',
+      body: JSON.stringify(body),
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${KEY}` },
+    })
+  const read = (article: string, query = '') =>
+    ask(`${site}/articles/${article}/comments?limit=100${query}`)
+  /** The text of every comment. */
+  const readAll = async (article: string): Promise<string[]> => {
+    const texts: string[] = []
+    for (let query = ''; ; ) {
+      const { body } = await read(article, query)
+      texts.push(...body.items.map((comment: { body: string }) => comment.body))
+      if (body.next_cursor === null) return texts
+      query = `&cursor=${body.next_cursor}`
+    }
+  }
+  return {
+    ask,
+    read,
+    readAll,
+    post: (article: string, body: string) =>
+      send(`/articles/${article}/comments`, { body, author: { name: 'Ada' } }),
+    reject: (id: string) => send(`/comments/${id}/decisions`, { from: 'approved', to: 'rejected' }),
+  }
+}
+
+/** The postmaster and its backends: each of those leads a session of its own. */
+const processesOf = (pid: number): number[] => {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+  return [pid, ...children.split(' ').filter(Boolean).map(Number)]
+}
+
+const signalAll = (pids: number[], signal: NodeJS.Signals) => {
+  for (const pid of pids) process.kill(pid, signal)
+}
+
+const onLinux = process.platform === 'linux' ? {} : { skip: 'reads /proc: not tested here' }
+
+t.test(
+  'when Postgres is killed under load, no acknowledged comment is lost',
+  onLinux,
+  async (t) => {
+    const { post, readAll, postgres } = await startService(t)
+    const acknowledged: string[] = []
+    const statuses = new Set<number>()
+    const stop = new AbortController()
+    const write = async (writer: number) => {
+      for (let n = 0; !stop.signal.aborted; n++) {
+        const text = `${writer} ${n}`
+        const { status } = await post(`article-${writer}-${n % 3}`, text)
+        statuses.add(status)
+        if (status === 201) acknowledged.push(text)
+      }
+    }
+    const writers = [1, 2, 3, 4].map(write)
+    await until('some comments', async () => acknowledged.length > 20 || undefined)
+    process.kill(postgres().pid, 'SIGKILL')
+    await until('a refusal', async () => statuses.has(503) || undefined)
+    const before = acknowledged.length
+    await until('comments again', async () => acknowledged.length > before + 20 || undefined)
+    stop.abort()
+    await Promise.all(writers)
+
+    t.strictSame([...statuses].sort(), [201, 503], 'a fault is a 503, never anything else')
+    const articles = [1, 2, 3, 4].flatMap((w) => [0, 1, 2].map((n) => `article-${w}-${n}`))
+    const stored = new Set((await Promise.all(articles.map(readAll))).flat())
+    t.strictSame(
+      acknowledged.filter((text) => !stored.has(text)),
+      [],
+      `${acknowledged.length} acknowledged`,
+    )
+  },
+)
+
+t.test(
+  'while Postgres is away, an answer is a 503 that says when to try again',
+  onLinux,
+  async (t) => {
+    const { post, read, ask, postgres } = await startService(t)
+    await post('a', 'here before')
+    const pids = processesOf(postgres().pid)
+    signalAll(pids, 'SIGSTOP')
+    t.teardown(() => pids.forEach(wake))
+    const answers = await Promise.all([read('a'), post('a', 'lost'), read('nothing-here')])
+    t.strictSame(
+      answers.map(({ status }) => status),
+      [503, 503, 503],
+      'no empty list, no zero',
+    )
+    t.equal(answers[0]?.headers.get('retry-after'), '1')
+    t.equal(answers[0]?.body.code, 'unavailable')
+    t.equal((await ask('/livez')).status, 200)
+    t.equal((await ask('/readyz')).status, 503)
+
+    pids.forEach(wake)
+    const back = await until('the thread', async () => {
+      const answer = await read('a')
+      return answer.status === 200 ? answer : undefined
+    })
+    t.equal(back.body.items.at(-1).body, 'here before')
+  },
+)
+
+const wake = (pid: number): void => {
+  try {
+    process.kill(pid, 'SIGCONT')
+  } catch {
+    // It ended by itself meanwhile.
+  }
+}
+
+t.test(
+  'a frozen pool is not leaked: afterwards as many requests work as before',
+  onLinux,
+  async (t) => {
+    const { post, read, postgres } = await startService(t, { AFTERWORD_POOL: '3' })
+    await post('a', 'one')
+    for (let round = 0; round < 2; round++) {
+      const pids = processesOf(postgres().pid)
+      signalAll(pids, 'SIGSTOP')
+      const answers = await Promise.all(Array.from({ length: 12 }, () => read(`cold-${round}`)))
+      pids.forEach(wake)
+      t.ok(answers.every(({ status }) => status === 503))
+    }
+    await until('a good answer', async () => (await read('a')).status === 200 || undefined)
+    const answers = await Promise.all(Array.from({ length: 12 }, () => read('a')))
+    t.ok(answers.every(({ status }) => status === 200))
+  },
+)
+
+t.test('whatever happens to Redis, reads and decisions are right', { skip: skipOwn }, async (t) => {
+  const redis = await startServer(t)
+  const { post, read, reject, ask } = await startService(t, { REDIS_URL: redis.url })
+  const hideAndLook = async (what: string) => {
+    const { body: comment } = await post('a', `under ${what}`)
+    const shown = await read('a')
+    t.ok(
+      shown.body.items.some(({ id }: { id: string }) => id === comment.id),
+      `${what}: shown`,
+    )
+    t.equal((await reject(comment.id)).status, 201)
+    const hidden = await read('a')
+    t.notOk(
+      hidden.body.items.some(({ id }: { id: string }) => id === comment.id),
+      `${what}: hidden`,
+    )
+  }
+  await hideAndLook('a healthy Redis')
+  redis.freeze()
+  await hideAndLook('a frozen Redis')
+  redis.thaw()
+  await redis.kill()
+  await hideAndLook('a dead Redis')
+  const { body } = await until('degraded', async () => {
+    const answer = await ask('/readyz')
+    return answer.body.checks.redis === 'away' ? answer : undefined
+  })
+  t.equal(body.status, 'degraded')
+  await redis.start()
+  await hideAndLook('a Redis that is back and empty')
+})
