@@ -27,8 +27,9 @@ export const findAuthor = (db: Db, siteId: number, id: number): Promise<Author |
     .executeTakeFirst()
 
 /**
- * Changes what a guest is called, and the version of every thread that shows it. Threads are locked
- * in order of id, after the author: no writer holds two of them.
+ * Changes what a guest is called, and the version of every thread that shows it, the one of the
+ * comment just published included. It comes after all comments and before any thread, and takes
+ * the threads in order of id, so that no two writers wait for each other.
  */
 export const updateGuest = async (
   tx: Tx,
@@ -36,12 +37,13 @@ export const updateGuest = async (
   id: number,
   profile: GuestProfile,
 ): Promise<void> => {
+  const { name, url, email } = profile
   const changed = await tx
     .updateTable('authors')
     .set(profile)
     .where('siteId', '=', siteId)
     .where('id', '=', id)
-    .where(sql<boolean>`(name, url) is distinct from (${profile.name}, ${profile.url})`)
+    .where(sql<boolean>`(name, url, email) is distinct from (${name}, ${url}, ${email})`)
     .returning('id')
     .execute()
   if (changed.length > 0) await touchThreadsOf(tx, siteId, id)

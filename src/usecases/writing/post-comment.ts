@@ -54,8 +54,10 @@ export const postComment = <Answer>(
     const threadId = await ensureThread(tx, request.site.id, request.articleId)
     await lockThread(tx, threadId, 'shared')
     const thread = (await findThreadForWrite(tx, request.site.id, threadId))!
-    const posted = await insert(tx, request, { thread, author, bodyHtml })
-    return present({ ...posted, newGuestId })
+    const comment = await insert(tx, request, { thread, author, bodyHtml })
+    const isHeld = comment.status === 'pending'
+    const version = isHeld ? undefined : await publish(tx, request, comment)
+    return present({ comment, version, newGuestId })
   })
 }
 
@@ -71,13 +73,13 @@ const resolveAuthor = async (
   { site, caller, author: profile }: PostRequest,
 ): Promise<{ author: Author; newGuestId?: number }> => {
   if (caller.kind === 'guest') {
-    if (profile) await updateGuest(tx, site.id, caller.authorId, profile)
     const author = await findAuthor(tx, site.id, caller.authorId)
     if (!author) throw new Refusal('invalid_token')
     return { author }
   }
-  if (!profile)
+  if (!profile) {
     throw new Refusal('invalid_request', { '/author': 'is required of a guest without a token' })
+  }
   const author = await insertGuest(tx, site.id, profile)
   return { author, newGuestId: author.id }
 }
@@ -86,42 +88,49 @@ const insert = async (
   tx: Tx,
   request: PostRequest,
   { thread, author, bodyHtml }: { thread: ThreadForWrite; author: Author; bodyHtml: string },
-): Promise<Omit<Posted, 'newGuestId'>> => {
+): Promise<Comment> => {
   const { site, body, network, addressHash, article } = request
   assertTakesComments(thread)
-  const { parentId, depth } = await resolveParent(tx, request, thread)
-  const { verdict, trace } = screen(
-    { body, authorName: author.name },
-    { siteModeration: site.moderation, threadModeration: thread.moderation },
-  )
-  const held = verdict === 'pending'
+  const place = await resolvePlace(tx, request, thread)
+  const profile = profileOf(request, author)
+  const facts = { siteModeration: site.moderation, threadModeration: thread.moderation }
+  const { verdict, trace } = screen({ body, authorName: profile.name }, facts)
+  const isHeld = verdict === 'pending'
+  const content = { body, bodyHtml, renderer: RENDERER_VERSION, status: verdict }
   const row = await insertComment(tx, {
     siteId: site.id,
-    threadId: thread.id,
-    parentId,
-    depth,
     authorId: author.id,
-    status: verdict,
-    body,
-    bodyHtml,
-    renderer: RENDERER_VERSION,
+    ...place,
+    ...content,
     network,
     addressHash,
-    articleTitle: held ? article.title : null,
-    articleUrl: held ? article.url : null,
+    articleTitle: isHeld ? article.title : null,
+    articleUrl: isHeld ? article.url : null,
     screening: JSON.stringify(trace),
   })
-  const place = { threadId: thread.id, articleId: thread.articleId, parentId, depth }
-  const comment: Comment = { ...NEW, ...place, ...row, status: verdict, author, body, bodyHtml }
-  if (held) return { comment, version: undefined }
+  const shownAuthor = isHeld ? author : { ...author, ...profile }
+  return { ...NEW, ...place, ...content, ...row, articleId: thread.articleId, author: shownAuthor }
+}
+
+const profileOf = ({ author: profile }: PostRequest, author: Author) => ({
+  name: profile?.name ?? author.name,
+  url: profile ? profile.url : author.url,
+})
+
+/**
+ * What follows from a comment that readers see: its parent's count, the name that its author goes
+ * by from now on, and the thread's counts. A held comment changes none of these.
+ */
+const publish = async (tx: Tx, request: PostRequest, comment: Comment): Promise<number> => {
+  const { site, caller, author: profile, article } = request
   await countReply(tx, site.id, comment, 1)
-  const version = await addToThread(tx, site.id, thread.id, {
+  if (caller.kind === 'guest' && profile) await updateGuest(tx, site.id, caller.authorId, profile)
+  return addToThread(tx, site.id, comment.threadId, {
     comments: 1,
-    roots: parentId === 0 ? 1 : 0,
-    newest: row.createdAt,
+    roots: comment.parentId === 0 ? 1 : 0,
+    newest: comment.createdAt,
     ...article,
   })
-  return { comment, version }
 }
 
 const NEW = {
@@ -140,16 +149,17 @@ const assertTakesComments = ({ state }: ThreadForWrite): void => {
   if (state !== 'open') throw new Refusal('thread_closed')
 }
 
-const resolveParent = async (
+const resolvePlace = async (
   tx: Tx,
   { site, parent }: PostRequest,
   thread: ThreadForWrite,
-): Promise<{ parentId: number; depth: number }> => {
-  if (parent === undefined) return { parentId: 0, depth: 0 }
-  if (parent?.threadId !== thread.id) throw new Refusal('parent_not_found')
+): Promise<{ threadId: number; parentId: number; depth: number }> => {
+  const threadId = thread.id
+  if (parent === undefined) return { threadId, parentId: 0, depth: 0 }
+  if (parent?.threadId !== threadId) throw new Refusal('parent_not_found')
   const found = await findParent(tx, { siteId: site.id, ...parent })
   if (!found) throw new Refusal('parent_not_found')
   if (found.locked) throw new Refusal('thread_locked')
   if (found.depth >= site.maxDepth) throw new Refusal('depth_exceeded')
-  return { parentId: found.id, depth: found.depth + 1 }
+  return { threadId, parentId: found.id, depth: found.depth + 1 }
 }
