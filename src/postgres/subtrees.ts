@@ -1,7 +1,10 @@
 import { sql } from 'kysely'
 import type { Status } from '../domain/status.ts'
-import { descendantsOf, type Member, tally } from '../domain/subtree.ts'
+import { descendantsOf, type Member, type Tally, tally } from '../domain/subtree.ts'
 import type { Tx } from './connection/db.ts'
+
+/** A statement on a subtree of any size stays far from the statement time-out. */
+const BATCH = 1_000
 
 type SubtreeMove = { siteId: number; threadId: number; topId: number; from: Status; to: Status }
 
@@ -14,23 +17,12 @@ export const moveDescendants = async (
   tx: Tx,
   move: SubtreeMove,
 ): Promise<{ moved: Member[]; topReplyCount: number }> => {
-  const { siteId, threadId, topId, from, to } = move
+  const { topId, from, to } = move
   const members = await listMembers(tx, move)
   const below = descendantsOf(topId, members)
   const moved = below.filter(({ status }) => status === from)
   const movedIds = new Set(moved.map(({ id }) => id))
-  await tx
-    .updateTable('comments')
-    .set({
-      status: to,
-      ...(to === 'approved' && {
-        publishedAt: sql<Date>`coalesce(published_at, clock_timestamp())`,
-      }),
-    })
-    .where('siteId', '=', siteId)
-    .where('threadId', '=', threadId)
-    .where('id', '=', sql<number>`any(${[...movedIds]}::bigint[])`)
-    .execute()
+  for (const batch of batches([...movedIds])) await moveAll(tx, move, batch)
   const top = members[0]!
   const after = [top, ...below.map((m) => (movedIds.has(m.id) ? { ...m, status: to } : m))]
   return { moved, topReplyCount: await recount(tx, move, after) }
@@ -48,16 +40,46 @@ const listMembers = async (tx: Tx, { siteId, threadId, topId }: SubtreeMove): Pr
   return rows
 }
 
+const moveAll = async (
+  tx: Tx,
+  { siteId, threadId, to }: SubtreeMove,
+  ids: readonly number[],
+): Promise<void> => {
+  const isPublished = to === 'approved'
+  await tx
+    .updateTable('comments')
+    .set({
+      status: to,
+      ...(isPublished && { publishedAt: sql<Date>`coalesce(published_at, clock_timestamp())` }),
+    })
+    .where('siteId', '=', siteId)
+    .where('threadId', '=', threadId)
+    .where('id', '=', sql<number>`any(${ids}::bigint[])`)
+    .execute()
+}
+
 const recount = async (tx: Tx, move: SubtreeMove, members: readonly Member[]): Promise<number> => {
   const tallies = tally(members)
-  const ids = [...tallies.keys()]
-  const counts = ids.map((id) => tallies.get(id)!.replyCount)
-  const times = ids.map((id) => tallies.get(id)!.activeAt.toISOString())
+  for (const batch of batches([...tallies])) await writeTallies(tx, move, batch)
+  return tallies.get(move.topId)!.replyCount
+}
+
+const writeTallies = async (
+  tx: Tx,
+  { siteId, threadId }: SubtreeMove,
+  batch: readonly (readonly [number, Tally])[],
+): Promise<void> => {
+  const ids = batch.map(([id]) => id)
+  const counts = batch.map(([, { replyCount }]) => replyCount)
+  const times = batch.map(([, { activeAt }]) => activeAt.toISOString())
   await sql`
     update comments c set reply_count = n.reply_count, active_at = n.active_at
     from unnest(${ids}::bigint[], ${counts}::int[], ${times}::timestamptz[])
       as n (id, reply_count, active_at)
-    where c.site_id = ${move.siteId} and c.thread_id = ${move.threadId} and c.id = n.id
+    where c.site_id = ${siteId} and c.thread_id = ${threadId} and c.id = n.id
       and (c.reply_count, c.active_at) is distinct from (n.reply_count, n.active_at)`.execute(tx)
-  return tallies.get(move.topId)!.replyCount
+}
+
+function* batches<T>(all: readonly T[]): Generator<T[]> {
+  for (let at = 0; at < all.length; at += BATCH) yield all.slice(at, at + BATCH)
 }
