@@ -7,7 +7,7 @@ import { createSiteCache } from '../src/cache/sites.ts'
 import type { Scope } from '../src/domain/caller.ts'
 import { deriveKeys } from '../src/http/wire/keys.ts'
 import { createDb, type Db } from '../src/postgres/connection/db.ts'
-import { insertKeyOnce } from '../src/postgres/keys.ts'
+import { insertKey } from '../src/postgres/keys.ts'
 import { findSite, insertSiteOnce } from '../src/postgres/sites.ts'
 import type { World } from '../src/usecases/world.ts'
 import { createDatabase } from './servers.ts'
@@ -80,7 +80,7 @@ export const openWorld = async (t: Teardown, options: WorldOptions = {}): Promis
 const makeKey = async (db: Db, scope: Scope, siteId: number | null = null): Promise<string> => {
   const key = randomBytes(24).toString('base64url')
   const hash = createHash('sha256').update(key).digest()
-  await insertKeyOnce(db, { name: `test ${scope}`, scope, siteId, hash })
+  await insertKey(db, { name: `test ${scope}`, scope, siteId, hash })
   return key
 }
 

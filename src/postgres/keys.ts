@@ -14,14 +14,20 @@ export const findKey = async (db: Db, hash: Buffer): Promise<KeyHolder | undefin
   return row && { kind: 'key', keyId: row.id, scope: row.scope, siteId: row.siteId }
 }
 
-export const insertKeyOnce = async (
+export const insertKey = async (
   db: Db,
   key: { name: string; scope: Scope; siteId: number | null; hash: Buffer },
 ): Promise<void> => {
+  await db.insertInto('apiKeys').values(key).execute()
+}
+
+/** Makes the key an administrator of every site, whatever it was before. */
+export const ensureAdminKey = async (db: Db, name: string, hash: Buffer): Promise<void> => {
+  const rights = { scope: 'admin', siteId: null, expiresAt: null, revokedAt: null } as const
   await db
     .insertInto('apiKeys')
-    .values(key)
-    .onConflict((c) => c.column('hash').doNothing())
+    .values({ name, hash, ...rights })
+    .onConflict((c) => c.column('hash').doUpdateSet(rights))
     .execute()
 }
 
@@ -33,6 +39,6 @@ export const insertFirstKey = async (
   db.transaction().execute(async (tx) => {
     await sql`lock table api_keys in share row exclusive mode`.execute(tx)
     const some = await tx.selectFrom('apiKeys').select('id').limit(1).executeTakeFirst()
-    if (!some) await insertKeyOnce(tx, { ...key, siteId: null })
+    if (!some) await insertKey(tx, { ...key, siteId: null })
     return !some
   })

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { Db } from '../postgres/connection/db.ts'
-import { insertFirstKey, insertKeyOnce } from '../postgres/keys.ts'
+import { ensureAdminKey, insertFirstKey } from '../postgres/keys.ts'
 import { ensureSecret } from '../postgres/secrets.ts'
 import { insertSiteOnce } from '../postgres/sites.ts'
 
@@ -21,8 +21,7 @@ export const prepare = async (
     ? Buffer.from(given.secret)
     : await ensureSecret(db, 'service', randomBytes(SECRET_BYTES))
   if (given.adminKey) {
-    const hash = hashKey(given.adminKey)
-    await insertKeyOnce(db, { name: 'AFTERWORD_ADMIN_KEY', scope: 'admin', siteId: null, hash })
+    await ensureAdminKey(db, 'AFTERWORD_ADMIN_KEY', hashKey(given.adminKey))
     return { secret, madeKey: undefined }
   }
   const made = randomBytes(KEY_BYTES).toString('base64url')
