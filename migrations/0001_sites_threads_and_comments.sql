@@ -91,7 +91,7 @@ create table comments (
   -- Wilson lower bound at 80 % confidence (z = 1.2816): 1 of 1 does not beat 90 of 100.
   -- E. B. Wilson, JASA 22 (1927) 209-212.
   best float8 not null generated always as (
-    case when upvotes + downvotes = 0 then 0 else
+    case when upvotes = 0 then 0 else
       ((upvotes::float8 / (upvotes + downvotes)) + 1.6424 / (2 * (upvotes + downvotes))
         - 1.2816 * sqrt(((upvotes::float8 / (upvotes + downvotes))
             * (downvotes::float8 / (upvotes + downvotes))

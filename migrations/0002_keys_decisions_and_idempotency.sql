@@ -46,6 +46,8 @@ begin
 end $$;
 create trigger decisions_append_only before update or delete on decisions
   for each row execute function refuse_change();
+create trigger decisions_never_emptied before truncate on decisions
+  for each statement execute function refuse_change();
 
 -- One row per answered write that carried an Idempotency-Key; written in the same transaction as
 -- its effect. "claim" is the SHA-256 of operation, path, caller and key.

@@ -1,0 +1,150 @@
+import { spawn } from 'node:child_process'
+import { createHash, randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import pg from 'pg'
+import t, { type Test } from 'tap'
+import { listMigrations, migrate } from '../src/postgres/connection/migrate.ts'
+import { runOnServer, urlOf } from './servers.ts'
+
+const FOLDER = join(import.meta.dirname, '../migrations')
+const MODULE = join(import.meta.dirname, '../src/postgres/connection/migrate.ts')
+const SERVER = process.env.TEST_DATABASE_URL!
+const NAME = /^\d{4}_[a-z][a-z0-9_]*\.sql$/
+const WAIT_MS = 10_000
+
+const createEmptyDatabase = async (t: Test): Promise<string> => {
+  const name = `test_${randomBytes(8).toString('hex')}`
+  await runOnServer(SERVER, `create database ${name} template template0`)
+  t.teardown(() => runOnServer(SERVER, `drop database ${name} with (force)`))
+  return urlOf(SERVER, name)
+}
+
+const createFolder = (t: Test, files: Record<string, string> = {}): string => {
+  const folder = mkdtempSync(join(tmpdir(), 'afterword-migrations-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text)
+  return folder
+}
+
+const ask = async (url: string, statement: string): Promise<any[]> => {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  try {
+    return (await client.query(statement)).rows
+  } finally {
+    await client.end()
+  }
+}
+
+const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex')
+
+t.test('migrations are numbered without a gap, and say what is true after them', async (t) => {
+  const files = readdirSync(FOLDER).filter((name) => name !== 'checksums.txt')
+  const names = await listMigrations()
+  t.same(names, files.sort(), 'there is nothing else in the folder, and no way back')
+  names.forEach((name, i) => {
+    t.match(name, NAME)
+    t.equal(Number(name.slice(0, 4)), i + 1, `${name} is number ${i + 1}`)
+  })
+})
+
+t.test(
+  'a committed migration never changes: add a new one, and its line to checksums.txt',
+  async (t) => {
+    const names = await listMigrations()
+    const lines = names.map((name) => `${sha256(readFileSync(join(FOLDER, name)))}  ${name}\n`)
+    t.equal(readFileSync(join(FOLDER, 'checksums.txt'), 'utf8'), lines.join(''))
+  },
+)
+
+t.test('no migration ends its own transaction', async (t) => {
+  for (const name of await listMigrations()) {
+    const statements = readFileSync(join(FOLDER, name), 'utf8').replace(/\$\$[\s\S]*?\$\$/g, '')
+    t.notMatch(statements, /^\s*(begin|commit|rollback)\b/im, name)
+  }
+})
+
+t.test('of two servers that migrate at once one applies and one waits', async (t) => {
+  const url = await createEmptyDatabase(t)
+  const both = await Promise.all([migrate({ url }), migrate({ url })])
+  t.same(
+    both.toSorted((a, b) => a.length - b.length),
+    [[], await listMigrations()],
+  )
+  t.same(await migrate({ url }), [], 'nothing is left to do')
+})
+
+t.test('a migration that fails leaves nothing, and is tried again', async (t) => {
+  const url = await createEmptyDatabase(t)
+  const folder = createFolder(t, {
+    '0001_a.sql': 'create table a ()',
+    '0002_b.sql': 'create table b (); select 1 / 0',
+  })
+  await t.rejects(migrate({ url, folder }), { message: 'migration 0002_b.sql failed' })
+  t.same(await ask(url, "select to_regclass('a') is not null as a, to_regclass('b') as b"), [
+    { a: true, b: null },
+  ])
+  writeFileSync(join(folder, '0002_b.sql'), 'create table b ()')
+  t.same(await migrate({ url, folder }), ['0002_b.sql'])
+})
+
+t.test('a migration that is killed half-way is done by the next start', async (t) => {
+  const url = await createEmptyDatabase(t)
+  const folder = createFolder(t, {
+    '0001_a.sql': 'create table a ()',
+    '0002_b.sql': 'create table b (); select pg_sleep(1)',
+  })
+  const call = `await migrate(${JSON.stringify({ url, folder })})`
+  const script = `import { migrate } from ${JSON.stringify(MODULE)}; ${call}`
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', script])
+  await untilSleeping(url)
+  child.kill('SIGKILL')
+  await once(child, 'exit')
+  t.same(await ask(url, 'select name from migrations'), [{ name: '0001_a.sql' }])
+  t.same(await migrate({ url, folder }), ['0002_b.sql'])
+})
+
+const untilSleeping = async (url: string): Promise<void> => {
+  const statement =
+    "select from pg_stat_activity where wait_event = 'PgSleep' and datname = current_database()"
+  for (const begun = Date.now(); (await ask(url, statement)).length === 0; await sleep(20))
+    if (Date.now() - begun > WAIT_MS) throw new Error('waited in vain for the migration to begin')
+}
+
+t.test('a database that a newer version has migrated is left as it is', async (t) => {
+  const url = await createEmptyDatabase(t)
+  await migrate({ url })
+  await ask(url, "insert into migrations (name) values ('9999_of_the_future.sql')")
+  t.same(await migrate({ url }), [])
+})
+
+const FIRST_ROWS = `
+  insert into sites (slug, name) values ('old', 'Old');
+  insert into authors (site_id, name) values (1, 'Ada');
+  insert into threads (site_id, article_id) values (1, 'article');
+  insert into comments (site_id, thread_id, author_id, status, created_at, published_at, active_at,
+      body, body_html, renderer)
+    select 1, 1, 1, 'approved', now(), now(), now(), 'Body ' || n, '<p>', 1
+    from generate_series(1, 100) n;
+  insert into comment_revisions values (1, 1, 1, 'Before', '<p>', now(), 'a1')`
+const FIRST_TABLES = ['sites', 'authors', 'threads', 'comments', 'comment_revisions']
+
+t.test('rows from before a migration are there after it, as they were', async (t) => {
+  const url = await createEmptyDatabase(t)
+  const [first, ...later] = await listMigrations()
+  const folder = createFolder(t)
+  cpSync(join(FOLDER, first!), join(folder, first!))
+  await migrate({ url, folder })
+  await runOnServer(url, FIRST_ROWS)
+  const before = await Promise.all(FIRST_TABLES.map((table) => ask(url, `select * from ${table}`)))
+  t.same(await migrate({ url }), later)
+  for (const [i, table] of FIRST_TABLES.entries()) {
+    const after = await ask(url, `select * from ${table}`)
+    t.equal(after.length, before[i]!.length, `${table}: none is lost`)
+    t.match(after, before[i]!, `${table}: none has changed`)
+  }
+})
