@@ -178,16 +178,28 @@ export const reviseComment = async (
   return { revision: row.revision, editedAt: row.editedAt! }
 }
 
-/** Any comment of the site, whatever its status: for its author and for moderators. */
-export const findComment = async (
+/**
+ * A comment of the site and up to `context` of its ancestors, nearest first, whatever their status:
+ * for its author and for moderators.
+ */
+export const listWithAncestors = async (
   db: Db,
-  at: { siteId: number; threadId: number; id: number },
-): Promise<Comment | undefined> => {
+  at: { siteId: number; threadId: number; commentId: number; context: number },
+): Promise<Comment[]> => {
   const { rows } = await sql<CommentRow & { articleId: string }>`
+    with recursive line as (
+      select id, parent_id, 0 as distance from comments
+      where site_id = ${at.siteId} and thread_id = ${at.threadId} and id = ${at.commentId}
+      union all
+      select c.id, c.parent_id, l.distance + 1 from line l join comments c
+        on c.site_id = ${at.siteId} and c.thread_id = ${at.threadId} and c.id = l.parent_id
+      where l.distance < ${at.context}
+    )
     select ${commentColumns}, t.article_id, ${authorColumns}
-    from comments c
+    from line l
+    join comments c on c.site_id = ${at.siteId} and c.thread_id = ${at.threadId} and c.id = l.id
     join threads t on t.site_id = c.site_id and t.id = c.thread_id
     join authors a on a.site_id = c.site_id and a.id = c.author_id
-    where c.site_id = ${at.siteId} and c.thread_id = ${at.threadId} and c.id = ${at.id}`.execute(db)
-  return rows[0] && toComment(rows[0], rows[0].articleId)
+    order by l.distance`.execute(db)
+  return rows.map((row) => toComment(row, row.articleId))
 }

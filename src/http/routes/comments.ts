@@ -1,8 +1,8 @@
 import { Type } from 'typebox'
-import { assertMayWrite } from '../../domain/caller.ts'
+import { assertMayWrite, mayModerate } from '../../domain/caller.ts'
 import { type CommentKey, readCommentId } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
-import { findHiddenComment, getComment } from '../../usecases/reading/get-comment.ts'
+import { findOwnOrModerated, getComment } from '../../usecases/reading/get-comment.ts'
 import { previewComment } from '../../usecases/reading/preview-comment.ts'
 import { createGuest } from '../../usecases/writing/create-guest.ts'
 import { deleteComment } from '../../usecases/writing/delete-comment.ts'
@@ -127,14 +127,22 @@ export const addCommentRoutes = (app: Router, http: Http): void => {
     const { site, caller, query } = request
     const comment = readKey(request.params.id)
     const { context, at_least: atLeast } = query
-    const hidden = await findHiddenComment(world, { site, comment, caller })
-    if (hidden) return answers.sendPrivately(reply, presentWhole(hidden))
+    const own = await findOwnOrModerated(world, { site, comment, caller, context })
+    if (own) {
+      const presentAncestor = mayModerate(caller) ? presentWhole : presentComment
+      const ancestors = context !== undefined && { ancestors: own.ancestors.map(presentAncestor) }
+      return answers.sendPrivately(reply, { ...presentWhole(own.comment), ...ancestors })
+    }
     const variant = answers.variantOf(keys(), ['getComment', request.params.id, context])
-    const page = await getComment(world, { site, comment, context, atLeast, variant }, (found) => {
-      const ancestors = context !== undefined && { ancestors: found.ancestors.map(presentComment) }
-      const body = { ...presentComment(found.comment), ...ancestors }
-      return answers.toPage(answers.versionTag(found.thread.version, variant), null, body)
-    })
+    const page = await getComment(
+      world,
+      { site, comment, context, atLeast, variant },
+      ({ thread, comment: found, ancestors: above }) => {
+        const ancestors = context !== undefined && { ancestors: above.map(presentComment) }
+        const body = { ...presentComment(found), ...ancestors }
+        return answers.toPage(answers.versionTag(thread.version, variant), null, body)
+      },
+    )
     return answers.sendPage(request, reply, page)
   })
 

@@ -182,9 +182,6 @@ export const addModerationRoutes = (app: Router, { world, keys }: Http): void =>
     const change = {
       ...readThreadFields(body),
       ...(body.state !== undefined && { state: body.state }),
-      ...(body.closes_at !== undefined && {
-        closesAt: body.closes_at === null ? null : new Date(body.closes_at),
-      }),
       ...(body.moderation !== undefined && {
         moderation: body.moderation === 'site' ? null : body.moderation,
       }),

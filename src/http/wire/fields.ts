@@ -16,10 +16,10 @@ const createReader = () => {
     faults[pointer] = checked.problem
     return undefined as T
   }
-  const readOptional = (
+  const readOptional = <T>(
     pointer: string,
     value: string | null | undefined,
-    check: (s: string) => Checked<string>,
+    check: (s: string) => Checked<T>,
   ) => (value === undefined || value === null ? null : read(pointer, check(value)))
   const finish = <T>(value: T): T => {
     if (Object.keys(faults).length > 0) throw new Refusal('invalid_request', faults as Faults)
@@ -65,13 +65,28 @@ export const readNewComment = ({ body, author, article = {} }: CommentOnWire) =>
   })
 }
 
+type ThreadFields = { title?: string | null; url?: string | null; closes_at?: string | null }
+
 /** Leaves out what the body leaves out. */
-export const readThreadFields = (change: { title?: string | null; url?: string | null }) => {
+export const readThreadFields = (change: ThreadFields) => {
   const { readOptional, finish } = createReader()
   return finish({
     ...(change.title !== undefined && { title: readOptional('/title', change.title, checkTitle) }),
     ...(change.url !== undefined && { url: readOptional('/url', change.url, checkUrl) }),
+    ...(change.closes_at !== undefined && {
+      closesAt: readOptional('/closes_at', change.closes_at, checkTime),
+    }),
   })
+}
+
+const FIRST_TIME = Date.parse('0000-01-01T00:00:00Z')
+const LAST_TIME = Date.parse('9999-12-31T23:59:59.999Z')
+
+/** RFC 3339 also has leap seconds, and its offsets lead out of its own four-digit years. */
+const checkTime = (time: string): Checked<Date> => {
+  const value = new Date(time)
+  if (value.getTime() >= FIRST_TIME && value.getTime() <= LAST_TIME) return { ok: true, value }
+  return { ok: false, problem: 'must be a time in the years 0000 to 9999, without leap seconds' }
 }
 
 type SiteFields = { name?: string; login_url?: string | null; origins?: string[] }
@@ -94,7 +109,7 @@ const checkOrigins = (origins: string[]): Checked<string[]> => {
   const areExact = origins.every(
     (origin) => URL.canParse(origin) && new URL(origin).origin === origin,
   )
-  const areWeb = origins.every((origin) => /^https?:/.test(origin))
+  const areWeb = origins.every((origin) => /^https?:[^*]*$/.test(origin))
   if (isAny || (areExact && areWeb)) return { ok: true, value: [...new Set(origins)] }
   return { ok: false, problem: 'must be exact origins, like https://example.org, or * alone' }
 }

@@ -12,13 +12,16 @@ import type { Tables } from './tables.ts'
 export type Db = Kysely<Tables>
 export type Tx = Transaction<Tables>
 
-/** A caller waits this long for a connection before the answer is 503; 3 s in all, at most. */
-const CONNECT_TIMEOUT_MS = 1_000
-/** Postgres gives up on a statement first, so that the connection stays usable. */
-const STATEMENT_TIMEOUT_MS = 1_500
-const LOCK_TIMEOUT_MS = 1_200
-/** When not even Postgres answers, the connection is thrown away. */
-const QUERY_TIMEOUT_MS = 1_900
+/**
+ * Whatever happens to Postgres, a caller has an answer after 3 s. A caller waits so long for a
+ * connection; a statement takes so long, its waiting for others included; and when not even
+ * Postgres answers, the connection is thrown away.
+ */
+const CONNECT_TIMEOUT_MS = 2_500
+const STATEMENT_TIMEOUT_MS = 2_500
+const LOCK_TIMEOUT_MS = 2_400
+const QUERY_TIMEOUT_MS = 2_800
+const IDLE_TIMEOUT_MS = 60_000
 const IDLE_IN_TRANSACTION_MS = 5_000
 
 export type PoolFigures = { total: number; idle: number; waiting: number }
@@ -35,6 +38,7 @@ export const createDb = (options: {
     max: options.max,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     query_timeout: QUERY_TIMEOUT_MS,
+    idleTimeoutMillis: IDLE_TIMEOUT_MS,
     keepAlive: true,
     application_name: 'afterword',
     types: { getTypeParser },

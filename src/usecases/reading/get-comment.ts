@@ -4,8 +4,7 @@ import type { Page } from '../../domain/page-store.ts'
 import type { CommentKey } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site.ts'
-import { isVisible } from '../../domain/status.ts'
-import { findComment } from '../../postgres/comments.ts'
+import { listWithAncestors } from '../../postgres/comments.ts'
 import { asking } from '../../postgres/connection/transaction.ts'
 import { findCommentPage } from '../../postgres/pages.ts'
 import { findThreadById } from '../../postgres/threads.ts'
@@ -55,19 +54,21 @@ const readInContext = async (world: World, request: CommentRequest): Promise<Com
 }
 
 /**
- * A comment that readers cannot see, for those who may see it all the same: its author while it is
- * held, and moderators always. Undefined for everybody else, and for an approved comment.
+ * A comment for those who may see more than readers do: moderators every one, and a guest its own
+ * while it is held. Undefined for everybody else. Ancestors are there whatever their status.
  */
-export const findHiddenComment = async (
+export const findOwnOrModerated = async (
   world: World,
-  request: { site: Site; comment: CommentKey; caller: Caller },
-): Promise<Comment | undefined> => {
-  const { site, comment, caller } = request
+  request: { site: Site; comment: CommentKey; caller: Caller; context: number | undefined },
+): Promise<Omit<CommentInContext, 'thread'> | undefined> => {
+  const { site, comment: key, caller, context = 0 } = request
   if (caller.kind === 'nobody') return undefined
-  const found = await asking(findComment(world.db, { siteId: site.id, ...comment }))
-  if (!found || isVisible(found.status)) return undefined
-  if (mayModerate(caller)) return found
-  const isOwn = caller.kind === 'guest' && caller.authorId === found.author.id
-  const isHeld = found.status === 'pending' || found.status === 'spam'
-  return isOwn && isHeld ? { ...found, status: 'pending' } : undefined
+  const at = { siteId: site.id, threadId: key.threadId, commentId: key.id, context }
+  const [comment, ...ancestors] = await asking(listWithAncestors(world.db, at))
+  if (!comment) return undefined
+  if (mayModerate(caller)) return { comment, ancestors: ancestors.reverse() }
+  const isOwn = caller.kind === 'guest' && caller.authorId === comment.author.id
+  const isHeld = comment.status === 'pending' || comment.status === 'spam'
+  if (!isOwn || !isHeld) return undefined
+  return { comment: { ...comment, status: 'pending' }, ancestors: ancestors.reverse() }
 }

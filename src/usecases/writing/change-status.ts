@@ -1,4 +1,5 @@
 import { isShown, isVisible, type Status } from '../../domain/status.ts'
+import { holdAuthors } from '../../postgres/authors.ts'
 import type { CommentForWrite } from '../../postgres/comments.ts'
 import { countReply, moveComment } from '../../postgres/comments.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
@@ -38,14 +39,14 @@ export const changeStatus = async (
   const movedIds = moved.map((member) => member.id)
   if (!isVisible(from) && !isVisible(to)) return { movedIds, version: undefined }
   const by = { comments: 1 + movedIds.length, roots: comment.parentId === 0 ? 1 : 0 }
-  const version = isVisible(to)
-    ? await addToThread(tx, siteId, threadId, {
-        ...by,
-        newest: newestOf([comment, ...moved]),
-        title: comment.articleTitle,
-        url: comment.articleUrl,
-      })
-    : await takeFromThread(tx, siteId, threadId, by)
+  if (!isVisible(to)) return { movedIds, version: await takeFromThread(tx, siteId, threadId, by) }
+  await holdAuthors(tx, { siteId, threadId, ids: [id, ...movedIds] })
+  const version = await addToThread(tx, siteId, threadId, {
+    ...by,
+    newest: newestOf([comment, ...moved]),
+    title: comment.articleTitle,
+    url: comment.articleUrl,
+  })
   return { movedIds, version }
 }
 

@@ -98,7 +98,8 @@ const edit = async (
     return { comment: { ...edited, status: 'pending' }, version }
   }
   return {
-    comment: edited,
+    // Whether it is pending or spam is not for its author to know.
+    comment: byModerator || wasVisible ? edited : { ...edited, status: 'pending' },
     version: wasVisible ? await touchThread(tx, site.id, thread.id) : undefined,
   }
 }

@@ -5,7 +5,13 @@ import type { CommentKey } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import { screen } from '../../domain/screening.ts'
 import type { Site } from '../../domain/site.ts'
-import { findAuthor, type GuestProfile, insertGuest, updateGuest } from '../../postgres/authors.ts'
+import {
+  findAuthor,
+  type GuestProfile,
+  holdAuthors,
+  insertGuest,
+  updateGuest,
+} from '../../postgres/authors.ts'
 import { countReply, findParent, insertComment } from '../../postgres/comments.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import { lockThread } from '../../postgres/connection/transaction.ts'
@@ -124,8 +130,11 @@ const profileOf = ({ author: profile }: PostRequest, author: Author) => ({
 const publish = async (tx: Tx, request: PostRequest, comment: Comment): Promise<number> => {
   const { site, caller, author: profile, article } = request
   await countReply(tx, site.id, comment, 1)
+  const { threadId } = comment
   if (caller.kind === 'guest' && profile) await updateGuest(tx, site.id, caller.authorId, profile)
-  return addToThread(tx, site.id, comment.threadId, {
+  if (caller.kind === 'guest')
+    await holdAuthors(tx, { siteId: site.id, threadId, ids: [comment.id] })
+  return addToThread(tx, site.id, threadId, {
     comments: 1,
     roots: comment.parentId === 0 ? 1 : 0,
     newest: comment.createdAt,

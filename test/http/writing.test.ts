@@ -1,0 +1,852 @@
+import { createHash } from 'node:crypto'
+import { sql } from 'kysely'
+import t from 'tap'
+import { insertSiteOnce } from '../../src/postgres/sites.ts'
+import { recount } from '../recount.ts'
+import { openTwin } from '../twin.ts'
+import { type Answer, type Call, openWorld, type TestWorld } from '../world.ts'
+
+type Json = Record<string, any>
+
+const SITE = '/v1/sites/default'
+const ADA = { name: 'Ada' }
+
+/** An answer in a few words: its status, and why not. */
+const said = ({ status, body }: Answer): string =>
+  status < 400 ? `${status}` : `${status} ${body.code}`
+
+/** Posts without believing that it works. */
+const tryPost = (world: TestWorld, article: string, body: Json, options: Call = {}) =>
+  world.call('POST', `${SITE}/articles/${article}/comments`, {
+    ...options,
+    body: { body: 'text', ...(options.token ? {} : { author: ADA }), ...body },
+  })
+
+const edit = (world: TestWorld, id: string, body: string, options: Call = {}) =>
+  world.call('PATCH', `${SITE}/comments/${id}`, { ...options, body: { body } })
+
+const remove = (world: TestWorld, id: string, options: Call = {}) =>
+  world.call('DELETE', `${SITE}/comments/${id}`, options)
+
+const changeSite = (world: TestWorld, body: Json) =>
+  world.call('PATCH', SITE, { token: world.adminKey, body })
+
+const changeThread = (world: TestWorld, article: string, body: Json) =>
+  world.call('PATCH', `${SITE}/articles/${article}`, { token: world.adminKey, body })
+
+const threadOf = async (world: TestWorld, article: string): Promise<Json> =>
+  (await world.get(`/articles/${article}`)).body
+
+/** Everything that readers are told of an article, and the tags it carries. */
+const readerView = async ({ get }: TestWorld, article: string): Promise<string[]> => {
+  const paths = ['', '/comments', '/comments?view=flat'].map((s) => `/articles/${article}${s}`)
+  const answers = await Promise.all([...paths, '/comments', '/articles'].map((path) => get(path)))
+  return answers.flatMap(({ text, headers }) => [text, String(headers.etag)])
+}
+
+t.test('postComment', async (t) => {
+  const world = await openWorld(t)
+  const { get, post, decide } = world
+
+  t.test('publishes a comment: 201, where it is, and the version that shows it', async (t) => {
+    const { status, headers, body } = await tryPost(world, 'new', { body: '*hello*' })
+    t.equal(status, 201)
+    t.equal(headers.location, `${SITE}/comments/${body.id}`)
+    t.equal(headers['thread-version'], String((await threadOf(world, 'new')).version))
+    t.equal(headers['cache-control'], 'private, no-store')
+    t.match(body, { status: 'approved', depth: 0, parent_id: null, revision: 1, reply_count: 0 })
+    t.match(body, { article_id: 'new', body: '*hello*', body_html: '<p><em>hello</em></p>\n' })
+    t.equal(body.published_at, body.created_at)
+  })
+
+  t.test('answers with what getComment then says', async (t) => {
+    const { guest_token, ...posted } = await post('same', 'text')
+    t.type(guest_token, 'string')
+    t.same((await get(`/comments/${posted.id}`)).body, posted)
+  })
+
+  t.test('takes a version that it gave as at_least', async (t) => {
+    const { headers } = await tryPost(world, 'versions', {})
+    const path = `/articles/versions/comments?at_least=${headers['thread-version']}`
+    t.equal((await get(path)).body.items.length, 1)
+  })
+
+  t.test('keeps the body byte for byte', async (t) => {
+    const bodies = [
+      ' outer \n',
+      'a\r\nb\rc\n',
+      '👩‍👩‍👧‍👦 🏴󠁧󠁢󠁳󠁣󠁴󠁿',
+      'e\u0301 é \u1e9b\u0323',
+      '\ufeffx\u200b',
+      '\t\u0001\u007f\u2028|',
+    ]
+    for (const body of [...bodies, '𝒳'.repeat(10_000), ` ${'x'.repeat(10_000)}\n`]) {
+      const { id } = await post('bytes', body)
+      const read = (await get(`/comments/${id}`)).body.body
+      t.ok(
+        Buffer.from(read).equals(Buffer.from(body)),
+        `${Buffer.from(body).toString('hex', 0, 20)}`,
+      )
+    }
+  })
+
+  t.test('makes a guest, and a token that speaks for it', async (t) => {
+    const first = await post('guests', 'one')
+    const second = await post('guests', 'two', {}, { token: first.guest_token })
+    t.same(second.author, first.author)
+    t.notOk('guest_token' in second)
+    t.match(first.author, {
+      name: 'Ada',
+      url: null,
+      avatar_url: null,
+      kind: 'guest',
+      role: 'reader',
+    })
+  })
+
+  t.test('makes two guests of two posts, whatever they are called', async (t) => {
+    const author = { ...ADA, email: 'ada@example.org' }
+    const [one, two] = [await post('two', '1', { author }), await post('two', '2', { author })]
+    t.not(one.author.id, two.author.id)
+  })
+
+  t.test('shows a new name wherever the guest has written', async (t) => {
+    const { guest_token: token, author } = await post('here', 'one')
+    await post('there', 'two', {}, { token })
+    const before = await get('/articles/there/comments')
+    await post(
+      'here',
+      'three',
+      { author: { name: 'Lovelace', url: 'https://ada.example' } },
+      { token },
+    )
+    const after = await get('/articles/there/comments')
+    t.not(after.headers.etag, before.headers.etag)
+    t.match(after.body.items[0].author, {
+      id: author.id,
+      name: 'Lovelace',
+      url: 'https://ada.example',
+    })
+    t.ok(after.body.thread.version > before.body.thread.version)
+    const { items } = (await get(`/authors/${author.id}/comments`)).body
+    t.same(new Set(items.map((c: Json) => c.author.name)), new Set(['Lovelace']))
+  })
+
+  t.test('keeps an e-mail that comes later, for moderators only', async (t) => {
+    const { guest_token: token, author, id } = await post('mail', 'one')
+    await post('mail', 'two', { author: { ...ADA, email: 'ada@example.org' } }, { token })
+    const path = `/moderation/comments?status=approved&author_id=${author.id}`
+    const { items } = (await get(path, { token: world.adminKey })).body
+    t.same(
+      items.map((c: Json) => c.email),
+      ['ada@example.org', 'ada@example.org'],
+    )
+    t.notMatch((await get(`/comments/${id}`)).text, 'example.org')
+    t.notMatch((await get('/articles/mail/comments', { token })).text, 'example.org')
+  })
+
+  t.test(
+    'leaves the version of a thread alone when a guest says the same name again',
+    async (t) => {
+      const { guest_token: token } = await post('quiet', 'one')
+      const { version } = await threadOf(world, 'quiet')
+      await post('elsewhere', 'two', { author: ADA }, { token })
+      t.equal((await threadOf(world, 'quiet')).version, version)
+    },
+  )
+
+  t.test('tells a thread its article once', async (t) => {
+    const [first, second] = [1, 2].map((n) => ({ title: `T${n}`, url: `https://a.example/${n}` }))
+    await post('told', 'one')
+    t.match(await threadOf(world, 'told'), { title: null, url: null })
+    await post('told', 'two', { article: first })
+    t.match(await threadOf(world, 'told'), first!)
+    await post('told', 'three', { article: second })
+    t.match(await threadOf(world, 'told'), first!)
+  })
+
+  t.test('tells title and url apart', async (t) => {
+    await post('half', 'one', { article: { title: 'T' } })
+    await post('half', 'two', { article: { title: 'Other', url: 'https://a.example/' } })
+    t.match(await threadOf(world, 'half'), { title: 'T', url: 'https://a.example/' })
+  })
+
+  t.test('replies only to what can be read in the same thread', async (t) => {
+    const root = await post('parents', 'root')
+    const gone = await post('parents', 'without replies')
+    const tombstone = await post('parents', 'with a reply')
+    await post('parents', 'reply', { parent_id: tombstone.id })
+    const elsewhere = await post('other-thread', 'root')
+    for (const { id } of [gone, tombstone]) await decide(id, 'approved', 'rejected')
+    const absent = root.id.replace(/-.*/, '-zzzz')
+    const ids = {
+      gone,
+      tombstone,
+      elsewhere,
+      absent: { id: absent },
+      malformed: { id: '../1' },
+      empty: { id: '' },
+    }
+    for (const [what, { id }] of Object.entries(ids)) {
+      t.equal(
+        said(await tryPost(world, 'parents', { parent_id: id })),
+        '422 parent_not_found',
+        what,
+      )
+    }
+    t.equal((await tryPost(world, 'parents', { parent_id: root.id })).body.depth, 1)
+    t.equal((await tryPost(world, 'parents', { parent_id: null })).body.depth, 0)
+  })
+
+  t.test('does not reply across sites', async (t) => {
+    await insertSiteOnce(world.db, { slug: 'other', name: 'Other' })
+    const { id } = await post('sites', 'root')
+    const body = { body: 'text', author: ADA, parent_id: id }
+    const answer = await world.call('POST', '/v1/sites/other/articles/sites/comments', { body })
+    t.equal(said(answer), '422 parent_not_found')
+  })
+
+  t.test('leaves nothing behind when it refuses', async (t) => {
+    const count = async () =>
+      (
+        await sql<Json>`select (select count(*) from threads) as threads, (select count(*) from authors) as authors,
+        (select count(*) from comments) as comments`.execute(world.db)
+      ).rows[0]
+    const before = await count()
+    await tryPost(world, 'ghost', { parent_id: 'c1-zzzz' })
+    t.same(await count(), before)
+  })
+
+  const FAULTS: [string, Json, string[]][] = [
+    ['no body', { body: undefined }, ['/body']],
+    ['an empty body', { body: '' }, ['/body']],
+    ['only white space', { body: ' \r\n\t\u00a0' }, ['/body']],
+    ['a body that is too long', { body: 'x'.repeat(10_001) }, ['/body']],
+    ['a body of another type', { body: 1 }, ['/body']],
+    ['an unknown field', { status: 'approved' }, ['/status']],
+    ['an unknown field of the author', { author: { ...ADA, role: 'owner' } }, ['/author/role']],
+    ['no author', { author: undefined }, ['/author']],
+    ['no name', { author: {} }, ['/author/name']],
+    ['a name with direction marks', { author: { name: 'a\u202eb' } }, ['/author/name']],
+    ['a name that is too long', { author: { name: 'x'.repeat(81) } }, ['/author/name']],
+    ['a url of a script', { author: { ...ADA, url: 'javascript:alert(1)' } }, ['/author/url']],
+    ['no e-mail address', { author: { ...ADA, email: 'ada' } }, ['/author/email']],
+    ['an article with a bad url', { article: { url: '/relative' } }, ['/article/url']],
+    ['a parent of another type', { parent_id: 3 }, ['/parent_id']],
+    ['two faults', { body: ' ', author: { name: '' } }, ['/body', '/author/name']],
+  ]
+  t.test('says which fields are at fault', async (t) => {
+    for (const [what, body, pointers] of FAULTS) {
+      const answer = await tryPost(world, 'faults', body)
+      t.equal(said(answer), '400 invalid_request', what)
+      t.same(
+        answer.body.errors?.map((e: Json) => e.pointer),
+        pointers,
+        what,
+      )
+    }
+    t.equal((await threadOf(world, 'faults')).version, 0)
+  })
+
+  t.test('goes by the state of the thread', async (t) => {
+    const past = new Date(Date.now() - 1000).toISOString()
+    const future = new Date(Date.now() + 3_600_000).toISOString()
+    const states: [Json, string][] = [
+      [{ state: 'closed' }, '409 thread_closed'],
+      [{ state: 'locked' }, '409 thread_locked'],
+      [{ state: 'hidden' }, '409 thread_closed'],
+      [{ state: 'open', closes_at: past }, '409 thread_closed'],
+      [{ state: 'open', closes_at: future }, '201'],
+      [{ state: 'open', closes_at: null }, '201'],
+    ]
+    const { id } = await post('states', 'root')
+    for (const [change, expected] of states) {
+      await changeThread(world, 'states', change)
+      t.equal(said(await tryPost(world, 'states', {})), expected, JSON.stringify(change))
+      const reply = await tryPost(world, 'states', { parent_id: id })
+      t.equal(said(reply), expected, `reply: ${JSON.stringify(change)}`)
+    }
+  })
+
+  t.test('takes no reply to a locked comment', async (t) => {
+    const { id } = await post('locked', 'root')
+    await sql`update comments set locked = true where body = 'root'
+      and thread_id = (select id from threads where article_id = 'locked')`.execute(world.db)
+    t.equal(said(await tryPost(world, 'locked', { parent_id: id })), '409 thread_locked')
+    t.equal(said(await tryPost(world, 'locked', {})), '201')
+  })
+
+  t.test('has kept every count right', async (t) => t.same(await recount(world.db), []))
+})
+
+t.test('postComment under the settings of the site', async (t) => {
+  const world = await openWorld(t)
+  const { get, post, decide } = world
+
+  t.test('nests no deeper than max_depth', async (t) => {
+    await changeSite(world, { max_depth: 2 })
+    let parent: Json = await post('deep', 'root')
+    for (const _ of [1, 2]) parent = await post('deep', 'reply', { parent_id: parent.id })
+    t.equal(parent.depth, 2)
+    const refused = await tryPost(world, 'deep', { parent_id: parent.id })
+    t.equal(said(refused), '422 depth_exceeded')
+    await changeSite(world, { max_depth: 0 })
+    const { id } = await post('deep', 'another root')
+    t.equal(said(await tryPost(world, 'deep', { parent_id: id })), '422 depth_exceeded')
+  })
+
+  t.test('asks who may post', async (t) => {
+    const { guest_token: token } = await post('who', 'one')
+    await changeSite(world, { who_may_post: 'nobody' })
+    t.equal(said(await tryPost(world, 'who', {})), '403 posting_disabled')
+    t.equal(said(await tryPost(world, 'who', {}, { token })), '403 posting_disabled')
+    await changeSite(world, { who_may_post: 'members' })
+    t.equal(said(await tryPost(world, 'who', {})), '401 login_required')
+    t.equal(said(await tryPost(world, 'who', {}, { token })), '401 login_required')
+    await changeSite(world, { who_may_post: 'anyone' })
+    t.equal(said(await tryPost(world, 'who', {}, { token })), '201')
+  })
+
+  t.test(
+    'holds comments where they are moderated first: no reader sees a difference',
+    async (t) => {
+      await post('held', 'before')
+      await changeSite(world, { moderation: 'pre' })
+      const before = await readerView(world, 'held')
+      const { status, headers, body } = await tryPost(world, 'held', { article: { title: 'T' } })
+      t.equal(status, 202)
+      t.match(body, { status: 'pending', published_at: null })
+      t.equal(headers.location, `${SITE}/comments/${body.id}`)
+      t.notOk('thread-version' in headers)
+      t.same(await readerView(world, 'held'), before)
+      t.equal(said(await get(`/comments/${body.id}`)), '404 not_found')
+      const own = await get(`/comments/${body.id}`, { token: body.guest_token })
+      t.match(own, {
+        status: 200,
+        body: { status: 'pending' },
+        headers: { 'cache-control': 'private, no-store' },
+      })
+      t.equal(said(await get(`/comments/${body.id}`, { token: world.adminKey })), '200')
+    },
+  )
+
+  t.test('a thread that never had a published comment looks like an absent one', async (t) => {
+    await tryPost(world, 'only-held', {})
+    const [held, absent] = await Promise.all(
+      ['only-held', 'absent'].map((id) => readerView(world, id)),
+    )
+    t.same(
+      held!.map((s) => s.replaceAll('only-held', 'absent')).filter((s) => s[0] === '{'),
+      absent!.filter((s) => s[0] === '{'),
+    )
+  })
+
+  t.test('a thread goes before its site', async (t) => {
+    await changeThread(world, 'trusted', { moderation: 'post' })
+    t.equal((await tryPost(world, 'trusted', {})).status, 201)
+    await changeThread(world, 'trusted', { moderation: 'site' })
+    t.equal((await tryPost(world, 'trusted', {})).status, 202)
+  })
+
+  t.test('a held comment tells its article when it is approved', async (t) => {
+    const article = { title: 'Told late', url: 'https://a.example/late' }
+    const { id } = await post('late', 'one', { article })
+    t.match(await threadOf(world, 'late'), { title: null, url: null, version: 0 })
+    const { headers } = await decide(id, 'pending', 'approved')
+    const thread = await threadOf(world, 'late')
+    t.match(thread, { ...article, comment_count: 1, root_count: 1 })
+    t.equal(headers['thread-version'], String(thread.version))
+  })
+
+  t.test('but not where somebody else has told it before', async (t) => {
+    const { id } = await post('late-too', 'one', { article: { title: 'Held' } })
+    await changeThread(world, 'late-too', { title: 'Moderated' })
+    await decide(id, 'pending', 'approved')
+    t.match(await threadOf(world, 'late-too'), { title: 'Moderated' })
+  })
+
+  t.test('has kept every count right', async (t) => t.same(await recount(world.db), []))
+})
+
+t.test('createGuest', async (t) => {
+  const world = await openWorld(t)
+  const { call, get, post } = world
+  const create = (body: Json, options: Call = {}) =>
+    call('POST', `${SITE}/guests`, { ...options, body })
+
+  t.test('gives a token that posts as the guest', async (t) => {
+    const { status, body } = await create({
+      ...ADA,
+      url: 'https://ada.example',
+      email: 'a@b.example',
+    })
+    t.equal(status, 201)
+    t.same(Object.keys(body).sort(), ['author', 'guest_token'])
+    t.notMatch(body, { author: { email: /./ } })
+    const { author } = await post('a', 'text', {}, { token: body.guest_token })
+    t.same(author, body.author)
+  })
+
+  t.test('shows nobody a guest who has written nothing', async (t) => {
+    const { body } = await create(ADA)
+    t.equal(said(await get(`/authors/${body.author.id}/comments`)), '404 not_found')
+  })
+
+  t.test('says which fields are at fault', async (t) => {
+    const faults = [
+      [{}, '/name'],
+      [{ name: ' ' }, '/name'],
+      [{ ...ADA, url: 'ftp://a.example' }, '/url'],
+      [{ ...ADA, email: '@' }, '/email'],
+      [{ ...ADA, id: 'a1' }, '/id'],
+    ] as const
+    for (const [body, pointer] of faults) {
+      const answer = await create(body)
+      t.equal(said(answer), '400 invalid_request')
+      t.equal(answer.body.errors[0].pointer, pointer)
+    }
+  })
+
+  t.test('refuses a token of another site', async (t) => {
+    await insertSiteOnce(world.db, { slug: 'other', name: 'Other' })
+    const { body } = await call('POST', '/v1/sites/other/guests', { body: ADA })
+    t.equal(said(await tryPost(world, 'a', {}, { token: body.guest_token })), '401 invalid_token')
+    const forged = body.guest_token.replace(/^g\.\w+/, 'g.1')
+    t.equal(said(await tryPost(world, 'a', {}, { token: forged })), '401 invalid_token')
+  })
+})
+
+t.test('editComment', async (t) => {
+  const world = await openWorld(t)
+  const { get, post, decide } = world
+  /** As if everything had been written earlier. */
+  const age = async (seconds: number) => {
+    const earlier = sql`make_interval(secs => ${seconds})`
+    await sql`update comments set created_at = created_at - ${earlier},
+      active_at = active_at - ${earlier}`.execute(world.db)
+    await sql`update threads set last_comment_at = last_comment_at - ${earlier}`.execute(world.db)
+  }
+
+  t.test('lets the author replace the text, and keeps the old one', async (t) => {
+    const { id, guest_token: token } = await post('edits', 'frist')
+    const { version } = await threadOf(world, 'edits')
+    const { status, headers, body } = await edit(world, id, ' first\r\n', { token })
+    t.equal(status, 200)
+    t.match(body, {
+      body: ' first\r\n',
+      body_html: '<p>first</p>\n',
+      revision: 2,
+      status: 'approved',
+    })
+    t.ok(body.edited_at >= body.created_at)
+    t.ok(Number(headers['thread-version']) > version)
+    t.same((await get(`/comments/${id}`)).body, body)
+    const { rows } =
+      await sql<Json>`select revision, body, body_html, replaced_by from comment_revisions`.execute(
+        world.db,
+      )
+    t.same(rows, [
+      { revision: 1, body: 'frist', bodyHtml: '<p>frist</p>\n', replacedBy: body.author.id },
+    ])
+  })
+
+  t.test('goes by the revision that the author has seen', async (t) => {
+    const { id, guest_token: token } = await post('matches', 'one')
+    const ifMatch = (revision: string) =>
+      edit(world, id, 'two', { token, headers: { 'if-match': revision } })
+    t.equal(said(await ifMatch('"2"')), '412 edit_conflict')
+    t.equal(said(await ifMatch('"1"')), '200')
+    t.equal(said(await ifMatch('"1"')), '412 edit_conflict')
+    t.equal(said(await ifMatch('*')), '200')
+    for (const bad of ['2', 'W/"2"', '"0"', '"x"', '""', '"1", "3"']) {
+      t.equal(said(await ifMatch(bad)), '400 invalid_request', bad)
+    }
+  })
+
+  t.test('is over for the author after the edit window, not for moderators', async (t) => {
+    const { id, guest_token: token } = await post('window', 'one')
+    await age(299)
+    t.equal(said(await edit(world, id, 'two', { token })), '200')
+    await age(2)
+    t.equal(said(await edit(world, id, 'three', { token })), '409 edit_window_over')
+    const { status, body } = await edit(world, id, 'four', { token: world.adminKey })
+    t.equal(status, 200)
+    t.match(body, { body: 'four', revision: 3, author: { name: 'Ada' } })
+  })
+
+  t.test('says whether it is not yours, or not there', async (t) => {
+    const mine = await post('whose', 'mine')
+    const { guest_token: token } = await post('whose', 'another')
+    t.equal(said(await edit(world, mine.id, 'x')), '401 login_required')
+    t.equal(said(await edit(world, mine.id, 'x', { token })), '403 forbidden')
+    t.equal(
+      said(await edit(world, mine.id, 'x', { token: await world.makeKey('read') })),
+      '403 forbidden',
+    )
+    await decide(mine.id, 'approved', 'rejected')
+    t.equal(said(await edit(world, mine.id, 'x', { token })), '404 not_found')
+    t.equal(said(await edit(world, mine.id, 'x', { token: mine.guest_token })), '404 not_found')
+    for (const id of ['c1-zzzz', 'nonsense', `${mine.id}0`]) {
+      t.equal(said(await edit(world, id, 'x', { token: world.adminKey })), '404 not_found', id)
+    }
+  })
+
+  t.test(
+    'says nothing of a comment in a hidden thread to those who did not write it',
+    async (t) => {
+      const { id } = await post('out-of-sight', 'mine')
+      const { guest_token: token } = await post('whose', 'another')
+      await changeThread(world, 'out-of-sight', { state: 'hidden' })
+      t.equal(said(await edit(world, id, 'x', { token })), '404 not_found')
+      t.equal(said(await remove(world, id, { token })), '404 not_found')
+    },
+  )
+
+  t.test('waits while the thread is locked, not while it is closed', async (t) => {
+    const { id, guest_token: token } = await post('shut', 'one')
+    await changeThread(world, 'shut', { state: 'closed' })
+    t.equal(said(await edit(world, id, 'two', { token })), '200')
+    await changeThread(world, 'shut', { state: 'locked' })
+    t.equal(said(await edit(world, id, 'three', { token })), '409 thread_locked')
+    t.equal(said(await edit(world, id, 'three', { token: world.adminKey })), '200')
+  })
+
+  t.test('says which fields are at fault', async (t) => {
+    const { id, guest_token: token } = await post('faulty', 'one')
+    for (const body of ['', ' \n', 'x'.repeat(10_001)]) {
+      t.match(await edit(world, id, body, { token }), {
+        status: 400,
+        body: { errors: [{ pointer: '/body' }] },
+      })
+    }
+    t.equal((await get(`/comments/${id}`)).body.revision, 1)
+  })
+
+  t.test('never tells an author that a comment was taken for spam', async (t) => {
+    const { id, guest_token: token } = await post('spammy', 'one')
+    await decide(id, 'approved', 'spam')
+    const { status, body } = await edit(world, id, 'two', { token })
+    t.match(
+      { status, body },
+      { status: 202, body: { status: 'pending', body: 'two', revision: 2 } },
+    )
+    t.equal((await get(`/comments/${id}`, { token: world.adminKey })).body.status, 'spam')
+  })
+
+  t.test('is screened again: where comments are moderated first it goes off', async (t) => {
+    const root = await post('screened', 'root')
+    await post('screened', 'reply', { parent_id: root.id })
+    await changeSite(world, { moderation: 'pre' })
+    const { status, headers, body } = await edit(world, root.id, 'changed', {
+      token: root.guest_token,
+    })
+    t.equal(status, 202)
+    t.match(body, { status: 'pending', body: 'changed' })
+    const list = (await get('/articles/screened/comments')).body
+    t.equal(headers['thread-version'], String(list.thread.version))
+    t.match(list.thread, { comment_count: 1, root_count: 0 })
+    t.match(list.items[0], { status: 'deleted', body: null, author: null, reply_count: 1 })
+  })
+
+  t.test('is not screened when a moderator does it', async (t) => {
+    const { id } = (await tryPost(world, 'overseen', {})).body
+    await decide(id, 'pending', 'approved')
+    const { status, body } = await edit(world, id, 'changed', { token: world.adminKey })
+    t.match({ status, body }, { status: 200, body: { status: 'approved' } })
+  })
+
+  t.test('of a held comment, no reader sees a difference', async (t) => {
+    const { id, guest_token: token } = (await tryPost(world, 'overseen', {})).body
+    const before = await readerView(world, 'overseen')
+    const { status, headers } = await edit(world, id, 'changed', { token })
+    t.equal(status, 202)
+    t.notOk('thread-version' in headers)
+    t.same(await readerView(world, 'overseen'), before)
+  })
+
+  t.test('has kept every count right', async (t) => t.same(await recount(world.db), []))
+})
+
+t.test('deleteComment', async (t) => {
+  const world = await openWorld(t)
+  const { get, post } = world
+  const decisionsOn = async (id: string) =>
+    (await get(`/moderation/decisions?comment_id=${id}`, { token: world.adminKey })).body.items
+
+  t.test('by its author: gone, for the counts and for everybody, without a decision', async (t) => {
+    const { id, guest_token: token } = await post('own', 'one')
+    const { version } = await threadOf(world, 'own')
+    const { status, text, headers } = await remove(world, id, { token })
+    t.match({ status, text }, { status: 204, text: '' })
+    t.ok(Number(headers['thread-version']) > version)
+    t.equal(said(await get(`/comments/${id}`)), '404 not_found')
+    t.equal(said(await get(`/comments/${id}`, { token })), '404 not_found')
+    t.match(await threadOf(world, 'own'), {
+      comment_count: 0,
+      root_count: 0,
+      last_comment_at: null,
+    })
+    t.same(await decisionsOn(id), [])
+  })
+
+  t.test('by a moderator: a decision', async (t) => {
+    const { id } = await post('moderated', 'one')
+    t.equal((await remove(world, id, { token: world.adminKey })).status, 204)
+    const [decision, ...more] = await decisionsOn(id)
+    t.match(decision, { comment_id: id, from: 'approved', to: 'deleted', reason: null, by: /^k/ })
+    t.same(more, [])
+  })
+
+  t.test('twice is no different', async (t) => {
+    const { id, guest_token: token } = await post('twice', 'one')
+    for (const as of [token, token, world.adminKey]) {
+      t.equal((await remove(world, id, { token: as })).status, 204)
+    }
+    t.same(await decisionsOn(id), [])
+  })
+
+  t.test('is for authors and moderators', async (t) => {
+    const { id } = await post('whose', 'mine')
+    const { guest_token: token } = await post('whose', 'another')
+    t.equal(said(await remove(world, id)), '401 login_required')
+    t.equal(said(await remove(world, id, { token })), '403 forbidden')
+    t.equal(said(await remove(world, id, { token: await world.makeKey('read') })), '403 forbidden')
+    t.equal(said(await remove(world, 'c1-zzzz', { token })), '404 not_found')
+    t.equal(said(await remove(world, 'nonsense', { token })), '404 not_found')
+  })
+
+  t.test('leaves a tombstone for the replies, and none when the last of them goes', async (t) => {
+    const root = await post('tree', 'root')
+    const reply = await post('tree', 'reply', { parent_id: root.id })
+    const nested = await post('tree', 'nested', { parent_id: reply.id })
+    for (const { id, guest_token: token } of [root, reply]) await remove(world, id, { token })
+    const { thread, items } = (await get('/articles/tree/comments')).body
+    t.match(thread, { comment_count: 1, root_count: 0 })
+    t.match(items[0], { id: root.id, status: 'deleted', body: null, body_html: null, author: null })
+    t.match(items[0].replies.items[0], { id: reply.id, status: 'deleted', reply_count: 1 })
+    t.match(items[0].replies.items[0].replies.items[0], { id: nested.id, body: 'nested' })
+    await remove(world, nested.id, { token: nested.guest_token })
+    t.same((await get('/articles/tree/comments')).body.items, [])
+    t.equal(said(await get(`/comments/${root.id}`)), '404 not_found')
+  })
+
+  t.test('has kept every count right', async (t) => t.same(await recount(world.db), []))
+})
+
+t.test('Idempotency-Key', async (t) => {
+  const world = await openWorld(t)
+  const { call, post, adminKey } = world
+  const twin = await openTwin(t, world)
+  let keys = 0
+  const freshKey = () => `key-${String(++keys).padStart(16, '0')}`
+  const withKey = (key: string, options: Call = {}) => ({
+    ...options,
+    headers: { ...options.headers, 'idempotency-key': key },
+  })
+  const countOf = async (article: string) => (await threadOf(world, article)).comment_count
+
+  /** What must be the same again: all but the date. */
+  const exactly = ({ status, headers, text }: Answer) => {
+    const { date: _, ...rest } = headers
+    return { status, headers: rest, text }
+  }
+
+  t.test('gives every kind of write the same answer again, and no second effect', async (t) => {
+    const { id, guest_token: token } = await post('again', 'mine')
+    const own = await post('again', 'to delete')
+    const writes: Record<string, (key: string) => Promise<Answer>> = {
+      postComment: (key) => tryPost(world, 'again', {}, withKey(key)),
+      'postComment by a guest': (key) => tryPost(world, 'again', {}, withKey(key, { token })),
+      createGuest: (key) => call('POST', `${SITE}/guests`, withKey(key, { body: ADA })),
+      editComment: (key) => edit(world, id, 'edited', withKey(key, { token })),
+      deleteComment: (key) => remove(world, own.id, withKey(key, { token: own.guest_token })),
+      decideComment: (key) =>
+        call(
+          'POST',
+          `${SITE}/comments/${id}/decisions`,
+          withKey(key, { token: adminKey, body: { from: 'approved', to: 'spam' } }),
+        ),
+      updateThread: (key) =>
+        call(
+          'PATCH',
+          `${SITE}/articles/again`,
+          withKey(key, { token: adminKey, body: { title: 'T' } }),
+        ),
+      updateSite: (key) =>
+        call('PATCH', SITE, withKey(key, { token: adminKey, body: { name: 'N' } })),
+    }
+    for (const [operation, write] of Object.entries(writes)) {
+      const key = freshKey()
+      const first = await write(key)
+      t.ok(first.status < 300, `${operation} ${first.status}`)
+      const stored = await contents()
+      t.same(exactly(await write(key)), exactly(first), operation)
+      t.equal(await contents(), stored, `${operation} has one effect`)
+    }
+  })
+
+  const contents = async (): Promise<string> => {
+    const tables = [
+      'sites',
+      'authors',
+      'threads',
+      'comments',
+      'comment_revisions',
+      'decisions',
+      'idempotency_keys',
+    ]
+    const parts = tables.map((name) => `select '${name}', to_jsonb(r)::text from ${name} r`)
+    const { rows } = await sql.raw(`${parts.join(' union all ')} order by 1, 2`).execute(world.db)
+    return createHash('sha256').update(JSON.stringify(rows)).digest('hex')
+  }
+
+  t.test('gives the guest token again, and it is good', async (t) => {
+    const key = freshKey()
+    const [one, two] = [
+      await tryPost(world, 'tokens', {}, withKey(key)),
+      await tryPost(world, 'tokens', {}, withKey(key)),
+    ]
+    t.equal(one.text, two.text)
+    t.type(two.body.guest_token, 'string')
+    t.equal((await edit(world, one.body.id, 'mine', { token: two.body.guest_token })).status, 200)
+    const { rows } = await sql<Json>`select answer::text from idempotency_keys`.execute(world.db)
+    t.notOk(
+      rows.some(({ answer }) => answer.includes(two.body.guest_token)),
+      'the token itself is not stored',
+    )
+  })
+
+  t.test('is refused with another body', async (t) => {
+    const key = freshKey()
+    await tryPost(world, 'bodies', { body: 'one' }, withKey(key))
+    t.equal(
+      said(await tryPost(world, 'bodies', { body: 'two' }, withKey(key))),
+      '422 idempotency_key_reused',
+    )
+    t.equal(await countOf('bodies'), 1)
+  })
+
+  t.test('is refused with another If-Match', async (t) => {
+    const { id, guest_token: token } = await post('if-match', 'one')
+    const key = freshKey()
+    const write = (revision: string) =>
+      edit(world, id, 'two', withKey(key, { token, headers: { 'if-match': revision } }))
+    t.equal(said(await write('"1"')), '200')
+    t.equal(said(await write('"1"')), '200')
+    t.equal(said(await write('"2"')), '422 idempotency_key_reused')
+  })
+
+  t.test('belongs to one caller, one path, one operation and one site', async (t) => {
+    const key = freshKey()
+    const { guest_token: token } = (await tryPost(world, 'claims', {}, withKey(key))).body
+    await insertSiteOnce(world.db, { slug: 'other', name: 'Other' })
+    const others = [
+      await tryPost(world, 'claims', {}, withKey(key, { token })),
+      await tryPost(world, 'claims', { author: ADA }, withKey(key, { token: adminKey })),
+      await tryPost(world, 'claims-too', {}, withKey(key)),
+      await call('POST', `${SITE}/guests`, withKey(key, { body: ADA })),
+      await call(
+        'POST',
+        '/v1/sites/other/articles/claims/comments',
+        withKey(key, { body: { body: 'text', author: ADA } }),
+      ),
+    ]
+    t.same(others.map(said), ['201', '201', '201', '201', '201'])
+    t.equal(await countOf('claims'), 3)
+  })
+
+  t.test('is 16 to 128 visible ASCII characters', async (t) => {
+    for (const key of [
+      '',
+      'x'.repeat(15),
+      'x'.repeat(129),
+      `${'x'.repeat(16)} y`,
+      `é${'x'.repeat(16)}`,
+    ]) {
+      const answer = await tryPost(world, 'grammar', {}, withKey(key))
+      t.match(answer, { status: 400, body: { errors: [{ parameter: 'idempotency-key' }] } }, key)
+    }
+    for (const key of ['!"#$%&\'()*+,-./~', 'x'.repeat(128)]) {
+      t.equal(said(await tryPost(world, 'grammar', {}, withKey(key))), '201', key)
+    }
+  })
+
+  t.test('does not remember what was refused', async (t) => {
+    const key = freshKey()
+    await changeThread(world, 'refused', { state: 'closed' })
+    t.equal(said(await tryPost(world, 'refused', {}, withKey(key))), '409 thread_closed')
+    await changeThread(world, 'refused', { state: 'open' })
+    t.equal(said(await tryPost(world, 'refused', { body: 'another' }, withKey(key))), '201')
+  })
+
+  t.test('is forgotten after a day', async (t) => {
+    const key = freshKey()
+    const write = (body: string) => tryPost(world, 'days', { body }, withKey(key))
+    const age = (interval: string) =>
+      sql`update idempotency_keys set created_at = created_at - ${interval}::interval`.execute(
+        world.db,
+      )
+    const first = await write('one')
+    await age('23 hours 59 minutes')
+    t.equal((await write('one')).text, first.text)
+    await age('1 minute')
+    const second = await write('two')
+    t.equal(second.status, 201)
+    t.equal((await write('two')).text, second.text, 'and remembered anew')
+    t.equal(await countOf('days'), 2)
+  })
+
+  t.test('has one effect, however many send it at once to two nodes', async (t) => {
+    for (let round = 0; round < 5; round++) {
+      const options = withKey(freshKey(), { body: { body: 'text', author: ADA } })
+      const url = `${SITE}/articles/parallel-${round}/comments`
+      const send = async (n: number): Promise<Answer> => {
+        if (n % 2) return call('POST', url, options)
+        const answer = await twin.inject({
+          method: 'POST',
+          url,
+          headers: options.headers,
+          payload: options.body as object,
+        })
+        const { statusCode: status, headers, body: text } = answer
+        return { status, headers, text, body: JSON.parse(text) }
+      }
+      const answers = await Promise.all(Array.from({ length: 8 }, (_, n) => send(n)))
+      const good = answers.filter(({ status }) => status === 201)
+      t.ok(good.length >= 1)
+      t.equal(new Set(good.map(({ text }) => text)).size, 1, 'one answer')
+      const bad = answers.filter(({ status }) => status !== 201)
+      t.same(new Set(bad.map(said)), new Set(bad.length > 0 ? ['409 idempotency_in_flight'] : []))
+      t.equal(await countOf(`parallel-${round}`), 1)
+    }
+  })
+
+  t.test('is refused while the first is still being answered', async (t) => {
+    const { id } = await post('in-flight', 'root')
+    const threadId = Number.parseInt(id.slice(1).split('-')[0], 36)
+    const key = freshKey()
+    const write = () => tryPost(world, 'in-flight', {}, withKey(key))
+    const first = await world.db.connection().execute(async (session) => {
+      await sql`select pg_advisory_lock(${threadId}::bigint)`.execute(session)
+      const waiting = write()
+      await untilSomebodyWaits(world)
+      t.equal(said(await write()), '409 idempotency_in_flight')
+      await sql`select pg_advisory_unlock(${threadId}::bigint)`.execute(session)
+      return waiting
+    })
+    t.equal(said(first), '201')
+    t.equal((await write()).text, first.text)
+  })
+
+  t.test('has kept every count right', async (t) => t.same(await recount(world.db), []))
+})
+
+/** Gives up after many questions, each of which takes Postgres a moment. */
+const untilSomebodyWaits = async ({ db }: TestWorld): Promise<void> => {
+  for (let questions = 0; questions < 2_000; questions++) {
+    const { rows } = await sql`select from pg_locks where locktype = 'advisory' and not granted
+      and database = (select oid from pg_database where datname = current_database())`.execute(db)
+    if (rows.length > 0) return
+  }
+  throw new Error('nobody waits for an advisory lock')
+}
