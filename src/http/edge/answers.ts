@@ -76,6 +76,7 @@ const nextUrl = (request: FastifyRequest, cursor: string): string => {
   const [path, query = ''] = (request.raw.url ?? '').split('?', 2)
   const params = new URLSearchParams(query)
   params.set('cursor', cursor)
+  params.delete('focus') // it only opens the first page
   return `${path}?${params.toString()}`
 }
 

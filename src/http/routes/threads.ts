@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { readCommentId } from '../../domain/public-id.ts'
+import { type CommentKey, readCommentId } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import { SORTS } from '../../domain/sort.ts'
 import type { Continuation } from '../../domain/tree.ts'
@@ -129,9 +129,9 @@ export const addThreadRoutes = (app: Router, { world, keys }: Http): void => {
     }
     const binding = ['thread', request.site.id, articleId, view]
     const { sort, after } = readSortedCursor(keys().cursors, binding, { sort: asked, cursor })
-    const focusId = focus === undefined ? undefined : readFocus(focus)
-    const variant = variantOf(keys(), ['listThread', view, sort, after, focusId, limits])
-    const position = { view, sort, after, focusId, ...limits }
+    const focused = focus === undefined ? undefined : readFocus(focus)
+    const variant = variantOf(keys(), ['listThread', view, sort, after, focused?.id, limits])
+    const position = { view, sort, after, focus: focused, ...limits }
     const page = await listThread(
       world,
       { site: request.site, articleId, ...position, atLeast, variant },
@@ -189,10 +189,10 @@ export const addThreadRoutes = (app: Router, { world, keys }: Http): void => {
       })
 }
 
-const readFocus = (focus: string): number => {
+const readFocus = (focus: string): CommentKey => {
   const key = readCommentId(focus)
   if (!key) throw new Refusal('not_found')
-  return key.id
+  return key
 }
 
 const absentPage = (articleId: string) =>

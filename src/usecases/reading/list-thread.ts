@@ -1,5 +1,6 @@
 import type { Comment, Thread } from '../../domain/comment.ts'
 import type { Page } from '../../domain/page-store.ts'
+import type { CommentKey } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site.ts'
 import type { Position, Sort } from '../../domain/sort.ts'
@@ -19,7 +20,7 @@ export type ThreadRequest = {
   readonly limit: number
   readonly depth: number
   readonly replies: number
-  readonly focusId: number | undefined
+  readonly focus: CommentKey | undefined
   readonly atLeast: number
   /** Names everything that shapes the bytes, but for the thread and its version. */
   readonly variant: string
@@ -40,9 +41,9 @@ export const listThread = async (
   request: ThreadRequest,
   present: (page: ThreadPage) => Page,
 ): Promise<Page | undefined> => {
-  const { site, articleId, focusId, variant } = request
+  const { site, articleId, focus, variant } = request
   const thread = await asking(findThread(world.db, site.id, articleId))
-  if (!thread && focusId !== undefined) throw new Refusal('not_found')
+  if (focus && focus.threadId !== thread?.id) throw new Refusal('not_found')
   if (!thread) return undefined
   assertAtLeast(thread, request.atLeast)
   const { id, version, state } = thread
@@ -59,7 +60,7 @@ const readPage = (world: World, request: ThreadRequest): Promise<ThreadPage> =>
   request.view === 'tree' ? readTree(world, request) : readFlat(world, request)
 
 const readTree = async (world: World, request: ThreadRequest): Promise<ThreadPage> => {
-  const { site, articleId, focusId, sort, after, limit, depth, replies } = request
+  const { site, articleId, focus, sort, after, limit, depth, replies } = request
   const { thread, rows } = stillThere(
     await findTreePage(world.db, {
       siteId: site.id,
@@ -69,11 +70,10 @@ const readTree = async (world: World, request: ThreadRequest): Promise<ThreadPag
       limit,
       depth,
       replies,
-      ...(focusId !== undefined && { focusId }),
+      ...(focus && { focusId: focus.id }),
     }),
   )
-  if (focusId !== undefined && !rows.some((row) => row.id === focusId))
-    throw new Refusal('not_found')
+  if (focus && !rows.some((row) => row.id === focus.id)) throw new Refusal('not_found')
   return { view: 'tree', thread, ...growTree(rows, { parentId: 0, limit }) }
 }
 
