@@ -15,6 +15,17 @@ const TAGS = [
   { name: 'running', description: 'For whoever runs the service.' },
 ]
 
+/** The page takes everything from our own origin, and nobody frames it. */
+const PAGE_POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self' 'unsafe-inline'", // the page styles itself while it runs
+  "img-src 'self' data:",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "frame-ancestors 'none'",
+].join('; ')
+
 /** Collects the description of the routes that are added after it. */
 export const addDescription = async (app: FastifyInstance, version: string): Promise<void> => {
   await app.register(swagger, {
@@ -33,7 +44,23 @@ export const addDescription = async (app: FastifyInstance, version: string): Pro
       buildLocalReference: (json, _base, _fragment, i) =>
         (json.$id as string | undefined) ?? `def-${i}`,
     },
+    transformObject: (document) =>
+      'openapiObject' in document
+        ? withoutNeedlessDemands(document.openapiObject)
+        : document.swaggerObject,
   })
+}
+
+type Parameter = { required?: boolean; schema?: { default?: unknown } }
+type Operations = Record<string, { parameters?: Parameter[] }>
+
+/** A parameter that has a default is there for the handler, and need not be sent. */
+const withoutNeedlessDemands = <T extends { paths?: unknown }>(description: T): T => {
+  for (const operations of Object.values((description.paths ?? {}) as Record<string, Operations>))
+    for (const { parameters = [] } of Object.values(operations))
+      for (const parameter of parameters)
+        if (parameter.schema?.default !== undefined) parameter.required = false
+  return description
 }
 
 /** The description as a file, and as a page from our own origin. */
@@ -44,5 +71,10 @@ export const addReference = async (app: FastifyInstance): Promise<void> => {
     async (_request, reply) =>
       reply.type('application/yaml; charset=utf-8').send(app.swagger({ yaml: true })),
   )
-  await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: true })
+  await app.register(swaggerUi, {
+    routePrefix: '/docs',
+    staticCSP: PAGE_POLICY,
+    theme: { title: 'Afterword' },
+    uiConfig: { deepLinking: true },
+  })
 }
