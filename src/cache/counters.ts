@@ -11,11 +11,12 @@ export const createLocalCounters = ({ maxKeys = MAX_KEYS } = {}): Counters => {
   const windows = new LRUCache<string, Window>({ max: maxKeys })
   return {
     hit: async (key, windowMs) => {
-      const now = performance.now()
+      // Whole: the difference of two fractions may come out a little too long.
+      const now = Math.floor(performance.now())
       const window = openWindow(windows.get(key), now) ?? { current: 0, endsAt: now + windowMs }
       window.current += 1
       windows.set(key, window)
-      return { current: window.current, ttlMs: Math.ceil(window.endsAt - now) }
+      return { current: window.current, ttlMs: window.endsAt - now }
     },
   }
 }
