@@ -67,12 +67,15 @@ const createServer = ({ logger, trustedProxies }: AppOptions): FastifyInstance =
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: MAX_URL_LENGTH },
-    http: { maxHeaderSize: HEADER_BYTES },
+    // `addStrictness` refuses what has no host: Node would answer without a problem.
+    http: { maxHeaderSize: HEADER_BYTES, requireHostHeader: false },
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false, allErrors: false } },
     frameworkErrors: onFrameworkError,
     clientErrorHandler: onClientError,
   })
   app.addHook('onRequest', async (_request, reply) => void reply.headers(SECURITY_HEADERS))
+  // An expectation that we do not know is no expectation: Node would answer 417 without a problem.
+  app.server.on('checkExpectation', (...exchange) => app.server.emit('request', ...exchange))
   return app as unknown as FastifyInstance
 }
 

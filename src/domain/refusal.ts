@@ -31,7 +31,7 @@ export const REFUSALS = {
 
 export type RefusalCode = keyof typeof REFUSALS
 
-/** Fields at fault: JSON pointer, or the name of a parameter → what is wrong with it. */
+/** Fields at fault: JSON pointer (the whole body is ''), or the name of a parameter → what is wrong. */
 export type Faults = Readonly<Record<string, string>>
 
 /** An expected "no". Anything else that is thrown is a bug or a fault of the machinery. */

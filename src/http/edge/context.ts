@@ -40,5 +40,11 @@ export const addContext = (app: FastifyInstance): void => {
 export const isWrite = (request: FastifyRequest): boolean =>
   !['GET', 'HEAD', 'OPTIONS'].includes(request.method)
 
-export const siteSlug = (request: FastifyRequest): string | undefined =>
-  /^\/v1\/sites\/([a-z0-9][a-z0-9-]{0,62})(?:[/?]|$)/.exec(request.raw.url ?? '')?.[1]
+const SLUG = /^[a-z0-9][a-z0-9-]{0,62}$/
+
+/** The site that the address names. A preflight matches no route of its own, only `*`. */
+export const siteSlug = (request: FastifyRequest): string | undefined => {
+  const { site, '*': rest = '' } = request.params as { site?: string; '*'?: string }
+  const slug = site ?? /^\/?sites\/([^/]+)/.exec(rest)?.[1] ?? ''
+  return SLUG.test(slug) ? slug : undefined
+}

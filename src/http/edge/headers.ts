@@ -4,6 +4,7 @@ export const SECURITY_HEADERS = {
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
   'referrer-policy': 'no-referrer',
   'cross-origin-resource-policy': 'cross-origin',
+  vary: 'Origin',
 } as const
 
 export const PROBLEM_TYPE = 'application/problem+json'

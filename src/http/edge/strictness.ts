@@ -4,6 +4,8 @@ import { Refusal } from '../../domain/refusal.ts'
 import { isStorable } from '../../domain/text.ts'
 
 const MAX_JSON_DEPTH = 8
+/** RFC 6901: the pointer to all of it. */
+const WHOLE_BODY = ''
 export const MAX_URL_LENGTH = 8_192
 
 const utf8 = new TextDecoder('utf-8', { fatal: true })
@@ -17,11 +19,14 @@ export const addStrictness = (app: FastifyInstance): void => {
     async (request: FastifyRequest, bytes: Buffer) =>
       bytes.length === 0 && request.method === 'DELETE' ? undefined : parseJson(bytes),
   )
-  app.addHook('onRequest', async (request) => assertUrl(request.raw.url ?? ''))
+  app.addHook('onRequest', async (request) => {
+    assertHost(request)
+    assertUrl(request.raw.url ?? '')
+  })
   app.addHook('preValidation', async (request) => {
-    assertStrings(request.params, 1)
+    assertStrings(request.params, 'path')
     readQuery(request)
-    assertStrings(request.query, 1)
+    assertStrings(request.query, 'query')
   })
 }
 
@@ -31,26 +36,30 @@ const parseJson = (bytes: Buffer): unknown => {
   try {
     value = secureJson.parse(utf8.decode(bytes))
   } catch (error) {
-    throw new Refusal('invalid_request', { '/': 'is not JSON in UTF-8' }, { cause: error })
+    throw new Refusal('invalid_request', { [WHOLE_BODY]: 'is not JSON in UTF-8' }, { cause: error })
   }
-  assertStrings(value, 1)
+  assertStrings(value, WHOLE_BODY)
   return value
 }
 
-const assertStrings = (value: unknown, depth: number): void => {
-  if (typeof value === 'string') {
-    if (!isStorable(value)) {
-      throw new Refusal('invalid_request', {
-        '/': 'has a U+0000 or half a surrogate pair in a string',
-      })
-    }
-  } else if (typeof value === 'object' && value !== null) {
-    if (depth > MAX_JSON_DEPTH) throw new Refusal('invalid_request', { '/': 'is nested too deep' })
-    for (const [key, inner] of Object.entries(value)) {
-      assertStrings(key, depth)
-      assertStrings(inner, depth + 1)
-    }
+const assertStrings = (value: unknown, where: string, depth = 1): void => {
+  if (typeof value === 'string' && !isStorable(value)) {
+    throw new Refusal('invalid_request', { [where]: 'has a U+0000 or half a surrogate pair' })
   }
+  if (typeof value !== 'object' || value === null) return
+  if (depth > MAX_JSON_DEPTH)
+    throw new Refusal('invalid_request', { [where]: 'is nested too deep' })
+  for (const [key, inner] of Object.entries(value)) {
+    assertStrings(key, where, depth)
+    assertStrings(inner, where, depth + 1)
+  }
+}
+
+/** RFC 9112: exactly one, but for HTTP/1.0, which may have none. */
+const assertHost = ({ raw }: FastifyRequest): void => {
+  const hosts = raw.rawHeaders.filter((name, i) => i % 2 === 0 && /^host$/i.test(name)).length
+  const isEnough = hosts === 1 || (hosts === 0 && raw.httpVersion === '1.0')
+  if (!isEnough) throw new Refusal('invalid_request', { host: 'is needed exactly once' })
 }
 
 /** The router decodes the path and refuses what is malformed; the query it would let pass. */

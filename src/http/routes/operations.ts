@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import type { Metrics } from '../edge/metrics.ts'
+import { problemAnswers } from '../wire/operation.ts'
 import { Health, ref } from '../wire/schemas.ts'
 
 export type HealthReport = {
@@ -9,7 +10,13 @@ export type HealthReport = {
 
 const running = (operationId: string, summary: string, description: string, response: object) => ({
   config: { operation: operationId, limit: 'none' as const },
-  schema: { operationId, tags: ['running'], summary, description, response },
+  schema: {
+    operationId,
+    tags: ['running'],
+    summary,
+    description,
+    response: { ...response, ...problemAnswers(['invalid_request', 'uri_too_long']) },
+  },
 })
 
 const LIVEZ = running('getLiveness', 'Whether the process answers', 'Asks nothing else.', {

