@@ -1,27 +1,50 @@
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { FastifyBaseLogger } from 'fastify'
-import pino from 'pino'
 import { type Config, readConfig } from './config.ts'
-import { type Embedded, openEmbedded } from './postgres/embedded/embedded.ts'
-import { createService, type Service } from './service.ts'
-
-const DRAIN_MS = 10_000
+import { createLogger } from './logger.ts'
+import { openEmbedded } from './postgres/embedded/embedded.ts'
+import { createService } from './service.ts'
 
 const { version } = JSON.parse(
   readFileSync(resolve(import.meta.dirname, '../package.json'), 'utf8'),
 )
 
-/** Starts the service, and stops it at the first SIGTERM or SIGINT. */
+/** What has been opened, to be closed in reverse. */
+type Opened = (() => Promise<unknown>)[]
+
+/** Starts the service, and stops it at the first SIGTERM or SIGINT, even in mid-start. */
 const run = async (): Promise<void> => {
   const config = readConfig(process.env)
-  const logger = createLogger(config)
-  const embedded = config.DATABASE_URL ? undefined : await startEmbedded(config, logger)
-  const databaseUrl = config.DATABASE_URL ?? embedded!.url
-  const service = await createService({ config, databaseUrl, logger, version })
-  const stop = stopOnce(service, embedded, logger)
-  process.on('SIGTERM', stop)
-  process.on('SIGINT', stop)
+  const logger = createLogger(config.LOG_LEVEL)
+  const stop = stopAtSignal(logger)
+  const opened: Opened = []
+  try {
+    await start({ config, logger, stop, opened })
+    if (!stop.aborted) await once(stop, 'abort')
+  } catch (error) {
+    if (!stop.aborted) throw error
+  } finally {
+    for (const close of opened.reverse()) await close()
+  }
+  logger.info('stopped')
+}
+
+type Start = { config: Config; logger: FastifyBaseLogger; stop: AbortSignal; opened: Opened }
+
+const start = async ({ config, logger, stop, opened }: Start): Promise<void> => {
+  let databaseUrl = config.DATABASE_URL
+  if (!databaseUrl) {
+    const dataDir = resolve(config.AFTERWORD_DATA ?? 'data')
+    const mayRelocate = !config.AFTERWORD_DATA
+    const embedded = await openEmbedded({ dataDir, mayRelocate, log: logger })
+    opened.push(embedded.close)
+    databaseUrl = embedded.url
+    stop.throwIfAborted()
+  }
+  const service = await createService({ config, databaseUrl, logger, version, stop })
+  opened.push(service.close)
   const address = await service.app.listen({
     host: config.HOST,
     port: config.PORT,
@@ -32,45 +55,23 @@ const run = async (): Promise<void> => {
   logger.info({ address, version }, `Afterword ${version} answers at ${address}`)
 }
 
-const createLogger = (config: Config): FastifyBaseLogger =>
-  pino({
-    level: config.LOG_LEVEL,
-    base: null,
-    timestamp: pino.stdTimeFunctions.isoTime,
-    serializers: { err: pino.stdSerializers.err },
-  })
-
-const startEmbedded = (config: Config, log: FastifyBaseLogger): Promise<Embedded> =>
-  openEmbedded({
-    dataDir: resolve(config.AFTERWORD_DATA ?? 'data'),
-    mayRelocate: !config.AFTERWORD_DATA,
-    log,
-  })
-
-/** Not ready first; then what is in flight is finished; then the databases go. */
-const stopOnce = (service: Service, embedded: Embedded | undefined, logger: FastifyBaseLogger) => {
-  let stopping = false
-  return (signal: NodeJS.Signals): void => {
-    if (stopping) return
-    stopping = true
+/** A repeated signal is the same one. */
+const stopAtSignal = (logger: FastifyBaseLogger): AbortSignal => {
+  const stop = new AbortController()
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (stop.signal.aborted) return
     logger.info({ signal }, `${signal}: finishing what is in flight`)
-    setTimeout(() => service.app.server.closeAllConnections(), DRAIN_MS).unref()
-    service.retire()
-    service.app
-      .close()
-      .then(() => service.close())
-      .then(() => embedded?.close())
-      .then(() => {
-        logger.info('stopped')
-        process.exit(0)
-      })
-      .catch(fail)
+    stop.abort()
   }
+  process.on('SIGTERM', onSignal)
+  process.on('SIGINT', onSignal)
+  return stop.signal
 }
 
-const fail = (error: unknown): void => {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
-  process.exit(1)
-}
-
-run().catch(fail)
+run().then(
+  () => process.exit(0),
+  (error: unknown) => {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
+    process.exit(1)
+  },
+)

@@ -19,6 +19,7 @@ import { createRedisCounters } from './redis/counters.ts'
 import { createRedisPages } from './redis/pages.ts'
 import { prepare } from './usecases/prepare.ts'
 
+const DRAIN_MS = 10_000
 const REDIS_PAUSE_MS = 1_000
 const FIRST_RETRY_MS = 100
 const LAST_RETRY_MS = 1_000
@@ -29,33 +30,35 @@ export type Service = {
   readonly app: FastifyInstance
   /** Migrates and prepares the database, however long it takes to be there. @returns a made admin key */
   readonly prepare: () => Promise<string | undefined>
-  /** From now on `/readyz` says no. */
-  readonly retire: () => void
-  /** After the app has been closed. */
+  /** Not ready first; then what is in flight is finished, for 10 s at most; then all connections go. */
   readonly close: () => Promise<void>
 }
 
-type Parts = { config: Config; databaseUrl: string; logger: FastifyBaseLogger; version: string }
+type Parts = {
+  config: Config
+  databaseUrl: string
+  logger: FastifyBaseLogger
+  version: string
+  /** Ends what would otherwise try for ever. */
+  stop: AbortSignal
+}
 
 /** Everything of one node, put together. Connects by itself, listens nowhere yet. */
-export const createService = async ({
-  config,
-  databaseUrl,
-  logger,
-  version,
-}: Parts): Promise<Service> => {
-  const onError = (error: Error) =>
-    logger.warn({ err: error }, 'postgres: an idle connection was lost')
+export const createService = async (parts: Parts): Promise<Service> => {
+  const { config, databaseUrl, logger, version } = parts
+  const state: State = { retired: false }
+  const onError = (error: Error) => {
+    if (!state.retired) logger.warn({ err: error }, 'postgres: an idle connection was lost')
+  }
   const main = createDb({ url: databaseUrl, max: config.AFTERWORD_POOL, onError })
   const health = createDb({ url: databaseUrl, max: 1, onError })
   const shared = createShared(config, logger)
   const sites = createSiteCache((slug) => findSite(main.db, slug))
-  const world = { db: main.db, pages: shared.pages, sites }
-  const state: { keys?: WireKeys; retired: boolean } = { retired: false }
   const closing = new AbortController()
+  const loop = { logger, signal: AbortSignal.any([parts.stop, closing.signal]) }
 
   const app = await buildApp({
-    world,
+    world: { db: main.db, pages: shared.pages, sites },
     version,
     logger,
     counters: shared.counters,
@@ -68,34 +71,36 @@ export const createService = async ({
     readiness: () => report(health.db, shared.redis, state),
     figures: () => ({ pool: main.figures(), pages: shared.pages.stats() }),
   })
+  app.addHook('onSend', async (_request, reply) => {
+    if (state.retired) reply.header('connection', 'close')
+  })
 
   return {
     app,
     prepare: async () => {
-      const { secret, madeKey } = await untilItWorks(
-        async () => {
-          const applied = await migrate({ url: databaseUrl })
-          if (applied.length > 0) logger.info({ migrations: applied }, 'migrated')
-          return prepare(main.db, {
-            secret: config.AFTERWORD_SECRET,
-            adminKey: config.AFTERWORD_ADMIN_KEY,
-          })
-        },
-        { logger, signal: closing.signal },
-      )
+      const attempt = async () => {
+        const applied = await migrate({ url: databaseUrl })
+        if (applied.length > 0) logger.info({ migrations: applied }, 'migrated')
+        const { AFTERWORD_SECRET: secret, AFTERWORD_ADMIN_KEY: adminKey } = config
+        return prepare(main.db, { secret, adminKey })
+      }
+      const { secret, madeKey } = await untilItWorks(attempt, loop)
       state.keys = deriveKeys(secret)
-      void forgetRegularly(main.db, { logger, signal: closing.signal })
+      void forgetRegularly(main.db, loop)
       return madeKey
     },
-    retire: () => {
-      state.retired = true
-    },
     close: async () => {
+      state.retired = true
       closing.abort()
+      const timer = setTimeout(() => app.server.closeAllConnections(), DRAIN_MS)
+      await app.close()
+      clearTimeout(timer)
       await Promise.all([main.close(), health.close(), shared.redis && closeRedis(shared.redis)])
     },
   }
 }
+
+type State = { keys?: WireKeys; retired: boolean }
 
 /** What the nodes share when there is a Redis, and this one has for itself when there is none. */
 const createShared = (config: Config, logger: FastifyBaseLogger) => {
@@ -113,11 +118,7 @@ const createShared = (config: Config, logger: FastifyBaseLogger) => {
   return { redis, pages, counters: { reads, writes } }
 }
 
-const report = async (
-  db: Db,
-  redis: Redis | undefined,
-  state: { keys?: WireKeys; retired: boolean },
-): Promise<HealthReport> => {
+const report = async (db: Db, redis: Redis | undefined, state: State): Promise<HealthReport> => {
   if (state.retired) return { status: 'unavailable', checks: { service: 'is shutting down' } }
   const redisCheck = redis && (redis.status === 'ready' ? 'ok' : 'away')
   const checks = { ...(redisCheck && { redis: redisCheck }) }

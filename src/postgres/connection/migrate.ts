@@ -14,7 +14,8 @@ const CREATE_TABLE = `
 
 /**
  * Applies what `migrations/` holds and the database lacks, in order of name, each file in its own
- * transaction. Of several servers that migrate at once one applies and the others wait. A database
+ * transaction, unless its first line is `-- without a transaction`: such a file holds one statement
+ * that may be repeated. Of several servers that migrate at once one applies and the others wait. A database
  * that has migrations which this version does not know was migrated by a newer one, and is left as
  * it is: old code runs on a new schema during a deploy.
  * @returns the names of the files that were applied
@@ -47,13 +48,15 @@ const listMissing = async (client: pg.Client, folder: string): Promise<string[]>
   return (await listMigrations(folder)).filter((name) => !known.has(name))
 }
 
+const ALONE = /^-- without a transaction\n/
+
 const apply = async (client: pg.Client, name: string, statements: string): Promise<void> => {
+  const isAlone = ALONE.test(statements)
   try {
-    await client.query('begin')
-    await client.query("set local lock_timeout = '5s'")
+    if (!isAlone) await client.query("begin; set local lock_timeout = '5s'")
     await client.query(statements)
     await client.query('insert into migrations (name) values ($1)', [name])
-    await client.query('commit')
+    if (!isAlone) await client.query('commit')
   } catch (error) {
     throw new Error(`migration ${name} failed`, { cause: error })
   }

@@ -108,7 +108,7 @@ const reacquire = async (watch: Watch): Promise<Lock | undefined> => {
       return await acquire(watch)
     } catch (error) {
       if (signal.aborted) return undefined
-      log.warn({ dataDir, error }, `embedded Postgres on ${dataDir} does not come back yet`)
+      log.warn({ dataDir, err: error }, `embedded Postgres on ${dataDir} does not come back yet`)
     }
     await sleep(pause, undefined, { signal }).catch(() => {})
   }
