@@ -1,0 +1,152 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { openWorld, type TestWorld } from '../world.ts'
+
+const FILE = join(import.meta.dirname, '../../../shared/seed/article-page.txt')
+const skipWithoutFile = existsSync(FILE) ? {} : { skip: `there is no ${FILE}` }
+
+// Contributors and moderators, and the sentence that asks readers to log in, are on the page too:
+// they are served with sign-on and staff, and tested there.
+
+/** A comment of the page. It shows no names there: they are made here. */
+type Shown = { depth: number; body: string; name: string; replies: Shown[] }
+type Recent = { name: string; text: string }
+type Page = { countLine: string; count: number; title: string; roots: Shown[]; recent: Recent[] }
+
+const COUNT_LINE = /^(\d+) Comments on “(.+)”$/m
+const ARTICLE = 'the-article'
+
+const readPage = (): Page => {
+  const text = readFileSync(FILE, 'utf8')
+  const [countLine, count, title] = COUNT_LINE.exec(text)!
+  return {
+    countLine,
+    count: Number(count),
+    title: title!,
+    roots: nest(bullets(below(text, countLine))),
+    recent: bullets(below(text, 'Recent Comments\n')).map(({ body }) => readRecent(body)),
+  }
+}
+
+/** What stands indented below a heading. */
+const below = (text: string, heading: string): string =>
+  text.slice(text.indexOf(heading) + heading.length).split(/^\S/m)[0]!
+
+/** `  • ` starts an item; two more spaces are one level deeper. Blank lines part paragraphs. */
+const bullets = (text: string): Shown[] =>
+  text.split(/^(?= *• )/m).flatMap((item, i) => {
+    const match = /^( *)• (.*)$/s.exec(item)
+    if (!match) return []
+    const [, indent, content] = match
+    const body = content!
+      .replace(/^ +/gm, '')
+      .replace(/^(0 )?avatar\n+/, '')
+      .trim()
+    return [{ depth: indent!.length / 2 - 1, body, name: `Reader ${i}`, replies: [] }]
+  })
+
+const nest = (items: readonly Shown[]): Shown[] => {
+  const path: Shown[] = []
+  return items.filter((item) => {
+    path.length = item.depth
+    path.at(-1)?.replies.push(item)
+    path.push(item)
+    return item.depth === 0
+  })
+}
+
+const readRecent = (line: string): Recent => {
+  const [, name, text] = /^(.+?): (.+)$/s.exec(line)!
+  return { name: name!, text: text! }
+}
+
+const postAll = async (
+  world: TestWorld,
+  comments: readonly Shown[],
+  parent: { parent_id?: string },
+  article: object,
+): Promise<void> => {
+  for (const { body, name, replies } of comments) {
+    const { id } = await world.post(ARTICLE, body, { ...parent, author: { name }, article })
+    await postAll(world, replies, { parent_id: id }, article)
+  }
+}
+
+type Branch = {
+  body: string
+  depth: number
+  author: { name: string }
+  replies: { items: Branch[] }
+}
+
+const show = ({ body, depth, author, replies }: Branch): Shown => ({
+  depth,
+  body,
+  name: author.name,
+  replies: replies.items.map(show),
+})
+
+const openPage = async (t: Parameters<typeof openWorld>[0]) => {
+  const page = readPage()
+  const world = await openWorld(t)
+  await postAll(world, page.roots, {}, { title: page.title })
+  return { page, world }
+}
+
+t.test('the file is read as people read it', skipWithoutFile, async (t) => {
+  const { count, roots, recent, title } = readPage()
+  const depths = (shown: readonly Shown[]): number[] =>
+    shown.flatMap(({ depth, replies }) => [depth, ...depths(replies)])
+  t.equal(count, 4)
+  t.strictSame(depths(roots), [0, 1, 2, 0])
+  t.ok(title.endsWith('...'))
+  t.strictSame(
+    recent.map(({ text }) => text.endsWith('...')),
+    [true, true, false, true, false],
+  )
+  for (const { text } of recent) t.notMatch(text, /\n|avatar/)
+})
+
+t.test('the line over the thread', skipWithoutFile, async (t) => {
+  const { page, world } = await openPage(t)
+  const { body } = await world.get(`/articles/${ARTICLE}`)
+  t.equal(`${body.comment_count} Comments on “${body.title}”`, page.countLine)
+  t.equal(body.root_count, 2)
+  const counts = await world.get(`/counts?article_id=${ARTICLE}`)
+  t.equal(counts.body[ARTICLE].comment_count, page.count)
+})
+
+t.test('the comments and their nesting', skipWithoutFile, async (t) => {
+  const { page, world } = await openPage(t)
+  const { body } = await world.get(`/articles/${ARTICLE}/comments?sort=oldest`)
+  t.strictSame(body.items.map(show), page.roots)
+  t.equal(body.next_cursor, null)
+  const replies = body.items[0].replies.items
+  t.equal(replies[0].score, 0, 'the number beside a reply')
+  t.equal(replies[0].body_html.match(/<p>/g).length, replies[0].body.split('\n\n').length)
+})
+
+t.test('the recent comments of the site, cut at a word', skipWithoutFile, async (t) => {
+  const { page, world } = await openPage(t)
+  const shownTexts = page.recent.map(({ text }) => text.replace(/\.\.\.$/, ''))
+  const length = Math.max(...shownTexts.map((text) => Array.from(text).length))
+  // The page shows the beginnings of longer comments: what follows there is made here.
+  const more = ` ${'x'.repeat(length)} and so on`
+  for (const [i, { name, text }] of [...page.recent.entries()].reverse()) {
+    const body = text === shownTexts[i] ? text : shownTexts[i] + more
+    await world.post(`another-article-${i}`, body, { author: { name } })
+  }
+  const { body } = await world.get(`/comments?limit=${page.recent.length}&excerpt=${length}`)
+  t.strictSame(
+    body.items.map((item: any) => ({
+      name: item.author.name,
+      text: item.excerpt.replace(/…$/, '...'),
+    })),
+    page.recent,
+  )
+  t.strictSame(
+    body.items.map((item: any) => item.article.id),
+    page.recent.map((_, i) => `another-article-${i}`),
+  )
+})

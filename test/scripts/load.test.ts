@@ -1,0 +1,250 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type RawBuilder, sql } from 'kysely'
+import t, { type Test } from 'tap'
+import { createClient } from '../../scripts/load/client.ts'
+import { openWorld, type TestWorld } from '../world.ts'
+
+const ROOT = join(import.meta.dirname, '../..')
+const REAL_FILE = join(ROOT, '../shared/data/threads/made-mistakes.jsonl')
+const skipWithoutFile = existsSync(REAL_FILE) ? {} : { skip: `there is no ${REAL_FILE}` }
+const GIVE_UP_MS = 20_000
+
+type Line = { article_id: string; ref: number; parent_ref: number | null } & Record<string, unknown>
+type Run = { code: number | null; out: string; err: string }
+
+/** Chains, fans of replies, twins, names to normalise, outer white space, carriage returns. */
+const makeLines = (articles: number, perArticle: number): Line[] =>
+  Array.from({ length: articles * perArticle }, (_, i) => {
+    const ref = Math.floor(i / articles) + 1
+    const parents = [null, 1, 1, ref - 1, null, 1, 2]
+    return {
+      article_id: `article ${i % articles}/ä?`,
+      ref,
+      parent_ref: ref === 1 ? null : (parents[ref % parents.length] ?? null),
+      author_name: ref % 5 === 0 ? '  Ａda ' : 'Ada',
+      author_url: ref % 3 === 0 ? 'https://ada.example' : null,
+      created_at: '2020-01-01T00:00:00Z',
+      body: ref % 4 === 0 ? 'Same words.' : `\t${ref}\r\n\r\nwords * and _ more \n`,
+    }
+  })
+
+const writeLines = async (t: Test, lines: readonly Line[]): Promise<string> => {
+  const path = join(t.testdir({}), 'comments.jsonl')
+  await writeFile(path, lines.map((line) => `${JSON.stringify(line)}\n`).join(''))
+  return path
+}
+
+/** A world that listens, and what it takes to run the script against it. */
+const openListening = async (t: Test) => {
+  const world = await openWorld(t)
+  const url = await world.app.listen({ host: '127.0.0.1', port: 0 })
+  const start = (file: string, ...more: string[]) =>
+    spawn(process.execPath, ['scripts/load.ts', file, '--url', url, ...more], {
+      cwd: ROOT,
+      env: { ...process.env, AFTERWORD_ADMIN_KEY: world.adminKey },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+  const load = async (file: string, ...more: string[]): Promise<Run> => {
+    const child = start(file, ...more)
+    const [[code], out, err] = await Promise.all([
+      once(child, 'exit'),
+      text(child.stdout),
+      text(child.stderr),
+    ])
+    return { code, out, err }
+  }
+  return { world, start, load }
+}
+
+const countRows = async ({ db }: TestWorld): Promise<number> => {
+  const { rows } = await sql<{ n: number }>`select count(*)::int as n from comments`.execute(db)
+  return rows[0]!.n
+}
+
+const untilRows = async (world: TestWorld, wanted: number): Promise<void> => {
+  for (const begun = Date.now(); (await countRows(world)) < wanted; await sleep(5))
+    if (Date.now() - begun > GIVE_UP_MS) throw new Error(`there are never ${wanted} comments`)
+}
+
+t.test('what is loaded comes back as it is in the file', async (t) => {
+  const { world, load } = await openListening(t)
+  const file = await writeLines(t, makeLines(3, 40))
+  const first = await load(file)
+  t.match(first, { code: 0, err: '' })
+  t.match(first.out, /\b120 of 120 posted/)
+  t.match(first.out, /\b120 of 120 came back/)
+  t.match(first.out, /^Loading: 12 of 120\n/, 'a line for every 10 %')
+  t.equal(await countRows(world), 120)
+})
+
+t.test('a second run posts nothing, not even when no Idempotency-Key is remembered', async (t) => {
+  const { world, load } = await openListening(t)
+  const file = await writeLines(t, makeLines(2, 30))
+  await load(file)
+  await sql`delete from idempotency_keys`.execute(world.db)
+  const second = await load(file)
+  t.match(second, { code: 0, err: '' })
+  t.match(second.out, /^0 of 60 posted/m)
+  t.equal(await countRows(world), 60)
+})
+
+t.test('a run that was killed goes on where it was', async (t) => {
+  const { world, start, load } = await openListening(t)
+  const file = await writeLines(t, makeLines(3, 40))
+  for (const rows of [25, 70]) {
+    const child = start(file)
+    await untilRows(world, rows)
+    child.kill('SIGKILL')
+    await once(child, 'exit')
+    t.ok((await countRows(world)) < 120, 'killed on the way')
+  }
+  const last = await load(file)
+  t.match(last, { code: 0, err: '' })
+  t.match(last.out, /\b120 of 120 came back/)
+  t.equal(await countRows(world), 120)
+})
+
+t.test('a reply that stands before its parent follows it', async (t) => {
+  const { load } = await openListening(t)
+  const { code, out } = await load(await writeLines(t, makeLines(1, 12).reverse()))
+  t.equal(code, 0)
+  t.match(out, /\b12 of 12 came back/)
+})
+
+t.test('one changed character is one difference, and the run fails', async (t) => {
+  const { world, load } = await openListening(t)
+  const file = await writeLines(t, makeLines(1, 20))
+  await load(file)
+  await tamper(world, 9, sql`body = body || ' '`)
+  const { code, out, err } = await load(file, '--verify-only')
+  t.equal(code, 1)
+  t.match(out, /^19 of 20 came back/m)
+  t.equal(err, linesOf('#9: body differs in the tree view', '#9: body differs in the flat view'))
+  t.equal(await countRows(world), 20)
+})
+
+t.test('whatever else is tampered with is named', async (t) => {
+  const { world, load } = await openListening(t)
+  const file = await writeLines(t, makeLines(1, 20))
+  await load(file)
+  await tamper(world, 3, sql`author_id = (select max(id) from authors)`)
+  await tamper(world, 7, sql`created_at = created_at - interval '1 hour'`)
+  await tamper(world, 15, sql`status = 'spam'`)
+  await tamper(world, 13, sql`depth = 3`)
+  const { code, err } = await load(file, '--verify-only')
+  t.equal(code, 1)
+  t.match(err, '#3: author url differs in the flat view')
+  t.match(err, '#1: is too late in the tree view')
+  t.match(err, '#6: is too late in the flat view')
+  t.match(err, '#15: is not in the tree view, or below another parent')
+  t.match(err, 'c1-1 speaks of 6 more replies and has 5')
+  t.match(err, '#13: depth differs in the flat view')
+})
+
+t.test('what is missing, too much or counted wrongly is named', async (t) => {
+  const { world, load } = await openListening(t)
+  const lines = makeLines(1, 20)
+  await load(await writeLines(t, lines))
+  await world.post(lines[0]!.article_id, 'Nobody wrote this.')
+  await sql`update threads set root_count = 2`.execute(world.db)
+  const more = { ...lines[0]!, ref: 21, body: 'Nobody posted this.' }
+  const file = await writeLines(t, [...lines, more, { ...more, ref: 22, parent_ref: 21 }])
+  const { code, out, err } = await load(file, '--verify-only')
+  t.equal(code, 1)
+  t.match(out, /^20 of 22 came back/m)
+  t.match(err, '#21: body differs in the tree view')
+  t.match(err, '#22: is not in the flat view, or below another parent')
+  t.match(err, 'getThread counts 21 and 2 roots, not 22 and')
+})
+
+t.test('a refusal is named, and the other articles go on', async (t) => {
+  const { world, load } = await openListening(t)
+  const lines = makeLines(2, 5)
+  await world.call(
+    'PATCH',
+    `/v1/sites/default/articles/${encodeURIComponent(lines[0]!.article_id)}`,
+    {
+      token: world.adminKey,
+      body: { state: 'closed' },
+    },
+  )
+  const { code, out, err } = await load(await writeLines(t, lines))
+  t.equal(code, 1)
+  t.match(err, /^article 0\/ä\? #1 was refused: 409 thread_closed/)
+  t.match(out, /^5 of 10 posted/m)
+  t.match(out, /^5 of 10 came back/m)
+})
+
+t.test('the client waits for limits, and tries again what passes', async (t) => {
+  const answers = [
+    { status: 429, headers: { 'retry-after': '1' }, body: { code: 'rate_limited' } },
+    { status: 503, headers: { 'retry-after': '0' }, body: { code: 'unavailable' } },
+    undefined,
+    { status: 409, headers: {}, body: { code: 'idempotency_in_flight' } },
+    { status: 201, headers: {}, body: { id: 'c1-1' } },
+    { status: 409, headers: {}, body: { code: 'thread_closed' } },
+  ]
+  const keys: unknown[] = []
+  const server = createServer((request, response) => {
+    keys.push(request.headers['idempotency-key'])
+    const answer = answers.shift()
+    if (!answer) return void request.socket.destroy()
+    response.writeHead(answer.status, { 'content-type': 'application/json', ...answer.headers })
+    response.end(JSON.stringify(answer.body))
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => server.close())
+  const { port } = server.address() as AddressInfo
+  const client = createClient(`http://127.0.0.1:${port}`, 'default', 'a key')
+  const begun = Date.now()
+  const answer = await client.post('/articles/a/comments', {}, 'the same key each time')
+  t.equal(answer.body.id, 'c1-1')
+  t.ok(Date.now() - begun >= 1000, 'as long as Retry-After says')
+  t.strictSame(keys, Array(5).fill('the same key each time'))
+  await t.rejects(client.post('/articles/a/comments', {}, 'another key'), {
+    message: /^409 thread_closed/,
+  })
+})
+
+t.test('a file that cannot be loaded is refused before anything is sent', async (t) => {
+  const { world, load } = await openListening(t)
+  const [line] = makeLines(1, 1)
+  const wrong: [Line[], RegExp][] = [
+    [[{ ...line!, parent_ref: 7 }], /#1 replies to what is not there/],
+    [[line!, line!], /#1 is there twice/],
+    [[line!, { ...line!, body: 1 }], /Line 2: author_name and body must be texts/],
+  ]
+  for (const [lines, message] of wrong) {
+    const { code, err } = await load(await writeLines(t, lines))
+    t.equal(code, 1)
+    t.match(err, message)
+  }
+  t.equal(await countRows(world), 0)
+})
+
+/** Changes a row behind the service's back, and tells the cache that something changed. */
+const tamper = async ({ db }: TestWorld, ref: number, change: RawBuilder<unknown>) => {
+  await sql`update comments set ${change}
+    where id = (select id from comments order by id offset ${ref - 1} limit 1)`.execute(db)
+  await sql`update threads set version = version + 1`.execute(db)
+}
+
+const linesOf = (...faults: string[]) => faults.map((fault) => `article 0/ä? ${fault}\n`).join('')
+
+t.test('the real file comes back, every comment of it', skipWithoutFile, async (t) => {
+  const { world, load } = await openListening(t)
+  const { code, out, err } = await load(REAL_FILE)
+  t.equal(err, '')
+  t.equal(code, 0)
+  t.match(out, /\b720 of 720 came back/)
+  t.match((await load(REAL_FILE)).out, /^0 of 720 posted/m)
+  t.equal(await countRows(world), 720)
+})
