@@ -189,7 +189,7 @@ export const GuestProfile = object(
     url: Type.Optional(nullable('string', { description: 'http or https.' })),
     email: Type.Optional(nullable('string', { description: 'Never shown; identifies nobody.' })),
   },
-  { $id: 'GuestProfile' },
+  { $id: 'GuestProfile', examples: [{ name: 'Ada', url: 'https://example.org' }] },
 )
 
 export const NewComment = object(

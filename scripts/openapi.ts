@@ -1,0 +1,35 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { buildApp } from '../src/app.ts'
+import { createLocalCounters } from '../src/cache/counters.ts'
+import { Refusal } from '../src/domain/refusal.ts'
+
+const ROOT = join(import.meta.dirname, '..')
+export const DESCRIPTION_FILE = join(ROOT, 'openapi.yaml')
+
+/** What the routes say of themselves, as YAML. Nothing is opened: no route is called. */
+export const describeService = async (): Promise<string> => {
+  const { version } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8'))
+  const app = await buildApp({
+    version,
+    world: {} as never,
+    keys: () => {
+      throw new Refusal('unavailable')
+    },
+    limits: { read: 0, write: 0 },
+    counters: { reads: createLocalCounters(), writes: createLocalCounters() },
+    trustedProxies: [],
+    readiness: async () => ({ status: 'unavailable', checks: {} }),
+    figures: () => ({
+      pool: { total: 0, idle: 0, waiting: 0 },
+      pages: { hits: 0, misses: 0, bytes: 0 },
+    }),
+    logger: false,
+  })
+  await app.ready()
+  const description = app.swagger({ yaml: true })
+  await app.close()
+  return description
+}
+
+if (import.meta.main) await writeFile(DESCRIPTION_FILE, await describeService())
