@@ -544,7 +544,7 @@ t.test('updateThread', async (t) => {
 
   t.test('says which fields are at fault', async (t) => {
     const faults: [Json, string][] = [
-      [{}, '/'],
+      [{}, ''],
       [{ state: 'shut' }, '/state'],
       [{ state: null }, '/state'],
       [{ title: '' }, '/title'],
@@ -639,7 +639,7 @@ t.test('getSite and updateSite', async (t) => {
 
   t.test('say which fields are at fault', async (t) => {
     const faults: [Json, string][] = [
-      [{}, '/'],
+      [{}, ''],
       [{ name: '' }, '/name'],
       [{ moderation: 'site' }, '/moderation'],
       [{ who_may_post: 'all' }, '/who_may_post'],

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { readFileSync, rmSync } from 'node:fs'
+import { readFileSync, rmSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import process from 'node:process'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -10,6 +10,8 @@ export type Server = { readonly pid: number; readonly port: number; readonly sta
 const POLL_MS = 10
 const FAST_STOP_MS = 15_000
 const STOP_MS = 20_000
+/** A server that is starting fills its postmaster.pid at once. */
+const EMPTY_MS = 2_000
 
 /** The server that runs on a data folder now, if any: read from its postmaster.pid. */
 export const findServer = (folder: string): Server | undefined => {
@@ -35,11 +37,19 @@ export const stopServer = async (pid: number, folder: string): Promise<void> => 
 /**
  * Postgres refuses to start while the process id in postmaster.pid is alive, whoever has it by now:
  * a stranger, or a dead server that nobody waited for. Backends left of that server are no danger:
- * their shared memory refuses a new one as well.
+ * their shared memory refuses a new one as well. It also refuses an empty file, which a rival's is
+ * for a moment, and that of a server that fell over while it wrote it for ever.
  */
 export const clearStrangersPid = (folder: string): void => {
-  const pid = Number(readPidFile(folder)[0])
-  if (isAlive(pid) && !serves(pid, folder)) rmSync(join(folder, 'postmaster.pid'), { force: true })
+  const file = join(folder, 'postmaster.pid')
+  const [text = ''] = readPidFile(folder)
+  const isStrangers = isAlive(Number(text)) && !serves(Number(text), folder)
+  if (isStrangers || isLeftEmpty(file)) rmSync(file, { force: true })
+}
+
+const isLeftEmpty = (file: string): boolean => {
+  const found = statSync(file, { throwIfNoEntry: false })
+  return found?.size === 0 && Date.now() - found.mtimeMs > EMPTY_MS
 }
 
 /** True for a process of another user too. */

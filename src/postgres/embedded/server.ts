@@ -22,7 +22,8 @@ const REFUSED_MS = 20_000
 const START_MS = 300_000
 
 /** What a start says that works when tried again: old backends, a rival, a port just taken. */
-const TRANSIENT = /pre-existing shared memory block|postmaster\.pid" already|create any TCP\/IP/
+const TRANSIENT =
+  /pre-existing shared memory block|postmaster\.pid" (already|is empty)|create any TCP\/IP/
 
 /** On loopback only; and the log holds no statement and no value of a row. */
 const SETTINGS = {

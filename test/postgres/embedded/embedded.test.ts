@@ -13,6 +13,7 @@ import {
   readFileSync,
   readlinkSync,
   rmSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -258,6 +259,16 @@ t.test('closing while the server is being restarted leaves no server', async (t)
   await sleep(30)
   await embedded.close()
   t.equal(findServer(join(dataDir, 'postgres')), undefined)
+})
+
+t.test('an empty postmaster.pid that was left behind does not stop a start', async (t) => {
+  await (await open(t, dataDir)).close()
+  const file = join(dataDir, 'postgres', 'postmaster.pid')
+  writeFileSync(file, '')
+  const longAgo = new Date(Date.now() - 60_000)
+  utimesSync(file, longAgo, longAgo)
+  const { url } = await open(t, dataDir)
+  t.equal(await ask(url, 'select 1 as answer'), 1)
 })
 
 t.test('a postmaster.pid whose number a stranger has by now does not stop a start', async (t) => {
