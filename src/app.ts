@@ -15,7 +15,7 @@ import type { Router } from './http/routes/router.ts'
 import { addSiteListRoutes } from './http/routes/site-lists.ts'
 import { addSiteRoutes } from './http/routes/sites.ts'
 import { addThreadRoutes } from './http/routes/threads.ts'
-import { NAMED } from './http/wire/schemas.ts'
+import { NAMED } from './http/wire/schemas/named.ts'
 
 const BODY_BYTES = 65_536
 const HEADER_BYTES = 32_768

@@ -3,6 +3,18 @@ import { Refusal } from './refusal.ts'
 export const STATUSES = ['pending', 'approved', 'spam', 'rejected', 'deleted'] as const
 export type Status = (typeof STATUSES)[number]
 
+/** Why a moderator decided so. */
+export const REASONS = [
+  'spam',
+  'offensive',
+  'abusive',
+  'off_topic',
+  'illegal',
+  'duplicate',
+  'other',
+] as const
+export type Reason = (typeof REASONS)[number]
+
 const MOVES: Record<Status, readonly Status[]> = {
   pending: ['approved', 'spam', 'rejected', 'deleted'],
   approved: ['pending', 'spam', 'rejected', 'deleted'],

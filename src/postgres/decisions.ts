@@ -1,16 +1,6 @@
 import { sql } from 'kysely'
-import type { Status } from '../domain/status.ts'
+import type { Reason, Status } from '../domain/status.ts'
 import type { Db, Tx } from './connection/db.ts'
-
-export const REASONS = [
-  'spam',
-  'offensive',
-  'abusive',
-  'off_topic',
-  'illegal',
-  'duplicate',
-  'other',
-] as const
 
 export type Decision = {
   readonly id: number
@@ -18,7 +8,7 @@ export type Decision = {
   readonly commentId: number
   readonly from: Status
   readonly to: Status
-  readonly reason: string | null
+  readonly reason: Reason | null
   readonly note: string | null
   /** The decision on an ancestor that took this comment along. */
   readonly causedBy: number | null

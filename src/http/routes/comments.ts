@@ -16,7 +16,17 @@ import { readBody, readNewComment, readProfile } from '../wire/fields.ts'
 import { writeGuestToken } from '../wire/guest-tokens.ts'
 import * as op from '../wire/operation.ts'
 import { presentAuthor, presentComment, presentWhole } from '../wire/present.ts'
-import * as wire from '../wire/schemas.ts'
+import { object, ref } from '../wire/schemas/building.ts'
+import {
+  Comment,
+  CommentInContext,
+  Guest,
+  GuestProfile,
+  NewComment,
+  PostedComment,
+  Preview,
+  Text,
+} from '../wire/schemas/comments.ts'
 import type { Router } from './router.ts'
 
 const NOTHING = Type.Null({ description: 'No content.' })
@@ -27,15 +37,15 @@ const GET_COMMENT = op.operation({
   summary: 'One comment',
   description:
     'With `context`, also its nearest ancestors. Its author sees it while it is held, moderators always.',
-  params: wire.object(op.commentParams),
-  query: wire.object({
+  params: object(op.commentParams),
+  query: object({
     context: Type.Optional(
       Type.Integer({ minimum: 0, maximum: 100, description: 'How many ancestors to add.' }),
     ),
     ...op.atLeastParam,
   }),
   body: op.NO_BODY,
-  answers: { 200: wire.ref(wire.CommentInContext) },
+  answers: { 200: ref(CommentInContext) },
   credential: 'taken',
   limit: 'read',
 })
@@ -45,10 +55,10 @@ const POST_COMMENT = op.operation({
   tag: 'writing',
   summary: 'Post a comment or a reply',
   description: '201 when it is published, 202 when it is held for a moderator.',
-  params: wire.object(op.articleParams),
+  params: object(op.articleParams),
   query: op.NO_QUERY,
-  body: wire.ref(wire.NewComment),
-  answers: { 201: wire.ref(wire.PostedComment), 202: wire.ref(wire.PostedComment) },
+  body: ref(NewComment),
+  answers: { 201: ref(PostedComment), 202: ref(PostedComment) },
   refusals: [
     'login_required',
     'posting_disabled',
@@ -67,10 +77,10 @@ const CREATE_GUEST = op.operation({
   tag: 'writing',
   summary: 'Get a guest token before the first comment',
   description: 'The token owns the guest: its comments belong to whoever holds it.',
-  params: wire.object(op.siteParams),
+  params: object(op.siteParams),
   query: op.NO_QUERY,
-  body: wire.ref(wire.GuestProfile),
-  answers: { 201: wire.ref(wire.Guest) },
+  body: ref(GuestProfile),
+  answers: { 201: ref(Guest) },
   credential: 'taken',
   limit: 'write',
   once: true,
@@ -83,10 +93,10 @@ const EDIT_COMMENT = op.operation({
   description:
     'By its author within the edit window, or by a moderator. With `If-Match: "<revision>"`, only that revision. ' +
     "An author's edit is screened again: 202 when it is held.",
-  params: wire.object(op.commentParams),
+  params: object(op.commentParams),
   query: op.NO_QUERY,
-  body: wire.ref(wire.Text),
-  answers: { 200: wire.ref(wire.Comment), 202: wire.ref(wire.Comment) },
+  body: ref(Text),
+  answers: { 200: ref(Comment), 202: ref(Comment) },
   refusals: ['thread_locked', 'edit_window_over', 'edit_conflict'],
   credential: 'needed',
   limit: 'write',
@@ -98,7 +108,7 @@ const DELETE_COMMENT = op.operation({
   tag: 'writing',
   summary: 'Delete a comment',
   description: 'By its author or a moderator. Where replies need it, a tombstone keeps its place.',
-  params: wire.object(op.commentParams),
+  params: object(op.commentParams),
   query: op.NO_QUERY,
   body: op.NO_BODY,
   answers: { 204: NOTHING },
@@ -112,10 +122,10 @@ const PREVIEW_COMMENT = op.operation({
   tag: 'reading',
   summary: 'What a text would look like',
   description: 'Nothing is stored.',
-  params: wire.object(op.siteParams),
+  params: object(op.siteParams),
   query: op.NO_QUERY,
-  body: wire.ref(wire.Text),
-  answers: { 200: wire.ref(wire.Preview) },
+  body: ref(Text),
+  answers: { 200: ref(Preview) },
   credential: 'taken',
   limit: 'preview',
 })

@@ -20,7 +20,15 @@ import {
   presentThread,
   presentTimeOrNull,
 } from '../wire/present.ts'
-import * as wire from '../wire/schemas.ts'
+import { object, oneOf, ref } from '../wire/schemas/building.ts'
+import {
+  Decision,
+  DecisionsPage,
+  NewDecision,
+  QueueCounts,
+  QueuePage,
+} from '../wire/schemas/moderation.ts'
+import { ModeratedThread, ThreadChange } from '../wire/schemas/threads.ts'
 import type { Router } from './router.ts'
 
 const moderating = { tag: 'moderating', credential: 'needed' } as const
@@ -30,9 +38,9 @@ const LIST_QUEUE = op.operation({
   id: 'listQueue',
   summary: 'Comments that wait for a moderator',
   description: 'In order of arrival; any status can be asked for.',
-  params: wire.object(op.siteParams),
-  query: wire.object({
-    status: Type.Array(wire.oneOf(STATUSES), {
+  params: object(op.siteParams),
+  query: object({
+    status: Type.Array(oneOf(STATUSES), {
       default: ['pending'],
       minItems: 1,
       maxItems: STATUSES.length,
@@ -45,12 +53,12 @@ const LIST_QUEUE = op.operation({
     q: Type.Optional(
       Type.String({ minLength: 1, maxLength: 200, description: 'Only with this in the text.' }),
     ),
-    sort: wire.oneOf(['oldest', 'newest'], { default: 'oldest', description: 'The order.' }),
+    sort: oneOf(['oldest', 'newest'], { default: 'oldest', description: 'The order.' }),
     ...op.limitParam,
     ...op.cursorParam,
   }),
   body: op.NO_BODY,
-  answers: { 200: wire.ref(wire.QueuePage) },
+  answers: { 200: ref(QueuePage) },
   refusals: ['invalid_cursor'],
   limit: 'read',
 })
@@ -60,10 +68,10 @@ const COUNT_QUEUE = op.operation({
   id: 'countQueue',
   summary: 'How many comments have each status',
   description: 'Of the whole site.',
-  params: wire.object(op.siteParams),
+  params: object(op.siteParams),
   query: op.NO_QUERY,
   body: op.NO_BODY,
-  answers: { 200: wire.ref(wire.QueueCounts) },
+  answers: { 200: ref(QueueCounts) },
   limit: 'read',
 })
 
@@ -74,10 +82,10 @@ const DECIDE_COMMENT = op.operation({
   description:
     '`from` is the status that the moderator saw: of two who saw the same, exactly one succeeds. ' +
     'With `replies: same`, what hangs below it and has the same status goes along.',
-  params: wire.object(op.commentParams),
+  params: object(op.commentParams),
   query: op.NO_QUERY,
-  body: wire.ref(wire.NewDecision),
-  answers: { 201: wire.ref(wire.Decision) },
+  body: ref(NewDecision),
+  answers: { 201: ref(Decision) },
   refusals: ['decision_conflict', 'move_not_allowed'],
   limit: 'write',
   once: true,
@@ -89,14 +97,14 @@ const LIST_DECISIONS = op.operation({
   summary: 'The audit trail',
   description:
     'Who decided what, from which status to which, why and when; latest first, append-only.',
-  params: wire.object(op.siteParams),
-  query: wire.object({
+  params: object(op.siteParams),
+  query: object({
     comment_id: Type.Optional(Type.String({ description: 'Only on this comment.' })),
     ...op.limitParam,
     ...op.cursorParam,
   }),
   body: op.NO_BODY,
-  answers: { 200: wire.ref(wire.DecisionsPage) },
+  answers: { 200: ref(DecisionsPage) },
   refusals: ['invalid_cursor'],
   limit: 'read',
 })
@@ -106,10 +114,10 @@ const UPDATE_THREAD = op.operation({
   id: 'updateThread',
   summary: 'Close, lock, hide or describe a thread',
   description: 'Only what is named changes. An absent thread comes into being.',
-  params: wire.object(op.articleParams),
+  params: object(op.articleParams),
   query: op.NO_QUERY,
-  body: wire.ref(wire.ThreadChange),
-  answers: { 200: wire.ref(wire.ModeratedThread) },
+  body: ref(ThreadChange),
+  answers: { 200: ref(ModeratedThread) },
   limit: 'write',
   once: true,
 })

@@ -1,7 +1,8 @@
 import type { FastifyInstance } from 'fastify'
 import type { Metrics } from '../edge/metrics.ts'
 import { problemAnswers } from '../wire/operation.ts'
-import { Health, ref } from '../wire/schemas.ts'
+import { ref } from '../wire/schemas/building.ts'
+import { Health } from '../wire/schemas/problem.ts'
 
 export type HealthReport = {
   readonly status: 'ok' | 'degraded' | 'unavailable'

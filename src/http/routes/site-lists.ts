@@ -11,7 +11,10 @@ import type { Http } from '../edge/context.ts'
 import { readCursor, writeCursor } from '../wire/cursors.ts'
 import * as op from '../wire/operation.ts'
 import { presentAuthor, presentRecent, presentThread, presentTimeOrNull } from '../wire/present.ts'
-import * as wire from '../wire/schemas.ts'
+import { object, oneOf, ref } from '../wire/schemas/building.ts'
+import { AuthorPage, RecentPage } from '../wire/schemas/comments.ts'
+import { SiteConfig } from '../wire/schemas/sites.ts'
+import { ArticleIds, ArticlesPage, Counts } from '../wire/schemas/threads.ts'
 import type { Router } from './router.ts'
 
 const COUNTS_BODY_BYTES = 1_048_576
@@ -24,8 +27,8 @@ const LIST_RECENT = op.operation({
   id: 'listRecent',
   summary: 'Recent comments of the site',
   description: 'Latest published first, across all articles.',
-  params: wire.object(op.siteParams),
-  query: wire.object({
+  params: object(op.siteParams),
+  query: object({
     ...op.limitParam,
     ...op.cursorParam,
     article_id: Type.Optional(
@@ -35,7 +38,7 @@ const LIST_RECENT = op.operation({
       }),
     ),
     author_id: Type.Optional(Type.String({ description: 'Only by this author.' })),
-    parent: wire.oneOf(['any', 'root', 'reply'], {
+    parent: oneOf(['any', 'root', 'reply'], {
       default: 'any',
       description: 'Only roots, or only replies.',
     }),
@@ -47,7 +50,7 @@ const LIST_RECENT = op.operation({
       }),
     ),
   }),
-  answers: { 200: wire.ref(wire.RecentPage) },
+  answers: { 200: ref(RecentPage) },
   refusals: ['invalid_cursor'],
 })
 
@@ -62,9 +65,9 @@ const COUNT_COMMENTS = op.operation({
   id: 'countComments',
   summary: 'Counts of several articles',
   description: 'By article id, zeros included.',
-  params: wire.object(op.siteParams),
-  query: wire.object({ article_id: articleIdsParam }),
-  answers: { 200: wire.ref(wire.Counts) },
+  params: object(op.siteParams),
+  query: object({ article_id: articleIdsParam }),
+  answers: { 200: ref(Counts) },
 })
 
 const COUNT_MANY = op.operation({
@@ -72,10 +75,10 @@ const COUNT_MANY = op.operation({
   id: 'countCommentsOfMany',
   summary: 'Counts of up to 1,000 articles',
   description: 'Like `countComments`, with the ids in a body.',
-  params: wire.object(op.siteParams),
+  params: object(op.siteParams),
   query: op.NO_QUERY,
-  body: wire.ref(wire.ArticleIds),
-  answers: { 200: wire.ref(wire.Counts) },
+  body: ref(ArticleIds),
+  answers: { 200: ref(Counts) },
   refusals: ['origin_refused', 'body_too_large', 'unsupported_media_type'],
 })
 
@@ -84,13 +87,13 @@ const LIST_ARTICLES = op.operation({
   id: 'listArticles',
   summary: 'Articles that have comments',
   description: 'By their newest comment, by how many they have, or by age.',
-  params: wire.object(op.siteParams),
-  query: wire.object({
-    sort: wire.oneOf(ARTICLE_SORTS, { default: 'active', description: 'The order.' }),
+  params: object(op.siteParams),
+  query: object({
+    sort: oneOf(ARTICLE_SORTS, { default: 'active', description: 'The order.' }),
     ...op.limitParam,
     ...op.cursorParam,
   }),
-  answers: { 200: wire.ref(wire.ArticlesPage) },
+  answers: { 200: ref(ArticlesPage) },
   refusals: ['invalid_cursor'],
 })
 
@@ -99,12 +102,12 @@ const LIST_AUTHOR_COMMENTS = op.operation({
   id: 'listAuthorComments',
   summary: 'What an author has published',
   description: 'Latest published first.',
-  params: wire.object({
+  params: object({
     ...op.siteParams,
     id: Type.String({ description: 'The id of the author.' }),
   }),
-  query: wire.object({ ...op.limitParam, ...op.cursorParam }),
-  answers: { 200: wire.ref(wire.AuthorPage) },
+  query: object({ ...op.limitParam, ...op.cursorParam }),
+  answers: { 200: ref(AuthorPage) },
   refusals: ['invalid_cursor'],
 })
 
@@ -113,9 +116,9 @@ const GET_SITE_CONFIG = op.operation({
   id: 'getSiteConfig',
   summary: 'What a widget needs before it draws',
   description: 'Limits, edit window, who may post, sorts and depth.',
-  params: wire.object(op.siteParams),
+  params: object(op.siteParams),
   query: op.NO_QUERY,
-  answers: { 200: wire.ref(wire.SiteConfig) },
+  answers: { 200: ref(SiteConfig) },
 })
 
 export const addSiteListRoutes = (app: Router, { world, keys }: Http): void => {

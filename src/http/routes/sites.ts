@@ -6,7 +6,8 @@ import { readClaim } from '../edge/idempotency.ts'
 import { readSiteFields } from '../wire/fields.ts'
 import * as op from '../wire/operation.ts'
 import { presentSite } from '../wire/present.ts'
-import { object, ref, Site, SiteChange } from '../wire/schemas.ts'
+import { object, ref } from '../wire/schemas/building.ts'
+import { Site, SiteChange } from '../wire/schemas/sites.ts'
 import type { Router } from './router.ts'
 
 const site = {

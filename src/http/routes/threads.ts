@@ -16,14 +16,9 @@ import {
   presentComment,
   presentThread,
 } from '../wire/present.ts'
-import {
-  object,
-  oneOf,
-  RepliesPage,
-  ref,
-  Thread,
-  ThreadPage as ThreadPageOnWire,
-} from '../wire/schemas.ts'
+import { object, oneOf, ref } from '../wire/schemas/building.ts'
+import { RepliesPage } from '../wire/schemas/comments.ts'
+import { Thread, ThreadPage as ThreadPageOnWire } from '../wire/schemas/threads.ts'
 import type { Router } from './router.ts'
 
 const sortParam = {

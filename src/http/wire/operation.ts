@@ -2,7 +2,8 @@ import { type TSchema, Type } from 'typebox'
 import type { RefusalCode } from '../../domain/refusal.ts'
 import type { LimitKind } from '../edge/context.ts'
 import { STATUS_OF } from './problems.ts'
-import { object, Problem, ref } from './schemas.ts'
+import { object, ref } from './schemas/building.ts'
+import { Problem } from './schemas/problem.ts'
 
 const ALWAYS: readonly RefusalCode[] = [
   'invalid_request',

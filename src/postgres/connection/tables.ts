@@ -1,5 +1,5 @@
 import type { ColumnType, Generated, GeneratedAlways } from 'kysely'
-import type { Status } from '../../domain/status.ts'
+import type { Reason, Status } from '../../domain/status.ts'
 
 /** The tables as `migrations/` make them; `test/tables.test.ts` compares the two. */
 export type Tables = {
@@ -119,7 +119,7 @@ type DecisionsTable = {
   commentId: number
   fromStatus: Status
   toStatus: Status
-  reason: string | null
+  reason: Reason | null
   note: string | null
   causedBy: number | null
   decidedBy: string

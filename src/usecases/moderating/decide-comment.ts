@@ -2,7 +2,7 @@ import type { KeyHolder } from '../../domain/caller.ts'
 import { type CommentKey, keyId } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site.ts'
-import { assertMove, type Status } from '../../domain/status.ts'
+import { assertMove, type Reason, type Status } from '../../domain/status.ts'
 import { findCommentForWrite } from '../../postgres/comments.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import { lockThread } from '../../postgres/connection/transaction.ts'
@@ -19,7 +19,7 @@ export type DecideRequest = {
   /** The status that the moderator saw. */
   readonly from: Status
   readonly to: Status
-  readonly reason: string | null
+  readonly reason: Reason | null
   readonly note: string | null
   readonly replies: 'keep' | 'same'
   readonly claim: Claim | undefined
