@@ -1,32 +1,23 @@
-import { sql } from 'kysely'
+import { type RawBuilder, sql, type Updateable } from 'kysely'
 import type { Thread, ThreadState } from '../domain/comment.ts'
 import type { Moderation } from '../domain/site.ts'
 import type { Db, Tx } from './connection/db.ts'
+import type { Tables } from './connection/tables.ts'
 import { threadColumns, threadIsVisible } from './rows.ts'
 
 /** Never used twice, not even after a restore that lost commits: it follows the clock. */
 export const nextVersion = sql<number>`greatest(version + 1, (extract(epoch from clock_timestamp()) * 1000000)::bigint)`
 
-/** The visible thread of an article. */
+/** A visible thread, by its article or by its own id. */
 export const findThread = async (
   db: Db,
   siteId: number,
-  articleId: string,
+  by: { articleId: string } | { id: number },
 ): Promise<Thread | undefined> => {
+  const isIt = 'id' in by ? sql`t.id = ${by.id}` : sql`t.article_id = ${by.articleId}`
   const { rows } = await sql<Thread>`
     select ${threadColumns} from threads t
-    where t.site_id = ${siteId} and t.article_id = ${articleId} and ${threadIsVisible}`.execute(db)
-  return rows[0]
-}
-
-export const findThreadById = async (
-  db: Db,
-  siteId: number,
-  id: number,
-): Promise<Thread | undefined> => {
-  const { rows } = await sql<Thread>`
-    select ${threadColumns} from threads t
-    where t.site_id = ${siteId} and t.id = ${id} and ${threadIsVisible}`.execute(db)
+    where t.site_id = ${siteId} and ${isIt} and ${threadIsVisible}`.execute(db)
   return rows[0]
 }
 
@@ -88,62 +79,47 @@ export type Published = {
 }
 
 /** Comments have become visible. The last statement of a writer. @returns the new version */
-export const addToThread = async (
-  tx: Tx,
-  siteId: number,
-  id: number,
-  by: Published,
-): Promise<number> => {
-  const row = await tx
-    .updateTable('threads')
-    .set({
-      commentCount: sql`comment_count + ${by.comments}`,
-      rootCount: sql`root_count + ${by.roots}`,
-      lastCommentAt: sql`greatest(last_comment_at, ${by.newest})`,
-      title: sql`coalesce(title, ${by.title})`,
-      url: sql`coalesce(url, ${by.url})`,
-      version: nextVersion,
-    })
-    .where('siteId', '=', siteId)
-    .where('id', '=', id)
-    .returning('version')
-    .executeTakeFirstOrThrow()
-  return row.version
-}
+export const addToThread = (tx: Tx, siteId: number, id: number, by: Published): Promise<number> =>
+  change(tx, siteId, id, {
+    commentCount: sql`comment_count + ${by.comments}`,
+    rootCount: sql`root_count + ${by.roots}`,
+    lastCommentAt: sql`greatest(last_comment_at, ${by.newest})`,
+    title: sql`coalesce(title, ${by.title})`,
+    url: sql`coalesce(url, ${by.url})`,
+  })
 
 /** Comments are no longer visible. The thread is held alone. @returns the new version */
-export const takeFromThread = async (
+export const takeFromThread = (
   tx: Tx,
   siteId: number,
   id: number,
   by: { comments: number; roots: number },
-): Promise<number> => {
-  const row = await tx
-    .updateTable('threads')
-    .set({
-      commentCount: sql`comment_count - ${by.comments}`,
-      rootCount: sql`root_count - ${by.roots}`,
-      lastCommentAt: sql`(select max(c.created_at) from comments c
-        where c.site_id = ${siteId} and c.thread_id = ${id} and c.status = 'approved')`,
-      version: nextVersion,
-    })
-    .where('siteId', '=', siteId)
-    .where('id', '=', id)
-    .returning('version')
-    .executeTakeFirstOrThrow()
-  return row.version
-}
+): Promise<number> =>
+  change(tx, siteId, id, {
+    commentCount: sql`comment_count - ${by.comments}`,
+    rootCount: sql`root_count - ${by.roots}`,
+    lastCommentAt: sql`(select max(c.created_at) from comments c
+      where c.site_id = ${siteId} and c.thread_id = ${id} and c.status = 'approved')`,
+  })
 
 /** Something else that readers see of the thread has changed. @returns the new version */
-export const touchThread = async (tx: Tx, siteId: number, id: number): Promise<number> => {
-  const row = await tx
+export const touchThread = (tx: Tx, siteId: number, id: number): Promise<number> =>
+  change(tx, siteId, id, {})
+
+const change = async (
+  tx: Tx,
+  siteId: number,
+  id: number,
+  columns: Updateable<Tables['threads']> | Record<string, RawBuilder<unknown>>,
+): Promise<number> => {
+  const { version } = await tx
     .updateTable('threads')
-    .set({ version: nextVersion })
+    .set({ ...columns, version: nextVersion })
     .where('siteId', '=', siteId)
     .where('id', '=', id)
     .returning('version')
     .executeTakeFirstOrThrow()
-  return row.version
+  return version
 }
 
 export type ThreadChange = {
@@ -161,14 +137,9 @@ export const updateThread = async (
   tx: Tx,
   siteId: number,
   id: number,
-  change: ThreadChange,
+  columns: ThreadChange,
 ): Promise<ModeratedThread> => {
-  await tx
-    .updateTable('threads')
-    .set({ ...change, version: nextVersion })
-    .where('siteId', '=', siteId)
-    .where('id', '=', id)
-    .execute()
+  await change(tx, siteId, id, columns)
   const { rows } = await sql<ModeratedThread>`
     select ${threadColumns}, t.closes_at, t.moderation from threads t
     where t.site_id = ${siteId} and t.id = ${id}`.execute(tx)

@@ -7,7 +7,7 @@ import type { Site } from '../../domain/site.ts'
 import { listWithAncestors } from '../../postgres/comments.ts'
 import { asking } from '../../postgres/connection/transaction.ts'
 import { findCommentPage } from '../../postgres/pages.ts'
-import { findThreadById } from '../../postgres/threads.ts'
+import { findThread } from '../../postgres/threads.ts'
 import type { World } from '../world.ts'
 import { assertAtLeast } from './at-least.ts'
 
@@ -34,7 +34,7 @@ export const getComment = async (
   present: (found: CommentInContext) => Page,
 ): Promise<Page> => {
   const { site, comment, variant } = request
-  const thread = await asking(findThreadById(world.db, site.id, comment.threadId))
+  const thread = await asking(findThread(world.db, site.id, { id: comment.threadId }))
   if (!thread) throw new Refusal('not_found')
   assertAtLeast(thread, request.atLeast)
   const { id, version } = thread

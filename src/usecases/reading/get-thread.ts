@@ -10,7 +10,9 @@ export const getThread = async (
   world: World,
   request: { site: Site; articleId: string; atLeast: number },
 ): Promise<Thread | undefined> => {
-  const thread = await asking(findThread(world.db, request.site.id, request.articleId))
+  const thread = await asking(
+    findThread(world.db, request.site.id, { articleId: request.articleId }),
+  )
   if (thread) assertAtLeast(thread, request.atLeast)
   return thread
 }

@@ -7,7 +7,7 @@ import type { Position, Sort } from '../../domain/sort.ts'
 import { growTree, type TreePage } from '../../domain/tree.ts'
 import { asking } from '../../postgres/connection/transaction.ts'
 import { findTreePage } from '../../postgres/pages.ts'
-import { findThreadById } from '../../postgres/threads.ts'
+import { findThread } from '../../postgres/threads.ts'
 import type { World } from '../world.ts'
 import { assertAtLeast } from './at-least.ts'
 
@@ -32,7 +32,7 @@ export const listReplies = async (
   present: (page: RepliesPage) => Page,
 ): Promise<Page> => {
   const { site, comment, variant } = request
-  const thread = await asking(findThreadById(world.db, site.id, comment.threadId))
+  const thread = await asking(findThread(world.db, site.id, { id: comment.threadId }))
   if (!thread) throw new Refusal('not_found')
   assertAtLeast(thread, request.atLeast)
   const { id, version, state } = thread

@@ -42,7 +42,7 @@ export const listThread = async (
   present: (page: ThreadPage) => Page,
 ): Promise<Page | undefined> => {
   const { site, articleId, focus, variant } = request
-  const thread = await asking(findThread(world.db, site.id, articleId))
+  const thread = await asking(findThread(world.db, site.id, { articleId }))
   if (focus && focus.threadId !== thread?.id) throw new Refusal('not_found')
   if (!thread) return undefined
   assertAtLeast(thread, request.atLeast)
