@@ -9,7 +9,7 @@ import { asking } from '../../postgres/connection/transaction.ts'
 import { findCommentPage } from '../../postgres/pages.ts'
 import { findThread } from '../../postgres/threads.ts'
 import type { World } from '../world.ts'
-import { assertAtLeast } from './at-least.ts'
+import { findVersionedPage } from './versioned-page.ts'
 
 export type CommentRequest = {
   readonly site: Site
@@ -33,15 +33,11 @@ export const getComment = async (
   request: CommentRequest,
   present: (found: CommentInContext) => Page,
 ): Promise<Page> => {
-  const { site, comment, variant } = request
+  const { site, comment } = request
   const thread = await asking(findThread(world.db, site.id, { id: comment.threadId }))
   if (!thread) throw new Refusal('not_found')
-  assertAtLeast(thread, request.atLeast)
-  const { id, version } = thread
-  return world.pages.page({ site: site.id, thread: id, version, variant }, async () => {
-    const found = await asking(readInContext(world, request))
-    return { version: found.thread.version, page: present(found) }
-  })
+  const read = () => readInContext(world, request)
+  return findVersionedPage(world, thread, request, { read, present })
 }
 
 const readInContext = async (world: World, request: CommentRequest): Promise<CommentInContext> => {

@@ -3,7 +3,7 @@ import type { Site } from '../../domain/site.ts'
 import { asking } from '../../postgres/connection/transaction.ts'
 import { findThread } from '../../postgres/threads.ts'
 import type { World } from '../world.ts'
-import { assertAtLeast } from './at-least.ts'
+import { assertAtLeast } from './versioned-page.ts'
 
 /** The visible thread of an article; undefined when no reader has ever seen one. */
 export const getThread = async (

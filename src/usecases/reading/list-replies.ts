@@ -9,7 +9,7 @@ import { asking } from '../../postgres/connection/transaction.ts'
 import { findTreePage } from '../../postgres/pages.ts'
 import { findThread } from '../../postgres/threads.ts'
 import type { World } from '../world.ts'
-import { assertAtLeast } from './at-least.ts'
+import { findVersionedPage } from './versioned-page.ts'
 
 export type RepliesRequest = {
   readonly site: Site
@@ -31,18 +31,11 @@ export const listReplies = async (
   request: RepliesRequest,
   present: (page: RepliesPage) => Page,
 ): Promise<Page> => {
-  const { site, comment, variant } = request
+  const { site, comment } = request
   const thread = await asking(findThread(world.db, site.id, { id: comment.threadId }))
   if (!thread) throw new Refusal('not_found')
-  assertAtLeast(thread, request.atLeast)
-  const { id, version, state } = thread
-  return world.pages.page(
-    { site: site.id, thread: id, version, variant: `${state} ${variant}` },
-    async () => {
-      const page = await asking(readReplies(world, request))
-      return { version: page.thread.version, page: present(page) }
-    },
-  )
+  const read = () => readReplies(world, request)
+  return findVersionedPage(world, thread, request, { read, present })
 }
 
 const readReplies = async (world: World, request: RepliesRequest): Promise<RepliesPage> => {

@@ -9,7 +9,7 @@ import { asking } from '../../postgres/connection/transaction.ts'
 import { findFlatPage, findTreePage, type PageRows } from '../../postgres/pages.ts'
 import { findThread } from '../../postgres/threads.ts'
 import type { World } from '../world.ts'
-import { assertAtLeast } from './at-least.ts'
+import { findVersionedPage } from './versioned-page.ts'
 
 export type ThreadRequest = {
   readonly site: Site
@@ -41,23 +41,13 @@ export const listThread = async (
   request: ThreadRequest,
   present: (page: ThreadPage) => Page,
 ): Promise<Page | undefined> => {
-  const { site, articleId, focus, variant } = request
+  const { site, articleId, focus } = request
   const thread = await asking(findThread(world.db, site.id, { articleId }))
   if (focus && focus.threadId !== thread?.id) throw new Refusal('not_found')
   if (!thread) return undefined
-  assertAtLeast(thread, request.atLeast)
-  const { id, version, state } = thread
-  return world.pages.page(
-    { site: site.id, thread: id, version, variant: `${state} ${variant}` },
-    async () => {
-      const page = await asking(readPage(world, request))
-      return { version: page.thread.version, page: present(page) }
-    },
-  )
+  const read = () => (request.view === 'tree' ? readTree(world, request) : readFlat(world, request))
+  return findVersionedPage(world, thread, request, { read, present })
 }
-
-const readPage = (world: World, request: ThreadRequest): Promise<ThreadPage> =>
-  request.view === 'tree' ? readTree(world, request) : readFlat(world, request)
 
 const readTree = async (world: World, request: ThreadRequest): Promise<ThreadPage> => {
   const { site, articleId, focus, sort, after, limit, depth, replies } = request
