@@ -21,7 +21,7 @@ create table sites (
   posting posting_right not null default 'anyone',
   login_url text,
   edit_window_seconds int not null default 300 check (edit_window_seconds between 0 and 31536000),
-  max_depth int not null default 100 check (max_depth between 0 and 1000),
+  max_depth int not null default 100 check (max_depth between 0 and 400),
   version bigint not null default 1,
   created_at timestamptz(3) not null default now()
 );

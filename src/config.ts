@@ -1,7 +1,14 @@
+import { isIP } from 'node:net'
 import { type Static, Type } from 'typebox'
 import { Value } from 'typebox/value'
 
-const NETWORK = /^[0-9a-fA-F.:]+(\/\d{1,3})?$/
+/** `10.0.0.0/8`, or an address alone. */
+const isNetwork = (text: string): boolean => {
+  const [address = '', prefix, ...rest] = text.split('/')
+  const longest = { 0: -1, 4: 32, 6: 128 }[isIP(address) as 0 | 4 | 6]
+  const isPrefix = prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= longest)
+  return longest > 0 && isPrefix && rest.length === 0
+}
 
 /** Every setting: its bounds, its default, and what it is for. `docs/operations.md` says the same. */
 export const Settings = Type.Object({
@@ -105,7 +112,7 @@ export const readConfig = (env: Readonly<Record<string, string | undefined>>): C
     .filter(Boolean)
   const wrong = Object.keys(Settings.properties).filter((name) => !isValid(name, values))
   const faults = wrong.map((name) => `${name} ${expectation(name)}`)
-  if (!trustedProxies.every((network) => NETWORK.test(network))) {
+  if (!trustedProxies.every(isNetwork)) {
     faults.push('AFTERWORD_TRUSTED_PROXIES must be addresses or networks, separated by commas')
   }
   if (faults.length > 0)
@@ -118,12 +125,17 @@ const propertyOf = (name: string) => (Settings.properties as Record<string, Prop
 const toTyped = (name: string, text: string): string | number =>
   propertyOf(name).type === 'integer' && /^\d+$/.test(text) ? Number(text) : text
 
-const isValid = (name: string, values: Record<string, unknown>): boolean =>
-  values[name] === undefined || Value.Check(propertyOf(name) as never, values[name])
+const isValid = (name: string, values: Record<string, unknown>): boolean => {
+  const value = values[name]
+  if (value === undefined) return true
+  const isUrl = !name.endsWith('_URL') || URL.canParse(String(value))
+  return isUrl && Value.Check(propertyOf(name) as never, value)
+}
 
 const expectation = (name: string): string => {
   const { type, minimum, maximum, minLength, pattern, anyOf } = propertyOf(name)
   if (type === 'integer') return `must be a whole number from ${minimum} to ${maximum}`
   if (anyOf) return `must be one of ${anyOf.map((option) => option.const).join(', ')}`
+  if (pattern?.includes('://')) return `must be an address that begins like ${pattern}`
   return pattern ? `must match ${pattern}` : `must have at least ${minLength} characters`
 }

@@ -44,6 +44,14 @@ t.test('an empty variable is an unset one', async (t) => {
   t.same(readConfig(empty), readConfig({}))
 })
 
+t.test('addresses and networks are looked at closely', async (t) => {
+  for (const network of ['999.1.1.1', '1.2.3.4/99', '::1/129', '1.2.3.4/8/8', 'proxy']) {
+    t.match(messageOf({ AFTERWORD_TRUSTED_PROXIES: network }), 'AFTERWORD_TRUSTED_PROXIES must')
+  }
+  t.match(messageOf({ REDIS_URL: 'redis://[x' }), 'REDIS_URL must')
+  t.match(messageOf({ DATABASE_URL: 'postgres://[' }), 'DATABASE_URL must')
+})
+
 t.test('what is not a setting is not looked at', async (t) => {
   t.same(readConfig({ HOME: '/root', AFTERWORD_TYPO: 'x' }), readConfig({}))
 })

@@ -13,13 +13,19 @@ export type SiteCache = {
 }
 
 export const createSiteCache = (load: (slug: string) => Promise<Site | undefined>): SiteCache => {
-  const cache = new LRUCache<string, { site: Site | undefined }>({
+  const cache = new LRUCache<string, Promise<Site | undefined>>({
     max: MAX_SITES,
     ttl: LIFETIME_MS,
-    fetchMethod: async (slug) => ({ site: await load(slug) }),
   })
+  const look = (slug: string): Promise<Site | undefined> => {
+    const loading = load(slug)
+    cache.set(slug, loading)
+    loading.catch(() => cache.peek(slug) === loading && cache.delete(slug))
+    return loading
+  }
   return {
-    find: async (slug) => (await cache.fetch(slug))?.site,
+    find: (slug) => cache.get(slug) ?? look(slug),
+    // Whoever waits for the look-up that is under way still gets what it finds.
     forget: (slug) => void cache.delete(slug),
   }
 }

@@ -139,9 +139,26 @@ export const updateThread = async (
   id: number,
   columns: ThreadChange,
 ): Promise<ModeratedThread> => {
-  await change(tx, siteId, id, columns)
+  const { moderation, ...seen } = columns
+  if (Object.keys(seen).length > 0) await change(tx, siteId, id, seen)
+  if (moderation !== undefined) await setModeration(tx, siteId, id, moderation)
   const { rows } = await sql<ModeratedThread>`
     select ${threadColumns}, t.closes_at, t.moderation from threads t
     where t.site_id = ${siteId} and t.id = ${id}`.execute(tx)
   return rows[0]!
+}
+
+/** No reader can see it, so it changes no version. */
+const setModeration = async (
+  tx: Tx,
+  siteId: number,
+  id: number,
+  moderation: Moderation | null,
+): Promise<void> => {
+  await tx
+    .updateTable('threads')
+    .set({ moderation })
+    .where('siteId', '=', siteId)
+    .where('id', '=', id)
+    .execute()
 }

@@ -55,8 +55,9 @@ export const createBreaker = ({ pauseMs }: { pauseMs: number }): Breaker => {
       const answer = await attempt()
       if (probing) open = false
       return answer
-    } catch {
-      open = true
+    } catch (error) {
+      // It refused this command, but it is there.
+      open = !(error instanceof Error && error.name === 'ReplyError')
       resumeAt = performance.now() + pauseMs
       return undefined
     }

@@ -46,6 +46,18 @@ const readFrame = (frame: Buffer): Page | undefined => {
   if (frame.length < LENGTHS_BYTES || frame.readUInt16BE(0) !== MARK) return undefined
   const bodyAt = LENGTHS_BYTES + frame.readUInt16BE(2)
   if (frame.length !== bodyAt + frame.readUInt32BE(4)) return undefined
-  const [etag, next] = JSON.parse(frame.toString('utf8', LENGTHS_BYTES, bodyAt))
-  return { etag, next, bytes: Buffer.from(frame.subarray(bodyAt)) }
+  const head = readHead(frame.toString('utf8', LENGTHS_BYTES, bodyAt))
+  return head && { ...head, bytes: Buffer.from(frame.subarray(bodyAt)) }
+}
+
+/** What others may have written does not become a header. */
+const readHead = (text: string): Omit<Page, 'bytes'> | undefined => {
+  try {
+    const [etag, next] = JSON.parse(text)
+    const isTag = typeof etag === 'string' && /^"[!#-~\x80-\xff]*"$/.test(etag)
+    const isCursor = next === null || (typeof next === 'string' && /^[\w-]+$/.test(next))
+    return isTag && isCursor ? { etag, next } : undefined
+  } catch {
+    return undefined
+  }
 }

@@ -81,7 +81,7 @@ const REFUSED: [string, string, string][] = [
     "insert into decisions (site_id, thread_id, comment_id, from_status, to_status, decided_by, decided_at) values (1, 1, 1, 'spam', 'spam', 'k1', now())",
     'decisions_check',
   ],
-  ['a depth that nobody can want', 'update sites set max_depth = 1001', 'sites_max_depth_check'],
+  ['a depth that nobody can want', 'update sites set max_depth = 401', 'sites_max_depth_check'],
   [
     'an edit window below zero',
     'update sites set edit_window_seconds = -1',

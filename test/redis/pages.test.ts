@@ -75,7 +75,29 @@ t.test('a corrupt value counts as absent', { skip: skipShared }, async (t) => {
   const key = `{${name.site}:2}p:${name.version}:sort=newest`
   const frame = (await redis.getBuffer(key))!
   const longer = Buffer.concat([frame, Buffer.from('x')])
-  const corrupt = [Buffer.alloc(0), Buffer.from('garbage, plainly'), frame.subarray(0, -1), longer]
+  const headed = (head: string) => {
+    const lengths = Buffer.alloc(8)
+    frame.copy(lengths, 0, 0, 2)
+    lengths.writeUInt16BE(head.length, 2)
+    return Buffer.concat([lengths, Buffer.from(head)])
+  }
+  const heads = [
+    'not json',
+    'null',
+    '1',
+    '{}',
+    '[]',
+    '["e"]',
+    '["\\r\\nX: y",null]',
+    '["\\"e\\"",1]',
+  ]
+  const corrupt = [
+    ...heads.map(headed),
+    Buffer.alloc(0),
+    Buffer.from('garbage, plainly'),
+    frame.subarray(0, -1),
+    longer,
+  ]
   for (const value of corrupt) {
     await redis.set(key, value)
     t.equal(await store.find(name), undefined)

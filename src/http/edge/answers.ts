@@ -73,11 +73,11 @@ export const threadVersion = (version: number | undefined): Record<string, strin
   version === undefined ? {} : { 'thread-version': String(version) }
 
 const nextUrl = (request: FastifyRequest, cursor: string): string => {
-  const [path, query = ''] = (request.raw.url ?? '').split('?', 2)
-  const params = new URLSearchParams(query)
+  // A base, because a request may also name the whole address; only its path is repeated.
+  const { pathname, searchParams: params } = new URL(request.raw.url ?? '', 'http://localhost')
   params.set('cursor', cursor)
   params.delete('focus') // it only opens the first page
-  return `${path}?${params.toString()}`
+  return `${pathname}?${params.toString()}`
 }
 
 /** Weak comparison, as RFC 9110 asks of If-None-Match. */

@@ -6,7 +6,8 @@ import { Refusal } from '../../domain/refusal.ts'
 /** 16 to 128 visible ASCII characters. */
 const KEY = /^[!-~]{16,128}$/
 
-/** The request's Idempotency-Key, bound to site, operation, path and caller; undefined without one. */
+/** The request's Idempotency-Key, bound to site, operation, path (decoded: it
+ * can be written in several ways) and caller; undefined without one. */
 export const readClaim = (request: FastifyRequest) => {
   const key = request.headers['idempotency-key']
   if (key === undefined) return undefined
@@ -16,10 +17,9 @@ export const readClaim = (request: FastifyRequest) => {
     })
   }
   const { operation } = request.routeOptions.config
-  const [path] = (request.raw.url ?? '').split('?')
   return {
     siteId: request.site.id,
-    claim: hash([operation, path, callerName(request.caller, request.network), key]),
+    claim: hash([operation, request.params, callerName(request.caller, request.network), key]),
     bodyHash: hash([request.body, request.headers['if-match']]),
   }
 }

@@ -51,7 +51,8 @@ const readInContext = async (world: World, request: CommentRequest): Promise<Com
 
 /**
  * A comment for those who may see more than readers do: moderators every one, and a guest its own
- * while it is held. Undefined for everybody else. Ancestors are there whatever their status.
+ * while it is held. Undefined for everybody else. Ancestors are there
+ * whatever their status; not for a guest whose thread readers cannot see.
  */
 export const findOwnOrModerated = async (
   world: World,
@@ -66,5 +67,7 @@ export const findOwnOrModerated = async (
   const isOwn = caller.kind === 'guest' && caller.authorId === comment.author.id
   const isHeld = comment.status === 'pending' || comment.status === 'spam'
   if (!isOwn || !isHeld) return undefined
-  return { comment: { ...comment, status: 'pending' }, ancestors: ancestors.reverse() }
+  const thread = await asking(findThread(world.db, site.id, { id: key.threadId }))
+  const above = thread ? ancestors.reverse() : []
+  return { comment: { ...comment, status: 'pending' }, ancestors: above }
 }

@@ -45,7 +45,7 @@ export const SiteChange = object(
     who_may_post: Type.Optional(oneOf(['anyone', 'members', 'nobody'])),
     login_url: Type.Optional(nullable('string')),
     edit_window_seconds: Type.Optional(Type.Integer({ minimum: 0, maximum: 31_536_000 })),
-    max_depth: Type.Optional(Type.Integer({ minimum: 0, maximum: 1000 })),
+    max_depth: Type.Optional(Type.Integer({ minimum: 0, maximum: 400 })),
   },
   { $id: 'SiteChange', minProperties: 1, examples: [{ moderation: 'pre' }] },
 )

@@ -1,0 +1,84 @@
+import t from 'tap'
+import { createSiteCache } from '../../src/cache/sites.ts'
+import { openWorld } from '../world.ts'
+
+/** Ways in which something got out, or two things became one, before they were closed. */
+
+const SITE = '/v1/sites/default'
+
+t.test('a guest whose held reply is in a hidden thread sees nothing of the thread', async (t) => {
+  const { call, get, post, adminKey } = await openWorld(t)
+  const moderate = (body: object) => call('PATCH', `${SITE}/articles/a`, { token: adminKey, body })
+  const parent = await post('a', 'a secret')
+  await moderate({ moderation: 'pre' })
+  const reply = await post('a', 'held', { parent_id: parent.id })
+  const own = { token: reply.guest_token }
+  const before = await get(`/comments/${reply.id}?context=5`, own)
+  t.equal(before.body.ancestors[0].body, 'a secret')
+  await moderate({ state: 'hidden' })
+  const after = await get(`/comments/${reply.id}?context=5`, own)
+  t.equal(after.body.body, 'held')
+  t.same(after.body.ancestors, [])
+})
+
+t.test('one Idempotency-Key is one effect, however its path is written', async (t) => {
+  const { call, get } = await openWorld(t)
+  const headers = { 'idempotency-key': 'one-key-for-both-ways' }
+  const body = { body: 'once', author: { name: 'Ada' } }
+  const send = (article: string) =>
+    call('POST', `${SITE}/articles/${article}/comments`, { headers, body })
+  const first = await send('a-b')
+  const second = await send('a%2Db')
+  t.equal(second.text, first.text)
+  t.equal((await get('/articles/a-b')).body.comment_count, 1)
+})
+
+t.test('Link repeats a query that has question marks in it', async (t) => {
+  const { call, get, post } = await openWorld(t)
+  await post('/p?id=7', 'one')
+  await post('/p?id=7', 'two')
+  const { headers } = await get('/comments?article_id=/p?id=7&limit=1')
+  const next = /^<(.+)>; rel="next"$/.exec(headers.link)![1]!
+  const { status, body } = await call('GET', next)
+  t.equal(status, 200)
+  t.same(
+    body.items.map((comment: { body: string }) => comment.body),
+    ['one'],
+  )
+})
+
+t.test('an old cursor does not show an author of whom nothing is visible any more', async (t) => {
+  const { call, get, post, adminKey } = await openWorld(t)
+  const { author, guest_token: token } = await post('a', 'one')
+  await post('a', 'two', {}, { token })
+  const path = `/authors/${author.id}/comments?limit=1`
+  const { body } = await get(path)
+  await call('PATCH', `${SITE}/articles/a`, { token: adminKey, body: { state: 'hidden' } })
+  t.equal((await get(path)).status, 404)
+  t.equal((await get(`${path}&cursor=${body.next_cursor}`)).status, 404)
+})
+
+t.test('readers of a site are answered while its settings change', async (t) => {
+  const { get, call, adminKey } = await openWorld(t)
+  const change = (name: string) => call('PATCH', SITE, { token: adminKey, body: { name } })
+  const names = Array.from({ length: 20 }, (_, n) => `Name ${n}`)
+  const changing = (async () => {
+    for (const name of names) await change(name)
+  })()
+  const statuses = new Set<number>()
+  for (let n = 0; n < 100; n++) {
+    const answers = await Promise.all([get('/config'), get('/config')])
+    for (const { status } of answers) statuses.add(status)
+  }
+  await changing
+  t.same(statuses, new Set([200]))
+})
+
+t.test('who waits for a site that is forgotten meanwhile gets it all the same', async (t) => {
+  const { promise, resolve } = Promise.withResolvers<undefined>()
+  const cache = createSiteCache(() => promise)
+  const waiting = cache.find('slow')
+  cache.forget('slow')
+  resolve(undefined)
+  t.equal(await waiting, undefined)
+})
