@@ -3,13 +3,15 @@ import { Refusal } from '../../domain/refusal.ts'
 import { findSite } from '../../usecases/reading/recognise.ts'
 import { networkOf } from './addresses.ts'
 import { type Http, isWrite, siteSlug } from './context.ts'
-import { identify } from './identity.ts'
+import { identify, mayBeKey } from './identity.ts'
 import { addLimits, type LimitCounters, type Limits } from './limits.ts'
 import { addOrigins, assertOrigin } from './origins.ts'
 
 /**
  * What happens to every request for a site before its handler: which site, shared with which
- * origin, who sent it, and whether that is too much. A bad credential counts against the network.
+ * origin, who sent it, and whether that is too much. Who may have a key has to be looked up before
+ * it is known what counts; everybody else is counted first, and asks Postgres for nothing more once
+ * it is too much. A bad credential counts against the network.
  */
 export const addGate = async (
   app: FastifyInstance,
@@ -18,12 +20,14 @@ export const addGate = async (
 ): Promise<void> => {
   app.addHook('onRequest', async () => void http.keys())
   await addOrigins(app, http)
-  const assertLimits = await addLimits(app, options)
+  const assertLimits = await addLimits(app, http, options)
 
   app.addHook('onRequest', async (request, reply) => {
     request.network = networkOf(request.ip)
+    const isFirst = !mayBeKey(request)
+    if (isFirst) await assertLimits(request, reply)
     const refusal = await recognise(http, request)
-    await assertLimits(request, reply)
+    if (!isFirst) await assertLimits(request, reply)
     if (refusal) throw refusal
     assertOrigin(request)
   })

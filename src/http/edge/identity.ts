@@ -10,6 +10,12 @@ const KEY = /^[A-Za-z0-9_-]{32,200}$/
 
 export const hashKey = (key: string): Buffer => createHash('sha256').update(key).digest()
 
+const tokenOf = (authorization = ''): string => /^Bearer +([!-~]+)$/i.exec(authorization)?.[1] ?? ''
+
+/** Whether the credential looks like an API key. */
+export const mayBeKey = ({ headers }: FastifyRequest): boolean =>
+  KEY.test(tokenOf(headers.authorization))
+
 /**
  * Who sent the request. A credential that is not good is refused with `invalid_token`, even where
  * none is needed: whoever sends one believes that it counts. A key for another site is `forbidden`.
@@ -17,7 +23,7 @@ export const hashKey = (key: string): Buffer => createHash('sha256').update(key)
 export const identify = async ({ world, keys }: Http, request: FastifyRequest): Promise<Caller> => {
   const { authorization } = request.headers
   if (authorization === undefined) return NOBODY
-  const token = /^Bearer +([!-~]+)$/i.exec(authorization)?.[1] ?? ''
+  const token = tokenOf(authorization)
   const guestId = readGuestToken(keys().guests, request.site.id, token)
   if (guestId !== undefined) return { kind: 'guest', authorId: guestId }
   const key = KEY.test(token) ? await findKey(world, hashKey(token)) : undefined

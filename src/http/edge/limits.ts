@@ -3,7 +3,8 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Caller } from '../../domain/caller.ts'
 import type { Counters } from '../../domain/counters.ts'
 import { Refusal } from '../../domain/refusal.ts'
-import type { LimitKind } from './context.ts'
+import { hashAddress } from './addresses.ts'
+import type { Http, LimitKind } from './context.ts'
 
 /** Per network and minute; 0 is no limit. */
 export type Limits = { readonly read: number; readonly write: number }
@@ -24,6 +25,7 @@ type Assert = (request: FastifyRequest, reply: FastifyReply) => Promise<void>
  */
 export const addLimits = async (
   app: FastifyInstance,
+  http: Http,
   { limits, counters }: { limits: Limits; counters: LimitCounters },
 ): Promise<Assert> => {
   await app.register(rateLimit, { global: false, store: createStore(counters) })
@@ -44,14 +46,15 @@ export const addLimits = async (
   }
 
   return async (request, reply) => {
-    // Null when the credential was not good: that counts against the network.
+    // Null before it is known, and when the credential is not good: the network counts then.
     const caller: Caller | null = request.caller
     const kind = request.routeOptions.config.limit ?? 'read'
     const quota = kind === 'none' ? 0 : limits[kind === 'read' ? 'read' : 'write']
     if (kind === 'none' || quota === 0) return
     const isKey = caller?.kind === 'key'
     const max = isKey ? quota * KEY_FACTOR : quota
-    keys.set(request, { key: isKey ? `key:${caller.keyId}` : request.network, max })
+    const key = isKey ? `key:${caller.keyId}` : networkKey(request, kind, http)
+    keys.set(request, { key, max })
     const result = await limiters[kind](request)
     if (result.isAllowed) return
     const { remaining, ttlInSeconds } = result
@@ -62,6 +65,10 @@ export const addLimits = async (
     throw new Refusal('rate_limited')
   }
 }
+
+/** Reads are counted in this process only; what may go to Redis does not tell the address. */
+const networkKey = ({ network, ip }: FastifyRequest, kind: LimitKind, { keys }: Http): string =>
+  kind === 'read' ? network : hashAddress(keys().addresses, ip).toString('base64url')
 
 type Hit = (error: Error | null, result?: { current: number; ttl: number }) => void
 
