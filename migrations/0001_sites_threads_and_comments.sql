@@ -137,8 +137,14 @@ create index comments_active on comments (site_id, thread_id, parent_id, active_
 
 -- A thread without its tree; also the time of its newest comment.
 create index comments_flat on comments (site_id, thread_id, created_at, id) where status = 'approved';
--- Recent comments of a site, and of one author.
+-- Recent comments of a site, roots or replies alone, of one article, and of one author.
 create index comments_recent on comments (site_id, published_at, id) where status = 'approved';
+create index comments_recent_roots on comments (site_id, published_at, id)
+  where status = 'approved' and parent_id = 0;
+create index comments_recent_replies on comments (site_id, published_at, id)
+  where status = 'approved' and parent_id <> 0;
+create index comments_recent_of_thread on comments (site_id, thread_id, published_at, id)
+  where status = 'approved';
 create index comments_by_author on comments (site_id, author_id, published_at, id) where status = 'approved';
 -- The moderation queue.
 create index comments_queue on comments (site_id, status, id);

@@ -28,32 +28,49 @@ export type RecentRequest = {
   limit: number
 }
 
-/** `limit + 1` approved comments of visible threads, latest published first. */
+/**
+ * `limit + 1` approved comments of visible threads, latest published first. Of several articles
+ * each gives its own latest, so that the size of the site does not matter.
+ */
 export const listRecent = async (db: Db, request: RecentRequest): Promise<RecentComment[]> => {
-  const { siteId, articleIds, authorId, parent, after, limit } = request
-  const parts: RawBuilder<unknown>[] = [
-    articleIds.length > 0 ? sql`and t.article_id = any(${articleIds})` : sql``,
-    authorId === undefined ? sql`` : sql`and c.author_id = ${authorId}`,
-    PARENTS[parent],
-    after
-      ? sql`and (c.published_at, c.id) < (${new Date(after[0])}::timestamptz, ${after[1]})`
-      : sql``,
-  ]
+  const { siteId, articleIds, limit } = request
+  const inThreads = sql`
+    threads t cross join lateral (
+      select * from comments c
+      where c.site_id = t.site_id and c.thread_id = t.id and ${isWanted(request)}
+      order by c.published_at desc, c.id desc limit ${limit + 1}
+    ) c
+    where t.site_id = ${siteId} and t.article_id = any(${articleIds}) and ${threadIsVisible}`
+  const inSite = sql`
+    comments c join threads t on t.site_id = c.site_id and t.id = c.thread_id and ${threadIsVisible}
+    where c.site_id = ${siteId} and ${isWanted(request)}`
   const { rows } = await sql<CommentRow & { articleId: string }>`
-    select ${commentColumns}, (extract(epoch from c.published_at) * 1000)::bigint as key,
-      t.article_id, t.title as article_title, t.url as article_url, ${authorColumns}
-    from comments c
-    join threads t on t.site_id = c.site_id and t.id = c.thread_id and ${threadIsVisible}
-    join lateral (select * from authors where site_id = c.site_id and id = c.author_id offset 0) a on true
-    where c.site_id = ${siteId} and c.status = 'approved' ${sql.join(parts, sql` `)}
-    order by c.published_at desc, c.id desc limit ${limit + 1}`.execute(db)
+    with latest as (
+      select ${commentColumns}, (extract(epoch from c.published_at) * 1000)::bigint as key,
+        t.article_id, t.title as article_title, t.url as article_url
+      from ${articleIds.length > 0 ? inThreads : inSite}
+      order by c.published_at desc, c.id desc limit ${limit + 1}
+    )
+    select latest.*, ${authorColumns} from latest join lateral (
+      select * from authors where site_id = ${siteId} and id = latest.author_id offset 0
+    ) a on true
+    order by latest.published_at desc, latest.id desc`.execute(db)
   return rows.map((row) => toComment(row, row.articleId) as unknown as RecentComment)
 }
 
+const isWanted = ({ authorId, parent, after }: RecentRequest): RawBuilder<unknown> => {
+  const parts: RawBuilder<unknown>[] = [sql`c.status = 'approved'`, PARENTS[parent]]
+  if (authorId !== undefined) parts.push(sql`c.author_id = ${authorId}`)
+  if (after) {
+    parts.push(sql`(c.published_at, c.id) < (${new Date(after[0])}::timestamptz, ${after[1]})`)
+  }
+  return sql.join(parts, sql` and `)
+}
+
 const PARENTS = {
-  any: sql``,
-  root: sql`and c.parent_id = 0`,
-  reply: sql`and c.parent_id <> 0`,
+  any: sql`true`,
+  root: sql`c.parent_id = 0`,
+  reply: sql`c.parent_id <> 0`,
 }
 
 export type Counts = Pick<Thread, 'articleId' | 'commentCount' | 'rootCount' | 'lastCommentAt'>
