@@ -50,7 +50,9 @@ export const createService = async (parts: Parts): Promise<Service> => {
   const onError = (error: Error) => {
     if (!state.retired) logger.warn({ err: error }, 'postgres: an idle connection was lost')
   }
-  const main = createDb({ url: databaseUrl, max: config.AFTERWORD_POOL, onError })
+  const writers = Math.floor(config.AFTERWORD_POOL / 2)
+  const main = createDb({ url: databaseUrl, max: config.AFTERWORD_POOL - writers, onError })
+  const writes = createDb({ url: databaseUrl, max: writers, onError })
   const health = createDb({ url: databaseUrl, max: 1, onError })
   const shared = createShared(config, logger)
   const sites = createSiteCache((slug) => findSite(main.db, slug))
@@ -58,7 +60,7 @@ export const createService = async (parts: Parts): Promise<Service> => {
   const loop = { logger, signal: AbortSignal.any([parts.stop, closing.signal]) }
 
   const app = await buildApp({
-    world: { db: main.db, pages: shared.pages, sites },
+    world: { db: main.db, writes: writes.db, pages: shared.pages, sites },
     version,
     logger,
     counters: shared.counters,
@@ -69,7 +71,10 @@ export const createService = async (parts: Parts): Promise<Service> => {
       return state.keys
     },
     readiness: () => report(health.db, shared.redis, state),
-    figures: () => ({ pool: main.figures(), pages: shared.pages.stats() }),
+    figures: () => ({
+      pools: { read: main.figures(), write: writes.figures() },
+      pages: shared.pages.stats(),
+    }),
   })
   app.addHook('onSend', async (_request, reply) => {
     if (state.retired) reply.header('connection', 'close')
@@ -95,7 +100,12 @@ export const createService = async (parts: Parts): Promise<Service> => {
       const timer = setTimeout(() => app.server.closeAllConnections(), DRAIN_MS)
       await app.close()
       clearTimeout(timer)
-      await Promise.all([main.close(), health.close(), shared.redis && closeRedis(shared.redis)])
+      await Promise.all([
+        main.close(),
+        writes.close(),
+        health.close(),
+        shared.redis && closeRedis(shared.redis),
+      ])
     },
   }
 }

@@ -133,7 +133,7 @@ t.test('docs/dependencies.md has every dependency at its version, and nothing el
 
 t.test('docs/operations.md has every metric of ours with its help, and nothing else', async (t) => {
   const metrics = createMetrics(() => ({
-    pool: { total: 0, idle: 0, waiting: 0 },
+    pools: { read: { total: 0, idle: 0, waiting: 0 }, write: { total: 0, idle: 0, waiting: 0 } },
     pages: { hits: 0, misses: 0, bytes: 0 },
   }))
   const text = await metrics.print()

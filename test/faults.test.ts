@@ -1,6 +1,7 @@
 import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import pg from 'pg'
 import { pino } from 'pino'
 import t, { type Test } from 'tap'
 import { readConfig } from '../src/config.ts'
@@ -36,7 +37,11 @@ const startService = async (t: Test, env: Record<string, string> = {}) => {
     await embedded.close()
     rmSync(dataDir, { recursive: true, force: true })
   })
-  return { ...createClient(address), postgres: () => findServer(join(dataDir, 'postgres'))! }
+  return {
+    ...createClient(address),
+    url: embedded.url,
+    postgres: () => findServer(join(dataDir, 'postgres'))!,
+  }
 }
 
 const createClient = (address: string) => {
@@ -177,6 +182,22 @@ t.test(
     t.ok(answers.every(({ status }) => status === 200))
   },
 )
+
+t.test('while many writers wait for one thread, readers are answered', async (t) => {
+  const { post, read, url } = await startService(t)
+  const { body } = await post('busy', 'one')
+  await post('quiet', 'one')
+  const threadId = Number.parseInt(body.id.slice(1).split('-')[0], 36)
+  const holder = new pg.Client({ connectionString: url })
+  await holder.connect()
+  await holder.query('select pg_advisory_lock($1)', [threadId])
+  const waiting = Array.from({ length: 20 }, (_, n) => post('busy', `waiting ${n}`))
+  const settled = Promise.all(waiting).then(() => 'writers')
+  const reader = read('quiet').then(({ status }) => status)
+  t.equal(await Promise.race([reader, settled]), 200, 'before any writer')
+  await holder.end()
+  await settled
+})
 
 t.test('whatever happens to Redis, reads and decisions are right', { skip: skipOwn }, async (t) => {
   const redis = await startServer(t)

@@ -13,7 +13,7 @@ export const openTwin = async (t: Teardown, { url }: TestWorld): Promise<TestWor
   const pages = createMemoryPages({ maxBytes: 16_777_216 })
   const keys = deriveKeys(Buffer.from('a secret for tests'))
   const app = await buildApp({
-    world: { db, pages, sites: createSiteCache((slug) => findSite(db, slug)) },
+    world: { db, writes: db, pages, sites: createSiteCache((slug) => findSite(db, slug)) },
     keys: () => keys,
     version: '0.0.0',
     logger: false,
@@ -21,7 +21,7 @@ export const openTwin = async (t: Teardown, { url }: TestWorld): Promise<TestWor
     trustedProxies: [],
     counters: { reads: createLocalCounters(), writes: createLocalCounters() },
     readiness: async () => ({ status: 'ok', checks: {} }),
-    figures: () => ({ pool: figures(), pages: pages.stats() }),
+    figures: () => ({ pools: { read: figures(), write: figures() }, pages: pages.stats() }),
   })
   t.teardown(async () => {
     await app.close()

@@ -48,7 +48,7 @@ export const openWorld = async (t: Teardown, options: WorldOptions = {}): Promis
   const { db, close, figures } = createDb({ url, max: 16, onError: () => {} })
   await insertSiteOnce(db, { slug: 'default', name: 'Default' })
   const pages = createMemoryPages({ maxBytes: 16_777_216 })
-  const world = { db, pages, sites: createSiteCache((slug) => findSite(db, slug)) }
+  const world = { db, writes: db, pages, sites: createSiteCache((slug) => findSite(db, slug)) }
   const keys = deriveKeys(Buffer.from('a secret for tests'))
   const app = await buildApp({
     world,
@@ -59,7 +59,7 @@ export const openWorld = async (t: Teardown, options: WorldOptions = {}): Promis
     trustedProxies: options.trustedProxies ?? [],
     counters: { reads: createLocalCounters(), writes: createLocalCounters() },
     readiness: async () => ({ status: 'ok', checks: {} }),
-    figures: () => ({ pool: figures(), pages: pages.stats() }),
+    figures: () => ({ pools: { read: figures(), write: figures() }, pages: pages.stats() }),
   })
   refuseUndeclared(app)
   t.teardown(async () => {

@@ -13,7 +13,7 @@ export const answerOnce = <Answer>(
   claim: Claim | undefined,
   act: (tx: Tx) => Promise<Answer>,
 ): Promise<Answer> =>
-  inTransaction(world.db, async (tx) => {
+  inTransaction(world.writes, async (tx) => {
     if (!claim) return act(tx)
     if (!(await tryClaim(tx, claim))) throw new Refusal('idempotency_in_flight')
     const earlier = await findAnswer(tx, claim)

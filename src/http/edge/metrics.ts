@@ -1,8 +1,10 @@
 import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 
+type Pool = { readonly total: number; readonly idle: number; readonly waiting: number }
+
 /** Figures that are read when they are asked for. */
 export type Figures = () => {
-  readonly pool: { total: number; idle: number; waiting: number }
+  readonly pools: Readonly<Record<'read' | 'write', Pool>>
   readonly pages: { hits: number; misses: number; bytes: number }
 }
 
@@ -33,9 +35,21 @@ export const createMetrics = (figures: Figures): Metrics => {
         this.set(read())
       },
     })
-  gauge('afterword_postgres_connections', 'Open connections.', () => figures().pool.total)
-  gauge('afterword_postgres_idle_connections', 'Open and unused.', () => figures().pool.idle)
-  gauge('afterword_postgres_waiting', 'Requests that wait for one.', () => figures().pool.waiting)
+  const poolGauge = (name: string, help: string, read: (pool: Pool) => number) =>
+    new Gauge({
+      name,
+      help,
+      labelNames: ['pool'],
+      registers: [registry],
+      collect() {
+        const { pools } = figures()
+        this.set({ pool: 'read' }, read(pools.read))
+        this.set({ pool: 'write' }, read(pools.write))
+      },
+    })
+  poolGauge('afterword_postgres_connections', 'Open connections.', (pool) => pool.total)
+  poolGauge('afterword_postgres_idle_connections', 'Open and unused.', (pool) => pool.idle)
+  poolGauge('afterword_postgres_waiting', 'Requests that wait for one.', (pool) => pool.waiting)
   gauge('afterword_page_cache_bytes', 'Held in this process.', () => figures().pages.bytes)
   gauge('afterword_page_cache_hits', 'Pages found, since start.', () => figures().pages.hits)
   gauge('afterword_page_cache_misses', 'Pages built, since start.', () => figures().pages.misses)
