@@ -4,8 +4,14 @@ import type { Position } from './sort.ts'
 /** No page holds more comments than this, whatever was asked for at each level. */
 export const PAGE_BUDGET = 500
 
-/** A comment of a page, with the sort's key that says where it stands among its siblings. */
-export type Placed = Comment & { readonly key: number }
+/** Nor more text, source and HTML together; but always one comment. */
+export const PAGE_BYTES = 2_097_152
+
+/**
+ * A comment of a page, with the sort's key that says where it stands among its siblings. One that
+ * `isOver` was left out for its size, with all that follow, and only tells that they are there.
+ */
+export type Placed = Comment & { readonly key: number; readonly isOver: boolean }
 
 /** Where to read on: after a position, from the first reply, or nowhere because all is shown. */
 export type Continuation = Position | 'start' | null
@@ -46,6 +52,7 @@ const withinBudget = (rows: readonly Placed[], page: { parentId: number; limit: 
   return rows
     .filter((row) => row.parentId !== page.parentId || ++top <= page.limit)
     .slice(0, PAGE_BUDGET)
+    .filter(({ isOver }) => !isOver)
 }
 
 const growBranch = (row: Placed, children: Map<number, Placed[]>): Branch => {

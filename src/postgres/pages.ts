@@ -7,6 +7,8 @@ import {
   authorColumns,
   type CommentRow,
   commentColumns,
+  pageColumns,
+  placeColumns,
   threadColumns,
   threadIsVisible,
   toComment,
@@ -76,7 +78,7 @@ export const treeStatement = (request: TreeRequest): RawBuilder<PageRow> => {
       where p.level < ${depth} and p.reply_count > 0 and p.place <= ${limit}
     ),
     page as (
-      select *, row_number() over () as position
+      select *, ${placeColumns(sql`c.place < 0`)}
       from ${focusId ? sql`(select * from path_comments union all select * from ${page} rest)` : page} c
     )
     ${selectPage(siteId)}`
@@ -97,7 +99,7 @@ export const findFlatPage = async (db: Db, request: FlatRequest): Promise<PageRo
   const statement = sql<PageRow>`
     with thread as materialized (${threadOf({ siteId, parent: { articleId: request.articleId } })}),
     page as (
-      select ${commentColumns}, ${order.key} as key, row_number() over (order by ${order.by}) as position
+      select ${commentColumns}, ${order.key} as key, ${placeColumns(sql`false`, sql`order by ${order.by}`)}
       from thread t cross join lateral (
         select * from comments c
         where c.site_id = ${siteId} and c.thread_id = t.id and c.status = 'approved'
@@ -120,13 +122,13 @@ export const findCommentPage = async (
       ${threadOf({ siteId, parent: { threadId, commentId } })}
     ),
     page as (
-      select ${commentColumns}, 0 as key, 0 as position
+      select ${commentColumns}, 0 as key, 1 as position, true as is_kept, 0 as bytes
       from thread t join comments c on c.site_id = ${siteId} and c.thread_id = t.id and c.id = ${commentId}
       union all
-      select ${commentColumns}, 0, p.position + 1
+      select ${commentColumns}, 0, p.position + 1, true, 0
       from page p join comments c
         on c.site_id = ${siteId} and c.thread_id = p.thread_id and c.id = p.parent_id
-      where p.position < ${context}
+      where p.position <= ${context}
     )
     ${selectPage(siteId)}`
   return toPage((await statement.execute(db)).rows)
@@ -196,7 +198,7 @@ const pathTo = (siteId: number, order: Order, focusId: number): RawBuilder<unkno
       on c.site_id = ${siteId} and c.thread_id = f.thread_id and c.id = f.parent_id
   ),
   path_comments as (
-    select ${commentColumns}, ${order.key} as key, c.depth + 1 as level, 1::bigint as place
+    select ${commentColumns}, ${order.key} as key, c.depth + 1 as level, -1::bigint as place
     from path f join comments c
       on c.site_id = ${siteId} and c.thread_id = f.thread_id and c.id = f.id
     order by c.depth
@@ -214,7 +216,7 @@ const threadOf = (of: { siteId: number; parent: TreeRequest['parent'] }): RawBui
 /** One row per comment of `page`, each beside the thread; one row without a comment if it is empty. */
 const selectPage = (siteId: number): RawBuilder<unknown> => sql`
   select t.id as thread, t.article_id, t.title, t.url, t.version, t.comment_count, t.root_count,
-    t.last_comment_at, t.state, page.*, ${authorColumns}
+    t.last_comment_at, t.state, ${pageColumns}, ${authorColumns}
   from thread t left join page on true
   left join lateral (
     -- "offset 0" keeps this a look-up per comment, whatever the planner believes of authors
@@ -223,6 +225,7 @@ const selectPage = (siteId: number): RawBuilder<unknown> => sql`
   order by page.position`
 
 type PageRow = Omit<Thread, 'id'> & { thread: number } & CommentRow & {
+    isOver: boolean
     key: number
     id: number | null
   }

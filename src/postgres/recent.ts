@@ -6,6 +6,8 @@ import {
   authorColumns,
   type CommentRow,
   commentColumns,
+  pageColumns,
+  placeColumns,
   threadColumns,
   threadIsVisible,
   toComment,
@@ -15,6 +17,8 @@ import {
 export type RecentComment = Comment & {
   /** `published_at` in milliseconds. */
   readonly key: number
+  /** Left out for its size: see `Placed`. */
+  readonly isOver: boolean
   readonly articleTitle: string | null
   readonly articleUrl: string | null
 }
@@ -44,17 +48,20 @@ export const listRecent = async (db: Db, request: RecentRequest): Promise<Recent
   const inSite = sql`
     comments c join threads t on t.site_id = c.site_id and t.id = c.thread_id and ${threadIsVisible}
     where c.site_id = ${siteId} and ${isWanted(request)}`
+  const latest = sql`order by c.published_at desc, c.id desc`
   const { rows } = await sql<CommentRow & { articleId: string }>`
     with latest as (
       select ${commentColumns}, (extract(epoch from c.published_at) * 1000)::bigint as key,
         t.article_id, t.title as article_title, t.url as article_url
       from ${articleIds.length > 0 ? inThreads : inSite}
-      order by c.published_at desc, c.id desc limit ${limit + 1}
-    )
-    select latest.*, ${authorColumns} from latest join lateral (
-      select * from authors where site_id = ${siteId} and id = latest.author_id offset 0
+      ${latest} limit ${limit + 1}
+    ),
+    page as (select *, ${placeColumns(sql`false`, latest)} from latest c)
+    select ${pageColumns}, page.article_id, page.article_title, page.article_url, ${authorColumns}
+    from page join lateral (
+      select * from authors where site_id = ${siteId} and id = page.author_id offset 0
     ) a on true
-    order by latest.published_at desc, latest.id desc`.execute(db)
+    order by page.position`.execute(db)
   return rows.map((row) => toComment(row, row.articleId) as unknown as RecentComment)
 }
 

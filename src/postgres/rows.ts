@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { Author, Comment } from '../domain/comment.ts'
+import { PAGE_BYTES } from '../domain/tree.ts'
 
 /** What a reader sees of a thread that is `threads t`. A closing time that has passed closes it. */
 export const threadColumns = sql`
@@ -9,11 +10,41 @@ export const threadColumns = sql`
 /** A thread that readers may know of: something of it was once public, and it is not hidden. */
 export const threadIsVisible = sql`t.version > 0 and t.state <> 'hidden'`
 
-/** What every view shows of `comments c` by `authors a`. */
-export const commentColumns = sql`
-  c.thread_id, c.id, c.parent_id, c.depth, c.status, c.author_id, c.body, c.body_html, c.revision,
-  c.created_at, c.published_at, c.edited_at, c.score, c.upvotes, c.downvotes, c.pinned, c.locked,
-  c.reply_count`
+/** What every view shows of a comment, but for its text. */
+const columnsBesideText = (alias: string) =>
+  sql.raw(
+    [
+      'thread_id id parent_id depth status author_id revision created_at published_at edited_at',
+      'score upvotes downvotes pinned locked reply_count',
+    ]
+      .join(' ')
+      .split(' ')
+      .map((name) => `${alias}.${name}`)
+      .join(', '),
+  )
+
+/** What every view shows of `comments c`. */
+export const commentColumns = sql`${columnsBesideText('c')}, c.body, c.body_html`
+
+/**
+ * The row's place in `page`, and the bytes of text up to it. `isKept`: whatever its size.
+ * @param window how the rows are ordered, where they are not in order already
+ */
+export const placeColumns = (isKept = sql`false`, window = sql``) => sql`
+  row_number() over (${window}) as position, ${isKept} as is_kept,
+  sum(octet_length(c.body) + octet_length(c.body_html))
+    over (${window} rows unbounded preceding) as bytes`
+
+const isOver = sql`(not page.is_kept and page.position > 1 and page.bytes > ${PAGE_BYTES})`
+
+/**
+ * What a view shows of the rows of `page`. What comes after the bytes that a page may hold has no
+ * text, and is there to tell that there is more; the first always has its own.
+ */
+export const pageColumns = sql`
+  ${columnsBesideText('page')}, page.key, ${isOver} as is_over,
+  case when not ${isOver} then page.body end as body,
+  case when not ${isOver} then page.body_html end as body_html`
 
 export const authorColumns = sql`
   a.kind as author_kind, a.role as author_role, a.name as author_name, a.url as author_url,

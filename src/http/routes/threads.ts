@@ -62,7 +62,7 @@ const LIST_THREAD = op.operation({
   tag: 'reading',
   summary: 'The comments of an article',
   description:
-    'A page of the tree, or of the flat list. At most 500 comments; what does not fit is a continuation. ' +
+    'A page of the tree, or of the flat list. At most 500 comments and 2 MiB of text; what does not fit is a continuation. ' +
     'With `focus`, every list on the way to that comment starts with the ancestor that leads to it.',
   params: object(op.articleParams),
   query: object({

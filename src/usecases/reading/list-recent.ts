@@ -16,7 +16,7 @@ export type RecentPage = {
 /** Latest published first, across the site. */
 export const listRecent = async (world: World, request: RecentRequest): Promise<RecentPage> => {
   const rows = await asking(findRecent(world.db, request))
-  const items = rows.slice(0, request.limit)
+  const items = rows.slice(0, request.limit).filter(({ isOver }) => !isOver)
   const last = items.at(-1)
   return { items, next: rows.length > items.length && last ? [last.key, last.id] : null }
 }

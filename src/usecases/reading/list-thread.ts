@@ -72,8 +72,8 @@ const readFlat = async (world: World, request: ThreadRequest): Promise<ThreadPag
   const { thread, rows } = stillThere(
     await findFlatPage(world.db, { siteId: site.id, articleId, sort, after, limit }),
   )
-  const items = rows.slice(0, limit)
-  const next = rows.length > limit ? positionOf(items.at(-1)!) : null
+  const items = rows.slice(0, limit).filter(({ isOver }) => !isOver)
+  const next = rows.length > items.length ? positionOf(items.at(-1)!) : null
   return { view: 'flat', thread, items, next }
 }
 
