@@ -23,6 +23,8 @@ const HEADER_BYTES = 32_768
 const REQUEST_TIMEOUT_MS = 10_000
 const HANDLER_TIMEOUT_MS = 10_000
 const CONNECTION_TIMEOUT_MS = 30_000
+/** How often Node looks whether a request has taken too long to arrive. */
+const CHECK_CONNECTIONS_MS = 2_000
 const KEEP_ALIVE_TIMEOUT_MS = 72_000
 
 export type AppOptions = Http & {
@@ -68,7 +70,11 @@ const createServer = ({ logger, trustedProxies }: AppOptions): FastifyInstance =
     forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: MAX_URL_LENGTH },
     // `addStrictness` refuses what has no host: Node would answer without a problem.
-    http: { maxHeaderSize: HEADER_BYTES, requireHostHeader: false },
+    http: {
+      maxHeaderSize: HEADER_BYTES,
+      requireHostHeader: false,
+      connectionsCheckingInterval: CHECK_CONNECTIONS_MS,
+    },
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false, allErrors: false } },
     frameworkErrors: onFrameworkError,
     clientErrorHandler: onClientError,

@@ -18,7 +18,8 @@ const MAX_COMPOSITION_FACTOR = 4
 const UNNAMEABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}]/u
 /** Marks need a letter to sit on; U+2800 is the Braille pattern without dots. */
 const ONLY_INVISIBLE = /^[\p{Default_Ignorable_Code_Point}\p{M}\p{White_Space}\u2800]*$/u
-const CONTROL_OR_LINE_BREAK = /[\p{Cc}\p{Zl}\p{Zp}]/u
+/** The direction controls would turn the rest of a page's line. */
+const UNTITLED = /[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/u
 const CONTROL_OR_SPACE = /[\p{Cc}\p{White_Space}\ufeff]/u
 const EMAIL_LOCAL_PART = /^[\p{L}\p{M}\p{N}!#$%&'*+/=?^_`{|}~.-]{1,64}$/u
 const EMAIL_LABEL = /^(?!-)[\p{L}\p{M}\p{N}-]{1,63}(?<!-)$/u
@@ -76,8 +77,8 @@ export const checkEmail = (s: string): Checked<string> => {
 export const checkTitle = (s: string): Checked<string> => {
   const title = normalize(s, 'NFC', MAX_TITLE_CODE_POINTS)
   if (!title.ok) return title
-  if (CONTROL_OR_LINE_BREAK.test(title.value)) {
-    return refuse('must not contain control characters or line breaks')
+  if (UNTITLED.test(title.value)) {
+    return refuse('must not contain control or direction characters, or line breaks')
   }
   return title
 }

@@ -201,7 +201,17 @@ t.test('an e-mail address has one plain form', async (t) => {
 t.test('a title is kept in NFC on one line', async (t) => {
   t.equal(kept(checkTitle, ' Cafe\u0301 ½ \u200f\n'), 'Café ½ \u200f')
   t.equal(kept(checkTitle, 'x'.repeat(500)), 'x'.repeat(500))
-  for (const s of ['', ' ', 'a\nb', 'a\tb', 'a\u2028b', 'a\u007f', 'x'.repeat(501)]) {
+  for (const s of [
+    'a\u202eb',
+    'a\u2066b',
+    '',
+    ' ',
+    'a\nb',
+    'a\tb',
+    'a\u2028b',
+    'a\u007f',
+    'x'.repeat(501),
+  ]) {
     t.equal(kept(checkTitle, s), undefined, shown(s))
   }
 })

@@ -88,7 +88,11 @@ export const operation = <P extends TSchema, Q extends TSchema, B extends TSchem
 /** Each header is described here and read by `readClaim`. */
 const withIdempotencyKey = Type.Object({
   'idempotency-key': Type.Optional(
-    Type.String({ description: '16 to 128 visible ASCII characters; remembered for 24 hours.' }),
+    Type.String({
+      description:
+        '16 to 128 visible ASCII characters, random: who sends the same key and body from the same ' +
+        'network gets the same answer. Remembered for 24 hours.',
+    }),
   ),
 })
 
