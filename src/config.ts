@@ -128,7 +128,7 @@ const toTyped = (name: string, text: string): string | number =>
 const isValid = (name: string, values: Record<string, unknown>): boolean => {
   const value = values[name]
   if (value === undefined) return true
-  const isUrl = !name.endsWith('_URL') || URL.canParse(String(value))
+  const isUrl = !name.endsWith('_URL') || (typeof value === 'string' && URL.canParse(value))
   return isUrl && Value.Check(propertyOf(name) as never, value)
 }
 
