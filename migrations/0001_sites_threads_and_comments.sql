@@ -48,7 +48,7 @@ create table threads (
   state thread_state not null default 'open',
   closes_at timestamptz(3),
   moderation moderation_mode,                -- null: as the site says
-  version bigint not null default 0,         -- 0: no reader has ever seen anything of this thread
+  version bigint not null default 0,         -- 0: nothing of this thread was ever for readers
   comment_count int not null default 0 check (comment_count >= 0),
   root_count int not null default 0 check (root_count >= 0),
   last_comment_at timestamptz(3),

@@ -14,7 +14,7 @@ const { version } = JSON.parse(
 /** What has been opened, to be closed in reverse. */
 type Opened = (() => Promise<unknown>)[]
 
-/** Starts the service, and stops it at the first SIGTERM or SIGINT, even in mid-start. */
+/** Starts the service, and stops it at the first SIGTERM or SIGINT: in mid-start, after the step. */
 const run = async (): Promise<void> => {
   const config = readConfig(process.env)
   const logger = createLogger(config.LOG_LEVEL)

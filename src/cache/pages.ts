@@ -72,7 +72,7 @@ export const createTieredPages = (options: MemoryOptions & { store: PageStore })
 /** Timers purge what has expired: waiting for the next look-up would keep erased text for ever. */
 const createMemory = ({ maxBytes, lifetimeMs = LIFETIME_MS }: MemoryOptions) =>
   new LRUCache<string, Page>({
-    maxSize: maxBytes,
+    maxSize: Math.max(maxBytes, 1),
     sizeCalculation: ({ etag, bytes }, key) =>
       bytes.length + 2 * (etag.length + key.length) + ENTRY_OVERHEAD_BYTES,
     ttl: lifetimeMs,

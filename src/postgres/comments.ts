@@ -80,16 +80,13 @@ export const findParent = (tx: Tx, at: { siteId: number; threadId: number; id: n
     .where('status', '=', 'approved')
     .executeTakeFirst()
 
-/**
- * Gives one comment another status; nothing else follows from it here.
- * @returns false when it no longer had the status `from`
- */
+/** Gives one comment another status; nothing else follows from it here. Throws if it has moved on. */
 export const moveComment = async (
   tx: Tx,
   at: { siteId: number; threadId: number; id: number },
   move: { from: Status; to: Status },
-): Promise<boolean> => {
-  const moved = await tx
+): Promise<void> => {
+  await tx
     .updateTable('comments')
     .set({
       status: move.to,
@@ -100,8 +97,7 @@ export const moveComment = async (
     .where('id', '=', at.id)
     .where('status', '=', move.from)
     .returning('id')
-    .execute()
-  return moved.length === 1
+    .executeTakeFirstOrThrow()
 }
 
 /**

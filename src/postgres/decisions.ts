@@ -1,4 +1,5 @@
 import { sql } from 'kysely'
+import type { CommentKey } from '../domain/public-id.ts'
 import type { Reason, Status } from '../domain/status.ts'
 import type { Db, Tx } from './connection/db.ts'
 
@@ -51,16 +52,16 @@ export const listDecisions = async (
   db: Db,
   request: {
     siteId: number
-    commentId?: number | undefined
+    on?: CommentKey | undefined
     beforeId: number | null
     limit: number
   },
 ): Promise<Decision[]> => {
-  const { siteId, commentId, beforeId, limit } = request
+  const { siteId, on, beforeId, limit } = request
   const { rows } = await sql<Decision>`
     select ${columns} from decisions
     where site_id = ${siteId}
-      ${commentId === undefined ? sql`` : sql`and comment_id = ${commentId}`}
+      ${on ? sql`and thread_id = ${on.threadId} and comment_id = ${on.id}` : sql``}
       ${beforeId === null ? sql`` : sql`and id < ${beforeId}`}
     order by id desc limit ${limit + 1}`.execute(db)
   return rows

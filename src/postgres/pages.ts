@@ -41,8 +41,7 @@ export const findTreePage = async (db: Db, request: TreeRequest): Promise<PageRo
   return toPage((await statement.execute(db)).rows)
 }
 
-/** Exported for the test that looks at its plan. */
-export const treeStatement = (request: TreeRequest): RawBuilder<PageRow> => {
+const treeStatement = (request: TreeRequest): RawBuilder<PageRow> => {
   const { siteId, sort, limit, depth, replies, focusId } = request
   const order = ORDERS[sort]
   const parentId = 'commentId' in request.parent ? request.parent.commentId : 0

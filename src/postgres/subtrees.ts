@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import type { Status } from '../domain/status.ts'
+import { isVisible, type Status } from '../domain/status.ts'
 import { descendantsOf, type Member, type Tally, tally } from '../domain/subtree.ts'
 import type { Tx } from './connection/db.ts'
 
@@ -45,12 +45,11 @@ const moveAll = async (
   { siteId, threadId, to }: SubtreeMove,
   ids: readonly number[],
 ): Promise<void> => {
-  const isPublished = to === 'approved'
   await tx
     .updateTable('comments')
     .set({
       status: to,
-      ...(isPublished && { publishedAt: sql<Date>`coalesce(published_at, clock_timestamp())` }),
+      ...(isVisible(to) && { publishedAt: sql<Date>`coalesce(published_at, clock_timestamp())` }),
     })
     .where('siteId', '=', siteId)
     .where('threadId', '=', threadId)

@@ -179,3 +179,16 @@ t.test('a redis that is frozen or killed changes no answer', { skip: skipOwn }, 
     t.equal(await pages.page(name, mustNotBuild), page)
   }
 })
+
+t.test('a budget of nothing keeps nothing, and answers', async (t) => {
+  const pages = createMemoryPages({ maxBytes: 0 })
+  let builds = 0
+  const build = async () => {
+    builds += 1
+    return { version: 1, page: { etag: '"e"', next: null, bytes: Buffer.from('text') } }
+  }
+  const name = { site: 1, thread: 1, version: 1, variant: 'v' }
+  await pages.page(name, build)
+  t.equal((await pages.page(name, build)).bytes.toString(), 'text')
+  t.equal(builds, 2)
+})

@@ -82,3 +82,15 @@ t.test('who waits for a site that is forgotten meanwhile gets it all the same', 
   resolve(undefined)
   t.equal(await waiting, undefined)
 })
+
+t.test('the decisions on a comment are found by its whole id', async (t) => {
+  const { get, post, decide, adminKey } = await openWorld(t)
+  const { id } = await post('a', 'text')
+  await decide(id, 'approved', 'spam')
+  const list = async (comment: string) =>
+    (await get(`/moderation/decisions?comment_id=${comment}`, { token: adminKey })).body.items
+      .length
+  t.equal(await list(id), 1)
+  t.equal(await list(id.replace(/^c[^-]+/, 'c9')), 0, 'not by half of it')
+  t.equal(await list('nothing'), 0)
+})

@@ -13,11 +13,7 @@ export const addErrors = (app: FastifyInstance): void => {
 }
 
 /** Also for what the framework refuses before any hook has run, as with a malformed address. */
-export const sendError = (
-  error: unknown,
-  request: FastifyRequest,
-  reply: FastifyReply,
-): FastifyReply => {
+const sendError = (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
   const refusal = toRefusal(error)
   if (!refusal) {
     request.log.error({ err: error, operation: request.routeOptions.config?.operation }, 'failed')

@@ -21,7 +21,7 @@ export const createMetrics = (figures: Figures): Metrics => {
   collectDefaultMetrics({ register: registry })
   const duration = new Histogram({
     name: 'afterword_request_duration_seconds',
-    help: 'Time from the first byte of a request to the last of its answer.',
+    help: 'Time from the headers of a request to the last byte of its answer.',
     labelNames: ['operation', 'status'],
     buckets: BUCKETS_SECONDS,
     registers: [registry],

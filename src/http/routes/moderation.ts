@@ -122,6 +122,9 @@ const UPDATE_THREAD = op.operation({
   once: true,
 })
 
+/** An id that no comment has finds nothing, whatever it looks like. */
+const NO_COMMENT = { threadId: 0, id: 0 }
+
 export const addModerationRoutes = (app: Router, { world, keys }: Http): void => {
   app.get('/sites/:site/moderation/comments', LIST_QUEUE, async (request, reply) => {
     assertScope(request.caller, 'moderate')
@@ -175,9 +178,9 @@ export const addModerationRoutes = (app: Router, { world, keys }: Http): void =>
     const { comment_id: comment, limit, cursor } = request.query
     const siteId = request.site.id
     const binding = ['decisions', siteId, comment]
-    const commentId = comment === undefined ? undefined : (readCommentId(comment)?.id ?? 0)
+    const on = comment === undefined ? undefined : (readCommentId(comment) ?? NO_COMMENT)
     const beforeId = readId(binding, cursor)
-    const { items, nextId } = await listDecisions(world, { siteId, commentId, beforeId, limit })
+    const { items, nextId } = await listDecisions(world, { siteId, on, beforeId, limit })
     return sendPrivately(reply, {
       items: items.map(presentDecision),
       next_cursor: writeId(binding, nextId),

@@ -19,13 +19,12 @@ const ON_WRITES: readonly RefusalCode[] = [
   'origin_refused',
   'body_too_large',
   'unsupported_media_type',
-  'idempotency_in_flight',
-  'idempotency_key_reused',
 ]
+const ON_ONCE: readonly RefusalCode[] = ['idempotency_in_flight', 'idempotency_key_reused']
 
 type Operation<Params extends TSchema, Query extends TSchema, Body extends TSchema> = {
   readonly id: string
-  readonly tag: 'reading' | 'writing' | 'moderating' | 'running'
+  readonly tag: 'reading' | 'writing' | 'moderating'
   readonly summary: string
   readonly description: string
   readonly params: Params
@@ -34,12 +33,11 @@ type Operation<Params extends TSchema, Query extends TSchema, Body extends TSche
   readonly answers: Record<number, TSchema>
   /** Beyond those that every operation has. */
   readonly refusals?: readonly RefusalCode[]
-  /** Whether a credential is needed, taken, or means nothing. */
+  /** Whether a credential is needed, or taken where it is sent. */
   readonly credential: 'needed' | 'taken'
   readonly limit: LimitKind
   /** Whether an Idempotency-Key is honoured. */
   readonly once?: boolean
-  readonly headers?: TSchema
 }
 
 export const NO_QUERY = object({})
@@ -66,8 +64,14 @@ export const operation = <P extends TSchema, Q extends TSchema, B extends TSchem
   } = op
   const needed = credential === 'needed' ? (['login_required'] as const) : []
   const isWrite = op.limit !== 'read'
-  const codes = [...ALWAYS, ...(isWrite ? ON_WRITES : []), ...needed, ...refusals]
-  const headers = op.once ? withIdempotencyKey : op.headers
+  const codes = [
+    ...ALWAYS,
+    ...(isWrite ? ON_WRITES : []),
+    ...(op.once ? ON_ONCE : []),
+    ...needed,
+    ...refusals,
+  ]
+  const headers = op.once ? withIdempotencyKey : undefined
   return {
     config: { operation: id, limit: op.limit },
     schema: {

@@ -15,9 +15,8 @@ const CREATE_TABLE = `
 /**
  * Applies what `migrations/` holds and the database lacks, in order of name, each file in its own
  * transaction, unless its first line is `-- without a transaction`: such a file holds one statement
- * that may be repeated. Of several servers that migrate at once one applies and the others wait. A database
- * that has migrations which this version does not know was migrated by a newer one, and is left as
- * it is: old code runs on a new schema during a deploy.
+ * that may be repeated. Of several servers that migrate at once one applies and the others wait.
+ * Those that only a newer version knows are ignored: old code runs on a new schema during a deploy.
  * @returns the names of the files that were applied
  */
 export const migrate = async (options: { url: string; folder?: string }): Promise<string[]> => {

@@ -34,13 +34,17 @@ export const asking = async <T>(query: Promise<T>): Promise<T> => {
 /**
  * Holds the thread until the transaction ends. Writers that can only add share it; whoever hides
  * something or takes a subtree has it alone from the start, because an upgrade deadlocks. It is a
- * statement of its own: what is visible must be read by a later one, in a newer snapshot.
+ * statement of its own: what is visible must be read by a later one, in a newer snapshot. Another
+ * site's thread is not held: the statement that reads it will not find it.
  */
 export const lockThread = async (
   tx: Tx,
-  threadId: number,
+  at: { siteId: number; threadId: number },
   mode: 'shared' | 'alone',
 ): Promise<void> => {
   const lock = sql.ref(mode === 'shared' ? 'pg_advisory_xact_lock_shared' : 'pg_advisory_xact_lock')
-  await sql`select ${lock}(${threadId}::bigint)`.execute(tx)
+  await sql`
+    select ${lock}(id) from threads where site_id = ${at.siteId} and id = ${at.threadId}`.execute(
+    tx,
+  )
 }

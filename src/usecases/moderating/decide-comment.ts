@@ -42,7 +42,7 @@ export const decideComment = async <Answer>(
 
 const decide = async (tx: Tx, request: DecideRequest): Promise<Decided> => {
   const { site, moderator, comment: key, from, to, reason, note, replies } = request
-  await lockThread(tx, key.threadId, 'alone')
+  await lockThread(tx, { siteId: site.id, threadId: key.threadId }, 'alone')
   const comment = await findCommentForWrite(tx, { siteId: site.id, ...key })
   if (!comment) throw new Refusal('not_found')
   if (comment.status !== from) throw new Refusal('decision_conflict')

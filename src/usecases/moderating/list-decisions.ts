@@ -1,3 +1,4 @@
+import type { CommentKey } from '../../domain/public-id.ts'
 import { asking } from '../../postgres/connection/transaction.ts'
 import { type Decision, listDecisions as findDecisions } from '../../postgres/decisions.ts'
 import type { World } from '../world.ts'
@@ -6,7 +7,7 @@ export type { Decision } from '../../postgres/decisions.ts'
 
 type Request = {
   siteId: number
-  commentId: number | undefined
+  on: CommentKey | undefined
   beforeId: number | null
   limit: number
 }

@@ -20,6 +20,6 @@ export const updateThread = <Answer>(
 ): Promise<Answer> =>
   answerOnce(world, claim, async (tx) => {
     const id = await ensureThread(tx, site.id, articleId)
-    await lockThread(tx, id, 'alone')
+    await lockThread(tx, { siteId: site.id, threadId: id }, 'alone')
     return present(await changeThread(tx, site.id, id, change))
   })

@@ -7,7 +7,7 @@ import {
 } from '../../postgres/recent.ts'
 import type { World } from '../world.ts'
 
-export type { RecentComment, RecentRequest } from '../../postgres/recent.ts'
+export type { RecentComment } from '../../postgres/recent.ts'
 export type RecentPage = {
   readonly items: readonly RecentComment[]
   readonly next: Position | null

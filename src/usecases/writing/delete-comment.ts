@@ -32,7 +32,7 @@ export const deleteComment = <Answer>(
   if (request.caller.kind === 'nobody') throw new Refusal('login_required')
   return answerOnce(world, request.claim, async (tx) => {
     const { site, caller, comment: key } = request
-    await lockThread(tx, key.threadId, 'alone')
+    await lockThread(tx, { siteId: site.id, threadId: key.threadId }, 'alone')
     const thread = await findThreadForWrite(tx, site.id, key.threadId)
     const comment = await findCommentForWrite(tx, { siteId: site.id, ...key })
     if (!thread || !comment) throw new Refusal('not_found')

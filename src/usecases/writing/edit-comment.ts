@@ -42,7 +42,7 @@ export const editComment = <Answer>(
   const bodyHtml = renderMarkdown(request.body)
   return answerOnce(world, request.claim, async (tx) => {
     const { site, comment: key } = request
-    await lockThread(tx, key.threadId, 'alone')
+    await lockThread(tx, { siteId: site.id, threadId: key.threadId }, 'alone')
     const thread = await findThreadForWrite(tx, site.id, key.threadId)
     const comment = await findCommentForWrite(tx, { siteId: site.id, ...key })
     if (!thread || !comment) throw new Refusal('not_found')

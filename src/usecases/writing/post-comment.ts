@@ -58,7 +58,7 @@ export const postComment = <Answer>(
   return answerOnce(world, request.claim, async (tx) => {
     const { author, newGuestId } = await resolveAuthor(tx, request)
     const threadId = await ensureThread(tx, request.site.id, request.articleId)
-    await lockThread(tx, threadId, 'shared')
+    await lockThread(tx, { siteId: request.site.id, threadId }, 'shared')
     const thread = (await findThreadForWrite(tx, request.site.id, threadId))!
     const comment = await insert(tx, request, { thread, author, bodyHtml })
     const isHeld = comment.status === 'pending'
