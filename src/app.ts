@@ -9,9 +9,9 @@ import { createMetrics, type Figures } from './http/edge/metrics.ts'
 import { addStrictness, MAX_URL_LENGTH } from './http/edge/strictness.ts'
 import { addCommentRoutes } from './http/routes/comments.ts'
 import { addModerationRoutes } from './http/routes/moderation.ts'
-import { addOperationRoutes, type HealthReport } from './http/routes/operations.ts'
 import { addDescription, addReference } from './http/routes/reference.ts'
 import type { Router } from './http/routes/router.ts'
+import { addRunningRoutes, type HealthReport } from './http/routes/running.ts'
 import { addSiteListRoutes } from './http/routes/site-lists.ts'
 import { addSiteRoutes } from './http/routes/sites.ts'
 import { addThreadRoutes } from './http/routes/threads.ts'
@@ -47,7 +47,7 @@ export const buildApp = async (options: AppOptions): Promise<FastifyInstance> =>
   addRequestRecords(app, metrics)
   await addDescription(app, options.version)
   for (const schema of NAMED) app.addSchema(schema)
-  addOperationRoutes(app, { readiness: options.readiness, metrics })
+  addRunningRoutes(app, { readiness: options.readiness, metrics })
   await addReference(app)
   await app.register(async (v1) => addSiteScope(v1 as unknown as Router, options), {
     prefix: '/v1',

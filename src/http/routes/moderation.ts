@@ -14,12 +14,7 @@ import { readClaim } from '../edge/idempotency.ts'
 import { type Binding, readCursor, writeCursor } from '../wire/cursors.ts'
 import { readThreadFields } from '../wire/fields.ts'
 import * as op from '../wire/operation.ts'
-import {
-  presentDecision,
-  presentForModeration,
-  presentThread,
-  presentTimeOrNull,
-} from '../wire/present.ts'
+import { presentDecision, presentForModeration, presentModeratedThread } from '../wire/present.ts'
 import { object, oneOf, ref } from '../wire/schemas/building.ts'
 import {
   Decision,
@@ -204,11 +199,7 @@ export const addModerationRoutes = (app: Router, { world, keys }: Http): void =>
       (thread) => ({
         status: 200,
         headers: threadVersion(thread.version),
-        body: {
-          ...presentThread(thread),
-          closes_at: presentTimeOrNull(thread.closesAt),
-          moderation: thread.moderation ?? ('site' as const),
-        },
+        body: presentModeratedThread(thread),
       }),
     )
     return sendWrite(reply, answer)

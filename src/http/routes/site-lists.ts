@@ -1,7 +1,7 @@
 import { Type } from 'typebox'
 import { readAuthorId } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
-import { SORTS } from '../../domain/sort.ts'
+import { ARTICLE_SORTS } from '../../domain/sort.ts'
 import { countComments } from '../../usecases/reading/count-comments.ts'
 import { listArticles } from '../../usecases/reading/list-articles.ts'
 import { listAuthorComments } from '../../usecases/reading/list-author-comments.ts'
@@ -10,7 +10,13 @@ import { sendPage, sendPrivately, toHashedPage } from '../edge/answers.ts'
 import type { Http } from '../edge/context.ts'
 import { readCursor, writeCursor } from '../wire/cursors.ts'
 import * as op from '../wire/operation.ts'
-import { presentAuthor, presentRecent, presentThread, presentTimeOrNull } from '../wire/present.ts'
+import {
+  presentAuthor,
+  presentCounts,
+  presentRecent,
+  presentSiteConfig,
+  presentThread,
+} from '../wire/present.ts'
 import { object, oneOf, ref } from '../wire/schemas/building.ts'
 import { AuthorPage, RecentPage } from '../wire/schemas/comments.ts'
 import { SiteConfig } from '../wire/schemas/sites.ts'
@@ -18,7 +24,6 @@ import { ArticleIds, ArticlesPage, Counts } from '../wire/schemas/threads.ts'
 import type { Router } from './router.ts'
 
 const COUNTS_BODY_BYTES = 1_048_576
-const ARTICLE_SORTS = ['active', 'most', 'newest'] as const
 
 const reading = { tag: 'reading', body: op.NO_BODY, credential: 'taken', limit: 'read' } as const
 
@@ -190,35 +195,7 @@ export const addSiteListRoutes = (app: Router, { world, keys }: Http): void => {
   })
 
   app.get('/sites/:site/config', GET_SITE_CONFIG, async (request, reply) => {
-    const { slug, name, moderation, posting, loginUrl, editWindowSeconds, maxDepth } = request.site
-    const config = {
-      site: slug,
-      name,
-      moderation,
-      who_may_post: posting,
-      login_url: loginUrl,
-      edit_window_seconds: editWindowSeconds,
-      max_depth: maxDepth,
-      max_body_length: 10_000,
-      max_name_length: 80,
-      sorts: SORTS,
-      default_sort: SORTS[0],
-    }
+    const config = presentSiteConfig(request.site)
     return sendPage(request, reply, toHashedPage(null, config))
   })
-}
-
-type Counted = Awaited<ReturnType<typeof countComments>>[number]
-
-/** Without a prototype: an article may be called `__proto__`. */
-const presentCounts = (counts: readonly Counted[]): object => {
-  const body = Object.create(null)
-  for (const { articleId, commentCount, rootCount, lastCommentAt } of counts) {
-    body[articleId] = {
-      comment_count: commentCount,
-      root_count: rootCount,
-      last_comment_at: presentTimeOrNull(lastCommentAt),
-    }
-  }
-  return body
 }
