@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import type { FastifyInstance, InjectOptions } from 'fastify'
 import { buildApp } from '../src/app.ts'
 import { createLocalCounters } from '../src/cache/counters.ts'
@@ -79,8 +79,7 @@ export const openWorld = async (t: Teardown, options: WorldOptions = {}): Promis
 
 const makeKey = async (db: Db, scope: Scope, siteId: number | null = null): Promise<string> => {
   const key = randomBytes(24).toString('base64url')
-  const hash = createHash('sha256').update(key).digest()
-  await insertKey(db, { name: `test ${scope}`, scope, siteId, hash })
+  await insertKey(db, { name: `test ${scope}`, scope, siteId, key })
   return key
 }
 

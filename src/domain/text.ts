@@ -1,9 +1,9 @@
 /** `problem` completes a sentence whose subject is the field: 'must be …'. */
 export type Checked<T> = { ok: true; value: T } | { ok: false; problem: string }
 
-const MAX_BODY_CODE_POINTS = 10_000
+export const MAX_BODY_CODE_POINTS = 10_000
 /** 80 code points are never more than 320 bytes of UTF-8. */
-const MAX_NAME_CODE_POINTS = 80
+export const MAX_NAME_CODE_POINTS = 80
 const MAX_TITLE_CODE_POINTS = 500
 const MAX_URL_BYTES = 2_048
 const MAX_EMAIL_BYTES = 254

@@ -1,6 +1,6 @@
 import { type RawBuilder, sql } from 'kysely'
 import type { Comment, Thread } from '../domain/comment.ts'
-import type { Position } from '../domain/sort.ts'
+import type { ArticleSort, Position } from '../domain/sort.ts'
 import type { Db } from './connection/db.ts'
 import {
   authorColumns,
@@ -95,9 +95,6 @@ export const listCounts = async (
   )
   return rows
 }
-
-export const ARTICLE_SORTS = ['active', 'most', 'newest'] as const
-export type ArticleSort = (typeof ARTICLE_SORTS)[number]
 
 export type ListedArticle = Thread & { readonly key: number }
 

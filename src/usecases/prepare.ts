@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import type { Db } from '../postgres/connection/db.ts'
 import { ensureAdminKey, insertFirstKey } from '../postgres/keys.ts'
 import { ensureSecret } from '../postgres/secrets.ts'
@@ -21,12 +21,11 @@ export const prepare = async (
     ? Buffer.from(given.secret)
     : await ensureSecret(db, 'service', randomBytes(SECRET_BYTES))
   if (given.adminKey) {
-    await ensureAdminKey(db, 'AFTERWORD_ADMIN_KEY', hashKey(given.adminKey))
+    await ensureAdminKey(db, 'AFTERWORD_ADMIN_KEY', given.adminKey)
     return { secret, madeKey: undefined }
   }
   const made = randomBytes(KEY_BYTES).toString('base64url')
-  const isFirst = await insertFirstKey(db, { name: 'first', scope: 'admin', hash: hashKey(made) })
+  const first = { name: 'first', scope: 'admin', siteId: null, key: made } as const
+  const isFirst = await insertFirstKey(db, first)
   return { secret, madeKey: isFirst ? made : undefined }
 }
-
-const hashKey = (key: string): Buffer => createHash('sha256').update(key).digest()

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import type { FastifyRequest } from 'fastify'
 import type { Caller } from '../../domain/caller.ts'
 import { Refusal } from '../../domain/refusal.ts'
@@ -7,8 +6,6 @@ import { readGuestToken } from '../wire/guest-tokens.ts'
 import { type Http, NOBODY } from './context.ts'
 
 const KEY = /^[A-Za-z0-9_-]{32,200}$/
-
-export const hashKey = (key: string): Buffer => createHash('sha256').update(key).digest()
 
 const tokenOf = (authorization = ''): string => /^Bearer +([!-~]+)$/i.exec(authorization)?.[1] ?? ''
 
@@ -26,7 +23,7 @@ export const identify = async ({ world, keys }: Http, request: FastifyRequest): 
   const token = tokenOf(authorization)
   const guestId = readGuestToken(keys().guests, request.site.id, token)
   if (guestId !== undefined) return { kind: 'guest', authorId: guestId }
-  const key = KEY.test(token) ? await findKey(world, hashKey(token)) : undefined
+  const key = KEY.test(token) ? await findKey(world, token) : undefined
   if (!key) throw new Refusal('invalid_token')
   if (key.siteId !== null && key.siteId !== request.site.id) throw new Refusal('forbidden')
   return key

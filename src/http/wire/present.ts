@@ -2,10 +2,14 @@ import type { Author, Comment, Thread } from '../../domain/comment.ts'
 import { excerpt } from '../../domain/excerpt.ts'
 import { authorId, commentId, decisionId } from '../../domain/public-id.ts'
 import type { Site } from '../../domain/site.ts'
+import { SORTS } from '../../domain/sort.ts'
 import { isVisible } from '../../domain/status.ts'
+import { MAX_BODY_CODE_POINTS, MAX_NAME_CODE_POINTS } from '../../domain/text.ts'
 import type { Branch, Continuation } from '../../domain/tree.ts'
 import type { Decision } from '../../usecases/moderating/list-decisions.ts'
 import type { ModeratedComment } from '../../usecases/moderating/list-queue.ts'
+import type { ModeratedThread } from '../../usecases/moderating/update-thread.ts'
+import type { Counts } from '../../usecases/reading/count-comments.ts'
 import type { RecentComment } from '../../usecases/reading/list-recent.ts'
 
 /** Everything that goes out is built here, field by field: what is not named does not leave. */
@@ -149,5 +153,39 @@ export const presentSite = (site: Site) => ({
   created_at: presentTime(site.createdAt),
 })
 
+/** What a widget needs before it draws. */
+export const presentSiteConfig = (site: Site) => ({
+  site: site.slug,
+  name: site.name,
+  moderation: site.moderation,
+  who_may_post: site.posting,
+  login_url: site.loginUrl,
+  edit_window_seconds: site.editWindowSeconds,
+  max_depth: site.maxDepth,
+  max_body_length: MAX_BODY_CODE_POINTS,
+  max_name_length: MAX_NAME_CODE_POINTS,
+  sorts: SORTS,
+  default_sort: SORTS[0],
+})
+
+export const presentModeratedThread = (thread: ModeratedThread) => ({
+  ...presentThread(thread),
+  closes_at: presentTimeOrNull(thread.closesAt),
+  moderation: thread.moderation ?? ('site' as const),
+})
+
+/** By article id; without a prototype, because an article may be called `__proto__`. */
+export const presentCounts = (counts: readonly Counts[]): object => {
+  const body = Object.create(null)
+  for (const { articleId, commentCount, rootCount, lastCommentAt } of counts) {
+    body[articleId] = {
+      comment_count: commentCount,
+      root_count: rootCount,
+      last_comment_at: presentTimeOrNull(lastCommentAt),
+    }
+  }
+  return body
+}
+
 const presentTime = (time: Date): string => time.toISOString()
-export const presentTimeOrNull = (time: Date | null): string | null => time && presentTime(time)
+const presentTimeOrNull = (time: Date | null): string | null => time && presentTime(time)

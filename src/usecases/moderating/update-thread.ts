@@ -12,6 +12,8 @@ import type { World } from '../world.ts'
 
 type Request = { site: Site; articleId: string; change: ThreadChange; claim: Claim | undefined }
 
+export type { ModeratedThread } from '../../postgres/threads.ts'
+
 /** Changes a thread's state or settings; an absent thread comes into being. */
 export const updateThread = <Answer>(
   world: World,

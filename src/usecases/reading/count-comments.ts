@@ -3,6 +3,8 @@ import { asking } from '../../postgres/connection/transaction.ts'
 import { type Counts, listCounts } from '../../postgres/recent.ts'
 import type { World } from '../world.ts'
 
+export type { Counts } from '../../postgres/recent.ts'
+
 /** Counts per article, in the order asked for, zeros included. */
 export const countComments = async (
   world: World,

@@ -1,11 +1,7 @@
 import type { Site } from '../../domain/site.ts'
-import type { Position } from '../../domain/sort.ts'
+import type { ArticleSort, Position } from '../../domain/sort.ts'
 import { asking } from '../../postgres/connection/transaction.ts'
-import {
-  type ArticleSort,
-  listArticles as findArticles,
-  type ListedArticle,
-} from '../../postgres/recent.ts'
+import { listArticles as findArticles, type ListedArticle } from '../../postgres/recent.ts'
 import type { World } from '../world.ts'
 
 type Request = { site: Site; sort: ArticleSort; after: Position | null; limit: number }

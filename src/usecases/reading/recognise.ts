@@ -13,6 +13,6 @@ export const findSite = (
 ): Promise<Site | undefined> =>
   asking(freshness === 'fresh' ? lookUpSite(world.db, slug) : world.sites.find(slug))
 
-/** Whose key has this SHA-256; undefined when it is unknown, expired or revoked. */
-export const findKey = (world: World, hash: Buffer): Promise<KeyHolder | undefined> =>
-  asking(lookUpKey(world.db, hash))
+/** Whose key this is; undefined when it is unknown, expired or revoked. */
+export const findKey = (world: World, key: string): Promise<KeyHolder | undefined> =>
+  asking(lookUpKey(world.db, key))
