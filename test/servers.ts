@@ -20,14 +20,6 @@ export const createDatabase = async (t: Teardown): Promise<{ url: string }> => {
   return { url: urlOf(testDatabaseUrl(), name) }
 }
 
-/** The Redis of this test run, if there is one: shared, so name your keys. */
-export const testRedisUrl = (): string | undefined => process.env.TEST_REDIS_URL || undefined
-
-/** The options of a test that needs Redis: `t.test('…', skipWithoutRedis, async (t) => …)`. */
-export const skipWithoutRedis: { skip?: string } = testRedisUrl()
-  ? {}
-  : { skip: 'no Redis: set TEST_REDIS_URL, or put redis-server on the PATH' }
-
 /** One statement on a session of its own. */
 export const runOnServer = async (url: string, statement: string): Promise<void> => {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 10_000 })
