@@ -9,6 +9,7 @@ import { createMetrics, type Figures } from './http/edge/metrics.ts'
 import { addStrictness, MAX_URL_LENGTH } from './http/edge/strictness.ts'
 import { addCommentRoutes } from './http/routes/comments.ts'
 import { addModerationRoutes } from './http/routes/moderation.ts'
+import { addPostingRoutes } from './http/routes/posting.ts'
 import { addDescription, addReference } from './http/routes/reference.ts'
 import type { Router } from './http/routes/router.ts'
 import { addRunningRoutes, type HealthReport } from './http/routes/running.ts'
@@ -105,6 +106,7 @@ const addRequestRecords = (
 const addSiteScope = async (v1: Router, options: AppOptions): Promise<void> => {
   await addGate(v1 as unknown as FastifyInstance, options, options)
   addThreadRoutes(v1, options)
+  addPostingRoutes(v1, options)
   addCommentRoutes(v1, options)
   addSiteListRoutes(v1, options)
   addModerationRoutes(v1, options)

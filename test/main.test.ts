@@ -15,8 +15,9 @@ const postTo = (url: string, body: string): Promise<Response> =>
   })
 
 const bodiesOf = async (url: string): Promise<string[]> => {
-  const { items } = (await (await fetch(`${url}${ARTICLE}?sort=oldest`)).json()) as any
-  return items.map((comment: { body: string }) => comment.body)
+  const answer = await fetch(`${url}${ARTICLE}?sort=oldest`)
+  const { items } = (await answer.json()) as { items: { body: string }[] }
+  return items.map(({ body }) => body)
 }
 
 t.test('a first start makes one admin key, and tells it once and not to the log', async (t) => {

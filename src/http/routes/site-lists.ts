@@ -10,16 +10,9 @@ import { sendPage, sendPrivately, toHashedPage } from '../edge/answers.ts'
 import type { Http } from '../edge/context.ts'
 import { readCursor, writeCursor } from '../wire/cursors.ts'
 import * as op from '../wire/operation.ts'
-import {
-  presentAuthor,
-  presentCounts,
-  presentRecent,
-  presentSiteConfig,
-  presentThread,
-} from '../wire/present.ts'
+import { presentAuthor, presentCounts, presentRecent, presentThread } from '../wire/present.ts'
 import { object, oneOf, ref } from '../wire/schemas/building.ts'
 import { AuthorPage, RecentPage } from '../wire/schemas/comments.ts'
-import { SiteConfig } from '../wire/schemas/sites.ts'
 import { ArticleIds, ArticlesPage, Counts } from '../wire/schemas/threads.ts'
 import type { Router } from './router.ts'
 
@@ -116,16 +109,6 @@ const LIST_AUTHOR_COMMENTS = op.operation({
   refusals: ['invalid_cursor'],
 })
 
-const GET_SITE_CONFIG = op.operation({
-  ...reading,
-  id: 'getSiteConfig',
-  summary: 'What a widget needs before it draws',
-  description: 'Limits, edit window, who may post, sorts and depth.',
-  params: object(op.siteParams),
-  query: op.NO_QUERY,
-  answers: { 200: ref(SiteConfig) },
-})
-
 export const addSiteListRoutes = (app: Router, { world, keys }: Http): void => {
   app.get('/sites/:site/comments', LIST_RECENT, async (request, reply) => {
     const {
@@ -192,10 +175,5 @@ export const addSiteListRoutes = (app: Router, { world, keys }: Http): void => {
     const items = found.items.map((comment) => presentRecent(comment, undefined))
     const body = { author: presentAuthor(found.author), items, next_cursor: next }
     return sendPage(request, reply, toHashedPage(next, body))
-  })
-
-  app.get('/sites/:site/config', GET_SITE_CONFIG, async (request, reply) => {
-    const config = presentSiteConfig(request.site)
-    return sendPage(request, reply, toHashedPage(null, config))
   })
 }

@@ -1,13 +1,13 @@
 import { assertScope } from '../../domain/caller.ts'
 import { updateSite } from '../../usecases/moderating/update-site.ts'
-import { sendPrivately, sendWrite } from '../edge/answers.ts'
+import { sendPage, sendPrivately, sendWrite, toHashedPage } from '../edge/answers.ts'
 import type { Http } from '../edge/context.ts'
 import { readClaim } from '../edge/idempotency.ts'
 import { readSiteFields } from '../wire/fields.ts'
 import * as op from '../wire/operation.ts'
-import { presentSite } from '../wire/present.ts'
+import { presentSite, presentSiteConfig } from '../wire/present.ts'
 import { object, ref } from '../wire/schemas/building.ts'
-import { Site, SiteChange } from '../wire/schemas/sites.ts'
+import { Site, SiteChange, SiteConfig } from '../wire/schemas/sites.ts'
 import type { Router } from './router.ts'
 
 const site = {
@@ -39,7 +39,25 @@ const UPDATE_SITE = op.operation({
   once: true,
 })
 
+const GET_SITE_CONFIG = op.operation({
+  tag: 'reading',
+  params: object(op.siteParams),
+  body: op.NO_BODY,
+  credential: 'taken',
+  limit: 'read',
+  id: 'getSiteConfig',
+  summary: 'What a widget needs before it draws',
+  description: 'Limits, edit window, who may post, sorts and depth.',
+  query: op.NO_QUERY,
+  answers: { 200: ref(SiteConfig) },
+})
+
 export const addSiteRoutes = (app: Router, { world }: Http): void => {
+  app.get('/sites/:site/config', GET_SITE_CONFIG, async (request, reply) => {
+    const config = presentSiteConfig(request.site)
+    return sendPage(request, reply, toHashedPage(null, config))
+  })
+
   app.get('/sites/:site', GET_SITE, async (request, reply) => {
     assertScope(request.caller, 'admin')
     return sendPrivately(reply, presentSite(request.site))

@@ -92,7 +92,7 @@ const openInChild = (t: Test, dataDir: string): { child: ChildProcess; line: Pro
   const script = `import { openEmbedded } from ${JSON.stringify(MODULE)}
     const embedded = await openEmbedded({ ...${options}, log: ${log} })
       .catch((error) => ({ url: error.message }))
-    console.log(embedded.url)
+    process.stdout.write(embedded.url + '\\n')
     process.on('SIGTERM', () => embedded.close?.())`
   const args = ['--input-type=module', '--eval', script]
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
