@@ -1,3 +1,4 @@
+import type { Instant } from './instant.ts'
 import type { Status } from './status.ts'
 
 export const ROLES = ['reader', 'contributor', 'moderator', 'owner'] as const
@@ -23,7 +24,7 @@ export type Thread = {
   readonly state: ThreadState
   readonly commentCount: number
   readonly rootCount: number
-  readonly lastCommentAt: Date | null
+  readonly lastCommentAt: Instant | null
   readonly version: number
 }
 
@@ -39,9 +40,9 @@ export type Comment = {
   readonly body: string
   readonly bodyHtml: string
   readonly revision: number
-  readonly createdAt: Date
-  readonly publishedAt: Date | null
-  readonly editedAt: Date | null
+  readonly createdAt: Instant
+  readonly publishedAt: Instant | null
+  readonly editedAt: Instant | null
   readonly score: number
   readonly upvotes: number
   readonly downvotes: number

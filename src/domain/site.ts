@@ -1,3 +1,5 @@
+import type { Instant } from './instant.ts'
+
 export type Moderation = 'post' | 'pre'
 
 /** A site and its settings. `version` changes with every change of them. */
@@ -13,7 +15,7 @@ export type Site = {
   readonly editWindowSeconds: number
   readonly maxDepth: number
   readonly version: number
-  readonly createdAt: Date
+  readonly createdAt: Instant
 }
 
 /** The opaque origin `null` is nobody's: any sandboxed page can send it. */

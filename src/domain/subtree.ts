@@ -1,13 +1,14 @@
+import type { Instant } from './instant.ts'
 import { isShown, type Status } from './status.ts'
 
 export type Member = {
   readonly id: number
   readonly parentId: number
   readonly status: Status
-  readonly createdAt: Date
+  readonly createdAt: Instant
 }
 
-export type Tally = { readonly replyCount: number; readonly activeAt: Date }
+export type Tally = { readonly replyCount: number; readonly activeAt: Instant }
 
 /** The comments below `topId`, in order of id. Parents have smaller ids than their replies. */
 export const descendantsOf = <T extends Member>(topId: number, members: readonly T[]): T[] => {

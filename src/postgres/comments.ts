@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { Comment } from '../domain/comment.ts'
+import type { Instant } from '../domain/instant.ts'
 import { isShown, isVisible, type Status } from '../domain/status.ts'
 import type { Db, Tx } from './connection/db.ts'
 import { authorColumns, type CommentRow, commentColumns, toComment } from './rows.ts'
@@ -21,14 +22,14 @@ export type NewComment = {
   readonly addressHash: Buffer | null
 }
 
-const now = sql<Date>`clock_timestamp()`
+const now = sql<Instant>`clock_timestamp()`
 
 /** Inserts the row alone; `countReply` and the thread's counts are the caller's next statements. */
 export const insertComment = async (
   tx: Tx,
   comment: NewComment,
-): Promise<{ id: number; createdAt: Date; publishedAt: Date | null }> => {
-  const { rows } = await sql<{ id: number; createdAt: Date; publishedAt: Date | null }>`
+): Promise<{ id: number; createdAt: Instant; publishedAt: Instant | null }> => {
+  const { rows } = await sql<{ id: number; createdAt: Instant; publishedAt: Instant | null }>`
     with moment as materialized (select clock_timestamp()::timestamptz(3) as now)
     insert into comments (site_id, thread_id, parent_id, depth, author_id, status, body, body_html,
       renderer, article_title, article_url, screening, network, address_hash,
@@ -48,7 +49,7 @@ export type CommentForWrite = Comment & {
   readonly articleTitle: string | null
   readonly articleUrl: string | null
   /** The database's time of reading. */
-  readonly readAt: Date
+  readonly readAt: Instant
 }
 
 /** Locks the row until the transaction ends. */
@@ -90,7 +91,7 @@ export const moveComment = async (
     .updateTable('comments')
     .set({
       status: move.to,
-      ...(isVisible(move.to) && { publishedAt: sql<Date>`coalesce(published_at, ${now})` }),
+      ...(isVisible(move.to) && { publishedAt: sql<Instant>`coalesce(published_at, ${now})` }),
     })
     .where('siteId', '=', at.siteId)
     .where('threadId', '=', at.threadId)
@@ -108,14 +109,14 @@ export const moveComment = async (
 export const countReply = async (
   tx: Tx,
   siteId: number,
-  child: { threadId: number; parentId: number; createdAt: Date },
+  child: { threadId: number; parentId: number; createdAt: Instant },
   by: 1 | -1,
 ): Promise<void> => {
   if (child.parentId === 0) return
   const activeAt =
     by === 1
-      ? sql<Date>`greatest(active_at, ${child.createdAt})`
-      : sql<Date>`greatest(created_at, (select max(r.created_at) from comments r
+      ? sql<Instant>`greatest(active_at, ${child.createdAt})`
+      : sql<Instant>`greatest(created_at, (select max(r.created_at) from comments r
           where r.site_id = ${siteId} and r.thread_id = ${child.threadId}
             and r.parent_id = ${child.parentId} and r.shown))`
   const parent = await tx
@@ -142,7 +143,7 @@ export const reviseComment = async (
     screening: string | undefined
     by: string
   },
-): Promise<{ revision: number; editedAt: Date }> => {
+): Promise<{ revision: number; editedAt: Instant }> => {
   const { threadId, id, revision, body, bodyHtml } = comment
   await tx
     .insertInto('commentRevisions')

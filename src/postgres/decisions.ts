@@ -1,4 +1,5 @@
 import { sql } from 'kysely'
+import type { Instant } from '../domain/instant.ts'
 import type { CommentKey } from '../domain/public-id.ts'
 import type { Reason, Status } from '../domain/status.ts'
 import type { Db, Tx } from './connection/db.ts'
@@ -14,7 +15,7 @@ export type Decision = {
   /** The decision on an ancestor that took this comment along. */
   readonly causedBy: number | null
   readonly by: string
-  readonly at: Date
+  readonly at: Instant
 }
 
 export type NewDecision = Omit<Decision, 'id' | 'at' | 'causedBy'> & { readonly siteId: number }

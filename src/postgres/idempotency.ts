@@ -1,4 +1,5 @@
 import { sql } from 'kysely'
+import type { Instant } from '../domain/instant.ts'
 import type { Db, Tx } from './connection/db.ts'
 
 /** One write under one Idempotency-Key; both are SHA-256 hashes. */
@@ -22,7 +23,7 @@ export const findAnswer = (tx: Tx, { siteId, claim }: Claim) =>
     .select(['bodyHash', 'answer'])
     .where('siteId', '=', siteId)
     .where('claim', '=', claim)
-    .where('createdAt', '>', sql<Date>`now() - interval '24 hours'`)
+    .where('createdAt', '>', sql<Instant>`now() - interval '24 hours'`)
     .executeTakeFirst()
 
 export const insertAnswer = async (

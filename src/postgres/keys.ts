@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { sql } from 'kysely'
 import type { KeyHolder, Scope } from '../domain/caller.ts'
+import type { Instant } from '../domain/instant.ts'
 import type { Db } from './connection/db.ts'
 
 /** An API key as its holder sends it. Only its SHA-256 is kept: the key is too random to guess. */
@@ -18,7 +19,7 @@ export const findKey = async (db: Db, key: string): Promise<KeyHolder | undefine
     .select(['id', 'scope', 'siteId'])
     .where('hash', '=', hashOf(key))
     .where('revokedAt', 'is', null)
-    .where((eb) => eb.or([eb('expiresAt', 'is', null), eb('expiresAt', '>', sql<Date>`now()`)]))
+    .where((eb) => eb.or([eb('expiresAt', 'is', null), eb('expiresAt', '>', sql<Instant>`now()`)]))
     .executeTakeFirst()
   return row && { kind: 'key', keyId: row.id, scope: row.scope, siteId: row.siteId }
 }

@@ -1,5 +1,6 @@
 import { type RawBuilder, sql } from 'kysely'
 import type { Thread } from '../domain/comment.ts'
+import { instantOf } from '../domain/instant.ts'
 import type { Position, Sort } from '../domain/sort.ts'
 import { PAGE_BUDGET, type Placed } from '../domain/tree.ts'
 import type { Db } from './connection/db.ts'
@@ -174,7 +175,7 @@ const ORDERS: Record<Sort, Order> = {
 }
 
 const past = (order: Order, [key, id]: Position): RawBuilder<unknown> => {
-  const value = order.isTime ? sql`${new Date(key)}::timestamptz` : sql`${key}`
+  const value = order.isTime ? sql`${instantOf(key)}::timestamptz` : sql`${key}`
   return sql`and (${order.column}, c.id) ${sql.raw(order.ascending ? '>' : '<')} (${value}, ${id})`
 }
 

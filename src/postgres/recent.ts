@@ -1,5 +1,6 @@
 import { type RawBuilder, sql } from 'kysely'
 import type { Comment, Thread } from '../domain/comment.ts'
+import { instantOf } from '../domain/instant.ts'
 import type { ArticleSort, Position } from '../domain/sort.ts'
 import type { Db } from './connection/db.ts'
 import {
@@ -69,7 +70,7 @@ const isWanted = ({ authorId, parent, after }: RecentRequest): RawBuilder<unknow
   const parts: RawBuilder<unknown>[] = [sql`c.status = 'approved'`, PARENTS[parent]]
   if (authorId !== undefined) parts.push(sql`c.author_id = ${authorId}`)
   if (after) {
-    parts.push(sql`(c.published_at, c.id) < (${new Date(after[0])}::timestamptz, ${after[1]})`)
+    parts.push(sql`(c.published_at, c.id) < (${instantOf(after[0])}::timestamptz, ${after[1]})`)
   }
   return sql.join(parts, sql` and `)
 }
@@ -118,7 +119,7 @@ const ARTICLE_ORDERS = {
     key: sql`(extract(epoch from t.last_comment_at) * 1000)::bigint`,
     by: sql`t.last_comment_at desc, t.id desc`,
     past: ([key, id]: Position) =>
-      sql`and (t.last_comment_at, t.id) < (${new Date(key)}::timestamptz, ${id})`,
+      sql`and (t.last_comment_at, t.id) < (${instantOf(key)}::timestamptz, ${id})`,
   },
   most: {
     key: sql`t.comment_count`,

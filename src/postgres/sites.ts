@@ -2,8 +2,23 @@ import { sql } from 'kysely'
 import type { Site } from '../domain/site.ts'
 import type { Db } from './connection/db.ts'
 
+/** Named, because a prepared `select *` fails on every connection once a migration adds a column. */
+const COLUMNS = [
+  'id',
+  'slug',
+  'name',
+  'origins',
+  'moderation',
+  'posting',
+  'loginUrl',
+  'editWindowSeconds',
+  'maxDepth',
+  'version',
+  'createdAt',
+] as const
+
 export const findSite = (db: Db, slug: string): Promise<Site | undefined> =>
-  db.selectFrom('sites').selectAll().where('slug', '=', slug).executeTakeFirst()
+  db.selectFrom('sites').select(COLUMNS).where('slug', '=', slug).executeTakeFirst()
 
 export const insertSiteOnce = async (
   db: Db,
@@ -27,5 +42,5 @@ export const updateSite = (db: Db, siteId: number, change: SiteChange): Promise<
     .updateTable('sites')
     .set({ ...change, version: sql`version + 1` })
     .where('id', '=', siteId)
-    .returningAll()
+    .returning(COLUMNS)
     .executeTakeFirstOrThrow()

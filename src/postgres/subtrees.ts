@@ -1,4 +1,5 @@
 import { sql } from 'kysely'
+import type { Instant } from '../domain/instant.ts'
 import { isVisible, type Status } from '../domain/status.ts'
 import { descendantsOf, type Member, type Tally, tally } from '../domain/subtree.ts'
 import type { Tx } from './connection/db.ts'
@@ -49,7 +50,9 @@ const moveAll = async (
     .updateTable('comments')
     .set({
       status: to,
-      ...(isVisible(to) && { publishedAt: sql<Date>`coalesce(published_at, clock_timestamp())` }),
+      ...(isVisible(to) && {
+        publishedAt: sql<Instant>`coalesce(published_at, clock_timestamp())`,
+      }),
     })
     .where('siteId', '=', siteId)
     .where('threadId', '=', threadId)
@@ -70,7 +73,7 @@ const writeTallies = async (
 ): Promise<void> => {
   const ids = batch.map(([id]) => id)
   const counts = batch.map(([, { replyCount }]) => replyCount)
-  const times = batch.map(([, { activeAt }]) => activeAt.toISOString())
+  const times = batch.map(([, { activeAt }]) => activeAt)
   await sql`
     update comments c set reply_count = n.reply_count, active_at = n.active_at
     from unnest(${ids}::bigint[], ${counts}::int[], ${times}::timestamptz[])

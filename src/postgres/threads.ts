@@ -1,5 +1,6 @@
 import { type RawBuilder, sql, type Updateable } from 'kysely'
 import type { Thread, ThreadState } from '../domain/comment.ts'
+import type { Instant } from '../domain/instant.ts'
 import type { Moderation } from '../domain/site.ts'
 import type { Db, Tx } from './connection/db.ts'
 import type { Tables } from './connection/tables.ts'
@@ -73,7 +74,7 @@ export const findThreadForWrite = async (
 export type Published = {
   readonly comments: number
   readonly roots: number
-  readonly newest: Date
+  readonly newest: Instant
   readonly title: string | null
   readonly url: string | null
 }
@@ -126,12 +127,12 @@ export type ThreadChange = {
   state?: ThreadState
   title?: string | null
   url?: string | null
-  closesAt?: Date | null
+  closesAt?: Instant | null
   moderation?: Moderation | null
 }
 
 /** A thread as its moderators see it. */
-export type ModeratedThread = Thread & { closesAt: Date | null; moderation: Moderation | null }
+export type ModeratedThread = Thread & { closesAt: Instant | null; moderation: Moderation | null }
 
 export const updateThread = async (
   tx: Tx,

@@ -579,6 +579,8 @@ t.test('updateThread', async (t) => {
       )
     }
     const outside = await changeThread('times', { closes_at: '9999-12-31T23:59:59-23:59' })
+    const noYear = await changeThread('times', { closes_at: '0000-12-31T23:59:59Z' })
+    t.equal(said(noYear), '400 invalid_request', 'Postgres has no year 0')
     t.equal(said(outside), '400 invalid_request')
   })
 

@@ -1,5 +1,12 @@
-import type { KyselyPlugin } from 'kysely'
-import { RawNode } from 'kysely'
+import {
+  type CompiledQuery,
+  DummyDriver,
+  Kysely,
+  PostgresAdapter,
+  PostgresIntrospector,
+  PostgresQueryCompiler,
+  sql,
+} from 'kysely'
 import pg from 'pg'
 import t, { type Test } from 'tap'
 import { SORTS, type Sort } from '../../src/domain/sort.ts'
@@ -105,17 +112,18 @@ const explain = async (db: Db, ask: (db: Db) => Promise<unknown>): Promise<Expla
   return runs.sort((a, b) => a.ms - b.ms)[0]!
 }
 
+/** As a connection of ours runs it that has run it before: prepared, with a plan for all values. */
 const explainOnce = async (db: Db, ask: (db: Db) => Promise<unknown>): Promise<Explained> => {
   let answer: any
-  const plugin: KyselyPlugin = {
-    transformQuery: ({ node }) =>
-      RawNode.create(['explain (analyze, buffers, format json) ', ''], [node]) as never,
-    transformResult: async ({ result }) => {
-      answer = Object.values(result.rows[0]!)[0]
-      return { ...result, rows: [] }
-    },
-  }
-  await ask(db.withPlugin(plugin))
+  await db.connection().execute(async (session) => {
+    const { text, values } = await textOf(ask)
+    await sql.raw(`prepare asked as ${text}`).execute(session)
+    const literals = values.map((value) => pg.escapeLiteral(String(value))).join(', ')
+    const execute = sql.raw(`explain (analyze, buffers, format json) execute asked (${literals})`)
+    const { rows } = await execute.execute(session)
+    answer = Object.values(rows[0]!)[0]
+    await sql`deallocate asked`.execute(session)
+  })
   const [{ Plan: plan, 'Execution Time': ms }] = answer
   const nodes = listNodes(plan)
   const scans = nodes.filter((node) => node['Relation Name'] === 'comments')
@@ -130,6 +138,19 @@ const explainOnce = async (db: Db, ask: (db: Db) => Promise<unknown>): Promise<E
     buffers: plan['Shared Hit Blocks'] + plan['Shared Read Blocks'],
     ms,
   }
+}
+
+/** What Kysely would have sent. */
+const textOf = async (ask: (db: Db) => Promise<unknown>) => {
+  const asked: CompiledQuery[] = []
+  const dialect = {
+    createDriver: () => new DummyDriver(),
+    createQueryCompiler: () => new PostgresQueryCompiler(),
+    createAdapter: () => new PostgresAdapter(),
+    createIntrospector: (db: Kysely<unknown>) => new PostgresIntrospector(db),
+  }
+  await ask(new Kysely({ dialect, log: ({ query }) => void asked.push(query) }))
+  return { text: asked[0]!.sql, values: asked[0]!.parameters }
 }
 
 const listNodes = (plan: Plan): Plan[] => [plan, ...(plan.Plans ?? []).flatMap(listNodes)]

@@ -1,3 +1,4 @@
+import { type Instant, instantOf } from '../../domain/instant.ts'
 import { type Faults, Refusal } from '../../domain/refusal.ts'
 import {
   type Checked,
@@ -79,14 +80,14 @@ export const readThreadFields = (change: ThreadFields) => {
   })
 }
 
-const FIRST_TIME = Date.parse('0000-01-01T00:00:00Z')
+const FIRST_TIME = Date.parse('0001-01-01T00:00:00Z')
 const LAST_TIME = Date.parse('9999-12-31T23:59:59.999Z')
 
 /** RFC 3339 also has leap seconds, and its offsets lead out of its own four-digit years. */
-const checkTime = (time: string): Checked<Date> => {
-  const value = new Date(time)
-  if (value.getTime() >= FIRST_TIME && value.getTime() <= LAST_TIME) return { ok: true, value }
-  return { ok: false, problem: 'must be a time in the years 0000 to 9999, without leap seconds' }
+const checkTime = (text: string): Checked<Instant> => {
+  const time = Date.parse(text)
+  if (time >= FIRST_TIME && time <= LAST_TIME) return { ok: true, value: instantOf(time) }
+  return { ok: false, problem: 'must be a time in the years 0001 to 9999, without leap seconds' }
 }
 
 type SiteFields = { name?: string; login_url?: string | null; origins?: string[] }

@@ -38,9 +38,9 @@ export const presentWhole = (comment: Comment) => ({
   body_html: comment.bodyHtml,
   status: comment.status,
   revision: comment.revision,
-  created_at: presentTime(comment.createdAt),
-  published_at: presentTimeOrNull(comment.publishedAt),
-  edited_at: presentTimeOrNull(comment.editedAt),
+  created_at: comment.createdAt,
+  published_at: comment.publishedAt,
+  edited_at: comment.editedAt,
   score: comment.score,
   upvotes: comment.upvotes,
   downvotes: comment.downvotes,
@@ -57,7 +57,7 @@ const presentTombstone = (comment: Comment) => ({
   body_html: null,
   status: 'deleted' as const,
   revision: 1,
-  created_at: presentTime(comment.createdAt),
+  created_at: comment.createdAt,
   published_at: null,
   edited_at: null,
   score: 0,
@@ -90,7 +90,7 @@ export const presentThread = (thread: Thread) => ({
   state: thread.state,
   comment_count: thread.commentCount,
   root_count: thread.rootCount,
-  last_comment_at: presentTimeOrNull(thread.lastCommentAt),
+  last_comment_at: thread.lastCommentAt,
   version: thread.version,
 })
 
@@ -136,7 +136,7 @@ export const presentDecision = (decision: Decision) => ({
   reason: decision.reason,
   note: decision.note,
   by: decision.by,
-  at: presentTime(decision.at),
+  at: decision.at,
   caused_by: decision.causedBy === null ? null : decisionId(decision.causedBy),
 })
 
@@ -150,7 +150,7 @@ export const presentSite = (site: Site) => ({
   edit_window_seconds: site.editWindowSeconds,
   max_depth: site.maxDepth,
   version: site.version,
-  created_at: presentTime(site.createdAt),
+  created_at: site.createdAt,
 })
 
 /** What a widget needs before it draws. */
@@ -170,7 +170,7 @@ export const presentSiteConfig = (site: Site) => ({
 
 export const presentModeratedThread = (thread: ModeratedThread) => ({
   ...presentThread(thread),
-  closes_at: presentTimeOrNull(thread.closesAt),
+  closes_at: thread.closesAt,
   moderation: thread.moderation ?? ('site' as const),
 })
 
@@ -181,11 +181,8 @@ export const presentCounts = (counts: readonly Counts[]): object => {
     body[articleId] = {
       comment_count: commentCount,
       root_count: rootCount,
-      last_comment_at: presentTimeOrNull(lastCommentAt),
+      last_comment_at: lastCommentAt,
     }
   }
   return body
 }
-
-const presentTime = (time: Date): string => time.toISOString()
-const presentTimeOrNull = (time: Date | null): string | null => time && presentTime(time)

@@ -1,4 +1,5 @@
 import type { ColumnType, Generated, GeneratedAlways } from 'kysely'
+import type { Instant } from '../../domain/instant.ts'
 import type { Reason, Status } from '../../domain/status.ts'
 
 /** The tables as `migrations/` make them; `test/tables.test.ts` compares the two. */
@@ -25,7 +26,7 @@ type SitesTable = {
   editWindowSeconds: Generated<number>
   maxDepth: Generated<number>
   version: Generated<number>
-  createdAt: Generated<Date>
+  createdAt: Generated<Instant>
 }
 
 type AuthorsTable = {
@@ -37,7 +38,7 @@ type AuthorsTable = {
   url: string | null
   avatarUrl: string | null
   email: string | null
-  createdAt: Generated<Date>
+  createdAt: Generated<Instant>
 }
 
 type ThreadsTable = {
@@ -47,13 +48,13 @@ type ThreadsTable = {
   title: string | null
   url: string | null
   state: Generated<'open' | 'closed' | 'locked' | 'hidden'>
-  closesAt: Date | null
+  closesAt: Instant | null
   moderation: 'post' | 'pre' | null
   version: Generated<number>
   commentCount: Generated<number>
   rootCount: Generated<number>
-  lastCommentAt: Date | null
-  createdAt: Generated<Date>
+  lastCommentAt: Instant | null
+  createdAt: Generated<Instant>
 }
 
 type CommentsTable = {
@@ -70,10 +71,10 @@ type CommentsTable = {
   pinned: Generated<boolean>
   locked: Generated<boolean>
   revision: Generated<number>
-  createdAt: Date
-  publishedAt: Date | null
-  editedAt: Date | null
-  activeAt: Date
+  createdAt: Instant
+  publishedAt: Instant | null
+  editedAt: Instant | null
+  activeAt: Instant
   shown: GeneratedAlways<boolean>
   score: GeneratedAlways<number>
   best: GeneratedAlways<number>
@@ -95,7 +96,7 @@ type CommentRevisionsTable = {
   revision: number
   body: string
   bodyHtml: string
-  replacedAt: Date
+  replacedAt: Instant
   replacedBy: string
 }
 
@@ -107,9 +108,9 @@ type ApiKeysTable = {
   scope: 'read' | 'moderate' | 'admin'
   name: string
   hash: Buffer
-  createdAt: Generated<Date>
-  expiresAt: Date | null
-  revokedAt: Date | null
+  createdAt: Generated<Instant>
+  expiresAt: Instant | null
+  revokedAt: Instant | null
 }
 
 type DecisionsTable = {
@@ -123,7 +124,7 @@ type DecisionsTable = {
   note: string | null
   causedBy: number | null
   decidedBy: string
-  decidedAt: Date
+  decidedAt: Instant
 }
 
 type IdempotencyKeysTable = {
@@ -131,5 +132,5 @@ type IdempotencyKeysTable = {
   claim: Buffer
   bodyHash: Buffer
   answer: ColumnType<unknown, string, string>
-  createdAt: Generated<Date>
+  createdAt: Generated<Instant>
 }

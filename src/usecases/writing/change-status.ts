@@ -1,3 +1,4 @@
+import { FIRST_INSTANT, type Instant } from '../../domain/instant.ts'
 import { isShown, isVisible, type Status } from '../../domain/status.ts'
 import { holdAuthors } from '../../postgres/authors.ts'
 import type { CommentForWrite } from '../../postgres/comments.ts'
@@ -50,8 +51,8 @@ export const changeStatus = async (
   return { movedIds, version }
 }
 
-const newestOf = (moved: readonly { createdAt: Date }[]): Date =>
-  moved.reduce((newest, { createdAt }) => (createdAt > newest ? createdAt : newest), new Date(0))
+const newestOf = (moved: readonly { createdAt: Instant }[]): Instant =>
+  moved.reduce((newest, { createdAt }) => (createdAt > newest ? createdAt : newest), FIRST_INSTANT)
 
 const followShown = async (
   tx: Tx,

@@ -63,7 +63,7 @@ const assertMayEdit = (
       throw new Refusal('forbidden')
     if (!isOwn || !isAlive) throw new Refusal('not_found')
     if (thread.state === 'locked' || comment.locked) throw new Refusal('thread_locked')
-    const ageMs = comment.readAt.getTime() - comment.createdAt.getTime()
+    const ageMs = Date.parse(comment.readAt) - Date.parse(comment.createdAt)
     if (ageMs > site.editWindowSeconds * 1000) throw new Refusal('edit_window_over')
   }
   if (ifRevision !== undefined && ifRevision !== comment.revision)
