@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
 import { type Static, Type } from 'typebox'
 import { Value } from 'typebox/value'
+import { parseRedisUrl } from './redis/connection.ts'
 
 /** `10.0.0.0/8`, or an address alone. */
 const isNetwork = (text: string): boolean => {
@@ -27,7 +28,7 @@ export const Settings = Type.Object({
   ),
   REDIS_URL: Type.Optional(
     Type.String({
-      pattern: '^rediss?://',
+      pattern: '^rediss?(\\+[a-z]+)?://',
       description: 'Redis 7 or newer. Unset: pages and limits stay in memory.',
     }),
   ),
@@ -110,8 +111,10 @@ export const readConfig = (env: Readonly<Record<string, string | undefined>>): C
     .split(',')
     .map((network) => network.trim())
     .filter(Boolean)
-  const wrong = Object.keys(Settings.properties).filter((name) => !isValid(name, values))
-  const faults = wrong.map((name) => `${name} ${expectation(name)}`)
+  const faults = Object.keys(Settings.properties).flatMap((name) => {
+    const fault = name === 'REDIS_URL' ? redisFault(values.REDIS_URL) : faultOf(name, values)
+    return fault ? [`${name} ${fault}`] : []
+  })
   if (!trustedProxies.every(isNetwork)) {
     faults.push('AFTERWORD_TRUSTED_PROXIES must be addresses or networks, separated by commas')
   }
@@ -125,11 +128,21 @@ const propertyOf = (name: string) => (Settings.properties as Record<string, Prop
 const toTyped = (name: string, text: string): string | number =>
   propertyOf(name).type === 'integer' && /^\d+$/.test(text) ? Number(text) : text
 
-const isValid = (name: string, values: Record<string, unknown>): boolean => {
+const faultOf = (name: string, values: Record<string, unknown>): string | undefined => {
   const value = values[name]
-  if (value === undefined) return true
+  if (value === undefined) return undefined
   const isUrl = !name.endsWith('_URL') || (typeof value === 'string' && URL.canParse(value))
-  return isUrl && Value.Check(propertyOf(name) as never, value)
+  return isUrl && Value.Check(propertyOf(name) as never, value) ? undefined : expectation(name)
+}
+
+/** Several hosts are no URL to the URL class. */
+const redisFault = (url: string | undefined): string | undefined => {
+  try {
+    if (url !== undefined) parseRedisUrl(url)
+    return undefined
+  } catch (error) {
+    return (error as Error).message
+  }
 }
 
 const expectation = (name: string): string => {

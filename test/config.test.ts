@@ -52,6 +52,27 @@ t.test('addresses and networks are looked at closely', async (t) => {
   t.match(messageOf({ DATABASE_URL: 'postgres://[' }), 'DATABASE_URL must')
 })
 
+t.test('every kind of Redis is taken, and what is wrong with its address is told', async (t) => {
+  for (const url of [
+    'redis://cache:6379/1',
+    'rediss://:hunter2@cache',
+    'redis+cluster://ada:hunter2@a:7001,b:7002,[::1]:7003',
+    'rediss+sentinel://a,b,c/main/1',
+  ])
+    t.equal(readConfig({ REDIS_URL: url }).REDIS_URL, url)
+  for (const [url, fault] of [
+    ['redis://a,b', 'REDIS_URL must have one host; several take redis+cluster:// or'],
+    ['redis+cluster://a:7001,:hunter2', 'REDIS_URL must have a host like name:6379'],
+    ['redis+cluster://:hunter2@a/1', 'REDIS_URL must not name a database'],
+    ['redis+sentinel://:hunter2@a', 'REDIS_URL must name the master after the hosts'],
+    ['redis+proxy://:hunter2@a', 'REDIS_URL must begin with redis://'],
+    ['redis://:hunter/2@a', 'REDIS_URL must have / ? # @ and % percent-encoded'],
+  ] as const) {
+    t.match(messageOf({ REDIS_URL: url }), fault)
+    t.notMatch(messageOf({ REDIS_URL: url }), /hunter/)
+  }
+})
+
 t.test('what is not a setting is not looked at', async (t) => {
   t.same(readConfig({ HOME: '/root', AFTERWORD_TYPO: 'x' }), readConfig({}))
 })

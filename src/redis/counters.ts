@@ -1,8 +1,7 @@
-import type { Redis } from 'ioredis'
 import type { Counters } from '../domain/counters.ts'
-import type { Breaker } from './connection.ts'
+import type { Breaker, RedisClient } from './connection.ts'
 
-type CountingRedis = Redis & {
+type CountingRedis = RedisClient & {
   countHit: (key: string, windowMs: number) => Promise<[current: number, ttlMs: number]>
 }
 
@@ -23,7 +22,7 @@ const COUNT_HIT = `
  * stands and does not begin anew with each outage.
  */
 export const createRedisCounters = (
-  redis: Redis,
+  redis: RedisClient,
   fallback: Counters,
   breaker: Breaker,
 ): Counters => {

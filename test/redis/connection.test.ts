@@ -1,6 +1,12 @@
 import t from 'tap'
-import { closeRedis, createBreaker, createRedis } from '../../src/redis/connection.ts'
-import { collectLog, openRedis, skipOwn, startServer, until } from './own-server.ts'
+import {
+  closeRedis,
+  createBreaker,
+  createRedis,
+  isCluster,
+  isReady,
+} from '../../src/redis/connection.ts'
+import { collectLog, openRedis, skipOwn, startServer, until, untilSaid } from './own-server.ts'
 
 const LONG_PAUSE_MS = 600_000
 
@@ -54,6 +60,29 @@ t.test('a frozen redis is noticed, and used again when it thaws', { skip: skipOw
   await until('the back line', async () => lines.at(1))
   t.equal(await until('an answer', () => redis.ping().catch(() => undefined)), 'PONG')
 })
+
+t.test(
+  'trouble is told when redis goes away, and before the first answer when it is back',
+  { skip: skipOwn },
+  async (t) => {
+    const server = await startServer(t)
+    const { redis, troubles } = await openRedis(t, server.url)
+    t.notOk(isCluster(redis))
+    t.ok(isReady(redis))
+    const first = troubles.count
+    t.ok(first > 0, 'of the first connection too')
+    await untilSaid('an answer', () => redis.ping())
+    t.equal(troubles.count, first)
+    await server.kill()
+    await until('the end', async () => !isReady(redis) || undefined)
+    await t.rejects(redis.ping())
+    t.ok(troubles.count > first)
+    const before = troubles.count
+    await server.start()
+    await untilSaid('an answer', () => redis.ping())
+    t.ok(troubles.count > before)
+  },
+)
 
 t.test(
   'the password is not logged, not even where redis quotes it',
@@ -134,4 +163,28 @@ t.test('an attempt that throws before it asks counts as failed', async (t) => {
   }
   t.equal(await breaker(throwing), undefined)
   t.equal(await breaker(async () => 'now'), undefined)
+})
+
+t.test('a node that is away begins no pause, and ends none', async (t) => {
+  const breaker = createBreaker({ pauseMs: 50 })
+  const away = async (): Promise<never> => {
+    throw new Error('Connection is closed.')
+  }
+  t.equal(await breaker(away), undefined)
+  t.equal(await breaker(async () => 'another node'), 'another node')
+  await breaker(failing)
+  const tried = await until('an attempt after the pause', async () => {
+    let made = false
+    await breaker(() => {
+      made = true
+      return away()
+    })
+    return made || undefined
+  })
+  t.ok(tried)
+  const trial = Promise.withResolvers<string>()
+  const probe = breaker(() => trial.promise)
+  t.equal(await breaker(async () => 'other'), undefined, 'one attempt tries for all')
+  trial.resolve('yes')
+  t.equal(await probe, 'yes', 'and it may at once')
 })

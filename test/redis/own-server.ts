@@ -7,9 +7,15 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { pino } from 'pino'
-import { closeRedis, createRedis } from '../../src/redis/connection.ts'
+import {
+  closeRedis,
+  createRedis,
+  isReady,
+  onTrouble,
+  type RedisClient,
+} from '../../src/redis/connection.ts'
 
-type Test = { teardown: (end: () => unknown) => unknown }
+export type Test = { teardown: (end: () => unknown) => unknown }
 type Line = { level: number; msg: string }
 
 const WAIT_MS = 10_000
@@ -36,18 +42,37 @@ export const until = async <T>(what: string, holds: () => Promise<T | undefined>
   }
 }
 
-/** A connected Redis of the service's kind, its log lines, and its end with the test. */
+/** Waits for an answer, which may be null; until then there may be nothing but errors. */
+export const untilSaid = async <T>(what: string, ask: () => Promise<T>): Promise<T> => {
+  const { answer } = await until(what, () =>
+    ask().then(
+      (answer) => ({ answer }),
+      () => undefined,
+    ),
+  )
+  return answer
+}
+
+/** A connected Redis of the service's kind, its end with the test, and what it says from now on. */
 export const openRedis = async (t: Test, url: string) => {
   const { log, lines } = collectLog()
   const redis = createRedis(url, log)
+  const troubles = { count: 0 }
+  onTrouble(redis, () => {
+    troubles.count += 1
+  })
   t.teardown(() => closeRedis(redis))
   await untilReady(redis)
-  return { redis, lines }
+  // On a busy machine the first try may have been late.
+  lines.length = 0
+  return { redis, lines, troubles }
 }
 
 /** Like `openRedis`, but patient: for tests of exactness on a machine that is busy with others. */
 export const openPatientRedis = async (t: Test, url: string): Promise<Redis> => {
   const redis = new Redis(url)
+  // It may be killed.
+  redis.on('error', () => {})
   t.teardown(() => redis.disconnect())
   await untilReady(redis)
   return redis
@@ -59,17 +84,26 @@ export const collectLog = () => {
   return { log, lines }
 }
 
-const untilReady = (redis: Redis): Promise<true> =>
-  until('redis to be ready', async () => redis.status === 'ready' || undefined)
+export const untilReady = (redis: RedisClient): Promise<true> =>
+  until('redis to be ready', async () => isReady(redis) || undefined)
+
+type Place = { readonly port: number; readonly folder: string }
 
 /** A redis-server of this test alone, on a free port, ended by its process id. */
-export const startServer = async (t: Test, settings: string[] = []) => {
+export const startServer = (t: Test, settings: readonly string[] = []) =>
+  startProcess(t, ({ port, folder }) => {
+    const place = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', folder]
+    return [...place, '--save', '', ...settings]
+  })
+
+/** The same with other arguments. */
+export const startProcess = async (t: Test, argumentsAt: (place: Place) => readonly string[]) => {
   const port = await findFreePort()
   const folder = mkdtempSync(join(tmpdir(), 'afterword-redis-'))
+  const settings = argumentsAt({ port, folder })
   let server: ChildProcess
   const start = async () => {
-    const place = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', folder, '--save', '']
-    server = spawn('redis-server', [...place, ...settings], { stdio: 'ignore' })
+    server = spawn('redis-server', settings, { stdio: 'ignore' })
     await until(`redis-server on port ${port}`, () => answers(port))
   }
   const kill = async () => {
@@ -88,7 +122,9 @@ export const startServer = async (t: Test, settings: string[] = []) => {
   return { url: `redis://127.0.0.1:${port}`, port, start, kill, freeze, thaw }
 }
 
-const findFreePort = async (): Promise<number> => {
+export type Server = Awaited<ReturnType<typeof startServer>>
+
+export const findFreePort = async (): Promise<number> => {
   const listener = createServer().listen(0, '127.0.0.1')
   await once(listener, 'listening')
   const address = listener.address()
