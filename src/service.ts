@@ -1,26 +1,32 @@
+import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
-import type { Redis } from 'ioredis'
 import { buildApp } from './app.ts'
 import { createLocalCounters } from './cache/counters.ts'
-import { createMemoryPages, createTieredPages } from './cache/pages.ts'
-import { createSiteCache } from './cache/sites.ts'
+import { createLocalTokens, NO_TOKENS } from './cache/tokens.ts'
 import type { Config } from './config.ts'
 import { Refusal } from './domain/refusal.ts'
+import type { Protocol } from './domain/tokens.ts'
 import type { HealthReport } from './http/routes/running.ts'
 import { deriveKeys, type WireKeys } from './http/wire/keys.ts'
 import { createDb, type Db } from './postgres/connection/db.ts'
 import { checkPostgres } from './postgres/connection/health.ts'
 import { migrate } from './postgres/connection/migrate.ts'
 import { deleteOldAnswers } from './postgres/idempotency.ts'
-import { findSite } from './postgres/sites.ts'
-import { closeRedis, createBreaker, createRedis } from './redis/connection.ts'
+import { closeRedis, createBreaker, createRedis, type RedisClient } from './redis/connection.ts'
 import { createRedisCounters } from './redis/counters.ts'
 import { createRedisPages } from './redis/pages.ts'
+import { createRedisTokens } from './redis/tokens.ts'
 import { prepare } from './usecases/prepare.ts'
+import { createWorld } from './world.ts'
 
 const DRAIN_MS = 10_000
 const REDIS_PAUSE_MS = 1_000
+const TOKEN_BYTES = 8
+/** After a fault of Redis no token is trusted for so long. */
+const DISTRUST_MS = 1_000
+/** A node remembers for 1,000 ms; the rest is for timers that are late. */
+const HIDE_WAIT_MS = 1_100
 const FIRST_RETRY_MS = 100
 const LAST_RETRY_MS = 1_000
 const FORGET_EVERY_MS = 600_000
@@ -41,6 +47,8 @@ type Parts = {
   version: string
   /** Ends what would otherwise try for ever. */
   stop: AbortSignal
+  /** Only tests have another one. */
+  protocol?: Partial<Protocol>
 }
 
 /** Everything of one node, put together. Connects by itself, listens nowhere yet. */
@@ -54,13 +62,21 @@ export const createService = async (parts: Parts): Promise<Service> => {
   const main = createDb({ url: databaseUrl, max: config.AFTERWORD_POOL - writers, onError })
   const writes = createDb({ url: databaseUrl, max: writers, onError })
   const health = createDb({ url: databaseUrl, max: 1, onError })
-  const shared = createShared(config, logger)
-  const sites = createSiteCache((slug) => findSite(main.db, slug))
+  const protocol = { ...PROTOCOL, ...parts.protocol }
+  const shared = createShared(config, logger, protocol)
+  const world = createWorld({
+    db: main.db,
+    writes: writes.db,
+    tokens: shared.tokens,
+    store: shared.store,
+    maxBytes: config.AFTERWORD_CACHE_BYTES,
+    hideWaitMs: protocol.hideWaitMs,
+  })
   const closing = new AbortController()
   const loop = { logger, signal: AbortSignal.any([parts.stop, closing.signal]) }
 
   const app = await buildApp({
-    world: { db: main.db, writes: writes.db, pages: shared.pages, sites },
+    world,
     version,
     logger,
     counters: shared.counters,
@@ -73,11 +89,12 @@ export const createService = async (parts: Parts): Promise<Service> => {
     readiness: () => report(health.db, shared.redis, state),
     figures: () => ({
       pools: { read: main.figures(), write: writes.figures() },
-      pages: shared.pages.stats(),
+      pages: world.pages.stats(),
     }),
   })
-  app.addHook('onSend', async (_request, reply) => {
+  app.addHook('onSend', (_request, reply, payload, done) => {
     if (state.retired) reply.header('connection', 'close')
+    done(null, payload)
   })
 
   return {
@@ -112,23 +129,41 @@ export const createService = async (parts: Parts): Promise<Service> => {
 
 type State = { keys?: WireKeys; retired: boolean }
 
+const PROTOCOL: Protocol = {
+  newToken: () => randomBytes(TOKEN_BYTES).toString('base64url'),
+  distrustMs: DISTRUST_MS,
+  hideWaitMs: HIDE_WAIT_MS,
+}
+
 /** What the nodes share when there is a Redis, and this one has for itself when there is none. */
-const createShared = (config: Config, logger: FastifyBaseLogger) => {
-  const maxBytes = config.AFTERWORD_CACHE_BYTES
+const createShared = (config: Config, logger: FastifyBaseLogger, protocol: Protocol) => {
   const reads = createLocalCounters()
   if (!config.REDIS_URL) {
-    logger.info('no REDIS_URL: pages and limits are kept in the memory of this process')
+    const isAlone = !config.DATABASE_URL
+    logger.info(isAlone ? ALONE : NOT_SHARED)
+    const tokens = isAlone ? createLocalTokens(protocol.newToken) : NO_TOKENS
     const counters = { reads, writes: createLocalCounters() }
-    return { redis: undefined, pages: createMemoryPages({ maxBytes }), counters }
+    return { redis: undefined, tokens, store: undefined, counters }
   }
   const redis = createRedis(config.REDIS_URL, logger)
   const breaker = createBreaker({ pauseMs: REDIS_PAUSE_MS })
-  const writes = createRedisCounters(redis, createLocalCounters(), breaker)
-  const pages = createTieredPages({ maxBytes, store: createRedisPages(redis, breaker) })
-  return { redis, pages, counters: { reads, writes } }
+  return {
+    redis,
+    tokens: createRedisTokens(redis, breaker, protocol),
+    store: createRedisPages(redis, breaker),
+    counters: { reads, writes: createRedisCounters(redis, createLocalCounters(), breaker) },
+  }
 }
 
-const report = async (db: Db, redis: Redis | undefined, state: State): Promise<HealthReport> => {
+const ALONE = 'no REDIS_URL: pages and limits are kept in the memory of this process'
+const NOT_SHARED =
+  'no REDIS_URL: limits are counted by this process alone, and every read asks Postgres whether its page is the newest'
+
+const report = async (
+  db: Db,
+  redis: RedisClient | undefined,
+  state: State,
+): Promise<HealthReport> => {
   if (state.retired) return { status: 'unavailable', checks: { service: 'is shutting down' } }
   const redisCheck = redis && (redis.status === 'ready' ? 'ok' : 'away')
   const checks = { ...(redisCheck && { redis: redisCheck }) }

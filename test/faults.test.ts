@@ -174,6 +174,36 @@ const wake = (pid: number): void => {
   }
 }
 
+t.test('while Postgres is frozen, cached reads of unchanged threads go on', onLinux, async (t) => {
+  const { post, read, postgres } = await startService(t)
+  await post('a', 'here before')
+  for (let n = 0; n < 3; n++) await read('a')
+  const pids = processesOf(postgres().pid)
+  signalAll(pids, 'SIGSTOP')
+  t.teardown(() => pids.forEach(wake))
+  const answers = new Set<string>()
+  for (let round = 0; round < 2; round++) {
+    let isOver = false
+    const cold = read(`cold-${round}`).finally(() => {
+      isOver = true
+    })
+    while (!isOver) {
+      const { status, headers, body } = await read('a')
+      answers.add(`${status} ${headers.get('cache-status')} ${body.items?.[0]?.body}`)
+    }
+    t.equal((await cold).status, 503, 'what nobody has read is refused')
+  }
+  t.strictSame(
+    answers,
+    new Set(['200 null here before', '200 Afterword; hit; detail=unconfirmed here before']),
+  )
+  pids.forEach(wake)
+  await until('an answer that is confirmed', async () => {
+    const { status, headers } = await read('a')
+    return (status === 200 && headers.get('cache-status') === null) || undefined
+  })
+})
+
 t.test(
   'a frozen pool is not leaked: afterwards as many requests work as before',
   onLinux,

@@ -1,15 +1,16 @@
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import type { FastifyInstance, InjectOptions } from 'fastify'
 import { buildApp } from '../src/app.ts'
 import { createLocalCounters } from '../src/cache/counters.ts'
-import { createMemoryPages } from '../src/cache/pages.ts'
-import { createSiteCache } from '../src/cache/sites.ts'
+import { createLocalTokens } from '../src/cache/tokens.ts'
 import type { Scope } from '../src/domain/caller.ts'
+import type { Tokens } from '../src/domain/tokens.ts'
 import { deriveKeys } from '../src/http/wire/keys.ts'
 import { createDb, type Db } from '../src/postgres/connection/db.ts'
 import { insertKey } from '../src/postgres/keys.ts'
-import { findSite, insertSiteOnce } from '../src/postgres/sites.ts'
+import { insertSiteOnce } from '../src/postgres/sites.ts'
 import type { World } from '../src/usecases/world.ts'
+import { createWorld } from '../src/world.ts'
 import { createDatabase } from './servers.ts'
 
 type Json = Record<string, any>
@@ -41,14 +42,19 @@ export type TestWorld = World & {
 
 export type Teardown = { teardown: (callback: () => unknown) => void }
 
-export type WorldOptions = { limits?: { read: number; write: number }; trustedProxies?: string[] }
+export type WorldOptions = {
+  limits?: { read: number; write: number }
+  trustedProxies?: string[]
+  tokens?: Tokens
+  hideWaitMs?: number
+}
 
 export const openWorld = async (t: Teardown, options: WorldOptions = {}): Promise<TestWorld> => {
   const { url } = await createDatabase(t)
   const { db, close, figures } = createDb({ url, max: 16, onError: () => {} })
   await insertSiteOnce(db, { slug: 'default', name: 'Default' })
-  const pages = createMemoryPages({ maxBytes: 16_777_216 })
-  const world = { db, writes: db, pages, sites: createSiteCache((slug) => findSite(db, slug)) }
+  const tokens = options.tokens ?? createLocalTokens(randomUUID)
+  const world = createTestWorld(db, tokens, options.hideWaitMs)
   const keys = deriveKeys(Buffer.from('a secret for tests'))
   const app = await buildApp({
     world,
@@ -59,7 +65,7 @@ export const openWorld = async (t: Teardown, options: WorldOptions = {}): Promis
     trustedProxies: options.trustedProxies ?? [],
     counters: { reads: createLocalCounters(), writes: createLocalCounters() },
     readiness: async () => ({ status: 'ok', checks: {} }),
-    figures: () => ({ pools: { read: figures(), write: figures() }, pages: pages.stats() }),
+    figures: () => ({ pools: { read: figures(), write: figures() }, pages: world.pages.stats() }),
   })
   refuseUndeclared(app)
   t.teardown(async () => {
@@ -76,6 +82,10 @@ export const openWorld = async (t: Teardown, options: WorldOptions = {}): Promis
     makeKey: (scope, siteId) => makeKey(db, scope, siteId),
   }
 }
+
+/** One node, which shares with others what the tokens are shared with. */
+export const createTestWorld = (db: Db, tokens: Tokens, hideWaitMs = 1_100): World =>
+  createWorld({ db, writes: db, tokens, store: undefined, maxBytes: 16_777_216, hideWaitMs })
 
 const makeKey = async (db: Db, scope: Scope, siteId: number | null = null): Promise<string> => {
   const key = randomBytes(24).toString('base64url')

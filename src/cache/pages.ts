@@ -1,30 +1,29 @@
-import { LRUCache } from 'lru-cache'
-import type { Page, PageName, PageStore } from '../domain/page-store.ts'
-
-export type { Page, PageName, PageStore } from '../domain/page-store.ts'
+import type { Encoding, Page, PageName, PageStore } from '../domain/page-store.ts'
+import { createEncoder } from './encoder.ts'
+import { createMemory } from './memory.ts'
 
 /** A page and the thread version that its rows were read at. */
-export type BuiltPage = { version: number; page: Page }
+export type BuiltPage = { readonly version: number; readonly page: Page }
 
 export type PageCache = {
   /**
-   * The page under this name: remembered, or built once however many ask for it at the same time.
-   * A build is remembered under the version that it read; one that read an older version than asked
-   * (a lagging replica) is answered, but not remembered. A failed build rejects everybody who
-   * waited for it, and the next reader builds again.
+   * The page under this name, in this encoding: remembered, or made once however many ask for it
+   * at the same time. A build is remembered under the version that it read; one that read an older
+   * version than asked (a lagging replica) is answered, but not remembered. A failed build rejects
+   * everybody who waited for it, and the next reader builds again.
    */
-  page: (name: PageName, build: () => Promise<BuiltPage>) => Promise<Page>
+  page: (name: PageName, encoding: Encoding, build: () => Promise<BuiltPage>) => Promise<Page>
   /** `misses` counts builds, failed ones included; `hits` every other question; `bytes` what is held. */
   stats: () => { hits: number; misses: number; bytes: number }
 }
 
-export type MemoryOptions = { maxBytes: number; lifetimeMs?: number }
+/**
+ * Forgetting: no copy of an erased comment outlives 600 s. A page that was found in Redis at the
+ * end of its life there lives as long again here.
+ */
+const LIFETIME_MS = 290_000
 
-/** Forgetting: no copy of an erased comment outlives this. */
-const LIFETIME_MS = 600_000
-
-/** What an entry costs besides its text: map and list slots, timer, the objects themselves. */
-const ENTRY_OVERHEAD_BYTES = 512
+type MemoryOptions = { maxBytes: number; lifetimeMs?: number }
 
 /** Pages remembered in this process, at most `maxBytes` of them. */
 export const createMemoryPages = (options: MemoryOptions): PageCache =>
@@ -32,54 +31,58 @@ export const createMemoryPages = (options: MemoryOptions): PageCache =>
 
 /** Pages remembered in this process in front of a store that all nodes share. */
 export const createTieredPages = (options: MemoryOptions & { store: PageStore }): PageCache => {
-  const { store } = options
-  const memory = createMemory(options)
-  const flights = new Map<string, Promise<Page>>()
+  const { maxBytes, lifetimeMs = LIFETIME_MS, store } = options
+  const memory = createMemory<BuiltPage>({ maxBytes, lifetimeMs })
+  const flights = new Map<string, Promise<BuiltPage>>()
+  const encode = createEncoder()
   let asked = 0
   let misses = 0
 
-  const load = async (name: PageName, build: () => Promise<BuiltPage>): Promise<Page> => {
-    const found = await store.find(name)
-    if (found !== undefined) {
-      memory.set(keyOf(name), found)
-      return found
-    }
-    misses += 1
-    const { version, page } = await build()
-    if (version >= name.version) remember({ ...name, version }, page)
-    return page
+  type Build = () => Promise<BuiltPage>
+
+  const find = (name: PageName, encoding: Encoding, build: Build): Promise<BuiltPage> => {
+    const key = keyOf(name, encoding)
+    const flight =
+      flights.get(key) ?? load(name, encoding, build).finally(() => flights.delete(key))
+    flights.set(key, flight)
+    return flight
   }
 
-  const remember = (name: PageName, page: Page): void => {
-    memory.set(keyOf(name), page)
-    void store.insert(name, page)
+  const load = async (name: PageName, encoding: Encoding, build: Build): Promise<BuiltPage> => {
+    const found = await store.find(name, encoding)
+    if (found !== undefined) return keep(name, encoding, { version: name.version, page: found })
+    const made = encoding === 'identity' ? await make(build) : await compress(name, encoding, build)
+    if (made.version < name.version) return made
+    void store.insert({ ...name, version: made.version }, made.page)
+    return keep(name, encoding, made)
+  }
+
+  const make = (build: Build): Promise<BuiltPage> => {
+    misses += 1
+    return build()
+  }
+
+  const compress = async (name: PageName, encoding: Encoding, build: Build): Promise<BuiltPage> => {
+    const plain = memory.get(keyOf(name, 'identity')) ?? (await find(name, 'identity', build))
+    return { ...plain, page: await encode(plain.page, encoding) }
+  }
+
+  const keep = (name: PageName, encoding: Encoding, made: BuiltPage): BuiltPage => {
+    memory.set(keyOf({ ...name, version: made.version }, encoding), made)
+    return made
   }
 
   return {
-    page: async (name, build) => {
+    page: async (name, encoding, build) => {
       asked += 1
-      const key = keyOf(name)
-      const remembered = memory.get(key)
-      if (remembered !== undefined) return remembered
-      const flight = flights.get(key) ?? load(name, build).finally(() => flights.delete(key))
-      flights.set(key, flight)
-      return flight
+      const remembered = memory.get(keyOf(name, encoding))
+      return remembered ? remembered.page : (await find(name, encoding, build)).page
     },
     stats: () => ({ hits: asked - misses, misses, bytes: memory.calculatedSize }),
   }
 }
 
-/** Timers purge what has expired: waiting for the next look-up would keep erased text for ever. */
-const createMemory = ({ maxBytes, lifetimeMs = LIFETIME_MS }: MemoryOptions) =>
-  new LRUCache<string, Page>({
-    maxSize: Math.max(maxBytes, 1),
-    sizeCalculation: ({ etag, bytes }, key) =>
-      bytes.length + 2 * (etag.length + key.length) + ENTRY_OVERHEAD_BYTES,
-    ttl: lifetimeMs,
-    ttlAutopurge: true,
-  })
-
 const noStore: PageStore = { find: async () => undefined, insert: async () => {} }
 
-const keyOf = ({ site, thread, version, variant }: PageName): string =>
-  `${site}:${thread}:${version}:${variant}`
+const keyOf = ({ site, thread, version, variant }: PageName, encoding: Encoding): string =>
+  `${site}:${thread}:${version}:${encoding}:${variant}`

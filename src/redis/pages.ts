@@ -1,36 +1,44 @@
 import { createHash } from 'node:crypto'
-import type { Redis } from 'ioredis'
-import type { Page, PageName, PageStore } from '../domain/page-store.ts'
-import type { Breaker } from './connection.ts'
+import {
+  ENCODINGS,
+  type Encoding,
+  type Page,
+  type PageName,
+  type PageStore,
+} from '../domain/page-store.ts'
+import type { Breaker, RedisClient } from './connection.ts'
 
-const LIFETIME_SECONDS = 600
+/** Forgetting: as long again in a node's memory, and 600 s in all. */
+const LIFETIME_SECONDS = 290
 const MAX_VARIANT_CHARACTERS = 64
 
 /** A mark, so that a foreign value is no page, then the lengths of the head and of the bytes. */
-const MARK = 0xaf02
+const MARK = 0xaf03
 const LENGTHS_BYTES = 8
 
-/** Pages in Redis, shared by the nodes, all of one thread in one slot; gone after 600 s. */
-export const createRedisPages = (redis: Redis, breaker: Breaker): PageStore => ({
-  find: async (name) => {
-    const frame = await breaker(() => redis.getBuffer(keyOf(name)))
+/** Pages in Redis, shared by the nodes, all of one thread in one slot; gone after 290 s. */
+export const createRedisPages = (redis: RedisClient, breaker: Breaker): PageStore => ({
+  find: async (name, encoding) => {
+    const frame = await breaker(() => redis.getBuffer(keyOf(name, encoding)))
     return frame ? readFrame(frame) : undefined
   },
   insert: async (name, page) => {
-    await breaker(() => redis.set(keyOf(name), writeFrame(page), 'EX', LIFETIME_SECONDS))
+    await breaker(() =>
+      redis.set(keyOf(name, page.encoding), writeFrame(page), 'EX', LIFETIME_SECONDS),
+    )
   },
 })
 
-const keyOf = ({ site, thread, version, variant }: PageName): string =>
-  `{${site}:${thread}}p:${version}:${shortVariant(variant)}`
+const keyOf = ({ site, thread, version, variant }: PageName, encoding: Encoding): string =>
+  `{${site}:${thread}}p:${version}:${encoding}:${shortVariant(variant)}`
 
 const shortVariant = (variant: string): string =>
   variant.length <= MAX_VARIANT_CHARACTERS
     ? variant
     : `sha256-${createHash('sha256').update(variant).digest('base64url')}`
 
-const writeFrame = ({ etag, next, bytes }: Page): Buffer => {
-  const head = Buffer.from(JSON.stringify([etag, next]))
+const writeFrame = ({ etag, next, encoding, bytes }: Page): Buffer => {
+  const head = Buffer.from(JSON.stringify([etag, next, encoding]))
   const lengths = Buffer.alloc(LENGTHS_BYTES)
   lengths.writeUInt16BE(MARK, 0)
   lengths.writeUInt16BE(head.length, 2)
@@ -53,10 +61,11 @@ const readFrame = (frame: Buffer): Page | undefined => {
 /** What others may have written does not become a header. */
 const readHead = (text: string): Omit<Page, 'bytes'> | undefined => {
   try {
-    const [etag, next] = JSON.parse(text)
+    const [etag, next, encoding] = JSON.parse(text)
     const isTag = typeof etag === 'string' && /^"[!#-~\x80-\xff]*"$/.test(etag)
     const isCursor = next === null || (typeof next === 'string' && /^[\w-]+$/.test(next))
-    return isTag && isCursor ? { etag, next } : undefined
+    const isEncoding = ENCODINGS.includes(encoding)
+    return isTag && isCursor && isEncoding ? { etag, next, encoding } : undefined
   } catch {
     return undefined
   }

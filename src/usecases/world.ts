@@ -1,13 +1,23 @@
+import type { ListCache } from '../cache/lists.ts'
 import type { PageCache } from '../cache/pages.ts'
 import type { SiteCache } from '../cache/sites.ts'
+import type { ThreadCache } from '../cache/threads.ts'
+import type { Tokens } from '../domain/tokens.ts'
 import type { Db } from '../postgres/connection/db.ts'
+import type { WaitingPosts } from './writing/waiting-posts.ts'
 
 /** What every use case is given. */
 export type World = {
   /** For reading. */
   readonly db: Db
-  /** For transactions: writers who wait for a thread take no connection from readers. */
+  /** For writing: connections of its own, so that writers who wait for each other keep no reader waiting. */
   readonly writes: Db
+  readonly posts: WaitingPosts
+  readonly threads: ThreadCache
   readonly pages: PageCache
+  readonly lists: ListCache
   readonly sites: SiteCache
+  readonly tokens: Tokens
+  /** So long the answer to a hide waits that could not be announced. */
+  readonly hideWaitMs: number
 }

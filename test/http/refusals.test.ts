@@ -532,12 +532,12 @@ t.test('every answer of a site varies with the origin, and errors can be read', 
   const world = await openShared(t, ['https://a.example'])
   const asked = ['', '?limit=0', '?cursor=x'].map((query) => `${COMMENTS}${query}`)
   for (const path of [...asked, `${SITE}/comments/c1-1`, `${SITE}/config`, '/v1/nope', '/livez']) {
-    t.match((await world.call('GET', path)).headers.vary, /^Origin$/, path)
+    t.match((await world.call('GET', path)).headers.vary, /^Origin\b/, path)
   }
   for (const path of asked) {
     const { headers } = await world.call('GET', path, { headers: { origin: 'https://a.example' } })
     t.equal(headers['access-control-allow-origin'], 'https://a.example', path)
-    t.match(headers.vary, /^Origin$/)
+    t.match(headers.vary, /^Origin\b/)
   }
 })
 

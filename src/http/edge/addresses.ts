@@ -8,7 +8,10 @@ const HASH_BYTES = 16
 const UNKNOWN = 'unknown'
 
 /** What limits go by: an IPv4 address, or the /64 that an IPv6 subscriber has. */
-export const networkOf = (ip: string): string => (isIP(ip) === 0 ? UNKNOWN : normalizeIP(ip))
+export const networkOf = (ip: string): string => {
+  if (isIPv4(ip)) return ip
+  return isIP(ip) === 0 ? UNKNOWN : normalizeIP(ip)
+}
 
 /** What moderators see and what is kept: the /24 of an IPv4 address, the /48 of an IPv6 one. */
 export const truncateAddress = (ip: string): string => {

@@ -1,39 +1,56 @@
 import { createHash } from 'node:crypto'
+import { Negotiator } from '@fastify/accept-negotiator'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { Page } from '../../domain/page-store.ts'
-import type { WireKeys } from '../wire/keys.ts'
+import { RENDERER_VERSION } from '../../domain/markdown.ts'
+import { ENCODINGS, type Encoding, type Page } from '../../domain/page-store.ts'
+import type { Site } from '../../domain/site.ts'
+import type { Http } from './context.ts'
 
 const PUBLIC = 'public, max-age=0, must-revalidate'
 const PRIVATE = 'private, no-store'
 const JSON_TYPE = 'application/json; charset=utf-8'
+const VARY = 'Origin, Accept-Encoding'
+/** RFC 9211: it was remembered, and Postgres does not answer. */
+const UNCONFIRMED = 'Afterword; hit; detail=unconfirmed'
 
 /** A page of a list: `next` is the cursor of the one after it, or null. */
 export const toPage = (etag: string, next: string | null, body: object): Page => ({
   etag,
   next,
+  encoding: 'identity',
   bytes: Buffer.from(JSON.stringify(body)),
 })
 
 /** The tag of a page that has no version: a hash of what it says. */
 export const toHashedPage = (next: string | null, body: object): Page => {
-  const bytes = Buffer.from(JSON.stringify(body))
-  return {
-    etag: `"${createHash('sha256').update(bytes).digest('base64url').slice(0, 22)}"`,
-    next,
-    bytes,
-  }
+  const page = toPage('', next, body)
+  const hash = createHash('sha256').update(page.bytes).digest('base64url')
+  return { ...page, etag: `"${hash.slice(0, 22)}"` }
 }
 
 /** One more whenever the same rows would make other bytes. */
-const PAGE_FORMAT = 1
+const PAGE_FORMAT = 2
 
 /** Names everything that shapes a page's bytes, but for the thread and its version. */
-export const variantOf = (keys: WireKeys, parts: readonly unknown[]): string =>
-  JSON.stringify([PAGE_FORMAT, keys.id, ...parts])
+export const variantOf = (
+  { keys, version }: Pick<Http, 'keys' | 'version'>,
+  site: Site,
+  parts: readonly unknown[],
+): string =>
+  JSON.stringify([PAGE_FORMAT, RENDERER_VERSION, version, keys().id, site.version, ...parts])
 
 /** The tag of a page of a thread: its version, and a hash of all else that shapes it. */
 export const versionTag = (version: number, variant: string): string =>
   `"${version.toString(36)}-${createHash('sha256').update(variant).digest('base64url').slice(0, 12)}"`
+
+const negotiator = new Negotiator({ supportedValues: [...ENCODINGS] })
+
+/** The encoding that the reader takes and that is smallest. */
+export const encodingOf = ({ headers }: FastifyRequest): Encoding => {
+  const accepted = headers['accept-encoding']
+  if (accepted === undefined) return 'identity'
+  return (negotiator.negotiate(String(accepted)) as Encoding | null) ?? 'identity'
+}
 
 /** Answers a public read: 304 when the reader has it, and nothing to keep for a caller with a token. */
 export const sendPage = (
@@ -42,13 +59,17 @@ export const sendPage = (
   page: Page,
 ): FastifyReply => {
   if (page.next !== null) reply.header('link', `<${nextUrl(request, page.next)}>; rel="next"`)
-  reply.header('content-type', JSON_TYPE)
+  if (page.encoding !== 'identity') reply.header('content-encoding', page.encoding)
+  if (page.isUnconfirmed) reply.header('cache-status', UNCONFIRMED)
+  reply.header('vary', VARY).header('content-type', JSON_TYPE)
   if (request.caller.kind !== 'nobody')
     return reply.header('cache-control', PRIVATE).send(page.bytes)
   reply.header('cache-control', PUBLIC).header('etag', page.etag)
   if (matches(request.headers['if-none-match'], page.etag)) return reply.code(304).send()
   return reply.send(page.bytes)
 }
+
+export const unconfirmed = (page: Page): Page => ({ ...page, isUnconfirmed: true })
 
 /** Answers what only this caller may see. */
 export const sendPrivately = (reply: FastifyReply, body: unknown): FastifyReply =>

@@ -9,6 +9,8 @@ export type Http = {
   readonly world: World
   /** Refuses with `unavailable` until the service has found its secret. */
   readonly keys: () => WireKeys
+  /** Of the program: pages that another one made may look otherwise. */
+  readonly version: string
 }
 
 /** What a request counts against; `none` is not limited. */

@@ -18,7 +18,10 @@ export const addGate = async (
   http: Http,
   options: { limits: Limits; counters: LimitCounters },
 ): Promise<void> => {
-  app.addHook('onRequest', async () => void http.keys())
+  app.addHook('onRequest', (_request, _reply, done) => {
+    http.keys()
+    done()
+  })
   await addOrigins(app, http)
   const assertLimits = await addLimits(app, http, options)
 

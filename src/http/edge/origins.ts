@@ -14,16 +14,25 @@ const EXPOSED = 'etag, link, location, ratelimit, ratelimit-policy, retry-after,
 /** Cross-origin sharing for the exact origins of the site that is addressed; never with cookies. */
 export const addOrigins = async (app: FastifyInstance, { world }: Http): Promise<void> => {
   await app.register(cors, {
-    delegator: async (request: FastifyRequest) => ({
-      origin: await isShared(world, request),
-      methods: METHODS,
-      allowedHeaders: ALLOWED,
-      exposedHeaders: EXPOSED,
-      maxAge: PREFLIGHT_SECONDS,
-      strictPreflight: false,
-    }),
+    delegator: (request: FastifyRequest, done: (error: Error | null, options: object) => void) => {
+      // Most readers are of the same origin, or programs.
+      if (request.headers.origin === undefined) return done(null, NOT_SHARED)
+      isShared(world, request).then(
+        (origin) => done(null, { ...SHARED, origin }),
+        (error) => done(error, NOT_SHARED),
+      )
+    },
   })
 }
+
+const SHARED = {
+  methods: METHODS,
+  allowedHeaders: ALLOWED,
+  exposedHeaders: EXPOSED,
+  maxAge: PREFLIGHT_SECONDS,
+  strictPreflight: false,
+}
+const NOT_SHARED = { ...SHARED, origin: false }
 
 const isShared = async (world: Http['world'], request: FastifyRequest): Promise<boolean> => {
   const { origin } = request.headers

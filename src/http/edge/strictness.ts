@@ -19,14 +19,16 @@ export const addStrictness = (app: FastifyInstance): void => {
     async (request: FastifyRequest, bytes: Buffer) =>
       bytes.length === 0 && request.method === 'DELETE' ? undefined : parseJson(bytes),
   )
-  app.addHook('onRequest', async (request) => {
+  app.addHook('onRequest', (request, _reply, done) => {
     assertHost(request)
     assertUrl(request.raw.url ?? '')
+    done()
   })
-  app.addHook('preValidation', async (request) => {
+  app.addHook('preValidation', (request, _reply, done) => {
     assertStrings(request.params, 'path')
     readQuery(request)
     assertStrings(request.query, 'query')
+    done()
   })
 }
 
@@ -57,7 +59,11 @@ const assertStrings = (value: unknown, where: string, depth = 1): void => {
 
 /** RFC 9112: exactly one, but for HTTP/1.0, which may have none. */
 const assertHost = ({ raw }: FastifyRequest): void => {
-  const hosts = raw.rawHeaders.filter((name, i) => i % 2 === 0 && /^host$/i.test(name)).length
+  let hosts = 0
+  for (let i = 0; i < raw.rawHeaders.length; i += 2) {
+    const name = raw.rawHeaders[i]!
+    if (name.length === 4 && name.toLowerCase() === 'host') hosts += 1
+  }
   const isEnough = hosts === 1 || (hosts === 0 && raw.httpVersion === '1.0')
   if (!isEnough) throw new Refusal('invalid_request', { host: 'is needed exactly once' })
 }

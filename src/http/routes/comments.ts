@@ -67,7 +67,8 @@ const DELETE_COMMENT = op.operation({
   once: true,
 })
 
-export const addCommentRoutes = (app: Router, { world, keys }: Http): void => {
+export const addCommentRoutes = (app: Router, http: Http): void => {
+  const { world } = http
   app.get('/sites/:site/comments/:id', GET_COMMENT, async (request, reply) => {
     const { site, caller, query } = request
     const comment = readKey(request.params.id)
@@ -78,10 +79,10 @@ export const addCommentRoutes = (app: Router, { world, keys }: Http): void => {
       const ancestors = context !== undefined && { ancestors: own.ancestors.map(presentAncestor) }
       return answers.sendPrivately(reply, { ...presentWhole(own.comment), ...ancestors })
     }
-    const variant = answers.variantOf(keys(), ['getComment', request.params.id, context])
+    const variant = answers.variantOf(http, site, ['getComment', request.params.id, context])
     const page = await getComment(
       world,
-      { site, comment, context, atLeast, variant },
+      { site, comment, context, atLeast, variant, encoding: answers.encodingOf(request) },
       ({ thread, comment: found, ancestors: above }) => {
         const ancestors = context !== undefined && { ancestors: above.map(presentComment) }
         const body = { ...presentComment(found), ...ancestors }

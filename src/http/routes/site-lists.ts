@@ -1,4 +1,6 @@
+import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
+import type { Page } from '../../domain/page-store.ts'
 import { readAuthorId } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import { ARTICLE_SORTS } from '../../domain/sort.ts'
@@ -6,7 +8,7 @@ import { countComments } from '../../usecases/reading/count-comments.ts'
 import { listArticles } from '../../usecases/reading/list-articles.ts'
 import { listAuthorComments } from '../../usecases/reading/list-author-comments.ts'
 import { listRecent } from '../../usecases/reading/list-recent.ts'
-import { sendPage, sendPrivately, toHashedPage } from '../edge/answers.ts'
+import { encodingOf, sendPage, sendPrivately, toHashedPage, variantOf } from '../edge/answers.ts'
 import type { Http } from '../edge/context.ts'
 import { readCursor, writeCursor } from '../wire/cursors.ts'
 import * as op from '../wire/operation.ts'
@@ -109,7 +111,20 @@ const LIST_AUTHOR_COMMENTS = op.operation({
   refusals: ['invalid_cursor'],
 })
 
-export const addSiteListRoutes = (app: Router, { world, keys }: Http): void => {
+export const addSiteListRoutes = (app: Router, http: Http): void => {
+  const { world, keys } = http
+
+  /** Remembered for as long as nothing of the site changes, a second at most. */
+  const listed = (
+    request: FastifyRequest,
+    parts: readonly unknown[],
+    build: () => Promise<Page>,
+  ) => {
+    const { site } = request
+    const name = { site: site.id, variant: variantOf(http, site, parts) }
+    return world.lists.page(name, encodingOf(request), build)
+  }
+
   app.get('/sites/:site/comments', LIST_RECENT, async (request, reply) => {
     const {
       article_id: articleIds = [],
@@ -124,16 +139,23 @@ export const addSiteListRoutes = (app: Router, { world, keys }: Http): void => {
     const after = cursor === undefined ? null : readCursor(keys().cursors, binding, cursor).after
     // An id that no author has finds nothing, whatever it looks like.
     const authorId = author === undefined ? undefined : (readAuthorId(author) ?? 0)
-    const found = await listRecent(world, { siteId, articleIds, authorId, parent, after, limit })
-    const next = found.next && writeCursor(keys().cursors, binding, { sort: '', after: found.next })
-    const items = found.items.map((comment) => presentRecent(comment, excerpt))
-    return sendPage(request, reply, toHashedPage(next, { items, next_cursor: next }))
+    const page = await listed(request, [...binding, after, limit, excerpt], async () => {
+      const found = await listRecent(world, { siteId, articleIds, authorId, parent, after, limit })
+      const next =
+        found.next && writeCursor(keys().cursors, binding, { sort: '', after: found.next })
+      const items = found.items.map((comment) => presentRecent(comment, excerpt))
+      return toHashedPage(next, { items, next_cursor: next })
+    })
+    return sendPage(request, reply, page)
   })
 
   app.get('/sites/:site/counts', COUNT_COMMENTS, async (request, reply) => {
     const { site, query } = request
-    const counts = await countComments(world, { site, articleIds: query.article_id })
-    return sendPage(request, reply, toHashedPage(null, presentCounts(counts)))
+    const { article_id: articleIds } = query
+    const page = await listed(request, ['counts', articleIds], async () =>
+      toHashedPage(null, presentCounts(await countComments(world, { site, articleIds }))),
+    )
+    return sendPage(request, reply, page)
   })
 
   app.post(
@@ -152,10 +174,13 @@ export const addSiteListRoutes = (app: Router, { world, keys }: Http): void => {
     const { sort, limit, cursor } = query
     const binding = ['articles', site.id, sort]
     const after = cursor === undefined ? null : readCursor(keys().cursors, binding, cursor).after
-    const found = await listArticles(world, { site, sort, after, limit })
-    const next = found.next && writeCursor(keys().cursors, binding, { sort, after: found.next })
-    const items = found.items.map(presentThread)
-    return sendPage(request, reply, toHashedPage(next, { items, next_cursor: next }))
+    const page = await listed(request, [...binding, after, limit], async () => {
+      const found = await listArticles(world, { site, sort, after, limit })
+      const next = found.next && writeCursor(keys().cursors, binding, { sort, after: found.next })
+      const items = found.items.map(presentThread)
+      return toHashedPage(next, { items, next_cursor: next })
+    })
+    return sendPage(request, reply, page)
   })
 
   app.get('/sites/:site/authors/:id/comments', LIST_AUTHOR_COMMENTS, async (request, reply) => {
@@ -165,15 +190,15 @@ export const addSiteListRoutes = (app: Router, { world, keys }: Http): void => {
     if (authorId === undefined) throw new Refusal('not_found')
     const binding = ['author', request.site.id, id]
     const after = cursor === undefined ? null : readCursor(keys().cursors, binding, cursor).after
-    const found = await listAuthorComments(world, {
-      siteId: request.site.id,
-      authorId,
-      after,
-      limit,
+    const siteId = request.site.id
+    const page = await listed(request, [...binding, after, limit], async () => {
+      const found = await listAuthorComments(world, { siteId, authorId, after, limit })
+      const next =
+        found.next && writeCursor(keys().cursors, binding, { sort: '', after: found.next })
+      const items = found.items.map((comment) => presentRecent(comment, undefined))
+      const body = { author: presentAuthor(found.author), items, next_cursor: next }
+      return toHashedPage(next, body)
     })
-    const next = found.next && writeCursor(keys().cursors, binding, { sort: '', after: found.next })
-    const items = found.items.map((comment) => presentRecent(comment, undefined))
-    const body = { author: presentAuthor(found.author), items, next_cursor: next }
-    return sendPage(request, reply, toHashedPage(next, body))
+    return sendPage(request, reply, page)
   })
 }

@@ -6,7 +6,15 @@ import type { Continuation } from '../../domain/tree.ts'
 import { getThread } from '../../usecases/reading/get-thread.ts'
 import { listReplies } from '../../usecases/reading/list-replies.ts'
 import { listThread, type ThreadPage } from '../../usecases/reading/list-thread.ts'
-import { sendPage, toHashedPage, toPage, variantOf, versionTag } from '../edge/answers.ts'
+import {
+  encodingOf,
+  sendPage,
+  toHashedPage,
+  toPage,
+  unconfirmed,
+  variantOf,
+  versionTag,
+} from '../edge/answers.ts'
 import type { Http } from '../edge/context.ts'
 import { readSortedCursor, writeCursor } from '../wire/cursors.ts'
 import * as op from '../wire/operation.ts'
@@ -104,16 +112,18 @@ const LIST_REPLIES = op.operation({
   limit: 'read',
 })
 
-export const addThreadRoutes = (app: Router, { world, keys }: Http): void => {
+export const addThreadRoutes = (app: Router, http: Http): void => {
+  const { world, keys } = http
   app.get('/sites/:site/articles/:article_id', GET_THREAD, async (request, reply) => {
     const { article_id: articleId } = request.params
-    const thread = await getThread(world, {
+    const found = await getThread(world, {
       site: request.site,
       articleId,
       atLeast: request.query.at_least,
     })
-    const body = thread ? presentThread(thread) : presentAbsentThread(articleId)
-    return sendPage(request, reply, toHashedPage(null, body))
+    const body = found ? presentThread(found.thread) : presentAbsentThread(articleId)
+    const page = toHashedPage(null, body)
+    return sendPage(request, reply, found?.isConfirmed === false ? unconfirmed(page) : page)
   })
 
   app.get('/sites/:site/articles/:article_id/comments', LIST_THREAD, async (request, reply) => {
@@ -125,11 +135,25 @@ export const addThreadRoutes = (app: Router, { world, keys }: Http): void => {
     const binding = ['thread', request.site.id, articleId, view]
     const { sort, after } = readSortedCursor(keys().cursors, binding, { sort: asked, cursor })
     const focused = focus === undefined ? undefined : readFocus(focus)
-    const variant = variantOf(keys(), ['listThread', view, sort, after, focused?.id, limits])
+    const variant = variantOf(http, request.site, [
+      'listThread',
+      view,
+      sort,
+      after,
+      focused?.id,
+      limits,
+    ])
     const position = { view, sort, after, focus: focused, ...limits }
     const page = await listThread(
       world,
-      { site: request.site, articleId, ...position, atLeast, variant },
+      {
+        site: request.site,
+        articleId,
+        ...position,
+        atLeast,
+        variant,
+        encoding: encodingOf(request),
+      },
       (found) => {
         const next = found.next && writeCursor(keys().cursors, binding, { sort, after: found.next })
         const body = {
@@ -160,11 +184,11 @@ export const addThreadRoutes = (app: Router, { world, keys }: Http): void => {
     const siteId = request.site.id
     const binding = ['replies', siteId, id]
     const { sort, after } = readSortedCursor(keys().cursors, binding, { sort: asked, cursor })
-    const variant = variantOf(keys(), ['listReplies', id, sort, after, limits])
+    const variant = variantOf(http, request.site, ['listReplies', id, sort, after, limits])
     const position = { comment, sort, after, ...limits }
     const page = await listReplies(
       world,
-      { site: request.site, ...position, atLeast, variant },
+      { site: request.site, ...position, atLeast, variant, encoding: encodingOf(request) },
       (found) => {
         const next = found.next && writeCursor(keys().cursors, binding, { sort, after: found.next })
         const items = found.items.map((branch) => presentBranch(branch, replyCursor(siteId, sort)))

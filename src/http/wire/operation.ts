@@ -22,6 +22,12 @@ const ON_WRITES: readonly RefusalCode[] = [
 ]
 const ON_ONCE: readonly RefusalCode[] = ['idempotency_in_flight', 'idempotency_key_reused']
 
+/**
+ * A write has answered after this. A read has no such timer, because all that it waits for has one of
+ * its own, and the framework's costs 6.5 µs, a tenth of the read of a remembered page.
+ */
+const HANDLER_TIMEOUT_MS = 10_000
+
 type Operation<Params extends TSchema, Query extends TSchema, Body extends TSchema> = {
   readonly id: string
   readonly tag: 'reading' | 'writing' | 'moderating'
@@ -74,6 +80,7 @@ export const operation = <P extends TSchema, Q extends TSchema, B extends TSchem
   const headers = op.once ? withIdempotencyKey : undefined
   return {
     config: { operation: id, limit: op.limit },
+    ...(isWrite && { handlerTimeout: HANDLER_TIMEOUT_MS }),
     schema: {
       operationId: id,
       tags: [tag],

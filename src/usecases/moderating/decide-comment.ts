@@ -8,6 +8,7 @@ import type { Tx } from '../../postgres/connection/db.ts'
 import { lockThread } from '../../postgres/connection/transaction.ts'
 import { type Decision, insertConsequences, insertDecision } from '../../postgres/decisions.ts'
 import type { Claim } from '../../postgres/idempotency.ts'
+import { announcingHide } from '../announce.ts'
 import { answerOnce } from '../answer-once.ts'
 import type { World } from '../world.ts'
 import { changeStatus } from '../writing/change-status.ts'
@@ -37,7 +38,11 @@ export const decideComment = async <Answer>(
   present: (decided: Decided) => Answer,
 ): Promise<Answer> => {
   assertMove(request.from, request.to)
-  return answerOnce(world, request.claim, async (tx) => present(await decide(tx, request)))
+  const { site, comment, claim } = request
+  const changes = { siteId: site.id, threadIds: [comment.threadId] }
+  return announcingHide(world, changes, () =>
+    answerOnce(world, claim, async (tx) => present(await decide(tx, request))),
+  )
 }
 
 const decide = async (tx: Tx, request: DecideRequest): Promise<Decided> => {

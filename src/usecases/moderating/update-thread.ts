@@ -1,12 +1,14 @@
 import type { Site } from '../../domain/site.ts'
-import { lockThread } from '../../postgres/connection/transaction.ts'
+import { asking, lockThread } from '../../postgres/connection/transaction.ts'
 import type { Claim } from '../../postgres/idempotency.ts'
 import {
   updateThread as changeThread,
   ensureThread,
+  findThreadId,
   type ModeratedThread,
   type ThreadChange,
 } from '../../postgres/threads.ts'
+import { announcingHide } from '../announce.ts'
 import { answerOnce } from '../answer-once.ts'
 import type { World } from '../world.ts'
 
@@ -15,13 +17,19 @@ type Request = { site: Site; articleId: string; change: ThreadChange; claim: Cla
 export type { ModeratedThread } from '../../postgres/threads.ts'
 
 /** Changes a thread's state or settings; an absent thread comes into being. */
-export const updateThread = <Answer>(
+export const updateThread = async <Answer>(
   world: World,
   { site, articleId, change, claim }: Request,
   present: (thread: ModeratedThread) => Answer,
-): Promise<Answer> =>
-  answerOnce(world, claim, async (tx) => {
-    const id = await ensureThread(tx, site.id, articleId)
-    await lockThread(tx, { siteId: site.id, threadId: id }, 'alone')
-    return present(await changeThread(tx, site.id, id, change))
-  })
+): Promise<Answer> => {
+  const known = await asking(findThreadId(world.db, site.id, articleId))
+  const threadIds = known === undefined ? [] : [known]
+  return announcingHide(world, { siteId: site.id, threadIds }, () =>
+    answerOnce(world, claim, async (tx) => {
+      const id = await ensureThread(tx, site.id, articleId)
+      if (id !== known) threadIds.push(id)
+      await lockThread(tx, { siteId: site.id, threadId: id }, 'alone')
+      return present(await changeThread(tx, site.id, id, change))
+    }),
+  )
+}

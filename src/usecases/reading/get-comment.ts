@@ -7,17 +7,14 @@ import type { Site } from '../../domain/site.ts'
 import { listWithAncestors } from '../../postgres/comments.ts'
 import { asking } from '../../postgres/connection/transaction.ts'
 import { findCommentPage } from '../../postgres/pages.ts'
-import { findThread } from '../../postgres/threads.ts'
 import type { World } from '../world.ts'
-import { findVersionedPage } from './versioned-page.ts'
+import { findCurrentThread, findVersionedPage, type Reading } from './versioned-page.ts'
 
-export type CommentRequest = {
+export type CommentRequest = Reading & {
   readonly site: Site
   readonly comment: CommentKey
   /** How many ancestors to answer with; undefined: none, and no list of them. */
   readonly context: number | undefined
-  readonly atLeast: number
-  readonly variant: string
 }
 
 /** Ancestors root first. */
@@ -33,11 +30,12 @@ export const getComment = async (
   request: CommentRequest,
   present: (found: CommentInContext) => Page,
 ): Promise<Page> => {
-  const { site, comment } = request
-  const thread = await asking(findThread(world.db, site.id, { id: comment.threadId }))
-  if (!thread) throw new Refusal('not_found')
+  const { site, comment, atLeast } = request
+  const siteId = site.id
+  const current = await findCurrentThread(world, { siteId, id: comment.threadId }, atLeast)
+  if (!current) throw new Refusal('not_found')
   const read = () => readInContext(world, request)
-  return findVersionedPage(world, thread, request, { read, present })
+  return findVersionedPage(world, current, { ...request, siteId }, { read, present })
 }
 
 const readInContext = async (world: World, request: CommentRequest): Promise<CommentInContext> => {
@@ -67,7 +65,7 @@ export const findOwnOrModerated = async (
   const isOwn = caller.kind === 'guest' && caller.authorId === comment.author.id
   const isHeld = comment.status === 'pending' || comment.status === 'spam'
   if (!isOwn || !isHeld) return undefined
-  const thread = await asking(findThread(world.db, site.id, { id: key.threadId }))
-  const above = thread ? ancestors.reverse() : []
+  const isVisible = await world.threads.find({ siteId: site.id, id: key.threadId }, 0)
+  const above = isVisible ? ancestors.reverse() : []
   return { comment: { ...comment, status: 'pending' }, ancestors: above }
 }

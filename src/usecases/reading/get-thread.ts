@@ -1,18 +1,11 @@
-import type { Thread } from '../../domain/comment.ts'
+import type { FoundThread } from '../../cache/threads.ts'
 import type { Site } from '../../domain/site.ts'
-import { asking } from '../../postgres/connection/transaction.ts'
-import { findThread } from '../../postgres/threads.ts'
 import type { World } from '../world.ts'
-import { assertAtLeast } from './versioned-page.ts'
+import { findCurrentThread } from './versioned-page.ts'
 
 /** The visible thread of an article; undefined when no reader has ever seen one. */
-export const getThread = async (
+export const getThread = (
   world: World,
-  request: { site: Site; articleId: string; atLeast: number },
-): Promise<Thread | undefined> => {
-  const thread = await asking(
-    findThread(world.db, request.site.id, { articleId: request.articleId }),
-  )
-  if (thread) assertAtLeast(thread, request.atLeast)
-  return thread
-}
+  { site, articleId, atLeast }: { site: Site; articleId: string; atLeast: number },
+): Promise<FoundThread | undefined> =>
+  findCurrentThread(world, { siteId: site.id, articleId }, atLeast)

@@ -5,13 +5,11 @@ import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site.ts'
 import type { Position, Sort } from '../../domain/sort.ts'
 import { growTree, type TreePage } from '../../domain/tree.ts'
-import { asking } from '../../postgres/connection/transaction.ts'
 import { findTreePage } from '../../postgres/pages.ts'
-import { findThread } from '../../postgres/threads.ts'
 import type { World } from '../world.ts'
-import { findVersionedPage } from './versioned-page.ts'
+import { findCurrentThread, findVersionedPage, type Reading } from './versioned-page.ts'
 
-export type RepliesRequest = {
+export type RepliesRequest = Reading & {
   readonly site: Site
   readonly comment: CommentKey
   readonly sort: Sort
@@ -19,8 +17,6 @@ export type RepliesRequest = {
   readonly limit: number
   readonly depth: number
   readonly replies: number
-  readonly atLeast: number
-  readonly variant: string
 }
 
 export type RepliesPage = { readonly thread: Thread } & TreePage
@@ -31,11 +27,12 @@ export const listReplies = async (
   request: RepliesRequest,
   present: (page: RepliesPage) => Page,
 ): Promise<Page> => {
-  const { site, comment } = request
-  const thread = await asking(findThread(world.db, site.id, { id: comment.threadId }))
-  if (!thread) throw new Refusal('not_found')
+  const { site, comment, atLeast } = request
+  const siteId = site.id
+  const current = await findCurrentThread(world, { siteId, id: comment.threadId }, atLeast)
+  if (!current) throw new Refusal('not_found')
   const read = () => readReplies(world, request)
-  return findVersionedPage(world, thread, request, { read, present })
+  return findVersionedPage(world, current, { ...request, siteId }, { read, present })
 }
 
 const readReplies = async (world: World, request: RepliesRequest): Promise<RepliesPage> => {

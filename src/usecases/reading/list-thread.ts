@@ -5,13 +5,11 @@ import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site.ts'
 import type { Position, Sort } from '../../domain/sort.ts'
 import { growTree, positionOf, type TreePage } from '../../domain/tree.ts'
-import { asking } from '../../postgres/connection/transaction.ts'
 import { findFlatPage, findTreePage, type PageRows } from '../../postgres/pages.ts'
-import { findThread } from '../../postgres/threads.ts'
 import type { World } from '../world.ts'
-import { findVersionedPage } from './versioned-page.ts'
+import { findCurrentThread, findVersionedPage, type Reading } from './versioned-page.ts'
 
-export type ThreadRequest = {
+export type ThreadRequest = Reading & {
   readonly site: Site
   readonly articleId: string
   readonly view: 'tree' | 'flat'
@@ -21,9 +19,6 @@ export type ThreadRequest = {
   readonly depth: number
   readonly replies: number
   readonly focus: CommentKey | undefined
-  readonly atLeast: number
-  /** Names everything that shapes the bytes, but for the thread and its version. */
-  readonly variant: string
 }
 
 export type FlatPage = { readonly items: readonly Comment[]; readonly next: Position | null }
@@ -41,12 +36,13 @@ export const listThread = async (
   request: ThreadRequest,
   present: (page: ThreadPage) => Page,
 ): Promise<Page | undefined> => {
-  const { site, articleId, focus } = request
-  const thread = await asking(findThread(world.db, site.id, { articleId }))
-  if (focus && focus.threadId !== thread?.id) throw new Refusal('not_found')
-  if (!thread) return undefined
+  const { site, articleId, focus, atLeast } = request
+  const siteId = site.id
+  const current = await findCurrentThread(world, { siteId, articleId }, atLeast)
+  if (focus && focus.threadId !== current?.thread.id) throw new Refusal('not_found')
+  if (!current) return undefined
   const read = () => (request.view === 'tree' ? readTree(world, request) : readFlat(world, request))
-  return findVersionedPage(world, thread, request, { read, present })
+  return findVersionedPage(world, current, { ...request, siteId }, { read, present })
 }
 
 const readTree = async (world: World, request: ThreadRequest): Promise<ThreadPage> => {

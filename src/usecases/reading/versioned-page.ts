@@ -1,37 +1,50 @@
+import type { FoundThread, ThreadQuestion } from '../../cache/threads.ts'
 import type { Thread } from '../../domain/comment.ts'
-import type { Page } from '../../domain/page-store.ts'
+import type { Encoding, Page } from '../../domain/page-store.ts'
 import { Refusal } from '../../domain/refusal.ts'
-import type { Site } from '../../domain/site.ts'
 import { asking } from '../../postgres/connection/transaction.ts'
 import type { World } from '../world.ts'
 
-/**
- * The version was just read from the primary, so nothing is newer: a greater one was never given
- * out for this thread.
- */
-export const assertAtLeast = (thread: { version: number }, atLeast: number): void => {
-  if (thread.version < atLeast) {
-    throw new Refusal('invalid_request', { at_least: 'is not a version of this thread' })
-  }
+/** What every read of a thread says besides what it asks for. */
+export type Reading = {
+  /** A version that the reader knows of: the answer shows it, or a newer one. */
+  readonly atLeast: number
+  /** Names everything that shapes the bytes, but for the thread and its version. */
+  readonly variant: string
+  readonly encoding: Encoding
 }
 
-type Request = { readonly site: Site; readonly variant: string; readonly atLeast: number }
+/**
+ * The visible thread as it is now. What is remembered is not older than `atLeast`; when what
+ * Postgres says is, that version was never given out for this thread.
+ */
+export const findCurrentThread = async (
+  world: World,
+  question: ThreadQuestion,
+  atLeast: number,
+): Promise<FoundThread | undefined> => {
+  const found = await world.threads.find(question, atLeast)
+  if (found && found.thread.version < atLeast) {
+    throw new Refusal('invalid_request', { at_least: 'is not a version of this thread' })
+  }
+  return found
+}
 
 /**
- * A page of the thread at the version that was just read: remembered, or else read and presented
- * now. A closing time passes without a new version, so the state is part of the name.
+ * A page of the thread at that version: remembered, or else read and presented now. A closing time
+ * passes without a new version, so the state is part of the name.
  */
 export const findVersionedPage = async <Found extends { readonly thread: Thread }>(
   world: World,
-  thread: Thread,
-  { site, variant, atLeast }: Request,
+  { thread, isConfirmed }: FoundThread,
+  { siteId, variant, encoding }: Pick<Reading, 'variant' | 'encoding'> & { siteId: number },
   { read, present }: { read: () => Promise<Found>; present: (found: Found) => Page },
 ): Promise<Page> => {
-  assertAtLeast(thread, atLeast)
   const { id, version, state } = thread
-  const name = { site: site.id, thread: id, version, variant: `${state} ${variant}` }
-  return world.pages.page(name, async () => {
+  const name = { site: siteId, thread: id, version, variant: `${state} ${variant}` }
+  const page = await world.pages.page(name, encoding, async () => {
     const found = await asking(read())
     return { version: found.thread.version, page: present(found) }
   })
+  return isConfirmed ? page : { ...page, isUnconfirmed: true }
 }

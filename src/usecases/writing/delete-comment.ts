@@ -4,10 +4,12 @@ import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site.ts'
 import { isVisible } from '../../domain/status.ts'
 import { type CommentForWrite, findCommentForWrite } from '../../postgres/comments.ts'
+import type { Tx } from '../../postgres/connection/db.ts'
 import { lockThread } from '../../postgres/connection/transaction.ts'
 import { insertDecision } from '../../postgres/decisions.ts'
 import type { Claim } from '../../postgres/idempotency.ts'
 import { findThreadForWrite } from '../../postgres/threads.ts'
+import { announcingHide } from '../announce.ts'
 import { answerOnce } from '../answer-once.ts'
 import type { World } from '../world.ts'
 import { changeStatus } from './change-status.ts'
@@ -30,8 +32,9 @@ export const deleteComment = <Answer>(
 ): Promise<Answer> => {
   assertMayWrite(request.caller)
   if (request.caller.kind === 'nobody') throw new Refusal('login_required')
-  return answerOnce(world, request.claim, async (tx) => {
-    const { site, caller, comment: key } = request
+  const { site, caller, comment: key } = request
+  const changes = { siteId: site.id, threadIds: [key.threadId] }
+  const remove = async (tx: Tx): Promise<Answer> => {
     await lockThread(tx, { siteId: site.id, threadId: key.threadId }, 'alone')
     const thread = await findThreadForWrite(tx, site.id, key.threadId)
     const comment = await findCommentForWrite(tx, { siteId: site.id, ...key })
@@ -47,7 +50,8 @@ export const deleteComment = <Answer>(
       await insertDecision(tx, { siteId: site.id, threadId, commentId, ...move, by })
     }
     return present({ version })
-  })
+  }
+  return announcingHide(world, changes, () => answerOnce(world, request.claim, remove))
 }
 
 const assertMayDelete = (

@@ -1,0 +1,57 @@
+import { createBatcher } from '../domain/batcher.ts'
+import type { Protocol, TokenName, Tokens } from '../domain/tokens.ts'
+import { type Breaker, onTrouble, type RedisClient } from './connection.ts'
+
+const LIFETIME_SECONDS = 86_400
+
+/**
+ * Tokens that all nodes share. After any failed or late command, and whenever the connection may
+ * be another one, this node trusts none for `distrustMs`: what it remembers may be from a Redis
+ * that knew less, or more, than this one.
+ */
+export const createRedisTokens = (
+  redis: RedisClient,
+  breaker: Breaker,
+  { newToken, distrustMs }: Pick<Protocol, 'newToken' | 'distrustMs'>,
+): Tokens => {
+  let trustedFrom = 0
+  const distrust = (): void => {
+    if (distrustMs > 0) trustedFrom = performance.now() + distrustMs
+  }
+  onTrouble(redis, distrust)
+  const attempt = async <T>(command: () => Promise<T>): Promise<T> => {
+    try {
+      return await command()
+    } catch (error) {
+      distrust()
+      throw error
+    }
+  }
+  const ask = async (names: readonly TokenName[]): Promise<(string | undefined)[]> => {
+    const found = await breaker(() => attempt(() => readAll(redis, names)))
+    return names.map((_, i) => found?.[i] ?? undefined)
+  }
+  const replace = (name: TokenName) => redis.set(keyOf(name), newToken(), 'EX', LIFETIME_SECONDS)
+  return {
+    find: createBatcher(ask, (name) => name),
+    offer: (name) => {
+      const make = () => redis.set(keyOf(name), newToken(), 'EX', LIFETIME_SECONDS, 'NX')
+      void breaker(() => attempt(make))
+    },
+    // Tried whatever the breaker says: it may be only this node that Redis is away from.
+    announce: (names) =>
+      attempt(() => Promise.all(names.map(replace))).then(
+        () => true,
+        () => false,
+      ),
+    trustedFrom: () => trustedFrom,
+  }
+}
+
+const keyOf = (name: TokenName): string => `{${name}}k`
+
+/** One command on a single Redis; in a cluster the names are of several slots. */
+const readAll = (redis: RedisClient, names: readonly TokenName[]): Promise<(string | null)[]> =>
+  redis.isCluster
+    ? Promise.all(names.map((name) => redis.get(keyOf(name))))
+    : redis.mget(names.map(keyOf))

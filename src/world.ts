@@ -1,0 +1,40 @@
+import { createListCache } from './cache/lists.ts'
+import { createMemoryPages, createTieredPages } from './cache/pages.ts'
+import { createSiteCache } from './cache/sites.ts'
+import { createThreadCache } from './cache/threads.ts'
+import type { PageStore } from './domain/page-store.ts'
+import type { Tokens } from './domain/tokens.ts'
+import type { Db } from './postgres/connection/db.ts'
+import { asking } from './postgres/connection/transaction.ts'
+import { findSite } from './postgres/sites.ts'
+import { findThreads } from './postgres/threads.ts'
+import type { World } from './usecases/world.ts'
+import { createWaitingPosts } from './usecases/writing/waiting-posts.ts'
+
+/** Of the bytes for pages, what the lists of whole sites may take: they live for a second. */
+const LISTS_SHARE = 1 / 8
+
+type Parts = {
+  readonly db: Db
+  readonly writes: Db
+  readonly tokens: Tokens
+  /** Where pages are kept that all nodes share; none when there is only this one. */
+  readonly store: PageStore | undefined
+  readonly maxBytes: number
+  readonly hideWaitMs: number
+}
+
+/** What the use cases of one node are given. Opens nothing. */
+export const createWorld = ({ store, maxBytes, ...parts }: Parts): World => {
+  const { db, tokens } = parts
+  const listBytes = Math.floor(maxBytes * LISTS_SHARE)
+  const memory = { maxBytes: maxBytes - listBytes }
+  return {
+    ...parts,
+    posts: createWaitingPosts(),
+    threads: createThreadCache({ tokens, load: (questions) => asking(findThreads(db, questions)) }),
+    pages: store ? createTieredPages({ ...memory, store }) : createMemoryPages(memory),
+    lists: createListCache({ tokens, maxBytes: listBytes }),
+    sites: createSiteCache((slug) => findSite(db, slug)),
+  }
+}

@@ -1,0 +1,363 @@
+import { promisify } from 'node:util'
+import { brotliDecompress, gunzip } from 'node:zlib'
+import t from 'tap'
+import { createListCache } from '../../src/cache/lists.ts'
+import { createLocalTokens, NO_TOKENS } from '../../src/cache/tokens.ts'
+import { ENCODINGS, type Encoding, type Page } from '../../src/domain/page-store.ts'
+import { siteToken, type Tokens } from '../../src/domain/tokens.ts'
+import { createByHand, settle, stopClock } from '../by-hand.ts'
+import { until } from '../redis/own-server.ts'
+
+const SITE = 1
+const TOKEN = siteToken(SITE)
+const MEBIBYTE = 1_048_576
+
+const makePage = (text: string): Page => ({
+  etag: `"${text.slice(0, 20)}"`,
+  next: null,
+  encoding: 'identity',
+  bytes: Buffer.from(text),
+})
+
+const textOf = async (page: Promise<Page>): Promise<string> => (await page).bytes.toString()
+
+/** Local tokens that can be distrusted, with one for the site from the start. */
+const openTokens = () => {
+  let count = 0
+  let trustedFrom = 0
+  const tokens: Tokens = {
+    ...createLocalTokens(() => `token ${++count}`),
+    trustedFrom: () => trustedFrom,
+  }
+  tokens.offer(TOKEN)
+  return {
+    tokens,
+    change: () => tokens.announce([TOKEN]),
+    distrust: (ms: number) => (trustedFrom = performance.now() + ms),
+  }
+}
+
+/** A cache whose builds the test ends one by one, in the order in which they began. */
+const openCache = (tokens: Tokens) => {
+  const lists = createListCache({ tokens, maxBytes: MEBIBYTE })
+  const builds = createByHand<void, Page>()
+  const read = (variant = 'v', encoding: Encoding = 'identity') =>
+    textOf(lists.page({ site: SITE, variant }, encoding, () => builds.ask()))
+  const finish = async (text: string) => (await builds.next()).answer(makePage(text))
+  return { read, builds, finish, count: () => builds.calls.length }
+}
+
+t.test('a list is built once and remembered as long as its token is the same', async (t) => {
+  stopClock(t)
+  const { tokens, change } = openTokens()
+  const { read, finish, count } = openCache(tokens)
+  const first = read()
+  await finish('one')
+  t.equal(await first, 'one')
+  for (let i = 0; i < 3; i++) t.equal(await read(), 'one')
+  t.equal(count(), 1)
+  await tokens.announce([siteToken(2), '1:1'])
+  t.equal(await read(), 'one', 'other tokens are not its own')
+  await change()
+  const next = read()
+  await finish('two')
+  t.equal(await next, 'two')
+  t.equal(count(), 2)
+})
+
+t.test('sites and variants are apart', async (t) => {
+  stopClock(t)
+  const lists = createListCache({ tokens: openTokens().tokens, maxBytes: MEBIBYTE })
+  const names = [
+    { site: SITE, variant: 'v' },
+    { site: SITE, variant: 'w' },
+    { site: 2, variant: 'v' },
+  ]
+  for (const _ of [1, 2])
+    for (const name of names) {
+      const build = async () => makePage(JSON.stringify(name))
+      t.equal(await textOf(lists.page(name, 'identity', build)), JSON.stringify(name))
+    }
+})
+
+t.test('who comes while a build is under way, and has its token, shares it', async (t) => {
+  const { tokens } = openTokens()
+  const { read, finish, count } = openCache(tokens)
+  const readers = Array.from({ length: 50 }, () => read())
+  await settle()
+  readers.push(...Array.from({ length: 50 }, () => read()))
+  await settle()
+  await finish('one')
+  t.same(await Promise.all(readers), new Array(100).fill('one'))
+  t.equal(count(), 1)
+})
+
+t.test(
+  'who comes under another token shares the next build, and there is one at a time',
+  async (t) => {
+    const { tokens, change } = openTokens()
+    const { read, finish, count } = openCache(tokens)
+    const early = read()
+    await settle()
+    await change()
+    const late = Array.from({ length: 10 }, () => read())
+    await settle()
+    t.equal(count(), 1, 'the next waits for the one under way')
+    await finish('old')
+    t.equal(await early, 'old')
+    await finish('new')
+    t.same(await Promise.all(late), new Array(10).fill('new'))
+    t.equal(await read(), 'new', 'and is remembered')
+    t.equal(count(), 2)
+  },
+)
+
+t.test('the next build counts under the token of who came last before it began', async (t) => {
+  const { tokens, change } = openTokens()
+  const { read, finish, count } = openCache(tokens)
+  const first = read()
+  await settle()
+  await change()
+  const second = read()
+  await settle()
+  await change()
+  const third = read()
+  await settle()
+  await finish('one')
+  await settle()
+  const fourth = read()
+  await settle()
+  t.equal(count(), 2, 'who has that token too shares it when it has begun')
+  await change()
+  const fifth = read()
+  await settle()
+  await finish('two')
+  await finish('three')
+  t.same(await Promise.all([first, second, third, fourth, fifth]), [
+    'one',
+    'two',
+    'two',
+    'two',
+    'three',
+  ])
+  t.equal(await read(), 'three')
+  t.equal(count(), 3)
+})
+
+t.test('a build is not remembered as current when its token was replaced meanwhile', async (t) => {
+  const { tokens, change } = openTokens()
+  const { read, finish } = openCache(tokens)
+  const early = read()
+  await settle()
+  await change()
+  await finish('old')
+  t.equal(await early, 'old')
+  const late = read()
+  await finish('new')
+  t.equal(await late, 'new')
+})
+
+t.test('without a token nobody shares a build under way, and nothing is remembered', async (t) => {
+  const { read, finish, count } = openCache(NO_TOKENS)
+  const early = read()
+  await settle()
+  const late = [read(), read()]
+  await settle()
+  t.equal(count(), 1)
+  await finish('one')
+  t.equal(await early, 'one')
+  await finish('two')
+  t.same(await Promise.all(late), ['two', 'two'])
+  const again = read()
+  await finish('three')
+  t.equal(await again, 'three')
+})
+
+t.test('where a token is missing, one is offered for the next reader', async (t) => {
+  let count = 0
+  const tokens = createLocalTokens(() => `token ${++count}`)
+  const { read, finish } = openCache(tokens)
+  const first = read()
+  await finish('one')
+  t.equal(await first, 'one')
+  t.equal(await tokens.find(TOKEN), 'token 1')
+  const second = read()
+  await finish('two')
+  t.equal(await second, 'two', 'the first was built under none')
+  t.equal(await read(), 'two')
+})
+
+t.test('a list is at most a second old, from the start of its build', async (t) => {
+  const clock = stopClock(t)
+  const { tokens } = openTokens()
+  const { read, finish, count } = openCache(tokens)
+  const slow = read()
+  await settle()
+  clock.pass(600)
+  await finish('one')
+  t.equal(await slow, 'one')
+  clock.pass(399)
+  t.equal(await read(), 'one')
+  t.equal(count(), 1)
+  clock.pass(1)
+  const late = read()
+  await finish('two')
+  t.equal(await late, 'two')
+})
+
+t.test('who comes a second after a build began shares the next, which begins then', async (t) => {
+  const clock = stopClock(t)
+  const { tokens } = openTokens()
+  const { read, finish, count } = openCache(tokens)
+  const early = read()
+  await settle()
+  clock.pass(1_000)
+  const late = read()
+  await settle()
+  t.equal(count(), 1)
+  clock.pass(5_000)
+  await finish('one')
+  await finish('two')
+  t.same(await Promise.all([early, late]), ['one', 'two'])
+  clock.pass(999)
+  t.equal(await read(), 'two')
+  t.equal(count(), 2)
+})
+
+t.test('while no token is trusted, nobody shares a build that began before', async (t) => {
+  const clock = stopClock(t)
+  const { tokens, distrust } = openTokens()
+  const { read, finish, count } = openCache(tokens)
+  const early = read()
+  await settle()
+  distrust(1_000)
+  const late = read()
+  await settle()
+  await finish('one')
+  await finish('two')
+  t.same(await Promise.all([early, late]), ['one', 'two'])
+  const again = read()
+  await finish('three')
+  t.equal(await again, 'three', 'and nothing is remembered')
+  clock.pass(1_000)
+  const trusted = read()
+  await finish('four')
+  t.equal(await trusted, 'four')
+  t.equal(await read(), 'four')
+  t.equal(count(), 4)
+})
+
+t.test('a failed build rejects those who wait for it, and the next reader builds', async (t) => {
+  const { tokens } = openTokens()
+  const { read, finish, builds } = openCache(tokens)
+  const readers = Promise.allSettled([read(), read()])
+  const { fail } = await builds.next()
+  await settle()
+  fail(new Error('away'))
+  t.match(await readers, [{ reason: { message: 'away' } }, { reason: { message: 'away' } }])
+  const next = read()
+  await finish('one')
+  t.equal(await next, 'one')
+  t.equal(await read(), 'one')
+})
+
+t.test('those who wait for the next build do not fail with the one under way', async (t) => {
+  const { tokens, change } = openTokens()
+  const { read, finish, builds, count } = openCache(tokens)
+  const early = read()
+  const { fail } = await builds.next()
+  await change()
+  const late = read()
+  await settle()
+  fail(new Error('away'))
+  await t.rejects(early, { message: 'away' })
+  await finish('two')
+  t.equal(await late, 'two')
+  t.equal(await read(), 'two')
+  t.equal(count(), 2)
+})
+
+t.test('a failed next build leaves nothing behind either', async (t) => {
+  const { tokens, change } = openTokens()
+  const { read, finish, builds } = openCache(tokens)
+  const early = read()
+  await settle()
+  await change()
+  const late = read()
+  await settle()
+  await finish('one')
+  await early
+  const { fail } = await builds.next()
+  fail(new Error('away'))
+  await t.rejects(late, { message: 'away' })
+  const again = read()
+  await finish('three')
+  t.equal(await again, 'three')
+})
+
+const LONG = 'a long list '.repeat(1_000)
+const DECODERS = {
+  identity: async (bytes: Buffer) => bytes,
+  gzip: promisify(gunzip),
+  br: promisify(brotliDecompress),
+}
+
+t.test('every encoding is of the same build, and made once', async (t) => {
+  stopClock(t)
+  const lists = createListCache({ tokens: openTokens().tokens, maxBytes: MEBIBYTE })
+  let builds = 0
+  const read = (encoding: Encoding) =>
+    lists.page({ site: SITE, variant: 'v' }, encoding, async () => makePage(`${++builds} ${LONG}`))
+  const tags = new Set<string>()
+  for (const encoding of ENCODINGS) {
+    const pages = await Promise.all(Array.from({ length: 20 }, () => read(encoding)))
+    pages.push(await read(encoding))
+    t.equal(new Set(pages.map(({ bytes }) => bytes)).size, 1, encoding)
+    const [page] = pages
+    t.equal(page?.encoding, encoding)
+    t.equal(String(await DECODERS[encoding](page!.bytes)), `1 ${LONG}`)
+    tags.add(page!.etag)
+  }
+  t.equal(tags.size, 3)
+  t.equal(builds, 1)
+})
+
+t.test('an encoded list is as old as its build, and goes with its token', async (t) => {
+  const clock = stopClock(t)
+  const { tokens, change } = openTokens()
+  const lists = createListCache({ tokens, maxBytes: MEBIBYTE })
+  let builds = 0
+  const read = async () => {
+    const build = async () => makePage(`${++builds} ${LONG}`)
+    const { bytes } = await lists.page({ site: SITE, variant: 'v' }, 'gzip', build)
+    return Number.parseInt(String(await DECODERS.gzip(bytes)), 10)
+  }
+  t.equal(await read(), 1)
+  clock.pass(999)
+  t.equal(await read(), 1)
+  clock.pass(1)
+  t.equal(await read(), 2)
+  await change()
+  t.equal(await read(), 3)
+})
+
+t.test('a small list stays as it is', async (t) => {
+  const lists = createListCache({ tokens: openTokens().tokens, maxBytes: MEBIBYTE })
+  const name = { site: SITE, variant: 'v' }
+  const page = await lists.page(name, 'br', async () => makePage('small'))
+  t.match(page, { encoding: 'identity', etag: '"small"' })
+})
+
+t.test(
+  'memory holds no more bytes than it may, and nothing for longer than it counts',
+  async (t) => {
+    const lists = createListCache({ tokens: openTokens().tokens, maxBytes: MEBIBYTE })
+    for (let i = 0; i < 50; i++) {
+      const build = async () => makePage('x'.repeat(100_000))
+      await lists.page({ site: SITE, variant: String(i) }, 'identity', build)
+      t.ok(lists.stats().bytes <= MEBIBYTE)
+    }
+    t.ok(lists.stats().bytes > MEBIBYTE / 2)
+    await until('memory to be empty', async () => lists.stats().bytes === 0 || undefined)
+  },
+)

@@ -1,0 +1,424 @@
+import t from 'tap'
+import { createThreadCache, type ThreadQuestion } from '../../src/cache/threads.ts'
+import { createLocalTokens, NO_TOKENS } from '../../src/cache/tokens.ts'
+import type { Thread } from '../../src/domain/comment.ts'
+import { type Tokens, threadToken } from '../../src/domain/tokens.ts'
+import { createByHand, settle, stopClock } from '../by-hand.ts'
+
+const SITE = 1
+const TOKEN = threadToken(SITE, 23)
+const BY_ID = { siteId: SITE, id: 23 }
+const BY_ARTICLE = { siteId: SITE, articleId: 'a' }
+
+const makeThread = (version: number, more: Partial<Thread> = {}): Thread => ({
+  id: 23,
+  articleId: 'a',
+  title: null,
+  url: null,
+  state: 'open',
+  commentCount: 1,
+  rootCount: 1,
+  lastCommentAt: null,
+  version,
+  ...more,
+})
+
+const shown = (version: number, isConfirmed = true) => ({ thread: { version }, isConfirmed })
+
+/** Local tokens that can be distrusted. */
+const openTokens = () => {
+  let count = 0
+  let trustedFrom = 0
+  const tokens: Tokens = {
+    ...createLocalTokens(() => `token ${++count}`),
+    trustedFrom: () => trustedFrom,
+  }
+  return { tokens, distrust: (ms: number) => (trustedFrom = performance.now() + ms) }
+}
+
+/** A cache whose questions to Postgres the test answers, or leaves to a table of threads. */
+const openCache = (tokens: Tokens = openTokens().tokens) => {
+  const postgres = createByHand<readonly ThreadQuestion[], (Thread | undefined)[]>()
+  const { find } = createThreadCache({ tokens, load: postgres.ask })
+  const answerNext = async (...threads: (Thread | undefined)[]) => {
+    const { input, answer } = await postgres.next()
+    answer(threads)
+    return input
+  }
+  /** Asks, expects that Postgres is asked as well, and answers for it. */
+  const findAnew = async (
+    question: ThreadQuestion,
+    thread: Thread | undefined,
+    { atLeast = 0 } = {},
+  ) => {
+    const asking = find(question, atLeast)
+    await answerNext(thread)
+    return asking
+  }
+  return {
+    postgres,
+    find: (question: ThreadQuestion, atLeast = 0) => find(question, atLeast),
+    findAnew,
+    answerNext,
+    count: () => postgres.calls.length,
+  }
+}
+
+/** A cache that remembers version 1 under the token of this moment. */
+const openWarm = async (tokens: Tokens = openTokens().tokens) => {
+  await tokens.announce([TOKEN])
+  const cache = openCache(tokens)
+  await cache.findAnew(BY_ID, makeThread(1))
+  return { ...cache, count: () => cache.count() - 1 }
+}
+
+t.test('what Postgres has said is remembered as long as its token is the same', async (t) => {
+  stopClock(t)
+  const { find, count } = await openWarm()
+  for (let i = 0; i < 3; i++) t.match(await find(BY_ID), shown(1))
+  t.equal(count(), 0)
+})
+
+t.test('readers who come at the same time share one question', async (t) => {
+  const { tokens } = openTokens()
+  const { find, answerNext, count } = openCache(tokens)
+  const asking = Promise.all(Array.from({ length: 100 }, () => find(BY_ID)))
+  t.same(await answerNext(makeThread(1)), [BY_ID])
+  t.match(await asking, new Array(100).fill(shown(1)))
+  t.equal(count(), 1)
+})
+
+t.test('once its token is replaced, a thread is asked for again', async (t) => {
+  const { tokens } = openTokens()
+  const { find, findAnew, count } = await openWarm(tokens)
+  await tokens.announce([TOKEN])
+  t.match(await findAnew(BY_ID, makeThread(2)), shown(2))
+  t.match(await find(BY_ID), shown(2))
+  t.equal(count(), 1)
+  await tokens.announce([threadToken(SITE, 24), threadToken(2, 23)])
+  t.match(await find(BY_ID), shown(2), 'the tokens of other threads are not its own')
+  t.equal(count(), 1)
+})
+
+t.test(
+  'an answer to a question that was asked before the token was replaced is not remembered as current',
+  async (t) => {
+    const { tokens } = openTokens()
+    const { find, findAnew, postgres } = await openWarm(tokens)
+    await tokens.announce([TOKEN])
+    const early = find(BY_ID)
+    const { answer } = await postgres.next()
+    await tokens.announce([TOKEN])
+    answer([makeThread(2)])
+    t.match(await early, shown(2), 'who asked before the change may see what was there')
+    t.match(await findAnew(BY_ID, makeThread(3)), shown(3))
+    t.match(await find(BY_ID), shown(3))
+  },
+)
+
+t.test('who comes while a question is under way does not share it', async (t) => {
+  const { tokens } = openTokens()
+  const { find, findAnew, postgres, answerNext } = await openWarm(tokens)
+  await tokens.announce([TOKEN])
+  const early = find(BY_ID)
+  const { answer } = await postgres.next()
+  await tokens.announce([TOKEN])
+  const late = find(BY_ID)
+  await settle()
+  answer([makeThread(2)])
+  await answerNext(makeThread(3))
+  t.match(await Promise.all([early, late]), [shown(2), shown(3)])
+  t.match(await find(BY_ID), shown(3))
+  await tokens.announce([TOKEN])
+  t.match(await findAnew(BY_ID, makeThread(4)), shown(4))
+})
+
+t.test('without a token nothing is remembered, and one is offered for the next time', async (t) => {
+  const { tokens } = openTokens()
+  const { find, findAnew, count } = openCache(tokens)
+  t.match(await findAnew(BY_ID, makeThread(1)), shown(1))
+  const offered = await tokens.find(TOKEN)
+  t.type(offered, 'string')
+  t.match(await findAnew(BY_ID, makeThread(2)), shown(2), 'nothing was remembered')
+  t.match(await find(BY_ID), shown(2))
+  t.equal(count(), 2)
+  t.equal(await tokens.find(TOKEN), offered)
+})
+
+t.test('where nobody keeps tokens, every read asks', async (t) => {
+  const { findAnew } = openCache(NO_TOKENS)
+  for (const version of [1, 2, 3]) {
+    t.match(await findAnew(BY_ID, makeThread(version)), shown(version))
+    t.match(await findAnew(BY_ARTICLE, makeThread(version)), shown(version))
+  }
+})
+
+t.test('while no token is trusted, every read asks, and nothing is remembered', async (t) => {
+  const clock = stopClock(t)
+  const { tokens, distrust } = openTokens()
+  const { find, findAnew } = await openWarm(tokens)
+  distrust(1_000)
+  for (const version of [2, 3]) {
+    t.match(await findAnew(BY_ID, makeThread(version)), shown(version))
+    clock.pass(499)
+  }
+  clock.pass(2)
+  t.match(await findAnew(BY_ID, makeThread(4)), shown(4), 'the first that is remembered')
+  t.match(await find(BY_ID), shown(4))
+})
+
+t.test('a question from before a token was trusted again is not remembered', async (t) => {
+  const clock = stopClock(t)
+  const { tokens, distrust } = openTokens()
+  const { find, findAnew, postgres } = await openWarm(tokens)
+  distrust(100)
+  const early = find(BY_ID)
+  const { answer } = await postgres.next()
+  clock.pass(200)
+  answer([makeThread(2)])
+  t.match(await early, shown(2))
+  t.match(await findAnew(BY_ID, makeThread(3)), shown(3))
+})
+
+t.test('what is older than a second is asked again before the answer', async (t) => {
+  const clock = stopClock(t)
+  const { find, findAnew, count } = await openWarm()
+  clock.pass(499)
+  t.match(await find(BY_ID), shown(1))
+  t.equal(count(), 0)
+  clock.pass(501)
+  t.match(await findAnew(BY_ID, makeThread(2)), shown(2))
+  t.match(await find(BY_ID), shown(2))
+  t.equal(count(), 1)
+})
+
+t.test('the second begins before Postgres is asked', async (t) => {
+  const clock = stopClock(t)
+  const { tokens } = openTokens()
+  await tokens.announce([TOKEN])
+  const { find, findAnew, postgres } = openCache(tokens)
+  const slow = find(BY_ID)
+  const { answer } = await postgres.next()
+  clock.pass(1_000)
+  answer([makeThread(1)])
+  t.match(await slow, shown(1))
+  t.match(await findAnew(BY_ID, makeThread(2)), shown(2))
+})
+
+t.test('from half a second on it is asked again behind an answer at once', async (t) => {
+  const clock = stopClock(t)
+  const { find, postgres, count } = await openWarm()
+  clock.pass(500)
+  t.match(await find(BY_ID), shown(1))
+  const { input, answer } = await postgres.next()
+  t.same(input, [BY_ID])
+  clock.pass(499)
+  t.match(await find(BY_ID), shown(1))
+  await settle()
+  t.equal(count(), 1, 'once, however many read')
+  answer([makeThread(2)])
+  await settle()
+  t.match(await find(BY_ID), shown(2))
+  clock.pass(500)
+  t.match(await find(BY_ID), shown(2), 'its second has begun with that question')
+})
+
+t.test(
+  'what was asked behind an answer is not remembered under a token that came later',
+  async (t) => {
+    const clock = stopClock(t)
+    const { tokens } = openTokens()
+    const { find, findAnew, postgres } = await openWarm(tokens)
+    clock.pass(500)
+    await find(BY_ID)
+    const { answer } = await postgres.next()
+    await tokens.announce([TOKEN])
+    answer([makeThread(2)])
+    await settle()
+    t.match(await findAnew(BY_ID, makeThread(3)), shown(3))
+  },
+)
+
+t.test('who names a newer version than the remembered one is answered by Postgres', async (t) => {
+  stopClock(t)
+  const { find, findAnew, count } = await openWarm()
+  t.match(await find(BY_ID, 1), shown(1))
+  t.equal(count(), 0)
+  t.match(await findAnew(BY_ID, makeThread(2), { atLeast: 2 }), shown(2))
+  t.match(await find(BY_ID), shown(2))
+  t.match(await findAnew(BY_ID, makeThread(2), { atLeast: 3 }), shown(2), 'for the caller to judge')
+})
+
+t.test('an article is asked for by name until its thread is known', async (t) => {
+  const { tokens } = openTokens()
+  await tokens.announce([TOKEN])
+  const { find, answerNext, count } = openCache(tokens)
+  const questions: unknown[] = []
+  for (let i = 0; i < 2; i++) {
+    const asking = find(BY_ARTICLE)
+    questions.push(...(await answerNext(makeThread(1))))
+    t.match(await asking, shown(1))
+  }
+  t.same(questions, [BY_ARTICLE, BY_ID])
+  t.match(await find(BY_ARTICLE), shown(1))
+  t.match(await find(BY_ID), shown(1), 'it is the same thread')
+  t.equal(count(), 2)
+})
+
+t.test('an article that has another thread now gets that one', async (t) => {
+  const { tokens } = openTokens()
+  const { find, findAnew, postgres, answerNext } = openCache(tokens)
+  await findAnew(BY_ARTICLE, makeThread(1))
+  for (const gone of [undefined, makeThread(2, { articleId: 'b' })]) {
+    await tokens.announce([TOKEN])
+    const asking = find(BY_ARTICLE)
+    t.same(await answerNext(gone), [BY_ID])
+    t.same(await answerNext(makeThread(5, { id: 24 })), [BY_ARTICLE])
+    t.match(await asking, { thread: { id: 24, version: 5 } })
+    await findAnew(BY_ARTICLE, makeThread(5, { id: 24 }))
+    t.same(postgres.calls.at(-1)?.input, [{ siteId: SITE, id: 24 }])
+    const back = find({ siteId: SITE, articleId: 'a' }, 6)
+    await answerNext(undefined)
+    await answerNext(makeThread(6))
+    t.match(await back, { thread: { id: 23, version: 6 } })
+  }
+})
+
+t.test('an article whose thread is remembered under another article asks by name', async (t) => {
+  stopClock(t)
+  const { tokens } = openTokens()
+  const { find, findAnew, answerNext } = openCache(tokens)
+  await findAnew(BY_ARTICLE, makeThread(1))
+  await tokens.announce([TOKEN])
+  await findAnew(BY_ID, makeThread(2, { articleId: 'b' }))
+  const asking = find(BY_ARTICLE)
+  t.same(await answerNext(makeThread(2, { articleId: 'b' })), [BY_ID])
+  t.same(await answerNext(undefined), [BY_ARTICLE])
+  t.equal(await asking, undefined)
+})
+
+t.test('absent threads are not remembered', async (t) => {
+  stopClock(t)
+  const { tokens } = openTokens()
+  const { findAnew } = openCache(tokens)
+  for (const question of [BY_ARTICLE, BY_ID]) {
+    for (let i = 0; i < 2; i++) t.equal(await findAnew(question, undefined), undefined)
+    t.equal(await tokens.find(TOKEN), undefined, 'and nothing is offered')
+  }
+  t.match(await findAnew(BY_ARTICLE, makeThread(1)), shown(1))
+})
+
+t.test('a thread that is hidden is gone, and asked for until it is back', async (t) => {
+  stopClock(t)
+  const { tokens } = openTokens()
+  const { find, findAnew } = await openWarm(tokens)
+  await tokens.announce([TOKEN])
+  for (let i = 0; i < 2; i++) t.equal(await findAnew(BY_ID, undefined), undefined)
+  t.match(await findAnew(BY_ID, makeThread(3)), shown(3))
+  t.match(await find(BY_ID), shown(3))
+})
+
+t.test('while Postgres fails, what is remembered stays good, and says so', async (t) => {
+  const clock = stopClock(t)
+  const { find, postgres, count } = await openWarm()
+  for (const age of [1_000, 3_600_000]) {
+    clock.pass(age)
+    const asking = find(BY_ID)
+    const { fail } = await postgres.next()
+    fail(new Error('away'))
+    t.match(await asking, shown(1, false))
+  }
+  t.equal(count(), 2)
+})
+
+t.test('it stays good when Postgres takes its time', async (t) => {
+  const clock = stopClock(t)
+  const { find, postgres, answerNext } = await openWarm()
+  clock.pass(1_000)
+  t.match(await find(BY_ID), shown(1, false), 'answered while the question is under way')
+  await answerNext(makeThread(2))
+  await settle()
+  t.match(await find(BY_ID), shown(2, true), 'the answer counts when it comes')
+  t.equal(postgres.calls.length, 2)
+})
+
+t.test('after a failure Postgres is asked nothing about it for a second', async (t) => {
+  const clock = stopClock(t)
+  const { find, findAnew, postgres, count } = await openWarm()
+  clock.pass(1_000)
+  const asking = find(BY_ID)
+  const { fail } = await postgres.next()
+  fail(new Error('away'))
+  await asking
+  clock.pass(999)
+  for (let i = 0; i < 3; i++) t.match(await find(BY_ID), shown(1, false))
+  await settle()
+  t.equal(count(), 1)
+  clock.pass(1)
+  t.match(await findAnew(BY_ID, makeThread(2)), shown(2, true))
+})
+
+t.test('by its article a thread stays good as well', async (t) => {
+  const clock = stopClock(t)
+  const { tokens } = openTokens()
+  await tokens.announce([TOKEN])
+  const { find, findAnew, postgres } = openCache(tokens)
+  for (let i = 0; i < 2; i++) await findAnew(BY_ARTICLE, makeThread(1))
+  clock.pass(1_000)
+  const asking = find(BY_ARTICLE)
+  const { fail } = await postgres.next()
+  fail(new Error('away'))
+  t.match(await asking, shown(1, false))
+  t.match(await find(BY_ARTICLE), shown(1, false))
+})
+
+t.test('a thread whose token was replaced is refused while Postgres fails', async (t) => {
+  const clock = stopClock(t)
+  const { tokens } = openTokens()
+  const { find, postgres } = await openWarm(tokens)
+  clock.pass(1_000)
+  const early = find(BY_ID)
+  const question = await postgres.next()
+  question.fail(new Error('away'))
+  t.match(await early, shown(1, false))
+  await tokens.announce([TOKEN])
+  const late = find(BY_ID)
+  const again = await postgres.next()
+  again.fail(new Error('away'))
+  await t.rejects(late, { message: 'away' })
+})
+
+t.test('so is one whose token is not trusted, and one of an older version', async (t) => {
+  const { tokens, distrust } = openTokens()
+  const { find, postgres } = await openWarm(tokens)
+  const refused = async (question: ThreadQuestion, atLeast = 0) => {
+    const asking = find(question, atLeast)
+    const { fail } = await postgres.next()
+    fail(new Error('away'))
+    await t.rejects(asking, { message: 'away' })
+  }
+  await refused(BY_ID, 2)
+  distrust(0)
+  await refused(BY_ID)
+})
+
+t.test('what was never read is refused while Postgres fails', async (t) => {
+  const { find, postgres } = await openWarm()
+  for (const question of [BY_ARTICLE, { siteId: SITE, id: 24 }]) {
+    const asking = find(question)
+    const { fail } = await postgres.next()
+    fail(new Error('away'))
+    await t.rejects(asking, { message: 'away' })
+  }
+})
+
+t.test('a thread that was found hidden does not come back when Postgres fails', async (t) => {
+  const clock = stopClock(t)
+  const { find, findAnew, postgres } = await openWarm()
+  clock.pass(1_000)
+  t.equal(await findAnew(BY_ID, undefined), undefined, 'hidden, and nobody could announce it')
+  const asking = find(BY_ID)
+  const { fail } = await postgres.next()
+  fail(new Error('away'))
+  await t.rejects(asking, { message: 'away' })
+})

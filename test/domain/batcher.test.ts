@@ -1,0 +1,129 @@
+import t from 'tap'
+import { createBatcher } from '../../src/domain/batcher.ts'
+import { createByHand, settle } from '../by-hand.ts'
+
+type Question = { key: string; more?: number }
+
+const openBatcher = () => {
+  const batches = createByHand<readonly Question[], readonly string[]>()
+  const ask = createBatcher(batches.ask, ({ key }: Question) => key)
+  /** The batch that goes out next: its keys, and how it ends. */
+  const next = async () => {
+    const { input, answer, fail } = await batches.next()
+    const keys = input.map(({ key }) => key)
+    return { keys, fail, answer: (prefix: string) => answer(keys.map((key) => prefix + key)) }
+  }
+  return { ask: (key: string, more = 0) => ask({ key, more }), next, batches }
+}
+
+t.test('questions of one turn go out together, and each gets its own answer', async (t) => {
+  const { ask, next, batches } = openBatcher()
+  const answers = Promise.all([ask('a'), Promise.resolve().then(() => ask('b')), ask('c')])
+  const batch = await next()
+  t.same(batch.keys.toSorted(), ['a', 'b', 'c'])
+  batch.answer('1')
+  t.same(await answers, ['1a', '1b', '1c'])
+  await settle()
+  t.equal(batches.calls.length, 1)
+})
+
+t.test('the same question is asked once in a batch', async (t) => {
+  const { ask, next } = openBatcher()
+  const answers = Promise.all([ask('a', 1), ask('b', 2), ask('a', 3)])
+  const batch = await next()
+  t.same(batch.keys, ['a', 'b'])
+  batch.answer('1')
+  t.same(await answers, ['1a', '1b', '1a'])
+})
+
+t.test('what comes while a batch is under way waits for the next one', async (t) => {
+  const { ask, next, batches } = openBatcher()
+  const first = ask('a')
+  const underWay = await next()
+  const late = [ask('a'), ask('b')]
+  await settle()
+  late.push(ask('c'))
+  await settle()
+  t.equal(batches.calls.length, 1, 'one at a time')
+  underWay.answer('old ')
+  t.equal(await first, 'old a')
+  const following = await next()
+  t.same(following.keys, ['a', 'b', 'c'], 'all that waited, together')
+  following.answer('new ')
+  t.same(await Promise.all(late), ['new a', 'new b', 'new c'], 'also who asked the same')
+})
+
+t.test('what comes right after an answer is asked anew', async (t) => {
+  const { ask, next } = openBatcher()
+  const first = ask('a').then((answer) => [answer, ask('a')] as const)
+  const batch = await next()
+  batch.answer('old ')
+  const [old, again] = await first
+  t.equal(old, 'old a')
+  const following = await next()
+  following.answer('new ')
+  t.equal(await again, 'new a')
+})
+
+t.test('a failed batch rejects its own questions, and no others', async (t) => {
+  const { ask, next } = openBatcher()
+  const first = Promise.allSettled([ask('a'), ask('b')])
+  const failing = await next()
+  const late = ask('c')
+  failing.fail(new Error('away'))
+  t.match(await first, [{ reason: { message: 'away' } }, { reason: { message: 'away' } }])
+  const following = await next()
+  t.same(following.keys, ['c'])
+  following.answer('1')
+  t.equal(await late, '1c')
+  const afterwards = ask('a')
+  const last = await next()
+  last.answer('2')
+  t.equal(await afterwards, '2a')
+})
+
+t.test('a load that throws at once is a failed batch too', async (t) => {
+  let isBroken = true
+  const load = (questions: readonly string[]): Promise<readonly string[]> => {
+    if (isBroken) throw new Error('at once')
+    return Promise.resolve(questions)
+  }
+  const ask = createBatcher(load, (question: string) => question)
+  await t.rejects(ask('a'), { message: 'at once' })
+  isBroken = false
+  t.equal(await ask('a'), 'a')
+})
+
+t.test('more than 1,000 questions go out in several batches, one after the other', async (t) => {
+  const { ask, next, batches } = openBatcher()
+  const keys = Array.from({ length: 2_500 }, (_, n) => String(n))
+  const answers = Promise.all(keys.map((key) => ask(key)))
+  const asked: string[] = []
+  for (const size of [1_000, 1_000, 500]) {
+    const batch = await next()
+    await settle()
+    t.equal(batch.keys.length, size)
+    t.equal(batches.calls.at(-1)?.input.length, size, 'the next one waits')
+    asked.push(...batch.keys)
+    batch.answer('=')
+  }
+  t.same(asked, keys)
+  t.same(
+    await answers,
+    keys.map((key) => `=${key}`),
+  )
+})
+
+t.test('who comes while many wait still goes with them, or after them', async (t) => {
+  const { ask, next } = openBatcher()
+  const keys = Array.from({ length: 1_001 }, (_, n) => String(n))
+  const answers = Promise.all(keys.map((key) => ask(key)))
+  const first = await next()
+  const late = ask('late')
+  first.answer('=')
+  const second = await next()
+  t.same(second.keys, ['1000', 'late'])
+  second.answer('=')
+  t.equal((await answers).at(-1), '=1000')
+  t.equal(await late, '=late')
+})

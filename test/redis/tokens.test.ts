@@ -1,0 +1,312 @@
+import t, { type Test } from 'tap'
+import { siteToken, type Tokens, threadToken } from '../../src/domain/tokens.ts'
+import {
+  closeRedis,
+  createBreaker,
+  createRedis,
+  type RedisClient,
+} from '../../src/redis/connection.ts'
+import { createRedisTokens } from '../../src/redis/tokens.ts'
+import {
+  collectLog,
+  openPatientRedis,
+  openRedis,
+  type Server,
+  skipOwn,
+  startServer,
+  until,
+  untilReady,
+} from './own-server.ts'
+
+const DISTRUST_MS = 60_000
+const DAY_SECONDS = 86_400
+const LONG_PAUSE_MS = 600_000
+
+const THREAD = threadToken(1, 23)
+const SITE = siteToken(1)
+const BOTH = [SITE, THREAD]
+
+let made = 0
+const protocol = { newToken: () => `token ${++made}`, distrustMs: DISTRUST_MS }
+
+const createTokens = (redis: RedisClient, { pauseMs = 20, distrustMs = DISTRUST_MS } = {}) =>
+  createRedisTokens(redis, createBreaker({ pauseMs }), { ...protocol, distrustMs })
+
+/** A node that waits for Redis, however busy the machine is. */
+const openPatient = async (t: Test, server: Server) => {
+  const redis = await openPatientRedis(t, server.url)
+  return { redis, tokens: createTokens(redis) }
+}
+
+/** A node as the service has it, with a token for the thread. */
+const openNode = async (t: Test, server: Server, options = {}) => {
+  const { redis } = await openRedis(t, server.url)
+  const tokens = createTokens(redis, options)
+  await until('an announcement', async () => (await tokens.announce(BOTH)) || undefined)
+  return { redis, tokens }
+}
+
+const untilFound = (tokens: Tokens): Promise<string> => until('a token', () => tokens.find(THREAD))
+
+/** Whether `act` has made the node trust no token that it sees in the next `DISTRUST_MS`. */
+const distrusts = async (tokens: Tokens, act: () => Promise<unknown>): Promise<boolean> => {
+  const before = performance.now()
+  await act()
+  const after = performance.now()
+  const trustedFrom = tokens.trustedFrom()
+  return trustedFrom >= before + DISTRUST_MS && trustedFrom <= after + DISTRUST_MS
+}
+
+t.test('a token is what was announced last, on whatever node', { skip: skipOwn }, async (t) => {
+  const server = await startServer(t)
+  const one = await openPatient(t, server)
+  const other = await openPatient(t, server)
+  t.same(await Promise.all(BOTH.map(one.tokens.find)), [undefined, undefined])
+  const seen = new Set<unknown>()
+  for (const { tokens } of [one, other, one, other]) {
+    t.equal(await tokens.announce(BOTH), true)
+    const found = await Promise.all([one, other].map((node) => node.tokens.find(THREAD)))
+    t.equal(found[0], found[1])
+    seen.add(found[0])
+  }
+  t.equal(seen.size, 4, 'a new one every time')
+  await one.tokens.announce([SITE])
+  t.ok(seen.has(await other.tokens.find(THREAD)), 'and nothing else is replaced')
+})
+
+t.test('every name has a token of its own', { skip: skipOwn }, async (t) => {
+  const { tokens } = await openPatient(t, await startServer(t))
+  const names = ['1', '2', '1:2', '12', '2:1', '1:23', '12:3']
+  await tokens.announce(names)
+  t.equal(new Set(await Promise.all(names.map(tokens.find))).size, names.length)
+})
+
+t.test(
+  'keys carry site and thread as hash tags, and expire after a day',
+  {
+    skip: skipOwn,
+  },
+  async (t) => {
+    const { redis, tokens } = await openPatient(t, await startServer(t))
+    await tokens.announce(BOTH)
+    tokens.offer('2:1')
+    tokens.offer('2')
+    const keys = ['{1:23}k', '{1}k', '{2:1}k', '{2}k']
+    await until('four keys', async () => (await redis.dbsize()) === keys.length || undefined)
+    t.same((await redis.keys('*')).toSorted(), keys.toSorted())
+    for (const key of keys) {
+      const ttl = await redis.ttl(key)
+      t.ok(ttl > DAY_SECONDS - 60 && ttl <= DAY_SECONDS, key)
+    }
+  },
+)
+
+t.test(
+  'an offer makes a token where there is none, and never replaces one',
+  {
+    skip: skipOwn,
+  },
+  async (t) => {
+    const server = await startServer(t)
+    const nodes = [await openPatient(t, server), await openPatient(t, server)]
+    for (const { tokens } of [...nodes, ...nodes]) tokens.offer(THREAD)
+    const first = await untilFound(nodes[0]!.tokens)
+    for (const { tokens } of nodes) {
+      tokens.offer(THREAD)
+      t.equal(await tokens.find(THREAD), first)
+    }
+    await nodes[0]!.tokens.announce([THREAD])
+    const second = await nodes[1]!.tokens.find(THREAD)
+    nodes[1]!.tokens.offer(THREAD)
+    t.equal(await nodes[1]!.tokens.find(THREAD), second)
+    t.not(second, first)
+  },
+)
+
+t.test('all questions of a turn are one command', { skip: skipOwn }, async (t) => {
+  const { redis, tokens } = await openPatient(t, await startServer(t))
+  const names = Array.from({ length: 200 }, (_, n) => threadToken(1, n))
+  await tokens.announce(names)
+  await redis.config('RESETSTAT')
+  const asked = [...names, ...names, 'absent']
+  const found = await Promise.all(asked.map(tokens.find))
+  const stats = await redis.info('commandstats')
+  t.match(stats, /cmdstat_mget:calls=1,/)
+  t.notMatch(stats, /cmdstat_get:/)
+  t.equal(new Set(found).size, names.length + 1)
+  t.same(found.slice(0, 200), found.slice(200, 400), 'each its own')
+  t.equal(found.at(-1), undefined)
+})
+
+t.test(
+  'who asks while a question is under way gets a later answer',
+  { skip: skipOwn },
+  async (t) => {
+    const server = await startServer(t)
+    const { tokens } = await openPatient(t, server)
+    const other = await openPatient(t, server)
+    for (let round = 0; round < 20; round++) {
+      const early = tokens.find(THREAD)
+      await other.tokens.announce([THREAD])
+      const [late, now] = await Promise.all([tokens.find(THREAD), other.tokens.find(THREAD)])
+      t.equal(late, now)
+      await early
+    }
+  },
+)
+
+/** What keeps a Redis that was healthy from taking an announcement. */
+const FAULTS: Record<string, (server: Server, admin: RedisClient) => unknown> = {
+  frozen: (server) => server.freeze(),
+  dead: (server) => server.kill(),
+  full: async (_server, admin) => {
+    await admin.call('CONFIG', 'SET', 'maxmemory-policy', 'noeviction')
+    await admin.call('CONFIG', 'SET', 'maxmemory', '1')
+  },
+  'read-only': (_server, admin) => admin.call('REPLICAOF', '127.0.0.1', '1'),
+}
+
+for (const [fault, cause] of Object.entries(FAULTS)) {
+  t.test(
+    `a Redis that is ${fault} takes no announcement, and the node knows`,
+    {
+      skip: skipOwn,
+    },
+    async (t) => {
+      const server = await startServer(t)
+      const admin = await openPatientRedis(t, server.url)
+      const { tokens } = await openNode(t, server)
+      await cause(server, admin)
+      for (let i = 0; i < 3; i++) {
+        let announced: unknown
+        const act = async () => (announced = await tokens.announce(BOTH))
+        t.ok(await distrusts(tokens, act))
+        t.equal(announced, false)
+      }
+    },
+  )
+}
+
+t.test(
+  'of two names one that fails is enough for none to count as announced',
+  {
+    skip: skipOwn,
+  },
+  async (t) => {
+    const server = await startServer(t)
+    const { redis, tokens } = await openPatient(t, server)
+    await redis.call('ACL', 'SETUSER', 'default', 'resetkeys', '~{1}k')
+    t.equal(await tokens.announce([SITE]), true)
+    t.equal(await tokens.announce(BOTH), false)
+    t.equal(await tokens.announce([THREAD]), false)
+  },
+)
+
+for (const fault of ['frozen', 'dead'])
+  t.test(
+    `a Redis that is ${fault} has no tokens, and nothing rejects`,
+    {
+      skip: skipOwn,
+    },
+    async (t) => {
+      const server = await startServer(t)
+      const { tokens } = await openNode(t, server)
+      await FAULTS[fault]!(server, await openPatientRedis(t, server.url))
+      t.ok(await distrusts(tokens, async () => t.equal(await tokens.find(THREAD), undefined)))
+      for (let i = 0; i < 20; i++) {
+        tokens.offer(THREAD)
+        t.equal(await tokens.find(THREAD), undefined)
+      }
+    },
+  )
+
+t.test('an offer that fails is a failure like any other', { skip: skipOwn }, async (t) => {
+  const server = await startServer(t)
+  const { redis, tokens } = await openPatient(t, server)
+  const before = tokens.trustedFrom()
+  tokens.offer(THREAD)
+  await untilFound(tokens)
+  t.equal(tokens.trustedFrom(), before, 'one that is taken is none')
+  await FAULTS.full!(server, redis)
+  const offer = async () => {
+    tokens.offer('2:1')
+    await until('the distrust', async () => tokens.trustedFrom() > before || undefined)
+  }
+  t.ok(await distrusts(tokens, offer))
+})
+
+t.test('after the first connection no token is trusted either', { skip: skipOwn }, async (t) => {
+  const server = await startServer(t)
+  const redis = createRedis(server.url, collectLog().log)
+  t.teardown(() => closeRedis(redis))
+  const tokens = createTokens(redis)
+  t.ok(await distrusts(tokens, () => untilReady(redis)))
+})
+
+t.test('after a reconnect no token is trusted', { skip: skipOwn }, async (t) => {
+  const server = await startServer(t)
+  const { redis, tokens } = await openNode(t, server)
+  await server.kill()
+  await until('the end of the connection', async () => redis.status !== 'ready' || undefined)
+  let connectedAt = Number.POSITIVE_INFINITY
+  redis.once('connect', () => {
+    connectedAt = performance.now()
+  })
+  await server.start()
+  await untilReady(redis)
+  t.ok(tokens.trustedFrom() >= connectedAt + DISTRUST_MS)
+})
+
+t.test('after a thaw no token is trusted, though they are there', { skip: skipOwn }, async (t) => {
+  const server = await startServer(t)
+  const { tokens } = await openNode(t, server)
+  const before = await untilFound(tokens)
+  const begun = performance.now()
+  server.freeze()
+  t.equal(await tokens.find(THREAD), undefined)
+  server.thaw()
+  t.equal(await untilFound(tokens), before)
+  t.ok(tokens.trustedFrom() >= begun + DISTRUST_MS)
+})
+
+t.test('an announcement is tried while nothing else is', { skip: skipOwn }, async (t) => {
+  const server = await startServer(t)
+  const { tokens } = await openNode(t, server, { pauseMs: LONG_PAUSE_MS })
+  const other = await openPatient(t, server)
+  const before = await untilFound(other.tokens)
+  server.freeze()
+  t.equal(await tokens.find(THREAD), undefined)
+  server.thaw()
+  await until('an announcement', async () => (await tokens.announce(BOTH)) || undefined)
+  t.not(await other.tokens.find(THREAD), before)
+  t.equal(await tokens.find(THREAD), undefined, 'a question is not')
+})
+
+t.test(
+  'an announcement that came too late to count brings no old token back',
+  {
+    skip: skipOwn,
+  },
+  async (t) => {
+    const server = await startServer(t)
+    const { tokens } = await openNode(t, server)
+    const other = await openPatient(t, server)
+    const before = await untilFound(other.tokens)
+    server.freeze()
+    t.equal(await tokens.announce(BOTH), false)
+    const late = other.tokens.announce(BOTH)
+    server.thaw()
+    t.equal(await late, true)
+    const found = new Set<string | undefined>()
+    for (let i = 0; i < 50; i++) found.add(await other.tokens.find(THREAD))
+    t.notOk(found.has(before))
+  },
+)
+
+t.test('a node that is told to distrust nothing goes on', { skip: skipOwn }, async (t) => {
+  const server = await startServer(t)
+  const { tokens } = await openNode(t, server, { distrustMs: 0 })
+  await server.kill()
+  t.equal(await tokens.announce(BOTH), false)
+  t.equal(tokens.trustedFrom(), 0)
+})
