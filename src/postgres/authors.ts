@@ -27,32 +27,60 @@ export const findAuthor = (db: Db, siteId: number, id: number): Promise<Author |
     .executeTakeFirst()
 
 /**
- * Changes what a guest is called, and the version of every thread that shows it, the one of the
- * comment just published included. It comes after all comments and before any thread, and takes
- * the threads in order of id, so that no two writers wait for each other.
+ * Those of the site that there are, kept as they are until the transaction ends: see `holdAuthors`.
  */
-export const updateGuest = async (
+export const holdGuests = async (
   tx: Tx,
   siteId: number,
-  id: number,
-  { name, url, email }: GuestProfile,
+  ids: readonly number[],
+): Promise<ReadonlyMap<number, Author>> => {
+  const { rows } = await sql<Author>`
+    select id, kind, role, name, url, avatar_url from authors
+    where site_id = ${siteId} and id = any(${ids}::bigint[])
+    order by id for no key update`.execute(tx)
+  return new Map(rows.map((author) => [author.id, author]))
+}
+
+/** Changes what guests are called; they are held already. */
+export const updateGuests = async (
+  tx: Tx,
+  siteId: number,
+  profiles: ReadonlyMap<number, GuestProfile>,
 ): Promise<void> => {
-  const changed = await tx
-    .updateTable('authors')
-    .set({ name, url })
-    .where('siteId', '=', siteId)
-    .where('id', '=', id)
-    .where(sql<boolean>`(name, url) is distinct from (${name}, ${url})`)
-    .returning('id')
-    .execute()
-  if (changed.length > 0) await touchThreadsOf(tx, siteId, id)
-  await tx
-    .updateTable('authors')
-    .set({ email })
-    .where('siteId', '=', siteId)
-    .where('id', '=', id)
-    .where(sql<boolean>`email is distinct from ${email}`)
-    .execute()
+  const said = [...profiles.values()]
+  await sql`
+    update authors a set name = g.name, url = g.url, email = g.email
+    from unnest(${[...profiles.keys()]}::bigint[], ${said.map(({ name }) => name)}::text[],
+      ${said.map(({ url }) => url)}::text[], ${said.map(({ email }) => email)}::text[])
+      as g (id, name, url, email)
+    where a.site_id = ${siteId} and a.id = g.id
+      and (a.name, a.url, a.email) is distinct from (g.name, g.url, g.email)`.execute(tx)
+}
+
+/**
+ * Changes the version of every other thread that shows one of these authors. It comes after all
+ * comments and authors, and takes the threads in order of id, this one with them, so that no two
+ * writers wait for each other. Two statements: an update in the one that locks would start from the
+ * rows of its snapshot, which others may have replaced, and wait for whoever waits for this
+ * transaction.
+ * @returns the ids of those threads
+ */
+export const touchThreadsOf = async (
+  tx: Tx,
+  { siteId, threadId }: { siteId: number; threadId: number },
+  authorIds: readonly number[],
+): Promise<number[]> => {
+  const { rows } = await sql<{ id: number }>`
+    select id from threads where site_id = ${siteId} and id in (
+      select ${threadId}::bigint union all
+      select thread_id from comments
+      where site_id = ${siteId} and author_id = any(${authorIds}::bigint[]) and status = 'approved')
+    order by id for no key update`.execute(tx)
+  const others = rows.map(({ id }) => id).filter((id) => id !== threadId)
+  await sql`
+    update threads set version = ${nextVersion}
+    where site_id = ${siteId} and id = any(${others}::bigint[])`.execute(tx)
+  return others
 }
 
 /**
@@ -69,20 +97,4 @@ export const holdAuthors = async (
       select author_id from comments
       where site_id = ${at.siteId} and thread_id = ${at.threadId} and id = any(${at.ids}::bigint[]))
     order by id for share`.execute(tx)
-}
-
-/**
- * Two statements: an update in the one that locks would start from the rows of its snapshot, which
- * others may have replaced, and wait for whoever waits for this transaction.
- */
-const touchThreadsOf = async (tx: Tx, siteId: number, authorId: number): Promise<void> => {
-  const { rows } = await sql<{ id: number }>`
-    select id from threads where site_id = ${siteId} and id in (
-      select thread_id from comments
-      where site_id = ${siteId} and author_id = ${authorId} and status = 'approved')
-    order by id for no key update`.execute(tx)
-  const ids = rows.map(({ id }) => id)
-  await sql`
-    update threads set version = ${nextVersion}
-    where site_id = ${siteId} and id = any(${ids}::bigint[])`.execute(tx)
 }

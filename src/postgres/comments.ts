@@ -5,44 +5,7 @@ import { isShown, isVisible, type Status } from '../domain/status.ts'
 import type { Db, Tx } from './connection/db.ts'
 import { authorColumns, type CommentRow, commentColumns, toComment } from './rows.ts'
 
-export type NewComment = {
-  readonly siteId: number
-  readonly threadId: number
-  readonly parentId: number
-  readonly depth: number
-  readonly authorId: number
-  readonly status: 'approved' | 'pending'
-  readonly body: string
-  readonly bodyHtml: string
-  readonly renderer: number
-  readonly articleTitle: string | null
-  readonly articleUrl: string | null
-  readonly screening: string | null
-  readonly network: string | null
-  readonly addressHash: Buffer | null
-}
-
 const now = sql<Instant>`clock_timestamp()`
-
-/** Inserts the row alone; `countReply` and the thread's counts are the caller's next statements. */
-export const insertComment = async (
-  tx: Tx,
-  comment: NewComment,
-): Promise<{ id: number; createdAt: Instant; publishedAt: Instant | null }> => {
-  const { rows } = await sql<{ id: number; createdAt: Instant; publishedAt: Instant | null }>`
-    with moment as materialized (select clock_timestamp()::timestamptz(3) as now)
-    insert into comments (site_id, thread_id, parent_id, depth, author_id, status, body, body_html,
-      renderer, article_title, article_url, screening, network, address_hash,
-      created_at, active_at, published_at)
-    select ${comment.siteId}, ${comment.threadId}, ${comment.parentId}, ${comment.depth},
-      ${comment.authorId}, ${comment.status}::comment_status, ${comment.body}, ${comment.bodyHtml},
-      ${comment.renderer}, ${comment.articleTitle}, ${comment.articleUrl},
-      ${comment.screening}::jsonb, ${comment.network}, ${comment.addressHash}::bytea,
-      now, now, case when ${isVisible(comment.status)} then now end
-    from moment
-    returning id, created_at, published_at`.execute(tx)
-  return rows[0]!
-}
 
 /** A comment as a writer needs it, whatever its status. */
 export type CommentForWrite = Comment & {
@@ -69,17 +32,6 @@ export const findCommentForWrite = async (
     for no key update of c`.execute(tx)
   return rows[0] && toComment(rows[0], rows[0].articleId)
 }
-
-/** The comment to reply to, if a reader can see it. */
-export const findParent = (tx: Tx, at: { siteId: number; threadId: number; id: number }) =>
-  tx
-    .selectFrom('comments')
-    .select(['id', 'depth', 'locked'])
-    .where('siteId', '=', at.siteId)
-    .where('threadId', '=', at.threadId)
-    .where('id', '=', at.id)
-    .where('status', '=', 'approved')
-    .executeTakeFirst()
 
 /** Gives one comment another status; nothing else follows from it here. Throws if it has moved on. */
 export const moveComment = async (

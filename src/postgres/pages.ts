@@ -39,7 +39,7 @@ export type TreeRequest = {
  */
 export const findTreePage = async (db: Db, request: TreeRequest): Promise<PageRows | undefined> => {
   const statement = treeStatement(request)
-  return toPage((await statement.execute(db)).rows)
+  return toPage((await statement.execute(db.withoutPlugins())).rows)
 }
 
 const treeStatement = (request: TreeRequest): RawBuilder<PageRow> => {
@@ -108,7 +108,7 @@ export const findFlatPage = async (db: Db, request: FlatRequest): Promise<PageRo
       ) c
     )
     ${selectPage(siteId)}`
-  return toPage((await statement.execute(db)).rows)
+  return toPage((await statement.execute(db.withoutPlugins())).rows)
 }
 
 /** A comment that is shown, with up to `context` of its ancestors, nearest first. */
@@ -131,7 +131,7 @@ export const findCommentPage = async (
       where p.position <= ${context}
     )
     ${selectPage(siteId)}`
-  return toPage((await statement.execute(db)).rows)
+  return toPage((await statement.execute(db.withoutPlugins())).rows)
 }
 
 type Order = {
@@ -213,11 +213,14 @@ const threadOf = (of: { siteId: number; parent: TreeRequest['parent'] }): RawBui
         where t.site_id = ${of.siteId} and t.id = ${of.parent.threadId} and ${threadIsVisible}
           and parent.id = ${of.parent.commentId} and parent.shown`
 
-/** One row per comment of `page`, each beside the thread; one row without a comment if it is empty. */
+/**
+ * One row per comment of `page`, the first of them beside the thread; one row of the thread alone
+ * if there is no comment.
+ */
 const selectPage = (siteId: number): RawBuilder<unknown> => sql`
   select t.id as thread, t.article_id, t.title, t.url, t.version, t.comment_count, t.root_count,
     t.last_comment_at, t.state, ${pageColumns}, ${authorColumns}
-  from thread t left join page on true
+  from page full join (select *, 1::bigint as place from thread) t on t.place = page.position
   left join lateral (
     -- "offset 0" keeps this a look-up per comment, whatever the planner believes of authors
     select * from authors where site_id = ${siteId} and id = page.author_id offset 0

@@ -62,7 +62,7 @@ export const listRecent = async (db: Db, request: RecentRequest): Promise<Recent
     from page join lateral (
       select * from authors where site_id = ${siteId} and id = page.author_id offset 0
     ) a on true
-    order by page.position`.execute(db)
+    order by page.position`.execute(db.withoutPlugins())
   return rows.map((row) => toComment(row, row.articleId) as unknown as RecentComment)
 }
 

@@ -9,17 +9,31 @@ import { threadColumns, threadIsVisible } from './rows.ts'
 /** Never used twice, not even after a restore that lost commits: it follows the clock. */
 export const nextVersion = sql<number>`greatest(version + 1, (extract(epoch from clock_timestamp()) * 1000000)::bigint)`
 
-/** A visible thread, by its article or by its own id. */
-export const findThread = async (
+/**
+ * The visible threads that are asked for, by article or by their own ids, in the order of the
+ * questions; undefined for each that is not there or not visible.
+ */
+export const findThreads = async (
   db: Db,
-  siteId: number,
-  by: { articleId: string } | { id: number },
-): Promise<Thread | undefined> => {
-  const isIt = 'id' in by ? sql`t.id = ${by.id}` : sql`t.article_id = ${by.articleId}`
-  const { rows } = await sql<Thread>`
-    select ${threadColumns} from threads t
-    where t.site_id = ${siteId} and ${isIt} and ${threadIsVisible}`.execute(db)
-  return rows[0]
+  questions: readonly ({ siteId: number } & ({ articleId: string } | { id: number }))[],
+): Promise<(Thread | undefined)[]> => {
+  const sites = questions.map(({ siteId }) => siteId)
+  const ids = questions.map((question) => ('id' in question ? question.id : null))
+  const articles = questions.map((question) => ('id' in question ? null : question.articleId))
+  const { rows } = await sql<Thread & { place: number }>`
+    select t.*, q.place
+    from unnest(${sites}::int[], ${ids}::bigint[], ${articles}::text[])
+      with ordinality as q (site_id, id, article_id, place)
+    cross join lateral (
+      select ${threadColumns} from threads t
+      where q.id is not null and t.site_id = q.site_id and t.id = q.id and ${threadIsVisible}
+      union all
+      select ${threadColumns} from threads t
+      where q.id is null and t.site_id = q.site_id and t.article_id = q.article_id
+        and ${threadIsVisible}
+    ) t`.execute(db.withoutPlugins())
+  const byPlace = new Map(rows.map(({ place, ...thread }) => [place, thread]))
+  return questions.map((_, i) => byPlace.get(i + 1))
 }
 
 /** What a writer must know of a thread; `state` counts a closing time that has passed. */
@@ -30,28 +44,58 @@ export type ThreadForWrite = {
   moderation: Moderation | null
 }
 
-const forWrite = sql`id, article_id, moderation,
+export const forWrite = sql`id, article_id, moderation,
   case when state = 'open' and closes_at <= clock_timestamp() then 'closed' else state end as state`
 
 /** The thread's id, whether anybody can see it or not; it is made if it is not there. */
 export const ensureThread = async (tx: Tx, siteId: number, articleId: string): Promise<number> => {
   const found = await findThreadId(tx, siteId, articleId)
   if (found !== undefined) return found
-  const made = await tx
+  await insertThread(tx, siteId, articleId)
+  return (await findThreadId(tx, siteId, articleId))!
+}
+
+/**
+ * As `ensureThread`, and shares the lock on the thread: see `lockThread`, whose rules hold here too.
+ */
+export const ensureSharedThread = async (
+  tx: Tx,
+  siteId: number,
+  articleId: string,
+): Promise<number> => {
+  const found = await findSharedThread(tx, siteId, articleId)
+  if (found !== undefined) return found
+  await insertThread(tx, siteId, articleId)
+  return (await findSharedThread(tx, siteId, articleId))!
+}
+
+/** Waits for whoever makes the same thread at this moment; the next statement finds it. */
+const insertThread = async (tx: Tx, siteId: number, articleId: string): Promise<void> => {
+  await tx
     .insertInto('threads')
     .values({ siteId, articleId })
     .onConflict((c) => c.columns(['siteId', 'articleId']).doNothing())
-    .returning('id')
-    .executeTakeFirst()
-  return made?.id ?? (await findThreadId(tx, siteId, articleId))!
+    .execute()
 }
 
-const findThreadId = async (
+const findSharedThread = async (
   tx: Tx,
   siteId: number,
   articleId: string,
 ): Promise<number | undefined> => {
-  const row = await tx
+  const { rows } = await sql<{ id: number }>`
+    select id, pg_advisory_xact_lock_shared(id) from threads
+    where site_id = ${siteId} and article_id = ${articleId}`.execute(tx)
+  return rows[0]?.id
+}
+
+/** The thread's id, whether anybody can see it or not. */
+export const findThreadId = async (
+  db: Db,
+  siteId: number,
+  articleId: string,
+): Promise<number | undefined> => {
+  const row = await db
     .selectFrom('threads')
     .select('id')
     .where('siteId', '=', siteId)

@@ -1,0 +1,100 @@
+import type { Author } from '../../domain/comment.ts'
+import { Refusal } from '../../domain/refusal.ts'
+import { type Opinion, screen, type Verdict } from '../../domain/screening.ts'
+import type { Parent } from '../../postgres/posts.ts'
+import type { ThreadForWrite } from '../../postgres/threads.ts'
+import type { Post } from './post-comment.ts'
+
+/** What has to be known of a thread to judge the posts to it. */
+export type Facts = {
+  readonly siteId: number
+  readonly thread: ThreadForWrite
+  /** What can be replied to. */
+  readonly parents: ReadonlyMap<number, Parent>
+  /** Those who have a token. */
+  readonly guests: ReadonlyMap<number, Author>
+}
+
+/** A guest who is yet to be made has no id. */
+export type Writer = Omit<Author, 'id'> & { readonly id: number | undefined }
+
+export type Judged = {
+  readonly post: Post
+  /** 0 for a root. */
+  readonly parentId: number
+  readonly depth: number
+  /** With the name that the comment is shown under. */
+  readonly author: Writer
+  readonly verdict: Verdict
+  readonly trace: readonly Opinion[]
+}
+
+/**
+ * Judges posts as if one came after the other: a guest whose comment is published goes by the name
+ * that it gave from then on.
+ */
+export const judgePosts = (
+  posts: readonly Post[],
+  facts: Facts,
+): { judged: readonly Judged[]; refused: ReadonlyMap<Post, Refusal> } => {
+  const guests = new Map(facts.guests)
+  const judged: Judged[] = []
+  const refused = new Map<Post, Refusal>()
+  for (const post of posts) {
+    try {
+      const one = judge(post, { ...facts, guests })
+      judged.push(one)
+      const { id, ...author } = one.author
+      if (id !== undefined) guests.set(id, { id, ...author })
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error
+      refused.set(post, error)
+    }
+  }
+  return { judged, refused }
+}
+
+const judge = (post: Post, { thread, parents, guests }: Facts): Judged => {
+  const author = findWriter(post, guests)
+  assertTakesComments(thread)
+  const place = findPlace(post, thread, parents)
+  const named = { ...author, ...(post.author && { name: post.author.name, url: post.author.url }) }
+  const { verdict, trace } = screen(
+    { body: post.body, authorName: named.name },
+    { siteModeration: post.site.moderation, threadModeration: thread.moderation },
+  )
+  return { post, ...place, author: verdict === 'approved' ? named : author, verdict, trace }
+}
+
+/** A token speaks for its guest; without one, the name given makes a new guest. */
+const findWriter = ({ caller, author }: Post, guests: ReadonlyMap<number, Author>): Writer => {
+  if (caller.kind === 'guest') {
+    const known = guests.get(caller.authorId)
+    if (!known) throw new Refusal('invalid_token')
+    return known
+  }
+  if (!author) {
+    throw new Refusal('invalid_request', { '/author': 'is required of a guest without a token' })
+  }
+  const { name, url } = author
+  return { id: undefined, kind: 'guest', role: 'reader', name, url, avatarUrl: null }
+}
+
+const assertTakesComments = ({ state }: ThreadForWrite): void => {
+  if (state === 'locked') throw new Refusal('thread_locked')
+  if (state !== 'open') throw new Refusal('thread_closed')
+}
+
+const findPlace = (
+  { site, parent }: Post,
+  thread: ThreadForWrite,
+  parents: ReadonlyMap<number, Parent>,
+): { parentId: number; depth: number } => {
+  if (parent === undefined) return { parentId: 0, depth: 0 }
+  if (parent?.threadId !== thread.id) throw new Refusal('parent_not_found')
+  const found = parents.get(parent.id)
+  if (!found) throw new Refusal('parent_not_found')
+  if (found.locked) throw new Refusal('thread_locked')
+  if (found.depth >= site.maxDepth) throw new Refusal('depth_exceeded')
+  return { parentId: found.id, depth: found.depth + 1 }
+}
