@@ -1,0 +1,99 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Load } from './load/trial.ts'
+import type { Seeded } from './seed/seed.ts'
+import { type Running, startProcess } from './servers/processes.ts'
+import type { OpenRedis, Postgres } from './servers/servers.ts'
+
+export type Database = Seeded & { readonly url: string; readonly name: string }
+
+/** How much is measured: `--quick` does less of everything. */
+export type Extent = {
+  readonly rounds: number
+  /** Of each trial. */
+  readonly seconds: number
+  /** Before the rounds, not counted. */
+  readonly warmSeconds: number
+  readonly soakSeconds: number
+  readonly decisions: number
+}
+
+/** What every row may use. */
+export type Bench = Extent & {
+  readonly folder: string
+  readonly postgres: Postgres
+  readonly redis: OpenRedis
+  readonly load: Load
+  readonly pgbench: string | undefined
+  readonly small: Database
+  readonly big: Database
+}
+
+export const ADMIN_KEY = 'bench-admin-key-0123456789abcdefghijklmn'
+/** The limiter counts every request and refuses none. */
+const LIMIT = '1000000000'
+
+type Settings = Readonly<Record<string, string>>
+
+/** A node of the service on this database, with Redis and the default settings but for `settings`. */
+export const startService = (
+  { folder, redis }: Bench,
+  { url }: Database,
+  settings: Settings = {},
+  readyPath = '/readyz',
+): Promise<Running> =>
+  startProcess({
+    script: 'src/main.ts',
+    readyPath,
+    logFile: join(folder, 'service.log'),
+    settings: {
+      DATABASE_URL: url,
+      REDIS_URL: redis.url,
+      AFTERWORD_ADMIN_KEY: ADMIN_KEY,
+      AFTERWORD_LIMIT_READ: LIMIT,
+      AFTERWORD_LIMIT_WRITE: LIMIT,
+      LOG_LEVEL: 'warn',
+      ...settings,
+    },
+  })
+
+/** Remembers nothing, so that every page is built: no Redis, and no room in memory. */
+export const startForgetful = (bench: Bench, database: Database): Promise<Running> =>
+  startService(bench, database, { REDIS_URL: '', AFTERWORD_CACHE_BYTES: '0' })
+
+type Bytes = { readonly body: Buffer; readonly headers: Readonly<Record<string, string>> }
+
+/** A bare server that sends these bytes; with the logger, headers and limiter if there is a level. */
+export const startBare = (
+  { folder }: Bench,
+  { body, headers }: Bytes,
+  level: string | undefined,
+): Promise<Running> => {
+  const file = join(folder, 'bare.bytes')
+  writeFileSync(file, body)
+  return startProcess({
+    script: 'bench/servers/bare.ts',
+    readyPath: '/v1/sites/default/articles/1/comments',
+    logFile: join(folder, 'bare.log'),
+    settings: {
+      BODY_FILE: file,
+      HEADERS: JSON.stringify(headers),
+      LIMIT,
+      ...(level && { LOG_LEVEL: level }),
+    },
+  })
+}
+
+/** Ends what was started, whatever happens in between. */
+export const using = async <T>(
+  starts: readonly (() => Promise<Running>)[],
+  act: (...running: Running[]) => Promise<T>,
+): Promise<T> => {
+  const running: Running[] = []
+  try {
+    for (const start of starts) running.push(await start())
+    return await act(...running)
+  } finally {
+    for (const { stop } of running) await stop()
+  }
+}

@@ -1,0 +1,84 @@
+import autocannon, { type Client } from 'autocannon'
+
+/**
+ * The process that loads a server with autocannon. It takes one job after another from its parent
+ * and stays, so that no trial pays for its start.
+ */
+
+export type Ask = { readonly path: string; readonly headers?: Record<string, string> }
+
+export type Job = {
+  readonly url: string
+  readonly connections: number
+  readonly seconds: number
+  readonly method?: string
+  readonly headers?: Record<string, string>
+  readonly body?: string
+  /** Dealt out to the connections, each of which goes round with what it has. */
+  readonly asks: readonly Ask[]
+}
+
+export type Trial = {
+  /** Answers per second, between the first of them and the last. */
+  readonly rate: number
+  readonly answers: number
+  /** Headers included. */
+  readonly bytesPerAnswer: number
+  readonly statuses: Readonly<Record<string, number>>
+  /** Connections that broke, and requests that took more than 10 s. */
+  readonly failures: number
+}
+
+/** How often autocannon looks whether it is time to end. */
+const SAMPLE_MS = 50
+const TIMEOUT_SECONDS = 10
+
+const runJob = ({ asks, seconds, ...rest }: Job): Promise<Trial> =>
+  new Promise((resolve, reject) => {
+    let turn = 0
+    const seen = { answers: 0, bytes: 0, first: 0, last: 0 }
+    const options = {
+      ...rest,
+      duration: seconds,
+      sampleInt: SAMPLE_MS,
+      timeout: TIMEOUT_SECONDS,
+      setupClient: (client: Client) => {
+        client.setRequests(deal(asks, turn++, rest.connections))
+        // Text of the body would be put together piece by piece, and nobody looks at it.
+        client.pipelinedRequests.addBody = () => {}
+      },
+    }
+    const instance = autocannon(options, (error, result) => {
+      if (error) return reject(error)
+      const { answers, bytes, first, last } = seen
+      const counts = Object.entries(result.statusCodeStats)
+      resolve({
+        rate: ((answers - 1) * 1000) / (last - first),
+        answers,
+        bytesPerAnswer: bytes / answers,
+        statuses: Object.fromEntries(counts.map(([status, { count }]) => [status, count])),
+        failures: result.errors + result.timeouts,
+      })
+    })
+    instance.on('response', (_client, _status, bytes) => {
+      seen.last = performance.now()
+      seen.first ||= seen.last
+      seen.answers += 1
+      seen.bytes += bytes
+    })
+  })
+
+const deal = (asks: readonly Ask[], turn: number, connections: number): Ask[] => {
+  const own = asks.filter((_, i) => i % connections === turn % connections)
+  return (own.length > 0 ? own : asks).map((ask) => ({ ...ask }))
+}
+
+process.on('message', (job: Job) => {
+  runJob(job).then(
+    (trial) => process.send!({ trial }),
+    (error: Error) => process.send!({ error: error.message }),
+  )
+})
+
+/** The parent is gone, or has no more jobs. */
+process.on('disconnect', () => process.exit(0))

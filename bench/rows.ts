@@ -1,0 +1,29 @@
+import type { Row } from './row.ts'
+import { CACHED, COMPRESSED, RECENT_CACHED } from './rows/cached.ts'
+import { CONDITIONAL } from './rows/conditional.ts'
+import { DECISIONS } from './rows/decisions.ts'
+import { LOGGED } from './rows/logged.ts'
+import { MEMORY } from './rows/memory.ts'
+import { ONE_THREAD, POSTS } from './rows/posts.ts'
+import { LARGE_ROOTS, LARGE_TREE, SITE_SIZE } from './rows/sizes.ts'
+import { START } from './rows/start.ts'
+import { COLD, RECENT_UNCACHED } from './rows/uncached.ts'
+
+/** All that is measured, in the order of the table. */
+export const ROWS: readonly Row[] = [
+  CACHED,
+  COMPRESSED,
+  LOGGED,
+  CONDITIONAL,
+  COLD,
+  RECENT_UNCACHED,
+  RECENT_CACHED,
+  POSTS,
+  ONE_THREAD,
+  LARGE_ROOTS,
+  LARGE_TREE,
+  SITE_SIZE,
+  MEMORY,
+  START,
+  DECISIONS,
+]

@@ -1,0 +1,52 @@
+import type { Bench } from '../bench.ts'
+import { alternate, loadSide, ratioOfSides, type Side, sayRates } from '../compare.ts'
+import { say } from '../figures.ts'
+import { threadPath, WHOLE } from '../pages.ts'
+import type { Figure } from '../row.ts'
+import type { Answer } from '../servers/http.ts'
+import type { Running } from '../servers/processes.ts'
+
+/** What the rows against a bare route have in common. */
+
+export const BARE =
+  'a bare Fastify route that sends the same bytes, with the same logger, headers and limiter'
+
+export const CONNECTIONS = 50
+export const THREAD = threadPath(77, WHOLE)
+
+export type Headers = Record<string, string>
+
+/** The headers of a page, without those that every answer has. */
+export const pageHeaders = ({ headers }: Answer): Headers => {
+  const names = ['content-type', 'cache-control', 'etag', 'content-encoding', 'link']
+  return Object.fromEntries(
+    names.flatMap((name) => (headers[name] ? [[name, String(headers[name])]] : [])),
+  )
+}
+
+export const assertSame = (ours: Answer, theirs: Answer): void => {
+  const isSame = ours.body.equals(theirs.body) && ours.status === theirs.status
+  const encodings = [ours, theirs].map(({ headers }) => headers['content-encoding'])
+  if (!isSame || encodings[0] !== encodings[1])
+    throw new Error('the bare route does not send what the service sends')
+}
+
+type Asked = { readonly name: string; readonly path: string; readonly headers?: Headers }
+
+/** The same page again and again. */
+export const pageSide = (bench: Bench, server: Running, asked: Asked): Side => {
+  const { name, path, headers = {} } = asked
+  const job = () => ({ connections: CONNECTIONS, headers, asks: [{ path }] })
+  return loadSide(bench, { name, server, status: 200, job })
+}
+
+export const compareTwo = async (
+  bench: Bench,
+  sides: readonly [ours: Side, bare: Side],
+  { command, note }: { command: string; note: string },
+): Promise<Figure> => {
+  const rates = await alternate(bench, sides)
+  const [ours, theirs] = sides.map(({ used }) => used?.().cost ?? Number.NaN) as [number, number]
+  const said = `${sayRates(sides, rates)}; by processor time ${say(theirs / ours)}.`
+  return { ...ratioOfSides(rates, 0, 1), command, note: `${said} ${note}` }
+}

@@ -1,0 +1,68 @@
+import { type Bench, startBare, startService, using } from '../bench.ts'
+import { sayAutocannon } from '../compare.ts'
+import { atLeast } from '../figures.ts'
+import { RECENT } from '../pages.ts'
+import type { Figure, Row } from '../row.ts'
+import { type Answer, sendWell } from '../servers/http.ts'
+import {
+  assertSame,
+  BARE,
+  CONNECTIONS,
+  compareTwo,
+  type Headers,
+  pageHeaders,
+  pageSide,
+  THREAD,
+} from './beside-bare.ts'
+
+const COMMENTS = 100
+
+const assertWhole = ({ body }: Answer): void => {
+  const { thread, next_cursor: next } = JSON.parse(body.toString())
+  const shown = body.toString().split('"body_html":').length - 1
+  if (shown !== COMMENTS || thread.comment_count !== COMMENTS || next !== null)
+    throw new Error(`the page shows ${shown} comments, and its cursor is ${next}`)
+}
+
+const assertEncoding = ({ headers }: Answer, asked: string | undefined): void => {
+  const sent = headers['content-encoding']
+  if (sent !== asked) throw new Error(`asked for ${asked}, the service sent ${sent ?? 'identity'}`)
+}
+
+/** The same page again and again, against its bytes from a bare server. */
+const cachedPage =
+  (path: string, encoding?: string) =>
+  (bench: Bench): Promise<Figure[]> =>
+    using([() => startService(bench, bench.big)], async (service) => {
+      const headers: Headers = encoding ? { 'accept-encoding': encoding } : {}
+      const page = await sendWell(`${service!.url}${path}`, { headers })
+      assertEncoding(page, encoding)
+      if (path === THREAD && !encoding) assertWhole(page)
+      const bytes = { body: page.body, headers: pageHeaders(page) }
+      return using([() => startBare(bench, bytes, 'warn')], async (bare) => {
+        assertSame(page, await sendWell(`${bare!.url}${path}`, { headers }))
+        const sides = [
+          pageSide(bench, service!, { name: 'service', path, headers }),
+          pageSide(bench, bare!, { name: 'bare', path, headers }),
+        ] as const
+        const how = encoding ? `-H accept-encoding=${encoding} ` : ''
+        const command = sayAutocannon(CONNECTIONS, bench.seconds, `${how}'${path}'`)
+        const note = `${page.body.length} bytes, the same on both sides; LOG_LEVEL=warn.`
+        return [await compareTwo(bench, sides, { command, note })]
+      })
+    })
+
+export const CACHED: Row = {
+  lines: [{ row: 'thread of 100, cached, identity', against: BARE, goal: atLeast(0.85) }],
+  run: cachedPage(THREAD),
+}
+
+export const COMPRESSED: Row = {
+  lines: [{ row: 'thread of 100, cached, brotli', against: BARE, goal: atLeast(0.85) }],
+  run: cachedPage(THREAD, 'br'),
+}
+
+export const RECENT_CACHED: Row = {
+  lines: [{ row: 'recent 20, cached', against: BARE, goal: atLeast(0.85) }],
+  run: cachedPage(RECENT),
+}

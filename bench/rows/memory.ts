@@ -1,0 +1,108 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Bench, startService, using } from '../bench.ts'
+import { sayAutocannon } from '../compare.ts'
+import { atMost, say, slopeOf } from '../figures.ts'
+import { type Ask, assertStatus, type Job } from '../load/trial.ts'
+import { articlesOf, threadPath, wholePages } from '../pages.ts'
+import { createRandom, shuffle } from '../random.ts'
+import type { Row } from '../row.ts'
+import { readMetric } from '../servers/metrics.ts'
+import { type Running, residentBytes } from '../servers/processes.ts'
+
+const MEGABYTE = 1e6
+const CONNECTIONS = 20
+const SAMPLE_MS = 500
+const ENCODINGS = ['identity', 'gzip', 'br']
+/** More pages than the budget holds, but few enough to come again. */
+const PAGES = 6_000
+const FILL_MS = 60_000
+const FILL_STEP_SECONDS = 3
+/** Of the default of `AFTERWORD_CACHE_BYTES`, of which pages have the greater part. */
+const FULL = 0.85
+const BUDGET = 67_108_864
+/** What it may grow by in the last half, of what it is. */
+const FLAT = 0.05
+
+type Sample = readonly [seconds: number, bytes: number]
+
+const takePages = (articles: readonly number[]): Ask[] =>
+  [...wholePages(articles).take(PAGES)].map((path, n) => ({
+    path,
+    headers: { 'accept-encoding': ENCODINGS[n % ENCODINGS.length]! },
+  }))
+
+const sampleMemory = async ({ pid }: Running, signal: AbortSignal): Promise<Sample[]> => {
+  const samples: Sample[] = []
+  const begun = performance.now()
+  while (!signal.aborted) {
+    samples.push([(performance.now() - begun) / 1000, residentBytes(pid)])
+    await sleep(SAMPLE_MS, undefined, { signal }).catch(() => {})
+  }
+  return samples
+}
+
+/** Reads until the budget is full, which is not what is measured. */
+const fill = async ({ load }: Bench, job: Omit<Job, 'seconds'>): Promise<void> => {
+  const begun = performance.now()
+  while (performance.now() - begun < FILL_MS && (await cachedBytes(job.url)) < FULL * BUDGET)
+    assertStatus(await load.run({ ...job, seconds: FILL_STEP_SECONDS }), 200)
+}
+
+const cachedBytes = async (url: string): Promise<number> =>
+  (await readMetric(url, 'afterword_page_cache_bytes')) ?? 0
+
+/** The most that a service takes while it answers as fast as it can, its budget of pages full. */
+export const MEMORY: Row = {
+  lines: [
+    {
+      row: 'resident memory under read load, the default cache budget full',
+      against: '',
+      goal: atMost(200),
+    },
+  ],
+  run: (bench) =>
+    using([() => startService(bench, bench.big)], async (service) => {
+      const asks = takePages(shuffle(articlesOf(bench.big), createRandom(11)))
+      const job = { url: service!.url, connections: CONNECTIONS, asks }
+      const idle = residentBytes(service!.pid)
+      await fill(bench, job)
+      const end = new AbortController()
+      const sampled = sampleMemory(service!, end.signal)
+      const soak = bench.load.run({ ...job, seconds: bench.soakSeconds })
+      const trial = await soak.finally(() => end.abort())
+      assertStatus(trial, 200)
+      const cached = await cachedBytes(service!.url)
+      const course = courseOf(await sampled)
+      const faults = [
+        ...(cached >= FULL * BUDGET ? [] : ['The budget was not full.']),
+        ...(course.growth > FLAT ? ['It grows.'] : []),
+      ]
+      const pages = `'${threadPath(0, 'limit=100&depth=…&replies=…').replace('/0/', '/N/')}'`
+      return [
+        {
+          value: course.most / MEGABYTE,
+          low: course.least / MEGABYTE,
+          high: course.most / MEGABYTE,
+          unit: 'MB',
+          command: sayAutocannon(CONNECTIONS, bench.soakSeconds, pages),
+          note: [
+            ...faults,
+            `${say(cached / MEGABYTE)} MB of pages at the end, after ${trial.answers} answers from`,
+            `${asks.length} pages in three encodings; in the last half`,
+            `${say((course.slope * 60) / MEGABYTE)} MB a minute. ${say(idle / MEGABYTE)} MB after the start.`,
+          ].join(' '),
+          ...(faults.length > 0 && { holds: false }),
+        },
+      ]
+    }),
+}
+
+/** The most of all samples; of their last half the least, bytes per second, and share of growth. */
+const courseOf = (samples: readonly Sample[]) => {
+  const half = samples.slice(Math.floor(samples.length / 2))
+  const most = Math.max(...samples.map(([, bytes]) => bytes))
+  const slope = slopeOf(half)
+  const seconds = half.at(-1)![0] - half[0]![0]
+  const least = Math.min(...half.map(([, bytes]) => bytes))
+  return { most, least, slope, growth: (slope * seconds) / most }
+}

@@ -1,0 +1,46 @@
+import { randomUUID } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import rateLimit from '@fastify/rate-limit'
+import Fastify, { type FastifyInstance, LogController } from 'fastify'
+import { SECURITY_HEADERS } from '../../src/http/edge/headers.ts'
+import { createLogger } from '../../src/logger.ts'
+
+/**
+ * What the framework alone can do: one route that sends the bytes of a file. `LOG_LEVEL`, with the
+ * security headers, the limiter and a line per request, as the service has them; without it,
+ * nothing but the route.
+ */
+
+const { PORT, LOG_LEVEL, BODY_FILE, HEADERS = '{}', LIMIT = '1000000000' } = process.env
+const ROUTE = '/v1/sites/default/*'
+const WINDOW_MS = 60_000
+
+const createDressed = async (level: string): Promise<FastifyInstance> => {
+  const app = Fastify({
+    loggerInstance: createLogger(level),
+    logController: new LogController({ disableRequestLogging: true }),
+    genReqId: () => randomUUID(),
+  })
+  app.addHook('onRequest', async (_request, reply) => void reply.headers(SECURITY_HEADERS))
+  app.addHook('onResponse', async (request, reply) => {
+    const operation = 'listThread'
+    const { statusCode: status, elapsedTime } = reply
+    const fields = { operation, site: 'default', status, duration_ms: elapsedTime }
+    request.log.info(fields, `${operation} ${status}`)
+  })
+  await app.register(rateLimit, {
+    max: Number(LIMIT),
+    timeWindow: WINDOW_MS,
+    keyGenerator: (request) => request.ip,
+    // Two headers on each answer, as the service has: its own names are not the library's.
+    addHeaders: { 'x-ratelimit-reset': false },
+  })
+  return app as unknown as FastifyInstance
+}
+
+const body = readFileSync(BODY_FILE!)
+const headers: Record<string, string> = JSON.parse(HEADERS)
+const app = LOG_LEVEL ? await createDressed(LOG_LEVEL) : Fastify()
+app.get(ROUTE, async (_request, reply) => reply.headers(headers).send(body))
+await app.listen({ host: '127.0.0.1', port: Number(PORT) })
+process.once('SIGTERM', () => process.exit(0))

@@ -1,0 +1,74 @@
+import t from 'tap'
+import { countComments, wholePages } from '../../bench/pages.ts'
+import { createRandom, shuffle } from '../../bench/random.ts'
+import { seed } from '../../bench/seed/seed.ts'
+import { shapeThread } from '../../bench/seed/shape.ts'
+import { writeTexts } from '../../bench/seed/texts.ts'
+import { createDb } from '../../src/postgres/connection/db.ts'
+import { recount } from '../recount.ts'
+import { createDatabase } from '../servers.ts'
+
+const LEVELS = 9
+const MOST_REPLIES = 30
+
+t.test('every figure that the bulk stores is the one that a recount finds', async (t) => {
+  const { url } = await createDatabase(t)
+  const seeded = await seed(url, { comments: 2_300, large: [500, 300] })
+  const { db, close } = createDb({ url, max: 1, onError: () => {} })
+  t.teardown(close)
+  t.same(await recount(db), [])
+  t.match(seeded, { threads: 15, largeArticles: { 500: 16, 300: 17 } })
+  const { comments, indexes, named } = await db
+    .selectFrom('comments')
+    .select((eb) => [
+      eb.fn.countAll<number>().as('comments'),
+      eb
+        .selectFrom('pg_indexes' as never)
+        .select(eb.fn.countAll().as('n'))
+        .where('tablename' as never, '=', 'comments' as never)
+        .as('indexes'),
+      eb
+        .selectFrom('threads')
+        .select(eb.fn.countAll().as('n'))
+        .where('articleId', '=', '17')
+        .where('id', '=', 17)
+        .as('named'),
+    ])
+    .executeTakeFirstOrThrow()
+  t.same({ comments, indexes, named }, { comments: 2_300, indexes: 14, named: 1 })
+})
+
+t.test('a thread of 100 fits one page whole', async (t) => {
+  const nodes = shapeThread(100)
+  t.equal(nodes.length, 100)
+  t.ok(Math.max(...nodes.map(({ depth }) => depth)) < LEVELS)
+  t.ok(Math.max(...nodes.map(({ replies }) => replies)) <= MOST_REPLIES)
+  t.ok(nodes.filter(({ parent }) => parent === 0).length > 20, 'and its roots fill a default page')
+  t.ok(nodes.every(({ parent, place }) => parent < place))
+})
+
+t.test('texts are of 120 characters on average, and always the same', async (t) => {
+  const texts = writeTexts()
+  const average = texts.reduce((sum, { body }) => sum + body.length, 0) / texts.length
+  t.ok(average > 110 && average < 130, String(average))
+  t.same(writeTexts(), texts)
+  t.match(texts[0]!.html, /^<p>.*<\/p>\n$/)
+})
+
+t.test('a shuffle loses nothing, and is the same in every run', async (t) => {
+  const values = [1, 2, 3, 4, 5, 6, 7, 8]
+  const mixed = shuffle(values, createRandom(3))
+  t.notSame(mixed, values)
+  t.same(mixed.toSorted(), values)
+  t.same(shuffle(values, createRandom(3)), mixed)
+})
+
+t.test('no page of a whole thread is named twice', async (t) => {
+  const pages = [...wholePages([1, 2, 3])]
+  t.equal(new Set(pages).size, pages.length)
+})
+
+t.test('comments of a page are counted at all levels', async (t) => {
+  const leaf = { replies: { items: [] } }
+  t.equal(countComments({ items: [{ replies: { items: [leaf, leaf] } }, leaf] }), 4)
+})
