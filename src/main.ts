@@ -1,74 +1,12 @@
-import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
-import { resolve } from 'node:path'
-import type { FastifyBaseLogger } from 'fastify'
-import { type Config, readConfig } from './config.ts'
-import { createLogger } from './logger.ts'
-import { openEmbedded } from './postgres/embedded/embedded.ts'
-import { createService } from './service.ts'
+import { enableCompileCache } from 'node:module'
+import { join } from 'node:path'
 
-const { version } = JSON.parse(
-  readFileSync(resolve(import.meta.dirname, '../package.json'), 'utf8'),
-)
+// Types are stripped and code is compiled once per install: the next starts take two thirds of the
+// time. Where the folder cannot be written, every start is a first one.
+enableCompileCache(join(import.meta.dirname, '../node_modules/.cache/afterword'))
+const { run } = await import('./run.ts')
 
-/** What has been opened, to be closed in reverse. */
-type Opened = (() => Promise<unknown>)[]
-
-/** Starts the service, and stops it at the first SIGTERM or SIGINT: in mid-start, after the step. */
-const run = async (): Promise<void> => {
-  const config = readConfig(process.env)
-  const logger = createLogger(config.LOG_LEVEL)
-  const stop = stopAtSignal(logger)
-  const opened: Opened = []
-  try {
-    await start({ config, logger, stop, opened })
-    if (!stop.aborted) await once(stop, 'abort')
-  } catch (error) {
-    if (!stop.aborted) throw error
-  } finally {
-    for (const close of opened.reverse()) await close()
-  }
-  logger.info('stopped')
-}
-
-type Start = { config: Config; logger: FastifyBaseLogger; stop: AbortSignal; opened: Opened }
-
-const start = async ({ config, logger, stop, opened }: Start): Promise<void> => {
-  let databaseUrl = config.DATABASE_URL
-  if (!databaseUrl) {
-    const dataDir = resolve(config.AFTERWORD_DATA ?? 'data')
-    const mayRelocate = !config.AFTERWORD_DATA
-    const embedded = await openEmbedded({ dataDir, mayRelocate, log: logger })
-    opened.push(embedded.close)
-    databaseUrl = embedded.url
-    stop.throwIfAborted()
-  }
-  const service = await createService({ config, databaseUrl, logger, version, stop })
-  opened.push(service.close)
-  const address = await service.app.listen({
-    host: config.HOST,
-    port: config.PORT,
-    listenTextResolver: (at) => `listening at ${at}`,
-  })
-  const madeKey = await service.prepare()
-  if (madeKey) process.stderr.write(`Admin key, shown only now: ${madeKey}\n`)
-  logger.info({ address, version }, `Afterword ${version} answers at ${address}`)
-}
-
-/** A repeated signal is the same one. */
-const stopAtSignal = (logger: FastifyBaseLogger): AbortSignal => {
-  const stop = new AbortController()
-  const onSignal = (signal: NodeJS.Signals): void => {
-    if (stop.signal.aborted) return
-    logger.info({ signal }, `${signal}: finishing what is in flight`)
-    stop.abort()
-  }
-  process.on('SIGTERM', onSignal)
-  process.on('SIGINT', onSignal)
-  return stop.signal
-}
-
-run().then(
+run(process.env).then(
   () => process.exit(0),
   (error: unknown) => {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)

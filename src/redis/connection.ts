@@ -54,10 +54,19 @@ export const createRedis = (url: string, log: RedisLog): RedisClient => {
 
 /** Lets what was sent finish, for at most 50 ms, and stays away. Never rejects. */
 export const closeRedis = async (client: RedisClient): Promise<void> => {
-  for (const sentinel of sentinelsOf.get(client) ?? []) sentinel.disconnect()
+  const sentinels = sentinelsOf.get(client) ?? []
+  for (const one of [...(isCluster(client) ? client.nodes() : [client]), ...sentinels])
+    one.stream?.on('error', ignoreSecondError)
+  for (const sentinel of sentinels) sentinel.disconnect()
   await client.quit().catch(() => {})
   client.disconnect()
 }
+
+/**
+ * A TLS socket that is closed while it finds that it does not trust the certificate fails twice.
+ * The library listens once, so that the second error would end the process.
+ */
+const ignoreSecondError = (): void => {}
 
 export const isCluster = (client: RedisClient): client is Cluster => client.isCluster
 
