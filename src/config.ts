@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import { type Static, Type } from 'typebox'
 import { Value } from 'typebox/value'
-import { parseRedisUrl } from './redis/connection.ts'
+import { parseRedisUrl } from './redis/address.ts'
 
 /** `10.0.0.0/8`, or an address alone. */
 const isNetwork = (text: string): boolean => {

@@ -13,7 +13,9 @@ import { createDb, type Db } from './postgres/connection/db.ts'
 import { checkPostgres } from './postgres/connection/health.ts'
 import { migrate } from './postgres/connection/migrate.ts'
 import { deleteOldAnswers } from './postgres/idempotency.ts'
-import { closeRedis, createBreaker, createRedis, type RedisClient } from './redis/connection.ts'
+import { createBreaker } from './redis/breaker.ts'
+import { isReady, type RedisClient } from './redis/client.ts'
+import { closeRedis, createRedis } from './redis/connection.ts'
 import { createRedisCounters } from './redis/counters.ts'
 import { createRedisPages } from './redis/pages.ts'
 import { createRedisTokens } from './redis/tokens.ts'
@@ -165,7 +167,7 @@ const report = async (
   state: State,
 ): Promise<HealthReport> => {
   if (state.retired) return { status: 'unavailable', checks: { service: 'is shutting down' } }
-  const redisCheck = redis && (redis.status === 'ready' ? 'ok' : 'away')
+  const redisCheck = redis && (isReady(redis) ? 'ok' : 'away')
   const checks = { ...(redisCheck && { redis: redisCheck }) }
   try {
     const { missingMigrations, notDurable } = await checkPostgres(db)

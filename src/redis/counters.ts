@@ -1,5 +1,6 @@
 import type { Counters } from '../domain/counters.ts'
-import type { Breaker, RedisClient } from './connection.ts'
+import { type Breaker, inTime } from './breaker.ts'
+import type { RedisClient } from './client.ts'
 
 type CountingRedis = RedisClient & {
   countHit: (key: string, windowMs: number) => Promise<[current: number, ttlMs: number]>
@@ -31,7 +32,9 @@ export const createRedisCounters = (
   return {
     hit: async (key, windowMs) => {
       const local = await fallback.hit(key, windowMs)
-      const shared = await breaker(() => counting.countHit(`afterword:limit:{${key}}`, windowMs))
+      const shared = await breaker(() =>
+        inTime(counting.countHit(`afterword:limit:{${key}}`, windowMs)),
+      )
       return shared === undefined ? local : { current: shared[0], ttlMs: shared[1] }
     },
   }

@@ -1,6 +1,8 @@
 import { createBatcher } from '../domain/batcher.ts'
 import type { Protocol, TokenName, Tokens } from '../domain/tokens.ts'
-import { type Breaker, onTrouble, type RedisClient } from './connection.ts'
+import { type Breaker, inTime, isAway } from './breaker.ts'
+import { isCluster, type RedisClient } from './client.ts'
+import { onTrouble } from './connection.ts'
 
 const LIFETIME_SECONDS = 86_400
 
@@ -21,9 +23,10 @@ export const createRedisTokens = (
   onTrouble(redis, distrust)
   const attempt = async <T>(command: () => Promise<T>): Promise<T> => {
     try {
-      return await command()
+      return await inTime(command())
     } catch (error) {
-      distrust()
+      // Whose master is away has been distrusted when it went.
+      if (!isAway(error)) distrust()
       throw error
     }
   }
@@ -50,8 +53,18 @@ export const createRedisTokens = (
 
 const keyOf = (name: TokenName): string => `{${name}}k`
 
-/** One command on a single Redis; in a cluster the names are of several slots. */
-const readAll = (redis: RedisClient, names: readonly TokenName[]): Promise<(string | null)[]> =>
-  redis.isCluster
-    ? Promise.all(names.map((name) => redis.get(keyOf(name))))
+/**
+ * One command on a single Redis. In a cluster the names are of several slots: a master that is away
+ * fails only its own.
+ */
+const readAll = (
+  redis: RedisClient,
+  names: readonly TokenName[],
+): Promise<(string | null | undefined)[]> =>
+  isCluster(redis)
+    ? Promise.all(names.map((name) => redis.get(keyOf(name)).catch(undefinedIfAway)))
     : redis.mget(names.map(keyOf))
+
+const undefinedIfAway = (error: unknown): undefined => {
+  if (!isAway(error)) throw error
+}

@@ -4,7 +4,7 @@ import { brotliDecompress, gunzip } from 'node:zlib'
 import t, { type Test } from 'tap'
 import { createMemoryPages, createTieredPages } from '../../src/cache/pages.ts'
 import { ENCODINGS, type Encoding, type Page, type PageName } from '../../src/domain/page-store.ts'
-import { createBreaker } from '../../src/redis/connection.ts'
+import { createBreaker } from '../../src/redis/breaker.ts'
 import { createRedisPages } from '../../src/redis/pages.ts'
 import {
   openPatientRedis,

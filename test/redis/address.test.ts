@@ -1,5 +1,5 @@
 import t from 'tap'
-import { parseRedisUrl } from '../../src/redis/connection.ts'
+import { parseRedisUrl } from '../../src/redis/address.ts'
 
 const PLAIN = { kind: 'single', isEncrypted: false, username: undefined, password: undefined }
 const LOCAL = { host: 'localhost', port: 6379 }

@@ -3,13 +3,15 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import type { Page } from '../../src/domain/page-store.ts'
-import { closeRedis, createBreaker, createRedis, isReady } from '../../src/redis/connection.ts'
+import { createBreaker } from '../../src/redis/breaker.ts'
+import { isReady } from '../../src/redis/client.ts'
+import { closeRedis, createRedis } from '../../src/redis/connection.ts'
 import { createRedisPages } from '../../src/redis/pages.ts'
 import { findThreads, startCluster } from './own-cluster.ts'
 import { collectLog, openRedis, skipOwn, startServer, until, untilSaid } from './own-server.ts'
 
 const LONG_PAUSE_MS = 600_000
-const CONNECTION = join(import.meta.dirname, '../../src/redis/connection.ts')
+const REDIS = join(import.meta.dirname, '../../src/redis')
 
 const PAGE: Page = { etag: '"1"', next: null, encoding: 'br', bytes: Buffer.from('page') }
 const nameOf = (site: number, thread: number) => ({ site, thread, version: 1, variant: 'v' })
@@ -116,7 +118,8 @@ t.test('the password of a cluster is not logged', { skip: skipOwn }, async (t) =
 const runAndClose = async (t: Test, { url, isReached }: { url: string; isReached: boolean }) => {
   const script = `
     import { setTimeout as sleep } from 'node:timers/promises'
-    import { closeRedis, createRedis, isCluster, isReady } from ${JSON.stringify(CONNECTION)}
+    import { isReady } from ${JSON.stringify(`${REDIS}/client.ts`)}
+    import { closeRedis, createRedis } from ${JSON.stringify(`${REDIS}/connection.ts`)}
     const redis = createRedis(${JSON.stringify(url)}, { info() {}, warn() {} })
     const isDone = () => ${isReached ? 'isReady(redis)' : 'redis.status !== "connecting"'}
     while (!isDone()) await sleep(10)

@@ -1,7 +1,8 @@
 import t from 'tap'
 import type { Counters } from '../../src/domain/counters.ts'
 import type { Page } from '../../src/domain/page-store.ts'
-import { createBreaker, isCluster } from '../../src/redis/connection.ts'
+import { createBreaker } from '../../src/redis/breaker.ts'
+import { isCluster } from '../../src/redis/client.ts'
 import { createRedisCounters } from '../../src/redis/counters.ts'
 import { createRedisPages } from '../../src/redis/pages.ts'
 import {

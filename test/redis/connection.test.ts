@@ -1,11 +1,7 @@
 import t from 'tap'
-import {
-  closeRedis,
-  createBreaker,
-  createRedis,
-  isCluster,
-  isReady,
-} from '../../src/redis/connection.ts'
+import { createBreaker } from '../../src/redis/breaker.ts'
+import { isCluster, isReady } from '../../src/redis/client.ts'
+import { closeRedis, createRedis } from '../../src/redis/connection.ts'
 import { collectLog, openRedis, skipOwn, startServer, until, untilSaid } from './own-server.ts'
 
 const LONG_PAUSE_MS = 600_000

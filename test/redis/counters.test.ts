@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import t from 'tap'
 import { createLocalCounters } from '../../src/cache/counters.ts'
 import type { Counters } from '../../src/domain/counters.ts'
-import { createBreaker } from '../../src/redis/connection.ts'
+import { createBreaker } from '../../src/redis/breaker.ts'
 import { createRedisCounters } from '../../src/redis/counters.ts'
 import {
   openPatientRedis,

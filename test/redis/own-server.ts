@@ -7,13 +7,8 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { pino } from 'pino'
-import {
-  closeRedis,
-  createRedis,
-  isReady,
-  onTrouble,
-  type RedisClient,
-} from '../../src/redis/connection.ts'
+import { isReady, type RedisClient } from '../../src/redis/client.ts'
+import { closeRedis, createRedis, onTrouble } from '../../src/redis/connection.ts'
 
 export type Test = { teardown: (end: () => unknown) => unknown }
 type Line = { level: number; msg: string }
@@ -70,7 +65,7 @@ export const openRedis = async (t: Test, url: string) => {
 
 /** Like `openRedis`, but patient: for tests of exactness on a machine that is busy with others. */
 export const openPatientRedis = async (t: Test, url: string): Promise<Redis> => {
-  const redis = new Redis(url)
+  const redis = new Redis(url, { disconnectTimeout: 50 })
   // It may be killed.
   redis.on('error', () => {})
   t.teardown(() => redis.disconnect())

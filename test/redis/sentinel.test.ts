@@ -1,5 +1,6 @@
 import t, { type Test } from 'tap'
-import { closeRedis, createRedis, isReady, type RedisClient } from '../../src/redis/connection.ts'
+import { isReady, type RedisClient } from '../../src/redis/client.ts'
+import { closeRedis, createRedis } from '../../src/redis/connection.ts'
 import { MASTER, sentinelUrlOf, startSentinel, startSentinels } from './own-sentinel.ts'
 import { collectLog, openRedis, skipOwn, startServer, until } from './own-server.ts'
 

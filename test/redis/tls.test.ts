@@ -1,7 +1,10 @@
 import { spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import t, { type Test } from 'tap'
 import { closeRedis, createRedis } from '../../src/redis/connection.ts'
@@ -16,6 +19,9 @@ import {
   until,
   untilSaid,
 } from './own-server.ts'
+
+const HANDSHAKE_MS = 100
+const HANDSHAKES = 30
 
 const skip =
   skipOwn ||
@@ -49,13 +55,29 @@ const startTls = (t: Test, settings: readonly string[], ...mode: string[]) =>
     return [file, ...mode]
   })
 
-const CLUSTER = [
+const clusterOf = (port: number, bus: number): string[] => [
   'cluster-enabled yes',
   'tls-cluster yes',
+  `cluster-port ${bus}`,
   'cluster-announce-ip 127.0.0.1',
+  `cluster-announce-tls-port ${port}`,
   'cluster-announce-hostname localhost',
   'cluster-preferred-endpoint-type hostname',
 ]
+
+/** Leads to the port, but lets each connection wait for longer than a command may take. */
+const startSlowDoor = async (t: Test, doorPort: number, port: number) => {
+  const server = createServer((socket) => {
+    const through = connect(port, '127.0.0.1')
+    for (const one of [socket, through]) one.on('error', () => {})
+    through.pipe(socket)
+    setTimeout(() => socket.pipe(through), HANDSHAKE_MS)
+    socket.on('close', () => through.destroy())
+  })
+  server.listen(doorPort, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => server.close())
+}
 
 const sentinelOf = (port: number): string[] => [
   'sentinel resolve-hostnames yes',
@@ -63,17 +85,25 @@ const sentinelOf = (port: number): string[] => [
   `sentinel monitor ${MASTER} localhost ${port} 1`,
 ]
 
+/** Ends somewhere in the handshake; what it finds then is nobody's business any more. */
+const closeAfter = async (turns: number, url: string): Promise<void> => {
+  const redis = createRedis(url, collectLog().log)
+  for (let turn = 0; turn < turns; turn++) await setImmediate()
+  await closeRedis(redis)
+}
+
 t.test('a redis, a cluster and sentinels are reached over TLS, by name', { skip }, async (t) => {
   const certificate = createCertificate(t)
   const { settings } = certificate
   const single = await startTls(t, [...settings, 'save ""'])
-  const bus = await findFreePort()
-  const node = await startTls(t, [...settings, ...CLUSTER, `cluster-port ${bus}`])
+  const [door, bus] = [await findFreePort(), await findFreePort()]
+  const node = await startTls(t, [...settings, ...clusterOf(door, bus)])
+  await startSlowDoor(t, door, node.port)
   const sentinel = await startTls(t, [...settings, ...sentinelOf(single.port)], '--sentinel')
   const urls = [
     `rediss://localhost:${single.port}`,
     `rediss+sentinel://localhost:${sentinel.port}/${MASTER}`,
-    `rediss+cluster://localhost:${node.port}`,
+    `rediss+cluster://localhost:${door}`,
   ]
 
   for (const url of urls) {
@@ -81,6 +111,7 @@ t.test('a redis, a cluster and sentinels are reached over TLS, by name', { skip 
     const redis = createRedis(url, log)
     await until('the away line', async () => lines.at(0))
     await closeRedis(redis)
+    for (let turns = 0; turns < HANDSHAKES; turns++) await closeAfter(turns, url)
   }
   certificate.trust()
   const admin = await openPatientRedis(t, `rediss://localhost:${node.port}`)

@@ -1,11 +1,8 @@
 import t, { type Test } from 'tap'
 import { siteToken, type Tokens, threadToken } from '../../src/domain/tokens.ts'
-import {
-  closeRedis,
-  createBreaker,
-  createRedis,
-  type RedisClient,
-} from '../../src/redis/connection.ts'
+import { createBreaker } from '../../src/redis/breaker.ts'
+import type { RedisClient } from '../../src/redis/client.ts'
+import { closeRedis, createRedis } from '../../src/redis/connection.ts'
 import { createRedisTokens } from '../../src/redis/tokens.ts'
 import {
   collectLog,
@@ -32,21 +29,26 @@ const protocol = { newToken: () => `token ${++made}`, distrustMs: DISTRUST_MS }
 const createTokens = (redis: RedisClient, { pauseMs = 20, distrustMs = DISTRUST_MS } = {}) =>
   createRedisTokens(redis, createBreaker({ pauseMs }), { ...protocol, distrustMs })
 
-/** A node that waits for Redis, however busy the machine is. */
+/** A node that sends whatever it is told to, as soon as it can. */
 const openPatient = async (t: Test, server: Server) => {
   const redis = await openPatientRedis(t, server.url)
   return { redis, tokens: createTokens(redis) }
 }
 
+/** On a machine that is busy with others a healthy Redis may be late. */
+const announceInTime = (tokens: Tokens, names: readonly string[]): Promise<true> =>
+  until('an announcement', async () => (await tokens.announce(names)) || undefined)
+
+const findInTime = (tokens: Tokens, name: string): Promise<string> =>
+  until(`a token for ${name}`, () => tokens.find(name))
+
 /** A node as the service has it, with a token for the thread. */
 const openNode = async (t: Test, server: Server, options = {}) => {
   const { redis } = await openRedis(t, server.url)
   const tokens = createTokens(redis, options)
-  await until('an announcement', async () => (await tokens.announce(BOTH)) || undefined)
+  await announceInTime(tokens, BOTH)
   return { redis, tokens }
 }
-
-const untilFound = (tokens: Tokens): Promise<string> => until('a token', () => tokens.find(THREAD))
 
 /** Whether `act` has made the node trust no token that it sees in the next `DISTRUST_MS`. */
 const distrusts = async (tokens: Tokens, act: () => Promise<unknown>): Promise<boolean> => {
@@ -110,7 +112,7 @@ t.test(
     const server = await startServer(t)
     const nodes = [await openPatient(t, server), await openPatient(t, server)]
     for (const { tokens } of [...nodes, ...nodes]) tokens.offer(THREAD)
-    const first = await untilFound(nodes[0]!.tokens)
+    const first = await findInTime(nodes[0]!.tokens, THREAD)
     for (const { tokens } of nodes) {
       tokens.offer(THREAD)
       t.equal(await tokens.find(THREAD), first)
@@ -225,7 +227,7 @@ t.test('an offer that fails is a failure like any other', { skip: skipOwn }, asy
   const { redis, tokens } = await openPatient(t, server)
   const before = tokens.trustedFrom()
   tokens.offer(THREAD)
-  await untilFound(tokens)
+  await findInTime(tokens, THREAD)
   t.equal(tokens.trustedFrom(), before, 'one that is taken is none')
   await FAULTS.full!(server, redis)
   const offer = async () => {
@@ -260,12 +262,12 @@ t.test('after a reconnect no token is trusted', { skip: skipOwn }, async (t) => 
 t.test('after a thaw no token is trusted, though they are there', { skip: skipOwn }, async (t) => {
   const server = await startServer(t)
   const { tokens } = await openNode(t, server)
-  const before = await untilFound(tokens)
+  const before = await findInTime(tokens, THREAD)
   const begun = performance.now()
   server.freeze()
   t.equal(await tokens.find(THREAD), undefined)
   server.thaw()
-  t.equal(await untilFound(tokens), before)
+  t.equal(await findInTime(tokens, THREAD), before)
   t.ok(tokens.trustedFrom() >= begun + DISTRUST_MS)
 })
 
@@ -273,7 +275,7 @@ t.test('an announcement is tried while nothing else is', { skip: skipOwn }, asyn
   const server = await startServer(t)
   const { tokens } = await openNode(t, server, { pauseMs: LONG_PAUSE_MS })
   const other = await openPatient(t, server)
-  const before = await untilFound(other.tokens)
+  const before = await findInTime(other.tokens, THREAD)
   server.freeze()
   t.equal(await tokens.find(THREAD), undefined)
   server.thaw()
@@ -291,7 +293,7 @@ t.test(
     const server = await startServer(t)
     const { tokens } = await openNode(t, server)
     const other = await openPatient(t, server)
-    const before = await untilFound(other.tokens)
+    const before = await findInTime(other.tokens, THREAD)
     server.freeze()
     t.equal(await tokens.announce(BOTH), false)
     const late = other.tokens.announce(BOTH)

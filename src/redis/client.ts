@@ -1,0 +1,80 @@
+import type { Cluster, Redis, RedisOptions } from 'ioredis'
+import type { BaseLogger } from 'pino'
+import type { RedisAddress } from './address.ts'
+
+export type RedisClient = Redis | Cluster
+
+export type RedisLog = Pick<BaseLogger, 'info' | 'warn'>
+
+export const CONNECT_TIMEOUT_MS = 1_000
+const RETRY_MAX_MS = 1_000
+/** So long the end of a connection may take. */
+const DISCONNECT_TIMEOUT_MS = 50
+
+/** A connection whose packets are dropped would otherwise wait minutes for TCP to notice. */
+const SILENCE_MS = 1_000
+
+export const backOff = (times: number): number => Math.min(2 ** times * 25, RETRY_MAX_MS)
+
+/** A command whose outcome is unknown is never sent again: a SET could bring back what was there. */
+export const IMPATIENT = {
+  maxRetriesPerRequest: 0,
+  autoResendUnfulfilledCommands: false,
+  commandTimeout: SILENCE_MS,
+  connectTimeout: CONNECT_TIMEOUT_MS,
+  disconnectTimeout: DISCONNECT_TIMEOUT_MS,
+  socketTimeout: SILENCE_MS,
+  maxLoadingRetryTime: RETRY_MAX_MS,
+} satisfies RedisOptions
+
+export const optionsOf = ({ username, password, isEncrypted }: RedisAddress) => ({
+  ...IMPATIENT,
+  ...(username !== undefined && { username }),
+  ...(password !== undefined && { password }),
+  ...(isEncrypted && { tls: {} }),
+})
+
+export const isCluster = (client: RedisClient): client is Cluster => client.isCluster
+
+export type Absences = { readonly away: (reason: string) => void; readonly back: () => void }
+
+/** One line when Redis goes away and one when it is back, however often it was asked in between. */
+export const createAbsences = (address: string, log: RedisLog): Absences => {
+  let isAwayNow = false
+  return {
+    away: (reason) => {
+      if (!isAwayNow) log.warn({ redis: address, reason }, `redis ${address} is away: ${reason}`)
+      isAwayNow = true
+    },
+    back: () => {
+      if (isAwayNow) log.info({ redis: address }, `redis ${address} is back`)
+      isAwayNow = false
+    },
+  }
+}
+
+export const watchConnection = (redis: Redis, absences: Absences): void => {
+  redis.on('error', (error: Error) => absences.away(reasonOf(error)))
+  redis.on('reconnecting', () => absences.away('connection closed'))
+  redis.on('ready', absences.back)
+}
+
+/** Of what Redis itself replied only the first word: an answer to AUTH can quote the password. */
+export const reasonOf = (error: Error): string => {
+  if (error.name === 'ReplyError') return error.message.split(' ')[0]!
+  if ('lastNodeError' in error && error.lastNodeError instanceof Error)
+    return reasonOf(error.lastNodeError)
+  if (!error.message.startsWith('All sentinels are unreachable')) return error.message
+  const [, last = ''] = / Last error: (.*)/.exec(error.message) ?? []
+  if (last === '' || last.includes('No such master')) return 'no sentinel knows the master'
+  const [code] = /^[A-Z]{2,}/.exec(last) ?? []
+  return code ? `no sentinel answers: ${code}` : 'no sentinel answers'
+}
+
+/** True while a command would be sent, whatever its key: of a cluster, all masters are there. */
+export const isReady = (client: RedisClient): boolean => {
+  const nodes = isCluster(client) ? client.nodes('master') : [client]
+  return client.status === 'ready' && nodes.length > 0 && nodes.every(isConnected)
+}
+
+const isConnected = ({ status }: Redis): boolean => status === 'ready'
