@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Load } from './load/trial.ts'
 import type { Seeded } from './seed/seed.ts'
@@ -30,6 +30,13 @@ export type Bench = Extent & {
 }
 
 export const ADMIN_KEY = 'bench-admin-key-0123456789abcdefghijklmn'
+/** As `npm start` starts it. */
+const START: readonly string[] = JSON.parse(
+  readFileSync(join(import.meta.dirname, '../package.json'), 'utf8'),
+)
+  .scripts.start.replace('exec node ', '')
+  .split(' ')
+
 /** The limiter counts every request and refuses none. */
 const LIMIT = '1000000000'
 
@@ -43,7 +50,7 @@ export const startService = (
   readyPath = '/readyz',
 ): Promise<Running> =>
   startProcess({
-    script: 'src/main.ts',
+    args: START,
     readyPath,
     logFile: join(folder, 'service.log'),
     settings: {
@@ -72,7 +79,7 @@ export const startBare = (
   const file = join(folder, 'bare.bytes')
   writeFileSync(file, body)
   return startProcess({
-    script: 'bench/servers/bare.ts',
+    args: ['bench/servers/bare.ts'],
     readyPath: '/v1/sites/default/articles/1/comments',
     logFile: join(folder, 'bare.log'),
     settings: {

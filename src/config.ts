@@ -67,13 +67,13 @@ export const Settings = Type.Object({
   AFTERWORD_CACHE_BYTES: Type.Integer({
     minimum: 0,
     maximum: 17_179_869_184,
-    default: 67_108_864,
+    default: 33_554_432,
     description: 'Pages kept in this process, in bytes.',
   }),
   AFTERWORD_POOL: Type.Integer({
     minimum: 2,
     maximum: 500,
-    default: 10,
+    default: 20,
     description: 'Connections to Postgres.',
   }),
   LOG_LEVEL: Type.Union(

@@ -31,8 +31,8 @@ t.test('an empty environment gives the defaults, and no more', async (t) => {
     HOST: '127.0.0.1',
     AFTERWORD_LIMIT_READ: 12_000,
     AFTERWORD_LIMIT_WRITE: 60,
-    AFTERWORD_CACHE_BYTES: 67_108_864,
-    AFTERWORD_POOL: 10,
+    AFTERWORD_CACHE_BYTES: 33_554_432,
+    AFTERWORD_POOL: 20,
     LOG_LEVEL: 'info',
     trustedProxies: [],
   })

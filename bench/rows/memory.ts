@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { readConfig } from '../../src/config.ts'
 import { type Bench, startService, using } from '../bench.ts'
 import { sayAutocannon } from '../compare.ts'
 import { atMost, say, slopeOf } from '../figures.ts'
@@ -19,7 +20,7 @@ const FILL_MS = 60_000
 const FILL_STEP_SECONDS = 3
 /** Of the default of `AFTERWORD_CACHE_BYTES`, of which pages have the greater part. */
 const FULL = 0.85
-const BUDGET = 67_108_864
+const BUDGET = readConfig({}).AFTERWORD_CACHE_BYTES
 /** What it may grow by in the last half, of what it is. */
 const FLAT = 0.05
 

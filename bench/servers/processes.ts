@@ -27,7 +27,8 @@ export const stopProcesses = async (): Promise<void> => {
 
 type Start = {
   /** Below the root of the project. */
-  readonly script: string
+  /** Options of Node, then the script. */
+  readonly args: readonly string[]
   readonly settings: Readonly<Record<string, string>>
   /** Answers 200 as soon as the process is ready. */
   readonly readyPath: string
@@ -37,12 +38,12 @@ type Start = {
 
 /** Starts a process with these settings and no others, on a free port, and waits until it answers. */
 export const startProcess = async (options: Start): Promise<Running> => {
-  const { script, settings, readyPath, logFile } = options
+  const { args, settings, readyPath, logFile } = options
   const port = await findFreePort()
   end.signal.throwIfAborted()
   const log = openSync(logFile, 'a')
   const env = { PATH: process.env.PATH, HOME: process.env.HOME, PORT: String(port), ...settings }
-  const child = spawn(process.execPath, [join(ROOT, script)], {
+  const child = spawn(process.execPath, args, {
     cwd: ROOT,
     env,
     stdio: ['ignore', log, log],
@@ -58,10 +59,10 @@ export const startProcess = async (options: Start): Promise<Running> => {
   alive.add(running)
   try {
     const isReady = async (): Promise<boolean> => {
-      if (child.exitCode !== null) throw new Error(`${script} has ended: ${lastOf(logFile)}`)
+      if (child.exitCode !== null) throw new Error(`${args.at(-1)} has ended: ${lastOf(logFile)}`)
       return (await send(`${url}${readyPath}`).catch(() => undefined))?.status === 200
     }
-    await untilTrue(`${script} answers`, isReady, POLL_MS)
+    await untilTrue(`${args.at(-1)} answers`, isReady, POLL_MS)
   } catch (error) {
     await running.stop()
     throw error

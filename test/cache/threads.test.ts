@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises'
 import t from 'tap'
 import { createThreadCache, type ThreadQuestion } from '../../src/cache/threads.ts'
 import { createLocalTokens, NO_TOKENS } from '../../src/cache/tokens.ts'
@@ -341,6 +342,25 @@ t.test('it stays good when Postgres takes its time', async (t) => {
   await settle()
   t.match(await find(BY_ID), shown(2, true), 'the answer counts when it comes')
   t.equal(postgres.calls.length, 2)
+})
+
+t.test('an answer that has arrived counts, though the process was busy', async (t) => {
+  const clock = stopClock(t)
+  const { tokens } = openTokens()
+  await tokens.announce([TOKEN])
+  let blockMs = 0
+  const load = async () => {
+    const reading = stat(import.meta.filename)
+    for (const begun = Date.now(); Date.now() - begun < blockMs; );
+    await reading
+    return [makeThread(blockMs === 0 ? 1 : 2)]
+  }
+  const { find } = createThreadCache({ tokens, load })
+  await find(BY_ID, 0)
+  clock.pass(1_000)
+  blockMs = 400
+  t.match(await find(BY_ID, 0), shown(2, true))
+  t.match(await find(BY_ID, 0), shown(2, true))
 })
 
 t.test('after a failure Postgres is asked nothing about it for a second', async (t) => {

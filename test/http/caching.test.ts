@@ -310,7 +310,7 @@ const openHurt = async (t: Test) => {
   const world = await openWorld(t)
   const { threadPaths } = await seed(world)
   const url = new URL(world.url)
-  const link = await openLink(t, Number(url.port))
+  const link = await openLink(t, { host: url.hostname, port: Number(url.port) })
   url.port = String(link.port)
   const app = await openTwin(t, { ...world, url: url.href })
   const paths = ['/articles/a', ...threadPaths]
@@ -320,7 +320,7 @@ const openHurt = async (t: Test) => {
     const answers: string[] = []
     for (const path of paths) {
       const { status, headers } = await read(app, path)
-      answers.push(`${status} ${headers['cache-status'] ?? 'confirmed'}`)
+      answers.push(`${status} ${String(headers['cache-status'] ?? 'confirmed')}`)
     }
     return new Set(answers)
   }

@@ -11,7 +11,7 @@ const LONG_PAUSE_MS = 4_000
 const TRUST_MS = 1_100
 
 const untilHealed = async ({ send }: Race, nodes: readonly Node[]): Promise<void> => {
-  for (const { link } of nodes) link.heal()
+  for (const { link, database } of nodes) for (const one of [link, database]) one.heal()
   for (const node of nodes) await untilRedisIs('ok', send, node)
 }
 
@@ -75,6 +75,21 @@ t.test('what was hidden is not shown', { skip: skipOwn }, async (t) => {
     'when the link of some readers is cut, and frozen',
     () => hurt(second, { cutMs: 700, frozenMs: 1_200 }),
     { moderators: [0, 0] },
+  )
+
+  await scenario(
+    'when Postgres is late for some readers, and then away',
+    async () => {
+      second.database.slow(40)
+      await sleep(1_500)
+      second.database.heal()
+      await sleep(200)
+      second.database.cut()
+      await sleep(700)
+      second.database.heal()
+      await sleep(300)
+    },
+    { writers: [0, 0], moderators: [0, 0], readBack: 'never' },
   )
 
   await scenario(

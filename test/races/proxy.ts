@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 type Teardown = { teardown: (callback: () => unknown) => void }
 
-/** A link to a port of this machine, which can be hurt and healed. */
+/** A way to a server, which can be hurt and healed. */
 export type Link = {
   readonly port: number
   /** Ends every connection at once, and each new one too. */
@@ -16,7 +16,9 @@ export type Link = {
   readonly heal: () => void
 }
 
-export const openLink = async (t: Teardown, target: number): Promise<Link> => {
+type Server = { readonly host: string; readonly port: number }
+
+export const openLink = async (t: Teardown, target: Server): Promise<Link> => {
   const sockets = new Set<Socket>()
   const state = { isCut: false, delayMs: 0, thawed: Promise.resolve(), thaw: () => {} }
   const forward = async (from: Socket, to: Socket): Promise<void> => {
@@ -40,7 +42,7 @@ export const openLink = async (t: Teardown, target: number): Promise<Link> => {
   }
   const server = createServer((near) => {
     if (state.isCut) near.resetAndDestroy()
-    else join(near, connect(target, '127.0.0.1'))
+    else join(near, connect(target))
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
   const dropAll = () => {

@@ -17,8 +17,13 @@ export const AS_ADMIN = { authorization: `Bearer ${ADMIN_KEY}` }
 
 type Teardown = { teardown: (callback: () => unknown) => void }
 
-/** A node of the service, and its own way to Redis. */
-export type Node = { readonly url: string; readonly site: string; readonly link: Link }
+/** A node of the service, and its own ways to Redis and to Postgres. */
+export type Node = {
+  readonly url: string
+  readonly site: string
+  readonly link: Link
+  readonly database: Link
+}
 export type ProcessNode = Node & { readonly process: Started }
 
 export type NodeOptions = { weakness?: Weakness; settings?: Record<string, string> }
@@ -46,9 +51,11 @@ export const openRace = async (t: Teardown): Promise<Race> => {
     begin: (env: Record<string, string>) => Promise<{ url: string }>,
     settings = {},
   ): Promise<Node> => {
-    const link = await openLink(t, server.port)
+    const { hostname, port } = new URL(databaseUrl)
+    const database = await openLink(t, { host: hostname, port: Number(port || 5432) })
+    const link = await openLink(t, { host: '127.0.0.1', port: server.port })
     const env = {
-      DATABASE_URL: databaseUrl,
+      DATABASE_URL: throughLink(databaseUrl, database),
       REDIS_URL: `redis://127.0.0.1:${link.port}`,
       AFTERWORD_ADMIN_KEY: ADMIN_KEY,
       AFTERWORD_LIMIT_READ: '0',
@@ -57,7 +64,7 @@ export const openRace = async (t: Teardown): Promise<Race> => {
     }
     const { url } = await begin(env)
     await untilRedisIs('ok', send, { url })
-    return { url, link, site: `${url}/v1/sites/default` }
+    return { url, link, database, site: `${url}/v1/sites/default` }
   }
 
   return {
@@ -80,7 +87,13 @@ export const openRace = async (t: Teardown): Promise<Race> => {
         const config = readConfig(env)
         const logger = pino({ level: 'silent' })
         const stop = new AbortController()
-        const parts = { config, databaseUrl, logger, stop: stop.signal, ...partsOf(weakness) }
+        const parts = {
+          config,
+          databaseUrl: config.DATABASE_URL!,
+          logger,
+          stop: stop.signal,
+          ...partsOf(weakness),
+        }
         const service = await createService(parts)
         t.teardown(async () => {
           stop.abort()
@@ -91,6 +104,12 @@ export const openRace = async (t: Teardown): Promise<Race> => {
         return { url }
       }, settings),
   }
+}
+
+const throughLink = (databaseUrl: string, { port }: Link): string => {
+  const url = new URL(databaseUrl)
+  url.host = `127.0.0.1:${port}`
+  return url.href
 }
 
 /** Asks for nothing that could be remembered. */

@@ -1,0 +1,69 @@
+import { sql } from 'kysely'
+import t from 'tap'
+import { settle, stopClock } from '../by-hand.ts'
+import { recount } from '../recount.ts'
+import { during, openPosting, type Result, untilSomebodyWaits } from './posting.ts'
+
+const isPosted = (result: Result): boolean => typeof result !== 'string'
+
+t.test('Posts whose connection is lost', async (t) => {
+  const { world, announced, post, publish } = await openPosting(t)
+  const [{ comment }] = [(await publish([{}]))[0]!]
+  const { threadId } = comment
+  const thread = sql`select pg_advisory_xact_lock(${threadId}::bigint)`
+  const row = sql`select from threads where id = ${threadId} for update`
+  const cut = async () => {
+    for (const pid of await untilSomebodyWaits(world))
+      await sql`select pg_terminate_backend(${pid}::int)`.execute(world.db)
+  }
+  const body = (text: string) => ({ body: text })
+  const stored = async () =>
+    new Set((await sql<any>`select body from comments`.execute(world.db)).rows.map((r) => r.body))
+
+  t.test('are all told that nobody knows, and those that came just now are written', async (t) => {
+    stopClock(t)
+    const { results } = await during(world, thread, async () => {
+      const results = post(['a', 'b', 'c'].map(body))
+      await cut()
+      return { results }
+    })
+    const [first, ...rest] = await results
+    t.equal(first, 'unavailable')
+    t.ok(rest.every(isPosted))
+    t.notOk((await stored()).has('a'))
+  })
+
+  t.test('take those along that have waited too long for another attempt', async (t) => {
+    const clock = stopClock(t)
+    const { results } = await during(world, thread, async () => {
+      const early = post(['d', 'e', 'f'].map(body))
+      clock.pass(201)
+      const late = post([body('g')])
+      await cut()
+      t.same(await early, ['unavailable', 'unavailable', 'unavailable'])
+      return { results: late }
+    })
+    t.ok((await results).every(isPosted))
+    const bodies = await stored()
+    t.same(
+      ['d', 'e', 'f', 'g'].filter((text) => bodies.has(text)),
+      ['g'],
+    )
+  })
+
+  t.test('are announced when they may have been written', async (t) => {
+    const told = announced.length
+    await during(world, row, async () => {
+      const results = post([body('h')])
+      await cut()
+      t.same(await results, ['unavailable'])
+    })
+    t.same(announced.slice(told), [['1', `1:${threadId}`]])
+  })
+
+  t.test('leave nothing in memory, and every count right', async (t) => {
+    await settle()
+    t.equal(world.posts.size, 0)
+    t.same(await recount(world.db), [])
+  })
+})

@@ -1,0 +1,93 @@
+import { createHash } from 'node:crypto'
+import { sql } from 'kysely'
+import t from 'tap'
+import { type Claim, tryClaims } from '../../src/postgres/idempotency.ts'
+import type { Posted } from '../../src/usecases/writing/post-comment.ts'
+import { recount } from '../recount.ts'
+import { during, openPosting } from './posting.ts'
+
+const hash = (text: string): Buffer => createHash('sha256').update(text).digest()
+
+const claim = (key: string, body: string): Claim => ({
+  siteId: 1,
+  claim: hash(key),
+  bodyHash: hash(body),
+})
+
+const keyed = (key: string, body = 'text') => ({ body, claim: claim(key, body) })
+
+/** As an answer that was kept. */
+const kept = (posted: unknown) => JSON.parse(JSON.stringify(posted))
+
+t.test('Idempotency-Keys of posts that share a transaction', async (t) => {
+  const { world, announced, post, publish } = await openPosting(t)
+  const countComments = async (): Promise<number> =>
+    (await sql<any>`select count(*) as n from comments`.execute(world.db)).rows[0].n
+
+  t.test('give one comment and one answer to those that say the same', async (t) => {
+    const before = await countComments()
+    const results = await post([{}, keyed('one'), keyed('two'), keyed('one'), keyed('one')])
+    const [one, two, ...rest] = results.slice(1)
+    t.same(rest, [one, one], 'the guest who is given a token included')
+    t.not((one as Posted).comment.id, (two as Posted).comment.id)
+    t.equal(await countComments(), before + 3)
+  })
+
+  t.test('are refused to those that say something else', async (t) => {
+    const before = await countComments()
+    const results = await post([{}, keyed('three', 'a'), keyed('three', 'b'), keyed('three', 'a')])
+    t.equal(results[2], 'idempotency_key_reused')
+    t.same(results[3], results[1])
+    t.equal(await countComments(), before + 2)
+  })
+
+  t.test('are found again by whoever repeats them later, alone or with others', async (t) => {
+    const first = kept((await post([{}, keyed('four')]))[1])
+    const before = await countComments()
+    t.same(await post([keyed('four')]), [first])
+    const told = announced.length
+    t.same((await post([{}, keyed('four'), keyed('four', 'another'), keyed('four')])).slice(1), [
+      first,
+      'idempotency_key_reused',
+      first,
+    ])
+    t.equal(announced.length, told + 2, 'and announced again, in case that nobody had been told')
+    t.equal(await countComments(), before + 1)
+  })
+
+  t.test('are not remembered of what is refused, and all are refused', async (t) => {
+    const refused = { ...keyed('five'), parent: null }
+    const results = await post([{}, refused, refused, keyed('six')])
+    t.same(results.slice(1, 3), ['parent_not_found', 'parent_not_found'])
+    t.type((await publish([keyed('five', 'another')]))[0], Object)
+    t.equal((await post([keyed('six', 'another')]))[0], 'idempotency_key_reused')
+  })
+
+  t.test('are refused while another node holds them, and the others go on', async (t) => {
+    const seven = keyed('seven')
+    const results = await world.db.transaction().execute(async (tx) => {
+      t.same(await tryClaims(tx, [seven.claim]), [true])
+      return post([{}, seven, keyed('eight'), seven])
+    })
+    t.same([results[1], results[3]], ['idempotency_in_flight', 'idempotency_in_flight'])
+    t.type(results[2], Object)
+    t.type((await post([seven]))[0], Object, 'and free again after that')
+  })
+
+  t.test('are refused while this node writes them', async (t) => {
+    const thread = sql`select pg_advisory_xact_lock(id) from threads`
+    const { both } = await during(world, thread, async () => {
+      const both = post([keyed('nine'), keyed('nine')])
+      t.equal(
+        await Promise.race([both, post([keyed('nine')])]).then(([one]) => one),
+        'idempotency_in_flight',
+      )
+      return { both }
+    })
+    const [one, two] = await both
+    t.type(one, Object)
+    t.equal(two, 'idempotency_in_flight')
+  })
+
+  t.test('have kept every count right', async (t) => t.same(await recount(world.db), []))
+})

@@ -1,0 +1,127 @@
+import { randomUUID } from 'node:crypto'
+import { sql } from 'kysely'
+import { createLocalTokens } from '../../src/cache/tokens.ts'
+import type { Caller } from '../../src/domain/caller.ts'
+import { Refusal } from '../../src/domain/refusal.ts'
+import type { Site } from '../../src/domain/site.ts'
+import type { Tokens } from '../../src/domain/tokens.ts'
+import { createDb, type Db } from '../../src/postgres/connection/db.ts'
+import { findSite } from '../../src/postgres/sites.ts'
+import type { World } from '../../src/usecases/world.ts'
+import {
+  type Posted,
+  type PostRequest,
+  postComment,
+} from '../../src/usecases/writing/post-comment.ts'
+import { createTestWorld, openWorld, type Teardown, type TestWorld } from '../world.ts'
+
+/** Posts below HTTP, so that they come in a known order, in one tick, with anything in them. */
+
+export const ARTICLE = 'hot'
+
+export type Some = Partial<Omit<PostRequest, 'site'>> & { readonly site?: Partial<Site> }
+
+/** What became of a post: what was presented, or the code of the refusal. */
+export type Result = Posted | string
+
+export type Posting = {
+  readonly world: TestWorld
+  readonly site: Site
+  /** What was announced, one list per announcement. */
+  readonly announced: string[][]
+  /** Posts at the same moment, in this order. */
+  readonly post: (posts: readonly Some[], node?: World) => Promise<Result[]>
+  /** The same for posts that must all be published. */
+  readonly publish: (posts: readonly Some[], node?: World) => Promise<Posted[]>
+}
+
+export const openPosting = async (t: Teardown): Promise<Posting> => {
+  const announced: string[][] = []
+  const local = createLocalTokens(randomUUID)
+  const tokens: Tokens = {
+    ...local,
+    announce: (names) => {
+      announced.push([...names])
+      return local.announce(names)
+    },
+  }
+  const world = await openWorld(t, { tokens })
+  const site = (await findSite(world.db, 'default'))!
+  const post = (posts: readonly Some[], node: World = world) =>
+    Promise.all(posts.map((some) => postOne(node, site, some)))
+  const publish = async (posts: readonly Some[], node: World = world) => {
+    const results = await post(posts, node)
+    return results.map((result) => {
+      if (typeof result === 'string') throw new Error(`posting: ${result}`)
+      return result
+    })
+  }
+  return { world, site, announced, post, publish }
+}
+
+const postOne = (world: World, site: Site, some: Some): Promise<Result> => {
+  const request: PostRequest = {
+    caller: { kind: 'nobody' },
+    articleId: ARTICLE,
+    article: { title: null, url: null },
+    body: 'text',
+    parent: undefined,
+    author: { name: 'Ada', url: null, email: null },
+    network: '127.0.0.0/24',
+    addressHash: Buffer.alloc(16),
+    claim: undefined,
+    ...some,
+    site: { ...site, ...some.site },
+  }
+  return postComment(world, request, (posted) => posted).catch((error: unknown) =>
+    error instanceof Refusal ? error.code : String(error),
+  )
+}
+
+/** So many that writers in another order would wait for each other within a few rounds. */
+const NODES = 8
+
+/** Nodes on the same database. */
+export const openNodes = (t: Teardown, { url, tokens }: TestWorld): World[] =>
+  Array.from({ length: NODES }, () => {
+    const { db, close } = createDb({ url, max: 16, onError: () => {} })
+    t.teardown(close)
+    return createTestWorld(db, tokens)
+  })
+
+export const guest = (authorId: number): Caller => ({ kind: 'guest', authorId })
+
+/** Does it while another session is in the middle of this statement. */
+export const during = <T>(
+  { db }: TestWorld,
+  statement: ReturnType<typeof sql>,
+  act: (session: Db) => Promise<T>,
+): Promise<T> =>
+  db.transaction().execute(async (tx) => {
+    await statement.execute(tx)
+    return act(tx)
+  })
+
+/** The sessions that wait for a lock, as soon as there is one. */
+export const untilSomebodyWaits = async ({ db }: TestWorld): Promise<number[]> => {
+  for (let questions = 0; questions < 5_000; questions++) {
+    const { rows } = await sql<{ pid: number }>`select pid from pg_stat_activity
+      where wait_event_type = 'Lock' and datname = current_database()`.execute(db)
+    if (rows.length > 0) return rows.map(({ pid }) => pid)
+  }
+  throw new Error('nobody waits for a lock')
+}
+
+export const countDeadlocks = async ({ db }: TestWorld): Promise<number> => {
+  const { rows } = await sql<{ deadlocks: number }>`
+    select deadlocks from pg_stat_database where datname = current_database()`.execute(db)
+  return rows[0]!.deadlocks
+}
+
+/** How many rows there are of what a post can make. */
+export const countRows = async ({ db }: TestWorld) => {
+  const { rows } = await sql<{ threads: number; authors: number; comments: number }>`
+    select (select count(*) from threads) as threads, (select count(*) from authors) as authors,
+      (select count(*) from comments) as comments`.execute(db)
+  return rows[0]!
+}
