@@ -27,7 +27,8 @@ export const findAuthor = (db: Db, siteId: number, id: number): Promise<Author |
     .executeTakeFirst()
 
 /**
- * Those of the site that there are, kept as they are until the transaction ends: see `holdAuthors`.
+ * Those of the site that there are, by id. They are held as by `holdAuthors`, and alone, because
+ * they may get another name.
  */
 export const holdGuests = async (
   tx: Tx,

@@ -12,6 +12,7 @@ export type World = {
   readonly db: Db
   /** For writing: connections of its own, so that writers who wait for each other keep no reader waiting. */
   readonly writes: Db
+  /** Those that wait for a transaction of their thread. */
   readonly posts: WaitingPosts
   readonly threads: ThreadCache
   readonly pages: PageCache

@@ -15,6 +15,10 @@ export type Answer = {
   readonly ended: number
 }
 
+/** The node could not ask Postgres in time, and says so. */
+export const isUnconfirmed = ({ headers }: Answer): boolean =>
+  String(headers['cache-status']).includes('detail=unconfirmed')
+
 export type Ask = {
   readonly method?: string
   readonly headers?: Record<string, string>

@@ -1,4 +1,4 @@
-import type { Answer } from './client.ts'
+import { type Answer, isUnconfirmed } from './client.ts'
 import { AS_ADMIN, type Node, type Race } from './race.ts'
 import { createWitness, type Hide } from './witness.ts'
 
@@ -51,6 +51,8 @@ export const tellStory = async ({ send }: Race, node: Node, article: string) => 
     const version = Number(answer.headers['thread-version'] ?? 0)
     witness.hid({ gone: [id, mark], comments: 1, version, at: answer.ended, ...what })
   }
+  const judge = (answer: Answer, path: string): string[] =>
+    witness.judge(answer).map((fault) => `GET ${path}: ${fault}`)
   const decide = (where: Node, headers: Record<string, string> = {}): Promise<Answer> =>
     send(`${where.site}/comments/${id}/decisions`, {
       method: 'POST',
@@ -83,12 +85,15 @@ export const tellStory = async ({ send }: Race, node: Node, article: string) => 
       const answers = await readAll(where)
       return answers.filter(({ text }) => text.includes(mark)).length
     },
+    /** Like `look`, but for what the node could not confirm. */
+    lookConfirmed: async (where: Node): Promise<string[]> => {
+      const answers = await readAll(where)
+      return answers.flatMap((answer, n) => (isUnconfirmed(answer) ? [] : judge(answer, paths[n]!)))
+    },
     /** What a reader sees and must not. */
     look: async (where: Node): Promise<string[]> => {
       const answers = await readAll(where)
-      return answers.flatMap((answer, n) =>
-        witness.judge(answer).map((fault) => `GET ${paths[n]}: ${fault}`),
-      )
+      return answers.flatMap((answer, n) => judge(answer, paths[n]!))
     },
   }
 }

@@ -43,7 +43,7 @@ const hideUnannounced: Script = async (race, [first, second], article) => {
   await untilRedisIs('away', race.send, first)
   await story.warm(second)
   await story.reject(first)
-  const faults = await story.look(second)
+  const faults = await story.lookConfirmed(second)
   first.link.heal()
   await untilRedisIs('ok', race.send, first)
   return faults

@@ -61,6 +61,22 @@ t.test('Posts whose connection is lost', async (t) => {
     t.same(announced.slice(told), [['1', `1:${threadId}`]])
   })
 
+  t.test('are not written a second time when it is the commit that fails', async (t) => {
+    await sql`create sequence attempts`.execute(world.db)
+    await sql`create function fail_once() returns trigger language plpgsql as $$ begin
+      if nextval('attempts') = 1 then raise 'once'; end if; return null; end $$`.execute(world.db)
+    await sql`create constraint trigger fail_once after insert on comments
+      deferrable initially deferred for each row when (new.body like 'commit %')
+      execute function fail_once()`.execute(world.db)
+    const results = await post([body('i'), body('commit j'), body('k'), body('l')])
+    t.same(results.map(isPosted), [true, false, false, false])
+    const bodies = await stored()
+    t.same(
+      ['i', 'commit j', 'k', 'l'].filter((text) => bodies.has(text)),
+      ['i'],
+    )
+  })
+
   t.test('leave nothing in memory, and every count right', async (t) => {
     await settle()
     t.equal(world.posts.size, 0)

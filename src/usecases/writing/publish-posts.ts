@@ -21,7 +21,7 @@ import type { Post, Posted } from './post-comment.ts'
 /**
  * Publishes posts to one thread, or holds them, each as if it came alone: one that is refused
  * leaves nothing behind and the others as they are. Rows are locked in the order of every writer:
- * comments, authors, threads.
+ * comments, authors, threads; for what is inserted nobody else can wait.
  * @param changed is given the threads in which readers will see a difference
  */
 export const publishPosts = async (

@@ -9,29 +9,37 @@ import type { Post } from './post-comment.ts'
 import { publishPosts } from './publish-posts.ts'
 import type { WaitingPost } from './waiting-posts.ts'
 
+/** What is known of a transaction, whatever becomes of it. */
+type Attempt = {
+  /** The threads in which readers will see a difference. */
+  readonly changed: Set<number>
+  /** All but the commit is done, so nobody knows what a fault means. */
+  isWhole: boolean
+}
+
 /**
  * Writes posts to one thread in one transaction, and gives each its own answer or refusal. When the
- * transaction fails, and not because Postgres is away, each is written alone, so that only those
- * fail that are at fault. Never rejects. It ends with the transaction; the answers come after that,
- * when readers can see what was written.
+ * transaction fails before its commit, and not because Postgres is away, each is written alone, so
+ * that only those fail that are at fault. Never rejects. It ends with the transaction; the answers
+ * come after that, when readers can see what was written.
  * @returns why, when Postgres is away
  */
 export const writePosts = async (
   world: World,
   posts: readonly WaitingPost[],
 ): Promise<Refusal | undefined> => {
-  const changed = new Set<number>()
+  const attempt: Attempt = { changed: new Set(), isWhole: false }
   try {
-    const outcomes = await writeTogether(world, posts, changed)
-    void tell(world, posts, changed, (post) => {
+    const outcomes = await writeTogether(world, posts, attempt)
+    void tell(world, posts, attempt, (post) => {
       const outcome = outcomes.get(post)!
       if ('answer' in outcome) post.resolve(outcome.answer)
       else post.reject(outcome.refusal)
     })
   } catch (error) {
     const isAway = error instanceof Refusal && error.code === 'unavailable'
-    if (!isAway && posts.length > 1) return writeEach(world, posts)
-    void tell(world, posts, changed, (post) => post.reject(error))
+    if (!isAway && !attempt.isWhole && posts.length > 1) return writeEach(world, posts)
+    void tell(world, posts, attempt, (post) => post.reject(error))
     return isAway ? error : undefined
   }
 }
@@ -46,20 +54,22 @@ class AllRefused extends Error {
   }
 }
 
-/** @param changed is given the threads in which readers will see a difference */
 const writeTogether = async (
   world: World,
   posts: readonly Post[],
-  changed: Set<number>,
+  attempt: Attempt,
 ): Promise<Outcomes<Post>> => {
+  const { changed } = attempt
   try {
     return await inTransaction(world.writes, async (tx) => {
+      attempt.isWhole = false
       const outcomes = await answerEachOnce(tx, posts, (fresh) => publishPosts(tx, fresh, changed))
       const all = [...outcomes.values()]
       if (all.every((outcome) => 'refusal' in outcome)) throw new AllRefused(outcomes)
       // Whoever gave the answer first may have ended before telling anybody.
       if (all.some((outcome) => 'isEarlier' in outcome))
         changed.add(await findThread(tx, posts[0]!))
+      attempt.isWhole = true
       return outcomes
     })
   } catch (error) {
@@ -87,7 +97,7 @@ const writeEach = async (
 const tell = async (
   world: World,
   posts: readonly WaitingPost[],
-  changed: ReadonlySet<number>,
+  { changed }: Attempt,
   settle: (post: WaitingPost) => void,
 ): Promise<void> => {
   if (changed.size > 0)
