@@ -1,7 +1,9 @@
 import { LRUCache } from 'lru-cache'
 import { createBatcher } from '../domain/batcher.ts'
 import type { Thread } from '../domain/comment.ts'
+import { Refusal } from '../domain/refusal.ts'
 import { type Tokens, threadToken } from '../domain/tokens.ts'
+import { createPatience, orAfter } from './patience.ts'
 
 type ByArticle = { readonly siteId: number; readonly articleId: string }
 type ById = { readonly siteId: number; readonly id: number }
@@ -29,10 +31,8 @@ type Options = {
 /** A hide that could not be announced waits longer than this. */
 const LIFETIME_MS = 1_000
 const REFRESH_AFTER_MS = 500
-/** So long a reader waits for Postgres when it could go by what is remembered. */
-const PATIENCE_MS = 250
-/** After a failure Postgres is asked nothing more about what is remembered for so long. */
-const PAUSE_MS = 1_000
+/** A question may wait for the one before it, and a caller has its answer, or none, within 3 s. */
+const GIVE_UP_MS = 2_800
 const MAX_THREADS = 50_000
 const MAX_ARTICLES = 50_000
 
@@ -43,11 +43,15 @@ export const createThreadCache = ({ tokens, load }: Options): ThreadCache => {
   const known = new LRUCache<string, Known>({ max: MAX_THREADS })
   const ids = new LRUCache<string, number>({ max: MAX_ARTICLES })
   const refreshing = new Set<string>()
-  const ask = createBatcher(async (questions: readonly ThreadQuestion[]) => {
+  const askAtLeisure = createBatcher(async (questions: readonly ThreadQuestion[]) => {
     const at = performance.now()
     return (await load(questions)).map((thread) => ({ thread, at }))
   }, keyOf)
-  let pausedUntil = 0
+  const ask = (question: ThreadQuestion) =>
+    orAfter(GIVE_UP_MS, askAtLeisure(question), () => {
+      throw new Refusal('unavailable')
+    })
+  const patiently = createPatience()
 
   const byArticle = async (question: ByArticle): Promise<Thread | undefined> => {
     const { thread } = await ask(question)
@@ -80,22 +84,11 @@ export const createThreadCache = ({ tokens, load }: Options): ThreadCache => {
 
   const refresh = (question: ById, token: string): void => {
     const name = threadToken(question.siteId, question.id)
-    if (refreshing.has(name) || performance.now() < pausedUntil) return
+    if (refreshing.has(name)) return
     refreshing.add(name)
     byId(question, token)
       .catch(() => {})
       .finally(() => refreshing.delete(name))
-  }
-
-  /** What is remembered stays good, however old, for as long as Postgres does not answer. */
-  const orRemembered = (learning: () => Promise<Thread | undefined>, { thread }: Known) => {
-    const unconfirmed = { thread, isConfirmed: false }
-    if (performance.now() < pausedUntil) return unconfirmed
-    const giveUp = () => {
-      pausedUntil = performance.now() + PAUSE_MS
-      return unconfirmed
-    }
-    return orAfter(PATIENCE_MS, learning().then(confirmed, giveUp), giveUp)
   }
 
   return {
@@ -113,7 +106,12 @@ export const createThreadCache = ({ tokens, load }: Options): ThreadCache => {
         ('id' in question || entry.thread.articleId === question.articleId)
       if (!isGood) return confirmed(await learn(question, id, token))
       const age = performance.now() - entry.at
-      if (age >= LIFETIME_MS) return orRemembered(() => learn(question, id, token), entry)
+      if (age >= LIFETIME_MS) {
+        // Its token is still the one: it stays good, however old, while Postgres does not answer.
+        const unconfirmed = { thread: entry.thread, isConfirmed: false }
+        const asking = async () => confirmed(await learn(question, id, token))
+        return patiently<FoundThread | undefined>(asking, () => unconfirmed)
+      }
       if (age >= REFRESH_AFTER_MS) refresh({ siteId, id }, entry.token)
       return { thread: entry.thread, isConfirmed: true }
     },
@@ -127,9 +125,3 @@ const keyOf = (question: ThreadQuestion): string =>
 
 const confirmed = (thread: Thread | undefined): FoundThread | undefined =>
   thread && { thread, isConfirmed: true }
-
-const orAfter = <T>(ms: number, promise: Promise<T>, fallback: () => T): Promise<T> =>
-  new Promise((resolve, reject) => {
-    const timer = setTimeout(() => resolve(fallback()), ms)
-    promise.then(resolve, reject).finally(() => clearTimeout(timer))
-  })

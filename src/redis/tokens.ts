@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { createBatcher } from '../domain/batcher.ts'
 import type { Protocol, TokenName, Tokens } from '../domain/tokens.ts'
 import { type Breaker, inTime, isAway } from './breaker.ts'
@@ -8,6 +9,9 @@ const LIFETIME_SECONDS = 86_400
 
 /** At 10,000 reads a second a question of their own for every few of them is a seventh of all work. */
 const SPACING_MS = 1
+
+const RETRY_MS = 500
+const MAX_AT_ONCE = 500
 
 /**
  * Tokens that all nodes share. After any failed or late command, and whenever the connection may
@@ -38,6 +42,12 @@ export const createRedisTokens = (
     return names.map((_, i) => found?.[i] ?? undefined)
   }
   const replace = (name: TokenName) => redis.set(keyOf(name), newToken(), 'EX', LIFETIME_SECONDS)
+  const attemptAll = (names: readonly TokenName[]): Promise<boolean> =>
+    attempt(() => Promise.all(names.map(replace))).then(
+      () => true,
+      () => false,
+    )
+  const owe = createDebts(attemptAll)
   return {
     find: createBatcher(ask, (name) => name, SPACING_MS),
     offer: (name) => {
@@ -45,12 +55,34 @@ export const createRedisTokens = (
       void breaker(() => attempt(make))
     },
     // Tried whatever the breaker says: it may be only this node that Redis is away from.
-    announce: (names) =>
-      attempt(() => Promise.all(names.map(replace))).then(
-        () => true,
-        () => false,
-      ),
+    announce: async (names) => {
+      const isDone = await attemptAll(names)
+      if (!isDone) owe(names)
+      return isDone
+    },
     trustedFrom: () => trustedFrom,
+  }
+}
+
+/**
+ * What could not be announced is tried again until it can be: the hide has waited until no node goes
+ * by what it remembers, but one that loses Postgres later would.
+ */
+const createDebts = (pay: (names: readonly TokenName[]) => Promise<boolean>) => {
+  const owed = new Set<TokenName>()
+  let isPaying = false
+  const payAll = async (): Promise<void> => {
+    isPaying = true
+    while (owed.size > 0) {
+      await sleep(RETRY_MS, undefined, { ref: false })
+      const some = [...owed].slice(0, MAX_AT_ONCE)
+      if (await pay(some)) for (const name of some) owed.delete(name)
+    }
+    isPaying = false
+  }
+  return (names: readonly TokenName[]): void => {
+    for (const name of names) owed.add(name)
+    if (!isPaying) void payAll()
   }
 }
 

@@ -14,21 +14,23 @@ export const announce = (world: World, { siteId, threadIds }: Changes): Promise<
   world.tokens.announce([siteToken(siteId), ...threadIds.map((id) => threadToken(siteId, id))])
 
 /**
- * Runs a write that may hide something. Whatever comes of it, a refusal or a repeated answer
- * included, may tell that a hide is in force, so it is answered only once no node shows what was
- * there before: at once when they could be told, else when none of them can remember it.
+ * Runs a write and announces it. When it hides something it is answered only once no node shows what
+ * was there before: at once when they could be told, else when none of them can remember it. A
+ * refusal, whatever was asked for, may tell that a hide is in force, and a repeated answer does.
  */
-export const announcingHide = async <Answer>(
+export const announcing = async <Answer>(
   world: World,
-  changes: Changes,
+  changes: Changes & { readonly isHide: boolean },
   act: () => Promise<Answer>,
 ): Promise<Answer> => {
+  let mayTellOfHide = true
   try {
-    return await act()
+    const answer = await act()
+    mayTellOfHide = changes.isHide
+    return answer
   } finally {
     const ended = performance.now()
-    if (!(await announce(world, changes))) {
-      await sleep(world.hideWaitMs - (performance.now() - ended))
-    }
+    const isKnown = await announce(world, changes)
+    if (!isKnown && mayTellOfHide) await sleep(world.hideWaitMs - (performance.now() - ended))
   }
 }

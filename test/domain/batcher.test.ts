@@ -1,12 +1,13 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { createBatcher } from '../../src/domain/batcher.ts'
 import { createByHand, settle } from '../by-hand.ts'
 
 type Question = { key: string; more?: number }
 
-const openBatcher = () => {
+const openBatcher = (spacingMs?: number) => {
   const batches = createByHand<readonly Question[], readonly string[]>()
-  const ask = createBatcher(batches.ask, ({ key }: Question) => key)
+  const ask = createBatcher(batches.ask, ({ key }: Question) => key, spacingMs)
   /** The batch that goes out next: its keys, and how it ends. */
   const next = async () => {
     const { input, answer, fail } = await batches.next()
@@ -126,4 +127,39 @@ t.test('who comes while many wait still goes with them, or after them', async (t
   second.answer('=')
   t.equal((await answers).at(-1), '=1000')
   t.equal(await late, '=late')
+})
+
+const SPACING_MS = 300
+/** A timer may be a little early. */
+const LEAST_MS = SPACING_MS - 5
+
+t.test('with a spacing, a batch waits that long for others, but for the first', async (t) => {
+  const { ask, next } = openBatcher(SPACING_MS)
+  const first = ask('a')
+  const batch = await next()
+  const sentAt = performance.now()
+  batch.answer('1')
+  t.equal(await first, '1a')
+  const late = [ask('b')]
+  await settle()
+  late.push(ask('c'))
+  const following = await next()
+  t.ok(performance.now() - sentAt >= LEAST_MS)
+  t.same(following.keys, ['b', 'c'])
+  following.answer('2')
+  t.same(await Promise.all(late), ['2b', '2c'])
+})
+
+t.test('with a spacing too, there is one batch at a time, and a failed one is over', async (t) => {
+  const { ask, next, batches } = openBatcher(1)
+  const first = ask('a')
+  const failing = await next()
+  const late = ask('a')
+  await sleep(20)
+  t.equal(batches.calls.length, 1)
+  failing.fail(new Error('away'))
+  await t.rejects(first, { message: 'away' })
+  const following = await next()
+  following.answer('1')
+  t.equal(await late, '1a')
 })

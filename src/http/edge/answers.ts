@@ -49,7 +49,9 @@ const negotiator = new Negotiator({ supportedValues: [...ENCODINGS] })
 export const encodingOf = ({ headers }: FastifyRequest): Encoding => {
   const accepted = headers['accept-encoding']
   if (accepted === undefined) return 'identity'
-  return (negotiator.negotiate(String(accepted)) as Encoding | null) ?? 'identity'
+  // `*` is whatever is not named: the library takes it for our best, even one that is refused.
+  const named = String(accepted).trim() === '*' ? '*' : String(accepted).replace(/\*[^,]*/, '')
+  return (negotiator.negotiate(named) as Encoding | null) ?? 'identity'
 }
 
 /** Answers a public read: 304 when the reader has it, and nothing to keep for a caller with a token. */
@@ -59,14 +61,16 @@ export const sendPage = (
   page: Page,
 ): FastifyReply => {
   if (page.next !== null) reply.header('link', `<${nextUrl(request, page.next)}>; rel="next"`)
-  if (page.encoding !== 'identity') reply.header('content-encoding', page.encoding)
   if (page.isUnconfirmed) reply.header('cache-status', UNCONFIRMED)
-  reply.header('vary', VARY).header('content-type', JSON_TYPE)
-  if (request.caller.kind !== 'nobody')
-    return reply.header('cache-control', PRIVATE).send(page.bytes)
-  reply.header('cache-control', PUBLIC).header('etag', page.etag)
-  if (matches(request.headers['if-none-match'], page.etag)) return reply.code(304).send()
-  return reply.send(page.bytes)
+  reply.header('vary', VARY)
+  if (request.caller.kind !== 'nobody') {
+    reply.header('cache-control', PRIVATE)
+  } else {
+    reply.header('cache-control', PUBLIC).header('etag', page.etag)
+    if (matches(request.headers['if-none-match'], page.etag)) return reply.code(304).send()
+  }
+  if (page.encoding !== 'identity') reply.header('content-encoding', page.encoding)
+  return reply.header('content-type', JSON_TYPE).send(page.bytes)
 }
 
 export const unconfirmed = (page: Page): Page => ({ ...page, isUnconfirmed: true })

@@ -6,7 +6,7 @@ export const isRetryable = (error: unknown): boolean =>
   error instanceof pg.DatabaseError && (error.code === '40P01' || error.code === '40001')
 
 /** SQLSTATE classes that mean Postgres is away, full, shutting down, or out of time. */
-const AWAY = /^(08|53|57P0|57014|55P03|25P03|25006|58)/
+const AWAY = /^(08|53|57P0|57014|55000|55P03|25P03|25006|58)/
 /** What user data can cause: characters and numbers that Postgres does not take. */
 const BAD_DATA = new Set(['22021', '22P05', '22003', '22P02', '22001', '22008', '54000'])
 

@@ -2,13 +2,13 @@ import type { KeyHolder } from '../../domain/caller.ts'
 import { type CommentKey, keyId } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site.ts'
-import { assertMove, type Reason, type Status } from '../../domain/status.ts'
+import { assertMove, isVisible, type Reason, type Status } from '../../domain/status.ts'
 import { findCommentForWrite } from '../../postgres/comments.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import { lockThread } from '../../postgres/connection/transaction.ts'
 import { type Decision, insertConsequences, insertDecision } from '../../postgres/decisions.ts'
 import type { Claim } from '../../postgres/idempotency.ts'
-import { announcingHide } from '../announce.ts'
+import { announcing } from '../announce.ts'
 import { answerOnce } from '../answer-once.ts'
 import type { World } from '../world.ts'
 import { changeStatus } from '../writing/change-status.ts'
@@ -39,8 +39,9 @@ export const decideComment = async <Answer>(
 ): Promise<Answer> => {
   assertMove(request.from, request.to)
   const { site, comment, claim } = request
-  const changes = { siteId: site.id, threadIds: [comment.threadId] }
-  return announcingHide(world, changes, () =>
+  const isHide = !isVisible(request.to)
+  const changes = { siteId: site.id, threadIds: [comment.threadId], isHide }
+  return announcing(world, changes, () =>
     answerOnce(world, claim, async (tx) => present(await decide(tx, request))),
   )
 }

@@ -8,7 +8,7 @@ import {
   type ModeratedThread,
   type ThreadChange,
 } from '../../postgres/threads.ts'
-import { announcingHide } from '../announce.ts'
+import { announcing } from '../announce.ts'
 import { answerOnce } from '../answer-once.ts'
 import type { World } from '../world.ts'
 
@@ -24,7 +24,7 @@ export const updateThread = async <Answer>(
 ): Promise<Answer> => {
   const known = await asking(findThreadId(world.db, site.id, articleId))
   const threadIds = known === undefined ? [] : [known]
-  return announcingHide(world, { siteId: site.id, threadIds }, () =>
+  return announcing(world, { siteId: site.id, threadIds, isHide: isHide(change) }, () =>
     answerOnce(world, claim, async (tx) => {
       const id = await ensureThread(tx, site.id, articleId)
       if (id !== known) threadIds.push(id)
@@ -33,3 +33,7 @@ export const updateThread = async <Answer>(
     }),
   )
 }
+
+/** What it says of its article is replaced, as a text by an edit. */
+const isHide = ({ state, title, url }: ThreadChange): boolean =>
+  state === 'hidden' || title !== undefined || url !== undefined

@@ -9,7 +9,7 @@ import { lockThread } from '../../postgres/connection/transaction.ts'
 import { insertDecision } from '../../postgres/decisions.ts'
 import type { Claim } from '../../postgres/idempotency.ts'
 import { findThreadForWrite } from '../../postgres/threads.ts'
-import { announcingHide } from '../announce.ts'
+import { announcing } from '../announce.ts'
 import { answerOnce } from '../answer-once.ts'
 import type { World } from '../world.ts'
 import { changeStatus } from './change-status.ts'
@@ -33,7 +33,7 @@ export const deleteComment = <Answer>(
   assertMayWrite(request.caller)
   if (request.caller.kind === 'nobody') throw new Refusal('login_required')
   const { site, caller, comment: key } = request
-  const changes = { siteId: site.id, threadIds: [key.threadId] }
+  const changes = { siteId: site.id, threadIds: [key.threadId], isHide: true }
   const remove = async (tx: Tx): Promise<Answer> => {
     await lockThread(tx, { siteId: site.id, threadId: key.threadId }, 'alone')
     const thread = await findThreadForWrite(tx, site.id, key.threadId)
@@ -51,7 +51,7 @@ export const deleteComment = <Answer>(
     }
     return present({ version })
   }
-  return announcingHide(world, changes, () => answerOnce(world, request.claim, remove))
+  return announcing(world, changes, () => answerOnce(world, request.claim, remove))
 }
 
 const assertMayDelete = (

@@ -15,7 +15,7 @@ import type { Tx } from '../../postgres/connection/db.ts'
 import { lockThread } from '../../postgres/connection/transaction.ts'
 import type { Claim } from '../../postgres/idempotency.ts'
 import { findThreadForWrite, type ThreadForWrite, touchThread } from '../../postgres/threads.ts'
-import { announcingHide } from '../announce.ts'
+import { announcing } from '../announce.ts'
 import { answerOnce } from '../answer-once.ts'
 import type { World } from '../world.ts'
 import { changeStatus } from './change-status.ts'
@@ -42,7 +42,7 @@ export const editComment = <Answer>(
   if (request.caller.kind === 'nobody') throw new Refusal('login_required')
   const bodyHtml = renderMarkdown(request.body)
   const { site, comment: key } = request
-  const changes = { siteId: site.id, threadIds: [key.threadId] }
+  const changes = { siteId: site.id, threadIds: [key.threadId], isHide: true }
   const replace = async (tx: Tx): Promise<Answer> => {
     await lockThread(tx, { siteId: site.id, threadId: key.threadId }, 'alone')
     const thread = await findThreadForWrite(tx, site.id, key.threadId)
@@ -51,7 +51,7 @@ export const editComment = <Answer>(
     assertMayEdit(request, comment, thread)
     return present(await edit(tx, request, { comment, thread, bodyHtml }))
   }
-  return announcingHide(world, changes, () => answerOnce(world, request.claim, replace))
+  return announcing(world, changes, () => answerOnce(world, request.claim, replace))
 }
 
 const assertMayEdit = (
