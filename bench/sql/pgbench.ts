@@ -50,7 +50,7 @@ const runPgbench = async (run: Run): Promise<number> => {
     PGPASSWORD: password,
     PGDATABASE: pathname.slice(1),
     PGSSLMODE: 'disable',
-    PGOPTIONS: '-c jit=off -c timezone=UTC',
+    PGOPTIONS: '-c jit=off -c timezone=UTC -c plan_cache_mode=force_generic_plan',
   }
   const { stdout } = await exec('pgbench', args, { env })
   return readRate(stdout)

@@ -5,6 +5,8 @@ import { type Load, type Look, runLoad } from './load.ts'
 import { hideBeforeOlderDump } from './older-dump.ts'
 import { type Node, openRace, type ProcessNode, type Race, untilRedisIs } from './race.ts'
 
+/** A fault is a 503, never anything else. */
+const EXPECTED = / (200|201|204|503)$|^GET (304|404)$/
 /** Longer than any time-out of the service. */
 const LONG_PAUSE_MS = 4_000
 /** After a fault a node trusts Redis again, and remembers. */
@@ -31,6 +33,8 @@ t.test('what was hidden is not shown', { skip: skipOwn }, async (t) => {
       const report = await runLoad(race, nodes, { article, ...load }, during)
       t.comment(report)
       t.same(report.violations, [])
+      const strange = Object.keys(report.answers).filter((what) => !EXPECTED.test(what))
+      t.same(strange, [], 'no answer but those of the rules')
       await untilHealed(race, nodes)
     })
 

@@ -68,11 +68,11 @@ const hideUnderSameToken: Script = async (race, [first, second], article) => {
   while ((await token()) !== next) {
     if ((await token()) > next) return []
     await redis.del(key)
-    await send(`${second.site}/articles/${article}`)
+    let looks = 0
     await until('for a token', async () => {
-      const isMade = (await token()) > 0
-      if (!isMade) await send(`${second.site}/articles/${article}`)
-      return isMade
+      // A second reading would make a second token, unless the first was lost.
+      if (looks++ % 20 === 0) await send(`${second.site}/articles/${article}`)
+      return (await token()) > 0
     })
   }
   await story.warm(second)
@@ -91,16 +91,16 @@ t.test('the tests of what is hidden', { skip: skipOwn }, async (t) => {
 
   await t.test('notice a hide that did not wait for what other nodes remember', async (t) => {
     const faults = await findFaults(race, { hideWaitMs: 0 }, hideUnannounced)
-    t.match(faults.join(), /shows mark/)
+    t.match(faults.join(), /shows mark|has version/)
   })
 
   await t.test('notice a node that went on trusting a Redis that had come back', async (t) => {
     const faults = await findFaults(race, { distrustMs: 0 }, hideBeforeOlder)
-    t.match(faults.join(), /shows mark/)
+    t.match(faults.join(), /shows mark|has version/)
   })
 
   await t.test('notice tokens that come twice', async (t) => {
     const faults = await findFaults(race, { token: 'counter' }, hideUnderSameToken)
-    t.match(faults.join(), /shows mark/)
+    t.match(faults.join(), /shows mark|has version/)
   })
 })

@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto'
 import { isIP, isIPv4 } from 'node:net'
 import { normalizeIP } from '@fastify/rate-limit'
 import { sign } from '../wire/keys.ts'
@@ -22,4 +23,5 @@ export const truncateAddress = (ip: string): string => {
 }
 
 /** Tells addresses apart without keeping them. */
-export const hashAddress = (key: Buffer, ip: string): Buffer => sign(key, networkOf(ip), HASH_BYTES)
+export const hashAddress = (key: KeyObject, ip: string): Buffer =>
+  sign(key, networkOf(ip), HASH_BYTES)

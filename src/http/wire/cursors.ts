@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto'
 import { Refusal } from '../../domain/refusal.ts'
 import { type Position, SORTS, type Sort } from '../../domain/sort.ts'
 import { isSignature, sign } from './keys.ts'
@@ -13,7 +14,7 @@ export type CursorTarget = { readonly sort: string; readonly after: Position | n
 
 /** base64url of a signature over binding and target, then the target: `[sort, key, id]`. */
 export const writeCursor = (
-  key: Buffer,
+  key: KeyObject,
   binding: Binding,
   { sort, after }: CursorTarget,
 ): string => {
@@ -23,7 +24,7 @@ export const writeCursor = (
 }
 
 /** Refuses with `invalid_cursor` whatever `writeCursor` did not write for this binding. */
-export const readCursor = (key: Buffer, binding: Binding, cursor: string): CursorTarget => {
+export const readCursor = (key: KeyObject, binding: Binding, cursor: string): CursorTarget => {
   const bytes = Buffer.from(cursor.slice(0, MAX_LENGTH), 'base64url')
   const signature = bytes.subarray(0, SIGNATURE_BYTES)
   const target = bytes.toString('utf8', SIGNATURE_BYTES)
@@ -40,7 +41,7 @@ export const readCursor = (key: Buffer, binding: Binding, cursor: string): Curso
  * is asked for beside it must be the same.
  */
 export const readSortedCursor = (
-  key: Buffer,
+  key: KeyObject,
   binding: Binding,
   { sort, cursor }: { sort?: Sort | undefined; cursor?: string | undefined },
 ): { sort: Sort; after: Position | null } => {

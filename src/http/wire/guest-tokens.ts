@@ -1,15 +1,20 @@
+import type { KeyObject } from 'node:crypto'
 import { isSignature, sign } from './keys.ts'
 
 const SIGNATURE_BYTES = 24
 
 /** `g.<site>.<author>.<signature>`: nothing is stored, and it is good on one site only. */
-export const writeGuestToken = (key: Buffer, siteId: number, authorId: number): string => {
+export const writeGuestToken = (key: KeyObject, siteId: number, authorId: number): string => {
   const claim = `g.${siteId.toString(36)}.${authorId.toString(36)}`
   return `${claim}.${sign(key, claim, SIGNATURE_BYTES).toString('base64url')}`
 }
 
 /** The guest whom the token names; undefined when it is not ours, or another site's. */
-export const readGuestToken = (key: Buffer, siteId: number, token: string): number | undefined => {
+export const readGuestToken = (
+  key: KeyObject,
+  siteId: number,
+  token: string,
+): number | undefined => {
   const match = /^(g\.([0-9a-z]{1,10})\.([0-9a-z]{1,10}))\.([\w-]{32})$/.exec(token)
   if (!match) return undefined
   const [, claim, site, author, signature] = match as unknown as [
