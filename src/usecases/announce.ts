@@ -31,6 +31,7 @@ export const announcing = async <Answer>(
   } finally {
     const ended = performance.now()
     const isKnown = await announce(world, changes)
-    if (!isKnown && mayTellOfHide) await sleep(world.hideWaitMs - (performance.now() - ended))
+    if (!isKnown && mayTellOfHide)
+      await sleep(Math.max(0, world.hideWaitMs - (performance.now() - ended)))
   }
 }
