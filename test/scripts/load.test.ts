@@ -10,6 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type RawBuilder, sql } from 'kysely'
 import t, { type Test } from 'tap'
 import { createClient } from '../../scripts/load/client.ts'
+import { threadToken } from '../../src/domain/tokens.ts'
 import { openWorld, type TestWorld } from '../world.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
@@ -155,6 +156,7 @@ t.test('what is missing, too much or counted wrongly is named', async (t) => {
   await load(await writeLines(t, lines))
   await world.post(lines[0]!.article_id, 'Nobody wrote this.')
   await sql`update threads set root_count = 2`.execute(world.db)
+  await changeVersions(world)
   const more = { ...lines[0]!, ref: 21, body: 'Nobody posted this.' }
   const file = await writeLines(t, [...lines, more, { ...more, ref: 22, parent_ref: 21 }])
   const { code, out, err } = await load(file, '--verify-only')
@@ -230,11 +232,18 @@ t.test('a file that cannot be loaded is refused before anything is sent', async 
   t.equal(await countRows(world), 0)
 })
 
-/** Changes a row behind the service's back, and tells the cache that something changed. */
-const tamper = async ({ db }: TestWorld, ref: number, change: RawBuilder<unknown>) => {
+/** Changes a row behind the service's back. */
+const tamper = async (world: TestWorld, ref: number, change: RawBuilder<unknown>) => {
   await sql`update comments set ${change}
-    where id = (select id from comments order by id offset ${ref - 1} limit 1)`.execute(db)
-  await sql`update threads set version = version + 1`.execute(db)
+    where id = (select id from comments order by id offset ${ref - 1} limit 1)`.execute(world.db)
+  await changeVersions(world)
+}
+
+/** Tells the cache that something has changed. */
+const changeVersions = async ({ db, tokens }: TestWorld) => {
+  const { rows } = await sql<{ id: number }>`
+    update threads set version = version + 1 returning id`.execute(db)
+  await tokens.announce(rows.map(({ id }) => threadToken(1, id)))
 }
 
 const linesOf = (...faults: string[]) => faults.map((fault) => `article 0/ä? ${fault}\n`).join('')
