@@ -91,7 +91,10 @@ export const createService = async (parts: Parts): Promise<Service> => {
     readiness: () => report(health.db, shared.redis, state),
     figures: () => ({
       pools: { read: main.figures(), write: writes.figures() },
-      pages: world.pages.stats(),
+      pages: {
+        ...world.pages.stats(),
+        bytes: world.pages.stats().bytes + world.lists.stats().bytes,
+      },
     }),
   })
   app.addHook('onSend', (_request, reply, payload, done) => {
