@@ -46,14 +46,14 @@ const stops: (() => Promise<unknown>)[] = []
 
 const main = async (): Promise<boolean> => {
   if (options.help) {
-    console.log(USAGE)
+    print(USAGE)
     return true
   }
   const begun = performance.now()
   const rows = chooseRows(options.only)
   const bench = await open()
   const machine = await describeMachine(bench.postgres.url, bench.pgbench)
-  console.log(`${machine}\n`)
+  print(`${machine}\n`)
   const measured: Measured[] = []
   for (const row of rows) measured.push(...(await measure(row, bench)))
   const minutes = ((performance.now() - begun) / 60_000).toFixed(1)
@@ -61,12 +61,15 @@ const main = async (): Promise<boolean> => {
   const inOrder = measured.toSorted((a, b) => order.indexOf(a.line) - order.indexOf(b.line))
   const sizes = `${bench.small.comments} and ${bench.big.comments} comments`
   const text = `${machine}; ${sizes}; ${minutes} minutes.\n\n${toMarkdown(inOrder)}\n`
-  console.log(`\n${text}`)
+  print(`\n${text}`)
   if (options.markdown) writeFileSync(options.markdown, text)
   const verdicts = toJson(inOrder)
   if (options.json) writeFileSync(options.json, `${JSON.stringify(verdicts, null, 2)}\n`)
   return verdicts.every(({ holds }) => holds !== false)
 }
+
+/** What the command is run for: its result, on standard output. */
+const print = (text: string): void => void process.stdout.write(`${text}\n`)
 
 /** Reads first: posts make the threads longer. */
 const chooseRows = (only: string | undefined): Row[] => {
@@ -106,7 +109,7 @@ const openDatabase = async (server: string, name: string, plan: Plan): Promise<D
   const url = urlOf(server, name)
   const seeded = await seed(url, plan)
   const seconds = ((performance.now() - begun) / 1000).toFixed(1)
-  console.log(`${name}: ${plan.comments} comments in ${seeded.threads} threads, in ${seconds} s`)
+  print(`${name}: ${plan.comments} comments in ${seeded.threads} threads, in ${seconds} s`)
   return { ...seeded, url, name }
 }
 
@@ -116,7 +119,7 @@ const measure = async ({ lines, run }: Row, bench: Bench): Promise<Measured[]> =
     lines.map(() => ({ value: null, command: '', note: `Not measured: ${error.message}` })),
   )
   const measured = lines.map((line, n) => ({ line, figure: figures[n]! }))
-  for (const one of measured) console.log(`${toText(one)}\n`)
+  for (const one of measured) print(`${toText(one)}\n`)
   return measured
 }
 
