@@ -1,11 +1,13 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 
 const FOLDER = join(import.meta.dirname, '../../../migrations')
 
 /** One number for every Afterword that might migrate this database. */
 const LOCK = 4_277_009_102
+const LOCK_RETRY_MS = 100
 const CREATE_TABLE = `
   create table if not exists migrations (
     name text primary key,
@@ -14,8 +16,9 @@ const CREATE_TABLE = `
 
 /**
  * Applies what `migrations/` holds and the database lacks, in order of name, each file in its own
- * transaction, unless its first line is `-- without a transaction`: such a file holds one statement
- * that may be repeated. Of several servers that migrate at once one applies and the others wait.
+ * transaction, unless its first line is `-- without a transaction`: the statements of such a file, each
+ * ending its line with `;`, run one by one, and all of them again after a kill. Of several servers that
+ * migrate at once one applies and the others wait.
  * Those that only a newer version knows are ignored: old code runs on a new schema during a deploy.
  * @returns the names of the files that were applied
  */
@@ -25,7 +28,7 @@ export const migrate = async (options: { url: string; folder?: string }): Promis
   client.on('error', () => {})
   await client.connect()
   try {
-    await client.query(`select pg_advisory_lock(${LOCK})`)
+    while (!(await tryLock(client))) await sleep(LOCK_RETRY_MS)
     await client.query(CREATE_TABLE)
     const applied: string[] = []
     for (const name of await listMissing(client, folder)) {
@@ -36,6 +39,14 @@ export const migrate = async (options: { url: string; folder?: string }): Promis
   } finally {
     await client.end()
   }
+}
+
+/** Who waited inside Postgres would have a snapshot there, and a concurrent index waits for all of them. */
+const tryLock = async (client: pg.Client): Promise<boolean> => {
+  const { rows } = await client.query<{ held: boolean }>(
+    `select pg_try_advisory_lock(${LOCK}) as held`,
+  )
+  return rows[0]!.held
 }
 
 export const listMigrations = async (folder = FOLDER): Promise<string[]> =>
@@ -53,7 +64,8 @@ const apply = async (client: pg.Client, name: string, statements: string): Promi
   const isAlone = ALONE.test(statements)
   try {
     if (!isAlone) await client.query("begin; set local lock_timeout = '5s'")
-    await client.query(statements)
+    for (const part of isAlone ? statements.split(/(?<=;)\n/) : [statements])
+      await client.query(part)
     await client.query('insert into migrations (name) values ($1)', [name])
     if (!isAlone) await client.query('commit')
   } catch (error) {
