@@ -1,12 +1,14 @@
 import type { Instant } from './instant.ts'
 import type { Status } from './status.ts'
 
+/** Least first. A person may have several; what a comment shows is the highest. */
 export const ROLES = ['reader', 'contributor', 'moderator', 'owner'] as const
+export type Role = (typeof ROLES)[number]
 
 export type Author = {
   readonly id: number
   readonly kind: 'guest' | 'member'
-  readonly role: (typeof ROLES)[number]
+  readonly role: Role
   readonly name: string
   readonly url: string | null
   readonly avatarUrl: string | null

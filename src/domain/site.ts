@@ -1,6 +1,14 @@
 import type { Instant } from './instant.ts'
+import type { SignOn } from './sign-on.ts'
+import type { Sort } from './sort.ts'
 
 export type Moderation = 'post' | 'pre'
+
+/** What one person may do so often in a minute, each counted apart. */
+export const PERSON_LIMITS = ['create', 'vote', 'flag', 'preview', 'sign_on'] as const
+export type PersonLimit = (typeof PERSON_LIMITS)[number]
+/** 0: no limit of this kind; missing: as the service says. */
+export type PersonLimits = Readonly<Partial<Record<PersonLimit, number>>>
 
 /** A site and its settings. `version` changes with every change of them. */
 export type Site = {
@@ -14,6 +22,15 @@ export type Site = {
   readonly loginUrl: string | null
   readonly editWindowSeconds: number
   readonly maxDepth: number
+  readonly limits: PersonLimits
+  /** The orders that readers may ask for; the first is what they get unasked. */
+  readonly sorts: readonly Sort[]
+  /** So long the addresses of writers are kept, as keyed hashes and truncated networks. */
+  readonly retentionDays: number
+  /** So many flags send a comment back to the queue; 0: no number does. */
+  readonly flagThreshold: number
+  /** Null: the site has no members. */
+  readonly signOn: SignOn | null
   readonly version: number
   readonly createdAt: Instant
 }

@@ -1,5 +1,11 @@
 import type { ColumnType, Generated, GeneratedAlways } from 'kysely'
+import type { AuditAction } from '../../domain/audit.ts'
+import type { Role } from '../../domain/comment.ts'
+import type { FlagReason } from '../../domain/flag.ts'
 import type { Instant } from '../../domain/instant.ts'
+import type { SignOn } from '../../domain/sign-on.ts'
+import type { PersonLimits } from '../../domain/site.ts'
+import type { Sort } from '../../domain/sort.ts'
 import type { Reason, Status } from '../../domain/status.ts'
 
 /** The tables as `migrations/` make them; `test/tables.test.ts` compares the two. */
@@ -13,6 +19,10 @@ export type Tables = {
   apiKeys: ApiKeysTable
   decisions: DecisionsTable
   idempotencyKeys: IdempotencyKeysTable
+  audit: AuditTable
+  authorTasks: AuthorTasksTable
+  votes: VotesTable
+  flags: FlagsTable
 }
 
 type SitesTable = {
@@ -27,6 +37,11 @@ type SitesTable = {
   maxDepth: Generated<number>
   version: Generated<number>
   createdAt: Generated<Instant>
+  limits: Generated<PersonLimits>
+  sorts: Generated<Sort[]>
+  retentionDays: Generated<number>
+  flagThreshold: Generated<number>
+  signOn: ColumnType<SignOn | null, string | null, string | null>
 }
 
 type AuthorsTable = {
@@ -39,6 +54,15 @@ type AuthorsTable = {
   avatarUrl: string | null
   email: string | null
   createdAt: Generated<Instant>
+  subject: string | null
+  signedOnAt: Instant | null
+  emailVerified: Generated<boolean>
+  tokenRoles: Generated<Role[]>
+  grantedRoles: Generated<Role[]>
+  location: string | null
+  listed: Generated<boolean>
+  erasedAt: Instant | null
+  erasedSubject: Buffer | null
 }
 
 type ThreadsTable = {
@@ -88,6 +112,7 @@ type CommentsTable = {
   screening: ColumnType<unknown, string | null, string | null>
   network: string | null
   addressHash: Buffer | null
+  flagCount: Generated<number>
 }
 
 type CommentRevisionsTable = {
@@ -111,6 +136,7 @@ type ApiKeysTable = {
   createdAt: Generated<Instant>
   expiresAt: Instant | null
   revokedAt: Instant | null
+  lastUsedAt: Instant | null
 }
 
 type DecisionsTable = {
@@ -133,4 +159,44 @@ type IdempotencyKeysTable = {
   bodyHash: Buffer
   answer: ColumnType<unknown, string, string>
   createdAt: Generated<Instant>
+}
+
+type AuditTable = {
+  id: GeneratedAlways<number>
+  siteId: number | null
+  action: AuditAction
+  subject: string
+  doneBy: string
+  doneAt: Instant
+  before: ColumnType<unknown, string | null, never>
+  after: ColumnType<unknown, string | null, never>
+}
+
+type AuthorTasksTable = {
+  siteId: number
+  authorId: number
+  kind: 'refresh' | 'erase'
+  askedAt: Instant
+}
+
+type VotesTable = {
+  siteId: number
+  threadId: number
+  commentId: number
+  authorId: number
+  value: -1 | 1
+  addressHash: Buffer | null
+  votedAt: Instant
+}
+
+type FlagsTable = {
+  siteId: number
+  threadId: number
+  commentId: number
+  authorId: number
+  reason: FlagReason
+  note: string | null
+  addressHash: Buffer | null
+  flaggedAt: Instant
+  resolvedAt: Instant | null
 }

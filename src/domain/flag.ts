@@ -1,0 +1,10 @@
+/** Why a reader thinks that a moderator should look. */
+export const FLAG_REASONS = [
+  'spam',
+  'offensive',
+  'abusive',
+  'off_topic',
+  'illegal',
+  'other',
+] as const
+export type FlagReason = (typeof FLAG_REASONS)[number]
