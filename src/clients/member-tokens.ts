@@ -1,0 +1,131 @@
+import { errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose'
+import { ROLES, type Role } from '../domain/comment.ts'
+import { instantOf } from '../domain/instant.ts'
+import { Refusal } from '../domain/refusal.ts'
+import type { MemberProfile, ReadMemberToken, SignOn } from '../domain/sign-on.ts'
+import { type Checked, checkEmail, checkName, checkUrl, isStorable } from '../domain/text.ts'
+import type { GuardedGet } from './guarded-get.ts'
+import { createPublicKeys } from './public-keys.ts'
+
+/** Ours and theirs need not be set alike. */
+const CLOCK_TOLERANCE_SECONDS = 60
+const MAX_TOKEN_LENGTH = 8_192
+const MAX_SUBJECT_LENGTH = 255
+const PUBLIC_KEY_ALGORITHMS = ['RS256', 'ES256', 'EdDSA']
+
+/**
+ * Reads members' tokens: JWTs (RFC 7519) that a site signs with a secret or a private key of its own.
+ * Which algorithms a key is for is said by the site's settings and never by a token.
+ */
+export const createMemberTokens = ({ get }: { readonly get: GuardedGet }): ReadMemberToken => {
+  const publicKeys = createPublicKeys(get)
+  return async ({ slug, signOn }, token) => {
+    if (!signOn || token.length > MAX_TOKEN_LENGTH) throw new Refusal('invalid_token')
+    const isShared = 'hs256' in signOn
+    const key = isShared ? secretOf(signOn.hs256) : publicKeys(signOn.jwksUrl)
+    const claims = await verify(token, key, {
+      algorithms: isShared ? ['HS256'] : PUBLIC_KEY_ALGORITHMS,
+      audience: slug,
+      issuer: signOn.issuer,
+      requiredClaims: ['sub', 'name', 'iat', 'exp'],
+      clockTolerance: CLOCK_TOLERANCE_SECONDS,
+    })
+    return readProfile(claims)
+  }
+}
+
+/** A token that names none is for the only secret there is. */
+const secretOf =
+  (secrets: Extract<SignOn, { hs256: unknown }>['hs256']): JWTVerifyGetKey =>
+  ({ kid }) => {
+    const named = secrets.find((secret) => secret.kid === kid)
+    const found = kid === undefined && secrets.length === 1 ? secrets[0] : named
+    if (!found) throw new Refusal('invalid_token')
+    return new TextEncoder().encode(found.secret)
+  }
+
+type Options = Parameters<typeof jwtVerify>[2]
+
+/** What is wrong with a claim is told only to whoever has signed the token. */
+const verify = async (
+  token: string,
+  key: JWTVerifyGetKey,
+  options: Options,
+): Promise<JWTPayload> => {
+  try {
+    return (await jwtVerify(token, key, options)).payload
+  } catch (error) {
+    if (error instanceof Refusal) throw error
+    const isSigned =
+      error instanceof errors.JWTClaimValidationFailed || error instanceof errors.JWTExpired
+    throw isSigned
+      ? wrongClaim(error.claim, error.reason === 'missing' ? 'is missing' : explain(error.claim))
+      : new Refusal('invalid_token', {}, { cause: error })
+  }
+}
+
+const explain = (claim: string): string =>
+  ({
+    exp: 'says that the token has expired',
+    nbf: 'says that the token is not good yet',
+    aud: 'must be the slug of the site',
+    iss: "must be the site's sign_on.issuer",
+  })[claim] ?? 'is not as it must be'
+
+const wrongClaim = (claim: string, problem: string): Refusal =>
+  new Refusal('invalid_token', { authorization: `the claim "${claim}" ${problem}` })
+
+const readProfile = (claims: JWTPayload): MemberProfile => ({
+  subject: readSubject(claims.sub),
+  name: read(claims, 'name', checkName)!,
+  url: read(claims, 'url', checkUrl),
+  avatarUrl: read(claims, 'picture', checkUrl),
+  email: read(claims, 'email', checkEmail),
+  emailVerified: readVerified(claims.email_verified),
+  roles: readRoles(claims.role),
+  issuedAt: readIssuedAt(claims.iat!),
+})
+
+const readSubject = (subject: unknown): string => {
+  const isGood =
+    typeof subject === 'string' &&
+    subject.length >= 1 &&
+    subject.length <= MAX_SUBJECT_LENGTH &&
+    isStorable(subject) &&
+    !/\p{Cc}/u.test(subject)
+  if (!isGood) throw wrongClaim('sub', 'must be a text of 1 to 255 characters')
+  return subject
+}
+
+const read = (
+  claims: JWTPayload,
+  name: 'name' | 'url' | 'picture' | 'email',
+  check: (text: string) => Checked<string>,
+): string | null => {
+  const value = claims[name]
+  if (name !== 'name' && (value === undefined || value === null)) return null
+  if (typeof value !== 'string') throw wrongClaim(name, 'must be a text')
+  const checked = check(value)
+  if (!checked.ok) throw wrongClaim(name, checked.problem)
+  return checked.value
+}
+
+const readVerified = (value: unknown): boolean => {
+  if (value !== undefined && value !== null && typeof value !== 'boolean')
+    throw wrongClaim('email_verified', 'must be true or false')
+  return value === true
+}
+
+/** One role, or several. */
+const readRoles = (value: unknown): Role[] => {
+  const said = Array.isArray(value) ? value : value === undefined || value === null ? [] : [value]
+  const roles = ROLES.filter((role) => said.includes(role))
+  if (roles.length !== said.length) throw wrongClaim('role', `must be of ${ROLES.join(', ')}`)
+  return roles
+}
+
+const readIssuedAt = (seconds: number): string => {
+  const isPast = seconds >= 0 && seconds * 1000 <= Date.now() + CLOCK_TOLERANCE_SECONDS * 1000
+  if (!isPast) throw wrongClaim('iat', 'must be a time that is past, in seconds since 1970')
+  return instantOf(Math.floor(seconds * 1000))
+}
