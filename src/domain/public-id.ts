@@ -2,7 +2,8 @@
  * Ids as the wire shows them: opaque to callers, never changing. A comment's id names its thread
  * too, so that finding it is one primary-key read.
  *
- * comment `c<thread>-<comment>` · author `a<id>` · key `k<id>` · decision `d<id>`, in base 36.
+ * comment `c<thread>-<comment>` · author `a<id>` · key `k<id>` · decision `d<id>` · entry of
+ * the audit `e<id>`, in base 36.
  */
 export type CommentKey = { readonly threadId: number; readonly id: number }
 
@@ -10,6 +11,7 @@ export const commentId = (key: CommentKey): string =>
   `c${key.threadId.toString(36)}-${key.id.toString(36)}`
 export const authorId = (id: number): string => `a${id.toString(36)}`
 export const keyId = (id: number): string => `k${id.toString(36)}`
+export const auditId = (id: number): string => `e${id.toString(36)}`
 export const decisionId = (id: number): string => `d${id.toString(36)}`
 
 /** Undefined for anything that `commentId` would not have written. */
@@ -22,6 +24,8 @@ export const readCommentId = (text: string): CommentKey | undefined => {
 }
 
 export const readAuthorId = (text: string): number | undefined => readId('a', text)
+
+export const readKeyId = (text: string): number | undefined => readId('k', text)
 
 const readId = (prefix: string, text: string): number | undefined =>
   text.startsWith(prefix) ? readNumber(text.slice(prefix.length)) : undefined

@@ -25,3 +25,7 @@ export const truncateAddress = (ip: string): string => {
 /** Tells addresses apart without keeping them. */
 export const hashAddress = (key: KeyObject, ip: string): Buffer =>
   sign(key, networkOf(ip), HASH_BYTES)
+
+/** Tells a site's members apart without keeping what the site calls them. */
+export const hashSubject = (key: KeyObject, siteId: number, subject: string): Buffer =>
+  sign(key, `member ${siteId} ${subject}`, HASH_BYTES)

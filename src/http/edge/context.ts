@@ -3,18 +3,17 @@ import type { Caller } from '../../domain/caller.ts'
 import type { Site } from '../../domain/site.ts'
 import type { World } from '../../usecases/world.ts'
 import type { WireKeys } from '../wire/keys.ts'
+import type { LimitKind, Limits } from './limits.ts'
 
 /** What the routes are given. */
 export type Http = {
   readonly world: World
   /** Refuses with `unavailable` until the service has found its secret. */
   readonly keys: () => WireKeys
+  readonly limits: Limits
   /** Of the program: pages that another one made may look otherwise. */
   readonly version: string
 }
-
-/** What a request counts against; `none` is not limited. */
-export type LimitKind = 'read' | 'write' | 'preview' | 'none'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -22,7 +21,7 @@ declare module 'fastify' {
     limit?: LimitKind
   }
   interface FastifyRequest {
-    /** The site of the address. */
+    /** The site of the address; routes without a site do not ask for it. */
     site: Site
     caller: Caller
     /** The part of the sender's address that limits go by: an IPv4 address, or an IPv6 /64. */
@@ -41,6 +40,10 @@ export const addContext = (app: FastifyInstance): void => {
 
 export const isWrite = (request: FastifyRequest): boolean =>
   !['GET', 'HEAD', 'OPTIONS'].includes(request.method)
+
+/** Whether the route is about one site. A preflight is about the one that its address names. */
+export const isOfSite = ({ params }: FastifyRequest): boolean =>
+  'site' in (params as object) || '*' in (params as object)
 
 const SLUG = /^[a-z0-9][a-z0-9-]{0,62}$/
 

@@ -1,50 +1,133 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Refusal } from '../../domain/refusal.ts'
+import type { Site } from '../../domain/site.ts'
 import { findSite } from '../../usecases/reading/recognise.ts'
-import { networkOf } from './addresses.ts'
-import { type Http, isWrite, siteSlug } from './context.ts'
-import { identify, mayBeKey } from './identity.ts'
-import { addLimits, type LimitCounters, type Limits } from './limits.ts'
+import { hashAddress, hashSubject, networkOf } from './addresses.ts'
+import { type Http, isOfSite, isWrite, NOBODY, siteSlug } from './context.ts'
+import { identify, identifyKey, type PersonalCredential, readCredential } from './identity.ts'
+import { addLimits, type Count, type LimitCounters, type LimitKind, limitOf } from './limits.ts'
 import { addOrigins, assertOrigin } from './origins.ts'
 
+/** Callers with a key are known: they have this many times the quota, each key its own. */
+const KEY_FACTOR = 100
+
 /**
- * What happens to every request for a site before its handler: which site, shared with which
- * origin, who sent it, and whether that is too much. Who may have a key has to be looked up before
- * it is known what counts; everybody else is counted first, and asks Postgres for nothing more once
- * it is too much. A bad credential counts against the network.
+ * What happens to every request before its handler: which site, shared with which origin, who sent
+ * it, and whether that is too much. A member counts for itself, whoever else is on its network; a
+ * guest counts for the network, because anybody can make as many guests as it likes. Only who has a
+ * key is looked up before it is known what counts; all others ask Postgres for nothing more once
+ * it is too much.
  */
 export const addGate = async (
   app: FastifyInstance,
   http: Http,
-  options: { limits: Limits; counters: LimitCounters },
+  counters: LimitCounters,
 ): Promise<void> => {
   app.addHook('onRequest', (_request, _reply, done) => {
     http.keys()
     done()
   })
   await addOrigins(app, http)
-  const assertLimits = await addLimits(app, http, options)
+  const count = await addLimits(app, counters)
 
   app.addHook('onRequest', async (request, reply) => {
     request.network = networkOf(request.ip)
-    const isFirst = !mayBeKey(request)
-    if (isFirst) await assertLimits(request, reply)
-    const refusal = await recognise(http, request)
-    if (!isFirst) await assertLimits(request, reply)
-    if (refusal) throw refusal
-    assertOrigin(request)
+    await enter({ http, count, request, reply })
+    if (isOfSite(request)) assertOrigin(request)
   })
 }
 
-/** Finds out site and caller. A refusal is returned: it is due once the request has been counted. */
-const recognise = async (http: Http, request: FastifyRequest): Promise<unknown> => {
+type Entry = { http: Http; count: Count; request: FastifyRequest; reply: FastifyReply }
+
+const enter = async (entry: Entry): Promise<void> => {
+  const { http, request } = entry
+  const site = isOfSite(request) ? await findSiteOf(http, request, 'recent') : null
+  if (site === undefined) {
+    await countNetwork(entry, null)
+    throw new Refusal('not_found')
+  }
+  const credential = await countingRefusals(entry, site, () => readCredential(http, request, site))
+  if (credential.kind !== 'key') return enterAsPerson(entry, site, credential)
+  const find = () => identifyKey(http, credential.key, site)
+  const holder = await countingRefusals(entry, site, find)
+  const key = `key:${holder.keyId}`
+  await countAs(entry, site, { key, factor: KEY_FACTOR })
+  request.caller = holder
+  request.site = await findForActing(http, request, site)
+}
+
+const enterAsPerson = async (
+  entry: Entry,
+  site: Site | null,
+  credential: PersonalCredential,
+): Promise<void> => {
+  const { http, request } = entry
+  if (credential.kind === 'member') {
+    const { subject } = credential.profile
+    const key = hashSubject(http.keys().addresses, site!.id, subject).toString('base64url')
+    await countAs(entry, site, { key })
+  } else await countNetwork(entry, site)
+  request.caller = NOBODY
+  if (!site) return
+  request.site = await findForActing(http, request, site)
+  // A change of the site may have ended what its tokens were good for.
+  const isStale = request.site.version !== site.version
+  const now = isStale ? await readCredential(http, request, request.site) : credential
+  request.caller = await identify(http, now as PersonalCredential, request.site)
+}
+
+const findSiteOf = async (http: Http, request: FastifyRequest, freshness: 'recent' | 'fresh') => {
+  const slug = siteSlug(request)
+  return slug === undefined ? undefined : findSite(http.world, slug, freshness)
+}
+
+/** A write goes by the site as it is at this moment. There may be none: see `isOfSite`. */
+const findForActing = async (
+  http: Http,
+  request: FastifyRequest,
+  site: Site | null,
+): Promise<Site> => {
+  const found = site && isWrite(request) ? await findSiteOf(http, request, 'fresh') : site
+  if (found === undefined) throw new Refusal('not_found')
+  return found as Site
+}
+
+const countAs = (
+  { http, count, request, reply }: Entry,
+  site: Site | null,
+  { key, factor = 1, kind = request.routeOptions.config.limit ?? 'read' }: Counting,
+): Promise<void> => {
+  const max = limitOf(http.limits, site, kind) * factor
+  const place = site && kind !== 'read' ? `${site.id}:${key}` : key
+  return count(request, reply, { kind, key: place, max })
+}
+
+type Counting = { key: string; factor?: number; kind?: LimitKind }
+
+/** Reads are counted in this process only; what may go to Redis does not tell the address. */
+const countNetwork = (
+  entry: Entry,
+  site: Site | null,
+  kind: LimitKind = entry.request.routeOptions.config.limit ?? 'read',
+): Promise<void> => {
+  const { request, http } = entry
+  const { network, ip } = request
+  const key =
+    kind === 'read' ? network : hashAddress(http.keys().addresses, ip).toString('base64url')
+  return countAs(entry, site, { key, kind })
+}
+
+/** A bad credential counts against the network, and as an attempt to sign on. */
+const countingRefusals = async <T>(
+  entry: Entry,
+  site: Site | null,
+  look: () => Promise<T>,
+): Promise<T> => {
   try {
-    const slug = siteSlug(request)
-    const site = slug && (await findSite(http.world, slug, isWrite(request) ? 'fresh' : 'recent'))
-    if (!site) throw new Refusal('not_found')
-    request.site = site
-    request.caller = await identify(http, request)
+    return await look()
   } catch (refusal) {
-    return refusal
+    await countNetwork(entry, site)
+    await countNetwork(entry, site, 'sign_on')
+    throw refusal
   }
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { FastifyRequest } from 'fastify'
-import type { Caller } from '../../domain/caller.ts'
+import { type Caller, nameOf } from '../../domain/caller.ts'
 import { Refusal } from '../../domain/refusal.ts'
 
 /** 16 to 128 visible ASCII characters. */
@@ -24,10 +24,8 @@ export const readClaim = (request: FastifyRequest) => {
   }
 }
 
-const callerName = (caller: Caller, network: string): string => {
-  if (caller.kind === 'key') return `key ${caller.keyId}`
-  return caller.kind === 'guest' ? `guest ${caller.authorId}` : `network ${network}`
-}
+const callerName = (caller: Caller, network: string): string =>
+  caller.kind === 'nobody' ? `network ${network}` : nameOf(caller)
 
 const hash = (parts: readonly unknown[]): Buffer =>
   createHash('sha256').update(JSON.stringify(parts)).digest()

@@ -1,30 +1,71 @@
 import type { FastifyRequest } from 'fastify'
-import type { Caller } from '../../domain/caller.ts'
+import type { Caller, KeyHolder } from '../../domain/caller.ts'
 import { Refusal } from '../../domain/refusal.ts'
-import { findKey } from '../../usecases/reading/recognise.ts'
+import type { MemberProfile } from '../../domain/sign-on.ts'
+import type { Site } from '../../domain/site.ts'
+import { findGuest, findKey } from '../../usecases/reading/recognise.ts'
+import { signOn } from '../../usecases/writing/sign-on.ts'
 import { readGuestToken } from '../wire/guest-tokens.ts'
+import { hashSubject } from './addresses.ts'
 import { type Http, NOBODY } from './context.ts'
 
+/** What a credential says by itself, before anybody is looked up by it. */
+export type Credential =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'guest'; readonly authorId: number }
+  | { readonly kind: 'member'; readonly profile: MemberProfile }
+  | { readonly kind: 'key'; readonly key: string }
+export type PersonalCredential = Exclude<Credential, { kind: 'key' }>
+
 const KEY = /^[A-Za-z0-9_-]{32,200}$/
-
-const tokenOf = (authorization = ''): string => /^Bearer +([!-~]+)$/i.exec(authorization)?.[1] ?? ''
-
-/** Whether the credential looks like an API key. */
-export const mayBeKey = ({ headers }: FastifyRequest): boolean =>
-  KEY.test(tokenOf(headers.authorization))
+/** Head, claims and signature. */
+const MEMBER_TOKEN = /^[\w-]+\.[\w-]+\.[\w-]*$/
 
 /**
- * Who sent the request. A credential that is not good is refused with `invalid_token`, even where
- * none is needed: whoever sends one believes that it counts. A key for another site is `forbidden`.
+ * Reads the credential of a request. One that is not good is refused with `invalid_token`, even
+ * where none is needed: whoever sends one believes that it counts. Where there is no site there are
+ * only keys.
  */
-export const identify = async ({ world, keys }: Http, request: FastifyRequest): Promise<Caller> => {
-  const { authorization } = request.headers
-  if (authorization === undefined) return NOBODY
-  const token = tokenOf(authorization)
-  const guestId = readGuestToken(keys().guests, request.site.id, token)
-  if (guestId !== undefined) return { kind: 'guest', authorId: guestId }
-  const key = KEY.test(token) ? await findKey(world, token) : undefined
-  if (!key) throw new Refusal('invalid_token')
-  if (key.siteId !== null && key.siteId !== request.site.id) throw new Refusal('forbidden')
-  return key
+export const readCredential = async (
+  { world, keys }: Http,
+  { headers: { authorization } }: FastifyRequest,
+  site: Site | null,
+): Promise<Credential> => {
+  if (authorization === undefined) return { kind: 'none' }
+  const token = /^Bearer +([!-~]+)$/i.exec(authorization)?.[1] ?? ''
+  if (KEY.test(token)) return { kind: 'key', key: token }
+  const authorId = site ? readGuestToken(keys().guests, site.id, token) : undefined
+  if (authorId !== undefined) return { kind: 'guest', authorId }
+  if (!site || !MEMBER_TOKEN.test(token)) throw new Refusal('invalid_token')
+  return { kind: 'member', profile: await world.readMemberToken(site, token) }
+}
+
+/** Whose key it is. A key for another site is `forbidden`. */
+export const identifyKey = async (
+  { world }: Http,
+  key: string,
+  site: Site | null,
+): Promise<KeyHolder> => {
+  const holder = await findKey(world, key)
+  if (!holder) throw new Refusal('invalid_token')
+  const { siteId } = holder
+  if (site && siteId !== null && siteId !== site.id) throw new Refusal('forbidden')
+  return holder
+}
+
+/** Who holds the credential; a member who comes for the first time is made. */
+export const identify = async (
+  { world, keys }: Http,
+  credential: PersonalCredential,
+  site: Site,
+): Promise<Caller> => {
+  if (credential.kind === 'none') return NOBODY
+  if (credential.kind === 'guest') {
+    const { authorId } = credential
+    if (!(await findGuest(world, site.id, authorId))) throw new Refusal('invalid_token')
+    return { kind: 'guest', authorId }
+  }
+  const { profile } = credential
+  const erasedSubject = hashSubject(keys().addresses, site.id, profile.subject)
+  return signOn(world, { siteId: site.id, profile, erasedSubject })
 }

@@ -1,61 +1,66 @@
 import rateLimit from '@fastify/rate-limit'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { Caller } from '../../domain/caller.ts'
 import type { Counters } from '../../domain/counters.ts'
 import { Refusal } from '../../domain/refusal.ts'
-import { hashAddress } from './addresses.ts'
-import type { Http, LimitKind } from './context.ts'
+import { PERSON_LIMITS, type PersonLimit, type Site } from '../../domain/site.ts'
 
-/** Per network and minute; 0 is no limit. */
+/** Per person and minute, as the service says; 0 is no limit, of the site's own either. */
 export type Limits = { readonly read: number; readonly write: number }
 
-/** Reads are counted in this node; writes wherever `writes` counts, which nodes may share. */
+/** What a request counts against; `none` is not limited. */
+export type LimitKind = PersonLimit | 'read' | 'write' | 'none'
+
+/** Reads are counted in this node; all else wherever `writes` counts, which nodes may share. */
 export type LimitCounters = { readonly reads: Counters; readonly writes: Counters }
 
-const WINDOW_MS = 60_000
-/** Callers with a key are known: they have this many times the quota, each key its own. */
-const KEY_FACTOR = 100
+/** Whom a request counts for: someone who is known, or everybody of a network. */
+export type Counted = {
+  readonly kind: LimitKind
+  /** Tells nothing of an address or a person: it may go to Redis. */
+  readonly key: string
+  readonly max: number
+}
 
-type Assert = (request: FastifyRequest, reply: FastifyReply) => Promise<void>
+const WINDOW_MS = 60_000
+
+/** How much of something one person may do in a minute on a site; 0: as much as it likes. */
+export const limitOf = (limits: Limits, site: Site | null, kind: LimitKind): number => {
+  if (kind === 'none') return 0
+  if (kind === 'read' || limits.write === 0) return limits[kind === 'read' ? 'read' : 'write']
+  return kind === 'write' ? limits.write : (site?.limits[kind] ?? limits.write)
+}
+
+/** Counts, says how much is left, and refuses with `rate_limited` what is too much. */
+export type Count = (
+  request: FastifyRequest,
+  reply: FastifyReply,
+  counted: Counted,
+) => Promise<void>
 
 /**
- * Counts each request once, says how much is left, and refuses with `rate_limited` what is too
- * much. The library decides; its own stores and headers are replaced, because they fail or stop
- * limiting without Redis, and are not in the two-field syntax.
+ * The library decides; its own stores and headers are replaced, because they fail or stop limiting
+ * without Redis, and are not in the two-field syntax.
  */
-export const addLimits = async (
-  app: FastifyInstance,
-  http: Http,
-  { limits, counters }: { limits: Limits; counters: LimitCounters },
-): Promise<Assert> => {
+export const addLimits = async (app: FastifyInstance, counters: LimitCounters): Promise<Count> => {
   await app.register(rateLimit, { global: false, store: createStore(counters) })
-  const keys = new WeakMap<FastifyRequest, { key: string; max: number }>()
-  const limiterOf = (kind: Exclude<LimitKind, 'none'>) => {
+  const asked = new WeakMap<FastifyRequest, Counted>()
+  const limiterOf = (kind: LimitKind) => {
     const options = {
       kind,
       timeWindow: WINDOW_MS,
-      max: (request: FastifyRequest) => keys.get(request)!.max,
-      keyGenerator: (request: FastifyRequest) => `${kind}:${keys.get(request)!.key}`,
+      max: (request: FastifyRequest) => asked.get(request)!.max,
+      keyGenerator: (request: FastifyRequest) => `${kind}:${asked.get(request)!.key}`,
     }
     return app.createRateLimit(options)
   }
-  const limiters = {
-    read: limiterOf('read'),
-    write: limiterOf('write'),
-    preview: limiterOf('preview'),
-  }
+  const kinds: readonly LimitKind[] = ['read', 'write', ...PERSON_LIMITS]
+  const limiters = new Map(kinds.map((kind) => [kind, limiterOf(kind)]))
 
-  return async (request, reply) => {
-    // Null before it is known, and when the credential is not good: the network counts then.
-    const caller: Caller | null = request.caller
-    const kind = request.routeOptions.config.limit ?? 'read'
-    const quota = kind === 'none' ? 0 : limits[kind === 'read' ? 'read' : 'write']
-    if (kind === 'none' || quota === 0) return
-    const isKey = caller?.kind === 'key'
-    const max = isKey ? quota * KEY_FACTOR : quota
-    const key = isKey ? `key:${caller.keyId}` : networkKey(request, kind, http)
-    keys.set(request, { key, max })
-    const result = await limiters[kind](request)
+  return async (request, reply, counted) => {
+    const { kind, max } = counted
+    if (max === 0) return
+    asked.set(request, counted)
+    const result = await limiters.get(kind)!(request)
     if (result.isAllowed) return
     const { remaining, ttlInSeconds } = result
     reply.header('ratelimit-policy', `"${kind}";q=${max};w=${WINDOW_MS / 1000}`)
@@ -65,10 +70,6 @@ export const addLimits = async (
     throw new Refusal('rate_limited')
   }
 }
-
-/** Reads are counted in this process only; what may go to Redis does not tell the address. */
-const networkKey = ({ network, ip }: FastifyRequest, kind: LimitKind, { keys }: Http): string =>
-  kind === 'read' ? network : hashAddress(keys().addresses, ip).toString('base64url')
 
 type Hit = (error: Error | null, result?: { current: number; ttl: number }) => void
 

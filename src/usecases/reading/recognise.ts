@@ -1,7 +1,8 @@
 import type { KeyHolder } from '../../domain/caller.ts'
 import type { Site } from '../../domain/site.ts'
+import { findAuthor } from '../../postgres/authors.ts'
 import { asking } from '../../postgres/connection/transaction.ts'
-import { findKey as lookUpKey } from '../../postgres/keys.ts'
+import { findKey as lookUpKey, touchKey } from '../../postgres/keys.ts'
 import { findSite as lookUpSite } from '../../postgres/sites.ts'
 import type { World } from '../world.ts'
 
@@ -14,5 +15,19 @@ export const findSite = (
   asking(freshness === 'fresh' ? lookUpSite(world.db, slug) : world.sites.find(slug))
 
 /** Whose key this is; undefined when it is unknown, expired or revoked. */
-export const findKey = (world: World, key: string): Promise<KeyHolder | undefined> =>
-  asking(lookUpKey(world.db, key))
+export const findKey = async (world: World, key: string): Promise<KeyHolder | undefined> => {
+  const found = await asking(lookUpKey(world.db, key))
+  // That it is used is worth noting, and not worth failing for.
+  if (found?.isStale) await touchKey(world.writes, found.keyId).catch(() => {})
+  return found
+}
+
+/** Whether there is such a guest; one who was erased is none. */
+export const findGuest = async (
+  world: World,
+  siteId: number,
+  authorId: number,
+): Promise<boolean> => {
+  const author = await asking(findAuthor(world.db, siteId, authorId))
+  return author?.kind === 'guest'
+}

@@ -1,0 +1,96 @@
+import { nameOf, type Official } from '../../domain/caller.ts'
+import type { Role } from '../../domain/comment.ts'
+import { authorId } from '../../domain/public-id.ts'
+import { Refusal } from '../../domain/refusal.ts'
+import type { Site } from '../../domain/site.ts'
+import { insertAuditEntry } from '../../postgres/audit.ts'
+import { askForRefresh } from '../../postgres/author-tasks.ts'
+import type { Tx } from '../../postgres/connection/db.ts'
+import { asking } from '../../postgres/connection/transaction.ts'
+import type { Claim } from '../../postgres/idempotency.ts'
+import {
+  updateMember as changeMember,
+  findMember,
+  holdMember,
+  insertMember,
+  type Member,
+} from '../../postgres/members.ts'
+import { answerOnce } from '../answer-once.ts'
+import type { World } from '../world.ts'
+
+export type { Member, Staff } from '../../postgres/members.ts'
+
+export type MemberRequest = {
+  readonly site: Site
+  readonly administrator: Official
+  readonly subject: string
+  readonly change: {
+    readonly name?: string
+    readonly url?: string | null
+    readonly avatarUrl?: string | null
+    readonly email?: string | null
+    readonly roles?: readonly Role[]
+    readonly location?: string | null
+    readonly listed?: boolean
+  }
+  readonly claim: Claim | undefined
+}
+
+/** A member by the site's own id; refuses with `not_found`. */
+export const getMember = async (world: World, site: Site, subject: string): Promise<Member> => {
+  const member = await asking(findMember(world.db, site.id, subject))
+  if (!member) throw new Refusal('not_found')
+  return member
+}
+
+/**
+ * Changes what is said of a member, and makes one who has not come yet. The next token of a member
+ * brings its own name, addresses and e-mail; roles that are given here stay.
+ */
+export const updateMember = async <Answer>(
+  world: World,
+  request: MemberRequest,
+  present: (member: Member) => Answer,
+): Promise<Answer> => {
+  const answer = await answerOnce(world, request.claim, async (tx) =>
+    present(await update(tx, request)),
+  )
+  world.kick()
+  return answer
+}
+
+const update = async (tx: Tx, request: MemberRequest): Promise<Member> => {
+  const { site, administrator, change } = request
+  const before = await ensureMember(tx, request)
+  const { roles, ...shown } = change
+  const grantedRoles = roles ?? before.grantedRoles
+  const { id, tokenRoles } = before
+  const after = await changeMember(tx, site.id, {
+    id,
+    ...shown,
+    tokenRoles,
+    grantedRoles,
+  })
+  await askForRefresh(tx, site.id, [id])
+  await insertAuditEntry(tx, {
+    siteId: site.id,
+    action: 'member_updated',
+    subject: authorId(id),
+    by: nameOf(administrator),
+    before: { roles: before.grantedRoles, listed: before.listed },
+    after: { roles: after.grantedRoles, listed: after.listed },
+  })
+  return after
+}
+
+const ensureMember = async (
+  tx: Tx,
+  { site, subject, change: { name } }: MemberRequest,
+): Promise<Member> => {
+  const known = await holdMember(tx, site.id, subject)
+  if (known) return known
+  if (name === undefined)
+    throw new Refusal('invalid_request', { '/name': 'is required: there is no such member yet' })
+  await insertMember(tx, site.id, { subject, name })
+  return (await holdMember(tx, site.id, subject))!
+}

@@ -1,0 +1,139 @@
+import t from 'tap'
+import { openSignOn, signToken } from '../members.ts'
+import { skipShared } from '../redis/own-server.ts'
+import { createDatabase } from '../servers.ts'
+import { start, until } from '../start.ts'
+import { openWorld, type TestWorld } from '../world.ts'
+
+const SITE = '/v1/sites/default'
+const COMMENTS = `${SITE}/articles/a/comments`
+const POST = { body: 'x', author: { name: 'Ada' } }
+
+const set = (world: TestWorld, limits: object) =>
+  world.call('PATCH', SITE, { token: world.adminKey, body: { limits } })
+
+const open = async (t: Parameters<typeof openWorld>[0], write = 1_000) => {
+  const world = await openWorld(t, { limits: { read: 0, write }, trustedProxies: ['127.0.0.1'] })
+  await openSignOn(world)
+  return world
+}
+
+const from = (address: string) => ({ 'x-forwarded-for': address })
+
+t.test('each kind of write has a limit of its own, as the site says', async (t) => {
+  const world = await open(t)
+  const { id } = await world.post('a', 'x')
+  const { body: guest } = await world.call('POST', `${SITE}/guests`, { body: { name: 'Grace' } })
+  await set(world, { create: 1, vote: 2, flag: 1, preview: 1, sign_on: 2 })
+  const as = { token: guest.guest_token, headers: from('203.0.113.9') }
+  const acts: Record<string, [number, () => Promise<{ status: number; headers: any }>]> = {
+    create: [1, () => world.call('POST', COMMENTS, { ...as, body: POST })],
+    vote: [
+      2,
+      () => world.call('PUT', `${SITE}/comments/${id}/vote`, { ...as, body: { value: 1 } }),
+    ],
+    flag: [
+      1,
+      () => world.call('POST', `${SITE}/comments/${id}/flags`, { ...as, body: { reason: 'spam' } }),
+    ],
+    preview: [1, () => world.call('POST', `${SITE}/preview`, { ...as, body: { body: 'x' } })],
+    sign_on: [2, () => world.call('POST', `${SITE}/guests`, { ...as, body: { name: 'Ada' } })],
+  }
+  for (const [kind, [count, act]] of Object.entries(acts)) {
+    for (let n = 0; n < count; n++) t.ok((await act()).status < 300, `${kind} ${n + 1}`)
+    const { status, headers } = await act()
+    t.equal(status, 429, kind)
+    t.match(headers['ratelimit-policy'], `"${kind}";q=${count};`)
+  }
+  t.match((await world.get('/config')).body.limits, { create: 1, vote: 2, sign_on: 2 })
+})
+
+t.test('a member is not punished for strangers on its network', async (t) => {
+  const world = await open(t)
+  await set(world, { create: 2 })
+  const headers = from('203.0.113.7')
+  const statuses: number[] = []
+  for (let n = 0; n < 3; n++)
+    statuses.push((await world.call('POST', COMMENTS, { headers, body: POST })).status)
+  t.same(statuses, [201, 201, 429])
+  const token = await signToken()
+  const mine: number[] = []
+  for (let n = 0; n < 3; n++)
+    mine.push((await world.call('POST', COMMENTS, { headers, token, body: { body: 'x' } })).status)
+  t.same(mine, [201, 201, 429], 'and has the same limit by itself, wherever it is')
+  const elsewhere = { headers: from('198.51.100.1'), token, body: { body: 'x' } }
+  t.equal((await world.call('POST', COMMENTS, elsewhere)).status, 429)
+})
+
+t.test('guests of one IPv6 /64 share a limit, however many tokens they take', async (t) => {
+  const world = await open(t)
+  const tokens: string[] = []
+  for (let n = 0; n < 3; n++) tokens.push((await world.post('a', 'x')).guest_token)
+  await set(world, { create: 2 })
+  const post = (n: number) => {
+    const headers = from(`2001:db8:1:2::${n}`)
+    return world.call('POST', COMMENTS, { headers, token: tokens[n]!, body: { body: 'x' } })
+  }
+  t.same([(await post(0)).status, (await post(1)).status, (await post(2)).status], [201, 201, 429])
+})
+
+t.test('bad credentials are counted as attempts to sign on', async (t) => {
+  const world = await open(t)
+  await set(world, { sign_on: 2 })
+  const headers = from('203.0.113.5')
+  const forged = await signToken({ aud: 'other' })
+  const statuses: number[] = []
+  for (const token of [forged, 'g.1.1.x', 'x'.repeat(40)])
+    statuses.push((await world.get('/config', { headers, token })).status)
+  t.same(statuses, [401, 401, 429])
+  t.equal((await world.get('/config', { headers, token: await signToken() })).status, 200)
+})
+
+t.test('a site of its own counts by itself', async (t) => {
+  const world = await open(t, 1)
+  const body = { slug: 'other', name: 'Other' }
+  await world.call('POST', '/v1/sites', { token: world.adminKey, body })
+  t.equal((await world.call('POST', COMMENTS, { body: POST })).status, 201)
+  t.equal((await world.call('POST', COMMENTS, { body: POST })).status, 429)
+  const there = '/v1/sites/other/articles/a/comments'
+  t.equal((await world.call('POST', there, { body: POST })).status, 201)
+})
+
+t.test('0 for the service is no limit at all, whatever a site says', async (t) => {
+  const world = await open(t, 0)
+  await set(world, { create: 1 })
+  for (let n = 0; n < 5; n++)
+    t.equal((await world.call('POST', COMMENTS, { body: POST })).status, 201)
+})
+
+t.test(
+  'two nodes, limit 10, 1,000 parallel posts: exactly 10 are accepted',
+  { skip: skipShared },
+  async (t) => {
+    const { url } = await createDatabase(t)
+    const settings = {
+      DATABASE_URL: url,
+      REDIS_URL: process.env.TEST_REDIS_URL!,
+      AFTERWORD_SECRET: `a secret of ${url}`.padEnd(32, '.'),
+      AFTERWORD_LIMIT_WRITE: '10',
+    }
+    const nodes = await Promise.all([1, 2].map(() => start(t, settings).ready()))
+    const post = async (n: number) => {
+      const answer = await fetch(`${nodes[n % 2]}${COMMENTS}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ ...POST, body: `post ${n}` }),
+      })
+      await answer.arrayBuffer()
+      return answer.status
+    }
+    const statuses = await Promise.all(Array.from({ length: 1_000 }, (_, n) => post(n)))
+    t.equal(statuses.filter((status) => status === 201).length, 10)
+    t.equal(statuses.filter((status) => status === 429).length, 990)
+    const { body } = await until('for the thread', async () => {
+      const answer = await fetch(`${nodes[0]}${SITE}/articles/a`)
+      return { body: (await answer.json()) as { comment_count: number } }
+    })
+    t.equal(body.comment_count, 10)
+  },
+)
