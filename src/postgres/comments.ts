@@ -11,6 +11,8 @@ const now = sql<Instant>`clock_timestamp()`
 export type CommentForWrite = Comment & {
   readonly articleTitle: string | null
   readonly articleUrl: string | null
+  /** Its author is erased, and so is all that it said. */
+  readonly isErased: boolean
   /** The database's time of reading. */
   readonly readAt: Instant
 }
@@ -24,7 +26,7 @@ export const findCommentForWrite = async (
     CommentRow & Omit<CommentForWrite, keyof CommentRow> & { articleId: string }
   >`
     select ${commentColumns}, c.article_title, c.article_url, clock_timestamp() as read_at,
-      t.article_id, ${authorColumns}
+      a.erased_at is not null as is_erased, t.article_id, ${authorColumns}
     from comments c
     join threads t on t.site_id = c.site_id and t.id = c.thread_id
     join authors a on a.site_id = c.site_id and a.id = c.author_id
@@ -126,6 +128,40 @@ export const reviseComment = async (
     .executeTakeFirstOrThrow()
   return { revision: row.revision, editedAt: row.editedAt! }
 }
+
+/** What a comment said until it was edited. */
+export type Revision = {
+  readonly revision: number
+  readonly body: string
+  readonly bodyHtml: string
+  readonly replacedAt: Instant
+  readonly replacedBy: string
+}
+
+/** Latest first; `limit + 1` rows. */
+export const listRevisions = (
+  db: Db,
+  {
+    siteId,
+    commentId,
+    before,
+    limit,
+  }: {
+    siteId: number
+    commentId: number
+    before: number | null
+    limit: number
+  },
+): Promise<Revision[]> =>
+  db
+    .selectFrom('commentRevisions')
+    .select(['revision', 'body', 'bodyHtml', 'replacedAt', 'replacedBy'])
+    .where('siteId', '=', siteId)
+    .where('commentId', '=', commentId)
+    .$if(before !== null, (query) => query.where('revision', '<', before))
+    .orderBy('revision', 'desc')
+    .limit(limit + 1)
+    .execute()
 
 /**
  * A comment of the site and up to `context` of its ancestors, nearest first, whatever their status:

@@ -1,9 +1,22 @@
-import { sql } from 'kysely'
+import { type RawBuilder, sql } from 'kysely'
 import type { Comment } from '../domain/comment.ts'
+import type { FlagReason } from '../domain/flag.ts'
+import type { Instant } from '../domain/instant.ts'
 import type { Opinion } from '../domain/screening.ts'
+import type { Position } from '../domain/sort.ts'
 import type { Status } from '../domain/status.ts'
 import type { Db } from './connection/db.ts'
 import { authorColumns, type CommentRow, commentColumns, toComment } from './rows.ts'
+
+/** What a reader told the moderators. */
+export type ToldFlag = {
+  readonly reason: FlagReason
+  readonly note: string | null
+  readonly authorId: number
+  readonly at: Instant
+  /** A moderator has decided on the comment since. */
+  readonly isResolved: boolean
+}
 
 /** A comment as moderators see it. */
 export type ModeratedComment = Comment & {
@@ -12,7 +25,14 @@ export type ModeratedComment = Comment & {
   readonly screening: readonly Opinion[] | null
   readonly articleTitle: string | null
   readonly articleUrl: string | null
+  /** Flags that no moderator has decided on. */
+  readonly flagCount: number
+  /** The newest of all, those included that were decided on. */
+  readonly flags: readonly ToldFlag[]
 }
+
+/** How the queue is ordered: by arrival, or the most flagged first. */
+export type QueueSort = 'oldest' | 'newest' | 'flags'
 
 export type QueueRequest = {
   siteId: number
@@ -21,33 +41,90 @@ export type QueueRequest = {
   authorId?: number | undefined
   /** Found anywhere in the text, in any case. */
   q?: string | undefined
-  sort: 'oldest' | 'newest'
-  afterId: number | null
+  /** Only those with flags that no moderator has decided on, or only those without. */
+  isFlagged?: boolean | undefined
+  sort: QueueSort
+  /** The number of flags, when it is sorted by them, and the id. */
+  after: Position | null
   limit: number
 }
 
-/** `limit + 1` comments in order of arrival. Each status has its own index range. */
+const MAX_FLAGS = 20
+
+/**
+ * `limit + 1` comments. Each status is named in a branch of its own, so that each has its own range
+ * of an index, and one that leaves approved comments without flags out can be used.
+ */
 export const listQueue = async (db: Db, request: QueueRequest): Promise<ModeratedComment[]> => {
-  const { siteId, statuses, articleId, authorId, q, sort, afterId, limit } = request
-  const oldest = sort === 'oldest'
-  const order = oldest ? sql`c.id` : sql`c.id desc`
-  const after = oldest ? sql`and c.id > ${afterId}` : sql`and c.id < ${afterId}`
-  const { rows } = await sql<CommentRow & { articleId: string }>`
-    select ${commentColumns}, c.screening, c.network, a.email, t.article_id, t.title as article_title,
-      t.url as article_url, ${authorColumns}
-    from unnest(${statuses}::comment_status[]) as s (status) cross join lateral (
+  const { siteId, statuses, limit } = request
+  const { by } = ORDERS[request.sort]
+  const branches = statuses.map(
+    (status) => sql`(
       select * from comments c
-      where c.site_id = ${siteId} and c.status = s.status
-        ${afterId === null ? sql`` : after}
-        ${articleId === undefined ? sql`` : sql`and c.thread_id = (select id from threads where site_id = ${siteId} and article_id = ${articleId})`}
-        ${authorId === undefined ? sql`` : sql`and c.author_id = ${authorId}`}
-        ${q === undefined ? sql`` : sql`and c.body ilike ${`%${q.replace(/[\\%_]/g, '\\$&')}%`}`}
-      order by ${order} limit ${limit + 1}
-    ) c
+      where c.site_id = ${siteId} and c.status = ${sql.lit(status)} and ${isWanted(request)}
+      order by ${by} limit ${limit + 1})`,
+  )
+  const { rows } = await sql<CommentRow & { articleId: string; flagCount: number }>`
+    select ${commentColumns}, c.screening, c.network, c.flag_count, a.email, t.article_id,
+      t.title as article_title, t.url as article_url, ${authorColumns}
+    from (${sql.join(branches, sql` union all `)}) c
     join threads t on t.site_id = c.site_id and t.id = c.thread_id
     join authors a on a.site_id = c.site_id and a.id = c.author_id
-    order by ${order} limit ${limit + 1}`.execute(db)
-  return rows.map((row) => toComment(row, row.articleId) as unknown as ModeratedComment)
+    order by ${by} limit ${limit + 1}`.execute(db)
+  const flags = await listFlagsOf(db, siteId, rows)
+  return rows.map((row) => {
+    const told = { flags: flags.get(row.id) ?? [] }
+    return toComment(Object.assign(row, told), row.articleId) as unknown as ModeratedComment
+  })
+}
+
+type Order = {
+  readonly by: RawBuilder<unknown>
+  readonly past: (position: Position) => RawBuilder<unknown>
+}
+
+const ORDERS: Record<QueueSort, Order> = {
+  oldest: { by: sql`c.id`, past: ([, id]) => sql`c.id > ${id}` },
+  newest: { by: sql`c.id desc`, past: ([, id]) => sql`c.id < ${id}` },
+  flags: {
+    by: sql`c.flag_count desc, c.id desc`,
+    past: ([count, id]) => sql`(c.flag_count, c.id) < (${count}, ${id})`,
+  },
+}
+
+const isWanted = (request: QueueRequest): RawBuilder<unknown> => {
+  const { siteId, articleId, authorId, q, isFlagged, sort, after } = request
+  const parts: RawBuilder<unknown>[] = [sql`true`]
+  if (after) parts.push(ORDERS[sort].past(after))
+  if (isFlagged !== undefined) parts.push(isFlagged ? sql`c.flag_count > 0` : sql`c.flag_count = 0`)
+  if (articleId !== undefined) {
+    const thread = sql`select id from threads where site_id = ${siteId} and article_id = ${articleId}`
+    parts.push(sql`c.thread_id = (${thread})`)
+  }
+  if (authorId !== undefined) parts.push(sql`c.author_id = ${authorId}`)
+  if (q !== undefined) parts.push(sql`c.body ilike ${`%${q.replace(/[\\%_]/g, '\\$&')}%`}`)
+  return sql.join(parts, sql` and `)
+}
+
+type FlagRow = ToldFlag & { readonly id: number }
+
+const listFlagsOf = async (
+  db: Db,
+  siteId: number,
+  comments: readonly { threadId: number; id: number }[],
+): Promise<Map<number, FlagRow[]>> => {
+  if (comments.length === 0) return new Map()
+  const { rows } = await sql<FlagRow>`
+    select f.* from unnest(${comments.map(({ threadId }) => threadId)}::bigint[],
+      ${comments.map(({ id }) => id)}::bigint[]) as c (thread_id, id)
+    cross join lateral (
+      select f.comment_id as id, f.reason, f.note, f.author_id, f.flagged_at as "at",
+        f.resolved_at is not null as is_resolved
+      from flags f
+      where f.site_id = ${siteId} and f.thread_id = c.thread_id and f.comment_id = c.id
+      order by f.flagged_at desc, f.author_id limit ${MAX_FLAGS}
+    ) f`.execute(db)
+  return Map.groupBy(rows, ({ id }) => id)
 }
 
 /** How many comments of the site have each status; those without any may be missing. */

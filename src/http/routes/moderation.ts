@@ -1,20 +1,32 @@
 import { Type } from 'typebox'
 import { assertScope } from '../../domain/caller.ts'
 import { readAuthorId, readCommentId } from '../../domain/public-id.ts'
-import { Refusal } from '../../domain/refusal.ts'
 import { STATUSES } from '../../domain/status.ts'
 import { countQueue } from '../../usecases/moderating/count-queue.ts'
 import { decideComment } from '../../usecases/moderating/decide-comment.ts'
 import { listDecisions } from '../../usecases/moderating/list-decisions.ts'
 import { listQueue } from '../../usecases/moderating/list-queue.ts'
+import { listRevisions } from '../../usecases/moderating/list-revisions.ts'
 import { updateThread } from '../../usecases/moderating/update-thread.ts'
 import { sendPrivately, sendWrite, threadVersion } from '../edge/answers.ts'
 import type { Http } from '../edge/context.ts'
 import { readClaim } from '../edge/idempotency.ts'
-import { type Binding, readCursor, writeCursor } from '../wire/cursors.ts'
+import { readCommentKey } from '../wire/comment-key.ts'
+import {
+  type Binding,
+  readCursor,
+  readIdCursor,
+  writeCursor,
+  writeIdCursor,
+} from '../wire/cursors.ts'
 import { readThreadFields } from '../wire/fields.ts'
 import * as op from '../wire/operation.ts'
-import { presentDecision, presentForModeration, presentModeratedThread } from '../wire/present.ts'
+import {
+  presentDecision,
+  presentForModeration,
+  presentModeratedThread,
+  presentRevision,
+} from '../wire/present.ts'
 import { object, oneOf, ref } from '../wire/schemas/building.ts'
 import {
   Decision,
@@ -22,6 +34,7 @@ import {
   NewDecision,
   QueueCounts,
   QueuePage,
+  RevisionsPage,
 } from '../wire/schemas/moderation.ts'
 import { ModeratedThread, ThreadChange } from '../wire/schemas/threads.ts'
 import type { Router } from './router.ts'
@@ -32,15 +45,21 @@ const LIST_QUEUE = op.operation({
   ...moderating,
   id: 'listQueue',
   summary: 'Comments that wait for a moderator',
-  description: 'In order of arrival; any status can be asked for.',
+  description: 'In order of arrival, or the most flagged first; any status can be asked for.',
   params: object(op.siteParams),
   query: object({
-    status: Type.Array(oneOf(STATUSES), {
-      default: ['pending'],
-      minItems: 1,
-      maxItems: STATUSES.length,
-      description: 'May be repeated.',
-    }),
+    status: Type.Optional(
+      Type.Array(oneOf(STATUSES), {
+        minItems: 1,
+        maxItems: STATUSES.length,
+        description: 'May be repeated. Unset: `pending`, and with `flagged=true` also `approved`.',
+      }),
+    ),
+    flagged: Type.Optional(
+      Type.Boolean({
+        description: 'Only with flags that no moderator has decided on, or only without.',
+      }),
+    ),
     article_id: Type.Optional(
       Type.String({ minLength: 1, maxLength: 512, description: 'Only of this article.' }),
     ),
@@ -48,7 +67,7 @@ const LIST_QUEUE = op.operation({
     q: Type.Optional(
       Type.String({ minLength: 1, maxLength: 200, description: 'Only with this in the text.' }),
     ),
-    sort: oneOf(['oldest', 'newest'], { default: 'oldest', description: 'The order.' }),
+    sort: oneOf(['oldest', 'newest', 'flags'], { default: 'oldest', description: 'The order.' }),
     ...op.limitParam,
     ...op.cursorParam,
   }),
@@ -84,6 +103,19 @@ const DECIDE_COMMENT = op.operation({
   refusals: ['decision_conflict', 'move_not_allowed'],
   limit: 'write',
   once: true,
+})
+
+const LIST_REVISIONS = op.operation({
+  ...moderating,
+  id: 'listRevisions',
+  summary: 'What a comment said before each edit',
+  description: 'Latest first. What it says now is not among them.',
+  params: object(op.commentParams),
+  query: object({ ...op.limitParam, ...op.cursorParam }),
+  body: op.NO_BODY,
+  answers: { 200: ref(RevisionsPage) },
+  refusals: ['invalid_cursor'],
+  limit: 'read',
 })
 
 const LIST_DECISIONS = op.operation({
@@ -128,22 +160,22 @@ export const addModerationRoutes = (app: Router, { world, keys }: Http): void =>
       article_id: articleId,
       author_id: author,
       q,
+      flagged: isFlagged,
       sort,
       limit,
       cursor,
     } = request.query
     const siteId = request.site.id
-    const statuses = STATUSES.filter((known) => status.includes(known))
-    const binding = ['queue', siteId, statuses, articleId, author, q, sort]
+    const wanted = status ?? (isFlagged ? ['pending', 'approved'] : ['pending'])
+    const statuses = STATUSES.filter((known) => wanted.includes(known))
+    const binding = ['queue', siteId, statuses, articleId, author, q, isFlagged, sort]
     const authorId = author === undefined ? undefined : (readAuthorId(author) ?? 0)
-    const filter = { siteId, statuses, articleId, authorId, q, sort, limit }
-    const { items, nextId } = await listQueue(world, {
-      ...filter,
-      afterId: readId(binding, cursor),
-    })
+    const after = cursor === undefined ? null : readCursor(keys().cursors, binding, cursor).after
+    const filter = { siteId, statuses, articleId, authorId, q, isFlagged, sort, limit }
+    const { items, next } = await listQueue(world, { ...filter, after })
     return sendPrivately(reply, {
       items: items.map(presentForModeration),
-      next_cursor: writeId(binding, nextId),
+      next_cursor: next && writeCursor(keys().cursors, binding, { sort: '', after: next }),
     })
   })
 
@@ -155,8 +187,7 @@ export const addModerationRoutes = (app: Router, { world, keys }: Http): void =>
   app.post('/sites/:site/comments/:id/decisions', DECIDE_COMMENT, async (request, reply) => {
     const { site, caller, body } = request
     assertScope(caller, 'moderate')
-    const comment = readCommentId(request.params.id)
-    if (!comment) throw new Refusal('not_found')
+    const comment = readCommentKey(request.params.id)
     const { from, to, reason = null, note = null, replies = 'keep' } = body
     const move = { from, to, reason, note, replies }
     const act = { site, moderator: caller, comment, ...move, claim: readClaim(request) }
@@ -166,6 +197,19 @@ export const addModerationRoutes = (app: Router, { world, keys }: Http): void =>
       body: presentDecision(decision),
     }))
     return sendWrite(reply, answer)
+  })
+
+  app.get('/sites/:site/comments/:id/revisions', LIST_REVISIONS, async (request, reply) => {
+    assertScope(request.caller, 'moderate')
+    const { site, params, query } = request
+    const comment = readCommentKey(params.id)
+    const binding = ['revisions', site.id, params.id]
+    const before = readId(binding, query.cursor)
+    const { items, nextId } = await listRevisions(world, { site, comment, before, ...query })
+    return sendPrivately(reply, {
+      items: items.map(presentRevision),
+      next_cursor: writeId(binding, nextId),
+    })
   })
 
   app.get('/sites/:site/moderation/decisions', LIST_DECISIONS, async (request, reply) => {
@@ -206,8 +250,8 @@ export const addModerationRoutes = (app: Router, { world, keys }: Http): void =>
   })
 
   const readId = (binding: Binding, cursor: string | undefined): number | null =>
-    cursor === undefined ? null : (readCursor(keys().cursors, binding, cursor).after?.[1] ?? null)
+    readIdCursor(keys().cursors, binding, cursor)
 
   const writeId = (binding: Binding, id: number | null): string | null =>
-    id === null ? null : writeCursor(keys().cursors, binding, { sort: '', after: [0, id] })
+    writeIdCursor(keys().cursors, binding, id)
 }

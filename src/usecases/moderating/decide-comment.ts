@@ -1,5 +1,5 @@
-import type { KeyHolder } from '../../domain/caller.ts'
-import { type CommentKey, keyId } from '../../domain/public-id.ts'
+import { nameOf, type Official } from '../../domain/caller.ts'
+import type { CommentKey } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site.ts'
 import { assertMove, isVisible, type Reason, type Status } from '../../domain/status.ts'
@@ -7,6 +7,7 @@ import { findCommentForWrite } from '../../postgres/comments.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import { lockThread } from '../../postgres/connection/transaction.ts'
 import { type Decision, insertConsequences, insertDecision } from '../../postgres/decisions.ts'
+import { resolveFlags } from '../../postgres/flags.ts'
 import type { Claim } from '../../postgres/idempotency.ts'
 import { announcing } from '../announce.ts'
 import { answerOnce } from '../answer-once.ts'
@@ -15,7 +16,7 @@ import { changeStatus } from '../writing/change-status.ts'
 
 export type DecideRequest = {
   readonly site: Site
-  readonly moderator: KeyHolder
+  readonly moderator: Official
   readonly comment: CommentKey
   /** The status that the moderator saw. */
   readonly from: Status
@@ -52,10 +53,20 @@ const decide = async (tx: Tx, request: DecideRequest): Promise<Decided> => {
   const comment = await findCommentForWrite(tx, { siteId: site.id, ...key })
   if (!comment) throw new Refusal('not_found')
   if (comment.status !== from) throw new Refusal('decision_conflict')
+  if (comment.isErased && to !== 'deleted') throw new Refusal('move_not_allowed')
   const { movedIds, version } = await changeStatus(tx, comment, { siteId: site.id, to, replies })
   const { threadId, id: commentId } = comment
-  const by = keyId(moderator.keyId)
-  const row = { siteId: site.id, threadId, commentId, from, to, reason, note, by }
+  await resolveFlags(tx, { siteId: site.id, threadId, ids: [commentId, ...movedIds] })
+  const row = {
+    siteId: site.id,
+    threadId,
+    commentId,
+    from,
+    to,
+    reason,
+    note,
+    by: nameOf(moderator),
+  }
   const decision = await insertDecision(tx, row)
   if (movedIds.length > 0) await insertConsequences(tx, site.id, decision, movedIds)
   return { decision, version }

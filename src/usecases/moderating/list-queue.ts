@@ -1,3 +1,4 @@
+import type { Position } from '../../domain/sort.ts'
 import { asking } from '../../postgres/connection/transaction.ts'
 import {
   listQueue as findQueue,
@@ -8,12 +9,13 @@ import type { World } from '../world.ts'
 
 export type { ModeratedComment } from '../../postgres/queue.ts'
 
-/** What waits for a moderator, or was decided, in order of arrival. */
+/** What waits for a moderator, or was decided. */
 export const listQueue = async (
   world: World,
   request: QueueRequest,
-): Promise<{ items: ModeratedComment[]; nextId: number | null }> => {
+): Promise<{ items: ModeratedComment[]; next: Position | null }> => {
   const rows = await asking(findQueue(world.db, request))
   const items = rows.slice(0, request.limit)
-  return { items, nextId: rows.length > items.length ? items.at(-1)!.id : null }
+  const last = items.at(-1)
+  return { items, next: rows.length > items.length && last ? [last.flagCount, last.id] : null }
 }

@@ -1,5 +1,5 @@
-import { assertMayWrite, type Caller, mayModerate } from '../../domain/caller.ts'
-import { type CommentKey, keyId } from '../../domain/public-id.ts'
+import { assertMayWrite, type Caller, isAuthor, mayModerate, nameOf } from '../../domain/caller.ts'
+import type { CommentKey } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site.ts'
 import { isVisible } from '../../domain/status.ts'
@@ -7,6 +7,7 @@ import { type CommentForWrite, findCommentForWrite } from '../../postgres/commen
 import type { Tx } from '../../postgres/connection/db.ts'
 import { lockThread } from '../../postgres/connection/transaction.ts'
 import { insertDecision } from '../../postgres/decisions.ts'
+import { resolveFlags } from '../../postgres/flags.ts'
 import type { Claim } from '../../postgres/idempotency.ts'
 import { findThreadForWrite } from '../../postgres/threads.ts'
 import { announcing } from '../announce.ts'
@@ -45,9 +46,9 @@ export const deleteComment = <Answer>(
     const change = { siteId: site.id, to: 'deleted', replies: 'keep' } as const
     const { version } = await changeStatus(tx, comment, change)
     if (mayModerate(caller)) {
-      const by = keyId(caller.keyId)
-      const move = { from, to: 'deleted', reason: null, note: null } as const
-      await insertDecision(tx, { siteId: site.id, threadId, commentId, ...move, by })
+      const move = { from, to: 'deleted', reason: null, note: null, by: nameOf(caller) } as const
+      await resolveFlags(tx, { siteId: site.id, threadId, ids: [commentId] })
+      await insertDecision(tx, { siteId: site.id, threadId, commentId, ...move })
     }
     return present({ version })
   }
@@ -59,7 +60,6 @@ const assertMayDelete = (
   comment: CommentForWrite,
   threadIsVisible: boolean,
 ): void => {
-  if (mayModerate(caller)) return
-  if (caller.kind === 'guest' && caller.authorId === comment.author.id) return
+  if (mayModerate(caller) || isAuthor(caller, comment.author)) return
   throw new Refusal(isVisible(comment.status) && threadIsVisible ? 'forbidden' : 'not_found')
 }

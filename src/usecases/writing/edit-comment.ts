@@ -1,7 +1,7 @@
-import { assertMayWrite, type Caller, mayModerate } from '../../domain/caller.ts'
+import { assertMayWrite, type Caller, isAuthor, mayModerate, nameOf } from '../../domain/caller.ts'
 import type { Comment } from '../../domain/comment.ts'
 import { RENDERER_VERSION, renderMarkdown } from '../../domain/markdown.ts'
-import { authorId, type CommentKey, keyId } from '../../domain/public-id.ts'
+import { authorId, type CommentKey } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import { screen } from '../../domain/screening.ts'
 import type { Site } from '../../domain/site.ts'
@@ -47,7 +47,7 @@ export const editComment = <Answer>(
     await lockThread(tx, { siteId: site.id, threadId: key.threadId }, 'alone')
     const thread = await findThreadForWrite(tx, site.id, key.threadId)
     const comment = await findCommentForWrite(tx, { siteId: site.id, ...key })
-    if (!thread || !comment) throw new Refusal('not_found')
+    if (!thread || !comment || comment.isErased) throw new Refusal('not_found')
     assertMayEdit(request, comment, thread)
     return present(await edit(tx, request, { comment, thread, bodyHtml }))
   }
@@ -60,7 +60,7 @@ const assertMayEdit = (
   thread: ThreadForWrite,
 ): void => {
   if (!mayModerate(caller)) {
-    const isOwn = caller.kind === 'guest' && caller.authorId === comment.author.id
+    const isOwn = isAuthor(caller, comment.author)
     const isAlive = comment.status !== 'deleted' && comment.status !== 'rejected'
     if (!isOwn && isVisible(comment.status) && thread.state !== 'hidden')
       throw new Refusal('forbidden')
@@ -91,7 +91,7 @@ const edit = async (
     bodyHtml,
     renderer: RENDERER_VERSION,
     screening: byModerator ? undefined : JSON.stringify(trace),
-    by: byModerator ? keyId(caller.keyId) : authorId(comment.author.id),
+    by: byModerator ? nameOf(caller) : authorId(comment.author.id),
   })
   const edited = { ...comment, ...revised, body, bodyHtml }
   const wasVisible = isVisible(comment.status)

@@ -1,4 +1,5 @@
 import { Type } from 'typebox'
+import { FLAG_REASONS } from '../../../domain/flag.ts'
 import { REASONS, type Reason, STATUSES } from '../../../domain/status.ts'
 import { count, nullable, object, oneOf, page, ref, text, textOrNull, time } from './building.ts'
 import { ArticleLink, commentFields } from './comments.ts'
@@ -50,6 +51,17 @@ export const ModeratedComment = object(
         description: 'What the screening rules said.',
       },
     ),
+    flag_count: count('Flags that no moderator has decided on.'),
+    flags: Type.Array(
+      object({
+        reason: oneOf(FLAG_REASONS),
+        note: textOrNull('What the reader wrote.'),
+        by: text('Id of the author who flagged it.'),
+        flagged_at: time('When.'),
+        resolved: Type.Boolean({ description: 'A moderator has decided since.' }),
+      }),
+      { description: 'The newest twenty.' },
+    ),
   },
   { $id: 'ModeratedComment' },
 )
@@ -59,4 +71,17 @@ export const QueuePage = object(page(ref(ModeratedComment)), { $id: 'QueuePage' 
 export const QueueCounts = object(
   Object.fromEntries(STATUSES.map((status) => [status, count(`Comments that are ${status}.`)])),
   { $id: 'QueueCounts' },
+)
+
+export const RevisionsPage = object(
+  page(
+    object({
+      revision: Type.Integer({ minimum: 1, description: 'Which one it was.' }),
+      body: text('The Markdown source.'),
+      body_html: text('Rendered and sanitised.'),
+      replaced_at: time('Until when it stood.'),
+      replaced_by: text('Id of the author or key who edited it.'),
+    }),
+  ),
+  { $id: 'RevisionsPage' },
 )

@@ -1,0 +1,118 @@
+import type { Caller, Person } from '../../domain/caller.ts'
+import type { FlagReason } from '../../domain/flag.ts'
+import type { Instant } from '../../domain/instant.ts'
+import type { CommentKey } from '../../domain/public-id.ts'
+import { Refusal } from '../../domain/refusal.ts'
+import type { Site } from '../../domain/site.ts'
+import { isVisible } from '../../domain/status.ts'
+import { holdWriters } from '../../postgres/authors.ts'
+import { type CommentForWrite, findCommentForWrite } from '../../postgres/comments.ts'
+import type { Tx } from '../../postgres/connection/db.ts'
+import { lockThread } from '../../postgres/connection/transaction.ts'
+import { insertDecision } from '../../postgres/decisions.ts'
+import { countFlag, findFlagBeside, type NewFlag, writeFlag } from '../../postgres/flags.ts'
+import type { Claim } from '../../postgres/idempotency.ts'
+import { findThreadForWrite } from '../../postgres/threads.ts'
+import { announcing } from '../announce.ts'
+import { answerOnce } from '../answer-once.ts'
+import type { World } from '../world.ts'
+import { changeStatus } from './change-status.ts'
+import { assertMayTakePart } from './vote-comment.ts'
+
+export type FlagRequest = {
+  readonly site: Site
+  readonly caller: Caller
+  readonly comment: CommentKey
+  readonly reason: FlagReason
+  readonly note: string | null
+  readonly addressHash: Buffer
+  /** So many guests of one network may flag one comment; undefined: as many as like. */
+  readonly maxGuests: number | undefined
+  readonly claim: Claim | undefined
+}
+
+export type Flagged = {
+  readonly reason: FlagReason
+  readonly note: string | null
+  readonly flaggedAt: Instant
+  /** False: it replaces the one that the same person gave before. */
+  readonly isNew: boolean
+}
+
+/** Who a decision is by that readers have brought about together. */
+const BY_FLAGS = 'flags'
+
+/**
+ * Tells the moderators of a comment; once for each person. When the site says so, the flag that is
+ * one too many sends the comment back to the queue.
+ */
+export const flagComment = async <Answer>(
+  world: World,
+  request: FlagRequest,
+  present: (flagged: Flagged) => Answer,
+): Promise<Answer> => {
+  const { site, caller, comment, claim } = request
+  assertMayTakePart(site, caller)
+  const act = () =>
+    answerOnce(world, claim, async (tx) => present(await flag(tx, { ...request, caller })))
+  // No reader sees a flag; only what it may bring about.
+  if (site.flagThreshold === 0) return act()
+  const changes = { siteId: site.id, threadIds: [comment.threadId], isHide: true }
+  return announcing(world, changes, act)
+}
+
+const flag = async (tx: Tx, request: FlagRequest & { caller: Person }): Promise<Flagged> => {
+  const { site, comment, reason, note, maxGuests } = request
+  const found = await holdFlaggable(tx, request)
+  const row = toRow(request)
+  const { hasFlagged, ofNetwork } = await findFlagBeside(tx, row)
+  if (!hasFlagged && row.addressHash && maxGuests !== undefined && ofNetwork >= maxGuests) {
+    throw new Refusal('forbidden', {
+      authorization: 'enough guests of this network have flagged it',
+    })
+  }
+  const flaggedAt = await writeFlag(tx, row)
+  if (!hasFlagged) {
+    const count = await countFlag(tx, site.id, comment)
+    if (site.flagThreshold > 0 && count >= site.flagThreshold)
+      await hold(tx, site, { comment: found, count })
+  }
+  return { reason, note, flaggedAt, isNew: !hasFlagged }
+}
+
+/** Whoever may hide has the thread alone from the start: an upgrade deadlocks. */
+const holdFlaggable = async (
+  tx: Tx,
+  { site, caller, comment: key }: FlagRequest & { caller: Person },
+): Promise<CommentForWrite> => {
+  const at = { siteId: site.id, threadId: key.threadId }
+  await lockThread(tx, at, site.flagThreshold > 0 ? 'alone' : 'shared')
+  const thread = await findThreadForWrite(tx, at.siteId, at.threadId)
+  const comment = await findCommentForWrite(tx, { siteId: site.id, ...key })
+  const writers = await holdWriters(tx, site.id, [caller.authorId])
+  if (!writers.has(caller.authorId)) throw new Refusal('invalid_token')
+  const isReadable = comment && isVisible(comment.status) && thread && thread.state !== 'hidden'
+  if (!isReadable) throw new Refusal('not_found')
+  if (comment.author.id === caller.authorId) throw new Refusal('forbidden')
+  return comment
+}
+
+const toRow = ({ site, caller, comment, ...flag }: FlagRequest & { caller: Person }): NewFlag => ({
+  siteId: site.id,
+  comment,
+  authorId: caller.authorId,
+  reason: flag.reason,
+  note: flag.note,
+  addressHash: caller.kind === 'guest' ? flag.addressHash : null,
+})
+
+const hold = async (
+  tx: Tx,
+  site: Site,
+  { comment, count }: { comment: CommentForWrite; count: number },
+): Promise<void> => {
+  const { threadId, id: commentId, status: from } = comment
+  await changeStatus(tx, comment, { siteId: site.id, to: 'pending', replies: 'keep' })
+  const why = { reason: null, note: `${count} flags`, by: BY_FLAGS }
+  await insertDecision(tx, { siteId: site.id, threadId, commentId, from, to: 'pending', ...why })
+}
