@@ -1,6 +1,7 @@
-import { sql } from 'kysely'
+import { type Insertable, sql, type Updateable } from 'kysely'
 import type { Site } from '../domain/site.ts'
-import type { Db } from './connection/db.ts'
+import type { Db, Tx } from './connection/db.ts'
+import type { Tables } from './connection/tables.ts'
 
 /** Named, because a prepared `select *` fails on every connection once a migration adds a column. */
 const COLUMNS = [
@@ -13,6 +14,11 @@ const COLUMNS = [
   'loginUrl',
   'editWindowSeconds',
   'maxDepth',
+  'limits',
+  'sorts',
+  'retentionDays',
+  'flagThreshold',
+  'signOn',
   'version',
   'createdAt',
 ] as const
@@ -20,27 +26,59 @@ const COLUMNS = [
 export const findSite = (db: Db, slug: string): Promise<Site | undefined> =>
   db.selectFrom('sites').select(COLUMNS).where('slug', '=', slug).executeTakeFirst()
 
-export const insertSiteOnce = async (
-  db: Db,
-  site: { slug: string; name: string },
-): Promise<void> => {
-  await db
-    .insertInto('sites')
-    .values(site)
-    .onConflict((c) => c.doNothing())
-    .execute()
-}
+/** Keeps its settings as they are until the transaction ends. */
+export const holdSite = (tx: Tx, siteId: number): Promise<Site> =>
+  tx
+    .selectFrom('sites')
+    .select(COLUMNS)
+    .where('id', '=', siteId)
+    .forNoKeyUpdate()
+    .executeTakeFirstOrThrow()
 
-export type SiteChange = Partial<
-  Pick<Site, 'name' | 'moderation' | 'posting' | 'loginUrl' | 'editWindowSeconds' | 'maxDepth'> & {
-    origins: string[]
-  }
->
+/** `limit + 1` sites in the order in which they were made. */
+export const listSites = (
+  db: Db,
+  { afterId, limit }: { afterId: number; limit: number },
+): Promise<Site[]> =>
+  db
+    .selectFrom('sites')
+    .select(COLUMNS)
+    .where('id', '>', afterId)
+    .orderBy('id')
+    .limit(limit + 1)
+    .execute()
+
+/** Undefined when there is a site of that slug. */
+export const insertSite = (
+  db: Db,
+  { slug, name, ...settings }: { slug: string; name: string } & SiteChange,
+): Promise<Site | undefined> =>
+  db
+    .insertInto('sites')
+    .values({ slug, name, ...(toColumns(settings) as Partial<Insertable<Tables['sites']>>) })
+    .onConflict((c) => c.column('slug').doNothing())
+    .returning(COLUMNS)
+    .executeTakeFirst()
+
+/** Everything of a site that can be set. */
+export type SiteChange = Partial<Omit<Site, 'id' | 'slug' | 'version' | 'createdAt'>>
 
 export const updateSite = (db: Db, siteId: number, change: SiteChange): Promise<Site> =>
   db
     .updateTable('sites')
-    .set({ ...change, version: sql`version + 1` })
+    .set({ ...toColumns(change), version: sql`version + 1` })
     .where('id', '=', siteId)
     .returning(COLUMNS)
     .executeTakeFirstOrThrow()
+
+const toColumns = ({
+  signOn,
+  origins,
+  sorts,
+  ...plain
+}: SiteChange): Updateable<Tables['sites']> => ({
+  ...plain,
+  ...(origins && { origins: [...origins] }),
+  ...(sorts && { sorts: [...sorts] }),
+  ...(signOn !== undefined && { signOn: signOn && JSON.stringify(signOn) }),
+})

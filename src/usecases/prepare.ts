@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto'
 import type { Db } from '../postgres/connection/db.ts'
 import { ensureAdminKey, insertFirstKey } from '../postgres/keys.ts'
 import { ensureSecret } from '../postgres/secrets.ts'
-import { insertSiteOnce } from '../postgres/sites.ts'
+import { insertSite } from '../postgres/sites.ts'
+import { makeSecret } from './administering/keys.ts'
 
 const SECRET_BYTES = 32
-const KEY_BYTES = 32
 
 /**
  * What a migrated database must hold before the service can answer: the site `default`, the
@@ -16,7 +16,7 @@ export const prepare = async (
   db: Db,
   given: { secret: string | undefined; adminKey: string | undefined },
 ): Promise<{ secret: Buffer; madeKey: string | undefined }> => {
-  await insertSiteOnce(db, { slug: 'default', name: 'Default' })
+  await insertSite(db, { slug: 'default', name: 'Default' })
   const secret = given.secret
     ? Buffer.from(given.secret)
     : await ensureSecret(db, 'service', randomBytes(SECRET_BYTES))
@@ -24,7 +24,7 @@ export const prepare = async (
     await ensureAdminKey(db, 'AFTERWORD_ADMIN_KEY', given.adminKey)
     return { secret, madeKey: undefined }
   }
-  const made = randomBytes(KEY_BYTES).toString('base64url')
+  const made = makeSecret()
   const first = { name: 'first', scope: 'admin', siteId: null, key: made } as const
   const isFirst = await insertFirstKey(db, first)
   return { secret, madeKey: isFirst ? made : undefined }

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { embeddedUrl } from './attach.ts'
 import { type Home, openHome } from './folder.ts'
 import { FolderTaken, isGone, type Lock, takeLock } from './lock.ts'
 import { findServer, stopServer } from './process.ts'
@@ -54,8 +55,7 @@ export const openEmbedded = async (options: {
     closed ??= shutDown(watch, supervision)
     return closed
   }
-  const url = `postgres://afterword:${home.password}@127.0.0.1:${port}/afterword?sslmode=disable`
-  return { url, close }
+  return { url: embeddedUrl(home.password, port), close }
 }
 
 /** Finds or starts the server and takes its lock; again while the server goes away in between. */

@@ -33,3 +33,5 @@ export const page = (items: TSchema, more: Record<string, TSchema> = {}) => ({
   items: Type.Array(items),
   next_cursor: cursorOrNull('Null at the end.'),
 })
+
+export const NOTHING = Type.Null({ description: 'No content.' })

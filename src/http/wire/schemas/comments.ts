@@ -19,24 +19,25 @@ const authorFields = {
   id: text('Opaque; it belongs to the guest token or the account, never to the e-mail.'),
   name: text('1 to 80 code points of plain text.'),
   url: textOrNull('http or https.'),
-  avatar_url: textOrNull('http or https.'),
+  avatar_url: textOrNull('http or https; or a path of this service, to a picture made of the id.'),
   role: oneOf(ROLES),
   kind: oneOf(['guest', 'member']),
 }
 
 export const Author = object(authorFields, { $id: 'Author' })
 
-const AuthorOrNull = Type.Unsafe<Static<typeof Author> | null>({
-  anyOf: [{ $ref: 'Author#' }, { type: 'null' }],
-  description: 'Null on a tombstone.',
-})
+export const AuthorOrNull = (description: string) =>
+  Type.Unsafe<Static<typeof Author> | null>({
+    anyOf: [{ $ref: 'Author#' }, { type: 'null' }],
+    description,
+  })
 
 export const commentFields = {
   id: text('Opaque; never changes.'),
   article_id: text("The site's own key for the article."),
   parent_id: textOrNull('The comment that this one replies to; null for a root.'),
   depth: count('A root is 0.'),
-  author: AuthorOrNull,
+  author: AuthorOrNull('Null on a tombstone.'),
   body: textOrNull('The Markdown source exactly as sent; null on a tombstone.'),
   body_html: textOrNull('Rendered and sanitised; null on a tombstone.'),
   status: oneOf(STATUSES, { description: 'A tombstone is always `deleted`.' }),

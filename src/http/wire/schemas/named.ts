@@ -17,15 +17,29 @@ import {
   Text,
 } from './comments.ts'
 import {
+  AuditEntry,
+  AuditPage,
+  Key,
+  KeysPage,
+  MadeKey,
+  NewKey,
+  NewServiceKey,
+  Rotation,
+} from './keys.ts'
+import { Member, MemberChange, Staff, StaffPage } from './members.ts'
+import {
   Decision,
   DecisionsPage,
   ModeratedComment,
   NewDecision,
   QueueCounts,
   QueuePage,
+  RevisionsPage,
 } from './moderation.ts'
+import { Flag, NewFlag, NewVote, Viewer, Vote } from './opinions.ts'
+import { Erasure, Export } from './own-data.ts'
 import { Health, Problem } from './problem.ts'
-import { Site, SiteChange, SiteConfig } from './sites.ts'
+import { NewSite, SignOn, SignOnChange, Site, SiteChange, SiteConfig, SitesPage } from './sites.ts'
 import {
   ArticleIds,
   ArticlesPage,
@@ -60,9 +74,32 @@ export const NAMED: readonly TSchema[] = [
   Text,
   Preview,
   ArticleIds,
+  Member,
+  MemberChange,
+  Staff,
+  StaffPage,
+  NewVote,
+  Vote,
+  NewFlag,
+  Flag,
+  Viewer,
+  Erasure,
+  Export,
+  SignOn,
+  SignOnChange,
   SiteConfig,
   Site,
   SiteChange,
+  NewSite,
+  SitesPage,
+  Key,
+  MadeKey,
+  NewKey,
+  NewServiceKey,
+  Rotation,
+  KeysPage,
+  AuditEntry,
+  AuditPage,
   ThreadChange,
   NewDecision,
   Decision,
@@ -70,5 +107,6 @@ export const NAMED: readonly TSchema[] = [
   ModeratedComment,
   QueuePage,
   QueueCounts,
+  RevisionsPage,
   Health,
 ]

@@ -1,0 +1,169 @@
+import { resolve } from 'node:path'
+import { parseArgs } from 'node:util'
+import { readConfig } from '../src/config.ts'
+import { SCOPES, type Scope } from '../src/domain/caller.ts'
+import { instantOf } from '../src/domain/instant.ts'
+import { keyId, readKeyId } from '../src/domain/public-id.ts'
+import { Refusal } from '../src/domain/refusal.ts'
+import { checkTitle } from '../src/domain/text.ts'
+import { createDb, type Db } from '../src/postgres/connection/db.ts'
+import { migrate } from '../src/postgres/connection/migrate.ts'
+import { findRunning } from '../src/postgres/embedded/attach.ts'
+import { openEmbedded } from '../src/postgres/embedded/embedded.ts'
+import { findSite } from '../src/postgres/sites.ts'
+import {
+  createKey,
+  listKeys,
+  type MadeKey,
+  revokeKey,
+  rotateKey,
+} from '../src/usecases/administering/keys.ts'
+
+/**
+ * API keys for operators who have none yet. A key is printed alone on standard output, everything
+ * else on standard error. Ends with 1 when nothing was done.
+ */
+
+const USAGE = `npm run key -- create --name NAME --scope ${SCOPES.join('|')} [--site SLUG] [--expires TIME]
+npm run key -- list [--site SLUG]
+npm run key -- rotate ID [--overlap SECONDS]
+npm run key -- revoke ID
+Goes to DATABASE_URL, or to the embedded Postgres in AFTERWORD_DATA, whether the service runs or not.`
+
+const OPERATOR = 'operator'
+const MAX_LISTED = 1_000
+const DAY_SECONDS = 86_400
+
+/** What can go wrong by what was typed. */
+class Mistake extends Error {}
+
+type Options = {
+  readonly name?: string
+  readonly scope?: string
+  readonly site?: string
+  readonly expires?: string
+  readonly overlap?: string
+}
+
+const main = async (): Promise<void> => {
+  const { values, positionals } = readArguments()
+  const [command = '', id, ...rest] = positionals
+  const act = ACTS[command]
+  const takesId = command === 'rotate' || command === 'revoke'
+  if (!act || rest.length > 0 || (id !== undefined) !== takesId) throw new Mistake(USAGE)
+  const { url, close } = await openDatabase()
+  const pool = createDb({ url, max: 1, onError: () => {} })
+  try {
+    await migrate({ url })
+    await act(pool.db, values, id ?? '')
+  } finally {
+    await pool.close()
+    await close()
+  }
+}
+
+const readArguments = () => {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        name: { type: 'string' },
+        scope: { type: 'string' },
+        site: { type: 'string' },
+        expires: { type: 'string' },
+        overlap: { type: 'string' },
+      },
+    })
+  } catch (error) {
+    throw new Mistake(`${(error as Error).message}\n${USAGE}`)
+  }
+}
+
+/** A server that runs already is the service's: it is neither locked nor stopped. */
+const openDatabase = async (): Promise<{ url: string; close: () => Promise<void> }> => {
+  const config = readConfig(process.env)
+  const dataDir = resolve(config.AFTERWORD_DATA ?? 'data')
+  const url = config.DATABASE_URL ?? findRunning(dataDir)
+  if (url !== undefined) return { url, close: async () => {} }
+  const log = { info: () => {}, warn: (_: object, message: string) => say(message) }
+  return openEmbedded({ dataDir, mayRelocate: !config.AFTERWORD_DATA, log })
+}
+
+type Act = (db: Db, options: Options, id: string) => Promise<void>
+
+const create: Act = async (db, { name = '', scope, site, expires }) => {
+  const checked = checkTitle(name)
+  if (!checked.ok) throw new Mistake(`--name ${checked.problem}`)
+  if (!SCOPES.includes(scope as Scope))
+    throw new Mistake(`--scope must be one of ${SCOPES.join(', ')}`)
+  const siteId = site === undefined ? null : await findSiteId(db, site)
+  const wanted = {
+    name: checked.value,
+    scope: scope as Scope,
+    siteId,
+    expiresAt: readTime(expires),
+  }
+  tell(await createKey({ db, by: OPERATOR }, wanted))
+}
+
+const list: Act = async (db, { site }) => {
+  const siteId = site === undefined ? undefined : await findSiteId(db, site)
+  const page = { beforeId: null, limit: MAX_LISTED }
+  const { items, nextId } = await listKeys({ db, ring: { siteId } }, page)
+  for (const key of items) {
+    const until = key.revokedAt ? `revoked ${key.revokedAt}` : (key.expiresAt ?? 'for ever')
+    const used = key.lastUsedAt ?? 'never'
+    const fields = [keyId(key.id), key.scope, key.site ?? '*', until, `used ${used}`, key.name]
+    process.stdout.write(`${fields.join('\t')}\n`)
+  }
+  if (nextId !== null) say(`and more: only the latest ${MAX_LISTED} are listed`)
+}
+
+const rotate: Act = async (db, { overlap = String(DAY_SECONDS) }, id) => {
+  if (!/^\d{1,7}$/.test(overlap)) throw new Mistake('--overlap must be a number of seconds')
+  const rotation = { id: readId(id), overlapSeconds: Number(overlap) }
+  tell(await rotateKey({ db, ring: ALL, by: OPERATOR }, rotation))
+  say(`${id} ends after ${overlap} seconds`)
+}
+
+const revoke: Act = async (db, _options, id) => {
+  await revokeKey({ db, ring: ALL, by: OPERATOR }, readId(id))
+  say(`${id} is revoked`)
+}
+
+const ACTS: Record<string, Act> = { create, list, rotate, revoke }
+const ALL = { siteId: undefined }
+
+const findSiteId = async (db: Db, slug: string): Promise<number> => {
+  const site = await findSite(db, slug)
+  if (!site) throw new Mistake(`there is no site ${slug}`)
+  return site.id
+}
+
+const readTime = (text: string | undefined): string | null => {
+  if (text === undefined) return null
+  const time = Date.parse(text)
+  if (!(time > Date.now())) throw new Mistake('--expires must be a time in the future')
+  return instantOf(time)
+}
+
+const readId = (text: string): number => {
+  const id = readKeyId(text)
+  if (id === undefined) throw new Mistake(`${text} is not the id of a key`)
+  return id
+}
+
+const tell = ({ key, secret }: MadeKey): void => {
+  process.stdout.write(`${secret}\n`)
+  say(`${keyId(key.id)} may ${key.scope} on ${key.site ?? 'all sites'}; it is shown only now`)
+}
+
+const say = (words: string): void => void process.stderr.write(`${words}\n`)
+
+try {
+  await main()
+} catch (error) {
+  process.exitCode = 1
+  const isNotFound = error instanceof Refusal && error.code === 'not_found'
+  say(isNotFound ? 'there is no such key that is still good' : (error as Error).message)
+}

@@ -1,0 +1,44 @@
+import { nameOf, type Official } from '../../domain/caller.ts'
+import { Refusal } from '../../domain/refusal.ts'
+import type { Site } from '../../domain/site.ts'
+import { insertAuditEntry } from '../../postgres/audit.ts'
+import { asking, inTransaction } from '../../postgres/connection/transaction.ts'
+import { listSites as findSites, insertSite } from '../../postgres/sites.ts'
+import type { World } from '../world.ts'
+import { type DescribeSite, resolveSettings, type SiteSettings } from './update-site.ts'
+
+type NewSite = { readonly slug: string; readonly name: string } & SiteSettings
+
+/** Makes a site. Refuses with `invalid_request` when its slug is taken. */
+export const createSite = async (
+  world: World,
+  { administrator, site: wanted }: { administrator: Official; site: NewSite },
+  describe: DescribeSite,
+): Promise<Site> => {
+  const { slug, name, ...settings } = wanted
+  const site = await inTransaction(world.writes, async (tx) => {
+    const change = resolveSettings(settings, { limits: {}, signOn: null })
+    const made = await insertSite(tx, { ...change, slug, name })
+    if (!made) throw new Refusal('invalid_request', { '/slug': 'is taken' })
+    await insertAuditEntry(tx, {
+      siteId: made.id,
+      action: 'site_created',
+      subject: slug,
+      by: nameOf(administrator),
+      after: describe(made),
+    })
+    return made
+  })
+  world.sites.forget(slug)
+  return site
+}
+
+/** All sites, in the order in which they were made. */
+export const listSites = async (
+  world: World,
+  page: { afterId: number; limit: number },
+): Promise<{ items: Site[]; nextId: number | null }> => {
+  const rows = await asking(findSites(world.db, page))
+  const items = rows.slice(0, page.limit)
+  return { items, nextId: rows.length > items.length ? items.at(-1)!.id : null }
+}

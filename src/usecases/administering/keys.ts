@@ -1,0 +1,85 @@
+import { randomBytes } from 'node:crypto'
+import type { Scope } from '../../domain/caller.ts'
+import type { Instant } from '../../domain/instant.ts'
+import { keyId } from '../../domain/public-id.ts'
+import { Refusal } from '../../domain/refusal.ts'
+import { insertAuditEntry } from '../../postgres/audit.ts'
+import type { Db, Tx } from '../../postgres/connection/db.ts'
+import { asking, inTransaction } from '../../postgres/connection/transaction.ts'
+import {
+  revokeKey as endKey,
+  expireKey,
+  listKeys as findKeys,
+  insertKey,
+  type Key,
+  type Ring,
+} from '../../postgres/keys.ts'
+
+export type { Key, Ring } from '../../postgres/keys.ts'
+
+const KEY_BYTES = 32
+
+/** What an act on keys is done with: also by an operator, who has no world. */
+type Act = {
+  readonly db: Db
+  readonly ring: Ring
+  /** Public id of who does it. */
+  readonly by: string
+}
+
+/** A key, and what its holder sends: it is told once and kept nowhere. */
+export type MadeKey = { readonly key: Key; readonly secret: string }
+
+export const makeSecret = (): string => randomBytes(KEY_BYTES).toString('base64url')
+
+export const createKey = (
+  { db, by }: Pick<Act, 'db' | 'by'>,
+  wanted: { name: string; scope: Scope; siteId: number | null; expiresAt: Instant | null },
+): Promise<MadeKey> => inTransaction(db, (tx) => make(tx, wanted, { action: 'key_created', by }))
+
+/** Latest first, those that are good for nothing any more included. */
+export const listKeys = async (
+  { db, ring }: Omit<Act, 'by'>,
+  page: { beforeId: number | null; limit: number },
+): Promise<{ items: Key[]; nextId: number | null }> => {
+  const rows = await asking(findKeys(db, { ...ring, ...page }))
+  const items = rows.slice(0, page.limit)
+  return { items, nextId: rows.length > items.length ? items.at(-1)!.id : null }
+}
+
+/**
+ * Makes a key with the rights of another one, which ends after the overlap: time to bring the new one
+ * to wherever the old one is. Refuses with `not_found` what is no good key of the ring.
+ */
+export const rotateKey = (
+  { db, ring, by }: Act,
+  { id, overlapSeconds }: { id: number; overlapSeconds: number },
+): Promise<MadeKey> =>
+  inTransaction(db, async (tx) => {
+    const rights = await expireKey(tx, { ...ring, id, overlapSeconds })
+    if (!rights) throw new Refusal('not_found')
+    return make(tx, rights, { action: 'key_rotated', by, before: { id: keyId(id) } })
+  })
+
+/** A key that is revoked is good for nothing at once; a second time it is no different. */
+export const revokeKey = ({ db, ring, by }: Act, id: number): Promise<void> =>
+  inTransaction(db, async (tx) => {
+    const before = await endKey(tx, { ...ring, id })
+    if (!before) throw new Refusal('not_found')
+    const { wasRevoked, siteId } = before
+    if (wasRevoked) return
+    await insertAuditEntry(tx, { siteId, action: 'key_revoked', subject: keyId(id), by })
+  })
+
+const make = async (
+  tx: Tx,
+  rights: Omit<Parameters<typeof insertKey>[1], 'key'>,
+  entry: { action: 'key_created' | 'key_rotated'; by: string; before?: object },
+): Promise<MadeKey> => {
+  const secret = makeSecret()
+  const key = await insertKey(tx, { ...rights, key: secret })
+  const { id, name, scope, siteId, expiresAt } = key
+  const after = { name, scope, expires_at: expiresAt }
+  await insertAuditEntry(tx, { siteId, subject: keyId(id), after, ...entry })
+  return { key, secret }
+}

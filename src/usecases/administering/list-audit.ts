@@ -1,0 +1,15 @@
+import { listAudit as findAudit, type ListedAuditEntry } from '../../postgres/audit.ts'
+import { asking } from '../../postgres/connection/transaction.ts'
+import type { World } from '../world.ts'
+
+export type { ListedAuditEntry } from '../../postgres/audit.ts'
+
+/** What administrators did, latest first: on one site, or on the service and all its sites. */
+export const listAudit = async (
+  world: World,
+  request: { siteId: number | undefined; beforeId: number | null; limit: number },
+): Promise<{ items: ListedAuditEntry[]; nextId: number | null }> => {
+  const rows = await asking(findAudit(world.db, request))
+  const items = rows.slice(0, request.limit)
+  return { items, nextId: rows.length > items.length ? items.at(-1)!.id : null }
+}
