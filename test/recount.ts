@@ -31,6 +31,15 @@ export const recount = async (db: Db): Promise<string[]> => {
     revisions as (
       select site_id, comment_id as id, count(*) as number from comment_revisions group by 1, 2
     ),
+    ballots as (
+      select site_id, thread_id, comment_id as id, count(*) filter (where value = 1) as up,
+        count(*) filter (where value = -1) as down
+      from votes group by 1, 2, 3
+    ),
+    complaints as (
+      select site_id, thread_id, comment_id as id, count(*) as number
+      from flags where resolved_at is null group by 1, 2, 3
+    ),
     thread_truth as (
       select t.site_id, t.id, count(c.id) as comments,
         count(c.id) filter (where c.parent_id = 0) as roots, max(c.created_at) as newest
@@ -45,12 +54,17 @@ export const recount = async (db: Db): Promise<string[]> => {
       left join kept k using (site_id, thread_id, id)
       left join replies r using (site_id, thread_id, id)
       left join revisions v using (site_id, id)
+      left join ballots b using (site_id, thread_id, id)
+      left join complaints l using (site_id, thread_id, id)
       cross join lateral (values
         ('depth below its parents in this thread', c.depth::text, w.depth::text),
         ('shown', c.shown::text, (k.id is not null)::text),
         ('reply_count', c.reply_count::text, coalesce(r.number, 0)::text),
         ('active_at', c.active_at::text, greatest(c.created_at, r.newest)::text),
         ('revision', c.revision::text, (coalesce(v.number, 0) + 1)::text),
+        ('upvotes', c.upvotes::text, coalesce(b.up, 0)::text),
+        ('downvotes', c.downvotes::text, coalesce(b.down, 0)::text),
+        ('flag_count', c.flag_count::text, coalesce(l.number, 0)::text),
         ('lack of published_at', 'false', (c.status = 'approved' and c.published_at is null)::text)
       ) f
       union all

@@ -79,7 +79,7 @@ t.test('Posts whose connection is lost', async (t) => {
 
   t.test('leave nothing in memory, and every count right', async (t) => {
     await settle()
-    t.equal(world.posts.size, 0)
+    t.equal(world.posts.open.size, 0)
     t.same(await recount(world.db), [])
   })
 })

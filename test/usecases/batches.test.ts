@@ -72,7 +72,7 @@ t.test('Posts to one thread at the same time', async (t) => {
     }).then(({ waiting }) => waiting)
   })
 
-  t.test('leave nothing in memory', async (t) => t.equal(world.posts.size, 0))
+  t.test('leave nothing in memory', async (t) => t.equal(world.posts.open.size, 0))
 })
 
 t.test('Of posts that share a transaction, one that is refused', async (t) => {

@@ -11,8 +11,8 @@ export type Facts = {
   readonly thread: ThreadForWrite
   /** What can be replied to. */
   readonly parents: ReadonlyMap<number, Parent>
-  /** Those who have a token. */
-  readonly guests: ReadonlyMap<number, Author>
+  /** Guests and members who have a token. */
+  readonly writers: ReadonlyMap<number, Author>
 }
 
 /** A guest who is yet to be made has no id. */
@@ -37,15 +37,15 @@ export const judgePosts = (
   posts: readonly Post[],
   facts: Facts,
 ): { judged: readonly Judged[]; refused: ReadonlyMap<Post, Refusal> } => {
-  const guests = new Map(facts.guests)
+  const writers = new Map(facts.writers)
   const judged: Judged[] = []
   const refused = new Map<Post, Refusal>()
   for (const post of posts) {
     try {
-      const one = judge(post, { ...facts, guests })
+      const one = judge(post, { ...facts, writers })
       judged.push(one)
       const { id, ...author } = one.author
-      if (id !== undefined) guests.set(id, { id, ...author })
+      if (id !== undefined) writers.set(id, { id, ...author })
     } catch (error) {
       if (!(error instanceof Refusal)) throw error
       refused.set(post, error)
@@ -54,8 +54,8 @@ export const judgePosts = (
   return { judged, refused }
 }
 
-const judge = (post: Post, { thread, parents, guests }: Facts): Judged => {
-  const author = findWriter(post, guests)
+const judge = (post: Post, { thread, parents, writers }: Facts): Judged => {
+  const author = findWriter(post, writers)
   assertTakesComments(thread)
   const place = findPlace(post, thread, parents)
   const named = { ...author, ...(post.author && { name: post.author.name, url: post.author.url }) }
@@ -67,9 +67,9 @@ const judge = (post: Post, { thread, parents, guests }: Facts): Judged => {
 }
 
 /** A token speaks for its guest; without one, the name given makes a new guest. */
-const findWriter = ({ caller, author }: Post, guests: ReadonlyMap<number, Author>): Writer => {
-  if (caller.kind === 'guest') {
-    const known = guests.get(caller.authorId)
+const findWriter = ({ caller, author }: Post, writers: ReadonlyMap<number, Author>): Writer => {
+  if ('authorId' in caller) {
+    const known = writers.get(caller.authorId)
     if (!known) throw new Refusal('invalid_token')
     return known
   }
@@ -80,7 +80,8 @@ const findWriter = ({ caller, author }: Post, guests: ReadonlyMap<number, Author
   return { id: undefined, kind: 'guest', role: 'reader', name, url, avatarUrl: null }
 }
 
-const assertTakesComments = ({ state }: ThreadForWrite): void => {
+/** Refuses when nobody may post to the thread. */
+export const assertTakesComments = ({ state }: Pick<ThreadForWrite, 'state'>): void => {
   if (state === 'locked') throw new Refusal('thread_locked')
   if (state !== 'open') throw new Refusal('thread_closed')
 }

@@ -1,65 +1,88 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Refusal } from '../../domain/refusal.ts'
-import type { World } from '../world.ts'
-import type { Post } from './post-comment.ts'
-import { writePosts } from './write-posts.ts'
+import type { Claim } from '../../postgres/idempotency.ts'
 
 /** More would only make the first of them wait for the last. */
-const MAX_POSTS = 64
+const MAX_WRITES = 64
 
 /** A transaction takes up to 2.8 s when Postgres does not answer, and a caller has its answer after 3 s. */
 const PATIENCE_MS = 200
 
-/** A post that waits to be written, and whom to tell. */
-export type WaitingPost = Post & {
+/** A write that can wait for a transaction of its thread. */
+type Write = { readonly claim: Claim | undefined }
+
+/** A write that waits, and whom to tell. */
+export type Waiting<W extends Write> = W & {
   /** `performance.now()` when it came. */
   readonly since: number
   readonly resolve: (answer: unknown) => void
   readonly reject: (error: unknown) => void
 }
 
-/** The posts of one thread: those in the transaction under way, and those for the next one. */
-type Line = { underWay: readonly WaitingPost[]; readonly waiting: WaitingPost[] }
+/** The writes of one thread: those in the transaction under way, and those for the next one. */
+type Line<W extends Write> = { underWay: readonly Waiting<W>[]; readonly waiting: Waiting<W>[] }
 
-/** The lines of this node, by thread. A thread that nobody posts to at this moment has none. */
-export type WaitingPosts = Map<string, Line>
+/** The lines of this node, by thread. A thread that nobody writes to at this moment has none. */
+export type Lines<W extends Write> = {
+  readonly open: Map<string, Line<W>>
+  /** So long a line rests after a transaction before it takes the next. */
+  readonly restMs: number
+}
 
-export const createWaitingPosts = (): WaitingPosts => new Map()
+export const createLines = <W extends Write>({ restMs = 0 } = {}): Lines<W> => ({
+  open: new Map(),
+  restMs,
+})
+
+/** Ends with the transaction. @returns why, when Postgres is away */
+export type WriteTogether<W extends Write> = (
+  writes: readonly Waiting<W>[],
+) => Promise<Refusal | undefined>
 
 /**
- * Writes a post at once when no other of its thread is being written; else with all that wait for
- * the next transaction by then.
+ * Writes at once when no other write of the thread is under way; else with all that wait for the next
+ * transaction by then.
  * @returns its answer
  */
-export const addPost = (world: World, post: Post): Promise<unknown> => {
+export const addToLine = <W extends Write>(
+  lines: Lines<W>,
+  { thread, write }: { thread: string; write: W },
+  together: WriteTogether<W>,
+): Promise<unknown> => {
   const { promise, resolve, reject } = Promise.withResolvers<unknown>()
-  const waiting = { ...post, since: performance.now(), resolve, reject }
-  const thread = JSON.stringify([post.site.id, post.articleId])
-  const line = world.posts.get(thread)
+  const waiting = { ...write, since: performance.now(), resolve, reject }
+  const line = lines.open.get(thread)
   if (line) join(line, waiting)
-  else void work(world, thread, { underWay: [], waiting: [waiting] })
+  else void work(lines, { thread, line: { underWay: [], waiting: [waiting] } }, together)
   return promise
 }
 
 /** A key that is being written is taken; those that wait together are told apart by what they say. */
-const join = (line: Line, post: WaitingPost): void => {
-  const { claim } = post
+const join = <W extends Write>(line: Line<W>, write: Waiting<W>): void => {
+  const { claim } = write
   const isTaken = claim && line.underWay.some((other) => other.claim?.claim.equals(claim.claim))
-  if (isTaken) post.reject(new Refusal('idempotency_in_flight'))
-  else line.waiting.push(post)
+  if (isTaken) write.reject(new Refusal('idempotency_in_flight'))
+  else line.waiting.push(write)
 }
 
-const work = async (world: World, thread: string, line: Line): Promise<void> => {
-  world.posts.set(thread, line)
+const work = async <W extends Write>(
+  { open, restMs }: Lines<W>,
+  { thread, line }: { thread: string; line: Line<W> },
+  together: WriteTogether<W>,
+): Promise<void> => {
+  open.set(thread, line)
   while (line.waiting.length > 0) {
-    line.underWay = line.waiting.splice(0, MAX_POSTS)
-    const fault = await writePosts(world, line.underWay)
+    line.underWay = line.waiting.splice(0, MAX_WRITES)
+    const fault = await together(line.underWay)
     if (fault) giveUp(line, fault)
+    line.underWay = []
+    if (restMs > 0) await sleep(restMs)
   }
-  world.posts.delete(thread)
+  open.delete(thread)
 }
 
 /** Postgres is away: who has waited long has no time for another attempt. */
-const giveUp = ({ waiting }: Line, fault: unknown): void => {
+const giveUp = <W extends Write>({ waiting }: Line<W>, fault: unknown): void => {
   const latest = performance.now() - PATIENCE_MS
   while (waiting[0] && waiting[0].since < latest) waiting.shift()!.reject(fault)
 }

@@ -6,8 +6,11 @@ import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site.ts'
 import type { GuestProfile } from '../../postgres/authors.ts'
 import type { Claim } from '../../postgres/idempotency.ts'
+import { findThreadId } from '../../postgres/threads.ts'
 import type { World } from '../world.ts'
-import { addPost } from './waiting-posts.ts'
+import { addToLine, type Waiting } from './lines.ts'
+import { publishPosts } from './publish-posts.ts'
+import { type Doing, writeTogether } from './write-together.ts'
 
 export type PostRequest = {
   readonly site: Site
@@ -48,12 +51,27 @@ export const postComment = async <Answer>(
   present: (posted: Posted) => Answer,
 ): Promise<Answer> => {
   assertMayPost(request)
-  const post = { ...request, bodyHtml: renderMarkdown(request.body), present }
-  return (await addPost(world, post)) as Answer
+  // A member is called what its site calls it.
+  const author = request.caller.kind === 'member' ? undefined : request.author
+  const post = { ...request, author, bodyHtml: renderMarkdown(request.body), present }
+  const thread = JSON.stringify([post.site.id, post.articleId])
+  const write = { thread, write: post }
+  const together = (posts: readonly Waiting<Post>[]) => writeTogether(world, posts, POSTING)
+  const answer = await addToLine(world.posts, write, together)
+  // It may go by another name from now on.
+  if (author && request.caller.kind === 'guest') world.kick()
+  return answer as Answer
 }
 
-const assertMayPost = ({ site, caller }: PostRequest): void => {
+const POSTING: Doing<Post> = {
+  act: publishPosts,
+  findThread: (tx, { site, articleId }) => findThreadId(tx, site.id, articleId),
+}
+
+/** Refuses whoever may post nowhere on the site. */
+export const assertMayPost = ({ site, caller }: Pick<PostRequest, 'site' | 'caller'>): void => {
   assertMayWrite(caller)
   if (site.posting === 'nobody') throw new Refusal('posting_disabled')
-  if (site.posting === 'members' && caller.kind !== 'key') throw new Refusal('login_required')
+  if (site.posting === 'members' && (caller.kind === 'nobody' || caller.kind === 'guest'))
+    throw new Refusal('login_required')
 }

@@ -1,0 +1,80 @@
+import t from 'tap'
+import { openSignOn, signToken } from '../members.ts'
+import { openWorld } from '../world.ts'
+
+const SITE = '/v1/sites/default'
+
+t.test(
+  'a viewer has its author, its votes and its held comments, and no cache keeps them',
+  async (t) => {
+    const world = await openWorld(t)
+    const { id } = await world.post('a', 'x')
+    const mine = await world.post('a', 'mine')
+    const token = mine.guest_token
+    await world.call('PUT', `${SITE}/comments/${id}/vote`, { token, body: { value: -1 } })
+    await world.call('PATCH', SITE, { token: world.adminKey, body: { moderation: 'pre' } })
+    const held = await world.post('a', 'held', {}, { token })
+    const spam = await world.post('a', 'spam', {}, { token })
+    await world.decide(spam.id, 'pending', 'spam')
+    const { body, headers } = await world.get('/articles/a/viewer', { token })
+    t.equal(headers['cache-control'], 'private, no-store')
+    t.match(body, { author: mine.author, may_post: true, reason: null, votes: { [id]: -1 } })
+    t.same(
+      body.pending.map((comment: Record<string, unknown>) => [comment.id, comment.status]),
+      [
+        [spam.id, 'pending'],
+        [held.id, 'pending'],
+      ],
+      'whether it is spam is not for its author to know',
+    )
+  },
+)
+
+t.test('nobody and keys have nothing of their own', async (t) => {
+  const world = await openWorld(t)
+  await world.post('a', 'x')
+  for (const token of [undefined, world.adminKey]) {
+    const { body } = await world.get('/articles/a/viewer', { token })
+    t.same(body, { author: null, may_post: true, reason: null, votes: {}, pending: [] })
+  }
+})
+
+t.test('a viewer is told what posting would be refused with', async (t) => {
+  const world = await openWorld(t)
+  await openSignOn(world)
+  const { guest_token: guest } = await world.post('a', 'x')
+  const member = await signToken()
+  const set = (path: string, body: object) =>
+    world.call('PATCH', `${SITE}${path}`, { token: world.adminKey, body })
+  const asked = async (token: string, article = 'a') => {
+    const { body } = await world.get(`/articles/${article}/viewer`, { token })
+    const post = await world.call('POST', `${SITE}/articles/${article}/comments`, {
+      token,
+      body: { body: 'y' },
+    })
+    t.equal(body.reason, post.body.code ?? null, 'as posting says')
+    t.equal(body.may_post, post.status === 201)
+    return body.reason
+  }
+  t.equal(await asked(guest, 'new'), null)
+  await set('', { who_may_post: 'members' })
+  t.equal(await asked(guest), 'login_required')
+  t.equal(await asked(member), null)
+  await set('/articles/a', { state: 'closed' })
+  t.equal(await asked(member), 'thread_closed')
+  await set('/articles/a', { state: 'locked' })
+  t.equal(await asked(member), 'thread_locked')
+  await set('', { who_may_post: 'nobody' })
+  t.equal(await asked(member), 'posting_disabled')
+})
+
+t.test('a thread that is hidden looks like one that is absent', async (t) => {
+  const world = await openWorld(t)
+  const { id } = await world.post('a', 'x')
+  const { guest_token: token } = await world.post('b', 'y')
+  await world.call('PUT', `${SITE}/comments/${id}/vote`, { token, body: { value: 1 } })
+  const hide = { token: world.adminKey, body: { state: 'hidden' } }
+  await world.call('PATCH', `${SITE}/articles/a`, hide)
+  const { body } = await world.get('/articles/a/viewer', { token })
+  t.match(body, { votes: {}, pending: [] })
+})
