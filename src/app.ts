@@ -5,11 +5,17 @@ import { addContext, type Http } from './http/edge/context.ts'
 import { addErrors, onClientError, onFrameworkError } from './http/edge/errors.ts'
 import { addGate } from './http/edge/gate.ts'
 import { SECURITY_HEADERS } from './http/edge/headers.ts'
-import type { LimitCounters, Limits } from './http/edge/limits.ts'
+import type { LimitCounters } from './http/edge/limits.ts'
 import { createMetrics, type Figures } from './http/edge/metrics.ts'
 import { addStrictness, MAX_URL_LENGTH } from './http/edge/strictness.ts'
+import { addAuditRoutes } from './http/routes/audit.ts'
+import { addAvatarRoutes } from './http/routes/avatars.ts'
 import { addCommentRoutes } from './http/routes/comments.ts'
+import { addKeyRoutes } from './http/routes/keys.ts'
+import { addMemberRoutes } from './http/routes/members.ts'
 import { addModerationRoutes } from './http/routes/moderation.ts'
+import { addOpinionRoutes } from './http/routes/opinions.ts'
+import { addOwnDataRoutes } from './http/routes/own-data.ts'
 import { addPostingRoutes } from './http/routes/posting.ts'
 import { addDescription, addReference } from './http/routes/reference.ts'
 import type { Router } from './http/routes/router.ts'
@@ -29,7 +35,6 @@ const CHECK_CONNECTIONS_MS = 2_000
 const KEEP_ALIVE_TIMEOUT_MS = 72_000
 
 export type AppOptions = Http & {
-  readonly limits: Limits
   readonly counters: LimitCounters
   readonly trustedProxies: readonly string[]
   readonly readiness: () => Promise<HealthReport>
@@ -121,11 +126,17 @@ const addRequestRecords = (
 }
 
 const addSiteScope = async (v1: Router, options: AppOptions): Promise<void> => {
-  await addGate(v1 as unknown as FastifyInstance, options, options)
+  await addGate(v1 as unknown as FastifyInstance, options, options.counters)
   addThreadRoutes(v1, options)
   addPostingRoutes(v1, options)
   addCommentRoutes(v1, options)
+  addOpinionRoutes(v1, options)
+  addOwnDataRoutes(v1, options)
   addSiteListRoutes(v1, options)
   addModerationRoutes(v1, options)
   addSiteRoutes(v1, options)
+  addKeyRoutes(v1, options)
+  addAuditRoutes(v1, options)
+  addMemberRoutes(v1, options)
+  addAvatarRoutes(v1)
 }

@@ -52,17 +52,21 @@ export const Settings = Type.Object({
     default: '',
     description: 'Networks, separated by commas, whose X-Forwarded-For is believed.',
   }),
+  AFTERWORD_OUTBOUND_NETWORKS: Type.String({
+    default: '',
+    description: 'Private networks, separated by commas, that sites may have their public keys in.',
+  }),
   AFTERWORD_LIMIT_READ: Type.Integer({
     minimum: 0,
     maximum: 1_000_000_000,
     default: 12_000,
-    description: 'Reads per network and minute; 0 is no limit.',
+    description: 'Reads per person and minute; 0 is no limit.',
   }),
   AFTERWORD_LIMIT_WRITE: Type.Integer({
     minimum: 0,
     maximum: 1_000_000_000,
     default: 60,
-    description: 'Writes per network and minute; 0 is no limit.',
+    description: 'Writes of each kind per person and minute; 0 is no limit at all.',
   }),
   AFTERWORD_CACHE_BYTES: Type.Integer({
     minimum: 0,
@@ -84,8 +88,11 @@ export const Settings = Type.Object({
   ),
 })
 
-export type Config = Readonly<Omit<Static<typeof Settings>, 'AFTERWORD_TRUSTED_PROXIES'>> & {
+type Lists = 'AFTERWORD_TRUSTED_PROXIES' | 'AFTERWORD_OUTBOUND_NETWORKS'
+
+export type Config = Readonly<Omit<Static<typeof Settings>, Lists>> & {
   readonly trustedProxies: readonly string[]
+  readonly outboundNetworks: readonly string[]
 }
 
 type Property = {
@@ -106,22 +113,31 @@ export const readConfig = (env: Readonly<Record<string, string | undefined>>): C
     env[name] ? [[name, toTyped(name, env[name])]] : [],
   )
   const values = Value.Default(Settings, Object.fromEntries(given)) as Static<typeof Settings>
-  const { AFTERWORD_TRUSTED_PROXIES: proxies, ...rest } = values
-  const trustedProxies = String(proxies)
-    .split(',')
-    .map((network) => network.trim())
-    .filter(Boolean)
+  const { AFTERWORD_TRUSTED_PROXIES: _, AFTERWORD_OUTBOUND_NETWORKS: __, ...rest } = values
+  const trustedProxies = readNetworks(values.AFTERWORD_TRUSTED_PROXIES)
+  const outboundNetworks = readNetworks(values.AFTERWORD_OUTBOUND_NETWORKS)
   const faults = Object.keys(Settings.properties).flatMap((name) => {
     const fault = name === 'REDIS_URL' ? redisFault(values.REDIS_URL) : faultOf(name, values)
     return fault ? [`${name} ${fault}`] : []
   })
-  if (!trustedProxies.every(isNetwork)) {
-    faults.push('AFTERWORD_TRUSTED_PROXIES must be addresses or networks, separated by commas')
+  const lists = {
+    AFTERWORD_TRUSTED_PROXIES: trustedProxies,
+    AFTERWORD_OUTBOUND_NETWORKS: outboundNetworks,
+  }
+  for (const [name, networks] of Object.entries(lists)) {
+    if (!networks.every(isNetwork))
+      faults.push(`${name} must be addresses or networks, separated by commas`)
   }
   if (faults.length > 0)
     throw new Error(`Settings are wrong:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`)
-  return Object.freeze({ ...rest, trustedProxies })
+  return Object.freeze({ ...rest, trustedProxies, outboundNetworks })
 }
+
+const readNetworks = (list: string): string[] =>
+  String(list)
+    .split(',')
+    .map((network) => network.trim())
+    .filter(Boolean)
 
 const propertyOf = (name: string) => (Settings.properties as Record<string, Property>)[name]!
 

@@ -4,6 +4,8 @@ import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import { buildApp } from './app.ts'
 import { createLocalCounters } from './cache/counters.ts'
 import { createLocalTokens, NO_TOKENS } from './cache/tokens.ts'
+import { createGuardedGet } from './clients/guarded-get.ts'
+import { createMemberTokens } from './clients/member-tokens.ts'
 import type { Config } from './config.ts'
 import { Refusal } from './domain/refusal.ts'
 import type { Protocol } from './domain/tokens.ts'
@@ -12,13 +14,15 @@ import { deriveKeys, type WireKeys } from './http/wire/keys.ts'
 import { createDb, type Db } from './postgres/connection/db.ts'
 import { checkPostgres } from './postgres/connection/health.ts'
 import { migrate } from './postgres/connection/migrate.ts'
-import { deleteOldAnswers } from './postgres/idempotency.ts'
 import { createBreaker } from './redis/breaker.ts'
 import { isReady, type RedisClient } from './redis/client.ts'
 import { closeRedis, createRedis } from './redis/connection.ts'
 import { createRedisCounters } from './redis/counters.ts'
 import { createRedisPages } from './redis/pages.ts'
 import { createRedisTokens } from './redis/tokens.ts'
+import { forget } from './usecases/chores/forget.ts'
+import { createLoop, type Loop } from './usecases/chores/loop.ts'
+import { runAuthorTasks } from './usecases/chores/run-author-tasks.ts'
 import { prepare } from './usecases/prepare.ts'
 import { createWorld } from './world.ts'
 
@@ -32,7 +36,8 @@ const HIDE_WAIT_MS = 1_100
 const FIRST_RETRY_MS = 100
 const LAST_RETRY_MS = 1_000
 const FORGET_EVERY_MS = 600_000
-const FORGET_BATCH = 5_000
+/** Whatever another node has left undone. */
+const LOOK_FOR_TASKS_MS = 10_000
 
 export type Service = {
   readonly app: FastifyInstance
@@ -73,9 +78,13 @@ export const createService = async (parts: Parts): Promise<Service> => {
     store: shared.store,
     maxBytes: config.AFTERWORD_CACHE_BYTES,
     hideWaitMs: protocol.hideWaitMs,
+    kick: () => state.tasks?.kick(),
+    readMemberToken: createMemberTokens({
+      get: createGuardedGet({ allowedNetworks: config.outboundNetworks }),
+    }),
   })
   const closing = new AbortController()
-  const loop = { logger, signal: AbortSignal.any([parts.stop, closing.signal]) }
+  const patience = { logger, signal: AbortSignal.any([parts.stop, closing.signal]) }
 
   const app = await buildApp({
     world,
@@ -111,9 +120,20 @@ export const createService = async (parts: Parts): Promise<Service> => {
         const { AFTERWORD_SECRET: secret, AFTERWORD_ADMIN_KEY: adminKey } = config
         return prepare(main.db, { secret, adminKey })
       }
-      const { secret, madeKey } = await untilItWorks(attempt, loop)
+      const { secret, madeKey } = await untilItWorks(attempt, patience)
       state.keys = deriveKeys(secret)
-      void forgetRegularly(main.db, loop)
+      const onError = (error: unknown) =>
+        logger.warn({ err: error }, 'a chore could not be done; trying again later')
+      state.tasks = createLoop((signal) => runAuthorTasks(world, signal), {
+        everyMs: LOOK_FOR_TASKS_MS,
+        onError,
+      })
+      state.forgetting = createLoop((signal) => forget(world, signal), {
+        everyMs: FORGET_EVERY_MS,
+        onError,
+      })
+      state.tasks.kick()
+      state.forgetting.kick()
       return madeKey
     },
     close: async () => {
@@ -122,6 +142,7 @@ export const createService = async (parts: Parts): Promise<Service> => {
       const timer = setTimeout(() => app.server.closeAllConnections(), DRAIN_MS)
       await app.close()
       clearTimeout(timer)
+      await Promise.all([state.tasks?.close(), state.forgetting?.close()])
       await Promise.all([
         main.close(),
         writes.close(),
@@ -132,7 +153,7 @@ export const createService = async (parts: Parts): Promise<Service> => {
   }
 }
 
-type State = { keys?: WireKeys; retired: boolean }
+type State = { keys?: WireKeys; tasks?: Loop; forgetting?: Loop; retired: boolean }
 
 const PROTOCOL: Protocol = {
   newToken: () => randomBytes(TOKEN_BYTES).toString('base64url'),
@@ -185,9 +206,12 @@ const report = async (
   }
 }
 
-type Loop = { logger: FastifyBaseLogger; signal: AbortSignal }
+type Patience = { logger: FastifyBaseLogger; signal: AbortSignal }
 
-const untilItWorks = async <T>(attempt: () => Promise<T>, { logger, signal }: Loop): Promise<T> => {
+const untilItWorks = async <T>(
+  attempt: () => Promise<T>,
+  { logger, signal }: Patience,
+): Promise<T> => {
   for (let pauseMs = FIRST_RETRY_MS; ; pauseMs = Math.min(pauseMs * 2, LAST_RETRY_MS)) {
     try {
       return await attempt()
@@ -196,17 +220,5 @@ const untilItWorks = async <T>(attempt: () => Promise<T>, { logger, signal }: Lo
       logger.error({ err: error }, 'the database is not ready; trying again')
       await sleep(pauseMs, undefined, { signal })
     }
-  }
-}
-
-/** Answers under Idempotency-Keys are remembered for a day. Any node may forget them. */
-const forgetRegularly = async (db: Db, { logger, signal }: Loop): Promise<void> => {
-  while (!signal.aborted) {
-    try {
-      while ((await deleteOldAnswers(db, FORGET_BATCH)) === FORGET_BATCH);
-    } catch (error) {
-      logger.warn({ err: error }, 'old answers could not be forgotten; trying again later')
-    }
-    await sleep(FORGET_EVERY_MS, undefined, { signal, ref: false }).catch(() => {})
   }
 }

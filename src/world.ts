@@ -3,25 +3,31 @@ import { createMemoryPages, createTieredPages } from './cache/pages.ts'
 import { createSiteCache } from './cache/sites.ts'
 import { createThreadCache } from './cache/threads.ts'
 import type { PageStore } from './domain/page-store.ts'
+import type { ReadMemberToken } from './domain/sign-on.ts'
 import type { Tokens } from './domain/tokens.ts'
 import type { Db } from './postgres/connection/db.ts'
 import { asking } from './postgres/connection/transaction.ts'
 import { findSite } from './postgres/sites.ts'
 import { findThreads } from './postgres/threads.ts'
 import type { World } from './usecases/world.ts'
-import { createWaitingPosts } from './usecases/writing/waiting-posts.ts'
+import { createLines } from './usecases/writing/lines.ts'
 
 /** Of the bytes for pages, what the lists of whole sites may take: they live for a second. */
 const LISTS_SHARE = 1 / 8
+
+/** So that a hot page is made anew because of votes at most twenty times a second. */
+const VOTES_REST_MS = 50
 
 type Parts = {
   readonly db: Db
   readonly writes: Db
   readonly tokens: Tokens
+  readonly readMemberToken: ReadMemberToken
   /** Where pages are kept that all nodes share; none when there is only this one. */
   readonly store: PageStore | undefined
   readonly maxBytes: number
   readonly hideWaitMs: number
+  readonly kick: () => void
 }
 
 /** What the use cases of one node are given. Opens nothing. */
@@ -31,7 +37,8 @@ export const createWorld = ({ store, maxBytes, ...parts }: Parts): World => {
   const memory = { maxBytes: maxBytes - listBytes }
   return {
     ...parts,
-    posts: createWaitingPosts(),
+    posts: createLines(),
+    votes: createLines({ restMs: VOTES_REST_MS }),
     threads: createThreadCache({ tokens, load: (questions) => asking(findThreads(db, questions)) }),
     pages: store ? createTieredPages({ ...memory, store }) : createMemoryPages(memory),
     lists: createListCache({ tokens, maxBytes: listBytes }),

@@ -35,6 +35,7 @@ t.test('an empty environment gives the defaults, and no more', async (t) => {
     AFTERWORD_POOL: 20,
     LOG_LEVEL: 'info',
     trustedProxies: [],
+    outboundNetworks: [],
   })
   t.ok(Object.isFrozen(readConfig({})))
 })
@@ -47,6 +48,7 @@ t.test('an empty variable is an unset one', async (t) => {
 t.test('addresses and networks are looked at closely', async (t) => {
   for (const network of ['999.1.1.1', '1.2.3.4/99', '::1/129', '1.2.3.4/8/8', 'proxy']) {
     t.match(messageOf({ AFTERWORD_TRUSTED_PROXIES: network }), 'AFTERWORD_TRUSTED_PROXIES must')
+    t.match(messageOf({ AFTERWORD_OUTBOUND_NETWORKS: network }), 'AFTERWORD_OUTBOUND_NETWORKS must')
   }
   t.match(messageOf({ REDIS_URL: 'redis://[x' }), 'REDIS_URL must')
   t.match(messageOf({ DATABASE_URL: 'postgres://[' }), 'DATABASE_URL must')

@@ -3,12 +3,16 @@ import type { FastifyInstance, InjectOptions } from 'fastify'
 import { buildApp } from '../src/app.ts'
 import { createLocalCounters } from '../src/cache/counters.ts'
 import { createLocalTokens } from '../src/cache/tokens.ts'
+import { createGuardedGet } from '../src/clients/guarded-get.ts'
+import { createMemberTokens } from '../src/clients/member-tokens.ts'
 import type { Scope } from '../src/domain/caller.ts'
 import type { Tokens } from '../src/domain/tokens.ts'
 import { deriveKeys } from '../src/http/wire/keys.ts'
 import { createDb, type Db } from '../src/postgres/connection/db.ts'
 import { insertKey } from '../src/postgres/keys.ts'
-import { insertSiteOnce } from '../src/postgres/sites.ts'
+import { insertSite } from '../src/postgres/sites.ts'
+import { createLoop } from '../src/usecases/chores/loop.ts'
+import { runAuthorTasks } from '../src/usecases/chores/run-author-tasks.ts'
 import type { World } from '../src/usecases/world.ts'
 import { createWorld } from '../src/world.ts'
 import { createDatabase } from './servers.ts'
@@ -52,9 +56,14 @@ export type WorldOptions = {
 export const openWorld = async (t: Teardown, options: WorldOptions = {}): Promise<TestWorld> => {
   const { url } = await createDatabase(t)
   const { db, close, figures } = createDb({ url, max: 16, onError: () => {} })
-  await insertSiteOnce(db, { slug: 'default', name: 'Default' })
+  await insertSite(db, { slug: 'default', name: 'Default' })
   const tokens = options.tokens ?? createLocalTokens(randomUUID)
-  const world = createTestWorld(db, tokens, options.hideWaitMs)
+  const kick = () => tasks.kick()
+  const world = createTestWorld(db, tokens, { hideWaitMs: options.hideWaitMs, kick })
+  const tasks = createLoop((signal) => runAuthorTasks(world, signal), {
+    everyMs: 3_600_000,
+    onError: (error) => console.error(error),
+  })
   const keys = deriveKeys(Buffer.from('a secret for tests'))
   const app = await buildApp({
     world,
@@ -70,6 +79,7 @@ export const openWorld = async (t: Teardown, options: WorldOptions = {}): Promis
   refuseUndeclared(app)
   t.teardown(async () => {
     await app.close()
+    await tasks.close()
     await close()
   })
   const adminKey = await makeKey(db, 'admin')
@@ -84,8 +94,24 @@ export const openWorld = async (t: Teardown, options: WorldOptions = {}): Promis
 }
 
 /** One node, which shares with others what the tokens are shared with. */
-export const createTestWorld = (db: Db, tokens: Tokens, hideWaitMs = 1_100): World =>
-  createWorld({ db, writes: db, tokens, store: undefined, maxBytes: 16_777_216, hideWaitMs })
+export const createTestWorld = (
+  db: Db,
+  tokens: Tokens,
+  {
+    hideWaitMs = 1_100,
+    kick = () => {},
+  }: { hideWaitMs?: number | undefined; kick?: () => void } = {},
+): World =>
+  createWorld({
+    db,
+    writes: db,
+    tokens,
+    store: undefined,
+    maxBytes: 16_777_216,
+    hideWaitMs,
+    kick,
+    readMemberToken: createMemberTokens({ get: createGuardedGet({ allowedNetworks: [] }) }),
+  })
 
 const makeKey = async (db: Db, scope: Scope, siteId: number | null = null): Promise<string> => {
   const key = randomBytes(24).toString('base64url')

@@ -1,7 +1,7 @@
 import pg from 'pg'
 import { createDb } from '../../src/postgres/connection/db.ts'
 import { migrate } from '../../src/postgres/connection/migrate.ts'
-import { insertSiteOnce } from '../../src/postgres/sites.ts'
+import { insertSite } from '../../src/postgres/sites.ts'
 import { shapeThread } from './shape.ts'
 import { RENDERER_VERSION, writeTexts } from './texts.ts'
 
@@ -31,7 +31,7 @@ const SPAN_SECONDS = 365 * 86_400
 export const seed = async (url: string, plan: Plan): Promise<Seeded> => {
   await migrate({ url })
   const site = createDb({ url, max: 1, onError: () => {} })
-  await insertSiteOnce(site.db, { slug: 'default', name: 'Default' })
+  await insertSite(site.db, { slug: 'default', name: 'Default' })
   await site.close()
   const client = new pg.Client({ connectionString: url })
   await client.connect()

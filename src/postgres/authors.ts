@@ -1,7 +1,6 @@
 import { sql } from 'kysely'
 import type { Author } from '../domain/comment.ts'
 import type { Db, Tx } from './connection/db.ts'
-import { nextVersion } from './threads.ts'
 
 export type GuestProfile = {
   readonly name: string
@@ -18,26 +17,28 @@ export const insertGuest = (db: Db, siteId: number, profile: GuestProfile): Prom
     .returning(COLUMNS)
     .executeTakeFirstOrThrow()
 
+/** One who was erased is not found. */
 export const findAuthor = (db: Db, siteId: number, id: number): Promise<Author | undefined> =>
   db
     .selectFrom('authors')
     .select(COLUMNS)
     .where('siteId', '=', siteId)
     .where('id', '=', id)
+    .where('erasedAt', 'is', null)
     .executeTakeFirst()
 
 /**
- * Those of the site that there are, by id. They are held as by `holdAuthors`, and alone, because
- * they may get another name.
+ * Those of the site that there are and were not erased, by id. They are held until the transaction
+ * ends, in order of id, and alone, because they may get another name, or be erased.
  */
-export const holdGuests = async (
+export const holdWriters = async (
   tx: Tx,
   siteId: number,
   ids: readonly number[],
 ): Promise<ReadonlyMap<number, Author>> => {
   const { rows } = await sql<Author>`
     select id, kind, role, name, url, avatar_url from authors
-    where site_id = ${siteId} and id = any(${ids}::bigint[])
+    where site_id = ${siteId} and id = any(${ids}::bigint[]) and erased_at is null
     order by id for no key update`.execute(tx)
   return new Map(rows.map((author) => [author.id, author]))
 }
@@ -56,46 +57,4 @@ export const updateGuests = async (
       as g (id, name, url, email)
     where a.site_id = ${siteId} and a.id = g.id
       and (a.name, a.url, a.email) is distinct from (g.name, g.url, g.email)`.execute(tx)
-}
-
-/**
- * Changes the version of every other thread that shows one of these authors. It comes after all
- * comments and authors, and takes the threads in order of id, this one with them, so that no two
- * writers wait for each other. Two statements: an update in the one that locks would start from the
- * rows of its snapshot, which others may have replaced, and wait for whoever waits for this
- * transaction.
- * @returns the ids of those threads
- */
-export const touchThreadsOf = async (
-  tx: Tx,
-  { siteId, threadId }: { siteId: number; threadId: number },
-  authorIds: readonly number[],
-): Promise<number[]> => {
-  const { rows } = await sql<{ id: number }>`
-    select id from threads where site_id = ${siteId} and id in (
-      select ${threadId}::bigint union all
-      select thread_id from comments
-      where site_id = ${siteId} and author_id = any(${authorIds}::bigint[]) and status = 'approved')
-    order by id for no key update`.execute(tx)
-  const others = rows.map(({ id }) => id).filter((id) => id !== threadId)
-  await sql`
-    update threads set version = ${nextVersion}
-    where site_id = ${siteId} and id = any(${others}::bigint[])`.execute(tx)
-  return others
-}
-
-/**
- * Keeps the authors of these comments as they are until the transaction ends. Whoever publishes
- * takes it after all comments and before the thread: otherwise a new name, given at the same time,
- * would find nothing of this thread to change, and the thread's page would keep the old one.
- */
-export const holdAuthors = async (
-  tx: Tx,
-  at: { siteId: number; threadId: number; ids: readonly number[] },
-): Promise<void> => {
-  await sql`
-    select 1 from authors where site_id = ${at.siteId} and id in (
-      select author_id from comments
-      where site_id = ${at.siteId} and thread_id = ${at.threadId} and id = any(${at.ids}::bigint[]))
-    order by id for share`.execute(tx)
 }

@@ -2,9 +2,12 @@ import type { ListCache } from '../cache/lists.ts'
 import type { PageCache } from '../cache/pages.ts'
 import type { SiteCache } from '../cache/sites.ts'
 import type { ThreadCache } from '../cache/threads.ts'
+import type { ReadMemberToken } from '../domain/sign-on.ts'
 import type { Tokens } from '../domain/tokens.ts'
 import type { Db } from '../postgres/connection/db.ts'
-import type { WaitingPosts } from './writing/waiting-posts.ts'
+import type { Lines } from './writing/lines.ts'
+import type { Post } from './writing/post-comment.ts'
+import type { Vote } from './writing/vote-comment.ts'
 
 /** What every use case is given. */
 export type World = {
@@ -13,12 +16,16 @@ export type World = {
   /** For writing: connections of its own, so that writers who wait for each other keep no reader waiting. */
   readonly writes: Db
   /** Those that wait for a transaction of their thread. */
-  readonly posts: WaitingPosts
+  readonly posts: Lines<Post>
+  readonly votes: Lines<Vote>
   readonly threads: ThreadCache
   readonly pages: PageCache
   readonly lists: ListCache
   readonly sites: SiteCache
   readonly tokens: Tokens
+  readonly readMemberToken: ReadMemberToken
+  /** Has what is left to do for authors done soon, without waiting for it. */
+  readonly kick: () => void
   /** So long the answer to a hide waits that could not be announced. */
   readonly hideWaitMs: number
 }

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { readCommentId } from '../../src/domain/public-id.ts'
-import { insertSiteOnce } from '../../src/postgres/sites.ts'
+import { insertSite } from '../../src/postgres/sites.ts'
 import { openWorld, type TestWorld } from '../world.ts'
 
 const bodies = (items: any[]): string => items.map(({ body }) => body).join(' ')
@@ -89,7 +89,7 @@ t.test('a tombstone tells nothing of what it was, whatever the reason', async (t
 
 t.test('malformed, absent, hidden and other sites’ ids give the same 404', async (t) => {
   const world = await openWorld(t)
-  await insertSiteOnce(world.db, { slug: 'other', name: 'Other' })
+  await insertSite(world.db, { slug: 'other', name: 'Other' })
   const path = '/v1/sites/other/articles/a/comments'
   const elsewhere = await world.call('POST', path, { body: { body: 'x', author: { name: 'Bo' } } })
   const hidden = []
@@ -219,11 +219,9 @@ t.test('a key that may only read sees no more than a reader', async (t) => {
 
 t.test('a moderator of another site sees nothing', async (t) => {
   const world = await openWorld(t)
-  const site = await insertSiteOnce(world.db, { slug: 'other', name: 'Other' })
-  t.equal(site, undefined)
+  const site = await insertSite(world.db, { slug: 'other', name: 'Other' })
   const { id } = await world.post('a', 'x')
-  const other = await world.sites.find('other')
-  const token = await world.makeKey('moderate', other!.id)
+  const token = await world.makeKey('moderate', site!.id)
   t.equal((await world.get(`/comments/${id}`, { token })).status, 403)
   const { status } = await world.call('GET', `/v1/sites/other/comments/${id}`, { token })
   t.equal(status, 404)

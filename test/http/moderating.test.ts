@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { sql } from 'kysely'
 import t from 'tap'
 import { STATUSES } from '../../src/domain/status.ts'
-import { findSite, insertSiteOnce } from '../../src/postgres/sites.ts'
+import { findSite, insertSite } from '../../src/postgres/sites.ts'
 import { recount } from '../recount.ts'
 import { type Answer, openWorld, type TestWorld } from '../world.ts'
 
@@ -166,7 +166,7 @@ t.test('listQueue and countQueue', async (t) => {
   })
 
   t.test('shows nothing of another site', async (t) => {
-    await insertSiteOnce(world.db, { slug: 'other', name: 'Other' })
+    await insertSite(world.db, { slug: 'other', name: 'Other' })
     const other = (path: string) =>
       world.call('GET', `/v1/sites/other${path}`, { token: world.adminKey })
     const all = STATUSES.map((status) => `status=${status}`).join('&')
@@ -271,7 +271,7 @@ t.test('decideComment', async (t) => {
   })
 
   t.test('knows only the comments of its site', async (t) => {
-    await insertSiteOnce(world.db, { slug: 'other', name: 'Other' })
+    await insertSite(world.db, { slug: 'other', name: 'Other' })
     const { id } = await post('sites', 'text')
     const body = { from: 'approved', to: 'spam' }
     const elsewhere = await call('POST', `/v1/sites/other/comments/${id}/decisions`, {
@@ -664,7 +664,7 @@ t.test('getSite and updateSite', async (t) => {
 t.test('each operation knows its callers', async (t) => {
   const world = await openWorld(t)
   const { call, makeKey, post, adminKey, db } = world
-  await insertSiteOnce(db, { slug: 'other', name: 'Other' })
+  await insertSite(db, { slug: 'other', name: 'Other' })
   const [here, other] = [await findSite(db, 'default'), await findSite(db, 'other')]
   const outdated = async (column: string) => {
     const key = await makeKey('admin')

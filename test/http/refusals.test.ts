@@ -548,13 +548,13 @@ t.test('what is left is said in two fields, and too much is refused', async (t) 
   for (const left of [1, 0]) {
     const { status, headers } = await world.call('POST', COMMENTS, { body: JSON.parse(GOOD) })
     t.equal(status, 201)
-    t.equal(headers['ratelimit-policy'], '"write";q=2;w=60')
-    t.match(headers.ratelimit, new RegExp(`^"write";r=${left};t=([1-9]|[1-5]\\d|60)$`))
+    t.equal(headers['ratelimit-policy'], '"create";q=2;w=60')
+    t.match(headers.ratelimit, new RegExp(`^"create";r=${left};t=([1-9]|[1-5]\\d|60)$`))
     t.equal(headers['retry-after'], undefined)
   }
   const { status, headers, body } = await world.call('POST', COMMENTS, { body: JSON.parse(GOOD) })
   t.match({ status, body }, { status: 429, body: { code: 'rate_limited', status: 429 } })
-  t.match(headers.ratelimit, /^"write";r=0;t=\d+$/)
+  t.match(headers.ratelimit, /^"create";r=0;t=\d+$/)
   t.match(headers['retry-after'], /^([1-9]|[1-5]\d|60)$/)
   t.equal(headers['content-type'], 'application/problem+json')
   t.match(headers.vary, /Origin/)
@@ -589,8 +589,8 @@ t.test('each key has a quota of its own', async (t) => {
       body: JSON.parse(GOOD),
     })
     t.equal(status, 201, 'while the network has none left')
-    t.equal(headers['ratelimit-policy'], '"write";q=200;w=60')
-    t.match(headers.ratelimit, /^"write";r=199;/)
+    t.equal(headers['ratelimit-policy'], '"create";q=200;w=60')
+    t.match(headers.ratelimit, /^"create";r=199;/)
   }
 })
 

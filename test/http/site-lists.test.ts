@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import t from 'tap'
-import { insertSiteOnce } from '../../src/postgres/sites.ts'
+import { insertSite } from '../../src/postgres/sites.ts'
 import { openWorld, type TestWorld } from '../world.ts'
 
 const bodies = (answer: any): string => answer.body.items.map(({ body }: any) => body).join(' ')
@@ -169,7 +169,7 @@ t.test('listRecent: equal times go by id, and no page loses one', async (t) => {
 t.test('lists of one site hold nothing of another', async (t) => {
   const world = await openWorld(t)
   const { author } = await world.post('a', 'x')
-  await insertSiteOnce(world.db, { slug: 'other', name: 'Other' })
+  await insertSite(world.db, { slug: 'other', name: 'Other' })
   const get = (path: string) => world.call('GET', `/v1/sites/other${path}`)
   for (const path of ['/comments', '/articles', `/comments?author_id=${author.id}`]) {
     t.same((await get(path)).body, { items: [], next_cursor: null }, path)
@@ -394,6 +394,8 @@ t.test('getSiteConfig says what a widget needs before it draws', async (t) => {
     max_depth: 100,
     max_body_length: 10_000,
     max_name_length: 80,
+    limits: { create: 0, vote: 0, flag: 0, preview: 0, sign_on: 0 },
+    flag_reasons: ['spam', 'offensive', 'abusive', 'off_topic', 'illegal', 'other'],
     sorts: ['newest', 'oldest', 'top', 'best', 'hot', 'controversial', 'active'],
     default_sort: 'newest',
   })

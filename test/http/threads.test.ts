@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import t from 'tap'
 import { readCommentId } from '../../src/domain/public-id.ts'
 import { SORTS } from '../../src/domain/sort.ts'
-import { insertSiteOnce } from '../../src/postgres/sites.ts'
+import { insertSite } from '../../src/postgres/sites.ts'
 import { openWorld, type TestWorld } from '../world.ts'
 
 type Outline = { [body: string]: Outline }
@@ -147,7 +147,8 @@ t.test('a comment on the wire has its place, its author and its counts', async (
   const { body } = await world.get(COMMENTS)
   const [root] = body.items
   t.match(root, { id: ids.a, parent_id: null, depth: 0, reply_count: 1, status: 'approved' })
-  t.match(root.author, { name: 'Ada', kind: 'guest', role: 'reader', url: null, avatar_url: null })
+  t.match(root.author, { name: 'Ada', kind: 'guest', role: 'reader', url: null })
+  t.equal(root.author.avatar_url, `/v1/avatars/${root.author.id}.svg`)
   t.match(root.replies.items[0], { id: ids.a1, parent_id: ids.a, depth: 1, article_id: 'a' })
   t.match(root, { body: 'a', body_html: /<p>a<\/p>/, revision: 1, score: 0, edited_at: null })
 })
@@ -384,7 +385,7 @@ t.test('a cursor is bound to article, view and sort', async (t) => {
 t.test('a cursor is bound to its operation, parent and site', async (t) => {
   const world = await openWorld(t)
   const ids = await plant(world, { a: { a1: {}, a2: {} }, b: { b1: {} } })
-  await insertSiteOnce(world.db, { slug: 'other', name: 'Other' })
+  await insertSite(world.db, { slug: 'other', name: 'Other' })
   const { next_cursor: roots } = (await world.get(`${COMMENTS}?limit=1`)).body
   const { next_cursor: replies } = (await world.get(`/comments/${ids.a}/replies?limit=1`)).body
   const { next_cursor: recent } = (await world.get('/comments?limit=1')).body

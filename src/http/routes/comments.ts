@@ -1,21 +1,19 @@
 import { Type } from 'typebox'
 import { mayModerate } from '../../domain/caller.ts'
-import { type CommentKey, readCommentId } from '../../domain/public-id.ts'
-import { Refusal } from '../../domain/refusal.ts'
 import { findOwnOrModerated, getComment } from '../../usecases/reading/get-comment.ts'
 import { deleteComment } from '../../usecases/writing/delete-comment.ts'
 import { editComment } from '../../usecases/writing/edit-comment.ts'
 import * as answers from '../edge/answers.ts'
+import { readIfMatch } from '../edge/conditions.ts'
 import type { Http } from '../edge/context.ts'
 import { readClaim } from '../edge/idempotency.ts'
+import { readCommentKey } from '../wire/comment-key.ts'
 import { readBody } from '../wire/fields.ts'
 import * as op from '../wire/operation.ts'
 import { presentComment, presentWhole } from '../wire/present.ts'
-import { object, ref } from '../wire/schemas/building.ts'
+import { NOTHING, object, ref } from '../wire/schemas/building.ts'
 import { Comment, CommentInContext, Text } from '../wire/schemas/comments.ts'
 import type { Router } from './router.ts'
-
-const NOTHING = Type.Null({ description: 'No content.' })
 
 const GET_COMMENT = op.operation({
   id: 'getComment',
@@ -49,7 +47,7 @@ const EDIT_COMMENT = op.operation({
   answers: { 200: ref(Comment), 202: ref(Comment) },
   refusals: ['thread_locked', 'edit_window_over', 'edit_conflict'],
   credential: 'needed',
-  limit: 'write',
+  limit: 'create',
   once: true,
 })
 
@@ -63,7 +61,7 @@ const DELETE_COMMENT = op.operation({
   body: op.NO_BODY,
   answers: { 204: NOTHING },
   credential: 'needed',
-  limit: 'write',
+  limit: 'create',
   once: true,
 })
 
@@ -71,7 +69,7 @@ export const addCommentRoutes = (app: Router, http: Http): void => {
   const { world } = http
   app.get('/sites/:site/comments/:id', GET_COMMENT, async (request, reply) => {
     const { site, caller, query } = request
-    const comment = readKey(request.params.id)
+    const comment = readCommentKey(request.params.id)
     const { context, at_least: atLeast } = query
     const own = await findOwnOrModerated(world, { site, comment, caller, context })
     if (own) {
@@ -95,9 +93,9 @@ export const addCommentRoutes = (app: Router, http: Http): void => {
   app.patch('/sites/:site/comments/:id', EDIT_COMMENT, async (request, reply) => {
     const { site, caller } = request
     const edit = {
-      comment: readKey(request.params.id),
+      comment: readCommentKey(request.params.id),
       body: readBody(request.body.body),
-      ifRevision: readRevision(request.headers['if-match']),
+      ifRevision: readIfMatch(request),
     }
     const claim = readClaim(request)
     const answer = await editComment(
@@ -114,7 +112,7 @@ export const addCommentRoutes = (app: Router, http: Http): void => {
 
   app.delete('/sites/:site/comments/:id', DELETE_COMMENT, async (request, reply) => {
     const { site, caller } = request
-    const comment = readKey(request.params.id)
+    const comment = readCommentKey(request.params.id)
     const claim = readClaim(request)
     const answer = await deleteComment(world, { site, caller, comment, claim }, ({ version }) => ({
       status: 204,
@@ -123,18 +121,4 @@ export const addCommentRoutes = (app: Router, http: Http): void => {
     }))
     return answers.sendWrite(reply, answer)
   })
-}
-
-const readKey = (id: string): CommentKey => {
-  const key = readCommentId(id)
-  if (!key) throw new Refusal('not_found')
-  return key
-}
-
-/** `"3"`, as an entity tag is written; `*` is any revision. */
-const readRevision = (header: string | undefined): number | undefined => {
-  if (header === undefined || header.trim() === '*') return undefined
-  const match = /^"([1-9]\d{0,8})"$/.exec(header.trim())
-  if (!match) throw new Refusal('invalid_request', { 'if-match': 'must be a revision in quotes' })
-  return Number(match[1])
 }

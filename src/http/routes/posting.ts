@@ -40,7 +40,7 @@ const POST_COMMENT = op.operation({
     'depth_exceeded',
   ],
   credential: 'taken',
-  limit: 'write',
+  limit: 'create',
   once: true,
 })
 
@@ -54,7 +54,7 @@ const CREATE_GUEST = op.operation({
   body: ref(GuestProfile),
   answers: { 201: ref(Guest) },
   credential: 'taken',
-  limit: 'write',
+  limit: 'sign_on',
   once: true,
 })
 

@@ -11,7 +11,8 @@ key, percent-encoded. Lists answer \`items\` and \`next_cursor\`. Every answer o
 const TAGS = [
   { name: 'reading', description: 'For widgets and other services.' },
   { name: 'writing', description: 'For readers who comment.' },
-  { name: 'moderating', description: 'For moderators and administrators.' },
+  { name: 'moderating', description: 'For moderators.' },
+  { name: 'administering', description: 'For those who run a site.' },
   { name: 'running', description: 'For whoever runs the service.' },
 ]
 
@@ -36,7 +37,11 @@ export const addDescription = async (app: FastifyInstance, version: string): Pro
       tags: TAGS,
       components: {
         securitySchemes: {
-          bearer: { type: 'http', scheme: 'bearer', description: 'An API key or a guest token.' },
+          bearer: {
+            type: 'http',
+            scheme: 'bearer',
+            description: "An API key, a member's token or a guest token.",
+          },
         },
       },
     },

@@ -1,5 +1,4 @@
 import { Type } from 'typebox'
-import { type CommentKey, readCommentId } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import { SORTS } from '../../domain/sort.ts'
 import type { Continuation } from '../../domain/tree.ts'
@@ -16,6 +15,7 @@ import {
   versionTag,
 } from '../edge/answers.ts'
 import type { Http } from '../edge/context.ts'
+import { readCommentKey } from '../wire/comment-key.ts'
 import { readSortedCursor, writeCursor } from '../wire/cursors.ts'
 import * as op from '../wire/operation.ts'
 import {
@@ -32,7 +32,8 @@ import type { Router } from './router.ts'
 const sortParam = {
   sort: Type.Optional(
     oneOf(SORTS, {
-      description: 'The order at every level, `newest` unless the cursor has its own.',
+      description:
+        'The order at every level; the first that the site has, unless the cursor brings its own.',
     }),
   ),
 }
@@ -133,8 +134,12 @@ export const addThreadRoutes = (app: Router, http: Http): void => {
       throw new Refusal('invalid_request', { focus: 'goes with the first page of the tree only' })
     }
     const binding = ['thread', request.site.id, articleId, view]
-    const { sort, after } = readSortedCursor(keys().cursors, binding, { sort: asked, cursor })
-    const focused = focus === undefined ? undefined : readFocus(focus)
+    const { sort, after } = readSortedCursor(keys().cursors, binding, {
+      sort: asked,
+      sorts: request.site.sorts,
+      cursor,
+    })
+    const focused = focus === undefined ? undefined : readCommentKey(focus)
     const variant = variantOf(http, request.site, [
       'listThread',
       view,
@@ -179,11 +184,14 @@ export const addThreadRoutes = (app: Router, http: Http): void => {
   app.get('/sites/:site/comments/:id/replies', LIST_REPLIES, async (request, reply) => {
     const { cursor, sort: asked, at_least: atLeast, ...limits } = request.query
     const { id } = request.params
-    const comment = readCommentId(id)
-    if (!comment) throw new Refusal('not_found')
+    const comment = readCommentKey(id)
     const siteId = request.site.id
     const binding = ['replies', siteId, id]
-    const { sort, after } = readSortedCursor(keys().cursors, binding, { sort: asked, cursor })
+    const { sort, after } = readSortedCursor(keys().cursors, binding, {
+      sort: asked,
+      sorts: request.site.sorts,
+      cursor,
+    })
     const variant = variantOf(http, request.site, ['listReplies', id, sort, after, limits])
     const position = { comment, sort, after, ...limits }
     const page = await listReplies(
@@ -206,12 +214,6 @@ export const addThreadRoutes = (app: Router, http: Http): void => {
         sort,
         after: next === 'start' ? null : next,
       })
-}
-
-const readFocus = (focus: string): CommentKey => {
-  const key = readCommentId(focus)
-  if (!key) throw new Refusal('not_found')
-  return key
 }
 
 const absentPage = (articleId: string) =>

@@ -36,17 +36,40 @@ export const readCursor = (key: KeyObject, binding: Binding, cursor: string): Cu
   return { sort, after: position.length === 2 ? position : null }
 }
 
+/** The id that a page of a list ended with; null at its start. */
+export const readIdCursor = (
+  key: KeyObject,
+  binding: Binding,
+  cursor: string | undefined,
+): number | null =>
+  cursor === undefined ? null : (readCursor(key, binding, cursor).after?.[1] ?? null)
+
+export const writeIdCursor = (
+  key: KeyObject,
+  binding: Binding,
+  id: number | null,
+): string | null => (id === null ? null : writeCursor(key, binding, { sort: '', after: [0, id] }))
+
 /**
- * The sort and position of a request for sorted comments. A cursor brings its own sort; one that
- * is asked for beside it must be the same.
+ * The sort and position of a request for sorted comments: one that the site has, the first of them
+ * when none is asked for. A cursor brings its own sort; one that is asked for beside it must be the
+ * same.
  */
 export const readSortedCursor = (
   key: KeyObject,
   binding: Binding,
-  { sort, cursor }: { sort?: Sort | undefined; cursor?: string | undefined },
+  { sort, sorts, cursor }: SortedRequest,
 ): { sort: Sort; after: Position | null } => {
-  if (cursor === undefined) return { sort: sort ?? 'newest', after: null }
+  if (sort !== undefined && !sorts.includes(sort))
+    throw new Refusal('invalid_request', { sort: `must be one of ${sorts.join(', ')}` })
+  if (cursor === undefined) return { sort: sort ?? sorts[0]!, after: null }
   const target = readCursor(key, binding, cursor)
   if (sort !== undefined && target.sort !== sort) throw new Refusal('invalid_cursor')
   return { sort: SORTS.find((known) => known === target.sort)!, after: target.after }
+}
+
+type SortedRequest = {
+  readonly sort?: Sort | undefined
+  readonly sorts: readonly Sort[]
+  readonly cursor?: string | undefined
 }

@@ -90,19 +90,45 @@ const checkTime = (text: string): Checked<Instant> => {
   return { ok: false, problem: 'must be a time in the years 0001 to 9999, without leap seconds' }
 }
 
-type SiteFields = { name?: string; login_url?: string | null; origins?: string[] }
+type SignOnFields =
+  | { issuer: string; hs256: { kid: string; secret?: string }[] }
+  | { issuer: string; jwks_url: string }
 
+type SiteFields = {
+  name?: string
+  login_url?: string | null
+  origins?: string[]
+  sign_on?: SignOnFields | null
+}
+
+/** Leaves out what the body leaves out. */
 export const readSiteFields = (change: SiteFields) => {
   const { read, readOptional, finish } = createReader()
+  const { name, login_url: loginUrl, origins, sign_on: signOn } = change
   return finish({
-    ...(change.name !== undefined && { name: read('/name', checkTitle(change.name)) }),
-    ...(change.login_url !== undefined && {
-      loginUrl: readOptional('/login_url', change.login_url, checkUrl),
-    }),
-    ...(change.origins !== undefined && {
-      origins: read('/origins', checkOrigins(change.origins)),
-    }),
+    ...(name !== undefined && { name: read('/name', checkTitle(name)) }),
+    ...(loginUrl !== undefined && { loginUrl: readOptional('/login_url', loginUrl, checkUrl) }),
+    ...(origins !== undefined && { origins: read('/origins', checkOrigins(origins)) }),
+    ...(signOn !== undefined && { signOn: signOn && readSignOn(read, signOn) }),
   })
+}
+
+const readSignOn = (read: Reader['read'], signOn: SignOnFields) => {
+  const { issuer } = signOn
+  if ('jwks_url' in signOn)
+    return { issuer, jwksUrl: read('/sign_on/jwks_url', checkJwksUrl(signOn.jwks_url)) }
+  const { hs256 } = signOn
+  const isUnique = new Set(hs256.map(({ kid }) => kid)).size === hs256.length
+  const known: Checked<typeof hs256> = isUnique
+    ? { ok: true, value: hs256 }
+    : { ok: false, problem: 'must not name a kid twice' }
+  return { issuer, hs256: read('/sign_on/hs256', known) }
+}
+
+const checkJwksUrl = (text: string): Checked<string> => {
+  const url = checkUrl(text)
+  if (!url.ok || url.value.startsWith('https://')) return url
+  return { ok: false, problem: 'must be an https URL' }
 }
 
 const checkOrigins = (origins: string[]): Checked<string[]> => {
@@ -113,4 +139,37 @@ const checkOrigins = (origins: string[]): Checked<string[]> => {
   const areWeb = origins.every((origin) => /^https?:[^*]*$/.test(origin))
   if (isAny || (areExact && areWeb)) return { ok: true, value: [...new Set(origins)] }
   return { ok: false, problem: 'must be exact origins, like https://example.org, or * alone' }
+}
+
+type MemberFields = {
+  name?: string
+  url?: string | null
+  avatar_url?: string | null
+  email?: string | null
+  location?: string | null
+}
+
+/** Leaves out what the body leaves out. */
+export const readMemberFields = (change: MemberFields) => {
+  const { read, readOptional, finish } = createReader()
+  return finish({
+    ...(change.name !== undefined && { name: read('/name', checkName(change.name)) }),
+    ...(change.url !== undefined && { url: readOptional('/url', change.url, checkUrl) }),
+    ...(change.avatar_url !== undefined && {
+      avatarUrl: readOptional('/avatar_url', change.avatar_url, checkUrl),
+    }),
+    ...(change.email !== undefined && { email: readOptional('/email', change.email, checkEmail) }),
+    ...(change.location !== undefined && {
+      location: readOptional('/location', change.location, checkName),
+    }),
+  })
+}
+
+/** A key's name and the time when it ends. */
+export const readKeyFields = (body: { name: string; expires_at?: string | null }) => {
+  const { read, readOptional, finish } = createReader()
+  return finish({
+    name: read('/name', checkTitle(body.name)),
+    expiresAt: readOptional('/expires_at', body.expires_at, checkTime),
+  })
 }

@@ -1,6 +1,6 @@
 import { type TSchema, Type } from 'typebox'
 import type { RefusalCode } from '../../domain/refusal.ts'
-import type { LimitKind } from '../edge/context.ts'
+import type { LimitKind } from '../edge/limits.ts'
 import { STATUS_OF } from './problems.ts'
 import { object, ref } from './schemas/building.ts'
 import { Problem } from './schemas/problem.ts'
@@ -30,7 +30,7 @@ const HANDLER_TIMEOUT_MS = 10_000
 
 type Operation<Params extends TSchema, Query extends TSchema, Body extends TSchema> = {
   readonly id: string
-  readonly tag: 'reading' | 'writing' | 'moderating'
+  readonly tag: 'reading' | 'writing' | 'moderating' | 'administering'
   readonly summary: string
   readonly description: string
   readonly params: Params

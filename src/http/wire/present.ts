@@ -1,24 +1,26 @@
 import type { Author, Comment, Thread } from '../../domain/comment.ts'
 import { excerpt } from '../../domain/excerpt.ts'
 import { authorId, commentId, decisionId } from '../../domain/public-id.ts'
-import type { Site } from '../../domain/site.ts'
-import { SORTS } from '../../domain/sort.ts'
 import { isVisible } from '../../domain/status.ts'
-import { MAX_BODY_CODE_POINTS, MAX_NAME_CODE_POINTS } from '../../domain/text.ts'
 import type { Branch, Continuation } from '../../domain/tree.ts'
 import type { Decision } from '../../usecases/moderating/list-decisions.ts'
 import type { ModeratedComment } from '../../usecases/moderating/list-queue.ts'
+import type { Revision } from '../../usecases/moderating/list-revisions.ts'
 import type { ModeratedThread } from '../../usecases/moderating/update-thread.ts'
 import type { Counts } from '../../usecases/reading/count-comments.ts'
 import type { RecentComment } from '../../usecases/reading/list-recent.ts'
 
 /** Everything that goes out is built here, field by field: what is not named does not leave. */
 
+/** Its own picture, or one made of the id: a path, because pages do not know their own address. */
+export const avatarOf = ({ id, avatarUrl }: Pick<Author, 'id' | 'avatarUrl'>): string =>
+  avatarUrl ?? `/v1/avatars/${authorId(id)}.svg`
+
 export const presentAuthor = (author: Author) => ({
   id: authorId(author.id),
   name: author.name,
   url: author.url,
-  avatar_url: author.avatarUrl,
+  avatar_url: avatarOf(author),
   role: author.role,
   kind: author.kind,
 })
@@ -126,6 +128,22 @@ export const presentForModeration = (comment: ModeratedComment) => ({
   email: comment.email,
   network: comment.network,
   trace: comment.screening ?? [],
+  flag_count: comment.flagCount,
+  flags: comment.flags.map((flag) => ({
+    reason: flag.reason,
+    note: flag.note,
+    by: authorId(flag.authorId),
+    flagged_at: flag.at,
+    resolved: flag.isResolved,
+  })),
+})
+
+export const presentRevision = (revision: Revision) => ({
+  revision: revision.revision,
+  body: revision.body,
+  body_html: revision.bodyHtml,
+  replaced_at: revision.replacedAt,
+  replaced_by: revision.replacedBy,
 })
 
 export const presentDecision = (decision: Decision) => ({
@@ -138,34 +156,6 @@ export const presentDecision = (decision: Decision) => ({
   by: decision.by,
   at: decision.at,
   caused_by: decision.causedBy === null ? null : decisionId(decision.causedBy),
-})
-
-export const presentSite = (site: Site) => ({
-  slug: site.slug,
-  name: site.name,
-  origins: [...site.origins],
-  moderation: site.moderation,
-  who_may_post: site.posting,
-  login_url: site.loginUrl,
-  edit_window_seconds: site.editWindowSeconds,
-  max_depth: site.maxDepth,
-  version: site.version,
-  created_at: site.createdAt,
-})
-
-/** What a widget needs before it draws. */
-export const presentSiteConfig = (site: Site) => ({
-  site: site.slug,
-  name: site.name,
-  moderation: site.moderation,
-  who_may_post: site.posting,
-  login_url: site.loginUrl,
-  edit_window_seconds: site.editWindowSeconds,
-  max_depth: site.maxDepth,
-  max_body_length: MAX_BODY_CODE_POINTS,
-  max_name_length: MAX_NAME_CODE_POINTS,
-  sorts: SORTS,
-  default_sort: SORTS[0],
 })
 
 export const presentModeratedThread = (thread: ModeratedThread) => ({

@@ -1,4 +1,4 @@
-import { type Caller, mayModerate } from '../../domain/caller.ts'
+import { type Caller, isAuthor, mayModerate } from '../../domain/caller.ts'
 import type { Comment, Thread } from '../../domain/comment.ts'
 import type { Page } from '../../domain/page-store.ts'
 import type { CommentKey } from '../../domain/public-id.ts'
@@ -48,9 +48,9 @@ const readInContext = async (world: World, request: CommentRequest): Promise<Com
 }
 
 /**
- * A comment for those who may see more than readers do: moderators every one, and a guest its own
+ * A comment for those who may see more than readers do: moderators every one, and authors their own
  * while it is held. Undefined for everybody else. Ancestors are there
- * whatever their status; not for a guest whose thread readers cannot see.
+ * whatever their status; not for an author whose thread readers cannot see.
  */
 export const findOwnOrModerated = async (
   world: World,
@@ -62,7 +62,7 @@ export const findOwnOrModerated = async (
   const [comment, ...ancestors] = await asking(listWithAncestors(world.db, at))
   if (!comment) return undefined
   if (mayModerate(caller)) return { comment, ancestors: ancestors.reverse() }
-  const isOwn = caller.kind === 'guest' && caller.authorId === comment.author.id
+  const isOwn = isAuthor(caller, comment.author)
   const isHeld = comment.status === 'pending' || comment.status === 'spam'
   if (!isOwn || !isHeld) return undefined
   const isVisible = await world.threads.find({ siteId: site.id, id: key.threadId }, 0)

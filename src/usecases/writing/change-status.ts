@@ -1,6 +1,5 @@
 import { FIRST_INSTANT, type Instant } from '../../domain/instant.ts'
 import { isShown, isVisible, type Status } from '../../domain/status.ts'
-import { holdAuthors } from '../../postgres/authors.ts'
 import type { CommentForWrite } from '../../postgres/comments.ts'
 import { countReply, moveComment } from '../../postgres/comments.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
@@ -41,7 +40,6 @@ export const changeStatus = async (
   if (!isVisible(from) && !isVisible(to)) return { movedIds, version: undefined }
   const by = { comments: 1 + movedIds.length, roots: comment.parentId === 0 ? 1 : 0 }
   if (!isVisible(to)) return { movedIds, version: await takeFromThread(tx, siteId, threadId, by) }
-  await holdAuthors(tx, { siteId, threadId, ids: [id, ...movedIds] })
   const version = await addToThread(tx, siteId, threadId, {
     ...by,
     newest: newestOf([comment, ...moved]),

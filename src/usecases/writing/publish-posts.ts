@@ -1,11 +1,7 @@
 import { RENDERER_VERSION } from '../../domain/markdown.ts'
 import { isVisible } from '../../domain/status.ts'
-import {
-  type GuestProfile,
-  holdGuests,
-  touchThreadsOf,
-  updateGuests,
-} from '../../postgres/authors.ts'
+import { askForRefresh } from '../../postgres/author-tasks.ts'
+import { type GuestProfile, holdWriters, updateGuests } from '../../postgres/authors.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import {
   findThreadAndParents,
@@ -37,7 +33,7 @@ export const publishPosts = async (
   if (judged.length === 0) return outcomes
   const published = judged.filter(({ verdict }) => isVisible(verdict))
   if (published.length > 0) changed.add(facts.thread.id)
-  for (const id of await nameGuests(tx, facts, published)) changed.add(id)
+  await nameGuests(tx, facts, published)
   const { rows, version } = await insert(tx, facts, { judged, published })
   for (const [i, one] of judged.entries()) {
     const answer = one.post.present(toPosted(facts, one, { row: rows[i]!, version }))
@@ -52,31 +48,28 @@ const gatherFacts = async (tx: Tx, posts: readonly Post[]): Promise<Facts> => {
   const threadId = await ensureSharedThread(tx, site.id, articleId)
   const ids = posts.flatMap(({ parent }) => (parent?.threadId === threadId ? [parent.id] : []))
   const { thread, parents } = await findThreadAndParents(tx, { siteId: site.id, threadId, ids })
-  const guestIds = posts.flatMap(({ caller }) => (caller.kind === 'guest' ? [caller.authorId] : []))
-  const guests = guestIds.length > 0 ? await holdGuests(tx, site.id, guestIds) : new Map()
-  return { siteId: site.id, thread, parents, guests }
+  const writerIds = posts.flatMap(({ caller }) => ('authorId' in caller ? [caller.authorId] : []))
+  const writers = writerIds.length > 0 ? await holdWriters(tx, site.id, writerIds) : new Map()
+  return { siteId: site.id, thread, parents, writers }
 }
 
-/**
- * Guests with a token go by the name they gave last from now on, wherever they have written.
- * @returns the ids of other threads that show them
- */
+/** Guests with a token go by the name they gave last from now on, wherever they have written. */
 const nameGuests = async (
   tx: Tx,
-  { siteId, thread, guests }: Facts,
+  { siteId, writers }: Facts,
   published: readonly Judged[],
-): Promise<number[]> => {
+): Promise<void> => {
   const profiles = new Map<number, GuestProfile>()
   for (const { author, post } of published) {
     if (author.id !== undefined && post.author) profiles.set(author.id, post.author)
   }
-  if (profiles.size === 0) return []
+  if (profiles.size === 0) return
   await updateGuests(tx, siteId, profiles)
   const renamed = [...profiles].flatMap(([id, { name, url }]) => {
-    const before = guests.get(id)!
+    const before = writers.get(id)!
     return before.name === name && before.url === url ? [] : [id]
   })
-  return renamed.length > 0 ? touchThreadsOf(tx, { siteId, threadId: thread.id }, renamed) : []
+  if (renamed.length > 0) await askForRefresh(tx, siteId, renamed)
 }
 
 const insert = (

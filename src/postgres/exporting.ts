@@ -1,0 +1,106 @@
+import { sql } from 'kysely'
+import type { Comment, Role } from '../domain/comment.ts'
+import type { FlagReason } from '../domain/flag.ts'
+import type { Instant } from '../domain/instant.ts'
+import type { CommentKey } from '../domain/public-id.ts'
+import type { Db } from './connection/db.ts'
+import { authorColumns, type CommentRow, commentColumns, toComment } from './rows.ts'
+
+type OfAuthor = { readonly siteId: number; readonly authorId: number }
+type Page = OfAuthor & { readonly after: CommentKey; readonly limit: number }
+
+/** All of the row of an author. */
+export type HeldAuthor = {
+  readonly id: number
+  readonly kind: 'guest' | 'member'
+  readonly name: string
+  readonly url: string | null
+  readonly avatarUrl: string | null
+  readonly email: string | null
+  readonly emailVerified: boolean
+  readonly subject: string | null
+  readonly roles: readonly Role[]
+  readonly location: string | null
+  readonly createdAt: Instant
+  readonly signedOnAt: Instant | null
+}
+
+export const findHeldAuthor = async (
+  db: Db,
+  { siteId, authorId }: OfAuthor,
+): Promise<HeldAuthor | undefined> => {
+  const { rows } = await sql<HeldAuthor>`
+    select id, kind, name, url, avatar_url, email, email_verified, subject, location, created_at,
+      signed_on_at, array(select distinct r from unnest(token_roles || granted_roles) r order by r)::text[] as roles
+    from authors where site_id = ${siteId} and id = ${authorId}`.execute(db)
+  return rows[0]
+}
+
+export type HeldComment = Comment & { readonly network: string | null }
+
+/** What it wrote, whatever became of it, by thread and id. */
+export const listHeldComments = async (db: Db, page: Page): Promise<HeldComment[]> => {
+  const { siteId, authorId, after, limit } = page
+  const of = (status: ReturnType<typeof sql>) => sql`
+    select * from comments c where c.site_id = ${siteId} and c.author_id = ${authorId} and ${status}
+      and (c.thread_id, c.id) > (${after.threadId}, ${after.id})
+    order by c.thread_id, c.id limit ${limit}`
+  const { rows } = await sql<CommentRow & { articleId: string; network: string | null }>`
+    select ${commentColumns}, c.network, t.article_id, ${authorColumns}
+    from (
+      (${of(sql`c.status = 'approved'`)}) union all (${of(sql`c.status <> 'approved'`)})
+      order by thread_id, id limit ${limit}
+    ) c
+    join threads t on t.site_id = c.site_id and t.id = c.thread_id
+    join authors a on a.site_id = c.site_id and a.id = c.author_id
+    order by c.thread_id, c.id`.execute(db)
+  return rows.map((row) => toComment(row, row.articleId) as unknown as HeldComment)
+}
+
+export type HeldRevision = {
+  readonly commentId: number
+  readonly revision: number
+  readonly body: string
+  readonly replacedAt: Instant
+}
+
+/** What comments said before, oldest first. */
+export const listHeldRevisions = async (
+  db: Db,
+  siteId: number,
+  commentIds: readonly number[],
+): Promise<HeldRevision[]> => {
+  const { rows } = await sql<HeldRevision>`
+    select comment_id, revision, body, replaced_at from comment_revisions
+    where site_id = ${siteId} and comment_id = any(${commentIds}::bigint[])
+    order by comment_id, revision`.execute(db)
+  return rows
+}
+
+export type HeldVote = CommentKey & { readonly value: -1 | 1; readonly at: Instant }
+
+export const listHeldVotes = async (db: Db, page: Page): Promise<HeldVote[]> => {
+  const { siteId, authorId, after, limit } = page
+  const { rows } = await sql<HeldVote>`
+    select thread_id, comment_id as id, value, voted_at as "at" from votes
+    where site_id = ${siteId} and author_id = ${authorId}
+      and (thread_id, comment_id) > (${after.threadId}, ${after.id})
+    order by thread_id, comment_id limit ${limit}`.execute(db)
+  return rows
+}
+
+export type HeldFlag = CommentKey & {
+  readonly reason: FlagReason
+  readonly note: string | null
+  readonly at: Instant
+}
+
+export const listHeldFlags = async (db: Db, page: Page): Promise<HeldFlag[]> => {
+  const { siteId, authorId, after, limit } = page
+  const { rows } = await sql<HeldFlag>`
+    select thread_id, comment_id as id, reason, note, flagged_at as "at" from flags
+    where site_id = ${siteId} and author_id = ${authorId}
+      and (thread_id, comment_id) > (${after.threadId}, ${after.id})
+    order by thread_id, comment_id limit ${limit}`.execute(db)
+  return rows
+}

@@ -1,0 +1,24 @@
+import { inTransaction } from '../../postgres/connection/transaction.ts'
+import { deleteOldAnswers } from '../../postgres/idempotency.ts'
+import { forgetOldAddresses, forgetOldSubjects, tryForgetting } from '../../postgres/retention.ts'
+import type { World } from '../world.ts'
+
+const BATCH_ANSWERS = 5_000
+const BATCH_ADDRESSES = 1_000
+
+/**
+ * Forgets what is older than it may be: answers under Idempotency-Keys after a day, addresses after
+ * the days that each site says, what an erased member was called after a year. Of several nodes
+ * exactly one is at it.
+ */
+export const forget = async (world: World, signal: AbortSignal): Promise<void> => {
+  const inBatches = async (one: Parameters<typeof inTransaction<number>>[1], batch: number) => {
+    const next = () =>
+      inTransaction(world.writes, async (tx) => ((await tryForgetting(tx)) ? one(tx) : 0))
+    while (!signal.aborted && (await next()) >= batch);
+  }
+  await inBatches((tx) => deleteOldAnswers(tx, BATCH_ANSWERS), BATCH_ANSWERS)
+  for (const table of ['comments', 'votes', 'flags'] as const)
+    await inBatches((tx) => forgetOldAddresses(tx, table, BATCH_ADDRESSES), BATCH_ADDRESSES)
+  await inBatches(forgetOldSubjects, 1)
+}

@@ -1,0 +1,90 @@
+import { mayAdminister, nameOf } from '../../domain/caller.ts'
+import { type CommentKey, authorId as publicId } from '../../domain/public-id.ts'
+import { Refusal } from '../../domain/refusal.ts'
+import { insertAuditEntry } from '../../postgres/audit.ts'
+import { asking, inTransaction } from '../../postgres/connection/transaction.ts'
+import {
+  findHeldAuthor,
+  type HeldAuthor,
+  type HeldComment,
+  type HeldFlag,
+  type HeldRevision,
+  type HeldVote,
+  listHeldComments,
+  listHeldFlags,
+  listHeldRevisions,
+  listHeldVotes,
+} from '../../postgres/exporting.ts'
+import type { World } from '../world.ts'
+import { assertMayHandle, type OwnDataRequest } from '../writing/erase-author.ts'
+
+export type { HeldAuthor, HeldFlag, HeldVote } from '../../postgres/exporting.ts'
+
+const BATCH = 500
+const START: CommentKey = { threadId: 0, id: 0 }
+
+export type ExportedComment = HeldComment & { readonly revisions: readonly HeldRevision[] }
+
+/** All that is held on one person; the lists are read as they are asked for. */
+export type Export = {
+  readonly author: HeldAuthor
+  readonly comments: AsyncIterable<ExportedComment>
+  readonly votes: AsyncIterable<HeldVote>
+  readonly flags: AsyncIterable<HeldFlag>
+}
+
+/** What is held on a person, for itself or an administrator. */
+export const exportAuthor = async (world: World, request: OwnDataRequest): Promise<Export> => {
+  const { site, caller, authorId } = request
+  const { by } = await assertMayHandle(world.db, request)
+  const at = { siteId: site.id, authorId }
+  const author = await asking(findHeldAuthor(world.db, at))
+  if (!author) throw new Refusal('not_found')
+  await inTransaction(world.writes, (tx) =>
+    insertAuditEntry(tx, {
+      siteId: site.id,
+      action: 'author_exported',
+      subject: publicId(authorId),
+      by: nameOf(by),
+    }),
+  )
+  const pageOf = (after: CommentKey) => ({ ...at, after, limit: BATCH })
+  return {
+    author,
+    comments: walkComments(world, { pageOf, siteId: site.id, isOwn: !mayAdminister(caller) }),
+    votes: walk((after) => listHeldVotes(world.db, pageOf(after))),
+    flags: walk((after) => listHeldFlags(world.db, pageOf(after))),
+  }
+}
+
+async function* walk<T extends CommentKey>(
+  read: (after: CommentKey) => Promise<T[]>,
+): AsyncGenerator<T> {
+  for (let after = START, isOver = false; !isOver; ) {
+    const batch = await asking(read(after))
+    yield* batch
+    isOver = batch.length < BATCH
+    after = batch.at(-1) ?? after
+  }
+}
+
+type PageOf = (after: CommentKey) => Parameters<typeof listHeldComments>[1]
+
+/** Whether it is pending or spam is not for its author to know. */
+const walkComments = (
+  { db }: World,
+  { pageOf, siteId, isOwn }: { pageOf: PageOf; siteId: number; isOwn: boolean },
+): AsyncGenerator<ExportedComment> =>
+  walk(async (after) => {
+    const comments = await listHeldComments(db, pageOf(after))
+    const ids = comments.map(({ id }) => id)
+    const revisions = Map.groupBy(
+      await listHeldRevisions(db, siteId, ids),
+      ({ commentId }) => commentId,
+    )
+    return comments.map((comment) => ({
+      ...comment,
+      status: isOwn && comment.status === 'spam' ? 'pending' : comment.status,
+      revisions: revisions.get(comment.id) ?? [],
+    }))
+  })

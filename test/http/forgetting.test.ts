@@ -1,0 +1,204 @@
+import { sql } from 'kysely'
+import t from 'tap'
+import { openSignOn, signToken } from '../members.ts'
+import { recount } from '../recount.ts'
+import { until } from '../start.ts'
+import { openTwin } from '../twin.ts'
+import { openWorld, type TestWorld } from '../world.ts'
+
+const SITE = '/v1/sites/default'
+const MARK = 'quince-mark'
+
+/** Every text, JSON and byte that Postgres holds, as one text. */
+const dump = async (world: TestWorld): Promise<string> => {
+  const { rows } = await sql<{ name: string }>`
+    select table_name as name from information_schema.tables where table_schema = 'public'`.execute(
+    world.db,
+  )
+  const texts = await Promise.all(
+    rows.map(async ({ name }) => {
+      const all = await sql<{ row: string }>`
+        select to_jsonb(t)::text as row from ${sql.table(name)} t`.execute(world.db)
+      return all.rows.map(({ row }) => row).join('\n')
+    }),
+  )
+  return texts.join('\n')
+}
+
+const erase = (world: TestWorld, id: string, token: string | undefined) =>
+  world.call('DELETE', `${SITE}/authors/${id}`, { token })
+
+/** A guest who has left the mark wherever it can. */
+const leaveMarks = async (world: TestWorld) => {
+  const author = {
+    name: `Ada ${MARK}`,
+    url: `https://${MARK}.example`,
+    email: `${MARK}@example.org`,
+  }
+  const headers = { 'idempotency-key': 'a key that is long enough'.replaceAll(' ', '-') }
+  const root = await world.post('a', `root ${MARK}`, { author }, { headers })
+  const token = root.guest_token
+  const reply = await world.post('a', `reply ${MARK}`, { parent_id: root.id }, { token })
+  const other = await world.post('a', 'of somebody else', { parent_id: reply.id })
+  const alone = await world.post('b', `alone ${MARK}`, {}, { token })
+  const held = await world.post('b', `held ${MARK}`, {}, { token })
+  await world.decide(held.id, 'approved', 'spam')
+  const path = `${SITE}/comments/${alone.id}`
+  await world.call('PATCH', path, { token, body: { body: `edited ${MARK}` }, headers })
+  const opinion = { token, body: { reason: 'spam', note: `note ${MARK}` } }
+  await world.call('POST', `${SITE}/comments/${other.id}/flags`, opinion)
+  await world.call('PUT', `${SITE}/comments/${other.id}/vote`, { token, body: { value: 1 } })
+  return { token, root, reply, other, alone, id: root.author.id as string }
+}
+
+t.test(
+  'after an erasure nothing of a guest is held, and the tree and its figures are kept',
+  async (t) => {
+    const world = await openWorld(t)
+    const { token, root, reply, other, alone, id } = await leaveMarks(world)
+    t.match(await dump(world), MARK)
+    t.equal((await erase(world, id, token)).status, 204)
+    t.notMatch(await dump(world), MARK)
+    const { body } = await world.get('/articles/a/comments')
+    t.match(body.items, [{ id: root.id, status: 'deleted', author: null, body: null }])
+    t.match(body.items[0].replies.items, [{ id: reply.id, status: 'deleted' }])
+    t.match(body.items[0].replies.items[0].replies.items, [{ id: other.id, upvotes: 1 }])
+    t.equal(body.thread.comment_count, 1)
+    t.equal((await world.get(`/comments/${alone.id}`)).status, 404)
+    t.same(await recount(world.db), [])
+  },
+)
+
+t.test('a token of one who was erased is good for nothing', async (t) => {
+  const world = await openWorld(t)
+  const { token, id } = await leaveMarks(world)
+  await erase(world, id, token)
+  t.match(await world.get('/config', { token }), { status: 401, body: { code: 'invalid_token' } })
+  t.equal((await erase(world, id, token)).status, 401)
+  t.equal((await erase(world, id, world.adminKey)).status, 204, 'a second time it is no different')
+})
+
+t.test('what was erased is brought back by nobody', async (t) => {
+  const world = await openWorld(t)
+  const { token, root, id } = await leaveMarks(world)
+  await erase(world, id, token)
+  const restored = await world.decide(root.id, 'deleted', 'approved')
+  t.match(restored, { status: 409, body: { code: 'move_not_allowed' } })
+  const edit = { token: world.adminKey, body: { body: 'x' } }
+  t.equal((await world.call('PATCH', `${SITE}/comments/${root.id}`, edit)).status, 404)
+})
+
+t.test('a member is erased with its account; a token from before makes nobody anew', async (t) => {
+  const world = await openWorld(t)
+  await openSignOn(world)
+  const now = Math.floor(Date.now() / 1000)
+  const claims = { sub: `u-${MARK}`, name: MARK, email: `${MARK}@example.org`, iat: now - 10 }
+  const token = await signToken(claims)
+  const { author } = await world.post('a', `x ${MARK}`, {}, { token })
+  t.equal((await erase(world, author.id, token)).status, 204)
+  t.notMatch(await dump(world), MARK)
+  t.equal((await world.get('/config', { token })).status, 401)
+  const next = await signToken({ ...claims, iat: now + 5 })
+  const again = await world.post('a', 'back', {}, { token: next })
+  t.not(again.author.id, author.id, 'whoever comes back is somebody new')
+})
+
+t.test('only the person itself and administrators erase and export', async (t) => {
+  const world = await openWorld(t)
+  const { id } = await leaveMarks(world)
+  const { guest_token: stranger } = await world.post('c', 'x')
+  const quiet = (await world.call('POST', `${SITE}/guests`, { body: { name: 'Quiet' } })).body
+  const moderator = await world.makeKey('moderate')
+  const asked = async (who: string, token: string | undefined) => [
+    (await erase(world, who, token)).status,
+    (await world.get(`/authors/${who}/export`, { token })).status,
+  ]
+  t.same(await asked(id, undefined), [401, 401])
+  t.same(await asked(id, stranger), [403, 403])
+  t.same(await asked(id, moderator), [403, 403])
+  t.same(await asked(quiet.author.id, stranger), [404, 404], 'whom readers do not see is not there')
+  t.same(await asked('azzzz', world.adminKey), [404, 404])
+  t.same(await asked('nonsense', world.adminKey), [404, 404])
+  t.match(await dump(world), MARK, 'and nothing has gone')
+})
+
+t.test('an export has all that is held on a person, and the audit knows of it', async (t) => {
+  const world = await openWorld(t)
+  const { token, root, reply, other, alone, id } = await leaveMarks(world)
+  const { body, headers } = await world.get(`/authors/${id}/export`, { token })
+  t.equal(headers['cache-control'], 'private, no-store')
+  t.match(body.author, { id, kind: 'guest', name: `Ada ${MARK}`, email: `${MARK}@example.org` })
+  const said = body.comments.map((comment: Record<string, unknown>) => [comment.id, comment.status])
+  t.same(said.slice(0, 3), [
+    [root.id, 'approved'],
+    [reply.id, 'approved'],
+    [alone.id, 'approved'],
+  ])
+  t.same(said[3][1], 'pending', 'whether it is spam is not for its author to know')
+  t.match(body.comments[2].revisions, [{ revision: 1, body: `alone ${MARK}` }])
+  t.match(body.votes, [{ comment_id: other.id, value: 1 }])
+  t.match(body.flags, [{ comment_id: other.id, reason: 'spam', note: `note ${MARK}` }])
+  const { items } = (await world.get('/audit', { token: world.adminKey })).body
+  t.match(items[0], { action: 'author_exported', subject: id, by: id })
+})
+
+t.test('an export of more than a batch is whole', async (t) => {
+  const world = await openWorld(t)
+  const { guest_token: token, author } = await world.post('a', 'x')
+  await sql`
+    insert into comments (site_id, thread_id, author_id, status, created_at, active_at, published_at,
+      body, body_html, renderer)
+    select site_id, thread_id, author_id, case when n % 3 = 0 then 'rejected' else 'approved' end::comment_status,
+      created_at, active_at, published_at, 'comment ' || n, '<p>', renderer
+    from comments, generate_series(1, 1200) n`.execute(world.db)
+  const { body } = await world.get(`/authors/${author.id}/export`, { token })
+  t.equal(body.comments.length, 1201)
+  t.equal(new Set(body.comments.map(({ id }: { id: string }) => id)).size, 1201)
+})
+
+t.test('posts of a guest that is being erased are erased with it, or refused', async (t) => {
+  const world = await openWorld(t)
+  const other = await openTwin(t, world)
+  const { token, id } = await leaveMarks(world)
+  const post = async (n: number) => {
+    const { statusCode } = await [world.app, other][n % 2]!.inject({
+      method: 'POST',
+      url: `${SITE}/articles/a${n % 4}/comments`,
+      headers: { authorization: `Bearer ${token}` },
+      payload: { body: `late ${MARK}` },
+    })
+    return statusCode
+  }
+  const posts = Array.from({ length: 30 }, (_, n) => post(n))
+  const [erased, ...statuses] = await Promise.all([erase(world, id, token), ...posts])
+  t.ok(statuses.every((status) => status === 201 || status === 401))
+  t.equal(erased.status, 204)
+  t.notMatch(await dump(world), MARK)
+  t.same(await recount(world.db), [])
+})
+
+t.test('what a node leaves undone when it dies is done by another', async (t) => {
+  const world = await openWorld(t)
+  const { token } = await leaveMarks(world)
+  await sql`
+    insert into author_tasks (site_id, author_id, kind, asked_at)
+    select site_id, id, 'erase', now() from authors where name like ${`%${MARK}%`}`.execute(
+    world.db,
+  )
+  await sql`update authors set erased_at = now(), name = 'Erased' where name like ${`%${MARK}%`}`.execute(
+    world.db,
+  )
+  t.equal((await world.get('/config', { token })).status, 401)
+  world.kick()
+  await until('for the texts to go', async () => {
+    const { rows } = await sql`select 1 from comments where body like ${`%${MARK}%`}`.execute(
+      world.db,
+    )
+    return rows.length === 0
+  })
+  await until('for the task to end', async () => {
+    const { rows } = await sql`select 1 from author_tasks`.execute(world.db)
+    return rows.length === 0
+  })
+  t.same(await recount(world.db), [])
+})
