@@ -1,0 +1,292 @@
+import { sql } from 'kysely'
+import t from 'tap'
+import { openSignOn, signToken } from '../members.ts'
+import { openWorld, type TestWorld } from '../world.ts'
+
+/**
+ * Every operation with every kind of caller. A cell is the status that the caller gets; where an act
+ * would change what the next one finds, it is aimed at something that is not there (404 is then as far
+ * as a right can lead).
+ */
+
+const SITE = '/v1/sites/default'
+
+const CALLERS = [
+  'nobody',
+  'guest',
+  'member',
+  'member of another site',
+  'moderator',
+  'moderator of another site',
+  'owner',
+  'admin key',
+  'moderate key',
+  'read key',
+  'admin key of another site',
+  'expired key',
+  'revoked key',
+  'expired member token',
+  'guest token of another site',
+] as const
+type CallerName = (typeof CALLERS)[number]
+
+type Callers = Record<CallerName, string | undefined>
+
+const openCallers = async (world: TestWorld): Promise<Callers> => {
+  await openSignOn(world)
+  const body = { slug: 'other', name: 'Other' }
+  await world.call('POST', '/v1/sites', { token: world.adminKey, body })
+  await openSignOn(world, 'other')
+  const other = (await world.sites.find('other'))!
+  const now = Math.floor(Date.now() / 1000)
+  const [expired, revoked] = [await world.makeKey('admin'), await world.makeKey('admin')]
+  await sql`
+    update api_keys set expires_at = now() where hash = sha256(${expired}::bytea)`.execute(world.db)
+  await sql`
+    update api_keys set revoked_at = now() where hash = sha256(${revoked}::bytea)`.execute(world.db)
+  const makeGuest = async (site: string): Promise<string> =>
+    (await world.call('POST', `/v1/sites/${site}/guests`, { body: { name: 'Ada' } })).body
+      .guest_token
+  return {
+    nobody: undefined,
+    guest: await makeGuest('default'),
+    member: await signToken({ sub: 'm', name: 'Mary' }),
+    'member of another site': await signToken({ sub: 'm', name: 'Mary', aud: 'other' }),
+    moderator: await signToken({ sub: 'mod', name: 'Grace', role: 'moderator' }),
+    'moderator of another site': await signToken({
+      sub: 'mod',
+      name: 'Grace',
+      role: 'moderator',
+      aud: 'other',
+    }),
+    owner: await signToken({ sub: 'own', name: 'Olga', role: 'owner' }),
+    'admin key': world.adminKey,
+    'moderate key': await world.makeKey('moderate'),
+    'read key': await world.makeKey('read'),
+    'admin key of another site': await world.makeKey('admin', other.id),
+    'expired key': expired,
+    'revoked key': revoked,
+    'expired member token': await signToken({ exp: now - 120 }),
+    'guest token of another site': await makeGuest('other'),
+  }
+}
+
+/** What they get who have no good credential for the site, whatever they ask for. */
+const OUTSIDERS: Partial<Record<CallerName, number>> = {
+  'member of another site': 401,
+  'moderator of another site': 401,
+  'admin key of another site': 403,
+  'expired key': 401,
+  'revoked key': 401,
+  'expired member token': 401,
+  'guest token of another site': 401,
+}
+
+type Row = Partial<Record<CallerName, number>>
+
+/** Everybody with a good credential, and nobody, gets this. */
+const all = (status: number): Row =>
+  Object.fromEntries(CALLERS.map((name) => [name, OUTSIDERS[name] ?? status]))
+
+/** The same for all but some. */
+const but = (row: Row, others: Row): Row => ({ ...row, ...others })
+
+const READING = all(200)
+/** Keys that only read do not write. */
+const WRITING = (status: number) => but(all(status), { 'read key': 403 })
+const MODERATING = (status: number) =>
+  but(all(403), {
+    nobody: 401,
+    moderator: status,
+    owner: status,
+    'admin key': status,
+    'moderate key': status,
+  })
+const ADMINISTERING = (status: number) =>
+  but(all(403), { nobody: 401, owner: status, 'admin key': status })
+/** Where there is no site, there are only keys. */
+const SERVING = (status: number): Row => ({
+  ...Object.fromEntries(CALLERS.map((name) => [name, 401])),
+  'admin key': status,
+  'moderate key': 403,
+  'read key': 403,
+  'admin key of another site': 403,
+})
+/** What persons do on what others wrote, aimed at nothing. */
+const OPINION = but(all(403), { nobody: 401, guest: 404, member: 404, moderator: 404, owner: 404 })
+
+type Case = { method: string; path: string; body?: object; row: Row }
+
+const NOTHING = 'czz-zz'
+const ROWS: Record<string, Case> = {
+  getThread: { method: 'GET', path: '/articles/a', row: READING },
+  listThread: { method: 'GET', path: '/articles/a/comments', row: READING },
+  listReplies: { method: 'GET', path: '/comments/c1-1/replies', row: READING },
+  getComment: { method: 'GET', path: '/comments/c1-1', row: READING },
+  listRecent: { method: 'GET', path: '/comments', row: READING },
+  countComments: { method: 'GET', path: '/counts?article_id=a', row: READING },
+  countCommentsOfMany: {
+    method: 'POST',
+    path: '/counts',
+    body: { article_ids: ['a'] },
+    row: READING,
+  },
+  listArticles: { method: 'GET', path: '/articles', row: READING },
+  listAuthorComments: { method: 'GET', path: '/authors/a1/comments', row: READING },
+  getSiteConfig: { method: 'GET', path: '/config', row: READING },
+  listStaff: { method: 'GET', path: '/staff', row: READING },
+  getViewer: { method: 'GET', path: '/articles/a/viewer', row: READING },
+  previewComment: { method: 'POST', path: '/preview', body: { body: 'x' }, row: READING },
+  postComment: {
+    method: 'POST',
+    path: '/articles/b/comments',
+    body: { body: 'x', author: { name: 'Ada' } },
+    row: WRITING(201),
+  },
+  createGuest: { method: 'POST', path: '/guests', body: { name: 'Ada' }, row: WRITING(201) },
+  editComment: {
+    method: 'PATCH',
+    path: '/comments/c1-1',
+    body: { body: 'still x' },
+    row: but(MODERATING(200), {}),
+  },
+  deleteComment: {
+    method: 'DELETE',
+    path: `/comments/${NOTHING}`,
+    row: but(all(404), { nobody: 401, 'read key': 403 }),
+  },
+  voteComment: {
+    method: 'PUT',
+    path: `/comments/${NOTHING}/vote`,
+    body: { value: 1 },
+    row: OPINION,
+  },
+  flagComment: {
+    method: 'POST',
+    path: `/comments/${NOTHING}/flags`,
+    body: { reason: 'spam' },
+    row: OPINION,
+  },
+  listQueue: { method: 'GET', path: '/moderation/comments', row: MODERATING(200) },
+  countQueue: { method: 'GET', path: '/moderation/counts', row: MODERATING(200) },
+  listDecisions: { method: 'GET', path: '/moderation/decisions', row: MODERATING(200) },
+  listRevisions: { method: 'GET', path: '/comments/c1-1/revisions', row: MODERATING(200) },
+  decideComment: {
+    method: 'POST',
+    path: `/comments/${NOTHING}/decisions`,
+    body: { from: 'approved', to: 'spam' },
+    row: MODERATING(404),
+  },
+  updateThread: {
+    method: 'PATCH',
+    path: '/articles/a',
+    body: { state: 'open' },
+    row: MODERATING(200),
+  },
+  getSite: { method: 'GET', path: '', row: ADMINISTERING(200) },
+  updateSite: {
+    method: 'PATCH',
+    path: '',
+    body: { retention_days: 30 },
+    row: ADMINISTERING(200),
+  },
+  getMember: { method: 'GET', path: '/members/nobody', row: ADMINISTERING(404) },
+  updateMember: {
+    method: 'PATCH',
+    path: '/members/m',
+    body: { location: 'Canada' },
+    row: ADMINISTERING(200),
+  },
+  listKeys: { method: 'GET', path: '/keys', row: ADMINISTERING(200) },
+  createKey: {
+    method: 'POST',
+    path: '/keys',
+    body: { name: 'x', scope: 'read' },
+    row: ADMINISTERING(201),
+  },
+  rotateKey: {
+    method: 'POST',
+    path: '/keys/kzzz/rotations',
+    body: {},
+    row: ADMINISTERING(404),
+  },
+  revokeKey: { method: 'DELETE', path: '/keys/kzzz', row: ADMINISTERING(404) },
+  listAudit: { method: 'GET', path: '/audit', row: ADMINISTERING(200) },
+  exportAuthor: {
+    method: 'GET',
+    path: '/authors/a1/export',
+    row: but(ADMINISTERING(200), {}),
+  },
+  eraseAuthor: {
+    method: 'DELETE',
+    path: '/authors/azzzz',
+    row: but(all(404), { nobody: 401 }),
+  },
+  createSite: {
+    method: 'POST',
+    path: '/v1/sites',
+    body: { slug: 'default', name: 'x' },
+    row: SERVING(400),
+  },
+  listSites: { method: 'GET', path: '/v1/sites', row: SERVING(200) },
+  listServiceKeys: { method: 'GET', path: '/v1/keys', row: SERVING(200) },
+  createServiceKey: {
+    method: 'POST',
+    path: '/v1/keys',
+    body: { name: 'x', scope: 'read' },
+    row: SERVING(201),
+  },
+  rotateServiceKey: {
+    method: 'POST',
+    path: '/v1/keys/kzzz/rotations',
+    body: {},
+    row: SERVING(404),
+  },
+  revokeServiceKey: { method: 'DELETE', path: '/v1/keys/kzzz', row: SERVING(404) },
+  listServiceAudit: { method: 'GET', path: '/v1/audit', row: SERVING(200) },
+  getAvatar: {
+    method: 'GET',
+    path: '/v1/avatars/a1.svg',
+    row: {
+      ...SERVING(200),
+      nobody: 200,
+      'moderate key': 200,
+      'read key': 200,
+      'admin key of another site': 200,
+    },
+  },
+}
+
+t.test('every operation, for every kind of caller', async (t) => {
+  const world = await openWorld(t)
+  const { id } = await world.post('a', 'x')
+  t.equal(id, 'c1-1')
+  const callers = await openCallers(world)
+  for (const [operation, { method, path, body, row }] of Object.entries(ROWS))
+    for (const name of CALLERS) {
+      const address = path.startsWith('/v1') ? path : `${SITE}${path}`
+      const { status, body: answer } = await world.call(method, address, {
+        token: callers[name],
+        body,
+      })
+      t.equal(status, row[name], `${operation}, ${name}: ${answer?.code ?? status}`)
+      if (status === 401)
+        t.equal(answer.code, name === 'nobody' ? 'login_required' : 'invalid_token')
+    }
+})
+
+t.test('the table has every operation that there is, and no other', async (t) => {
+  const world = await openWorld(t)
+  const description = await world.call('GET', '/openapi.yaml')
+  const all = [...description.text.matchAll(/operationId: (\w+)/g)].map(([, name]) => name!)
+  const outside = ['getLiveness', 'getReadiness', 'getMetrics']
+  const known = new Set([...Object.keys(ROWS), ...outside])
+  t.same(
+    all.filter((name) => !known.has(name)),
+    [],
+  )
+  t.same(
+    Object.keys(ROWS).filter((name) => !all.includes(name)),
+    [],
+  )
+})
