@@ -102,7 +102,7 @@ t.test('no page speaks of a setting or a script that there is not', async (t) =>
     [...named].filter((name) => !known.has(name)),
     [],
   )
-  const scripts = [...ALL.matchAll(/\bnpm (?:run ([\w:-]+)|(start|test)\b)/g)]
+  const scripts = [...ALL.matchAll(/\bnpm (?:run (?:-s )?([\w:-]+)|(start|test)\b)/g)]
   t.same(
     scripts.map(([, run, short]) => run ?? short!).filter((name) => !(name in MANIFEST.scripts)),
     [],
