@@ -28,7 +28,11 @@ export const findFlagBeside = async (
   return rows[0]!
 }
 
-/** Inserts a flag, or replaces what it says; one that was decided on stays so. */
+/**
+ * Inserts a flag, or replaces what it says; one that was decided on stays so, and its network has had
+ * its share.
+ * @returns when it was first given
+ */
 export const writeFlag = async (
   tx: Tx,
   { siteId, comment, authorId, reason, note, addressHash }: NewFlag,
@@ -39,8 +43,7 @@ export const writeFlag = async (
     values (${siteId}, ${comment.threadId}, ${comment.id}, ${authorId}, ${reason}, ${note},
       ${addressHash}, clock_timestamp())
     on conflict (site_id, thread_id, comment_id, author_id) do update
-      set reason = excluded.reason, note = excluded.note, address_hash = excluded.address_hash,
-        flagged_at = excluded.flagged_at
+      set reason = excluded.reason, note = excluded.note
     returning flagged_at`.execute(tx)
   return rows[0]!.flaggedAt
 }

@@ -57,12 +57,14 @@ const MAX_FLAGS = 20
  */
 export const listQueue = async (db: Db, request: QueueRequest): Promise<ModeratedComment[]> => {
   const { siteId, statuses, limit } = request
-  const { by } = ORDERS[request.sort]
-  const branches = statuses.map(
-    (status) => sql`(
-      select * from comments c
-      where c.site_id = ${siteId} and c.status = ${sql.lit(status)} and ${isWanted(request)}
-      order by ${by} limit ${limit + 1})`,
+  const { by, parts } = ORDERS[request.sort]
+  const branches = statuses.flatMap((status) =>
+    parts.map(
+      (part) => sql`(
+        select * from comments c
+        where c.site_id = ${siteId} and c.status = ${sql.lit(status)} and ${part} and ${isWanted(request)}
+        order by ${by} limit ${limit + 1})`,
+    ),
   )
   const { rows } = await sql<CommentRow & { articleId: string; flagCount: number }>`
     select ${commentColumns}, c.screening, c.network, c.flag_count, a.email, t.article_id,
@@ -80,14 +82,17 @@ export const listQueue = async (db: Db, request: QueueRequest): Promise<Moderate
 
 type Order = {
   readonly by: RawBuilder<unknown>
+  /** Each has an index of its own. */
+  readonly parts: readonly RawBuilder<unknown>[]
   readonly past: (position: Position) => RawBuilder<unknown>
 }
 
 const ORDERS: Record<QueueSort, Order> = {
-  oldest: { by: sql`c.id`, past: ([, id]) => sql`c.id > ${id}` },
-  newest: { by: sql`c.id desc`, past: ([, id]) => sql`c.id < ${id}` },
+  oldest: { by: sql`c.id`, parts: [sql`true`], past: ([, id]) => sql`c.id > ${id}` },
+  newest: { by: sql`c.id desc`, parts: [sql`true`], past: ([, id]) => sql`c.id < ${id}` },
   flags: {
     by: sql`c.flag_count desc, c.id desc`,
+    parts: [sql`c.flag_count > 0`, sql`c.flag_count = 0`],
     past: ([count, id]) => sql`(c.flag_count, c.id) < (${count}, ${id})`,
   },
 }

@@ -59,7 +59,10 @@ export const listVotesBeside = async (
   return rows
 }
 
-/** Replaces votes; 0 is none. Each voter comes once for each comment. */
+/**
+ * Replaces votes; 0 is none. Each voter comes once for each comment. A vote that changes stays where
+ * and when it was first given: its network has had its share.
+ */
 export const writeVotes = async (
   tx: Tx,
   { siteId, threadId }: At,
@@ -81,8 +84,7 @@ export const writeVotes = async (
     insert into votes (site_id, thread_id, comment_id, author_id, value, address_hash, voted_at)
     select ${siteId}, ${threadId}, comment_id, author_id, value, address_hash, clock_timestamp()
     from said where value <> 0
-    on conflict (site_id, thread_id, comment_id, author_id) do update
-      set value = excluded.value, address_hash = excluded.address_hash, voted_at = excluded.voted_at`.execute(
+    on conflict (site_id, thread_id, comment_id, author_id) do update set value = excluded.value`.execute(
     tx,
   )
 }

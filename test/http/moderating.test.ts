@@ -147,7 +147,8 @@ t.test('listQueue and countQueue', async (t) => {
   t.test('refuses what it does not know', async (t) => {
     for (const query of [
       '?status=odd',
-      '?sort=flags',
+      '?sort=loudest',
+      '?flagged=1',
       '?limit=0',
       '?limit=101',
       '?q=',

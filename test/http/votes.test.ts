@@ -150,7 +150,10 @@ t.test('a locked thread takes no votes, a closed one does', async (t) => {
 t.test(
   'five guests of one network vote on a comment, and members as many as there are',
   async (t) => {
-    const world = await openWorld(t, { limits: { read: 0, write: 1_000 } })
+    const world = await openWorld(t, {
+      limits: { read: 0, write: 1_000 },
+      trustedProxies: ['127.0.0.1'],
+    })
     await openSignOn(world)
     const { id } = await world.post('a', 'x')
     const tokens = await makeGuests(world, 8)
@@ -163,11 +166,20 @@ t.test(
       200,
       'a change is no new vote',
     )
+    const moved = await world.call('PUT', `${SITE}/comments/${id}/vote`, {
+      token: inside,
+      headers: { 'x-forwarded-for': '198.51.100.1' },
+      body: { value: 1 },
+    })
+    t.equal(moved.status, 200)
+    const outside = tokens[answers.findIndex(({ status }) => status === 403)]!
+    const late = await vote(world, id, { token: outside, value: 1 })
+    t.equal(late.status, 403, 'a change from elsewhere frees no place')
     for (const sub of ['ada', 'grace', 'olga']) {
       const token = await signToken({ sub, name: sub })
       t.equal((await vote(world, id, { token, value: 1 })).status, 200)
     }
-    t.match((await world.get(`/comments/${id}`)).body, { upvotes: 7, downvotes: 1 })
+    t.match((await world.get(`/comments/${id}`)).body, { upvotes: 8, downvotes: 0 })
   },
 )
 

@@ -7,6 +7,8 @@ import { refreshAuthor } from '../../src/usecases/chores/refresh-author.ts'
 import { runAuthorTasks } from '../../src/usecases/chores/run-author-tasks.ts'
 import { openWorld, type TestWorld } from '../world.ts'
 
+/** Networks have a share of votes and flags only where there are limits. */
+const LIMITED = { limits: { read: 0, write: 1_000 } }
 const NEVER = new AbortController().signal
 const SITE = '/v1/sites/default'
 
@@ -27,7 +29,7 @@ const leaveAddresses = async (world: TestWorld) => {
 }
 
 t.test('addresses are forgotten after the days that the site says, and not before', async (t) => {
-  const world = await openWorld(t)
+  const world = await openWorld(t, LIMITED)
   await leaveAddresses(world)
   await forget(world, NEVER)
   t.same(await addresses(world), { comments: 2, networks: 2, votes: 1, flags: 1 })
@@ -45,7 +47,7 @@ t.test('addresses are forgotten after the days that the site says, and not befor
 })
 
 t.test('a site that keeps no addresses has none after the next round', async (t) => {
-  const world = await openWorld(t)
+  const world = await openWorld(t, LIMITED)
   await leaveAddresses(world)
   await world.call('PATCH', SITE, { token: world.adminKey, body: { retention_days: 0 } })
   await forget(world, NEVER)
@@ -66,7 +68,7 @@ t.test('more than a batch is forgotten in one round', async (t) => {
 })
 
 t.test('while one node forgets, another leaves it to it', async (t) => {
-  const world = await openWorld(t)
+  const world = await openWorld(t, LIMITED)
   await leaveAddresses(world)
   await sql`update sites set retention_days = 0`.execute(world.db)
   await world.db.transaction().execute(async (tx) => {
@@ -106,7 +108,7 @@ t.test('a loop never does two things at once, and forgets no call', async (t) =>
     running -= 1
     done += 1
   }
-  const loop = createLoop(act, { everyMs: 3_600_000, onError: t.error })
+  const loop = createLoop(act, { everyMs: 3_600_000, onError: (error) => t.error(error as Error) })
   for (let n = 0; n < 5; n++) loop.kick()
   release.shift()!()
   await new Promise((resolve) => setImmediate(resolve))

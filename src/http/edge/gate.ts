@@ -127,7 +127,8 @@ const countingRefusals = async <T>(
     return await look()
   } catch (refusal) {
     await countNetwork(entry, site)
-    await countNetwork(entry, site, 'sign_on')
+    const isBad = refusal instanceof Refusal && refusal.code === 'invalid_token'
+    if (isBad) await countNetwork(entry, site, 'sign_on')
     throw refusal
   }
 }

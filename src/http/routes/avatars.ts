@@ -11,6 +11,11 @@ const LIGHTNESS = 45
 /** The same id always makes the same picture. */
 const FOR_EVER = 'public, max-age=31536000, immutable'
 
+const PICTURE = {
+  description: 'A picture.',
+  content: { 'image/svg+xml': { schema: Type.String() } },
+} as never
+
 const GET_AVATAR = op.operation({
   id: 'getAvatar',
   tag: 'reading',
@@ -19,7 +24,7 @@ const GET_AVATAR = op.operation({
   params: object({ id: Type.String({ description: 'The id of an author.' }) }),
   query: op.NO_QUERY,
   body: op.NO_BODY,
-  answers: { 200: Type.String({ description: 'An image/svg+xml.' }) },
+  answers: { 200: PICTURE },
   credential: 'taken',
   limit: 'read',
 })

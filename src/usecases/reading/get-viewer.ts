@@ -28,7 +28,9 @@ export const getViewer = async (
   world: World,
   { site, caller, articleId }: { site: Site; caller: Caller; articleId: string },
 ): Promise<Viewer> => {
-  const thread = await asking(findThreadToWrite(world.db, site.id, articleId))
+  const found = await asking(findThreadToWrite(world.db, site.id, articleId))
+  // Readers are not told that there is one.
+  const thread = found?.state === 'hidden' ? undefined : found
   const reason = reasonOf(() => {
     assertMayPost({ site, caller })
     if (thread) assertTakesComments(thread)
@@ -36,7 +38,7 @@ export const getViewer = async (
   const nothing = { reason, threadId: thread?.id, votes: new Map(), pending: [] }
   if (!('authorId' in caller)) return { ...nothing, author: undefined }
   const at = { siteId: site.id, authorId: caller.authorId }
-  if (!thread || thread.state === 'hidden') {
+  if (!thread) {
     return { ...nothing, author: await asking(findAuthor(world.db, at.siteId, at.authorId)) }
   }
   const own = await asking(findOwn(world.db, { ...at, threadId: thread.id, limit: MAX_PENDING }))

@@ -93,11 +93,11 @@ const assertMayVote = (vote: Vote, { thread, comments, voters }: Facts, book: Bo
 /** Anybody can be as many guests as it likes. */
 const assertNetworkMayVote = (vote: Vote, book: Book): void => {
   const { commentId, addressHash } = toRow(vote)
-  if (addressHash === null || vote.maxGuests === undefined) return
+  if (addressHash === null) return
   const others = [...book.values()].filter(
     (row) => row.commentId === commentId && row.addressHash?.equals(addressHash),
   )
-  if (others.length >= vote.maxGuests) {
+  if (others.length >= vote.maxGuests!) {
     throw new Refusal('forbidden', { authorization: 'enough guests of this network have voted' })
   }
 }
@@ -108,9 +108,10 @@ type Tally = { upvotes: number; downvotes: number }
 const take = (vote: Vote, book: Map<string, VoteRow>, tally: Tally) => {
   const row = toRow(vote)
   const place = placeOf(row)
-  const was = book.get(place)?.value ?? 0
+  const before = book.get(place)
+  const was = before?.value ?? 0
   if (row.value === 0) book.delete(place)
-  else if (row.value !== was) book.set(place, row)
+  else if (row.value !== was) book.set(place, { ...row, ...before, value: row.value })
   tally.upvotes += Number(row.value === 1) - Number(was === 1)
   tally.downvotes += Number(row.value === -1) - Number(was === -1)
   const { upvotes, downvotes } = tally
@@ -147,11 +148,12 @@ const countChanges = (rows: readonly VoteRow[], before: Book) =>
     return { id, up: count(1), down: count(-1) }
   })
 
-const toRow = ({ caller, comment, value, addressHash }: Vote): VoteRow => ({
+/** Where networks have no share, nothing of them is kept. */
+const toRow = ({ caller, comment, value, addressHash, maxGuests }: Vote): VoteRow => ({
   commentId: comment.id,
   authorId: caller.authorId,
   value,
-  addressHash: caller.kind === 'guest' ? addressHash : null,
+  addressHash: caller.kind === 'guest' && maxGuests !== undefined ? addressHash : null,
 })
 
 const placeOf = ({ commentId, authorId }: VoteRow): string => `${commentId}:${authorId}`

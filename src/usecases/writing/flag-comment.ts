@@ -66,7 +66,7 @@ const flag = async (tx: Tx, request: FlagRequest & { caller: Person }): Promise<
   const found = await holdFlaggable(tx, request)
   const row = toRow(request)
   const { hasFlagged, ofNetwork } = await findFlagBeside(tx, row)
-  if (!hasFlagged && row.addressHash && maxGuests !== undefined && ofNetwork >= maxGuests) {
+  if (!hasFlagged && row.addressHash && ofNetwork >= maxGuests!) {
     throw new Refusal('forbidden', {
       authorization: 'enough guests of this network have flagged it',
     })
@@ -103,7 +103,7 @@ const toRow = ({ site, caller, comment, ...flag }: FlagRequest & { caller: Perso
   authorId: caller.authorId,
   reason: flag.reason,
   note: flag.note,
-  addressHash: caller.kind === 'guest' ? flag.addressHash : null,
+  addressHash: caller.kind === 'guest' && flag.maxGuests !== undefined ? flag.addressHash : null,
 })
 
 const hold = async (
