@@ -46,8 +46,10 @@ const enter = async (entry: Entry): Promise<void> => {
     await countNetwork(entry, null)
     throw new Refusal('not_found')
   }
+  // Nearly every read is one of these: each promise less is felt.
+  if (request.headers.authorization === undefined) return enterAsNobody(entry, site)
   const credential = await countingRefusals(entry, site, () => readCredential(http, request, site))
-  if (credential.kind !== 'key') return enterAsPerson(entry, site, credential)
+  if (credential.kind !== 'key') return enterAsPerson(entry, site!, credential)
   const find = () => identifyKey(http, credential.key, site)
   const holder = await countingRefusals(entry, site, find)
   const key = `key:${holder.keyId}`
@@ -56,19 +58,24 @@ const enter = async (entry: Entry): Promise<void> => {
   request.site = await findForActing(http, request, site)
 }
 
+const enterAsNobody = async (entry: Entry, site: Site | null): Promise<void> => {
+  const { http, request } = entry
+  await countNetwork(entry, site)
+  request.caller = NOBODY
+  request.site = isWrite(request) ? await findForActing(http, request, site) : (site as Site)
+}
+
 const enterAsPerson = async (
   entry: Entry,
-  site: Site | null,
+  site: Site,
   credential: PersonalCredential,
 ): Promise<void> => {
   const { http, request } = entry
   if (credential.kind === 'member') {
     const { subject } = credential.profile
-    const key = hashSubject(http.keys().addresses, site!.id, subject).toString('base64url')
+    const key = hashSubject(http.keys().addresses, site.id, subject).toString('base64url')
     await countAs(entry, site, { key })
   } else await countNetwork(entry, site)
-  request.caller = NOBODY
-  if (!site) return
   request.site = await findForActing(http, request, site)
   // A change of the site may have ended what its tokens were good for.
   const isStale = request.site.version !== site.version
@@ -76,7 +83,7 @@ const enterAsPerson = async (
   request.caller = await identify(http, now as PersonalCredential, request.site)
 }
 
-const findSiteOf = async (http: Http, request: FastifyRequest, freshness: 'recent' | 'fresh') => {
+const findSiteOf = (http: Http, request: FastifyRequest, freshness: 'recent' | 'fresh') => {
   const slug = siteSlug(request)
   return slug === undefined ? undefined : findSite(http.world, slug, freshness)
 }

@@ -7,11 +7,10 @@ import { findGuest, findKey } from '../../usecases/reading/recognise.ts'
 import { signOn } from '../../usecases/writing/sign-on.ts'
 import { readGuestToken } from '../wire/guest-tokens.ts'
 import { hashSubject } from './addresses.ts'
-import { type Http, NOBODY } from './context.ts'
+import type { Http } from './context.ts'
 
 /** What a credential says by itself, before anybody is looked up by it. */
 export type Credential =
-  | { readonly kind: 'none' }
   | { readonly kind: 'guest'; readonly authorId: number }
   | { readonly kind: 'member'; readonly profile: MemberProfile }
   | { readonly kind: 'key'; readonly key: string }
@@ -31,8 +30,7 @@ export const readCredential = async (
   { headers: { authorization } }: FastifyRequest,
   site: Site | null,
 ): Promise<Credential> => {
-  if (authorization === undefined) return { kind: 'none' }
-  const token = /^Bearer +([!-~]+)$/i.exec(authorization)?.[1] ?? ''
+  const token = /^Bearer +([!-~]+)$/i.exec(authorization ?? '')?.[1] ?? ''
   if (KEY.test(token)) return { kind: 'key', key: token }
   const authorId = site ? readGuestToken(keys().guests, site.id, token) : undefined
   if (authorId !== undefined) return { kind: 'guest', authorId }
@@ -59,7 +57,6 @@ export const identify = async (
   credential: PersonalCredential,
   site: Site,
 ): Promise<Caller> => {
-  if (credential.kind === 'none') return NOBODY
   if (credential.kind === 'guest') {
     const { authorId } = credential
     if (!(await findGuest(world, site.id, authorId))) throw new Refusal('invalid_token')
