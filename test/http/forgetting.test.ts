@@ -45,7 +45,7 @@ const leaveMarks = async (world: TestWorld) => {
   await world.decide(held.id, 'approved', 'spam')
   const path = `${SITE}/comments/${alone.id}`
   await world.call('PATCH', path, { token, body: { body: `edited ${MARK}` }, headers })
-  const opinion = { token, body: { reason: 'spam', note: `note ${MARK}` } }
+  const opinion = { token, headers, body: { reason: 'spam', note: `note ${MARK}` } }
   await world.call('POST', `${SITE}/comments/${other.id}/flags`, opinion)
   await world.call('PUT', `${SITE}/comments/${other.id}/vote`, { token, body: { value: 1 } })
   return { token, root, reply, other, alone, id: root.author.id as string }

@@ -6,9 +6,6 @@ import { openWorld, type TestWorld } from '../world.ts'
 const FILE = join(import.meta.dirname, '../../../shared/seed/article-page.txt')
 const skipWithoutFile = existsSync(FILE) ? {} : { skip: `there is no ${FILE}` }
 
-// Contributors and moderators, and the sentence that asks readers to log in, are on the page too:
-// they are served with sign-on and staff, and tested there.
-
 /** A comment of the page. It shows no names there: they are made here. */
 type Shown = { depth: number; body: string; name: string; replies: Shown[] }
 type Recent = { name: string; text: string }
@@ -149,4 +146,52 @@ t.test('the recent comments of the site, cut at a word', skipWithoutFile, async 
     body.items.map((item: any) => item.article.id),
     page.recent.map((_, i) => `another-article-${i}`),
   )
+})
+
+/** `Contributors` and `Moderators`, each with lines of name and place. */
+const readStaff = (): { Contributors: string[]; Moderators: string[] } => {
+  const text = readFileSync(FILE, 'utf8')
+  const lines = text
+    .slice(text.indexOf('• Contributors'))
+    .split('\n')
+    .flatMap((line) => /^ *• (.+)$/.exec(line)?.[1] ?? [])
+  const at = lines.indexOf('Moderators')
+  return { Contributors: lines.slice(1, at), Moderators: lines.slice(at + 1) }
+}
+
+type OnStaff = { name: string; location: string; roles: string[] }
+
+t.test('the contributors and the moderators, some of them both', skipWithoutFile, async (t) => {
+  const world = await openWorld(t)
+  const staff = readStaff()
+  const lines = [...new Set(Object.values(staff).flat())]
+  t.equal(lines.length, 7)
+  for (const [i, line] of lines.entries()) {
+    const [name, location] = line.split(', ')
+    const roles = [
+      ...(staff.Contributors.includes(line) ? ['contributor'] : []),
+      ...(staff.Moderators.includes(line) ? ['moderator'] : []),
+    ]
+    const body = { name, location, roles, listed: true }
+    await world.call('PATCH', `/v1/sites/default/members/u${i}`, { token: world.adminKey, body })
+  }
+  const { items } = (await world.get('/staff')).body as { items: OnStaff[] }
+  const of = (role: string) =>
+    items
+      .filter(({ roles }) => roles.includes(role))
+      .map(({ name, location }) => `${name}, ${location}`)
+  t.same(of('contributor').toSorted(), staff.Contributors.toSorted())
+  t.same(of('moderator').toSorted(), staff.Moderators.toSorted())
+  t.ok(items.some(({ roles }) => roles.length === 2))
+})
+
+t.test('the sentence that asks readers to log in', skipWithoutFile, async (t) => {
+  const sentence = 'You must be logged in to post a comment.'
+  t.ok(readFileSync(FILE, 'utf8').includes(sentence))
+  const world = await openWorld(t)
+  const body = { who_may_post: 'members', login_url: 'https://example.org/login' }
+  await world.call('PATCH', '/v1/sites/default', { token: world.adminKey, body })
+  t.match((await world.get('/config')).body, body)
+  const viewer = (await world.get(`/articles/${ARTICLE}/viewer`)).body
+  t.match(viewer, { may_post: false, reason: 'login_required' })
 })

@@ -226,3 +226,49 @@ t.test('votes and hides of the same comment end in a tree whose figures are true
   t.ok(answers.every(({ status }) => [200, 201, 404].includes(status)))
   t.same(await recount(world.db), [])
 })
+
+t.test('a vote is there for whoever asks any node for its version', async (t) => {
+  const world = await openWorld(t)
+  const other = await openTwin(t, world)
+  const { id } = await world.post('a', 'x')
+  const read = async (version: string) => {
+    const url = `${SITE}/articles/a/comments?at_least=${version}`
+    return (await other.inject({ method: 'GET', url })).json().items[0].score
+  }
+  t.equal(await read('0'), 0)
+  for (const [n, token] of (await makeGuests(world, 3)).entries()) {
+    const { headers } = await vote(world, id, { token, value: 1 })
+    t.equal(await read(headers['thread-version']), n + 1)
+  }
+})
+
+t.test('where only members take part, guests neither vote nor flag', async (t) => {
+  const world = await openWorld(t)
+  await openSignOn(world)
+  const { id } = await world.post('a', 'x')
+  const token = await makeGuest(world)
+  const body = { who_may_post: 'members' }
+  await world.call('PATCH', SITE, { token: world.adminKey, body })
+  const refused = { status: 401, body: { code: 'login_required' } }
+  t.match(await vote(world, id, { token, value: 1 }), refused)
+  const flag = { token, body: { reason: 'spam' } }
+  t.match(await world.call('POST', `${SITE}/comments/${id}/flags`, flag), refused)
+  t.equal((await vote(world, id, { token: await signToken(), value: 1 })).status, 200)
+})
+
+t.test('of votes that share a transaction each has its own answer', async (t) => {
+  const world = await openWorld(t)
+  const mine = await world.post('a', 'x')
+  const [first, ...tokens] = await makeGuests(world, 6)
+  const answers = await Promise.all([
+    vote(world, mine.id, { token: first!, value: 1 }),
+    vote(world, mine.id, { token: mine.guest_token, value: 1 }),
+    vote(world, 'c1-zz', { token: first!, value: 1 }),
+    ...tokens.map((token) => vote(world, mine.id, { token, value: -1 })),
+  ])
+  t.same(
+    answers.map(({ status }) => status),
+    [200, 403, 404, 200, 200, 200, 200, 200],
+  )
+  t.match((await world.get(`/comments/${mine.id}`)).body, { upvotes: 1, downvotes: 5 })
+})

@@ -12,10 +12,9 @@ export const presentVoted = ({ comment, value, upvotes, downvotes }: Voted) => (
   downvotes,
 })
 
-/** What became of it is not for readers to know. */
-export const presentFlag = ({ reason, note, flaggedAt }: Flagged) => ({
+/** What became of it is not for readers to know; its note is for moderators, and remembered nowhere else. */
+export const presentFlag = ({ reason, flaggedAt }: Flagged) => ({
   reason,
-  note,
   flagged_at: flaggedAt,
 })
 

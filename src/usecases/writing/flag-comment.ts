@@ -33,7 +33,6 @@ export type FlagRequest = {
 
 export type Flagged = {
   readonly reason: FlagReason
-  readonly note: string | null
   readonly flaggedAt: Instant
   /** False: it replaces the one that the same person gave before. */
   readonly isNew: boolean
@@ -62,7 +61,7 @@ export const flagComment = async <Answer>(
 }
 
 const flag = async (tx: Tx, request: FlagRequest & { caller: Person }): Promise<Flagged> => {
-  const { site, comment, reason, note, maxGuests } = request
+  const { site, comment, maxGuests } = request
   const found = await holdFlaggable(tx, request)
   const row = toRow(request)
   const { hasFlagged, ofNetwork } = await findFlagBeside(tx, row)
@@ -77,7 +76,7 @@ const flag = async (tx: Tx, request: FlagRequest & { caller: Person }): Promise<
     if (site.flagThreshold > 0 && count >= site.flagThreshold)
       await hold(tx, site, { comment: found, count })
   }
-  return { reason, note, flaggedAt, isNew: !hasFlagged }
+  return { reason: request.reason, flaggedAt, isNew: !hasFlagged }
 }
 
 /** Whoever may hide has the thread alone from the start: an upgrade deadlocks. */

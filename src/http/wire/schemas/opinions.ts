@@ -1,7 +1,7 @@
 import { Type } from 'typebox'
 import { FLAG_REASONS } from '../../../domain/flag.ts'
 import { REFUSALS } from '../../../domain/refusal.ts'
-import { count, nullable, object, oneOf, ref, text, textOrNull, time } from './building.ts'
+import { count, nullable, object, oneOf, ref, text, time } from './building.ts'
 import { AuthorOrNull, Comment } from './comments.ts'
 
 const value = (description: string) =>
@@ -36,7 +36,6 @@ export const NewFlag = object(
 export const Flag = object(
   {
     reason: oneOf(FLAG_REASONS),
-    note: textOrNull('For moderators.'),
     flagged_at: time('When.'),
   },
   { $id: 'Flag' },
