@@ -23,6 +23,16 @@ export type Tables = {
   authorTasks: AuthorTasksTable
   votes: VotesTable
   flags: FlagsTable
+  policies: PoliciesTable
+  arrivals: ArrivalsTable
+  batches: BatchesTable
+  claims: ClaimsTable
+  cannedReasons: CannedReasonsTable
+  authorNotes: AuthorNotesTable
+  bans: BansTable
+  checkReports: CheckReportsTable
+  appeals: AppealsTable
+  moves: MovesTable
 }
 
 type SitesTable = {
@@ -42,6 +52,12 @@ type SitesTable = {
   retentionDays: Generated<number>
   flagThreshold: Generated<number>
   signOn: ColumnType<SignOn | null, string | null, string | null>
+  policyVersion: Generated<number>
+  attackedSince: Instant | null
+  attackedUntil: Instant | null
+  closeAfterDays: Generated<number>
+  slowModeSeconds: Generated<number>
+  checks: Generated<unknown>
 }
 
 type AuthorsTable = {
@@ -79,6 +95,8 @@ type ThreadsTable = {
   rootCount: Generated<number>
   lastCommentAt: Instant | null
   createdAt: Generated<Instant>
+  slowModeSeconds: number | null
+  mergedInto: number | null
 }
 
 type CommentsTable = {
@@ -113,6 +131,12 @@ type CommentsTable = {
   network: string | null
   addressHash: Buffer | null
   flagCount: Generated<number>
+  policyVersion: number | null
+  facts: ColumnType<unknown, string | null, string | null>
+  risk: Generated<number>
+  shadowed: Generated<boolean>
+  homeThreadId: number | null
+  parentHomeThreadId: number | null
 }
 
 type CommentRevisionsTable = {
@@ -142,15 +166,22 @@ type ApiKeysTable = {
 type DecisionsTable = {
   siteId: number
   id: GeneratedAlways<number>
-  threadId: number
-  commentId: number
-  fromStatus: Status
-  toStatus: Status
+  threadId: number | null
+  commentId: number | null
+  fromStatus: Status | null
+  toStatus: Status | null
   reason: Reason | null
   note: string | null
   causedBy: number | null
   decidedBy: string
   decidedAt: Instant
+  action: Generated<'status' | 'pin' | 'lock' | 'move' | 'thread' | 'ban' | 'unban' | 'appeal'>
+  before: ColumnType<unknown, string | null, never>
+  after: ColumnType<unknown, string | null, never>
+  subject: string | null
+  policyVersion: number | null
+  batchId: number | null
+  undoes: number | null
 }
 
 type IdempotencyKeysTable = {
@@ -199,4 +230,116 @@ type FlagsTable = {
   addressHash: Buffer | null
   flaggedAt: Instant
   resolvedAt: Instant | null
+  resolvedBy: number | null
+}
+
+type PoliciesTable = {
+  siteId: number
+  version: number
+  policy: ColumnType<unknown, string, never>
+  note: string | null
+  madeBy: string
+  madeAt: Instant
+}
+
+type ArrivalsTable = {
+  siteId: number
+  commentId: number
+  threadId: number
+  authorId: number
+  addressHash: Buffer | null
+  fingerprint: number
+  sketch: number[]
+  arrivedAt: Instant
+}
+
+type BatchesTable = {
+  siteId: number
+  id: GeneratedAlways<number>
+  kind: 'decide' | 'undo' | 'judge'
+  request: ColumnType<unknown, string, never>
+  askedBy: string
+  askedAt: Instant
+  total: number
+  done: Generated<number>
+  changed: Generated<number>
+  afterId: Generated<number>
+  endedAt: Instant | null
+  fault: string | null
+}
+
+type ClaimsTable = {
+  siteId: number
+  threadId: number
+  commentId: number
+  claimedBy: string
+  claimedUntil: Instant
+}
+
+type CannedReasonsTable = {
+  siteId: number
+  id: GeneratedAlways<number>
+  title: string
+  reason: Reason
+  note: string
+}
+
+type AuthorNotesTable = {
+  siteId: number
+  id: GeneratedAlways<number>
+  authorId: number
+  note: string
+  notedBy: string
+  notedAt: Instant
+}
+
+type BansTable = {
+  id: GeneratedAlways<number>
+  siteId: number | null
+  kind: 'author' | 'network' | 'email' | 'email_domain'
+  authorId: number | null
+  network: string | null
+  emailHash: Buffer | null
+  domain: string | null
+  effect: 'block' | 'hold' | 'shadow'
+  reason: Reason | null
+  note: string | null
+  madeBy: string
+  madeAt: Instant
+  expiresAt: Instant | null
+  liftedBy: string | null
+  liftedAt: Instant | null
+}
+
+type CheckReportsTable = {
+  siteId: number
+  threadId: number
+  commentId: number
+  checkName: string
+  isSpam: boolean
+  askedAt: Instant
+  attempts: Generated<number>
+}
+
+type AppealsTable = {
+  siteId: number
+  id: GeneratedAlways<number>
+  threadId: number
+  commentId: number
+  authorId: number
+  text: string
+  appealedAt: Instant
+  decisionId: number | null
+  decidedBy: string | null
+  outcome: 'upheld' | 'overturned' | null
+  note: string | null
+  answeredBy: string | null
+  answeredAt: Instant | null
+}
+
+type MovesTable = {
+  siteId: number
+  commentId: number
+  homeThreadId: number
+  threadId: number
 }

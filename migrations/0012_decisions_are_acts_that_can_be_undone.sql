@@ -1,0 +1,77 @@
+-- Every act of a moderator is one row: a change of status, and what else can be done to a comment, a
+-- thread or an author. Many at once are a batch; large ones are done by whichever node comes first.
+
+create type decision_action as enum
+  ('status', 'pin', 'lock', 'move', 'thread', 'ban', 'unban', 'appeal');
+
+create type batch_kind as enum ('decide', 'undo', 'judge');
+
+create table batches (
+  site_id int not null references sites,
+  id bigint generated always as identity,
+  kind batch_kind not null,
+  request jsonb not null,                                -- what to do, and with which comments
+  asked_by text not null,                                -- public id of a key or member
+  asked_at timestamptz(3) not null,
+  total int not null check (total >= 0),
+  done int not null default 0 check (done >= 0),         -- looked at, changed or not
+  changed int not null default 0 check (changed >= 0),
+  after_id bigint not null default 0,                    -- comments up to this one are done
+  ended_at timestamptz(3),
+  fault text,                                            -- why it ended before all was done
+  primary key (site_id, id)
+);
+create index batches_to_do on batches (asked_at) where ended_at is null;
+
+alter table decisions
+  add column action decision_action not null default 'status',
+  add column before jsonb,                               -- of what has changed, but for the status
+  add column after jsonb,
+  add column subject text,                               -- article, author or ban, where no comment is meant
+  add column policy_version int,                         -- in force when it was decided
+  add column batch_id bigint,
+  add column undoes bigint,                              -- the decision that this one takes back
+  alter column thread_id drop not null,
+  alter column comment_id drop not null,
+  alter column from_status drop not null,
+  alter column to_status drop not null;
+create unique index decisions_undone on decisions (site_id, undoes) where undoes is not null;
+create index decisions_of_batch on decisions (site_id, batch_id, id) where batch_id is not null;
+create index decisions_caused on decisions (site_id, caused_by) where caused_by is not null;
+
+-- So that what is taken back gives the flags back too.
+alter table flags add column resolved_by bigint;
+
+-- Two moderators do not do the same work. A claim that has expired is none.
+create table claims (
+  site_id int not null,
+  thread_id bigint not null,
+  comment_id bigint not null,
+  claimed_by text not null,                              -- public id of a key or member
+  claimed_until timestamptz(3) not null,
+  primary key (site_id, comment_id)
+);
+create index claims_of_moderator on claims (site_id, claimed_by, claimed_until);
+
+-- What moderators say often, in words that are ready.
+create table canned_reasons (
+  site_id int not null references sites,
+  id int generated always as identity,
+  title text not null,
+  reason decision_reason not null,
+  note text not null,
+  primary key (site_id, id)
+);
+
+-- What moderators tell each other about an author.
+create table author_notes (
+  site_id int not null,
+  id bigint generated always as identity,
+  author_id bigint not null,
+  note text not null,
+  noted_by text not null,                                -- public id of a key or member
+  noted_at timestamptz(3) not null,
+  primary key (site_id, id),
+  constraint author_notes_author foreign key (site_id, author_id) references authors (site_id, id)
+);
+create index author_notes_of_author on author_notes (site_id, author_id, id);
