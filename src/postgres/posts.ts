@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { Instant } from '../domain/instant.ts'
+import type { Verdict } from '../domain/screening/opinion.ts'
 import type { GuestProfile } from './authors.ts'
 import type { Tx } from './connection/db.ts'
 import { forWrite, nextVersion, type ThreadForWrite } from './threads.ts'
@@ -39,7 +40,7 @@ export type NewPost = {
   readonly depth: number
   /** The id of an author, or a guest to be made. */
   readonly author: number | GuestProfile
-  readonly status: 'approved' | 'pending'
+  readonly status: Verdict
   readonly body: string
   readonly bodyHtml: string
   readonly articleTitle: string | null

@@ -1,22 +1,12 @@
-import type { Moderation } from './site.ts'
+import type { Draft, Facts } from './facts.ts'
+import { combine, type Opinion, riskOf, type Verdict } from './opinion.ts'
 
-/** What is to be judged. */
-export type Draft = { readonly body: string; readonly authorName: string }
-
-/** What was known when it was judged. Gathered first, so that judging is pure. */
-export type Facts = {
-  readonly siteModeration: Moderation
-  readonly threadModeration: Moderation | null
-}
-
-export type Verdict = 'approved' | 'pending'
-
-/** What one rule said: `evidence` is for the moderator who asks why. */
-export type Opinion = { readonly rule: string; readonly says: Verdict; readonly evidence: string }
+/** What the rules go by. */
+type Known = Pick<Facts, 'siteModeration' | 'threadModeration'>
 
 type Rule = {
   readonly name: string
-  readonly judge: (draft: Draft, facts: Facts) => Omit<Opinion, 'rule'> | undefined
+  readonly judge: (draft: Draft, facts: Known) => Omit<Opinion, 'rule'> | undefined
 }
 
 const RULES: readonly Rule[] = [
@@ -26,20 +16,27 @@ const RULES: readonly Rule[] = [
       const mode = threadModeration ?? siteModeration
       const where = threadModeration ? 'thread' : 'site'
       return mode === 'pre'
-        ? { says: 'pending', evidence: `the ${where} is moderated before publication` }
+        ? {
+            says: 'pending',
+            counts: true,
+            evidence: `the ${where} is moderated before publication`,
+          }
         : undefined
     },
   },
 ]
 
-/**
- * Asks every rule, and holds the draft if any of them would. Same input, same verdict; the trace
- * alone says why.
- */
-export const screen = (draft: Draft, facts: Facts): { verdict: Verdict; trace: Opinion[] } => {
+export type Judgement = {
+  readonly verdict: Verdict
+  readonly risk: number
+  readonly trace: readonly Opinion[]
+}
+
+/** Asks every rule. Same input, same judgement; the trace alone says why. */
+export const screen = (draft: Draft, facts: Known): Judgement => {
   const trace = RULES.flatMap(({ name, judge }) => {
     const opinion = judge(draft, facts)
     return opinion ? [{ rule: name, ...opinion }] : []
   })
-  return { verdict: trace.some(({ says }) => says === 'pending') ? 'pending' : 'approved', trace }
+  return { verdict: combine(trace), risk: riskOf(trace), trace }
 }

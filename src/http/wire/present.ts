@@ -1,6 +1,7 @@
 import type { Author, Comment, Thread } from '../../domain/comment.ts'
 import { excerpt } from '../../domain/excerpt.ts'
 import { authorId, commentId, decisionId } from '../../domain/public-id.ts'
+import type { Opinion } from '../../domain/screening/opinion.ts'
 import { isVisible } from '../../domain/status.ts'
 import type { Branch, Continuation } from '../../domain/tree.ts'
 import type { Decision } from '../../usecases/moderating/list-decisions.ts'
@@ -127,7 +128,7 @@ export const presentForModeration = (comment: ModeratedComment) => ({
   article: presentArticle(comment),
   email: comment.email,
   network: comment.network,
-  trace: comment.screening ?? [],
+  trace: (comment.screening ?? []).map(presentOpinion),
   flag_count: comment.flagCount,
   flags: comment.flags.map((flag) => ({
     reason: flag.reason,
@@ -136,6 +137,15 @@ export const presentForModeration = (comment: ModeratedComment) => ({
     flagged_at: flag.at,
     resolved: flag.isResolved,
   })),
+})
+
+const presentOpinion = (opinion: Opinion) => ({
+  rule: opinion.rule,
+  says: opinion.says,
+  counts: opinion.counts ?? true,
+  score: opinion.score ?? 0,
+  evidence: opinion.evidence,
+  found: [...(opinion.found ?? [])],
 })
 
 export const presentRevision = (revision: Revision) => ({

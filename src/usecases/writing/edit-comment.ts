@@ -3,7 +3,7 @@ import type { Comment } from '../../domain/comment.ts'
 import { RENDERER_VERSION, renderMarkdown } from '../../domain/markdown.ts'
 import { authorId, type CommentKey } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
-import { screen } from '../../domain/screening.ts'
+import { screen } from '../../domain/screening/screen.ts'
 import type { Site } from '../../domain/site.ts'
 import { isVisible } from '../../domain/status.ts'
 import {
@@ -84,7 +84,10 @@ const edit = async (
 ): Promise<Edited> => {
   const { site, caller, body } = request
   const facts = { siteModeration: site.moderation, threadModeration: thread.moderation }
-  const { verdict, trace } = screen({ body, authorName: comment.author.name }, facts)
+  const { verdict, trace } = screen(
+    { body, authorName: comment.author.name, authorUrl: comment.author.url },
+    facts,
+  )
   const byModerator = mayModerate(caller)
   const revised = await reviseComment(tx, site.id, comment, {
     body,

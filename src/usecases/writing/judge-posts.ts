@@ -1,6 +1,7 @@
 import type { Author } from '../../domain/comment.ts'
 import { Refusal } from '../../domain/refusal.ts'
-import { type Opinion, screen, type Verdict } from '../../domain/screening.ts'
+import type { Opinion, Verdict } from '../../domain/screening/opinion.ts'
+import { screen } from '../../domain/screening/screen.ts'
 import type { Parent } from '../../postgres/posts.ts'
 import type { ThreadForWrite } from '../../postgres/threads.ts'
 import type { Post } from './post-comment.ts'
@@ -60,7 +61,7 @@ const judge = (post: Post, { thread, parents, writers }: Facts): Judged => {
   const place = findPlace(post, thread, parents)
   const named = { ...author, ...(post.author && { name: post.author.name, url: post.author.url }) }
   const { verdict, trace } = screen(
-    { body: post.body, authorName: named.name },
+    { body: post.body, authorName: named.name, authorUrl: named.url },
     { siteModeration: post.site.moderation, threadModeration: thread.moderation },
   )
   return { post, ...place, author: verdict === 'approved' ? named : author, verdict, trace }

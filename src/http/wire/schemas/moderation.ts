@@ -1,5 +1,6 @@
 import { Type } from 'typebox'
 import { FLAG_REASONS } from '../../../domain/flag.ts'
+import { VERDICTS } from '../../../domain/screening/opinion.ts'
 import { REASONS, type Reason, STATUSES } from '../../../domain/status.ts'
 import { count, nullable, object, oneOf, page, ref, text, textOrNull, time } from './building.ts'
 import { ArticleLink, commentFields } from './comments.ts'
@@ -46,7 +47,21 @@ export const ModeratedComment = object(
     email: textOrNull('What the guest gave.'),
     network: textOrNull('Truncated.'),
     trace: Type.Array(
-      object({ rule: text('Name.'), says: text('Its opinion.'), evidence: text('Why.') }),
+      object({
+        rule: text('Name.'),
+        says: oneOf(VERDICTS, { description: 'What it asks for.' }),
+        counts: Type.Boolean({ description: 'False: it is only recorded.' }),
+        score: count('How much it speaks against the comment, 0 to 100.'),
+        evidence: text('Why.'),
+        found: Type.Array(
+          object({
+            text: text('What was found.'),
+            field: oneOf(['body', 'name', 'url', 'email']),
+            start: count('Where it begins, in UTF-16 code units.'),
+            end: count('And where it ends.'),
+          }),
+        ),
+      }),
       {
         description: 'What the screening rules said.',
       },
