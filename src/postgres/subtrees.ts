@@ -11,7 +11,8 @@ type SubtreeMove = { siteId: number; threadId: number; topId: number; from: Stat
 
 /**
  * Moves every comment below `topId` that has the status `from`, and counts the subtree's replies
- * anew, the top's own included. The thread is held alone, so no other writer can come between.
+ * anew, the top's own included. The thread is held alone, so no other writer can come between. What
+ * erased authors wrote does not come back along with the others.
  * @returns what moved, and how many direct replies of the top are shown now
  */
 export const moveDescendants = async (
@@ -21,7 +22,9 @@ export const moveDescendants = async (
   const { topId, from, to } = move
   const members = await listMembers(tx, move)
   const below = descendantsOf(topId, members)
-  const moved = below.filter(({ status }) => status === from)
+  const isReturn = from === 'deleted' || isVisible(to)
+  const erased = isReturn ? await listErased(tx, move) : new Set()
+  const moved = below.filter(({ id, status }) => status === from && !erased.has(id))
   const movedIds = new Set(moved.map(({ id }) => id))
   for (const batch of batches([...movedIds])) await moveAll(tx, move, batch)
   const top = members[0]!
@@ -39,6 +42,17 @@ const listMembers = async (tx: Tx, { siteId, threadId, topId }: SubtreeMove): Pr
     .orderBy('id')
     .execute()
   return rows
+}
+
+const listErased = async (
+  tx: Tx,
+  { siteId, threadId, topId, from }: SubtreeMove,
+): Promise<ReadonlySet<number>> => {
+  const { rows } = await sql<{ id: number }>`
+    select c.id from comments c join authors a on a.site_id = c.site_id and a.id = c.author_id
+    where c.site_id = ${siteId} and c.thread_id = ${threadId} and c.id > ${topId}
+      and c.status = ${from} and a.erased_at is not null`.execute(tx)
+  return new Set(rows.map(({ id }) => id))
 }
 
 const moveAll = async (

@@ -88,6 +88,22 @@ t.test('what was erased is brought back by nobody', async (t) => {
   t.equal((await world.call('PATCH', `${SITE}/comments/${root.id}`, edit)).status, 404)
 })
 
+t.test('nor is it brought back along with what it replied to', async (t) => {
+  const world = await openWorld(t)
+  const root = await world.post('a', 'root')
+  const erased = await world.post('a', MARK, { parent_id: root.id })
+  await world.post('a', 'below', { parent_id: erased.id })
+  await world.decide(root.id, 'approved', 'deleted', { replies: 'same' })
+  await erase(world, erased.author.id, erased.guest_token)
+  t.equal((await world.decide(root.id, 'deleted', 'approved', { replies: 'same' })).status, 201)
+  const { body } = await world.get('/articles/a/comments')
+  t.equal(body.thread.comment_count, 2)
+  const [reply] = body.items[0].replies.items
+  t.match(reply, { id: erased.id, status: 'deleted', author: null, body: null })
+  t.match(reply.replies.items, [{ body: 'below', status: 'approved' }])
+  t.same(await recount(world.db), [])
+})
+
 t.test('a member is erased with its account; a token from before makes nobody anew', async (t) => {
   const world = await openWorld(t)
   await openSignOn(world)
