@@ -4,6 +4,7 @@ import { openSignOn, signToken } from '../members.ts'
 import { recount } from '../recount.ts'
 import { until } from '../start.ts'
 import { openTwin } from '../twin.ts'
+import { during, untilSomebodyWaits } from '../usecases/posting.ts'
 import { openWorld, type TestWorld } from '../world.ts'
 
 const SITE = '/v1/sites/default'
@@ -191,6 +192,28 @@ t.test('posts of a guest that is being erased are erased with it, or refused', a
   t.equal(erased.status, 204)
   t.notMatch(await dump(world), MARK)
   t.same(await recount(world.db), [])
+})
+
+t.test('an edit that an erasure overtakes is remembered under no key', async (t) => {
+  const world = await openWorld(t)
+  const { id, author, guest_token: token } = await world.post('a', 'x')
+  const edit = (at: string) =>
+    world.call('PATCH', `${SITE}/comments/${id}`, {
+      token: at,
+      headers: { 'idempotency-key': `a-key-for-this-edit-${at.slice(0, 4)}` },
+      body: { body: `edited ${MARK}` },
+    })
+  const acts = await during(world, sql`select from threads for update`, async () => {
+    const editing = edit(token)
+    await untilSomebodyWaits(world, 1)
+    const erasing = erase(world, author.id, token)
+    await untilSomebodyWaits(world, 2)
+    return [editing, erasing]
+  })
+  const statuses = (await Promise.all(acts)).map(({ status }) => status)
+  t.same(statuses, [200, 204])
+  t.notMatch(await dump(world), MARK)
+  t.match(await edit(world.adminKey), { status: 404 })
 })
 
 t.test('what a node leaves undone when it dies is done by another', async (t) => {

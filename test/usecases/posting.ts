@@ -102,12 +102,12 @@ export const during = <T>(
     return act(tx)
   })
 
-/** The sessions that wait for a lock, as soon as there is one. */
-export const untilSomebodyWaits = async ({ db }: TestWorld): Promise<number[]> => {
+/** The sessions that wait for a lock, as soon as there are so many. */
+export const untilSomebodyWaits = async ({ db }: TestWorld, count = 1): Promise<number[]> => {
   for (let questions = 0; questions < 5_000; questions++) {
     const { rows } = await sql<{ pid: number }>`select pid from pg_stat_activity
       where wait_event_type = 'Lock' and datname = current_database()`.execute(db)
-    if (rows.length > 0) return rows.map(({ pid }) => pid)
+    if (rows.length >= count) return rows.map(({ pid }) => pid)
   }
   throw new Error('nobody waits for a lock')
 }

@@ -6,6 +6,7 @@ import { Refusal } from '../../domain/refusal.ts'
 import { screen } from '../../domain/screening/screen.ts'
 import type { Site } from '../../domain/site.ts'
 import { isVisible } from '../../domain/status.ts'
+import { holdWriters } from '../../postgres/authors.ts'
 import {
   type CommentForWrite,
   findCommentForWrite,
@@ -47,7 +48,10 @@ export const editComment = <Answer>(
     await lockThread(tx, { siteId: site.id, threadId: key.threadId }, 'alone')
     const thread = await findThreadForWrite(tx, site.id, key.threadId)
     const comment = await findCommentForWrite(tx, { siteId: site.id, ...key })
-    if (!thread || !comment || comment.isErased) throw new Refusal('not_found')
+    if (!thread || !comment) throw new Refusal('not_found')
+    // Held, so that an erasure finds the answer that repeats its text.
+    const authors = await holdWriters(tx, site.id, [comment.author.id])
+    if (!authors.has(comment.author.id)) throw new Refusal('not_found')
     assertMayEdit(request, comment, thread)
     return present(await edit(tx, request, { comment, thread, bodyHtml }))
   }
