@@ -1,15 +1,16 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { Redis } from 'ioredis'
 import t from 'tap'
+import { parse } from 'yaml'
 import { ISSUER, SECRET, SIGN_ON, signToken } from '../members.ts'
 import { skipShared } from '../redis/own-server.ts'
 import { createDatabase } from '../servers.ts'
 import { start } from '../start.ts'
 
 /**
- * What must stay inside is marked, in two sites; then everything that anybody can ask for is asked
- * for, and every byte that came out, was logged or went to Redis is searched for the marks and for
- * what usual hashes make of them.
+ * What must stay inside is marked, in two sites; then every operation is asked for, by nobody and by
+ * a guest whom none of it concerns, and every byte that came out, was logged or went to Redis is
+ * searched for the marks and for what usual hashes make of them.
  */
 
 const ADMIN = 'an-admin-key-of-the-canary-crawl'
@@ -18,15 +19,15 @@ const RUN = randomBytes(6).toString('hex')
 const SITES = ['default', 'other']
 
 type Json = Record<string, any>
-type Heard = { name: string; text: string }
+type Heard = { name: string; text: string; operation?: string }
 
 const mark = (what: string): string => `canary-${what}-${RUN}`
 
+const MARKED = 'email held spam rejected deleted never title before note flag subject'.split(' ')
+
 /** What nobody may find, but for who it belongs to and the moderators. */
 const marksOf = (site: string): string[] => [
-  ...['email', 'held', 'spam', 'rejected', 'deleted', 'before', 'note', 'flag', 'subject'].map(
-    (what) => mark(`${what}-${site}`),
-  ),
+  ...MARKED.map((what) => mark(`${what}-${site}`)),
   `${mark(`email-${site}`)}@example.org`,
   mark(`name-${site}`),
   ADDRESS,
@@ -39,7 +40,7 @@ const marksOf = (site: string): string[] => [
 const traces = (text: string): string[] => [
   text,
   ...['md5', 'sha1', 'sha256'].flatMap((hash) =>
-    (['hex', 'base64url'] as const).map((encoding) =>
+    (['hex', 'base64', 'base64url'] as const).map((encoding) =>
       createHash(hash).update(text).digest(encoding).slice(0, 22),
     ),
   ),
@@ -54,18 +55,32 @@ t.test('no mark gets out', { skip: skipShared }, async (t) => {
     AFTERWORD_TRUSTED_PROXIES: '127.0.0.1',
     AFTERWORD_LIMIT_READ: '0',
     AFTERWORD_LIMIT_WRITE: '100000',
+    LOG_LEVEL: 'trace',
   })
   const base = await service.ready()
   const send = createSender(base)
   for (const slug of SITES) await plant(send, slug)
-  const heard = (await Promise.all(SITES.map((site) => crawl(base, site)))).flat()
-  t.ok(heard.length > 250, `${heard.length} answers were heard`)
-  t.ok(
-    SITES.every((site) => heard.some(({ text }) => text.includes(mark(`open-${site}`)))),
-    'what is public was found',
+  const operations = await listOperations(base)
+  const heard: Heard[] = []
+  for (const site of SITES) {
+    const guest = (await send('POST', `/${site}/guests`, { body: { name: 'Mallory' } })).guest_token
+    for (const token of [undefined, guest])
+      heard.push(...(await crawl(base, { site, token, operations })))
+    t.match(await send('GET', `/${site}/articles/a/viewer`, { token: guest }), { may_post: true })
+  }
+  const asked = new Set(heard.map(({ operation }) => operation))
+  t.same(
+    operations.filter(({ id }) => !asked.has(id)),
+    [],
+    'every operation was asked for',
   )
-  heard.push({ name: 'the log', text: service.out() + service.err() })
-  heard.push(...(await readRedis()))
+  const redis = await readRedis()
+  for (const places of [heard, redis])
+    t.ok(
+      SITES.every((site) => places.some(({ text }) => text.includes(mark(`open-${site}`)))),
+      'what is public was found',
+    )
+  heard.push(...redis, { name: 'the log', text: service.out() + service.err() })
   const found = SITES.flatMap(marksOf)
     .flatMap(traces)
     .flatMap((trace) =>
@@ -125,6 +140,13 @@ const plant = async (send: Send, slug: string): Promise<void> => {
     if (to === 'spam') await post('a reply that stays', { parent_id: hidden.id })
     await decide(hidden.id, to)
   }
+  await send('PATCH', `/${slug}`, { ...admin, body: { moderation: 'pre' } })
+  const author = { name: said('name') }
+  for (const id of ['a', 'never'])
+    await send('POST', `/${slug}/articles/${id}/comments`, {
+      body: { body: said('never'), author, article: { title: said('title') } },
+    })
+  await send('PATCH', `/${slug}`, { ...admin, body: { moderation: 'post' } })
   const member = await signToken({
     sub: said('subject'),
     iss: ISSUER,
@@ -139,66 +161,81 @@ const plant = async (send: Send, slug: string): Promise<void> => {
   })
 }
 
-/** Asks for all that anybody can ask for, and for what is refused, and follows every id it is given. */
-const crawl = async (base: string, site: string): Promise<Heard[]> => {
-  const heard: Heard[] = []
-  const ids = new Set(
-    Array.from({ length: 40 }, (_, n) => `c${(n % 3) + 1}-${(n + 1).toString(36)}`),
+type Operation = { id: string; method: string; path: string; body: Json | undefined }
+
+/** All that the service describes, each with the first example of its body. */
+const listOperations = async (base: string): Promise<Operation[]> => {
+  const { paths, components } = parse(await (await fetch(`${base}/openapi.yaml`)).text())
+  const exampleOf = ({ requestBody }: Json): Json | undefined => {
+    const name = requestBody?.content['application/json'].schema.$ref.split('/').at(-1)
+    return name && components.schemas[name].examples[0]
+  }
+  return Object.entries<Json>(paths).flatMap(([path, methods]) =>
+    Object.entries<Json>(methods).map(([method, operation]) => ({
+      id: operation.operationId,
+      method: method.toUpperCase(),
+      path,
+      body: exampleOf(operation),
+    })),
   )
-  const authors = new Set(Array.from({ length: 40 }, (_, n) => `a${(n + 1).toString(36)}`))
-  const ask = async (method: string, path: string, body?: Json): Promise<void> => {
+}
+
+const upTo = (count: number): string[] =>
+  Array.from({ length: count }, (_, n) => (n + 1).toString(36))
+
+/** All that were planted, in both threads of both sites, and some that are not there. */
+const IDS: Record<string, readonly string[]> = {
+  comments: upTo(4).flatMap((thread) => upTo(24).map((id) => `c${thread}-${id}`)),
+  authors: upTo(20).map((id) => `a${id}`),
+  avatars: upTo(20).map((id) => `a${id}`),
+  keys: upTo(2).map((id) => `k${id}`),
+}
+
+/** What a path's own parameters are filled with: each article and every id. */
+const fill = (path: string, site: string): string[] => {
+  const at = path.replace('{site}', site).replace('{subject}', mark(`subject-${site}`).slice(0, 6))
+  const [, noun] = /([a-z]+)\/\{id\}/.exec(at) ?? []
+  if (noun) return IDS[noun]!.map((id) => at.replace('{id}', id))
+  const articles = ['a', 'never'].map((id) => at.replace('{article_id}', id))
+  return [...new Set(articles)]
+}
+
+const SORTS = ['newest', 'oldest', 'top', 'best', 'hot', 'controversial', 'active']
+
+/** What the parameters of reads bring to light. */
+const QUERIES: Record<string, readonly string[]> = {
+  getComment: ['?context=10'],
+  listRecent: ['?excerpt=80', '?parent=reply', '?article_id=a', '?article_id=never'],
+  countComments: ['?article_id=a&article_id=never'],
+  listThread: SORTS.flatMap((sort) =>
+    ['tree', 'flat'].map((view) => `?view=${view}&sort=${sort}&depth=10&replies=50`),
+  ),
+}
+
+type Crawl = { site: string; token: string | undefined; operations: readonly Operation[] }
+
+/** Asks for everything with every id, without the bytes of a packed answer. */
+const crawl = async (base: string, { site, token, operations }: Crawl): Promise<Heard[]> => {
+  const ask = async ({ id, method, body }: Operation, path: string): Promise<Heard> => {
     const answer = await fetch(`${base}${path}`, {
       method,
-      ...(body && { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
+      headers: {
+        'accept-encoding': 'identity',
+        ...(body && { 'content-type': 'application/json' }),
+        ...(token && { authorization: `Bearer ${token}` }),
+      },
+      ...(body && { body: JSON.stringify(body) }),
     })
     const text = `${answer.status} ${JSON.stringify([...answer.headers])} ${await answer.text()}`
-    for (const [id] of text.matchAll(/"c\w+-\w+"/g)) ids.add(id.slice(1, -1))
-    for (const [id] of text.matchAll(/"a[0-9a-z]{1,6}"/g)) authors.add(id.slice(1, -1))
-    heard.push({ name: `${method} ${path}`, text })
+    return { name: `${method} ${path}`, operation: id, text }
   }
-  const at = `/v1/sites/${site}`
-  for (const path of [
-    '',
-    '/config',
-    '/staff',
-    '/articles',
-    '/comments?excerpt=80',
-    '/counts?article_id=a',
-  ])
-    await ask('GET', `${at}${path}`)
-  for (const sort of ['newest', 'oldest', 'top', 'best', 'hot', 'controversial', 'active'])
-    for (const view of ['tree', 'flat'])
-      await ask('GET', `${at}/articles/a/comments?view=${view}&sort=${sort}&depth=10&replies=50`)
-  for (const path of [
-    '/articles/a',
-    '/articles/a/viewer',
-    '/comments?parent=reply',
-    '/comments?article_id=a',
-  ])
-    await ask('GET', `${at}${path}`)
-  for (const path of [
-    '/moderation/comments',
-    '/moderation/decisions',
-    '/moderation/counts',
-    '/audit',
-    '/keys',
-  ])
-    await ask('GET', `${at}${path}`)
-  await ask('GET', `${at}/members/${mark(`subject-${site}`).slice(0, 6)}`)
-  for (const id of ids) {
-    for (const path of ['', '?context=10', '/replies', '/revisions'])
-      await ask('GET', `${at}/comments/${id}${path}`)
-    await ask('PUT', `${at}/comments/${id}/vote`, { value: 1 })
-    await ask('POST', `${at}/articles/a/comments`, { body: '', parent_id: id })
+  const heard: Heard[] = []
+  for (const operation of operations) {
+    const paths = fill(operation.path, site).flatMap((path) =>
+      ['', ...(QUERIES[operation.id] ?? [])].map((query) => `${path}${query}`),
+    )
+    heard.push(...(await Promise.all(paths.map((path) => ask(operation, path)))))
   }
-  for (const id of authors) {
-    await ask('GET', `${at}/authors/${id}/comments`)
-    await ask('GET', `${at}/authors/${id}/export`)
-    await ask('GET', `/v1/avatars/${id}.svg`)
-  }
-  await ask('POST', `${at}/preview`, { body: 'x' })
-  for (const path of ['/v1/sites', '/v1/keys', '/v1/audit', '/metrics', '/readyz', '/openapi.yaml'])
-    await ask('GET', path)
   return heard
 }
 
