@@ -1,6 +1,7 @@
 import t from 'tap'
 import { createSiteCache } from '../../src/cache/sites.ts'
-import { openWorld } from '../world.ts'
+import { openSignOn, signToken } from '../members.ts'
+import { openWorld, type TestWorld } from '../world.ts'
 
 /** Ways in which something got out, or two things became one, before they were closed. */
 
@@ -93,4 +94,73 @@ t.test('the decisions on a comment are found by its whole id', async (t) => {
   t.equal(await list(id), 1)
   t.equal(await list(id.replace(/^c[^-]+/, 'c9')), 0, 'not by half of it')
   t.equal(await list('nothing'), 0)
+})
+
+/** What a stranger can ask of a comment: each must answer as if there were none. */
+const ASKED: readonly (readonly [method: string, path: string, body?: object])[] = [
+  ['GET', ''],
+  ['GET', '?context=5'],
+  ['GET', '/replies'],
+  ['GET', '/revisions'],
+  ['PATCH', '', { body: 'y' }],
+  ['DELETE', ''],
+  ['PUT', '/vote', { value: 1 }],
+  ['POST', '/flags', { reason: 'spam' }],
+  ['POST', '/decisions', { from: 'approved', to: 'spam' }],
+]
+
+/** One comment in every state in which readers do not see it, by what it is. */
+const plantHidden = async (world: TestWorld): Promise<Record<string, string>> => {
+  const patch = (path: string, body: object) =>
+    world.call('PATCH', `${SITE}${path}`, { token: world.adminKey, body })
+  const hidden: Record<string, string> = {}
+  for (const status of ['pending', 'spam', 'rejected', 'deleted']) {
+    hidden[status] = (await world.post('a', 'x')).id
+    await world.decide(hidden[status]!, 'approved', status)
+  }
+  const erased = await world.post('a', 'x')
+  hidden.erased = erased.id
+  const path = `${SITE}/authors/${erased.author.id}`
+  await world.call('DELETE', path, { token: erased.guest_token })
+  hidden['in a hidden thread'] = (await world.post('b', 'x')).id
+  await patch('/articles/b', { state: 'hidden' })
+  await patch('', { moderation: 'pre' })
+  hidden['never published'] = (await world.post('a', 'x')).id
+  hidden['never published, and rejected'] = (await world.post('a', 'x')).id
+  await world.decide(hidden['never published, and rejected']!, 'pending', 'rejected')
+  await patch('', { moderation: 'post' })
+  return hidden
+}
+
+t.test('whatever is asked of a hidden comment, the answer is that of an absent one', async (t) => {
+  const world = await openWorld(t, { limits: { read: 100_000, write: 100_000 } })
+  await openSignOn(world)
+  const hidden = await plantHidden(world)
+  const strangers = {
+    nobody: undefined,
+    guest: (await world.call('POST', `${SITE}/guests`, { body: { name: 'G' } })).body.guest_token,
+    member: await signToken(),
+    'read key': await world.makeKey('read'),
+  }
+  for (const [who, token] of Object.entries(strangers)) {
+    const answerOf = async (method: string, path: string, body?: object) => {
+      const { status, text, headers } = await world.call(method, path, { token, body })
+      const { date: _, ratelimit: __, ...rest } = headers
+      return { status, text, headers: rest }
+    }
+    for (const [method, path, body] of ASKED) {
+      const ask = (id: string) => answerOf(method, `${SITE}/comments/${id}${path}`, body)
+      const absent = await ask('c1-zzz')
+      for (const [what, id] of Object.entries(hidden))
+        t.same(await ask(id), absent, `${method} ${path} of one that is ${what}, ${who}`)
+    }
+    const reply = (id: string) =>
+      answerOf('POST', `${SITE}/articles/a/comments`, {
+        body: 'x',
+        parent_id: id,
+        ...(!token && { author: { name: 'Ada' } }),
+      })
+    for (const [what, id] of Object.entries(hidden))
+      t.same(await reply(id), await reply('c1-zzz'), `a reply to one that is ${what}, ${who}`)
+  }
 })
