@@ -5,12 +5,14 @@ import { forget } from '../../src/usecases/chores/forget.ts'
 import { createLoop } from '../../src/usecases/chores/loop.ts'
 import { refreshAuthor } from '../../src/usecases/chores/refresh-author.ts'
 import { runAuthorTasks } from '../../src/usecases/chores/run-author-tasks.ts'
+import { start, until } from '../start.ts'
 import { openWorld, type TestWorld } from '../world.ts'
 
 /** Networks have a share of votes and flags only where there are limits. */
 const LIMITED = { limits: { read: 0, write: 1_000 } }
 const NEVER = new AbortController().signal
 const SITE = '/v1/sites/default'
+const SECRET = 'a secret that both nodes are given'
 
 const addresses = async (world: TestWorld): Promise<Record<string, number>> => {
   const { rows } = await sql<Record<string, string>>`
@@ -78,6 +80,18 @@ t.test('while one node forgets, another leaves it to it', async (t) => {
   })
   await forget(world, NEVER)
   t.equal((await addresses(world)).comments, 0)
+})
+
+t.test('a service forgets by itself, without being told to', async (t) => {
+  const world = await openWorld(t, LIMITED)
+  await leaveAddresses(world)
+  await sql`update sites set retention_days = 0`.execute(world.db)
+  const nodes = [1, 2].map(() => start(t, { DATABASE_URL: world.url, AFTERWORD_SECRET: SECRET }))
+  await until('for the addresses to go', async () => {
+    const left = await addresses(world)
+    return Object.values(left).every((count) => count === 0)
+  })
+  t.same(await Promise.all(nodes.map((node) => node.ready().then(() => node.stop()))), [0, 0])
 })
 
 t.test('a task of an author is done once, and stays when it was asked for again', async (t) => {
