@@ -1,30 +1,15 @@
 import type { Draft, Facts } from './facts.ts'
 import { combine, type Opinion, riskOf, type Verdict } from './opinion.ts'
-
-/** What the rules go by. */
-type Known = Pick<Facts, 'siteModeration' | 'threadModeration'>
-
-type Rule = {
-  readonly name: string
-  readonly judge: (draft: Draft, facts: Known) => Omit<Opinion, 'rule'> | undefined
-}
-
-const RULES: readonly Rule[] = [
-  {
-    name: 'moderation_mode',
-    judge: (_draft, { siteModeration, threadModeration }) => {
-      const mode = threadModeration ?? siteModeration
-      const where = threadModeration ? 'thread' : 'site'
-      return mode === 'pre'
-        ? {
-            says: 'pending',
-            counts: true,
-            evidence: `the ${where} is moderated before publication`,
-          }
-        : undefined
-    },
-  },
-]
+import type { Mode, Policy } from './policy.ts'
+import { firstComments, rejections, role } from './rules/authors.ts'
+import { check } from './rules/checks.ts'
+import { disposableEmail } from './rules/disposable-email.ts'
+import { networkFlood, siteFlood, threadFlood } from './rules/floods.ts'
+import { length } from './rules/length.ts'
+import { oldThreads } from './rules/old-threads.ts'
+import { repeats } from './rules/repeats.ts'
+import type { Judge } from './rules/rule.ts'
+import { ban, moderationMode } from './rules/settings.ts'
 
 export type Judgement = {
   readonly verdict: Verdict
@@ -32,11 +17,64 @@ export type Judgement = {
   readonly trace: readonly Opinion[]
 }
 
-/** Asks every rule. Same input, same judgement; the trace alone says why. */
-export const screen = (draft: Draft, facts: Known): Judgement => {
-  const trace = RULES.flatMap(({ name, judge }) => {
-    const opinion = judge(draft, facts)
-    return opinion ? [{ rule: name, ...opinion }] : []
-  })
-  return { verdict: combine(trace), risk: riskOf(trace), trace }
+/** A policy made ready: immutable, fast, and worth keeping. */
+export type Screen = (draft: Draft, facts: Facts) => Judgement
+
+type Rules = Policy['rules']
+type Name = Exclude<keyof Rules, 'checks'>
+type Asked = { readonly name: string; readonly counts: boolean; readonly judge: Judge }
+
+/** What follows from the site's settings and its bans always counts. */
+const ALWAYS: readonly Asked[] = [
+  { name: 'moderation_mode', counts: true, judge: moderationMode },
+  { name: 'ban', counts: true, judge: ban },
+]
+
+const abstain = (): Judge => () => undefined
+
+/** In the order of a trace. */
+const RULES: { readonly [N in Name]: (rule: Rules[N]) => Judge } = {
+  role,
+  first_comments: firstComments,
+  rejections,
+  words: abstain,
+  links: abstain,
+  links_of_new: abstain,
+  link_domains: abstain,
+  repeats,
+  thread_flood: threadFlood,
+  network_flood: networkFlood,
+  site_flood: siteFlood,
+  length,
+  shouting: abstain,
+  disposable_email: disposableEmail,
+  old_threads: oldThreads,
 }
+const NAMES = Object.keys(RULES) as Name[]
+
+/** Takes up to a second for the longest lists of words; then each comment is judged at once. */
+export const compilePolicy = ({ rules }: Policy): Screen => {
+  const asked = [
+    ...ALWAYS,
+    ...NAMES.flatMap((name) => ask(name, rules[name].mode, () => compileRule(rules, name))),
+    ...Object.entries(rules.checks).flatMap(([name, rule]) =>
+      ask(`checks.${name}`, rule.mode, () => check(name, rule)),
+    ),
+  ]
+  return (draft, facts) => {
+    const trace = asked.flatMap(({ name, counts, judge }): Opinion[] => {
+      const said = judge(draft, facts)
+      return said ? [{ rule: name, counts, ...said }] : []
+    })
+    return { verdict: combine(trace), risk: riskOf(trace), trace }
+  }
+}
+
+/** Asks every rule. Same input, same judgement; the trace alone says why. */
+export const screen = (draft: Draft, facts: Facts, policy: Policy): Judgement =>
+  compilePolicy(policy)(draft, facts)
+
+const ask = (name: string, mode: Mode, compile: () => Judge): Asked[] =>
+  mode === 'off' ? [] : [{ name, counts: mode === 'enforce', judge: compile() }]
+
+const compileRule = <N extends Name>(rules: Rules, name: N): Judge => RULES[name](rules[name])

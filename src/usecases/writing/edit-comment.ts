@@ -4,6 +4,7 @@ import { RENDERER_VERSION, renderMarkdown } from '../../domain/markdown.ts'
 import { authorId, type CommentKey } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import { screen } from '../../domain/screening/screen.ts'
+import { SHIPPED_POLICY } from '../../domain/screening/shipped.ts'
 import type { Site } from '../../domain/site.ts'
 import { isVisible } from '../../domain/status.ts'
 import { holdWriters } from '../../postgres/authors.ts'
@@ -20,6 +21,7 @@ import { announcing } from '../announce.ts'
 import { answerOnce } from '../answer-once.ts'
 import type { World } from '../world.ts'
 import { changeStatus } from './change-status.ts'
+import { factsKnown } from './facts-known.ts'
 
 export type EditRequest = {
   readonly site: Site
@@ -87,10 +89,14 @@ const edit = async (
   }: { comment: CommentForWrite; thread: ThreadForWrite; bodyHtml: string },
 ): Promise<Edited> => {
   const { site, caller, body } = request
-  const facts = { siteModeration: site.moderation, threadModeration: thread.moderation }
+  const facts = factsKnown({
+    siteModeration: site.moderation,
+    threadModeration: thread.moderation,
+  })
   const { verdict, trace } = screen(
     { body, authorName: comment.author.name, authorUrl: comment.author.url },
     facts,
+    SHIPPED_POLICY,
   )
   const byModerator = mayModerate(caller)
   const revised = await reviseComment(tx, site.id, comment, {

@@ -2,8 +2,10 @@ import type { Author } from '../../domain/comment.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Opinion, Verdict } from '../../domain/screening/opinion.ts'
 import { screen } from '../../domain/screening/screen.ts'
+import { SHIPPED_POLICY } from '../../domain/screening/shipped.ts'
 import type { Parent } from '../../postgres/posts.ts'
 import type { ThreadForWrite } from '../../postgres/threads.ts'
+import { factsKnown } from './facts-known.ts'
 import type { Post } from './post-comment.ts'
 
 /** What has to be known of a thread to judge the posts to it. */
@@ -62,7 +64,8 @@ const judge = (post: Post, { thread, parents, writers }: Facts): Judged => {
   const named = { ...author, ...(post.author && { name: post.author.name, url: post.author.url }) }
   const { verdict, trace } = screen(
     { body: post.body, authorName: named.name, authorUrl: named.url },
-    { siteModeration: post.site.moderation, threadModeration: thread.moderation },
+    factsKnown({ siteModeration: post.site.moderation, threadModeration: thread.moderation }),
+    SHIPPED_POLICY,
   )
   return { post, ...place, author: verdict === 'approved' ? named : author, verdict, trace }
 }

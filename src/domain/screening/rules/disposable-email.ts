@@ -1,0 +1,22 @@
+import type { Policy } from '../policy.ts'
+import type { Judge } from './rule.ts'
+
+/** The domain of the address, or one above it. */
+export const disposableEmail = ({ domains, says }: Policy['rules']['disposable_email']): Judge => {
+  const known = new Set(domains.map((domain) => domain.toLowerCase()))
+  return (_draft, { author: { emailDomain } }) => {
+    const found = emailDomain === null ? undefined : findDomain(known, emailDomain)
+    if (found === undefined) return undefined
+    return { says, score: 60, evidence: `e-mail at ${found} is thrown away after use` }
+  }
+}
+
+const findDomain = (known: ReadonlySet<string>, domain: string): string | undefined => {
+  let rest = domain
+  while (!known.has(rest)) {
+    const dot = rest.indexOf('.')
+    if (dot < 0) return undefined
+    rest = rest.slice(dot + 1)
+  }
+  return rest
+}

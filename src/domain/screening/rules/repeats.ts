@@ -1,0 +1,17 @@
+import type { Policy } from '../policy.ts'
+import { type Judge, sayCount } from './rule.ts'
+
+export const repeats =
+  ({ same, near, says }: Policy['rules']['repeats']): Judge =>
+  (_draft, facts) => {
+    const found = facts.repeats
+    if (found.same < same && found.near < near) return undefined
+    const [count, how] =
+      found.same >= same ? [found.same, 'the same'] : [found.near, 'nearly the same']
+    const others = sayCount(count, 'other comment')
+    return {
+      says,
+      score: 60,
+      evidence: `${others} of the last day ${count === 1 ? 'says' : 'say'} ${how}`,
+    }
+  }

@@ -1,0 +1,12 @@
+import type { Draft, Facts } from '../facts.ts'
+import type { Opinion } from '../opinion.ts'
+
+/** An opinion before it is known whether it counts. */
+export type Said = Omit<Opinion, 'rule' | 'counts'>
+
+/** Says nothing when it has nothing against the comment. Pure: the same again for the same input. */
+export type Judge = (draft: Draft, facts: Facts) => Said | undefined
+
+/** `1 comment`, `2 comments`. */
+export const sayCount = (count: number, noun: string): string =>
+  `${count.toLocaleString('en')} ${noun}${count === 1 ? '' : 's'}`

@@ -1,0 +1,37 @@
+import type { Draft, Facts } from '../../../src/domain/screening/facts.ts'
+
+type Given = Omit<Partial<Facts>, 'author' | 'repeats' | 'arrivals'> & {
+  author?: Partial<Facts['author']>
+  repeats?: Partial<Facts['repeats']>
+  arrivals?: Partial<Facts['arrivals']>
+}
+
+/** Facts that speak against nobody, but for those given. */
+export const factsOf = ({ author, repeats, arrivals, ...given }: Given = {}): Facts => ({
+  at: '2026-11-23T09:30:00.000Z',
+  siteModeration: 'post',
+  threadModeration: null,
+  author: {
+    kind: 'guest',
+    role: 'reader',
+    approved: 100,
+    recentApproved: 0,
+    recentRejected: 0,
+    emailDomain: null,
+    ...author,
+  },
+  threadSince: '2026-11-23T09:00:00.000Z',
+  repeats: { same: 0, near: 0, ...repeats },
+  arrivals: { thread: 1, site: 1, network: 1, ...arrivals },
+  attackedUntil: null,
+  bans: [],
+  checks: {},
+  ...given,
+})
+
+export const draftOf = (body: string, author: Partial<Draft> = {}): Draft => ({
+  body,
+  authorName: 'Ada',
+  authorUrl: null,
+  ...author,
+})
