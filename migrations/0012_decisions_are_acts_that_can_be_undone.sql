@@ -63,6 +63,10 @@ create table canned_reasons (
   primary key (site_id, id)
 );
 
+alter type audit_action add value 'reason_created';
+alter type audit_action add value 'reason_updated';
+alter type audit_action add value 'reason_deleted';
+
 -- What moderators tell each other about an author.
 create table author_notes (
   site_id int not null,

@@ -9,7 +9,9 @@ import type { LimitCounters } from './http/edge/limits.ts'
 import { createMetrics, type Figures } from './http/edge/metrics.ts'
 import { addStrictness, MAX_URL_LENGTH } from './http/edge/strictness.ts'
 import { addAuditRoutes } from './http/routes/audit.ts'
+import { addAuthorNoteRoutes } from './http/routes/author-notes.ts'
 import { addAvatarRoutes } from './http/routes/avatars.ts'
+import { addCannedReasonRoutes } from './http/routes/canned-reasons.ts'
 import { addCommentRoutes } from './http/routes/comments.ts'
 import { addKeyRoutes } from './http/routes/keys.ts'
 import { addMemberRoutes } from './http/routes/members.ts'
@@ -134,6 +136,8 @@ const addSiteScope = async (v1: Router, options: AppOptions): Promise<void> => {
   addOwnDataRoutes(v1, options)
   addSiteListRoutes(v1, options)
   addModerationRoutes(v1, options)
+  addCannedReasonRoutes(v1, options)
+  addAuthorNoteRoutes(v1, options)
   addSiteRoutes(v1, options)
   addKeyRoutes(v1, options)
   addAuditRoutes(v1, options)

@@ -9,6 +9,9 @@ export const AUDIT_ACTIONS = [
   'member_updated',
   'author_exported',
   'author_erased',
+  'reason_created',
+  'reason_updated',
+  'reason_deleted',
 ] as const
 export type AuditAction = (typeof AUDIT_ACTIONS)[number]
 
@@ -18,7 +21,7 @@ export type AuditEntry = {
   /** Null: of the whole service. */
   readonly siteId: number | null
   readonly action: AuditAction
-  /** The slug of a site, or the public id of a key or an author. */
+  /** The slug of a site, or the public id of a key, an author or a canned reason. */
   readonly subject: string
   /** Public id of the key or person. */
   readonly by: string

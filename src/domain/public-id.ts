@@ -3,7 +3,7 @@
  * too, so that finding it is one primary-key read.
  *
  * comment `c<thread>-<comment>` · author `a<id>` · key `k<id>` · decision `d<id>` · entry of
- * the audit `e<id>`, in base 36.
+ * the audit `e<id>` · canned reason `r<id>` · note on an author `n<id>`, in base 36.
  */
 export type CommentKey = { readonly threadId: number; readonly id: number }
 
@@ -13,6 +13,8 @@ export const authorId = (id: number): string => `a${id.toString(36)}`
 export const keyId = (id: number): string => `k${id.toString(36)}`
 export const auditId = (id: number): string => `e${id.toString(36)}`
 export const decisionId = (id: number): string => `d${id.toString(36)}`
+export const reasonId = (id: number): string => `r${id.toString(36)}`
+export const noteId = (id: number): string => `n${id.toString(36)}`
 
 /** Undefined for anything that `commentId` would not have written. */
 export const readCommentId = (text: string): CommentKey | undefined => {
@@ -26,6 +28,8 @@ export const readCommentId = (text: string): CommentKey | undefined => {
 export const readAuthorId = (text: string): number | undefined => readId('a', text)
 
 export const readKeyId = (text: string): number | undefined => readId('k', text)
+
+export const readReasonId = (text: string): number | undefined => readId('r', text)
 
 const readId = (prefix: string, text: string): number | undefined =>
   text.startsWith(prefix) ? readNumber(text.slice(prefix.length)) : undefined

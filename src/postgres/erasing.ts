@@ -43,8 +43,13 @@ export const eraseAuthorRow = async (
       location = null, listed = false
     where site_id = ${siteId} and id = ${authorId} and erased_at is null`.execute(tx)
   await sql`
+    delete from author_notes where site_id = ${siteId} and author_id = ${authorId}`.execute(tx)
+  await sql`
     delete from idempotency_keys
-    where site_id = ${siteId} and answer #>> '{body,author,id}' = ${publicId(authorId)}`.execute(tx)
+    where site_id = ${siteId}
+      and coalesce(answer #>> '{body,author,id}', answer #>> '{body,author_id}') = ${publicId(authorId)}`.execute(
+    tx,
+  )
 }
 
 /**

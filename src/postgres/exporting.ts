@@ -89,6 +89,25 @@ export const listHeldVotes = async (db: Db, page: Page): Promise<HeldVote[]> => 
   return rows
 }
 
+export type HeldNote = {
+  readonly id: number
+  readonly note: string
+  readonly by: string
+  readonly at: Instant
+}
+
+/** What moderators noted about it, oldest first. */
+export const listHeldNotes = async (
+  db: Db,
+  { siteId, authorId, after, limit }: OfAuthor & { after: { id: number }; limit: number },
+): Promise<HeldNote[]> => {
+  const { rows } = await sql<HeldNote>`
+    select id, note, noted_by as "by", noted_at as "at" from author_notes
+    where site_id = ${siteId} and author_id = ${authorId} and id > ${after.id}
+    order by id limit ${limit}`.execute(db)
+  return rows
+}
+
 export type HeldFlag = CommentKey & {
   readonly reason: FlagReason
   readonly note: string | null

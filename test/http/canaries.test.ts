@@ -23,7 +23,8 @@ type Heard = { name: string; text: string; operation?: string }
 
 const mark = (what: string): string => `canary-${what}-${RUN}`
 
-const MARKED = 'email held spam rejected deleted never title before note flag subject'.split(' ')
+const MARKED =
+  'email held spam rejected deleted never title before note flag subject reason about'.split(' ')
 
 /** What nobody may find, but for who it belongs to and the moderators. */
 const marksOf = (site: string): string[] => [
@@ -189,6 +190,7 @@ const IDS: Record<string, readonly string[]> = {
   authors: upTo(20).map((id) => `a${id}`),
   avatars: upTo(20).map((id) => `a${id}`),
   keys: upTo(2).map((id) => `k${id}`),
+  reasons: upTo(2).map((id) => `r${id}`),
 }
 
 /** What a path's own parameters are filled with: each article and every id. */

@@ -49,6 +49,11 @@ const leaveMarks = async (world: TestWorld) => {
   const opinion = { token, headers, body: { reason: 'spam', note: `note ${MARK}` } }
   await world.call('POST', `${SITE}/comments/${other.id}/flags`, opinion)
   await world.call('PUT', `${SITE}/comments/${other.id}/vote`, { token, body: { value: 1 } })
+  await world.call('POST', `${SITE}/authors/${root.author.id}/notes`, {
+    token: world.adminKey,
+    headers,
+    body: { note: `noted ${MARK}` },
+  })
   return { token, root, reply, other, alone, id: root.author.id as string }
 }
 
@@ -155,6 +160,7 @@ t.test('an export has all that is held on a person, and the audit knows of it', 
   t.match(body.comments[2].revisions, [{ revision: 1, body: `alone ${MARK}` }])
   t.match(body.votes, [{ comment_id: other.id, value: 1 }])
   t.match(body.flags, [{ comment_id: other.id, reason: 'spam', note: `note ${MARK}` }])
+  t.match(body.notes, [{ note: `noted ${MARK}`, by: /^k/ }])
   const { items } = (await world.get('/audit', { token: world.adminKey })).body
   t.match(items[0], { action: 'author_exported', subject: id, by: id })
 })

@@ -177,6 +177,31 @@ const ROWS: Record<string, Case> = {
     body: { from: 'approved', to: 'spam' },
     row: MODERATING(404),
   },
+  listCannedReasons: { method: 'GET', path: '/moderation/reasons', row: MODERATING(200) },
+  createCannedReason: {
+    method: 'POST',
+    path: '/moderation/reasons',
+    body: { title: 'x', reason: 'spam', note: 'x' },
+    row: ADMINISTERING(201),
+  },
+  updateCannedReason: {
+    method: 'PATCH',
+    path: '/moderation/reasons/rzzz',
+    body: { title: 'x' },
+    row: ADMINISTERING(404),
+  },
+  deleteCannedReason: {
+    method: 'DELETE',
+    path: '/moderation/reasons/rzzz',
+    row: ADMINISTERING(404),
+  },
+  listAuthorNotes: { method: 'GET', path: '/authors/a1/notes', row: MODERATING(200) },
+  addAuthorNote: {
+    method: 'POST',
+    path: '/authors/a1/notes',
+    body: { note: 'x' },
+    row: MODERATING(201),
+  },
   updateThread: {
     method: 'PATCH',
     path: '/articles/a',

@@ -29,7 +29,7 @@ const EXPORT_AUTHOR = op.operation({
   id: 'exportAuthor',
   summary: 'All that is held on a person',
   description:
-    'For the person itself and administrators: profile, comments with what they said before, votes and flags.',
+    'For the person itself and administrators: profile, comments with what they said before, votes, flags, and what moderators noted.',
   answers: { 200: ref(Export) },
   limit: 'read',
 })

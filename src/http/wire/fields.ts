@@ -173,3 +173,13 @@ export const readKeyFields = (body: { name: string; expires_at?: string | null }
     expiresAt: readOptional('/expires_at', body.expires_at, checkTime),
   })
 }
+
+/** Leaves out what the body leaves out. */
+export const readReasonFields = <T extends { title?: string }>(change: T): T => {
+  const { read, finish } = createReader()
+  const { title } = change
+  return finish({
+    ...change,
+    ...(title !== undefined && { title: read('/title', checkTitle(title)) }),
+  })
+}

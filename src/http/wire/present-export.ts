@@ -1,9 +1,10 @@
-import { authorId, commentId } from '../../domain/public-id.ts'
+import { authorId, commentId, noteId } from '../../domain/public-id.ts'
 import type {
   Export,
   ExportedComment,
   HeldAuthor,
   HeldFlag,
+  HeldNote,
   HeldVote,
 } from '../../usecases/reading/export-author.ts'
 import { presentWhole } from './present.ts'
@@ -46,6 +47,13 @@ const presentHeldFlag = (flag: HeldFlag) => ({
   flagged_at: flag.at,
 })
 
+const presentHeldNote = (note: HeldNote) => ({
+  id: noteId(note.id),
+  note: note.note,
+  by: note.by,
+  noted_at: note.at,
+})
+
 /** One JSON text, piece by piece: it is as long as a life of comments. */
 export async function* writeExport(held: Export): AsyncGenerator<string> {
   yield `{"author":${JSON.stringify(presentHeldAuthor(held.author))},"comments":`
@@ -54,6 +62,8 @@ export async function* writeExport(held: Export): AsyncGenerator<string> {
   yield* writeList(held.votes, presentHeldVote)
   yield ',"flags":'
   yield* writeList(held.flags, presentHeldFlag)
+  yield ',"notes":'
+  yield* writeList(held.notes, presentHeldNote)
   yield '}'
 }
 

@@ -8,17 +8,19 @@ import {
   type HeldAuthor,
   type HeldComment,
   type HeldFlag,
+  type HeldNote,
   type HeldRevision,
   type HeldVote,
   listHeldComments,
   listHeldFlags,
+  listHeldNotes,
   listHeldRevisions,
   listHeldVotes,
 } from '../../postgres/exporting.ts'
 import type { World } from '../world.ts'
 import { assertMayHandle, type OwnDataRequest } from '../writing/erase-author.ts'
 
-export type { HeldAuthor, HeldFlag, HeldVote } from '../../postgres/exporting.ts'
+export type { HeldAuthor, HeldFlag, HeldNote, HeldVote } from '../../postgres/exporting.ts'
 
 const BATCH = 500
 const START: CommentKey = { threadId: 0, id: 0 }
@@ -31,6 +33,7 @@ export type Export = {
   readonly comments: AsyncIterable<ExportedComment>
   readonly votes: AsyncIterable<HeldVote>
   readonly flags: AsyncIterable<HeldFlag>
+  readonly notes: AsyncIterable<HeldNote>
 }
 
 /** What is held on a person, for itself or an administrator. */
@@ -52,15 +55,17 @@ export const exportAuthor = async (world: World, request: OwnDataRequest): Promi
   return {
     author,
     comments: walkComments(world, { pageOf, siteId: site.id, isOwn: !mayAdminister(caller) }),
-    votes: walk((after) => listHeldVotes(world.db, pageOf(after))),
-    flags: walk((after) => listHeldFlags(world.db, pageOf(after))),
+    votes: walk(START, (after) => listHeldVotes(world.db, pageOf(after))),
+    flags: walk(START, (after) => listHeldFlags(world.db, pageOf(after))),
+    notes: walk({ id: 0 }, (after) => listHeldNotes(world.db, { ...at, after, limit: BATCH })),
   }
 }
 
-async function* walk<T extends CommentKey>(
-  read: (after: CommentKey) => Promise<T[]>,
+async function* walk<At, T extends At>(
+  start: At,
+  read: (after: At) => Promise<T[]>,
 ): AsyncGenerator<T> {
-  for (let after = START, isOver = false; !isOver; ) {
+  for (let after = start, isOver = false; !isOver; ) {
     const batch = await asking(read(after))
     yield* batch
     isOver = batch.length < BATCH
@@ -75,7 +80,7 @@ const walkComments = (
   { db }: World,
   { pageOf, siteId, isOwn }: { pageOf: PageOf; siteId: number; isOwn: boolean },
 ): AsyncGenerator<ExportedComment> =>
-  walk(async (after) => {
+  walk(START, async (after) => {
     const comments = await listHeldComments(db, pageOf(after))
     const ids = comments.map(({ id }) => id)
     const revisions = Map.groupBy(

@@ -74,7 +74,7 @@ export const AuditEntry = object(
     id: text('Opaque.'),
     site: textOrNull('The slug; null: the whole service.'),
     action: oneOf(AUDIT_ACTIONS),
-    subject: text('What was changed: a slug, or the id of a key or an author.'),
+    subject: text('What was changed: a slug, or the id of a key, an author or a canned reason.'),
     by: text('Id of the key or member; `operator` for the command line.'),
     at: time('When.'),
     before: changed('What has changed, as it was.'),

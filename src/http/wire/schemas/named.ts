@@ -1,4 +1,11 @@
 import type { TSchema } from 'typebox'
+import { AuthorNote, AuthorNotesPage, NewAuthorNote } from './author-notes.ts'
+import {
+  CannedReason,
+  CannedReasonChange,
+  CannedReasonsPage,
+  NewCannedReason,
+} from './canned-reasons.ts'
 import {
   ArticleLink,
   Author,
@@ -108,5 +115,12 @@ export const NAMED: readonly TSchema[] = [
   QueuePage,
   QueueCounts,
   RevisionsPage,
+  CannedReason,
+  NewCannedReason,
+  CannedReasonChange,
+  CannedReasonsPage,
+  AuthorNote,
+  NewAuthorNote,
+  AuthorNotesPage,
   Health,
 ]

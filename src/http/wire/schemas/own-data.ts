@@ -54,6 +54,14 @@ export const Export = object(
         flagged_at: time('When.'),
       }),
     ),
+    notes: Type.Array(
+      object({
+        id: text('Opaque.'),
+        note: text('What moderators noted about it.'),
+        by: text('Id of the key or member.'),
+        noted_at: time('When.'),
+      }),
+    ),
   },
   { $id: 'Export' },
 )

@@ -1,0 +1,48 @@
+import { nameOf, type Official } from '../../domain/caller.ts'
+import { Refusal } from '../../domain/refusal.ts'
+import type { Site } from '../../domain/site.ts'
+import {
+  type AuthorNote,
+  listAuthorNotes as findNotes,
+  insertAuthorNote,
+} from '../../postgres/author-notes.ts'
+import { findAuthor, holdWriters } from '../../postgres/authors.ts'
+import { asking } from '../../postgres/connection/transaction.ts'
+import type { Claim } from '../../postgres/idempotency.ts'
+import { answerOnce } from '../answer-once.ts'
+import type { World } from '../world.ts'
+
+export type { AuthorNote } from '../../postgres/author-notes.ts'
+
+type NewNote = {
+  readonly site: Site
+  readonly moderator: Official
+  readonly authorId: number
+  readonly note: string
+  readonly claim: Claim | undefined
+}
+
+/** Tells the other moderators something about an author. Notes are neither changed nor deleted. */
+export const addAuthorNote = <Answer>(
+  world: World,
+  { site, moderator, authorId, note, claim }: NewNote,
+  present: (note: AuthorNote) => Answer,
+): Promise<Answer> =>
+  answerOnce(world, claim, async (tx) => {
+    const held = await holdWriters(tx, site.id, [authorId])
+    if (!held.has(authorId)) throw new Refusal('not_found')
+    const row = { siteId: site.id, authorId, note, by: nameOf(moderator) }
+    return present(await insertAuthorNote(tx, row))
+  })
+
+/** Latest first. */
+export const listAuthorNotes = async (
+  world: World,
+  request: { siteId: number; authorId: number; beforeId: number | null; limit: number },
+): Promise<{ items: AuthorNote[]; nextId: number | null }> => {
+  const { siteId, authorId, limit } = request
+  if (!(await asking(findAuthor(world.db, siteId, authorId)))) throw new Refusal('not_found')
+  const rows = await asking(findNotes(world.db, request))
+  const items = rows.slice(0, limit)
+  return { items, nextId: rows.length > items.length ? items.at(-1)!.id : null }
+}

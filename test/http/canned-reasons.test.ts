@@ -1,0 +1,95 @@
+import t from 'tap'
+import { openWorld, type TestWorld } from '../world.ts'
+
+const REASONS = '/v1/sites/default/moderation/reasons'
+const SPAM = { title: 'Advertising', reason: 'spam', note: 'Please do not advertise here.' }
+
+const asAdmin = ({ call, adminKey: token }: TestWorld) => ({
+  create: (body: object, headers = {}) => call('POST', REASONS, { token, body, headers }),
+  change: (id: string, body: object) => call('PATCH', `${REASONS}/${id}`, { token, body }),
+  remove: (id: string) => call('DELETE', `${REASONS}/${id}`, { token }),
+  list: (query = '') => call('GET', `${REASONS}${query}`, { token }),
+  audit: async () => (await call('GET', '/v1/sites/default/audit', { token })).body.items,
+})
+
+t.test('a reason is made, listed, changed and deleted, and the audit knows of all', async (t) => {
+  const { create, change, remove, list, audit } = asAdmin(await openWorld(t))
+  const { status, body } = await create(SPAM)
+  t.equal(status, 201)
+  t.match(body, { id: /^r\w+$/, ...SPAM })
+  t.same((await list()).body, { items: [body], next_cursor: null })
+  const changed = await change(body.id, { title: 'Advertising, again' })
+  t.same(changed.body, { ...body, title: 'Advertising, again' })
+  t.equal((await remove(body.id)).status, 204)
+  t.same((await list()).body.items, [])
+  t.equal((await remove(body.id)).status, 404)
+  t.equal((await change(body.id, { note: 'x' })).status, 404)
+  t.equal((await remove('nonsense')).status, 404)
+  const [deleted, updated, created] = await audit()
+  t.match(created, { action: 'reason_created', subject: body.id, before: null, after: SPAM })
+  t.match(updated, { action: 'reason_updated', before: SPAM })
+  t.same(updated.after, { ...SPAM, title: 'Advertising, again' })
+  t.match(deleted, { action: 'reason_deleted', subject: body.id, after: null })
+})
+
+t.test('its words are a reason and a note of a decision', async (t) => {
+  const world = await openWorld(t)
+  const { reason, note } = (await asAdmin(world).create(SPAM)).body
+  const comment = await world.post('a', 'buy!')
+  const { status, body } = await world.decide(comment.id, 'approved', 'spam', { reason, note })
+  t.equal(status, 201)
+  t.match(body, { reason: SPAM.reason, note: SPAM.note })
+})
+
+t.test('the list is walked in order, page by page', async (t) => {
+  const { create, list } = asAdmin(await openWorld(t))
+  for (const title of ['one', 'two', 'three']) await create({ ...SPAM, title })
+  const first = (await list('?limit=2')).body
+  const rest = (await list(`?limit=2&cursor=${first.next_cursor}`)).body
+  const titles = [...first.items, ...rest.items].map((item: { title: string }) => item.title)
+  t.same(titles, ['one', 'two', 'three'])
+  t.equal(rest.next_cursor, null)
+  t.match(await list('?cursor=nonsense'), { status: 400, body: { code: 'invalid_cursor' } })
+})
+
+t.test('a site has at most a hundred, even when two are made at the same time', async (t) => {
+  const { create, list } = asAdmin(await openWorld(t))
+  for (let n = 0; n < 99; n++) await create({ ...SPAM, title: `${n}` })
+  const answers = await Promise.all([create(SPAM), create(SPAM)])
+  t.same(new Set(answers.map(({ status }) => status)), new Set([201, 400]))
+  t.match(
+    answers.find(({ status }) => status === 400),
+    { body: { code: 'invalid_request', errors: [{ pointer: '' }] } },
+  )
+  t.equal((await list('?limit=100')).body.items.length, 100)
+})
+
+t.test('what is no reason is refused, with the field at fault', async (t) => {
+  const { create, change } = asAdmin(await openWorld(t))
+  const { id } = (await create(SPAM)).body
+  for (const [fault, pointer] of [
+    [{ title: '' }, '/title'],
+    [{ title: 'two\nlines' }, '/title'],
+    [{ reason: 'because' }, '/reason'],
+    [{ note: '' }, '/note'],
+    [{ note: 'x'.repeat(2001) }, '/note'],
+    [{ more: 1 }, '/more'],
+  ] as const)
+    for (const answer of [await create({ ...SPAM, ...fault }), await change(id, fault)])
+      t.match(answer, { status: 400, body: { code: 'invalid_request', errors: [{ pointer }] } })
+  t.equal((await change(id, {})).status, 400)
+})
+
+t.test('one key makes one reason, and no other site has it', async (t) => {
+  const world = await openWorld(t)
+  const { create, list } = asAdmin(world)
+  const headers = { 'idempotency-key': 'the-same-key-twice' }
+  const [first, second] = [await create(SPAM, headers), await create(SPAM, headers)]
+  t.equal(first.text, second.text)
+  t.equal((await list()).body.items.length, 1)
+  const token = world.adminKey
+  await world.call('POST', '/v1/sites', { token, body: { slug: 'other', name: 'Other' } })
+  const other = '/v1/sites/other/moderation/reasons'
+  t.same((await world.call('GET', other, { token })).body.items, [])
+  t.equal((await world.call('DELETE', `${other}/${first.body.id}`, { token })).status, 404)
+})
