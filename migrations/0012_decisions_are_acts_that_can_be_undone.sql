@@ -16,12 +16,30 @@ create table batches (
   total int not null check (total >= 0),
   done int not null default 0 check (done >= 0),         -- looked at, changed or not
   changed int not null default 0 check (changed >= 0),
-  after_id bigint not null default 0,                    -- comments up to this one are done
+  after_id bigint not null default 0,                    -- where its next step begins, for kinds without items
   ended_at timestamptz(3),
-  fault text,                                            -- why it ended before all was done
   primary key (site_id, id)
 );
 create index batches_to_do on batches (asked_at) where ended_at is null;
+
+create type batch_outcome as enum
+  ('changed', 'unchanged', 'decision_conflict', 'not_found', 'move_not_allowed');
+
+-- The comments of a batch, as they were when it was asked for, and what became of each. What has no
+-- outcome is still to be done. They are kept for a day after its end.
+create table batch_items (
+  site_id int not null,
+  batch_id bigint not null,
+  thread_id bigint not null,
+  comment_id bigint not null,
+  place int not null,                                    -- in the request
+  seen comment_status,                                   -- what it must still have; null: it is not there
+  undoes bigint,                                         -- the decision to be taken back
+  outcome batch_outcome,
+  decision_id bigint,
+  primary key (site_id, batch_id, thread_id, comment_id),
+  constraint batch_items_batch foreign key (site_id, batch_id) references batches (site_id, id)
+);
 
 alter table decisions
   add column action decision_action not null default 'status',

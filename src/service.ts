@@ -23,7 +23,9 @@ import { createRedisTokens } from './redis/tokens.ts'
 import { forget } from './usecases/chores/forget.ts'
 import { createLoop, type Loop } from './usecases/chores/loop.ts'
 import { runAuthorTasks } from './usecases/chores/run-author-tasks.ts'
+import { runBatches } from './usecases/chores/run-batches.ts'
 import { prepare } from './usecases/prepare.ts'
+import type { Chore } from './usecases/world.ts'
 import { createWorld } from './world.ts'
 
 const DRAIN_MS = 10_000
@@ -78,7 +80,7 @@ export const createService = async (parts: Parts): Promise<Service> => {
     store: shared.store,
     maxBytes: config.AFTERWORD_CACHE_BYTES,
     hideWaitMs: protocol.hideWaitMs,
-    kick: () => state.tasks?.kick(),
+    kick: (chore) => state[chore]?.kick(),
     readMemberToken: createMemberTokens({
       get: createGuardedGet({ allowedNetworks: config.outboundNetworks }),
     }),
@@ -128,11 +130,16 @@ export const createService = async (parts: Parts): Promise<Service> => {
         everyMs: LOOK_FOR_TASKS_MS,
         onError,
       })
+      state.batches = createLoop((signal) => runBatches(world, signal), {
+        everyMs: LOOK_FOR_TASKS_MS,
+        onError,
+      })
       state.forgetting = createLoop((signal) => forget(world, signal), {
         everyMs: FORGET_EVERY_MS,
         onError,
       })
       state.tasks.kick()
+      state.batches.kick()
       state.forgetting.kick()
       return madeKey
     },
@@ -142,7 +149,7 @@ export const createService = async (parts: Parts): Promise<Service> => {
       const timer = setTimeout(() => app.server.closeAllConnections(), DRAIN_MS)
       await app.close()
       clearTimeout(timer)
-      await Promise.all([state.tasks?.close(), state.forgetting?.close()])
+      await Promise.all([state.tasks?.close(), state.batches?.close(), state.forgetting?.close()])
       await Promise.all([
         main.close(),
         writes.close(),
@@ -153,7 +160,7 @@ export const createService = async (parts: Parts): Promise<Service> => {
   }
 }
 
-type State = { keys?: WireKeys; tasks?: Loop; forgetting?: Loop; retired: boolean }
+type State = { keys?: WireKeys; forgetting?: Loop; retired: boolean } & Partial<Record<Chore, Loop>>
 
 const PROTOCOL: Protocol = {
   newToken: () => randomBytes(TOKEN_BYTES).toString('base64url'),

@@ -27,7 +27,7 @@ type Parts = {
   readonly store: PageStore | undefined
   readonly maxBytes: number
   readonly hideWaitMs: number
-  readonly kick: () => void
+  readonly kick: World['kick']
 }
 
 /** What the use cases of one node are given. Opens nothing. */

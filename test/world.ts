@@ -13,6 +13,7 @@ import { insertKey } from '../src/postgres/keys.ts'
 import { insertSite } from '../src/postgres/sites.ts'
 import { createLoop } from '../src/usecases/chores/loop.ts'
 import { runAuthorTasks } from '../src/usecases/chores/run-author-tasks.ts'
+import { runBatches } from '../src/usecases/chores/run-batches.ts'
 import type { World } from '../src/usecases/world.ts'
 import { createWorld } from '../src/world.ts'
 import { createDatabase } from './servers.ts'
@@ -58,12 +59,13 @@ export const openWorld = async (t: Teardown, options: WorldOptions = {}): Promis
   const { db, close, figures } = createDb({ url, max: 16, onError: () => {} })
   await insertSite(db, { slug: 'default', name: 'Default' })
   const tokens = options.tokens ?? createLocalTokens(randomUUID)
-  const kick = () => tasks.kick()
+  const kick: World['kick'] = (chore) => chores[chore].kick()
   const world = createTestWorld(db, tokens, { hideWaitMs: options.hideWaitMs, kick })
-  const tasks = createLoop((signal) => runAuthorTasks(world, signal), {
-    everyMs: 3_600_000,
-    onError: (error) => console.error(error),
-  })
+  const seldom = { everyMs: 3_600_000, onError: (error: unknown) => console.error(error) }
+  const chores = {
+    tasks: createLoop((signal) => runAuthorTasks(world, signal), seldom),
+    batches: createLoop((signal) => runBatches(world, signal), seldom),
+  }
   const keys = deriveKeys(Buffer.from('a secret for tests'))
   const app = await buildApp({
     world,
@@ -79,7 +81,8 @@ export const openWorld = async (t: Teardown, options: WorldOptions = {}): Promis
   refuseUndeclared(app)
   t.teardown(async () => {
     await app.close()
-    await tasks.close()
+    await chores.tasks.close()
+    await chores.batches.close()
     await close()
   })
   const adminKey = await makeKey(db, 'admin')
@@ -100,7 +103,7 @@ export const createTestWorld = (
   {
     hideWaitMs = 1_100,
     kick = () => {},
-  }: { hideWaitMs?: number | undefined; kick?: () => void } = {},
+  }: { hideWaitMs?: number | undefined; kick?: World['kick'] } = {},
 ): World =>
   createWorld({
     db,

@@ -2,8 +2,9 @@
  * Ids as the wire shows them: opaque to callers, never changing. A comment's id names its thread
  * too, so that finding it is one primary-key read.
  *
- * comment `c<thread>-<comment>` · author `a<id>` · key `k<id>` · decision `d<id>` · entry of
- * the audit `e<id>` · canned reason `r<id>` · note on an author `n<id>`, in base 36.
+ * comment `c<thread>-<comment>` · author `a<id>` · key `k<id>` · decision `d<id>` · batch
+ * of them `b<id>` · entry of the audit `e<id>` · canned reason `r<id>` · note on an author
+ * `n<id>`, in base 36.
  */
 export type CommentKey = { readonly threadId: number; readonly id: number }
 
@@ -15,6 +16,7 @@ export const auditId = (id: number): string => `e${id.toString(36)}`
 export const decisionId = (id: number): string => `d${id.toString(36)}`
 export const reasonId = (id: number): string => `r${id.toString(36)}`
 export const noteId = (id: number): string => `n${id.toString(36)}`
+export const batchId = (id: number): string => `b${id.toString(36)}`
 
 /** Undefined for anything that `commentId` would not have written. */
 export const readCommentId = (text: string): CommentKey | undefined => {
@@ -30,6 +32,10 @@ export const readAuthorId = (text: string): number | undefined => readId('a', te
 export const readKeyId = (text: string): number | undefined => readId('k', text)
 
 export const readReasonId = (text: string): number | undefined => readId('r', text)
+
+export const readDecisionId = (text: string): number | undefined => readId('d', text)
+
+export const readBatchId = (text: string): number | undefined => readId('b', text)
 
 const readId = (prefix: string, text: string): number | undefined =>
   text.startsWith(prefix) ? readNumber(text.slice(prefix.length)) : undefined

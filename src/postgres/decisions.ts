@@ -1,52 +1,95 @@
 import { sql } from 'kysely'
+import type { DecisionAction } from '../domain/decision.ts'
 import type { Instant } from '../domain/instant.ts'
 import type { CommentKey } from '../domain/public-id.ts'
 import type { Reason, Status } from '../domain/status.ts'
 import type { Db, Tx } from './connection/db.ts'
 
+/** What an act changed, but for the status; by the names that the wire has for it. */
+export type Difference = Readonly<Record<string, unknown>>
+
+/** One act of a moderator. What it does not concern is null. */
 export type Decision = {
   readonly id: number
-  readonly threadId: number
-  readonly commentId: number
-  readonly from: Status
-  readonly to: Status
+  readonly action: DecisionAction
+  readonly threadId: number | null
+  readonly commentId: number | null
+  /** Article, author or ban, where no comment is meant. */
+  readonly subject: string | null
+  readonly from: Status | null
+  readonly to: Status | null
+  readonly before: Difference | null
+  readonly after: Difference | null
   readonly reason: Reason | null
   readonly note: string | null
   /** The decision on an ancestor that took this comment along. */
   readonly causedBy: number | null
+  readonly batchId: number | null
+  /** The decision that this one takes back. */
+  readonly undoes: number | null
+  /** In force on the site at that time. */
+  readonly policyVersion: number | null
   readonly by: string
   readonly at: Instant
 }
 
-export type NewDecision = Omit<Decision, 'id' | 'at' | 'causedBy'> & { readonly siteId: number }
-
-const columns = sql`id, thread_id, comment_id, from_status as "from", to_status as "to", reason, note,
-  caused_by, decided_by as "by", decided_at as "at"`
-
-export const insertDecision = async (tx: Tx, decision: NewDecision): Promise<Decision> => {
-  const { siteId, threadId, commentId, from, to, reason, note, by } = decision
-  const { rows } = await sql<Decision>`
-    insert into decisions
-      (site_id, thread_id, comment_id, from_status, to_status, reason, note, decided_by, decided_at)
-    values (${siteId}, ${threadId}, ${commentId}, ${from}, ${to}, ${reason}, ${note}, ${by}, clock_timestamp())
-    returning ${columns}`.execute(tx)
-  return rows[0]!
+/** Who decides, and why: the same for all rows that are written together. */
+export type DecisionBy = {
+  readonly siteId: number
+  readonly by: string
+  readonly reason?: Reason | null
+  readonly note?: string | null
+  readonly batchId?: number | null
+  /** Missing: now. */
+  readonly at?: Instant
 }
 
-/** The same decision once more for each comment that went along with the first. */
-export const insertConsequences = async (
+/** What is missing is null, and the action `status`. */
+export type NewDecision = Partial<Omit<Decision, keyof DecisionBy | 'id' | 'at' | 'policyVersion'>>
+
+const columns = sql`id, action, thread_id, comment_id, subject, from_status as "from", to_status as "to",
+  before, after, reason, note, caused_by, batch_id, undoes, policy_version, decided_by as "by",
+  decided_at as "at"`
+
+/**
+ * Appends decisions, in the order given, and ends the claims on their comments.
+ * @returns them in the same order
+ */
+export const insertDecisions = async (
   tx: Tx,
-  siteId: number,
-  cause: Decision,
-  commentIds: readonly number[],
-): Promise<void> => {
-  await sql`
-    insert into decisions (site_id, thread_id, comment_id, from_status, to_status, reason, note,
-      decided_by, decided_at, caused_by)
-    select site_id, thread_id, taken.id, from_status, to_status, reason, note, decided_by, decided_at, d.id
-    from decisions d cross join unnest(${commentIds}::bigint[]) as taken (id)
-    where d.site_id = ${siteId} and d.id = ${cause.id}`.execute(tx)
+  { siteId, by, reason = null, note = null, batchId = null, at }: DecisionBy,
+  decisions: readonly NewDecision[],
+): Promise<Decision[]> => {
+  const all = <T>(pick: (decision: NewDecision) => T) => decisions.map((one) => pick(one) ?? null)
+  const { rows } = await sql<Decision>`
+    with ended as (
+      delete from claims where site_id = ${siteId}
+        and comment_id = any(${all((one) => one.commentId)}::bigint[])
+    )
+    insert into decisions (site_id, action, thread_id, comment_id, subject, from_status, to_status,
+      before, after, caused_by, undoes, reason, note, batch_id, decided_by, decided_at, policy_version)
+    select ${siteId}, coalesce(d.action, 'status'), d.thread_id, d.comment_id, d.subject, d.from_status,
+      d.to_status, d.before, d.after, d.caused_by, d.undoes, ${reason}, ${note}, ${batchId}::bigint,
+      ${by}, moment.now, s.policy_version
+    from unnest(${all((one) => one.action)}::decision_action[], ${all((one) => one.threadId)}::bigint[],
+      ${all((one) => one.commentId)}::bigint[], ${all((one) => one.subject)}::text[],
+      ${all((one) => one.from)}::comment_status[], ${all((one) => one.to)}::comment_status[],
+      ${all((one) => one.before && JSON.stringify(one.before))}::jsonb[],
+      ${all((one) => one.after && JSON.stringify(one.after))}::jsonb[],
+      ${all((one) => one.causedBy)}::bigint[], ${all((one) => one.undoes)}::bigint[])
+      with ordinality as d (action, thread_id, comment_id, subject, from_status, to_status, before,
+        after, caused_by, undoes, place),
+      (select coalesce(${at}::timestamptz, clock_timestamp()) as now) moment, (select policy_version from sites where id = ${siteId}) s
+    order by d.place
+    returning ${columns}`.execute(tx)
+  return rows
 }
+
+/** Appends one. */
+export const insertDecision = async (
+  tx: Tx,
+  decision: DecisionBy & NewDecision,
+): Promise<Decision> => (await insertDecisions(tx, decision, [decision]))[0]!
 
 /** Latest first; `limit + 1` rows. */
 export const listDecisions = async (

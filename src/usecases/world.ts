@@ -9,6 +9,9 @@ import type { Lines } from './writing/lines.ts'
 import type { Post } from './writing/post-comment.ts'
 import type { Vote } from './writing/vote-comment.ts'
 
+/** What is done by whichever node comes first. */
+export type Chore = 'tasks' | 'batches'
+
 /** What every use case is given. */
 export type World = {
   /** For reading. */
@@ -24,8 +27,8 @@ export type World = {
   readonly sites: SiteCache
   readonly tokens: Tokens
   readonly readMemberToken: ReadMemberToken
-  /** Has what is left to do for authors done soon, without waiting for it. */
-  readonly kick: () => void
+  /** Has what is left to do for authors, or of batches, done soon, without waiting for it. */
+  readonly kick: (chore: Chore) => void
   /** So long the answer to a hide waits that could not be announced. */
   readonly hideWaitMs: number
 }

@@ -234,7 +234,7 @@ t.test('what a node leaves undone when it dies is done by another', async (t) =>
     world.db,
   )
   t.equal((await world.get('/config', { token })).status, 401)
-  world.kick()
+  world.kick('tasks')
   await until('for the texts to go', async () => {
     const { rows } = await sql`select 1 from comments where body like ${`%${MARK}%`}`.execute(
       world.db,

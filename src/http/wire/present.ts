@@ -1,6 +1,6 @@
 import type { Author, Comment, Thread } from '../../domain/comment.ts'
 import { excerpt } from '../../domain/excerpt.ts'
-import { authorId, commentId, decisionId } from '../../domain/public-id.ts'
+import { authorId, batchId, commentId, decisionId } from '../../domain/public-id.ts'
 import type { Opinion } from '../../domain/screening/opinion.ts'
 import { isVisible } from '../../domain/status.ts'
 import type { Branch, Continuation } from '../../domain/tree.ts'
@@ -158,15 +158,28 @@ export const presentRevision = (revision: Revision) => ({
 
 export const presentDecision = (decision: Decision) => ({
   id: decisionId(decision.id),
-  comment_id: commentId({ threadId: decision.threadId, id: decision.commentId }),
+  action: decision.action,
+  comment_id:
+    decision.threadId === null || decision.commentId === null
+      ? null
+      : commentId({ threadId: decision.threadId, id: decision.commentId }),
+  subject: decision.subject,
   from: decision.from,
   to: decision.to,
+  before: decision.before,
+  after: decision.after,
   reason: decision.reason,
   note: decision.note,
   by: decision.by,
   at: decision.at,
-  caused_by: decision.causedBy === null ? null : decisionId(decision.causedBy),
+  caused_by: nameIfAny(decisionId, decision.causedBy),
+  batch_id: nameIfAny(batchId, decision.batchId),
+  undoes: nameIfAny(decisionId, decision.undoes),
+  policy_version: decision.policyVersion,
 })
+
+const nameIfAny = (name: (id: number) => string, id: number | null): string | null =>
+  id === null ? null : name(id)
 
 export const presentModeratedThread = (thread: ModeratedThread) => ({
   ...presentThread(thread),

@@ -26,6 +26,7 @@ export type Tables = {
   policies: PoliciesTable
   arrivals: ArrivalsTable
   batches: BatchesTable
+  batchItems: BatchItemsTable
   claims: ClaimsTable
   cannedReasons: CannedReasonsTable
   authorNotes: AuthorNotesTable
@@ -265,7 +266,18 @@ type BatchesTable = {
   changed: Generated<number>
   afterId: Generated<number>
   endedAt: Instant | null
-  fault: string | null
+}
+
+type BatchItemsTable = {
+  siteId: number
+  batchId: number
+  threadId: number
+  commentId: number
+  place: number
+  seen: Status | null
+  undoes: number | null
+  outcome: 'changed' | 'unchanged' | 'decision_conflict' | 'not_found' | 'move_not_allowed' | null
+  decisionId: number | null
 }
 
 type ClaimsTable = {

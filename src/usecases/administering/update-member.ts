@@ -55,7 +55,7 @@ export const updateMember = async <Answer>(
   const answer = await answerOnce(world, request.claim, async (tx) =>
     present(await update(tx, request)),
   )
-  world.kick()
+  world.kick('tasks')
   return answer
 }
 

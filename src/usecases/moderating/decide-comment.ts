@@ -6,7 +6,7 @@ import { assertMove, isVisible, type Reason, type Status } from '../../domain/st
 import { findCommentForWrite } from '../../postgres/comments.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import { lockThread } from '../../postgres/connection/transaction.ts'
-import { type Decision, insertConsequences, insertDecision } from '../../postgres/decisions.ts'
+import { type Decision, insertDecision, insertDecisions } from '../../postgres/decisions.ts'
 import { resolveFlags } from '../../postgres/flags.ts'
 import type { Claim } from '../../postgres/idempotency.ts'
 import { announcing } from '../announce.ts'
@@ -57,17 +57,9 @@ const decide = async (tx: Tx, request: DecideRequest): Promise<Decided> => {
   const { movedIds, version } = await changeStatus(tx, comment, { siteId: site.id, to, replies })
   const { threadId, id: commentId } = comment
   await resolveFlags(tx, { siteId: site.id, threadId, ids: [commentId, ...movedIds] })
-  const row = {
-    siteId: site.id,
-    threadId,
-    commentId,
-    from,
-    to,
-    reason,
-    note,
-    by: nameOf(moderator),
-  }
-  const decision = await insertDecision(tx, row)
-  if (movedIds.length > 0) await insertConsequences(tx, site.id, decision, movedIds)
+  const why = { siteId: site.id, by: nameOf(moderator), reason, note }
+  const decision = await insertDecision(tx, { ...why, threadId, commentId, from, to })
+  const taken = movedIds.map((id) => ({ threadId, commentId: id, from, to, causedBy: decision.id }))
+  if (taken.length > 0) await insertDecisions(tx, { ...why, at: decision.at }, taken)
   return { decision, version }
 }

@@ -59,7 +59,7 @@ export const eraseAuthor = async (
   const task = await asking(findAuthorTask(world.db, { ...at, kind: 'erase' }))
   const enoughAt = performance.now() + PATIENCE_MS
   const isDone = !task || (await eraseWritings(world, task, () => performance.now() > enoughAt))
-  if (!isDone) world.kick()
+  if (!isDone) world.kick('tasks')
   return isDone
 }
 

@@ -56,7 +56,7 @@ const isShownOtherwise = (
 
 const learn = async (world: World, request: SignOnRequest): Promise<Member> => {
   const member = await inTransaction(world.writes, (tx) => learnIn(tx, request))
-  world.kick()
+  world.kick('tasks')
   return member
 }
 

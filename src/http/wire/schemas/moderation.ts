@@ -1,7 +1,8 @@
 import { Type } from 'typebox'
+import { DECISION_ACTIONS } from '../../../domain/decision.ts'
 import { FLAG_REASONS } from '../../../domain/flag.ts'
 import { VERDICTS } from '../../../domain/screening/opinion.ts'
-import { REASONS, type Reason, STATUSES } from '../../../domain/status.ts'
+import { REASONS, type Reason, STATUSES, type Status } from '../../../domain/status.ts'
 import { count, nullable, object, oneOf, page, ref, text, textOrNull, time } from './building.ts'
 import { ArticleLink, commentFields } from './comments.ts'
 
@@ -23,17 +24,37 @@ export const NewDecision = object(
   { $id: 'NewDecision', examples: [{ from: 'pending', to: 'approved' }] },
 )
 
+const statusOrNull = (description: string) =>
+  Type.Unsafe<Status | null>({ type: ['string', 'null'], enum: [...STATUSES, null], description })
+
+const difference = (description: string) =>
+  Type.Unsafe<Record<string, unknown> | null>({
+    type: ['object', 'null'],
+    additionalProperties: true,
+    description,
+  })
+
 export const Decision = object(
   {
     id: text('Opaque.'),
-    comment_id: text('The comment.'),
-    from: oneOf(STATUSES),
-    to: oneOf(STATUSES),
+    action: oneOf(DECISION_ACTIONS, { description: 'What was done.' }),
+    comment_id: textOrNull('The comment, if it is about one.'),
+    subject: textOrNull('The article, author or ban that it is about, if not a comment.'),
+    from: statusOrNull('The status before, where that has changed.'),
+    to: statusOrNull('And after.'),
+    before: difference('Whatever else has changed, as it was.'),
+    after: difference('And as it is.'),
     reason: textOrNull('Why.'),
     note: textOrNull('For moderators.'),
     by: text('Id of the key or member.'),
     at: time('When.'),
     caused_by: textOrNull('The decision on an ancestor that took this comment along.'),
+    batch_id: textOrNull('The batch that it is part of.'),
+    undoes: textOrNull('The decision that it takes back.'),
+    policy_version: Type.Unsafe<number | null>({
+      type: ['integer', 'null'],
+      description: 'The policy in force at that time; null: there were none yet.',
+    }),
   },
   { $id: 'Decision' },
 )
