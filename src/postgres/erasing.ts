@@ -28,7 +28,8 @@ export const findErasable = async (
 
 /**
  * Leaves nothing of an author but its id, and forgets every answer that holds something of it. Who
- * writes in its name holds its row, and comes before, or finds it erased.
+ * writes in its name holds its row, and comes before, or finds it erased. It is erased no earlier than
+ * its newest token was made, by a clock that may be ahead.
  * @param subjectHash stands for what its site called it
  */
 export const eraseAuthorRow = async (
@@ -37,8 +38,8 @@ export const eraseAuthorRow = async (
   subjectHash: Buffer | null,
 ): Promise<void> => {
   await sql`
-    update authors set erased_at = clock_timestamp(), erased_subject = ${subjectHash}, name = 'Erased',
-      role = 'reader', url = null, avatar_url = null, email = null, email_verified = false,
+    update authors set erased_at = greatest(clock_timestamp(), signed_on_at),
+      erased_subject = ${subjectHash}, name = 'Erased', role = 'reader', url = null, avatar_url = null, email = null, email_verified = false,
       subject = null, signed_on_at = null, token_roles = '{}', granted_roles = '{}',
       location = null, listed = false
     where site_id = ${siteId} and id = ${authorId} and erased_at is null`.execute(tx)

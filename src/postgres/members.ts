@@ -61,7 +61,7 @@ const selectMember = (db: Db, siteId: number, subject: string) =>
     .where('siteId', '=', siteId)
     .where('subject', '=', subject)
 
-/** Whether a member was erased after that time, by the hash of what the site called it. */
+/** Whether a member was erased at that time or after it, by the hash of what the site called it. */
 export const isErasedSince = async (
   db: Db,
   siteId: number,
@@ -72,7 +72,7 @@ export const isErasedSince = async (
     .select('id')
     .where('siteId', '=', siteId)
     .where('erasedSubject', '=', erasedSubject)
-    .where('erasedAt', '>', since)
+    .where('erasedAt', '>=', since)
     .limit(1)
     .executeTakeFirst()
   return row !== undefined
