@@ -89,6 +89,18 @@ t.test('bad credentials are counted as attempts to sign on', async (t) => {
   t.equal((await world.get('/config', { headers, token: await signToken() })).status, 200)
 })
 
+t.test('an export is a row of the audit, and counts as a write', async (t) => {
+  const world = await open(t, 2)
+  const { author, guest_token: token } = await world.post('a', 'x')
+  const statuses: number[] = []
+  for (let n = 0; n < 3; n++)
+    statuses.push((await world.get(`/authors/${author.id}/export`, { token })).status)
+  t.same(statuses, [200, 200, 429])
+  const { items } = (await world.get('/audit', { token: world.adminKey })).body
+  const exports = items.filter(({ action }: { action: string }) => action === 'author_exported')
+  t.equal(exports.length, 2)
+})
+
 t.test('a site of its own counts by itself', async (t) => {
   const world = await open(t, 1)
   const body = { slug: 'other', name: 'Other' }

@@ -46,8 +46,11 @@ const ERASE_AUTHOR = op.operation({
   limit: 'write',
 })
 
+/** A read that counts as a write: each is a row of the audit, which nobody is to flood. */
+const EXPORTING = { ...EXPORT_AUTHOR, config: { ...EXPORT_AUTHOR.config, limit: 'write' as const } }
+
 export const addOwnDataRoutes = (app: Router, { world, keys }: Http): void => {
-  app.get('/sites/:site/authors/:id/export', EXPORT_AUTHOR, async (request, reply) => {
+  app.get('/sites/:site/authors/:id/export', EXPORTING, async (request, reply) => {
     const { site, caller, params } = request
     const authorId = readKey(params.id)
     const held = await exportAuthor(world, { site, caller, authorId })
