@@ -1,0 +1,65 @@
+import fc from 'fast-check'
+import t from 'tap'
+import { fold } from '../../../../src/domain/screening/folding/fold.ts'
+
+const folded = (text: string): string => {
+  const { units, length } = fold(text)
+  return String.fromCharCode(...units.subarray(0, length))
+}
+
+t.test('letters lose case, accents, width, style and what cannot be seen', async (t) => {
+  const texts = {
+    'Straße STRASSE': 'strasse strasse',
+    İIıi: 'iiii',
+    'ΣΊΣΥΦΟΣ Σίσυφος': 'σισυφοσ σισυφοσ',
+    'ＣＡＳＩＮＯ 𝓬𝓪𝓼𝓲𝓷𝓸 ⓒⓐⓢⓘⓝⓞ 🅲🅰🆂🅸🅽🅾': 'casino casino casino casino',
+    'ca\u200bsi\u00adn\u2060o': 'casino',
+    'c\u0336a\u0336f\u0301e\u0301': 'cafe',
+    'Ærøskøbing Łódź þorn': 'aeroskobing lodz thorn',
+    'ŭ\u0308\u0301\u0302x': 'ux',
+    'שָׁלוֹם مُحَمَّد': 'שלום محمد',
+  }
+  for (const [text, expected] of Object.entries(texts)) t.equal(folded(text), expected)
+})
+
+t.test(
+  'marks that make another letter stay: Indic vowels, Thai tones, the voicing of kana',
+  async (t) => {
+    for (const text of ['हिन्दी', 'ขี้', 'がぱ', '강간', '𠮷野']) t.equal(folded(text), text)
+    t.equal(folded('が'.normalize('NFD')), 'が')
+    t.equal(folded('강간'.normalize('NFD')), '강간')
+  },
+)
+
+t.test(
+  'every letter says where it stands: in order, within the text, on whole code points',
+  async () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', maxLength: 100 }), (text) => {
+        const { starts, ends, length } = fold(text)
+        const isWhole = (at: number) => text.slice(0, at).isWellFormed()
+        return Array.from({ length }, (_, n) => n).every(
+          (n) =>
+            starts[n]! < ends[n]! &&
+            ends[n]! <= text.length &&
+            (n === 0 || starts[n]! >= starts[n - 1]!) &&
+            isWhole(starts[n]!) &&
+            isWhole(ends[n]!),
+        )
+      }),
+    )
+  },
+)
+
+t.test('what is folded stays as it is', async () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'grapheme', maxLength: 50 }), (text) => {
+      const once = folded(text)
+      return folded(once) === once
+    }),
+  )
+})
+
+t.test('text that is not well-formed is folded all the same', async (t) => {
+  t.equal(folded('a\ud800b\udc00'), 'a b ')
+})
