@@ -75,7 +75,7 @@ const toForm = (check: Akismet, question: Question): Record<string, string> => {
   )
   return {
     api_key: check.secret,
-    blog: check.site,
+    blog: check.siteUrl,
     blog_charset: 'UTF-8',
     comment_type: question.parentId === null ? 'comment' : 'reply',
     comment_author: author.name,

@@ -11,8 +11,8 @@ export type Check = {
   readonly timeoutMs: number
 } & (
   | { readonly kind: 'http' }
-  /** `site`: the front page of what it protects. */
-  | { readonly kind: 'akismet'; readonly site: string; readonly isTest: boolean }
+  /** `siteUrl`: the front page of what it protects. */
+  | { readonly kind: 'akismet'; readonly siteUrl: string; readonly isTest: boolean }
 )
 
 export const MAX_CHECKS = 5

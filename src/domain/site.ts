@@ -1,3 +1,4 @@
+import type { Check } from './check.ts'
 import type { Instant } from './instant.ts'
 import type { SignOn } from './sign-on.ts'
 import type { Sort } from './sort.ts'
@@ -31,6 +32,8 @@ export type Site = {
   readonly flagThreshold: number
   /** Null: the site has no members. */
   readonly signOn: SignOn | null
+  /** Services outside that are asked about comments. */
+  readonly checks: readonly Check[]
   readonly version: number
   readonly createdAt: Instant
 }

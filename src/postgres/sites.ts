@@ -19,6 +19,7 @@ const COLUMNS = [
   'retentionDays',
   'flagThreshold',
   'signOn',
+  'checks',
   'version',
   'createdAt',
 ] as const
@@ -73,6 +74,7 @@ export const updateSite = (db: Db, siteId: number, change: SiteChange): Promise<
 
 const toColumns = ({
   signOn,
+  checks,
   origins,
   sorts,
   ...plain
@@ -81,4 +83,5 @@ const toColumns = ({
   ...(origins && { origins: [...origins] }),
   ...(sorts && { sorts: [...sorts] }),
   ...(signOn !== undefined && { signOn: signOn && JSON.stringify(signOn) }),
+  ...(checks && { checks: JSON.stringify(checks) }),
 })

@@ -40,7 +40,7 @@ const open = async (t: Test, answering: Answering, breaker = createBreaker({ fai
     ...more,
     kind: 'akismet',
     url: `${server.url}/1.1`,
-    site: 'https://blog.example/',
+    siteUrl: 'https://blog.example/',
     isTest: false,
   }
   return { ...server, checks, own, akismet, ask: (check: Check) => checks.ask(check, QUESTION) }

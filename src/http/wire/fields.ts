@@ -8,6 +8,8 @@ import {
   checkTitle,
   checkUrl,
 } from '../../domain/text.ts'
+import { checkHttpsUrl, readChecks } from './check-fields.ts'
+import type { CheckFields } from './schemas/checks.ts'
 
 /** Collects what is wrong with the fields of one body, and refuses all of it at once. */
 const createReader = () => {
@@ -99,6 +101,7 @@ type SiteFields = {
   login_url?: string | null
   origins?: string[]
   sign_on?: SignOnFields | null
+  checks?: CheckFields[]
 }
 
 /** Leaves out what the body leaves out. */
@@ -110,25 +113,20 @@ export const readSiteFields = (change: SiteFields) => {
     ...(loginUrl !== undefined && { loginUrl: readOptional('/login_url', loginUrl, checkUrl) }),
     ...(origins !== undefined && { origins: read('/origins', checkOrigins(origins)) }),
     ...(signOn !== undefined && { signOn: signOn && readSignOn(read, signOn) }),
+    ...(change.checks !== undefined && { checks: readChecks(read, change.checks) }),
   })
 }
 
 const readSignOn = (read: Reader['read'], signOn: SignOnFields) => {
   const { issuer } = signOn
   if ('jwks_url' in signOn)
-    return { issuer, jwksUrl: read('/sign_on/jwks_url', checkJwksUrl(signOn.jwks_url)) }
+    return { issuer, jwksUrl: read('/sign_on/jwks_url', checkHttpsUrl(signOn.jwks_url)) }
   const { hs256 } = signOn
   const isUnique = new Set(hs256.map(({ kid }) => kid)).size === hs256.length
   const known: Checked<typeof hs256> = isUnique
     ? { ok: true, value: hs256 }
     : { ok: false, problem: 'must not name a kid twice' }
   return { issuer, hs256: read('/sign_on/hs256', known) }
-}
-
-const checkJwksUrl = (text: string): Checked<string> => {
-  const url = checkUrl(text)
-  if (!url.ok || url.value.startsWith('https://')) return url
-  return { ok: false, problem: 'must be an https URL' }
 }
 
 const checkOrigins = (origins: string[]): Checked<string[]> => {

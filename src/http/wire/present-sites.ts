@@ -1,3 +1,4 @@
+import type { Check } from '../../domain/check.ts'
 import { FLAG_REASONS } from '../../domain/flag.ts'
 import { auditId, keyId } from '../../domain/public-id.ts'
 import { PERSON_LIMITS, type Site } from '../../domain/site.ts'
@@ -12,6 +13,14 @@ const presentSignOn = ({ signOn }: Site) => {
   if ('jwksUrl' in signOn) return { issuer, jwks_url: signOn.jwksUrl }
   return { issuer, hs256: signOn.hs256.map(({ kid }) => ({ kid })) }
 }
+
+const presentCheck = (check: Check) => ({
+  name: check.name,
+  kind: check.kind,
+  url: check.url,
+  timeout_ms: check.timeoutMs,
+  ...(check.kind === 'akismet' && { site_url: check.siteUrl, is_test: check.isTest }),
+})
 
 /** For administrators; its secrets never leave. */
 export const presentSite = (site: Site) => ({
@@ -28,6 +37,7 @@ export const presentSite = (site: Site) => ({
   retention_days: site.retentionDays,
   flag_threshold: site.flagThreshold,
   sign_on: presentSignOn(site),
+  checks: site.checks.map(presentCheck),
   version: site.version,
   created_at: site.createdAt,
 })

@@ -1,5 +1,6 @@
 import type { ColumnType, Generated, GeneratedAlways } from 'kysely'
 import type { AuditAction } from '../../domain/audit.ts'
+import type { Check } from '../../domain/check.ts'
 import type { Role } from '../../domain/comment.ts'
 import type { FlagReason } from '../../domain/flag.ts'
 import type { Instant } from '../../domain/instant.ts'
@@ -58,7 +59,7 @@ type SitesTable = {
   attackedUntil: Instant | null
   closeAfterDays: Generated<number>
   slowModeSeconds: Generated<number>
-  checks: Generated<unknown>
+  checks: ColumnType<readonly Check[], string | undefined, string>
 }
 
 type AuthorsTable = {

@@ -17,7 +17,7 @@ export const createSite = async (
 ): Promise<Site> => {
   const { slug, name, ...settings } = wanted
   const site = await inTransaction(world.writes, async (tx) => {
-    const change = resolveSettings(settings, { limits: {}, signOn: null })
+    const change = resolveSettings(settings, { limits: {}, signOn: null, checks: [] })
     const made = await insertSite(tx, { ...change, slug, name })
     if (!made) throw new Refusal('invalid_request', { '/slug': 'is taken' })
     await insertAuditEntry(tx, {

@@ -7,11 +7,13 @@ import type { Claim } from '../../postgres/idempotency.ts'
 import { updateSite as changeSite, holdSite, type SiteChange } from '../../postgres/sites.ts'
 import { answerOnce } from '../answer-once.ts'
 import type { World } from '../world.ts'
+import { type CheckSettings, keepCheckSecrets } from './check-settings.ts'
 
 /** What is to be set. A limit that is null is as the service says; a secret that is missing stays. */
-export type SiteSettings = Omit<SiteChange, 'limits' | 'signOn'> & {
+export type SiteSettings = Omit<SiteChange, 'limits' | 'signOn' | 'checks'> & {
   readonly limits?: Readonly<Partial<Record<PersonLimit, number | null>>>
   readonly signOn?: SignOnSettings | null
+  readonly checks?: readonly CheckSettings[]
 }
 
 export type SignOnSettings =
@@ -63,12 +65,13 @@ const update = async (
 
 /** Fills in what a change leaves as it is within limits and secrets. */
 export const resolveSettings = (
-  { limits, signOn, ...plain }: SiteSettings,
-  before: Pick<Site, 'limits' | 'signOn'>,
+  { limits, signOn, checks, ...plain }: SiteSettings,
+  before: Pick<Site, 'limits' | 'signOn' | 'checks'>,
 ): SiteChange => ({
   ...plain,
   ...(limits && { limits: mergeLimits(before.limits, limits) }),
   ...(signOn !== undefined && { signOn: signOn && keepSecrets(signOn, before.signOn) }),
+  ...(checks && { checks: keepCheckSecrets(checks, before.checks) }),
 })
 
 const mergeLimits = (before: Site['limits'], change: NonNullable<SiteSettings['limits']>) =>

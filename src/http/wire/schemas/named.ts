@@ -6,6 +6,7 @@ import {
   CannedReasonsPage,
   NewCannedReason,
 } from './canned-reasons.ts'
+import { Check, CheckChange } from './checks.ts'
 import {
   ArticleLink,
   Author,
@@ -94,6 +95,8 @@ export const NAMED: readonly TSchema[] = [
   Export,
   SignOn,
   SignOnChange,
+  Check,
+  CheckChange,
   SiteConfig,
   Site,
   SiteChange,

@@ -1,8 +1,10 @@
 import { type TSchema, Type } from 'typebox'
+import { MAX_CHECKS } from '../../../domain/check.ts'
 import { FLAG_REASONS } from '../../../domain/flag.ts'
 import { PERSON_LIMITS, type PersonLimit } from '../../../domain/site.ts'
 import { SORTS } from '../../../domain/sort.ts'
 import { count, nullable, object, oneOf, page, ref, text, textOrNull, time } from './building.ts'
+import { Check, CheckChange } from './checks.ts'
 
 const limits = <T extends TSchema>(schema: T) =>
   Object.fromEntries(PERSON_LIMITS.map((kind) => [kind, schema])) as Record<PersonLimit, T>
@@ -95,6 +97,7 @@ export const Site = object(
       description: 'What is missing is as the service says.',
     }),
     sign_on: ref(SignOn),
+    checks: Type.Array(ref(Check)),
     version: Type.Integer({ description: 'One more with every change.' }),
     created_at: time('When it was made.'),
   },
@@ -142,6 +145,12 @@ const changes = {
   ...Type.Partial(Type.Object(settings)).properties,
   limits: Type.Optional(object(limits(limitOrNull))),
   sign_on: Type.Optional(ref(SignOnChange)),
+  checks: Type.Optional(
+    Type.Array(ref(CheckChange), {
+      maxItems: MAX_CHECKS,
+      description: 'All of them: one that is left out is asked no more.',
+    }),
+  ),
 }
 
 export const SiteChange = object(changes, {
