@@ -83,5 +83,6 @@ const toColumns = ({
   ...(origins && { origins: [...origins] }),
   ...(sorts && { sorts: [...sorts] }),
   ...(signOn !== undefined && { signOn: signOn && JSON.stringify(signOn) }),
-  ...(checks && { checks: JSON.stringify(checks) }),
+  // The driver would make an array of Postgres of it.
+  ...(checks && { checks: JSON.stringify(checks) as never }),
 })

@@ -59,7 +59,7 @@ type SitesTable = {
   attackedUntil: Instant | null
   closeAfterDays: Generated<number>
   slowModeSeconds: Generated<number>
-  checks: ColumnType<readonly Check[], string | undefined, string>
+  checks: Generated<readonly Check[]>
 }
 
 type AuthorsTable = {
