@@ -81,6 +81,7 @@ export const createService = async (parts: Parts): Promise<Service> => {
     maxBytes: config.AFTERWORD_CACHE_BYTES,
     hideWaitMs: protocol.hideWaitMs,
     kick: (chore) => state[chore]?.kick(),
+    warn: (fields, message) => logger.warn(fields, message),
     readMemberToken: createMemberTokens({
       get: createGuardedGet({ allowedNetworks: config.outboundNetworks }),
     }),

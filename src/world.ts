@@ -1,5 +1,6 @@
 import { createListCache } from './cache/lists.ts'
 import { createMemoryPages, createTieredPages } from './cache/pages.ts'
+import { createPolicyCache } from './cache/policies.ts'
 import { createSiteCache } from './cache/sites.ts'
 import { createThreadCache } from './cache/threads.ts'
 import type { PageStore } from './domain/page-store.ts'
@@ -7,6 +8,7 @@ import type { ReadMemberToken } from './domain/sign-on.ts'
 import type { Tokens } from './domain/tokens.ts'
 import type { Db } from './postgres/connection/db.ts'
 import { asking } from './postgres/connection/transaction.ts'
+import { findPolicy } from './postgres/policies.ts'
 import { findSite } from './postgres/sites.ts'
 import { findThreads } from './postgres/threads.ts'
 import type { World } from './usecases/world.ts'
@@ -28,6 +30,7 @@ type Parts = {
   readonly maxBytes: number
   readonly hideWaitMs: number
   readonly kick: World['kick']
+  readonly warn: World['warn']
 }
 
 /** What the use cases of one node are given. Opens nothing. */
@@ -43,5 +46,6 @@ export const createWorld = ({ store, maxBytes, ...parts }: Parts): World => {
     pages: store ? createTieredPages({ ...memory, store }) : createMemoryPages(memory),
     lists: createListCache({ tokens, maxBytes: listBytes }),
     sites: createSiteCache((slug) => findSite(db, slug)),
+    policies: createPolicyCache(async (at) => (await asking(findPolicy(db, at)))!),
   }
 }

@@ -52,6 +52,7 @@ export type WorldOptions = {
   trustedProxies?: string[]
   tokens?: Tokens
   hideWaitMs?: number
+  warn?: World['warn']
 }
 
 export const openWorld = async (t: Teardown, options: WorldOptions = {}): Promise<TestWorld> => {
@@ -60,7 +61,11 @@ export const openWorld = async (t: Teardown, options: WorldOptions = {}): Promis
   await insertSite(db, { slug: 'default', name: 'Default' })
   const tokens = options.tokens ?? createLocalTokens(randomUUID)
   const kick: World['kick'] = (chore) => chores[chore].kick()
-  const world = createTestWorld(db, tokens, { hideWaitMs: options.hideWaitMs, kick })
+  const world = createTestWorld(db, tokens, {
+    hideWaitMs: options.hideWaitMs,
+    warn: options.warn,
+    kick,
+  })
   const seldom = { everyMs: 3_600_000, onError: (error: unknown) => console.error(error) }
   const chores = {
     tasks: createLoop((signal) => runAuthorTasks(world, signal), seldom),
@@ -103,7 +108,12 @@ export const createTestWorld = (
   {
     hideWaitMs = 1_100,
     kick = () => {},
-  }: { hideWaitMs?: number | undefined; kick?: World['kick'] } = {},
+    warn = () => {},
+  }: {
+    hideWaitMs?: number | undefined
+    kick?: World['kick']
+    warn?: World['warn'] | undefined
+  } = {},
 ): World =>
   createWorld({
     db,
@@ -113,6 +123,7 @@ export const createTestWorld = (
     maxBytes: 16_777_216,
     hideWaitMs,
     kick,
+    warn,
     readMemberToken: createMemberTokens({ get: createGuardedGet({ allowedNetworks: [] }) }),
   })
 

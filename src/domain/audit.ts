@@ -12,10 +12,12 @@ export const AUDIT_ACTIONS = [
   'reason_created',
   'reason_updated',
   'reason_deleted',
+  'policy_updated',
+  'site_attacked',
 ] as const
 export type AuditAction = (typeof AUDIT_ACTIONS)[number]
 
-/** An act of an administrator, or of somebody on its own data. Holds neither secrets nor personal data. */
+/** An act of an administrator, of somebody on its own data, or of a rule. Holds neither secrets nor personal data. */
 export type AuditEntry = {
   readonly id: number
   /** Null: of the whole service. */
@@ -23,7 +25,7 @@ export type AuditEntry = {
   readonly action: AuditAction
   /** The slug of a site, or the public id of a key, an author or a canned reason. */
   readonly subject: string
-  /** Public id of the key or person. */
+  /** Public id of the key or person, or the name of a rule. */
   readonly by: string
   readonly at: Instant
   /** What has changed, as it was and as it is. */

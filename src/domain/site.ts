@@ -34,6 +34,8 @@ export type Site = {
   readonly signOn: SignOn | null
   /** Services outside that are asked about comments. */
   readonly checks: readonly Check[]
+  /** Of the policy that comments are judged by; 0: the one that the service ships. */
+  readonly policyVersion: number
   readonly version: number
   readonly createdAt: Instant
 }

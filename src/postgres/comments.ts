@@ -1,6 +1,8 @@
 import { sql } from 'kysely'
 import type { Comment } from '../domain/comment.ts'
 import type { Instant } from '../domain/instant.ts'
+import type { Facts } from '../domain/screening/facts.ts'
+import type { Opinion } from '../domain/screening/opinion.ts'
 import { isShown, isVisible, type Status } from '../domain/status.ts'
 import type { Db, Tx } from './connection/db.ts'
 import { authorColumns, type CommentRow, commentColumns, toComment } from './rows.ts'
@@ -13,6 +15,8 @@ export type CommentForWrite = Comment & {
   readonly articleUrl: string | null
   /** Its author is erased, and so is all that it said. */
   readonly isErased: boolean
+  /** Null: it has been forgotten. */
+  readonly addressHash: Buffer | null
   /** The database's time of reading. */
   readonly readAt: Instant
 }
@@ -25,7 +29,7 @@ export const findCommentForWrite = async (
   const { rows } = await sql<
     CommentRow & Omit<CommentForWrite, keyof CommentRow> & { articleId: string }
   >`
-    select ${commentColumns}, c.article_title, c.article_url, clock_timestamp() as read_at,
+    select ${commentColumns}, c.article_title, c.article_url, c.address_hash, clock_timestamp() as read_at,
       a.erased_at is not null as is_erased, t.article_id, ${authorColumns}
     from comments c
     join threads t on t.site_id = c.site_id and t.id = c.thread_id
@@ -85,6 +89,21 @@ export const countReply = async (
   if (isShown(parent) !== wasShown) await countReply(tx, siteId, parent, by)
 }
 
+/** How a comment was judged, and by what. */
+export type Judged = {
+  readonly policyVersion: number
+  readonly facts: Facts
+  readonly risk: number
+  readonly trace: readonly Opinion[]
+}
+
+const toColumns = ({ policyVersion, facts, risk, trace }: Judged) => ({
+  policyVersion,
+  facts: JSON.stringify(facts),
+  risk,
+  screening: JSON.stringify(trace),
+})
+
 /** Replaces the text and keeps the old one. @returns the comment's new revision and time */
 export const reviseComment = async (
   tx: Tx,
@@ -94,7 +113,8 @@ export const reviseComment = async (
     body: string
     bodyHtml: string
     renderer: number
-    screening: string | undefined
+    /** Undefined: it was not. */
+    judged: Judged | undefined
     by: string
   },
 ): Promise<{ revision: number; editedAt: Instant }> => {
@@ -117,7 +137,7 @@ export const reviseComment = async (
       body: edit.body,
       bodyHtml: edit.bodyHtml,
       renderer: edit.renderer,
-      ...(edit.screening !== undefined && { screening: edit.screening }),
+      ...(edit.judged && toColumns(edit.judged)),
       revision: revision + 1,
       editedAt: now,
     })

@@ -45,6 +45,7 @@ export const eraseAuthorRow = async (
     where site_id = ${siteId} and id = ${authorId} and erased_at is null`.execute(tx)
   await sql`
     delete from author_notes where site_id = ${siteId} and author_id = ${authorId}`.execute(tx)
+  await sql`delete from arrivals where site_id = ${siteId} and author_id = ${authorId}`.execute(tx)
   await sql`
     delete from idempotency_keys
     where site_id = ${siteId}

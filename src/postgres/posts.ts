@@ -48,6 +48,11 @@ export type NewPost = {
   readonly screening: string
   readonly network: string
   readonly addressHash: Buffer
+  readonly policyVersion: number
+  readonly facts: string
+  readonly risk: number
+  readonly fingerprint: number
+  readonly sketch: readonly number[]
 }
 
 export type InsertedPost = {
@@ -100,9 +105,15 @@ export const insertPosts = async (
         ${posts.map(({ articleUrl }) => articleUrl)}::text[],
         ${posts.map(({ screening }) => screening)}::jsonb[],
         ${posts.map(({ network }) => network)}::text[],
-        ${posts.map(({ addressHash }) => addressHash)}::bytea[]
+        ${posts.map(({ addressHash }) => addressHash)}::bytea[],
+        ${posts.map(({ policyVersion }) => policyVersion)}::int[],
+        ${posts.map(({ facts }) => facts)}::jsonb[],
+        ${posts.map(({ risk }) => risk)}::smallint[],
+        ${posts.map(({ fingerprint }) => fingerprint)}::bigint[],
+        ${posts.map(({ sketch }) => `{${sketch.join()}}`)}::text[]
       ) with ordinality as p (parent_id, depth, author_id, name, url, email, status, body,
-        body_html, article_title, article_url, screening, network, address_hash, place)
+        body_html, article_title, article_url, screening, network, address_hash, policy_version, facts,
+        risk, fingerprint, sketch, place)
       order by place
     ),
     made_guests as (
@@ -112,10 +123,17 @@ export const insertPosts = async (
     made_comments as (
       insert into comments (site_id, thread_id, id, parent_id, depth, author_id, status, body,
         body_html, renderer, article_title, article_url, screening, network, address_hash,
-        created_at, active_at, published_at) overriding system value
+        policy_version, facts, risk, created_at, active_at, published_at) overriding system value
       select ${siteId}, ${threadId}, comment_id, parent_id, depth, writer_id, status, body,
         body_html, ${renderer}, article_title, article_url, screening, network, address_hash,
-        now, now, case when status = 'approved' then now end
+        policy_version, facts, risk, now, now, case when status = 'approved' then now end
+      from posts, moment
+    ),
+    noted as (
+      insert into arrivals (site_id, comment_id, thread_id, author_id, address_hash, fingerprint,
+        sketch, arrived_at)
+      select ${siteId}, comment_id, ${threadId}, writer_id, address_hash, fingerprint,
+        sketch::bigint[], now
       from posts, moment
     ),
     counted_replies as (

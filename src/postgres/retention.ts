@@ -15,6 +15,7 @@ const KEPT = {
   comments: { since: sql`c.created_at`, key: sql`thread_id, id`, more: sql`, network = null` },
   votes: { since: sql`c.voted_at`, key: sql`thread_id, comment_id, author_id`, more: sql`` },
   flags: { since: sql`c.flagged_at`, key: sql`thread_id, comment_id, author_id`, more: sql`` },
+  arrivals: { since: sql`c.arrived_at`, key: sql`comment_id`, more: sql`` },
 }
 
 /**
@@ -40,6 +41,21 @@ export const forgetOldAddresses = async (
     )
     update ${sql.table(table)} set address_hash = null ${more}
     where (site_id, ${key}) in (select * from old)`.execute(tx)
+  return Number(numAffectedRows ?? 0)
+}
+
+/** Forgets a batch of what has arrived more than a day ago. @returns how many went */
+export const deleteOldArrivals = async (tx: Tx, batch: number): Promise<number> => {
+  const { numAffectedRows } = await sql`
+    with old as (
+      select c.* from sites s cross join lateral (
+        select c.site_id, c.comment_id from arrivals c
+        where c.site_id = s.id and c.arrived_at < clock_timestamp() - interval '1 day'
+        order by c.arrived_at limit ${batch} for update skip locked
+      ) c
+      limit ${batch}
+    )
+    delete from arrivals where (site_id, comment_id) in (select * from old)`.execute(tx)
   return Number(numAffectedRows ?? 0)
 }
 

@@ -1,4 +1,5 @@
 import { type Insertable, sql, type Updateable } from 'kysely'
+import type { Instant } from '../domain/instant.ts'
 import type { Site } from '../domain/site.ts'
 import type { Db, Tx } from './connection/db.ts'
 import type { Tables } from './connection/tables.ts'
@@ -20,6 +21,7 @@ const COLUMNS = [
   'flagThreshold',
   'signOn',
   'checks',
+  'policyVersion',
   'version',
   'createdAt',
 ] as const
@@ -62,7 +64,9 @@ export const insertSite = (
     .executeTakeFirst()
 
 /** Everything of a site that can be set. */
-export type SiteChange = Partial<Omit<Site, 'id' | 'slug' | 'version' | 'createdAt'>>
+export type SiteChange = Partial<
+  Omit<Site, 'id' | 'slug' | 'policyVersion' | 'version' | 'createdAt'>
+>
 
 export const updateSite = (db: Db, siteId: number, change: SiteChange): Promise<Site> =>
   db
@@ -71,6 +75,24 @@ export const updateSite = (db: Db, siteId: number, change: SiteChange): Promise<
     .where('id', '=', siteId)
     .returning(COLUMNS)
     .executeTakeFirstOrThrow()
+
+/**
+ * Everything on the site is held until then, or longer if it is held longer already.
+ * @returns whether it was not held before
+ */
+export const extendAttack = async (
+  tx: Tx,
+  siteId: number,
+  { at, until }: { at: Instant; until: Instant },
+): Promise<boolean> => {
+  const { rows } = await sql<{ isNew: boolean }>`
+    update sites set attacked_until = ${until}::timestamptz,
+      attacked_since = case when attacked_until > ${at}::timestamptz then attacked_since
+        else ${at}::timestamptz end
+    where id = ${siteId} and (attacked_until is null or attacked_until < ${until}::timestamptz)
+    returning attacked_since = ${at}::timestamptz as is_new`.execute(tx)
+  return rows[0]?.isNew ?? false
+}
 
 const toColumns = ({
   signOn,

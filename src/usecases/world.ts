@@ -1,5 +1,6 @@
 import type { ListCache } from '../cache/lists.ts'
 import type { PageCache } from '../cache/pages.ts'
+import type { PolicyCache } from '../cache/policies.ts'
 import type { SiteCache } from '../cache/sites.ts'
 import type { ThreadCache } from '../cache/threads.ts'
 import type { ReadMemberToken } from '../domain/sign-on.ts'
@@ -25,10 +26,13 @@ export type World = {
   readonly pages: PageCache
   readonly lists: ListCache
   readonly sites: SiteCache
+  readonly policies: PolicyCache
   readonly tokens: Tokens
   readonly readMemberToken: ReadMemberToken
   /** Has what is left to do for authors, or of batches, done soon, without waiting for it. */
   readonly kick: (chore: Chore) => void
+  /** Says what a person should know of, though everybody was answered. */
+  readonly warn: (fields: Readonly<Record<string, unknown>>, message: string) => void
   /** So long the answer to a hide waits that could not be announced. */
   readonly hideWaitMs: number
 }

@@ -40,7 +40,10 @@ export type Facts = {
   readonly threadSince: Instant | null
   /** Of the last day, on the site: with the same folded text, and with nearly the same. Each up to 100. */
   readonly repeats: { readonly same: number; readonly near: number }
-  /** Of the last minute: in the thread, on the site, and from the network on any site. Each up to 1,000. */
+  /**
+   * Of the last minute, this one included: in the thread, on the site, and from the network on any
+   * site. Each up to 1,000.
+   */
   readonly arrivals: { readonly thread: number; readonly site: number; readonly network: number }
   /** Until when everything on the site is held, because too much arrived; null: it is not. */
   readonly attackedUntil: Instant | null

@@ -1,13 +1,19 @@
 import { inTransaction } from '../../postgres/connection/transaction.ts'
 import { deleteOldAnswers } from '../../postgres/idempotency.ts'
-import { forgetOldAddresses, forgetOldSubjects, tryForgetting } from '../../postgres/retention.ts'
+import {
+  deleteOldArrivals,
+  forgetOldAddresses,
+  forgetOldSubjects,
+  tryForgetting,
+} from '../../postgres/retention.ts'
 import type { World } from '../world.ts'
 
 const BATCH_ANSWERS = 5_000
+const BATCH_ARRIVALS = 5_000
 const BATCH_ADDRESSES = 1_000
 
 /**
- * Forgets what is older than it may be: answers under Idempotency-Keys after a day, addresses after
+ * Forgets what is older than it may be: answers under Idempotency-Keys and arrivals after a day, addresses after
  * the days that each site says, what an erased member was called after a year. Of several nodes
  * exactly one is at it.
  */
@@ -18,7 +24,8 @@ export const forget = async (world: World, signal: AbortSignal): Promise<void> =
     while (!signal.aborted && (await next()) >= batch);
   }
   await inBatches((tx) => deleteOldAnswers(tx, BATCH_ANSWERS), BATCH_ANSWERS)
-  for (const table of ['comments', 'votes', 'flags'] as const)
+  await inBatches((tx) => deleteOldArrivals(tx, BATCH_ARRIVALS), BATCH_ARRIVALS)
+  for (const table of ['comments', 'votes', 'flags', 'arrivals'] as const)
     await inBatches((tx) => forgetOldAddresses(tx, table, BATCH_ADDRESSES), BATCH_ADDRESSES)
   await inBatches(forgetOldSubjects, 1)
 }

@@ -1,16 +1,18 @@
+import type { PolicyInForce } from '../../cache/policies.ts'
 import { assertMayWrite, type Caller, isAuthor, mayModerate, nameOf } from '../../domain/caller.ts'
 import type { Comment } from '../../domain/comment.ts'
 import { RENDERER_VERSION, renderMarkdown } from '../../domain/markdown.ts'
 import { authorId, type CommentKey } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
-import { screen } from '../../domain/screening/screen.ts'
-import { SHIPPED_POLICY } from '../../domain/screening/shipped.ts'
+import type { Verdict } from '../../domain/screening/opinion.ts'
 import type { Site } from '../../domain/site.ts'
 import { isVisible } from '../../domain/status.ts'
+import { noteArrival } from '../../postgres/arrivals.ts'
 import { holdWriters } from '../../postgres/authors.ts'
 import {
   type CommentForWrite,
   findCommentForWrite,
+  type Judged,
   reviseComment,
 } from '../../postgres/comments.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
@@ -21,7 +23,7 @@ import { announcing } from '../announce.ts'
 import { answerOnce } from '../answer-once.ts'
 import type { World } from '../world.ts'
 import { changeStatus } from './change-status.ts'
-import { factsKnown } from './facts-known.ts'
+import { countFor, factsOf, printOf } from './count-facts.ts'
 
 export type EditRequest = {
   readonly site: Site
@@ -35,8 +37,8 @@ export type EditRequest = {
 
 export type Edited = { readonly comment: Comment; readonly version: number | undefined }
 
-/** Replaces the text. An author's edit is screened again and may be held; a moderator's is not. */
-export const editComment = <Answer>(
+/** Replaces the text. An author's edit is judged as a comment is, and may be taken back; a moderator's is not. */
+export const editComment = async <Answer>(
   world: World,
   request: EditRequest,
   present: (edited: Edited) => Answer,
@@ -44,6 +46,7 @@ export const editComment = <Answer>(
   assertMayWrite(request.caller)
   if (request.caller.kind === 'nobody') throw new Refusal('login_required')
   const bodyHtml = renderMarkdown(request.body)
+  const policy = await world.policies.find(request.site)
   const { site, comment: key } = request
   const changes = { siteId: site.id, threadIds: [key.threadId], isHide: true }
   const replace = async (tx: Tx): Promise<Answer> => {
@@ -55,7 +58,7 @@ export const editComment = <Answer>(
     const authors = await holdWriters(tx, site.id, [comment.author.id])
     if (!authors.has(comment.author.id)) throw new Refusal('not_found')
     assertMayEdit(request, comment, thread)
-    return present(await edit(tx, request, { comment, thread, bodyHtml }))
+    return present(await edit(tx, request, { comment, thread, bodyHtml, policy }))
   }
   return announcing(world, changes, () => answerOnce(world, request.claim, replace))
 }
@@ -79,37 +82,29 @@ const assertMayEdit = (
     throw new Refusal('edit_conflict')
 }
 
-const edit = async (
-  tx: Tx,
-  request: EditRequest,
-  {
-    comment,
-    thread,
-    bodyHtml,
-  }: { comment: CommentForWrite; thread: ThreadForWrite; bodyHtml: string },
-): Promise<Edited> => {
+type Edit = {
+  readonly comment: CommentForWrite
+  readonly thread: ThreadForWrite
+  readonly bodyHtml: string
+  readonly policy: PolicyInForce
+}
+
+const edit = async (tx: Tx, request: EditRequest, found: Edit): Promise<Edited> => {
   const { site, caller, body } = request
-  const facts = factsKnown({
-    siteModeration: site.moderation,
-    threadModeration: thread.moderation,
-  })
-  const { verdict, trace } = screen(
-    { body, authorName: comment.author.name, authorUrl: comment.author.url },
-    facts,
-    SHIPPED_POLICY,
-  )
+  const { comment, thread, bodyHtml } = found
   const byModerator = mayModerate(caller)
+  const judged = byModerator ? undefined : await judgeEdit(tx, request, found)
   const revised = await reviseComment(tx, site.id, comment, {
     body,
     bodyHtml,
     renderer: RENDERER_VERSION,
-    screening: byModerator ? undefined : JSON.stringify(trace),
+    judged,
     by: byModerator ? nameOf(caller) : authorId(comment.author.id),
   })
   const edited = { ...comment, ...revised, body, bodyHtml }
   const wasVisible = isVisible(comment.status)
-  if (wasVisible && verdict === 'pending' && !byModerator) {
-    const change = { siteId: site.id, to: 'pending', replies: 'keep' } as const
+  if (judged && isTakenBack(comment, judged.verdict)) {
+    const change = { siteId: site.id, to: judged.verdict, replies: 'keep' } as const
     const { version } = await changeStatus(tx, comment, change)
     return { comment: { ...edited, status: 'pending' }, version }
   }
@@ -119,3 +114,36 @@ const edit = async (
     version: wasVisible ? await touchThread(tx, site.id, thread.id) : undefined,
   }
 }
+
+/** As a new comment at this moment, but that it is not counted itself. */
+const judgeEdit = async (
+  tx: Tx,
+  { site, body }: EditRequest,
+  { comment, thread, policy }: Edit,
+): Promise<Judged & { verdict: Verdict }> => {
+  const { author, id } = comment
+  const place = { siteId: site.id, threadId: thread.id }
+  const print = printOf(body)
+  const source = { ...print, authorId: author.id, addressHash: comment.addressHash }
+  const known = await countFor(tx, { ...place, exceptId: id }, [source])
+  const subject = {
+    ...source,
+    kind: author.kind,
+    role: author.role,
+    email: undefined,
+    siteModeration: site.moderation,
+    threadModeration: thread.moderation,
+    attackedUntil: known.attackedUntil,
+  }
+  const facts = factsOf(known, subject, [])
+  const draft = { body, authorName: author.name, authorUrl: author.url }
+  const { verdict, risk, trace } = policy.screen(draft, facts)
+  await noteArrival(tx, { ...place, ...source, id })
+  return { policyVersion: policy.version, facts, risk, trace, verdict }
+}
+
+/** What moderators have turned down stays as they left it. */
+const isTakenBack = ({ status }: CommentForWrite, verdict: Verdict): boolean =>
+  status === 'approved' ? verdict !== 'approved' : status === 'pending' && !isMild(verdict)
+
+const isMild = (verdict: Verdict): boolean => verdict === 'approved' || verdict === 'pending'

@@ -1,21 +1,24 @@
 import type { Author } from '../../domain/comment.ts'
+import type { Instant } from '../../domain/instant.ts'
 import { Refusal } from '../../domain/refusal.ts'
-import type { Opinion, Verdict } from '../../domain/screening/opinion.ts'
-import { screen } from '../../domain/screening/screen.ts'
-import { SHIPPED_POLICY } from '../../domain/screening/shipped.ts'
+import type { Facts } from '../../domain/screening/facts.ts'
+import type { Judgement } from '../../domain/screening/screen.ts'
+import { isVisible } from '../../domain/status.ts'
 import type { Parent } from '../../postgres/posts.ts'
 import type { ThreadForWrite } from '../../postgres/threads.ts'
-import { factsKnown } from './facts-known.ts'
+import { type Earlier, factsOf, type Known, type Source } from './count-facts.ts'
+import { floodedUntil } from './hold-site.ts'
 import type { Post } from './post-comment.ts'
 
 /** What has to be known of a thread to judge the posts to it. */
-export type Facts = {
+export type Situation = {
   readonly siteId: number
   readonly thread: ThreadForWrite
   /** What can be replied to. */
   readonly parents: ReadonlyMap<number, Parent>
   /** Guests and members who have a token. */
   readonly writers: ReadonlyMap<number, Author>
+  readonly known: Known
 }
 
 /** A guest who is yet to be made has no id. */
@@ -28,46 +31,76 @@ export type Judged = {
   readonly depth: number
   /** With the name that the comment is shown under. */
   readonly author: Writer
-  readonly verdict: Verdict
-  readonly trace: readonly Opinion[]
+  readonly judgement: Judgement
+  readonly facts: Facts
 }
 
 /**
  * Judges posts as if one came after the other: a guest whose comment is published goes by the name
- * that it gave from then on.
+ * that it gave from then on, and each counts for those after it.
+ * @returns `attackedUntil`: until when the site is to be held from now on, if that is new
  */
 export const judgePosts = (
   posts: readonly Post[],
-  facts: Facts,
-): { judged: readonly Judged[]; refused: ReadonlyMap<Post, Refusal> } => {
-  const writers = new Map(facts.writers)
+  situation: Situation,
+): {
+  judged: readonly Judged[]
+  refused: ReadonlyMap<Post, Refusal>
+  attackedUntil: Instant | undefined
+} => {
+  const writers = new Map(situation.writers)
   const judged: Judged[] = []
+  const earlier: Earlier[] = []
   const refused = new Map<Post, Refusal>()
+  let attackedUntil: Instant | undefined
   for (const post of posts) {
     try {
-      const one = judge(post, { ...facts, writers })
+      const one = judge(post, { ...situation, writers, earlier, attackedUntil })
       judged.push(one)
+      earlier.push({ ...sourceOf(post), verdict: one.judgement.verdict })
       const { id, ...author } = one.author
       if (id !== undefined) writers.set(id, { id, ...author })
+      attackedUntil = floodedUntil(post.policy, one.facts) ?? attackedUntil
     } catch (error) {
       if (!(error instanceof Refusal)) throw error
       refused.set(post, error)
     }
   }
-  return { judged, refused }
+  return { judged, refused, attackedUntil }
 }
 
-const judge = (post: Post, { thread, parents, writers }: Facts): Judged => {
+/** What posts are compared and counted by. */
+export const sourceOf = ({ caller, print, addressHash }: Post): Source => ({
+  ...print,
+  authorId: 'authorId' in caller ? caller.authorId : undefined,
+  addressHash,
+})
+
+type Moment = Situation & {
+  readonly earlier: readonly Earlier[]
+  readonly attackedUntil: Instant | undefined
+}
+
+const judge = (post: Post, moment: Moment): Judged => {
+  const { thread, parents, writers, known, earlier } = moment
   const author = findWriter(post, writers)
   assertTakesComments(thread)
   const place = findPlace(post, thread, parents)
   const named = { ...author, ...(post.author && { name: post.author.name, url: post.author.url }) }
-  const { verdict, trace } = screen(
-    { body: post.body, authorName: named.name, authorUrl: named.url },
-    factsKnown({ siteModeration: post.site.moderation, threadModeration: thread.moderation }),
-    SHIPPED_POLICY,
-  )
-  return { post, ...place, author: verdict === 'approved' ? named : author, verdict, trace }
+  const subject = {
+    ...sourceOf(post),
+    kind: author.kind,
+    role: author.role,
+    email: post.author?.email,
+    siteModeration: post.site.moderation,
+    threadModeration: thread.moderation,
+    attackedUntil: moment.attackedUntil ?? known.attackedUntil,
+  }
+  const facts = factsOf(known, subject, earlier)
+  const draft = { body: post.body, authorName: named.name, authorUrl: named.url }
+  const judgement = post.policy.screen(draft, facts)
+  const isPublished = isVisible(judgement.verdict)
+  return { post, ...place, author: isPublished ? named : author, judgement, facts }
 }
 
 /** A token speaks for its guest; without one, the name given makes a new guest. */

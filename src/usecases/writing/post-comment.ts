@@ -1,5 +1,7 @@
+import type { PolicyInForce } from '../../cache/policies.ts'
 import { assertMayWrite, type Caller } from '../../domain/caller.ts'
 import type { Comment } from '../../domain/comment.ts'
+import type { Instant } from '../../domain/instant.ts'
 import { renderMarkdown } from '../../domain/markdown.ts'
 import type { CommentKey } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
@@ -8,8 +10,9 @@ import type { GuestProfile } from '../../postgres/authors.ts'
 import type { Claim } from '../../postgres/idempotency.ts'
 import { findThreadId } from '../../postgres/threads.ts'
 import type { World } from '../world.ts'
+import { type Print, printOf } from './count-facts.ts'
 import { addToLine, type Waiting } from './lines.ts'
-import { publishPosts } from './publish-posts.ts'
+import { publishPosts, type Told } from './publish-posts.ts'
 import { type Doing, writeTogether } from './write-together.ts'
 
 export type PostRequest = {
@@ -37,6 +40,8 @@ export type Posted = {
 /** A request on its way, with what is made of it outside the transaction. */
 export type Post = PostRequest & {
   readonly bodyHtml: string
+  readonly policy: PolicyInForce
+  readonly print: Print
   /** Its answer, as it is remembered and given. */
   readonly present: (posted: Posted) => unknown
 }
@@ -53,19 +58,37 @@ export const postComment = async <Answer>(
   assertMayPost(request)
   // A member is called what its site calls it.
   const author = request.caller.kind === 'member' ? undefined : request.author
-  const post = { ...request, author, bodyHtml: renderMarkdown(request.body), present }
+  const policy = await world.policies.find(request.site)
+  const { body } = request
+  const made = { bodyHtml: renderMarkdown(body), print: printOf(body) }
+  const post = { ...request, author, policy, ...made, present }
   const thread = JSON.stringify([post.site.id, post.articleId])
   const write = { thread, write: post }
-  const together = (posts: readonly Waiting<Post>[]) => writeTogether(world, posts, POSTING)
+  const together = (posts: readonly Waiting<Post>[]) => publishTogether(world, posts)
   const answer = await addToLine(world.posts, write, together)
   // It may go by another name from now on.
   if (author && request.caller.kind === 'guest') world.kick('tasks')
   return answer as Answer
 }
 
-const POSTING: Doing<Post> = {
-  act: publishPosts,
-  findThread: (tx, { site, articleId }) => findThreadId(tx, site.id, articleId),
+const publishTogether = async (
+  world: World,
+  posts: readonly Waiting<Post>[],
+): Promise<Refusal | undefined> => {
+  let attackedUntil: Instant | undefined
+  const doing: Doing<Post> = {
+    act: async (tx, fresh, changed) => {
+      const told: Told = { changed }
+      const outcomes = await publishPosts(tx, fresh, told)
+      attackedUntil = told.attackedUntil
+      return outcomes
+    },
+    findThread: (tx, { site, articleId }) => findThreadId(tx, site.id, articleId),
+  }
+  const fault = await writeTogether(world, posts, doing)
+  const { slug: site } = posts[0]!.site
+  if (attackedUntil) world.warn({ site, attackedUntil }, `${site}: too much arrives; all is held`)
+  return fault
 }
 
 /** Refuses whoever may post nowhere on the site. */

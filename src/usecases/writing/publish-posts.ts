@@ -1,3 +1,4 @@
+import type { Instant } from '../../domain/instant.ts'
 import { RENDERER_VERSION } from '../../domain/markdown.ts'
 import { isVisible } from '../../domain/status.ts'
 import { askForRefresh } from '../../postgres/author-tasks.ts'
@@ -11,52 +12,63 @@ import {
 } from '../../postgres/posts.ts'
 import { ensureSharedThread } from '../../postgres/threads.ts'
 import type { Outcome, Outcomes } from '../answer-once.ts'
-import { type Facts, type Judged, judgePosts } from './judge-posts.ts'
+import { countFor } from './count-facts.ts'
+import { holdSite } from './hold-site.ts'
+import { type Judged, judgePosts, type Situation, sourceOf } from './judge-posts.ts'
 import type { Post, Posted } from './post-comment.ts'
+
+/** What is to be told once it is committed. */
+export type Told = { readonly changed: Set<number>; attackedUntil?: Instant }
 
 /**
  * Publishes posts to one thread, or holds them, each as if it came alone: one that is refused
  * leaves nothing behind and the others as they are. Rows are locked in the order of every writer:
- * comments, authors, threads; for what is inserted nobody else can wait.
- * @param changed is given the threads in which readers will see a difference
+ * comments, authors, threads, and the site if it is to be held; for what is inserted nobody else can
+ * wait.
+ * @param told is given the threads in which readers will see a difference, and the attack that begins
  */
 export const publishPosts = async (
   tx: Tx,
   posts: readonly Post[],
-  changed: Set<number>,
+  told: Told,
 ): Promise<Outcomes<Post>> => {
   const outcomes = new Map<Post, Outcome>()
   if (posts.length === 0) return outcomes
-  const facts = await gatherFacts(tx, posts)
-  const { judged, refused } = judgePosts(posts, facts)
+  const situation = await learnSituation(tx, posts)
+  const { judged, refused, attackedUntil } = judgePosts(posts, situation)
   for (const [post, refusal] of refused) outcomes.set(post, { refusal })
   if (judged.length === 0) return outcomes
-  const published = judged.filter(({ verdict }) => isVisible(verdict))
-  if (published.length > 0) changed.add(facts.thread.id)
-  await nameGuests(tx, facts, published)
-  const { rows, version } = await insert(tx, facts, { judged, published })
+  const published = judged.filter(({ judgement }) => isVisible(judgement.verdict))
+  if (published.length > 0) told.changed.add(situation.thread.id)
+  await nameGuests(tx, situation, published)
+  const { rows, version } = await insert(tx, situation, { judged, published })
+  if (attackedUntil !== undefined) {
+    const attack = { site: posts[0]!.site, at: situation.known.at, until: attackedUntil }
+    if (await holdSite(tx, attack)) told.attackedUntil = attackedUntil
+  }
   for (const [i, one] of judged.entries()) {
-    const answer = one.post.present(toPosted(facts, one, { row: rows[i]!, version }))
+    const answer = one.post.present(toPosted(situation, one, { row: rows[i]!, version }))
     outcomes.set(one.post, { answer })
   }
   return outcomes
 }
 
 /** The lock on the thread first: what is read after it holds until the transaction ends. */
-const gatherFacts = async (tx: Tx, posts: readonly Post[]): Promise<Facts> => {
+const learnSituation = async (tx: Tx, posts: readonly Post[]): Promise<Situation> => {
   const { site, articleId } = posts[0]!
   const threadId = await ensureSharedThread(tx, site.id, articleId)
   const ids = posts.flatMap(({ parent }) => (parent?.threadId === threadId ? [parent.id] : []))
   const { thread, parents } = await findThreadAndParents(tx, { siteId: site.id, threadId, ids })
   const writerIds = posts.flatMap(({ caller }) => ('authorId' in caller ? [caller.authorId] : []))
   const writers = writerIds.length > 0 ? await holdWriters(tx, site.id, writerIds) : new Map()
-  return { siteId: site.id, thread, parents, writers }
+  const known = await countFor(tx, { siteId: site.id, threadId }, posts.map(sourceOf))
+  return { siteId: site.id, thread, parents, writers, known }
 }
 
 /** Guests with a token go by the name they gave last from now on, wherever they have written. */
 const nameGuests = async (
   tx: Tx,
-  { siteId, writers }: Facts,
+  { siteId, writers }: Situation,
   published: readonly Judged[],
 ): Promise<void> => {
   const profiles = new Map<number, GuestProfile>()
@@ -74,7 +86,7 @@ const nameGuests = async (
 
 const insert = (
   tx: Tx,
-  { siteId, thread }: Facts,
+  { siteId, thread }: Situation,
   { judged, published }: { judged: readonly Judged[]; published: readonly Judged[] },
 ) => {
   const articles = published.map(({ post }) => post.article)
@@ -88,26 +100,31 @@ const insert = (
   return insertPosts(tx, at, judged.map(toNewPost))
 }
 
-const toNewPost = ({ post, parentId, depth, author, verdict, trace }: Judged): NewPost => ({
+const toNewPost = ({ post, parentId, depth, author, judgement, facts }: Judged): NewPost => ({
   parentId,
   depth,
   author: author.id ?? post.author!,
-  status: verdict,
+  status: judgement.verdict,
   body: post.body,
   bodyHtml: post.bodyHtml,
-  articleTitle: isVisible(verdict) ? null : post.article.title,
-  articleUrl: isVisible(verdict) ? null : post.article.url,
-  screening: JSON.stringify(trace),
+  articleTitle: isVisible(judgement.verdict) ? null : post.article.title,
+  articleUrl: isVisible(judgement.verdict) ? null : post.article.url,
+  screening: JSON.stringify(judgement.trace),
+  policyVersion: post.policy.version,
+  facts: JSON.stringify(facts),
+  risk: judgement.risk,
+  ...post.print,
   network: post.network,
   addressHash: post.addressHash,
 })
 
 const toPosted = (
-  { thread }: Facts,
-  { post, parentId, depth, author, verdict }: Judged,
+  { thread }: Situation,
+  { post, parentId, depth, author, judgement }: Judged,
   { row, version }: { row: InsertedPost; version: number | undefined },
 ): Posted => {
   const { id, authorId, createdAt } = row
+  const isPublished = isVisible(judgement.verdict)
   const comment = {
     ...NEW,
     threadId: thread.id,
@@ -115,16 +132,17 @@ const toPosted = (
     id,
     parentId,
     depth,
-    status: verdict,
+    // Whether it is pending or spam is not for its author to know.
+    status: isPublished ? ('approved' as const) : ('pending' as const),
     author: { ...author, id: authorId },
     body: post.body,
     bodyHtml: post.bodyHtml,
     createdAt,
-    publishedAt: isVisible(verdict) ? createdAt : null,
+    publishedAt: isPublished ? createdAt : null,
   }
   return {
     comment,
-    version: isVisible(verdict) ? version : undefined,
+    version: isPublished ? version : undefined,
     newGuestId: author.id === undefined ? authorId : undefined,
   }
 }
