@@ -22,6 +22,7 @@ import { createRedisPages } from './redis/pages.ts'
 import { createRedisTokens } from './redis/tokens.ts'
 import { forget } from './usecases/chores/forget.ts'
 import { createLoop, type Loop } from './usecases/chores/loop.ts'
+import { noticeClosed } from './usecases/chores/notice-closed.ts'
 import { runAuthorTasks } from './usecases/chores/run-author-tasks.ts'
 import { runBatches } from './usecases/chores/run-batches.ts'
 import { prepare } from './usecases/prepare.ts'
@@ -40,6 +41,7 @@ const LAST_RETRY_MS = 1_000
 const FORGET_EVERY_MS = 600_000
 /** Whatever another node has left undone. */
 const LOOK_FOR_TASKS_MS = 10_000
+const NOTICE_CLOSED_MS = 10_000
 
 export type Service = {
   readonly app: FastifyInstance
@@ -139,9 +141,14 @@ export const createService = async (parts: Parts): Promise<Service> => {
         everyMs: FORGET_EVERY_MS,
         onError,
       })
+      state.closing = createLoop((signal) => noticeClosed(world, signal), {
+        everyMs: NOTICE_CLOSED_MS,
+        onError,
+      })
       state.tasks.kick()
       state.batches.kick()
       state.forgetting.kick()
+      state.closing.kick()
       return madeKey
     },
     close: async () => {
@@ -150,7 +157,12 @@ export const createService = async (parts: Parts): Promise<Service> => {
       const timer = setTimeout(() => app.server.closeAllConnections(), DRAIN_MS)
       await app.close()
       clearTimeout(timer)
-      await Promise.all([state.tasks?.close(), state.batches?.close(), state.forgetting?.close()])
+      await Promise.all([
+        state.tasks?.close(),
+        state.batches?.close(),
+        state.forgetting?.close(),
+        state.closing?.close(),
+      ])
       await Promise.all([
         main.close(),
         writes.close(),
@@ -161,7 +173,9 @@ export const createService = async (parts: Parts): Promise<Service> => {
   }
 }
 
-type State = { keys?: WireKeys; forgetting?: Loop; retired: boolean } & Partial<Record<Chore, Loop>>
+type State = { keys?: WireKeys; forgetting?: Loop; closing?: Loop; retired: boolean } & Partial<
+  Record<Chore, Loop>
+>
 
 const PROTOCOL: Protocol = {
   newToken: () => randomBytes(TOKEN_BYTES).toString('base64url'),

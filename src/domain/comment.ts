@@ -27,6 +27,10 @@ export type Thread = {
   readonly commentCount: number
   readonly rootCount: number
   readonly lastCommentAt: Instant | null
+  /** When it closes by itself; null: it does not. */
+  readonly closesAt: Instant | null
+  /** So long a person waits between two comments; 0: not at all. */
+  readonly slowModeSeconds: number
   readonly version: number
 }
 

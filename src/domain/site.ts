@@ -30,6 +30,10 @@ export type Site = {
   readonly retentionDays: number
   /** So many flags send a comment back to the queue; 0: no number does. */
   readonly flagThreshold: number
+  /** So many days after it began a thread closes; 0: never. */
+  readonly closeAfterDays: number
+  /** So long a person waits between two comments in one thread; 0: not at all. */
+  readonly slowModeSeconds: number
   /** Null: the site has no members. */
   readonly signOn: SignOn | null
   /** Services outside that are asked about comments. */

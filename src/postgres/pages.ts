@@ -219,7 +219,7 @@ const threadOf = (of: { siteId: number; parent: TreeRequest['parent'] }): RawBui
  */
 const selectPage = (siteId: number): RawBuilder<unknown> => sql`
   select t.id as thread, t.article_id, t.title, t.url, t.version, t.comment_count, t.root_count,
-    t.last_comment_at, t.state, ${pageColumns}, ${authorColumns}
+    t.last_comment_at, t.state, t.closes_at, t.slow_mode_seconds, ${pageColumns}, ${authorColumns}
   from page full join (select *, 1::bigint as place from thread) t on t.place = page.position
   left join lateral (
     -- "offset 0" keeps this a look-up per comment, whatever the planner believes of authors
@@ -237,11 +237,23 @@ const toPage = (rows: readonly PageRow[]): PageRows | undefined => {
   const [first] = rows
   if (!first) return undefined
   const { thread: id, articleId, title, url, state, version } = first
-  const { commentCount, rootCount, lastCommentAt } = first
+  const { commentCount, rootCount, lastCommentAt, closesAt, slowModeSeconds } = first
   const seen = new Set<number>()
   const isNew = (row: PageRow) => row.id !== null && !seen.has(row.id) && seen.add(row.id)
   return {
-    thread: { id, articleId, title, url, state, version, commentCount, rootCount, lastCommentAt },
+    thread: {
+      id,
+      articleId,
+      title,
+      url,
+      state,
+      version,
+      commentCount,
+      rootCount,
+      lastCommentAt,
+      closesAt,
+      slowModeSeconds,
+    },
     rows: rows.filter(isNew).map((row) => toComment(row, articleId)),
   }
 }

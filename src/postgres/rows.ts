@@ -2,10 +2,22 @@ import { sql } from 'kysely'
 import type { Author, Comment } from '../domain/comment.ts'
 import { PAGE_BYTES } from '../domain/tree.ts'
 
+const siteOf = (thread: string, column: string) =>
+  sql`(select s.${sql.ref(column)} from sites s where s.id = ${sql.ref(`${thread}.site_id`)})`
+
+/** When a thread closes by itself: at its own time, or else some days after it began. */
+export const closesAt = (thread: string) => sql`
+  coalesce(${sql.ref(`${thread}.closes_at`)}, case when not ${sql.ref(`${thread}.stays_open`)} then
+    ${sql.ref(`${thread}.created_at`)} + nullif(${siteOf(thread, 'close_after_days')}, 0) * interval '1 day' end)`
+
+export const slowModeSeconds = (thread: string) => sql`
+  coalesce(${sql.ref(`${thread}.slow_mode_seconds`)}, ${siteOf(thread, 'slow_mode_seconds')})`
+
 /** What a reader sees of a thread that is `threads t`. A closing time that has passed closes it. */
 export const threadColumns = sql`
   t.id, t.article_id, t.title, t.url, t.version, t.comment_count, t.root_count, t.last_comment_at,
-  case when t.state = 'open' and t.closes_at <= now() then 'closed' else t.state end as state`
+  case when t.state = 'open' and ${closesAt('t')} <= now() then 'closed' else t.state end as state,
+  ${closesAt('t')} as closes_at, ${slowModeSeconds('t')} as slow_mode_seconds`
 
 /** A thread that readers may know of: something of it was once public, and it is not hidden. */
 export const threadIsVisible = sql`t.version > 0 and t.state <> 'hidden'`

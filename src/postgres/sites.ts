@@ -19,6 +19,8 @@ const COLUMNS = [
   'sorts',
   'retentionDays',
   'flagThreshold',
+  'closeAfterDays',
+  'slowModeSeconds',
   'signOn',
   'checks',
   'policyVersion',

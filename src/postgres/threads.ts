@@ -4,7 +4,7 @@ import type { Instant } from '../domain/instant.ts'
 import type { Moderation } from '../domain/site.ts'
 import type { Db, Tx } from './connection/db.ts'
 import type { Tables } from './connection/tables.ts'
-import { threadColumns, threadIsVisible } from './rows.ts'
+import { closesAt, slowModeSeconds, threadColumns, threadIsVisible } from './rows.ts'
 
 /** Never used twice, not even after a restore that lost commits: it follows the clock. */
 export const nextVersion = sql<number>`greatest(version + 1, (extract(epoch from clock_timestamp()) * 1000000)::bigint)`
@@ -42,10 +42,11 @@ export type ThreadForWrite = {
   articleId: string
   state: ThreadState
   moderation: Moderation | null
+  slowModeSeconds: number
 }
 
-export const forWrite = sql`id, article_id, moderation,
-  case when state = 'open' and closes_at <= clock_timestamp() then 'closed' else state end as state`
+export const forWrite = sql`id, article_id, moderation, ${slowModeSeconds('threads')} as slow_mode_seconds,
+  case when state = 'open' and ${closesAt('threads')} <= clock_timestamp() then 'closed' else state end as state`
 
 /** The thread's id, whether anybody can see it or not; it is made if it is not there. */
 export const ensureThread = async (tx: Tx, siteId: number, articleId: string): Promise<number> => {
@@ -172,11 +173,35 @@ export type ThreadChange = {
   title?: string | null
   url?: string | null
   closesAt?: Instant | null
+  /** The days of the site do not close it. */
+  staysOpen?: boolean
+  /** Null: as the site says. */
+  slowModeSeconds?: number | null
   moderation?: Moderation | null
 }
 
 /** A thread as its moderators see it. */
-export type ModeratedThread = Thread & { closesAt: Instant | null; moderation: Moderation | null }
+export type ModeratedThread = Thread & {
+  staysOpen: boolean
+  moderation: Moderation | null
+  /** Null: as the site says. */
+  ownSlowModeSeconds: number | null
+}
+
+/** What a moderator can change of a thread, as it is; the names are those of the wire. */
+export const findThreadSettings = async (
+  tx: Tx,
+  siteId: number,
+  id: number,
+): Promise<Record<string, unknown>> => {
+  const { rows } = await sql<{ settings: Record<string, unknown> }>`
+    select jsonb_build_object('state', state, 'title', title, 'url', url, 'closes_at',
+      to_char(closes_at, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
+      'stays_open', stays_open, 'slow_mode_seconds', slow_mode_seconds,
+      'moderation', coalesce(moderation::text, 'site')) as settings
+    from threads where site_id = ${siteId} and id = ${id}`.execute(tx)
+  return rows[0]!.settings
+}
 
 export const updateThread = async (
   tx: Tx,
@@ -185,12 +210,24 @@ export const updateThread = async (
   columns: ThreadChange,
 ): Promise<ModeratedThread> => {
   const { moderation, ...seen } = columns
-  if (Object.keys(seen).length > 0) await change(tx, siteId, id, seen)
+  if (Object.keys(seen).length > 0) await change(tx, siteId, id, { ...reopening(seen), ...seen })
   if (moderation !== undefined) await setModeration(tx, siteId, id, moderation)
   const { rows } = await sql<ModeratedThread>`
-    select ${threadColumns}, t.closes_at, t.moderation from threads t
+    select ${threadColumns}, t.stays_open, t.moderation,
+      t.slow_mode_seconds as own_slow_mode_seconds
+    from threads t
     where t.site_id = ${siteId} and t.id = ${id}`.execute(tx)
   return rows[0]!
+}
+
+/** Who opens a thread that has closed by itself means it: what closed it does not do so again. */
+const reopening = ({ state }: ThreadChange): Record<string, RawBuilder<unknown>> => {
+  if (state !== 'open') return {}
+  const isOver = sql`${closesAt('threads')} <= clock_timestamp()`
+  return {
+    closesAt: sql`case when closes_at > clock_timestamp() then closes_at end`,
+    staysOpen: sql`stays_open or closes_at is null and coalesce(${isOver}, false)`,
+  }
 }
 
 /** No reader can see it, so it changes no version. */

@@ -20,6 +20,8 @@ const makeThread = (version: number, more: Partial<Thread> = {}): Thread => ({
   commentCount: 1,
   rootCount: 1,
   lastCommentAt: null,
+  closesAt: null,
+  slowModeSeconds: 0,
   version,
   ...more,
 })

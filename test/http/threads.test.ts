@@ -65,6 +65,8 @@ t.test('getThread of an absent article answers zeros and nulls', async (t) => {
     comment_count: 0,
     root_count: 0,
     last_comment_at: null,
+    closes_at: null,
+    slow_mode_seconds: 0,
     version: 0,
   })
 })

@@ -29,7 +29,7 @@ export const toHashedPage = (next: string | null, body: object): Page => {
 }
 
 /** One more whenever the same rows would make other bytes. */
-const PAGE_FORMAT = 3
+const PAGE_FORMAT = 4
 
 /** Names everything that shapes a page's bytes, but for the thread and its version. */
 export const variantOf = (

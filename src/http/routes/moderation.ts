@@ -140,7 +140,10 @@ const UPDATE_THREAD = op.operation({
   ...moderating,
   id: 'updateThread',
   summary: 'Close, lock, hide or describe a thread',
-  description: 'Only what is named changes. An absent thread comes into being.',
+  description:
+    'Only what is named changes. An absent thread comes into being. `moderation: pre` holds everything ' +
+    'that is posted to it. `state: open` also opens a thread that has closed by itself: what closed it ' +
+    'does not do so again.',
   params: object(op.articleParams),
   query: op.NO_QUERY,
   body: ref(ThreadChange),
@@ -232,6 +235,8 @@ export const addModerationRoutes = (app: Router, { world, keys }: Http): void =>
     const change = {
       ...readThreadFields(body),
       ...(body.state !== undefined && { state: body.state }),
+      ...(body.stays_open !== undefined && { staysOpen: body.stays_open }),
+      ...(body.slow_mode_seconds !== undefined && { slowModeSeconds: body.slow_mode_seconds }),
       ...(body.moderation !== undefined && {
         moderation: body.moderation === 'site' ? null : body.moderation,
       }),
@@ -239,7 +244,7 @@ export const addModerationRoutes = (app: Router, { world, keys }: Http): void =>
     const claim = readClaim(request)
     const answer = await updateThread(
       world,
-      { site, articleId: params.article_id, change, claim },
+      { site, moderator: caller, articleId: params.article_id, change, claim },
       (thread) => ({
         status: 200,
         headers: threadVersion(thread.version),

@@ -146,4 +146,6 @@ const readSettings = (body: Static<typeof SiteChange>): SiteSettings => ({
   ...(body.sorts !== undefined && { sorts: body.sorts }),
   ...(body.retention_days !== undefined && { retentionDays: body.retention_days }),
   ...(body.flag_threshold !== undefined && { flagThreshold: body.flag_threshold }),
+  ...(body.close_after_days !== undefined && { closeAfterDays: body.close_after_days }),
+  ...(body.slow_mode_seconds !== undefined && { slowModeSeconds: body.slow_mode_seconds }),
 })

@@ -1,5 +1,6 @@
 import { Type } from 'typebox'
 import { Refusal } from '../../domain/refusal.ts'
+import type { Site } from '../../domain/site.ts'
 import { SORTS } from '../../domain/sort.ts'
 import type { Continuation } from '../../domain/tree.ts'
 import { getThread } from '../../usecases/reading/get-thread.ts'
@@ -122,7 +123,7 @@ export const addThreadRoutes = (app: Router, http: Http): void => {
       articleId,
       atLeast: request.query.at_least,
     })
-    const body = found ? presentThread(found.thread) : presentAbsentThread(articleId)
+    const body = found ? presentThread(found.thread) : presentAbsentThread(articleId, request.site)
     const page = toHashedPage(null, body)
     return sendPage(request, reply, found?.isConfirmed === false ? unconfirmed(page) : page)
   })
@@ -173,7 +174,7 @@ export const addThreadRoutes = (app: Router, http: Http): void => {
         )
       },
     )
-    return sendPage(request, reply, page ?? absentPage(articleId))
+    return sendPage(request, reply, page ?? absentPage(articleId, request.site))
 
     function presentItems(found: ThreadPage) {
       if (found.view === 'flat') return found.items.map(presentComment)
@@ -216,5 +217,5 @@ export const addThreadRoutes = (app: Router, http: Http): void => {
       })
 }
 
-const absentPage = (articleId: string) =>
-  toHashedPage(null, { thread: presentAbsentThread(articleId), items: [], next_cursor: null })
+const absentPage = (articleId: string, site: Site) =>
+  toHashedPage(null, { thread: presentAbsentThread(articleId, site), items: [], next_cursor: null })

@@ -2,6 +2,7 @@ import type { Author, Comment, Thread } from '../../domain/comment.ts'
 import { excerpt } from '../../domain/excerpt.ts'
 import { authorId, batchId, commentId, decisionId } from '../../domain/public-id.ts'
 import type { Opinion } from '../../domain/screening/opinion.ts'
+import type { Site } from '../../domain/site.ts'
 import { isVisible } from '../../domain/status.ts'
 import type { Branch, Continuation } from '../../domain/tree.ts'
 import type { Decision } from '../../usecases/moderating/list-decisions.ts'
@@ -94,11 +95,13 @@ export const presentThread = (thread: Thread) => ({
   comment_count: thread.commentCount,
   root_count: thread.rootCount,
   last_comment_at: thread.lastCommentAt,
+  closes_at: thread.closesAt,
+  slow_mode_seconds: thread.slowModeSeconds,
   version: thread.version,
 })
 
 /** A thread that is hidden, or that no reader has ever seen, is like one that was never there. */
-export const presentAbsentThread = (articleId: string) => ({
+export const presentAbsentThread = (articleId: string, { slowModeSeconds }: Site) => ({
   article_id: articleId,
   title: null,
   url: null,
@@ -106,6 +109,8 @@ export const presentAbsentThread = (articleId: string) => ({
   comment_count: 0,
   root_count: 0,
   last_comment_at: null,
+  closes_at: null,
+  slow_mode_seconds: slowModeSeconds,
   version: 0,
 })
 
@@ -183,7 +188,8 @@ const nameIfAny = (name: (id: number) => string, id: number | null): string | nu
 
 export const presentModeratedThread = (thread: ModeratedThread) => ({
   ...presentThread(thread),
-  closes_at: thread.closesAt,
+  slow_mode_seconds: thread.ownSlowModeSeconds,
+  stays_open: thread.staysOpen,
   moderation: thread.moderation ?? ('site' as const),
 })
 

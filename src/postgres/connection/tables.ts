@@ -97,6 +97,7 @@ type ThreadsTable = {
   rootCount: Generated<number>
   lastCommentAt: Instant | null
   createdAt: Generated<Instant>
+  staysOpen: Generated<boolean>
   slowModeSeconds: number | null
   mergedInto: number | null
 }

@@ -17,6 +17,10 @@ export const SiteConfig = object(
     who_may_post: oneOf(['anyone', 'members', 'nobody']),
     login_url: textOrNull('Where readers log in.'),
     edit_window_seconds: count('How long authors may edit.'),
+    close_after_days: count('So many days after it began a thread closes; 0: never.'),
+    slow_mode_seconds: count(
+      'Between two comments of one person in a thread, where it says nothing else.',
+    ),
     max_depth: count('The deepest reply that is accepted.'),
     max_body_length: count('In code points.'),
     max_name_length: count('In code points.'),
@@ -86,6 +90,16 @@ const settings = {
     minimum: 0,
     maximum: 10_000,
     description: 'So many flags send a comment back to the queue; 0: never.',
+  }),
+  close_after_days: Type.Integer({
+    minimum: 0,
+    maximum: 3650,
+    description: 'So many days after it began a thread closes; 0: never.',
+  }),
+  slow_mode_seconds: Type.Integer({
+    minimum: 0,
+    maximum: 86_400,
+    description: 'One comment of each person in so many seconds and one thread; 0: no limit.',
   }),
 }
 

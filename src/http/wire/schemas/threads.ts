@@ -13,6 +13,14 @@ import {
 } from './building.ts'
 import { Branch } from './comments.ts'
 
+const integerOrNull = (description: string) =>
+  Type.Unsafe<number | null>({
+    type: ['integer', 'null'],
+    minimum: 0,
+    maximum: 86_400,
+    description,
+  })
+
 const threadFields = {
   article_id: text("The site's own key for the article."),
   title: textOrNull('Title of the article.'),
@@ -23,6 +31,8 @@ const threadFields = {
   comment_count: count('Approved comments.'),
   root_count: count('Approved comments that reply to none.'),
   last_comment_at: timeOrNull('When the newest approved comment was posted.'),
+  closes_at: timeOrNull('When it closes by itself; null: it does not.'),
+  slow_mode_seconds: count('Between two comments of one person; 0: no limit.'),
   version: Type.Integer({
     minimum: 0,
     description: 'Changes with everything that a reader can see.',
@@ -34,7 +44,8 @@ export const Thread = object(threadFields, { $id: 'Thread' })
 export const ModeratedThread = object(
   {
     ...threadFields,
-    closes_at: timeOrNull('When it closes by itself.'),
+    stays_open: Type.Boolean({ description: 'The days of the site do not close it.' }),
+    slow_mode_seconds: integerOrNull('Null: as the site says.'),
     moderation: oneOf(['site', 'post', 'pre']),
   },
   { $id: 'ModeratedThread' },
@@ -68,6 +79,10 @@ export const ThreadChange = object(
     title: Type.Optional(nullable('string')),
     url: Type.Optional(nullable('string')),
     closes_at: Type.Optional(nullable('string', { format: 'date-time' })),
+    stays_open: Type.Optional(
+      Type.Boolean({ description: 'The days of the site do not close it.' }),
+    ),
+    slow_mode_seconds: Type.Optional(integerOrNull('Null: as the site says.')),
     moderation: Type.Optional(oneOf(['site', 'post', 'pre'])),
   },
   { $id: 'ThreadChange', minProperties: 1, examples: [{ state: 'closed' }] },
