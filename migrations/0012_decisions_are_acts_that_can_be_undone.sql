@@ -16,6 +16,7 @@ create table batches (
   total int not null check (total >= 0),
   done int not null default 0 check (done >= 0),         -- looked at, changed or not
   changed int not null default 0 check (changed >= 0),
+  outcomes jsonb not null default '{}',                  -- how many had which, for kinds with items
   after_id bigint not null default 0,                    -- where its next step begins, for kinds without items
   ended_at timestamptz(3),
   primary key (site_id, id)

@@ -1,37 +1,55 @@
-import type { Instant } from './instant.ts'
 import { isShown, type Status } from './status.ts'
 
 export type Member = {
   readonly id: number
   readonly parentId: number
   readonly status: Status
-  readonly createdAt: Instant
-}
-
-export type Tally = { readonly replyCount: number; readonly activeAt: Instant }
-
-/** The comments below `topId`, in order of id. Parents have smaller ids than their replies. */
-export const descendantsOf = <T extends Member>(topId: number, members: readonly T[]): T[] => {
-  const inside = new Set([topId])
-  return members.filter(({ id, parentId }) => inside.has(parentId) && inside.add(id))
 }
 
 /**
- * What `reply_count` and `active_at` must be for each member, from the statuses alone.
- * @param members a comment and all its descendants, in order of id
+ * Who goes along when comments get another status: whatever hangs below one of them and has the status
+ * that it had, but not what is asked for by itself.
+ * @param tops those that are asked for, by id
+ * @param members all of a thread from the first of them on, in order of id: parents come before replies
+ * @returns each with the nearest above it that takes it along
  */
-export const tally = (members: readonly Member[]): Map<number, Tally> => {
-  const tallies = new Map<number, Tally>(
-    members.map(({ id, createdAt }) => [id, { replyCount: 0, activeAt: createdAt }]),
-  )
-  for (const member of members.toReversed()) {
-    const parent = tallies.get(member.parentId)
-    const { replyCount } = tallies.get(member.id)!
-    if (!parent || !isShown({ status: member.status, replyCount })) continue
-    tallies.set(member.parentId, {
-      replyCount: parent.replyCount + 1,
-      activeAt: parent.activeAt > member.createdAt ? parent.activeAt : member.createdAt,
-    })
+export const listTaken = <T extends Member>(
+  tops: ReadonlySet<number>,
+  members: readonly T[],
+): { member: T; causeId: number }[] => {
+  const taken: { member: T; causeId: number }[] = []
+  /** For each comment, the nearest of the tops at or above it, by the status that they had. */
+  const takers = new Map<number, Partial<Record<Status, number>>>()
+  for (const member of members) {
+    const above = takers.get(member.parentId)
+    const isTop = tops.has(member.id)
+    const here = isTop ? { ...above, [member.status]: member.id } : above
+    if (here) takers.set(member.id, here)
+    const causeId = above?.[member.status]
+    if (!isTop && causeId !== undefined) taken.push({ member, causeId })
   }
-  return tallies
+  return taken
+}
+
+/**
+ * What other statuses change above their comments: a place in the tree that appears or goes counts with
+ * its parent, and where that makes a tombstone appear or vanish, with the parent of that, and so on.
+ * @param lines the comments that move and all their ancestors as they were, the last first
+ * @param statuses what those that move have now
+ * @returns those below which something appeared or went, with how many replies they show now
+ */
+export const countReplies = (
+  lines: readonly (Member & { readonly replyCount: number })[],
+  statuses: ReadonlyMap<number, Status>,
+): Map<number, number> => {
+  const counts = new Map<number, number>()
+  const known = new Map(lines.map((line) => [line.id, line]))
+  for (const line of lines) {
+    const replyCount = counts.get(line.id) ?? line.replyCount
+    const isNow = isShown({ status: statuses.get(line.id) ?? line.status, replyCount })
+    const parent = known.get(line.parentId)
+    if (!parent || isNow === isShown(line)) continue
+    counts.set(parent.id, (counts.get(parent.id) ?? parent.replyCount) + (isNow ? 1 : -1))
+  }
+  return counts
 }

@@ -3,7 +3,6 @@ import type { Comment } from '../domain/comment.ts'
 import type { Instant } from '../domain/instant.ts'
 import type { Facts } from '../domain/screening/facts.ts'
 import type { Opinion } from '../domain/screening/opinion.ts'
-import { isShown, isVisible, type Status } from '../domain/status.ts'
 import type { Db, Tx } from './connection/db.ts'
 import { authorColumns, type CommentRow, commentColumns, toComment } from './rows.ts'
 
@@ -37,56 +36,6 @@ export const findCommentForWrite = async (
     where c.site_id = ${at.siteId} and c.thread_id = ${at.threadId} and c.id = ${at.id}
     for no key update of c`.execute(tx)
   return rows[0] && toComment(rows[0], rows[0].articleId)
-}
-
-/** Gives one comment another status; nothing else follows from it here. Throws if it has moved on. */
-export const moveComment = async (
-  tx: Tx,
-  at: { siteId: number; threadId: number; id: number },
-  move: { from: Status; to: Status },
-): Promise<void> => {
-  await tx
-    .updateTable('comments')
-    .set({
-      status: move.to,
-      ...(isVisible(move.to) && { publishedAt: sql<Instant>`coalesce(published_at, ${now})` }),
-    })
-    .where('siteId', '=', at.siteId)
-    .where('threadId', '=', at.threadId)
-    .where('id', '=', at.id)
-    .where('status', '=', move.from)
-    .returning('id')
-    .executeTakeFirstOrThrow()
-}
-
-/**
- * A comment's place in the tree appeared (+1) or went (-1): counts it with its parent, and where
- * that makes a tombstone appear or vanish, with the tombstone's parent, and so on. Rows are taken
- * in descending order of id, as every writer does.
- */
-export const countReply = async (
-  tx: Tx,
-  siteId: number,
-  child: { threadId: number; parentId: number; createdAt: Instant },
-  by: 1 | -1,
-): Promise<void> => {
-  if (child.parentId === 0) return
-  const activeAt =
-    by === 1
-      ? sql<Instant>`greatest(active_at, ${child.createdAt})`
-      : sql<Instant>`greatest(created_at, (select max(r.created_at) from comments r
-          where r.site_id = ${siteId} and r.thread_id = ${child.threadId}
-            and r.parent_id = ${child.parentId} and r.shown))`
-  const parent = await tx
-    .updateTable('comments')
-    .set({ replyCount: sql`reply_count + ${by}`, activeAt })
-    .where('siteId', '=', siteId)
-    .where('threadId', '=', child.threadId)
-    .where('id', '=', child.parentId)
-    .returning(['threadId', 'parentId', 'status', 'replyCount', 'createdAt'])
-    .executeTakeFirstOrThrow()
-  const wasShown = isShown({ status: parent.status, replyCount: parent.replyCount - by })
-  if (isShown(parent) !== wasShown) await countReply(tx, siteId, parent, by)
 }
 
 /** How a comment was judged, and by what. */

@@ -65,19 +65,69 @@ export const countFlag = async (
   return flagCount
 }
 
-/** A moderator has decided on these comments, which are locked: their flags count no longer. */
+type At = { readonly siteId: number; readonly threadId: number }
+
+/** Moderators have decided on comments, whose thread is held: the flags on them count no longer. */
 export const resolveFlags = async (
   tx: Tx,
-  { siteId, threadId, ids }: { siteId: number; threadId: number; ids: readonly number[] },
+  { siteId, threadId }: At,
+  decisions: readonly { readonly id: number; readonly commentId: number | null }[],
+): Promise<void> => {
+  const commentIds = decisions.map(({ commentId }) => commentId)
+  await sql`
+    with decided as (
+      select * from unnest(${commentIds}::bigint[], ${decisions.map(({ id }) => id)}::bigint[])
+        as d (comment_id, decision_id)
+    ),
+    flagged as (
+      update comments set flag_count = 0
+      where site_id = ${siteId} and thread_id = ${threadId} and id = any(${commentIds}::bigint[])
+        and flag_count > 0
+    )
+    update flags f set resolved_at = clock_timestamp(), resolved_by = d.decision_id from decided d
+    where f.site_id = ${siteId} and f.thread_id = ${threadId} and f.comment_id = d.comment_id
+      and f.resolved_at is null`.execute(tx)
+}
+
+/** A decision that is taken back, and what takes it back. */
+export type TakenBack = {
+  readonly id: number
+  readonly commentId: number | null
+  /** Of the one that is taken back: what it took back itself. */
+  readonly undoes: number | null
+  readonly undoneBy: number
+}
+
+/**
+ * Decisions are taken back: the flags that they resolved count again, and those that counted again
+ * because of them are resolved again. Who resolved a flag last stays with it, so that this is exact.
+ */
+export const restoreFlags = async (
+  tx: Tx,
+  { siteId, threadId }: At,
+  decisions: readonly TakenBack[],
 ): Promise<void> => {
   await sql`
-    with flagged as (
-      update comments set flag_count = 0
-      where site_id = ${siteId} and thread_id = ${threadId} and id = any(${ids}::bigint[])
-        and flag_count > 0
-      returning id
+    with back as (
+      select * from unnest(${decisions.map(({ id }) => id)}::bigint[],
+        ${decisions.map(({ commentId }) => commentId)}::bigint[],
+        ${decisions.map(({ undoes }) => undoes)}::bigint[],
+        ${decisions.map(({ undoneBy }) => undoneBy)}::bigint[])
+        as b (id, comment_id, undoes, undone_by)
+    ),
+    changed as (
+      update flags f
+      set resolved_at = case when f.resolved_at is null then clock_timestamp() end,
+        resolved_by = case when f.resolved_at is null then b.undone_by else f.resolved_by end
+      from back b
+      where f.site_id = ${siteId} and f.thread_id = ${threadId} and f.comment_id = b.comment_id
+        and (f.resolved_by = b.id and f.resolved_at is not null
+          or f.resolved_by = b.undoes and f.resolved_at is null)
+      returning f.comment_id, f.resolved_at is null as is_open
     )
-    update flags set resolved_at = clock_timestamp()
-    where site_id = ${siteId} and thread_id = ${threadId} and resolved_at is null
-      and comment_id in (select id from flagged)`.execute(tx)
+    update comments c set flag_count = c.flag_count + n.number
+    from (
+      select comment_id, sum(case when is_open then 1 else -1 end) as number from changed group by 1
+    ) n
+    where c.site_id = ${siteId} and c.thread_id = ${threadId} and c.id = n.comment_id`.execute(tx)
 }

@@ -1,101 +1,128 @@
 import { sql } from 'kysely'
 import type { Instant } from '../domain/instant.ts'
-import { isVisible, type Status } from '../domain/status.ts'
-import { descendantsOf, type Member, type Tally, tally } from '../domain/subtree.ts'
+import type { Status } from '../domain/status.ts'
+import type { Member } from '../domain/subtree.ts'
 import type { Tx } from './connection/db.ts'
 
-/** A statement on a subtree of any size stays far from the statement time-out. */
-const BATCH = 1_000
+type At = { readonly siteId: number; readonly threadId: number }
 
-type SubtreeMove = { siteId: number; threadId: number; topId: number; from: Status; to: Status }
-
-/**
- * Moves every comment below `topId` that has the status `from`, and counts the subtree's replies
- * anew, the top's own included. The thread is held alone, so no other writer can come between. What
- * erased authors wrote does not come back along with the others.
- * @returns what moved, and how many direct replies of the top are shown now
- */
-export const moveDescendants = async (
-  tx: Tx,
-  move: SubtreeMove,
-): Promise<{ moved: Member[]; topReplyCount: number }> => {
-  const { topId, from, to } = move
-  const members = await listMembers(tx, move)
-  const below = descendantsOf(topId, members)
-  const isReturn = from === 'deleted' || isVisible(to)
-  const erased = isReturn ? await listErased(tx, move) : new Set()
-  const moved = below.filter(({ id, status }) => status === from && !erased.has(id))
-  const movedIds = new Set(moved.map(({ id }) => id))
-  for (const batch of batches([...movedIds])) await moveAll(tx, move, batch)
-  const top = members[0]!
-  const after = [top, ...below.map((m) => (movedIds.has(m.id) ? { ...m, status: to } : m))]
-  return { moved, topReplyCount: await recount(tx, move, after) }
+/** A comment that is decided on, or that goes along. */
+export type Decidable = Member & {
+  readonly publishedAt: Instant | null
+  readonly flagCount: number
 }
 
-const listMembers = async (tx: Tx, { siteId, threadId, topId }: SubtreeMove): Promise<Member[]> => {
-  const rows = await tx
+/** Another status for one comment. `publishedAt`: as it is restored; missing, it follows from the status. */
+export type Move = {
+  readonly id: number
+  readonly from: Status
+  readonly to: Status
+  readonly publishedAt?: Instant | null
+}
+
+/** Those of the comments that are in the thread, by id. The thread is held alone. */
+export const findDecidables = async (
+  tx: Tx,
+  { siteId, threadId }: At,
+  ids: readonly number[],
+): Promise<ReadonlyMap<number, Decidable & { readonly isErased: boolean }>> => {
+  const { rows } = await sql<Decidable & { isErased: boolean }>`
+    select c.id, c.parent_id, c.status, c.published_at, c.flag_count,
+      a.erased_at is not null as is_erased
+    from comments c join authors a on a.site_id = c.site_id and a.id = c.author_id
+    where c.site_id = ${siteId} and c.thread_id = ${threadId} and c.id = any(${ids}::bigint[])`.execute(
+    tx,
+  )
+  return new Map(rows.map((row) => [row.id, row]))
+}
+
+/** All comments of a thread from one on, in order of id. */
+export const listMembers = async (tx: Tx, at: At, fromId: number): Promise<Decidable[]> =>
+  tx
     .selectFrom('comments')
-    .select(['id', 'parentId', 'status', 'createdAt'])
-    .where('siteId', '=', siteId)
-    .where('threadId', '=', threadId)
-    .where('id', '>=', topId)
+    .select(['id', 'parentId', 'status', 'publishedAt', 'flagCount'])
+    .where('siteId', '=', at.siteId)
+    .where('threadId', '=', at.threadId)
+    .where('id', '>=', fromId)
     .orderBy('id')
     .execute()
-  return rows
-}
 
-const listErased = async (
+/** What erased authors wrote in a thread. */
+export const listErased = async (
   tx: Tx,
-  { siteId, threadId, topId, from }: SubtreeMove,
+  { siteId, threadId }: At,
+  ids: readonly number[],
 ): Promise<ReadonlySet<number>> => {
   const { rows } = await sql<{ id: number }>`
     select c.id from comments c join authors a on a.site_id = c.site_id and a.id = c.author_id
-    where c.site_id = ${siteId} and c.thread_id = ${threadId} and c.id > ${topId}
-      and c.status = ${from} and a.erased_at is not null`.execute(tx)
+    where c.site_id = ${siteId} and c.thread_id = ${threadId} and c.id = any(${ids}::bigint[])
+      and a.erased_at is not null`.execute(tx)
   return new Set(rows.map(({ id }) => id))
 }
 
-const moveAll = async (
+/** These comments and all their ancestors, the last first. */
+export const listLines = async (
   tx: Tx,
-  { siteId, threadId, to }: SubtreeMove,
+  { siteId, threadId }: At,
   ids: readonly number[],
-): Promise<void> => {
-  await tx
-    .updateTable('comments')
-    .set({
-      status: to,
-      ...(isVisible(to) && {
-        publishedAt: sql<Instant>`coalesce(published_at, clock_timestamp())`,
-      }),
-    })
-    .where('siteId', '=', siteId)
-    .where('threadId', '=', threadId)
-    .where('id', '=', sql<number>`any(${ids}::bigint[])`)
-    .execute()
+): Promise<(Member & { readonly replyCount: number })[]> => {
+  const { rows } = await sql<Member & { replyCount: number }>`
+    with recursive lines as (
+      select id, parent_id, status, reply_count from comments
+      where site_id = ${siteId} and thread_id = ${threadId} and id = any(${ids}::bigint[])
+      union
+      select p.id, p.parent_id, p.status, p.reply_count from lines l join comments p
+        on p.site_id = ${siteId} and p.thread_id = ${threadId} and p.id = l.parent_id
+    )
+    select * from lines order by id desc`.execute(tx)
+  return rows
 }
 
-const recount = async (tx: Tx, move: SubtreeMove, members: readonly Member[]): Promise<number> => {
-  const tallies = tally(members)
-  for (const batch of batches([...tallies])) await writeTallies(tx, move, batch)
-  return tallies.get(move.topId)!.replyCount
-}
-
-const writeTallies = async (
+/**
+ * Gives comments their new statuses; nothing else follows from it here. Those that are published for the
+ * first time are so now.
+ * @returns when each of them was published first
+ */
+export const moveComments = async (
   tx: Tx,
-  { siteId, threadId }: SubtreeMove,
-  batch: readonly (readonly [number, Tally])[],
-): Promise<void> => {
-  const ids = batch.map(([id]) => id)
-  const counts = batch.map(([, { replyCount }]) => replyCount)
-  const times = batch.map(([, { activeAt }]) => activeAt)
-  await sql`
-    update comments c set reply_count = n.reply_count, active_at = n.active_at
-    from unnest(${ids}::bigint[], ${counts}::int[], ${times}::timestamptz[])
-      as n (id, reply_count, active_at)
-    where c.site_id = ${siteId} and c.thread_id = ${threadId} and c.id = n.id
-      and (c.reply_count, c.active_at) is distinct from (n.reply_count, n.active_at)`.execute(tx)
+  { siteId, threadId }: At,
+  moves: readonly Move[],
+): Promise<ReadonlyMap<number, Instant | null>> => {
+  const { rows } = await sql<{ id: number; publishedAt: Instant | null }>`
+    update comments c set status = m.to_status, published_at = case
+      when m.is_restored then m.published_at
+      when m.to_status = 'approved' then coalesce(c.published_at, clock_timestamp())
+      else c.published_at end
+    from unnest(${moves.map(({ id }) => id)}::bigint[],
+      ${moves.map(({ to }) => to)}::comment_status[],
+      ${moves.map(({ publishedAt }) => publishedAt !== undefined)}::boolean[],
+      ${moves.map(({ publishedAt }) => publishedAt ?? null)}::timestamptz[])
+      as m (id, to_status, is_restored, published_at)
+    where c.site_id = ${siteId} and c.thread_id = ${threadId} and c.id = m.id
+    returning c.id, c.published_at`.execute(tx)
+  return new Map(rows.map(({ id, publishedAt }) => [id, publishedAt]))
 }
 
-function* batches<T>(all: readonly T[]): Generator<T[]> {
-  for (let at = 0; at < all.length; at += BATCH) yield all.slice(at, at + BATCH)
+/**
+ * Gives comments below which something appeared or went their counts. When the newest of their replies
+ * was written is read from what is shown by now, so it is a statement of its own.
+ */
+export const writeReplyCounts = async (
+  tx: Tx,
+  { siteId, threadId }: At,
+  counts: ReadonlyMap<number, number>,
+): Promise<void> => {
+  const ids = [...counts.keys()]
+  await sql`
+    update comments c set reply_count = n.reply_count
+    from unnest(${ids}::bigint[], ${[...counts.values()]}::int[]) as n (id, reply_count)
+    where c.site_id = ${siteId} and c.thread_id = ${threadId} and c.id = n.id
+      and c.reply_count <> n.reply_count`.execute(tx)
+  await sql`
+    update comments c set active_at = greatest(c.created_at, (
+      select max(r.created_at) from comments r
+      where r.site_id = ${siteId} and r.thread_id = ${threadId} and r.parent_id = c.id and r.shown))
+    where c.site_id = ${siteId} and c.thread_id = ${threadId} and c.id = any(${ids}::bigint[])`.execute(
+    tx,
+  )
 }

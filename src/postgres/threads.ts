@@ -116,37 +116,30 @@ export const findThreadForWrite = async (
   return rows[0]
 }
 
-export type Published = {
-  readonly comments: number
-  readonly roots: number
-  readonly newest: Instant
-  readonly title: string | null
-  readonly url: string | null
-}
-
-/** Comments have become visible. The last statement of a writer. @returns the new version */
-export const addToThread = (tx: Tx, siteId: number, id: number, by: Published): Promise<number> =>
-  change(tx, siteId, id, {
+/**
+ * Comments have become visible, or are no longer so. The thread is held alone. The last statement of a
+ * writer.
+ * @param by `newIds`: those that are visible now; what they say of their article is used while the
+ * thread has nothing
+ * @returns the new version
+ */
+export const recountThread = (
+  tx: Tx,
+  { siteId, threadId }: { siteId: number; threadId: number },
+  by: { comments: number; roots: number; newIds: readonly number[] },
+): Promise<number> => {
+  const first = (column: string) => sql`(select ${sql.ref(column)} from comments
+    where site_id = ${siteId} and thread_id = ${threadId} and id = any(${by.newIds}::bigint[])
+      and ${sql.ref(column)} is not null order by id limit 1)`
+  return change(tx, siteId, threadId, {
     commentCount: sql`comment_count + ${by.comments}`,
     rootCount: sql`root_count + ${by.roots}`,
-    lastCommentAt: sql`greatest(last_comment_at, ${by.newest})`,
-    title: sql`coalesce(title, ${by.title})`,
-    url: sql`coalesce(url, ${by.url})`,
-  })
-
-/** Comments are no longer visible. The thread is held alone. @returns the new version */
-export const takeFromThread = (
-  tx: Tx,
-  siteId: number,
-  id: number,
-  by: { comments: number; roots: number },
-): Promise<number> =>
-  change(tx, siteId, id, {
-    commentCount: sql`comment_count - ${by.comments}`,
-    rootCount: sql`root_count - ${by.roots}`,
     lastCommentAt: sql`(select max(c.created_at) from comments c
-      where c.site_id = ${siteId} and c.thread_id = ${id} and c.status = 'approved')`,
+      where c.site_id = ${siteId} and c.thread_id = ${threadId} and c.status = 'approved')`,
+    title: sql`coalesce(title, ${first('article_title')})`,
+    url: sql`coalesce(url, ${first('article_url')})`,
   })
+}
 
 /** Something else that readers see of the thread has changed. @returns the new version */
 export const touchThread = (tx: Tx, siteId: number, id: number): Promise<number> =>

@@ -266,6 +266,7 @@ type BatchesTable = {
   total: number
   done: Generated<number>
   changed: Generated<number>
+  outcomes: Generated<unknown>
   afterId: Generated<number>
   endedAt: Instant | null
 }

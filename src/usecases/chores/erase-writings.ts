@@ -48,7 +48,7 @@ const eraseSome = async (
   for (const id of ids) {
     const comment = await findCommentForWrite(tx, { siteId, threadId, id })
     if (comment && comment.status !== 'deleted')
-      await changeStatus(tx, comment, { siteId, to: 'deleted', replies: 'keep' })
+      await changeStatus(tx, comment, { siteId, to: 'deleted' })
   }
   await redactComments(tx, { siteId, threadId, ids })
   return true

@@ -2,17 +2,15 @@ import { nameOf, type Official } from '../../domain/caller.ts'
 import type { CommentKey } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site.ts'
-import { assertMove, isVisible, type Reason, type Status } from '../../domain/status.ts'
-import { findCommentForWrite } from '../../postgres/comments.ts'
+import { assertMove, isVisible, type Status } from '../../domain/status.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import { lockThread } from '../../postgres/connection/transaction.ts'
-import { type Decision, insertDecision, insertDecisions } from '../../postgres/decisions.ts'
-import { resolveFlags } from '../../postgres/flags.ts'
+import type { Decision } from '../../postgres/decisions.ts'
 import type { Claim } from '../../postgres/idempotency.ts'
 import { announcing } from '../announce.ts'
 import { answerOnce } from '../answer-once.ts'
 import type { World } from '../world.ts'
-import { changeStatus } from '../writing/change-status.ts'
+import { decideSome, type Order, type Settled } from './decide-some.ts'
 
 export type DecideRequest = {
   readonly site: Site
@@ -20,12 +18,8 @@ export type DecideRequest = {
   readonly comment: CommentKey
   /** The status that the moderator saw. */
   readonly from: Status
-  readonly to: Status
-  readonly reason: Reason | null
-  readonly note: string | null
-  readonly replies: 'keep' | 'same'
   readonly claim: Claim | undefined
-}
+} & Order
 
 export type Decided = { readonly decision: Decision; readonly version: number | undefined }
 
@@ -47,19 +41,21 @@ export const decideComment = async <Answer>(
   )
 }
 
-const decide = async (tx: Tx, request: DecideRequest): Promise<Decided> => {
-  const { site, moderator, comment: key, from, to, reason, note, replies } = request
-  await lockThread(tx, { siteId: site.id, threadId: key.threadId }, 'alone')
-  const comment = await findCommentForWrite(tx, { siteId: site.id, ...key })
-  if (!comment) throw new Refusal('not_found')
-  if (comment.status !== from) throw new Refusal('decision_conflict')
-  if (comment.isErased && to !== 'deleted') throw new Refusal('move_not_allowed')
-  const { movedIds, version } = await changeStatus(tx, comment, { siteId: site.id, to, replies })
-  const { threadId, id: commentId } = comment
-  await resolveFlags(tx, { siteId: site.id, threadId, ids: [commentId, ...movedIds] })
-  const why = { siteId: site.id, by: nameOf(moderator), reason, note }
-  const decision = await insertDecision(tx, { ...why, threadId, commentId, from, to })
-  const taken = movedIds.map((id) => ({ threadId, commentId: id, from, to, causedBy: decision.id }))
-  if (taken.length > 0) await insertDecisions(tx, { ...why, at: decision.at }, taken)
-  return { decision, version }
+const decide = async (tx: Tx, { site, comment, ...request }: DecideRequest): Promise<Decided> => {
+  const place = { siteId: site.id, threadId: comment.threadId }
+  await lockThread(tx, place, 'alone')
+  const { settled, version } = await decideSome(tx, place, {
+    wanted: [{ id: comment.id, seen: request.from }],
+    order: request,
+    by: { siteId: site.id, by: nameOf(request.moderator) },
+  })
+  return { decision: decisionOf(settled.get(comment.id)!), version }
+}
+
+/** Refuses as the outcome says. */
+export const decisionOf = ({ outcome, decision }: Settled): Decision => {
+  if (decision) return decision
+  throw new Refusal(
+    outcome === 'changed' || outcome === 'unchanged' ? 'decision_conflict' : outcome,
+  )
 }

@@ -1,63 +1,53 @@
-import { FIRST_INSTANT, type Instant } from '../../domain/instant.ts'
-import { isShown, isVisible, type Status } from '../../domain/status.ts'
+import { isVisible, type Status } from '../../domain/status.ts'
+import { countReplies } from '../../domain/subtree.ts'
 import type { CommentForWrite } from '../../postgres/comments.ts'
-import { countReply, moveComment } from '../../postgres/comments.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
-import { moveDescendants } from '../../postgres/subtrees.ts'
-import { addToThread, takeFromThread } from '../../postgres/threads.ts'
+import { listLines, type Move, moveComments, writeReplyCounts } from '../../postgres/subtrees.ts'
+import { recountThread } from '../../postgres/threads.ts'
 
-export type StatusChange = {
-  readonly siteId: number
-  readonly to: Status
-  /** `same`: what hangs below it and has the same status goes along. */
-  readonly replies: 'keep' | 'same'
-}
+type Place = { readonly siteId: number; readonly threadId: number }
 
 export type Changed = {
-  readonly movedIds: readonly number[]
   /** The thread's new version; undefined when no reader can see a difference. */
   readonly version: number | undefined
+  /** When each of the comments was published first. */
+  readonly published: Awaited<ReturnType<typeof moveComments>>
 }
 
 /**
- * Gives a comment another status, with everything that follows: its descendants if they go along,
- * the tombstones above it, the thread's counts and version. The thread is held alone, and the
- * comment has been read under that lock.
+ * Gives comments of one thread other statuses, with everything that follows: the tombstones above them,
+ * the thread's counts and version. The thread is held alone, and the comments have been read under that
+ * lock. What it costs depends on how many they are and how deep, not on the size of the thread.
  */
-export const changeStatus = async (
+export const changeStatuses = async (
   tx: Tx,
-  comment: CommentForWrite,
-  { siteId, to, replies }: StatusChange,
+  place: Place,
+  moves: readonly Move[],
 ): Promise<Changed> => {
-  const { status: from, threadId, id } = comment
-  await moveComment(tx, { siteId, threadId, id }, { from, to })
-  const { moved, topReplyCount } =
-    replies === 'same'
-      ? await moveDescendants(tx, { siteId, threadId, topId: id, from, to })
-      : { moved: [], topReplyCount: comment.replyCount }
-  await followShown(tx, siteId, comment, { status: to, replyCount: topReplyCount })
-  const movedIds = moved.map((member) => member.id)
-  if (!isVisible(from) && !isVisible(to)) return { movedIds, version: undefined }
-  const by = { comments: 1 + movedIds.length, roots: comment.parentId === 0 ? 1 : 0 }
-  if (!isVisible(to)) return { movedIds, version: await takeFromThread(tx, siteId, threadId, by) }
-  const version = await addToThread(tx, siteId, threadId, {
-    ...by,
-    newest: newestOf([comment, ...moved]),
-    title: comment.articleTitle,
-    url: comment.articleUrl,
+  const seen = moves.filter(({ from, to }) => isVisible(from) || isVisible(to))
+  if (seen.length === 0)
+    return { version: undefined, published: await moveComments(tx, place, moves) }
+  const ids = seen.map(({ id }) => id)
+  const lines = await listLines(tx, place, ids)
+  const published = await moveComments(tx, place, moves)
+  const counts = countReplies(lines, new Map(seen.map(({ id, to }) => [id, to])))
+  if (counts.size > 0) await writeReplyCounts(tx, place, counts)
+  const roots = new Set(lines.filter(({ parentId }) => parentId === 0).map(({ id }) => id))
+  const version = await recountThread(tx, place, {
+    comments: balanceOf(seen),
+    roots: balanceOf(seen.filter(({ id }) => roots.has(id))),
+    newIds: seen.filter(({ to }) => isVisible(to)).map(({ id }) => id),
   })
-  return { movedIds, version }
+  return { version, published }
 }
 
-const newestOf = (moved: readonly { createdAt: Instant }[]): Instant =>
-  moved.reduce((newest, { createdAt }) => (createdAt > newest ? createdAt : newest), FIRST_INSTANT)
-
-const followShown = async (
+/** The same for one. */
+export const changeStatus = (
   tx: Tx,
-  siteId: number,
-  before: CommentForWrite,
-  after: { status: Status; replyCount: number },
-): Promise<void> => {
-  if (isShown(before) === isShown(after)) return
-  await countReply(tx, siteId, before, isShown(after) ? 1 : -1)
-}
+  { threadId, id, status: from }: CommentForWrite,
+  { siteId, to }: { siteId: number; to: Status },
+): Promise<Changed> => changeStatuses(tx, { siteId, threadId }, [{ id, from, to }])
+
+/** How many more there are that readers can read. */
+const balanceOf = (moves: readonly Move[]): number =>
+  moves.reduce((sum, { from, to }) => sum + Number(isVisible(to)) - Number(isVisible(from)), 0)

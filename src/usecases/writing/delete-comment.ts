@@ -43,12 +43,13 @@ export const deleteComment = <Answer>(
     assertMayDelete(caller, comment, thread.state !== 'hidden')
     const { status: from, threadId, id: commentId } = comment
     if (from === 'deleted') return present({ version: undefined })
-    const change = { siteId: site.id, to: 'deleted', replies: 'keep' } as const
+    const change = { siteId: site.id, to: 'deleted' } as const
     const { version } = await changeStatus(tx, comment, change)
     if (mayModerate(caller)) {
       const move = { from, to: 'deleted', reason: null, note: null, by: nameOf(caller) } as const
-      await resolveFlags(tx, { siteId: site.id, threadId, ids: [commentId] })
-      await insertDecision(tx, { siteId: site.id, threadId, commentId, ...move })
+      const place = { siteId: site.id, threadId }
+      const decision = await insertDecision(tx, { ...place, commentId, ...move })
+      await resolveFlags(tx, place, [decision])
     }
     return present({ version })
   }

@@ -104,7 +104,7 @@ const edit = async (tx: Tx, request: EditRequest, found: Edit): Promise<Edited> 
   const edited = { ...comment, ...revised, body, bodyHtml }
   const wasVisible = isVisible(comment.status)
   if (judged && isTakenBack(comment, judged.verdict)) {
-    const change = { siteId: site.id, to: judged.verdict, replies: 'keep' } as const
+    const change = { siteId: site.id, to: judged.verdict } as const
     const { version } = await changeStatus(tx, comment, change)
     return { comment: { ...edited, status: 'pending' }, version }
   }

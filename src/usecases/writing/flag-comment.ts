@@ -111,7 +111,7 @@ const hold = async (
   { comment, count }: { comment: CommentForWrite; count: number },
 ): Promise<void> => {
   const { threadId, id: commentId, status: from } = comment
-  await changeStatus(tx, comment, { siteId: site.id, to: 'pending', replies: 'keep' })
+  await changeStatus(tx, comment, { siteId: site.id, to: 'pending' })
   const why = { reason: null, note: `${count} flags`, by: BY_FLAGS }
   await insertDecision(tx, { siteId: site.id, threadId, commentId, from, to: 'pending', ...why })
 }
