@@ -8,6 +8,7 @@ import { SECURITY_HEADERS } from './http/edge/headers.ts'
 import type { LimitCounters } from './http/edge/limits.ts'
 import { createMetrics, type Figures } from './http/edge/metrics.ts'
 import { addStrictness, MAX_URL_LENGTH } from './http/edge/strictness.ts'
+import { addAppealRoutes } from './http/routes/appeals.ts'
 import { addAuditRoutes } from './http/routes/audit.ts'
 import { addAuthorNoteRoutes } from './http/routes/author-notes.ts'
 import { addAvatarRoutes } from './http/routes/avatars.ts'
@@ -138,6 +139,7 @@ const addSiteScope = async (v1: Router, options: AppOptions): Promise<void> => {
   addModerationRoutes(v1, options)
   addCannedReasonRoutes(v1, options)
   addAuthorNoteRoutes(v1, options)
+  addAppealRoutes(v1, options)
   addSiteRoutes(v1, options)
   addKeyRoutes(v1, options)
   addAuditRoutes(v1, options)

@@ -62,6 +62,11 @@ export const assertMayWrite = (caller: Caller): void => {
 export const isAuthor = (caller: Caller, author: { readonly id: number }): boolean =>
   (caller.kind === 'guest' || caller.kind === 'member') && caller.authorId === author.id
 
+/** Who a decision is by that no one person has made: readers together, and the rules. */
+export const BY_FLAGS = 'flags'
+export const BY_RULES = 'rules'
+export const AUTOMATIC: readonly string[] = [BY_FLAGS, BY_RULES]
+
 /** The id that records name it by. */
 export const nameOf = (caller: Person | Official): string =>
   caller.kind === 'key' ? keyId(caller.keyId) : authorId(caller.authorId)

@@ -3,8 +3,8 @@
  * too, so that finding it is one primary-key read.
  *
  * comment `c<thread>-<comment>` · author `a<id>` · key `k<id>` · decision `d<id>` · batch
- * of them `b<id>` · entry of the audit `e<id>` · canned reason `r<id>` · note on an author
- * `n<id>`, in base 36.
+ * of them `b<id>` · appeal `p<id>` · entry of the audit `e<id>` · canned reason `r<id>` · note on
+ * an author `n<id>`, in base 36.
  */
 export type CommentKey = { readonly threadId: number; readonly id: number }
 
@@ -13,6 +13,7 @@ export const commentId = (key: CommentKey): string =>
 export const authorId = (id: number): string => `a${id.toString(36)}`
 export const keyId = (id: number): string => `k${id.toString(36)}`
 export const auditId = (id: number): string => `e${id.toString(36)}`
+export const appealId = (id: number): string => `p${id.toString(36)}`
 export const decisionId = (id: number): string => `d${id.toString(36)}`
 export const reasonId = (id: number): string => `r${id.toString(36)}`
 export const noteId = (id: number): string => `n${id.toString(36)}`
@@ -36,6 +37,8 @@ export const readReasonId = (text: string): number | undefined => readId('r', te
 export const readDecisionId = (text: string): number | undefined => readId('d', text)
 
 export const readBatchId = (text: string): number | undefined => readId('b', text)
+
+export const readAppealId = (text: string): number | undefined => readId('p', text)
 
 const readId = (prefix: string, text: string): number | undefined =>
   text.startsWith(prefix) ? readNumber(text.slice(prefix.length)) : undefined

@@ -110,3 +110,15 @@ export const listDecisions = async (
     order by id desc limit ${limit + 1}`.execute(db)
   return rows
 }
+
+/** These of the site; in no order. */
+export const findDecisions = async (
+  db: Db,
+  siteId: number,
+  ids: readonly number[],
+): Promise<Decision[]> => {
+  const { rows } = await sql<Decision>`
+    select ${columns} from decisions
+    where site_id = ${siteId} and id = any(${ids}::bigint[])`.execute(db)
+  return rows
+}

@@ -104,3 +104,13 @@ export const redactOpinions = async (tx: Tx, { siteId, authorId }: OfAuthor): Pr
     update flags set address_hash = null, note = null
     where site_id = ${siteId} and author_id = ${authorId}`.execute(tx)
 }
+
+/** Appeals that were answered stay, without their text; nobody waits for an answer to the others. */
+export const redactAppeals = async (tx: Tx, { siteId, authorId }: OfAuthor): Promise<void> => {
+  await sql`
+    delete from appeals
+    where site_id = ${siteId} and author_id = ${authorId} and outcome is null`.execute(tx)
+  await sql`
+    update appeals set text = ''
+    where site_id = ${siteId} and author_id = ${authorId} and text <> ''`.execute(tx)
+}

@@ -3,6 +3,7 @@ import type { Comment, Role } from '../domain/comment.ts'
 import type { FlagReason } from '../domain/flag.ts'
 import type { Instant } from '../domain/instant.ts'
 import type { CommentKey } from '../domain/public-id.ts'
+import type { OwnAppeal } from '../domain/statement.ts'
 import type { Db } from './connection/db.ts'
 import { authorColumns, type CommentRow, commentColumns, toComment } from './rows.ts'
 
@@ -83,6 +84,21 @@ export const listHeldVotes = async (db: Db, page: Page): Promise<HeldVote[]> => 
   const { siteId, authorId, after, limit } = page
   const { rows } = await sql<HeldVote>`
     select thread_id, comment_id as id, value, voted_at as "at" from votes
+    where site_id = ${siteId} and author_id = ${authorId}
+      and (thread_id, comment_id) > (${after.threadId}, ${after.id})
+    order by thread_id, comment_id limit ${limit}`.execute(db)
+  return rows
+}
+
+export type HeldAppeal = CommentKey &
+  Pick<OwnAppeal, 'text' | 'at' | 'outcome' | 'note' | 'answeredAt'>
+
+/** What it asked to be looked at again, by thread and id of the comment. */
+export const listHeldAppeals = async (db: Db, page: Page): Promise<HeldAppeal[]> => {
+  const { siteId, authorId, after, limit } = page
+  const { rows } = await sql<HeldAppeal>`
+    select thread_id, comment_id as id, text, appealed_at as "at", outcome, note, answered_at
+    from appeals
     where site_id = ${siteId} and author_id = ${authorId}
       and (thread_id, comment_id) > (${after.threadId}, ${after.id})
     order by thread_id, comment_id limit ${limit}`.execute(db)

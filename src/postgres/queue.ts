@@ -2,6 +2,7 @@ import { type RawBuilder, sql } from 'kysely'
 import type { Comment } from '../domain/comment.ts'
 import type { FlagReason } from '../domain/flag.ts'
 import type { Instant } from '../domain/instant.ts'
+import type { CommentKey } from '../domain/public-id.ts'
 import type { Opinion } from '../domain/screening/opinion.ts'
 import type { Position } from '../domain/sort.ts'
 import type { Status } from '../domain/status.ts'
@@ -66,13 +67,35 @@ export const listQueue = async (db: Db, request: QueueRequest): Promise<Moderate
         order by ${by} limit ${limit + 1})`,
     ),
   )
+  const order = sql`order by ${by} limit ${limit + 1}`
+  return readModerated(db, siteId, { comments: sql.join(branches, sql` union all `), order })
+}
+
+/** These comments of the site, with all that moderators see of them; in no order. */
+export const listModerated = (
+  db: Db,
+  siteId: number,
+  keys: readonly CommentKey[],
+): Promise<ModeratedComment[]> => {
+  const comments = sql`
+    select c.* from unnest(${keys.map(({ threadId }) => threadId)}::bigint[],
+      ${keys.map(({ id }) => id)}::bigint[]) as k (thread_id, id)
+    join comments c on c.site_id = ${siteId} and c.thread_id = k.thread_id and c.id = k.id`
+  return readModerated(db, siteId, { comments, order: sql`` })
+}
+
+const readModerated = async (
+  db: Db,
+  siteId: number,
+  { comments, order }: { comments: RawBuilder<unknown>; order: RawBuilder<unknown> },
+): Promise<ModeratedComment[]> => {
   const { rows } = await sql<CommentRow & { articleId: string; flagCount: number }>`
     select ${commentColumns}, c.screening, c.network, c.flag_count, a.email, t.article_id,
       t.title as article_title, t.url as article_url, ${authorColumns}
-    from (${sql.join(branches, sql` union all `)}) c
+    from (${comments}) c
     join threads t on t.site_id = c.site_id and t.id = c.thread_id
     join authors a on a.site_id = c.site_id and a.id = c.author_id
-    order by ${by} limit ${limit + 1}`.execute(db)
+    ${order}`.execute(db)
   const flags = await listFlagsOf(db, siteId, rows)
   return rows.map((row) => {
     const told = { flags: flags.get(row.id) ?? [] }

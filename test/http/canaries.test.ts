@@ -24,7 +24,9 @@ type Heard = { name: string; text: string; operation?: string }
 const mark = (what: string): string => `canary-${what}-${RUN}`
 
 const MARKED =
-  'email held spam rejected deleted never title before note flag subject reason about'.split(' ')
+  'email held spam rejected deleted never title before note flag subject reason about appeal answer'.split(
+    ' ',
+  )
 
 /** What nobody may find, but for who it belongs to and the moderators. */
 const marksOf = (site: string): string[] => [
@@ -128,6 +130,15 @@ const plant = async (send: Send, slug: string): Promise<void> => {
       ...admin,
       body: { from: 'approved', to, reason: 'spam', note: said('note') },
     })
+  const moderator = await signToken({ sub: 'm', iss: ISSUER, aud: slug, role: 'moderator' })
+  const appeal = async ({ id, guest_token: token }: Json) => {
+    const body = { text: said('appeal') }
+    const appealed = await send('POST', `/${slug}/comments/${id}/appeals`, { token, body })
+    await send('POST', `/${slug}/moderation/appeals/${appealed.id}/answers`, {
+      token: moderator,
+      body: { outcome: 'upheld', note: said('answer') },
+    })
+  }
   const open = await post(said('open'))
   const edited = await post(said('before'))
   await send('PATCH', `/${slug}/comments/${edited.id}`, {
@@ -140,6 +151,7 @@ const plant = async (send: Send, slug: string): Promise<void> => {
     const hidden = await post(said(name), { author, parent_id: open.id })
     if (to === 'spam') await post('a reply that stays', { parent_id: hidden.id })
     await decide(hidden.id, to)
+    await appeal(hidden)
   }
   await send('PATCH', `/${slug}`, { ...admin, body: { moderation: 'pre' } })
   const author = { name: said('name') }
@@ -191,6 +203,7 @@ const IDS: Record<string, readonly string[]> = {
   avatars: upTo(20).map((id) => `a${id}`),
   keys: upTo(2).map((id) => `k${id}`),
   reasons: upTo(2).map((id) => `r${id}`),
+  appeals: upTo(4).map((id) => `p${id}`),
 }
 
 /** What a path's own parameters are filled with: each article and every id. */

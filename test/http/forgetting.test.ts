@@ -58,6 +58,8 @@ const leaveMarks = async (world: TestWorld) => {
   const alone = await world.post('b', `alone ${MARK}`, {}, { token })
   const held = await world.post('b', `held ${MARK}`, {}, { token })
   await world.decide(held.id, 'approved', 'spam')
+  const appeal = { token, headers, body: { text: `appeal ${MARK}` } }
+  await world.call('POST', `${SITE}/comments/${held.id}/appeals`, appeal)
   const path = `${SITE}/comments/${alone.id}`
   await world.call('PATCH', path, { token, body: { body: `edited ${MARK}` }, headers })
   const opinion = { token, headers, body: { reason: 'spam', note: `note ${MARK}` } }
@@ -124,6 +126,23 @@ t.test('nor is it brought back along with what it replied to', async (t) => {
   t.same(await recount(world.db), [])
 })
 
+t.test('of an erasure an answered appeal is left without its text, and others go', async (t) => {
+  const world = await openWorld(t)
+  const { token, alone, id } = await leaveMarks(world)
+  await world.decide(alone.id, 'approved', 'rejected')
+  const appeal = { token, body: { text: MARK } }
+  const { body } = await world.call('POST', `${SITE}/comments/${alone.id}/appeals`, appeal)
+  await world.call('POST', `${SITE}/moderation/appeals/${body.id}/answers`, {
+    token: await world.makeKey('moderate'),
+    body: { outcome: 'upheld' },
+  })
+  await erase(world, id, token)
+  const list = async (state: string) =>
+    (await world.get(`/moderation/appeals?state=${state}`, { token: world.adminKey })).body.items
+  t.same(await list('waiting'), [])
+  t.match(await list('answered'), [{ id: body.id, text: '', outcome: 'upheld' }])
+})
+
 t.test('a member is erased with its account; a token from before makes nobody anew', async (t) => {
   const world = await openWorld(t)
   await openSignOn(world)
@@ -185,6 +204,7 @@ t.test('an export has all that is held on a person, and the audit knows of it', 
   t.match(body.comments[2].revisions, [{ revision: 1, body: `alone ${MARK}` }])
   t.match(body.votes, [{ comment_id: other.id, value: 1 }])
   t.match(body.flags, [{ comment_id: other.id, reason: 'spam', note: `note ${MARK}` }])
+  t.match(body.appeals, [{ text: `appeal ${MARK}`, outcome: null }])
   t.match(body.notes, [{ note: `noted ${MARK}`, by: /^k/ }])
   const { items } = (await world.get('/audit', { token: world.adminKey })).body
   t.match(items[0], { action: 'author_exported', subject: id, by: id })

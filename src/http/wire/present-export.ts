@@ -2,6 +2,7 @@ import { authorId, commentId, noteId } from '../../domain/public-id.ts'
 import type {
   Export,
   ExportedComment,
+  HeldAppeal,
   HeldAuthor,
   HeldFlag,
   HeldNote,
@@ -47,6 +48,15 @@ const presentHeldFlag = (flag: HeldFlag) => ({
   flagged_at: flag.at,
 })
 
+const presentHeldAppeal = (appeal: HeldAppeal) => ({
+  comment_id: commentId(appeal),
+  text: appeal.text,
+  appealed_at: appeal.at,
+  outcome: appeal.outcome,
+  note: appeal.note,
+  answered_at: appeal.answeredAt,
+})
+
 const presentHeldNote = (note: HeldNote) => ({
   id: noteId(note.id),
   note: note.note,
@@ -62,6 +72,8 @@ export async function* writeExport(held: Export): AsyncGenerator<string> {
   yield* writeList(held.votes, presentHeldVote)
   yield ',"flags":'
   yield* writeList(held.flags, presentHeldFlag)
+  yield ',"appeals":'
+  yield* writeList(held.appeals, presentHeldAppeal)
   yield ',"notes":'
   yield* writeList(held.notes, presentHeldNote)
   yield '}'

@@ -2,7 +2,12 @@ import { type AuthorTask, deleteAuthorTask, tryAuthorTask } from '../../postgres
 import { findCommentForWrite } from '../../postgres/comments.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import { inTransaction, lockThread } from '../../postgres/connection/transaction.ts'
-import { findWritings, redactComments, redactOpinions } from '../../postgres/erasing.ts'
+import {
+  findWritings,
+  redactAppeals,
+  redactComments,
+  redactOpinions,
+} from '../../postgres/erasing.ts'
 import { announcing } from '../announce.ts'
 import type { World } from '../world.ts'
 import { changeStatus } from '../writing/change-status.ts'
@@ -32,6 +37,7 @@ export const eraseWritings = async (
   }
   await inTransaction(world.writes, async (tx) => {
     await redactOpinions(tx, task)
+    await redactAppeals(tx, task)
     await deleteAuthorTask(tx, task)
   })
   return true

@@ -5,12 +5,14 @@ import { insertAuditEntry } from '../../postgres/audit.ts'
 import { asking, inTransaction } from '../../postgres/connection/transaction.ts'
 import {
   findHeldAuthor,
+  type HeldAppeal,
   type HeldAuthor,
   type HeldComment,
   type HeldFlag,
   type HeldNote,
   type HeldRevision,
   type HeldVote,
+  listHeldAppeals,
   listHeldComments,
   listHeldFlags,
   listHeldNotes,
@@ -20,7 +22,13 @@ import {
 import type { World } from '../world.ts'
 import { assertMayHandle, type OwnDataRequest } from '../writing/erase-author.ts'
 
-export type { HeldAuthor, HeldFlag, HeldNote, HeldVote } from '../../postgres/exporting.ts'
+export type {
+  HeldAppeal,
+  HeldAuthor,
+  HeldFlag,
+  HeldNote,
+  HeldVote,
+} from '../../postgres/exporting.ts'
 
 const BATCH = 500
 const START: CommentKey = { threadId: 0, id: 0 }
@@ -33,6 +41,7 @@ export type Export = {
   readonly comments: AsyncIterable<ExportedComment>
   readonly votes: AsyncIterable<HeldVote>
   readonly flags: AsyncIterable<HeldFlag>
+  readonly appeals: AsyncIterable<HeldAppeal>
   readonly notes: AsyncIterable<HeldNote>
 }
 
@@ -57,6 +66,7 @@ export const exportAuthor = async (world: World, request: OwnDataRequest): Promi
     comments: walkComments(world, { pageOf, siteId: site.id, isOwn: !mayAdminister(caller) }),
     votes: walk(START, (after) => listHeldVotes(world.db, pageOf(after))),
     flags: walk(START, (after) => listHeldFlags(world.db, pageOf(after))),
+    appeals: walk(START, (after) => listHeldAppeals(world.db, pageOf(after))),
     notes: walk({ id: 0 }, (after) => listHeldNotes(world.db, { ...at, after, limit: BATCH })),
   }
 }

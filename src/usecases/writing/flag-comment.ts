@@ -1,4 +1,4 @@
-import type { Caller, Person } from '../../domain/caller.ts'
+import { BY_FLAGS, type Caller, type Person } from '../../domain/caller.ts'
 import type { FlagReason } from '../../domain/flag.ts'
 import type { Instant } from '../../domain/instant.ts'
 import type { CommentKey } from '../../domain/public-id.ts'
@@ -37,9 +37,6 @@ export type Flagged = {
   /** False: it replaces the one that the same person gave before. */
   readonly isNew: boolean
 }
-
-/** Who a decision is by that readers have brought about together. */
-const BY_FLAGS = 'flags'
 
 /**
  * Tells the moderators of a comment; once for each person. When the site says so, the flag that is

@@ -4,8 +4,14 @@ import { type Static, type TSchema, Type } from 'typebox'
 export const ref = <T extends TSchema>(schema: T) =>
   Type.Unsafe<Static<T>>({ $ref: `${(schema as { $id?: string }).$id}#` })
 
+export const refOrNull = <T extends TSchema>(schema: T, description: string) =>
+  Type.Unsafe<Static<T> | null>({ anyOf: [ref(schema), { type: 'null' }], description })
+
 export const oneOf = <const T extends readonly string[]>(values: T, options: object = {}) =>
   Type.Unsafe<T[number]>({ type: 'string', enum: [...values], ...options })
+
+export const oneOrNull = <const T extends readonly string[]>(values: T, description: string) =>
+  Type.Unsafe<T[number] | null>({ type: ['string', 'null'], enum: [...values, null], description })
 
 export const object = <T extends Parameters<typeof Type.Object>[0]>(
   properties: T,

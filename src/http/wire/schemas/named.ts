@@ -1,4 +1,13 @@
 import type { TSchema } from 'typebox'
+import {
+  Appeal,
+  AppealState,
+  AppealsPage,
+  ModeratedAppeal,
+  NewAnswer,
+  NewAppeal,
+  Statement,
+} from './appeals.ts'
 import { AuthorNote, AuthorNotesPage, NewAuthorNote } from './author-notes.ts'
 import {
   CannedReason,
@@ -125,5 +134,12 @@ export const NAMED: readonly TSchema[] = [
   AuthorNote,
   NewAuthorNote,
   AuthorNotesPage,
+  NewAppeal,
+  Appeal,
+  AppealState,
+  Statement,
+  ModeratedAppeal,
+  AppealsPage,
+  NewAnswer,
   Health,
 ]

@@ -1,7 +1,8 @@
 import { Type } from 'typebox'
 import { ROLES } from '../../../domain/comment.ts'
 import { FLAG_REASONS } from '../../../domain/flag.ts'
-import { object, oneOf, text, textOrNull, time, timeOrNull } from './building.ts'
+import { OUTCOMES } from '../../../domain/statement.ts'
+import { object, oneOf, oneOrNull, text, textOrNull, time, timeOrNull } from './building.ts'
 import { commentFields } from './comments.ts'
 
 export const Erasure = object(
@@ -52,6 +53,16 @@ export const Export = object(
         reason: oneOf(FLAG_REASONS),
         note: textOrNull('For moderators.'),
         flagged_at: time('When.'),
+      }),
+    ),
+    appeals: Type.Array(
+      object({
+        comment_id: text('The comment.'),
+        text: text('Why somebody else should look again.'),
+        appealed_at: time('When.'),
+        outcome: oneOrNull(OUTCOMES, 'Null while it waits.'),
+        note: textOrNull('What it was told.'),
+        answered_at: timeOrNull('When it was answered.'),
       }),
     ),
     notes: Type.Array(

@@ -1,0 +1,42 @@
+import { type Appeal, listAppeals as findAppeals } from '../../postgres/appeals.ts'
+import { asking } from '../../postgres/connection/transaction.ts'
+import { type Decision, findDecisions } from '../../postgres/decisions.ts'
+import { listModerated, type ModeratedComment } from '../../postgres/queue.ts'
+import type { World } from '../world.ts'
+
+/** An appeal with all that its answer needs. */
+export type ModeratedAppeal = Appeal & {
+  readonly about: ModeratedComment
+  /** The decision that is appealed against; null: no person made one. */
+  readonly decision: Decision | null
+}
+
+type Request = {
+  siteId: number
+  state: 'waiting' | 'answered'
+  afterId: number | null
+  limit: number
+}
+
+/** The appeals that wait, the oldest first, or those that were answered, the newest first. */
+export const listAppeals = async (
+  world: World,
+  request: Request,
+): Promise<{ items: ModeratedAppeal[]; nextId: number | null }> => {
+  const { siteId, limit } = request
+  const rows = await asking(findAppeals(world.db, request))
+  const appeals = rows.slice(0, limit)
+  const keys = appeals.map(({ comment }) => comment)
+  const ids = appeals.flatMap(({ decisionId }) => decisionId ?? [])
+  const comments = byId(await asking(listModerated(world.db, siteId, keys)))
+  const decisions = byId(await asking(findDecisions(world.db, siteId, ids)))
+  const items = appeals.map((appeal) => ({
+    ...appeal,
+    about: comments.get(appeal.comment.id)!,
+    decision: decisions.get(appeal.decisionId ?? 0) ?? null,
+  }))
+  return { items, nextId: rows.length > items.length ? items.at(-1)!.id : null }
+}
+
+const byId = <T extends { readonly id: number }>(items: readonly T[]): ReadonlyMap<number, T> =>
+  new Map(items.map((item) => [item.id, item]))

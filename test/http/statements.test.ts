@@ -1,0 +1,132 @@
+import { sql } from 'kysely'
+import t from 'tap'
+import { openSignOn, signToken } from '../members.ts'
+import { openWorld, type TestWorld } from '../world.ts'
+
+const SITE = '/v1/sites/default'
+
+const state = (world: TestWorld, id: string, token?: string) =>
+  world.get(`/comments/${id}/statement`, { token: token ?? '' })
+
+/** A fresh comment of a guest, and how it asks. */
+const write = async (world: TestWorld, body = 'x') => {
+  const { id, guest_token: token } = await world.post('a', body)
+  return { id, token, ask: async () => (await state(world, id, token)).body }
+}
+
+const setSite = (world: TestWorld, body: object) =>
+  world.call('PATCH', SITE, { token: world.adminKey, body })
+
+t.test('its author learns who decided, on what ground and when, and nothing else', async (t) => {
+  const world = await openWorld(t)
+  const { id, ask } = await write(world)
+  t.match(await ask(), {
+    comment_id: id,
+    status: 'published',
+    decided_by: 'rules',
+    ground: { reason: null, rules: [] },
+    appeal: null,
+    may_appeal: false,
+  })
+  const more = { reason: 'off_topic', note: 'internal remark' }
+  const { body: decision } = await world.decide(id, 'approved', 'rejected', more)
+  const statement = await ask()
+  t.match(statement, {
+    status: 'removed',
+    decided_by: 'moderator',
+    ground: { reason: 'off_topic', rules: [] },
+    decided_at: decision.at,
+    may_appeal: true,
+  })
+  t.notMatch(JSON.stringify(statement), new RegExp(`internal|"${decision.by}"`))
+})
+
+t.test('what rules hold says which, and a moderator who agrees is told apart', async (t) => {
+  const world = await openWorld(t)
+  await setSite(world, { moderation: 'pre' })
+  const { id, ask } = await write(world)
+  const held = { status: 'held', decided_by: 'rules', may_appeal: false }
+  t.match(await ask(), { ...held, ground: { rules: [{ rule: 'moderation_mode' }] } })
+  await world.decide(id, 'pending', 'approved')
+  t.match(await ask(), { status: 'published', decided_by: 'moderator' })
+})
+
+t.test('spam is held as long as only rules say so', async (t) => {
+  const world = await openWorld(t)
+  await setSite(world, { moderation: 'pre' })
+  const { id, ask } = await write(world)
+  const pending = await ask()
+  await sql`update comments set status = 'spam'`.execute(world.db)
+  t.same(await ask(), pending)
+  await world.decide(id, 'spam', 'pending')
+  await world.decide(id, 'pending', 'spam', { reason: 'spam' })
+  t.match(await ask(), { status: 'removed', decided_by: 'moderator', ground: { reason: 'spam' } })
+})
+
+t.test('a shadowed comment is told like a published one', async (t) => {
+  const world = await openWorld(t)
+  const { ask } = await write(world)
+  const published = await ask()
+  for (const status of ['approved', 'pending', 'spam'] as const) {
+    await sql`update comments set shadowed = true, status = ${status}`.execute(world.db)
+    t.same(await ask(), published)
+  }
+})
+
+t.test('deleted by its author, or by a moderator', async (t) => {
+  const world = await openWorld(t)
+  const own = await write(world)
+  await world.call('DELETE', `${SITE}/comments/${own.id}`, { token: own.token })
+  const removed = { status: 'removed', decided_by: 'author', decided_at: null, may_appeal: false }
+  t.match(await own.ask(), removed)
+  const other = await write(world, 'y')
+  await world.call('DELETE', `${SITE}/comments/${other.id}`, { token: world.adminKey })
+  t.match(await other.ask(), { status: 'removed', decided_by: 'moderator', may_appeal: true })
+})
+
+t.test('readers hold a comment together', async (t) => {
+  const world = await openWorld(t)
+  await setSite(world, { flag_threshold: 1 })
+  const { id, ask } = await write(world)
+  const { guest_token: token } = await world.post('a', 'of a reader')
+  const body = { reason: 'spam', note: 'their words' }
+  await world.call('POST', `${SITE}/comments/${id}/flags`, { token, body })
+  const statement = await ask()
+  t.match(statement, { status: 'held', decided_by: 'readers', ground: { reason: null, rules: [] } })
+  t.notMatch(JSON.stringify(statement), 'their words')
+})
+
+t.test('a later hold is not taken for an earlier decision', async (t) => {
+  const world = await openWorld(t)
+  const { id, token, ask } = await write(world)
+  await world.decide(id, 'approved', 'pending')
+  t.match(await ask(), { status: 'held', decided_by: 'moderator' })
+  await world.decide(id, 'pending', 'approved')
+  await setSite(world, { moderation: 'pre' })
+  const edit = { token, body: { body: 'changed' } }
+  await world.call('PATCH', `${SITE}/comments/${id}`, edit)
+  t.match(await ask(), { status: 'held', decided_by: 'rules' })
+})
+
+t.test('nobody else is told, whatever their rights', async (t) => {
+  const world = await openWorld(t)
+  await openSignOn(world)
+  const { id, token } = await write(world)
+  const { guest_token: other } = await world.post('a', 'y')
+  const moderator = await signToken({ sub: 'mod', name: 'Grace', role: 'moderator' })
+  const statusFor = async (by: string | undefined) => (await state(world, id, by)).status
+  const all = async () => ({
+    nobody: await statusFor(undefined),
+    key: await statusFor(world.adminKey),
+    other: await statusFor(other),
+    moderator: await statusFor(moderator),
+    author: await statusFor(token),
+  })
+  t.same(await all(), { nobody: 401, key: 403, other: 403, moderator: 403, author: 200 })
+  await world.decide(id, 'approved', 'rejected')
+  t.same(await all(), { nobody: 401, key: 403, other: 404, moderator: 404, author: 200 })
+  await sql`update comments set status = 'approved', shadowed = true`.execute(world.db)
+  t.equal(await statusFor(other), 404, 'and nothing of what is shadowed')
+  for (const absent of ['czz-zz', 'nonsense'])
+    t.equal((await state(world, absent, token)).status, 404, absent)
+})
