@@ -14,6 +14,7 @@ import { addAuthorNoteRoutes } from './http/routes/author-notes.ts'
 import { addAvatarRoutes } from './http/routes/avatars.ts'
 import { addCannedReasonRoutes } from './http/routes/canned-reasons.ts'
 import { addCommentRoutes } from './http/routes/comments.ts'
+import { addDecidingRoutes } from './http/routes/deciding.ts'
 import { addKeyRoutes } from './http/routes/keys.ts'
 import { addMemberRoutes } from './http/routes/members.ts'
 import { addModerationRoutes } from './http/routes/moderation.ts'
@@ -137,6 +138,7 @@ const addSiteScope = async (v1: Router, options: AppOptions): Promise<void> => {
   addOwnDataRoutes(v1, options)
   addSiteListRoutes(v1, options)
   addModerationRoutes(v1, options)
+  addDecidingRoutes(v1, options)
   addCannedReasonRoutes(v1, options)
   addAuthorNoteRoutes(v1, options)
   addAppealRoutes(v1, options)

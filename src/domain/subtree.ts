@@ -6,6 +6,14 @@ export type Member = {
   readonly status: Status
 }
 
+type Node = Pick<Member, 'id' | 'parentId'>
+
+/** The comments below `topId`, in order of id. Parents have smaller ids than their replies. */
+export const descendantsOf = <T extends Node>(topId: number, members: readonly T[]): T[] => {
+  const inside = new Set([topId])
+  return members.filter(({ id, parentId }) => inside.has(parentId) && inside.add(id))
+}
+
 /**
  * Who goes along when comments get another status: whatever hangs below one of them and has the status
  * that it had, but not what is asked for by itself.

@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import type { BatchKind } from '../domain/decision.ts'
+import type { BatchKind, Outcome } from '../domain/decision.ts'
 import type { Instant } from '../domain/instant.ts'
 import { batchId as publicId } from '../domain/public-id.ts'
 import type { Db, Tx } from './connection/db.ts'
@@ -17,6 +17,8 @@ export type Batch = {
   /** Looked at, changed or not. */
   readonly done: number
   readonly changed: number
+  /** How many items had which; missing is none. */
+  readonly outcomes: Readonly<Partial<Record<Outcome, number>>>
   /** Where its next step begins, for kinds that keep no items. */
   readonly afterId: number
   /** Null: something is left to do. */
@@ -27,7 +29,7 @@ export type Batch = {
 const IN_CALL = sql`interval '15 seconds'`
 
 const columns = sql`site_id, id, kind, request, asked_by as "by", asked_at as "at", total, done, changed,
-  after_id, ended_at`
+  outcomes, after_id, ended_at`
 
 export const insertBatch = async (
   tx: Tx,
@@ -86,9 +88,10 @@ export const tryBatch = async (tx: Tx, batch: Pick<Batch, 'siteId' | 'id'>): Pro
   return rows[0]!.held
 }
 
-/** The same, however long it takes. */
-export const holdBatch = async (tx: Tx, batch: Pick<Batch, 'siteId' | 'id'>): Promise<void> => {
+/** The same, however long it takes: this transaction waits for others. */
+export const holdBatch = async (tx: Tx, batch: Pick<Batch, 'siteId' | 'id'>): Promise<true> => {
   await sql`select pg_advisory_xact_lock(${lockOf(batch)})`.execute(tx)
+  return true
 }
 
 const lockOf = ({ siteId, id }: Pick<Batch, 'siteId' | 'id'>) =>

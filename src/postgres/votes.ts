@@ -7,6 +7,7 @@ export type Votable = {
   readonly authorId: number
   readonly upvotes: number
   readonly downvotes: number
+  readonly locked: boolean
 }
 
 /**
@@ -18,7 +19,7 @@ export const holdVotables = async (
   at: { siteId: number; threadId: number; ids: readonly number[] },
 ): Promise<ReadonlyMap<number, Votable>> => {
   const { rows } = await sql<Votable>`
-    select id, author_id, upvotes, downvotes from comments
+    select id, author_id, upvotes, downvotes, locked from comments
     where site_id = ${at.siteId} and thread_id = ${at.threadId} and id = any(${at.ids}::bigint[])
       and status = 'approved'
     order by id desc for no key update`.execute(tx)

@@ -216,6 +216,32 @@ const ROWS: Record<string, Case> = {
     body: { note: 'x' },
     row: MODERATING(201),
   },
+  decideMany: {
+    method: 'POST',
+    path: '/moderation/decisions',
+    body: { comment_ids: [NOTHING], to: 'spam' },
+    row: MODERATING(200),
+  },
+  undoDecision: {
+    method: 'POST',
+    path: '/moderation/decisions/dzzz/undo',
+    row: MODERATING(404),
+  },
+  listBatches: { method: 'GET', path: '/moderation/batches', row: MODERATING(200) },
+  getBatch: { method: 'GET', path: '/moderation/batches/bzzz', row: MODERATING(404) },
+  undoBatch: { method: 'POST', path: '/moderation/batches/bzzz/undo', row: MODERATING(404) },
+  pinComment: {
+    method: 'PUT',
+    path: `/comments/${NOTHING}/pin`,
+    body: { pinned: true },
+    row: MODERATING(404),
+  },
+  lockComment: {
+    method: 'PUT',
+    path: `/comments/${NOTHING}/lock`,
+    body: { locked: true },
+    row: MODERATING(404),
+  },
   updateThread: {
     method: 'PATCH',
     path: '/articles/a',

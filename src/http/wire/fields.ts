@@ -92,6 +92,12 @@ const checkTime = (text: string): Checked<Instant> => {
   return { ok: false, problem: 'must be a time in the years 0001 to 9999, without leap seconds' }
 }
 
+/** One time, at its place in the request. */
+export const readTime = (pointer: string, text: string): Instant => {
+  const { read, finish } = createReader()
+  return finish(read(pointer, checkTime(text)))
+}
+
 type SignOnFields =
   | { issuer: string; hs256: { kid: string; secret?: string }[] }
   | { issuer: string; jwks_url: string }

@@ -22,6 +22,22 @@ export const inTransaction = async <T>(db: Db, act: (tx: Tx) => Promise<T>): Pro
   }
 }
 
+const NOTHING_STAYS = new Error('nothing of this stays')
+
+/** The same, and nothing of it stays: to see what would become of it. */
+export const inVain = async <T>(db: Db, act: (tx: Tx) => Promise<T>): Promise<T> => {
+  const results: T[] = []
+  try {
+    await inTransaction(db, async (tx) => {
+      results.push(await act(tx))
+      throw NOTHING_STAYS
+    })
+  } catch (error) {
+    if (error !== NOTHING_STAYS) throw error
+  }
+  return results.at(-1)!
+}
+
 /** Runs a query outside a transaction, with the same translation of faults. */
 export const asking = async <T>(query: Promise<T>): Promise<T> => {
   try {

@@ -1,3 +1,4 @@
+import { deleteOldItems } from '../../postgres/batch-items.ts'
 import { inTransaction } from '../../postgres/connection/transaction.ts'
 import { deleteOldAnswers } from '../../postgres/idempotency.ts'
 import {
@@ -10,11 +11,12 @@ import type { World } from '../world.ts'
 
 const BATCH_ANSWERS = 5_000
 const BATCH_ARRIVALS = 5_000
+const BATCH_ITEMS = 5_000
 const BATCH_ADDRESSES = 1_000
 
 /**
- * Forgets what is older than it may be: answers under Idempotency-Keys and arrivals after a day, addresses after
- * the days that each site says, what an erased member was called after a year. Of several nodes
+ * Forgets what is older than it may be: answers under Idempotency-Keys, arrivals, and the comments of
+ * batches that have ended after a day, addresses after the days that each site says, what an erased member was called after a year. Of several nodes
  * exactly one is at it.
  */
 export const forget = async (world: World, signal: AbortSignal): Promise<void> => {
@@ -25,6 +27,7 @@ export const forget = async (world: World, signal: AbortSignal): Promise<void> =
   }
   await inBatches((tx) => deleteOldAnswers(tx, BATCH_ANSWERS), BATCH_ANSWERS)
   await inBatches((tx) => deleteOldArrivals(tx, BATCH_ARRIVALS), BATCH_ARRIVALS)
+  await inBatches((tx) => deleteOldItems(tx, BATCH_ITEMS), BATCH_ITEMS)
   for (const table of ['comments', 'votes', 'flags', 'arrivals'] as const)
     await inBatches((tx) => forgetOldAddresses(tx, table, BATCH_ADDRESSES), BATCH_ADDRESSES)
   await inBatches(forgetOldSubjects, 1)

@@ -2,6 +2,7 @@ import { type BatchKind, MAX_AT_ONCE } from '../../domain/decision.ts'
 import { type Batch, listBatchesToDo } from '../../postgres/batches.ts'
 import { asking } from '../../postgres/connection/transaction.ts'
 import type { World } from '../world.ts'
+import { stepBatch } from './step-batch.ts'
 
 const MAX_BATCHES = 20
 
@@ -12,7 +13,7 @@ const MAX_BATCHES = 20
  */
 type Step = (world: World, batch: Batch) => Promise<boolean>
 
-const STEPS: Partial<Record<BatchKind, Step>> = {}
+const STEPS: Partial<Record<BatchKind, Step>> = { decide: stepBatch, undo: stepBatch }
 
 /**
  * Does what is left to do of large batches, whichever node was asked for it; of several nodes one is at

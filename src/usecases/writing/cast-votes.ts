@@ -86,7 +86,7 @@ const assertMayVote = (vote: Vote, { thread, comments, voters }: Facts, book: Bo
   const found = comments.get(comment.id)
   if (!thread || !found) throw new Refusal('not_found')
   if (found.authorId === caller.authorId) throw new Refusal('forbidden')
-  if (thread.state === 'locked') throw new Refusal('thread_locked')
+  if (thread.state === 'locked' || found.locked) throw new Refusal('thread_locked')
   if (vote.value !== 0 && !book.has(placeOf(toRow(vote)))) assertNetworkMayVote(vote, book)
 }
 

@@ -10,6 +10,17 @@ import {
 } from './appeals.ts'
 import { AuthorNote, AuthorNotesPage, NewAuthorNote } from './author-notes.ts'
 import {
+  Batch,
+  BatchesPage,
+  BatchResult,
+  CommentFilter,
+  Lock,
+  NewDecisions,
+  NewLock,
+  NewPin,
+  Pin,
+} from './batches.ts'
+import {
   CannedReason,
   CannedReasonChange,
   CannedReasonsPage,
@@ -123,6 +134,15 @@ export const NAMED: readonly TSchema[] = [
   NewDecision,
   Decision,
   DecisionsPage,
+  CommentFilter,
+  NewDecisions,
+  Batch,
+  BatchesPage,
+  BatchResult,
+  NewPin,
+  Pin,
+  NewLock,
+  Lock,
   ModeratedComment,
   QueuePage,
   QueueCounts,

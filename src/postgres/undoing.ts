@@ -1,0 +1,77 @@
+import { sql } from 'kysely'
+import type { DecisionAction } from '../domain/decision.ts'
+import type { Status } from '../domain/status.ts'
+import type { Db, Tx } from './connection/db.ts'
+import type { Difference } from './decisions.ts'
+import type { Decidable } from './subtrees.ts'
+
+/** A decision that is to be taken back, with its comment as it is now. */
+export type Undoable = {
+  readonly id: number
+  readonly action: DecisionAction
+  readonly commentId: number
+  readonly from: Status | null
+  readonly to: Status | null
+  readonly before: Difference | null
+  readonly after: Difference | null
+  readonly causedBy: number | null
+  readonly undoes: number | null
+  readonly comment: Decidable & { readonly pinned: boolean; readonly locked: boolean }
+  readonly isErased: boolean
+  /** There is a later decision of the same kind on the comment. */
+  readonly isSuperseded: boolean
+}
+
+type Place = { readonly siteId: number; readonly threadId: number }
+
+/** Where a decision's comment is now, and what it did; undefined if the site has no such decision. */
+export const findDecisionPlace = async (
+  db: Db,
+  siteId: number,
+  id: number,
+): Promise<
+  { action: DecisionAction; threadId: number | null; from: Status | null } | undefined
+> => {
+  const { rows } = await sql<{
+    action: DecisionAction
+    threadId: number | null
+    from: Status | null
+  }>`
+    select d.action, coalesce(m.thread_id, d.thread_id) as thread_id, d.from_status as "from"
+    from decisions d
+    left join moves m on m.site_id = d.site_id and m.comment_id = d.comment_id
+    where d.site_id = ${siteId} and d.id = ${id}`.execute(db)
+  return rows[0]
+}
+
+/**
+ * Decisions on comments of one thread, by their ids. The thread is held alone.
+ * @param scope `alone`: those only; `consequences`: and what they caused
+ */
+export const listUndoables = async (
+  tx: Tx,
+  { siteId, threadId }: Place,
+  { ids, scope }: { ids: readonly number[]; scope: 'alone' | 'consequences' },
+): Promise<Undoable[]> => {
+  const caused = sql`union all select * from decisions
+    where site_id = ${siteId} and caused_by = any(${ids}::bigint[])`
+  const { rows } = await sql<Omit<Undoable, 'comment'> & Undoable['comment']>`
+    with wanted as (
+      select * from decisions where site_id = ${siteId} and id = any(${ids}::bigint[])
+      ${scope === 'consequences' ? caused : sql``}
+    )
+    select d.id, d.action, d.comment_id, d.from_status as "from", d.to_status as "to", d.before, d.after,
+      d.caused_by, d.undoes, c.parent_id, c.status, c.published_at, c.flag_count, c.pinned, c.locked,
+      a.erased_at is not null as is_erased,
+      exists (select from decisions later
+        where later.site_id = d.site_id and later.comment_id = d.comment_id and later.id > d.id
+          and later.action = d.action) as is_superseded
+    from wanted d
+    join comments c on c.site_id = d.site_id and c.thread_id = ${threadId} and c.id = d.comment_id
+    join authors a on a.site_id = c.site_id and a.id = c.author_id
+    order by d.id`.execute(tx)
+  return rows.map(({ parentId, status, publishedAt, flagCount, pinned, locked, ...decision }) => ({
+    ...decision,
+    comment: { id: decision.commentId, parentId, status, publishedAt, flagCount, pinned, locked },
+  }))
+}

@@ -1,0 +1,348 @@
+import { sql } from 'kysely'
+import t from 'tap'
+import { openSignOn, signToken } from '../members.ts'
+import { recount } from '../recount.ts'
+import { until } from '../start.ts'
+import { type Answer, openWorld, type TestWorld } from '../world.ts'
+
+type Json = Record<string, any>
+
+const SITE = '/v1/sites/default'
+
+const said = ({ status, body }: Answer): string =>
+  status < 400 ? `${status}` : `${status} ${body.code}`
+
+/** Acts as the admin. */
+const openActing = (world: TestWorld) => {
+  const send = (method: string, path: string, body?: Json, key?: string) =>
+    world.call(method, `${SITE}${path}`, {
+      token: world.adminKey,
+      body,
+      ...(key !== undefined && { headers: { 'idempotency-key': key } }),
+    })
+  const statusOf = async (): Promise<Record<string, string>> => {
+    const { rows } = await sql<{ body: string; status: string }>`
+      select body, status from comments order by id`.execute(world.db)
+    return Object.fromEntries(rows.map(({ body, status }) => [body, status]))
+  }
+  return {
+    send,
+    statusOf,
+    decideMany: (body: Json, key?: string) => send('POST', '/moderation/decisions', body, key),
+    undo: (id: string) => send('POST', `/moderation/decisions/${id}/undo`),
+    undoBatch: (id: string) => send('POST', `/moderation/batches/${id}/undo`),
+    decisions: async (): Promise<Json[]> =>
+      (await send('GET', '/moderation/decisions?limit=100')).body.items,
+    thread: async (article: string): Promise<Json> =>
+      (await world.get(`/articles/${article}`)).body,
+  }
+}
+
+/** So many held comments, called `0`, `1`, …, in turns in two articles. */
+const hold = async (world: TestWorld, count: number): Promise<string[]> => {
+  await world.call('PATCH', SITE, { token: world.adminKey, body: { moderation: 'pre' } })
+  const ids: string[] = []
+  for (let n = 0; n < count; n++) ids.push((await world.post(n % 2 ? 'b' : 'a', String(n))).id)
+  return ids
+}
+
+t.test('decideMany: an outcome for each comment, in the order of the request', async (t) => {
+  const world = await openWorld(t)
+  const { decideMany, decisions, statusOf, thread } = openActing(world)
+  const [one, two, three, four] = await hold(world, 4)
+  await world.decide(two!, 'pending', 'spam')
+  await world.decide(three!, 'pending', 'deleted')
+  const comment_ids = [four, 'czz-zz', three, two, one]
+  const answer = await decideMany({ comment_ids, from: 'pending', to: 'approved', note: 'n' })
+  t.equal(answer.status, 200)
+  t.match(answer.body, {
+    batch: { kind: 'decide', to: 'approved', undoes: null, total: 5, done: 5, changed: 2 },
+    total: 5,
+    outcomes: { changed: 2, decision_conflict: 2, not_found: 1, unchanged: 0 },
+  })
+  t.match(answer.body.batch, { ended_at: String })
+  t.same(
+    answer.body.items.map((item: Json) => [item.comment_id, item.outcome]),
+    [
+      [four, 'changed'],
+      ['czz-zz', 'not_found'],
+      [three, 'decision_conflict'],
+      [two, 'decision_conflict'],
+      [one, 'changed'],
+    ],
+  )
+  t.same(await statusOf(), { 0: 'approved', 1: 'spam', 2: 'deleted', 3: 'approved' })
+  const made = (await decisions()).filter(({ batch_id: id }) => id === answer.body.batch.id)
+  t.match(made, [
+    { to: 'approved', note: 'n' },
+    { to: 'approved', note: 'n' },
+  ])
+  t.same(
+    made.map(({ id }) => id).sort(),
+    answer.body.items.flatMap(({ decision_id: id }: Json) => id ?? []).sort(),
+  )
+  t.match([await thread('a'), await thread('b')], [{ comment_count: 1 }, { comment_count: 1 }])
+  const again = await decideMany({ comment_ids: [one, two, three], to: 'spam' })
+  t.same(
+    again.body.items.map(({ outcome }: Json) => outcome),
+    ['changed', 'unchanged', 'move_not_allowed'],
+  )
+  t.same(await recount(world.db), [])
+})
+
+t.test('decideMany: what a filter finds, if it is as many as expected', async (t) => {
+  const world = await openWorld(t)
+  const { decideMany, statusOf } = openActing(world)
+  await hold(world, 6)
+  const filter = { article_id: 'a', q: '4' }
+  const refused = await decideMany({ filter, expected_count: 2, to: 'spam' })
+  t.equal(said(refused), '409 decision_conflict')
+  t.match(refused.body.errors, [{ pointer: '/expected_count', detail: 'there are 1 comments' }])
+  t.equal((await decideMany({ filter, expected_count: 1, to: 'spam' })).status, 200)
+  const rest = { filter: { status: ['spam', 'pending'] }, expected_count: 6, to: 'rejected' }
+  t.match((await decideMany(rest)).body.outcomes, { changed: 6 })
+  t.same(new Set(Object.values(await statusOf())), new Set(['rejected']))
+  const past = { status: ['rejected'], until: '2020-01-01T00:00:00Z' }
+  t.match((await decideMany({ filter: past, dry_run: true, to: 'spam' })).body, { total: 0 })
+  const rule = { status: ['rejected'], rule: 'moderation_mode' }
+  t.match((await decideMany({ filter: rule, dry_run: true, to: 'spam' })).body, { total: 6 })
+  const other = { ...rule, rule: 'words' }
+  t.match((await decideMany({ filter: other, dry_run: true, to: 'spam' })).body, { total: 0 })
+})
+
+t.test('decideMany: a dry run says what would become of each, and stores nothing', async (t) => {
+  const world = await openWorld(t)
+  const { decideMany, decisions, send, statusOf } = openActing(world)
+  const [one, two] = await hold(world, 2)
+  await world.decide(two!, 'pending', 'deleted')
+  const before = [await statusOf(), await decisions()]
+  const run = { comment_ids: [one, two, 'czz-zz'], to: 'spam', dry_run: true }
+  const { status, body } = await decideMany(run, 'a-key-for-a-dry-run')
+  t.equal(status, 200)
+  t.match(body, {
+    batch: null,
+    total: 3,
+    outcomes: { changed: 1, move_not_allowed: 1, not_found: 1 },
+  })
+  t.same(
+    body.items.map((item: Json) => [item.outcome, item.decision_id]),
+    [
+      ['changed', null],
+      ['move_not_allowed', null],
+      ['not_found', null],
+    ],
+  )
+  t.same([await statusOf(), await decisions()], before)
+  t.same((await send('GET', '/moderation/batches')).body.items, [])
+})
+
+t.test('decideMany: what is not asked well is refused', async (t) => {
+  const world = await openWorld(t)
+  const { decideMany } = openActing(world)
+  const refusals: [Json, string][] = [
+    [{ to: 'spam' }, ''],
+    [{ to: 'spam', comment_ids: ['c1-1'], filter: {} }, ''],
+    [{ to: 'spam', filter: {} }, '/expected_count'],
+    [{ to: 'spam', comment_ids: ['c1-1', 'x'] }, '/comment_ids/1'],
+    [{ to: 'spam', filter: { until: '2020-13-01T00:00:00Z' }, expected_count: 1 }, '/filter/until'],
+    [{ to: 'spam', comment_ids: Array.from({ length: 501 }, (_, n) => `c1-${n}`) }, '/comment_ids'],
+  ]
+  for (const [body, pointer] of refusals) {
+    const answer = await decideMany(body)
+    t.equal(said(answer), '400 invalid_request', pointer)
+    t.equal(answer.body.errors[0].pointer, pointer)
+  }
+  const move = { comment_ids: ['c1-1'], from: 'deleted', to: 'spam' }
+  t.equal(said(await decideMany(move)), '409 move_not_allowed')
+  t.equal(said(await decideMany({ ...move, to: 'deleted' })), '400 invalid_request')
+})
+
+t.test('decideMany: one effect per Idempotency-Key', async (t) => {
+  const world = await openWorld(t)
+  const { decideMany, decisions } = openActing(world)
+  const comment_ids = await hold(world, 3)
+  const body = { comment_ids, to: 'spam' }
+  const answers = await Promise.all(
+    [1, 2, 3].map(() => decideMany(body, 'the-same-key-for-all-of-them')),
+  )
+  const done = answers.filter(({ status }) => status === 200)
+  t.ok(done.length > 0)
+  answers.forEach((answer) => t.match(said(answer), /^200$|^409 idempotency_in_flight$/))
+  const later = await decideMany(body, 'the-same-key-for-all-of-them')
+  for (const answer of done) t.same(answer.body, later.body)
+  t.equal((await decisions()).length, 3)
+  const other = await decideMany({ ...body, to: 'rejected' }, 'the-same-key-for-all-of-them')
+  t.equal(said(other), '422 idempotency_key_reused')
+})
+
+t.test(
+  'decideMany: more than 500 are done after the answer, with progress, and undone',
+  async (t) => {
+    const world = await openWorld(t)
+    const { decideMany, send, statusOf, undoBatch } = openActing(world)
+    await hold(world, 2)
+    await sql`
+    insert into comments (site_id, thread_id, author_id, status, created_at, active_at, body, body_html,
+      renderer)
+    select site_id, thread_id, author_id, status, created_at, active_at, body || n, body_html, renderer
+    from comments, generate_series(1, 300) n`.execute(world.db)
+    const answer = await decideMany(
+      { filter: {}, expected_count: 602, to: 'approved' },
+      'a-key-for-a-large-batch',
+    )
+    t.equal(answer.status, 202)
+    t.match(answer.body, { batch: { total: 602, done: 0, ended_at: null }, items: [] })
+    const { id } = answer.body.batch
+    const ended = async (batch: string): Promise<Json> =>
+      until('the batch to end', async () => {
+        const { body } = await send('GET', `/moderation/batches/${batch}`)
+        return body.ended_at && body
+      })
+    t.match(await ended(id), { done: 602, changed: 602, outcomes: { changed: 602 } })
+    t.same(await recount(world.db), [])
+    t.same(new Set(Object.values(await statusOf())), new Set(['approved']))
+    const undone = await undoBatch(id)
+    t.match(undone, { status: 202, body: { batch: { kind: 'undo', undoes: id, to: null } } })
+    t.match(await ended(undone.body.batch.id), { done: 602, changed: 602 })
+    t.same(await recount(world.db), [])
+    t.same(new Set(Object.values(await statusOf())), new Set(['pending']))
+    const { items } = (await send('GET', '/moderation/batches?limit=1')).body
+    t.equal(items[0].id, undone.body.batch.id)
+  },
+)
+
+t.test('undoDecision gives back what was taken, once', async (t) => {
+  const world = await openWorld(t)
+  const { decisions, thread, undo } = openActing(world)
+  const root = await world.post('a', 'root')
+  const reply = await world.post('a', 'reply', { parent_id: root.id })
+  const other = await world.post('a', 'other', { parent_id: reply.id })
+  await world.decide(other.id, 'approved', 'spam')
+  const { body: hidden } = await world.decide(root.id, 'approved', 'rejected', { replies: 'same' })
+  t.match(await thread('a'), { comment_count: 0, last_comment_at: null })
+  const answer = await undo(hidden.id)
+  t.match(answer, {
+    status: 201,
+    headers: { 'thread-version': String },
+    body: { action: 'status', from: 'rejected', to: 'approved', undoes: hidden.id },
+  })
+  t.match(await thread('a'), { comment_count: 2, root_count: 1, last_comment_at: reply.created_at })
+  const [caused] = await decisions()
+  t.match(caused, { caused_by: answer.body.id, comment_id: reply.id, undoes: String })
+  t.equal(said(await undo(hidden.id)), '409 decision_conflict')
+  const redone = await undo(answer.body.id)
+  t.match(redone.body, { from: 'approved', to: 'rejected', undoes: answer.body.id })
+  t.match(await thread('a'), { comment_count: 0 })
+  await world.decide(reply.id, 'rejected', 'approved')
+  t.equal((await undo(redone.body.id)).status, 201, 'what was decided on since stays as it is')
+  t.match(await thread('a'), { comment_count: 2 })
+  t.equal(said(await undo('dzzz')), '404 not_found')
+  t.equal(said(await undo('nonsense')), '404 not_found')
+  t.same(await recount(world.db), [])
+})
+
+t.test('undoDecision: flags count again, and the time of publication is as before', async (t) => {
+  const world = await openWorld(t)
+  const { undo, decisions } = openActing(world)
+  const [id] = await hold(world, 1)
+  const { body: shown } = await world.decide(id!, 'pending', 'approved')
+  t.match(shown, { before: { published_at: null }, after: { published_at: String } })
+  const { guest_token: token } = (
+    await world.call('POST', `${SITE}/guests`, { body: { name: 'A' } })
+  ).body
+  await world.call('POST', `${SITE}/comments/${id}/flags`, { token, body: { reason: 'spam' } })
+  const { body: hidden } = await world.decide(id!, 'approved', 'spam')
+  const state = async () =>
+    (
+      await sql<Json>`select c.status, c.flag_count, c.published_at, f.resolved_at is null as open
+        from comments c left join flags f on f.comment_id = c.id`.execute(world.db)
+    ).rows[0]
+  t.match(await state(), { status: 'spam', flagCount: 0, open: false })
+  const { body: undone } = await undo(hidden.id)
+  t.match(await state(), { status: 'approved', flagCount: 1, open: true })
+  const { body: redone } = await undo(undone.id)
+  t.match(await state(), { status: 'spam', flagCount: 0, open: false })
+  await undo(redone.id)
+  t.match(await state(), { status: 'approved', flagCount: 1, open: true })
+  t.equal(said(await undo(shown.id)), '409 decision_conflict', 'there are later ones')
+  t.equal((await decisions()).length, 5)
+  t.same(await recount(world.db), [])
+})
+
+t.test(
+  'a decision that was never published is as if it had not been, once it is undone',
+  async (t) => {
+    const world = await openWorld(t)
+    const { undo } = openActing(world)
+    const [id] = await hold(world, 1)
+    const { body } = await world.decide(id!, 'pending', 'approved')
+    await undo(body.id)
+    const { rows } = await sql<Json>`select status, published_at from comments`.execute(world.db)
+    t.same(rows, [{ status: 'pending', publishedAt: null }])
+    t.same((await world.get('/comments')).body.items, [])
+  },
+)
+
+t.test('pinComment says so to readers, and can be undone', async (t) => {
+  const world = await openWorld(t)
+  const { send, undo, thread } = openActing(world)
+  const { id } = await world.post('a', 'x')
+  const { version } = await thread('a')
+  const pin = (pinned: boolean) => send('PUT', `/comments/${id}/pin`, { pinned })
+  const { status, headers, body } = await pin(true)
+  t.match(
+    { status, body },
+    { status: 200, body: { comment_id: id, pinned: true, decision_id: String } },
+  )
+  t.equal(Number(headers['thread-version']), (await thread('a')).version)
+  t.ok((await thread('a')).version > version)
+  t.match((await pin(true)).body, { pinned: true, decision_id: null }, 'it is so already')
+  t.equal((await world.get(`/comments/${id}`)).body.pinned, true)
+  const undone = await undo(body.decision_id)
+  t.match(undone.body, { action: 'pin', before: { pinned: true }, after: { pinned: false } })
+  t.equal((await world.get(`/comments/${id}`)).body.pinned, false)
+  t.equal(said(await undo(body.decision_id)), '409 decision_conflict')
+})
+
+t.test('lockComment closes a subtree to replies, edits and votes, and undo opens it', async (t) => {
+  const world = await openWorld(t)
+  await openSignOn(world)
+  const { send, undo } = openActing(world)
+  const token = await signToken({ sub: 'm', name: 'Mary' })
+  const voter = await signToken({ sub: 'v', name: 'Vera' })
+  const root = await world.post('a', 'root')
+  const reply = await world.post('a', 'reply', { parent_id: root.id }, { token })
+  const beside = await world.post('a', 'beside', {}, { token })
+  const attempts = async (id: string) => [
+    said(
+      await world.call('POST', `${SITE}/articles/a/comments`, {
+        token,
+        body: { body: 'x', parent_id: id },
+      }),
+    ),
+    said(await world.call('PATCH', `${SITE}/comments/${id}`, { token, body: { body: 'y' } })),
+    said(
+      await world.call('PUT', `${SITE}/comments/${id}/vote`, { token: voter, body: { value: 1 } }),
+    ),
+  ]
+  const lock = (id: string, locked: boolean) => send('PUT', `/comments/${id}/lock`, { locked })
+  const { body } = await lock(root.id, true)
+  const refused = Array(3).fill('409 thread_locked')
+  t.same(await attempts(reply.id), refused)
+  t.same(await attempts(beside.id), ['201', '200', '200'])
+  t.equal((await world.get(`/comments/${reply.id}`)).body.locked, true)
+  t.equal(
+    said(await send('PATCH', `/comments/${reply.id}`, { body: 'z' })),
+    '200',
+    'moderators edit',
+  )
+  t.match((await lock(root.id, true)).body, { locked: true, decision_id: null })
+  await lock(reply.id, false)
+  t.equal((await world.get(`/comments/${reply.id}`)).body.locked, false)
+  const undone = await undo(body.decision_id)
+  t.match(undone, { status: 201, body: { action: 'lock', after: { locked: false } } })
+  await undo(undone.body.id)
+  t.equal((await world.get(`/comments/${root.id}`)).body.locked, true)
+  t.equal((await world.get(`/comments/${reply.id}`)).body.locked, false, 'it was opened by itself')
+  t.same(await recount(world.db), [])
+})
