@@ -30,3 +30,6 @@ create index bans_of_site on bans (site_id, id);
 
 -- Only its author sees it.
 alter table comments add column shadowed boolean not null default false;
+
+alter type audit_action add value 'ban_created';
+alter type audit_action add value 'ban_lifted';

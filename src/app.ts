@@ -12,6 +12,7 @@ import { addAppealRoutes } from './http/routes/appeals.ts'
 import { addAuditRoutes } from './http/routes/audit.ts'
 import { addAuthorNoteRoutes } from './http/routes/author-notes.ts'
 import { addAvatarRoutes } from './http/routes/avatars.ts'
+import { addBanRoutes } from './http/routes/bans.ts'
 import { addCannedReasonRoutes } from './http/routes/canned-reasons.ts'
 import { addCommentRoutes } from './http/routes/comments.ts'
 import { addDecidingRoutes } from './http/routes/deciding.ts'
@@ -140,6 +141,7 @@ const addSiteScope = async (v1: Router, options: AppOptions): Promise<void> => {
   addModerationRoutes(v1, options)
   addDecidingRoutes(v1, options)
   addCannedReasonRoutes(v1, options)
+  addBanRoutes(v1, options)
   addAuthorNoteRoutes(v1, options)
   addAppealRoutes(v1, options)
   addSiteRoutes(v1, options)

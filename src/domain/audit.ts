@@ -9,6 +9,8 @@ export const AUDIT_ACTIONS = [
   'member_updated',
   'author_exported',
   'author_erased',
+  'ban_created',
+  'ban_lifted',
   'reason_created',
   'reason_updated',
   'reason_deleted',

@@ -6,12 +6,19 @@ export const SCOPES = ['read', 'moderate', 'admin'] as const
 /** `admin` includes `moderate` includes `read`. */
 export type Scope = (typeof SCOPES)[number]
 
+/** What is known of a person, where it is. */
+type OnFile = {
+  readonly email?: string | null
+  /** Has written something that only it may see. */
+  readonly hasShadowed?: boolean
+}
+
 /** Who sent a request, as far as its credential says. */
 export type Caller =
   | { readonly kind: 'nobody' }
-  | { readonly kind: 'guest'; readonly authorId: number }
+  | ({ readonly kind: 'guest'; readonly authorId: number } & OnFile)
   /** `scope`: what its roles allow on its site; null for a reader. */
-  | { readonly kind: 'member'; readonly authorId: number; readonly scope: Scope | null }
+  | ({ readonly kind: 'member'; readonly authorId: number; readonly scope: Scope | null } & OnFile)
   /** `siteId` null: on every site. */
   | {
       readonly kind: 'key'

@@ -4,7 +4,7 @@
  *
  * comment `c<thread>-<comment>` · author `a<id>` · key `k<id>` · decision `d<id>` · batch
  * of them `b<id>` · appeal `p<id>` · entry of the audit `e<id>` · canned reason `r<id>` · note on
- * an author `n<id>`, in base 36.
+ * an author `n<id>` · ban `x<id>`, in base 36.
  */
 export type CommentKey = { readonly threadId: number; readonly id: number }
 
@@ -18,6 +18,7 @@ export const decisionId = (id: number): string => `d${id.toString(36)}`
 export const reasonId = (id: number): string => `r${id.toString(36)}`
 export const noteId = (id: number): string => `n${id.toString(36)}`
 export const batchId = (id: number): string => `b${id.toString(36)}`
+export const banId = (id: number): string => `x${id.toString(36)}`
 
 /** Undefined for anything that `commentId` would not have written. */
 export const readCommentId = (text: string): CommentKey | undefined => {
@@ -35,6 +36,8 @@ export const readKeyId = (text: string): number | undefined => readId('k', text)
 export const readReasonId = (text: string): number | undefined => readId('r', text)
 
 export const readDecisionId = (text: string): number | undefined => readId('d', text)
+
+export const readBanId = (text: string): number | undefined => readId('x', text)
 
 export const readBatchId = (text: string): number | undefined => readId('b', text)
 

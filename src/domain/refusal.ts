@@ -38,10 +38,17 @@ export type Faults = Readonly<Record<string, string>>
 export class Refusal extends Error {
   readonly code: RefusalCode
   readonly faults: Faults
+  /** When it is worth trying again, where that is known. */
+  readonly retryAfterSeconds: number | undefined
 
-  constructor(code: RefusalCode, faults: Faults = {}, options?: ErrorOptions) {
+  constructor(
+    code: RefusalCode,
+    faults: Faults = {},
+    options: ErrorOptions & { readonly retryAfterSeconds?: number } = {},
+  ) {
     super(REFUSALS[code], options)
     this.code = code
     this.faults = faults
+    this.retryAfterSeconds = options.retryAfterSeconds
   }
 }

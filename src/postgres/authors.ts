@@ -27,6 +27,26 @@ export const findAuthor = (db: Db, siteId: number, id: number): Promise<Author |
     .where('erasedAt', 'is', null)
     .executeTakeFirst()
 
+/** Whether something that somebody wrote is seen by itself alone. */
+export const hasShadowed = sql<boolean>`exists (
+  select from comments c
+  where c.site_id = authors.site_id and c.author_id = authors.id and c.shadowed)`
+
+/** What a guest who holds a token is known by; one who was erased is none. */
+export const findGuest = (
+  db: Db,
+  siteId: number,
+  id: number,
+): Promise<{ email: string | null; hasShadowed: boolean } | undefined> =>
+  db
+    .selectFrom('authors')
+    .select(['email', hasShadowed.as('hasShadowed')])
+    .where('siteId', '=', siteId)
+    .where('id', '=', id)
+    .where('kind', '=', 'guest')
+    .where('erasedAt', 'is', null)
+    .executeTakeFirst()
+
 /**
  * Those of the site that there are and were not erased, by id. They are held until the transaction
  * ends, in order of id, and alone, because they may get another name, or be erased.

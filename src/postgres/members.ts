@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import type { Author, Role } from '../domain/comment.ts'
 import type { Instant } from '../domain/instant.ts'
+import { hasShadowed } from './authors.ts'
 import type { Db, Tx } from './connection/db.ts'
 
 /** Somebody with an account of the site, as administrators see it. */
@@ -18,6 +19,7 @@ export type Member = Author & {
   readonly createdAt: Instant
   /** When its newest token was made; null for one who has never come. */
   readonly signedOnAt: Instant | null
+  readonly hasShadowed: boolean
 }
 
 const COLUMNS = [
@@ -37,6 +39,7 @@ const COLUMNS = [
   'listed',
   'createdAt',
   'signedOnAt',
+  hasShadowed.as('hasShadowed'),
 ] as const
 
 export const findMember = async (

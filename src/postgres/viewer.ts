@@ -1,9 +1,9 @@
 import { sql } from 'kysely'
-import type { Author, Comment, ThreadState } from '../domain/comment.ts'
+import type { Author, Comment } from '../domain/comment.ts'
 import { findAuthor } from './authors.ts'
 import type { Db } from './connection/db.ts'
 import { authorColumns, type CommentRow, commentColumns, toComment } from './rows.ts'
-import { forWrite } from './threads.ts'
+import { forWrite, type ThreadForWrite } from './threads.ts'
 
 /** What one person has in one thread that nobody else sees. */
 export type Own = {
@@ -18,8 +18,8 @@ export const findThreadToWrite = async (
   db: Db,
   siteId: number,
   articleId: string,
-): Promise<{ id: number; state: ThreadState } | undefined> => {
-  const { rows } = await sql<{ id: number; state: ThreadState }>`
+): Promise<ThreadForWrite | undefined> => {
+  const { rows } = await sql<ThreadForWrite>`
     select ${forWrite} from threads
     where site_id = ${siteId} and article_id = ${articleId}`.execute(db)
   return rows[0]

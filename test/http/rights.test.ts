@@ -248,6 +248,22 @@ const ROWS: Record<string, Case> = {
     body: { state: 'open' },
     row: MODERATING(200),
   },
+  listBans: { method: 'GET', path: '/moderation/bans', row: MODERATING(200) },
+  createBan: {
+    method: 'POST',
+    path: '/moderation/bans',
+    body: { kind: 'email', value: 'x@example.org', effect: 'hold' },
+    row: MODERATING(201),
+  },
+  liftBan: { method: 'DELETE', path: '/moderation/bans/xzzz', row: MODERATING(404) },
+  listServiceBans: { method: 'GET', path: '/v1/bans', row: SERVING(200) },
+  createServiceBan: {
+    method: 'POST',
+    path: '/v1/bans',
+    body: { kind: 'email', value: 'x@example.org', effect: 'hold' },
+    row: SERVING(201),
+  },
+  liftServiceBan: { method: 'DELETE', path: '/v1/bans/xzzz', row: SERVING(404) },
   getSite: { method: 'GET', path: '', row: ADMINISTERING(200) },
   updateSite: {
     method: 'PATCH',

@@ -35,7 +35,14 @@ t.test('nobody and keys have nothing of their own', async (t) => {
   await world.post('a', 'x')
   for (const token of [undefined, world.adminKey]) {
     const { body } = await world.get('/articles/a/viewer', { token })
-    t.same(body, { author: null, may_post: true, reason: null, votes: {}, pending: [] })
+    t.same(body, {
+      author: null,
+      may_post: true,
+      reason: null,
+      may_post_at: null,
+      votes: {},
+      pending: [],
+    })
   }
 })
 

@@ -69,6 +69,7 @@ const postOne = (world: World, site: Site, some: Some): Promise<Result> => {
     author: { name: 'Ada', url: null, email: null },
     network: '127.0.0.0/24',
     addressHash: Buffer.alloc(16),
+    suspect: undefined,
     claim: undefined,
     ...some,
     site: { ...site, ...some.site },

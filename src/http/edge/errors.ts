@@ -31,7 +31,9 @@ export const onFrameworkError = (
   sendError(error, request, reply.headers(SECURITY_HEADERS))
 }
 
-const sendRefusal = (reply: FastifyReply, { code, faults }: Refusal): FastifyReply => {
+const sendRefusal = (reply: FastifyReply, refusal: Refusal): FastifyReply => {
+  const { code, faults, retryAfterSeconds } = refusal
+  if (retryAfterSeconds !== undefined) reply.header('retry-after', String(retryAfterSeconds))
   if (code === 'unavailable') reply.header('retry-after', RETRY_AFTER_SECONDS)
   if (STATUS_OF[code] === 401) reply.header('www-authenticate', 'Bearer')
   return sendProblem(reply, toProblem(code, faults))

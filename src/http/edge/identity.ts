@@ -58,9 +58,9 @@ export const identify = async (
   site: Site,
 ): Promise<Caller> => {
   if (credential.kind === 'guest') {
-    const { authorId } = credential
-    if (!(await findGuest(world, site.id, authorId))) throw new Refusal('invalid_token')
-    return { kind: 'guest', authorId }
+    const guest = await findGuest(world, site.id, credential.authorId)
+    if (!guest) throw new Refusal('invalid_token')
+    return guest
   }
   const { profile } = credential
   const erasedSubject = hashSubject(keys().addresses, site.id, profile.subject)

@@ -7,6 +7,7 @@ import * as answers from '../edge/answers.ts'
 import { readIfMatch } from '../edge/conditions.ts'
 import type { Http } from '../edge/context.ts'
 import { readClaim } from '../edge/idempotency.ts'
+import { suspectOf } from '../edge/suspects.ts'
 import { readCommentKey } from '../wire/comment-key.ts'
 import { readBody } from '../wire/fields.ts'
 import * as op from '../wire/operation.ts'
@@ -45,7 +46,7 @@ const EDIT_COMMENT = op.operation({
   query: op.NO_QUERY,
   body: ref(Text),
   answers: { 200: ref(Comment), 202: ref(Comment) },
-  refusals: ['thread_locked', 'edit_window_over', 'edit_conflict'],
+  refusals: ['banned', 'thread_locked', 'edit_window_over', 'edit_conflict'],
   credential: 'needed',
   limit: 'create',
   once: true,
@@ -66,7 +67,7 @@ const DELETE_COMMENT = op.operation({
 })
 
 export const addCommentRoutes = (app: Router, http: Http): void => {
-  const { world } = http
+  const { world, keys } = http
   app.get('/sites/:site/comments/:id', GET_COMMENT, async (request, reply) => {
     const { site, caller, query } = request
     const comment = readCommentKey(request.params.id)
@@ -96,6 +97,7 @@ export const addCommentRoutes = (app: Router, http: Http): void => {
       comment: readCommentKey(request.params.id),
       body: readBody(request.body.body),
       ifRevision: readIfMatch(request),
+      suspect: suspectOf(keys().addresses, request),
     }
     const claim = readClaim(request)
     const answer = await editComment(

@@ -6,6 +6,7 @@ import { sendPrivately, sendWrite, threadVersion } from '../edge/answers.ts'
 import type { Http } from '../edge/context.ts'
 import { readClaim } from '../edge/idempotency.ts'
 import { limitOf } from '../edge/limits.ts'
+import { suspectOf } from '../edge/suspects.ts'
 import { readCommentKey } from '../wire/comment-key.ts'
 import * as op from '../wire/operation.ts'
 import { presentFlag, presentViewer, presentVoted } from '../wire/present-opinions.ts'
@@ -28,7 +29,7 @@ const VOTE_COMMENT = op.operation({
   query: op.NO_QUERY,
   body: ref(NewVote),
   answers: { 200: ref(Vote) },
-  refusals: ['thread_locked'],
+  refusals: ['banned', 'thread_locked'],
   credential: 'needed',
   limit: 'vote',
   once: true,
@@ -45,6 +46,7 @@ const FLAG_COMMENT = op.operation({
   query: op.NO_QUERY,
   body: ref(NewFlag),
   answers: { 200: ref(Flag), 201: ref(Flag) },
+  refusals: ['banned'],
   credential: 'needed',
   limit: 'flag',
   once: true,
@@ -73,6 +75,7 @@ export const addOpinionRoutes = (app: Router, { world, keys, limits }: Http): vo
       value: body.value,
       addressHash: hashAddress(keys().addresses, ip),
       maxGuests: limitOf(limits, site, 'vote') === 0 ? undefined : MAX_GUEST_VOTES,
+      suspect: suspectOf(keys().addresses, request),
       claim: readClaim(request),
     }
     const answer = await voteComment(world, { site, caller, ...vote }, (voted) => ({
@@ -91,6 +94,7 @@ export const addOpinionRoutes = (app: Router, { world, keys, limits }: Http): vo
       note: body.note ?? null,
       addressHash: hashAddress(keys().addresses, ip),
       maxGuests: limitOf(limits, site, 'flag') === 0 ? undefined : MAX_GUEST_FLAGS,
+      suspect: suspectOf(keys().addresses, request),
       claim: readClaim(request),
     }
     const answer = await flagComment(world, { site, caller, ...flag }, (flagged) => ({
@@ -102,8 +106,14 @@ export const addOpinionRoutes = (app: Router, { world, keys, limits }: Http): vo
   })
 
   app.get('/sites/:site/articles/:article_id/viewer', GET_VIEWER, async (request, reply) => {
-    const { site, caller, params } = request
-    const viewer = await getViewer(world, { site, caller, articleId: params.article_id })
+    const { site, caller, params, ip } = request
+    const viewer = await getViewer(world, {
+      site,
+      caller,
+      articleId: params.article_id,
+      addressHash: hashAddress(keys().addresses, ip),
+      suspect: suspectOf(keys().addresses, request),
+    })
     return sendPrivately(reply, presentViewer(viewer))
   })
 }

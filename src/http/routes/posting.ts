@@ -7,6 +7,7 @@ import { hashAddress, truncateAddress } from '../edge/addresses.ts'
 import * as answers from '../edge/answers.ts'
 import type { Http } from '../edge/context.ts'
 import { readClaim } from '../edge/idempotency.ts'
+import { suspectOf } from '../edge/suspects.ts'
 import { readBody, readNewComment, readProfile } from '../wire/fields.ts'
 import { writeGuestToken } from '../wire/guest-tokens.ts'
 import * as op from '../wire/operation.ts'
@@ -33,8 +34,10 @@ const POST_COMMENT = op.operation({
   answers: { 201: ref(PostedComment), 202: ref(PostedComment) },
   refusals: [
     'login_required',
+    'banned',
     'posting_disabled',
     'thread_closed',
+    'slow_mode',
     'thread_locked',
     'parent_not_found',
     'depth_exceeded',
@@ -53,6 +56,7 @@ const CREATE_GUEST = op.operation({
   query: op.NO_QUERY,
   body: ref(GuestProfile),
   answers: { 201: ref(Guest) },
+  refusals: ['banned'],
   credential: 'taken',
   limit: 'sign_on',
   once: true,
@@ -75,13 +79,15 @@ export const addPostingRoutes = (app: Router, { world, keys }: Http): void => {
   app.post('/sites/:site/articles/:article_id/comments', POST_COMMENT, async (request, reply) => {
     const { site, caller, params, ip } = request
     const { parent_id: parentId, ...fields } = request.body
+    const comment = readNewComment(fields)
     const draft = {
-      ...readNewComment(fields),
+      ...comment,
       articleId: params.article_id,
       parent:
         parentId === undefined || parentId === null ? undefined : (readCommentId(parentId) ?? null),
       network: truncateAddress(ip),
       addressHash: hashAddress(keys().addresses, ip),
+      suspect: suspectOf(keys().addresses, request, comment.author?.email),
     }
     const claim = readClaim(request)
     const answer = await postComment(
@@ -96,9 +102,10 @@ export const addPostingRoutes = (app: Router, { world, keys }: Http): void => {
     const { site } = request
     assertMayWrite(request.caller)
     const profile = readProfile(request.body)
+    const suspect = suspectOf(keys().addresses, request, profile.email)
     const answer = await createGuest(
       world,
-      { site, profile, claim: readClaim(request) },
+      { site, profile, suspect, claim: readClaim(request) },
       (guest) => ({
         status: 201,
         headers: {},

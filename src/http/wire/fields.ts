@@ -82,6 +82,12 @@ export const readThreadFields = (change: ThreadFields) => {
   })
 }
 
+/** A time that may be missing. */
+export const readTime = (pointer: string, text: string | null | undefined): Instant | null => {
+  const { readOptional, finish } = createReader()
+  return finish(readOptional(pointer, text, checkTime))
+}
+
 const FIRST_TIME = Date.parse('0001-01-01T00:00:00Z')
 const LAST_TIME = Date.parse('9999-12-31T23:59:59.999Z')
 

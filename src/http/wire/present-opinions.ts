@@ -18,10 +18,16 @@ export const presentFlag = ({ reason, flaggedAt }: Flagged) => ({
   flagged_at: flaggedAt,
 })
 
-export const presentViewer = ({ author, reason, threadId = 0, votes, pending }: Viewer) => ({
-  author: author ? presentAuthor(author) : null,
-  may_post: reason === undefined,
-  reason: reason ?? null,
-  votes: Object.fromEntries([...votes].map(([id, value]) => [commentId({ threadId, id }), value])),
-  pending: pending.map(presentWhole),
-})
+export const presentViewer = (viewer: Viewer) => {
+  const { author, reason, mayPostAt, threadId = 0, votes, pending } = viewer
+  return {
+    author: author ? presentAuthor(author) : null,
+    may_post: reason === undefined,
+    reason: reason ?? null,
+    may_post_at: mayPostAt ?? null,
+    votes: Object.fromEntries(
+      [...votes].map(([id, value]) => [commentId({ threadId, id }), value]),
+    ),
+    pending: pending.map(presentWhole),
+  }
+}

@@ -1,3 +1,4 @@
+import { forgetEndedBans } from '../../postgres/bans.ts'
 import { deleteOldItems } from '../../postgres/batch-items.ts'
 import { inTransaction } from '../../postgres/connection/transaction.ts'
 import { deleteOldAnswers } from '../../postgres/idempotency.ts'
@@ -31,4 +32,5 @@ export const forget = async (world: World, signal: AbortSignal): Promise<void> =
   for (const table of ['comments', 'votes', 'flags', 'arrivals'] as const)
     await inBatches((tx) => forgetOldAddresses(tx, table, BATCH_ADDRESSES), BATCH_ADDRESSES)
   await inBatches(forgetOldSubjects, 1)
+  await inBatches(forgetEndedBans, 1)
 }

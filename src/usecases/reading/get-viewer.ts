@@ -1,13 +1,19 @@
+import type { Suspect } from '../../domain/ban.ts'
 import type { Caller } from '../../domain/caller.ts'
 import type { Author, Comment } from '../../domain/comment.ts'
+import type { Instant } from '../../domain/instant.ts'
 import { Refusal, type RefusalCode } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site.ts'
 import { findAuthor } from '../../postgres/authors.ts'
+import { findBansOn } from '../../postgres/bans.ts'
 import { asking } from '../../postgres/connection/transaction.ts'
+import type { Wait } from '../../postgres/paces.ts'
 import { findOwn, findThreadToWrite } from '../../postgres/viewer.ts'
 import type { World } from '../world.ts'
+import { assertNotBlocked } from '../writing/ban-effects.ts'
 import { assertTakesComments } from '../writing/judge-posts.ts'
 import { assertMayPost } from '../writing/post-comment.ts'
+import { findWaitsOf } from '../writing/slow-mode.ts'
 
 const MAX_PENDING = 100
 
@@ -17,6 +23,8 @@ export type Viewer = {
   readonly author: Author | undefined
   /** What posting would be refused with at this moment. */
   readonly reason: RefusalCode | undefined
+  /** When that is only a matter of waiting. */
+  readonly mayPostAt: Instant | undefined
   readonly threadId: number | undefined
   /** By id of a comment that readers can read. */
   readonly votes: ReadonlyMap<number, -1 | 1>
@@ -24,18 +32,29 @@ export type Viewer = {
   readonly pending: readonly Comment[]
 }
 
-export const getViewer = async (
-  world: World,
-  { site, caller, articleId }: { site: Site; caller: Caller; articleId: string },
-): Promise<Viewer> => {
+type ViewerRequest = {
+  readonly site: Site
+  readonly caller: Caller
+  readonly articleId: string
+  readonly addressHash: Buffer
+  readonly suspect: Suspect | undefined
+}
+
+export const getViewer = async (world: World, request: ViewerRequest): Promise<Viewer> => {
+  const { site, caller, articleId } = request
   const found = await asking(findThreadToWrite(world.db, site.id, articleId))
   // Readers are not told that there is one.
   const thread = found?.state === 'hidden' ? undefined : found
+  const [met = []] = await asking(findBansOn(world.db, site.id, [request.suspect]))
+  const wait = thread && (await findWait(world, { ...request, thread }))
   const reason = reasonOf(() => {
     assertMayPost({ site, caller })
+    assertNotBlocked(met)
     if (thread) assertTakesComments(thread)
+    if (wait) throw new Refusal('slow_mode')
   })
-  const nothing = { reason, threadId: thread?.id, votes: new Map(), pending: [] }
+  const mayPostAt = reason === 'slow_mode' ? wait!.until : undefined
+  const nothing = { reason, mayPostAt, threadId: thread?.id, votes: new Map(), pending: [] }
   if (!('authorId' in caller)) return { ...nothing, author: undefined }
   const at = { siteId: site.id, authorId: caller.authorId }
   if (!thread) {
@@ -45,6 +64,14 @@ export const getViewer = async (
   // Whether it is pending or spam is not for its author to know.
   const pending = own.pending.map((comment) => ({ ...comment, status: 'pending' as const }))
   return { ...nothing, ...own, pending }
+}
+
+const findWait = async (
+  { db }: World,
+  { thread, ...sender }: ViewerRequest & { thread: { id: number; slowModeSeconds: number } },
+): Promise<Wait | undefined> => {
+  const senders = [sender]
+  return (await asking(findWaitsOf(db, sender.site.id, { thread, senders }))).get(sender)
 }
 
 const reasonOf = (assert: () => void): RefusalCode | undefined => {

@@ -1,6 +1,6 @@
-import type { KeyHolder } from '../../domain/caller.ts'
+import type { KeyHolder, Person } from '../../domain/caller.ts'
 import type { Site } from '../../domain/site.ts'
-import { findAuthor } from '../../postgres/authors.ts'
+import { findGuest as lookUpGuest } from '../../postgres/authors.ts'
 import { asking } from '../../postgres/connection/transaction.ts'
 import { findKey as lookUpKey, touchKey } from '../../postgres/keys.ts'
 import { findSite as lookUpSite } from '../../postgres/sites.ts'
@@ -22,12 +22,12 @@ export const findKey = async (world: World, key: string): Promise<KeyHolder | un
   return found
 }
 
-/** Whether there is such a guest; one who was erased is none. */
+/** Who holds a guest's token; undefined when there is no such guest, or it was erased. */
 export const findGuest = async (
   world: World,
   siteId: number,
   authorId: number,
-): Promise<boolean> => {
-  const author = await asking(findAuthor(world.db, siteId, authorId))
-  return author?.kind === 'guest'
+): Promise<Person | undefined> => {
+  const onFile = await asking(lookUpGuest(world.db, siteId, authorId))
+  return onFile && { kind: 'guest', authorId, ...onFile }
 }

@@ -1,5 +1,7 @@
+import type { Met } from '../../domain/ban.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import { holdWriters } from '../../postgres/authors.ts'
+import { findBansOn } from '../../postgres/bans.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import { lockThread } from '../../postgres/connection/transaction.ts'
 import { findThreadForWrite, type ThreadForWrite, touchThread } from '../../postgres/threads.ts'
@@ -12,6 +14,7 @@ import {
   writeVotes,
 } from '../../postgres/votes.ts'
 import type { Outcome, Outcomes } from '../answer-once.ts'
+import { assertNotBlocked } from './ban-effects.ts'
 import type { Vote, Voted } from './vote-comment.ts'
 
 /** What has to be known to take votes on comments of one thread. */
@@ -26,6 +29,8 @@ type Facts = {
   readonly voters: ReadonlySet<number>
   /** The votes as they were before. */
   readonly before: Book
+  /** Those in force that meet the voters. */
+  readonly bans: ReadonlyMap<Vote, readonly Met[]>
 }
 
 /** Votes by comment and voter. */
@@ -77,12 +82,20 @@ const gatherFacts = async (tx: Tx, votes: readonly Vote[]): Promise<Facts> => {
   const voters = new Set((await holdWriters(tx, at.siteId, voterIds)).keys())
   const beside = await listVotesBeside(tx, at, votes.map(toRow))
   const before = new Map(beside.map((row) => [placeOf(row), row]))
-  return { ...at, thread: isVisible ? thread : undefined, comments, voters, before }
+  const found = await findBansOn(
+    tx,
+    at.siteId,
+    votes.map(({ suspect }) => suspect),
+  )
+  const bans = new Map(votes.map((vote, i) => [vote, found[i]!]))
+  return { ...at, thread: isVisible ? thread : undefined, comments, voters, before, bans }
 }
 
-const assertMayVote = (vote: Vote, { thread, comments, voters }: Facts, book: Book): void => {
+const assertMayVote = (vote: Vote, facts: Facts, book: Book): void => {
+  const { thread, comments, voters, bans } = facts
   const { caller, comment } = vote
   if (!voters.has(caller.authorId)) throw new Refusal('invalid_token')
+  assertNotBlocked(bans.get(vote)!)
   const found = comments.get(comment.id)
   if (!thread || !found) throw new Refusal('not_found')
   if (found.authorId === caller.authorId) throw new Refusal('forbidden')

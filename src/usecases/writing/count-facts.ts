@@ -87,6 +87,8 @@ export type Subject = Source & {
   readonly siteModeration: Moderation
   readonly threadModeration: Moderation | null
   readonly attackedUntil: Instant | null
+  /** Those that do not refuse it. */
+  readonly bans: Facts['bans']
 }
 
 const MAX_MINUTE = 1_000
@@ -106,7 +108,7 @@ export const factsOf = (known: Known, subject: Subject, earlier: readonly Earlie
     network: networkOf(known, subject, earlier),
   },
   attackedUntil: subject.attackedUntil,
-  bans: [],
+  bans: subject.bans,
   checks: {},
 })
 

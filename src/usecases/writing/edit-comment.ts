@@ -1,4 +1,5 @@
 import type { PolicyInForce } from '../../cache/policies.ts'
+import type { Suspect } from '../../domain/ban.ts'
 import { assertMayWrite, type Caller, isAuthor, mayModerate, nameOf } from '../../domain/caller.ts'
 import type { Comment } from '../../domain/comment.ts'
 import { RENDERER_VERSION, renderMarkdown } from '../../domain/markdown.ts'
@@ -22,6 +23,7 @@ import { findThreadForWrite, type ThreadForWrite, touchThread } from '../../post
 import { announcing } from '../announce.ts'
 import { answerOnce } from '../answer-once.ts'
 import type { World } from '../world.ts'
+import { findEffects } from './ban-effects.ts'
 import { changeStatus } from './change-status.ts'
 import { countFor, factsOf, printOf } from './count-facts.ts'
 
@@ -32,6 +34,7 @@ export type EditRequest = {
   readonly body: string
   /** The revision that the caller has seen, if it says so. */
   readonly ifRevision: number | undefined
+  readonly suspect: Suspect | undefined
   readonly claim: Claim | undefined
 }
 
@@ -118,7 +121,7 @@ const edit = async (tx: Tx, request: EditRequest, found: Edit): Promise<Edited> 
 /** As a new comment at this moment, but that it is not counted itself. */
 const judgeEdit = async (
   tx: Tx,
-  { site, body }: EditRequest,
+  { site, body, suspect }: EditRequest,
   { comment, thread, policy }: Edit,
 ): Promise<Judged & { verdict: Verdict }> => {
   const { author, id } = comment
@@ -134,6 +137,7 @@ const judgeEdit = async (
     siteModeration: site.moderation,
     threadModeration: thread.moderation,
     attackedUntil: known.attackedUntil,
+    bans: await findEffects(tx, site.id, suspect),
   }
   const facts = factsOf(known, subject, [])
   const draft = { body, authorName: author.name, authorUrl: author.url }

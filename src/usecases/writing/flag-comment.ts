@@ -1,3 +1,4 @@
+import type { Suspect } from '../../domain/ban.ts'
 import { BY_FLAGS, type Caller, type Person } from '../../domain/caller.ts'
 import type { FlagReason } from '../../domain/flag.ts'
 import type { Instant } from '../../domain/instant.ts'
@@ -16,6 +17,7 @@ import { findThreadForWrite } from '../../postgres/threads.ts'
 import { announcing } from '../announce.ts'
 import { answerOnce } from '../answer-once.ts'
 import type { World } from '../world.ts'
+import { findEffects } from './ban-effects.ts'
 import { changeStatus } from './change-status.ts'
 import { assertMayTakePart } from './vote-comment.ts'
 
@@ -28,6 +30,7 @@ export type FlagRequest = {
   readonly addressHash: Buffer
   /** So many guests of one network may flag one comment; undefined: as many as like. */
   readonly maxGuests: number | undefined
+  readonly suspect: Suspect | undefined
   readonly claim: Claim | undefined
 }
 
@@ -58,7 +61,8 @@ export const flagComment = async <Answer>(
 }
 
 const flag = async (tx: Tx, request: FlagRequest & { caller: Person }): Promise<Flagged> => {
-  const { site, comment, maxGuests } = request
+  const { site, comment, maxGuests, suspect } = request
+  await findEffects(tx, site.id, suspect)
   const found = await holdFlaggable(tx, request)
   const row = toRow(request)
   const { hasFlagged, ofNetwork } = await findFlagBeside(tx, row)

@@ -1,3 +1,4 @@
+import type { Met } from '../../domain/ban.ts'
 import type { Author } from '../../domain/comment.ts'
 import type { Instant } from '../../domain/instant.ts'
 import { Refusal } from '../../domain/refusal.ts'
@@ -6,9 +7,11 @@ import type { Judgement } from '../../domain/screening/screen.ts'
 import { isVisible } from '../../domain/status.ts'
 import type { Parent } from '../../postgres/posts.ts'
 import type { ThreadForWrite } from '../../postgres/threads.ts'
+import { assertNotBlocked } from './ban-effects.ts'
 import { type Earlier, factsOf, type Known, type Source } from './count-facts.ts'
 import { floodedUntil } from './hold-site.ts'
 import type { Post } from './post-comment.ts'
+import { assertWaited, type Waits } from './slow-mode.ts'
 
 /** What has to be known of a thread to judge the posts to it. */
 export type Situation = {
@@ -18,7 +21,10 @@ export type Situation = {
   readonly parents: ReadonlyMap<number, Parent>
   /** Guests and members who have a token. */
   readonly writers: ReadonlyMap<number, Author>
+  readonly waits: Waits<Post>
   readonly known: Known
+  /** Those in force that meet the writers. */
+  readonly bans: ReadonlyMap<Post, readonly Met[]>
 }
 
 /** A guest who is yet to be made has no id. */
@@ -55,7 +61,8 @@ export const judgePosts = (
   let attackedUntil: Instant | undefined
   for (const post of posts) {
     try {
-      const one = judge(post, { ...situation, writers, earlier, attackedUntil })
+      const before = { earlier, posted: judged.map((one) => one.post) }
+      const one = judge(post, { ...situation, writers, ...before, attackedUntil })
       judged.push(one)
       earlier.push({ ...sourceOf(post), verdict: one.judgement.verdict })
       const { id, ...author } = one.author
@@ -77,6 +84,7 @@ export const sourceOf = ({ caller, print, addressHash }: Post): Source => ({
 })
 
 type Moment = Situation & {
+  readonly posted: readonly Post[]
   readonly earlier: readonly Earlier[]
   readonly attackedUntil: Instant | undefined
 }
@@ -84,7 +92,9 @@ type Moment = Situation & {
 const judge = (post: Post, moment: Moment): Judged => {
   const { thread, parents, writers, known, earlier } = moment
   const author = findWriter(post, writers)
+  const bans = assertNotBlocked(moment.bans.get(post)!)
   assertTakesComments(thread)
+  assertWaited(post, thread, { waits: moment.waits, earlier: moment.posted })
   const place = findPlace(post, thread, parents)
   const named = { ...author, ...(post.author && { name: post.author.name, url: post.author.url }) }
   const subject = {
@@ -95,6 +105,7 @@ const judge = (post: Post, moment: Moment): Judged => {
     siteModeration: post.site.moderation,
     threadModeration: thread.moderation,
     attackedUntil: moment.attackedUntil ?? known.attackedUntil,
+    bans,
   }
   const facts = factsOf(known, subject, earlier)
   const draft = { body: post.body, authorName: named.name, authorUrl: named.url }

@@ -1,4 +1,5 @@
 import type { PolicyInForce } from '../../cache/policies.ts'
+import type { Suspect } from '../../domain/ban.ts'
 import { assertMayWrite, type Caller } from '../../domain/caller.ts'
 import type { Comment } from '../../domain/comment.ts'
 import type { Instant } from '../../domain/instant.ts'
@@ -26,6 +27,7 @@ export type PostRequest = {
   readonly author: GuestProfile | undefined
   readonly network: string
   readonly addressHash: Buffer
+  readonly suspect: Suspect | undefined
   readonly claim: Claim | undefined
 }
 

@@ -3,6 +3,7 @@ import { RENDERER_VERSION } from '../../domain/markdown.ts'
 import { isVisible } from '../../domain/status.ts'
 import { askForRefresh } from '../../postgres/author-tasks.ts'
 import { type GuestProfile, holdWriters, updateGuests } from '../../postgres/authors.ts'
+import { findBansOn } from '../../postgres/bans.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import {
   findThreadAndParents,
@@ -16,6 +17,7 @@ import { countFor } from './count-facts.ts'
 import { holdSite } from './hold-site.ts'
 import { type Judged, judgePosts, type Situation, sourceOf } from './judge-posts.ts'
 import type { Post, Posted } from './post-comment.ts'
+import { holdPace } from './slow-mode.ts'
 
 /** What is to be told once it is committed. */
 export type Told = { readonly changed: Set<number>; attackedUntil?: Instant }
@@ -61,8 +63,15 @@ const learnSituation = async (tx: Tx, posts: readonly Post[]): Promise<Situation
   const { thread, parents } = await findThreadAndParents(tx, { siteId: site.id, threadId, ids })
   const writerIds = posts.flatMap(({ caller }) => ('authorId' in caller ? [caller.authorId] : []))
   const writers = writerIds.length > 0 ? await holdWriters(tx, site.id, writerIds) : new Map()
+  const waits = await holdPace(tx, site.id, { thread, senders: posts })
   const known = await countFor(tx, { siteId: site.id, threadId }, posts.map(sourceOf))
-  return { siteId: site.id, thread, parents, writers, known }
+  const found = await findBansOn(
+    tx,
+    site.id,
+    posts.map(({ suspect }) => suspect),
+  )
+  const bans = new Map(posts.map((post, i) => [post, found[i]!]))
+  return { siteId: site.id, thread, parents, writers, waits, known, bans }
 }
 
 /** Guests with a token go by the name they gave last from now on, wherever they have written. */

@@ -35,7 +35,8 @@ export const signOn = async (
   const known = await asking(findMember(world.db, siteId, profile.subject))
   const member = known && isKnown(known, profile) ? known : await learn(world, request)
   const scope = scopeOf([...member.tokenRoles, ...member.grantedRoles])
-  return { kind: 'member', authorId: member.id, scope }
+  const { email, hasShadowed } = member
+  return { kind: 'member', authorId: member.id, scope, email, hasShadowed }
 }
 
 const isKnown = (member: Member, profile: MemberProfile): boolean =>

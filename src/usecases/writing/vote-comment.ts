@@ -1,3 +1,4 @@
+import type { Suspect } from '../../domain/ban.ts'
 import { assertPerson, type Caller, type Person } from '../../domain/caller.ts'
 import type { CommentKey } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
@@ -17,6 +18,7 @@ export type VoteRequest = {
   readonly addressHash: Buffer
   /** So many guests of one network may vote on one comment; undefined: as many as like. */
   readonly maxGuests: number | undefined
+  readonly suspect: Suspect | undefined
   readonly claim: Claim | undefined
 }
 

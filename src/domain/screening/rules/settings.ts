@@ -1,3 +1,4 @@
+import { banId } from '../../public-id.ts'
 import type { Judge } from './rule.ts'
 
 /** The site or the thread is moderated before publication. */
@@ -12,6 +13,14 @@ export const ban: Judge = (_draft, { bans }) => {
   const found = bans.find(({ effect }) => effect === 'shadow') ?? bans[0]
   if (!found) return undefined
   return found.effect === 'shadow'
-    ? { says: 'rejected', score: 100, evidence: `ban ${found.id} shows it to its author alone` }
-    : { says: 'pending', score: 50, evidence: `ban ${found.id} holds what its author writes` }
+    ? {
+        says: 'rejected',
+        score: 100,
+        evidence: `ban ${banId(found.id)} shows it to its author alone`,
+      }
+    : {
+        says: 'pending',
+        score: 50,
+        evidence: `ban ${banId(found.id)} holds what its author writes`,
+      }
 }

@@ -9,6 +9,7 @@ import {
   Statement,
 } from './appeals.ts'
 import { AuthorNote, AuthorNotesPage, NewAuthorNote } from './author-notes.ts'
+import { Ban, BansPage, NewBan } from './bans.ts'
 import {
   Batch,
   BatchesPage,
@@ -161,5 +162,8 @@ export const NAMED: readonly TSchema[] = [
   ModeratedAppeal,
   AppealsPage,
   NewAnswer,
+  Ban,
+  NewBan,
+  BansPage,
   Health,
 ]

@@ -1,7 +1,7 @@
 import { Type } from 'typebox'
 import { FLAG_REASONS } from '../../../domain/flag.ts'
 import { REFUSALS } from '../../../domain/refusal.ts'
-import { count, nullable, object, oneOf, ref, text, time } from './building.ts'
+import { count, nullable, object, oneOf, ref, text, time, timeOrNull } from './building.ts'
 import { AuthorOrNull, Comment } from './comments.ts'
 
 const value = (description: string) =>
@@ -50,6 +50,7 @@ export const Viewer = object(
       enum: [...Object.keys(REFUSALS), null],
       description: 'The code that posting would be refused with at this moment.',
     }),
+    may_post_at: timeOrNull('With `slow_mode`: when the next comment is accepted.'),
     votes: Type.Record(Type.String(), value('1 or -1.'), {
       description: 'Your votes, by id of the comment.',
     }),

@@ -1,0 +1,65 @@
+import type { KeyObject } from 'node:crypto'
+import type { Static } from 'typebox'
+import { type Ban, type BanTarget, normalizeDomain, normalizeEmail } from '../../domain/ban.ts'
+import { authorId, banId, readAuthorId } from '../../domain/public-id.ts'
+import { type Faults, Refusal } from '../../domain/refusal.ts'
+import { checkEmail } from '../../domain/text.ts'
+import { hashEmail, readNetwork } from '../edge/suspects.ts'
+import { readTime } from './fields.ts'
+import type { NewBan } from './schemas/bans.ts'
+
+type BanOnWire = Static<typeof NewBan>
+
+/** A ban as it is asked for; its e-mail goes no further than this. */
+export const readBan = (key: KeyObject, body: BanOnWire) => {
+  const { effect, reason = null, note = null } = body
+  const expiresAt = readTime('/expires_at', body.expires_at)
+  return { target: readTarget(key, body), effect, reason, note, expiresAt }
+}
+
+const readTarget = (key: KeyObject, { kind, value }: BanOnWire): BanTarget => {
+  if (kind === 'author')
+    return { kind, authorId: readAuthorId(value) ?? fault('is no id of an author') }
+  if (kind === 'network') {
+    const network = readNetwork(value)
+    return {
+      kind,
+      network: network ?? fault('must be an address or a network, up to /8 or an IPv6 /19'),
+    }
+  }
+  const email = checkEmail(kind === 'email' ? value : `x@${value}`)
+  if (!email.ok) return fault(kind === 'email' ? email.problem : 'must be a domain')
+  if (kind === 'email_domain') return { kind, domain: normalizeDomain(value) }
+  const normal = normalizeEmail(email.value)
+  return {
+    kind,
+    emailHash: hashEmail(key, normal),
+    domain: normal.slice(normal.lastIndexOf('@') + 1),
+  }
+}
+
+const fault = (problem: string): never => {
+  const faults: Faults = { '/value': problem }
+  throw new Refusal('invalid_request', faults)
+}
+
+/** For moderators. */
+export const presentBan = (ban: Ban) => ({
+  id: banId(ban.id),
+  kind: ban.kind,
+  value: presentValue(ban),
+  effect: ban.effect,
+  reason: ban.reason,
+  note: ban.note,
+  by: ban.by,
+  at: ban.at,
+  expires_at: ban.expiresAt,
+  lifted_by: ban.liftedBy,
+  lifted_at: ban.liftedAt,
+  in_force: ban.isInForce,
+})
+
+const presentValue = ({ kind, authorId: author, network, domain }: Ban): string | null => {
+  if (author !== null) return authorId(author)
+  return kind === 'email' ? `…@${domain}` : (network ?? domain)
+}

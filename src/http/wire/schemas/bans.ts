@@ -1,0 +1,65 @@
+import { Type } from 'typebox'
+import { BAN_EFFECTS, BAN_KINDS } from '../../../domain/ban.ts'
+import { REASONS, type Reason } from '../../../domain/status.ts'
+import {
+  nullable,
+  object,
+  oneOf,
+  page,
+  ref,
+  text,
+  textOrNull,
+  time,
+  timeOrNull,
+} from './building.ts'
+
+const kind = oneOf(BAN_KINDS, { description: 'What `value` is.' })
+const effect = oneOf(BAN_EFFECTS, {
+  description:
+    '`block`: posts, edits, votes, flags and new guests are refused with `banned`. `hold`: posts and edits ' +
+    'go to the queue. `shadow`: they are shown to their author alone.',
+})
+
+export const NewBan = object(
+  {
+    kind,
+    value: Type.String({
+      minLength: 1,
+      maxLength: 300,
+      description:
+        'The id of an author; an address or a network, IPv4 to /8 and IPv6 to /19 (an IPv6 address alone is ' +
+        'its /64); an e-mail; a domain of e-mail, with all below it.',
+    }),
+    effect,
+    reason: Type.Optional(
+      Type.Unsafe<Reason | null>({ type: ['string', 'null'], enum: [...REASONS, null] }),
+    ),
+    note: Type.Optional(nullable('string', { maxLength: 2000, description: 'For moderators.' })),
+    expires_at: Type.Optional(
+      nullable('string', { format: 'date-time', description: 'Null: until it is lifted.' }),
+    ),
+  },
+  { $id: 'NewBan', examples: [{ kind: 'author', value: 'a1', effect: 'hold', reason: 'abusive' }] },
+)
+
+export const Ban = object(
+  {
+    id: text('Opaque.'),
+    kind,
+    value: textOrNull(
+      'Whom it is on; of an e-mail only `…@` and its domain; null once an address is forgotten.',
+    ),
+    effect,
+    reason: textOrNull('Why.'),
+    note: textOrNull('For moderators.'),
+    by: text('Id of the key or member.'),
+    at: time('When it was made.'),
+    expires_at: timeOrNull('When it ends by itself.'),
+    lifted_by: textOrNull('Id of the key or member who lifted it.'),
+    lifted_at: timeOrNull('When it was lifted.'),
+    in_force: Type.Boolean({ description: 'Neither lifted nor over.' }),
+  },
+  { $id: 'Ban' },
+)
+
+export const BansPage = object(page(ref(Ban)), { $id: 'BansPage' })

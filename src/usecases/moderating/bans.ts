@@ -1,0 +1,105 @@
+import type { Ban } from '../../domain/ban.ts'
+import { nameOf, type Official } from '../../domain/caller.ts'
+import { authorId as authorName, banId } from '../../domain/public-id.ts'
+import { Refusal } from '../../domain/refusal.ts'
+import type { Site } from '../../domain/site.ts'
+import { insertAuditEntry } from '../../postgres/audit.ts'
+import { findAuthor } from '../../postgres/authors.ts'
+import {
+  liftBan as endBan,
+  listBans as findBans,
+  insertBan,
+  type NewBan,
+} from '../../postgres/bans.ts'
+import type { Tx } from '../../postgres/connection/db.ts'
+import { asking, inTransaction } from '../../postgres/connection/transaction.ts'
+import { insertDecision } from '../../postgres/decisions.ts'
+import type { Claim } from '../../postgres/idempotency.ts'
+import { answerOnce } from '../answer-once.ts'
+import type { World } from '../world.ts'
+
+/** Null: every site. */
+type Scope = { readonly site: Site | null; readonly moderator: Official }
+
+export type BanRequest = Scope & {
+  readonly ban: Omit<NewBan, 'siteId' | 'by'>
+  readonly claim: Claim | undefined
+}
+
+/** Bans somebody. Staff is refused: roles are taken first. */
+export const createBan = <Answer>(
+  world: World,
+  request: BanRequest,
+  present: (ban: Ban) => Answer,
+): Promise<Answer> =>
+  answerOnce(world, request.claim, async (tx) => {
+    const { site, moderator, ban } = request
+    await assertMayBan(tx, request)
+    const made = await insertBan(tx, { ...ban, siteId: site?.id ?? null, by: nameOf(moderator) })
+    if (made.expiresAt !== null && made.expiresAt <= made.at)
+      throw new Refusal('invalid_request', { '/expires_at': 'must be in the future' })
+    await record(tx, request, { ban: made, isLifted: false })
+    return present(made)
+  })
+
+const assertMayBan = async (
+  tx: Tx,
+  { site, ban: { target } }: Pick<BanRequest, 'site' | 'ban'>,
+): Promise<void> => {
+  if (target.kind !== 'author') return
+  if (!site) throw new Refusal('invalid_request', { '/kind': 'authors are banned on their site' })
+  const author = await findAuthor(tx, site.id, target.authorId)
+  if (!author) throw new Refusal('invalid_request', { '/value': 'is no author of this site' })
+  if (author.role === 'moderator' || author.role === 'owner')
+    throw new Refusal('invalid_request', { '/value': 'is of the staff' })
+}
+
+/** Latest first. */
+export const listBans = async (
+  world: World,
+  request: Parameters<typeof findBans>[1],
+): Promise<{ items: Ban[]; nextId: number | null }> => {
+  const rows = await asking(findBans(world.db, request))
+  const items = rows.slice(0, request.limit)
+  return { items, nextId: rows.length > items.length ? items.at(-1)!.id : null }
+}
+
+/** Ends a ban; a second time it is no different. Refuses with `not_found`. */
+export const liftBan = (world: World, { id, ...scope }: Scope & { id: number }): Promise<void> =>
+  inTransaction(world.writes, async (tx) => {
+    const { site, moderator } = scope
+    const ban = await endBan(tx, { siteId: site?.id ?? null, id, by: nameOf(moderator) })
+    if (!ban) throw new Refusal('not_found')
+    if (!ban.wasLifted) await record(tx, scope, { ban, isLifted: true })
+  })
+
+/** A decision on a site, an entry of the audit for the service; neither holds an address. */
+const record = async (
+  tx: Tx,
+  { site, moderator }: Scope,
+  { ban, isLifted }: { ban: Ban; isLifted: boolean },
+): Promise<void> => {
+  const { id, kind, authorId, effect, expiresAt, reason, note } = ban
+  const author = authorId === null ? {} : { author_id: authorName(authorId) }
+  const said = { kind, ...author, effect, expires_at: expiresAt }
+  const what = {
+    subject: banId(id),
+    by: nameOf(moderator),
+    ...(isLifted ? { before: said } : { after: said }),
+  }
+  if (site) {
+    const why = isLifted ? {} : { reason, note }
+    await insertDecision(tx, {
+      siteId: site.id,
+      action: isLifted ? 'unban' : 'ban',
+      ...what,
+      ...why,
+    })
+  } else {
+    await insertAuditEntry(tx, {
+      siteId: null,
+      action: isLifted ? 'ban_lifted' : 'ban_created',
+      ...what,
+    })
+  }
+}
