@@ -5,7 +5,7 @@ import { authorId, banId, readAuthorId } from '../../domain/public-id.ts'
 import { type Faults, Refusal } from '../../domain/refusal.ts'
 import { checkEmail } from '../../domain/text.ts'
 import { hashEmail, readNetwork } from '../edge/suspects.ts'
-import { readTime } from './fields.ts'
+import { readTimeOrNull } from './fields.ts'
 import type { NewBan } from './schemas/bans.ts'
 
 type BanOnWire = Static<typeof NewBan>
@@ -13,7 +13,7 @@ type BanOnWire = Static<typeof NewBan>
 /** A ban as it is asked for; its e-mail goes no further than this. */
 export const readBan = (key: KeyObject, body: BanOnWire) => {
   const { effect, reason = null, note = null } = body
-  const expiresAt = readTime('/expires_at', body.expires_at)
+  const expiresAt = readTimeOrNull('/expires_at', body.expires_at)
   return { target: readTarget(key, body), effect, reason, note, expiresAt }
 }
 

@@ -83,7 +83,10 @@ export const readThreadFields = (change: ThreadFields) => {
 }
 
 /** A time that may be missing. */
-export const readTime = (pointer: string, text: string | null | undefined): Instant | null => {
+export const readTimeOrNull = (
+  pointer: string,
+  text: string | null | undefined,
+): Instant | null => {
   const { readOptional, finish } = createReader()
   return finish(readOptional(pointer, text, checkTime))
 }
