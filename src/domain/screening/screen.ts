@@ -1,4 +1,5 @@
 import type { Draft, Facts } from './facts.ts'
+import { findLinks, type Link } from './links.ts'
 import { combine, type Opinion, riskOf, type Verdict } from './opinion.ts'
 import type { Mode, Policy } from './policy.ts'
 import { firstComments, rejections, role } from './rules/authors.ts'
@@ -6,10 +7,13 @@ import { check } from './rules/checks.ts'
 import { disposableEmail } from './rules/disposable-email.ts'
 import { networkFlood, siteFlood, threadFlood } from './rules/floods.ts'
 import { length } from './rules/length.ts'
+import { linkDomains, links, linksOfNew } from './rules/links.ts'
 import { oldThreads } from './rules/old-threads.ts'
 import { repeats } from './rules/repeats.ts'
-import type { Judge } from './rules/rule.ts'
+import type { Judge, Seen } from './rules/rule.ts'
 import { ban, moderationMode } from './rules/settings.ts'
+import { shouting } from './rules/shouting.ts'
+import { words } from './rules/words.ts'
 
 export type Judgement = {
   readonly verdict: Verdict
@@ -30,23 +34,21 @@ const ALWAYS: readonly Asked[] = [
   { name: 'ban', counts: true, judge: ban },
 ]
 
-const abstain = (): Judge => () => undefined
-
 /** In the order of a trace. */
-const RULES: { readonly [N in Name]: (rule: Rules[N]) => Judge } = {
+const RULES: { readonly [N in Name]: (rule: Rules[N], rules: Rules) => Judge } = {
   role,
   first_comments: firstComments,
   rejections,
-  words: abstain,
-  links: abstain,
-  links_of_new: abstain,
-  link_domains: abstain,
+  words,
+  links,
+  links_of_new: linksOfNew,
+  link_domains: linkDomains,
   repeats,
   thread_flood: threadFlood,
   network_flood: networkFlood,
   site_flood: siteFlood,
   length,
-  shouting: abstain,
+  shouting,
   disposable_email: disposableEmail,
   old_threads: oldThreads,
 }
@@ -62,8 +64,9 @@ export const compilePolicy = ({ rules }: Policy): Screen => {
     ),
   ]
   return (draft, facts) => {
+    const seen = seeOnce(draft)
     const trace = asked.flatMap(({ name, counts, judge }): Opinion[] => {
-      const said = judge(draft, facts)
+      const said = judge(draft, facts, seen)
       return said ? [{ rule: name, counts, ...said }] : []
     })
     return { verdict: combine(trace), risk: riskOf(trace), trace }
@@ -74,7 +77,18 @@ export const compilePolicy = ({ rules }: Policy): Screen => {
 export const screen = (draft: Draft, facts: Facts, policy: Policy): Judgement =>
   compilePolicy(policy)(draft, facts)
 
+const seeOnce = ({ body }: Draft): Seen => {
+  let links: readonly Link[] | undefined
+  return {
+    links: () => {
+      links ??= findLinks(body)
+      return links
+    },
+  }
+}
+
 const ask = (name: string, mode: Mode, compile: () => Judge): Asked[] =>
   mode === 'off' ? [] : [{ name, counts: mode === 'enforce', judge: compile() }]
 
-const compileRule = <N extends Name>(rules: Rules, name: N): Judge => RULES[name](rules[name])
+const compileRule = <N extends Name>(rules: Rules, name: N): Judge =>
+  RULES[name](rules[name], rules)

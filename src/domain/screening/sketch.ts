@@ -1,5 +1,5 @@
-import { fold, type Letters } from './folding/fold.ts'
-import { GAP, SIGN } from './folding/letters.ts'
+import { fold } from './folding/fold.ts'
+import { GAP, lookOf, SIGN, unitOf } from './folding/letters.ts'
 
 /** Letters that are looked at together. */
 const SHINGLE = 5
@@ -44,16 +44,15 @@ export const isAlike = (a: readonly number[], b: readonly number[]): boolean =>
   likeness(a, b) >= ALIKE
 
 const lettersOf = (body: string): Uint16Array => {
-  const letters = fold(body)
-  const kept = new Uint16Array(letters.length)
-  let length = 0
-  for (let at = 0; at < letters.length; at++)
-    if (!isBetween(letters, at)) kept[length++] = letters.looks[at] || letters.units[at]!
-  return kept.subarray(0, length)
+  const { letters, length } = fold(body)
+  const kept = new Uint16Array(length)
+  let count = 0
+  for (let at = 0; at < length; at++) {
+    const letter = letters[at]!
+    if (!(letter & (GAP | SIGN))) kept[count++] = lookOf(letter) || unitOf(letter)
+  }
+  return kept.subarray(0, count)
 }
-
-const isBetween = ({ kinds }: Letters, at: number): boolean =>
-  kinds[at] === GAP || kinds[at] === SIGN
 
 const codesOf = (text: string): Uint16Array =>
   Uint16Array.from({ length: text.length }, (_, at) => text.charCodeAt(at))

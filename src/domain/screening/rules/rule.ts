@@ -1,12 +1,19 @@
 import type { Draft, Facts } from '../facts.ts'
+import type { Link } from '../links.ts'
 import type { Opinion } from '../opinion.ts'
 
 /** An opinion before it is known whether it counts. */
 export type Said = Omit<Opinion, 'rule' | 'counts'>
 
 /** Says nothing when it has nothing against the comment. Pure: the same again for the same input. */
-export type Judge = (draft: Draft, facts: Facts) => Said | undefined
+export type Judge = (draft: Draft, facts: Facts, seen: Seen) => Said | undefined
+
+/** What several rules look for: found once, when the first asks. */
+export type Seen = { readonly links: () => readonly Link[] }
 
 /** `1 comment`, `2 comments`. */
 export const sayCount = (count: number, noun: string): string =>
   `${count.toLocaleString('en')} ${noun}${count === 1 ? '' : 's'}`
+
+/** Places that an opinion names: what is above it tells a moderator nothing new. */
+export const MAX_FOUND = 20

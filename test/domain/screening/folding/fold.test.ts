@@ -3,8 +3,8 @@ import t from 'tap'
 import { fold } from '../../../../src/domain/screening/folding/fold.ts'
 
 const folded = (text: string): string => {
-  const { units, length } = fold(text)
-  return String.fromCharCode(...units.subarray(0, length))
+  const { letters, length } = fold(text)
+  return String.fromCharCode(...letters.subarray(0, length))
 }
 
 t.test('letters lose case, accents, width, style and what cannot be seen', async (t) => {

@@ -1,0 +1,153 @@
+/** A link in a text, with a scheme or without. */
+export type Link = {
+  readonly start: number
+  readonly end: number
+  /** In ASCII. Where it leads, and then what is in its path: addresses that are handed on. */
+  readonly hosts: readonly string[]
+  /** The host that it pretends to lead to. */
+  readonly pretends: string | undefined
+}
+
+/** Where no address goes on. Brackets too: Markdown puts them around text and target. */
+const ENDS = new Uint8Array(0x10000)
+for (const c of ' \t\n\r\f\v<>"\'`()[]{}|\u00a0\u3000\u2028\u2029') ENDS[c.charCodeAt(0)] = 1
+const [POINT, COLON] = [0x2e, 0x3a]
+const SCHEME = /(?:https?|ftp|hxxps?):\/\/$/i
+const NEXT_SCHEME = /(?:https?|ftp)$/i
+const AFTER_HOST = /[/?#\\:]/
+const PLAIN_HOST = /^[a-z0-9-]+(?:\.[a-z0-9-]+)+$/
+/** An address in numbers, which can be written in many ways. */
+const NUMERIC = /(?:^|\.)\d[^.]*$/
+/** Domains that are seldom anything but one, without a scheme too. */
+const TOP_LEVEL = new Set(
+  (
+    'com net org info biz xyz top site online shop store club app dev blog live pro vip win bid loan ' +
+    'ru tk cn io tv cc ly gl pl uk ml cf gq'
+  ).split(' '),
+)
+const SECOND_LEVEL = new Set('co com net org gov ac'.split(' '))
+const MAX_HOST_LENGTH = 253
+
+/**
+ * All links of a text in order, Markdown's `[text](target)` as one. Each character is looked at a few times,
+ * however they stand.
+ */
+export const findLinks = (text: string): readonly Link[] => {
+  const links: Link[] = []
+  let [start, isAddress] = [0, false]
+  for (let at = 0; at <= text.length; at++) {
+    const unit = at < text.length ? text.charCodeAt(at) : 0x20
+    if (unit === POINT || unit === COLON) isAddress = true
+    if (!ENDS[unit]) continue
+    if (isAddress) addLink(links, text, readLink(text, start, at))
+    start = at + 1
+    isAddress = false
+  }
+  return links
+}
+
+const addLink = (links: Link[], text: string, link: Link | undefined): void => {
+  if (!link) return
+  const label = links.at(-1)
+  if (label && isLabel(text, label, link)) links[links.length - 1] = withLabel(label, link)
+  else links.push(link)
+}
+
+/** What stands before `](` up to its bracket. */
+const isLabel = (text: string, label: Link, link: Link): boolean =>
+  text.startsWith('](', link.start - 2) &&
+  label.end <= link.start - 2 &&
+  !text.slice(label.end, link.start - 2).includes(']')
+
+const withLabel = (label: Link, link: Link): Link => {
+  const [shown, target] = [label.hosts[0]!, link.hosts[0]!]
+  const pretends = link.pretends ?? (isSameSite(shown, target) ? undefined : shown)
+  return { start: label.start, end: link.end, hosts: link.hosts, pretends }
+}
+
+const isSameSite = (a: string, b: string): boolean => isBelow(a, b) || isBelow(b, a)
+
+/** Whether it is the domain, or below it. */
+export const isBelow = (host: string, domain: string): boolean =>
+  host === domain || host.endsWith(`.${domain}`) || `www.${host}` === domain
+
+const readLink = (text: string, start: number, end: number): Link | undefined => {
+  const run = text.slice(start, end)
+  const parts = run.split('://')
+  const scheme = SCHEME.exec(`${parts[0]!.slice(-8)}://`)
+  if (parts.length > 1 && scheme) {
+    const addresses = parts.slice(1).map((part) => readAddress(part.replace(NEXT_SCHEME, '')))
+    const hosts = addresses.flatMap(({ host }) => host ?? [])
+    const from = start + parts[0]!.length + 3 - scheme[0].length
+    if (!addresses[0]!.host) return undefined
+    return {
+      start: from,
+      end: endOfSentence(text, from, end),
+      hosts,
+      pretends: addresses[0]!.pretends,
+    }
+  }
+  return readBare(text, start, end)
+}
+
+type Address = { readonly host: string | undefined; readonly pretends: string | undefined }
+
+/** What stands behind `://`. Before an `@` there is a user name, which may look like a host. */
+const readAddress = (rest: string): Address => {
+  const slash = rest.slice(0, MAX_HOST_LENGTH * 4).search(/[/?#\\]/)
+  const authority = rest.slice(0, slash < 0 ? MAX_HOST_LENGTH * 4 : slash)
+  const at = authority.lastIndexOf('@')
+  const user = authority.slice(0, Math.max(0, at)).split(':')[0]!
+  return {
+    host: hostOf(authority.slice(at + 1)),
+    pretends: user.includes('.') ? hostOf(user) : undefined,
+  }
+}
+
+/** In ASCII and lower case, without port and dots around it. */
+const hostOf = (written: string): string | undefined => {
+  const host = written.split(AFTER_HOST)[0]!.replace(/^\.+|\.+$/g, '')
+  if (host.length > MAX_HOST_LENGTH || host === '') return undefined
+  if (PLAIN_HOST.test(host) && !NUMERIC.test(host)) return host
+  return URL.parse(`http://${host}/`)?.hostname.replace(/\.$/, '') || undefined
+}
+
+/** Without a scheme: what begins with a host that looks like one, and is no e-mail address. */
+const readBare = (text: string, start: number, end: number): Link | undefined => {
+  const run = text.slice(start, end)
+  const lead = /^[^\p{L}\p{N}]*/u.exec(run)![0].length
+  const slash = run.slice(lead).search(/[/?#\\:]/)
+  const written = slash < 0 ? run.slice(lead) : run.slice(lead, lead + slash)
+  if (!written.includes('.') || written.includes('@') || written.length > MAX_HOST_LENGTH)
+    return undefined
+  const plain = written.replace(/[^\p{L}\p{N}]+$/u, '')
+  const labels = plain.toLowerCase().split('.')
+  const hasPath = slash >= 0 && run[lead + slash] === '/'
+  if (!looksLikeHost(labels, hasPath)) return undefined
+  const host = hostOf(plain.toLowerCase())
+  const from = start + lead
+  return host === undefined
+    ? undefined
+    : { start: from, end: endOfSentence(text, from, end), hosts: [host], pretends: undefined }
+}
+
+const looksLikeHost = (labels: readonly string[], hasPath: boolean): boolean => {
+  const top = labels.at(-1)!
+  if (labels.length < 2 || labels.some((label) => !/^[\p{L}\p{N}-]{1,63}$/u.test(label)))
+    return false
+  const isName = /^(?:xn--[a-z0-9-]+|\p{L}{2,})$/u.test(top)
+  if (!isName) return false
+  return (
+    hasPath ||
+    labels[0] === 'www' ||
+    TOP_LEVEL.has(top) ||
+    (labels.length > 2 && top.length === 2 && SECOND_LEVEL.has(labels.at(-2)!))
+  )
+}
+
+/** The point, comma or mark behind it ends a sentence. */
+const endOfSentence = (text: string, start: number, end: number): number => {
+  let last = end
+  while (last > start && '.,;:!?*_~'.includes(text[last - 1]!)) last--
+  return last
+}

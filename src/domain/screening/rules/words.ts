@@ -1,0 +1,71 @@
+import type { Draft } from '../facts.ts'
+import type { Found, Verdict } from '../opinion.ts'
+import type { Policy } from '../policy.ts'
+import { compileSearch, type Search } from '../words/search.ts'
+import { type Judge, MAX_FOUND } from './rule.ts'
+
+type Words = Policy['rules']['words']
+
+/** Strictest first: of two entries in one place the earlier counts. */
+const LISTS = ['rejected', 'spam', 'pending'] as const
+const SCORES = { rejected: 80, spam: 60, pending: 30 } satisfies Partial<Record<Verdict, number>>
+const MORE = 5
+const MAX_SCORE = 95
+/** In a sentence. */
+const MAX_ENTRIES = 5
+
+type Met = Found & { readonly entry: number }
+
+export const words = (rule: Words): Judge => {
+  const entries = LISTS.flatMap((list) => rule[list])
+  if (entries.length === 0) return () => undefined
+  const search = compileSearch(entries)
+  const listOf = (entry: number) =>
+    LISTS.find((_, n) => entry < countUpTo(rule, n)) ?? LISTS[LISTS.length - 1]!
+  return (draft) => {
+    const met = meet(search, draft)
+    if (met.length === 0) return undefined
+    const distinct = [...new Set(met.map(({ entry }) => entry))].sort((a, b) => a - b)
+    const says = listOf(distinct[0]!)
+    const own = distinct.filter((entry) => listOf(entry) === says).map((entry) => entries[entry]!)
+    return {
+      says,
+      score: Math.min(MAX_SCORE, SCORES[says] + MORE * (distinct.length - 1)),
+      evidence: `it says what is listed as ${says}: ${sayEntries(own)}`,
+      found: chooseFound(met),
+    }
+  }
+}
+
+/** How many entries there are in this list and those before it. */
+const countUpTo = (rule: Words, list: number): number =>
+  LISTS.slice(0, list + 1).reduce((sum, name) => sum + rule[name].length, 0)
+
+const meet = (search: Search, { body, authorName, authorUrl }: Draft): Met[] =>
+  (
+    [
+      ['body', body],
+      ['name', authorName],
+      ['url', authorUrl ?? ''],
+    ] as const
+  ).flatMap(([field, text]) =>
+    search(text).hits.map(({ entry, start, end }) => ({
+      text: text.slice(start, end),
+      field,
+      start,
+      end,
+      entry,
+    })),
+  )
+
+const sayEntries = (entries: readonly string[]): string => {
+  const said = entries.slice(0, MAX_ENTRIES).join(', ')
+  const more = entries.length - MAX_ENTRIES
+  return more > 0 ? `${said}, and ${more} more` : said
+}
+
+/** The strictest when there are too many, in the order of the text. */
+const chooseFound = (met: readonly Met[]): Found[] => {
+  const strictest = new Set(met.toSorted((a, b) => a.entry - b.entry).slice(0, MAX_FOUND))
+  return met.filter((one) => strictest.has(one)).map(({ entry: _, ...found }) => found)
+}

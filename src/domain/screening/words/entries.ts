@@ -1,0 +1,43 @@
+import { fold } from '../folding/fold.ts'
+import type { Reading } from '../folding/reading.ts'
+import { readingsOf, readPlain } from '../folding/readings.ts'
+
+/**
+ * What an entry looks for, in one of its ways: these strings in a row, with letters and digits alone
+ * between them. A space at an end stands for the end of a word.
+ */
+export type Sought = readonly string[]
+
+/**
+ * An entry is text as people write it, and `*` stands for any letters and digits. Signs within a word, as
+ * in `a$$`, are letters in disguise; what else is neither letter nor digit separates words.
+ */
+export const readEntry = (entry: string): readonly Sought[] => {
+  const parts = entry.split('*')
+  const last = parts.length - 1
+  const ways = parts.map((part) => (SIGNS.test(part) ? readHidden(part) : [readPlain(fold(part))]))
+  const count = Math.max(...ways.map(({ length }) => length))
+  return Array.from({ length: count }, (_, way) =>
+    parts
+      .map((part, n) => {
+        const text = textOf(ways[n]![way] ?? ways[n]![0]!)
+        const begun = n > 0 && !BEGINS_APART.test(part) ? text.trimStart() : text
+        return n < last && !ENDS_APART.test(part) ? begun.trimEnd() : begun
+      })
+      .filter((text) => text.trim() !== ''),
+  )
+}
+
+const SIGNS = /[@$€!|]/
+/** Beside `*` a word ends only where the entry says so. */
+const BEGINS_APART = /^[^\p{L}\p{N}\p{M}@$€]/u
+const ENDS_APART = /[^\p{L}\p{N}\p{M}@$€]$/u
+
+/** Where nothing is disguised, a sign is a sign. */
+const readHidden = (part: string): readonly Reading[] => {
+  const [plain, ...others] = readingsOf(part, Number.MAX_SAFE_INTEGER)
+  return others.length > 0 ? others : [plain!]
+}
+
+const textOf = ({ units, length }: Reading): string =>
+  String.fromCharCode(...units.subarray(0, length))

@@ -1,0 +1,89 @@
+import { type Reading, SPACE } from '../folding/reading.ts'
+import { readingsOf } from '../folding/readings.ts'
+import { type Automaton, buildAutomaton, scan } from './automaton.ts'
+import { type Chains, createChains, followChains } from './chains.ts'
+import { readEntry } from './entries.ts'
+
+/** Where an entry was found: UTF-16 code units of the text. */
+export type Hit = { readonly entry: number; readonly start: number; readonly end: number }
+
+export type Search = (text: string) => {
+  readonly hits: readonly Hit[]
+  /** What it took: code units that were read, and steps of the automaton and of chains. */
+  readonly steps: number
+}
+
+/** More places than a moderator reads; an entry of lower number is always told. */
+const MAX_HITS = 100
+
+type Ready = {
+  readonly automaton: Automaton
+  readonly lengths: Uint16Array
+  /** The entry that a string is, or -1. */
+  readonly wholes: Int32Array
+  readonly chains: Chains
+  /** So many words beside a disguised one can be of the same entry. */
+  readonly reach: number
+}
+
+/** Looks for all entries at once. Of those in the same place, finds the one of the lowest number. */
+export const compileSearch = (entries: Iterable<string>): Search => {
+  const wholes = new Map<string, number>()
+  const chains = createChains()
+  let [entry, reach] = [0, 0]
+  for (const text of entries) {
+    for (const sought of readEntry(text)) {
+      reach = Math.max(reach, sought.join('').trim().split(' ').length - 1)
+      if (sought.length !== 1) chains.add(sought, entry)
+      else if (!wholes.has(sought[0]!)) wholes.set(sought[0]!, entry)
+    }
+    entry++
+  }
+  const strings = [...new Set([...wholes.keys(), ...chains.pieces.keys()])].sort()
+  const ready: Ready = {
+    automaton: buildAutomaton(strings),
+    lengths: Uint16Array.from(strings, ({ length }) => length),
+    wholes: Int32Array.from(strings, (string) => wholes.get(string) ?? -1),
+    chains: chains.pack(strings),
+    reach,
+  }
+  return (text) => searchIn(ready, text)
+}
+
+const searchIn = (ready: Ready, text: string): ReturnType<Search> => {
+  const hits = new Map<number, Hit>()
+  let lowest = Number.POSITIVE_INFINITY
+  const tell = (hit: Hit): void => {
+    const place = hit.start * 2 ** 26 + hit.end
+    const known = hits.get(place)
+    if (known ? known.entry <= hit.entry : hits.size >= MAX_HITS && hit.entry >= lowest) return
+    hits.set(place, hit)
+    lowest = Math.min(lowest, hit.entry)
+  }
+  let steps = text.length
+  for (const reading of readingsOf(text, ready.reach))
+    steps += reading.length + search(ready, reading, tell)
+  return { hits: [...hits.values()].sort(byPlace), steps }
+}
+
+const byPlace = (a: Hit, b: Hit): number => a.start - b.start || b.end - a.end
+
+const search = (ready: Ready, reading: Reading, tell: (hit: Hit) => void): number => {
+  const { automaton, lengths, wholes, chains } = ready
+  const tellPlace = (entry: number, from: number, end: number): void =>
+    tell({ entry, ...placeOf(reading, from, end) })
+  const follow = chains.links.length > 0 ? followChains(chains, reading, tellPlace) : undefined
+  let more = 0
+  const steps = scan(automaton, reading, (string, end) => {
+    const from = end - lengths[string]!
+    if (wholes[string]! >= 0) tellPlace(wholes[string]!, from, end)
+    if (follow) more += follow(string, from, end)
+  })
+  return steps + more
+}
+
+/** Without the spaces that stand for the ends of words. */
+const placeOf = ({ units, starts, ends }: Reading, from: number, end: number) => ({
+  start: starts[units[from] === SPACE ? from + 1 : from]!,
+  end: ends[units[end - 1] === SPACE ? end - 2 : end - 1]!,
+})
