@@ -19,6 +19,7 @@ import { addDecidingRoutes } from './http/routes/deciding.ts'
 import { addKeyRoutes } from './http/routes/keys.ts'
 import { addMemberRoutes } from './http/routes/members.ts'
 import { addModerationRoutes } from './http/routes/moderation.ts'
+import { addMovingRoutes } from './http/routes/moving.ts'
 import { addOpinionRoutes } from './http/routes/opinions.ts'
 import { addOwnDataRoutes } from './http/routes/own-data.ts'
 import { addPostingRoutes } from './http/routes/posting.ts'
@@ -140,6 +141,7 @@ const addSiteScope = async (v1: Router, options: AppOptions): Promise<void> => {
   addSiteListRoutes(v1, options)
   addModerationRoutes(v1, options)
   addDecidingRoutes(v1, options)
+  addMovingRoutes(v1, options)
   addCannedReasonRoutes(v1, options)
   addBanRoutes(v1, options)
   addAuthorNoteRoutes(v1, options)

@@ -38,8 +38,12 @@ export type Comment = {
   readonly threadId: number
   readonly articleId: string
   readonly id: number
+  /** Where it was written; null: where it is. */
+  readonly homeThreadId: number | null
   /** 0 for a root. */
   readonly parentId: number
+  /** Where its parent was written; null: in the same thread as it is. */
+  readonly parentHomeThreadId: number | null
   readonly depth: number
   readonly status: Status
   readonly author: Author

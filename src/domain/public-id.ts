@@ -1,15 +1,24 @@
 /**
- * Ids as the wire shows them: opaque to callers, never changing. A comment's id names its thread
- * too, so that finding it is one primary-key read.
+ * Ids as the wire shows them: opaque to callers, never changing. A comment's id names the thread where
+ * it was written too, so that finding it is one primary-key read.
  *
  * comment `c<thread>-<comment>` · author `a<id>` · key `k<id>` · decision `d<id>` · batch
  * of them `b<id>` · appeal `p<id>` · entry of the audit `e<id>` · canned reason `r<id>` · note on
  * an author `n<id>` · ban `x<id>`, in base 36.
  */
-export type CommentKey = { readonly threadId: number; readonly id: number }
+export type CommentKey = {
+  /** Where it is. */
+  readonly threadId: number
+  readonly id: number
+  /** Where it was written, if it has moved since. */
+  readonly homeThreadId?: number | null
+}
+
+/** The thread that a comment's id names. */
+export const homeOf = ({ threadId, homeThreadId }: CommentKey): number => homeThreadId ?? threadId
 
 export const commentId = (key: CommentKey): string =>
-  `c${key.threadId.toString(36)}-${key.id.toString(36)}`
+  `c${homeOf(key).toString(36)}-${key.id.toString(36)}`
 export const authorId = (id: number): string => `a${id.toString(36)}`
 export const keyId = (id: number): string => `k${id.toString(36)}`
 export const auditId = (id: number): string => `e${id.toString(36)}`

@@ -10,7 +10,7 @@ export const REFUSALS = {
   posting_disabled: 'This site does not accept comments.',
   not_found: 'There is no such thing here.',
   decision_conflict: 'The comment no longer has the status that was seen.',
-  move_not_allowed: 'A comment with this status cannot get that one.',
+  move_not_allowed: 'A comment cannot go from where it is to there.',
   thread_closed: 'The thread takes no new comments.',
   thread_locked: 'The thread is locked.',
   edit_window_over: 'The time for editing is over.',

@@ -44,8 +44,8 @@ export const insertItemsByKey = async (
       case when c.id is null then 'not_found'::batch_outcome end
     from unnest(${keys.map(({ threadId }) => threadId)}::bigint[], ${keys.map(({ id }) => id)}::bigint[])
       with ordinality as k (thread_id, id, place)
-    left join moves m
-      on m.site_id = ${siteId} and m.comment_id = k.id and m.home_thread_id = k.thread_id
+    left join comments m
+      on m.site_id = ${siteId} and m.id = k.id and m.home_thread_id = k.thread_id
     left join comments c
       on c.site_id = ${siteId} and c.thread_id = coalesce(m.thread_id, k.thread_id) and c.id = k.id
     on conflict do nothing`.execute(tx)
@@ -96,7 +96,8 @@ export const insertItemsOfBatch = async (
     insert into batch_items (site_id, batch_id, thread_id, comment_id, place, seen, undoes)
     select ${siteId}, ${batchId}, coalesce(m.thread_id, d.thread_id), d.comment_id, 0, d.to_status, d.id
     from decisions d
-    left join moves m on m.site_id = d.site_id and m.comment_id = d.comment_id
+    left join comments m
+      on m.site_id = d.site_id and m.id = d.comment_id and m.home_thread_id = d.thread_id
     where d.site_id = ${siteId} and d.batch_id = ${undoneId}`.execute(tx)
 }
 

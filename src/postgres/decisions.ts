@@ -52,7 +52,8 @@ const columns = sql`id, action, thread_id, comment_id, subject, from_status as "
   decided_at as "at"`
 
 /**
- * Appends decisions, in the order given, and ends the claims on their comments.
+ * Appends decisions, in the order given, and ends the claims on their comments. A row names the thread
+ * where its comment was written, so that it finds the comment by its id wherever it is moved to.
  * @returns them in the same order
  */
 export const insertDecisions = async (
@@ -68,7 +69,7 @@ export const insertDecisions = async (
     )
     insert into decisions (site_id, action, thread_id, comment_id, subject, from_status, to_status,
       before, after, caused_by, undoes, reason, note, batch_id, decided_by, decided_at, policy_version)
-    select ${siteId}, coalesce(d.action, 'status'), d.thread_id, d.comment_id, d.subject, d.from_status,
+    select ${siteId}, coalesce(d.action, 'status'), coalesce(c.home_thread_id, d.thread_id), d.comment_id, d.subject, d.from_status,
       d.to_status, d.before, d.after, d.caused_by, d.undoes, ${reason}, ${note}, ${batchId}::bigint,
       ${by}, moment.now, s.policy_version
     from unnest(${all((one) => one.action)}::decision_action[], ${all((one) => one.threadId)}::bigint[],
@@ -78,8 +79,12 @@ export const insertDecisions = async (
       ${all((one) => one.after && JSON.stringify(one.after))}::jsonb[],
       ${all((one) => one.causedBy)}::bigint[], ${all((one) => one.undoes)}::bigint[])
       with ordinality as d (action, thread_id, comment_id, subject, from_status, to_status, before,
-        after, caused_by, undoes, place),
-      (select coalesce(${at}::timestamptz, clock_timestamp()) as now) moment, (select policy_version from sites where id = ${siteId}) s
+        after, caused_by, undoes, place)
+    left join comments c
+      on c.site_id = ${siteId} and c.thread_id = d.thread_id and c.id = d.comment_id
+    cross join
+      (select coalesce(${at}::timestamptz, clock_timestamp()) as now) moment
+    cross join (select policy_version from sites where id = ${siteId}) s
     order by d.place
     returning ${columns}`.execute(tx)
   return rows

@@ -78,15 +78,22 @@ export const listHeldRevisions = async (
   return rows
 }
 
+/** What the id of a comment needs that a row of the table is about. */
+const homeColumn = (table: 'v' | 'f' | 'appeals') => sql`(
+  select c.home_thread_id from comments c
+  where c.site_id = ${sql.ref(`${table}.site_id`)} and c.thread_id = ${sql.ref(`${table}.thread_id`)}
+    and c.id = ${sql.ref(`${table}.comment_id`)}) as home_thread_id`
+
 export type HeldVote = CommentKey & { readonly value: -1 | 1; readonly at: Instant }
 
 export const listHeldVotes = async (db: Db, page: Page): Promise<HeldVote[]> => {
   const { siteId, authorId, after, limit } = page
   const { rows } = await sql<HeldVote>`
-    select thread_id, comment_id as id, value, voted_at as "at" from votes
-    where site_id = ${siteId} and author_id = ${authorId}
-      and (thread_id, comment_id) > (${after.threadId}, ${after.id})
-    order by thread_id, comment_id limit ${limit}`.execute(db)
+    select v.thread_id, v.comment_id as id, ${homeColumn('v')}, v.value, v.voted_at as "at"
+    from votes v
+    where v.site_id = ${siteId} and v.author_id = ${authorId}
+      and (v.thread_id, v.comment_id) > (${after.threadId}, ${after.id})
+    order by v.thread_id, v.comment_id limit ${limit}`.execute(db)
   return rows
 }
 
@@ -97,7 +104,7 @@ export type HeldAppeal = CommentKey &
 export const listHeldAppeals = async (db: Db, page: Page): Promise<HeldAppeal[]> => {
   const { siteId, authorId, after, limit } = page
   const { rows } = await sql<HeldAppeal>`
-    select thread_id, comment_id as id, text, appealed_at as "at", outcome, note, answered_at
+    select thread_id, comment_id as id, ${homeColumn('appeals')}, text, appealed_at as "at", outcome, note, answered_at
     from appeals
     where site_id = ${siteId} and author_id = ${authorId}
       and (thread_id, comment_id) > (${after.threadId}, ${after.id})
@@ -133,9 +140,10 @@ export type HeldFlag = CommentKey & {
 export const listHeldFlags = async (db: Db, page: Page): Promise<HeldFlag[]> => {
   const { siteId, authorId, after, limit } = page
   const { rows } = await sql<HeldFlag>`
-    select thread_id, comment_id as id, reason, note, flagged_at as "at" from flags
-    where site_id = ${siteId} and author_id = ${authorId}
-      and (thread_id, comment_id) > (${after.threadId}, ${after.id})
-    order by thread_id, comment_id limit ${limit}`.execute(db)
+    select f.thread_id, f.comment_id as id, ${homeColumn('f')}, f.reason, f.note, f.flagged_at as "at"
+    from flags f
+    where f.site_id = ${siteId} and f.author_id = ${authorId}
+      and (f.thread_id, f.comment_id) > (${after.threadId}, ${after.id})
+    order by f.thread_id, f.comment_id limit ${limit}`.execute(db)
   return rows
 }

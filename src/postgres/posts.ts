@@ -6,7 +6,12 @@ import type { Tx } from './connection/db.ts'
 import { forWrite, nextVersion, type ThreadForWrite } from './threads.ts'
 
 /** A comment that a reader can see, and may reply to. */
-export type Parent = { readonly id: number; readonly depth: number; readonly locked: boolean }
+export type Parent = {
+  readonly id: number
+  readonly homeThreadId: number | null
+  readonly depth: number
+  readonly locked: boolean
+}
 
 type Found = ThreadForWrite & { [K in keyof Parent as `parent${Capitalize<K>}`]: Parent[K] | null }
 
@@ -21,15 +26,18 @@ export const findThreadAndParents = async (
 ): Promise<{ thread: ThreadForWrite; parents: ReadonlyMap<number, Parent> }> => {
   const { rows } = await sql<Found>`
     with parents as materialized (
-      select id as parent_id, depth as parent_depth, locked as parent_locked from comments
+      select id as parent_id, home_thread_id as parent_home_thread_id, depth as parent_depth,
+        locked as parent_locked from comments
       where site_id = ${at.siteId} and thread_id = ${at.threadId} and id = any(${at.ids}::bigint[])
         and status = 'approved'
       order by id desc for no key update
     )
     select ${forWrite}, parents.* from threads left join parents on true
     where site_id = ${at.siteId} and id = ${at.threadId}`.execute(tx)
-  const parents = rows.flatMap(({ parentId: id, parentDepth: depth, parentLocked: locked }) =>
-    id === null ? [] : [{ id, depth: depth!, locked: locked! }],
+  const parents = rows.flatMap(({ parentId: id, parentHomeThreadId, parentDepth, parentLocked }) =>
+    id === null
+      ? []
+      : [{ id, homeThreadId: parentHomeThreadId, depth: parentDepth!, locked: parentLocked! }],
   )
   return { thread: rows[0]!, parents: new Map(parents.map((parent) => [parent.id, parent])) }
 }
@@ -37,6 +45,7 @@ export const findThreadAndParents = async (
 export type NewPost = {
   /** 0 for a root. */
   readonly parentId: number
+  readonly parentHomeThreadId: number | null
   readonly depth: number
   /** The id of an author, or a guest to be made. */
   readonly author: number | GuestProfile
@@ -93,6 +102,7 @@ export const insertPosts = async (
         coalesce(author_id, nextval('authors_id_seq')) as writer_id
       from unnest(
         ${posts.map(({ parentId }) => parentId)}::bigint[],
+        ${posts.map((post) => post.parentHomeThreadId)}::bigint[],
         ${posts.map(({ depth }) => depth)}::int[],
         ${posts.map(({ author }) => (typeof author === 'number' ? author : null))}::bigint[],
         ${guests.map((guest) => guest?.name)}::text[],
@@ -111,8 +121,8 @@ export const insertPosts = async (
         ${posts.map(({ risk }) => risk)}::smallint[],
         ${posts.map(({ fingerprint }) => fingerprint)}::bigint[],
         ${posts.map(({ sketch }) => `{${sketch.join()}}`)}::text[]
-      ) with ordinality as p (parent_id, depth, author_id, name, url, email, status, body,
-        body_html, article_title, article_url, screening, network, address_hash, policy_version, facts,
+      ) with ordinality as p (parent_id, parent_home_thread_id, depth, author_id, name, url, email, status,
+        body, body_html, article_title, article_url, screening, network, address_hash, policy_version, facts,
         risk, fingerprint, sketch, place)
       order by place
     ),
@@ -121,11 +131,11 @@ export const insertPosts = async (
       select ${siteId}, writer_id, name, url, email from posts where author_id is null
     ),
     made_comments as (
-      insert into comments (site_id, thread_id, id, parent_id, depth, author_id, status, body,
-        body_html, renderer, article_title, article_url, screening, network, address_hash,
+      insert into comments (site_id, thread_id, id, parent_id, parent_home_thread_id, depth, author_id,
+        status, body, body_html, renderer, article_title, article_url, screening, network, address_hash,
         policy_version, facts, risk, created_at, active_at, published_at) overriding system value
-      select ${siteId}, ${threadId}, comment_id, parent_id, depth, writer_id, status, body,
-        body_html, ${renderer}, article_title, article_url, screening, network, address_hash,
+      select ${siteId}, ${threadId}, comment_id, parent_id, parent_home_thread_id, depth, writer_id,
+        status, body, body_html, ${renderer}, article_title, article_url, screening, network, address_hash,
         policy_version, facts, risk, now, now, case when status = 'approved' then now end
       from posts, moment
     ),

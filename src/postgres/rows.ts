@@ -26,7 +26,7 @@ export const threadIsVisible = sql`t.version > 0 and t.state <> 'hidden'`
 const columnsBesideText = (alias: string) =>
   sql.raw(
     [
-      'thread_id id parent_id depth status author_id revision created_at published_at edited_at',
+      'thread_id id home_thread_id parent_id parent_home_thread_id depth status author_id revision created_at published_at edited_at',
       'score upvotes downvotes pinned locked reply_count',
     ]
       .join(' ')

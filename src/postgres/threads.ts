@@ -120,7 +120,7 @@ export const findThreadForWrite = async (
  * Comments have become visible, or are no longer so. The thread is held alone. The last statement of a
  * writer.
  * @param by `newIds`: those that are visible now; what they say of their article is used while the
- * thread has nothing
+ * thread has nothing, if it is still the one that they were written in
  * @returns the new version
  */
 export const recountThread = (
@@ -130,7 +130,7 @@ export const recountThread = (
 ): Promise<number> => {
   const first = (column: string) => sql`(select ${sql.ref(column)} from comments
     where site_id = ${siteId} and thread_id = ${threadId} and id = any(${by.newIds}::bigint[])
-      and ${sql.ref(column)} is not null order by id limit 1)`
+      and home_thread_id is null and ${sql.ref(column)} is not null order by id limit 1)`
   return change(tx, siteId, threadId, {
     commentCount: sql`comment_count + ${by.comments}`,
     rootCount: sql`root_count + ${by.roots}`,
@@ -159,6 +159,13 @@ const change = async (
     .returning('version')
     .executeTakeFirstOrThrow()
   return version
+}
+
+/** Takes no new comments from now on. A thread that nobody has ever seen stays unseen. */
+export const closeThread = async (tx: Tx, siteId: number, id: number): Promise<void> => {
+  await sql`
+    update threads set state = 'closed', version = case when version > 0 then ${nextVersion} else 0 end
+    where site_id = ${siteId} and id = ${id} and state = 'open'`.execute(tx)
 }
 
 export type ThreadChange = {

@@ -39,7 +39,8 @@ export const findDecisionPlace = async (
   }>`
     select d.action, coalesce(m.thread_id, d.thread_id) as thread_id, d.from_status as "from"
     from decisions d
-    left join moves m on m.site_id = d.site_id and m.comment_id = d.comment_id
+    left join comments m
+      on m.site_id = d.site_id and m.id = d.comment_id and m.home_thread_id = d.thread_id
     where d.site_id = ${siteId} and d.id = ${id}`.execute(db)
   return rows[0]
 }

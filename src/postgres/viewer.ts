@@ -1,14 +1,17 @@
 import { sql } from 'kysely'
 import type { Author, Comment } from '../domain/comment.ts'
+import type { CommentKey } from '../domain/public-id.ts'
 import { findAuthor } from './authors.ts'
 import type { Db } from './connection/db.ts'
 import { authorColumns, type CommentRow, commentColumns, toComment } from './rows.ts'
 import { forWrite, type ThreadForWrite } from './threads.ts'
 
+export type OwnVote = CommentKey & { readonly value: -1 | 1 }
+
 /** What one person has in one thread that nobody else sees. */
 export type Own = {
   readonly author: Author | undefined
-  readonly votes: ReadonlyMap<number, -1 | 1>
+  readonly votes: readonly OwnVote[]
   /** Held comments, newest first. */
   readonly pending: readonly Comment[]
 }
@@ -36,17 +39,14 @@ export const findOwn = async (db: Db, { limit, ...at }: At & { limit: number }):
   return { author, votes, pending }
 }
 
-const listOwnVotes = async (
-  db: Db,
-  { siteId, threadId, authorId }: At,
-): Promise<Map<number, -1 | 1>> => {
-  const { rows } = await sql<{ id: number; value: -1 | 1 }>`
-    select v.comment_id as id, v.value from votes v
+const listOwnVotes = async (db: Db, { siteId, threadId, authorId }: At): Promise<OwnVote[]> => {
+  const { rows } = await sql<OwnVote>`
+    select c.thread_id, c.id, c.home_thread_id, v.value from votes v
     join comments c
       on c.site_id = v.site_id and c.thread_id = v.thread_id and c.id = v.comment_id
     where v.site_id = ${siteId} and v.author_id = ${authorId} and v.thread_id = ${threadId}
       and c.status = 'approved'`.execute(db)
-  return new Map(rows.map(({ id, value }) => [id, value]))
+  return rows
 }
 
 const listOwnHeld = async (

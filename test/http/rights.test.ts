@@ -191,6 +191,18 @@ const ROWS: Record<string, Case> = {
     body: { from: 'approved', to: 'spam' },
     row: MODERATING(404),
   },
+  moveComment: {
+    method: 'POST',
+    path: `/comments/${NOTHING}/moves`,
+    body: { article_id: 'a' },
+    row: MODERATING(404),
+  },
+  mergeThreads: {
+    method: 'POST',
+    path: '/articles/absent/merges',
+    body: { into: 'a' },
+    row: MODERATING(404),
+  },
   listCannedReasons: { method: 'GET', path: '/moderation/reasons', row: MODERATING(200) },
   createCannedReason: {
     method: 'POST',

@@ -9,7 +9,7 @@ import { appealDecision } from '../../usecases/writing/appeal-decision.ts'
 import { sendPrivately, sendWrite, threadVersion } from '../edge/answers.ts'
 import type { Http } from '../edge/context.ts'
 import { readClaim } from '../edge/idempotency.ts'
-import { readCommentKey } from '../wire/comment-key.ts'
+import { withComment } from '../wire/comment-key.ts'
 import { readIdCursor, writeIdCursor } from '../wire/cursors.ts'
 import * as op from '../wire/operation.ts'
 import {
@@ -100,24 +100,23 @@ const ANSWER_APPEAL = op.operation({
 
 export const addAppealRoutes = (app: Router, { world, keys }: Http): void => {
   app.get('/sites/:site/comments/:id/statement', GET_STATEMENT, async (request, reply) => {
-    const { site, caller, params } = request
-    const comment = readCommentKey(params.id)
-    const statement = await getStatement(world, { site, caller, comment })
-    return sendPrivately(reply, presentStatement(comment, statement))
+    const { site, caller } = request
+    return withComment(world, request, async (comment) => {
+      const statement = await getStatement(world, { site, caller, comment })
+      return sendPrivately(reply, presentStatement(comment, statement))
+    })
   })
 
   app.post('/sites/:site/comments/:id/appeals', APPEAL_DECISION, async (request, reply) => {
-    const { site, caller, params, body } = request
-    const appeal = {
-      comment: readCommentKey(params.id),
-      text: body.text,
-      claim: readClaim(request),
-    }
-    const answer = await appealDecision(world, { site, caller, ...appeal }, (appealed) => ({
-      status: 201,
-      headers: {},
-      body: presentAppealState(appealed),
-    }))
+    const { site, caller, body } = request
+    const appeal = { text: body.text, claim: readClaim(request) }
+    const answer = await withComment(world, request, (comment) =>
+      appealDecision(world, { site, caller, comment, ...appeal }, (appealed) => ({
+        status: 201,
+        headers: {},
+        body: presentAppealState(appealed),
+      })),
+    )
     return sendWrite(reply, answer)
   })
 

@@ -20,7 +20,7 @@ import { sendPrivately, sendWrite, threadVersion, type WriteAnswer } from '../ed
 import type { Http } from '../edge/context.ts'
 import { readClaim } from '../edge/idempotency.ts'
 import { readCommentFilter } from '../wire/comment-filter.ts'
-import { readCommentKey } from '../wire/comment-key.ts'
+import { changingComment } from '../wire/comment-key.ts'
 import { readIdCursor, writeIdCursor } from '../wire/cursors.ts'
 import * as op from '../wire/operation.ts'
 import { presentDecision } from '../wire/present.ts'
@@ -191,28 +191,30 @@ export const addDecidingRoutes = (app: Router, { world, keys }: Http): void => {
   })
 
   app.put('/sites/:site/comments/:id/pin', PIN_COMMENT, async (request, reply) => {
-    const { site, caller, params, body } = request
+    const { site, caller, body } = request
     assertScope(caller, 'moderate')
-    const comment = readCommentKey(params.id)
-    const act = { site, moderator: caller, comment, is: body.pinned, claim: readClaim(request) }
-    const answer = await pinComment(world, act, (decided) => ({
-      status: 200,
-      headers: threadVersion(decided.version),
-      body: presentPin(decided),
-    }))
+    const act = { site, moderator: caller, is: body.pinned, claim: readClaim(request) }
+    const answer = await changingComment(world, request, (comment) =>
+      pinComment(world, { ...act, comment }, (decided) => ({
+        status: 200,
+        headers: threadVersion(decided.version),
+        body: presentPin(decided),
+      })),
+    )
     return sendWrite(reply, answer)
   })
 
   app.put('/sites/:site/comments/:id/lock', LOCK_COMMENT, async (request, reply) => {
-    const { site, caller, params, body } = request
+    const { site, caller, body } = request
     assertScope(caller, 'moderate')
-    const comment = readCommentKey(params.id)
-    const act = { site, moderator: caller, comment, is: body.locked, claim: readClaim(request) }
-    const answer = await lockComment(world, act, (decided) => ({
-      status: 200,
-      headers: threadVersion(decided.version),
-      body: presentLock(decided),
-    }))
+    const act = { site, moderator: caller, is: body.locked, claim: readClaim(request) }
+    const answer = await changingComment(world, request, (comment) =>
+      lockComment(world, { ...act, comment }, (decided) => ({
+        status: 200,
+        headers: threadVersion(decided.version),
+        body: presentLock(decided),
+      })),
+    )
     return sendWrite(reply, answer)
   })
 }

@@ -11,7 +11,7 @@ import { updateThread } from '../../usecases/moderating/update-thread.ts'
 import { sendPrivately, sendWrite, threadVersion } from '../edge/answers.ts'
 import type { Http } from '../edge/context.ts'
 import { readClaim } from '../edge/idempotency.ts'
-import { readCommentKey } from '../wire/comment-key.ts'
+import { changingComment, withComment } from '../wire/comment-key.ts'
 import {
   type Binding,
   readCursor,
@@ -190,25 +190,27 @@ export const addModerationRoutes = (app: Router, { world, keys }: Http): void =>
   app.post('/sites/:site/comments/:id/decisions', DECIDE_COMMENT, async (request, reply) => {
     const { site, caller, body } = request
     assertScope(caller, 'moderate')
-    const comment = readCommentKey(request.params.id)
     const { from, to, reason = null, note = null, replies = 'keep' } = body
     const move = { from, to, reason, note, replies }
-    const act = { site, moderator: caller, comment, ...move, claim: readClaim(request) }
-    const answer = await decideComment(world, act, ({ decision, version }) => ({
-      status: 201,
-      headers: threadVersion(version),
-      body: presentDecision(decision),
-    }))
+    const act = { site, moderator: caller, ...move, claim: readClaim(request) }
+    const answer = await changingComment(world, request, (comment) =>
+      decideComment(world, { ...act, comment }, ({ decision, version }) => ({
+        status: 201,
+        headers: threadVersion(version),
+        body: presentDecision(decision),
+      })),
+    )
     return sendWrite(reply, answer)
   })
 
   app.get('/sites/:site/comments/:id/revisions', LIST_REVISIONS, async (request, reply) => {
     assertScope(request.caller, 'moderate')
     const { site, params, query } = request
-    const comment = readCommentKey(params.id)
     const binding = ['revisions', site.id, params.id]
     const before = readId(binding, query.cursor)
-    const { items, nextId } = await listRevisions(world, { site, comment, before, ...query })
+    const { items, nextId } = await withComment(world, request, (comment) =>
+      listRevisions(world, { site, comment, before, ...query }),
+    )
     return sendPrivately(reply, {
       items: items.map(presentRevision),
       next_cursor: writeId(binding, nextId),

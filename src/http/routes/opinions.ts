@@ -7,7 +7,7 @@ import type { Http } from '../edge/context.ts'
 import { readClaim } from '../edge/idempotency.ts'
 import { limitOf } from '../edge/limits.ts'
 import { suspectOf } from '../edge/suspects.ts'
-import { readCommentKey } from '../wire/comment-key.ts'
+import { changingComment, withComment } from '../wire/comment-key.ts'
 import * as op from '../wire/operation.ts'
 import { presentFlag, presentViewer, presentVoted } from '../wire/present-opinions.ts'
 import { object, ref } from '../wire/schemas/building.ts'
@@ -71,25 +71,25 @@ export const addOpinionRoutes = (app: Router, { world, keys, limits }: Http): vo
   app.put('/sites/:site/comments/:id/vote', VOTE_COMMENT, async (request, reply) => {
     const { site, caller, body, ip } = request
     const vote = {
-      comment: readCommentKey(request.params.id),
       value: body.value,
       addressHash: hashAddress(keys().addresses, ip),
       maxGuests: limitOf(limits, site, 'vote') === 0 ? undefined : MAX_GUEST_VOTES,
       suspect: suspectOf(keys().addresses, request),
       claim: readClaim(request),
     }
-    const answer = await voteComment(world, { site, caller, ...vote }, (voted) => ({
-      status: 200,
-      headers: threadVersion(voted.version),
-      body: presentVoted(voted),
-    }))
+    const answer = await withComment(world, request, (comment) =>
+      voteComment(world, { site, caller, comment, ...vote }, (voted) => ({
+        status: 200,
+        headers: threadVersion(voted.version),
+        body: presentVoted(voted),
+      })),
+    )
     return sendWrite(reply, answer)
   })
 
   app.post('/sites/:site/comments/:id/flags', FLAG_COMMENT, async (request, reply) => {
     const { site, caller, body, ip } = request
     const flag = {
-      comment: readCommentKey(request.params.id),
       reason: body.reason,
       note: body.note ?? null,
       addressHash: hashAddress(keys().addresses, ip),
@@ -97,11 +97,13 @@ export const addOpinionRoutes = (app: Router, { world, keys, limits }: Http): vo
       suspect: suspectOf(keys().addresses, request),
       claim: readClaim(request),
     }
-    const answer = await flagComment(world, { site, caller, ...flag }, (flagged) => ({
-      status: flagged.isNew ? 201 : 200,
-      headers: {},
-      body: presentFlag(flagged),
-    }))
+    const answer = await changingComment(world, request, (comment) =>
+      flagComment(world, { site, caller, comment, ...flag }, (flagged) => ({
+        status: flagged.isNew ? 201 : 200,
+        headers: {},
+        body: presentFlag(flagged),
+      })),
+    )
     return sendWrite(reply, answer)
   })
 

@@ -4,7 +4,7 @@ import type { Site } from '../../domain/site.ts'
 import { SORTS } from '../../domain/sort.ts'
 import type { Continuation } from '../../domain/tree.ts'
 import { getThread } from '../../usecases/reading/get-thread.ts'
-import { listReplies } from '../../usecases/reading/list-replies.ts'
+import { listReplies, type RepliesPage } from '../../usecases/reading/list-replies.ts'
 import { listThread, type ThreadPage } from '../../usecases/reading/list-thread.ts'
 import {
   encodingOf,
@@ -16,7 +16,7 @@ import {
   versionTag,
 } from '../edge/answers.ts'
 import type { Http } from '../edge/context.ts'
-import { readCommentKey } from '../wire/comment-key.ts'
+import { readCommentKey, withComment } from '../wire/comment-key.ts'
 import { readSortedCursor, writeCursor } from '../wire/cursors.ts'
 import * as op from '../wire/operation.ts'
 import {
@@ -26,7 +26,7 @@ import {
   presentThread,
 } from '../wire/present.ts'
 import { object, oneOf, ref } from '../wire/schemas/building.ts'
-import { RepliesPage } from '../wire/schemas/comments.ts'
+import { RepliesPage as RepliesPageOnWire } from '../wire/schemas/comments.ts'
 import { Thread, ThreadPage as ThreadPageOnWire } from '../wire/schemas/threads.ts'
 import type { Router } from './router.ts'
 
@@ -108,7 +108,7 @@ const LIST_REPLIES = op.operation({
     ...op.atLeastParam,
   }),
   body: op.NO_BODY,
-  answers: { 200: ref(RepliesPage) },
+  answers: { 200: ref(RepliesPageOnWire) },
   refusals: ['invalid_cursor'],
   credential: 'taken',
   limit: 'read',
@@ -141,14 +141,7 @@ export const addThreadRoutes = (app: Router, http: Http): void => {
       cursor,
     })
     const focused = focus === undefined ? undefined : readCommentKey(focus)
-    const variant = variantOf(http, request.site, [
-      'listThread',
-      view,
-      sort,
-      after,
-      focused?.id,
-      limits,
-    ])
+    const variant = variantOf(http, request.site, ['listThread', view, sort, after, focus, limits])
     const position = { view, sort, after, focus: focused, ...limits }
     const page = await listThread(
       world,
@@ -185,7 +178,6 @@ export const addThreadRoutes = (app: Router, http: Http): void => {
   app.get('/sites/:site/comments/:id/replies', LIST_REPLIES, async (request, reply) => {
     const { cursor, sort: asked, at_least: atLeast, ...limits } = request.query
     const { id } = request.params
-    const comment = readCommentKey(id)
     const siteId = request.site.id
     const binding = ['replies', siteId, id]
     const { sort, after } = readSortedCursor(keys().cursors, binding, {
@@ -194,17 +186,17 @@ export const addThreadRoutes = (app: Router, http: Http): void => {
       cursor,
     })
     const variant = variantOf(http, request.site, ['listReplies', id, sort, after, limits])
-    const position = { comment, sort, after, ...limits }
-    const page = await listReplies(
-      world,
-      { site: request.site, ...position, atLeast, variant, encoding: encodingOf(request) },
-      (found) => {
-        const next = found.next && writeCursor(keys().cursors, binding, { sort, after: found.next })
-        const items = found.items.map((branch) => presentBranch(branch, replyCursor(siteId, sort)))
-        return toPage(versionTag(found.thread.version, variant), next, { items, next_cursor: next })
-      },
+    const position = { sort, after, ...limits, atLeast, variant, encoding: encodingOf(request) }
+    const page = await withComment(world, request, (comment) =>
+      listReplies(world, { site: request.site, comment, ...position }, presentPage),
     )
     return sendPage(request, reply, page)
+
+    function presentPage(found: RepliesPage) {
+      const next = found.next && writeCursor(keys().cursors, binding, { sort, after: found.next })
+      const items = found.items.map((branch) => presentBranch(branch, replyCursor(siteId, sort)))
+      return toPage(versionTag(found.thread.version, variant), next, { items, next_cursor: next })
+    }
   })
 
   const replyCursor =

@@ -1,5 +1,9 @@
+import type { Caller } from '../../domain/caller.ts'
 import { type CommentKey, readCommentId } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
+import type { Site } from '../../domain/site.ts'
+import { following } from '../../usecases/following.ts'
+import type { World } from '../../usecases/world.ts'
 
 /** The comment that a path names; refuses with `not_found` what no comment can be called. */
 export const readCommentKey = (id: string): CommentKey => {
@@ -7,3 +11,25 @@ export const readCommentKey = (id: string): CommentKey => {
   if (!key) throw new Refusal('not_found')
   return key
 }
+
+type OnComment = {
+  readonly site: Site
+  readonly caller: Caller
+  readonly params: { readonly id: string }
+}
+
+/** Reads the comment that the path names, or does to it what hides nothing, wherever it is now. */
+export const withComment = <T>(
+  world: World,
+  { site, caller, params }: OnComment,
+  act: (comment: CommentKey) => Promise<T>,
+): Promise<T> =>
+  following(world, { site, caller, comment: readCommentKey(params.id), look: 'on_miss' }, act)
+
+/** Does to it what may hide something. */
+export const changingComment = <T>(
+  world: World,
+  { site, caller, params }: OnComment,
+  act: (comment: CommentKey) => Promise<T>,
+): Promise<T> =>
+  following(world, { site, caller, comment: readCommentKey(params.id), look: 'first' }, act)

@@ -19,15 +19,13 @@ export const presentFlag = ({ reason, flaggedAt }: Flagged) => ({
 })
 
 export const presentViewer = (viewer: Viewer) => {
-  const { author, reason, mayPostAt, threadId = 0, votes, pending } = viewer
+  const { author, reason, mayPostAt, votes, pending } = viewer
   return {
     author: author ? presentAuthor(author) : null,
     may_post: reason === undefined,
     reason: reason ?? null,
     may_post_at: mayPostAt ?? null,
-    votes: Object.fromEntries(
-      [...votes].map(([id, value]) => [commentId({ threadId, id }), value]),
-    ),
+    votes: Object.fromEntries(votes.map((vote) => [commentId(vote), vote.value])),
     pending: pending.map(presentWhole),
   }
 }

@@ -1,6 +1,12 @@
 import type { Author, Comment, Thread } from '../../domain/comment.ts'
 import { excerpt } from '../../domain/excerpt.ts'
-import { authorId, batchId, commentId, decisionId } from '../../domain/public-id.ts'
+import {
+  authorId,
+  batchId,
+  type CommentKey,
+  commentId,
+  decisionId,
+} from '../../domain/public-id.ts'
 import type { Opinion } from '../../domain/screening/opinion.ts'
 import type { Site } from '../../domain/site.ts'
 import { isVisible } from '../../domain/status.ts'
@@ -27,10 +33,16 @@ export const presentAuthor = (author: Author) => ({
   kind: author.kind,
 })
 
+const parentOf = ({ threadId, parentId, parentHomeThreadId }: Comment): CommentKey => ({
+  threadId,
+  id: parentId,
+  homeThreadId: parentHomeThreadId,
+})
+
 const presentPlace = (comment: Comment) => ({
   id: commentId(comment),
   article_id: comment.articleId,
-  parent_id: comment.parentId === 0 ? null : commentId({ ...comment, id: comment.parentId }),
+  parent_id: comment.parentId === 0 ? null : commentId(parentOf(comment)),
   depth: comment.depth,
 })
 

@@ -34,7 +34,6 @@ export type Tables = {
   bans: BansTable
   checkReports: CheckReportsTable
   appeals: AppealsTable
-  moves: MovesTable
 }
 
 type SitesTable = {
@@ -99,7 +98,6 @@ type ThreadsTable = {
   createdAt: Generated<Instant>
   staysOpen: Generated<boolean>
   slowModeSeconds: number | null
-  mergedInto: number | null
 }
 
 type CommentsTable = {
@@ -350,11 +348,4 @@ type AppealsTable = {
   note: string | null
   answeredBy: string | null
   answeredAt: Instant | null
-}
-
-type MovesTable = {
-  siteId: number
-  commentId: number
-  homeThreadId: number
-  threadId: number
 }

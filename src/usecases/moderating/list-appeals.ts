@@ -30,12 +30,13 @@ export const listAppeals = async (
   const ids = appeals.flatMap(({ decisionId }) => decisionId ?? [])
   const comments = byId(await asking(listModerated(world.db, siteId, keys)))
   const decisions = byId(await asking(findDecisions(world.db, siteId, ids)))
-  const items = appeals.map((appeal) => ({
-    ...appeal,
-    about: comments.get(appeal.comment.id)!,
-    decision: decisions.get(appeal.decisionId ?? 0) ?? null,
-  }))
-  return { items, nextId: rows.length > items.length ? items.at(-1)!.id : null }
+  const items = appeals.flatMap((appeal) => {
+    const about = comments.get(appeal.comment.id)
+    const decision = decisions.get(appeal.decisionId ?? 0) ?? null
+    // A comment that is moved at this moment is not where it was.
+    return about ? [{ ...appeal, about, decision }] : []
+  })
+  return { items, nextId: rows.length > appeals.length ? appeals.at(-1)!.id : null }
 }
 
 const byId = <T extends { readonly id: number }>(items: readonly T[]): ReadonlyMap<number, T> =>

@@ -8,7 +8,7 @@ import { findAuthor } from '../../postgres/authors.ts'
 import { findBansOn } from '../../postgres/bans.ts'
 import { asking } from '../../postgres/connection/transaction.ts'
 import type { Wait } from '../../postgres/paces.ts'
-import { findOwn, findThreadToWrite } from '../../postgres/viewer.ts'
+import { findOwn, findThreadToWrite, type OwnVote } from '../../postgres/viewer.ts'
 import type { World } from '../world.ts'
 import { assertNotBlocked } from '../writing/ban-effects.ts'
 import { assertTakesComments } from '../writing/judge-posts.ts'
@@ -25,9 +25,8 @@ export type Viewer = {
   readonly reason: RefusalCode | undefined
   /** When that is only a matter of waiting. */
   readonly mayPostAt: Instant | undefined
-  readonly threadId: number | undefined
-  /** By id of a comment that readers can read. */
-  readonly votes: ReadonlyMap<number, -1 | 1>
+  /** On comments that readers can read. */
+  readonly votes: readonly OwnVote[]
   /** What it wrote here and a moderator has yet to see, newest first. */
   readonly pending: readonly Comment[]
 }
@@ -54,7 +53,7 @@ export const getViewer = async (world: World, request: ViewerRequest): Promise<V
     if (wait) throw new Refusal('slow_mode')
   })
   const mayPostAt = reason === 'slow_mode' ? wait!.until : undefined
-  const nothing = { reason, mayPostAt, threadId: thread?.id, votes: new Map(), pending: [] }
+  const nothing = { reason, mayPostAt, votes: [], pending: [] }
   if (!('authorId' in caller)) return { ...nothing, author: undefined }
   const at = { siteId: site.id, authorId: caller.authorId }
   if (!thread) {

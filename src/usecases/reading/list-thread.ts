@@ -1,6 +1,6 @@
 import type { Comment, Thread } from '../../domain/comment.ts'
 import type { Page } from '../../domain/page-store.ts'
-import type { CommentKey } from '../../domain/public-id.ts'
+import { type CommentKey, homeOf } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site.ts'
 import type { Position, Sort } from '../../domain/sort.ts'
@@ -39,7 +39,7 @@ export const listThread = async (
   const { site, articleId, focus, atLeast } = request
   const siteId = site.id
   const current = await findCurrentThread(world, { siteId, articleId }, atLeast)
-  if (focus && focus.threadId !== current?.thread.id) throw new Refusal('not_found')
+  if (focus && !current) throw new Refusal('not_found')
   if (!current) return undefined
   const read = () => (request.view === 'tree' ? readTree(world, request) : readFlat(world, request))
   return findVersionedPage(world, current, { ...request, siteId }, { read, present })
@@ -59,9 +59,12 @@ const readTree = async (world: World, request: ThreadRequest): Promise<ThreadPag
       ...(focus && { focusId: focus.id }),
     }),
   )
-  if (focus && !rows.some((row) => row.id === focus.id)) throw new Refusal('not_found')
+  if (focus && !rows.some((row) => isFocus(row, focus))) throw new Refusal('not_found')
   return { view: 'tree', thread, ...growTree(rows, { parentId: 0, limit }) }
 }
+
+const isFocus = (row: CommentKey, focus: CommentKey): boolean =>
+  row.id === focus.id && homeOf(row) === homeOf(focus)
 
 const readFlat = async (world: World, request: ThreadRequest): Promise<ThreadPage> => {
   const { site, articleId, sort, after, limit } = request

@@ -1,6 +1,7 @@
 import type { Met } from '../../domain/ban.ts'
 import type { Author } from '../../domain/comment.ts'
 import type { Instant } from '../../domain/instant.ts'
+import { homeOf } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Facts } from '../../domain/screening/facts.ts'
 import type { Judgement } from '../../domain/screening/screen.ts'
@@ -34,6 +35,8 @@ export type Judged = {
   readonly post: Post
   /** 0 for a root. */
   readonly parentId: number
+  /** Where the parent was written, if that is another thread. */
+  readonly parentHomeThreadId: number | null
   readonly depth: number
   /** With the name that the comment is shown under. */
   readonly author: Writer
@@ -138,12 +141,13 @@ const findPlace = (
   { site, parent }: Post,
   thread: ThreadForWrite,
   parents: ReadonlyMap<number, Parent>,
-): { parentId: number; depth: number } => {
-  if (parent === undefined) return { parentId: 0, depth: 0 }
-  if (parent?.threadId !== thread.id) throw new Refusal('parent_not_found')
-  const found = parents.get(parent.id)
-  if (!found) throw new Refusal('parent_not_found')
+): Pick<Judged, 'parentId' | 'parentHomeThreadId' | 'depth'> => {
+  if (parent === undefined) return { parentId: 0, parentHomeThreadId: null, depth: 0 }
+  const found = parent && parents.get(parent.id)
+  const isMeant = found && homeOf({ ...found, threadId: thread.id }) === parent.threadId
+  if (!isMeant) throw new Refusal('parent_not_found')
   if (found.locked) throw new Refusal('thread_locked')
   if (found.depth >= site.maxDepth) throw new Refusal('depth_exceeded')
-  return { parentId: found.id, depth: found.depth + 1 }
+  const { id: parentId, homeThreadId: parentHomeThreadId } = found
+  return { parentId, parentHomeThreadId, depth: found.depth + 1 }
 }

@@ -59,7 +59,7 @@ export const publishPosts = async (
 const learnSituation = async (tx: Tx, posts: readonly Post[]): Promise<Situation> => {
   const { site, articleId } = posts[0]!
   const threadId = await ensureSharedThread(tx, site.id, articleId)
-  const ids = posts.flatMap(({ parent }) => (parent?.threadId === threadId ? [parent.id] : []))
+  const ids = posts.flatMap(({ parent }) => (parent ? [parent.id] : []))
   const { thread, parents } = await findThreadAndParents(tx, { siteId: site.id, threadId, ids })
   const writerIds = posts.flatMap(({ caller }) => ('authorId' in caller ? [caller.authorId] : []))
   const writers = writerIds.length > 0 ? await holdWriters(tx, site.id, writerIds) : new Map()
@@ -109,8 +109,17 @@ const insert = (
   return insertPosts(tx, at, judged.map(toNewPost))
 }
 
-const toNewPost = ({ post, parentId, depth, author, judgement, facts }: Judged): NewPost => ({
+const toNewPost = ({
+  post,
   parentId,
+  parentHomeThreadId,
+  depth,
+  author,
+  judgement,
+  facts,
+}: Judged): NewPost => ({
+  parentId,
+  parentHomeThreadId,
   depth,
   author: author.id ?? post.author!,
   status: judgement.verdict,
@@ -129,7 +138,7 @@ const toNewPost = ({ post, parentId, depth, author, judgement, facts }: Judged):
 
 const toPosted = (
   { thread }: Situation,
-  { post, parentId, depth, author, judgement }: Judged,
+  { post, parentId, parentHomeThreadId, depth, author, judgement }: Judged,
   { row, version }: { row: InsertedPost; version: number | undefined },
 ): Posted => {
   const { id, authorId, createdAt } = row
@@ -140,6 +149,7 @@ const toPosted = (
     articleId: thread.articleId,
     id,
     parentId,
+    parentHomeThreadId,
     depth,
     // Whether it is pending or spam is not for its author to know.
     status: isPublished ? ('approved' as const) : ('pending' as const),
@@ -157,6 +167,7 @@ const toPosted = (
 }
 
 const NEW = {
+  homeThreadId: null,
   revision: 1,
   editedAt: null,
   replyCount: 0,

@@ -65,6 +65,7 @@ import {
   QueuePage,
   RevisionsPage,
 } from './moderation.ts'
+import { NewMerge, NewMove } from './moving.ts'
 import { Flag, NewFlag, NewVote, Viewer, Vote } from './opinions.ts'
 import { Erasure, Export } from './own-data.ts'
 import { Health, Problem } from './problem.ts'
@@ -148,6 +149,8 @@ export const NAMED: readonly TSchema[] = [
   QueuePage,
   QueueCounts,
   RevisionsPage,
+  NewMove,
+  NewMerge,
   CannedReason,
   NewCannedReason,
   CannedReasonChange,

@@ -1,0 +1,90 @@
+import { nameOf, type Official } from '../../domain/caller.ts'
+import { Refusal } from '../../domain/refusal.ts'
+import type { Site } from '../../domain/site.ts'
+import { isVisible, type Reason } from '../../domain/status.ts'
+import type { Tx } from '../../postgres/connection/db.ts'
+import { asking } from '../../postgres/connection/transaction.ts'
+import { insertDecision, insertDecisions } from '../../postgres/decisions.ts'
+import type { Claim } from '../../postgres/idempotency.ts'
+import { listMovers, relocate } from '../../postgres/moving.ts'
+import {
+  closeThread,
+  ensureThread,
+  findThreadForWrite,
+  findThreadId,
+} from '../../postgres/threads.ts'
+import { announcing } from '../announce.ts'
+import { answerOnce } from '../answer-once.ts'
+import type { World } from '../world.ts'
+import { countMoved, lockThreads, MAX_MOVED } from '../writing/move-subtree.ts'
+import type { Decided } from './decide-comment.ts'
+
+export type MergeRequest = {
+  readonly site: Site
+  readonly moderator: Official
+  readonly articleId: string
+  /** The article whose thread gets all. */
+  readonly into: string
+  readonly reason: Reason | null
+  readonly note: string | null
+  readonly claim: Claim | undefined
+}
+
+/** Takes all of a thread to that of another article, and closes it. */
+export const mergeThreads = async <Answer>(
+  world: World,
+  request: MergeRequest,
+  present: (merged: Decided) => Answer,
+): Promise<Answer> => {
+  const { site, articleId, into, claim } = request
+  if (into === articleId)
+    throw new Refusal('invalid_request', { '/into': 'must be another article' })
+  const [from, known] = await Promise.all(
+    [articleId, into].map((article) => asking(findThreadId(world.db, site.id, article))),
+  )
+  const threadIds = [from, known].filter((id) => id !== undefined)
+  return announcing(world, { siteId: site.id, threadIds, isHide: true }, () =>
+    answerOnce(world, claim, async (tx) => {
+      if (from === undefined) throw new Refusal('not_found')
+      const to = await ensureThread(tx, site.id, into)
+      if (to !== known) threadIds.push(to)
+      return present(await merge(tx, request, { from, to }))
+    }),
+  )
+}
+
+type Threads = { readonly from: number; readonly to: number }
+
+const merge = async (tx: Tx, request: MergeRequest, { from, to }: Threads): Promise<Decided> => {
+  const { site, moderator, articleId, into, reason, note } = request
+  const siteId = site.id
+  await lockThreads(tx, siteId, [from, to])
+  const movers = await listMovers(tx, { siteId, threadId: from, topId: 0 })
+  if (movers.length > MAX_MOVED) throw new Refusal('move_not_allowed')
+  const { state } = (await findThreadForWrite(tx, siteId, from))!
+  const ids = movers.map(({ id }) => id)
+  await relocate(tx, { siteId, from, to, depthBy: 0 }, ids)
+  const tops = movers.filter(({ parentId }) => parentId === 0)
+  const roots = tops.filter((top) => isVisible(top.status)).length
+  const both = { before: roots, after: roots }
+  const version = await countMoved(tx, siteId, { from, to, movers, roots: both })
+  await closeThread(tx, siteId, from)
+  const why = { siteId, by: nameOf(moderator), reason, note }
+  const decision = await insertDecision(tx, {
+    ...why,
+    action: 'move',
+    subject: articleId,
+    before: { article_id: articleId, state },
+    after: { article_id: into, state: 'closed' },
+  })
+  const taken = tops.map((top) => ({
+    action: 'move' as const,
+    threadId: to,
+    commentId: top.id,
+    causedBy: decision.id,
+    before: { article_id: articleId, parent_id: null },
+    after: { article_id: into, parent_id: null },
+  }))
+  if (taken.length > 0) await insertDecisions(tx, { ...why, at: decision.at }, taken)
+  return { decision, version }
+}

@@ -1,0 +1,437 @@
+import { sql } from 'kysely'
+import t from 'tap'
+import { recount } from '../recount.ts'
+import { openWorld, type TestWorld } from '../world.ts'
+
+type Json = Record<string, any>
+
+const SITE = '/v1/sites/default'
+
+const asModerator = ({ call, adminKey: token }: TestWorld) => ({
+  move: (id: string, body: object, headers = {}) =>
+    call('POST', `${SITE}/comments/${id}/moves`, { token, body, headers }),
+  merge: (article: string, into: string, headers = {}) =>
+    call('POST', `${SITE}/articles/${article}/merges`, { token, body: { into }, headers }),
+})
+
+/** The tree as nested lists of bodies: a tombstone is a cross. */
+const treeOf = async ({ get }: TestWorld, article: string, more = ''): Promise<unknown> => {
+  const outline = (items: Json[]): unknown =>
+    items.map((c) => [
+      c.body ?? '✝',
+      ...(c.replies.items.length > 0 ? [outline(c.replies.items)] : []),
+    ])
+  const path = `/articles/${article}/comments?sort=oldest&depth=10${more}`
+  return outline((await get(path)).body.items)
+}
+
+const countsOf = async ({ get }: TestWorld, article: string) => {
+  const { body } = await get(`/articles/${article}`)
+  return [body.comment_count, body.root_count, body.last_comment_at]
+}
+
+/** An answer in a few words: its status, and why not. */
+const said = ({ status, body }: { status: number; body: any }): string =>
+  status < 400 ? `${status}` : `${status} ${body.code}`
+
+/** Two threads: `a` has root ← reply ← nested and another root; `b` has one root. */
+const plant = async ({ post }: TestWorld) => {
+  const target = await post('b', 'target')
+  const root = await post('a', 'root')
+  const reply = await post('a', 'reply', { parent_id: root.id })
+  const nested = await post('a', 'nested', { parent_id: reply.id })
+  const other = await post('a', 'other')
+  return { root, reply, nested, other, target }
+}
+
+t.test('a comment moves with its replies, and both threads stay true', async (t) => {
+  const world = await openWorld(t)
+  const { move } = asModerator(world)
+  const { reply, nested, other, target } = await plant(world)
+  const { status, body, headers } = await move(reply.id, { article_id: 'b', parent_id: target.id })
+  t.equal(status, 201)
+  t.match(body, {
+    action: 'move',
+    comment_id: reply.id,
+    before: { article_id: 'a', parent_id: reply.parent_id },
+    after: { article_id: 'b', parent_id: target.id },
+  })
+  t.same(await treeOf(world, 'a'), [['root'], ['other']])
+  t.same(await treeOf(world, 'b'), [['target', [['reply', [['nested']]]]]])
+  t.same(await countsOf(world, 'a'), [2, 2, other.created_at])
+  t.same(await countsOf(world, 'b'), [3, 1, nested.created_at])
+  const at = headers['thread-version']
+  t.equal((await world.get(`/articles/b?at_least=${at}`)).status, 200)
+  t.equal((await world.get(`/comments/${reply.id}?at_least=${at}`)).status, 200)
+  t.same(await recount(world.db), [])
+})
+
+t.test('a comment moves within its thread, to a parent and to the roots', async (t) => {
+  const world = await openWorld(t)
+  const { move } = asModerator(world)
+  const { root, reply, nested, other } = await plant(world)
+  t.equal((await move(nested.id, { article_id: 'a', parent_id: root.id })).status, 201)
+  t.same(await treeOf(world, 'a'), [['root', [['reply'], ['nested']]], ['other']])
+  t.same(await recount(world.db), [])
+  t.equal((await move(reply.id, { article_id: 'a' })).status, 201)
+  t.same(await treeOf(world, 'a'), [['root', [['nested']]], ['reply'], ['other']])
+  t.same(await countsOf(world, 'a'), [4, 3, other.created_at])
+  t.equal((await move(other.id, { article_id: 'a', parent_id: reply.id })).status, 201)
+  t.same(await treeOf(world, 'a'), [
+    ['root', [['nested']]],
+    ['reply', [['other']]],
+  ])
+  t.same(await countsOf(world, 'a'), [4, 2, other.created_at])
+  t.equal((await world.get(`/comments/${other.id}`)).body.depth, 1)
+  t.same(await recount(world.db), [])
+})
+
+t.test('a thread is made for what is moved to it, and takes it though it is closed', async (t) => {
+  const world = await openWorld(t)
+  const { call, adminKey: token } = world
+  const { move } = asModerator(world)
+  const { root, other } = await plant(world)
+  t.equal((await move(other.id, { article_id: 'new' })).status, 201)
+  t.same(await treeOf(world, 'new'), [['other']])
+  for (const state of ['closed', 'locked'])
+    await call('PATCH', `${SITE}/articles/b`, { token, body: { state } })
+  t.equal((await move(root.id, { article_id: 'b' })).status, 201)
+  t.same(await treeOf(world, 'b'), [['target'], ['root', [['reply', [['nested']]]]]])
+  t.same(await treeOf(world, 'a'), [])
+  t.same(await countsOf(world, 'a'), [0, 0, null])
+  t.same(await recount(world.db), [])
+})
+
+t.test('tombstones come and go on both sides', async (t) => {
+  const world = await openWorld(t)
+  const { move } = asModerator(world)
+  const { root, reply, nested, target } = await plant(world)
+  await world.decide(root.id, 'approved', 'spam')
+  await world.decide(reply.id, 'approved', 'rejected')
+  t.same(await treeOf(world, 'a'), [['✝', [['✝', [['nested']]]]], ['other']])
+  t.equal((await move(reply.id, { article_id: 'b', parent_id: target.id })).status, 201)
+  t.same(await treeOf(world, 'a'), [['other']])
+  t.same(await treeOf(world, 'b'), [['target', [['✝', [['nested']]]]]])
+  t.same(await recount(world.db), [])
+  t.equal((await move(nested.id, { article_id: 'a' })).status, 201)
+  t.same(await treeOf(world, 'a'), [['nested'], ['other']])
+  t.same(await treeOf(world, 'b'), [['target']])
+  t.same(await recount(world.db), [])
+})
+
+t.test('what nobody sees moves unseen', async (t) => {
+  const world = await openWorld(t)
+  const { move } = asModerator(world)
+  const { other } = await plant(world)
+  await world.decide(other.id, 'approved', 'pending')
+  const before = [await world.get('/articles/a'), await world.get('/articles/b')]
+  const { headers } = await move(other.id, { article_id: 'b' })
+  t.notOk(headers['thread-version'])
+  const after = [await world.get('/articles/a'), await world.get('/articles/b')]
+  t.same(
+    after.map(({ text }) => text),
+    before.map(({ text }) => text),
+  )
+  t.equal((await world.get(`/comments/${other.id}`)).status, 404)
+  t.equal((await world.decide(other.id, 'pending', 'approved')).status, 201)
+  t.same(await treeOf(world, 'b'), [['target'], ['other']])
+  t.same(await recount(world.db), [])
+})
+
+t.test('what cannot be is refused, and nothing has changed', async (t) => {
+  const world = await openWorld(t)
+  const { move } = asModerator(world)
+  const { call, adminKey: token, post, decide } = world
+  const { root, reply, nested, other, target } = await plant(world)
+  const young = await post('b', 'young')
+  const hidden = await post('b', 'hidden')
+  const late = await post('a', 'late', { parent_id: root.id })
+  await decide(hidden.id, 'approved', 'rejected')
+  for (const [id, to, expected] of [
+    ['czz-zz', { article_id: 'b' }, '404 not_found'],
+    ['nonsense', { article_id: 'b' }, '404 not_found'],
+    [root.id, { article_id: 'b', parent_id: young.id }, '409 move_not_allowed'],
+    [root.id, { article_id: 'a', parent_id: nested.id }, '409 move_not_allowed'],
+    [root.id, { article_id: 'a', parent_id: root.id }, '409 move_not_allowed'],
+    [late.id, { article_id: 'b', parent_id: hidden.id }, '422 parent_not_found'],
+    [late.id, { article_id: 'b', parent_id: other.id }, '422 parent_not_found'],
+    [late.id, { article_id: 'b', parent_id: 'czz-zz' }, '422 parent_not_found'],
+    [late.id, { article_id: 'new', parent_id: 'nonsense' }, '422 parent_not_found'],
+    [late.id, { article_id: 'a', parent_id: root.id }, '400 invalid_request'],
+    [root.id, { article_id: 'a' }, '400 invalid_request'],
+    [root.id, { article_id: '' }, '400 invalid_request'],
+    [root.id, {}, '400 invalid_request'],
+    [root.id, { article_id: 'b', parent: null }, '400 invalid_request'],
+  ] as const)
+    t.equal(said(await move(id, to)), expected, JSON.stringify([id, to]))
+  await call('PATCH', SITE, { token, body: { max_depth: 2 } })
+  const deep = await move(reply.id, { article_id: 'b', parent_id: target.id })
+  t.equal(said(deep), '201', 'as deep as allowed')
+  const under = await post('b', 'under', { parent_id: young.id })
+  await post('b', 'below', { parent_id: under.id })
+  const deeper = await post('b', 'deeper')
+  await post('b', 'deepest', { parent_id: deeper.id })
+  t.equal(
+    said(await move(deeper.id, { article_id: 'b', parent_id: under.id })),
+    '422 depth_exceeded',
+  )
+  const rows = await world.db.selectFrom('threads').selectAll().execute()
+  t.equal(rows.length, 2, 'no thread was made')
+  t.same(await recount(world.db), [])
+})
+
+t.test('every operation takes the id that a comment was given first', async (t) => {
+  const world = await openWorld(t)
+  const { move } = asModerator(world)
+  const { call, get, post, decide, adminKey } = world
+  const { reply, nested, target } = await plant(world)
+  const author = { token: nested.guest_token }
+  const cursors = await get(`/comments/${reply.id}/replies?limit=1`)
+  await move(reply.id, { article_id: 'b', parent_id: target.id })
+  const found = (await get(`/comments/${nested.id}?context=5`)).body
+  t.match(found, { id: nested.id, article_id: 'b', parent_id: reply.id, depth: 2 })
+  t.same(
+    found.ancestors.map((c: Json) => [c.id, c.parent_id]),
+    [
+      [target.id, null],
+      [reply.id, target.id],
+    ],
+  )
+  t.match((await get(`/comments/${reply.id}/replies`)).body.items, [{ id: nested.id }])
+  t.equal(cursors.status, 200)
+  const focused = await get(`/articles/b/comments?focus=${nested.id}`)
+  t.match(focused.body.items[0].replies.items[0].replies.items, [{ id: nested.id }])
+  t.equal((await get(`/articles/a/comments?focus=${nested.id}`)).status, 404)
+  const edit = await call('PATCH', `${SITE}/comments/${nested.id}`, {
+    ...author,
+    body: { body: 'edited' },
+  })
+  t.match(edit, { status: 200, body: { id: nested.id, parent_id: reply.id } })
+  const revisions = await get(`/comments/${nested.id}/revisions`, { token: adminKey })
+  t.match(revisions.body.items, [{ body: 'nested' }])
+  const voter = { token: target.guest_token }
+  const vote = { ...voter, body: { value: 1 } }
+  const voted = await call('PUT', `${SITE}/comments/${nested.id}/vote`, vote)
+  t.match(voted, { status: 200, body: { comment_id: nested.id, upvotes: 1 } })
+  const flag = { ...voter, body: { reason: 'spam' } }
+  t.equal((await call('POST', `${SITE}/comments/${nested.id}/flags`, flag)).status, 201)
+  t.same((await get('/articles/b/viewer', voter)).body.votes, { [nested.id]: 1 })
+  const answer = await post('b', 'an answer', { parent_id: nested.id })
+  t.match(answer, { parent_id: nested.id, depth: 3 })
+  t.match((await get(`/comments/${answer.id}`)).body, { parent_id: nested.id })
+  t.match(await decide(nested.id, 'approved', 'pending'), {
+    status: 201,
+    body: { comment_id: nested.id },
+  })
+  const own = await get(`/comments/${nested.id}`, author)
+  t.match(own.body, { id: nested.id, status: 'pending' })
+  t.match((await get('/articles/b/viewer', author)).body.pending, [{ id: nested.id }])
+  const queue = await get('/moderation/comments', { token: adminKey })
+  t.match(queue.body.items, [{ id: nested.id, parent_id: reply.id, article: { id: 'b' } }])
+  t.equal((await call('DELETE', `${SITE}/comments/${nested.id}`, author)).status, 204)
+  t.equal((await call('DELETE', `${SITE}/comments/${nested.id}`, author)).status, 204)
+  const decisions = await get(`/moderation/decisions?comment_id=${nested.id}`, { token: adminKey })
+  t.match(decisions.body.items, [{ comment_id: nested.id, to: 'pending' }])
+  t.same(await recount(world.db), [])
+})
+
+t.test('a comment keeps its id however often it moves, and on its way home', async (t) => {
+  const world = await openWorld(t)
+  const { move } = asModerator(world)
+  const { root, reply, nested } = await plant(world)
+  for (const article of ['b', 'c', 'b', 'a', 'c']) {
+    t.equal((await move(reply.id, { article_id: article })).status, 201)
+    t.match((await world.get(`/comments/${reply.id}`)).body, { id: reply.id, article_id: article })
+    t.match((await world.get(`/comments/${nested.id}`)).body, {
+      article_id: article,
+      parent_id: reply.id,
+    })
+    t.same(await recount(world.db), [])
+  }
+  t.equal((await move(reply.id, { article_id: 'a', parent_id: root.id })).status, 201)
+  const { rows } = await sql`
+    select 1 from comments where num_nonnulls(home_thread_id, parent_home_thread_id) > 0`.execute(
+    world.db,
+  )
+  t.same(rows, [], 'at home all is as it was')
+})
+
+t.test('a reply below a moved comment moves on with it, each with its own id', async (t) => {
+  const world = await openWorld(t)
+  const { move } = asModerator(world)
+  const { reply } = await plant(world)
+  await move(reply.id, { article_id: 'b' })
+  const answer = await world.post('b', 'answer', { parent_id: reply.id })
+  await move(reply.id, { article_id: 'c' })
+  t.match((await world.get(`/comments/${answer.id}?context=1`)).body, {
+    id: answer.id,
+    article_id: 'c',
+    parent_id: reply.id,
+    ancestors: [{ id: reply.id }],
+  })
+  const taken = await world.decide(reply.id, 'approved', 'rejected', { replies: 'same' })
+  t.equal(taken.status, 201)
+  const token = world.adminKey
+  const { items } = (await world.get('/moderation/decisions', { token })).body
+  const rejected = items.filter(({ to }: Json) => to === 'rejected')
+  t.ok(rejected.some((decision: Json) => decision.comment_id === answer.id))
+  t.same(await recount(world.db), [])
+})
+
+t.test('a moved comment that is hidden is like one that never was', async (t) => {
+  const world = await openWorld(t)
+  const { move } = asModerator(world)
+  const { call, get, decide } = world
+  const { other, target } = await plant(world)
+  await move(other.id, { article_id: 'b' })
+  await decide(other.id, 'approved', 'rejected')
+  const voter = { token: target.guest_token }
+  const ask = async (id: string) => [
+    await get(`/comments/${id}`),
+    await get(`/comments/${id}/replies`),
+    await call('PUT', `${SITE}/comments/${id}/vote`, { ...voter, body: { value: 1 } }),
+    await call('POST', `${SITE}/comments/${id}/flags`, { ...voter, body: { reason: 'spam' } }),
+    await call('PATCH', `${SITE}/comments/${id}`, { ...voter, body: { body: 'x' } }),
+    await call('DELETE', `${SITE}/comments/${id}`, voter),
+  ]
+  const [hidden, absent] = [await ask(other.id), await ask('c1-zz')]
+  t.same(
+    hidden.map(({ status, text }) => [status, text]),
+    absent.map(({ status, text }) => [status, text]),
+  )
+})
+
+t.test('the lists of the site show the article where a comment is now', async (t) => {
+  const world = await openWorld(t)
+  const { move } = asModerator(world)
+  const { get } = world
+  const { other, nested } = await plant(world)
+  await move(other.id, { article_id: 'b' })
+  const places = async (path: string) =>
+    (await get(path)).body.items.map((c: Json) => [c.id, c.article.id])
+  t.same((await places('/comments?limit=1'))[0], [other.id, 'b'])
+  t.same(await places(`/authors/${other.author.id}/comments`), [[other.id, 'b']])
+  t.notOk((await places('/comments?article_id=a')).flat().includes(other.id))
+  t.ok((await places('/comments?article_id=b')).flat().includes(other.id))
+  const { body: counts } = await get('/counts?article_id=a&article_id=b')
+  t.match(counts, { a: { comment_count: 3 }, b: { comment_count: 2 } })
+  const token = nested.guest_token
+  const vote = { token, body: { value: 1 } }
+  await world.call('PUT', `${SITE}/comments/${other.id}/vote`, vote)
+  const { body: held } = await get(`/authors/${nested.author.id}/export`, { token })
+  t.match(held.votes, [{ comment_id: other.id }])
+})
+
+t.test('votes, flags and revisions go along', async (t) => {
+  const world = await openWorld(t)
+  const { move } = asModerator(world)
+  const { call, get, adminKey: token } = world
+  const { reply, target } = await plant(world)
+  const voter = { token: target.guest_token }
+  await call('PUT', `${SITE}/comments/${reply.id}/vote`, { ...voter, body: { value: -1 } })
+  const flag = { reason: 'spam', note: 'a flag' }
+  await call('POST', `${SITE}/comments/${reply.id}/flags`, { ...voter, body: flag })
+  await call('PATCH', `${SITE}/comments/${reply.id}`, { token, body: { body: 'edited' } })
+  await move(reply.id, { article_id: 'b' })
+  t.match((await get(`/comments/${reply.id}`)).body, { downvotes: 1, body: 'edited', revision: 2 })
+  const { items } = (await get('/moderation/comments?flagged=true', { token })).body
+  t.match(items, [{ id: reply.id, flag_count: 1, flags: [flag] }])
+  await call('PUT', `${SITE}/comments/${reply.id}/vote`, { ...voter, body: { value: 1 } })
+  t.match((await get(`/comments/${reply.id}`)).body, { downvotes: 0, upvotes: 1 })
+  t.same(await recount(world.db), [])
+})
+
+t.test('what a held comment said of its article does not name another one', async (t) => {
+  const world = await openWorld(t)
+  const { move } = asModerator(world)
+  const { call, adminKey: token } = world
+  await call('PATCH', SITE, { token, body: { moderation: 'pre' } })
+  const held = await world.post('a', 'held', { article: { title: 'Of a' } })
+  await move(held.id, { article_id: 'b' })
+  await world.decide(held.id, 'pending', 'approved')
+  t.equal((await world.get('/articles/b')).body.title, null)
+})
+
+t.test('a move under one key is one move, also when it is repeated after another', async (t) => {
+  const world = await openWorld(t)
+  const { move } = asModerator(world)
+  const { other } = await plant(world)
+  const headers = { 'idempotency-key': 'a-key-for-one-move' }
+  const first = await move(other.id, { article_id: 'b' }, headers)
+  await move(other.id, { article_id: 'c' })
+  const again = await move(other.id, { article_id: 'b' }, headers)
+  t.equal(again.text, first.text)
+  t.equal((await world.get(`/comments/${other.id}`)).body.article_id, 'c')
+  const token = world.adminKey
+  const { items } = (await world.get(`/moderation/decisions?comment_id=${other.id}`, { token }))
+    .body
+  t.equal(items.length, 2)
+})
+
+t.test('mergeThreads brings all of a thread into another, and closes it', async (t) => {
+  const world = await openWorld(t)
+  const { merge } = asModerator(world)
+  const { get, post } = world
+  const { root, reply, nested, other, target } = await plant(world)
+  await world.decide(other.id, 'approved', 'spam')
+  const cursor = (await get('/articles/a/comments?limit=1&sort=oldest&view=flat')).body.next_cursor
+  const replies = (await get(`/articles/a/comments?depth=1`)).body.items[0].replies.next_cursor
+  const { status, body } = await merge('a', 'b')
+  t.equal(status, 201)
+  t.match(body, {
+    action: 'move',
+    comment_id: null,
+    subject: 'a',
+    before: { article_id: 'a', state: 'open' },
+    after: { article_id: 'b', state: 'closed' },
+  })
+  t.same(await treeOf(world, 'b'), [['target'], ['root', [['reply', [['nested']]]]]])
+  t.same(await countsOf(world, 'b'), [4, 2, nested.created_at])
+  t.match((await get('/articles/a')).body, {
+    state: 'closed',
+    comment_count: 0,
+    root_count: 0,
+    last_comment_at: null,
+  })
+  t.same((await get('/articles/a/comments')).body.items, [])
+  const late = await get(`/articles/a/comments?view=flat&cursor=${cursor}`)
+  t.match(late, { status: 200, body: { items: [], next_cursor: null } })
+  const rest = await get(`/comments/${root.id}/replies?cursor=${replies}`)
+  t.match(rest, { status: 200, body: { items: [{ id: reply.id, parent_id: root.id }] } })
+  const latePost = { body: { body: 'late', author: { name: 'Ada' } } }
+  const posted = await world.call('POST', `${SITE}/articles/a/comments`, latePost)
+  t.equal(said(posted), '409 thread_closed')
+  t.equal((await world.decide(other.id, 'spam', 'approved')).status, 201)
+  t.match((await get(`/comments/${other.id}`)).body, { article_id: 'b' })
+  t.match(await post('b', 'below', { parent_id: nested.id }), { parent_id: nested.id, depth: 3 })
+  const token = world.adminKey
+  const { items } = (await get('/moderation/decisions?limit=10', { token })).body
+  const caused = items.filter(({ caused_by: cause }: Json) => cause === body.id)
+  t.same(new Set(caused.map((d: Json) => d.comment_id)), new Set([root.id, other.id]))
+  t.notOk(target.parent_id)
+  t.same(await recount(world.db), [])
+})
+
+t.test('a merge that cannot be is refused', async (t) => {
+  const world = await openWorld(t)
+  const { merge } = asModerator(world)
+  await plant(world)
+  t.equal(said(await merge('a', 'a')), '400 invalid_request')
+  t.equal(said(await merge('absent', 'a')), '404 not_found')
+  t.equal(said(await merge('a', '')), '400 invalid_request')
+})
+
+t.test('a merge under one key is one merge', async (t) => {
+  const world = await openWorld(t)
+  const { merge } = asModerator(world)
+  const { call, adminKey: token } = world
+  await plant(world)
+  const headers = { 'idempotency-key': 'a-key-for-one-merge' }
+  const first = await merge('a', 'new', headers)
+  await call('PATCH', `${SITE}/articles/a`, { token, body: { state: 'open' } })
+  await world.post('a', 'begun anew')
+  t.equal((await merge('a', 'new', headers)).text, first.text)
+  t.same(await treeOf(world, 'a'), [['begun anew']])
+  t.same(await countsOf(world, 'new').then(([comments, roots]) => [comments, roots]), [4, 2])
+  t.same(await recount(world.db), [])
+})
