@@ -16,12 +16,14 @@ import { addBanRoutes } from './http/routes/bans.ts'
 import { addCannedReasonRoutes } from './http/routes/canned-reasons.ts'
 import { addCommentRoutes } from './http/routes/comments.ts'
 import { addDecidingRoutes } from './http/routes/deciding.ts'
+import { addJudgingRoutes } from './http/routes/judging.ts'
 import { addKeyRoutes } from './http/routes/keys.ts'
 import { addMemberRoutes } from './http/routes/members.ts'
 import { addModerationRoutes } from './http/routes/moderation.ts'
 import { addMovingRoutes } from './http/routes/moving.ts'
 import { addOpinionRoutes } from './http/routes/opinions.ts'
 import { addOwnDataRoutes } from './http/routes/own-data.ts'
+import { addPolicyRoutes } from './http/routes/policies.ts'
 import { addPostingRoutes } from './http/routes/posting.ts'
 import { addDescription, addReference } from './http/routes/reference.ts'
 import type { Router } from './http/routes/router.ts'
@@ -142,6 +144,8 @@ const addSiteScope = async (v1: Router, options: AppOptions): Promise<void> => {
   addModerationRoutes(v1, options)
   addDecidingRoutes(v1, options)
   addMovingRoutes(v1, options)
+  addPolicyRoutes(v1, options)
+  addJudgingRoutes(v1, options)
   addCannedReasonRoutes(v1, options)
   addBanRoutes(v1, options)
   addAuthorNoteRoutes(v1, options)

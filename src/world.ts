@@ -46,6 +46,6 @@ export const createWorld = ({ store, maxBytes, ...parts }: Parts): World => {
     pages: store ? createTieredPages({ ...memory, store }) : createMemoryPages(memory),
     lists: createListCache({ tokens, maxBytes: listBytes }),
     sites: createSiteCache((slug) => findSite(db, slug)),
-    policies: createPolicyCache(async (at) => (await asking(findPolicy(db, at)))!),
+    policies: createPolicyCache(async (at) => (await asking(findPolicy(db, at)))!.policy),
   }
 }

@@ -145,7 +145,7 @@ const callers = (app: FastifyInstance, adminKey: string) => {
       headers: { ...headers, ...(token && { authorization: `Bearer ${token}` }) },
       ...(body !== undefined && { payload: body as NonNullable<InjectOptions['payload']> }),
     })
-    const isJson = /json/.test(String(answer.headers['content-type'])) && answer.body !== ''
+    const isJson = /[/+]json/.test(String(answer.headers['content-type'])) && answer.body !== ''
     const { statusCode: status, headers: sent, body: text } = answer
     return { status, headers: sent, text, body: isJson ? JSON.parse(text) : undefined }
   }

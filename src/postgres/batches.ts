@@ -104,8 +104,9 @@ export const advanceBatch = async (
   by: { done: number; changed: number; afterId: number },
 ): Promise<void> => {
   await sql`
-    update batches set done = done + ${by.done}, changed = changed + ${by.changed},
-      after_id = ${by.afterId}
+    update batches set done = done + ${by.done}::int, changed = changed + ${by.changed}::int,
+      after_id = ${by.afterId}, outcomes = jsonb_build_object('changed', changed + ${by.changed}::int,
+        'unchanged', done + ${by.done}::int - changed - ${by.changed}::int)
     where site_id = ${siteId} and id = ${id}`.execute(tx)
 }
 

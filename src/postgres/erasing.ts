@@ -86,7 +86,7 @@ export const redactComments = async (
 ): Promise<void> => {
   await sql`
     update comments set body = '', body_html = '', article_title = null, article_url = null,
-      screening = null, network = null, address_hash = null
+      screening = null, facts = null, risk = 0, network = null, address_hash = null
     where site_id = ${siteId} and thread_id = ${threadId} and id = any(${ids}::bigint[])`.execute(
     tx,
   )

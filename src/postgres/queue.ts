@@ -3,6 +3,7 @@ import type { Comment } from '../domain/comment.ts'
 import type { FlagReason } from '../domain/flag.ts'
 import type { Instant } from '../domain/instant.ts'
 import type { CommentKey } from '../domain/public-id.ts'
+import type { Facts } from '../domain/screening/facts.ts'
 import type { Opinion } from '../domain/screening/opinion.ts'
 import type { Position } from '../domain/sort.ts'
 import type { Status } from '../domain/status.ts'
@@ -24,6 +25,9 @@ export type ModeratedComment = Comment & {
   readonly email: string | null
   readonly network: string | null
   readonly screening: readonly Opinion[] | null
+  readonly risk: number
+  readonly policyVersion: number | null
+  readonly facts: Facts | null
   readonly articleTitle: string | null
   readonly articleUrl: string | null
   /** Flags that no moderator has decided on. */
@@ -90,7 +94,7 @@ const readModerated = async (
   { comments, order }: { comments: RawBuilder<unknown>; order: RawBuilder<unknown> },
 ): Promise<ModeratedComment[]> => {
   const { rows } = await sql<CommentRow & { articleId: string; flagCount: number }>`
-    select ${commentColumns}, c.screening, c.network, c.flag_count, a.email, t.article_id,
+    select ${commentColumns}, c.screening, c.risk, c.policy_version, c.facts, c.network, c.flag_count, a.email, t.article_id,
       t.title as article_title, t.url as article_url, ${authorColumns}
     from (${comments}) c
     join threads t on t.site_id = c.site_id and t.id = c.thread_id

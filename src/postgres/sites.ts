@@ -96,6 +96,19 @@ export const extendAttack = async (
   return rows[0]?.isNew ?? false
 }
 
+/** Which policy counts, and since when and until when everything is held; nulls: it is not. */
+export const findModerationState = async (
+  db: Db,
+  siteId: number,
+): Promise<{ policyVersion: number; since: Instant | null; until: Instant | null }> => {
+  const { rows } = await sql<Awaited<ReturnType<typeof findModerationState>>>`
+    select s.policy_version, attack.* from sites s
+    left join lateral (select s.attacked_since as since, s.attacked_until as until
+      where s.attacked_until > clock_timestamp()) attack on true
+    where s.id = ${siteId}`.execute(db)
+  return rows[0]!
+}
+
 const toColumns = ({
   signOn,
   checks,

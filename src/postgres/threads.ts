@@ -107,12 +107,12 @@ export const findThreadId = async (
 
 /** Read after the lock on the thread, so that it holds until the transaction ends. */
 export const findThreadForWrite = async (
-  tx: Tx,
+  db: Db,
   siteId: number,
   id: number,
 ): Promise<ThreadForWrite | undefined> => {
   const { rows } = await sql<ThreadForWrite>`
-    select ${forWrite} from threads where site_id = ${siteId} and id = ${id}`.execute(tx)
+    select ${forWrite} from threads where site_id = ${siteId} and id = ${id}`.execute(db)
   return rows[0]
 }
 

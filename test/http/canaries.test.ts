@@ -204,11 +204,17 @@ const IDS: Record<string, readonly string[]> = {
   keys: upTo(2).map((id) => `k${id}`),
   reasons: upTo(2).map((id) => `r${id}`),
   appeals: upTo(4).map((id) => `p${id}`),
+  batches: upTo(2).map((id) => `b${id}`),
+  decisions: upTo(4).map((id) => `d${id}`),
+  bans: upTo(2).map((id) => `x${id}`),
 }
 
 /** What a path's own parameters are filled with: each article and every id. */
 const fill = (path: string, site: string): string[] => {
-  const at = path.replace('{site}', site).replace('{subject}', mark(`subject-${site}`).slice(0, 6))
+  const at = path
+    .replace('{site}', site)
+    .replace('{version}', '0')
+    .replace('{subject}', mark(`subject-${site}`).slice(0, 6))
   const [, noun] = /([a-z]+)\/\{id\}/.exec(at) ?? []
   if (noun) return IDS[noun]!.map((id) => at.replace('{id}', id))
   const articles = ['a', 'never'].map((id) => at.replace('{article_id}', id))

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import t from 'tap'
+import { SHIPPED_POLICY } from '../../src/domain/screening/shipped.ts'
 import { openSignOn, signToken } from '../members.ts'
 import { openWorld, type TestWorld } from '../world.ts'
 
@@ -276,6 +277,40 @@ const ROWS: Record<string, Case> = {
     row: SERVING(201),
   },
   liftServiceBan: { method: 'DELETE', path: '/v1/bans/xzzz', row: SERVING(404) },
+  getPolicy: { method: 'GET', path: '/moderation/policy', row: MODERATING(200) },
+  updatePolicy: {
+    method: 'PUT',
+    path: '/moderation/policy',
+    body: { policy: SHIPPED_POLICY },
+    row: ADMINISTERING(200),
+  },
+  listPolicies: { method: 'GET', path: '/moderation/policies', row: MODERATING(200) },
+  getPolicyVersion: { method: 'GET', path: '/moderation/policies/999', row: MODERATING(404) },
+  restorePolicy: {
+    method: 'POST',
+    path: '/moderation/policies/0/restore',
+    body: {},
+    row: ADMINISTERING(200),
+  },
+  getModerationState: { method: 'GET', path: '/moderation/state', row: MODERATING(200) },
+  screenComment: {
+    method: 'POST',
+    path: '/moderation/screenings',
+    body: { body: 'x' },
+    row: MODERATING(200),
+  },
+  simulatePolicy: {
+    method: 'POST',
+    path: '/moderation/simulations',
+    body: { policy: SHIPPED_POLICY, days: 1 },
+    row: MODERATING(200),
+  },
+  rejudgePending: {
+    method: 'POST',
+    path: '/moderation/rejudge',
+    body: {},
+    row: ADMINISTERING(202),
+  },
   getSite: { method: 'GET', path: '', row: ADMINISTERING(200) },
   updateSite: {
     method: 'PATCH',

@@ -5,7 +5,7 @@ import { Refusal } from '../../domain/refusal.ts'
 export const readIfMatch = ({ headers }: FastifyRequest): number | undefined => {
   const header = headers['if-match']
   if (header === undefined || header.trim() === '*') return undefined
-  const match = /^"([1-9]\d{0,8})"$/.exec(header.trim())
+  const match = /^"(0|[1-9]\d{0,8})"$/.exec(header.trim())
   if (!match) throw new Refusal('invalid_request', { 'if-match': 'must be a number in quotes' })
   return Number(match[1])
 }

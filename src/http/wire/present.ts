@@ -7,7 +7,6 @@ import {
   commentId,
   decisionId,
 } from '../../domain/public-id.ts'
-import type { Opinion } from '../../domain/screening/opinion.ts'
 import type { Site } from '../../domain/site.ts'
 import { isVisible } from '../../domain/status.ts'
 import type { Branch, Continuation } from '../../domain/tree.ts'
@@ -17,6 +16,8 @@ import type { Revision } from '../../usecases/moderating/list-revisions.ts'
 import type { ModeratedThread } from '../../usecases/moderating/update-thread.ts'
 import type { Counts } from '../../usecases/reading/count-comments.ts'
 import type { RecentComment } from '../../usecases/reading/list-recent.ts'
+
+import { presentFacts, presentTrace } from './present-judging.ts'
 
 /** Everything that goes out is built here, field by field: what is not named does not leave. */
 
@@ -145,7 +146,10 @@ export const presentForModeration = (comment: ModeratedComment) => ({
   article: presentArticle(comment),
   email: comment.email,
   network: comment.network,
-  trace: (comment.screening ?? []).map(presentOpinion),
+  trace: presentTrace(comment.screening ?? []),
+  risk: comment.risk,
+  policy_version: comment.policyVersion,
+  facts: comment.facts && presentFacts(comment.facts),
   flag_count: comment.flagCount,
   flags: comment.flags.map((flag) => ({
     reason: flag.reason,
@@ -154,15 +158,6 @@ export const presentForModeration = (comment: ModeratedComment) => ({
     flagged_at: flag.at,
     resolved: flag.isResolved,
   })),
-})
-
-const presentOpinion = (opinion: Opinion) => ({
-  rule: opinion.rule,
-  says: opinion.says,
-  counts: opinion.counts ?? true,
-  score: opinion.score ?? 0,
-  evidence: opinion.evidence,
-  found: [...(opinion.found ?? [])],
 })
 
 export const presentRevision = (revision: Revision) => ({

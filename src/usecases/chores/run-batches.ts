@@ -1,6 +1,7 @@
 import { type BatchKind, MAX_AT_ONCE } from '../../domain/decision.ts'
 import { type Batch, listBatchesToDo } from '../../postgres/batches.ts'
 import { asking } from '../../postgres/connection/transaction.ts'
+import { rejudgeSome } from '../judging/rejudge-pending.ts'
 import type { World } from '../world.ts'
 import { stepBatch } from './step-batch.ts'
 
@@ -13,7 +14,7 @@ const MAX_BATCHES = 20
  */
 type Step = (world: World, batch: Batch) => Promise<boolean>
 
-const STEPS: Partial<Record<BatchKind, Step>> = { decide: stepBatch, undo: stepBatch }
+const STEPS: Record<BatchKind, Step> = { decide: stepBatch, undo: stepBatch, judge: rejudgeSome }
 
 /**
  * Does what is left to do of large batches, whichever node was asked for it; of several nodes one is at

@@ -22,10 +22,10 @@ import type { Claim } from '../../postgres/idempotency.ts'
 import { findThreadForWrite, type ThreadForWrite, touchThread } from '../../postgres/threads.ts'
 import { announcing } from '../announce.ts'
 import { answerOnce } from '../answer-once.ts'
+import { countFor, factsOf, printOf } from '../judging/count-facts.ts'
 import type { World } from '../world.ts'
 import { findEffects } from './ban-effects.ts'
 import { changeStatus } from './change-status.ts'
-import { countFor, factsOf, printOf } from './count-facts.ts'
 
 export type EditRequest = {
   readonly site: Site

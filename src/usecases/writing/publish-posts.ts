@@ -13,8 +13,8 @@ import {
 } from '../../postgres/posts.ts'
 import { ensureSharedThread } from '../../postgres/threads.ts'
 import type { Outcome, Outcomes } from '../answer-once.ts'
-import { countFor } from './count-facts.ts'
-import { holdSite } from './hold-site.ts'
+import { countFor } from '../judging/count-facts.ts'
+import { holdAll } from '../judging/hold-all.ts'
 import { type Judged, judgePosts, type Situation, sourceOf } from './judge-posts.ts'
 import type { Post, Posted } from './post-comment.ts'
 import { holdPace } from './slow-mode.ts'
@@ -46,7 +46,7 @@ export const publishPosts = async (
   const { rows, version } = await insert(tx, situation, { judged, published })
   if (attackedUntil !== undefined) {
     const attack = { site: posts[0]!.site, at: situation.known.at, until: attackedUntil }
-    if (await holdSite(tx, attack)) told.attackedUntil = attackedUntil
+    if (await holdAll(tx, attack)) told.attackedUntil = attackedUntil
   }
   for (const [i, one] of judged.entries()) {
     const answer = one.post.present(toPosted(situation, one, { row: rows[i]!, version }))

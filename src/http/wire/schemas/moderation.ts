@@ -1,10 +1,10 @@
 import { Type } from 'typebox'
 import { DECISION_ACTIONS } from '../../../domain/decision.ts'
 import { FLAG_REASONS } from '../../../domain/flag.ts'
-import { VERDICTS } from '../../../domain/screening/opinion.ts'
 import { REASONS, type Reason, STATUSES, type Status } from '../../../domain/status.ts'
 import { count, nullable, object, oneOf, page, ref, text, textOrNull, time } from './building.ts'
 import { ArticleLink, commentFields } from './comments.ts'
+import { factsOrNull, trace } from './judging.ts'
 
 export const NewDecision = object(
   {
@@ -67,26 +67,13 @@ export const ModeratedComment = object(
     article: ref(ArticleLink),
     email: textOrNull('What the guest gave.'),
     network: textOrNull('Truncated.'),
-    trace: Type.Array(
-      object({
-        rule: text('Name.'),
-        says: oneOf(VERDICTS, { description: 'What it asks for.' }),
-        counts: Type.Boolean({ description: 'False: it is only recorded.' }),
-        score: count('How much it speaks against the comment, 0 to 100.'),
-        evidence: text('Why.'),
-        found: Type.Array(
-          object({
-            text: text('What was found.'),
-            field: oneOf(['body', 'name', 'url', 'email']),
-            start: count('Where it begins, in UTF-16 code units.'),
-            end: count('And where it ends.'),
-          }),
-        ),
-      }),
-      {
-        description: 'What the screening rules said.',
-      },
-    ),
+    trace,
+    risk: count('How much speaks against it, 0 to 100.'),
+    policy_version: Type.Unsafe<number | null>({
+      type: ['integer', 'null'],
+      description: 'The policy that it was judged by; null: before there were any.',
+    }),
+    facts: factsOrNull,
     flag_count: count('Flags that no moderator has decided on.'),
     flags: Type.Array(
       object({

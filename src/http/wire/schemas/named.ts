@@ -68,6 +68,19 @@ import {
 import { NewMerge, NewMove } from './moving.ts'
 import { Flag, NewFlag, NewVote, Viewer, Vote } from './opinions.ts'
 import { Erasure, Export } from './own-data.ts'
+import {
+  KnownPolicy,
+  ModerationState,
+  NewPolicy,
+  NewSimulation,
+  PoliciesPage,
+  Policy,
+  Rejudging,
+  Restoration,
+  SimulationLine,
+  Trial,
+  Tried,
+} from './policies.ts'
 import { Health, Problem } from './problem.ts'
 import { NewSite, SignOn, SignOnChange, Site, SiteChange, SiteConfig, SitesPage } from './sites.ts'
 import {
@@ -168,5 +181,16 @@ export const NAMED: readonly TSchema[] = [
   Ban,
   NewBan,
   BansPage,
+  Policy,
+  KnownPolicy,
+  NewPolicy,
+  Restoration,
+  PoliciesPage,
+  Trial,
+  Tried,
+  NewSimulation,
+  SimulationLine,
+  ModerationState,
+  Rejudging,
   Health,
 ]

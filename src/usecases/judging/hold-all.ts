@@ -26,7 +26,7 @@ export const floodedUntil = (
  * who holds it waits for no thread.
  * @returns whether an attack begins with this
  */
-export const holdSite = async (
+export const holdAll = async (
   tx: Tx,
   { site, at, until }: { site: Site; at: Instant; until: Instant },
 ): Promise<boolean> => {
