@@ -38,8 +38,7 @@ create table batch_items (
   undoes bigint,                                         -- the decision to be taken back
   outcome batch_outcome,
   decision_id bigint,
-  primary key (site_id, batch_id, thread_id, comment_id),
-  constraint batch_items_batch foreign key (site_id, batch_id) references batches (site_id, id)
+  primary key (site_id, batch_id, thread_id, comment_id)
 );
 
 alter table decisions

@@ -25,5 +25,23 @@ export const OUTCOMES = [
 ] as const
 export type Outcome = (typeof OUTCOMES)[number]
 
+type Later = { readonly id: number; readonly undoes: number | null }
+
+/**
+ * Whether a decision is the last word on its comment, so that it can be taken back: nothing later stands
+ * but what took later ones back. One that was taken back once is not, even if that was taken back too.
+ * @param later all decisions of its kind on the comment that came after it, the last first
+ */
+export const isLastWord = (id: number, later: readonly Later[]): boolean => {
+  const undone = new Set<number>()
+  for (const one of later) {
+    if (one.undoes === id) return false
+    if (undone.has(one.id)) continue
+    if (one.undoes === null || one.undoes < id) return false
+    undone.add(one.undoes)
+  }
+  return true
+}
+
 /** So many comments are decided on within a request; more are left to a chore. */
 export const MAX_AT_ONCE = 500

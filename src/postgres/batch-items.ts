@@ -26,7 +26,7 @@ export type Item = {
 }
 
 /** So many comments one statement looks at, so that it stays far from the statement time-out. */
-const RANGE = 50_000
+const RANGE = 10_000
 
 /**
  * Adds comments by their ids; those that are not there have their outcome at once.
@@ -209,31 +209,40 @@ export type Foreseeable = {
   readonly isErased: boolean
 }
 
-const foreseeable = sql`i.seen, c.status, coalesce(a.erased_at is not null, false) as is_erased`
-const foreseen = ({ siteId, id }: Id) => sql`
-  batch_items i
-  left join comments c on c.site_id = i.site_id and c.thread_id = i.thread_id and c.id = i.comment_id
-  left join authors a on a.site_id = c.site_id and a.id = c.author_id
-  where i.site_id = ${siteId} and i.batch_id = ${id}`
-
-/** How many items there are of which the same is known. */
-export const countForeseeable = async (
-  db: Db,
-  batch: Id,
-): Promise<(Foreseeable & { readonly number: number })[]> => {
-  const { rows } = await sql<Foreseeable & { number: number }>`
-    select ${foreseeable}, count(*) as number from ${foreseen(batch)} group by 1, 2, 3`.execute(db)
-  return rows
-}
-
+/** Of each item, in the order in which they were asked for. */
 export const listForeseeable = async (
   db: Db,
-  batch: Id,
+  { siteId, id }: Id,
 ): Promise<(Foreseeable & { readonly comment: CommentKey })[]> => {
   const { rows } = await sql<Foreseeable & { threadId: number; id: number }>`
-    select ${foreseeable}, coalesce(c.home_thread_id, i.thread_id) as thread_id, i.comment_id as id
-    from ${foreseen(batch)} order by i.place, i.comment_id`.execute(db)
+    select i.seen, c.status, coalesce(a.erased_at is not null, false) as is_erased,
+      coalesce(c.home_thread_id, i.thread_id) as thread_id, i.comment_id as id
+    from batch_items i
+    left join comments c on c.site_id = i.site_id and c.thread_id = i.thread_id and c.id = i.comment_id
+    left join authors a on a.site_id = c.site_id and a.id = c.author_id
+    where i.site_id = ${siteId} and i.batch_id = ${id}
+    order by i.place, i.comment_id`.execute(db)
   return rows.map(({ threadId, id, ...facts }) => ({ ...facts, comment: { threadId, id } }))
+}
+
+/**
+ * How many items there are of which the same is known, when they are what a filter has just found: then
+ * they have the status that was seen, and only what is deleted can be of someone who was erased.
+ */
+export const countForeseeable = async (
+  db: Db,
+  { siteId, id }: Id,
+): Promise<(Foreseeable & { readonly number: number })[]> => {
+  const ofBatch = sql`i.site_id = ${siteId} and i.batch_id = ${id}`
+  const { rows } = await sql<Foreseeable & { number: number }>`
+    select seen, seen as status, false as is_erased, count(*) as number from batch_items i
+    where ${ofBatch} and seen <> 'deleted' group by seen
+    union all
+    select 'deleted', 'deleted', a.erased_at is not null, count(*) from batch_items i
+    join comments c on c.site_id = i.site_id and c.thread_id = i.thread_id and c.id = i.comment_id
+    join authors a on a.site_id = c.site_id and a.id = c.author_id
+    where ${ofBatch} and i.seen = 'deleted' group by 3`.execute(db)
+  return rows
 }
 
 /** Forgets the items of batches that ended a day ago. @returns how many went */

@@ -18,8 +18,8 @@ export type Undoable = {
   readonly undoes: number | null
   readonly comment: Decidable & { readonly pinned: boolean; readonly locked: boolean }
   readonly isErased: boolean
-  /** There is a later decision of the same kind on the comment. */
-  readonly isSuperseded: boolean
+  /** Later ones of the same kind on the comment, the last first. */
+  readonly later: readonly { readonly id: number; readonly undoes: number | null }[]
 }
 
 type Place = { readonly siteId: number; readonly threadId: number }
@@ -64,9 +64,10 @@ export const listUndoables = async (
     select d.id, d.action, d.comment_id, d.from_status as "from", d.to_status as "to", d.before, d.after,
       d.caused_by, d.undoes, c.parent_id, c.status, c.published_at, c.flag_count, c.pinned, c.locked,
       a.erased_at is not null as is_erased,
-      exists (select from decisions later
-        where later.site_id = d.site_id and later.comment_id = d.comment_id and later.id > d.id
-          and later.action = d.action) as is_superseded
+      array(select jsonb_build_object('id', l.id, 'undoes', l.undoes) from decisions l
+        where l.site_id = d.site_id and l.comment_id = d.comment_id and l.id > d.id
+          and l.action = d.action
+        order by l.id desc) as later
     from wanted d
     join comments c on c.site_id = d.site_id and c.thread_id = ${threadId} and c.id = d.comment_id
     join authors a on a.site_id = c.site_id and a.id = c.author_id

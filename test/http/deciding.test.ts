@@ -167,7 +167,7 @@ t.test('decideMany: one effect per Idempotency-Key', async (t) => {
   )
   const done = answers.filter(({ status }) => status === 200)
   t.ok(done.length > 0)
-  answers.forEach((answer) => t.match(said(answer), /^200$|^409 idempotency_in_flight$/))
+  for (const answer of answers) t.match(said(answer), /^200$|^409 idempotency_in_flight$/)
   const later = await decideMany(body, 'the-same-key-for-all-of-them')
   for (const answer of done) t.same(answer.body, later.body)
   t.equal((await decisions()).length, 3)

@@ -14,7 +14,7 @@ import { type Done, decideSome, type Order, type Place } from '../moderating/dec
 import { undoSome } from '../moderating/undo-some.ts'
 import type { World } from '../world.ts'
 
-const ITEMS_OF_STEP = 2_000
+const ITEMS_OF_STEP = 5_000
 /** What one transaction does, while everybody else who writes to the thread waits. */
 const ITEMS_OF_THREAD = 500
 

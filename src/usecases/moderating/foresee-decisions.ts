@@ -22,19 +22,25 @@ export type Foreseen = {
 export const foreseeDecisions = (world: World, request: DecideManyRequest): Promise<Foreseen> =>
   inVain(world.writes, async (tx) => {
     const batch = await openBatch(tx, toBatch(request))
-    const outcomes: Partial<Record<Outcome, number>> = {}
-    for (const { number, ...facts } of await countForeseeable(tx, batch)) {
-      const outcome = outcomeFor(facts, request)
-      outcomes[outcome] = (outcomes[outcome] ?? 0) + number
+    if (batch.total > MAX_AT_ONCE) {
+      const counted = await countForeseeable(tx, batch)
+      const outcomes = sumOf(counted.map((facts) => [outcomeFor(facts, request), facts.number]))
+      return { total: batch.total, outcomes, items: [] }
     }
-    const known = batch.total <= MAX_AT_ONCE ? await listForeseeable(tx, batch) : []
+    const known = await listForeseeable(tx, batch)
     const items = known.map(({ comment, ...facts }) => ({
       comment,
       outcome: outcomeFor(facts, request),
       decisionId: null,
     }))
-    return { total: batch.total, outcomes, items }
+    return { total: batch.total, outcomes: sumOf(items.map(({ outcome }) => [outcome, 1])), items }
   })
+
+const sumOf = (counts: readonly (readonly [Outcome, number])[]) => {
+  const sums: Partial<Record<Outcome, number>> = {}
+  for (const [outcome, number] of counts) sums[outcome] = (sums[outcome] ?? 0) + number
+  return sums
+}
 
 const outcomeFor = (
   { seen, status, isErased }: Foreseeable,

@@ -1,4 +1,4 @@
-import type { Outcome } from '../../domain/decision.ts'
+import { isLastWord, type Outcome } from '../../domain/decision.ts'
 import type { Instant } from '../../domain/instant.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import type { Decision, DecisionBy } from '../../postgres/decisions.ts'
@@ -33,7 +33,7 @@ export const undoSome = async (
 /** Whether a decision can be taken back: nothing has changed since what it changed. */
 export const undoOutcomeOf = (target: Undoable | undefined): Outcome => {
   if (!target) return 'not_found'
-  if (target.isSuperseded || !isAsLeft(target)) return 'decision_conflict'
+  if (!isLastWord(target.id, target.later) || !isAsLeft(target)) return 'decision_conflict'
   return target.isErased && target.from !== 'deleted' ? 'move_not_allowed' : 'changed'
 }
 
