@@ -2,7 +2,7 @@
 -- thread or an author. Many at once are a batch; large ones are done by whichever node comes first.
 
 create type decision_action as enum
-  ('status', 'pin', 'lock', 'move', 'thread', 'ban', 'unban', 'appeal');
+  ('status', 'edit', 'pin', 'lock', 'move', 'thread', 'ban', 'unban', 'note', 'appeal');
 
 create type batch_kind as enum ('decide', 'undo', 'judge');
 
@@ -49,6 +49,8 @@ alter table decisions
   add column policy_version int,                         -- in force when it was decided
   add column batch_id bigint,
   add column undoes bigint,                              -- the decision that this one takes back
+  add column author_id bigint,                           -- who wrote the comment, or is meant
+  add column held_ms bigint,                             -- so long it had waited, if it was pending
   alter column thread_id drop not null,
   alter column comment_id drop not null,
   alter column from_status drop not null,

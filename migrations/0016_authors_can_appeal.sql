@@ -21,5 +21,5 @@ create table appeals (
   constraint appeals_author foreign key (site_id, author_id) references authors (site_id, id)
 );
 create index appeals_waiting on appeals (site_id, id) where outcome is null;
-create index appeals_answered on appeals (site_id, id) where outcome is not null;
+create index appeals_answered on appeals (site_id, answered_at, id) where outcome is not null;
 create index appeals_of_author on appeals (site_id, author_id, thread_id, comment_id);

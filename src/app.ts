@@ -31,6 +31,7 @@ import { addRunningRoutes, type HealthReport } from './http/routes/running.ts'
 import { addSiteListRoutes } from './http/routes/site-lists.ts'
 import { addSiteRoutes } from './http/routes/sites.ts'
 import { addThreadRoutes } from './http/routes/threads.ts'
+import { addTrailRoutes } from './http/routes/trail.ts'
 import { NAMED } from './http/wire/schemas/named.ts'
 
 const BODY_BYTES = 65_536
@@ -149,6 +150,7 @@ const addSiteScope = async (v1: Router, options: AppOptions): Promise<void> => {
   addCannedReasonRoutes(v1, options)
   addBanRoutes(v1, options)
   addAuthorNoteRoutes(v1, options)
+  addTrailRoutes(v1, options)
   addAppealRoutes(v1, options)
   addSiteRoutes(v1, options)
   addKeyRoutes(v1, options)

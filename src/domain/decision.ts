@@ -1,12 +1,14 @@
 /** What moderators do. `status` is the common one; each act is one row of the audit trail. */
 export const DECISION_ACTIONS = [
   'status',
+  'edit',
   'pin',
   'lock',
   'move',
   'thread',
   'ban',
   'unban',
+  'note',
   'appeal',
 ] as const
 export type DecisionAction = (typeof DECISION_ACTIONS)[number]

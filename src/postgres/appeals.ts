@@ -62,17 +62,24 @@ export const answerAppeal = async (
   return rows[0] && toAppeal(rows[0])
 }
 
-/** Those that wait, the oldest first, or those that were answered, the newest first; `limit + 1`. */
+/** Those that wait, the oldest first, or those that were answered, the latest answer first; `limit + 1`. */
 export const listAppeals = async (
   db: Db,
   request: { siteId: number; state: 'waiting' | 'answered'; afterId: number | null; limit: number },
 ): Promise<Appeal[]> => {
   const { siteId, state, afterId, limit } = request
-  const waits = state === 'waiting'
+  const answeredAt = sql`(select answered_at from appeals where site_id = ${siteId} and id = ${afterId})`
+  const { past, order } =
+    state === 'waiting'
+      ? { past: sql`id > ${afterId}`, order: sql`id` }
+      : {
+          past: sql`(answered_at, id) < (${answeredAt}, ${afterId})`,
+          order: sql`answered_at desc, id desc`,
+        }
   const { rows } = await sql<Row>`
     select ${columns} from appeals
-    where site_id = ${siteId} and outcome ${waits ? sql`is null` : sql`is not null`}
-      ${afterId === null ? sql`` : waits ? sql`and id > ${afterId}` : sql`and id < ${afterId}`}
-    order by id ${waits ? sql`` : sql`desc`} limit ${limit + 1}`.execute(db)
+    where site_id = ${siteId} and outcome ${state === 'waiting' ? sql`is null` : sql`is not null`}
+      and ${afterId === null ? sql`true` : past}
+    order by ${order} limit ${limit + 1}`.execute(db)
   return rows.map(toAppeal)
 }

@@ -1,9 +1,8 @@
 import { sql } from 'kysely'
 import type { DecisionAction } from '../domain/decision.ts'
 import type { Instant } from '../domain/instant.ts'
-import type { CommentKey } from '../domain/public-id.ts'
 import type { Reason, Status } from '../domain/status.ts'
-import type { Db, Tx } from './connection/db.ts'
+import type { Tx } from './connection/db.ts'
 
 /** What an act changed, but for the status; by the names that the wire has for it. */
 export type Difference = Readonly<Record<string, unknown>>
@@ -27,6 +26,8 @@ export type Decision = {
   readonly batchId: number | null
   /** The decision that this one takes back. */
   readonly undoes: number | null
+  /** The one that took it back. */
+  readonly undoneBy: number | null
   /** In force on the site at that time. */
   readonly policyVersion: number | null
   readonly by: string
@@ -44,16 +45,29 @@ export type DecisionBy = {
   readonly at?: Instant
 }
 
-/** What is missing is null, and the action `status`. */
-export type NewDecision = Partial<Omit<Decision, keyof DecisionBy | 'id' | 'at' | 'policyVersion'>>
+/**
+ * What is missing is null, and the action `status`. `authorId` is who is meant, where that does not follow
+ * from a comment.
+ */
+export type NewDecision = Partial<
+  Omit<Decision, keyof DecisionBy | 'id' | 'at' | 'policyVersion' | 'undoneBy'>
+> & { readonly authorId?: number }
 
-const columns = sql`id, action, thread_id, comment_id, subject, from_status as "from", to_status as "to",
+/** Of `decisions`. */
+export const decisionColumns = sql`id, action, thread_id, comment_id, subject, from_status as "from", to_status as "to",
   before, after, reason, note, caused_by, batch_id, undoes, policy_version, decided_by as "by",
   decided_at as "at"`
 
+/** Since it was written, last edited, or sent back to the queue. */
+const heldMs = sql`extract(epoch from moment.now - greatest(c.created_at, c.edited_at, (
+  select h.decided_at from decisions h
+  where h.site_id = c.site_id and h.comment_id = c.id and h.to_status = 'pending'
+  order by h.id desc limit 1))) * 1000`
+
 /**
  * Appends decisions, in the order given, and ends the claims on their comments. A row names the thread
- * where its comment was written, so that it finds the comment by its id wherever it is moved to.
+ * where its comment was written, so that it finds the comment by its id wherever it is moved to; whose
+ * comment it is, and how long that had waited.
  * @returns them in the same order
  */
 export const insertDecisions = async (
@@ -68,25 +82,28 @@ export const insertDecisions = async (
         and comment_id = any(${all((one) => one.commentId)}::bigint[])
     )
     insert into decisions (site_id, action, thread_id, comment_id, subject, from_status, to_status,
-      before, after, caused_by, undoes, reason, note, batch_id, decided_by, decided_at, policy_version)
+      before, after, caused_by, undoes, reason, note, batch_id, decided_by, decided_at, policy_version,
+      author_id, held_ms)
     select ${siteId}, coalesce(d.action, 'status'), coalesce(c.home_thread_id, d.thread_id), d.comment_id, d.subject, d.from_status,
       d.to_status, d.before, d.after, d.caused_by, d.undoes, ${reason}, ${note}, ${batchId}::bigint,
-      ${by}, moment.now, s.policy_version
+      ${by}, moment.now, s.policy_version, coalesce(d.author_id, c.author_id),
+      case when d.from_status = 'pending' then ${heldMs} end
     from unnest(${all((one) => one.action)}::decision_action[], ${all((one) => one.threadId)}::bigint[],
       ${all((one) => one.commentId)}::bigint[], ${all((one) => one.subject)}::text[],
       ${all((one) => one.from)}::comment_status[], ${all((one) => one.to)}::comment_status[],
       ${all((one) => one.before && JSON.stringify(one.before))}::jsonb[],
       ${all((one) => one.after && JSON.stringify(one.after))}::jsonb[],
-      ${all((one) => one.causedBy)}::bigint[], ${all((one) => one.undoes)}::bigint[])
+      ${all((one) => one.causedBy)}::bigint[], ${all((one) => one.undoes)}::bigint[],
+      ${all((one) => one.authorId)}::bigint[])
       with ordinality as d (action, thread_id, comment_id, subject, from_status, to_status, before,
-        after, caused_by, undoes, place)
+        after, caused_by, undoes, author_id, place)
     left join comments c
       on c.site_id = ${siteId} and c.thread_id = d.thread_id and c.id = d.comment_id
     cross join
       (select coalesce(${at}::timestamptz, clock_timestamp()) as now) moment
     cross join (select policy_version from sites where id = ${siteId}) s
     order by d.place
-    returning ${columns}`.execute(tx)
+    returning ${decisionColumns}, null::bigint as undone_by`.execute(tx)
   return rows
 }
 
@@ -95,35 +112,3 @@ export const insertDecision = async (
   tx: Tx,
   decision: DecisionBy & NewDecision,
 ): Promise<Decision> => (await insertDecisions(tx, decision, [decision]))[0]!
-
-/** Latest first; `limit + 1` rows. */
-export const listDecisions = async (
-  db: Db,
-  request: {
-    siteId: number
-    on?: CommentKey | undefined
-    beforeId: number | null
-    limit: number
-  },
-): Promise<Decision[]> => {
-  const { siteId, on, beforeId, limit } = request
-  const { rows } = await sql<Decision>`
-    select ${columns} from decisions
-    where site_id = ${siteId}
-      ${on ? sql`and thread_id = ${on.threadId} and comment_id = ${on.id}` : sql``}
-      ${beforeId === null ? sql`` : sql`and id < ${beforeId}`}
-    order by id desc limit ${limit + 1}`.execute(db)
-  return rows
-}
-
-/** These of the site; in no order. */
-export const findDecisions = async (
-  db: Db,
-  siteId: number,
-  ids: readonly number[],
-): Promise<Decision[]> => {
-  const { rows } = await sql<Decision>`
-    select ${columns} from decisions
-    where site_id = ${siteId} and id = any(${ids}::bigint[])`.execute(db)
-  return rows
-}

@@ -20,6 +20,8 @@ export type Undoable = {
   readonly isErased: boolean
   /** Later ones of the same kind on the comment, the last first. */
   readonly later: readonly { readonly id: number; readonly undoes: number | null }[]
+  /** It follows from the answer to an appeal, which is for good. */
+  readonly isAnswer: boolean
 }
 
 type Place = { readonly siteId: number; readonly threadId: number }
@@ -67,7 +69,9 @@ export const listUndoables = async (
       array(select jsonb_build_object('id', l.id, 'undoes', l.undoes) from decisions l
         where l.site_id = d.site_id and l.comment_id = d.comment_id and l.id > d.id
           and l.action = d.action
-        order by l.id desc) as later
+        order by l.id desc) as later,
+      exists (select from decisions cause where cause.site_id = d.site_id and cause.id = d.caused_by
+        and cause.action = 'appeal') as is_answer
     from wanted d
     join comments c on c.site_id = d.site_id and c.thread_id = ${threadId} and c.id = d.comment_id
     join authors a on a.site_id = c.site_id and a.id = c.author_id

@@ -81,6 +81,20 @@ t.test('the answer and what it changes are in the audit trail', async (t) => {
   t.not(moved.by, rejected.by)
 })
 
+t.test('an answer is for good: neither it nor what it changed is undone', async (t) => {
+  const world = await openWorld(t)
+  const [first, second] = await openStaff(world)
+  const { id, appealId } = await openCase(world, first)
+  await answer(world, appealId, second)
+  const trail = await world.get('/moderation/decisions?limit=2', { token: world.adminKey })
+  for (const decision of trail.body.items) {
+    const path = `${SITE}/moderation/decisions/${decision.id}/undo`
+    const undone = await world.call('POST', path, { token: first, body: {} })
+    t.match(undone, { status: 409 }, decision.action)
+  }
+  t.equal((await world.get(`/comments/${id}`)).status, 200)
+})
+
 t.test('nobody answers for its own decision, keys included', async (t) => {
   const world = await openWorld(t)
   const [first, second] = await openStaff(world)

@@ -64,7 +64,8 @@ const LIST_APPEALS = op.operation({
   id: 'listAppeals',
   tag: 'moderating',
   summary: 'Appeals of authors',
-  description: 'Those that wait, the oldest first; or those that were answered, the newest first.',
+  description:
+    'Those that wait, the oldest first; or those that were answered, the latest answer first.',
   params: object(op.siteParams),
   query: object({
     state: oneOf(['waiting', 'answered'], { default: 'waiting', description: 'Which of them.' }),

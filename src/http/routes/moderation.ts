@@ -1,10 +1,9 @@
 import { Type } from 'typebox'
 import { assertScope } from '../../domain/caller.ts'
-import { readAuthorId, readCommentId } from '../../domain/public-id.ts'
+import { readAuthorId } from '../../domain/public-id.ts'
 import { STATUSES } from '../../domain/status.ts'
 import { countQueue } from '../../usecases/moderating/count-queue.ts'
 import { decideComment } from '../../usecases/moderating/decide-comment.ts'
-import { listDecisions } from '../../usecases/moderating/list-decisions.ts'
 import { listQueue } from '../../usecases/moderating/list-queue.ts'
 import { listRevisions } from '../../usecases/moderating/list-revisions.ts'
 import { updateThread } from '../../usecases/moderating/update-thread.ts'
@@ -30,7 +29,6 @@ import {
 import { object, oneOf, ref } from '../wire/schemas/building.ts'
 import {
   Decision,
-  DecisionsPage,
   NewDecision,
   QueueCounts,
   QueuePage,
@@ -118,24 +116,6 @@ const LIST_REVISIONS = op.operation({
   limit: 'read',
 })
 
-const LIST_DECISIONS = op.operation({
-  ...moderating,
-  id: 'listDecisions',
-  summary: 'The audit trail',
-  description:
-    'Who decided what, from which status to which, why and when; latest first, append-only.',
-  params: object(op.siteParams),
-  query: object({
-    comment_id: Type.Optional(Type.String({ description: 'Only on this comment.' })),
-    ...op.limitParam,
-    ...op.cursorParam,
-  }),
-  body: op.NO_BODY,
-  answers: { 200: ref(DecisionsPage) },
-  refusals: ['invalid_cursor'],
-  limit: 'read',
-})
-
 const UPDATE_THREAD = op.operation({
   ...moderating,
   id: 'updateThread',
@@ -151,9 +131,6 @@ const UPDATE_THREAD = op.operation({
   limit: 'write',
   once: true,
 })
-
-/** An id that no comment has finds nothing, whatever it looks like. */
-const NO_COMMENT = { threadId: 0, id: 0 }
 
 export const addModerationRoutes = (app: Router, { world, keys }: Http): void => {
   app.get('/sites/:site/moderation/comments', LIST_QUEUE, async (request, reply) => {
@@ -213,20 +190,6 @@ export const addModerationRoutes = (app: Router, { world, keys }: Http): void =>
     )
     return sendPrivately(reply, {
       items: items.map(presentRevision),
-      next_cursor: writeId(binding, nextId),
-    })
-  })
-
-  app.get('/sites/:site/moderation/decisions', LIST_DECISIONS, async (request, reply) => {
-    assertScope(request.caller, 'moderate')
-    const { comment_id: comment, limit, cursor } = request.query
-    const siteId = request.site.id
-    const binding = ['decisions', siteId, comment]
-    const on = comment === undefined ? undefined : (readCommentId(comment) ?? NO_COMMENT)
-    const beforeId = readId(binding, cursor)
-    const { items, nextId } = await listDecisions(world, { siteId, on, beforeId, limit })
-    return sendPrivately(reply, {
-      items: items.map(presentDecision),
       next_cursor: writeId(binding, nextId),
     })
   })

@@ -187,6 +187,7 @@ export const presentDecision = (decision: Decision) => ({
   caused_by: nameIfAny(decisionId, decision.causedBy),
   batch_id: nameIfAny(batchId, decision.batchId),
   undoes: nameIfAny(decisionId, decision.undoes),
+  undone_by: nameIfAny(decisionId, decision.undoneBy),
   policy_version: decision.policyVersion,
 })
 

@@ -176,13 +176,17 @@ type DecisionsTable = {
   causedBy: number | null
   decidedBy: string
   decidedAt: Instant
-  action: Generated<'status' | 'pin' | 'lock' | 'move' | 'thread' | 'ban' | 'unban' | 'appeal'>
+  action: Generated<
+    'status' | 'edit' | 'pin' | 'lock' | 'move' | 'thread' | 'ban' | 'unban' | 'note' | 'appeal'
+  >
   before: ColumnType<unknown, string | null, never>
   after: ColumnType<unknown, string | null, never>
   subject: string | null
   policyVersion: number | null
   batchId: number | null
   undoes: number | null
+  authorId: number | null
+  heldMs: number | null
 }
 
 type IdempotencyKeysTable = {

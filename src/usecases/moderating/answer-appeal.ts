@@ -57,7 +57,8 @@ const answer = async (tx: Tx, request: AnswerRequest, appeal: Appeal): Promise<A
   const { threadId, id: commentId } = appeal.comment
   const comment = await findCommentForWrite(tx, { siteId, threadId, id: commentId })
   const stated = await findStated(tx, siteId, appeal.comment)
-  if (!comment || !stated) throw new Refusal('not_found')
+  // It is moved to another thread at this moment.
+  if (!comment || !stated) throw new Refusal('decision_conflict')
   const by = nameOf(moderator)
   const answered = await giveAnswer(tx, { siteId, id: appeal.id, outcome, note, by })
   if (!answered) throw new Refusal('decision_conflict')

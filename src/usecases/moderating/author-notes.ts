@@ -1,4 +1,5 @@
 import { nameOf, type Official } from '../../domain/caller.ts'
+import { authorId as publicId } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site.ts'
 import {
@@ -8,6 +9,7 @@ import {
 } from '../../postgres/author-notes.ts'
 import { findAuthor, holdWriters } from '../../postgres/authors.ts'
 import { asking } from '../../postgres/connection/transaction.ts'
+import { insertDecision } from '../../postgres/decisions.ts'
 import type { Claim } from '../../postgres/idempotency.ts'
 import { answerOnce } from '../answer-once.ts'
 import type { World } from '../world.ts'
@@ -31,8 +33,11 @@ export const addAuthorNote = <Answer>(
   answerOnce(world, claim, async (tx) => {
     const held = await holdWriters(tx, site.id, [authorId])
     if (!held.has(authorId)) throw new Refusal('not_found')
-    const row = { siteId: site.id, authorId, note, by: nameOf(moderator) }
-    return present(await insertAuthorNote(tx, row))
+    const act = { siteId: site.id, by: nameOf(moderator), authorId }
+    const noted = await insertAuthorNote(tx, { ...act, note })
+    // What it says can be erased.
+    await insertDecision(tx, { ...act, action: 'note', subject: publicId(authorId) })
+    return present(noted)
   })
 
 /** Latest first. */

@@ -1,7 +1,8 @@
 import { type Appeal, listAppeals as findAppeals } from '../../postgres/appeals.ts'
 import { asking } from '../../postgres/connection/transaction.ts'
-import { type Decision, findDecisions } from '../../postgres/decisions.ts'
+import type { Decision } from '../../postgres/decisions.ts'
 import { listModerated, type ModeratedComment } from '../../postgres/queue.ts'
+import { findDecisions } from '../../postgres/trail.ts'
 import type { World } from '../world.ts'
 
 /** An appeal with all that its answer needs. */
@@ -18,7 +19,7 @@ type Request = {
   limit: number
 }
 
-/** The appeals that wait, the oldest first, or those that were answered, the newest first. */
+/** The appeals that wait, the oldest first, or those that were answered, the latest answer first. */
 export const listAppeals = async (
   world: World,
   request: Request,

@@ -34,6 +34,7 @@ export const undoSome = async (
 export const undoOutcomeOf = (target: Undoable | undefined): Outcome => {
   if (!target) return 'not_found'
   if (!isLastWord(target.id, target.later) || !isAsLeft(target)) return 'decision_conflict'
+  if (target.isAnswer) return 'move_not_allowed'
   return target.isErased && target.from !== 'deleted' ? 'move_not_allowed' : 'changed'
 }
 

@@ -18,6 +18,7 @@ import {
 } from '../../postgres/comments.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import { lockThread } from '../../postgres/connection/transaction.ts'
+import { insertDecision } from '../../postgres/decisions.ts'
 import type { Claim } from '../../postgres/idempotency.ts'
 import { findThreadForWrite, type ThreadForWrite, touchThread } from '../../postgres/threads.ts'
 import { announcing } from '../announce.ts'
@@ -104,6 +105,7 @@ const edit = async (tx: Tx, request: EditRequest, found: Edit): Promise<Edited> 
     judged,
     by: byModerator ? nameOf(caller) : authorId(comment.author.id),
   })
+  if (mayModerate(caller)) await recordEdit(tx, request, comment, nameOf(caller))
   const edited = { ...comment, ...revised, body, bodyHtml }
   const wasVisible = isVisible(comment.status)
   if (judged && isTakenBack(comment, judged.verdict)) {
@@ -116,6 +118,17 @@ const edit = async (tx: Tx, request: EditRequest, found: Edit): Promise<Edited> 
     comment: byModerator || wasVisible ? edited : { ...edited, status: 'pending' },
     version: wasVisible ? await touchThread(tx, site.id, thread.id) : undefined,
   }
+}
+
+/** What it said is among its revisions, which can be erased. */
+const recordEdit = async (
+  tx: Tx,
+  { site }: EditRequest,
+  { threadId, id: commentId, revision }: CommentForWrite,
+  by: string,
+): Promise<void> => {
+  const act = { siteId: site.id, by, action: 'edit', threadId, commentId } as const
+  await insertDecision(tx, { ...act, before: { revision }, after: { revision: revision + 1 } })
 }
 
 /** As a new comment at this moment, but that it is not counted itself. */

@@ -46,11 +46,14 @@ export const Decision = object(
     after: difference('And as it is.'),
     reason: textOrNull('Why.'),
     note: textOrNull('For moderators.'),
-    by: text('Id of the key or member.'),
+    by: text('Id of the key or member; `rules`, or `flags` of readers together.'),
     at: time('When.'),
-    caused_by: textOrNull('The decision on an ancestor that took this comment along.'),
+    caused_by: textOrNull(
+      'The decision that this one followed from: on an ancestor, or on an appeal.',
+    ),
     batch_id: textOrNull('The batch that it is part of.'),
     undoes: textOrNull('The decision that it takes back.'),
+    undone_by: textOrNull('The decision that took it back.'),
     policy_version: Type.Unsafe<number | null>({
       type: ['integer', 'null'],
       description: 'The policy in force at that time; null: there were none yet.',
