@@ -14,6 +14,14 @@ export const descendantsOf = <T extends Node>(topId: number, members: readonly T
   return members.filter(({ id, parentId }) => inside.has(parentId) && inside.add(id))
 }
 
+/** Comments and all that hangs below them, in order of id. @param members in order of id */
+export const treesOf = <T extends Node>(topIds: Iterable<number>, members: readonly T[]): T[] => {
+  const inside = new Set(topIds)
+  return members.filter(
+    ({ id, parentId }) => inside.has(id) || (inside.has(parentId) && inside.add(id)),
+  )
+}
+
 /**
  * Who goes along when comments get another status: whatever hangs below one of them and has the status
  * that it had, but not what is asked for by itself.

@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import { descendantsOf, type Member } from '../domain/subtree.ts'
+import type { Member } from '../domain/subtree.ts'
 import type { Tx } from './connection/db.ts'
 
 /** A statement that moves so many stays far from the statement time-out. */
@@ -7,20 +7,18 @@ const BATCH = 1_000
 
 export type Mover = Member & { readonly depth: number }
 
-/**
- * A comment and all that hangs below it, or all of a thread, in order of id. The thread is held alone.
- * @param topId 0: all
- */
+/** All comments of a thread from one on, in order of id. The thread is held alone. */
 export const listMovers = async (
   tx: Tx,
-  { siteId, threadId, topId }: { siteId: number; threadId: number; topId: number },
+  { siteId, threadId }: { siteId: number; threadId: number },
+  fromId: number,
 ): Promise<Mover[]> => {
   const { rows } = await sql<Mover>`
     select id, parent_id, status, depth from comments
-    where site_id = ${siteId} and thread_id = ${threadId} and id >= ${topId} order by id`.execute(
+    where site_id = ${siteId} and thread_id = ${threadId} and id >= ${fromId} order by id`.execute(
     tx,
   )
-  return topId === 0 ? rows : [rows[0]!, ...descendantsOf(topId, rows)]
+  return rows
 }
 
 export type Relocation = {

@@ -168,6 +168,13 @@ export const closeThread = async (tx: Tx, siteId: number, id: number): Promise<v
     where site_id = ${siteId} and id = ${id} and state = 'open'`.execute(tx)
 }
 
+/** Takes new comments again, if nobody has decided otherwise since. */
+export const reopenThread = async (tx: Tx, siteId: number, id: number): Promise<void> => {
+  await sql`
+    update threads set state = 'open', version = case when version > 0 then ${nextVersion} else 0 end
+    where site_id = ${siteId} and id = ${id} and state = 'closed'`.execute(tx)
+}
+
 export type ThreadChange = {
   state?: ThreadState
   title?: string | null

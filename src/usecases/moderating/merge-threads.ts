@@ -1,12 +1,12 @@
 import { nameOf, type Official } from '../../domain/caller.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site.ts'
-import { isVisible, type Reason } from '../../domain/status.ts'
+import type { Reason } from '../../domain/status.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import { asking } from '../../postgres/connection/transaction.ts'
 import { insertDecision, insertDecisions } from '../../postgres/decisions.ts'
 import type { Claim } from '../../postgres/idempotency.ts'
-import { listMovers, relocate } from '../../postgres/moving.ts'
+import { listMovers } from '../../postgres/moving.ts'
 import {
   closeThread,
   ensureThread,
@@ -16,7 +16,7 @@ import {
 import { announcing } from '../announce.ts'
 import { answerOnce } from '../answer-once.ts'
 import type { World } from '../world.ts'
-import { countMoved, lockThreads, MAX_MOVED } from '../writing/move-subtree.ts'
+import { lockThreads, moveTrees } from '../writing/move-subtree.ts'
 import type { Decided } from './decide-comment.ts'
 
 export type MergeRequest = {
@@ -59,15 +59,9 @@ const merge = async (tx: Tx, request: MergeRequest, { from, to }: Threads): Prom
   const { site, moderator, articleId, into, reason, note } = request
   const siteId = site.id
   await lockThreads(tx, siteId, [from, to])
-  const movers = await listMovers(tx, { siteId, threadId: from, topId: 0 })
-  if (movers.length > MAX_MOVED) throw new Refusal('move_not_allowed')
+  const movers = await listMovers(tx, { siteId, threadId: from }, 0)
   const { state } = (await findThreadForWrite(tx, siteId, from))!
-  const ids = movers.map(({ id }) => id)
-  await relocate(tx, { siteId, from, to, depthBy: 0 }, ids)
-  const tops = movers.filter(({ parentId }) => parentId === 0)
-  const roots = tops.filter((top) => isVisible(top.status)).length
-  const both = { before: roots, after: roots }
-  const version = await countMoved(tx, siteId, { from, to, movers, roots: both })
+  const version = await moveTrees(tx, siteId, { from, to, movers })
   await closeThread(tx, siteId, from)
   const why = { siteId, by: nameOf(moderator), reason, note }
   const decision = await insertDecision(tx, {
@@ -77,6 +71,7 @@ const merge = async (tx: Tx, request: MergeRequest, { from, to }: Threads): Prom
     before: { article_id: articleId, state },
     after: { article_id: into, state: 'closed' },
   })
+  const tops = movers.filter(({ parentId }) => parentId === 0)
   const taken = tops.map((top) => ({
     action: 'move' as const,
     threadId: to,

@@ -12,6 +12,7 @@ import type { World } from '../world.ts'
 import { type Decided, decisionOf } from './decide-comment.ts'
 import type { Place } from './decide-some.ts'
 import { undoMarks } from './mark-all.ts'
+import { undoMove } from './undo-move.ts'
 import { undoAll, undoOutcomeOf } from './undo-some.ts'
 
 export type UndoRequest = {
@@ -34,6 +35,7 @@ export const undoDecision = async <Answer>(
   const { site, decisionId, claim } = request
   const found = await asking(findDecisionPlace(world.db, site.id, decisionId))
   if (!found) throw new Refusal('not_found')
+  if (found.action === 'move') return undoMove(world, request, present)
   const { threadId } = found
   if (threadId === null) throw new Refusal('move_not_allowed')
   const isHide = found.from !== null && !isVisible(found.from)

@@ -2,7 +2,7 @@ import { type CommentKey, homeOf } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site.ts'
 import { isShown, isVisible } from '../../domain/status.ts'
-import { countReplies } from '../../domain/subtree.ts'
+import { countReplies, treesOf } from '../../domain/subtree.ts'
 import { type CommentForWrite, findCommentForWrite } from '../../postgres/comments.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import { lockThread } from '../../postgres/connection/transaction.ts'
@@ -11,7 +11,7 @@ import { listLines, writeReplyCounts } from '../../postgres/subtrees.ts'
 import { recountThread } from '../../postgres/threads.ts'
 
 /** Whoever writes to either thread waits so long as it takes to move so many. */
-export const MAX_MOVED = 10_000
+const MAX_MOVED = 10_000
 
 /** Holds threads alone in order of id, as whoever holds several must. */
 export const lockThreads = async (
@@ -27,6 +27,8 @@ export type Destination = {
   readonly threadId: number
   /** Undefined: it becomes a root. Null: a reply to something that cannot exist. */
   readonly parent: CommentKey | null | undefined
+  /** It goes back to where it was: below a tombstone, if that is what its parent is. */
+  readonly isReturn?: boolean
 }
 
 /**
@@ -44,7 +46,8 @@ export const moveSubtree = async (
   assertMayMove(top, to.threadId, parent)
   const siteId = site.id
   const from = top.threadId
-  const movers = await listMovers(tx, { siteId, threadId: from, topId: top.id })
+  const members = await listMovers(tx, { siteId, threadId: from }, top.id)
+  const movers = treesOf([top.id], members)
   const depthBy = (parent ? parent.depth + 1 : 0) - top.depth
   assertFits(movers, { depthBy, maxDepth: site.maxDepth })
   const { id, homeThreadId = null } = parent ?? { id: 0 }
@@ -80,17 +83,17 @@ const countPlace = async (
   if (counts.size > 0) await writeReplyCounts(tx, place, counts)
 }
 
-/** Readers can read it, as one that a reply is posted to. */
+/** Readers can read it, as one that a reply is posted to; but for a return. */
 const findParent = async (
   tx: Tx,
   site: Site,
-  { threadId, parent }: Destination,
+  { threadId, parent, isReturn = false }: Destination,
 ): Promise<CommentForWrite | undefined> => {
   if (parent === undefined) return undefined
   const at = { siteId: site.id, threadId, id: parent?.id ?? 0 }
   const found = await findCommentForWrite(tx, at)
-  if (!found || !isVisible(found.status) || !parent || homeOf(found) !== homeOf(parent))
-    throw new Refusal('parent_not_found')
+  const isMeant = found && parent && homeOf(found) === homeOf(parent)
+  if (!isMeant || !(isReturn || isVisible(found.status))) throw new Refusal('parent_not_found')
   return found
 }
 
@@ -106,16 +109,36 @@ const assertMayMove = (
   if (parentId >= top.id) throw new Refusal('move_not_allowed')
 }
 
+const assertNotTooMany = (movers: readonly Mover[]): void => {
+  if (movers.length > MAX_MOVED) throw new Refusal('move_not_allowed')
+}
+
 const assertFits = (
   movers: readonly Mover[],
   { depthBy, maxDepth }: { depthBy: number; maxDepth: number },
 ): void => {
-  if (movers.length > MAX_MOVED) throw new Refusal('move_not_allowed')
+  assertNotTooMany(movers)
   const deepest = movers.reduce((most, { depth }) => Math.max(most, depth), 0)
   if (depthBy > 0 && deepest + depthBy > maxDepth) throw new Refusal('depth_exceeded')
 }
 
-export type Moved = {
+/**
+ * Takes whole trees to another thread, as roots. Both are held alone.
+ * @returns the new version of the thread where they are now; undefined when no reader can see a difference
+ */
+export const moveTrees = async (
+  tx: Tx,
+  siteId: number,
+  { from, to, movers }: Omit<Moved, 'roots'>,
+): Promise<number | undefined> => {
+  assertNotTooMany(movers)
+  const ids = movers.map(({ id }) => id)
+  await relocate(tx, { siteId, from, to, depthBy: 0 }, ids)
+  const roots = movers.filter(({ parentId, status }) => parentId === 0 && isVisible(status)).length
+  return countMoved(tx, siteId, { from, to, movers, roots: { before: roots, after: roots } })
+}
+
+type Moved = {
   readonly from: number
   readonly to: number
   readonly movers: readonly Mover[]
@@ -127,7 +150,7 @@ export type Moved = {
  * Counts what has moved with both threads, whose rows are taken in order of id.
  * @returns the new version of the second; undefined when no reader can see a difference
  */
-export const countMoved = async (
+const countMoved = async (
   tx: Tx,
   siteId: number,
   { from, to, movers, roots }: Moved,

@@ -1,0 +1,248 @@
+import fc from 'fast-check'
+import t from 'tap'
+import { recount } from '../recount.ts'
+import { openTwin } from '../twin.ts'
+import { openWorld, type TestWorld } from '../world.ts'
+
+type Json = Record<string, any>
+
+const SITE = '/v1/sites/default'
+
+const asModerator = ({ call, adminKey: token }: TestWorld) => {
+  const send = (path: string, body?: object) =>
+    call('POST', `${SITE}${path}`, { token, ...(body && { body }) })
+  return {
+    move: (id: string, article: string, parent: string | null = null) =>
+      send(`/comments/${id}/moves`, { article_id: article, parent_id: parent }),
+    merge: (article: string, into: string) => send(`/articles/${article}/merges`, { into }),
+    undo: ({ body }: { body: Json }) => send(`/moderation/decisions/${body.id}/undo`),
+  }
+}
+
+const said = ({ status, body }: { status: number; body: any }): string =>
+  status < 400 ? `${status}` : `${status} ${body.code}`
+
+/** All that readers see of threads, but for what only tells that something has changed. */
+const pictureOf = async ({ get }: TestWorld, articles: readonly string[]): Promise<Json[]> =>
+  Promise.all(
+    articles.map(async (article) => {
+      const { body } = await get(`/articles/${article}/comments?sort=oldest&depth=10&replies=50`)
+      return { ...body, thread: { ...body.thread, version: 0 } }
+    }),
+  )
+
+const plant = async ({ post }: TestWorld) => {
+  const target = await post('b', 'target')
+  const root = await post('a', 'root')
+  const reply = await post('a', 'reply', { parent_id: root.id })
+  const nested = await post('a', 'nested', { parent_id: reply.id })
+  return { target, root, reply, nested, other: await post('a', 'other') }
+}
+
+t.test('a move that is taken back leaves nothing behind', async (t) => {
+  const world = await openWorld(t)
+  const { move, undo } = asModerator(world)
+  const { reply, nested, target } = await plant(world)
+  await world.decide(reply.id, 'approved', 'rejected')
+  const before = await pictureOf(world, ['a', 'b'])
+  for (const [id, article, parent] of [
+    [reply.id, 'b', target.id],
+    [reply.id, 'b', null],
+    [reply.id, 'a', null],
+    [nested.id, 'a', null],
+  ] as const) {
+    const moved = await move(id, article, parent)
+    t.equal(moved.status, 201)
+    const undone = await undo(moved)
+    t.match(undone, {
+      status: 201,
+      body: { action: 'move', comment_id: id, undoes: moved.body.id, after: moved.body.before },
+    })
+    t.same(await pictureOf(world, ['a', 'b']), before)
+    t.same(await recount(world.db), [])
+    t.equal(said(await undo(moved)), '409 decision_conflict', 'once')
+    t.equal(said(await undo(undone)), '201', 'and what is taken back can be taken back')
+    await undo({ body: (await latestOn(world, id))! })
+    t.same(await pictureOf(world, ['a', 'b']), before)
+  }
+})
+
+const latestOn = async ({ get, adminKey: token }: TestWorld, id: string): Promise<Json> =>
+  (await get(`/moderation/decisions?comment_id=${id}`, { token })).body.items[0]
+
+t.test('a move is not taken back when things have moved on', async (t) => {
+  const world = await openWorld(t)
+  const { move, undo } = asModerator(world)
+  const { root, reply, nested, target } = await plant(world)
+  const first = await move(nested.id, 'b')
+  await move(nested.id, 'c')
+  t.equal(said(await undo(first)), '409 decision_conflict', 'it was moved again')
+  const second = await move(reply.id, 'b', target.id)
+  await move(target.id, 'c')
+  t.equal(said(await undo(second)), '409 decision_conflict', 'it was taken along')
+  await move(reply.id, 'a', root.id)
+  const third = await move(reply.id, 'b')
+  const fourth = await move(root.id, 'c')
+  t.equal(said(await undo(third)), '409 decision_conflict', 'its old parent is elsewhere')
+  t.equal(said(await undo(fourth)), '201')
+  await world.decide(root.id, 'approved', 'spam')
+  t.equal(said(await undo(third)), '201', 'below what is a tombstone then')
+  t.match((await world.get(`/comments/${root.id}`)).body, { status: 'deleted', reply_count: 1 })
+  t.same(await recount(world.db), [])
+})
+
+t.test('replies that came since go back along', async (t) => {
+  const world = await openWorld(t)
+  const { move, undo } = asModerator(world)
+  const { other } = await plant(world)
+  const moved = await move(other.id, 'b')
+  const late = await world.post('b', 'late', { parent_id: other.id })
+  t.equal((await undo(moved)).status, 201)
+  t.match((await world.get(`/comments/${late.id}`)).body, { article_id: 'a', parent_id: other.id })
+  t.same(await recount(world.db), [])
+})
+
+t.test('a merge that is taken back restores both threads', async (t) => {
+  const world = await openWorld(t)
+  const { merge, undo, move } = asModerator(world)
+  const { root, other } = await plant(world)
+  const before = await pictureOf(world, ['a', 'b'])
+  const merged = await merge('a', 'b')
+  t.equal((await undo(merged)).status, 201)
+  t.same(await pictureOf(world, ['a', 'b']), before)
+  t.equal(said(await undo(merged)), '409 decision_conflict')
+  t.same(await recount(world.db), [])
+  const again = await merge('a', 'b')
+  await move(other.id, 'c')
+  t.equal((await undo(again)).status, 201)
+  t.match((await world.get(`/comments/${root.id}`)).body, { article_id: 'a' })
+  t.match(
+    (await world.get(`/comments/${other.id}`)).body,
+    { article_id: 'c' },
+    'it was moved since',
+  )
+  t.same(await recount(world.db), [])
+})
+
+type Act = { readonly kind: string; readonly one: number; readonly other: number }
+
+const ARTICLES = ['a', 'b', 'c']
+const STATUSES = ['approved', 'pending', 'rejected', 'deleted']
+
+const anAct: fc.Arbitrary<Act> = fc.record({
+  kind: fc.constantFrom('post', 'post', 'post', 'move', 'move', 'decide', 'merge', 'undo'),
+  one: fc.nat(),
+  other: fc.nat(),
+})
+
+/** Does something at random; what is refused changes nothing. @returns the answer */
+const createActor = (world: TestWorld) => {
+  const { move, merge, undo } = asModerator(world)
+  const ids: string[] = []
+  const moves: Json[] = []
+  const at = <T>(list: readonly T[], n: number): T => list[n % list.length]!
+  const article = (n: number) => at(ARTICLES, n)
+  const remember = (answer: { status: number; body: Json }) => {
+    if (answer.status === 201) moves.push(answer.body)
+    return answer
+  }
+  const post = async ({ one, other }: Act) => {
+    const parent = one % 4 === 0 ? null : (ids[other % (ids.length + 1)] ?? null)
+    const place = parent && (await world.get(`/comments/${parent}`)).body.article_id
+    const body = { body: 'text', author: { name: 'Ada' }, parent_id: parent }
+    const path = `${SITE}/articles/${place ?? article(other)}/comments`
+    const answer = await world.call('POST', path, { body })
+    if (answer.status === 201) ids.push(answer.body.id)
+    return answer
+  }
+  return async (act: Act) => {
+    const { kind, one, other } = act
+    if (kind === 'post' || ids.length === 0) return post(act)
+    if (kind === 'merge') return remember(await merge(article(one), article(other)))
+    if (kind === 'undo' && moves.length > 0) return remember(await undo({ body: at(moves, one) }))
+    if (kind === 'decide') {
+      const id = at(ids, one)
+      const path = `/comments/${id}`
+      const { status: from } = (await world.get(path, { token: world.adminKey })).body
+      return world.decide(id, from, at(STATUSES, other), { replies: at(['keep', 'same'], one) })
+    }
+    const parent = other % 3 === 0 ? null : at(ids, other)
+    return remember(await move(at(ids, one), article(one + other), parent))
+  }
+}
+
+t.test('whatever is moved, merged, decided and undone, every figure is true', async (t) => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(anAct, { minLength: 10, maxLength: 30 }), async (acts) => {
+      const world = await openWorld(t)
+      const act = createActor(world)
+      for (const one of acts) {
+        const { status, body } = await act(one)
+        if (status >= 500) throw new Error(`${one.kind}: ${status} ${JSON.stringify(body)}`)
+        const differences = await recount(world.db)
+        if (differences.length > 0) throw new Error(`${one.kind}: ${differences.join('\n')}`)
+      }
+    }),
+    { numRuns: 10 },
+  )
+})
+
+t.test('posts, votes, decisions and moves at the same time lose nothing', async (t) => {
+  const world = await openWorld(t)
+  const apps = [world.app, await openTwin(t, world)]
+  const { adminKey, db } = world
+  let sent = 0
+  const send = async (
+    method: 'POST' | 'PUT' | 'DELETE',
+    path: string,
+    token: string,
+    body: Json,
+  ) => {
+    const answer = await apps[sent++ % 2]!.inject({
+      method,
+      url: `${SITE}${path}`,
+      headers: { ...(token && { authorization: `Bearer ${token}` }) },
+      payload: body,
+    })
+    return { status: answer.statusCode, body: answer.body ? JSON.parse(answer.body) : {} }
+  }
+  const tops = await Promise.all(
+    Array.from({ length: 6 }, (_, n) => world.post(ARTICLES[n % 3]!, `top ${n}`)),
+  )
+  const posted: string[] = []
+  const voters = new Set<string>()
+  const one = async (n: number) => {
+    const top = tops[n % tops.length]!
+    const article = ARTICLES[(n * 7) % 3]!
+    if (n % 5 === 0)
+      return send('POST', `/comments/${top.id}/moves`, adminKey, { article_id: article })
+    if (n % 5 === 1) {
+      const [from, to] = n % 2 ? ['approved', 'pending'] : ['pending', 'approved']
+      return send('POST', `/comments/${top.id}/decisions`, adminKey, { from, to })
+    }
+    if (n % 5 === 2) {
+      const { guest_token: token } = tops[(n + 1) % tops.length]!
+      const vote = await send('PUT', `/comments/${top.id}/vote`, token, { value: 1 })
+      if (vote.status === 200) voters.add(`${top.id} ${token}`)
+      return vote
+    }
+    const body = { body: `reply ${n}`, author: { name: 'Ada' }, parent_id: top.id }
+    const answer = await send('POST', `/articles/${article}/comments`, '', body)
+    if (answer.status === 201) posted.push(answer.body.id)
+    return answer
+  }
+  const answers = await Promise.all(Array.from({ length: 300 }, (_, n) => one(n)))
+  const unexpected = answers.filter(({ status, body }) => {
+    const code = status < 400 ? '' : ` ${body.code}`
+    return !/^(200|201|404 not_found|409 decision_conflict|422 parent_not_found|400 invalid_request)$/.test(
+      `${status}${code}`,
+    )
+  })
+  t.same(unexpected, [])
+  t.ok(posted.length > 0)
+  t.same(await recount(db), [])
+  for (const id of posted)
+    t.equal((await world.get(`/comments/${id}`, { token: adminKey })).body.id, id)
+  const votes = await db.selectFrom('votes').selectAll().execute()
+  t.equal(votes.length, voters.size)
+})
