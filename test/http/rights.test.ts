@@ -175,6 +175,7 @@ const ROWS: Record<string, Case> = {
     body: { text: 'x' },
     row: OPINION,
   },
+  getFigures: { method: 'GET', path: '/moderation/figures', row: MODERATING(200) },
   listAppeals: { method: 'GET', path: '/moderation/appeals', row: MODERATING(200) },
   answerAppeal: {
     method: 'POST',

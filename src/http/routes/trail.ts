@@ -2,6 +2,7 @@ import { Type } from 'typebox'
 import { assertScope } from '../../domain/caller.ts'
 import { DECISION_ACTIONS } from '../../domain/decision.ts'
 import { readAuthorId, readBatchId, readCommentId } from '../../domain/public-id.ts'
+import { getFigures } from '../../usecases/moderating/get-figures.ts'
 import { listDecisions } from '../../usecases/moderating/list-decisions.ts'
 import { sendPrivately } from '../edge/answers.ts'
 import type { Http } from '../edge/context.ts'
@@ -9,7 +10,9 @@ import { readIdCursor, writeIdCursor } from '../wire/cursors.ts'
 import { readTime } from '../wire/fields.ts'
 import * as op from '../wire/operation.ts'
 import { presentDecision } from '../wire/present.ts'
+import { presentFigures } from '../wire/present-figures.ts'
 import { object, oneOf, ref } from '../wire/schemas/building.ts'
+import { Figures } from '../wire/schemas/figures.ts'
 import { DecisionsPage } from '../wire/schemas/moderation.ts'
 import type { Router } from './router.ts'
 
@@ -52,6 +55,28 @@ const LIST_DECISIONS = op.operation({
   limit: 'read',
 })
 
+const GET_FIGURES = op.operation({
+  id: 'getFigures',
+  tag: 'moderating',
+  summary: 'How moderation goes',
+  description:
+    'What was decided in the last days, how long what was held had waited, how much was taken back, and ' +
+    'what waits now. Exact, counted at each request.',
+  params: object(op.siteParams),
+  query: object({
+    days: Type.Integer({
+      minimum: 1,
+      maximum: 365,
+      default: 30,
+      description: 'So many of 24 hours.',
+    }),
+  }),
+  body: op.NO_BODY,
+  answers: { 200: ref(Figures) },
+  credential: 'needed',
+  limit: 'read',
+})
+
 export const addTrailRoutes = (app: Router, { world, keys }: Http): void => {
   app.get('/sites/:site/moderation/decisions', LIST_DECISIONS, async (request, reply) => {
     assertScope(request.caller, 'moderate')
@@ -76,5 +101,12 @@ export const addTrailRoutes = (app: Router, { world, keys }: Http): void => {
       items: items.map(presentDecision),
       next_cursor: writeIdCursor(keys().cursors, binding, nextId),
     })
+  })
+
+  app.get('/sites/:site/moderation/figures', GET_FIGURES, async (request, reply) => {
+    assertScope(request.caller, 'moderate')
+    const { days } = request.query
+    const figures = await getFigures(world, { siteId: request.site.id, days })
+    return sendPrivately(reply, presentFigures(figures))
   })
 }

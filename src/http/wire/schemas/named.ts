@@ -45,6 +45,7 @@ import {
   RepliesPage,
   Text,
 } from './comments.ts'
+import { Figures } from './figures.ts'
 import {
   AuditEntry,
   AuditPage,
@@ -175,6 +176,7 @@ export const NAMED: readonly TSchema[] = [
   Appeal,
   AppealState,
   Statement,
+  Figures,
   ModeratedAppeal,
   AppealsPage,
   NewAnswer,
