@@ -5,6 +5,7 @@ import { DECISIONS } from './rows/decisions.ts'
 import { LOGGED } from './rows/logged.ts'
 import { MEMORY } from './rows/memory.ts'
 import { ONE_THREAD, POSTS } from './rows/posts.ts'
+import { SCREENING } from './rows/screening.ts'
 import { LARGE_ROOTS, LARGE_TREE, SITE_SIZE } from './rows/sizes.ts'
 import { START } from './rows/start.ts'
 import { COLD, RECENT_UNCACHED } from './rows/uncached.ts'
@@ -26,4 +27,5 @@ export const ROWS: readonly Row[] = [
   MEMORY,
   START,
   DECISIONS,
+  SCREENING,
 ]

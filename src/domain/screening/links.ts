@@ -37,7 +37,7 @@ export const findLinks = (text: string): readonly Link[] => {
   let [start, isAddress] = [0, false]
   for (let at = 0; at <= text.length; at++) {
     const unit = at < text.length ? text.charCodeAt(at) : 0x20
-    if (unit === POINT || unit === COLON) isAddress = true
+    if ((unit === POINT || unit === COLON) && !ENDS[text.charCodeAt(at + 1)]) isAddress = true
     if (!ENDS[unit]) continue
     if (isAddress) addLink(links, text, readLink(text, start, at))
     start = at + 1

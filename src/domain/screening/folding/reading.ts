@@ -28,7 +28,7 @@ export const createReading = (capacity: number): Reading => {
 
 export const write = (reading: Reading, unit: number, start: number, end: number): void => {
   const at = reading.length
-  if (at === reading.units.length) grow(reading)
+  if (at === reading.units.length) growBy(reading, at)
   reading.units[at] = unit
   reading.starts[at] = start
   reading.ends[at] = end
@@ -46,8 +46,9 @@ export const cut = (reading: Reading): void => {
   write(reading, SPACE, 0, 0)
 }
 
-const grow = (reading: Reading): void => {
-  const larger = createReading(reading.units.length * 2)
+/** Makes room for so many more and as many again as there are, so that it seldom has to. */
+export const growBy = (reading: Reading, more: number): void => {
+  const larger = createReading(reading.units.length * 2 + more)
   larger.units.set(reading.units)
   larger.starts.set(reading.starts)
   larger.ends.set(reading.ends)

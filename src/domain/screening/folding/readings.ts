@@ -12,7 +12,7 @@ import {
 import { fold, type Letters } from './fold.ts'
 import { ALIKE, DIGIT, GAP, LETTER, lookOf, SIGN, UNSPACED, unitOf } from './letters.ts'
 import { CYRILLIC_OF } from './look-alikes.ts'
-import { createReading, cut, type Reading, separate, write } from './reading.ts'
+import { createReading, cut, growBy, type Reading, separate, write } from './reading.ts'
 
 /** How disguised words are read, and which of them. */
 type Way = {
@@ -48,21 +48,36 @@ export const readingsOf = (text: string, reach: number): readonly Reading[] => {
 }
 
 /** As it stands: signs are no letters. */
-export const readPlain = ({ length, letters, starts, ends }: Letters): Reading => {
+export const readPlain = (folded: Letters): Reading => {
+  const { length, letters, starts, ends } = folded
   const reading = createReading(length)
-  for (let at = 0; at < length; at++) {
-    const letter = letters[at]!
-    if (letter & (LETTER | DIGIT)) write(reading, unitOf(letter), starts[at]!, ends[at]!)
-    else {
+  for (let at = 0; at < length; ) {
+    at = copyLetters(reading, folded, at)
+    if (at === length) break
+    separate(reading)
+    if (letters[at]! & UNSPACED) {
+      write(reading, unitOf(letters[at]!), starts[at]!, ends[at]!)
       separate(reading)
-      if (letter & UNSPACED) {
-        write(reading, unitOf(letter), starts[at]!, ends[at]!)
-        separate(reading)
-      }
     }
+    at++
   }
   separate(reading)
   return reading
+}
+
+/** As many as there are in a row. Returns where they end. */
+const copyLetters = (reading: Reading, folded: Letters, from: number): number => {
+  const { letters, starts, ends, length } = folded
+  if (reading.length + length - from >= reading.units.length) growBy(reading, length - from)
+  let n = reading.length
+  let at = from
+  for (; at < length && letters[at]! & (LETTER | DIGIT); at++, n++) {
+    reading.units[n] = unitOf(letters[at]!)
+    reading.starts[n] = starts[at]!
+    reading.ends[n] = ends[at]!
+  }
+  reading.length = n
+  return at
 }
 
 const readDisguised = (folded: Letters, words: Words, way: Way, reach: number): Reading => {

@@ -51,41 +51,45 @@ const listen = (body: string, links: readonly Link[]): Heard => {
 }
 
 const listenTo = (heard: Heard, body: string, from: number, until: number): void => {
-  let [word, run, last] = [-1, from, '']
-  const endRun = (at: number): void => {
-    if (isRun(last, at - run)) heard.runs.push({ start: run, end: at })
-  }
-  const endWord = (at: number): void => {
-    if (word >= 0 && at - word > 1) heard.capitals.push({ start: word, end: at })
-    word = -1
-  }
-  for (let at = from; at < until; ) {
-    const c = String.fromCodePoint(body.codePointAt(at)!)
-    const kind = kindOf(c)
-    if (kind === 'upper') heard.upper++
-    if (kind !== 'other') heard.letters++
-    if (kind === 'upper' && word < 0) word = at
-    else if (kind !== 'upper') endWord(at)
-    const isSame = c === last || (isMark(c) && isMark(last))
-    if (!isSame) {
-      endRun(at)
-      run = at
-      last = c
+  let [word, run, last] = [-1, from, 0]
+  for (let at = from; at <= until; at++) {
+    const unit = at < until ? body.charCodeAt(at) : 0
+    const kind = CASES[unit] || learnCase(unit)
+    if (kind === CAPITAL) heard.upper++
+    if (kind !== NO_LETTER) heard.letters++
+    if (kind === CAPITAL && word < 0) word = at
+    else if (kind !== CAPITAL && word >= 0) {
+      if (at - word > 1) heard.capitals.push({ start: word, end: at })
+      word = -1
     }
-    at += c.length
+    if (unit === last || (isMark(unit) && isMark(last)) || isSecondHalf(unit)) continue
+    if (isRun(body, run, at)) heard.runs.push({ start: run, end: at })
+    run = at
+    last = unit
   }
-  endWord(until)
-  endRun(until)
 }
 
-const isMark = (c: string): boolean => c === '!' || c === '?'
+/** Of letters beyond the first plane hardly any have a case, and both halves of a pair have none. */
+const CASES = new Uint8Array(0x10000)
+const [NO_LETTER, SMALL, CAPITAL] = [1, 2, 3]
 
-const isRun = (c: string, length: number): boolean =>
-  isMark(c) ? length >= MARKS : length >= SAME * c.length && !/^[\s.\-_=*#~]?$/u.test(c)
-
-const kindOf = (c: string): 'upper' | 'lower' | 'other' => {
-  if (c >= 'a' && c <= 'z') return 'lower'
-  if (c >= 'A' && c <= 'Z') return 'upper'
-  if (c < '\u0080') return 'other'
-  return UPPER.test(c) ? 'upper' : LOWER.test(c) ? 'lower' : 'other'
+const learnCase = (unit: number): number => {
+  const c = String.fromCharCode(unit)
+  const kind = UPPER.test(c) ? CAPITAL : LOWER.test(c) ? SMALL : NO_LETTER
+  CASES[unit] = kind
+  return kind
 }
+
+const isMark = (unit: number): boolean => unit === 0x21 || unit === 0x3f
+const isSecondHalf = (unit: number): boolean => unit >= 0xdc00 && unit <= 0xdfff
+
+const isRun = (body: string, start: number, end: number): boolean => {
+  if (end - start < MARKS) return false
+  const first = body.codePointAt(start)!
+  if (isMark(first)) return true
+  if (end - start < (first > 0xffff ? 2 * SAME : SAME)) return false
+  return !QUIET.test(body.slice(start, start + 1))
+}
+
+/** Rows of these are lines and spaces. */
+const QUIET = /[\s.\-_=*#~]/

@@ -15,9 +15,14 @@ export type Automaton = {
   readonly outputs: Int32Array
   /** The children of the root by their label. */
   readonly roots: Int32Array
+  /** Where each plain label leads from the first nodes, fails included: most steps are among them. */
+  readonly plain: Int32Array
 }
 
 const ROOT = 0
+/** Nodes that have a row of 96 places for the labels from the space to the tilde: 1.5 MB at most. */
+const PLAIN_NODES = 4_096
+const [PLAIN_FROM, PLAIN_LABELS] = [0x20, 96]
 
 /** Of strings that are sorted by code unit, each once, none empty. */
 export const buildAutomaton = (strings: readonly string[]): Automaton => {
@@ -29,11 +34,13 @@ export const buildAutomaton = (strings: readonly string[]): Automaton => {
     strings: new Int32Array(size).fill(-1),
     outputs: new Int32Array(size),
     roots: new Int32Array(0x10000),
+    plain: new Int32Array(Math.min(size, PLAIN_NODES) * PLAIN_LABELS),
   }
   growNodes(automaton, strings)
   for (let child = automaton.children[ROOT]!; child < automaton.children[ROOT + 1]!; child++)
     automaton.roots[automaton.labels[child]!] = child
   linkFails(automaton)
+  fillPlain(automaton)
   return automaton
 }
 
@@ -46,23 +53,23 @@ export const scan = (
   { units, length }: { readonly units: Uint16Array; readonly length: number },
   tell: (string: number, end: number) => void,
 ): number => {
-  const { fails, strings, outputs, roots } = automaton
-  let steps = 0
-  let node = ROOT
+  const { strings, outputs, fails, plain } = automaton
+  const plainNodes = plain.length / PLAIN_LABELS
+  let [steps, node] = [length, ROOT]
   for (let at = 0; at < length; at++) {
-    const unit = units[at]!
-    let next = node === ROOT ? roots[unit]! : findChild(automaton, node, unit)
-    while (next === 0 && node !== ROOT) {
-      node = fails[node]!
-      next = node === ROOT ? roots[unit]! : findChild(automaton, node, unit)
-      steps++
+    const label = units[at]! - PLAIN_FROM
+    if (node < plainNodes && label >= 0 && label < PLAIN_LABELS) {
+      node = plain[node * PLAIN_LABELS + label]!
+    } else {
+      let next = findChild(automaton, node, units[at]!)
+      for (; next === 0 && node !== ROOT; steps++) {
+        node = fails[node]!
+        next = findChild(automaton, node, units[at]!)
+      }
+      node = next
     }
-    node = next
-    steps++
-    for (let out = outputs[node]!; out !== 0; out = outputs[fails[out]!]!) {
+    for (let out = outputs[node]!; out !== 0; out = outputs[fails[out]!]!, steps++)
       tell(strings[out]!, at + 1)
-      steps++
-    }
   }
   return steps
 }
@@ -118,16 +125,30 @@ const linkFails = (automaton: Automaton): void => {
 
 const findNext = (automaton: Automaton, from: number, unit: number): number => {
   let node = from
-  while (node !== ROOT) {
-    const child = findChild(automaton, node, unit)
-    if (child !== 0) return child
+  let child = findChild(automaton, node, unit)
+  while (child === 0 && node !== ROOT) {
     node = automaton.fails[node]!
+    child = findChild(automaton, node, unit)
   }
-  return automaton.roots[unit]!
+  return child
+}
+
+/** Fails come first: they are nearer to the root. */
+const fillPlain = ({ children, labels, fails, plain }: Automaton): void => {
+  for (let node = 0; node * PLAIN_LABELS < plain.length; node++) {
+    const row = node * PLAIN_LABELS
+    const fail = fails[node]! * PLAIN_LABELS
+    if (node !== ROOT) plain.copyWithin(row, fail, fail + PLAIN_LABELS)
+    for (let child = children[node]!; child < children[node + 1]!; child++) {
+      const label = labels[child]! - PLAIN_FROM
+      if (label >= 0 && label < PLAIN_LABELS) plain[row + label] = child
+    }
+  }
 }
 
 /** 0: there is none. */
-const findChild = ({ children, labels }: Automaton, node: number, unit: number): number => {
+const findChild = ({ children, labels, roots }: Automaton, node: number, unit: number): number => {
+  if (node === ROOT) return roots[unit]!
   let low = children[node]!
   let high = children[node + 1]! - 1
   while (low <= high) {

@@ -41,3 +41,27 @@ const readHidden = (part: string): readonly Reading[] => {
 
 const textOf = ({ units, length }: Reading): string =>
   String.fromCharCode(...units.subarray(0, length))
+
+/** Signs around an entry have to stand there as they are; empty: none. */
+export type Edges = { readonly lead: string; readonly tail: string }
+
+export const edgesOf = (entry: string): Edges | undefined => {
+  const text = entry.trim()
+  const [lead, tail] = [LEAD.exec(text)![0], text.slice(text.length - countTail(text))]
+  return lead === '' && tail === '' ? undefined : { lead, tail }
+}
+
+/** A currency or an at sign is a letter in disguise where it touches one. */
+const LEAD = /^(?:[^\p{L}\p{N}\p{M}\p{Extended_Pictographic}*@$€]|[@$€]+(?![@$€\p{L}\p{N}]))*/u
+const SIGN = /[^\p{L}\p{N}\p{M}\p{Extended_Pictographic}*@$€]/u
+const LETTER = /[\p{L}\p{N}]/u
+
+/** Sign by sign from the end: an expression would begin at each of them. */
+const countTail = (text: string): number => {
+  const reversed = [...text].reverse()
+  const letter = reversed.findIndex((c) => LETTER.test(c) || !(SIGN.test(c) || '@$€'.includes(c)))
+  const signs = reversed.slice(0, letter < 0 ? reversed.length : letter)
+  // Those of them that touch the letter may be letters.
+  while (signs.length > 0 && '@$€'.includes(signs.at(-1)!)) signs.pop()
+  return signs.join('').length
+}

