@@ -14,6 +14,7 @@ import { addAuthorNoteRoutes } from './http/routes/author-notes.ts'
 import { addAvatarRoutes } from './http/routes/avatars.ts'
 import { addBanRoutes } from './http/routes/bans.ts'
 import { addCannedReasonRoutes } from './http/routes/canned-reasons.ts'
+import { addCheckRoutes } from './http/routes/checks.ts'
 import { addCommentRoutes } from './http/routes/comments.ts'
 import { addDecidingRoutes } from './http/routes/deciding.ts'
 import { addJudgingRoutes } from './http/routes/judging.ts'
@@ -153,6 +154,7 @@ const addSiteScope = async (v1: Router, options: AppOptions): Promise<void> => {
   addTrailRoutes(v1, options)
   addAppealRoutes(v1, options)
   addSiteRoutes(v1, options)
+  addCheckRoutes(v1, options)
   addKeyRoutes(v1, options)
   addAuditRoutes(v1, options)
   addMemberRoutes(v1, options)

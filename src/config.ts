@@ -54,7 +54,8 @@ export const Settings = Type.Object({
   }),
   AFTERWORD_OUTBOUND_NETWORKS: Type.String({
     default: '',
-    description: 'Private networks, separated by commas, that sites may have their public keys in.',
+    description:
+      'Private networks, separated by commas, that sites may have their public keys and checks in.',
   }),
   AFTERWORD_LIMIT_READ: Type.Integer({
     minimum: 0,

@@ -4,7 +4,9 @@ import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import { buildApp } from './app.ts'
 import { createLocalCounters } from './cache/counters.ts'
 import { createLocalTokens, NO_TOKENS } from './cache/tokens.ts'
+import { createChecks } from './clients/checks.ts'
 import { createGuardedGet } from './clients/guarded-get.ts'
+import { createGuardedRequest } from './clients/guarded-request.ts'
 import { createMemberTokens } from './clients/member-tokens.ts'
 import type { Config } from './config.ts'
 import { Refusal } from './domain/refusal.ts'
@@ -25,6 +27,7 @@ import { createLoop, type Loop } from './usecases/chores/loop.ts'
 import { noticeClosed } from './usecases/chores/notice-closed.ts'
 import { runAuthorTasks } from './usecases/chores/run-author-tasks.ts'
 import { runBatches } from './usecases/chores/run-batches.ts'
+import { runChecks } from './usecases/chores/run-checks.ts'
 import { prepare } from './usecases/prepare.ts'
 import type { Chore } from './usecases/world.ts'
 import { createWorld } from './world.ts'
@@ -75,6 +78,7 @@ export const createService = async (parts: Parts): Promise<Service> => {
   const health = createDb({ url: databaseUrl, max: 1, onError })
   const protocol = { ...PROTOCOL, ...parts.protocol }
   const shared = createShared(config, logger, protocol)
+  const outbound = { allowedNetworks: config.outboundNetworks }
   const world = createWorld({
     db: main.db,
     writes: writes.db,
@@ -84,9 +88,8 @@ export const createService = async (parts: Parts): Promise<Service> => {
     hideWaitMs: protocol.hideWaitMs,
     kick: (chore) => state[chore]?.kick(),
     warn: (fields, message) => logger.warn(fields, message),
-    readMemberToken: createMemberTokens({
-      get: createGuardedGet({ allowedNetworks: config.outboundNetworks }),
-    }),
+    readMemberToken: createMemberTokens({ get: createGuardedGet(outbound) }),
+    checks: createChecks({ request: createGuardedRequest(outbound) }),
   })
   const closing = new AbortController()
   const patience = { logger, signal: AbortSignal.any([parts.stop, closing.signal]) }
@@ -137,6 +140,10 @@ export const createService = async (parts: Parts): Promise<Service> => {
         everyMs: LOOK_FOR_TASKS_MS,
         onError,
       })
+      state.checks = createLoop((signal) => runChecks(world, signal), {
+        everyMs: LOOK_FOR_TASKS_MS,
+        onError,
+      })
       state.forgetting = createLoop((signal) => forget(world, signal), {
         everyMs: FORGET_EVERY_MS,
         onError,
@@ -147,6 +154,7 @@ export const createService = async (parts: Parts): Promise<Service> => {
       })
       state.tasks.kick()
       state.batches.kick()
+      state.checks.kick()
       state.forgetting.kick()
       state.closing.kick()
       return madeKey
@@ -160,6 +168,8 @@ export const createService = async (parts: Parts): Promise<Service> => {
       await Promise.all([
         state.tasks?.close(),
         state.batches?.close(),
+        state.checks?.close(),
+        world.later.settled(),
         state.forgetting?.close(),
         state.closing?.close(),
       ])

@@ -3,6 +3,7 @@ import { createMemoryPages, createTieredPages } from './cache/pages.ts'
 import { createPolicyCache } from './cache/policies.ts'
 import { createSiteCache } from './cache/sites.ts'
 import { createThreadCache } from './cache/threads.ts'
+import type { Checks } from './domain/check.ts'
 import type { PageStore } from './domain/page-store.ts'
 import type { ReadMemberToken } from './domain/sign-on.ts'
 import type { Tokens } from './domain/tokens.ts'
@@ -11,6 +12,7 @@ import { asking } from './postgres/connection/transaction.ts'
 import { findPolicy } from './postgres/policies.ts'
 import { findSite } from './postgres/sites.ts'
 import { findThreads } from './postgres/threads.ts'
+import { createLater } from './usecases/later.ts'
 import type { World } from './usecases/world.ts'
 import { createLines } from './usecases/writing/lines.ts'
 
@@ -25,6 +27,7 @@ type Parts = {
   readonly writes: Db
   readonly tokens: Tokens
   readonly readMemberToken: ReadMemberToken
+  readonly checks: Checks
   /** Where pages are kept that all nodes share; none when there is only this one. */
   readonly store: PageStore | undefined
   readonly maxBytes: number
@@ -40,6 +43,7 @@ export const createWorld = ({ store, maxBytes, ...parts }: Parts): World => {
   const memory = { maxBytes: maxBytes - listBytes }
   return {
     ...parts,
+    later: createLater(parts.warn),
     posts: createLines(),
     votes: createLines({ restMs: VOTES_REST_MS }),
     threads: createThreadCache({ tokens, load: (questions) => asking(findThreads(db, questions)) }),

@@ -3,7 +3,9 @@ import type { FastifyInstance, InjectOptions } from 'fastify'
 import { buildApp } from '../src/app.ts'
 import { createLocalCounters } from '../src/cache/counters.ts'
 import { createLocalTokens } from '../src/cache/tokens.ts'
+import { createChecks } from '../src/clients/checks.ts'
 import { createGuardedGet } from '../src/clients/guarded-get.ts'
+import { createGuardedRequest, type GuardOptions } from '../src/clients/guarded-request.ts'
 import { createMemberTokens } from '../src/clients/member-tokens.ts'
 import type { Scope } from '../src/domain/caller.ts'
 import type { Tokens } from '../src/domain/tokens.ts'
@@ -14,6 +16,7 @@ import { insertSite } from '../src/postgres/sites.ts'
 import { createLoop } from '../src/usecases/chores/loop.ts'
 import { runAuthorTasks } from '../src/usecases/chores/run-author-tasks.ts'
 import { runBatches } from '../src/usecases/chores/run-batches.ts'
+import { runChecks } from '../src/usecases/chores/run-checks.ts'
 import type { World } from '../src/usecases/world.ts'
 import { createWorld } from '../src/world.ts'
 import { createDatabase } from './servers.ts'
@@ -53,6 +56,8 @@ export type WorldOptions = {
   tokens?: Tokens
   hideWaitMs?: number
   warn?: World['warn']
+  /** How services outside are reached; unset: not at all. */
+  outbound?: GuardOptions
 }
 
 export const openWorld = async (t: Teardown, options: WorldOptions = {}): Promise<TestWorld> => {
@@ -64,12 +69,14 @@ export const openWorld = async (t: Teardown, options: WorldOptions = {}): Promis
   const world = createTestWorld(db, tokens, {
     hideWaitMs: options.hideWaitMs,
     warn: options.warn,
+    outbound: options.outbound,
     kick,
   })
   const seldom = { everyMs: 3_600_000, onError: (error: unknown) => console.error(error) }
   const chores = {
     tasks: createLoop((signal) => runAuthorTasks(world, signal), seldom),
     batches: createLoop((signal) => runBatches(world, signal), seldom),
+    checks: createLoop((signal) => runChecks(world, signal), seldom),
   }
   const keys = deriveKeys(Buffer.from('a secret for tests'))
   const app = await buildApp({
@@ -88,6 +95,8 @@ export const openWorld = async (t: Teardown, options: WorldOptions = {}): Promis
     await app.close()
     await chores.tasks.close()
     await chores.batches.close()
+    await chores.checks.close()
+    await world.later.settled()
     await close()
   })
   const adminKey = await makeKey(db, 'admin')
@@ -109,10 +118,12 @@ export const createTestWorld = (
     hideWaitMs = 1_100,
     kick = () => {},
     warn = () => {},
+    outbound = { allowedNetworks: [] },
   }: {
     hideWaitMs?: number | undefined
     kick?: World['kick']
     warn?: World['warn'] | undefined
+    outbound?: GuardOptions | undefined
   } = {},
 ): World =>
   createWorld({
@@ -124,7 +135,8 @@ export const createTestWorld = (
     hideWaitMs,
     kick,
     warn,
-    readMemberToken: createMemberTokens({ get: createGuardedGet({ allowedNetworks: [] }) }),
+    readMemberToken: createMemberTokens({ get: createGuardedGet(outbound) }),
+    checks: createChecks({ request: createGuardedRequest(outbound) }),
   })
 
 const makeKey = async (db: Db, scope: Scope, siteId: number | null = null): Promise<string> => {

@@ -1,5 +1,7 @@
 import type { Instant } from './instant.ts'
-import type { CheckFact } from './screening/facts.ts'
+import type { CheckFact, Facts } from './screening/facts.ts'
+import type { Opinion } from './screening/opinion.ts'
+import type { Policy } from './screening/policy.ts'
 
 /** A service outside that a site asks about its comments. Its name is the one in the site's policy. */
 export type Check = {
@@ -18,6 +20,15 @@ export type Check = {
 export const MAX_CHECKS = 5
 /** An author waits for all of them together, and they are asked at once. */
 export const MAX_TIMEOUT_MS = 2_000
+
+/** Who has sent a comment, as it is known only while it posts. */
+export type Sender = {
+  /** Null: what a proxy says of it is no address. */
+  readonly ip: string | null
+  readonly userAgent: string | null
+}
+
+export const UNKNOWN_SENDER: Sender = { ip: null, userAgent: null }
 
 /** What is asked about: a comment, and what is known of who sent it. */
 export type Question = {
@@ -62,6 +73,33 @@ export type Checks = {
   /** Whether the check itself has sent it, not long ago. */
   readonly isFrom: (check: Check, signed: Signed) => boolean
 }
+
+/** What is known before anybody has answered. A check that the policy has turned off is not asked. */
+export const askedOf = (checks: readonly Check[], { rules }: Policy): Facts['checks'] => {
+  const isOff = (name: string) =>
+    Object.hasOwn(rules.checks, name) && rules.checks[name]?.mode === 'off'
+  const asked = checks.filter(({ name }) => !isOff(name))
+  return Object.fromEntries(asked.map(({ name }) => [name, { state: 'asked' as const }]))
+}
+
+/** Whether checks are asked before an author is answered, after it, or not at all. */
+export type Checking = 'first' | 'later' | 'never'
+
+/**
+ * Whoever is judged by checks waits for them, whatever else is said of the comment: from how long an
+ * answer takes nobody learns that a comment would be held anyhow.
+ */
+export const checkingOf = (trace: readonly Opinion[], { checks }: Facts): Checking => {
+  const isAwaited = trace.some(
+    ({ rule, counts = true }) =>
+      counts && rule.startsWith(RULE) && checks[rule.slice(RULE.length)]?.state === 'asked',
+  )
+  if (isAwaited) return 'first'
+  return Object.keys(checks).length > 0 ? 'later' : 'never'
+}
+
+/** What the opinions of checks are called in a trace, before their own names. */
+export const RULE = 'checks.'
 
 /** Where a check calls back to; it is signed along, so that a verdict is good in one place. */
 export const verdictsPath = (site: string, name: string): string =>

@@ -1,7 +1,9 @@
 import { sql } from 'kysely'
+import { AUTOMATIC } from '../domain/caller.ts'
 import type { DecisionAction } from '../domain/decision.ts'
 import type { Instant } from '../domain/instant.ts'
 import type { Reason, Status } from '../domain/status.ts'
+import { noteDecided } from './check-reports.ts'
 import type { Tx } from './connection/db.ts'
 
 /** What an act changed, but for the status; by the names that the wire has for it. */
@@ -67,7 +69,7 @@ const heldMs = sql`extract(epoch from moment.now - greatest(c.created_at, c.edit
 /**
  * Appends decisions, in the order given, and ends the claims on their comments. A row names the thread
  * where its comment was written, so that it finds the comment by its id wherever it is moved to; whose
- * comment it is, and how long that had waited.
+ * comment it is, and how long that had waited. Checks hear of what persons decide.
  * @returns them in the same order
  */
 export const insertDecisions = async (
@@ -104,6 +106,7 @@ export const insertDecisions = async (
     cross join (select policy_version from sites where id = ${siteId}) s
     order by d.place
     returning ${decisionColumns}, null::bigint as undone_by`.execute(tx)
+  if (!AUTOMATIC.includes(by)) await noteDecided(tx, { siteId, batchId }, decisions)
   return rows
 }
 

@@ -53,6 +53,20 @@ export const insertAnswers = async (
       answer = excluded.answer, created_at = excluded.created_at`.execute(tx)
 }
 
+/** Gives whoever repeats the write this answer from now on. */
+export const updateAnswer = async (
+  tx: Tx,
+  { siteId, claim }: Claim,
+  answer: unknown,
+): Promise<void> => {
+  await tx
+    .updateTable('idempotencyKeys')
+    .set({ answer: JSON.stringify(answer) })
+    .where('siteId', '=', siteId)
+    .where('claim', '=', claim)
+    .execute()
+}
+
 /** Forgets a batch of what is older than a day. @returns how many rows went */
 export const deleteOldAnswers = async (db: Db, batch: number): Promise<number> => {
   const { numAffectedRows } = await sql`

@@ -1,4 +1,5 @@
 import { type RawBuilder, sql } from 'kysely'
+import { AUTOMATIC } from '../domain/caller.ts'
 import type { Instant } from '../domain/instant.ts'
 import type { CommentKey } from '../domain/public-id.ts'
 import type { Facts } from '../domain/screening/facts.ts'
@@ -49,6 +50,7 @@ export const listJudged = async (
     left join lateral (
       select d.to_status from decisions d
       where d.site_id = c.site_id and d.comment_id = c.id and d.action = 'status' and d.caused_by is null
+        and d.decided_by <> all(${[...AUTOMATIC]}::text[])
         and not exists (select from batches b
           where b.site_id = d.site_id and b.id = d.batch_id and b.kind = 'judge')
       order by d.id desc limit 1

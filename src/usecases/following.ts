@@ -8,7 +8,7 @@ import type { World } from './world.ts'
 
 type Following = {
   readonly site: Site
-  readonly caller: Caller
+  readonly caller: Caller | 'check'
   readonly comment: CommentKey
   /**
    * `on_miss`: a comment that has not moved costs nothing more. `first`: for what may hide something,

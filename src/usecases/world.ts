@@ -3,15 +3,17 @@ import type { PageCache } from '../cache/pages.ts'
 import type { PolicyCache } from '../cache/policies.ts'
 import type { SiteCache } from '../cache/sites.ts'
 import type { ThreadCache } from '../cache/threads.ts'
+import type { Checks } from '../domain/check.ts'
 import type { ReadMemberToken } from '../domain/sign-on.ts'
 import type { Tokens } from '../domain/tokens.ts'
 import type { Db } from '../postgres/connection/db.ts'
+import type { Later } from './later.ts'
 import type { Lines } from './writing/lines.ts'
 import type { Post } from './writing/post-comment.ts'
 import type { Vote } from './writing/vote-comment.ts'
 
 /** What is done by whichever node comes first. */
-export type Chore = 'tasks' | 'batches'
+export type Chore = 'tasks' | 'batches' | 'checks'
 
 /** What every use case is given. */
 export type World = {
@@ -29,6 +31,9 @@ export type World = {
   readonly policies: PolicyCache
   readonly tokens: Tokens
   readonly readMemberToken: ReadMemberToken
+  readonly checks: Checks
+  /** What is done after the answer. */
+  readonly later: Later
   /** Has what is left to do for authors, or of batches, done soon, without waiting for it. */
   readonly kick: (chore: Chore) => void
   /** Says what a person should know of, though everybody was answered. */

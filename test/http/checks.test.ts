@@ -1,8 +1,21 @@
 import t from 'tap'
+import {
+  API_KEY,
+  akismet,
+  callBack,
+  factsOf,
+  openChecked,
+  own,
+  riskOf,
+  SECRET,
+  SITE,
+  STRICT,
+  seen,
+  setChecks,
+} from '../checks.ts'
+import { type Answering, dying, hanging, json, text } from '../clients/checks-server.ts'
 import { openWorld, type TestWorld } from '../world.ts'
 
-const SITE = '/v1/sites/default'
-const SECRET = 'the-secret-of-a-check-32-characters'
 const OWN = { name: 'own', kind: 'http', url: 'https://checks.example/ask', secret: SECRET }
 const AKISMET = {
   name: 'akismet',
@@ -87,4 +100,271 @@ t.test('checks that cannot be are refused with where they are wrong', async (t) 
       `${pointers} has ${pointer}`,
     )
   }
+})
+
+const post = (world: TestWorld, body: string, more: { headers?: Record<string, string> } = {}) =>
+  world.call('POST', `${SITE}/articles/a/comments`, {
+    body: { body, author: { name: 'Ada', email: 'ada@mail.example' } },
+    headers: { 'user-agent': 'Browser/1', ...more.headers },
+  })
+
+/** Spam is what says so. */
+const honest: Answering = (answer, heard) =>
+  json({ score: heard.body.includes('spam') ? 0.9 : 0.1 })(answer, heard)
+
+t.test('a comment has its id before anybody is asked, and readers see it after that', async (t) => {
+  const { world, server, state } = await openChecked(t, hanging)
+  await setChecks(world, [own(server.url)], { own: STRICT })
+  const seenMeanwhile: Record<string, any>[] = []
+  state.answering = async (answer, heard) => {
+    const { comment_id: id } = JSON.parse(heard.body)
+    seenMeanwhile.push((await seen(world, id))!, await world.get(`/comments/${id}`))
+    honest(answer, heard)
+  }
+  const good = await post(world, 'a good word')
+  t.match(good, { status: 201, body: { status: 'approved', published_at: String } })
+  t.match(seenMeanwhile, [{ id: good.body.id, status: 'pending' }, { status: 404 }])
+  t.same((await world.get(`/comments/${good.body.id}`)).body.published_at, good.body.published_at)
+  t.match(await factsOf(world, good.body.id), { own: { state: 'answered', score: 0.1 } })
+  t.match((await world.get('/articles/a')).body, { comment_count: 1 })
+  t.equal(good.headers['thread-version'], String((await world.get('/articles/a')).body.version))
+  const bad = await post(world, 'spam')
+  t.match(bad, { status: 202, body: { status: 'pending', published_at: null } })
+  const held = (await seen(world, bad.body.id))!
+  t.equal(held.status, 'spam')
+  t.ok((await riskOf(world, bad.body.id)) >= 90)
+  const opinion = held.trace.find(({ rule }: { rule: string }) => rule === 'checks.own')
+  t.match(opinion, { says: 'spam', counts: true, evidence: 'own is 90 % sure that it is spam' })
+})
+
+t.test('what checks have brought about is in the trail of decisions, by the rules', async (t) => {
+  const { world, server } = await openChecked(t, honest)
+  await setChecks(world, [own(server.url)], { own: STRICT })
+  await post(world, 'spam')
+  const { items } = (await world.get('/moderation/decisions', { token: world.adminKey })).body
+  t.match(items, [{ from: 'pending', to: 'spam', by: 'rules', note: /90 % sure/ }])
+})
+
+/** Of each kind one; all of them are told apart by the tests of the clients. */
+const LIES_ALONE: Record<string, Answering> = {
+  'a score of another type': json({ score: '0' }),
+  'a score that is none': text('{"score":NaN}'),
+  'a page for people': text('<p>hello</p>', { 'content-type': 'text/html' }),
+  'a huge answer': text(`{"score":0,"more":"${'x'.repeat(20_000)}"}`),
+  'a redirect': (answer) => void answer.writeHead(307, { location: '/' }).end(),
+  'half a word': dying,
+}
+
+t.test('no outage publishes anything where that is not wanted', async (t) => {
+  const { world, server, state } = await openChecked(t, hanging)
+  const impatient = own(server.url, { timeout_ms: 100 })
+  for (const onFailure of ['hold', 'ignore'] as const) {
+    const lies = { 'a hang': hanging, ...LIES_ALONE }
+    for (const [what, answering] of Object.entries(lies)) {
+      // Another name each time: none is left alone because of the others.
+      const name = `n${state.heard.length}`
+      const rules = { [name]: { ...STRICT, on_failure: onFailure } }
+      await setChecks(world, [{ ...impatient, name }], rules)
+      state.answering = answering
+      const answer = await post(world, `${onFailure} ${what}`)
+      const message = `${onFailure}: ${what}`
+      t.match(answer, { status: onFailure === 'hold' ? 202 : 201 }, message)
+      t.match((await factsOf(world, answer.body.id))[name], { state: 'failed' }, message)
+    }
+  }
+  server.close()
+  await setChecks(world, [own(server.url)], { own: STRICT })
+  t.match(await post(world, 'nobody is there'), { status: 202 })
+  const { items } = (await world.get('/articles/a/comments?limit=100&sort=oldest')).body
+  t.notOk(
+    items.some(({ body }: { body: string }) => !body.startsWith('ignore')),
+    'only those',
+  )
+})
+
+t.test('checks are asked at once, and the strictest that counts is heard', async (t) => {
+  const { world, server, state } = await openChecked(t, hanging)
+  const names = ['a', 'b', 'c', 'd', 'e']
+  const waiting: (() => void)[] = []
+  // Nobody is answered before all have been asked.
+  state.answering = (answer, heard) => {
+    const { callback } = JSON.parse(heard.body)
+    const score = callback.includes('/checks/d/') ? 0.8 : 0.2
+    waiting.push(() => json({ score })(answer, heard))
+    if (waiting.length === names.length) for (const go of waiting.splice(0)) go()
+  }
+  const checks = names.map((name) => own(server.url, { name }))
+  const rule = { ...STRICT, says: 'pending' as const }
+  const rules = Object.fromEntries(names.map((name) => [name, rule]))
+  await setChecks(world, checks, { ...rules, d: { ...rule, says: 'rejected' } })
+  const { body } = await post(world, 'x')
+  t.equal((await seen(world, body.id))!.status, 'rejected')
+  t.equal(state.heard.length, 5)
+})
+
+t.test(
+  'checks that only record keep nobody waiting, and those that are off are not asked',
+  async (t) => {
+    const { world, server, state } = await openChecked(t, hanging)
+    const asked = Promise.withResolvers<void>()
+    let answerNow = () => {}
+    state.answering = (answer, heard) => {
+      answerNow = () => json({ score: 1 })(answer, heard)
+      asked.resolve()
+    }
+    const off = own(server.url, { name: 'off', url: `${server.url}/off` })
+    await setChecks(world, [own(server.url), off], { off: { ...STRICT, mode: 'off' } })
+    const answer = await post(world, 'x')
+    t.match(answer, { status: 201 }, 'though the check has not answered')
+    await asked.promise
+    answerNow()
+    await world.later.settled()
+    const after = (await seen(world, answer.body.id))!
+    t.equal(after.status, 'approved')
+    t.equal(await riskOf(world, answer.body.id), 100)
+    const opinion = after.trace.find(({ rule }: { rule: string }) => rule === 'checks.own')
+    t.match(opinion, { counts: false, says: 'spam' })
+    t.same(Object.keys(await factsOf(world, answer.body.id)), ['own'])
+    t.notOk(state.heard.some(({ path }) => path === '/off'))
+  },
+)
+
+t.test('who repeats a post gets the answer that was given in the end', async (t) => {
+  const { world, server, state } = await openChecked(t, honest)
+  await setChecks(world, [own(server.url)], { own: STRICT })
+  const headers = { 'idempotency-key': 'a-key-of-sixteen-and-more' }
+  const [first, again] = [await post(world, 'x', { headers }), await post(world, 'x', { headers })]
+  t.equal(first.status, 201)
+  t.match([again.status, again.body], [201, first.body])
+  t.equal(again.headers['thread-version'], first.headers['thread-version'])
+  t.equal(state.heard.length, 1)
+})
+
+t.test('an edit is checked like a comment, and comes back when it is good', async (t) => {
+  const { world, server, state } = await openChecked(t, honest)
+  await setChecks(world, [own(server.url)], { own: STRICT })
+  const { body: comment } = await post(world, 'x')
+  const edit = (body: string) =>
+    world.call('PATCH', `${SITE}/comments/${comment.id}`, {
+      token: comment.guest_token,
+      body: { body },
+    })
+  const good = await edit('y')
+  t.match(good, { status: 200, body: { status: 'approved', body: 'y', revision: 2 } })
+  t.equal(good.body.published_at, comment.published_at)
+  t.equal(JSON.parse(state.heard.at(-1)!.body).revision, 2)
+  t.match(await edit('spam'), { status: 202, body: { status: 'pending' } })
+  t.equal((await seen(world, comment.id))!.status, 'spam')
+  t.equal((await world.get('/articles/a')).body.comment_count, 0)
+  t.match(await edit('z'), { status: 202 }, 'what is held is not published by an edit')
+  t.equal((await seen(world, comment.id))!.status, 'spam')
+})
+
+t.test(
+  'what was held before an edit stays held, whatever a check says of the new text',
+  async (t) => {
+    const { world, server } = await openChecked(t, honest)
+    const { body: comment } = await post(world, 'x')
+    await world.decide(comment.id, 'approved', 'pending')
+    await setChecks(world, [own(server.url)], { own: STRICT })
+    const edit = { token: comment.guest_token, body: { body: 'y' } }
+    t.match(await world.call('PATCH', `${SITE}/comments/${comment.id}`, edit), { status: 202 })
+    t.match(await factsOf(world, comment.id), { own: { state: 'answered' } })
+    t.equal((await seen(world, comment.id))!.status, 'pending')
+  },
+)
+
+t.test('a guest with a token gets its new name with the comment that readers see', async (t) => {
+  const { world, server, state } = await openChecked(t, honest)
+  await setChecks(world, [own(server.url)], { own: STRICT })
+  const { guest_token: token } = (await post(world, 'x')).body
+  const again = (body: string, name: string) =>
+    world.call('POST', `${SITE}/articles/a/comments`, { token, body: { body, author: { name } } })
+  t.match(await again('spam', 'Eve'), { status: 202, body: { author: { name: 'Ada' } } })
+  t.match(await again('y', 'Grace'), { status: 201, body: { author: { name: 'Grace' } } })
+  t.match(JSON.parse(state.heard.at(-1)!.body).author, { name: 'Grace', email_domain: null })
+  const { items } = (await world.get('/articles/a/comments')).body
+  t.match(
+    items.map(({ author }: { author: { name: string } }) => author.name),
+    ['Grace', 'Grace'],
+  )
+})
+
+t.test('a verdict may come late, and publishes what waits for it', async (t) => {
+  const { world, server } = await openChecked(t, json({ pending: true }))
+  await setChecks(world, [own(server.url)], { own: STRICT })
+  const [good, bad] = [(await post(world, 'x')).body, (await post(world, 'y')).body]
+  t.equal(good.status, 'pending')
+  t.match(await callBack(world, { comment_id: good.id, score: 0.1 }), { status: 204, text: '' })
+  t.match(await world.get(`/comments/${good.id}`), { status: 200, body: { status: 'approved' } })
+  t.equal((await callBack(world, { comment_id: bad.id, score: 0.9, revision: 1 })).status, 204)
+  t.equal((await seen(world, bad.id))!.status, 'spam')
+  for (const score of [0.1, 0.9])
+    t.equal((await callBack(world, { comment_id: good.id, score })).status, 204)
+  t.match(await factsOf(world, good.id), { own: { score: 0.1 } }, 'the first one stands')
+  t.equal((await seen(world, good.id))!.status, 'approved')
+})
+
+t.test(
+  'a verdict that comes after a failure still counts, one on an earlier text does not',
+  async (t) => {
+    const { world, server, state } = await openChecked(t, json('no verdict'))
+    await setChecks(world, [own(server.url)], { own: STRICT })
+    const { body: comment } = await post(world, 'x')
+    t.equal(comment.status, 'pending')
+    t.equal((await callBack(world, { comment_id: comment.id, score: 0 })).status, 204)
+    t.equal((await seen(world, comment.id))!.status, 'approved')
+    state.answering = json({ pending: true })
+    const edit = { token: comment.guest_token, body: { body: 'y' } }
+    t.match(await world.call('PATCH', `${SITE}/comments/${comment.id}`, edit), { status: 202 })
+    await callBack(world, { comment_id: comment.id, score: 0, revision: 1 })
+    t.equal((await seen(world, comment.id))!.status, 'pending')
+    await callBack(world, { comment_id: comment.id, score: 0, revision: 2 })
+    t.equal((await seen(world, comment.id))!.status, 'approved')
+  },
+)
+
+t.test('nobody but the check itself brings a verdict', async (t) => {
+  const { world, server } = await openChecked(t, json({ pending: true }))
+  await setChecks(world, [own(server.url), akismet(server.url)], { own: STRICT })
+  const { body: comment } = await post(world, 'x')
+  const verdict = { comment_id: comment.id, score: 0 }
+  const now = Date.now() / 1000
+  const refused = [
+    callBack(world, verdict, { secret: `${SECRET}!` }),
+    callBack(world, verdict, { at: now - 400 }),
+    callBack(world, verdict, { at: now + 400 }),
+    callBack(world, verdict, { path: '/v1/sites/other/checks/own/verdicts' }),
+    callBack(world, verdict, { name: 'unknown' }),
+    callBack(world, verdict, { name: 'akismet', secret: API_KEY }),
+    callBack(world, verdict, { headers: { 'afterword-timestamp': String(Math.floor(now) - 1) } }),
+    callBack(world, { ...verdict, comment_id: 'czz-zz' }, { secret: 'of somebody else' }),
+  ]
+  for (const answer of await Promise.all(refused))
+    t.match(answer, { status: 401, body: { code: 'invalid_token' } })
+  const path = `${SITE}/checks/own/verdicts`
+  const unsigned = await world.call('POST', path, { body: verdict })
+  t.match(unsigned, { status: 401, body: { code: 'login_required' } })
+  const withKey = await world.call('POST', path, { body: verdict, token: world.adminKey })
+  t.match(withKey, { status: 401, body: { code: 'invalid_token' } })
+  for (const id of ['czz-zz', 'nothing'])
+    t.match(await callBack(world, { ...verdict, comment_id: id }), { status: 404 })
+  for (const score of [1.1, -1, '0', null])
+    t.match(await callBack(world, { ...verdict, score }), { status: 400 })
+  t.equal((await seen(world, comment.id))!.status, 'pending')
+})
+
+t.test('once somebody has decided, a verdict is noted and moves nothing', async (t) => {
+  const { world, server } = await openChecked(t, json({ pending: true }))
+  await setChecks(world, [own(server.url)], { own: STRICT })
+  const [one, two] = [(await post(world, 'x')).body, (await post(world, 'y')).body]
+  await world.decide(one.id, 'pending', 'approved')
+  await callBack(world, { comment_id: one.id, score: 1 })
+  t.equal((await seen(world, one.id))!.status, 'approved')
+  t.equal(await riskOf(world, one.id), 100)
+  await world.decide(two.id, 'pending', 'spam')
+  await world.decide(two.id, 'spam', 'pending')
+  await callBack(world, { comment_id: two.id, score: 0 })
+  t.equal((await seen(world, two.id))!.status, 'pending')
+  t.match(await factsOf(world, two.id), { own: { state: 'answered', score: 0 } })
 })

@@ -256,6 +256,13 @@ const ROWS: Record<string, Case> = {
     body: { locked: true },
     row: MODERATING(404),
   },
+  // Signed by a check, with its own secret; what anybody else sends is no credential for it.
+  reportCheck: {
+    method: 'POST',
+    path: '/checks/own/verdicts',
+    body: { comment_id: 'c1-1', score: 1 },
+    row: all(401),
+  },
   updateThread: {
     method: 'PATCH',
     path: '/articles/a',

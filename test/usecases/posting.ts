@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { sql } from 'kysely'
 import { createLocalTokens } from '../../src/cache/tokens.ts'
 import type { Caller } from '../../src/domain/caller.ts'
+import { UNKNOWN_SENDER } from '../../src/domain/check.ts'
 import { Refusal } from '../../src/domain/refusal.ts'
 import type { Site } from '../../src/domain/site.ts'
 import type { Tokens } from '../../src/domain/tokens.ts'
@@ -70,6 +71,7 @@ const postOne = (world: World, site: Site, some: Some): Promise<Result> => {
     network: '127.0.0.0/24',
     addressHash: Buffer.alloc(16),
     suspect: undefined,
+    sender: UNKNOWN_SENDER,
     claim: undefined,
     ...some,
     site: { ...site, ...some.site },

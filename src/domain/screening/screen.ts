@@ -65,12 +65,20 @@ export const compilePolicy = ({ rules }: Policy): Screen => {
   ]
   return (draft, facts) => {
     const seen = seeOnce(draft)
-    const trace = asked.flatMap(({ name, counts, judge }): Opinion[] => {
+    const unnamed = Object.keys(facts.checks).filter((name) => !Object.hasOwn(rules.checks, name))
+    const all = unnamed.length === 0 ? asked : [...asked, ...unnamed.map(record)]
+    const trace = all.flatMap(({ name, counts, judge }): Opinion[] => {
       const said = judge(draft, facts, seen)
       return said ? [{ rule: name, counts, ...said }] : []
     })
     return { verdict: combine(trace), risk: riskOf(trace), trace }
   }
+}
+
+/** What a service says that the policy does not know is recorded, and counts for nothing. */
+const record = (name: string): Asked => {
+  const rule = { mode: 'record', says: 'spam', at: 0.5, on_failure: 'ignore' } as const
+  return { name: `checks.${name}`, counts: false, judge: check(name, rule) }
 }
 
 /** Asks every rule. Same input, same judgement; the trace alone says why. */

@@ -1,12 +1,22 @@
 import type { KeyObject } from 'node:crypto'
 import { isIP, isIPv4 } from 'node:net'
 import { normalizeIP } from '@fastify/rate-limit'
+import type { FastifyRequest } from 'fastify'
+import type { Sender } from '../../domain/check.ts'
 import { sign } from '../wire/keys.ts'
 
 const HASH_BYTES = 16
+/** No browser has more to say. */
+const MAX_USER_AGENT_LENGTH = 500
 
 /** What a trusted proxy forwards need not be an address; whoever it is shares one quota. */
 const UNKNOWN = 'unknown'
+
+/** Who sends the request, for those who are asked about what it says. Kept nowhere. */
+export const senderOf = ({ ip, headers }: FastifyRequest): Sender => ({
+  ip: isIP(ip) === 0 ? null : ip,
+  userAgent: headers['user-agent']?.slice(0, MAX_USER_AGENT_LENGTH) ?? null,
+})
 
 /** What limits go by: an IPv4 address, or the /64 that an IPv6 subscriber has. */
 export const networkOf = (ip: string): string => {

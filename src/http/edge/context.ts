@@ -19,6 +19,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     operation?: string
     limit?: LimitKind
+    /** Its body is needed byte for byte. */
+    isSigned?: boolean
   }
   interface FastifyRequest {
     /** The site of the address; routes without a site do not ask for it. */
@@ -26,6 +28,8 @@ declare module 'fastify' {
     caller: Caller
     /** The part of the sender's address that limits go by: an IPv4 address, or an IPv6 /64. */
     network: string
+    /** The body as it came, where that is signed. */
+    bytes: Buffer
   }
 }
 
@@ -36,6 +40,7 @@ export const addContext = (app: FastifyInstance): void => {
   app.decorateRequest('site', null as never)
   app.decorateRequest('caller', null as never)
   app.decorateRequest('network', '')
+  app.decorateRequest('bytes', null as never)
 }
 
 export const isWrite = (request: FastifyRequest): boolean =>

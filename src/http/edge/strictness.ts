@@ -16,8 +16,10 @@ export const addStrictness = (app: FastifyInstance): void => {
   app.addContentTypeParser(
     'application/json',
     { parseAs: 'buffer' },
-    async (request: FastifyRequest, bytes: Buffer) =>
-      bytes.length === 0 && request.method === 'DELETE' ? undefined : parseJson(bytes),
+    async (request: FastifyRequest, bytes: Buffer) => {
+      if (request.routeOptions.config.isSigned) request.bytes = bytes
+      return bytes.length === 0 && request.method === 'DELETE' ? undefined : parseJson(bytes)
+    },
   )
   app.addHook('onRequest', (request, _reply, done) => {
     assertHost(request)

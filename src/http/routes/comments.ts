@@ -8,6 +8,7 @@ import {
 } from '../../usecases/reading/get-comment.ts'
 import { deleteComment } from '../../usecases/writing/delete-comment.ts'
 import { type Edited, editComment } from '../../usecases/writing/edit-comment.ts'
+import { senderOf } from '../edge/addresses.ts'
 import * as answers from '../edge/answers.ts'
 import { readIfMatch } from '../edge/conditions.ts'
 import type { Http } from '../edge/context.ts'
@@ -99,6 +100,7 @@ export const addCommentRoutes = (app: Router, http: Http): void => {
       body: readBody(request.body.body),
       ifRevision: readIfMatch(request),
       suspect: suspectOf(keys().addresses, request),
+      sender: senderOf(request),
     }
     const claim = readClaim(request)
     const answer = await changingComment(world, request, (comment) =>

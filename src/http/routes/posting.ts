@@ -3,7 +3,7 @@ import { readCommentId } from '../../domain/public-id.ts'
 import { previewComment } from '../../usecases/reading/preview-comment.ts'
 import { createGuest } from '../../usecases/writing/create-guest.ts'
 import { type Posted, postComment } from '../../usecases/writing/post-comment.ts'
-import { hashAddress, truncateAddress } from '../edge/addresses.ts'
+import { hashAddress, senderOf, truncateAddress } from '../edge/addresses.ts'
 import * as answers from '../edge/answers.ts'
 import type { Http } from '../edge/context.ts'
 import { readClaim } from '../edge/idempotency.ts'
@@ -27,7 +27,9 @@ const POST_COMMENT = op.operation({
   id: 'postComment',
   tag: 'writing',
   summary: 'Post a comment or a reply',
-  description: '201 when it is published, 202 when it is held for a moderator.',
+  description:
+    '201 when it is published, 202 when it is held for a moderator. On sites that ask other services ' +
+    'about comments the answer can take two seconds more.',
   params: object(op.articleParams),
   query: op.NO_QUERY,
   body: ref(NewComment),
@@ -88,6 +90,7 @@ export const addPostingRoutes = (app: Router, { world, keys }: Http): void => {
       network: truncateAddress(ip),
       addressHash: hashAddress(keys().addresses, ip),
       suspect: suspectOf(keys().addresses, request, comment.author?.email),
+      sender: senderOf(request),
     }
     const claim = readClaim(request)
     const answer = await postComment(

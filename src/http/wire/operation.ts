@@ -44,6 +44,8 @@ type Operation<Params extends TSchema, Query extends TSchema, Body extends TSche
   readonly limit: LimitKind
   /** Whether an Idempotency-Key is honoured. */
   readonly once?: boolean
+  /** Whether the body is signed by who sends it, which then needs no other credential. */
+  readonly signed?: boolean
 }
 
 export const NO_QUERY = object({})
@@ -77,9 +79,9 @@ export const operation = <P extends TSchema, Q extends TSchema, B extends TSchem
     ...needed,
     ...refusals,
   ]
-  const headers = op.once ? withIdempotencyKey : undefined
+  const headers = op.signed ? withSignature : op.once ? withIdempotencyKey : undefined
   return {
-    config: { operation: id, limit: op.limit },
+    config: { operation: id, limit: op.limit, ...(op.signed && { isSigned: true }) },
     ...(isWrite && { handlerTimeout: HANDLER_TIMEOUT_MS }),
     schema: {
       operationId: id,
@@ -103,6 +105,20 @@ const withIdempotencyKey = Type.Object({
       description:
         '16 to 128 visible ASCII characters, random: who sends the same key and body from the same ' +
         'network gets the same answer. Remembered for 24 hours.',
+    }),
+  ),
+})
+
+/** Left out, they are a credential that is missing. */
+const withSignature = Type.Object({
+  'afterword-timestamp': Type.Optional(
+    Type.String({ description: 'When it was signed, in seconds since 1970.' }),
+  ),
+  'afterword-signature': Type.Optional(
+    Type.String({
+      description:
+        "HMAC-SHA-256, in lower-case hex, by the check's secret, over the timestamp, a dot, the path " +
+        'that the question called `callback`, a dot, and the body as it is sent.',
     }),
   ),
 })

@@ -32,6 +32,7 @@ export type Tables = {
   cannedReasons: CannedReasonsTable
   authorNotes: AuthorNotesTable
   bans: BansTable
+  checkQuestions: CheckQuestionsTable
   checkReports: CheckReportsTable
   appeals: AppealsTable
 }
@@ -328,6 +329,15 @@ type BansTable = {
   liftedAt: Instant | null
 }
 
+type CheckQuestionsTable = {
+  siteId: number
+  threadId: number
+  commentId: number
+  mayPublish: boolean
+  dueAt: Instant
+  attempts: Generated<number>
+}
+
 type CheckReportsTable = {
   siteId: number
   threadId: number
@@ -335,6 +345,7 @@ type CheckReportsTable = {
   checkName: string
   isSpam: boolean
   askedAt: Instant
+  dueAt: Instant
   attempts: Generated<number>
 }
 

@@ -1,6 +1,7 @@
 import type { PolicyInForce } from '../../cache/policies.ts'
 import type { Suspect } from '../../domain/ban.ts'
 import { assertMayWrite, type Caller, isAuthor, mayModerate, nameOf } from '../../domain/caller.ts'
+import { askedOf, type Checking, checkingOf, type Sender } from '../../domain/check.ts'
 import type { Comment } from '../../domain/comment.ts'
 import { RENDERER_VERSION, renderMarkdown } from '../../domain/markdown.ts'
 import { authorId, type CommentKey } from '../../domain/public-id.ts'
@@ -10,6 +11,7 @@ import type { Site } from '../../domain/site.ts'
 import { isVisible } from '../../domain/status.ts'
 import { noteArrival } from '../../postgres/arrivals.ts'
 import { holdWriters } from '../../postgres/authors.ts'
+import { insertQuestions } from '../../postgres/checks.ts'
 import {
   type CommentForWrite,
   findCommentForWrite,
@@ -23,6 +25,7 @@ import type { Claim } from '../../postgres/idempotency.ts'
 import { findThreadForWrite, type ThreadForWrite, touchThread } from '../../postgres/threads.ts'
 import { announcing } from '../announce.ts'
 import { answerOnce } from '../answer-once.ts'
+import { checkWritten } from '../checking/check-written.ts'
 import { countFor, factsOf, printOf } from '../judging/count-facts.ts'
 import type { World } from '../world.ts'
 import { findEffects } from './ban-effects.ts'
@@ -36,10 +39,15 @@ export type EditRequest = {
   /** The revision that the caller has seen, if it says so. */
   readonly ifRevision: number | undefined
   readonly suspect: Suspect | undefined
+  readonly sender: Sender
   readonly claim: Claim | undefined
 }
 
-export type Edited = { readonly comment: Comment; readonly version: number | undefined }
+export type Edited = {
+  readonly comment: Comment
+  readonly version: number | undefined
+  readonly checking: Checking
+}
 
 /** Replaces the text. An author's edit is judged as a comment is, and may be taken back; a moderator's is not. */
 export const editComment = async <Answer>(
@@ -53,7 +61,9 @@ export const editComment = async <Answer>(
   const policy = await world.policies.find(request.site)
   const { site, comment: key } = request
   const changes = { siteId: site.id, threadIds: [key.threadId], isHide: true }
+  let edited: Edited | undefined
   const replace = async (tx: Tx): Promise<Answer> => {
+    edited = undefined
     await lockThread(tx, { siteId: site.id, threadId: key.threadId }, 'alone')
     const thread = await findThreadForWrite(tx, site.id, key.threadId)
     const comment = await findCommentForWrite(tx, { siteId: site.id, ...key })
@@ -62,9 +72,33 @@ export const editComment = async <Answer>(
     const authors = await holdWriters(tx, site.id, [comment.author.id])
     if (!authors.has(comment.author.id)) throw new Refusal('not_found')
     assertMayEdit(request, comment, thread)
-    return present(await edit(tx, request, { comment, thread, bodyHtml, policy }))
+    edited = await edit(tx, request, { comment, thread, bodyHtml, policy })
+    return present(edited)
   }
-  return announcing(world, changes, () => answerOnce(world, request.claim, replace))
+  const answer = await announcing(world, changes, () => answerOnce(world, request.claim, replace))
+  // Without it, the answer repeats one that was given.
+  return edited ? checkEdited(world, { request, edited, present, answer }) : answer
+}
+
+type Checked<Answer> = {
+  readonly request: EditRequest
+  readonly edited: Edited
+  readonly present: (edited: Edited) => Answer
+  readonly answer: Answer
+}
+
+const checkEdited = <Answer>(
+  world: World,
+  { request, edited, present, answer }: Checked<Answer>,
+): Promise<Answer> => {
+  const { site, comment, sender, claim } = request
+  return checkWritten(world, {
+    checking: edited.checking,
+    request: { site, comment, sender },
+    claim,
+    answer,
+    present: (settled) => present({ ...edited, ...settled }),
+  })
 }
 
 const assertMayEdit = (
@@ -108,12 +142,18 @@ const edit = async (tx: Tx, request: EditRequest, found: Edit): Promise<Edited> 
   if (mayModerate(caller)) await recordEdit(tx, request, comment, nameOf(caller))
   const edited = { ...comment, ...revised, body, bodyHtml }
   const wasVisible = isVisible(comment.status)
+  const checking = judged ? checkingOf(judged.trace, judged.facts) : 'never'
+  if (checking !== 'never') {
+    const question = { commentId: comment.id, mayPublish: wasVisible }
+    await insertQuestions(tx, { siteId: site.id, threadId: thread.id }, [question])
+  }
   if (judged && isTakenBack(comment, judged.verdict)) {
     const change = { siteId: site.id, to: judged.verdict } as const
     const { version } = await changeStatus(tx, comment, change)
-    return { comment: { ...edited, status: 'pending' }, version }
+    return { comment: { ...edited, status: 'pending' }, version, checking }
   }
   return {
+    checking,
     // Whether it is pending or spam is not for its author to know.
     comment: byModerator || wasVisible ? edited : { ...edited, status: 'pending' },
     version: wasVisible ? await touchThread(tx, site.id, thread.id) : undefined,
@@ -152,7 +192,8 @@ const judgeEdit = async (
     attackedUntil: known.attackedUntil,
     bans: await findEffects(tx, site.id, suspect),
   }
-  const facts = factsOf(known, subject, [])
+  const checks = askedOf(site.checks, policy.policy)
+  const facts = { ...factsOf(known, subject, []), checks }
   const draft = { body, authorName: author.name, authorUrl: author.url }
   const { verdict, risk, trace } = policy.screen(draft, facts)
   await noteArrival(tx, { ...place, ...source, id })

@@ -1,4 +1,5 @@
 import type { Met } from '../../domain/ban.ts'
+import { askedOf } from '../../domain/check.ts'
 import type { Author } from '../../domain/comment.ts'
 import type { Instant } from '../../domain/instant.ts'
 import { homeOf } from '../../domain/public-id.ts'
@@ -110,7 +111,8 @@ const judge = (post: Post, moment: Moment): Judged => {
     attackedUntil: moment.attackedUntil ?? known.attackedUntil,
     bans,
   }
-  const facts = factsOf(known, subject, earlier)
+  const checks = askedOf(post.site.checks, post.policy.policy)
+  const facts = { ...factsOf(known, subject, earlier), checks }
   const draft = { body: post.body, authorName: named.name, authorUrl: named.url }
   const judgement = post.policy.screen(draft, facts)
   const isPublished = isVisible(judgement.verdict)

@@ -1,6 +1,7 @@
 import type { PolicyInForce } from '../../cache/policies.ts'
 import type { Suspect } from '../../domain/ban.ts'
 import { assertMayWrite, type Caller } from '../../domain/caller.ts'
+import type { Checking, Sender } from '../../domain/check.ts'
 import type { Comment } from '../../domain/comment.ts'
 import type { Instant } from '../../domain/instant.ts'
 import { renderMarkdown } from '../../domain/markdown.ts'
@@ -10,6 +11,7 @@ import type { Site } from '../../domain/site.ts'
 import type { GuestProfile } from '../../postgres/authors.ts'
 import type { Claim } from '../../postgres/idempotency.ts'
 import { findThreadId } from '../../postgres/threads.ts'
+import { type Checkable, checkWritten } from '../checking/check-written.ts'
 import { type Print, printOf } from '../judging/count-facts.ts'
 import type { World } from '../world.ts'
 import { addToLine, type Waiting } from './lines.ts'
@@ -28,6 +30,7 @@ export type PostRequest = {
   readonly network: string
   readonly addressHash: Buffer
   readonly suspect: Suspect | undefined
+  readonly sender: Sender
   readonly claim: Claim | undefined
 }
 
@@ -37,6 +40,7 @@ export type Posted = {
   readonly version: number | undefined
   /** The guest who was made for this comment and needs a token. */
   readonly newGuestId: number | undefined
+  readonly checking: Checking
 }
 
 /** A request on its way, with what is made of it outside the transaction. */
@@ -63,15 +67,48 @@ export const postComment = async <Answer>(
   const policy = await world.policies.find(request.site)
   const { body } = request
   const made = { bodyHtml: renderMarkdown(body), print: printOf(body) }
-  const post = { ...request, author, policy, ...made, present }
+  let posted: Posted | undefined
+  const note = (what: Posted): Answer => {
+    posted = what
+    return present(what)
+  }
+  const post = { ...request, author, policy, ...made, present: note }
   const thread = JSON.stringify([post.site.id, post.articleId])
   const write = { thread, write: post }
   const together = (posts: readonly Waiting<Post>[]) => publishTogether(world, posts)
-  const answer = await addToLine(world.posts, write, together)
+  const answer = (await addToLine(world.posts, write, together)) as Answer
   // It may go by another name from now on.
   if (author && request.caller.kind === 'guest') world.kick('tasks')
-  return answer as Answer
+  // Without it, the answer repeats one that was given.
+  return posted ? checkPosted(world, { post, posted, present, answer }) : answer
 }
+
+type Checked<Answer> = {
+  readonly post: Post
+  readonly posted: Posted
+  readonly present: (posted: Posted) => Answer
+  readonly answer: Answer
+}
+
+const checkPosted = <Answer>(
+  world: World,
+  { post, posted, present, answer }: Checked<Answer>,
+): Promise<Answer> => {
+  const { site, sender, claim, caller } = post
+  const author = caller.kind === 'guest' ? post.author : undefined
+  const written: Checkable<Answer> = {
+    checking: posted.checking,
+    request: { site, comment: posted.comment, sender, author },
+    claim,
+    answer,
+    present: ({ comment, version }) =>
+      present({ ...posted, version, comment: { ...posted.comment, ...shownOf(comment) } }),
+  }
+  return checkWritten(world, written)
+}
+
+/** What is other about a comment once readers see it. */
+const shownOf = ({ author, status, publishedAt }: Comment) => ({ author, status, publishedAt })
 
 const publishTogether = async (
   world: World,

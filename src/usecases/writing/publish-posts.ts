@@ -1,9 +1,10 @@
+import { checkingOf } from '../../domain/check.ts'
 import type { Instant } from '../../domain/instant.ts'
 import { RENDERER_VERSION } from '../../domain/markdown.ts'
 import { isVisible } from '../../domain/status.ts'
-import { askForRefresh } from '../../postgres/author-tasks.ts'
-import { type GuestProfile, holdWriters, updateGuests } from '../../postgres/authors.ts'
+import { type GuestProfile, holdWriters } from '../../postgres/authors.ts'
 import { findBansOn } from '../../postgres/bans.ts'
+import { insertQuestions } from '../../postgres/checks.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import {
   findThreadAndParents,
@@ -16,6 +17,7 @@ import type { Outcome, Outcomes } from '../answer-once.ts'
 import { countFor } from '../judging/count-facts.ts'
 import { holdAll } from '../judging/hold-all.ts'
 import { type Judged, judgePosts, type Situation, sourceOf } from './judge-posts.ts'
+import { nameGuests } from './name-guests.ts'
 import type { Post, Posted } from './post-comment.ts'
 import { holdPace } from './slow-mode.ts'
 
@@ -42,8 +44,14 @@ export const publishPosts = async (
   if (judged.length === 0) return outcomes
   const published = judged.filter(({ judgement }) => isVisible(judgement.verdict))
   if (published.length > 0) told.changed.add(situation.thread.id)
-  await nameGuests(tx, situation, published)
+  const { siteId, writers } = situation
+  await nameGuests(tx, siteId, { writers, profiles: profilesOf(published) })
   const { rows, version } = await insert(tx, situation, { judged, published })
+  await noteQuestions(
+    tx,
+    situation,
+    judged.map((one, i) => ({ one, row: rows[i]! })),
+  )
   if (attackedUntil !== undefined) {
     const attack = { site: posts[0]!.site, at: situation.known.at, until: attackedUntil }
     if (await holdAll(tx, attack)) told.attackedUntil = attackedUntil
@@ -74,23 +82,23 @@ const learnSituation = async (tx: Tx, posts: readonly Post[]): Promise<Situation
   return { siteId: site.id, thread, parents, writers, waits, known, bans }
 }
 
-/** Guests with a token go by the name they gave last from now on, wherever they have written. */
-const nameGuests = async (
+/** Of guests with a token, what each has said last of itself. */
+const profilesOf = (published: readonly Judged[]): Map<number, GuestProfile> =>
+  new Map(
+    published.flatMap(({ author, post }) =>
+      author.id !== undefined && post.author ? [[author.id, post.author]] : [],
+    ),
+  )
+
+/** Notes those whose checks are to be asked, so that another node does it if this one ends. */
+const noteQuestions = async (
   tx: Tx,
-  { siteId, writers }: Situation,
-  published: readonly Judged[],
+  { siteId, thread }: Situation,
+  posts: readonly { one: Judged; row: InsertedPost }[],
 ): Promise<void> => {
-  const profiles = new Map<number, GuestProfile>()
-  for (const { author, post } of published) {
-    if (author.id !== undefined && post.author) profiles.set(author.id, post.author)
-  }
-  if (profiles.size === 0) return
-  await updateGuests(tx, siteId, profiles)
-  const renamed = [...profiles].flatMap(([id, { name, url }]) => {
-    const before = writers.get(id)!
-    return before.name === name && before.url === url ? [] : [id]
-  })
-  if (renamed.length > 0) await askForRefresh(tx, siteId, renamed)
+  const asked = posts.filter(({ one }) => Object.keys(one.facts.checks).length > 0)
+  const questions = asked.map(({ row }) => ({ commentId: row.id, mayPublish: true }))
+  if (questions.length > 0) await insertQuestions(tx, { siteId, threadId: thread.id }, questions)
 }
 
 const insert = (
@@ -138,7 +146,7 @@ const toNewPost = ({
 
 const toPosted = (
   { thread }: Situation,
-  { post, parentId, parentHomeThreadId, depth, author, judgement }: Judged,
+  { post, parentId, parentHomeThreadId, depth, author, judgement, facts }: Judged,
   { row, version }: { row: InsertedPost; version: number | undefined },
 ): Posted => {
   const { id, authorId, createdAt } = row
@@ -163,6 +171,7 @@ const toPosted = (
     comment,
     version: isPublished ? version : undefined,
     newGuestId: author.id === undefined ? authorId : undefined,
+    checking: checkingOf(judgement.trace, facts),
   }
 }
 

@@ -30,6 +30,26 @@ export const Check = object(
   },
 )
 
+export const Verdict = object(
+  {
+    comment_id: Type.String({ maxLength: 64, description: 'As in the question.' }),
+    score: Type.Number({
+      minimum: 0,
+      maximum: 1,
+      description: '0 is surely good, 1 is surely spam.',
+    }),
+    revision: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: Number.MAX_SAFE_INTEGER,
+        description:
+          'As in the question: a verdict on an earlier text is let go. Unset: on what it says now.',
+      }),
+    ),
+  },
+  { $id: 'Verdict', examples: [{ comment_id: 'c1-2', score: 0.97, revision: 1 }] },
+)
+
 const KEPT = 'Left out: the secret that is known for this name and address stays.'
 
 const akismet = object({

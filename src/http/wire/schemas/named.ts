@@ -27,7 +27,7 @@ import {
   CannedReasonsPage,
   NewCannedReason,
 } from './canned-reasons.ts'
-import { Check, CheckChange } from './checks.ts'
+import { Check, CheckChange, Verdict } from './checks.ts'
 import {
   ArticleLink,
   Author,
@@ -133,6 +133,7 @@ export const NAMED: readonly TSchema[] = [
   SignOnChange,
   Check,
   CheckChange,
+  Verdict,
   SiteConfig,
   Site,
   SiteChange,

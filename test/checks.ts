@@ -1,0 +1,100 @@
+import { createHmac } from 'node:crypto'
+import { sql } from 'kysely'
+import type { Test } from 'tap'
+import type { Policy } from '../src/domain/screening/policy.ts'
+import { SHIPPED_POLICY } from '../src/domain/screening/shipped.ts'
+import { type Answering, LOOPBACK, openCheckServer } from './clients/checks-server.ts'
+import { type Answer, openWorld, type TestWorld } from './world.ts'
+
+export const SITE = '/v1/sites/default'
+export const SECRET = 'the-secret-of-a-check-32-characters'
+export const API_KEY = 'the-api-key-of-akismet'
+
+type Rule = Policy['rules']['checks'][string]
+
+/** Turns away from a half on, and holds what fails. */
+export const STRICT: Rule = { mode: 'enforce', says: 'spam', at: 0.5, on_failure: 'hold' }
+
+/** A world with a service outside, which the test tells how to behave. */
+export const openChecked = async (t: Test, answering: Answering) => {
+  const server = await openCheckServer(t, answering)
+  const world = await openWorld(t, { outbound: { allowedNetworks: LOOPBACK, ca: server.ca } })
+  return { world, server, state: server.state }
+}
+
+export const own = (url: string, more: object = {}) => ({
+  name: 'own',
+  kind: 'http',
+  url: `${url}/own`,
+  secret: SECRET,
+  ...more,
+})
+
+export const akismet = (url: string, more: object = {}) => ({
+  name: 'akismet',
+  kind: 'akismet',
+  url: `${url}/1.1`,
+  secret: API_KEY,
+  site_url: 'https://blog.example',
+  ...more,
+})
+
+/** Gives the site checks, and a policy that says what each of them is for. */
+export const setChecks = async (
+  world: TestWorld,
+  checks: object[],
+  rules: Record<string, Rule> = {},
+): Promise<void> => {
+  const changed = await world.call('PATCH', SITE, { token: world.adminKey, body: { checks } })
+  if (changed.status !== 200) throw new Error(changed.text)
+  const policy: Policy = { rules: { ...SHIPPED_POLICY.rules, checks: rules } }
+  await sql`
+    with made as (
+      insert into policies (site_id, version, policy, made_by, made_at)
+      select id, policy_version + 1, ${JSON.stringify(policy)}::jsonb, 'k1', now()
+      from sites where slug = 'default' returning site_id, version
+    )
+    update sites set policy_version = made.version from made where id = made.site_id`.execute(
+    world.db,
+  )
+  world.sites.forget('default')
+}
+
+/** As the moderators see it. */
+export const seen = async (world: TestWorld, id: string): Promise<Record<string, any>> => {
+  const statuses = ['pending', 'approved', 'spam', 'rejected', 'deleted']
+  const query = statuses.map((status) => `status=${status}`).join('&')
+  const { items } = (
+    await world.get(`/moderation/comments?${query}&limit=100`, { token: world.adminKey })
+  ).body
+  return items.find((item: { id: string }) => item.id === id)
+}
+
+export const factsOf = async (world: TestWorld, id: string): Promise<Record<string, any>> =>
+  (await judgementOf(world, id)).checks
+
+export const riskOf = async (world: TestWorld, id: string): Promise<number> =>
+  (await judgementOf(world, id)).risk
+
+const judgementOf = async (world: TestWorld, id: string) => {
+  const commentId = Number.parseInt(id.split('-')[1]!, 36)
+  const { rows } = await sql<{ checks: Record<string, any>; risk: number }>`
+    select facts->'checks' as checks, risk from comments where id = ${commentId}`.execute(world.db)
+  return rows[0]!
+}
+
+/** What a check sends when it has made up its mind. */
+export const callBack = (
+  world: TestWorld,
+  body: object,
+  { name = 'own', secret = SECRET, at = Date.now() / 1000, path = '', headers = {} } = {},
+): Promise<Answer> => {
+  const to = `${SITE}/checks/${name}/verdicts`
+  const text = JSON.stringify(body)
+  const timestamp = String(Math.floor(at))
+  const signature = createHmac('sha256', secret)
+    .update(`${timestamp}.${path || to}.${text}`)
+    .digest('hex')
+  const signed = { 'afterword-timestamp': timestamp, 'afterword-signature': signature }
+  return world.call('POST', to, { body, headers: { ...signed, ...headers } })
+}

@@ -1,0 +1,246 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { sql } from 'kysely'
+import t from 'tap'
+import { runChecks } from '../../src/usecases/chores/run-checks.ts'
+import {
+  API_KEY,
+  akismet,
+  callBack,
+  factsOf,
+  openChecked,
+  own,
+  SITE,
+  STRICT,
+  seen,
+  setChecks,
+} from '../checks.ts'
+import { hanging, json, LOOPBACK, text } from '../clients/checks-server.ts'
+import { start, until } from '../start.ts'
+import { createTestWorld, type TestWorld } from '../world.ts'
+
+const NEVER = new AbortController().signal
+const THANKS = 'Thanks for making the web a better place.'
+
+const count = async ({ db }: TestWorld, table: 'check_questions' | 'check_reports') => {
+  const { rows } = await sql<{ number: number }>`
+    select count(*)::int as number from ${sql.table(table)}`.execute(db)
+  return rows[0]!.number
+}
+
+/** As if the time had come that nodes look after it. */
+const makeDue = async ({ db }: TestWorld): Promise<void> => {
+  await sql`update check_questions set due_at = now()`.execute(db)
+  await sql`update check_reports set due_at = now()`.execute(db)
+}
+
+t.test('what was asked and has no answer is asked again, when it is time', async (t) => {
+  const { world, server, state } = await openChecked(t, json({ pending: true }))
+  await setChecks(world, [own(server.url)], { own: STRICT })
+  const { id } = await world.post('a', 'x')
+  state.answering = json({ score: 0 })
+  await runChecks(world, NEVER)
+  t.equal(state.heard.length, 1, 'it is not time yet')
+  await makeDue(world)
+  await runChecks(world, NEVER)
+  t.equal((await seen(world, id))!.status, 'approved')
+  t.equal(await count(world, 'check_questions'), 0)
+  const { ip, body } = { ip: /127\.0\.0/, body: state.heard[1]!.body }
+  t.notMatch(body, ip)
+})
+
+t.test('of several nodes exactly one asks again', async (t) => {
+  const { world, server, state } = await openChecked(t, json({ pending: true }))
+  await setChecks(world, [own(server.url)], { own: STRICT })
+  for (const body of ['x', 'y', 'z']) await world.post('a', body)
+  await makeDue(world)
+  const outbound = { allowedNetworks: LOOPBACK, ca: server.ca }
+  const nodes = Array.from({ length: 4 }, () =>
+    createTestWorld(world.db, world.tokens, { outbound }),
+  )
+  await Promise.all(nodes.map((node) => runChecks(node, NEVER)))
+  t.equal(state.heard.length, 6)
+})
+
+t.test(
+  'a check that never answers has failed in the end, and its rule says what follows',
+  async (t) => {
+    const { world, server } = await openChecked(t, json({ pending: true }))
+    await setChecks(world, [own(server.url)], { own: { ...STRICT, on_failure: 'ignore' } })
+    const { id } = await world.post('a', 'x')
+    for (let n = 0; n < 3; n++) {
+      await makeDue(world)
+      await runChecks(world, NEVER)
+    }
+    t.equal((await seen(world, id))!.status, 'pending')
+    await makeDue(world)
+    await runChecks(world, NEVER)
+    t.match(await factsOf(world, id), { own: { state: 'failed', why: /too long/ } })
+    t.equal((await seen(world, id))!.status, 'approved')
+    t.equal(await count(world, 'check_questions'), 0)
+  },
+)
+
+t.test(
+  'what is held after a failure can be released by a call for a day, and then no more',
+  async (t) => {
+    const { world, server } = await openChecked(t, json('no verdict'))
+    await setChecks(world, [own(server.url)], { own: STRICT })
+    const { id } = await world.post('a', 'x')
+    await runChecks(world, NEVER)
+    t.equal(await count(world, 'check_questions'), 1)
+    await makeDue(world)
+    await runChecks(world, NEVER)
+    t.equal(await count(world, 'check_questions'), 0)
+    await callBack(world, { comment_id: id, score: 0 })
+    t.equal((await seen(world, id))!.status, 'pending')
+  },
+)
+
+t.test('a check that the site has no more is asked no more', async (t) => {
+  const { world, server, state } = await openChecked(t, json({ pending: true }))
+  await setChecks(world, [own(server.url)], { own: { ...STRICT, on_failure: 'ignore' } })
+  const { id } = await world.post('a', 'x')
+  await world.call('PATCH', SITE, { token: world.adminKey, body: { checks: [] } })
+  await makeDue(world)
+  await runChecks(world, NEVER)
+  t.equal(state.heard.length, 1)
+  t.match(await factsOf(world, id), { own: { why: 'the site asks it no more' } })
+  t.equal((await seen(world, id))!.status, 'approved')
+})
+
+t.test('a node that ends while it asks loses nothing', async (t) => {
+  const { world, server, state } = await openChecked(t, hanging)
+  await setChecks(world, [own(server.url)], { own: STRICT })
+  const folder = mkdtempSync(join(tmpdir(), 'afterword-ca-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  writeFileSync(join(folder, 'ca.pem'), server.ca)
+  const settings = {
+    DATABASE_URL: world.url,
+    AFTERWORD_OUTBOUND_NETWORKS: LOOPBACK.join(','),
+    NODE_EXTRA_CA_CERTS: join(folder, 'ca.pem'),
+  }
+  const node = start(t, settings)
+  const url = await node.ready()
+  const posting = fetch(`${url}${SITE}/articles/a/comments`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ body: 'x', author: { name: 'Ada' } }),
+  }).catch(() => 'nobody answers')
+  await until('for the check to be asked', () => state.heard.length > 0)
+  await node.stop('SIGKILL')
+  t.equal(await posting, 'nobody answers')
+  const { comment_id: id } = JSON.parse(state.heard[0]!.body)
+  t.equal((await seen(world, id))!.status, 'pending')
+  await makeDue(world)
+  state.answering = json({ score: 0 })
+  await start(t, settings).ready()
+  await until('for the comment', async () => (await world.get(`/comments/${id}`)).status === 200)
+  t.equal((await world.get('/articles/a')).body.comment_count, 1)
+})
+
+/** Akismet, as it is when it takes everything, and is sure of what is called spam. */
+const openAkismet = async (t: Parameters<typeof openChecked>[0]) => {
+  const opened = await openChecked(t, (answer, heard) => {
+    const isCheck = heard.path.endsWith('/comment-check')
+    text(isCheck ? String(heard.body.includes('spam')) : THANKS)(answer, heard)
+  })
+  await setChecks(opened.world, [akismet(opened.server.url)], { akismet: STRICT })
+  const reports = () =>
+    opened.state.heard
+      .filter(({ path }) => path.includes('/submit-'))
+      .map(({ path, body }) => [path.split('-')[1]!, new URLSearchParams(body)] as const)
+  return { ...opened, reports }
+}
+
+t.test(
+  'Akismet hears where a moderator sees it otherwise, with the network in place of the address',
+  async (t) => {
+    const { world, state, reports } = await openAkismet(t)
+    const [good, bad] = [await world.post('a', 'x'), await world.post('a', 'spam')]
+    const asked = new URLSearchParams(state.heard[0]!.body)
+    t.match([asked.get('user_ip'), asked.get('api_key')], ['127.0.0.1', API_KEY])
+    await world.decide(good.id, 'approved', 'spam')
+    await world.decide(bad.id, 'spam', 'approved')
+    await runChecks(world, NEVER)
+    t.same(
+      reports()
+        .map(([kind, form]) => [kind, form.get('comment_content'), form.get('user_ip')])
+        .toSorted((a, b) => String(a).localeCompare(String(b))),
+      [
+        ['ham', 'spam', '127.0.0.0'],
+        ['spam', 'x', '127.0.0.0'],
+      ],
+    )
+    await runChecks(world, NEVER)
+    t.equal(reports().length, 2, 'once')
+  },
+)
+
+t.test('nobody is told of what is neither, and of what Akismet said itself', async (t) => {
+  const { world, reports } = await openAkismet(t)
+  const [one, two] = [await world.post('a', 'x'), await world.post('a', 'y')]
+  await world.decide(one.id, 'approved', 'pending')
+  await world.decide(one.id, 'pending', 'approved')
+  await world.decide(two.id, 'approved', 'rejected')
+  await world.decide(two.id, 'rejected', 'deleted')
+  await runChecks(world, NEVER)
+  t.same(reports(), [])
+})
+
+t.test('the last decision is the one that is reported', async (t) => {
+  const { world, reports } = await openAkismet(t)
+  const { id } = await world.post('a', 'x')
+  await world.decide(id, 'approved', 'spam')
+  await world.decide(id, 'spam', 'approved')
+  await runChecks(world, NEVER)
+  t.same(
+    reports().map(([kind]) => kind),
+    ['ham'],
+  )
+})
+
+t.test(
+  'a report that is not taken is tried again, later each time, and given up in the end',
+  async (t) => {
+    const { world, state, reports } = await openAkismet(t)
+    const { id } = await world.post('a', 'x')
+    await world.decide(id, 'approved', 'spam')
+    state.answering = text('Invalid key.')
+    await t.rejects(runChecks(world, NEVER), /does not take/)
+    await runChecks(world, NEVER)
+    t.equal(reports().length, 1, 'it is not time yet')
+    for (let attempts = 2; attempts < 8; attempts++) {
+      await makeDue(world)
+      // It may be left alone meanwhile, which is an attempt too.
+      await t.rejects(runChecks(world, NEVER))
+    }
+    await makeDue(world)
+    await runChecks(world, NEVER)
+    t.equal(await count(world, 'check_reports'), 0)
+  },
+)
+
+t.test('of several nodes exactly one reports', async (t) => {
+  const { world, server, reports } = await openAkismet(t)
+  for (const body of ['x', 'y', 'z'])
+    await world.decide((await world.post('a', body)).id, 'approved', 'spam')
+  const outbound = { allowedNetworks: LOOPBACK, ca: server.ca }
+  const nodes = Array.from({ length: 4 }, () =>
+    createTestWorld(world.db, world.tokens, { outbound }),
+  )
+  await Promise.all(nodes.map((node) => runChecks(node, NEVER)))
+  t.equal(reports().length, 3)
+})
+
+t.test('what is forgotten or erased is reported to nobody', async (t) => {
+  const { world, reports } = await openAkismet(t)
+  const [one, two] = [await world.post('a', 'x'), await world.post('a', 'y')]
+  for (const { id } of [one, two]) await world.decide(id, 'approved', 'spam')
+  await sql`update comments set network = null where body = 'x'`.execute(world.db)
+  await world.call('DELETE', `${SITE}/authors/${two.author.id}`, { token: world.adminKey })
+  await runChecks(world, NEVER)
+  t.same(reports(), [])
+  t.equal(await count(world, 'check_reports'), 0)
+})
