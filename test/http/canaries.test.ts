@@ -33,6 +33,7 @@ const marksOf = (site: string): string[] => [
   ...MARKED.map((what) => mark(`${what}-${site}`)),
   `${mark(`email-${site}`)}@example.org`,
   mark(`name-${site}`),
+  mark(`secret-of-a-check-${site}`),
   ADDRESS,
   '203.0.113.0/24',
   SECRET,
@@ -111,10 +112,20 @@ const createSender =
     return text ? JSON.parse(text) : {}
   }
 
+/** Asked about everything, and never there. */
+const checksOf = (slug: string): Json[] => {
+  const secret = mark(`secret-of-a-check-${slug}`)
+  const url = 'https://localhost:1'
+  return [
+    { name: 'own', kind: 'http', url, secret },
+    { name: 'akismet', kind: 'akismet', url, secret, site_url: 'https://blog.example' },
+  ]
+}
+
 const plant = async (send: Send, slug: string): Promise<void> => {
   const admin = { token: ADMIN }
   if (slug !== 'default') await send('POST', '', { ...admin, body: { slug, name: 'Other' } })
-  await send('PATCH', `/${slug}`, { ...admin, body: { sign_on: SIGN_ON } })
+  await send('PATCH', `/${slug}`, { ...admin, body: { sign_on: SIGN_ON, checks: checksOf(slug) } })
   const said = (what: string) => mark(`${what}-${slug}`)
   const post = (body: string, more: Json = {}, token?: string) =>
     send('POST', `/${slug}/articles/a/comments`, {
