@@ -1,0 +1,50 @@
+import t from 'tap'
+import { findLinks } from '../../../src/domain/screening/links.ts'
+
+/** Each link as it stands, where it leads, and where it pretends to. */
+const linksIn = (text: string): string[] =>
+  findLinks(text).map(({ start, end, hosts, pretends }) =>
+    [text.slice(start, end), hosts.join('+'), ...(pretends ? [pretends] : [])].join(' → '),
+  )
+
+t.test('a link is found with a scheme or without, and leads to a host in ASCII', async (t) => {
+  const texts = {
+    'See https://a.example/x?y.': 'https://a.example/x?y → a.example',
+    'HTTP://A.Example:80/': 'HTTP://A.Example:80/ → a.example',
+    'visit Example.COM, now': 'Example.COM → example.com',
+    '**www.a.xyz**': 'www.a.xyz → www.a.xyz',
+    'news.co.uk': 'news.co.uk → news.co.uk',
+    'bit.ly/abc': 'bit.ly/abc → bit.ly',
+    'http://münchen.example': 'http://münchen.example → xn--mnchen-3ya.example',
+    'http://0x7f.1/': 'http://0x7f.1/ → 127.0.0.1',
+    'http://a.comhttp://b.com': 'http://a.comhttp://b.com → a.com+b.com',
+    'http://a.com/?u=http://b.com': 'http://a.com/?u=http://b.com → a.com+b.com',
+    '[text](http://a.com)': 'http://a.com → a.com',
+    '[a.com](http://www.a.com)': 'a.com](http://www.a.com → www.a.com',
+  }
+  for (const [text, link] of Object.entries(texts)) t.same(linksIn(text), [link])
+})
+
+t.test('a link that shows one host and leads to another pretends', async (t) => {
+  t.same(linksIn('[https://good.com](https://evil.com)'), [
+    'https://good.com](https://evil.com → evil.com → good.com',
+  ])
+  t.same(linksIn('https://good.com@evil.com/'), [
+    'https://good.com@evil.com/ → evil.com → good.com',
+  ])
+  t.same(linksIn('https://good.com\\@evil.com'), ['https://good.com\\@evil.com → good.com'])
+})
+
+t.test('what is no address is no link', async (t) => {
+  for (const text of [
+    'a@b.com',
+    'e.g. this',
+    'etc.and',
+    'node.js',
+    'https:// a',
+    '1.5',
+    'javascript:x',
+    '...',
+  ])
+    t.same(linksIn(text), [], text)
+})
