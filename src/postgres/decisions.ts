@@ -99,8 +99,11 @@ export const insertDecisions = async (
       ${all((one) => one.authorId)}::bigint[])
       with ordinality as d (action, thread_id, comment_id, subject, from_status, to_status, before,
         after, caused_by, undoes, author_id, place)
-    left join comments c
-      on c.site_id = ${siteId} and c.thread_id = d.thread_id and c.id = d.comment_id
+    -- "offset 0" keeps this a look-up per comment, whatever the planner believes of them
+    left join lateral (
+      select * from comments where site_id = ${siteId} and thread_id = d.thread_id and id = d.comment_id
+      offset 0
+    ) c on true
     cross join
       (select coalesce(${at}::timestamptz, clock_timestamp()) as now) moment
     cross join (select policy_version from sites where id = ${siteId}) s

@@ -52,11 +52,14 @@ export const listMergedRoots = async (
 ): Promise<{ id: number; commentId: number }[]> => {
   const { rows } = await sql<{ id: number; commentId: number }>`
     select d.id, d.comment_id from decisions d
-    join comments c
-      on c.site_id = d.site_id and c.thread_id = ${to} and c.id = d.comment_id and c.parent_id = 0
-    where d.site_id = ${siteId} and d.caused_by = ${id} and d.action = 'move'
-      and not exists (select from decisions later where later.site_id = d.site_id
-        and later.comment_id = d.comment_id and later.id > d.id and later.action = 'move')
+    -- "offset 0" keeps this a look-up per decision, whatever the planner believes of a thread that is new
+    cross join lateral (
+      select parent_id from comments
+      where site_id = ${siteId} and thread_id = ${to} and id = d.comment_id offset 0
+    ) c
+    where c.parent_id = 0 and d.site_id = ${siteId} and d.caused_by = ${id} and d.action = 'move'
+      and d.id = (select max(later.id) from decisions later where later.site_id = d.site_id
+        and later.comment_id = d.comment_id and later.action = 'move')
     order by d.comment_id`.execute(tx)
   return rows
 }

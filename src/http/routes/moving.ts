@@ -29,7 +29,7 @@ const MOVE_COMMENT = op.operation({
   summary: 'Move a comment to another thread, or to another place in its own',
   description:
     'With all that hangs below it, whatever the state of either thread. Every id stays as it is and ' +
-    'good. At most 10,000 comments at once.',
+    'good. At most 5,000 comments at once.',
   params: object(op.commentParams),
   body: ref(NewMove),
   refusals: ['move_not_allowed', 'parent_not_found', 'depth_exceeded'],
@@ -41,7 +41,7 @@ const MERGE_THREADS = op.operation({
   summary: 'Bring all of a thread into another',
   description:
     'Its comments keep their ids and their tree. What is left is an empty thread, which is closed. ' +
-    'At most 10,000 comments at once.',
+    'At most 5,000 comments at once.',
   params: object(op.articleParams),
   body: ref(NewMerge),
   refusals: ['move_not_allowed'],

@@ -10,8 +10,8 @@ import { listMovers, type Mover, relocate } from '../../postgres/moving.ts'
 import { listLines, writeReplyCounts } from '../../postgres/subtrees.ts'
 import { recountThread } from '../../postgres/threads.ts'
 
-/** Whoever writes to either thread waits so long as it takes to move so many. */
-const MAX_MOVED = 10_000
+/** Whoever writes to either thread waits so long as it takes to move so many: two seconds. */
+const MAX_MOVED = 5_000
 
 /** Holds threads alone in order of id, as whoever holds several must. */
 export const lockThreads = async (
