@@ -15,6 +15,7 @@ import { addAvatarRoutes } from './http/routes/avatars.ts'
 import { addBanRoutes } from './http/routes/bans.ts'
 import { addCannedReasonRoutes } from './http/routes/canned-reasons.ts'
 import { addCheckRoutes } from './http/routes/checks.ts'
+import { addClaimRoutes } from './http/routes/claims.ts'
 import { addCommentRoutes } from './http/routes/comments.ts'
 import { addDecidingRoutes } from './http/routes/deciding.ts'
 import { addJudgingRoutes } from './http/routes/judging.ts'
@@ -145,6 +146,7 @@ const addSiteScope = async (v1: Router, options: AppOptions): Promise<void> => {
   addSiteListRoutes(v1, options)
   addModerationRoutes(v1, options)
   addDecidingRoutes(v1, options)
+  addClaimRoutes(v1, options)
   addMovingRoutes(v1, options)
   addPolicyRoutes(v1, options)
   addJudgingRoutes(v1, options)

@@ -7,7 +7,9 @@ import type { Facts } from '../domain/screening/facts.ts'
 import type { Opinion } from '../domain/screening/opinion.ts'
 import type { Position } from '../domain/sort.ts'
 import type { Status } from '../domain/status.ts'
+import { listClaims } from './claims.ts'
 import type { Db } from './connection/db.ts'
+import { isWanted, ofArticle, type QueueFilter } from './queue-filter.ts'
 import { authorColumns, type CommentRow, commentColumns, toComment } from './rows.ts'
 
 /** What a reader told the moderators. */
@@ -32,47 +34,149 @@ export type ModeratedComment = Comment & {
   readonly articleUrl: string | null
   /** Flags that no moderator has decided on. */
   readonly flagCount: number
+  /** Who has it to itself, and until when. */
+  readonly claimedBy: string | null
+  readonly claimedUntil: Instant | null
   /** The newest of all, those included that were decided on. */
   readonly flags: readonly ToldFlag[]
 }
 
-/** How the queue is ordered: by arrival, or the most flagged first. */
-export type QueueSort = 'oldest' | 'newest' | 'flags'
+/** How the queue is ordered: by arrival, the most flagged first, or the riskiest. */
+export const QUEUE_SORTS = ['oldest', 'newest', 'flags', 'risk'] as const
+export type QueueSort = (typeof QUEUE_SORTS)[number]
 
-export type QueueRequest = {
-  siteId: number
-  statuses: readonly Status[]
-  articleId?: string | undefined
-  authorId?: number | undefined
-  /** Found anywhere in the text, in any case. */
-  q?: string | undefined
-  /** Only those with flags that no moderator has decided on, or only those without. */
-  isFlagged?: boolean | undefined
-  sort: QueueSort
-  /** The number of flags, when it is sorted by them, and the id. */
-  after: Position | null
-  limit: number
+export type QueueRequest = QueueFilter & {
+  readonly siteId: number
+  readonly sort: QueueSort
+  /** What the sort goes by, and the id. */
+  readonly after: Position | null
+  readonly limit: number
+  /** Only what nobody has claimed, or what this moderator has. */
+  readonly claimed?: { readonly is: 'free' | 'mine'; readonly by: string } | undefined
 }
 
+export type QueuePlace = CommentKey & { readonly key: number }
+
+/** `next`: where the next page begins; there may be nothing on it. Null: there is no more. */
+export type QueuePage = { readonly places: readonly QueuePlace[]; readonly next: Position | null }
+
 const MAX_FLAGS = 20
+/**
+ * So many comments a page looks at for those that a filter wants. Then it ends, with what it has: the next
+ * one goes on from there.
+ */
+const LOOKED_AT = 4_000
+
+/** A page of the queue: where its comments are, in order. */
+export const findQueuePage = async (db: Db, request: QueueRequest): Promise<QueuePage> => {
+  const narrow = await findNarrow(db, request)
+  const rows = await findPlaces(db, request, narrow)
+  const places = rows.slice(0, request.limit)
+  const last = places.at(-1)
+  if (rows.length > places.length && last) return { places, next: [last.key, last.id] }
+  const end = narrow ? null : await findEnd(db, request)
+  if (!end) return { places, next: null }
+  const { isBefore } = ORDERS[request.sort]
+  return { places: places.filter(({ key, id }) => !isBefore(end, [key, id])), next: end }
+}
 
 /**
  * `limit + 1` comments. Each status is named in a branch of its own, so that each has its own range
  * of an index, and one that leaves approved comments without flags out can be used.
  */
-export const listQueue = async (db: Db, request: QueueRequest): Promise<ModeratedComment[]> => {
-  const { siteId, statuses, limit } = request
-  const { by, parts } = ORDERS[request.sort]
-  const branches = statuses.flatMap((status) =>
-    parts.map(
-      (part) => sql`(
-        select * from comments c
-        where c.site_id = ${siteId} and c.status = ${sql.lit(status)} and ${part} and ${isWanted(request)}
-        order by ${by} limit ${limit + 1})`,
+const findPlaces = async (
+  db: Db,
+  request: QueueRequest,
+  narrow: Source | undefined,
+): Promise<QueuePlace[]> => {
+  const { limit, sort } = request
+  const { by, key } = ORDERS[sort]
+  const parts = branches(request, narrow).map(
+    (branch) => sql`(
+      select c.thread_id, c.id, ${key} as key
+      from (
+        select c.* ${branch} order by ${by} limit ${narrow ? null : LOOKED_AT}
+      ) c
+      where ${isInQueue(request)} order by ${by} limit ${limit + 1})`,
+  )
+  const { rows } = await sql<QueuePlace>`
+    select * from (${sql.join(parts, sql` union all `)}) c
+    order by ${ORDERS[sort].byKey} limit ${limit + 1}`.execute(db)
+  return rows
+}
+
+/** The last comment that a page looks at, where one of its branches goes on behind it. */
+const findEnd = async (db: Db, request: QueueRequest): Promise<Position | null> => {
+  const { by, byKey, key } = ORDERS[request.sort]
+  const parts = branches(request, undefined).map(
+    (branch) => sql`(
+      select ${key} as key, c.id ${branch} order by ${by} offset ${LOOKED_AT - 1} limit 1)`,
+  )
+  const { rows } = await sql<{ key: number; id: number }>`
+    select * from (${sql.join(parts, sql` union all `)}) c order by ${byKey} limit 1`.execute(db)
+  return rows[0] ? [rows[0].key, rows[0].id] : null
+}
+
+/** Where comments come from, and what an index says of them. */
+type Source = { readonly from: RawBuilder<unknown>; readonly where: RawBuilder<unknown> }
+
+const ALL: Source = { from: sql`comments c`, where: sql`true` }
+
+const branches = (
+  { siteId, statuses, sort, after }: QueueRequest,
+  { from, where }: Source = ALL,
+): RawBuilder<unknown>[] => {
+  const { parts, past } = ORDERS[sort]
+  return statuses.flatMap((status) =>
+    parts(status).map(
+      (part) => sql`
+        from ${from}
+        where c.site_id = ${siteId} and c.status = ${sql.lit(status)} and ${part} and ${where}
+          and ${after ? past(after) : sql`true`}`,
     ),
   )
-  const order = sql`order by ${by} limit ${limit + 1}`
-  return readModerated(db, siteId, { comments: sql.join(branches, sql` union all `), order })
+}
+
+/**
+ * The few comments to which a filter leads by an index of its own, if they are few: then a page looks at
+ * all of them. By the sorts' indexes it would look at many others first.
+ */
+const findNarrow = async (db: Db, request: QueueRequest): Promise<Source | undefined> => {
+  const { siteId, statuses, articleId, authorId, isFlagged, claimed } = request
+  if (claimed?.is === 'mine') return findMine(db, siteId, claimed.by)
+  const ways: RawBuilder<unknown>[] = []
+  if (authorId !== undefined) ways.push(sql`c.author_id = ${authorId}`)
+  if (articleId !== undefined) ways.push(ofArticle(siteId, articleId))
+  if (isFlagged) ways.push(sql`c.flag_count > 0`)
+  for (const where of ways) {
+    const looks = statuses.map(
+      (status) => sql`(select 1 from comments c
+        where c.site_id = ${siteId} and c.status = ${sql.lit(status)} and ${where}
+        limit ${LOOKED_AT + 1})`,
+    )
+    const { rows } = await sql<{ number: number }>`
+      select count(*) as number from (${sql.join(looks, sql` union all `)}) c`.execute(db)
+    if (rows[0]!.number <= LOOKED_AT) return { from: ALL.from, where }
+  }
+  return undefined
+}
+
+const findMine = async (db: Db, siteId: number, by: string): Promise<Source> => {
+  const claims = await listClaims(db, siteId, by, LOOKED_AT)
+  return {
+    from: sql`unnest(${claims.map(({ threadId }) => threadId)}::bigint[],
+        ${claims.map(({ id }) => id)}::bigint[]) as k (claimed_thread_id, claimed_id)
+      join comments c on c.thread_id = k.claimed_thread_id and c.id = k.claimed_id`,
+    where: sql`true`,
+  }
+}
+
+const isInQueue = (request: QueueRequest): RawBuilder<unknown> => {
+  const { siteId, claimed } = request
+  if (claimed?.is !== 'free') return isWanted(siteId, request)
+  return sql`${isWanted(siteId, request)} and not exists (
+    select from claims l where l.site_id = ${siteId} and l.comment_id = c.id
+      and l.claimed_until > clock_timestamp())`
 }
 
 /** These comments of the site, with all that moderators see of them; in no order. */
@@ -95,10 +199,12 @@ const readModerated = async (
 ): Promise<ModeratedComment[]> => {
   const { rows } = await sql<CommentRow & { articleId: string; flagCount: number }>`
     select ${commentColumns}, c.screening, c.risk, c.policy_version, c.facts, c.network, c.flag_count, a.email, t.article_id,
-      t.title as article_title, t.url as article_url, ${authorColumns}
+      t.title as article_title, t.url as article_url, l.claimed_by, l.claimed_until, ${authorColumns}
     from (${comments}) c
     join threads t on t.site_id = c.site_id and t.id = c.thread_id
     join authors a on a.site_id = c.site_id and a.id = c.author_id
+    left join claims l
+      on l.site_id = c.site_id and l.comment_id = c.id and l.claimed_until > clock_timestamp()
     ${order}`.execute(db)
   const flags = await listFlagsOf(db, siteId, rows)
   return rows.map((row) => {
@@ -109,33 +215,55 @@ const readModerated = async (
 
 type Order = {
   readonly by: RawBuilder<unknown>
+  /** What it goes by, beside the id. */
+  readonly key: RawBuilder<unknown>
+  readonly byKey: RawBuilder<unknown>
   /** Each has an index of its own. */
-  readonly parts: readonly RawBuilder<unknown>[]
+  readonly parts: (status: Status) => readonly RawBuilder<unknown>[]
   readonly past: (position: Position) => RawBuilder<unknown>
+  readonly isBefore: (one: Position, other: Position) => boolean
 }
+
+const falling = ([key, id]: Position, [otherKey, otherId]: Position): boolean =>
+  key > otherKey || (key === otherKey && id > otherId)
+
+const WHOLE = [sql`true`]
+const FLAGGED = [sql`c.flag_count > 0`]
 
 const ORDERS: Record<QueueSort, Order> = {
-  oldest: { by: sql`c.id`, parts: [sql`true`], past: ([, id]) => sql`c.id > ${id}` },
-  newest: { by: sql`c.id desc`, parts: [sql`true`], past: ([, id]) => sql`c.id < ${id}` },
+  oldest: {
+    by: sql`c.id`,
+    key: sql`0`,
+    byKey: sql`c.id`,
+    parts: () => WHOLE,
+    past: ([, id]) => sql`c.id > ${id}`,
+    isBefore: ([, id], [, otherId]) => id < otherId,
+  },
+  newest: {
+    by: sql`c.id desc`,
+    key: sql`0`,
+    byKey: sql`c.id desc`,
+    parts: () => WHOLE,
+    past: ([, id]) => sql`c.id < ${id}`,
+    isBefore: ([, id], [, otherId]) => id > otherId,
+  },
   flags: {
     by: sql`c.flag_count desc, c.id desc`,
-    parts: [sql`c.flag_count > 0`, sql`c.flag_count = 0`],
+    key: sql`c.flag_count`,
+    byKey: sql`c.key desc, c.id desc`,
+    parts: () => [...FLAGGED, sql`c.flag_count = 0`],
     past: ([count, id]) => sql`(c.flag_count, c.id) < (${count}, ${id})`,
+    isBefore: falling,
   },
-}
-
-const isWanted = (request: QueueRequest): RawBuilder<unknown> => {
-  const { siteId, articleId, authorId, q, isFlagged, sort, after } = request
-  const parts: RawBuilder<unknown>[] = [sql`true`]
-  if (after) parts.push(ORDERS[sort].past(after))
-  if (isFlagged !== undefined) parts.push(isFlagged ? sql`c.flag_count > 0` : sql`c.flag_count = 0`)
-  if (articleId !== undefined) {
-    const thread = sql`select id from threads where site_id = ${siteId} and article_id = ${articleId}`
-    parts.push(sql`c.thread_id = (${thread})`)
-  }
-  if (authorId !== undefined) parts.push(sql`c.author_id = ${authorId}`)
-  if (q !== undefined) parts.push(sql`c.body ilike ${`%${q.replace(/[\\%_]/g, '\\$&')}%`}`)
-  return sql.join(parts, sql` and `)
+  // Of approved comments only those with flags have a place in it.
+  risk: {
+    by: sql`c.risk desc, c.id desc`,
+    key: sql`c.risk`,
+    byKey: sql`c.key desc, c.id desc`,
+    parts: (status) => (status === 'approved' ? FLAGGED : WHOLE),
+    past: ([risk, id]) => sql`(c.risk, c.id) < (${risk}, ${id})`,
+    isBefore: falling,
+  },
 }
 
 type FlagRow = ToldFlag & { readonly id: number }

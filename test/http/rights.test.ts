@@ -236,6 +236,13 @@ const ROWS: Record<string, Case> = {
     body: { comment_ids: [NOTHING], to: 'spam' },
     row: MODERATING(200),
   },
+  claimComments: {
+    method: 'POST',
+    path: '/moderation/claims',
+    body: { comment_ids: [NOTHING] },
+    row: MODERATING(200),
+  },
+  releaseClaims: { method: 'DELETE', path: '/moderation/claims', row: MODERATING(204) },
   undoDecision: {
     method: 'POST',
     path: '/moderation/decisions/dzzz/undo',

@@ -1,11 +1,6 @@
 import { type Static, Type } from 'typebox'
 import { assertScope } from '../../domain/caller.ts'
-import {
-  type CommentKey,
-  readBatchId,
-  readCommentId,
-  readDecisionId,
-} from '../../domain/public-id.ts'
+import { readBatchId, readDecisionId } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { BatchResult } from '../../usecases/moderating/answer-batch.ts'
 import { decideMany } from '../../usecases/moderating/decide-many.ts'
@@ -20,7 +15,7 @@ import { sendPrivately, sendWrite, threadVersion, type WriteAnswer } from '../ed
 import type { Http } from '../edge/context.ts'
 import { readClaim } from '../edge/idempotency.ts'
 import { readCommentFilter } from '../wire/comment-filter.ts'
-import { changingComment } from '../wire/comment-key.ts'
+import { changingComment, readCommentKeys } from '../wire/comment-key.ts'
 import { readIdCursor, writeIdCursor } from '../wire/cursors.ts'
 import * as op from '../wire/operation.ts'
 import { presentDecision } from '../wire/present.ts'
@@ -236,14 +231,8 @@ const readComments = (body: Static<typeof NewDecisions>) => {
   const { comment_ids: ids, filter, expected_count: expectedCount, dry_run: isDryRun } = body
   if ((ids === undefined) === (filter === undefined))
     throw new Refusal('invalid_request', { '': 'must have either comment_ids or filter' })
-  if (ids) return { comments: ids.map(readKeyOf), expectedCount }
+  if (ids) return { comments: readCommentKeys('/comment_ids', ids), expectedCount }
   if (expectedCount === undefined && !isDryRun)
     throw new Refusal('invalid_request', { '/expected_count': 'is required with a filter' })
   return { comments: readCommentFilter(filter!, '/filter'), expectedCount }
-}
-
-const readKeyOf = (id: string, place: number): CommentKey => {
-  const key = readCommentId(id)
-  if (key) return key
-  throw new Refusal('invalid_request', { [`/comment_ids/${place}`]: 'is the id of no comment' })
 }

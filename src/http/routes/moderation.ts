@@ -1,15 +1,13 @@
-import { Type } from 'typebox'
-import { assertScope } from '../../domain/caller.ts'
-import { readAuthorId } from '../../domain/public-id.ts'
-import { STATUSES } from '../../domain/status.ts'
+import { assertScope, nameOf } from '../../domain/caller.ts'
 import { countQueue } from '../../usecases/moderating/count-queue.ts'
 import { decideComment } from '../../usecases/moderating/decide-comment.ts'
-import { listQueue } from '../../usecases/moderating/list-queue.ts'
+import { listQueue, QUEUE_SORTS } from '../../usecases/moderating/list-queue.ts'
 import { listRevisions } from '../../usecases/moderating/list-revisions.ts'
 import { updateThread } from '../../usecases/moderating/update-thread.ts'
 import { sendPrivately, sendWrite, threadVersion } from '../edge/answers.ts'
 import type { Http } from '../edge/context.ts'
 import { readClaim } from '../edge/idempotency.ts'
+import { assertSorted, readCommentFilter } from '../wire/comment-filter.ts'
 import { changingComment, withComment } from '../wire/comment-key.ts'
 import {
   type Binding,
@@ -26,6 +24,7 @@ import {
   presentModeratedThread,
   presentRevision,
 } from '../wire/present.ts'
+import { CommentFilter } from '../wire/schemas/batches.ts'
 import { object, oneOf, ref } from '../wire/schemas/building.ts'
 import {
   Decision,
@@ -43,29 +42,18 @@ const LIST_QUEUE = op.operation({
   ...moderating,
   id: 'listQueue',
   summary: 'Comments that wait for a moderator',
-  description: 'In order of arrival, or the most flagged first; any status can be asked for.',
+  description:
+    'In order of arrival, the most flagged first, or the riskiest first; any status can be asked for. A ' +
+    'page looks at no more than some thousand comments for what is wanted, so it may have few items or ' +
+    'none and a `next_cursor` all the same. `sort=risk` orders approved comments only with `flagged=true`.',
   params: object(op.siteParams),
   query: object({
-    status: Type.Optional(
-      Type.Array(oneOf(STATUSES), {
-        minItems: 1,
-        maxItems: STATUSES.length,
-        description: 'May be repeated. Unset: `pending`, and with `flagged=true` also `approved`.',
-      }),
-    ),
-    flagged: Type.Optional(
-      Type.Boolean({
-        description: 'Only with flags that no moderator has decided on, or only without.',
-      }),
-    ),
-    article_id: Type.Optional(
-      Type.String({ minLength: 1, maxLength: 512, description: 'Only of this article.' }),
-    ),
-    author_id: Type.Optional(Type.String({ description: 'Only by this author.' })),
-    q: Type.Optional(
-      Type.String({ minLength: 1, maxLength: 200, description: 'Only with this in the text.' }),
-    ),
-    sort: oneOf(['oldest', 'newest', 'flags'], { default: 'oldest', description: 'The order.' }),
+    ...CommentFilter.properties,
+    claimed: oneOf(['any', 'free', 'mine'], {
+      default: 'any',
+      description: 'Only what nobody has claimed, or what the caller has.',
+    }),
+    sort: oneOf(QUEUE_SORTS, { default: 'oldest', description: 'The order.' }),
     ...op.limitParam,
     ...op.cursorParam,
   }),
@@ -135,24 +123,15 @@ const UPDATE_THREAD = op.operation({
 export const addModerationRoutes = (app: Router, { world, keys }: Http): void => {
   app.get('/sites/:site/moderation/comments', LIST_QUEUE, async (request, reply) => {
     assertScope(request.caller, 'moderate')
-    const {
-      status,
-      article_id: articleId,
-      author_id: author,
-      q,
-      flagged: isFlagged,
-      sort,
-      limit,
-      cursor,
-    } = request.query
+    const { claimed, sort, limit, cursor, ...wanted } = request.query
     const siteId = request.site.id
-    const wanted = status ?? (isFlagged ? ['pending', 'approved'] : ['pending'])
-    const statuses = STATUSES.filter((known) => wanted.includes(known))
-    const binding = ['queue', siteId, statuses, articleId, author, q, isFlagged, sort]
-    const authorId = author === undefined ? undefined : (readAuthorId(author) ?? 0)
+    const filter = readCommentFilter(wanted)
+    assertSorted(sort, filter)
+    const binding = ['queue', siteId, ...Object.entries(filter).sort(), claimed, sort]
     const after = cursor === undefined ? null : readCursor(keys().cursors, binding, cursor).after
-    const filter = { siteId, statuses, articleId, authorId, q, isFlagged, sort, limit }
-    const { items, next } = await listQueue(world, { ...filter, after })
+    const asked = claimed === 'any' ? undefined : { is: claimed, by: nameOf(request.caller) }
+    const page = { siteId, claimed: asked, sort, after, limit }
+    const { items, next } = await listQueue(world, { ...filter, ...page })
     return sendPrivately(reply, {
       items: items.map(presentForModeration),
       next_cursor: next && writeCursor(keys().cursors, binding, { sort: '', after: next }),

@@ -1,4 +1,5 @@
 import { readAuthorId } from '../../domain/public-id.ts'
+import { Refusal } from '../../domain/refusal.ts'
 import { STATUSES, type Status } from '../../domain/status.ts'
 import { readTime } from './fields.ts'
 
@@ -29,4 +30,16 @@ export const readCommentFilter = (filter: FilterOnWire, at = '') => {
     q,
     until: until === undefined ? undefined : readTime(`${at}/until`, until),
   }
+}
+
+/** The riskiest of approved comments are not known: only what may be wrong with one is in an index. */
+export const assertSorted = (
+  sort: string,
+  { statuses, isFlagged }: ReturnType<typeof readCommentFilter>,
+  pointer = 'sort',
+): void => {
+  if (sort === 'risk' && statuses.includes('approved') && isFlagged !== true)
+    throw new Refusal('invalid_request', {
+      [pointer]: 'orders approved comments only when they are flagged',
+    })
 }

@@ -12,6 +12,14 @@ export const readCommentKey = (id: string): CommentKey => {
   return key
 }
 
+/** Comments that a body names. */
+export const readCommentKeys = (pointer: string, ids: readonly string[]): CommentKey[] =>
+  ids.map((id, place) => {
+    const key = readCommentId(id)
+    if (key) return key
+    throw new Refusal('invalid_request', { [`${pointer}/${place}`]: 'is the id of no comment' })
+  })
+
 type OnComment = {
   readonly site: Site
   readonly caller: Caller

@@ -150,6 +150,7 @@ export const presentForModeration = (comment: ModeratedComment) => ({
   risk: comment.risk,
   policy_version: comment.policyVersion,
   facts: comment.facts && presentFacts(comment.facts),
+  claim: comment.claimedBy === null ? null : { by: comment.claimedBy, until: comment.claimedUntil },
   flag_count: comment.flagCount,
   flags: comment.flags.map((flag) => ({
     reason: flag.reason,

@@ -1,5 +1,6 @@
 import { forgetEndedBans } from '../../postgres/bans.ts'
 import { deleteOldItems } from '../../postgres/batch-items.ts'
+import { deleteOldClaims } from '../../postgres/claims.ts'
 import { inTransaction } from '../../postgres/connection/transaction.ts'
 import { deleteOldAnswers } from '../../postgres/idempotency.ts'
 import {
@@ -29,6 +30,7 @@ export const forget = async (world: World, signal: AbortSignal): Promise<void> =
   await inBatches((tx) => deleteOldAnswers(tx, BATCH_ANSWERS), BATCH_ANSWERS)
   await inBatches((tx) => deleteOldArrivals(tx, BATCH_ARRIVALS), BATCH_ARRIVALS)
   await inBatches((tx) => deleteOldItems(tx, BATCH_ITEMS), BATCH_ITEMS)
+  await inBatches((tx) => deleteOldClaims(tx, BATCH_ITEMS), BATCH_ITEMS)
   for (const table of ['comments', 'votes', 'flags', 'arrivals'] as const)
     await inBatches((tx) => forgetOldAddresses(tx, table, BATCH_ADDRESSES), BATCH_ADDRESSES)
   await inBatches(forgetOldSubjects, 1)

@@ -1,21 +1,33 @@
+import type { CommentKey } from '../../domain/public-id.ts'
 import type { Position } from '../../domain/sort.ts'
+import type { Db } from '../../postgres/connection/db.ts'
 import { asking } from '../../postgres/connection/transaction.ts'
 import {
-  listQueue as findQueue,
+  findQueuePage,
+  listModerated,
   type ModeratedComment,
   type QueueRequest,
 } from '../../postgres/queue.ts'
 import type { World } from '../world.ts'
 
-export type { ModeratedComment } from '../../postgres/queue.ts'
+export { type ModeratedComment, QUEUE_SORTS } from '../../postgres/queue.ts'
 
-/** What waits for a moderator, or was decided. */
+/** What waits for a moderator, or was decided. A page may end before it is full: see `next`. */
 export const listQueue = async (
   world: World,
   request: QueueRequest,
 ): Promise<{ items: ModeratedComment[]; next: Position | null }> => {
-  const rows = await asking(findQueue(world.db, request))
-  const items = rows.slice(0, request.limit)
-  const last = items.at(-1)
-  return { items, next: rows.length > items.length && last ? [last.flagCount, last.id] : null }
+  const { places, next } = await asking(findQueuePage(world.db, request))
+  return { items: await asking(listInOrder(world.db, request.siteId, places)), next }
+}
+
+/** Comments with all that moderators see of them, in the order given; without what has gone meanwhile. */
+export const listInOrder = async (
+  db: Db,
+  siteId: number,
+  keys: readonly CommentKey[],
+): Promise<ModeratedComment[]> => {
+  if (keys.length === 0) return []
+  const found = new Map((await listModerated(db, siteId, keys)).map((row) => [row.id, row]))
+  return keys.flatMap(({ id }) => found.get(id) ?? [])
 }

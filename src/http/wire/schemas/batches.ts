@@ -51,7 +51,6 @@ export const CommentFilter = object(
       Type.Array(oneOf(STATUSES), {
         minItems: 1,
         maxItems: STATUSES.length,
-        uniqueItems: true,
         description: 'Unset: `pending`, and with `flagged: true` also `approved`.',
       }),
     ),

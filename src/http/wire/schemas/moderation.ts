@@ -77,6 +77,16 @@ export const ModeratedComment = object(
       description: 'The policy that it was judged by; null: before there were any.',
     }),
     facts: factsOrNull,
+    claim: Type.Unsafe<{ by: string; until: string } | null>({
+      type: ['object', 'null'],
+      additionalProperties: false,
+      required: ['by', 'until'],
+      properties: {
+        by: text('Id of the key or member who has it to itself.'),
+        until: time('Until then, if it is not decided on or given back before.'),
+      },
+      description: 'Null: it is free.',
+    }),
     flag_count: count('Flags that no moderator has decided on.'),
     flags: Type.Array(
       object({

@@ -28,6 +28,7 @@ import {
   NewCannedReason,
 } from './canned-reasons.ts'
 import { Check, CheckChange, Verdict } from './checks.ts'
+import { Claims, NewClaims } from './claims.ts'
 import {
   ArticleLink,
   Author,
@@ -160,6 +161,8 @@ export const NAMED: readonly TSchema[] = [
   Pin,
   NewLock,
   Lock,
+  NewClaims,
+  Claims,
   ModeratedComment,
   QueuePage,
   QueueCounts,
