@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import t from 'tap'
+import { parse } from 'yaml'
 import { openSignOn, signToken } from '../members.ts'
 import { openWorld, type TestWorld } from '../world.ts'
 
@@ -165,4 +166,121 @@ t.test('no entry holds a text that an erasure must reach', async (t) => {
   t.match(items[0], { subject: author.id, comment_id: null })
   t.match(items[1], { comment_id: id, before: { revision: 1 }, after: { revision: 2 } })
   t.notMatch(JSON.stringify(items), /marmot/)
+})
+
+type Acting = (
+  as: (method: string, path: string, body?: object) => Promise<Json>,
+  made: Made,
+) => unknown
+type Made = { id: string; reply: string; other: string; author: string; appeal: string }
+
+/** Each of a moderator's acts, and how many entries it leaves: one for each comment that it changes. */
+const ACTS: Record<string, [entries: number, act: Acting]> = {
+  decideComment: [
+    2,
+    (as, { id }) =>
+      as('POST', `/comments/${id}/decisions`, { from: 'approved', to: 'spam', replies: 'same' }),
+  ],
+  decideMany: [
+    2,
+    (as, { id, other }) =>
+      as('POST', '/moderation/decisions', { comment_ids: [id, other], to: 'rejected' }),
+  ],
+  undoDecision: [
+    2,
+    async (as, { id }) => {
+      const move = { from: 'approved', to: 'spam' }
+      const { body } = await as('POST', `/comments/${id}/decisions`, move)
+      return as('POST', `/moderation/decisions/${body.id}/undo`, {})
+    },
+  ],
+  undoBatch: [
+    4,
+    async (as, { id, other }) => {
+      const order = { comment_ids: [id, other], to: 'rejected' }
+      const { body } = await as('POST', '/moderation/decisions', order)
+      return as('POST', `/moderation/batches/${body.batch.id}/undo`, {})
+    },
+  ],
+  deleteComment: [1, (as, { id }) => as('DELETE', `/comments/${id}`)],
+  editComment: [1, (as, { id }) => as('PATCH', `/comments/${id}`, { body: 'changed' })],
+  pinComment: [1, (as, { id }) => as('PUT', `/comments/${id}/pin`, { pinned: true })],
+  lockComment: [2, (as, { id }) => as('PUT', `/comments/${id}/lock`, { locked: true })],
+  moveComment: [1, (as, { other }) => as('POST', `/comments/${other}/moves`, { article_id: 'c' })],
+  mergeThreads: [3, (as) => as('POST', '/articles/b/merges', { into: 'a' })],
+  updateThread: [1, (as) => as('PATCH', '/articles/a', { state: 'closed' })],
+  createBan: [
+    1,
+    (as, { author }) =>
+      as('POST', '/moderation/bans', {
+        kind: 'author',
+        value: author,
+        effect: 'block',
+        reason: 'spam',
+      }),
+  ],
+  liftBan: [
+    2,
+    async (as, { author }) => {
+      const ban = { kind: 'author', value: author, effect: 'block', reason: 'spam' }
+      const { body } = await as('POST', '/moderation/bans', ban)
+      return as('DELETE', `/moderation/bans/${body.id}`)
+    },
+  ],
+  addAuthorNote: [1, (as, { author }) => as('POST', `/authors/${author}/notes`, { note: 'x' })],
+  answerAppeal: [
+    2,
+    (as, { appeal }) =>
+      as('POST', `/moderation/appeals/${appeal}/answers`, { outcome: 'overturned' }),
+  ],
+}
+
+/** What changes nothing that anybody else could see. */
+const NO_ACTS = ['screenComment', 'simulatePolicy', 'claimComments', 'releaseClaims']
+
+/** Comments that all the acts are about, one of them rejected and appealed against by the admin. */
+const plant = async (world: TestWorld): Promise<Made> => {
+  const { id, author } = await world.post('a', 'x')
+  const { id: reply } = await world.post('a', 'y', { parent_id: id })
+  const { id: other } = await world.post('b', 'z')
+  const rejected = await world.post('b', 'w')
+  await world.decide(rejected.id, 'approved', 'rejected')
+  const { body } = await world.call('POST', `${SITE}/comments/${rejected.id}/appeals`, {
+    token: rejected.guest_token,
+    body: { text: 'Why?' },
+  })
+  return { id, reply, other, author: author.id, appeal: body.id }
+}
+
+t.test('whatever a moderator does is in the audit trail, once, and under its name', async (t) => {
+  for (const [operation, [entries, act]] of Object.entries(ACTS)) {
+    const world = await openWorld(t)
+    const made = await plant(world)
+    const token = await world.makeKey('moderate')
+    const answers: Json[] = []
+    await act(async (method, path, body) => {
+      const answer = await world.call(method, `${SITE}${path}`, { token, ...(body && { body }) })
+      answers.push(answer)
+      return answer
+    }, made)
+    t.ok(
+      answers.every(({ status }) => status < 300),
+      `${operation}: ${answers.map(({ status, text }) => `${status} ${text}`).join()}`,
+    )
+    const { items } = await trail(world, '?by=k2')
+    t.equal(items.length, entries, `${operation}: ${items.map(({ action }: Json) => action)}`)
+  }
+})
+
+t.test('the table has every act of moderators that there is', async (t) => {
+  const world = await openWorld(t)
+  const { paths } = parse((await world.call('GET', '/openapi.yaml')).text)
+  const operations = Object.values<Json>(paths).flatMap((methods) => Object.entries<Json>(methods))
+  const acts = operations
+    .filter(([method, { tags }]) => method !== 'get' && tags.includes('moderating'))
+    .map(([, { operationId }]) => operationId as string)
+  t.same(
+    acts.filter((name) => !(name in ACTS) && !NO_ACTS.includes(name)),
+    [],
+  )
 })

@@ -1,4 +1,4 @@
-import { nameOf, type Official } from '../../domain/caller.ts'
+import { BY_RULES, nameOf, type Official } from '../../domain/caller.ts'
 import type { Screen } from '../../domain/screening/screen.ts'
 import type { Site } from '../../domain/site.ts'
 import {
@@ -105,7 +105,7 @@ const takeStep = (next: readonly JudgedComment[], screen: Screen): Step => {
 /** What has been edited or decided on in the meantime is left as it is. @returns how many changed */
 const applyStep = async (
   tx: Tx,
-  { siteId, id: batchId, by }: Batch,
+  { siteId, id: batchId }: Batch,
   { comments, threadId, screen, policyVersion }: Step & { screen: Screen; policyVersion: number },
 ): Promise<number> => {
   if (threadId !== undefined) await lockThread(tx, { siteId, threadId }, 'alone')
@@ -116,7 +116,7 @@ const applyStep = async (
   const judged = held.filter((one) => one.verdict === 'pending' || one.threadId === threadId)
   await rejudgeComments(tx, { siteId, policyVersion }, judged)
   const changing = judged.filter(({ verdict }) => verdict !== 'pending')
-  const why = { siteId, by, batchId, note: `judged again by policy ${policyVersion}` }
+  const why = { siteId, by: BY_RULES, batchId, note: `judged again by policy ${policyVersion}` }
   for (const { threadId, id, verdict: to } of changing) {
     const comment = (await findCommentForWrite(tx, { siteId, threadId, id }))!
     await changeStatus(tx, comment, { siteId, to })

@@ -92,6 +92,7 @@ const record = async (
     await insertDecision(tx, {
       siteId: site.id,
       action: isLifted ? 'unban' : 'ban',
+      ...(authorId !== null && { authorId }),
       ...what,
       ...why,
     })
