@@ -1,5 +1,5 @@
 import type { Encoding, Page, PageName, PageStore } from '../domain/page-store.ts'
-import { createEncoder } from './encoder.ts'
+import { createEncoder, type Encoder } from './encoder.ts'
 import { createMemory } from './memory.ts'
 
 /** A page and the thread version that its rows were read at. */
@@ -13,6 +13,8 @@ export type PageCache = {
    * everybody who waited for it, and the next reader builds again.
    */
   page: (name: PageName, encoding: Encoding, build: () => Promise<BuiltPage>) => Promise<Page>
+  /** A page that is for one reader, and kept nowhere. */
+  encode: Encoder
   /** `misses` counts builds, failed ones included; `hits` every other question; `bytes` what is held. */
   stats: () => { hits: number; misses: number; bytes: number }
 }
@@ -73,6 +75,7 @@ export const createTieredPages = (options: MemoryOptions & { store: PageStore })
   }
 
   return {
+    encode,
     page: async (name, encoding, build) => {
       asked += 1
       const remembered = memory.get(keyOf(name, encoding))

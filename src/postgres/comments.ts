@@ -16,6 +16,8 @@ export type CommentForWrite = Comment & {
   readonly isErased: boolean
   /** Null: it has been forgotten. */
   readonly addressHash: Buffer | null
+  /** The bans because of which only its author sees it; none: it is as its status says. */
+  readonly shadows: Facts['bans']
   /** The database's time of reading. */
   readonly readAt: Instant
 }
@@ -29,6 +31,7 @@ export const findCommentForWrite = async (
     CommentRow & Omit<CommentForWrite, keyof CommentRow> & { articleId: string }
   >`
     select ${commentColumns}, c.article_title, c.article_url, c.address_hash, clock_timestamp() as read_at,
+      case when c.shadowed and c.status = 'rejected' then c.facts -> 'bans' else '[]' end as shadows,
       a.erased_at is not null as is_erased, t.article_id, ${authorColumns}
     from comments c
     join threads t on t.site_id = c.site_id and t.id = c.thread_id
@@ -156,4 +159,24 @@ export const listWithAncestors = async (
     join authors a on a.site_id = c.site_id and a.id = c.author_id
     order by l.distance`.execute(db)
   return rows.map((row) => toComment(row, row.articleId))
+}
+
+/**
+ * Shows a comment to its author alone, or no more.
+ * @returns how many replies of the author hang below it that are seen by it alone too
+ */
+export const shadowComment = async (
+  tx: Tx,
+  { siteId, threadId, id }: { siteId: number; threadId: number; id: number },
+  shadowed: boolean,
+): Promise<number> => {
+  const { rows } = await sql<{ replies: number }>`
+    update comments c set shadowed = ${shadowed}
+    where c.site_id = ${siteId} and c.thread_id = ${threadId} and c.id = ${id}
+    returning (
+      select count(*) from comments r
+      where r.site_id = c.site_id and r.author_id = c.author_id and r.thread_id = c.thread_id
+        and r.parent_id = c.id and r.shadowed and r.status = 'rejected' and r.reply_count = 0
+    ) as replies`.execute(tx)
+  return rows[0]!.replies
 }

@@ -37,7 +37,11 @@ export const findHeldAuthor = async (
   return rows[0]
 }
 
-export type HeldComment = Comment & { readonly network: string | null }
+export type HeldComment = Comment & {
+  readonly network: string | null
+  /** It was turned down, and its author sees it as published. */
+  readonly isShadowed: boolean
+}
 
 /** What it wrote, whatever became of it, by thread and id. */
 export const listHeldComments = async (db: Db, page: Page): Promise<HeldComment[]> => {
@@ -46,8 +50,10 @@ export const listHeldComments = async (db: Db, page: Page): Promise<HeldComment[
     select * from comments c where c.site_id = ${siteId} and c.author_id = ${authorId} and ${status}
       and (c.thread_id, c.id) > (${after.threadId}, ${after.id})
     order by c.thread_id, c.id limit ${limit}`
-  const { rows } = await sql<CommentRow & { articleId: string; network: string | null }>`
-    select ${commentColumns}, c.network, t.article_id, ${authorColumns}
+  const { rows } = await sql<
+    CommentRow & { articleId: string } & Pick<HeldComment, 'network' | 'isShadowed'>
+  >`
+    select ${commentColumns}, c.network, c.shadowed and c.status = 'rejected' as is_shadowed, t.article_id, ${authorColumns}
     from (
       (${of(sql`c.status = 'approved'`)}) union all (${of(sql`c.status <> 'approved'`)})
       order by thread_id, id limit ${limit}

@@ -174,6 +174,9 @@ const ORDERS: Record<Sort, Order> = {
   active: byTime('active_at'),
 }
 
+/** What a comment stands by in a list that is sorted so. */
+export const keyOf = (sort: Sort): RawBuilder<unknown> => ORDERS[sort].key
+
 const past = (order: Order, [key, id]: Position): RawBuilder<unknown> => {
   const value = order.isTime ? sql`${instantOf(key)}::timestamptz` : sql`${key}`
   return sql`and (${order.column}, c.id) ${sql.raw(order.ascending ? '>' : '<')} (${value}, ${id})`

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { Instant } from '../domain/instant.ts'
+import type { Facts } from '../domain/screening/facts.ts'
 import type { Verdict } from '../domain/screening/opinion.ts'
 import type { GuestProfile } from './authors.ts'
 import type { Tx } from './connection/db.ts'
@@ -11,6 +12,9 @@ export type Parent = {
   readonly homeThreadId: number | null
   readonly depth: number
   readonly locked: boolean
+  readonly authorId: number
+  /** The bans because of which only its author sees it; none: everybody does. */
+  readonly shadows: Facts['bans']
 }
 
 type Found = ThreadForWrite & { [K in keyof Parent as `parent${Capitalize<K>}`]: Parent[K] | null }
@@ -27,18 +31,21 @@ export const findThreadAndParents = async (
   const { rows } = await sql<Found>`
     with parents as materialized (
       select id as parent_id, home_thread_id as parent_home_thread_id, depth as parent_depth,
-        locked as parent_locked from comments
+        locked as parent_locked, author_id as parent_author_id,
+        case when status = 'approved' then '[]' else facts -> 'bans' end as parent_shadows
+      from comments
       where site_id = ${at.siteId} and thread_id = ${at.threadId} and id = any(${at.ids}::bigint[])
-        and status = 'approved'
+        and (status = 'approved' or shadowed and status = 'rejected')
       order by id desc for no key update
     )
     select ${forWrite}, parents.* from threads left join parents on true
     where site_id = ${at.siteId} and id = ${at.threadId}`.execute(tx)
-  const parents = rows.flatMap(({ parentId: id, parentHomeThreadId, parentDepth, parentLocked }) =>
-    id === null
-      ? []
-      : [{ id, homeThreadId: parentHomeThreadId, depth: parentDepth!, locked: parentLocked! }],
-  )
+  const parents = rows.flatMap((row): Parent[] => {
+    const { parentId: id, parentHomeThreadId: homeThreadId, parentDepth: depth } = row
+    if (id === null) return []
+    const whose = { authorId: row.parentAuthorId!, shadows: row.parentShadows! }
+    return [{ id, homeThreadId, depth: depth!, locked: row.parentLocked!, ...whose }]
+  })
   return { thread: rows[0]!, parents: new Map(parents.map((parent) => [parent.id, parent])) }
 }
 
@@ -62,6 +69,7 @@ export type NewPost = {
   readonly risk: number
   readonly fingerprint: number
   readonly sketch: readonly number[]
+  readonly shadowed: boolean
 }
 
 export type InsertedPost = {
@@ -120,10 +128,11 @@ export const insertPosts = async (
         ${posts.map(({ facts }) => facts)}::jsonb[],
         ${posts.map(({ risk }) => risk)}::smallint[],
         ${posts.map(({ fingerprint }) => fingerprint)}::bigint[],
-        ${posts.map(({ sketch }) => `{${sketch.join()}}`)}::text[]
+        ${posts.map(({ sketch }) => `{${sketch.join()}}`)}::text[],
+        ${posts.map(({ shadowed }) => shadowed)}::boolean[]
       ) with ordinality as p (parent_id, parent_home_thread_id, depth, author_id, name, url, email, status,
         body, body_html, article_title, article_url, screening, network, address_hash, policy_version, facts,
-        risk, fingerprint, sketch, place)
+        risk, fingerprint, sketch, shadowed, place)
       order by place
     ),
     made_guests as (
@@ -133,10 +142,10 @@ export const insertPosts = async (
     made_comments as (
       insert into comments (site_id, thread_id, id, parent_id, parent_home_thread_id, depth, author_id,
         status, body, body_html, renderer, article_title, article_url, screening, network, address_hash,
-        policy_version, facts, risk, created_at, active_at, published_at) overriding system value
+        policy_version, facts, risk, shadowed, created_at, active_at, published_at) overriding system value
       select ${siteId}, ${threadId}, comment_id, parent_id, parent_home_thread_id, depth, writer_id,
         status, body, body_html, ${renderer}, article_title, article_url, screening, network, address_hash,
-        policy_version, facts, risk, now, now, case when status = 'approved' then now end
+        policy_version, facts, risk, shadowed, now, now, case when status = 'approved' then now end
       from posts, moment
     ),
     noted as (

@@ -24,6 +24,8 @@ export type ToldFlag = {
 
 /** A comment as moderators see it. */
 export type ModeratedComment = Comment & {
+  /** Its author sees it as published. */
+  readonly isShadowed: boolean
   readonly email: string | null
   readonly network: string | null
   readonly screening: readonly Opinion[] | null
@@ -198,8 +200,9 @@ const readModerated = async (
   { comments, order }: { comments: RawBuilder<unknown>; order: RawBuilder<unknown> },
 ): Promise<ModeratedComment[]> => {
   const { rows } = await sql<CommentRow & { articleId: string; flagCount: number }>`
-    select ${commentColumns}, c.screening, c.risk, c.policy_version, c.facts, c.network, c.flag_count, a.email, t.article_id,
-      t.title as article_title, t.url as article_url, l.claimed_by, l.claimed_until, ${authorColumns}
+    select ${commentColumns}, c.shadowed as is_shadowed, c.screening, c.risk, c.policy_version, c.facts,
+      c.network, c.flag_count, a.email, t.article_id, t.title as article_title, t.url as article_url,
+      l.claimed_by, l.claimed_until, ${authorColumns}
     from (${comments}) c
     join threads t on t.site_id = c.site_id and t.id = c.thread_id
     join authors a on a.site_id = c.site_id and a.id = c.author_id

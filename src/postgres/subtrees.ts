@@ -80,7 +80,7 @@ export const listLines = async (
 
 /**
  * Gives comments their new statuses; nothing else follows from it here. Those that are published for the
- * first time are so now.
+ * first time are so now. What its author alone saw is so no more.
  * @returns when each of them was published first
  */
 export const moveComments = async (
@@ -89,7 +89,8 @@ export const moveComments = async (
   moves: readonly Move[],
 ): Promise<ReadonlyMap<number, Instant | null>> => {
   const { rows } = await sql<{ id: number; publishedAt: Instant | null }>`
-    update comments c set status = m.to_status, published_at = case
+    update comments c set status = m.to_status, shadowed = c.shadowed and m.to_status = 'deleted',
+      published_at = case
       when m.is_restored then m.published_at
       when m.to_status = 'approved' then coalesce(c.published_at, clock_timestamp())
       else c.published_at end

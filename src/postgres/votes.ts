@@ -8,10 +8,12 @@ export type Votable = {
   readonly upvotes: number
   readonly downvotes: number
   readonly locked: boolean
+  /** For others it is not there. */
+  readonly isShadowed: boolean
 }
 
 /**
- * Those of the comments that readers can read, by id. They are locked until the transaction ends, in
+ * Those of the comments that readers can read, or their authors alone, by id. They are locked until the transaction ends, in
  * descending order of id, as by every writer.
  */
 export const holdVotables = async (
@@ -19,9 +21,9 @@ export const holdVotables = async (
   at: { siteId: number; threadId: number; ids: readonly number[] },
 ): Promise<ReadonlyMap<number, Votable>> => {
   const { rows } = await sql<Votable>`
-    select id, author_id, upvotes, downvotes, locked from comments
+    select id, author_id, upvotes, downvotes, locked, shadowed as is_shadowed from comments
     where site_id = ${at.siteId} and thread_id = ${at.threadId} and id = any(${at.ids}::bigint[])
-      and status = 'approved'
+      and (status = 'approved' or shadowed and status = 'rejected')
     order by id desc for no key update`.execute(tx)
   return new Map(rows.map((row) => [row.id, row]))
 }

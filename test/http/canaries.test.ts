@@ -24,7 +24,7 @@ type Heard = { name: string; text: string; operation?: string }
 const mark = (what: string): string => `canary-${what}-${RUN}`
 
 const MARKED =
-  'email held spam rejected deleted never title before note flag subject reason about appeal answer'.split(
+  'email held spam rejected deleted never title before note flag subject reason about appeal answer shadow ban'.split(
     ' ',
   )
 
@@ -122,6 +122,36 @@ const checksOf = (slug: string): Json[] => {
   ]
 }
 
+/** Somebody who is seen by itself alone, wherever it writes, and an e-mail that is banned. */
+const plantShadow = async (
+  send: Send,
+  slug: string,
+  { said, under }: { said: (what: string) => string; under: string },
+): Promise<void> => {
+  const ban = (body: Json) =>
+    send('POST', `/${slug}/moderation/bans`, {
+      token: ADMIN,
+      body: { effect: 'shadow', note: said('ban'), ...body },
+    })
+  const eve = await send('POST', `/${slug}/guests`, { body: { name: said('name') } })
+  await ban({ kind: 'author', value: eve.author.id })
+  await ban({ kind: 'email', value: `${said('ban')}@example.org` })
+  const token = eve.guest_token
+  const post = (article: string, more: Json = {}) =>
+    send('POST', `/${slug}/articles/${article}/comments`, {
+      token,
+      body: { body: said('shadow'), article: { title: said('shadow') }, ...more },
+    })
+  const root = await post('a')
+  await post('a', { parent_id: under })
+  await post('a', { parent_id: root.id })
+  await post('never')
+  await send('PATCH', `/${slug}/comments/${root.id}`, {
+    token,
+    body: { body: `${said('shadow')}, edited` },
+  })
+}
+
 const plant = async (send: Send, slug: string): Promise<void> => {
   const admin = { token: ADMIN }
   if (slug !== 'default') await send('POST', '', { ...admin, body: { slug, name: 'Other' } })
@@ -171,6 +201,7 @@ const plant = async (send: Send, slug: string): Promise<void> => {
       body: { body: said('never'), author, article: { title: said('title') } },
     })
   await send('PATCH', `/${slug}`, { ...admin, body: { moderation: 'post' } })
+  await plantShadow(send, slug, { said, under: open.id })
   const member = await signToken({
     sub: said('subject'),
     iss: ISSUER,

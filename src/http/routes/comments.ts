@@ -83,7 +83,7 @@ export const addCommentRoutes = (app: Router, http: Http): void => {
       const variant = answers.variantOf(http, site, ['getComment', request.params.id, context])
       const page = await getComment(
         world,
-        { site, comment, context, atLeast, variant, encoding: answers.encodingOf(request) },
+        { site, caller, comment, context, atLeast, variant, encoding: answers.encodingOf(request) },
         ({ thread, comment: found, ancestors: above }) => {
           const ancestors = context !== undefined && { ancestors: above.map(presentComment) }
           const body = { ...presentComment(found), ...ancestors }

@@ -120,6 +120,7 @@ export const addThreadRoutes = (app: Router, http: Http): void => {
     const { article_id: articleId } = request.params
     const found = await getThread(world, {
       site: request.site,
+      caller: request.caller,
       articleId,
       atLeast: request.query.at_least,
     })
@@ -147,6 +148,7 @@ export const addThreadRoutes = (app: Router, http: Http): void => {
       world,
       {
         site: request.site,
+        caller: request.caller,
         articleId,
         ...position,
         atLeast,
@@ -188,7 +190,11 @@ export const addThreadRoutes = (app: Router, http: Http): void => {
     const variant = variantOf(http, request.site, ['listReplies', id, sort, after, limits])
     const position = { sort, after, ...limits, atLeast, variant, encoding: encodingOf(request) }
     const page = await withComment(world, request, (comment) =>
-      listReplies(world, { site: request.site, comment, ...position }, presentPage),
+      listReplies(
+        world,
+        { site: request.site, caller: request.caller, comment, ...position },
+        presentPage,
+      ),
     )
     return sendPage(request, reply, page)
 

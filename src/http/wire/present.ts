@@ -144,6 +144,7 @@ export const presentRecent = (comment: RecentComment, excerptLength: number | un
 export const presentForModeration = (comment: ModeratedComment) => ({
   ...presentWhole(comment),
   article: presentArticle(comment),
+  shadowed: comment.isShadowed,
   email: comment.email,
   network: comment.network,
   trace: presentTrace(comment.screening ?? []),

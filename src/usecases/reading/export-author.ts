@@ -1,6 +1,7 @@
 import { mayAdminister, nameOf } from '../../domain/caller.ts'
 import { type CommentKey, authorId as publicId } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
+import { asPublished } from '../../domain/shadow.ts'
 import { insertAuditEntry } from '../../postgres/audit.ts'
 import { asking, inTransaction } from '../../postgres/connection/transaction.ts'
 import {
@@ -85,7 +86,6 @@ async function* walk<At, T extends At>(
 
 type PageOf = (after: CommentKey) => Parameters<typeof listHeldComments>[1]
 
-/** Whether it is pending or spam is not for its author to know. */
 const walkComments = (
   { db }: World,
   { pageOf, siteId, isOwn }: { pageOf: PageOf; siteId: number; isOwn: boolean },
@@ -98,8 +98,13 @@ const walkComments = (
       ({ commentId }) => commentId,
     )
     return comments.map((comment) => ({
-      ...comment,
-      status: isOwn && comment.status === 'spam' ? 'pending' : comment.status,
+      ...(isOwn ? asItsAuthorSees(comment) : comment),
       revisions: revisions.get(comment.id) ?? [],
     }))
   })
+
+/** Whether it is pending or spam is not for its author to know, nor that nobody else sees it. */
+const asItsAuthorSees = (comment: HeldComment): HeldComment => {
+  if (comment.isShadowed) return asPublished(comment)
+  return comment.status === 'spam' ? { ...comment, status: 'pending' } : comment
+}

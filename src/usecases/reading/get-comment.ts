@@ -3,15 +3,19 @@ import type { Comment, Thread } from '../../domain/comment.ts'
 import type { Page } from '../../domain/page-store.ts'
 import type { CommentKey } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
+import { type OwnView, seenBy } from '../../domain/shadow.ts'
 import type { Site } from '../../domain/site.ts'
+import { isShown } from '../../domain/status.ts'
 import { listWithAncestors } from '../../postgres/comments.ts'
 import { asking } from '../../postgres/connection/transaction.ts'
 import { findCommentPage } from '../../postgres/pages.ts'
 import type { World } from '../world.ts'
+import { findOwnView } from './own-view.ts'
 import { findCurrentThread, findVersionedPage, type Reading } from './versioned-page.ts'
 
 export type CommentRequest = Reading & {
   readonly site: Site
+  readonly caller: Caller
   readonly comment: CommentKey
   /** How many ancestors to answer with; undefined: none, and no list of them. */
   readonly context: number | undefined
@@ -30,8 +34,10 @@ export const getComment = async (
   request: CommentRequest,
   present: (found: CommentInContext) => Page,
 ): Promise<Page> => {
-  const { site, comment, atLeast } = request
+  const { site, comment, atLeast, encoding } = request
   const siteId = site.id
+  const own = await findOwnView(world, { ...request, thread: { id: comment.threadId } })
+  if (own) return world.pages.encode(present(await readOwn(world, request, own)), encoding)
   const current = await findCurrentThread(world, { siteId, id: comment.threadId }, atLeast)
   if (!current) throw new Refusal('not_found')
   const read = () => readInContext(world, request)
@@ -45,6 +51,19 @@ const readInContext = async (world: World, request: CommentRequest): Promise<Com
   const [first, ...rest] = found?.rows ?? []
   if (!found || !first) throw new Refusal('not_found')
   return { thread: found.thread, comment: first, ancestors: rest.reverse() }
+}
+
+/** For somebody who sees more in the thread than others do. */
+const readOwn = async (
+  world: World,
+  { site, comment: key, context = 0 }: CommentRequest,
+  own: OwnView,
+): Promise<CommentInContext> => {
+  const at = { siteId: site.id, threadId: key.threadId, commentId: key.id, context }
+  const rows = await asking(listWithAncestors(world.db, at))
+  const [comment, ...ancestors] = rows.map((row) => seenBy(own, row))
+  if (!comment || !isShown(comment)) throw new Refusal('not_found')
+  return { thread: own.thread, comment, ancestors: ancestors.reverse() }
 }
 
 /**

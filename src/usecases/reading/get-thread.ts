@@ -1,11 +1,21 @@
 import type { FoundThread } from '../../cache/threads.ts'
+import type { Caller } from '../../domain/caller.ts'
 import type { Site } from '../../domain/site.ts'
 import type { World } from '../world.ts'
+import { findOwnView } from './own-view.ts'
 import { findCurrentThread } from './versioned-page.ts'
 
 /** The visible thread of an article; undefined when no reader has ever seen one. */
-export const getThread = (
+export const getThread = async (
   world: World,
-  { site, articleId, atLeast }: { site: Site; articleId: string; atLeast: number },
-): Promise<FoundThread | undefined> =>
-  findCurrentThread(world, { siteId: site.id, articleId }, atLeast)
+  {
+    site,
+    caller,
+    articleId,
+    atLeast,
+  }: { site: Site; caller: Caller; articleId: string; atLeast: number },
+): Promise<FoundThread | undefined> => {
+  const own = await findOwnView(world, { site, caller, thread: { articleId } })
+  if (own) return { thread: own.thread, isConfirmed: true }
+  return findCurrentThread(world, { siteId: site.id, articleId }, atLeast)
+}

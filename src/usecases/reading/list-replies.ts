@@ -1,16 +1,21 @@
+import type { Caller } from '../../domain/caller.ts'
 import type { Thread } from '../../domain/comment.ts'
 import type { Page } from '../../domain/page-store.ts'
 import type { CommentKey } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
+import { mergeOwn, type OwnView } from '../../domain/shadow.ts'
 import type { Site } from '../../domain/site.ts'
 import type { Position, Sort } from '../../domain/sort.ts'
 import { growTree, type TreePage } from '../../domain/tree.ts'
+import { asking } from '../../postgres/connection/transaction.ts'
 import { findTreePage } from '../../postgres/pages.ts'
 import type { World } from '../world.ts'
+import { findOwnView } from './own-view.ts'
 import { findCurrentThread, findVersionedPage, type Reading } from './versioned-page.ts'
 
 export type RepliesRequest = Reading & {
   readonly site: Site
+  readonly caller: Caller
   readonly comment: CommentKey
   readonly sort: Sort
   readonly after: Position | null
@@ -27,8 +32,10 @@ export const listReplies = async (
   request: RepliesRequest,
   present: (page: RepliesPage) => Page,
 ): Promise<Page> => {
-  const { site, comment, atLeast } = request
+  const { site, comment, atLeast, encoding } = request
   const siteId = site.id
+  const own = await findOwnView(world, { ...request, thread: { id: comment.threadId } })
+  if (own) return world.pages.encode(present(await readOwn(world, request, own)), encoding)
   const current = await findCurrentThread(world, { siteId, id: comment.threadId }, atLeast)
   if (!current) throw new Refusal('not_found')
   const read = () => readReplies(world, request)
@@ -36,17 +43,29 @@ export const listReplies = async (
 }
 
 const readReplies = async (world: World, request: RepliesRequest): Promise<RepliesPage> => {
-  const { site, comment, sort, after, limit, depth, replies } = request
-  const parent = { threadId: comment.threadId, commentId: comment.id }
-  const found = await findTreePage(world.db, {
-    siteId: site.id,
-    parent,
-    sort,
-    after,
-    limit,
-    depth,
-    replies,
-  })
+  const { comment, limit } = request
+  const found = await findReplies(world, request)
   if (!found) throw new Refusal('not_found')
   return { thread: found.thread, ...growTree(found.rows, { parentId: comment.id, limit }) }
+}
+
+const findReplies = (world: World, request: RepliesRequest) => {
+  const { site, comment, sort, after, limit, depth, replies } = request
+  const parent = { threadId: comment.threadId, commentId: comment.id }
+  return findTreePage(world.db, { siteId: site.id, parent, sort, after, limit, depth, replies })
+}
+
+/** For somebody who sees more than others do. */
+const readOwn = async (
+  world: World,
+  request: RepliesRequest,
+  own: OwnView,
+): Promise<RepliesPage> => {
+  const { comment, sort, after, limit, depth, replies } = request
+  const parentId = comment.id
+  const found = await asking(findReplies(world, request))
+  if (!found && !own.own.some(({ id }) => id === parentId)) throw new Refusal('not_found')
+  const tree = { parentId, depth, replies }
+  const rows = mergeOwn(found?.rows ?? [], own, { sort, after, limit, tree })
+  return { thread: own.thread, ...growTree(rows, { parentId, limit }) }
 }

@@ -99,6 +99,7 @@ const assertMayVote = (vote: Vote, facts: Facts, book: Book): void => {
   const found = comments.get(comment.id)
   if (!thread || !found) throw new Refusal('not_found')
   if (found.authorId === caller.authorId) throw new Refusal('forbidden')
+  if (found.isShadowed) throw new Refusal('not_found')
   if (thread.state === 'locked' || found.locked) throw new Refusal('thread_locked')
   if (vote.value !== 0 && !book.has(placeOf(toRow(vote)))) assertNetworkMayVote(vote, book)
 }

@@ -1,6 +1,7 @@
 import { assertMayWrite, type Caller, isAuthor, mayModerate, nameOf } from '../../domain/caller.ts'
 import type { CommentKey } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
+import { shadowVersion } from '../../domain/shadow.ts'
 import type { Site } from '../../domain/site.ts'
 import { isVisible } from '../../domain/status.ts'
 import { type CommentForWrite, findCommentForWrite } from '../../postgres/comments.ts'
@@ -51,10 +52,14 @@ export const deleteComment = <Answer>(
       const decision = await insertDecision(tx, { ...place, commentId, ...move })
       await resolveFlags(tx, place, [decision])
     }
-    return present({ version })
+    return present({ version: version ?? versionToTell(caller, comment) })
   }
   return announcing(world, changes, () => answerOnce(world, request.claim, remove))
 }
+
+/** Its author is told that something has changed, where it alone saw it. */
+const versionToTell = (caller: Caller, { author, shadows, readAt, id }: CommentForWrite) =>
+  shadows.length > 0 && isAuthor(caller, author) ? shadowVersion(readAt, id) : undefined
 
 const assertMayDelete = (
   caller: Caller,

@@ -28,8 +28,9 @@ import { answerOnce } from '../answer-once.ts'
 import { checkWritten } from '../checking/check-written.ts'
 import { countFor, factsOf, printOf } from '../judging/count-facts.ts'
 import type { World } from '../world.ts'
-import { findEffects } from './ban-effects.ts'
+import { findEffects, judgeByPolicy } from './ban-effects.ts'
 import { changeStatus } from './change-status.ts'
+import { followShadow } from './follow-shadow.ts'
 
 export type EditRequest = {
   readonly site: Site
@@ -108,7 +109,8 @@ const assertMayEdit = (
 ): void => {
   if (!mayModerate(caller)) {
     const isOwn = isAuthor(caller, comment.author)
-    const isAlive = comment.status !== 'deleted' && comment.status !== 'rejected'
+    const isTurnedDown = comment.status === 'rejected' && comment.shadows.length === 0
+    const isAlive = comment.status !== 'deleted' && !isTurnedDown
     if (!isOwn && isVisible(comment.status) && thread.state !== 'hidden')
       throw new Refusal('forbidden')
     if (!isOwn || !isAlive) throw new Refusal('not_found')
@@ -142,6 +144,10 @@ const edit = async (tx: Tx, request: EditRequest, found: Edit): Promise<Edited> 
   if (mayModerate(caller)) await recordEdit(tx, request, comment, nameOf(caller))
   const edited = { ...comment, ...revised, body, bodyHtml }
   const wasVisible = isVisible(comment.status)
+  if (judged && (judged.isShadowed || comment.shadows.length > 0)) {
+    const shadow = await followShadow(tx, { siteId: site.id, before: comment, edited, judged })
+    return { ...shadow, checking: 'never' }
+  }
   const checking = judged ? checkingOf(judged.trace, judged.facts) : 'never'
   if (checking !== 'never') {
     const question = { commentId: comment.id, mayPublish: wasVisible }
@@ -176,7 +182,7 @@ const judgeEdit = async (
   tx: Tx,
   { site, body, suspect }: EditRequest,
   { comment, thread, policy }: Edit,
-): Promise<Judged & { verdict: Verdict }> => {
+): Promise<Judged & { verdict: Verdict; isShadowed: boolean }> => {
   const { author, id } = comment
   const place = { siteId: site.id, threadId: thread.id }
   const print = printOf(body)
@@ -190,14 +196,16 @@ const judgeEdit = async (
     siteModeration: site.moderation,
     threadModeration: thread.moderation,
     attackedUntil: known.attackedUntil,
-    bans: await findEffects(tx, site.id, suspect),
+    bans: [...(await findEffects(tx, site.id, suspect)), ...comment.shadows],
   }
   const checks = askedOf(site.checks, policy.policy)
-  const facts = { ...factsOf(known, subject, []), checks }
+  const gathered = { ...factsOf(known, subject, []), checks }
   const draft = { body, authorName: author.name, authorUrl: author.url }
-  const { verdict, risk, trace } = policy.screen(draft, facts)
+  const isSeen = isVisible(comment.status) || comment.shadows.length > 0
+  const { judgement, facts, isShadowed } = judgeByPolicy(policy, { draft, facts: gathered, isSeen })
+  const { verdict, risk, trace } = judgement
   await noteArrival(tx, { ...place, ...source, id })
-  return { policyVersion: policy.version, facts, risk, trace, verdict }
+  return { policyVersion: policy.version, facts, risk, trace, verdict, isShadowed }
 }
 
 /** What moderators have turned down stays as they left it. */

@@ -91,9 +91,11 @@ const holdFlaggable = async (
   const comment = await findCommentForWrite(tx, { siteId: site.id, ...key })
   const writers = await holdWriters(tx, site.id, [caller.authorId])
   if (!writers.has(caller.authorId)) throw new Refusal('invalid_token')
-  const isReadable = comment && isVisible(comment.status) && thread && thread.state !== 'hidden'
+  if (!comment || !thread || thread.state === 'hidden') throw new Refusal('not_found')
+  const isOwn = comment.author.id === caller.authorId
+  const isReadable = isVisible(comment.status) || (isOwn && comment.shadows.length > 0)
   if (!isReadable) throw new Refusal('not_found')
-  if (comment.author.id === caller.authorId) throw new Refusal('forbidden')
+  if (isOwn) throw new Refusal('forbidden')
   return comment
 }
 

@@ -1,17 +1,16 @@
 import type { Met } from '../../domain/ban.ts'
+import { isAuthor } from '../../domain/caller.ts'
 import { askedOf } from '../../domain/check.ts'
 import type { Author } from '../../domain/comment.ts'
 import type { Instant } from '../../domain/instant.ts'
 import { homeOf } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
-import type { Facts } from '../../domain/screening/facts.ts'
-import type { Judgement } from '../../domain/screening/screen.ts'
 import { isVisible } from '../../domain/status.ts'
 import type { Parent } from '../../postgres/posts.ts'
 import type { ThreadForWrite } from '../../postgres/threads.ts'
 import { type Earlier, factsOf, type Known, type Source } from '../judging/count-facts.ts'
 import { floodedUntil } from '../judging/hold-all.ts'
-import { assertNotBlocked } from './ban-effects.ts'
+import { assertNotBlocked, type Judged as ByPolicy, judgeByPolicy } from './ban-effects.ts'
 import type { Post } from './post-comment.ts'
 import { assertWaited, type Waits } from './slow-mode.ts'
 
@@ -41,9 +40,7 @@ export type Judged = {
   readonly depth: number
   /** With the name that the comment is shown under. */
   readonly author: Writer
-  readonly judgement: Judgement
-  readonly facts: Facts
-}
+} & ByPolicy
 
 /**
  * Judges posts as if one came after the other: a guest whose comment is published goes by the name
@@ -96,10 +93,10 @@ type Moment = Situation & {
 const judge = (post: Post, moment: Moment): Judged => {
   const { thread, parents, writers, known, earlier } = moment
   const author = findWriter(post, writers)
-  const bans = assertNotBlocked(moment.bans.get(post)!)
+  const met = assertNotBlocked(moment.bans.get(post)!)
   assertTakesComments(thread)
   assertWaited(post, thread, { waits: moment.waits, earlier: moment.posted })
-  const place = findPlace(post, thread, parents)
+  const { shadows, ...place } = findPlace(post, thread, parents)
   const named = { ...author, ...(post.author && { name: post.author.name, url: post.author.url }) }
   const subject = {
     ...sourceOf(post),
@@ -109,14 +106,14 @@ const judge = (post: Post, moment: Moment): Judged => {
     siteModeration: post.site.moderation,
     threadModeration: thread.moderation,
     attackedUntil: moment.attackedUntil ?? known.attackedUntil,
-    bans,
+    bans: [...met, ...shadows],
   }
   const checks = askedOf(post.site.checks, post.policy.policy)
   const facts = { ...factsOf(known, subject, earlier), checks }
   const draft = { body: post.body, authorName: named.name, authorUrl: named.url }
-  const judgement = post.policy.screen(draft, facts)
-  const isPublished = isVisible(judgement.verdict)
-  return { post, ...place, author: isPublished ? named : author, judgement, facts }
+  const judged = judgeByPolicy(post.policy, { draft, facts, isSeen: true })
+  const isSeen = judged.isShadowed || isVisible(judged.judgement.verdict)
+  return { post, ...place, author: isSeen ? named : author, ...judged }
 }
 
 /** A token speaks for its guest; without one, the name given makes a new guest. */
@@ -140,16 +137,17 @@ export const assertTakesComments = ({ state }: Pick<ThreadForWrite, 'state'>): v
 }
 
 const findPlace = (
-  { site, parent }: Post,
+  { site, caller, parent }: Post,
   thread: ThreadForWrite,
   parents: ReadonlyMap<number, Parent>,
-): Pick<Judged, 'parentId' | 'parentHomeThreadId' | 'depth'> => {
-  if (parent === undefined) return { parentId: 0, parentHomeThreadId: null, depth: 0 }
+): Pick<Judged, 'parentId' | 'parentHomeThreadId' | 'depth'> & Pick<Parent, 'shadows'> => {
+  if (parent === undefined) return { parentId: 0, parentHomeThreadId: null, depth: 0, shadows: [] }
   const found = parent && parents.get(parent.id)
   const isMeant = found && homeOf({ ...found, threadId: thread.id }) === parent.threadId
-  if (!isMeant) throw new Refusal('parent_not_found')
+  const isSeen = found && (found.shadows.length === 0 || isAuthor(caller, { id: found.authorId }))
+  if (!isMeant || !isSeen) throw new Refusal('parent_not_found')
   if (found.locked) throw new Refusal('thread_locked')
   if (found.depth >= site.maxDepth) throw new Refusal('depth_exceeded')
-  const { id: parentId, homeThreadId: parentHomeThreadId } = found
-  return { parentId, parentHomeThreadId, depth: found.depth + 1 }
+  const { id: parentId, homeThreadId: parentHomeThreadId, shadows } = found
+  return { parentId, parentHomeThreadId, depth: found.depth + 1, shadows }
 }

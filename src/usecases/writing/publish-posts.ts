@@ -1,6 +1,7 @@
 import { checkingOf } from '../../domain/check.ts'
 import type { Instant } from '../../domain/instant.ts'
 import { RENDERER_VERSION } from '../../domain/markdown.ts'
+import { shadowVersion } from '../../domain/shadow.ts'
 import { isVisible } from '../../domain/status.ts'
 import { type GuestProfile, holdWriters } from '../../postgres/authors.ts'
 import { findBansOn } from '../../postgres/bans.ts'
@@ -43,7 +44,9 @@ export const publishPosts = async (
   for (const [post, refusal] of refused) outcomes.set(post, { refusal })
   if (judged.length === 0) return outcomes
   const published = judged.filter(({ judgement }) => isVisible(judgement.verdict))
-  if (published.length > 0) told.changed.add(situation.thread.id)
+  // A shadowed one is announced too, so that its answer takes as long.
+  if (published.length > 0 || judged.some(({ isShadowed }) => isShadowed))
+    told.changed.add(situation.thread.id)
   const { siteId, writers } = situation
   await nameGuests(tx, siteId, { writers, profiles: profilesOf(published) })
   const { rows, version } = await insert(tx, situation, { judged, published })
@@ -117,40 +120,36 @@ const insert = (
   return insertPosts(tx, at, judged.map(toNewPost))
 }
 
-const toNewPost = ({
-  post,
-  parentId,
-  parentHomeThreadId,
-  depth,
-  author,
-  judgement,
-  facts,
-}: Judged): NewPost => ({
-  parentId,
-  parentHomeThreadId,
-  depth,
-  author: author.id ?? post.author!,
-  status: judgement.verdict,
-  body: post.body,
-  bodyHtml: post.bodyHtml,
-  articleTitle: isVisible(judgement.verdict) ? null : post.article.title,
-  articleUrl: isVisible(judgement.verdict) ? null : post.article.url,
-  screening: JSON.stringify(judgement.trace),
-  policyVersion: post.policy.version,
-  facts: JSON.stringify(facts),
-  risk: judgement.risk,
-  ...post.print,
-  network: post.network,
-  addressHash: post.addressHash,
-})
+const toNewPost = (judged: Judged): NewPost => {
+  const { post, parentId, parentHomeThreadId, depth, author, judgement, facts, isShadowed } = judged
+  return {
+    parentId,
+    parentHomeThreadId,
+    depth,
+    author: author.id ?? post.author!,
+    status: judgement.verdict,
+    body: post.body,
+    bodyHtml: post.bodyHtml,
+    articleTitle: isVisible(judgement.verdict) ? null : post.article.title,
+    articleUrl: isVisible(judgement.verdict) ? null : post.article.url,
+    screening: JSON.stringify(judgement.trace),
+    policyVersion: post.policy.version,
+    facts: JSON.stringify(facts),
+    risk: judgement.risk,
+    shadowed: isShadowed,
+    ...post.print,
+    network: post.network,
+    addressHash: post.addressHash,
+  }
+}
 
 const toPosted = (
   { thread }: Situation,
-  { post, parentId, parentHomeThreadId, depth, author, judgement, facts }: Judged,
+  { post, parentId, parentHomeThreadId, depth, author, judgement, facts, isShadowed }: Judged,
   { row, version }: { row: InsertedPost; version: number | undefined },
 ): Posted => {
   const { id, authorId, createdAt } = row
-  const isPublished = isVisible(judgement.verdict)
+  const isPublished = isShadowed || isVisible(judgement.verdict)
   const comment = {
     ...NEW,
     threadId: thread.id,
@@ -169,7 +168,7 @@ const toPosted = (
   }
   return {
     comment,
-    version: isPublished ? version : undefined,
+    version: isShadowed ? shadowVersion(createdAt, id) : isPublished ? version : undefined,
     newGuestId: author.id === undefined ? authorId : undefined,
     checking: checkingOf(judgement.trace, facts),
   }

@@ -68,6 +68,9 @@ export const ModeratedComment = object(
   {
     ...commentFields,
     article: ref(ArticleLink),
+    shadowed: Type.Boolean({
+      description: 'Its author sees it as published; nobody else sees it.',
+    }),
     email: textOrNull('What the guest gave.'),
     network: textOrNull('Truncated.'),
     trace,
