@@ -52,7 +52,8 @@ const month = sql`interval '30 days'`
 
 /**
  * Everything that is counted, in one statement. It locks nothing: what another transaction is about to
- * add is not among it.
+ * add is not among it. The order of each count is that of an index: without it Postgres, which does not
+ * know how much a minute is, reads the table.
  */
 export const findCircumstances = async (db: Db, question: Question): Promise<Circumstances> => {
   const { siteId, threadId, authorIds, addressHashes, fingerprints, exceptId } = question
@@ -65,23 +66,27 @@ export const findCircumstances = async (db: Db, question: Question): Promise<Cir
         as attacked_until,
       (select count(*)::int from (
         select from arrivals where site_id = ${siteId} and thread_id = ${threadId}::bigint
-          and arrived_at > now - ${minute} and comment_id <> ${exceptId} limit ${sql.lit(MAX_MINUTE)}
+          and arrived_at > now - ${minute} and comment_id <> ${exceptId}
+          order by arrived_at desc limit ${sql.lit(MAX_MINUTE)}
       ) a) as thread,
       (select count(*)::int from (
         select from arrivals where site_id = ${siteId}
-          and arrived_at > now - ${minute} and comment_id <> ${exceptId} limit ${sql.lit(MAX_MINUTE)}
+          and arrived_at > now - ${minute} and comment_id <> ${exceptId}
+          order by arrived_at desc limit ${sql.lit(MAX_MINUTE)}
       ) a) as site,
       array(
         select (select count(*)::int from (
           select from arrivals where address_hash = n.hash
-            and arrived_at > now - ${minute} and comment_id <> ${exceptId} limit ${sql.lit(MAX_MINUTE)}
+            and arrived_at > now - ${minute} and comment_id <> ${exceptId}
+          order by arrived_at desc limit ${sql.lit(MAX_MINUTE)}
         ) a)
         from unnest(${addressHashes}::bytea[]) with ordinality n (hash, place) order by place
       ) as networks,
       array(
         select (select count(*)::int from (
           select from arrivals where site_id = ${siteId} and fingerprint = f.print
-            and arrived_at > now - ${day} and comment_id <> ${exceptId} limit ${sql.lit(MAX_COUNT)}
+            and arrived_at > now - ${day} and comment_id <> ${exceptId}
+            order by arrived_at desc limit ${sql.lit(MAX_COUNT)}
         ) a)
         from unnest(${fingerprints}::bigint[]) with ordinality f (print, place) order by place
       ) as same,

@@ -20,8 +20,8 @@ export type JudgedComment = CommentKey & {
 /** What a person decided on it last, if anybody did; what a policy decided for one does not count. */
 export type DecidedComment = JudgedComment & { readonly decided: Status | null }
 
-/** Where a walk goes on: before this time and id. */
-export type Before = { readonly at: Instant | 'infinity'; readonly id: number }
+/** Where a walk goes on: before this time, which may be `infinity`, and id. */
+export type Before = { readonly at: Instant; readonly id: number }
 
 const columns = sql`c.thread_id, c.id, c.home_thread_id, c.body, a.name as author_name, a.url as author_url, c.facts,
   coalesce(c.screening, '[]') as trace`

@@ -14,7 +14,13 @@ import {
   type PostRequest,
   postComment,
 } from '../../src/usecases/writing/post-comment.ts'
-import { createTestWorld, openWorld, type Teardown, type TestWorld } from '../world.ts'
+import {
+  createTestWorld,
+  openWorld,
+  type Teardown,
+  type TestWorld,
+  type WorldOptions,
+} from '../world.ts'
 
 /** Posts below HTTP, so that they come in a known order, in one tick, with anything in them. */
 
@@ -36,7 +42,7 @@ export type Posting = {
   readonly publish: (posts: readonly Some[], node?: World) => Promise<Posted[]>
 }
 
-export const openPosting = async (t: Teardown): Promise<Posting> => {
+export const openPosting = async (t: Teardown, options: WorldOptions = {}): Promise<Posting> => {
   const announced: string[][] = []
   const local = createLocalTokens(randomUUID)
   const tokens: Tokens = {
@@ -46,7 +52,7 @@ export const openPosting = async (t: Teardown): Promise<Posting> => {
       return local.announce(names)
     },
   }
-  const world = await openWorld(t, { tokens })
+  const world = await openWorld(t, { ...options, tokens })
   const site = (await findSite(world.db, 'default'))!
   const post = (posts: readonly Some[], node: World = world) =>
     Promise.all(posts.map((some) => postOne(node, site, some)))

@@ -16,8 +16,7 @@ export type UndoBatchRequest = {
 
 /**
  * Takes back what a batch decided, replies that went along included, each comment on its own: what has
- * changed since stays as it is. Refuses with `decision_conflict` while the batch is under way, and with
- * `move_not_allowed` one that decided nothing.
+ * changed since stays as it is. Refuses with `decision_conflict` while the batch is under way.
  */
 export const undoBatch = <Answer>(
   world: World,
@@ -35,7 +34,6 @@ export const undoBatch = <Answer>(
       fill: async (tx, batch) => {
         const undone = await findBatch(tx, { siteId: site.id, id: batchId })
         if (!undone) throw new Refusal('not_found')
-        if (undone.kind === 'judge') throw new Refusal('move_not_allowed')
         if (undone.endedAt === null) throw new Refusal('decision_conflict')
         await insertItemsOfBatch(tx, batch, batchId)
       },

@@ -1,0 +1,356 @@
+import {
+  type CompiledQuery,
+  DummyDriver,
+  Kysely,
+  PostgresAdapter,
+  PostgresIntrospector,
+  PostgresQueryCompiler,
+  sql,
+} from 'kysely'
+import pg from 'pg'
+import t from 'tap'
+import type { Facts } from '../../src/domain/screening/facts.ts'
+import { combine, type Opinion } from '../../src/domain/screening/opinion.ts'
+import { compilePolicy } from '../../src/domain/screening/screen.ts'
+import { findCircumstances } from '../../src/postgres/arrivals.ts'
+import type { Db } from '../../src/postgres/connection/db.ts'
+import { forget } from '../../src/usecases/chores/forget.ts'
+import type { Posted } from '../../src/usecases/writing/post-comment.ts'
+import { goBy, policyWith } from '../policies.ts'
+import { recount } from '../recount.ts'
+import { openWorld, type TestWorld } from '../world.ts'
+import { countDeadlocks, guest, openNodes, openPosting, type Some } from './posting.ts'
+
+type Stored = {
+  id: number
+  status: string
+  body: string
+  name: string
+  url: string | null
+  facts: Facts
+  screening: Opinion[]
+  risk: number
+  policyVersion: number
+}
+
+const storedOf = async ({ db }: TestWorld): Promise<Stored[]> => {
+  const { rows } = await sql<Stored>`
+    select c.id, c.status, c.body, a.name, a.url, c.facts, c.screening, c.risk, c.policy_version
+    from comments c join authors a on a.site_id = c.site_id and a.id = c.author_id
+    order by c.id`.execute(db)
+  return rows
+}
+
+const NOWHERE = Buffer.alloc(16, 1)
+const LONG =
+  'The second figure of this article needs a source, because I remember another one that was lower.'
+const NEARLY = `${LONG.replace('lower', 'higher')} Thanks!`
+
+t.test('Facts of posts at the same moment', async (t) => {
+  const { world, publish } = await openPosting(t)
+  const [first] = (await publish([{}])) as [Posted]
+  const ada = guest(first.newGuestId!)
+  const posts: Some[] = [
+    { body: LONG, caller: ada },
+    { body: LONG, addressHash: NOWHERE },
+    { body: NEARLY, caller: ada, addressHash: NOWHERE },
+    { body: 'Something else', author: { name: 'B', url: null, email: 'b@Mail.Example' } },
+    { body: 'text' },
+  ]
+  await publish(posts)
+  const facts = (await storedOf(world)).map((row) => row.facts)
+
+  t.test('count each other in their order, as if one came after the other', async (t) => {
+    t.same(
+      facts.map(({ arrivals }) => [arrivals.thread, arrivals.site, arrivals.network]),
+      [
+        [1, 1, 1],
+        [2, 2, 2],
+        [3, 3, 1],
+        [4, 4, 2],
+        [5, 5, 3],
+        [6, 6, 4],
+      ],
+    )
+  })
+
+  t.test('count who says the same, or nearly', async (t) => {
+    t.same(
+      facts.map(({ repeats }) => [repeats.same, repeats.near]),
+      [
+        [0, 0],
+        [0, 0],
+        [1, 0],
+        [0, 2],
+        [0, 0],
+        [1, 0],
+      ],
+    )
+  })
+
+  t.test('know what became of what the author wrote', async (t) => {
+    t.same(
+      facts.map(({ author }) => [author.approved, author.recentApproved, author.recentRejected]),
+      [
+        [0, 0, 0],
+        [1, 1, 0],
+        [0, 0, 0],
+        [2, 2, 0],
+        [0, 0, 0],
+        [0, 0, 0],
+      ],
+    )
+    t.equal(facts[4]!.author.emailDomain, 'mail.example')
+  })
+
+  t.test('know since when the thread is there', async (t) => {
+    const { rows } = await sql<any>`select created_at from threads`.execute(world.db)
+    t.equal(facts[0]!.threadSince, null, 'with this comment')
+    t.equal(facts[1]!.threadSince, rows[0].createdAt)
+  })
+})
+
+t.test('Facts of later posts', async (t) => {
+  const { world, publish } = await openPosting(t)
+  const [first] = (await publish([{ body: LONG }])) as [Posted]
+  const ada = guest(first.newGuestId!)
+  const second = await publish([{ body: NEARLY, caller: ada, articleId: 'elsewhere' }])
+  await world.decide(`c2-${second[0]!.comment.id.toString(36)}`, 'approved', 'spam')
+
+  t.test('count what has been decided, on the whole site', async (t) => {
+    await publish([{ caller: ada, body: LONG }])
+    const { facts } = (await storedOf(world)).at(-1)!
+    t.match(facts.author, { approved: 1, recentApproved: 1, recentRejected: 1 })
+    t.match(facts.repeats, { same: 1, near: 1 })
+    t.match(facts.arrivals, { thread: 2, site: 3, network: 3 })
+  })
+
+  t.test('count nothing that is older than they say', async (t) => {
+    await sql`update arrivals set arrived_at = arrived_at - interval '2 minutes'`.execute(world.db)
+    await publish([{ body: LONG }])
+    const { facts } = (await storedOf(world)).at(-1)!
+    t.match(facts.arrivals, { thread: 1, site: 1, network: 1 })
+    t.match(facts.repeats, { same: 2, near: 1 })
+    await sql`update arrivals set arrived_at = arrived_at - interval '1 day'`.execute(world.db)
+    await sql`update comments set created_at = created_at - interval '31 days',
+      published_at = published_at - interval '31 days'`.execute(world.db)
+    await publish([{ caller: ada, body: LONG }])
+    const later = (await storedOf(world)).at(-1)!.facts
+    t.match(later.repeats, { same: 0, near: 0 })
+    t.match(later.author, { approved: 2, recentApproved: 0, recentRejected: 0 })
+  })
+
+  t.test('are bounded', async (t) => {
+    await sql`insert into arrivals (site_id, comment_id, thread_id, author_id, address_hash, fingerprint,
+        sketch, arrived_at)
+      select site_id, 1000000 + n, thread_id, author_id, address_hash, fingerprint, sketch, now()
+      from arrivals, generate_series(1, 1500) n where comment_id = 5`.execute(world.db)
+    await publish([{ body: LONG }])
+    const { facts } = (await storedOf(world)).at(-1)!
+    t.match(facts.arrivals, { thread: 1000, site: 1000, network: 1000 })
+    t.equal(facts.repeats.same, 100)
+  })
+})
+
+t.test('What was judged is judged the same again, from what is stored', async (t) => {
+  const { world, publish, post } = await openPosting(t)
+  const changes = {
+    links: { mode: 'enforce', max: 0 },
+    repeats: { mode: 'enforce', says: 'spam', same: 1, near: 1 },
+    length: { mode: 'enforce', says: 'rejected', min: 5 },
+    thread_flood: { mode: 'enforce', max: 12 },
+  } as const
+  const site = { policyVersion: await goBy(world, changes) }
+  const bodies = ['no', 'see https://example.org', LONG, NEARLY, LONG, 'Hello there', 'ok then']
+  const some = bodies.map((body) => ({ body, site }))
+  await publish([...some, { body: 'One that stays', site }])
+  await post([...some, ...some])
+  const { rules } = policyWith(changes)
+  const screen = compilePolicy({ rules })
+  const rows = await storedOf(world)
+  for (const { body, name, url, facts, screening, risk, status, policyVersion } of rows) {
+    const again = screen({ body, authorName: name, authorUrl: url }, facts)
+    t.strictSame(again, { verdict: status, risk, trace: screening }, body)
+    t.equal(combine(screening), status)
+    t.equal(policyVersion, 1)
+  }
+  t.same(new Set(rows.map(({ status }) => status)).size, 4, 'every verdict is among them')
+  t.same(await recount(world.db), [])
+})
+
+t.test('When too much arrives on a site', async (t) => {
+  const told: object[] = []
+  const { world, publish } = await openPosting(t, { warn: (fields) => told.push(fields) })
+  const site = { policyVersion: await goBy(world, { site_flood: { mode: 'enforce', max: 5 } }) }
+  const state = async () =>
+    (await world.get('/moderation/state', { token: world.adminKey })).body.attack
+  const versionOfRow = async () =>
+    (await sql<any>`select xmin::text as row from sites`.execute(world.db)).rows[0].row
+  const statusOf = (posted: Posted[]) => posted.map(({ comment }) => comment.status)
+
+  t.test('the rest is held, and it is said once', async (t) => {
+    t.equal(await state(), null)
+    const posted = await publish(Array.from({ length: 8 }, (_, n) => ({ body: `one ${n}`, site })))
+    const held = ['pending', 'pending', 'pending']
+    t.same(statusOf(posted), [...Array.from({ length: 5 }, () => 'approved'), ...held])
+    const { since, until } = await state()
+    const minutes = (Date.parse(until) - Date.parse(since)) / 60_000
+    t.ok(minutes >= 15 && minutes < 16, `${minutes}`)
+    t.same(told, [{ site: 'default', attackedUntil: until }])
+    const { body } = await world.call('GET', '/v1/sites/default/audit', { token: world.adminKey })
+    const entries = body.items.filter(({ action }: any) => action === 'site_attacked')
+    t.match(entries, [{ by: 'site_flood', after: { attacked_until: until } }])
+    t.equal(entries.length, 1)
+  })
+
+  t.test('so is everything after it, without a write for each', async (t) => {
+    await sql`update arrivals set arrived_at = arrived_at - interval '2 minutes'`.execute(world.db)
+    const before = await versionOfRow()
+    t.same(statusOf(await publish([{ body: 'later', articleId: 'b', site }])), ['pending'])
+    const more = Array.from({ length: 7 }, (_, n) => ({ body: `more ${n}`, site }))
+    t.same(new Set(statusOf(await publish(more))), new Set(['pending']))
+    t.equal(await versionOfRow(), before, 'its end is far enough away')
+    t.equal(told.length, 1)
+  })
+
+  t.test('it ends by itself', async (t) => {
+    await sql`update arrivals set arrived_at = arrived_at - interval '2 minutes'`.execute(world.db)
+    await sql`update sites set attacked_until = now() - interval '1 second'`.execute(world.db)
+    t.equal(await state(), null)
+    t.same(statusOf(await publish([{ body: 'at last', site }])), ['approved'])
+  })
+
+  t.test('from everywhere at once, nobody waits for ever', async (t) => {
+    const nodes = openNodes(t, world)
+    const before = await countDeadlocks(world)
+    await Promise.all(
+      nodes.map((node, n) =>
+        publish(
+          Array.from({ length: 12 }, (_, m) => ({
+            body: `${n} ${m}`,
+            articleId: `many ${(n + m) % 5}`,
+            site,
+          })),
+          node,
+        ),
+      ),
+    )
+    t.ok(await state())
+    t.equal(await countDeadlocks(world), before)
+    const { rows } = await sql`select from audit where action = 'site_attacked'`.execute(world.db)
+    t.equal(rows.length, 2, 'it has begun twice in all')
+    t.same(await recount(world.db), [])
+  })
+})
+
+t.test('Arrivals are forgotten', async (t) => {
+  const { world, publish } = await openPosting(t)
+  const [, , old] = (await publish([{}, {}, {}])) as [Posted, Posted, Posted]
+  const forgetNow = () => forget(world, new AbortController().signal)
+  const rows = async () =>
+    (await sql<any>`select comment_id, address_hash from arrivals order by 1`.execute(world.db))
+      .rows
+
+  t.test('after a day', async (t) => {
+    await sql`update arrivals set arrived_at = arrived_at - interval '25 hours'
+      where comment_id = ${old.comment.id}`.execute(world.db)
+    await forgetNow()
+    t.equal((await rows()).length, 2)
+  })
+
+  t.test('where their networks are kept for less, without those', async (t) => {
+    await sql`update sites set retention_days = 0`.execute(world.db)
+    await forgetNow()
+    t.same(
+      (await rows()).map(({ addressHash }) => addressHash),
+      [null, null],
+    )
+  })
+
+  t.test('with whoever wrote them', async (t) => {
+    const ada = await world.post('a', 'mine')
+    await world.call('DELETE', `/v1/sites/default/authors/${ada.author.id}`, {
+      token: ada.guest_token,
+    })
+    t.equal((await rows()).length, 2)
+    const { rows: left } = await sql<any>`select facts, screening, risk from comments
+      where body = ''`.execute(world.db)
+    t.same(left, [{ facts: null, screening: null, risk: 0 }], 'and so are the facts')
+  })
+})
+
+t.test('What is counted is found by indexes', async (t) => {
+  const world = await openWorld(t)
+  await world.post('a', LONG)
+  await sql`insert into arrivals (site_id, comment_id, thread_id, author_id, address_hash, fingerprint,
+      sketch, arrived_at)
+    select 1, 1000 + n, n % 50, n % 500, decode(lpad(to_hex(n % 900), 32, '0'), 'hex'), n % 2000,
+      array[n, n + 1], now() - n * interval '3 seconds'
+    from generate_series(1, 4000) n`.execute(world.db)
+  await sql`insert into authors (site_id, name) select 1, 'x' from generate_series(1, 500)`.execute(
+    world.db,
+  )
+  await sql`insert into comments (site_id, thread_id, author_id, status, created_at, active_at, published_at,
+      body, body_html, renderer)
+    select 1, 1, 1 + n % 500, (array['approved', 'spam', 'pending'])[1 + n % 3]::comment_status, now(),
+      now(), now(), 'x', 'x', 1 from generate_series(1, 4000) n`.execute(world.db)
+  await sql`analyze`.execute(world.db)
+  const question = {
+    siteId: 1,
+    threadId: 1,
+    authorIds: [1, 2],
+    addressHashes: [NOWHERE],
+    fingerprints: [5],
+    shingles: [5, 6],
+    exceptId: 0,
+  }
+  const nodes = await explain(world, (db) => findCircumstances(db, question))
+  const scans = nodes.filter((node) => node['Relation Name'] === 'arrivals')
+  const read = scans.map((scan) => {
+    const dropped = scan['Rows Removed by Filter'] ?? 0
+    return (scan['Actual Rows'] + dropped) * scan['Actual Loops']
+  })
+  t.same(
+    nodes
+      .filter(({ 'Node Type': type }) => type === 'Seq Scan')
+      .map((node) => node['Relation Name']),
+    ['threads', 'sites'],
+    'what has one row',
+  )
+  const used = nodes.flatMap((node) => node['Index Name'] ?? [])
+  t.same([...new Set(used)].filter((name) => /arrivals|by_author/.test(name)).sort(), INDEXES)
+  t.ok(Math.max(...read) <= 200, `${read}`)
+})
+
+const INDEXES = [
+  'arrivals_alike',
+  'arrivals_of_author',
+  'arrivals_of_network',
+  'arrivals_of_site',
+  'arrivals_of_thread',
+  'comments_by_author',
+  'comments_turned_down_by_author',
+]
+
+type Plan = Record<string, any>
+
+const listNodes = (plan: Plan): Plan[] => [plan, ...(plan.Plans ?? []).flatMap(listNodes)]
+
+/** What Postgres does for a statement of ours, with one plan for all values, as on our connections. */
+const explain = async ({ url }: TestWorld, ask: (db: Db) => Promise<unknown>): Promise<Plan[]> => {
+  const asked: CompiledQuery[] = []
+  const dialect = {
+    createDriver: () => new DummyDriver(),
+    createQueryCompiler: () => new PostgresQueryCompiler(),
+    createAdapter: () => new PostgresAdapter(),
+    createIntrospector: (db: Kysely<unknown>) => new PostgresIntrospector(db),
+  }
+  await ask(new Kysely({ dialect, log: ({ query }) => void asked.push(query) }) as Db)
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  await client.query('set plan_cache_mode = force_generic_plan')
+  const text = `explain (analyze, format json) ${asked[0]!.sql}`
+  const { rows } = await client.query(text, [...asked[0]!.parameters])
+  await client.end()
+  return listNodes(rows[0]['QUERY PLAN'][0].Plan)
+}
