@@ -3,8 +3,8 @@ import type { Policy } from '../domain/screening/policy.ts'
 import { compilePolicy, type Screen } from '../domain/screening/screen.ts'
 import { SHIPPED_POLICY } from '../domain/screening/shipped.ts'
 
-/** Of policies as they are written. Compiled, a list of words takes some times as much. */
-const MAX_BYTES = 16_777_216
+/** Of policies as they are written. Made ready, lists of words take fifty times as much. */
+const MAX_BYTES = 4_194_304
 
 /** A policy as it is used. Of one version there is never another one. */
 export type PolicyInForce = {

@@ -1,5 +1,5 @@
 import { type RawBuilder, sql } from 'kysely'
-import { AUTOMATIC } from '../domain/caller.ts'
+import { AUTOMATIC, BY_FLAGS, BY_RULES } from '../domain/caller.ts'
 import type { Instant } from '../domain/instant.ts'
 import type { CommentKey } from '../domain/public-id.ts'
 import type { Facts } from '../domain/screening/facts.ts'
@@ -50,6 +50,7 @@ export const listJudged = async (
     left join lateral (
       select d.to_status from decisions d
       where d.site_id = c.site_id and d.comment_id = c.id and d.action = 'status' and d.caused_by is null
+        and d.decided_by not in (${BY_FLAGS}, ${BY_RULES})
         and d.decided_by <> all(${[...AUTOMATIC]}::text[])
         and not exists (select from batches b
           where b.site_id = d.site_id and b.id = d.batch_id and b.kind = 'judge')
@@ -87,7 +88,7 @@ const isIn = ({ siteId, since, part }: SpanInSql): RawBuilder<unknown> => {
 /** Held because of what rules said, and of nobody else. */
 const isHeldByRules = sql`c.status = 'pending' and c.facts is not null and c.flag_count = 0
   and not exists (select from decisions d where d.site_id = c.site_id and d.comment_id = c.id
-    and d.to_status = 'pending' and d.undoes is null)`
+    and d.to_status = 'pending' and d.undoes is null and d.decided_by <> ${BY_RULES})`
 
 /** In order of id. */
 export const listHeldByRules = async (
