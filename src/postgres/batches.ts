@@ -26,7 +26,7 @@ export type Batch = {
 }
 
 /** So long a batch belongs to the request that asked for it, if it is small enough for one. */
-const IN_CALL = sql`interval '15 seconds'`
+const IN_CALL_SECONDS = 15
 
 const columns = sql`site_id, id, kind, request, asked_by as "by", asked_at as "at", total, done, changed,
   outcomes, after_id, ended_at`
@@ -76,7 +76,7 @@ export const listBatchesToDo = async (
   const { rows } = await sql<Batch>`
     select ${columns} from batches
     where ended_at is null
-      and (kind = 'judge' or total > ${maxInCall} or asked_at < clock_timestamp() - ${IN_CALL})
+      and (kind = 'judge' or total > ${maxInCall} or asked_at < clock_timestamp() - make_interval(secs => ${IN_CALL_SECONDS}))
     order by asked_at limit ${limit}`.execute(db)
   return rows
 }

@@ -37,11 +37,12 @@ export const undoDecision = async <Answer>(
   if (!found) throw new Refusal('not_found')
   if (found.action === 'move') return undoMove(world, request, present)
   const { threadId } = found
-  if (threadId === null) throw new Refusal('move_not_allowed')
+  const undoing = UNDOING[found.action]
+  if (threadId === null || !undoing) throw new Refusal('move_not_allowed')
   const isHide = found.from !== null && !isVisible(found.from)
   return announcing(world, { siteId: site.id, threadIds: [threadId], isHide }, () =>
     answerOnce(world, claim, async (tx) =>
-      present(await undo(tx, { siteId: site.id, threadId }, request)),
+      present(await undo(tx, { siteId: site.id, threadId }, { ...request, undoing })),
     ),
   )
 }
@@ -49,7 +50,7 @@ export const undoDecision = async <Answer>(
 const undo = async (
   tx: Tx,
   place: Place,
-  { site, moderator, decisionId }: UndoRequest,
+  { site, moderator, decisionId, undoing }: UndoRequest & { undoing: typeof undoAll },
 ): Promise<Decided> => {
   await lockThread(tx, place, 'alone')
   const found = await listUndoables(tx, place, { ids: [decisionId], scope: 'consequences' })
@@ -58,8 +59,6 @@ const undo = async (
   if (!target || outcome !== 'changed')
     return { decision: decisionOf({ outcome, decision: null }), version: undefined }
   const taken = found.filter((one) => one !== target && undoOutcomeOf(one) === 'changed')
-  const undoing = UNDOING[target.action]
-  if (!undoing) throw new Refusal('move_not_allowed')
   const by = { siteId: site.id, by: nameOf(moderator) }
   const { decisions, version } = await undoing(tx, place, { ready: [target], taken, by })
   return { decision: decisions.get(target.commentId)!, version }
