@@ -97,7 +97,7 @@ const lookAround = async (scene: Scene): Promise<[string, string][]> => {
   const seen: [string, string][] = []
   const look = async (path: string) => {
     const { status, headers, text } = await send(scene, scene.eve, 'GET', path)
-    const { date, 'content-length': _, link, ...rest } = headers
+    const { date: _date, 'content-length': _, link, ...rest } = headers
     seen.push([path, `${status} ${JSON.stringify({ ...rest, link: !!link })} ${timeless(text)}`])
   }
   for (const query of QUERIES)
@@ -183,7 +183,7 @@ const everything = async ({ world, ids, others, evesId }: Scene): Promise<string
   const answers: string[] = []
   for (const [path, call] of calls) {
     const { status, headers, text } = await world.get(path, call)
-    const { date, ...rest } = headers
+    const { date: _, ...rest } = headers
     answers.push(`${path} ${status} ${JSON.stringify(rest)} ${text}`)
   }
   return answers

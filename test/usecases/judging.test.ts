@@ -318,8 +318,8 @@ t.test('What is counted is found by indexes', async (t) => {
     'what has one row',
   )
   const used = nodes.flatMap((node) => node['Index Name'] ?? [])
-  t.same([...new Set(used)].filter((name) => /arrivals|by_author/.test(name)).sort(), INDEXES)
-  t.ok(Math.max(...read) <= 200, `${read}`)
+  t.same(new Set(used.filter((name) => /arrivals|by_author/.test(name))), new Set(INDEXES))
+  t.ok(Math.max(...read) <= 200, read.join(', '))
 })
 
 const INDEXES = [

@@ -1,5 +1,8 @@
 import type { Policy } from './policy.ts'
 
+/** Words that stand with commas between them. */
+const list = (words: string): string[] => words.trim().split(/,\s+/)
+
 /**
  * What a site begins with: version 0 of its policy. Every rule only records, until somebody turns it on.
  * Comments were judged by it and are judged again by it: it never changes. Its figures are explained in
@@ -12,76 +15,24 @@ export const SHIPPED_POLICY: Policy = {
     rejections: { mode: 'record', says: 'pending', decided: 5, percent: 50 },
     words: {
       mode: 'record',
-      pending: [
-        ...[
-          'check out',
-          'check this out',
-          'please check',
-          'please subscribe',
-          'subscribe',
-          'my channel',
-        ],
-        ...[
-          'my music',
-          'my page',
-          'my website',
-          'my blog',
-          'my shop',
-          'my site',
-          'my link',
-          'our site',
-        ],
-        ...[
-          'vote for',
-          'donate',
-          'please share',
-          'please help',
-          'follow me',
-          'add me on',
-          'text me',
-        ],
-        ...[
-          'gift card*',
-          'giveaway*',
-          'make money',
-          'earn money',
-          'extra income',
-          'investor*',
-          'forex',
-        ],
-        ...['weight loss', 'lose weight', 'discount*', 'cheap', 'promo code*', 'coupon*', 'click'],
-      ],
-      spam: [
-        ...[
-          'check out my',
-          'check out our',
-          'check my',
-          'visit my',
-          'visit our',
-          'subscribe to my',
-        ],
-        ...['subscribe to me', 'subscribe my', 'sub to my', 'sub me', 'sub for sub', 'sub 4 sub'],
-        ...['sub4sub', 'like for like', 'follow for follow', 'followers free', 'buy followers'],
-        ...[
-          'click here',
-          'click this link',
-          'click the link',
-          'make money online',
-          'make money from home',
-        ],
-        ...['work from home', 'working from home', 'earn * online', 'get paid to', 'free money'],
-        ...['free gift card*', 'payday loan*', 'online casino*', 'casino bonus*', 'sports betting'],
-        ...['viagra', 'cialis', 'online pharmacy', 'without prescription', 'diet pill*'],
-        ...['replica watch*', 'essay writing service*', 'seo service*', 'backlinks', 'web traffic'],
-        ...[
-          'bitcoin giveaway*',
-          'crypto giveaway*',
-          'recover your funds',
-          'whatsapp me',
-          'escort service*',
-        ],
-        ...['live cam*', 'sex cam*', 'hot singles', 'porn*'],
-      ],
+      pending: list(`
+          check out, check this out, please check, please subscribe, subscribe, my channel,
+          my music, my page, my website, my blog, my shop, my site, my link, our site,
+          vote for, donate, please share, please help, follow me, add me on, text me,
+          gift card*, giveaway*, make money, earn money, extra income, investor*, forex,
+          weight loss, lose weight, discount*, cheap, promo code*, coupon*, click`),
+      spam: list(`
+          check out my, check out our, check my, visit my, visit our, subscribe to my,
+          subscribe to me, subscribe my, sub to my, sub me, sub for sub, sub 4 sub,
+          sub4sub, like for like, follow for follow, followers free, buy followers,
+          click here, click this link, click the link, make money online,
+          make money from home, work from home, working from home, earn * online,
+          get paid to, free money, free gift card*, payday loan*, online casino*,
+          casino bonus*, sports betting, viagra, cialis, online pharmacy,
+          without prescription, diet pill*, replica watch*, essay writing service*,
+          seo service*, backlinks, web traffic, bitcoin giveaway*, crypto giveaway*,
+          recover your funds, whatsapp me, escort service*, live cam*, sex cam*,
+          hot singles, porn*`),
       rejected: [],
     },
     links: { mode: 'record', says: 'pending', max: 3 },
@@ -96,38 +47,12 @@ export const SHIPPED_POLICY: Policy = {
     disposable_email: {
       mode: 'record',
       says: 'pending',
-      domains: [
-        ...[
-          '10minutemail.com',
-          'dispostable.com',
-          'fakeinbox.com',
-          'getairmail.com',
-          'getnada.com',
-        ],
-        ...[
-          'grr.la',
-          'guerrillamail.com',
-          'guerrillamail.info',
-          'guerrillamail.net',
-          'mailcatch.com',
-        ],
-        ...[
-          'maildrop.cc',
-          'mailinator.com',
-          'mailnesia.com',
-          'mintemail.com',
-          'mohmal.com',
-          'mytemp.email',
-        ],
-        ...[
-          'sharklasers.com',
-          'spamgourmet.com',
-          'temp-mail.org',
-          'tempmail.com',
-          'throwawaymail.com',
-        ],
-        ...['trashmail.com', 'trashmail.de', 'yopmail.com', 'yopmail.fr'],
-      ],
+      domains: list(`
+          10minutemail.com, dispostable.com, fakeinbox.com, getairmail.com, getnada.com,
+          grr.la, guerrillamail.com, guerrillamail.info, guerrillamail.net, mailcatch.com,
+          maildrop.cc, mailinator.com, mailnesia.com, mintemail.com, mohmal.com,
+          mytemp.email, sharklasers.com, spamgourmet.com, temp-mail.org, tempmail.com,
+          throwawaymail.com, trashmail.com, trashmail.de, yopmail.com, yopmail.fr`),
     },
     old_threads: { mode: 'record', says: 'pending', days: 365 },
     checks: {},

@@ -127,7 +127,7 @@ export const addModerationRoutes = (app: Router, { world, keys }: Http): void =>
     const siteId = request.site.id
     const filter = readCommentFilter(wanted)
     assertSorted(sort, filter)
-    const binding = ['queue', siteId, ...Object.entries(filter).sort(), claimed, sort]
+    const binding = ['queue', siteId, ...Object.values(filter), claimed, sort]
     const after = cursor === undefined ? null : readCursor(keys().cursors, binding, cursor).after
     const asked = claimed === 'any' ? undefined : { is: claimed, by: nameOf(request.caller) }
     const page = { siteId, claimed: asked, sort, after, limit }

@@ -93,7 +93,10 @@ export const addTrailRoutes = (app: Router, { world, keys }: Http): void => {
       ...(comment !== undefined && { commentId: readCommentId(comment)?.id ?? 0 }),
       ...(batch !== undefined && { batchId: readBatchId(batch) ?? 0 }),
       ...(author !== undefined && { authorId: readAuthorId(author) ?? 0 }),
-      ...{ articleId, by, action, ...span },
+      articleId,
+      by,
+      action,
+      ...span,
     }
     const beforeId = readIdCursor(keys().cursors, binding, cursor)
     const { items, nextId } = await listDecisions(world, { siteId, ...filter, beforeId, limit })

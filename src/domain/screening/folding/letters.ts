@@ -56,21 +56,21 @@ export const foldCodePoint = (codePoint: number): Folded => {
   const c = String.fromCodePoint(codePoint)
   if (INVISIBLE.test(c)) return 'nothing'
   if (isAccent(c)) return 'mark'
-  const base = [...(letterInShape(codePoint) ?? c).normalize('NFKD')]
+  const base = Array.from((letterInShape(codePoint) ?? c).normalize('NFKD'))
     .filter((part) => !isAccent(part))
     .join('')
     .normalize('NFC')
-  return [...base].flatMap(foldBase)
+  return Array.from(base).flatMap(foldBase)
 }
 
 const isAccent = (c: string): boolean => MARK.test(c) && ACCENTS.test(c) && !VOICING.test(c)
 
 /** Upper case first: that folds ß, the final sigma and the dotless i as well. */
 const foldBase = (letter: string): number[] => {
-  const folded = [...letter.toUpperCase().toLowerCase()].filter((part) => !isAccent(part))
+  const folded = Array.from(letter.toUpperCase().toLowerCase()).filter((part) => !isAccent(part))
   const look = latinLookOf(letter) ?? LOOKS.get(letter)
   return folded
-    .flatMap((part) => [...withoutStroke(part)])
+    .flatMap((part) => Array.from(withoutStroke(part)))
     .flatMap((part) => lettersOf(part, look ? look.charCodeAt(0) - BEFORE_A : 0))
 }
 

@@ -58,7 +58,7 @@ const LETTER = /[\p{L}\p{N}]/u
 
 /** Sign by sign from the end: an expression would begin at each of them. */
 const countTail = (text: string): number => {
-  const reversed = [...text].reverse()
+  const reversed = Array.from(text).reverse()
   const letter = reversed.findIndex((c) => LETTER.test(c) || !(SIGN.test(c) || '@$€'.includes(c)))
   const signs = reversed.slice(0, letter < 0 ? reversed.length : letter)
   // Those of them that touch the letter may be letters.
