@@ -92,9 +92,9 @@ const findPlaces = async (
   narrow: Source | undefined,
 ): Promise<QueuePlace[]> => {
   const { limit, sort } = request
-  const { by, key } = ORDERS[sort]
+  const { key } = ORDERS[sort]
   const parts = branches(request, narrow).map(
-    (branch) => sql`(
+    ({ branch, by }) => sql`(
       select c.thread_id, c.id, ${key} as key
       from (
         select c.* ${branch} order by ${by} limit ${narrow ? null : LOOKED_AT}
@@ -109,9 +109,9 @@ const findPlaces = async (
 
 /** The last comment that a page looks at, where one of its branches goes on behind it. */
 const findEnd = async (db: Db, request: QueueRequest): Promise<Position | null> => {
-  const { by, byKey, key } = ORDERS[request.sort]
+  const { byKey, key } = ORDERS[request.sort]
   const parts = branches(request, undefined).map(
-    (branch) => sql`(
+    ({ branch, by }) => sql`(
       select ${key} as key, c.id ${branch} order by ${by} offset ${LOOKED_AT - 1} limit 1)`,
   )
   const { rows } = await sql<{ key: number; id: number }>`
@@ -127,15 +127,16 @@ const ALL: Source = { from: sql`comments c`, where: sql`true` }
 const branches = (
   { siteId, statuses, sort, after }: QueueRequest,
   { from, where }: Source = ALL,
-): RawBuilder<unknown>[] => {
+): { branch: RawBuilder<unknown>; by: RawBuilder<unknown> }[] => {
   const { parts, past } = ORDERS[sort]
   return statuses.flatMap((status) =>
-    parts(status).map(
-      (part) => sql`
+    parts(status).map((part) => ({
+      by: part.by,
+      branch: sql`
         from ${from}
-        where c.site_id = ${siteId} and c.status = ${sql.lit(status)} and ${part} and ${where}
+        where c.site_id = ${siteId} and c.status = ${sql.lit(status)} and ${part.has} and ${where}
           and ${after ? past(after) : sql`true`}`,
-    ),
+    })),
   )
 }
 
@@ -216,13 +217,14 @@ const readModerated = async (
   })
 }
 
+/** A part of a status that has an index of its own, and the order of that index. */
+type Part = { readonly has: RawBuilder<unknown>; readonly by: RawBuilder<unknown> }
+
 type Order = {
-  readonly by: RawBuilder<unknown>
   /** What it goes by, beside the id. */
   readonly key: RawBuilder<unknown>
   readonly byKey: RawBuilder<unknown>
-  /** Each has an index of its own. */
-  readonly parts: (status: Status) => readonly RawBuilder<unknown>[]
+  readonly parts: (status: Status) => readonly Part[]
   readonly past: (position: Position) => RawBuilder<unknown>
   readonly isBefore: (one: Position, other: Position) => boolean
 }
@@ -230,40 +232,42 @@ type Order = {
 const falling = ([key, id]: Position, [otherKey, otherId]: Position): boolean =>
   key > otherKey || (key === otherKey && id > otherId)
 
-const WHOLE = [sql`true`]
-const FLAGGED = [sql`c.flag_count > 0`]
+const WHOLE = sql`true`
+const FLAGGED = sql`c.flag_count > 0`
+const LATEST = sql`c.id desc`
 
 const ORDERS: Record<QueueSort, Order> = {
   oldest: {
-    by: sql`c.id`,
     key: sql`0`,
     byKey: sql`c.id`,
-    parts: () => WHOLE,
+    parts: () => [{ has: WHOLE, by: sql`c.id` }],
     past: ([, id]) => sql`c.id > ${id}`,
     isBefore: ([, id], [, otherId]) => id < otherId,
   },
   newest: {
-    by: sql`c.id desc`,
     key: sql`0`,
-    byKey: sql`c.id desc`,
-    parts: () => WHOLE,
+    byKey: LATEST,
+    parts: () => [{ has: WHOLE, by: LATEST }],
     past: ([, id]) => sql`c.id < ${id}`,
     isBefore: ([, id], [, otherId]) => id > otherId,
   },
   flags: {
-    by: sql`c.flag_count desc, c.id desc`,
     key: sql`c.flag_count`,
     byKey: sql`c.key desc, c.id desc`,
-    parts: () => [...FLAGGED, sql`c.flag_count = 0`],
+    parts: () => [
+      { has: FLAGGED, by: sql`c.flag_count desc, c.id desc` },
+      { has: sql`c.flag_count = 0`, by: LATEST },
+    ],
     past: ([count, id]) => sql`(c.flag_count, c.id) < (${count}, ${id})`,
     isBefore: falling,
   },
   // Of approved comments only those with flags have a place in it.
   risk: {
-    by: sql`c.risk desc, c.id desc`,
     key: sql`c.risk`,
     byKey: sql`c.key desc, c.id desc`,
-    parts: (status) => (status === 'approved' ? FLAGGED : WHOLE),
+    parts: (status) => [
+      { has: status === 'approved' ? FLAGGED : WHOLE, by: sql`c.risk desc, c.id desc` },
+    ],
     past: ([risk, id]) => sql`(c.risk, c.id) < (${risk}, ${id})`,
     isBefore: falling,
   },
