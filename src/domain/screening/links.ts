@@ -11,7 +11,6 @@ export type Link = {
 /** Where no address goes on. Brackets too: Markdown puts them around text and target. */
 const ENDS = new Uint8Array(0x10000)
 for (const c of ' \t\n\r\f\v<>"\'`()[]{}|\u00a0\u3000\u2028\u2029') ENDS[c.charCodeAt(0)] = 1
-const [POINT, COLON] = [0x2e, 0x3a]
 const SCHEME = /(?:https?|ftp|hxxps?):\/\/$/i
 const NEXT_SCHEME = /(?:https?|ftp)$/i
 const AFTER_HOST = /[/?#\\:]/
@@ -34,16 +33,34 @@ const MAX_HOST_LENGTH = 253
  */
 export const findLinks = (text: string): readonly Link[] => {
   const links: Link[] = []
-  let [start, isAddress] = [0, false]
-  for (let at = 0; at <= text.length; at++) {
-    const unit = at < text.length ? text.charCodeAt(at) : 0x20
-    if ((unit === POINT || unit === COLON) && !ENDS[text.charCodeAt(at + 1)]) isAddress = true
-    if (!ENDS[unit]) continue
-    if (isAddress) addLink(links, text, readLink(text, start, at))
-    start = at + 1
-    isAddress = false
+  let done = 0
+  for (let at = nextSign(text, 0); at < text.length; at = nextSign(text, Math.max(done, at + 1))) {
+    if (ENDS[text.charCodeAt(at + 1)]) continue
+    const start = beginOfRun(text, done, at)
+    done = endOfRun(text, at)
+    addLink(links, text, readLink(text, start, done))
   }
   return links
+}
+
+/** The next point or colon: no address is without. */
+const nextSign = (text: string, from: number): number => {
+  SIGN.lastIndex = from
+  return SIGN.exec(text)?.index ?? text.length
+}
+
+const SIGN = /[.:]/g
+
+const beginOfRun = (text: string, least: number, at: number): number => {
+  let start = at
+  while (start > least && !ENDS[text.charCodeAt(start - 1)]) start--
+  return start
+}
+
+const endOfRun = (text: string, at: number): number => {
+  let end = at
+  while (end < text.length && !ENDS[text.charCodeAt(end)]) end++
+  return end
 }
 
 const addLink = (links: Link[], text: string, link: Link | undefined): void => {

@@ -81,7 +81,7 @@ const again = <T>(value: T): T => JSON.parse(JSON.stringify(value))
 const RUNS = { numRuns: 60 }
 
 t.test(
-  'the same input has the same judgement, also when all of it was stored in between',
+  'the same input has the same judgement, also when it was stored, and others judged, in between',
   async (t) => {
     fc.assert(
       fc.property(drafts, facts, policies, (draft, known, policy) => {

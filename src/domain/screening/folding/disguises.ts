@@ -44,23 +44,37 @@ const UNITS = new Set('st nd rd th am pm km kg cm mm ml ft oz lb gb mb tb kb hz 
 const [BANG, ONE, BAR] = [0x21, 0x31, 0x7c]
 const isEither = (unit: number): boolean => unit === ONE || unit === BANG || unit === BAR
 
-/** Each letter is looked at a few times, however they stand. */
+/** Room that words are found in, text after text. */
+const KEPT = 1 << 15
+let kept: Words | undefined
+
+const openWords = (capacity: number): Words => {
+  if (capacity > KEPT) return createWords(capacity)
+  kept ??= createWords(KEPT)
+  kept.count = 0
+  kept.all = 0
+  return kept
+}
+
+const createWords = (capacity: number): Words => ({
+  count: 0,
+  froms: new Int32Array(capacity),
+  ends: new Int32Array(capacity),
+  hows: new Uint8Array(capacity),
+  all: 0,
+})
+
+/** Each letter is looked at a few times, however they stand. They last until the next text's are found. */
 export const findWords = (text: string, folded: Letters): Words => {
-  const { length } = folded
-  const words: Words = {
-    count: 0,
-    froms: new Int32Array(length),
-    ends: new Int32Array(length),
-    hows: new Uint8Array(length),
-    all: 0,
-  }
+  const words = openWords(folded.length)
   splitWords(words, folded, readsLatin(folded))
   joinSpaced(text, folded, words)
   return words
 }
 
 /** Not a word in it can only be written in another alphabet, and most letters are Latin. */
-const readsLatin = ({ letters, length }: Letters): boolean => {
+const readsLatin = ({ letters, length, kinds }: Letters): boolean => {
+  if (!(kinds & (ALIKE | OTHER))) return true
   let [latin, alike] = [0, 0]
   for (let at = 0; at < length; at++) {
     if (letters[at]! & LATIN) latin++
@@ -156,23 +170,28 @@ const isMeasure = ({ letters }: Letters, from: number, end: number): boolean => 
 /** Makes one word of each row of single letters. */
 const joinSpaced = (text: string, folded: Letters, words: Words): void => {
   const { froms, ends, hows, count } = words
-  words.count = 0
-  const keep = (from: number, end: number, how: number): void => {
-    froms[words.count] = from
-    ends[words.count] = end
-    hows[words.count++] = how
-  }
-  for (let n = 0; n < count; ) {
+  let kept = 0
+  for (let n = 0; n < count; kept++) {
     const behind = endOfRow(text, folded, words, { first: n, count })
     const isRow =
       behind - n >= SPACED_LETTERS && isMostlyLetters(folded, froms[n]!, ends[behind - 1]!)
-    // What ends a row that is none may begin another, with another sign: no word is looked at thrice.
-    const next = isRow ? behind : Math.max(n + 1, behind - 1)
-    if (isRow) keep(froms[n]!, ends[behind - 1]!, SPACED | LEET | EITHER)
-    else for (let at = n; at < next; at++) keep(froms[at]!, ends[at]!, hows[at]!)
+    froms[kept] = froms[n]!
+    ends[kept] = isRow ? ends[behind - 1]! : ends[n]!
+    hows[kept] = isRow ? SPACED | LEET | EITHER : hows[n]!
     if (isRow) words.all |= SPACED
-    n = next
+    if (isRow) n = behind
+    else {
+      // What ends a row that is none may begin another, with another sign: no word is looked at thrice.
+      const next = Math.max(n + 1, behind - 1)
+      for (n++; n < next; n++) {
+        kept++
+        froms[kept] = froms[n]!
+        ends[kept] = ends[n]!
+        hows[kept] = hows[n]!
+      }
+    }
   }
+  words.count = kept
 }
 
 type Row = { readonly first: number; readonly count: number }

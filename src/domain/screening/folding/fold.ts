@@ -3,6 +3,8 @@ import { type Folded, foldCodePoint, GAP, UNSPACED, unitOf } from './letters.ts'
 /** The letters of a text, each with the place that it comes from. Arrays are longer than what is in them. */
 export type Letters = {
   length: number
+  /** What there is of any kind. */
+  kinds: number
   /** As `letters.ts` has them. */
   letters: Int32Array
   /** UTF-16 code units of the text. */
@@ -19,12 +21,16 @@ const MARK = 1 << 30
 /** What one code point becomes at most: U+FDFA is a whole sentence. */
 const MOST = 32
 
+/** Memory that is asked for again and again costs more than what is done in it. */
+const KEPT = 1 << 15
+let kept: Letters | undefined
+
 /**
  * A text letter by letter, without case, accents, width, style, and what cannot be seen. Each code point
- * is looked at once.
+ * is looked at once. What comes back lasts until the next text is folded.
  */
 export const fold = (text: string): Letters => {
-  const folded = createLetters(text.length + MOST)
+  const folded = openLetters(text.length + MOST)
   for (let at = 0; at < text.length; ) {
     at = addUsual(folded, text, at)
     if (at === text.length) break
@@ -34,6 +40,8 @@ export const fold = (text: string): Letters => {
     addUnusual(folded, { codePoint, known, start: at, end })
     at = end
   }
+  // What a text before has left behind is no part of this one.
+  folded.letters[folded.length] = 0
   return folded
 }
 
@@ -41,22 +49,32 @@ export const fold = (text: string): Letters => {
 const addUsual = (folded: Letters, text: string, from: number): number => {
   const { letters, starts, ends } = folded
   const until = Math.min(text.length, from + letters.length - folded.length)
-  let n = folded.length
-  let at = from
+  let [n, at, kinds] = [folded.length, from, 0]
   for (; at < until; at++) {
     const unit = text.charCodeAt(at)
     const known = KNOWN[unit]!
     if (known <= 0 || known >= NOTHING || isJoining(unit)) break
+    kinds |= known
     letters[n] = known
     starts[n] = at
     ends[n++] = at + 1
   }
   folded.length = n
+  folded.kinds |= kinds
   return at
+}
+
+const openLetters = (capacity: number): Letters => {
+  if (capacity > KEPT) return createLetters(capacity)
+  kept ??= createLetters(KEPT)
+  kept.length = 0
+  kept.kinds = 0
+  return kept
 }
 
 const createLetters = (capacity: number): Letters => ({
   length: 0,
+  kinds: 0,
   letters: new Int32Array(capacity),
   starts: new Int32Array(capacity),
   ends: new Int32Array(capacity),
@@ -145,6 +163,7 @@ const addAll = (folded: Letters, all: readonly number[], start: number, end: num
   if (folded.length + MOST > folded.letters.length) grow(folded)
   for (const letter of all) {
     const n = folded.length++
+    folded.kinds |= letter
     folded.letters[n] = letter
     folded.starts[n] = start
     folded.ends[n] = end
@@ -156,5 +175,5 @@ const grow = (folded: Letters): void => {
   larger.letters.set(folded.letters)
   larger.starts.set(folded.starts)
   larger.ends.set(folded.ends)
-  Object.assign(folded, { ...larger, length: folded.length })
+  Object.assign(folded, { ...larger, length: folded.length, kinds: folded.kinds })
 }

@@ -14,21 +14,37 @@ export const SPACE = 0x20
 /** No character, and in no word. */
 const CUT = 0xffff
 
-export const createReading = (capacity: number): Reading => {
-  const size = capacity + 64
-  const reading = {
-    length: 1,
-    units: new Uint16Array(size),
-    starts: new Int32Array(size),
-    ends: new Int32Array(size),
-  }
+/** Room that readings are made in, one after the other. */
+const KEPT = 1 << 15
+const kept: { plain?: Reading; disguised?: Reading } = {}
+
+/** It lasts until the next one of its kind is opened. */
+export const openReading = (kind: 'plain' | 'disguised', capacity: number): Reading => {
+  const reading = capacity + ROOM > KEPT ? createReading(capacity + ROOM) : keep(kind)
   reading.units[0] = SPACE
+  reading.length = 1
   return reading
 }
 
+/** For the spaces around a text. */
+const ROOM = 64
+
+const keep = (kind: 'plain' | 'disguised'): Reading => {
+  const reading = kept[kind] ?? createReading(KEPT)
+  kept[kind] = reading
+  return reading
+}
+
+const createReading = (size: number): Reading => ({
+  length: 0,
+  units: new Uint16Array(size),
+  starts: new Int32Array(size),
+  ends: new Int32Array(size),
+})
+
 export const write = (reading: Reading, unit: number, start: number, end: number): void => {
   const at = reading.length
-  if (at === reading.units.length) growBy(reading, at)
+  if (at === reading.units.length) grow(reading)
   reading.units[at] = unit
   reading.starts[at] = start
   reading.ends[at] = end
@@ -46,9 +62,8 @@ export const cut = (reading: Reading): void => {
   write(reading, SPACE, 0, 0)
 }
 
-/** Makes room for so many more and as many again as there are, so that it seldom has to. */
-export const growBy = (reading: Reading, more: number): void => {
-  const larger = createReading(reading.units.length * 2 + more)
+const grow = (reading: Reading): void => {
+  const larger = createReading(reading.units.length * 2)
   larger.units.set(reading.units)
   larger.starts.set(reading.starts)
   larger.ends.set(reading.ends)

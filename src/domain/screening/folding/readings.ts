@@ -12,7 +12,7 @@ import {
 import { fold, type Letters } from './fold.ts'
 import { ALIKE, DIGIT, GAP, LETTER, lookOf, SIGN, UNSPACED, unitOf } from './letters.ts'
 import { CYRILLIC_OF } from './look-alikes.ts'
-import { createReading, cut, growBy, type Reading, separate, write } from './reading.ts'
+import { cut, openReading, type Reading, SPACE, separate, write } from './reading.ts'
 
 /** How disguised words are read, and which of them. */
 type Way = {
@@ -30,6 +30,7 @@ const WAYS: readonly Way[] = [
   { hows: MIXED | LEET_CYRILLIC, one: 'i', times: 1, alphabet: 'cyrillic' },
 ]
 
+const [GAP_BIT, SIGN_BIT] = [Math.log2(GAP), Math.log2(SIGN)]
 const L = 0x6c
 const EITHERS = new Set(Array.from('1!|', (c) => c.charCodeAt(0)))
 const CYRILLIC_UNITS = new Map(
@@ -37,52 +38,60 @@ const CYRILLIC_UNITS = new Map(
 )
 
 /**
- * The ways in which a text can be read, at most four: as it stands, and where something seems disguised,
- * what that stands for, with so many words before and behind it.
+ * Visits the ways in which a text can be read, at most four, one after the other: as it stands, and where
+ * something seems disguised, what that stands for, with so many words before and behind it.
  */
-export const readingsOf = (text: string, reach: number): readonly Reading[] => {
+export const visitReadings = (
+  text: string,
+  reach: number,
+  visit: (reading: Reading) => void,
+): void => {
   const folded = fold(text)
   const words = findWords(text, folded)
-  const ways = WAYS.filter(({ hows }) => words.all & hows)
-  return [readPlain(folded), ...ways.map((way) => readDisguised(folded, words, way, reach))]
+  visit(readPlain(folded))
+  for (const way of WAYS) if (words.all & way.hows) visit(readDisguised(folded, words, way, reach))
 }
 
 /** As it stands: signs are no letters. */
-export const readPlain = (folded: Letters): Reading => {
-  const { length, letters, starts, ends } = folded
-  const reading = createReading(length)
-  for (let at = 0; at < length; ) {
-    at = copyLetters(reading, folded, at)
-    if (at === length) break
-    separate(reading)
-    if (letters[at]! & UNSPACED) {
-      write(reading, unitOf(letters[at]!), starts[at]!, ends[at]!)
-      separate(reading)
-    }
-    at++
+export const readPlain = (folded: Letters): Reading =>
+  folded.kinds & UNSPACED ? readWithUnspaced(folded) : readSpaced(folded)
+
+/** Where a word ends is hard to foresee: nothing here waits for it. */
+const readSpaced = ({ length, letters, starts, ends }: Letters): Reading => {
+  const reading = openReading('plain', length)
+  const { units, starts: readStarts, ends: readEnds } = reading
+  let n = reading.length
+  let wasGap = 1
+  for (let at = 0; at < length; at++) {
+    const letter = letters[at]!
+    const isGap = ((letter >> GAP_BIT) | (letter >> SIGN_BIT)) & 1
+    units[n] = (letter & 0xffff & (isGap - 1)) | (SPACE & -isGap)
+    readStarts[n] = starts[at]!
+    readEnds[n] = ends[at]!
+    n += 1 - (isGap & wasGap)
+    wasGap = isGap
+  }
+  reading.length = n
+  separate(reading)
+  return reading
+}
+
+const readWithUnspaced = ({ length, letters, starts, ends }: Letters): Reading => {
+  const reading = openReading('plain', length)
+  for (let at = 0; at < length; at++) {
+    const letter = letters[at]!
+    const isLetter = (letter & (LETTER | DIGIT | UNSPACED)) !== 0
+    if (!isLetter || letter & UNSPACED) separate(reading)
+    if (isLetter) write(reading, unitOf(letter), starts[at]!, ends[at]!)
+    if (letter & UNSPACED) separate(reading)
   }
   separate(reading)
   return reading
 }
 
-/** As many as there are in a row. Returns where they end. */
-const copyLetters = (reading: Reading, folded: Letters, from: number): number => {
-  const { letters, starts, ends, length } = folded
-  if (reading.length + length - from >= reading.units.length) growBy(reading, length - from)
-  let n = reading.length
-  let at = from
-  for (; at < length && letters[at]! & (LETTER | DIGIT); at++, n++) {
-    reading.units[n] = unitOf(letters[at]!)
-    reading.starts[n] = starts[at]!
-    reading.ends[n] = ends[at]!
-  }
-  reading.length = n
-  return at
-}
-
 const readDisguised = (folded: Letters, words: Words, way: Way, reach: number): Reading => {
   const { count, froms, ends, hows } = words
-  const reading = createReading(0)
+  const reading = openReading('disguised', 0)
   let done = 0
   for (let n = 0; n < count; n++) {
     if (!(hows[n]! & way.hows)) continue

@@ -5,14 +5,15 @@ import { type Judge, sayCount } from './rule.ts'
 export const length =
   ({ min, max, says }: Policy['rules']['length']): Judge =>
   ({ body }) => {
-    const count = countCodePoints(body.trim())
+    const text = body.trim()
+    // There are half as many code points as code units at least, and never more.
+    if (text.length >= 2 * min && text.length <= max) return undefined
+    const count = countCodePoints(text)
     if (count >= min && count <= max) return undefined
     const bound = count < min ? `fewer than ${min}` : `more than ${max}`
     return { says, score: 20, evidence: `it has ${sayCount(count, 'character')}, ${bound}` }
   }
 
-const countCodePoints = (text: string): number => {
-  let count = 0
-  for (let at = 0; at < text.length; count++) at += text.codePointAt(at)! > 0xffff ? 2 : 1
-  return count
-}
+const countCodePoints = (text: string): number => text.length - (text.match(PAIRS)?.length ?? 0)
+
+const PAIRS = /[\u{10000}-\u{10ffff}]/gu

@@ -20,8 +20,9 @@ export const words = (rule: Words): Judge => {
   const entries = LISTS.flatMap((list) => rule[list])
   if (entries.length === 0) return () => undefined
   const search = compileSearch(entries)
+  const [spamFrom, pendingFrom] = [rule.rejected.length, rule.rejected.length + rule.spam.length]
   const listOf = (entry: number) =>
-    LISTS.find((_, n) => entry < countUpTo(rule, n)) ?? LISTS[LISTS.length - 1]!
+    entry < spamFrom ? 'rejected' : entry < pendingFrom ? 'spam' : 'pending'
   return (draft) => {
     const met = meet(search, draft)
     if (met.length === 0) return undefined
@@ -36,10 +37,6 @@ export const words = (rule: Words): Judge => {
     }
   }
 }
-
-/** How many entries there are in this list and those before it. */
-const countUpTo = (rule: Words, list: number): number =>
-  LISTS.slice(0, list + 1).reduce((sum, name) => sum + rule[name].length, 0)
 
 const meet = (search: Search, { body, authorName, authorUrl }: Draft): Met[] =>
   (

@@ -4,7 +4,10 @@
  * Source: A. V. Aho, M. J. Corasick, CACM 18 (1975) 333–340.
  */
 export type Automaton = {
-  /** The children of node n are those from `children[n]` up to `children[n + 1]`, by label. */
+  /**
+   * The children of node n are those from `children[n] >> 1` up to `children[n + 1] >> 1`, by label. The
+   * lowest bit says whether a string ends at the node, or at one of its fails.
+   */
   readonly children: Int32Array
   readonly labels: Uint16Array
   /** The node of the longest end of this one that is a beginning too. */
@@ -20,9 +23,14 @@ export type Automaton = {
 }
 
 const ROOT = 0
-/** Nodes that have a row of 96 places for the labels from the space to the tilde: 1.5 MB at most. */
+/** Nodes that have a row of places for the plain labels: 0.6 MB at most. */
 const PLAIN_NODES = 4_096
-const [PLAIN_FROM, PLAIN_LABELS] = [0x20, 96]
+const PLAIN = ' abcdefghijklmnopqrstuvwxyz0123456789'
+const PLAIN_LABELS = PLAIN.length
+const OTHER_LABEL = 255
+/** The place of a label in a row. */
+const PLACES = new Uint8Array(0x10000).fill(OTHER_LABEL)
+for (let n = 0; n < PLAIN_LABELS; n++) PLACES[PLAIN.charCodeAt(n)] = n
 
 /** Of strings that are sorted by code unit, each once, none empty. */
 export const buildAutomaton = (strings: readonly string[]): Automaton => {
@@ -37,7 +45,7 @@ export const buildAutomaton = (strings: readonly string[]): Automaton => {
     plain: new Int32Array(Math.min(size, PLAIN_NODES) * PLAIN_LABELS),
   }
   growNodes(automaton, strings)
-  for (let child = automaton.children[ROOT]!; child < automaton.children[ROOT + 1]!; child++)
+  for (let child = firstChild(automaton, ROOT); child < firstChild(automaton, ROOT + 1); child++)
     automaton.roots[automaton.labels[child]!] = child
   linkFails(automaton)
   fillPlain(automaton)
@@ -53,14 +61,13 @@ export const scan = (
   { units, length }: { readonly units: Uint16Array; readonly length: number },
   tell: (string: number, end: number) => void,
 ): number => {
-  const { strings, outputs, fails, plain } = automaton
+  const { children, strings, outputs, fails, plain } = automaton
   const plainNodes = plain.length / PLAIN_LABELS
   let [steps, node] = [length, ROOT]
   for (let at = 0; at < length; at++) {
-    const label = units[at]! - PLAIN_FROM
-    if (node < plainNodes && label >= 0 && label < PLAIN_LABELS) {
-      node = plain[node * PLAIN_LABELS + label]!
-    } else {
+    const place = PLACES[units[at]!]!
+    if (node < plainNodes && place !== OTHER_LABEL) node = plain[node * PLAIN_LABELS + place]!
+    else {
       let next = findChild(automaton, node, units[at]!)
       for (; next === 0 && node !== ROOT; steps++) {
         node = fails[node]!
@@ -68,11 +75,14 @@ export const scan = (
       }
       node = next
     }
+    if (!(children[node]! & 1)) continue
     for (let out = outputs[node]!; out !== 0; out = outputs[fails[out]!]!, steps++)
       tell(strings[out]!, at + 1)
   }
   return steps
 }
+
+const firstChild = ({ children }: Automaton, node: number): number => children[node]! >> 1
 
 /** A node for each beginning, and the root. */
 const countNodes = (strings: readonly string[]): number => {
@@ -100,7 +110,7 @@ const growNodes = ({ children, labels, strings: ends }: Automaton, strings: read
       levelEnd = count
       depth++
     }
-    children[node] = count
+    children[node] = count << 1
     let from = low[node]!
     if (from < high[node]! && strings[from]!.length === depth) ends[node] = from++
     while (from < high[node]!) {
@@ -111,14 +121,15 @@ const growNodes = ({ children, labels, strings: ends }: Automaton, strings: read
       high[count++] = from
     }
   }
-  children[labels.length] = count
+  children[labels.length] = count << 1
 }
 
 const linkFails = (automaton: Automaton): void => {
   const { children, labels, fails, strings, outputs } = automaton
   for (let node = 0; node < labels.length; node++) {
     outputs[node] = strings[node]! >= 0 ? node : outputs[fails[node]!]!
-    for (let child = children[node]!; child < children[node + 1]!; child++)
+    if (outputs[node] !== 0) children[node]! |= 1
+    for (let child = firstChild(automaton, node); child < firstChild(automaton, node + 1); child++)
       fails[child] = node === ROOT ? ROOT : findNext(automaton, fails[node]!, labels[child]!)
   }
 }
@@ -134,14 +145,19 @@ const findNext = (automaton: Automaton, from: number, unit: number): number => {
 }
 
 /** Fails come first: they are nearer to the root. */
-const fillPlain = ({ children, labels, fails, plain }: Automaton): void => {
+const fillPlain = (automaton: Automaton): void => {
+  const { labels, fails, plain } = automaton
   for (let node = 0; node * PLAIN_LABELS < plain.length; node++) {
     const row = node * PLAIN_LABELS
     const fail = fails[node]! * PLAIN_LABELS
     if (node !== ROOT) plain.copyWithin(row, fail, fail + PLAIN_LABELS)
-    for (let child = children[node]!; child < children[node + 1]!; child++) {
-      const label = labels[child]! - PLAIN_FROM
-      if (label >= 0 && label < PLAIN_LABELS) plain[row + label] = child
+    for (
+      let child = firstChild(automaton, node);
+      child < firstChild(automaton, node + 1);
+      child++
+    ) {
+      const place = PLACES[labels[child]!]!
+      if (place !== OTHER_LABEL) plain[row + place] = child
     }
   }
 }
@@ -149,8 +165,8 @@ const fillPlain = ({ children, labels, fails, plain }: Automaton): void => {
 /** 0: there is none. */
 const findChild = ({ children, labels, roots }: Automaton, node: number, unit: number): number => {
   if (node === ROOT) return roots[unit]!
-  let low = children[node]!
-  let high = children[node + 1]! - 1
+  let low = children[node]! >> 1
+  let high = (children[node + 1]! >> 1) - 1
   while (low <= high) {
     const middle = (low + high) >> 1
     const label = labels[middle]!

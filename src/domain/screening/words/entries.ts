@@ -1,6 +1,6 @@
 import { fold } from '../folding/fold.ts'
 import type { Reading } from '../folding/reading.ts'
-import { readingsOf, readPlain } from '../folding/readings.ts'
+import { readPlain, visitReadings } from '../folding/readings.ts'
 
 /**
  * What an entry looks for, in one of its ways: these strings in a row, with letters and digits alone
@@ -15,12 +15,12 @@ export type Sought = readonly string[]
 export const readEntry = (entry: string): readonly Sought[] => {
   const parts = entry.split('*')
   const last = parts.length - 1
-  const ways = parts.map((part) => (SIGNS.test(part) ? readHidden(part) : [readPlain(fold(part))]))
+  const ways = parts.map((part) => (SIGNS.test(part) ? readHidden(part) : [readPart(part)]))
   const count = Math.max(...ways.map(({ length }) => length))
   return Array.from({ length: count }, (_, way) =>
     parts
       .map((part, n) => {
-        const text = textOf(ways[n]![way] ?? ways[n]![0]!)
+        const text = ways[n]![way] ?? ways[n]![0]!
         const begun = n > 0 && !BEGINS_APART.test(part) ? text.trimStart() : text
         return n < last && !ENDS_APART.test(part) ? begun.trimEnd() : begun
       })
@@ -33,10 +33,13 @@ const SIGNS = /[@$€!|]/
 const BEGINS_APART = /^[^\p{L}\p{N}\p{M}@$€]/u
 const ENDS_APART = /[^\p{L}\p{N}\p{M}@$€]$/u
 
+const readPart = (part: string): string => textOf(readPlain(fold(part)))
+
 /** Where nothing is disguised, a sign is a sign. */
-const readHidden = (part: string): readonly Reading[] => {
-  const [plain, ...others] = readingsOf(part, Number.MAX_SAFE_INTEGER)
-  return others.length > 0 ? others : [plain!]
+const readHidden = (part: string): readonly string[] => {
+  const texts: string[] = []
+  visitReadings(part, part.length, (reading) => texts.push(textOf(reading)))
+  return texts.length > 1 ? texts.slice(1) : texts
 }
 
 const textOf = ({ units, length }: Reading): string =>

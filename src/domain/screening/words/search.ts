@@ -1,5 +1,5 @@
 import { type Reading, SPACE } from '../folding/reading.ts'
-import { readingsOf } from '../folding/readings.ts'
+import { visitReadings } from '../folding/readings.ts'
 import { type Automaton, buildAutomaton, scan } from './automaton.ts'
 import { type Chains, createChains, followChains } from './chains.ts'
 import { type Edges, edgesOf, readEntry } from './entries.ts'
@@ -14,7 +14,7 @@ export type Search = (text: string) => {
 }
 
 /** More places than a moderator reads; an entry of lower number is always told. */
-const MAX_HITS = 100
+const MAX_HITS = 50
 
 type Ready = {
   readonly automaton: Automaton
@@ -72,8 +72,9 @@ const searchIn = (ready: Ready, text: string): ReturnType<Search> => {
     lowest = Math.min(lowest, hit.entry)
   }
   let steps = text.length
-  for (const reading of readingsOf(text, ready.reach))
+  visitReadings(text, ready.reach, (reading) => {
     steps += reading.length + search(ready, reading, tell)
+  })
   return { hits: [...hits.values()].sort(byPlace), steps }
 }
 
