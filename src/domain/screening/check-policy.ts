@@ -6,7 +6,7 @@ import { MODES, type Policy } from './policy.ts'
 export type Faults = Readonly<Record<string, string>>
 export type CheckedPolicy = { ok: true; value: Policy } | { ok: false; faults: Faults }
 
-/** Of all three lists together: 15 MB of memory, and most of a second to make them ready. */
+/** Of all three lists together: some 25 MB of memory, and a second or two to make them ready. */
 export const MAX_WORDS = 100_000
 export const MAX_WORD_LENGTH = 100
 /** Entries with `*` between letters are followed one by one. */

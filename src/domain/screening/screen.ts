@@ -54,7 +54,7 @@ const RULES: { readonly [N in Name]: (rule: Rules[N], rules: Rules) => Judge } =
 }
 const NAMES = Object.keys(RULES) as Name[]
 
-/** Takes up to a second for the longest lists of words; then each comment is judged at once. */
+/** Takes a second or two for the longest lists of words; then each comment is judged at once. */
 export const compilePolicy = ({ rules }: Policy): Screen => {
   const asked = [
     ...ALWAYS,
