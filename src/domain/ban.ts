@@ -1,5 +1,5 @@
 import type { Instant } from './instant.ts'
-import type { Reason } from './status.ts'
+import type { Reason, Status } from './status.ts'
 
 export const BAN_KINDS = ['author', 'network', 'email', 'email_domain'] as const
 export type BanKind = (typeof BAN_KINDS)[number]
@@ -7,6 +7,18 @@ export type BanKind = (typeof BAN_KINDS)[number]
 /** `block` refuses all writes, `hold` sends comments to the queue, `shadow` shows them to their author alone. */
 export const BAN_EFFECTS = ['block', 'hold', 'shadow'] as const
 export type BanEffect = (typeof BAN_EFFECTS)[number]
+
+/** What becomes of what the banned have written before. */
+export const EXISTING = ['keep', 'pending', 'spam', 'rejected', 'deleted'] as const
+export type Existing = (typeof EXISTING)[number]
+
+/** Which comments get another status with a ban. It takes nothing out of the spam, or back. */
+export const TAKEN_FROM: Record<Exclude<Existing, 'keep'>, readonly Status[]> = {
+  pending: ['approved'],
+  spam: ['approved', 'pending'],
+  rejected: ['approved', 'pending'],
+  deleted: ['approved', 'pending', 'spam', 'rejected'],
+}
 
 export type Ban = {
   readonly id: number
@@ -32,7 +44,12 @@ export type Ban = {
 /** Whom a ban is on. */
 export type BanTarget =
   | { readonly kind: 'author'; readonly authorId: number }
-  | { readonly kind: 'network'; readonly network: string }
+  | {
+      readonly kind: 'network'
+      readonly network: string
+      /** As comments keep it, if it is the network of one sender. */
+      readonly addressHash: Buffer | null
+    }
   | { readonly kind: 'email'; readonly emailHash: Buffer; readonly domain: string }
   | { readonly kind: 'email_domain'; readonly domain: string }
 

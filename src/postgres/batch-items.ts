@@ -67,7 +67,7 @@ export const insertItemsByFilter = async (
 }
 
 /** The ids of all comments that have a status, in ranges of not too many. */
-async function* ranges(
+export async function* ranges(
   tx: Tx,
   siteId: number,
   status: Status,

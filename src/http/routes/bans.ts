@@ -8,10 +8,10 @@ import { createBan, liftBan, listBans } from '../../usecases/moderating/bans.ts'
 import { sendPrivately, sendWrite } from '../edge/answers.ts'
 import type { Http } from '../edge/context.ts'
 import { readClaim } from '../edge/idempotency.ts'
-import { presentBan, readBan } from '../wire/ban-fields.ts'
+import { presentBan, presentMadeBan, readBan } from '../wire/ban-fields.ts'
 import { readIdCursor, writeIdCursor } from '../wire/cursors.ts'
 import * as op from '../wire/operation.ts'
-import { Ban, BansPage, NewBan } from '../wire/schemas/bans.ts'
+import { Ban, BansPage, MadeBan, NewBan } from '../wire/schemas/bans.ts'
 import { NOTHING, object, oneOf, ref } from '../wire/schemas/building.ts'
 import type { Router } from './router.ts'
 
@@ -33,7 +33,9 @@ const LIST_BANS = op.operation({
   ...moderating,
   id: 'listBans',
   summary: 'Who is banned from the site',
-  description: 'Latest first, those included that are over.',
+  description:
+    'Latest first, those included that are over. Bans from all sites meet people here too, and are not ' +
+    'among them: `listServiceBans` has those.',
   params: object(op.siteParams),
   query: bansQuery,
   body: op.NO_BODY,
@@ -48,11 +50,12 @@ const CREATE_BAN = op.operation({
   summary: 'Ban an author, a network, an e-mail or a domain of e-mail',
   description:
     'From the next write on. Moderators and owners cannot be banned, and no ban meets what they write. ' +
-    'Every ban is a decision of the action `ban`.',
+    'Every ban is a decision of the action `ban`. With `existing` other than `keep` a batch gives the ' +
+    'comments that they have written already another status: up to 500 before the answer.',
   params: object(op.siteParams),
   query: op.NO_QUERY,
   body: ref(NewBan),
-  answers: { 201: ref(Ban) },
+  answers: { 201: ref(MadeBan) },
   limit: 'write',
   once: true,
 })
@@ -116,12 +119,12 @@ export const addBanRoutes = (app: Router, { world, keys }: Http): void => {
   app.post('/sites/:site/moderation/bans', CREATE_BAN, async (request, reply) => {
     const { site, caller: moderator, body } = request
     assertScope(moderator, 'moderate')
-    const ban = readBan(keys().addresses, body)
-    const act = { site, moderator, ban, claim: readClaim(request) }
+    const asked = readBan(keys().addresses, body)
+    const act = { site, moderator, ...asked, claim: readClaim(request) }
     const answer = await createBan(world, act, (made) => ({
       status: 201,
       headers: {},
-      body: presentBan(made),
+      body: presentMadeBan(made),
     }))
     return sendWrite(reply, answer)
   })
@@ -141,9 +144,9 @@ export const addBanRoutes = (app: Router, { world, keys }: Http): void => {
   app.post('/bans', CREATE_SERVICE_BAN, async (request, reply) => {
     const { caller: moderator, body } = request
     assertServiceAdmin(moderator)
-    const ban = readBan(keys().addresses, body)
-    const act = { site: null, moderator, ban, claim: undefined }
-    return sendPrivately(reply.code(201), await createBan(world, act, presentBan))
+    const act = { site: null, moderator, ...readBan(keys().addresses, body), claim: undefined }
+    const made = await createBan(world, act, ({ ban }) => presentBan(ban))
+    return sendPrivately(reply.code(201), made)
   })
 
   app.delete('/bans/:id', LIFT_SERVICE_BAN, async (request, reply) => {

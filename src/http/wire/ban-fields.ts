@@ -1,31 +1,33 @@
 import type { KeyObject } from 'node:crypto'
 import type { Static } from 'typebox'
 import { type Ban, type BanTarget, normalizeDomain, normalizeEmail } from '../../domain/ban.ts'
-import { authorId, banId, readAuthorId } from '../../domain/public-id.ts'
+import { authorId, banId, batchId, readAuthorId } from '../../domain/public-id.ts'
 import { type Faults, Refusal } from '../../domain/refusal.ts'
 import { checkEmail } from '../../domain/text.ts'
-import { hashEmail, readNetwork } from '../edge/suspects.ts'
+import type { MadeBan } from '../../usecases/moderating/bans.ts'
+import { hashEmail, meetsEmail, readNetwork } from '../edge/suspects.ts'
 import { readTimeOrNull } from './fields.ts'
 import type { NewBan } from './schemas/bans.ts'
 
 type BanOnWire = Static<typeof NewBan>
 
-/** A ban as it is asked for; its e-mail goes no further than this. */
+/** A ban as it is asked for, and what with what was written; its e-mail goes no further than this. */
 export const readBan = (key: KeyObject, body: BanOnWire) => {
-  const { effect, reason = null, note = null } = body
+  const { effect, reason = null, note = null, existing = 'keep' } = body
   const expiresAt = readTimeOrNull('/expires_at', body.expires_at)
-  return { target: readTarget(key, body), effect, reason, note, expiresAt }
+  const target = readTarget(key, body)
+  const isMet = (email: string) => meetsEmail(key, target, email)
+  return { ban: { target, effect, reason, note, expiresAt }, existing, isMet }
 }
 
 const readTarget = (key: KeyObject, { kind, value }: BanOnWire): BanTarget => {
   if (kind === 'author')
     return { kind, authorId: readAuthorId(value) ?? fault('is no id of an author') }
   if (kind === 'network') {
-    const network = readNetwork(value)
-    return {
-      kind,
-      network: network ?? fault('must be an address or a network, up to /8 or an IPv6 /19'),
-    }
+    const network = readNetwork(key, value)
+    return network
+      ? { kind, ...network }
+      : fault('must be an address or a network, up to /8 or an IPv6 /19')
   }
   const email = checkEmail(kind === 'email' ? value : `x@${value}`)
   if (!email.ok) return fault(kind === 'email' ? email.problem : 'must be a domain')
@@ -57,6 +59,12 @@ export const presentBan = (ban: Ban) => ({
   lifted_by: ban.liftedBy,
   lifted_at: ban.liftedAt,
   in_force: ban.isInForce,
+})
+
+/** With the batch that does the rest. */
+export const presentMadeBan = ({ ban, batch }: MadeBan) => ({
+  ...presentBan(ban),
+  batch_id: batch && batchId(batch.id),
 })
 
 const presentValue = ({ kind, authorId: author, network, domain }: Ban): string | null => {

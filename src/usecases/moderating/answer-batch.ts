@@ -50,9 +50,14 @@ export const answerBatch = async <Answer>(
   present: (result: BatchResult) => Answer,
 ): Promise<Answer> => {
   const opened = await answerOnce(world, claim, (tx) => openBatch(tx, batch))
-  if (opened.total <= MAX_AT_ONCE) return present(await finish(world, opened))
+  return present(await runOpened(world, opened))
+}
+
+/** Does a batch that was opened, if it is small; else has it done. */
+export const runOpened = async (world: World, opened: Batch): Promise<BatchResult> => {
+  if (opened.total <= MAX_AT_ONCE) return finish(world, opened)
   world.kick('batches')
-  return present({ batch: opened, items: [] })
+  return { batch: opened, items: [] }
 }
 
 /** A repeated request finds nothing left to do, and announces all the same: its answer tells of a hide. */

@@ -1,51 +1,85 @@
-import type { Ban } from '../../domain/ban.ts'
+import { type Ban, type Existing, TAKEN_FROM } from '../../domain/ban.ts'
 import { nameOf, type Official } from '../../domain/caller.ts'
-import { authorId as authorName, banId } from '../../domain/public-id.ts'
+import { authorId as authorName, banId, batchId } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site.ts'
 import { insertAuditEntry } from '../../postgres/audit.ts'
 import { findAuthor } from '../../postgres/authors.ts'
+import { insertItemsOfBanned } from '../../postgres/banned.ts'
 import {
   liftBan as endBan,
   listBans as findBans,
   insertBan,
   type NewBan,
 } from '../../postgres/bans.ts'
+import type { Batch } from '../../postgres/batches.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import { asking, inTransaction } from '../../postgres/connection/transaction.ts'
 import { insertDecision } from '../../postgres/decisions.ts'
 import type { Claim } from '../../postgres/idempotency.ts'
 import { answerOnce } from '../answer-once.ts'
 import type { World } from '../world.ts'
+import { openBatch, runOpened } from './answer-batch.ts'
+import type { Order } from './decide-some.ts'
 
 /** Null: every site. */
 type Scope = { readonly site: Site | null; readonly moderator: Official }
 
 export type BanRequest = Scope & {
   readonly ban: Omit<NewBan, 'siteId' | 'by'>
+  readonly existing: Existing
+  /** Whether the ban meets who has this e-mail. */
+  readonly isMet: (email: string) => boolean
   readonly claim: Claim | undefined
 }
 
+/** `batch`: what becomes of that which was written before; null: nothing. */
+export type MadeBan = { readonly ban: Ban; readonly batch: Batch | null }
+
 /** Bans somebody. Staff is refused: roles are taken first. */
-export const createBan = <Answer>(
+export const createBan = async <Answer>(
   world: World,
   request: BanRequest,
-  present: (ban: Ban) => Answer,
-): Promise<Answer> =>
-  answerOnce(world, request.claim, async (tx) => {
-    const { site, moderator, ban } = request
+  present: (made: MadeBan) => Answer,
+): Promise<Answer> => {
+  const made = await answerOnce(world, request.claim, async (tx): Promise<MadeBan> => {
+    const { site, moderator, ban: asked } = request
     await assertMayBan(tx, request)
-    const made = await insertBan(tx, { ...ban, siteId: site?.id ?? null, by: nameOf(moderator) })
-    if (made.expiresAt !== null && made.expiresAt <= made.at)
+    const ban = await insertBan(tx, { ...asked, siteId: site?.id ?? null, by: nameOf(moderator) })
+    if (ban.expiresAt !== null && ban.expiresAt <= ban.at)
       throw new Refusal('invalid_request', { '/expires_at': 'must be in the future' })
-    await record(tx, request, { ban: made, isLifted: false })
-    return present(made)
+    const batch = await takeExisting(tx, request)
+    await record(tx, request, { ban, batch, isLifted: false })
+    return { ban, batch }
   })
+  if (made.batch) await runOpened(world, made.batch)
+  return present(made)
+}
+
+/** Writes down which comments of the banned get another status; they are done like those of any batch. */
+const takeExisting = async (
+  tx: Tx,
+  { site, moderator, existing, isMet, ban: { target, reason, note } }: BanRequest,
+): Promise<Batch | null> => {
+  if (!site || existing === 'keep') return null
+  const order: Order = { to: existing, reason, note, replies: 'keep' }
+  const statuses = TAKEN_FROM[existing]
+  return openBatch(tx, {
+    siteId: site.id,
+    kind: 'decide',
+    by: nameOf(moderator),
+    request: order,
+    fill: (tx, batch) => insertItemsOfBanned(tx, batch, { target, statuses, isMet }),
+    assertTotal: () => {},
+  })
+}
 
 const assertMayBan = async (
   tx: Tx,
-  { site, ban: { target } }: Pick<BanRequest, 'site' | 'ban'>,
+  { site, existing, ban: { target } }: Pick<BanRequest, 'site' | 'existing' | 'ban'>,
 ): Promise<void> => {
+  if (!site && existing !== 'keep')
+    throw new Refusal('invalid_request', { '/existing': 'must be keep in a ban from all sites' })
   if (target.kind !== 'author') return
   if (!site) throw new Refusal('invalid_request', { '/kind': 'authors are banned on their site' })
   const author = await findAuthor(tx, site.id, target.authorId)
@@ -77,11 +111,12 @@ export const liftBan = (world: World, { id, ...scope }: Scope & { id: number }):
 const record = async (
   tx: Tx,
   { site, moderator }: Scope,
-  { ban, isLifted }: { ban: Ban; isLifted: boolean },
+  { ban, batch, isLifted }: { ban: Ban; batch?: Batch | null; isLifted: boolean },
 ): Promise<void> => {
   const { id, kind, authorId, effect, expiresAt, reason, note } = ban
   const author = authorId === null ? {} : { author_id: authorName(authorId) }
-  const said = { kind, ...author, effect, expires_at: expiresAt }
+  const taking = batch ? { batch_id: batchId(batch.id) } : {}
+  const said = { kind, ...author, effect, expires_at: expiresAt, ...taking }
   const what = {
     subject: banId(id),
     by: nameOf(moderator),

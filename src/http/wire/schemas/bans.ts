@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { BAN_EFFECTS, BAN_KINDS } from '../../../domain/ban.ts'
+import { BAN_EFFECTS, BAN_KINDS, EXISTING } from '../../../domain/ban.ts'
 import { REASONS, type Reason } from '../../../domain/status.ts'
 import {
   nullable,
@@ -38,28 +38,45 @@ export const NewBan = object(
     expires_at: Type.Optional(
       nullable('string', { format: 'date-time', description: 'Null: until it is lifted.' }),
     ),
+    existing: Type.Optional(
+      oneOf(EXISTING, {
+        default: 'keep',
+        description:
+          'What becomes of what those whom it meets have written on the site. `pending` takes what is ' +
+          'published, `spam` and `rejected` also what waits, `deleted` all. Not with bans from all sites.',
+      }),
+    ),
   },
   { $id: 'NewBan', examples: [{ kind: 'author', value: 'a1', effect: 'hold', reason: 'abusive' }] },
 )
 
-export const Ban = object(
+const banFields = {
+  id: text('Opaque.'),
+  kind,
+  value: textOrNull(
+    'Whom it is on; of an e-mail only `…@` and its domain; null once an address is forgotten.',
+  ),
+  effect,
+  reason: textOrNull('Why.'),
+  note: textOrNull('For moderators.'),
+  by: text('Id of the key or member.'),
+  at: time('When it was made.'),
+  expires_at: timeOrNull('When it ends by itself.'),
+  lifted_by: textOrNull('Id of the key or member who lifted it.'),
+  lifted_at: timeOrNull('When it was lifted.'),
+  in_force: Type.Boolean({ description: 'Neither lifted nor over.' }),
+}
+
+export const Ban = object(banFields, { $id: 'Ban' })
+
+export const MadeBan = object(
   {
-    id: text('Opaque.'),
-    kind,
-    value: textOrNull(
-      'Whom it is on; of an e-mail only `…@` and its domain; null once an address is forgotten.',
+    ...banFields,
+    batch_id: textOrNull(
+      'The batch that gives `existing` comments their status, for `getBatch` and `undoBatch`; null: they are kept.',
     ),
-    effect,
-    reason: textOrNull('Why.'),
-    note: textOrNull('For moderators.'),
-    by: text('Id of the key or member.'),
-    at: time('When it was made.'),
-    expires_at: timeOrNull('When it ends by itself.'),
-    lifted_by: textOrNull('Id of the key or member who lifted it.'),
-    lifted_at: timeOrNull('When it was lifted.'),
-    in_force: Type.Boolean({ description: 'Neither lifted nor over.' }),
   },
-  { $id: 'Ban' },
+  { $id: 'MadeBan' },
 )
 
 export const BansPage = object(page(ref(Ban)), { $id: 'BansPage' })

@@ -9,7 +9,7 @@ import {
   Statement,
 } from './appeals.ts'
 import { AuthorNote, AuthorNotesPage, NewAuthorNote } from './author-notes.ts'
-import { Ban, BansPage, NewBan } from './bans.ts'
+import { Ban, BansPage, MadeBan, NewBan } from './bans.ts'
 import {
   Batch,
   BatchesPage,
@@ -185,6 +185,7 @@ export const NAMED: readonly TSchema[] = [
   AppealsPage,
   NewAnswer,
   Ban,
+  MadeBan,
   NewBan,
   BansPage,
   Policy,

@@ -1,0 +1,133 @@
+import t from 'tap'
+import { openSignOn, signToken } from '../members.ts'
+import { recount } from '../recount.ts'
+import { type Answer, type Call, openWorld, type TestWorld } from '../world.ts'
+
+const SITE = '/v1/sites/default'
+const PROXIED = { trustedProxies: ['127.0.0.1'] }
+
+type Json = Record<string, any>
+
+const open = (world: TestWorld) => {
+  const send = (method: string, path: string, body?: Json, call: Call = {}): Promise<Answer> =>
+    world.call(method, `${SITE}${path}`, { token: world.adminKey, body, ...call })
+  return {
+    send,
+    ban: (body: Json, call?: Call) =>
+      send('POST', '/moderation/bans', { effect: 'block', ...body }, call),
+    undoBatch: (id: string) => send('POST', `/moderation/batches/${id}/undo`),
+    count: async (): Promise<number> => (await world.get('/articles/a')).body.comment_count,
+    /** What readers see. */
+    texts: async (): Promise<string[]> =>
+      (await world.get('/articles/a/comments?view=flat&sort=oldest')).body.items.map(
+        ({ body }: Json) => body,
+      ),
+  }
+}
+
+const said = ({ status, body }: Answer): string => `${status} ${body?.code ?? ''}`
+
+t.test('what an author wrote goes with the ban, once, and comes back by undoBatch', async (t) => {
+  const world = await openWorld(t)
+  const { send, ban, undoBatch, count, texts } = open(world)
+  const other = await world.post('a', 'of another')
+  const { author, guest_token: token } = await world.post('a', 'first')
+  await world.post('a', 'a reply', { parent_id: other.id }, { token })
+  const asked = { kind: 'author', value: author.id, existing: 'rejected', reason: 'abusive' }
+  const once = { headers: { 'idempotency-key': 'ban-of-an-author-1' } }
+  const { status, body } = await ban(asked, once)
+  t.match({ status, body }, { status: 201, body: { value: author.id, batch_id: /^b/ } })
+  t.match((await ban(asked, once)).body, { id: body.id, batch_id: body.batch_id })
+  t.same([await count(), await texts()], [1, ['of another']])
+  t.same(await recount(world.db), [])
+  const batch = (await send('GET', `/moderation/batches/${body.batch_id}`)).body
+  t.match(batch, { kind: 'decide', to: 'rejected', total: 2, changed: 2, ended_at: String })
+  const { items } = (await send('GET', '/moderation/decisions')).body
+  t.match(items, [
+    { action: 'status', to: 'rejected', reason: 'abusive', batch_id: body.batch_id },
+    { action: 'status', to: 'rejected', reason: 'abusive', batch_id: body.batch_id },
+    { action: 'ban', subject: body.id, batch_id: null, after: { batch_id: body.batch_id } },
+  ])
+  t.match((await undoBatch(body.batch_id)).body, { total: 2, outcomes: { changed: 2 } })
+  t.equal((await texts()).length, 3)
+  t.same(await recount(world.db), [])
+  t.equal(
+    said(await world.call('POST', `${SITE}/articles/a/comments`, { token, body: { body: 'x' } })),
+    '403 banned',
+  )
+})
+
+t.test('it is kept unless something is asked for, and never let out of the spam', async (t) => {
+  const world = await openWorld(t)
+  const { send, ban, texts } = open(world)
+  const { author, id, guest_token: token } = await world.post('a', 'spam')
+  await send('POST', `/comments/${id}/decisions`, { from: 'approved', to: 'spam' })
+  await world.post('a', 'published', {}, { token })
+  const target = { kind: 'author', value: author.id }
+  t.equal((await ban(target)).body.batch_id, null)
+  t.same(await texts(), ['published'])
+  const statuses = async (existing: string) => {
+    await ban({ ...target, existing })
+    const query = 'status=pending&status=approved&status=spam&status=rejected&status=deleted'
+    const { items } = (await send('GET', `/moderation/comments?${query}&sort=oldest`)).body
+    return Object.fromEntries(items.map(({ body, status }: Json) => [body, status]))
+  }
+  t.same(await statuses('pending'), { spam: 'spam', published: 'pending' })
+  t.same(await statuses('rejected'), { spam: 'spam', published: 'rejected' })
+  t.same(await statuses('deleted'), { spam: 'deleted', published: 'deleted' })
+  t.same(await recount(world.db), [])
+})
+
+t.test('of an e-mail and its domain, what was written with it, however it was', async (t) => {
+  const world = await openWorld(t)
+  await openSignOn(world)
+  const { ban, undoBatch, count, texts } = open(world)
+  const write = (text: string, email: string) =>
+    world.post('a', text, { author: { name: 'Eve', email } })
+  await write('one', 'Eve@Mail.Example.org')
+  await write('two', 'adam@example.org')
+  await write('three', 'adam@notexample.org')
+  await write('four', 'x@bücher.example')
+  const staff = { sub: 'mod', name: 'Grace', role: 'moderator', email: 'g@example.org' }
+  await world.post('a', 'of the staff', {}, { token: await signToken(staff) })
+  await ban({ kind: 'email', value: 'eve@mail.example.org', existing: 'spam' })
+  t.same(await texts(), ['two', 'three', 'four', 'of the staff'])
+  await ban({ kind: 'email_domain', value: 'xn--bcher-kva.example', existing: 'spam' })
+  const { body } = await ban({ kind: 'email_domain', value: 'EXAMPLE.org', existing: 'rejected' })
+  t.same(await texts(), ['three', 'of the staff'])
+  t.equal(await count(), 2)
+  t.same(await recount(world.db), [])
+  await undoBatch(body.batch_id)
+  t.same(await texts(), ['two', 'three', 'of the staff'])
+  t.same(await recount(world.db), [])
+})
+
+t.test('of a network, what came from within it, as long as that is known', async (t) => {
+  const world = await openWorld(t, PROXIED)
+  const { ban, undoBatch, texts } = open(world)
+  const write = (address: string) =>
+    world.post('a', address, {}, { headers: { 'x-forwarded-for': address } })
+  for (const address of ['203.0.113.5', '203.0.113.6', '203.0.200.1', '2001:db8:1:2::3'])
+    await write(address)
+  await write('nonsense')
+  const part = await ban({ kind: 'network', value: '203.0.113.0/25', existing: 'rejected' })
+  t.ok(part.body.batch_id)
+  t.equal((await texts()).length, 5, 'of a part of what is kept nothing is certain')
+  await ban({ kind: 'network', value: '203.0.113.5', existing: 'rejected' })
+  t.same((await texts()).length, 4, 'one address is told by its hash')
+  await ban({ kind: 'network', value: '2001:db8:1:2::ff', existing: 'rejected' })
+  const { body } = await ban({ kind: 'network', value: '203.0.0.0/16', existing: 'rejected' })
+  t.same(await texts(), ['nonsense'])
+  await undoBatch(body.batch_id)
+  t.same(await texts(), ['203.0.113.6', '203.0.200.1', 'nonsense'])
+  t.same(await recount(world.db), [])
+})
+
+t.test('a ban from all sites keeps what was written', async (t) => {
+  const world = await openWorld(t)
+  const answer = await world.call('POST', '/v1/bans', {
+    token: world.adminKey,
+    body: { kind: 'email_domain', value: 'example.org', effect: 'block', existing: 'rejected' },
+  })
+  t.match(answer, { status: 400, body: { errors: [{ pointer: '/existing' }] } })
+})
