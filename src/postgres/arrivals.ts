@@ -52,11 +52,11 @@ const month = sql`interval '30 days'`
 
 /**
  * Everything that is counted, in one statement. It locks nothing: what another transaction is about to
- * add is not among it. The order of each count is that of an index: without it Postgres, which does not
- * know how much a minute is, reads the table.
+ * add is not among it.
  */
 export const findCircumstances = async (db: Db, question: Question): Promise<Circumstances> => {
   const { siteId, threadId, authorIds, addressHashes, fingerprints, exceptId } = question
+  const ofSite = sql`site_id = ${siteId}`
   const { rows } = await sql<Circumstances>`
     with moment as materialized (select clock_timestamp()::timestamptz(3) as now)
     select now as at,
@@ -64,30 +64,18 @@ export const findCircumstances = async (db: Db, question: Question): Promise<Cir
         where t.site_id = ${siteId} and t.id = ${threadId}::bigint) as thread_since,
       (select attacked_until from sites where id = ${siteId} and attacked_until > now)
         as attacked_until,
+      ${countSince(minute, { where: ofSite, key: sql`thread_id`, is: sql`${threadId}::bigint`, exceptId })}
+        as thread,
       (select count(*)::int from (
-        select from arrivals where site_id = ${siteId} and thread_id = ${threadId}::bigint
-          and arrived_at > now - ${minute} and comment_id <> ${exceptId}
-          order by arrived_at desc limit ${sql.lit(MAX_MINUTE)}
-      ) a) as thread,
-      (select count(*)::int from (
-        select from arrivals where site_id = ${siteId}
-          and arrived_at > now - ${minute} and comment_id <> ${exceptId}
-          order by arrived_at desc limit ${sql.lit(MAX_MINUTE)}
+        select from arrivals where ${ofSite} and arrived_at > now - ${minute} ${butFor(exceptId)}
+        order by arrived_at desc limit ${MAX_MINUTE}
       ) a) as site,
       array(
-        select (select count(*)::int from (
-          select from arrivals where address_hash = n.hash
-            and arrived_at > now - ${minute} and comment_id <> ${exceptId}
-          order by arrived_at desc limit ${sql.lit(MAX_MINUTE)}
-        ) a)
+        select ${countSince(minute, { where: NETWORK_IS_KNOWN, key: sql`address_hash`, is: sql`n.hash`, exceptId })}
         from unnest(${addressHashes}::bytea[]) with ordinality n (hash, place) order by place
       ) as networks,
       array(
-        select (select count(*)::int from (
-          select from arrivals where site_id = ${siteId} and fingerprint = f.print
-            and arrived_at > now - ${day} and comment_id <> ${exceptId}
-            order by arrived_at desc limit ${sql.lit(MAX_COUNT)}
-        ) a)
+        select ${countSince(day, { where: ofSite, key: sql`fingerprint`, is: sql`f.print`, exceptId })}
         from unnest(${fingerprints}::bigint[]) with ordinality f (print, place) order by place
       ) as same,
       ${recordsOf(siteId, authorIds, exceptId)} as records,
@@ -95,6 +83,32 @@ export const findCircumstances = async (db: Db, question: Question): Promise<Cir
     from moment`.execute(db)
   return rows[0]!
 }
+
+/** As the index says it. */
+const NETWORK_IS_KNOWN = sql`address_hash is not null`
+
+type Sql = ReturnType<typeof sql>
+type Counted = {
+  readonly where: Sql
+  readonly key: Sql
+  readonly is: Sql
+  readonly exceptId: number
+}
+
+/**
+ * Key and time are compared together, and in the order of the one index that has them so. Compared one
+ * by one, Postgres chooses by what it believes of minutes and of repeated texts, and reads the whole day.
+ * A limit that it does not know lets it expect few.
+ */
+const countSince = (span: Sql, { where, key, is, exceptId }: Counted) => sql`(
+  select count(*)::int from (
+    select from arrivals where ${where} ${butFor(exceptId)}
+      and (${key}, arrived_at) > (${is}, now - ${span}) and (${key}, arrived_at) <= (${is}, 'infinity')
+    order by ${key} desc, arrived_at desc limit ${span === day ? MAX_COUNT : MAX_MINUTE}
+  ) a)`
+
+/** What is not in the index is only asked for when it is needed. */
+const butFor = (exceptId: number) => (exceptId === 0 ? sql`` : sql`and comment_id <> ${exceptId}`)
 
 const recordsOf = (siteId: number, authorIds: readonly number[], exceptId: number) => {
   const count = (condition: ReturnType<typeof sql>) => sql`(
