@@ -1,12 +1,13 @@
 import { type RawBuilder, sql } from 'kysely'
 import type { DecisionAction } from '../domain/decision.ts'
 import type { Instant } from '../domain/instant.ts'
+import type { CommentKey } from '../domain/public-id.ts'
 import type { Db } from './connection/db.ts'
 import { type Decision, decisionColumns } from './decisions.ts'
 
 /** What is missing is not asked for. */
 export type TrailFilter = {
-  readonly commentId?: number | undefined
+  readonly comment?: CommentKey | undefined
   readonly batchId?: number | undefined
   readonly authorId?: number | undefined
   readonly articleId?: string | undefined
@@ -82,12 +83,12 @@ type Lead = {
 const planOf = (
   request: TrailRequest,
 ): { lead: Lead | undefined; others: RawBuilder<unknown>[] } => {
-  const { siteId, commentId, batchId, authorId, articleId, by, action, since, until } = request
+  const { siteId, comment, batchId, authorId, articleId, by, action, since, until } = request
   const isRare = action !== undefined && action !== 'status'
   const article = sql`coalesce((
     select id from threads where site_id = ${siteId} and article_id = ${articleId}), 0)`
   const leads: Lead[] = [
-    ...(commentId === undefined ? [] : [{ column: sql`comment_id`, value: sql`${commentId}` }]),
+    ...(comment === undefined ? [] : [{ column: sql`comment_id`, value: sql`${comment.id}` }]),
     ...(batchId === undefined ? [] : [{ column: sql`batch_id`, value: sql`${batchId}` }]),
     ...(authorId === undefined ? [] : [{ column: sql`author_id`, value: sql`${authorId}` }]),
     ...(articleId === undefined ? [] : [{ column: sql`thread_id`, value: article }]),
@@ -96,6 +97,7 @@ const planOf = (
   ]
   const [lead, ...rest] = leads
   const others = rest.map(({ column, value }) => sql`${column} is not distinct from ${value}`)
+  if (comment !== undefined) others.push(sql`thread_id = ${comment.threadId}`)
   if (action === 'status') others.push(sql`action = 'status'`)
   if (since !== undefined) others.push(sql`decided_at >= ${since}`)
   if (until !== undefined) others.push(sql`decided_at < ${until}`)

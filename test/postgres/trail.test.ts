@@ -39,7 +39,7 @@ type Case = [name: string, index: string, filter: Partial<TrailRequest>]
 
 const CASES: Case[] = [
   ['all', 'decisions_pkey', {}],
-  ['a comment', 'decisions_of_comment', { commentId: 9 }],
+  ['a comment', 'decisions_of_comment', { comment: { threadId: 1, id: 9 } }],
   ['a batch', 'decisions_of_batch', { batchId: 7 }],
   ['an author', 'decisions_of_author', { authorId: 5 }],
   ['an author of long ago', 'decisions_of_author', { authorId: 999 }],

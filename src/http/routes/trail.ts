@@ -77,6 +77,9 @@ const GET_FIGURES = op.operation({
   limit: 'read',
 })
 
+/** An id that nothing has finds nothing, whatever it looks like. */
+const NO_COMMENT = { threadId: 0, id: 0 }
+
 export const addTrailRoutes = (app: Router, { world, keys }: Http): void => {
   app.get('/sites/:site/moderation/decisions', LIST_DECISIONS, async (request, reply) => {
     assertScope(request.caller, 'moderate')
@@ -88,9 +91,8 @@ export const addTrailRoutes = (app: Router, { world, keys }: Http): void => {
       ...(query.until !== undefined && { until: readTime('until', query.until) }),
     }
     const binding = ['decisions', siteId, comment, batch, author, articleId, by, action, span]
-    // An id that nothing has finds nothing, whatever it looks like.
     const filter = {
-      ...(comment !== undefined && { commentId: readCommentId(comment)?.id ?? 0 }),
+      ...(comment !== undefined && { comment: readCommentId(comment) ?? NO_COMMENT }),
       ...(batch !== undefined && { batchId: readBatchId(batch) ?? 0 }),
       ...(author !== undefined && { authorId: readAuthorId(author) ?? 0 }),
       articleId,
