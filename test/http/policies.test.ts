@@ -182,3 +182,21 @@ t.test('A policy with 65,000 words is taken, and of more than 4 MiB there is non
   })
   t.equal(elsewhere.status, 413, 'on other routes 64 KiB is the bound')
 })
+
+t.test('A large body is read of those alone who may send it', async (t) => {
+  const world = await openWorld(t)
+  const reader = await world.makeKey('read')
+  const moderator = await world.makeKey('moderate')
+  const send = async (method: string, path: string, token?: string) => {
+    const headers = { 'content-type': 'application/json' }
+    const body = 'x'.repeat(4_194_305)
+    return (await world.call(method, path, { token, headers, body })).body.code
+  }
+  for (const path of ['screenings', 'simulations'].map((name) => `${SITE}/moderation/${name}`)) {
+    t.equal(await send('POST', path), 'login_required')
+    t.equal(await send('POST', path, reader), 'forbidden')
+    t.equal(await send('POST', path, moderator), 'body_too_large')
+  }
+  t.equal(await send('PUT', POLICY, moderator), 'forbidden')
+  t.equal(await send('PUT', POLICY, world.adminKey), 'body_too_large')
+})

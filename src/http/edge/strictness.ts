@@ -53,6 +53,11 @@ const assertStrings = (value: unknown, where: string, depth = 1): void => {
   if (typeof value !== 'object' || value === null) return
   if (depth > MAX_JSON_DEPTH)
     throw new Refusal('invalid_request', { [where]: 'is nested too deep' })
+  // A list can have a million items: no pair is made of each.
+  if (Array.isArray(value)) {
+    for (const inner of value) assertStrings(inner, where, depth + 1)
+    return
+  }
   for (const [key, inner] of Object.entries(value)) {
     assertStrings(key, where, depth)
     assertStrings(inner, where, depth + 1)

@@ -22,7 +22,7 @@ import {
   Trial,
   Tried,
 } from '../wire/schemas/policies.ts'
-import { POLICY_BODY_BYTES } from './policies.ts'
+import { largeFor } from './policies.ts'
 import type { Router } from './router.ts'
 
 const judging = {
@@ -91,20 +91,20 @@ const REJUDGE_PENDING = op.operation({
 
 export const addJudgingRoutes = (app: Router, { world }: Http): void => {
   const at = '/sites/:site/moderation'
-  const bodyLimit = POLICY_BODY_BYTES
+  const large = largeFor('moderate')
 
   app.get(`${at}/state`, GET_MODERATION_STATE, async (request, reply) => {
     assertScope(request.caller, 'moderate')
     return sendPrivately(reply, presentState(await getModerationState(world, request.site.id)))
   })
 
-  app.post(`${at}/screenings`, { ...SCREEN_COMMENT, bodyLimit }, async (request, reply) => {
+  app.post(`${at}/screenings`, { ...SCREEN_COMMENT, ...large }, async (request, reply) => {
     assertScope(request.caller, 'moderate')
     const trial = { site: request.site, ...readTrial(request.body) }
     return sendPrivately(reply, presentTried(await screenComment(world, trial)))
   })
 
-  app.post(`${at}/simulations`, { ...SIMULATING, bodyLimit }, async (request, reply) => {
+  app.post(`${at}/simulations`, { ...SIMULATING, ...large }, async (request, reply) => {
     assertScope(request.caller, 'moderate')
     const { policy, days } = request.body
     const act = { siteId: request.site.id, policy: readPolicy(policy), days }

@@ -1,5 +1,6 @@
+import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
-import { assertScope } from '../../domain/caller.ts'
+import { assertScope, type Scope } from '../../domain/caller.ts'
 import { getPolicy, getPolicyVersion, listPolicies } from '../../usecases/judging/policies.ts'
 import { restorePolicy, updatePolicy } from '../../usecases/judging/update-policy.ts'
 import { sendPrivately, sendWrite } from '../edge/answers.ts'
@@ -15,7 +16,13 @@ import { KnownPolicy, NewPolicy, PoliciesPage, Restoration } from '../wire/schem
 import type { Router } from './router.ts'
 
 /** For some lists of 65,000 words. */
-export const POLICY_BODY_BYTES = 4_194_304
+const BODY_BYTES = 4_194_304
+
+/** Such a body takes seconds to look at: it is read of those alone who may send it. */
+export const largeFor = (scope: Scope) => ({
+  bodyLimit: BODY_BYTES,
+  onRequest: async ({ caller }: FastifyRequest) => assertScope(caller, scope),
+})
 
 const versionParams = object({
   ...op.siteParams,
@@ -105,7 +112,7 @@ export const addPolicyRoutes = (app: Router, { world, keys }: Http): void => {
     return sendPrivately(reply, presentPolicy(await getPolicy(world, request.site)))
   })
 
-  app.put(at, { ...UPDATE_POLICY, bodyLimit: POLICY_BODY_BYTES }, async (request, reply) => {
+  app.put(at, { ...UPDATE_POLICY, ...largeFor('admin') }, async (request, reply) => {
     const { site, caller: administrator, body } = request
     assertScope(administrator, 'admin')
     const policy = readPolicy(body.policy)
