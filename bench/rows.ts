@@ -8,6 +8,7 @@ import { ONE_THREAD, POSTS } from './rows/posts.ts'
 import { SCREENING } from './rows/screening.ts'
 import { LARGE_ROOTS, LARGE_TREE, SITE_SIZE } from './rows/sizes.ts'
 import { START } from './rows/start.ts'
+import { TRAIL } from './rows/trail.ts'
 import { COLD, RECENT_UNCACHED } from './rows/uncached.ts'
 
 /** All that is measured, in the order of the table. */
@@ -28,4 +29,5 @@ export const ROWS: readonly Row[] = [
   START,
   DECISIONS,
   SCREENING,
+  TRAIL,
 ]

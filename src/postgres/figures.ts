@@ -27,33 +27,42 @@ export type DecisionFigures = {
   }
 }
 
-/** Reads the range of these days in one index that has all that is asked for, and not the table. */
+/** So many decisions are counted: those of more days than that are left out, the earliest first. */
+const MAX_COUNTED = 100_000
+
+/** Reads a range of one index that has all that is asked for, and not the table. */
 export const figureDecisions = async (
   db: Db,
-  { siteId, days }: { siteId: number; days: number },
+  { siteId, days, max = MAX_COUNTED }: { siteId: number; days: number; max?: number },
 ): Promise<DecisionFigures> => {
+  const asked = sql`now() - make_interval(days => ${days})`
   const { rows } = await sql<DecisionFigures>`
-    with recent as materialized (
-      select action, to_status, decided_by = any(${[...AUTOMATIC]}::text[]) as is_automatic, held_ms, undoes
-      from decisions where site_id = ${siteId} and decided_at >= ${sinceOf(days)}
+    with latest as materialized (
+      select decided_at, action, to_status, decided_by = any(${[...AUTOMATIC]}::text[]) as is_automatic,
+        held_ms, undoes
+      from decisions where site_id = ${siteId} and decided_at > ${asked}
+      order by decided_at desc limit ${max + 1}
+    ), span as (
+      select case when count(*) > ${max} then min(decided_at) else ${asked} end as since from latest
+    ), recent as (
+      select * from latest where decided_at > (select since from span)
     ), counted as (
       select action, to_status as "to", is_automatic, count(*) as count from recent
       where undoes is null group by 1, 2, 3
     ), waited as (
-      select count(*) as count, percentile_disc(0.5) within group (order by held_ms) as median_ms,
-        percentile_disc(0.9) within group (order by held_ms) as p90_ms
+      select count(*) as count,
+        percentile_disc(array[0.5, 0.9]) within group (order by held_ms) as at
       from recent where held_ms is not null and undoes is null and not is_automatic
     )
-    select ${sinceOf(days)} as since, (select count(undoes) from recent) as undone,
+    select since, (select count(undoes) from recent) as undone,
       (select count(*) from appeals where site_id = ${siteId} and outcome = 'overturned'
-        and answered_at >= ${sinceOf(days)}) as overturned,
-      (select jsonb_build_object('count', count, 'medianMs', median_ms, 'p90Ms', p90_ms) from waited) as waited,
+        and answered_at > since) as overturned,
+      (select jsonb_build_object('count', count, 'medianMs', at[1], 'p90Ms', at[2]) from waited) as waited,
       coalesce((select jsonb_agg(jsonb_build_object('action', action, 'to', "to",
-        'isAutomatic', is_automatic, 'count', count)) from counted), '[]') as counts`.execute(db)
+        'isAutomatic', is_automatic, 'count', count)) from counted), '[]') as counts
+    from span`.execute(db)
   return rows[0]!
 }
-
-const sinceOf = (days: number) => sql`now() - make_interval(days => ${days})`
 
 /** What waits at this moment, and since when the oldest of it does. */
 export type Waiting = {

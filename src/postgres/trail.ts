@@ -31,7 +31,7 @@ const undoneBy = sql`(
 ) as undone_by`
 
 /** So many decisions are looked at for a page. */
-const SCAN = 2_000
+const SCAN = 1_000
 
 type Row = Decision & { readonly isWanted: boolean; readonly scanned: number }
 

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import t from 'tap'
+import { figureDecisions } from '../../src/postgres/figures.ts'
 import { openWorld, type TestWorld } from '../world.ts'
 
 const SITE = '/v1/sites/default'
@@ -112,4 +113,19 @@ t.test('only the days that are asked for count, and only of the site', async (t)
       status: 400,
       body: { errors: [{ parameter: 'days' }] },
     })
+})
+
+t.test('of too many decisions the latest are counted, and it says since when', async (t) => {
+  const world = await openWorld(t)
+  await sql`
+    insert into decisions (site_id, thread_id, comment_id, from_status, to_status, decided_by, decided_at)
+    select 1, 1, 1, 'approved', 'spam', 'k1', timestamptz '2026-11-01Z' + n * interval '1 minute'
+    from generate_series(1, 50) n`.execute(world.db)
+  const request = { siteId: 1, days: 36_500 }
+  const countOf = ({ counts }: { counts: readonly { count: number }[] }) => counts[0]?.count
+  const all = await figureDecisions(world.db, { ...request, max: 50 })
+  t.equal(countOf(all), 50)
+  const latest = await figureDecisions(world.db, { ...request, max: 10 })
+  t.equal(countOf(latest), 10)
+  t.equal(latest.since, '2026-11-01T00:40:00.000Z', 'of those after it none is left out')
 })

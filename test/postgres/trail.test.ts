@@ -71,6 +71,6 @@ t.test('each filter of the audit trail reads the range of an index, and no more'
         ),
         `${name}: no scan of the table`,
       )
-      t.ok(rows <= 2_100, `${name}: ${rows} rows`)
+      t.ok(rows <= 1_100, `${name}: ${rows} rows`)
     }
 })

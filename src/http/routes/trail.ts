@@ -61,7 +61,8 @@ const GET_FIGURES = op.operation({
   summary: 'How moderation goes',
   description:
     'What was decided in the last days, how long what was held had waited, how much was taken back, and ' +
-    'what waits now. Exact, counted at each request.',
+    'what waits now. Exact: the decisions are counted at each request, the latest 100,000 at most, and ' +
+    '`since` says from when on.',
   params: object(op.siteParams),
   query: object({
     days: Type.Integer({

@@ -11,7 +11,9 @@ const each = (names: readonly string[], describe: (name: string) => string) =>
 
 export const Figures = object(
   {
-    since: time('From when on decisions are counted.'),
+    since: time(
+      'From when on decisions are counted: later than asked for when there are too many.',
+    ),
     decisions: object({
       by_people: count('Acts of moderators, those not counted that take others back.'),
       by_rules: count('By rules, and by flags of readers together.'),
