@@ -5,6 +5,7 @@ import { DECISIONS } from './rows/decisions.ts'
 import { LOGGED } from './rows/logged.ts'
 import { MEMORY } from './rows/memory.ts'
 import { ONE_THREAD, POSTS } from './rows/posts.ts'
+import { QUEUE_PAGES } from './rows/queue.ts'
 import { SCREENING } from './rows/screening.ts'
 import { LARGE_ROOTS, LARGE_TREE, SITE_SIZE } from './rows/sizes.ts'
 import { START } from './rows/start.ts'
@@ -25,6 +26,7 @@ export const ROWS: readonly Row[] = [
   LARGE_ROOTS,
   LARGE_TREE,
   SITE_SIZE,
+  QUEUE_PAGES,
   MEMORY,
   START,
   DECISIONS,

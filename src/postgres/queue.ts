@@ -67,7 +67,7 @@ const MAX_FLAGS = 20
  * So many comments a page looks at for those that a filter wants. Then it ends, with what it has: the next
  * one goes on from there.
  */
-const LOOKED_AT = 4_000
+const LOOKED_AT = 2_000
 
 /** A page of the queue: where its comments are, in order. */
 export const findQueuePage = async (db: Db, request: QueueRequest): Promise<QueuePage> => {

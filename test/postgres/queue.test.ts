@@ -18,7 +18,7 @@ const INDEXES: Record<QueueSort, string> = {
   risk: 'comments_riskiest',
 }
 
-const LOOKED_AT = 4_000
+const LOOKED_AT = 2_000
 
 const SEED = `
   insert into sites (slug, name) values ('default', 'Default');

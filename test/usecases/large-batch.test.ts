@@ -17,11 +17,19 @@ const PATIENCE_MS = 600_000
 
 t.setTimeout(PATIENCE_MS)
 
-/** Threads of comments that wait for a moderator, some of them with flags, below one that is public. */
-const seed = async (url: string): Promise<void> => {
+/** Statements that take as long as they take. */
+const patiently = async (url: string, statements: string): Promise<void> => {
   const client = new pg.Client({ connectionString: url })
   await client.connect()
-  await client.query(`
+  await client.query(statements)
+  await client.end()
+}
+
+/** Threads of comments that wait for a moderator, some of them with flags, below one that is public. */
+const seed = (url: string): Promise<void> =>
+  patiently(
+    url,
+    `
     set session_replication_role = replica;
     insert into authors (site_id, name) select 1, 'Ada ' || n from generate_series(1, 100) n;
     insert into threads (site_id, article_id, version, comment_count, root_count, last_comment_at)
@@ -37,9 +45,8 @@ const seed = async (url: string): Promise<void> => {
     from generate_series(1, ${COMMENTS}) n;
     insert into flags (site_id, thread_id, comment_id, author_id, reason, flagged_at)
     select site_id, thread_id, id, 1, 'spam', created_at from comments where flag_count > 0;
-    analyze comments, threads`)
-  await client.end()
-}
+    analyze comments, threads`,
+  )
 
 /** Counts again, however long that takes. */
 const recountAll = async ({ url }: TestWorld): Promise<string[]> => {
@@ -106,25 +113,21 @@ t.test(
 
 t.test('a batch goes on where it was left, and never twice at the same time', async (t) => {
   const world = await openWorld(t)
-  await sql`insert into authors (site_id, name) values (1, 'Ada')`.execute(world.db)
-  await sql`
-    insert into threads (site_id, article_id) select 1, n from generate_series(1, 7) n`.execute(
-    world.db,
-  )
-  await sql`
+  await patiently(
+    world.url,
+    `insert into authors (site_id, name) values (1, 'Ada');
+    insert into threads (site_id, article_id) select 1, n from generate_series(1, 7) n;
     insert into comments (site_id, thread_id, author_id, status, created_at, active_at, body, body_html,
       renderer)
     select 1, 1 + n % 7, 1, 'pending', now(), now(), 'y', '<p>y</p>', 1
-    from generate_series(1, 9000) n`.execute(world.db)
-  const idle = { ...world, kick: () => {} }
-  await sql`
-    with made as (
-      insert into batches (site_id, kind, request, asked_by, asked_at, total)
-      values (1, 'decide', '{"to": "approved", "reason": null, "note": null, "replies": "keep"}', 'k1',
-        now(), 9000) returning id
-    )
+    from generate_series(1, 9000) n;
+    insert into batches (site_id, kind, request, asked_by, asked_at, total)
+    values (1, 'decide', '{"to": "approved", "reason": null, "note": null, "replies": "keep"}', 'k1',
+      now(), 9000);
     insert into batch_items (site_id, batch_id, thread_id, comment_id, place, seen)
-    select 1, made.id, c.thread_id, c.id, 0, 'pending' from made, comments c`.execute(world.db)
+    select 1, b.id, c.thread_id, c.id, 0, 'pending' from batches b, comments c`,
+  )
+  const idle = { ...world, kick: () => {} }
   const looks = [false, true]
   const afterOneStep = {
     get aborted() {
