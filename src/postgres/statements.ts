@@ -24,6 +24,9 @@ type Row = Omit<StatedComment, 'decision' | 'appeal'> & {
   readonly answeredAt: Instant | null
 }
 
+/** Deleted, it is so for its author too, whoever did it. */
+const isShadowed = sql`(c.shadowed and c.status <> 'deleted')`
+
 /**
  * A comment with the decision behind its status: none unless the latest one led there. Where that takes
  * another back, the one counts by which it had the status before.
@@ -35,7 +38,7 @@ export const findStated = async (
 ): Promise<StatedComment | undefined> => {
   const ofComment = sql`d.site_id = c.site_id and d.comment_id = c.id and d.action = 'status'`
   const { rows } = await sql<Row>`
-    select c.author_id, c.status, c.shadowed as is_shadowed, c.created_at, c.edited_at,
+    select c.author_id, c.status, ${isShadowed} as is_shadowed, c.created_at, c.edited_at,
       c.screening as trace, c.status = 'approved' and not c.shadowed and t.state <> 'hidden' as is_public,
       clock_timestamp() as read_at, d.id as decision_id, d.from_status as decided_from, d.decided_by,
       d.decided_at, d.reason, p.id as appeal_id, p.text, p.appealed_at, p.outcome, p.note, p.answered_at
@@ -46,7 +49,7 @@ export const findStated = async (
     ) latest on true
     left join lateral (
       select d.* from decisions d
-      where ${ofComment} and d.undoes is null and case when c.shadowed then d.to_status = 'approved'
+      where ${ofComment} and d.undoes is null and case when ${isShadowed} then d.to_status = 'approved'
         else d.to_status = c.status and latest.to_status = c.status end
       order by d.id desc limit 1
     ) d on true

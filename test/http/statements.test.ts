@@ -67,10 +67,20 @@ t.test('a shadowed comment is told like a published one', async (t) => {
   const world = await openWorld(t)
   const { ask } = await write(world)
   const published = await ask()
-  for (const status of ['approved', 'pending', 'spam'] as const) {
+  for (const status of ['approved', 'rejected', 'pending'] as const) {
     await sql`update comments set shadowed = true, status = ${status}`.execute(world.db)
     t.same(await ask(), published)
   }
+})
+
+t.test('a shadowed comment that is deleted is told so', async (t) => {
+  const world = await openWorld(t)
+  const { id, ask } = await write(world)
+  await sql`update comments set shadowed = true, status = 'rejected', published_at = null`.execute(
+    world.db,
+  )
+  await world.call('DELETE', `${SITE}/comments/${id}`, { token: world.adminKey })
+  t.match(await ask(), { status: 'removed', decided_by: 'moderator' })
 })
 
 t.test('deleted by its author, or by a moderator', async (t) => {
