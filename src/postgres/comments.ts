@@ -10,8 +10,6 @@ const now = sql<Instant>`clock_timestamp()`
 
 /** A comment as a writer needs it, whatever its status. */
 export type CommentForWrite = Comment & {
-  readonly articleTitle: string | null
-  readonly articleUrl: string | null
   /** Its author is erased, and so is all that it said. */
   readonly isErased: boolean
   /** Null: it has been forgotten. */
@@ -30,7 +28,7 @@ export const findCommentForWrite = async (
   const { rows } = await sql<
     CommentRow & Omit<CommentForWrite, keyof CommentRow> & { articleId: string }
   >`
-    select ${commentColumns}, c.article_title, c.article_url, c.address_hash, clock_timestamp() as read_at,
+    select ${commentColumns}, c.address_hash, clock_timestamp() as read_at,
       case when c.shadowed and c.status = 'rejected' then c.facts -> 'bans' else '[]' end as shadows,
       a.erased_at is not null as is_erased, t.article_id, ${authorColumns}
     from comments c

@@ -64,5 +64,7 @@ const sayEntries = (entries: readonly string[]): string => {
 /** The strictest when there are too many, in the order of the text. */
 const chooseFound = (met: readonly Met[]): Found[] => {
   const strictest = new Set(met.toSorted((a, b) => a.entry - b.entry).slice(0, MAX_FOUND))
-  return met.filter((one) => strictest.has(one)).map(({ entry: _, ...found }) => found)
+  return met
+    .filter((one) => strictest.has(one))
+    .map(({ text, field, start, end }) => ({ text, field, start, end }))
 }
