@@ -18,6 +18,8 @@ export type Undoable = {
   readonly undoes: number | null
   readonly comment: Decidable & { readonly pinned: boolean; readonly locked: boolean }
   readonly isErased: boolean
+  /** It says something else than when the decision was made. */
+  readonly isEdited: boolean
   /** Later ones of the same kind on the comment, the last first. */
   readonly later: readonly { readonly id: number; readonly undoes: number | null }[]
   /** It follows from the answer to an appeal, which is for good. */
@@ -65,7 +67,7 @@ export const listUndoables = async (
     )
     select d.id, d.action, d.comment_id, d.from_status as "from", d.to_status as "to", d.before, d.after,
       d.caused_by, d.undoes, c.parent_id, c.status, c.published_at, c.flag_count, c.pinned, c.locked,
-      a.erased_at is not null as is_erased,
+      a.erased_at is not null as is_erased, coalesce(c.edited_at > d.decided_at, false) as is_edited,
       array(select jsonb_build_object('id', l.id, 'undoes', l.undoes) from decisions l
         where l.site_id = d.site_id and l.comment_id = d.comment_id and l.id > d.id
           and l.action = d.action

@@ -246,6 +246,35 @@ t.test('undoDecision gives back what was taken, once', async (t) => {
   t.same(await recount(world.db), [])
 })
 
+t.test(
+  'undoDecision, undoBatch: what was edited while it was hidden is not published',
+  async (t) => {
+    const world = await openWorld(t)
+    const { decideMany, statusOf, undo, undoBatch } = openActing(world)
+    const edit = async ({ id, guest_token: token }: Json) => {
+      const body = { body: `${id}, edited` }
+      t.equal((await world.call('PATCH', `${SITE}/comments/${id}`, { token, body })).status, 202)
+    }
+    const one = await world.post('a', 'one')
+    const reply = await world.post('a', 'reply', { parent_id: one.id })
+    const two = await world.post('a', 'two')
+    const three = await world.post('a', 'three')
+    const { body: hidden } = await world.decide(one.id, 'approved', 'pending', { replies: 'same' })
+    const many = await decideMany({ comment_ids: [two.id, three.id], to: 'spam' })
+    await edit(reply)
+    await edit(two)
+    t.equal((await undo(hidden.id)).status, 201)
+    t.match((await undoBatch(many.body.batch.id)).body.outcomes, {
+      changed: 1,
+      decision_conflict: 1,
+    })
+    const [edited, other] = [`${reply.id}, edited`, `${two.id}, edited`]
+    const expected = { one: 'approved', [edited]: 'pending', [other]: 'spam', three: 'approved' }
+    t.same(await statusOf(), expected)
+    t.same(await recount(world.db), [])
+  },
+)
+
 t.test('undoDecision: flags count again, and the time of publication is as before', async (t) => {
   const world = await openWorld(t)
   const { undo, decisions } = openActing(world)

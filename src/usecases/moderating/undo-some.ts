@@ -38,10 +38,11 @@ export const undoOutcomeOf = (target: Undoable | undefined): Outcome => {
   return target.isErased && target.from !== 'deleted' ? 'move_not_allowed' : 'changed'
 }
 
-const isAsLeft = ({ action, comment, to, after }: Undoable): boolean => {
+/** What was written while it was hidden goes to readers by a decision of its own. */
+const isAsLeft = ({ action, comment, from, to, after, isEdited }: Undoable): boolean => {
   if (action === 'pin') return comment.pinned === after?.pinned
   if (action === 'lock') return comment.locked === after?.locked
-  return comment.status === to
+  return comment.status === to && !(isEdited && from === 'approved')
 }
 
 /**
