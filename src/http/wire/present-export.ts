@@ -28,6 +28,7 @@ const presentHeldAuthor = (author: HeldAuthor) => ({
 const presentExportedComment = (comment: ExportedComment) => ({
   ...presentWhole(comment),
   network: comment.network,
+  ...(comment.isShadowed && { shadowed: true }),
   revisions: comment.revisions.map(({ revision, body, replacedAt }) => ({
     revision,
     body,

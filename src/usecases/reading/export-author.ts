@@ -105,6 +105,6 @@ const walkComments = (
 
 /** Whether it is pending or spam is not for its author to know, nor that nobody else sees it. */
 const asItsAuthorSees = (comment: HeldComment): HeldComment => {
-  if (comment.isShadowed) return asPublished(comment)
+  if (comment.isShadowed) return { ...asPublished(comment), isShadowed: false }
   return comment.status === 'spam' ? { ...comment, status: 'pending' } : comment
 }

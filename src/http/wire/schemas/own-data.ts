@@ -30,6 +30,11 @@ export const Export = object(
       object({
         ...commentFields,
         network: textOrNull('Where it came from, truncated; null once it is forgotten.'),
+        shadowed: Type.Optional(
+          Type.Boolean({
+            description: 'True, for administrators alone: a ban shows it to nobody but its author.',
+          }),
+        ),
         revisions: Type.Array(
           object({
             revision: Type.Integer(),
