@@ -78,6 +78,20 @@ export const liftBan = async (
   return rows[0]
 }
 
+/** Puts a ban that was lifted back in force, unless it is over or its address is forgotten. */
+export const renewBan = async (
+  tx: Tx,
+  { siteId, id }: { siteId: number; id: number },
+): Promise<Ban | undefined> => {
+  const { rows } = await sql<Ban>`
+    update bans b set lifted_by = null, lifted_at = null
+    where b.id = ${id} and ${inScope(siteId)} and b.lifted_at is not null
+      and (b.expires_at is null or b.expires_at > clock_timestamp())
+      and (b.kind = 'email_domain' or num_nonnulls(b.author_id, b.network, b.email_hash) > 0)
+    returning ${columns}`.execute(tx)
+  return rows[0]
+}
+
 /**
  * The bans in force, of the site and of the service, that meet each of them. However many bans there
  * are, it is a look-up for each kind and each suspect.

@@ -210,6 +210,25 @@ export const findThreadSettings = async (
   return rows[0]!.settings
 }
 
+/** Gives a thread the settings that `findThreadSettings` has told of. @returns the new version */
+export const restoreThread = async (
+  tx: Tx,
+  siteId: number,
+  id: number,
+  settings: Record<string, unknown>,
+): Promise<number> => {
+  const { rows } = await sql<{ version: number }>`
+    update threads t set state = s.state, title = s.title, url = s.url, closes_at = s.closes_at,
+      stays_open = s.stays_open, slow_mode_seconds = s.slow_mode_seconds,
+      moderation = nullif(s.moderation, 'site')::moderation_mode,
+      version = case when version > 0 then ${nextVersion} else 0 end
+    from jsonb_to_record(${JSON.stringify(settings)}::jsonb) as s (state thread_state, title text,
+      url text, closes_at timestamptz, stays_open boolean, slow_mode_seconds int, moderation text)
+    where t.site_id = ${siteId} and t.id = ${id}
+    returning version`.execute(tx)
+  return rows[0]!.version
+}
+
 export const updateThread = async (
   tx: Tx,
   siteId: number,

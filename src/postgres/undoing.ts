@@ -49,6 +49,24 @@ export const findDecisionPlace = async (
   return rows[0]
 }
 
+/** A decision on a thread or a ban, and whether it was taken back. */
+export type Act = {
+  readonly action: DecisionAction
+  readonly subject: string
+  readonly before: Difference | null
+  readonly after: Difference | null
+  readonly isUndone: boolean
+}
+
+/** What the decision is on is held, so that nobody else takes it back. */
+export const findAct = async (tx: Tx, siteId: number, id: number): Promise<Act> => {
+  const { rows } = await sql<Act>`
+    select d.action, d.subject, d.before, d.after, exists (
+      select from decisions u where u.site_id = d.site_id and u.undoes = d.id) as is_undone
+    from decisions d where d.site_id = ${siteId} and d.id = ${id}`.execute(tx)
+  return rows[0]!
+}
+
 /**
  * Decisions on comments of one thread, by their ids. The thread is held alone.
  * @param scope `alone`: those only; `consequences`: and what they caused

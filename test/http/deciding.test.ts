@@ -236,9 +236,9 @@ t.test('undoDecision gives back what was taken, once', async (t) => {
   await world.decide(reply.id, 'rejected', 'approved')
   t.equal((await undo(redone.body.id)).status, 201, 'what was decided on since stays as it is')
   t.match(await thread('a'), { comment_count: 2 })
-  await world.call('PATCH', `${SITE}/articles/a`, {
+  await world.call('POST', `${SITE}/authors/${reply.author.id}/notes`, {
     token: world.adminKey,
-    body: { state: 'closed' },
+    body: { note: 'x' },
   })
   t.equal(said(await undo((await decisions())[0]!.id)), '409 move_not_allowed')
   t.equal(said(await undo('dzzz')), '404 not_found')

@@ -69,7 +69,8 @@ const UNDO_DECISION = op.operation({
   summary: 'Take a decision back',
   description:
     'What it changed is as before, with the replies that it took along, if nothing of that was decided ' +
-    'on or changed since. That is a decision too, and can be taken back.',
+    'on or changed since. A ban is lifted, or in force again; a thread has its settings back. That is a ' +
+    'decision too, and can be taken back.',
   params: object({ ...op.siteParams, id: Type.String({ description: 'The id of the decision.' }) }),
   body: op.NO_BODY,
   answers: { 201: ref(Decision) },

@@ -15,7 +15,7 @@ import {
 import type { Batch } from '../../postgres/batches.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import { asking, inTransaction } from '../../postgres/connection/transaction.ts'
-import { insertDecision } from '../../postgres/decisions.ts'
+import { type Decision, insertDecision } from '../../postgres/decisions.ts'
 import type { Claim } from '../../postgres/idempotency.ts'
 import { answerOnce } from '../answer-once.ts'
 import type { World } from '../world.ts'
@@ -107,12 +107,19 @@ export const liftBan = (world: World, { id, ...scope }: Scope & { id: number }):
     if (!ban.wasLifted) await record(tx, scope, { ban, isLifted: true })
   })
 
+type BanAct = {
+  readonly ban: Ban
+  readonly batch?: Batch | null
+  readonly isLifted: boolean
+  readonly undoes?: number
+}
+
 /** A decision on a site, an entry of the audit for the service; neither holds an address. */
-const record = async (
+export const record = async (
   tx: Tx,
   { site, moderator }: Scope,
-  { ban, batch, isLifted }: { ban: Ban; batch?: Batch | null; isLifted: boolean },
-): Promise<void> => {
+  { ban, batch, isLifted, undoes }: BanAct,
+): Promise<Decision | undefined> => {
   const { id, kind, authorId, effect, expiresAt, reason, note } = ban
   const author = authorId === null ? {} : { author_id: authorName(authorId) }
   const taking = batch ? { batch_id: batchId(batch.id) } : {}
@@ -124,18 +131,19 @@ const record = async (
   }
   if (site) {
     const why = isLifted ? {} : { reason, note }
-    await insertDecision(tx, {
+    return insertDecision(tx, {
       siteId: site.id,
       action: isLifted ? 'unban' : 'ban',
       ...(authorId !== null && { authorId }),
+      ...(undoes !== undefined && { undoes }),
       ...what,
       ...why,
     })
-  } else {
-    await insertAuditEntry(tx, {
-      siteId: null,
-      action: isLifted ? 'ban_lifted' : 'ban_created',
-      ...what,
-    })
   }
+  await insertAuditEntry(tx, {
+    siteId: null,
+    action: isLifted ? 'ban_lifted' : 'ban_created',
+    ...what,
+  })
+  return undefined
 }

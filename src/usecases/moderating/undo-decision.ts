@@ -12,8 +12,10 @@ import type { World } from '../world.ts'
 import { type Decided, decisionOf } from './decide-comment.ts'
 import type { Place } from './decide-some.ts'
 import { undoMarks } from './mark-all.ts'
+import { undoBan } from './undo-ban.ts'
 import { undoMove } from './undo-move.ts'
 import { undoAll, undoOutcomeOf } from './undo-some.ts'
+import { undoThread } from './undo-thread.ts'
 
 export type UndoRequest = {
   readonly site: Site
@@ -23,9 +25,9 @@ export type UndoRequest = {
 }
 
 /**
- * Takes a decision on a comment back, and what it took along where that has not been decided on since:
- * statuses, times of publication, counts and flags are as they were. Refuses with `decision_conflict`
- * what is no longer as the decision left it, and with `move_not_allowed` what is not about a comment.
+ * Takes a decision back. Of one on a comment, with what it took along where that has not been decided on
+ * since: statuses, times of publication, counts and flags are as they were. Refuses with
+ * `decision_conflict` what is no longer as the decision left it, and with `move_not_allowed` what is for good.
  */
 export const undoDecision = async <Answer>(
   world: World,
@@ -36,7 +38,10 @@ export const undoDecision = async <Answer>(
   const found = await asking(findDecisionPlace(world.db, site.id, decisionId))
   if (!found) throw new Refusal('not_found')
   if (found.action === 'move') return undoMove(world, request, present)
+  if (found.action === 'ban' || found.action === 'unban') return undoBan(world, request, present)
   const { threadId } = found
+  if (found.action === 'thread' && threadId !== null)
+    return undoThread(world, { ...request, threadId }, present)
   const undoing = UNDOING[found.action]
   if (threadId === null || !undoing) throw new Refusal('move_not_allowed')
   const isHide = found.from !== null && !isVisible(found.from)
