@@ -10,7 +10,7 @@ import { createDb, type Db } from '../src/postgres/connection/db.ts'
 import { migrate } from '../src/postgres/connection/migrate.ts'
 import { findRunning } from '../src/postgres/embedded/attach.ts'
 import { openEmbedded } from '../src/postgres/embedded/embedded.ts'
-import { findSite } from '../src/postgres/sites.ts'
+import { findSite } from '../src/postgres/service/sites.ts'
 import {
   createKey,
   listKeys,

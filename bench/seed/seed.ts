@@ -1,7 +1,7 @@
 import pg from 'pg'
 import { createDb } from '../../src/postgres/connection/db.ts'
 import { migrate } from '../../src/postgres/connection/migrate.ts'
-import { insertSite } from '../../src/postgres/sites.ts'
+import { insertSite } from '../../src/postgres/service/sites.ts'
 import { shapeThread } from './shape.ts'
 import { RENDERER_VERSION, writeTexts } from './texts.ts'
 

@@ -1,7 +1,12 @@
 import { Refusal } from '../domain/refusal.ts'
 import type { Tx } from '../postgres/connection/db.ts'
 import { inTransaction } from '../postgres/connection/transaction.ts'
-import { type Claim, findAnswers, insertAnswers, tryClaims } from '../postgres/idempotency.ts'
+import {
+  type Claim,
+  findAnswers,
+  insertAnswers,
+  tryClaims,
+} from '../postgres/service/idempotency.ts'
 import type { World } from './world.ts'
 
 /**

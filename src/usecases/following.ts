@@ -3,7 +3,7 @@ import type { CommentKey } from '../domain/public-id.ts'
 import { Refusal } from '../domain/refusal.ts'
 import type { Site } from '../domain/site.ts'
 import { asking } from '../postgres/connection/transaction.ts'
-import { findPlace } from '../postgres/places.ts'
+import { findPlace } from '../postgres/threads/places.ts'
 import type { World } from './world.ts'
 
 type Following = {

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import type { Db } from '../postgres/connection/db.ts'
-import { ensureAdminKey, insertFirstKey } from '../postgres/keys.ts'
-import { ensureSecret } from '../postgres/secrets.ts'
-import { insertSite } from '../postgres/sites.ts'
+import { ensureAdminKey, insertFirstKey } from '../postgres/service/keys.ts'
+import { ensureSecret } from '../postgres/service/secrets.ts'
+import { insertSite } from '../postgres/service/sites.ts'
 import { makeSecret } from './administering/keys.ts'
 
 const SECRET_BYTES = 32

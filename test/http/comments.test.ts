@@ -1,6 +1,6 @@
 import t from 'tap'
 import { readCommentId } from '../../src/domain/public-id.ts'
-import { insertSite } from '../../src/postgres/sites.ts'
+import { insertSite } from '../../src/postgres/service/sites.ts'
 import { openWorld, type TestWorld } from '../world.ts'
 
 const bodies = (items: any[]): string => items.map(({ body }) => body).join(' ')

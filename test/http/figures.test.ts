@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import t from 'tap'
-import { figureDecisions } from '../../src/postgres/figures.ts'
+import { figureDecisions } from '../../src/postgres/moderation/figures.ts'
 import { openWorld, type TestWorld } from '../world.ts'
 
 const SITE = '/v1/sites/default'

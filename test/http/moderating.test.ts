@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { sql } from 'kysely'
 import t from 'tap'
 import { STATUSES } from '../../src/domain/status.ts'
-import { findSite, insertSite } from '../../src/postgres/sites.ts'
+import { findSite, insertSite } from '../../src/postgres/service/sites.ts'
 import { recount } from '../recount.ts'
 import { type Answer, openWorld, type TestWorld } from '../world.ts'
 

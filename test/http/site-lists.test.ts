@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import t from 'tap'
-import { insertSite } from '../../src/postgres/sites.ts'
+import { insertSite } from '../../src/postgres/service/sites.ts'
 import { openWorld, type TestWorld } from '../world.ts'
 
 const bodies = (answer: any): string => answer.body.items.map(({ body }: any) => body).join(' ')

@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import t from 'tap'
 import { readCommentId } from '../../src/domain/public-id.ts'
 import { SORTS } from '../../src/domain/sort.ts'
-import { insertSite } from '../../src/postgres/sites.ts'
+import { insertSite } from '../../src/postgres/service/sites.ts'
 import { openWorld, type TestWorld } from '../world.ts'
 
 type Outline = { [body: string]: Outline }

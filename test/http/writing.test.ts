@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { sql } from 'kysely'
 import t from 'tap'
-import { insertSite } from '../../src/postgres/sites.ts'
+import { insertSite } from '../../src/postgres/service/sites.ts'
 import { recount } from '../recount.ts'
 import { until } from '../start.ts'
 import { openTwin } from '../twin.ts'

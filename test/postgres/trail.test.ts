@@ -1,7 +1,7 @@
 import pg from 'pg'
 import t, { type Test } from 'tap'
 import { createDb, type Db } from '../../src/postgres/connection/db.ts'
-import { listDecisions, type TrailRequest } from '../../src/postgres/trail.ts'
+import { listDecisions, type TrailRequest } from '../../src/postgres/moderation/trail.ts'
 import { createDatabase } from '../servers.ts'
 import { explain } from './explaining.ts'
 

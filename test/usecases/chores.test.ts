@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import t from 'tap'
-import { listAuthorTasks } from '../../src/postgres/author-tasks.ts'
+import { listAuthorTasks } from '../../src/postgres/people/author-tasks.ts'
 import { forget } from '../../src/usecases/chores/forget.ts'
 import { createLoop } from '../../src/usecases/chores/loop.ts'
 import { refreshAuthor } from '../../src/usecases/chores/refresh-author.ts'

@@ -7,7 +7,7 @@ import { Refusal } from '../../src/domain/refusal.ts'
 import type { Site } from '../../src/domain/site.ts'
 import type { Tokens } from '../../src/domain/tokens.ts'
 import { createDb, type Db } from '../../src/postgres/connection/db.ts'
-import { findSite } from '../../src/postgres/sites.ts'
+import { findSite } from '../../src/postgres/service/sites.ts'
 import type { World } from '../../src/usecases/world.ts'
 import {
   type Posted,

@@ -1,9 +1,9 @@
 import { OUTCOMES, type Outcome } from '../../domain/decision.ts'
 import { batchId, commentId, decisionId } from '../../domain/public-id.ts'
 import type { Status } from '../../domain/status.ts'
-import type { Batch, BatchResult, Item } from '../../usecases/moderating/answer-batch.ts'
-import type { Foreseen } from '../../usecases/moderating/foresee-decisions.ts'
-import type { MarkDecided } from '../../usecases/moderating/mark-comment.ts'
+import type { Batch, BatchResult, Item } from '../../usecases/moderating/deciding/answer-batch.ts'
+import type { Foreseen } from '../../usecases/moderating/deciding/foresee-decisions.ts'
+import type { MarkDecided } from '../../usecases/moderating/deciding/mark-comment.ts'
 
 export const presentBatch = ({ request, ...batch }: Batch) => {
   const { to = null, batchId: undone } = request as { to?: Status; batchId?: number }

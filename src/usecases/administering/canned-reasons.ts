@@ -2,7 +2,8 @@ import { nameOf, type Official } from '../../domain/caller.ts'
 import { reasonId } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site.ts'
-import { insertAuditEntry, type NewAuditEntry } from '../../postgres/audit.ts'
+import type { Tx } from '../../postgres/connection/db.ts'
+import { asking } from '../../postgres/connection/transaction.ts'
 import {
   type CannedReason,
   type CannedReasonFields,
@@ -12,15 +13,14 @@ import {
   holdCannedReason,
   insertCannedReason,
   updateCannedReason as replaceReason,
-} from '../../postgres/canned-reasons.ts'
-import type { Tx } from '../../postgres/connection/db.ts'
-import { asking } from '../../postgres/connection/transaction.ts'
-import type { Claim } from '../../postgres/idempotency.ts'
-import { holdSite } from '../../postgres/sites.ts'
+} from '../../postgres/moderation/canned-reasons.ts'
+import { insertAuditEntry, type NewAuditEntry } from '../../postgres/service/audit.ts'
+import type { Claim } from '../../postgres/service/idempotency.ts'
+import { holdSite } from '../../postgres/service/sites.ts'
 import { answerOnce } from '../answer-once.ts'
 import type { World } from '../world.ts'
 
-export type { CannedReason } from '../../postgres/canned-reasons.ts'
+export type { CannedReason } from '../../postgres/moderation/canned-reasons.ts'
 
 /** So many fit a list that a moderator looks through. */
 const MAX_REASONS = 100

@@ -1,9 +1,9 @@
 import { nameOf, type Official } from '../../domain/caller.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site.ts'
-import { insertAuditEntry } from '../../postgres/audit.ts'
 import { asking, inTransaction } from '../../postgres/connection/transaction.ts'
-import { listSites as findSites, insertSite } from '../../postgres/sites.ts'
+import { insertAuditEntry } from '../../postgres/service/audit.ts'
+import { listSites as findSites, insertSite } from '../../postgres/service/sites.ts'
 import type { World } from '../world.ts'
 import { type DescribeSite, resolveSettings, type SiteSettings } from './update-site.ts'
 

@@ -3,9 +3,9 @@ import type { Scope } from '../../domain/caller.ts'
 import type { Instant } from '../../domain/instant.ts'
 import { keyId } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
-import { insertAuditEntry } from '../../postgres/audit.ts'
 import type { Db, Tx } from '../../postgres/connection/db.ts'
 import { asking, inTransaction } from '../../postgres/connection/transaction.ts'
+import { insertAuditEntry } from '../../postgres/service/audit.ts'
 import {
   revokeKey as endKey,
   expireKey,
@@ -13,9 +13,9 @@ import {
   insertKey,
   type Key,
   type Ring,
-} from '../../postgres/keys.ts'
+} from '../../postgres/service/keys.ts'
 
-export type { Key, Ring } from '../../postgres/keys.ts'
+export type { Key, Ring } from '../../postgres/service/keys.ts'
 
 const KEY_BYTES = 32
 

@@ -1,8 +1,8 @@
-import { listAudit as findAudit, type ListedAuditEntry } from '../../postgres/audit.ts'
 import { asking } from '../../postgres/connection/transaction.ts'
+import { listAudit as findAudit, type ListedAuditEntry } from '../../postgres/service/audit.ts'
 import type { World } from '../world.ts'
 
-export type { ListedAuditEntry } from '../../postgres/audit.ts'
+export type { ListedAuditEntry } from '../../postgres/service/audit.ts'
 
 /** What administrators did, latest first: on one site, or on the service and all its sites. */
 export const listAudit = async (

@@ -3,22 +3,22 @@ import type { Role } from '../../domain/comment.ts'
 import { authorId } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site.ts'
-import { insertAuditEntry } from '../../postgres/audit.ts'
-import { askForRefresh } from '../../postgres/author-tasks.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import { asking } from '../../postgres/connection/transaction.ts'
-import type { Claim } from '../../postgres/idempotency.ts'
+import { askForRefresh } from '../../postgres/people/author-tasks.ts'
 import {
   updateMember as changeMember,
   findMember,
   holdMember,
   insertMember,
   type Member,
-} from '../../postgres/members.ts'
+} from '../../postgres/people/members.ts'
+import { insertAuditEntry } from '../../postgres/service/audit.ts'
+import type { Claim } from '../../postgres/service/idempotency.ts'
 import { answerOnce } from '../answer-once.ts'
 import type { World } from '../world.ts'
 
-export type { Member, Staff } from '../../postgres/members.ts'
+export type { Member, Staff } from '../../postgres/people/members.ts'
 
 export type MemberRequest = {
   readonly site: Site

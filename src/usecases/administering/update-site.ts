@@ -1,10 +1,14 @@
 import { nameOf, type Official } from '../../domain/caller.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { PersonLimit, Site } from '../../domain/site.ts'
-import { insertAuditEntry } from '../../postgres/audit.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
-import type { Claim } from '../../postgres/idempotency.ts'
-import { updateSite as changeSite, holdSite, type SiteChange } from '../../postgres/sites.ts'
+import { insertAuditEntry } from '../../postgres/service/audit.ts'
+import type { Claim } from '../../postgres/service/idempotency.ts'
+import {
+  updateSite as changeSite,
+  holdSite,
+  type SiteChange,
+} from '../../postgres/service/sites.ts'
 import { answerOnce } from '../answer-once.ts'
 import type { World } from '../world.ts'
 import { type CheckSettings, keepCheckSecrets } from './check-settings.ts'

@@ -1,6 +1,6 @@
 import type { Checking } from '../../domain/check.ts'
 import { isVisible } from '../../domain/status.ts'
-import { type Claim, updateAnswer } from '../../postgres/idempotency.ts'
+import { type Claim, updateAnswer } from '../../postgres/service/idempotency.ts'
 import type { World } from '../world.ts'
 import { type CheckRequest, checkComment } from './check-comment.ts'
 import type { Settled } from './settle-answers.ts'

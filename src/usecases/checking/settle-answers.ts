@@ -5,18 +5,18 @@ import type { CheckFact, Facts } from '../../domain/screening/facts.ts'
 import { combine, type Verdict } from '../../domain/screening/opinion.ts'
 import type { Judgement } from '../../domain/screening/screen.ts'
 import { isVisible } from '../../domain/status.ts'
-import { type GuestProfile, holdWriters } from '../../postgres/authors.ts'
+import type { Tx } from '../../postgres/connection/db.ts'
+import { lockThread } from '../../postgres/connection/transaction.ts'
 import {
   deleteQuestion,
   findJudged,
   type Judged,
   putOffQuestion,
   updateJudgement,
-} from '../../postgres/checks.ts'
-import { type CommentForWrite, findCommentForWrite } from '../../postgres/comments.ts'
-import type { Tx } from '../../postgres/connection/db.ts'
-import { lockThread } from '../../postgres/connection/transaction.ts'
-import { insertDecision } from '../../postgres/decisions.ts'
+} from '../../postgres/judging/checks.ts'
+import { insertDecision } from '../../postgres/moderation/decisions.ts'
+import { type GuestProfile, holdWriters } from '../../postgres/people/authors.ts'
+import { type CommentForWrite, findCommentForWrite } from '../../postgres/threads/comments.ts'
 import type { World } from '../world.ts'
 import { changeStatus } from '../writing/change-status.ts'
 import { nameGuests } from '../writing/name-guests.ts'

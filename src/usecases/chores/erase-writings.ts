@@ -1,13 +1,17 @@
-import { type AuthorTask, deleteAuthorTask, tryAuthorTask } from '../../postgres/author-tasks.ts'
-import { findCommentForWrite } from '../../postgres/comments.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import { inTransaction, lockThread } from '../../postgres/connection/transaction.ts'
+import {
+  type AuthorTask,
+  deleteAuthorTask,
+  tryAuthorTask,
+} from '../../postgres/people/author-tasks.ts'
 import {
   findWritings,
   redactAppeals,
   redactComments,
   redactOpinions,
-} from '../../postgres/erasing.ts'
+} from '../../postgres/people/erasing.ts'
+import { findCommentForWrite } from '../../postgres/threads/comments.ts'
 import { announcing } from '../announce.ts'
 import type { World } from '../world.ts'
 import { changeStatus } from '../writing/change-status.ts'

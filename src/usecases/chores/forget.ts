@@ -1,14 +1,14 @@
-import { forgetEndedBans } from '../../postgres/bans.ts'
-import { deleteOldItems } from '../../postgres/batch-items.ts'
-import { deleteOldClaims } from '../../postgres/claims.ts'
 import { inTransaction } from '../../postgres/connection/transaction.ts'
-import { deleteOldAnswers } from '../../postgres/idempotency.ts'
+import { forgetEndedBans } from '../../postgres/moderation/bans.ts'
+import { deleteOldItems } from '../../postgres/moderation/batch-items.ts'
+import { deleteOldClaims } from '../../postgres/moderation/claims.ts'
 import {
   deleteOldArrivals,
   forgetOldAddresses,
   forgetOldSubjects,
   tryForgetting,
-} from '../../postgres/retention.ts'
+} from '../../postgres/people/retention.ts'
+import { deleteOldAnswers } from '../../postgres/service/idempotency.ts'
 import type { World } from '../world.ts'
 
 const BATCH_ANSWERS = 5_000

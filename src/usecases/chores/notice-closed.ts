@@ -1,6 +1,6 @@
-import { touchThreads } from '../../postgres/author-tasks.ts'
-import { type ClosedThread, holdJustClosed } from '../../postgres/closing.ts'
 import { inTransaction } from '../../postgres/connection/transaction.ts'
+import { touchThreads } from '../../postgres/people/author-tasks.ts'
+import { type ClosedThread, holdJustClosed } from '../../postgres/threads/closing.ts'
 import { announce } from '../announce.ts'
 import type { World } from '../world.ts'
 

@@ -1,11 +1,11 @@
+import { inTransaction } from '../../postgres/connection/transaction.ts'
 import {
   type AuthorTask,
   deleteAuthorTask,
   listThreadsOf,
   touchThreads,
   tryAuthorTask,
-} from '../../postgres/author-tasks.ts'
-import { inTransaction } from '../../postgres/connection/transaction.ts'
+} from '../../postgres/people/author-tasks.ts'
 import { announce } from '../announce.ts'
 import type { World } from '../world.ts'
 

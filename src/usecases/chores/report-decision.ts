@@ -1,6 +1,6 @@
-import { deleteReport, type Report } from '../../postgres/check-reports.ts'
-import { findAskable } from '../../postgres/checks.ts'
 import { asking, inTransaction } from '../../postgres/connection/transaction.ts'
+import { deleteReport, type Report } from '../../postgres/judging/check-reports.ts'
+import { findAskable } from '../../postgres/judging/checks.ts'
 import { toQuestion } from '../checking/check-comment.ts'
 import type { World } from '../world.ts'
 

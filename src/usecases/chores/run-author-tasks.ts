@@ -1,5 +1,5 @@
-import { type AuthorTask, listAuthorTasks } from '../../postgres/author-tasks.ts'
 import { asking } from '../../postgres/connection/transaction.ts'
+import { type AuthorTask, listAuthorTasks } from '../../postgres/people/author-tasks.ts'
 import type { World } from '../world.ts'
 import { eraseWritings } from './erase-writings.ts'
 import { refreshAuthor } from './refresh-author.ts'

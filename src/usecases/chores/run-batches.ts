@@ -1,6 +1,6 @@
 import { type BatchKind, MAX_AT_ONCE } from '../../domain/decision.ts'
-import { type Batch, listBatchesToDo } from '../../postgres/batches.ts'
 import { asking } from '../../postgres/connection/transaction.ts'
+import { type Batch, listBatchesToDo } from '../../postgres/moderation/batches.ts'
 import { rejudgeSome } from '../judging/rejudge-pending.ts'
 import type { World } from '../world.ts'
 import { stepBatch } from './step-batch.ts'

@@ -1,11 +1,11 @@
-import { takeReports } from '../../postgres/check-reports.ts'
+import { asking, inTransaction } from '../../postgres/connection/transaction.ts'
+import { takeReports } from '../../postgres/judging/check-reports.ts'
 import {
   type DueQuestion,
   deleteQuestion,
   findAskable,
   takeQuestions,
-} from '../../postgres/checks.ts'
-import { asking, inTransaction } from '../../postgres/connection/transaction.ts'
+} from '../../postgres/judging/checks.ts'
 import { checkComment } from '../checking/check-comment.ts'
 import type { World } from '../world.ts'
 import { reportDecision } from './report-decision.ts'

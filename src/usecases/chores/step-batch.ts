@@ -1,17 +1,22 @@
 import { isVisible } from '../../domain/status.ts'
+import type { Tx } from '../../postgres/connection/db.ts'
+import { asking, inTransaction, lockThread } from '../../postgres/connection/transaction.ts'
 import {
   countItems,
   listOpenItems,
   listStillOpen,
   type OpenItem,
   settleItems,
-} from '../../postgres/batch-items.ts'
-import { type Batch, tryBatch } from '../../postgres/batches.ts'
-import type { Tx } from '../../postgres/connection/db.ts'
-import { asking, inTransaction, lockThread } from '../../postgres/connection/transaction.ts'
+} from '../../postgres/moderation/batch-items.ts'
+import { type Batch, tryBatch } from '../../postgres/moderation/batches.ts'
 import { announcing } from '../announce.ts'
-import { type Done, decideSome, type Order, type Place } from '../moderating/decide-some.ts'
-import { undoSome } from '../moderating/undo-some.ts'
+import {
+  type Done,
+  decideSome,
+  type Order,
+  type Place,
+} from '../moderating/deciding/decide-some.ts'
+import { undoSome } from '../moderating/deciding/undo-some.ts'
 import type { World } from '../world.ts'
 
 const ITEMS_OF_STEP = 5_000

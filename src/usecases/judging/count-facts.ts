@@ -4,14 +4,14 @@ import type { Facts } from '../../domain/screening/facts.ts'
 import type { Verdict } from '../../domain/screening/opinion.ts'
 import { fingerprintOf, isAlike, sketchOf } from '../../domain/screening/sketch.ts'
 import type { Moderation } from '../../domain/site.ts'
+import type { Db } from '../../postgres/connection/db.ts'
 import {
   type Circumstances,
   findCircumstances,
   type Lately,
   LEAST_SHINGLES,
   type Record,
-} from '../../postgres/arrivals.ts'
-import type { Db } from '../../postgres/connection/db.ts'
+} from '../../postgres/judging/arrivals.ts'
 
 /** A text as it is compared with others. */
 export type Print = { readonly fingerprint: number; readonly sketch: readonly number[] }

@@ -1,6 +1,6 @@
 import type { Instant } from '../../domain/instant.ts'
 import { asking } from '../../postgres/connection/transaction.ts'
-import { findModerationState } from '../../postgres/sites.ts'
+import { findModerationState } from '../../postgres/service/sites.ts'
 import type { World } from '../world.ts'
 
 export type ModerationState = {

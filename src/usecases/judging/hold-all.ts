@@ -2,9 +2,9 @@ import type { PolicyInForce } from '../../cache/policies.ts'
 import type { Instant } from '../../domain/instant.ts'
 import type { Facts } from '../../domain/screening/facts.ts'
 import type { Site } from '../../domain/site.ts'
-import { insertAuditEntry } from '../../postgres/audit.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
-import { extendAttack } from '../../postgres/sites.ts'
+import { insertAuditEntry } from '../../postgres/service/audit.ts'
+import { extendAttack } from '../../postgres/service/sites.ts'
 
 /** It is held a little longer than it must be, so that not every post of an attack writes. */
 const SPARE_MS = 10_000

@@ -7,8 +7,8 @@ import {
   listPolicies as findPolicies,
   findPolicy,
   type PolicyVersion,
-} from '../../postgres/policies.ts'
-import { findSite } from '../../postgres/sites.ts'
+} from '../../postgres/judging/policies.ts'
+import { findSite } from '../../postgres/service/sites.ts'
 import type { World } from '../world.ts'
 
 /** A policy, and who made it; nobody has made the one that the service ships. */

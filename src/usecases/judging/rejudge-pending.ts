@@ -1,6 +1,15 @@
 import { BY_RULES, nameOf, type Official } from '../../domain/caller.ts'
 import type { Screen } from '../../domain/screening/screen.ts'
 import type { Site } from '../../domain/site.ts'
+import type { Tx } from '../../postgres/connection/db.ts'
+import { asking, inTransaction, lockThread } from '../../postgres/connection/transaction.ts'
+import {
+  countHeldByRules,
+  holdHeldByRules,
+  type JudgedComment,
+  listHeldByRules,
+  rejudgeComments,
+} from '../../postgres/judging/judged.ts'
 import {
   advanceBatch,
   type Batch,
@@ -8,19 +17,10 @@ import {
   findBatch,
   insertBatch,
   tryBatch,
-} from '../../postgres/batches.ts'
-import { findCommentForWrite } from '../../postgres/comments.ts'
-import type { Tx } from '../../postgres/connection/db.ts'
-import { asking, inTransaction, lockThread } from '../../postgres/connection/transaction.ts'
-import { insertDecision } from '../../postgres/decisions.ts'
-import type { Claim } from '../../postgres/idempotency.ts'
-import {
-  countHeldByRules,
-  holdHeldByRules,
-  type JudgedComment,
-  listHeldByRules,
-  rejudgeComments,
-} from '../../postgres/judged.ts'
+} from '../../postgres/moderation/batches.ts'
+import { insertDecision } from '../../postgres/moderation/decisions.ts'
+import type { Claim } from '../../postgres/service/idempotency.ts'
+import { findCommentForWrite } from '../../postgres/threads/comments.ts'
 import { announcing } from '../announce.ts'
 import { answerOnce } from '../answer-once.ts'
 import type { World } from '../world.ts'

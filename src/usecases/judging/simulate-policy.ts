@@ -19,7 +19,7 @@ import {
   JUDGED_PARTS,
   listJudged,
   type Part,
-} from '../../postgres/judged.ts'
+} from '../../postgres/judging/judged.ts'
 import type { World } from '../world.ts'
 
 const BATCH = 200

@@ -2,19 +2,19 @@ import { nameOf, type Official } from '../../domain/caller.ts'
 import { authorId as publicId } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site.ts'
+import { asking } from '../../postgres/connection/transaction.ts'
+import { insertDecision } from '../../postgres/moderation/decisions.ts'
 import {
   type AuthorNote,
   listAuthorNotes as findNotes,
   insertAuthorNote,
-} from '../../postgres/author-notes.ts'
-import { findAuthor, holdWriters } from '../../postgres/authors.ts'
-import { asking } from '../../postgres/connection/transaction.ts'
-import { insertDecision } from '../../postgres/decisions.ts'
-import type { Claim } from '../../postgres/idempotency.ts'
+} from '../../postgres/people/author-notes.ts'
+import { findAuthor, holdWriters } from '../../postgres/people/authors.ts'
+import type { Claim } from '../../postgres/service/idempotency.ts'
 import { answerOnce } from '../answer-once.ts'
 import type { World } from '../world.ts'
 
-export type { AuthorNote } from '../../postgres/author-notes.ts'
+export type { AuthorNote } from '../../postgres/people/author-notes.ts'
 
 type NewNote = {
   readonly site: Site

@@ -3,24 +3,24 @@ import { nameOf, type Official } from '../../domain/caller.ts'
 import { authorId as authorName, banId, batchId } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site.ts'
-import { insertAuditEntry } from '../../postgres/audit.ts'
-import { findAuthor } from '../../postgres/authors.ts'
-import { insertItemsOfBanned } from '../../postgres/banned.ts'
+import type { Tx } from '../../postgres/connection/db.ts'
+import { asking, inTransaction } from '../../postgres/connection/transaction.ts'
+import { insertItemsOfBanned } from '../../postgres/moderation/banned.ts'
 import {
   liftBan as endBan,
   listBans as findBans,
   insertBan,
   type NewBan,
-} from '../../postgres/bans.ts'
-import type { Batch } from '../../postgres/batches.ts'
-import type { Tx } from '../../postgres/connection/db.ts'
-import { asking, inTransaction } from '../../postgres/connection/transaction.ts'
-import { type Decision, insertDecision } from '../../postgres/decisions.ts'
-import type { Claim } from '../../postgres/idempotency.ts'
+} from '../../postgres/moderation/bans.ts'
+import type { Batch } from '../../postgres/moderation/batches.ts'
+import { type Decision, insertDecision } from '../../postgres/moderation/decisions.ts'
+import { findAuthor } from '../../postgres/people/authors.ts'
+import { insertAuditEntry } from '../../postgres/service/audit.ts'
+import type { Claim } from '../../postgres/service/idempotency.ts'
 import { answerOnce } from '../answer-once.ts'
 import type { World } from '../world.ts'
-import { openBatch, runOpened } from './answer-batch.ts'
-import type { Order } from './decide-some.ts'
+import { openBatch, runOpened } from './deciding/answer-batch.ts'
+import type { Order } from './deciding/decide-some.ts'
 
 /** Null: every site. */
 type Scope = { readonly site: Site | null; readonly moderator: Official }

@@ -3,12 +3,16 @@ import type { Instant } from '../../domain/instant.ts'
 import type { CommentKey } from '../../domain/public-id.ts'
 import type { Site } from '../../domain/site.ts'
 import type { Position } from '../../domain/sort.ts'
-import { takeClaims } from '../../postgres/claims.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import { asking } from '../../postgres/connection/transaction.ts'
-import type { Claim as Key } from '../../postgres/idempotency.ts'
-import { findQueuePage, type ModeratedComment, type QueueSort } from '../../postgres/queue.ts'
-import type { QueueFilter } from '../../postgres/queue-filter.ts'
+import { takeClaims } from '../../postgres/moderation/claims.ts'
+import {
+  findQueuePage,
+  type ModeratedComment,
+  type QueueSort,
+} from '../../postgres/moderation/queue.ts'
+import type { QueueFilter } from '../../postgres/moderation/queue-filter.ts'
+import type { Claim as Key } from '../../postgres/service/idempotency.ts'
 import { answerOnce } from '../answer-once.ts'
 import type { World } from '../world.ts'
 import { listInOrder } from './list-queue.ts'

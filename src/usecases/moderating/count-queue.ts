@@ -1,6 +1,6 @@
 import { STATUSES, type Status } from '../../domain/status.ts'
 import { asking } from '../../postgres/connection/transaction.ts'
-import { countQueue as findCounts } from '../../postgres/queue.ts'
+import { countQueue as findCounts } from '../../postgres/moderation/queue.ts'
 import type { World } from '../world.ts'
 
 /** How many comments of the site have each status, zeros included. */

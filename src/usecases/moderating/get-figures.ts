@@ -4,7 +4,7 @@ import {
   figureDecisions,
   figureWaiting,
   type Waiting,
-} from '../../postgres/figures.ts'
+} from '../../postgres/moderation/figures.ts'
 import type { World } from '../world.ts'
 
 export type Figures = DecisionFigures & { readonly waiting: Waiting }

@@ -1,8 +1,8 @@
-import { type Appeal, listAppeals as findAppeals } from '../../postgres/appeals.ts'
 import { asking } from '../../postgres/connection/transaction.ts'
-import type { Decision } from '../../postgres/decisions.ts'
-import { listModerated, type ModeratedComment } from '../../postgres/queue.ts'
-import { findDecisions } from '../../postgres/trail.ts'
+import { type Appeal, listAppeals as findAppeals } from '../../postgres/moderation/appeals.ts'
+import type { Decision } from '../../postgres/moderation/decisions.ts'
+import { listModerated, type ModeratedComment } from '../../postgres/moderation/queue.ts'
+import { findDecisions } from '../../postgres/moderation/trail.ts'
 import type { World } from '../world.ts'
 
 /** An appeal with all that its answer needs. */

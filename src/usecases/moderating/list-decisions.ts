@@ -3,10 +3,10 @@ import {
   listDecisions as findDecisions,
   type TrailPage,
   type TrailRequest,
-} from '../../postgres/trail.ts'
+} from '../../postgres/moderation/trail.ts'
 import type { World } from '../world.ts'
 
-export type { Decision } from '../../postgres/decisions.ts'
+export type { Decision } from '../../postgres/moderation/decisions.ts'
 
 /** The audit trail, latest first. A page can be short, or empty, before the end. */
 export const listDecisions = (world: World, request: TrailRequest): Promise<TrailPage> =>

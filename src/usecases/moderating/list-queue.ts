@@ -7,10 +7,10 @@ import {
   listModerated,
   type ModeratedComment,
   type QueueRequest,
-} from '../../postgres/queue.ts'
+} from '../../postgres/moderation/queue.ts'
 import type { World } from '../world.ts'
 
-export { type ModeratedComment, QUEUE_SORTS } from '../../postgres/queue.ts'
+export { type ModeratedComment, QUEUE_SORTS } from '../../postgres/moderation/queue.ts'
 
 /** What waits for a moderator, or was decided. A page may end before it is full: see `next`. */
 export const listQueue = async (

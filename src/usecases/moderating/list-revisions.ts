@@ -1,15 +1,15 @@
 import type { CommentKey } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site.ts'
+import { asking } from '../../postgres/connection/transaction.ts'
 import {
   listRevisions as findRevisions,
   listWithAncestors,
   type Revision,
-} from '../../postgres/comments.ts'
-import { asking } from '../../postgres/connection/transaction.ts'
+} from '../../postgres/threads/comments.ts'
 import type { World } from '../world.ts'
 
-export type { Revision } from '../../postgres/comments.ts'
+export type { Revision } from '../../postgres/threads/comments.ts'
 
 type Request = { site: Site; comment: CommentKey; before: number | null; limit: number }
 

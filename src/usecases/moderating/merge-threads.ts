@@ -4,20 +4,20 @@ import type { Site } from '../../domain/site.ts'
 import type { Reason } from '../../domain/status.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import { asking } from '../../postgres/connection/transaction.ts'
-import { insertDecision, insertDecisions } from '../../postgres/decisions.ts'
-import type { Claim } from '../../postgres/idempotency.ts'
-import { listMovers } from '../../postgres/moving.ts'
+import { insertDecision, insertDecisions } from '../../postgres/moderation/decisions.ts'
+import type { Claim } from '../../postgres/service/idempotency.ts'
+import { listMovers } from '../../postgres/threads/moving.ts'
 import {
   closeThread,
   ensureThread,
   findThreadForWrite,
   findThreadId,
-} from '../../postgres/threads.ts'
+} from '../../postgres/threads/threads.ts'
 import { announcing } from '../announce.ts'
 import { answerOnce } from '../answer-once.ts'
 import type { World } from '../world.ts'
 import { lockThreads, moveTrees } from '../writing/move-subtree.ts'
-import type { Decided } from './decide-comment.ts'
+import type { Decided } from './deciding/decide-comment.ts'
 
 export type MergeRequest = {
   readonly site: Site

@@ -1,8 +1,8 @@
 import { nameOf, type Official } from '../../domain/caller.ts'
 import type { CommentKey } from '../../domain/public-id.ts'
 import type { Site } from '../../domain/site.ts'
-import { deleteClaims } from '../../postgres/claims.ts'
-import type { Claim as Key } from '../../postgres/idempotency.ts'
+import { deleteClaims } from '../../postgres/moderation/claims.ts'
+import type { Claim as Key } from '../../postgres/service/idempotency.ts'
 import { answerOnce } from '../answer-once.ts'
 import type { World } from '../world.ts'
 

@@ -2,8 +2,8 @@ import { nameOf, type Official } from '../../domain/caller.ts'
 import type { Site } from '../../domain/site.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import { asking, lockThread } from '../../postgres/connection/transaction.ts'
-import { insertDecision } from '../../postgres/decisions.ts'
-import type { Claim } from '../../postgres/idempotency.ts'
+import { insertDecision } from '../../postgres/moderation/decisions.ts'
+import type { Claim } from '../../postgres/service/idempotency.ts'
 import {
   updateThread as changeThread,
   ensureThread,
@@ -11,7 +11,7 @@ import {
   findThreadSettings,
   type ModeratedThread,
   type ThreadChange,
-} from '../../postgres/threads.ts'
+} from '../../postgres/threads/threads.ts'
 import { announcing } from '../announce.ts'
 import { answerOnce } from '../answer-once.ts'
 import type { World } from '../world.ts'
@@ -24,7 +24,7 @@ type Request = {
   claim: Claim | undefined
 }
 
-export type { ModeratedThread } from '../../postgres/threads.ts'
+export type { ModeratedThread } from '../../postgres/threads/threads.ts'
 
 /** Changes a thread's state or settings; an absent thread comes into being. */
 export const updateThread = async <Answer>(

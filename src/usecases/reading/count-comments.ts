@@ -1,9 +1,9 @@
 import type { Site } from '../../domain/site.ts'
 import { asking } from '../../postgres/connection/transaction.ts'
-import { type Counts, listCounts } from '../../postgres/recent.ts'
+import { type Counts, listCounts } from '../../postgres/threads/recent.ts'
 import type { World } from '../world.ts'
 
-export type { Counts } from '../../postgres/recent.ts'
+export type { Counts } from '../../postgres/threads/recent.ts'
 
 /** Counts per article, in the order asked for, zeros included. */
 export const countComments = async (

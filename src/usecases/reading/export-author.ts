@@ -2,7 +2,6 @@ import { mayAdminister, nameOf } from '../../domain/caller.ts'
 import { type CommentKey, authorId as publicId } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import { asPublished } from '../../domain/shadow.ts'
-import { insertAuditEntry } from '../../postgres/audit.ts'
 import { asking, inTransaction } from '../../postgres/connection/transaction.ts'
 import {
   findHeldAuthor,
@@ -19,7 +18,8 @@ import {
   listHeldNotes,
   listHeldRevisions,
   listHeldVotes,
-} from '../../postgres/exporting.ts'
+} from '../../postgres/people/exporting.ts'
+import { insertAuditEntry } from '../../postgres/service/audit.ts'
 import type { World } from '../world.ts'
 import { assertMayHandle, type OwnDataRequest } from '../writing/erase-author.ts'
 
@@ -29,7 +29,7 @@ export type {
   HeldFlag,
   HeldNote,
   HeldVote,
-} from '../../postgres/exporting.ts'
+} from '../../postgres/people/exporting.ts'
 
 const BATCH = 500
 const START: CommentKey = { threadId: 0, id: 0 }

@@ -4,7 +4,7 @@ import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site.ts'
 import { type Statement, stateOf } from '../../domain/statement.ts'
 import { asking } from '../../postgres/connection/transaction.ts'
-import { findStated, type StatedComment } from '../../postgres/statements.ts'
+import { findStated, type StatedComment } from '../../postgres/moderation/statements.ts'
 import type { World } from '../world.ts'
 
 type Request = { site: Site; caller: Caller; comment: CommentKey }

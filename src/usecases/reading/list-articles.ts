@@ -1,7 +1,7 @@
 import type { Site } from '../../domain/site.ts'
 import type { ArticleSort, Position } from '../../domain/sort.ts'
 import { asking } from '../../postgres/connection/transaction.ts'
-import { listArticles as findArticles, type ListedArticle } from '../../postgres/recent.ts'
+import { listArticles as findArticles, type ListedArticle } from '../../postgres/threads/recent.ts'
 import type { World } from '../world.ts'
 
 type Request = { site: Site; sort: ArticleSort; after: Position | null; limit: number }

@@ -1,8 +1,8 @@
 import type { Author } from '../../domain/comment.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Position } from '../../domain/sort.ts'
-import { findAuthor } from '../../postgres/authors.ts'
 import { asking } from '../../postgres/connection/transaction.ts'
+import { findAuthor } from '../../postgres/people/authors.ts'
 import type { World } from '../world.ts'
 import { listRecent, type RecentPage } from './list-recent.ts'
 

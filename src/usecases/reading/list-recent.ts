@@ -4,10 +4,10 @@ import {
   listRecent as findRecent,
   type RecentComment,
   type RecentRequest,
-} from '../../postgres/recent.ts'
+} from '../../postgres/threads/recent.ts'
 import type { World } from '../world.ts'
 
-export type { RecentComment } from '../../postgres/recent.ts'
+export type { RecentComment } from '../../postgres/threads/recent.ts'
 export type RecentPage = {
   readonly items: readonly RecentComment[]
   readonly next: Position | null

@@ -1,5 +1,5 @@
 import { asking } from '../../postgres/connection/transaction.ts'
-import { listStaff as findStaff, type Staff } from '../../postgres/members.ts'
+import { listStaff as findStaff, type Staff } from '../../postgres/people/members.ts'
 import type { World } from '../world.ts'
 
 /** Those who work for the site and are listed, in the order in which they came. */

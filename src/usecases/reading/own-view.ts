@@ -3,7 +3,7 @@ import { createOwnView, type OwnView } from '../../domain/shadow.ts'
 import type { Site } from '../../domain/site.ts'
 import type { Sort } from '../../domain/sort.ts'
 import { asking } from '../../postgres/connection/transaction.ts'
-import { findShadowed } from '../../postgres/shadowed.ts'
+import { findShadowed } from '../../postgres/threads/shadowed.ts'
 import type { World } from '../world.ts'
 
 type Request = {

@@ -1,9 +1,9 @@
 import type { KeyHolder, Person } from '../../domain/caller.ts'
 import type { Site } from '../../domain/site.ts'
-import { findGuest as lookUpGuest } from '../../postgres/authors.ts'
 import { asking } from '../../postgres/connection/transaction.ts'
-import { findKey as lookUpKey, touchKey } from '../../postgres/keys.ts'
-import { findSite as lookUpSite } from '../../postgres/sites.ts'
+import { findGuest as lookUpGuest } from '../../postgres/people/authors.ts'
+import { findKey as lookUpKey, touchKey } from '../../postgres/service/keys.ts'
+import { findSite as lookUpSite } from '../../postgres/service/sites.ts'
 import type { World } from '../world.ts'
 
 /** The site as readers know it, or, for a write, as it is at this moment. */

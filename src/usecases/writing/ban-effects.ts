@@ -4,8 +4,8 @@ import { Refusal } from '../../domain/refusal.ts'
 import type { Draft, Facts } from '../../domain/screening/facts.ts'
 import { combine } from '../../domain/screening/opinion.ts'
 import type { Judgement } from '../../domain/screening/screen.ts'
-import { findBansOn } from '../../postgres/bans.ts'
 import type { Db } from '../../postgres/connection/db.ts'
+import { findBansOn } from '../../postgres/moderation/bans.ts'
 
 /** What bans leave to somebody who writes: refuses with `banned` who may not, else what the rules are told. */
 export const assertNotBlocked = (met: readonly Met[]): Facts['bans'] => {

@@ -1,10 +1,14 @@
 import type { Met } from '../../domain/ban.ts'
 import { Refusal } from '../../domain/refusal.ts'
-import { holdWriters } from '../../postgres/authors.ts'
-import { findBansOn } from '../../postgres/bans.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import { lockThread } from '../../postgres/connection/transaction.ts'
-import { findThreadForWrite, type ThreadForWrite, touchThread } from '../../postgres/threads.ts'
+import { findBansOn } from '../../postgres/moderation/bans.ts'
+import { holdWriters } from '../../postgres/people/authors.ts'
+import {
+  findThreadForWrite,
+  type ThreadForWrite,
+  touchThread,
+} from '../../postgres/threads/threads.ts'
 import {
   countVotes,
   holdVotables,
@@ -12,7 +16,7 @@ import {
   type Votable,
   type VoteRow,
   writeVotes,
-} from '../../postgres/votes.ts'
+} from '../../postgres/threads/votes.ts'
 import type { Outcome, Outcomes } from '../answer-once.ts'
 import { assertNotBlocked } from './ban-effects.ts'
 import type { Vote, Voted } from './vote-comment.ts'

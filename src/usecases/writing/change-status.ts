@@ -1,9 +1,14 @@
 import { isVisible, type Status } from '../../domain/status.ts'
 import { countReplies } from '../../domain/subtree.ts'
-import type { CommentForWrite } from '../../postgres/comments.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
-import { listLines, type Move, moveComments, writeReplyCounts } from '../../postgres/subtrees.ts'
-import { recountThread } from '../../postgres/threads.ts'
+import type { CommentForWrite } from '../../postgres/threads/comments.ts'
+import {
+  listLines,
+  type Move,
+  moveComments,
+  writeReplyCounts,
+} from '../../postgres/threads/subtrees.ts'
+import { recountThread } from '../../postgres/threads/threads.ts'
 
 type Place = { readonly siteId: number; readonly threadId: number }
 

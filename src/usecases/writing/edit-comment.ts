@@ -9,20 +9,24 @@ import { Refusal } from '../../domain/refusal.ts'
 import type { Verdict } from '../../domain/screening/opinion.ts'
 import type { Site } from '../../domain/site.ts'
 import { isVisible } from '../../domain/status.ts'
-import { noteArrival } from '../../postgres/arrivals.ts'
-import { holdWriters } from '../../postgres/authors.ts'
-import { insertQuestions } from '../../postgres/checks.ts'
+import type { Tx } from '../../postgres/connection/db.ts'
+import { lockThread } from '../../postgres/connection/transaction.ts'
+import { noteArrival } from '../../postgres/judging/arrivals.ts'
+import { insertQuestions } from '../../postgres/judging/checks.ts'
+import { insertDecision } from '../../postgres/moderation/decisions.ts'
+import { holdWriters } from '../../postgres/people/authors.ts'
+import type { Claim } from '../../postgres/service/idempotency.ts'
 import {
   type CommentForWrite,
   findCommentForWrite,
   type Judged,
   reviseComment,
-} from '../../postgres/comments.ts'
-import type { Tx } from '../../postgres/connection/db.ts'
-import { lockThread } from '../../postgres/connection/transaction.ts'
-import { insertDecision } from '../../postgres/decisions.ts'
-import type { Claim } from '../../postgres/idempotency.ts'
-import { findThreadForWrite, type ThreadForWrite, touchThread } from '../../postgres/threads.ts'
+} from '../../postgres/threads/comments.ts'
+import {
+  findThreadForWrite,
+  type ThreadForWrite,
+  touchThread,
+} from '../../postgres/threads/threads.ts'
 import { announcing } from '../announce.ts'
 import { answerOnce } from '../answer-once.ts'
 import { checkWritten } from '../checking/check-written.ts'

@@ -1,8 +1,8 @@
 import type { Comment } from '../../domain/comment.ts'
 import type { Verdict } from '../../domain/screening/opinion.ts'
 import { asPublished, shadowVersion } from '../../domain/shadow.ts'
-import { type CommentForWrite, shadowComment } from '../../postgres/comments.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
+import { type CommentForWrite, shadowComment } from '../../postgres/threads/comments.ts'
 import { changeStatus } from './change-status.ts'
 
 type ShadowedEdit = {

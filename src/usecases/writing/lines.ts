@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Refusal } from '../../domain/refusal.ts'
-import type { Claim } from '../../postgres/idempotency.ts'
+import type { Claim } from '../../postgres/service/idempotency.ts'
 
 /** More would only make the first of them wait for the last. */
 const MAX_WRITES = 64

@@ -3,12 +3,12 @@ import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site.ts'
 import { isShown, isVisible } from '../../domain/status.ts'
 import { countReplies, treesOf } from '../../domain/subtree.ts'
-import { type CommentForWrite, findCommentForWrite } from '../../postgres/comments.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import { lockThread } from '../../postgres/connection/transaction.ts'
-import { listMovers, type Mover, relocate } from '../../postgres/moving.ts'
-import { listLines, writeReplyCounts } from '../../postgres/subtrees.ts'
-import { recountThread } from '../../postgres/threads.ts'
+import { type CommentForWrite, findCommentForWrite } from '../../postgres/threads/comments.ts'
+import { listMovers, type Mover, relocate } from '../../postgres/threads/moving.ts'
+import { listLines, writeReplyCounts } from '../../postgres/threads/subtrees.ts'
+import { recountThread } from '../../postgres/threads/threads.ts'
 
 /** Whoever writes to either thread waits so long as it takes to move so many: two seconds. */
 const MAX_MOVED = 5_000

@@ -1,7 +1,7 @@
 import type { Author } from '../../domain/comment.ts'
-import { askForRefresh } from '../../postgres/author-tasks.ts'
-import { type GuestProfile, updateGuests } from '../../postgres/authors.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
+import { askForRefresh } from '../../postgres/people/author-tasks.ts'
+import { type GuestProfile, updateGuests } from '../../postgres/people/authors.ts'
 
 /** Guests with a token, who are held, go by the name they gave last from now on, wherever they have written. */
 export const nameGuests = async (

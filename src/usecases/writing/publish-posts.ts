@@ -3,17 +3,17 @@ import type { Instant } from '../../domain/instant.ts'
 import { RENDERER_VERSION } from '../../domain/markdown.ts'
 import { shadowVersion } from '../../domain/shadow.ts'
 import { isVisible } from '../../domain/status.ts'
-import { type GuestProfile, holdWriters } from '../../postgres/authors.ts'
-import { findBansOn } from '../../postgres/bans.ts'
-import { insertQuestions } from '../../postgres/checks.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
+import { insertQuestions } from '../../postgres/judging/checks.ts'
+import { findBansOn } from '../../postgres/moderation/bans.ts'
+import { type GuestProfile, holdWriters } from '../../postgres/people/authors.ts'
 import {
   findThreadAndParents,
   type InsertedPost,
   insertPosts,
   type NewPost,
-} from '../../postgres/posts.ts'
-import { ensureSharedThread } from '../../postgres/threads.ts'
+} from '../../postgres/threads/posts.ts'
+import { ensureSharedThread } from '../../postgres/threads/threads.ts'
 import type { Outcome, Outcomes } from '../answer-once.ts'
 import { countFor } from '../judging/count-facts.ts'
 import { holdAll } from '../judging/hold-all.ts'

@@ -1,9 +1,9 @@
 import { type Caller, scopeOf } from '../../domain/caller.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { MemberProfile } from '../../domain/sign-on.ts'
-import { askForRefresh } from '../../postgres/author-tasks.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import { asking, inTransaction } from '../../postgres/connection/transaction.ts'
+import { askForRefresh } from '../../postgres/people/author-tasks.ts'
 import {
   findMember,
   holdMember,
@@ -11,7 +11,7 @@ import {
   isErasedSince,
   type Member,
   updateMember,
-} from '../../postgres/members.ts'
+} from '../../postgres/people/members.ts'
 import type { World } from '../world.ts'
 
 type SignOnRequest = {

@@ -1,8 +1,8 @@
 import { type Caller, mayModerate } from '../../domain/caller.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Db, Tx } from '../../postgres/connection/db.ts'
-import { findWaits, holdNetworks, type Poster, type Wait } from '../../postgres/paces.ts'
-import type { ThreadForWrite } from '../../postgres/threads.ts'
+import { findWaits, holdNetworks, type Poster, type Wait } from '../../postgres/threads/paces.ts'
+import type { ThreadForWrite } from '../../postgres/threads/threads.ts'
 
 type Sender = { readonly caller: Caller; readonly addressHash: Buffer }
 type Slow = Pick<ThreadForWrite, 'id' | 'slowModeSeconds'>

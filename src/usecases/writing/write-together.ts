@@ -1,7 +1,7 @@
 import { Refusal } from '../../domain/refusal.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import { inTransaction } from '../../postgres/connection/transaction.ts'
-import type { Claim } from '../../postgres/idempotency.ts'
+import type { Claim } from '../../postgres/service/idempotency.ts'
 import { announce } from '../announce.ts'
 import { answerEachOnce, type Outcomes } from '../answer-once.ts'
 import type { World } from '../world.ts'

@@ -1,0 +1,85 @@
+import { sql } from 'kysely'
+import type { CommentKey } from '../../domain/public-id.ts'
+import type { Outcome, OwnAppeal } from '../../domain/statement.ts'
+import type { Db, Tx } from '../connection/db.ts'
+
+export type Appeal = OwnAppeal & {
+  readonly comment: CommentKey
+  readonly authorId: number
+  /** The decision that it is about; null: one that no person made. */
+  readonly decisionId: number | null
+  /** Who made that decision. */
+  readonly decidedBy: string | null
+  readonly answeredBy: string | null
+}
+
+const columns = sql`id, thread_id, comment_id, author_id, text, appealed_at as "at", decision_id,
+  decided_by, outcome, note, answered_by, answered_at`
+
+type Row = Omit<Appeal, 'comment'> & { readonly threadId: number; readonly commentId: number }
+
+const toAppeal = ({ threadId, commentId, ...row }: Row): Appeal => ({
+  ...row,
+  comment: { threadId, id: commentId },
+})
+
+export type NewAppeal = Pick<
+  Appeal,
+  'comment' | 'authorId' | 'text' | 'decisionId' | 'decidedBy'
+> & { readonly siteId: number }
+
+/** The first on its comment, which is locked. */
+export const insertAppeal = async (tx: Tx, appeal: NewAppeal): Promise<Appeal> => {
+  const { siteId, comment, authorId, text, decisionId, decidedBy } = appeal
+  const { rows } = await sql<Row>`
+    insert into appeals
+      (site_id, thread_id, comment_id, author_id, text, appealed_at, decision_id, decided_by)
+    values (${siteId}, ${comment.threadId}, ${comment.id}, ${authorId}, ${text}, clock_timestamp(),
+      ${decisionId}, ${decidedBy})
+    returning ${columns}`.execute(tx)
+  return toAppeal(rows[0]!)
+}
+
+export const findAppeal = async (
+  db: Db,
+  at: { siteId: number; id: number },
+): Promise<Appeal | undefined> => {
+  const { rows } = await sql<Row>`
+    select ${columns} from appeals where site_id = ${at.siteId} and id = ${at.id}`.execute(db)
+  return rows[0] && toAppeal(rows[0])
+}
+
+/** Undefined when it has been answered. */
+export const answerAppeal = async (
+  tx: Tx,
+  answer: { siteId: number; id: number; outcome: Outcome; note: string | null; by: string },
+): Promise<Appeal | undefined> => {
+  const { rows } = await sql<Row>`
+    update appeals set outcome = ${answer.outcome}, note = ${answer.note}, answered_by = ${answer.by},
+      answered_at = clock_timestamp()
+    where site_id = ${answer.siteId} and id = ${answer.id} and outcome is null
+    returning ${columns}`.execute(tx)
+  return rows[0] && toAppeal(rows[0])
+}
+
+/** Those that wait, the oldest first, or those that were answered, the latest answer first; `limit + 1`. */
+export const listAppeals = async (
+  db: Db,
+  request: { siteId: number; state: 'waiting' | 'answered'; afterId: number | null; limit: number },
+): Promise<Appeal[]> => {
+  const { siteId, state, afterId, limit } = request
+  const answeredAt = sql`(select answered_at from appeals where site_id = ${siteId} and id = ${afterId})`
+  const { past, order } =
+    state === 'waiting'
+      ? { past: sql`id > ${afterId}`, order: sql`id` }
+      : {
+          past: sql`(answered_at, id) < (${answeredAt}, ${afterId})`,
+          order: sql`answered_at desc, id desc`,
+        }
+  const { rows } = await sql<Row>`
+    select ${columns} from appeals
+    where site_id = ${siteId} and outcome ${state === 'waiting' ? sql`is null` : sql`is not null`}
+      and ${afterId === null ? sql`true` : past}
+    order by ${order} limit ${limit + 1}`.execute(db)
+  return rows.map(toAppeal)
+}

@@ -1,0 +1,154 @@
+import { sql } from 'kysely'
+import type { Ban, BanEffect, BanKind, BanTarget, Met, Suspect } from '../../domain/ban.ts'
+import type { Instant } from '../../domain/instant.ts'
+import type { Reason } from '../../domain/status.ts'
+import type { Db, Tx } from '../connection/db.ts'
+
+const isInForce = sql`(b.lifted_at is null and (b.expires_at is null or b.expires_at > clock_timestamp()))`
+
+const columns = sql`b.id, b.site_id, b.kind, b.author_id, b.network::text as network, b.domain, b.effect,
+  b.reason, b.note, b.made_by as "by", b.made_at as "at", b.expires_at, b.lifted_by, b.lifted_at,
+  ${isInForce} as is_in_force`
+
+export type NewBan = {
+  readonly siteId: number | null
+  readonly target: BanTarget
+  readonly effect: BanEffect
+  readonly reason: Reason | null
+  readonly note: string | null
+  readonly expiresAt: Instant | null
+  readonly by: string
+}
+
+export const insertBan = async (tx: Tx, ban: NewBan): Promise<Ban> => {
+  const { siteId, target, effect, reason, note, expiresAt, by } = ban
+  const { authorId, network, emailHash, domain } = { ...NOBODY, ...target }
+  const { rows } = await sql<Ban>`
+    insert into bans as b (site_id, kind, author_id, network, email_hash, domain, effect, reason, note,
+      made_by, made_at, expires_at)
+    values (${siteId}, ${target.kind}, ${authorId}, network(${network}::inet), ${emailHash}, ${domain},
+      ${effect}, ${reason}, ${note}, ${by}, clock_timestamp(), ${expiresAt})
+    returning ${columns}`.execute(tx)
+  return rows[0]!
+}
+
+const NOBODY = { authorId: null, network: null, emailHash: null, domain: null }
+
+/** A ban of one site, or of the service. */
+const inScope = (siteId: number | null) => sql`b.site_id is not distinct from ${siteId}`
+
+/** Latest first; `limit + 1` rows. */
+export const listBans = async (
+  db: Db,
+  request: {
+    siteId: number | null
+    kind?: BanKind | undefined
+    authorId?: number | undefined
+    isInForce?: boolean | undefined
+    beforeId: number | null
+    limit: number
+  },
+): Promise<Ban[]> => {
+  const { siteId, kind, authorId, beforeId, limit } = request
+  const { rows } = await sql<Ban>`
+    select ${columns} from bans b
+    where ${siteId === null ? sql`b.site_id is null` : sql`b.site_id = ${siteId}`}
+      ${kind === undefined ? sql`` : sql`and b.kind = ${kind}`}
+      ${authorId === undefined ? sql`` : sql`and b.author_id = ${authorId}`}
+      ${request.isInForce === undefined ? sql`` : sql`and ${isInForce} = ${request.isInForce}`}
+      ${beforeId === null ? sql`` : sql`and b.id < ${beforeId}`}
+    order by b.id desc limit ${limit + 1}`.execute(db)
+  return rows
+}
+
+/** @returns the ban, and whether it was lifted before */
+export const liftBan = async (
+  tx: Tx,
+  { siteId, id, by }: { siteId: number | null; id: number; by: string },
+): Promise<(Ban & { wasLifted: boolean }) | undefined> => {
+  const { rows } = await sql<Ban & { wasLifted: boolean }>`
+    with before as materialized (
+      select b.id, b.lifted_at is not null as was_lifted from bans b
+      where b.id = ${id} and ${inScope(siteId)} for no key update
+    )
+    update bans b set lifted_by = coalesce(b.lifted_by, ${by}),
+      lifted_at = coalesce(b.lifted_at, clock_timestamp())
+    from before where b.id = before.id
+    returning ${columns}, before.was_lifted`.execute(tx)
+  return rows[0]
+}
+
+/** Puts a ban that was lifted back in force, unless it is over or its address is forgotten. */
+export const renewBan = async (
+  tx: Tx,
+  { siteId, id }: { siteId: number; id: number },
+): Promise<Ban | undefined> => {
+  const { rows } = await sql<Ban>`
+    update bans b set lifted_by = null, lifted_at = null
+    where b.id = ${id} and ${inScope(siteId)} and b.lifted_at is not null
+      and (b.expires_at is null or b.expires_at > clock_timestamp())
+      and (b.kind = 'email_domain' or num_nonnulls(b.author_id, b.network, b.email_hash) > 0)
+    returning ${columns}`.execute(tx)
+  return rows[0]
+}
+
+/**
+ * The bans in force, of the site and of the service, that meet each of them. However many bans there
+ * are, it is a look-up for each kind and each suspect.
+ * @returns in the order of the suspects; nothing meets one that is undefined
+ */
+export const findBansOn = async (
+  db: Db,
+  siteId: number,
+  suspects: readonly (Suspect | undefined)[],
+): Promise<readonly (readonly Met[])[]> => {
+  const all = suspects.flatMap((suspect, place) => (suspect ? [{ ...suspect, place }] : []))
+  if (all.length === 0) return suspects.map(() => [])
+  const emails = all.flatMap(({ place, emailHashes }) =>
+    emailHashes.map((hash) => ({ place, hash })),
+  )
+  const domains = all.flatMap(({ place, domains }) => domains.map((domain) => ({ place, domain })))
+  const found = (condition: ReturnType<typeof sql>) => sql`
+    cross join lateral (
+      select b.id, b.effect from bans b where ${condition} and ${isInForce} offset 0
+    ) b`
+  const here = sql`(b.site_id = ${siteId} or b.site_id is null)`
+  const { rows } = await sql<Met & { place: number }>`
+    select q.place, b.id, b.effect
+    from unnest(${all.map(({ place }) => place)}::int[],
+      ${all.map(({ authorId }) => authorId ?? null)}::bigint[]) as q (place, author_id)
+    ${found(sql`b.site_id = ${siteId} and b.author_id = q.author_id`)}
+    union
+    select q.place, b.id, b.effect
+    from unnest(${all.map(({ place }) => place)}::int[], ${all.map(({ ip }) => ip)}::inet[])
+      as q (place, ip)
+    ${found(sql`b.network >>= q.ip and ${here}`)}
+    union
+    select q.place, b.id, b.effect
+    from unnest(${emails.map(({ place }) => place)}::int[], ${emails.map(({ hash }) => hash)}::bytea[])
+      as q (place, hash)
+    ${found(sql`b.email_hash = q.hash and ${here}`)}
+    union
+    select q.place, b.id, b.effect
+    from unnest(${domains.map(({ place }) => place)}::int[],
+      ${domains.map(({ domain }) => domain)}::text[]) as q (place, domain)
+    ${found(sql`b.kind = 'email_domain' and b.domain = q.domain and ${here}`)}
+    order by id`.execute(db)
+  const byPlace = Map.groupBy(rows, ({ place }) => place)
+  return suspects.map((_, i) => (byPlace.get(i) ?? []).map(({ id, effect }) => ({ id, effect })))
+}
+
+/** A ban that has ended this long ago keeps nothing of the address, beside the days of its site. */
+const SERVICE_DAYS = 30
+
+/** Forgets addresses of bans that are over for longer than addresses are kept. @returns how many went */
+export const forgetEndedBans = async (tx: Tx): Promise<number> => {
+  const { numAffectedRows } = await sql`
+    update bans b set network = null, email_hash = null
+    where num_nonnulls(b.network, b.email_hash) > 0
+      and least(b.lifted_at, b.expires_at) < clock_timestamp() - make_interval(
+        days => coalesce((select retention_days from sites where id = b.site_id), ${SERVICE_DAYS}))`.execute(
+    tx,
+  )
+  return Number(numAffectedRows ?? 0)
+}

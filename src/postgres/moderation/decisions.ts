@@ -1,0 +1,120 @@
+import { sql } from 'kysely'
+import { AUTOMATIC } from '../../domain/caller.ts'
+import type { DecisionAction } from '../../domain/decision.ts'
+import type { Instant } from '../../domain/instant.ts'
+import type { Reason, Status } from '../../domain/status.ts'
+import type { Tx } from '../connection/db.ts'
+import { noteDecided } from '../judging/check-reports.ts'
+
+/** What an act changed, but for the status; by the names that the wire has for it. */
+export type Difference = Readonly<Record<string, unknown>>
+
+/** One act of a moderator. What it does not concern is null. */
+export type Decision = {
+  readonly id: number
+  readonly action: DecisionAction
+  readonly threadId: number | null
+  readonly commentId: number | null
+  /** Article, author or ban, where no comment is meant. */
+  readonly subject: string | null
+  readonly from: Status | null
+  readonly to: Status | null
+  readonly before: Difference | null
+  readonly after: Difference | null
+  readonly reason: Reason | null
+  readonly note: string | null
+  /** The decision on an ancestor that took this comment along. */
+  readonly causedBy: number | null
+  readonly batchId: number | null
+  /** The decision that this one takes back. */
+  readonly undoes: number | null
+  /** The one that took it back. */
+  readonly undoneBy: number | null
+  /** In force on the site at that time. */
+  readonly policyVersion: number | null
+  readonly by: string
+  readonly at: Instant
+}
+
+/** Who decides, and why: the same for all rows that are written together. */
+export type DecisionBy = {
+  readonly siteId: number
+  readonly by: string
+  readonly reason?: Reason | null
+  readonly note?: string | null
+  readonly batchId?: number | null
+  /** Missing: now. */
+  readonly at?: Instant
+}
+
+/**
+ * What is missing is null, and the action `status`. `authorId` is who is meant, where that does not follow
+ * from a comment.
+ */
+export type NewDecision = Partial<
+  Omit<Decision, keyof DecisionBy | 'id' | 'at' | 'policyVersion' | 'undoneBy'>
+> & { readonly authorId?: number }
+
+/** Of `decisions`. */
+export const decisionColumns = sql`id, action, thread_id, comment_id, subject, from_status as "from", to_status as "to",
+  before, after, reason, note, caused_by, batch_id, undoes, policy_version, decided_by as "by",
+  decided_at as "at"`
+
+/** Since it was written, last edited, or sent back to the queue. */
+const heldMs = sql`extract(epoch from moment.now - greatest(c.created_at, c.edited_at, (
+  select h.decided_at from decisions h
+  where h.site_id = c.site_id and h.comment_id = c.id and h.to_status = 'pending'
+  order by h.id desc limit 1))) * 1000`
+
+/**
+ * Appends decisions, in the order given, and ends the claims on their comments. A row names the thread
+ * where its comment was written, so that it finds the comment by its id wherever it is moved to; whose
+ * comment it is, and how long that had waited. Checks hear of what persons decide.
+ * @returns them in the same order
+ */
+export const insertDecisions = async (
+  tx: Tx,
+  { siteId, by, reason = null, note = null, batchId = null, at }: DecisionBy,
+  decisions: readonly NewDecision[],
+): Promise<Decision[]> => {
+  const all = <T>(pick: (decision: NewDecision) => T) => decisions.map((one) => pick(one) ?? null)
+  const { rows } = await sql<Decision>`
+    with ended as (
+      delete from claims where site_id = ${siteId}
+        and comment_id = any(${all((one) => one.commentId)}::bigint[])
+    )
+    insert into decisions (site_id, action, thread_id, comment_id, subject, from_status, to_status,
+      before, after, caused_by, undoes, reason, note, batch_id, decided_by, decided_at, policy_version,
+      author_id, held_ms)
+    select ${siteId}, coalesce(d.action, 'status'), coalesce(c.home_thread_id, d.thread_id), d.comment_id, d.subject, d.from_status,
+      d.to_status, d.before, d.after, d.caused_by, d.undoes, ${reason}, ${note}, ${batchId}::bigint,
+      ${by}, moment.now, s.policy_version, coalesce(d.author_id, c.author_id),
+      case when d.from_status = 'pending' then ${heldMs} end
+    from unnest(${all((one) => one.action)}::decision_action[], ${all((one) => one.threadId)}::bigint[],
+      ${all((one) => one.commentId)}::bigint[], ${all((one) => one.subject)}::text[],
+      ${all((one) => one.from)}::comment_status[], ${all((one) => one.to)}::comment_status[],
+      ${all((one) => one.before && JSON.stringify(one.before))}::jsonb[],
+      ${all((one) => one.after && JSON.stringify(one.after))}::jsonb[],
+      ${all((one) => one.causedBy)}::bigint[], ${all((one) => one.undoes)}::bigint[],
+      ${all((one) => one.authorId)}::bigint[])
+      with ordinality as d (action, thread_id, comment_id, subject, from_status, to_status, before,
+        after, caused_by, undoes, author_id, place)
+    -- "offset 0" keeps this a look-up per comment, whatever the planner believes of them
+    left join lateral (
+      select * from comments where site_id = ${siteId} and thread_id = d.thread_id and id = d.comment_id
+      offset 0
+    ) c on true
+    cross join
+      (select coalesce(${at}::timestamptz, clock_timestamp()) as now) moment
+    cross join (select policy_version from sites where id = ${siteId}) s
+    order by d.place
+    returning ${decisionColumns}, null::bigint as undone_by`.execute(tx)
+  if (!AUTOMATIC.includes(by)) await noteDecided(tx, { siteId, batchId }, decisions)
+  return rows
+}
+
+/** Appends one. */
+export const insertDecision = async (
+  tx: Tx,
+  decision: DecisionBy & NewDecision,
+): Promise<Decision> => (await insertDecisions(tx, decision, [decision]))[0]!

@@ -1,0 +1,77 @@
+import { sql } from 'kysely'
+import type { Instant } from '../../domain/instant.ts'
+import type { CommentKey } from '../../domain/public-id.ts'
+import type { Outcome, Stated } from '../../domain/statement.ts'
+import type { Reason, Status } from '../../domain/status.ts'
+import type { Db } from '../connection/db.ts'
+
+export type StatedComment = Stated & {
+  /** Whether everybody can read it. */
+  readonly isPublic: boolean
+  readonly decisionId: number | null
+}
+
+type Row = Omit<StatedComment, 'decision' | 'appeal'> & {
+  readonly decidedFrom: Status
+  readonly decidedBy: string
+  readonly decidedAt: Instant
+  readonly reason: Reason | null
+  readonly appealId: number | null
+  readonly text: string
+  readonly appealedAt: Instant
+  readonly outcome: Outcome | null
+  readonly note: string | null
+  readonly answeredAt: Instant | null
+}
+
+/** Deleted, it is so for its author too, whoever did it. */
+const isShadowed = sql`(c.shadowed and c.status <> 'deleted')`
+
+/**
+ * A comment with the decision behind its status: none unless the latest one led there. Where that takes
+ * another back, the one counts by which it had the status before.
+ */
+export const findStated = async (
+  db: Db,
+  siteId: number,
+  { threadId, id }: CommentKey,
+): Promise<StatedComment | undefined> => {
+  const ofComment = sql`d.site_id = c.site_id and d.comment_id = c.id and d.action = 'status'`
+  const { rows } = await sql<Row>`
+    select c.author_id, c.status, ${isShadowed} as is_shadowed, c.created_at, c.edited_at,
+      c.screening as trace, c.status = 'approved' and not c.shadowed and t.state <> 'hidden' as is_public,
+      clock_timestamp() as read_at, d.id as decision_id, d.from_status as decided_from, d.decided_by,
+      d.decided_at, d.reason, p.id as appeal_id, p.text, p.appealed_at, p.outcome, p.note, p.answered_at
+    from comments c
+    join threads t on t.site_id = c.site_id and t.id = c.thread_id
+    left join lateral (
+      select d.to_status from decisions d where ${ofComment} order by d.id desc limit 1
+    ) latest on true
+    left join lateral (
+      select d.* from decisions d
+      where ${ofComment} and d.undoes is null and case when ${isShadowed} then d.to_status = 'approved'
+        else d.to_status = c.status and latest.to_status = c.status end
+      order by d.id desc limit 1
+    ) d on true
+    left join appeals p on p.site_id = c.site_id and p.comment_id = c.id
+    where c.site_id = ${siteId} and c.thread_id = ${threadId} and c.id = ${id}`.execute(db)
+  return rows[0] && toStated(rows[0])
+}
+
+const toStated = (row: Row): StatedComment => {
+  const { decidedFrom: from, decidedBy: by, decidedAt: at, reason, text, outcome, note } = row
+  const appeal = { text, at: row.appealedAt, outcome, note, answeredAt: row.answeredAt }
+  return {
+    authorId: row.authorId,
+    isPublic: row.isPublic,
+    status: row.status,
+    isShadowed: row.isShadowed,
+    createdAt: row.createdAt,
+    editedAt: row.editedAt,
+    trace: row.trace,
+    readAt: row.readAt,
+    decisionId: row.decisionId,
+    decision: row.decisionId === null ? null : { from, by, at, reason },
+    appeal: row.appealId === null ? null : { id: row.appealId, ...appeal },
+  }
+}

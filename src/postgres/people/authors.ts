@@ -1,0 +1,80 @@
+import { sql } from 'kysely'
+import type { Author } from '../../domain/comment.ts'
+import type { Db, Tx } from '../connection/db.ts'
+
+export type GuestProfile = {
+  readonly name: string
+  readonly url: string | null
+  readonly email: string | null
+}
+
+const COLUMNS = ['id', 'kind', 'role', 'name', 'url', 'avatarUrl'] as const
+
+export const insertGuest = (db: Db, siteId: number, profile: GuestProfile): Promise<Author> =>
+  db
+    .insertInto('authors')
+    .values({ siteId, ...profile })
+    .returning(COLUMNS)
+    .executeTakeFirstOrThrow()
+
+/** One who was erased is not found. */
+export const findAuthor = (db: Db, siteId: number, id: number): Promise<Author | undefined> =>
+  db
+    .selectFrom('authors')
+    .select(COLUMNS)
+    .where('siteId', '=', siteId)
+    .where('id', '=', id)
+    .where('erasedAt', 'is', null)
+    .executeTakeFirst()
+
+/** Whether something that somebody wrote is seen by itself alone. */
+export const hasShadowed = sql<boolean>`exists (
+  select from comments c
+  where c.site_id = authors.site_id and c.author_id = authors.id and c.shadowed)`
+
+/** What a guest who holds a token is known by; one who was erased is none. */
+export const findGuest = (
+  db: Db,
+  siteId: number,
+  id: number,
+): Promise<{ email: string | null; hasShadowed: boolean } | undefined> =>
+  db
+    .selectFrom('authors')
+    .select(['email', hasShadowed.as('hasShadowed')])
+    .where('siteId', '=', siteId)
+    .where('id', '=', id)
+    .where('kind', '=', 'guest')
+    .where('erasedAt', 'is', null)
+    .executeTakeFirst()
+
+/**
+ * Those of the site that there are and were not erased, by id. They are held until the transaction
+ * ends, in order of id, and alone, because they may get another name, or be erased.
+ */
+export const holdWriters = async (
+  tx: Tx,
+  siteId: number,
+  ids: readonly number[],
+): Promise<ReadonlyMap<number, Author>> => {
+  const { rows } = await sql<Author>`
+    select id, kind, role, name, url, avatar_url from authors
+    where site_id = ${siteId} and id = any(${ids}::bigint[]) and erased_at is null
+    order by id for no key update`.execute(tx)
+  return new Map(rows.map((author) => [author.id, author]))
+}
+
+/** Changes what guests are called; they are held already. */
+export const updateGuests = async (
+  tx: Tx,
+  siteId: number,
+  profiles: ReadonlyMap<number, GuestProfile>,
+): Promise<void> => {
+  const said = [...profiles.values()]
+  await sql`
+    update authors a set name = g.name, url = g.url, email = g.email
+    from unnest(${[...profiles.keys()]}::bigint[], ${said.map(({ name }) => name)}::text[],
+      ${said.map(({ url }) => url)}::text[], ${said.map(({ email }) => email)}::text[])
+      as g (id, name, url, email)
+    where a.site_id = ${siteId} and a.id = g.id
+      and (a.name, a.url, a.email) is distinct from (g.name, g.url, g.email)`.execute(tx)
+}

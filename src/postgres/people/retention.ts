@@ -1,0 +1,68 @@
+import { sql } from 'kysely'
+import type { Tx } from '../connection/db.ts'
+
+/** Any constant will do: nodes agree on it. */
+const LOCK = 4_277_009_103
+
+/** Whether this transaction alone forgets. */
+export const tryForgetting = async (tx: Tx): Promise<boolean> => {
+  const { rows } = await sql<{ held: boolean }>`
+    select pg_try_advisory_xact_lock(${LOCK}) as held`.execute(tx)
+  return rows[0]!.held
+}
+
+const KEPT = {
+  comments: { since: sql`c.created_at`, key: sql`thread_id, id`, more: sql`, network = null` },
+  votes: { since: sql`c.voted_at`, key: sql`thread_id, comment_id, author_id`, more: sql`` },
+  flags: { since: sql`c.flagged_at`, key: sql`thread_id, comment_id, author_id`, more: sql`` },
+  arrivals: { since: sql`c.arrived_at`, key: sql`comment_id`, more: sql`` },
+}
+
+/**
+ * Forgets a batch of addresses that are older than their sites keep them. What a writer holds at this
+ * moment has time until the next round.
+ * @returns how many went
+ */
+export const forgetOldAddresses = async (
+  tx: Tx,
+  table: keyof typeof KEPT,
+  batch: number,
+): Promise<number> => {
+  const { since, key, more } = KEPT[table]
+  const { numAffectedRows } = await sql`
+    with old as (
+      select c.* from sites s cross join lateral (
+        select c.site_id, ${key} from ${sql.table(table)} c
+        where c.site_id = s.id and c.address_hash is not null
+          and ${since} < clock_timestamp() - make_interval(days => s.retention_days)
+        order by ${since} limit ${batch} for no key update skip locked
+      ) c
+      limit ${batch}
+    )
+    update ${sql.table(table)} set address_hash = null ${more}
+    where (site_id, ${key}) in (select * from old)`.execute(tx)
+  return Number(numAffectedRows ?? 0)
+}
+
+/** Forgets a batch of what has arrived more than a day ago. @returns how many went */
+export const deleteOldArrivals = async (tx: Tx, batch: number): Promise<number> => {
+  const { numAffectedRows } = await sql`
+    with old as (
+      select c.* from sites s cross join lateral (
+        select c.site_id, c.comment_id from arrivals c
+        where c.site_id = s.id and c.arrived_at < clock_timestamp() - interval '1 day'
+        order by c.arrived_at limit ${batch} for update skip locked
+      ) c
+      limit ${batch}
+    )
+    delete from arrivals where (site_id, comment_id) in (select * from old)`.execute(tx)
+  return Number(numAffectedRows ?? 0)
+}
+
+/** A token of before an erasure has expired long since. */
+export const forgetOldSubjects = async (tx: Tx): Promise<number> => {
+  const { numAffectedRows } = await sql`
+    update authors set erased_subject = null
+    where erased_subject is not null and erased_at < now() - interval '1 year'`.execute(tx)
+  return Number(numAffectedRows ?? 0)
+}

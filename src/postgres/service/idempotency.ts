@@ -1,0 +1,78 @@
+import { sql } from 'kysely'
+import type { Db, Tx } from '../connection/db.ts'
+
+/** One write under one Idempotency-Key; both are SHA-256 hashes. */
+export type Claim = { readonly siteId: number; readonly claim: Buffer; readonly bodyHash: Buffer }
+
+/** An answer that has been given under a claim. */
+export type Earlier = { readonly bodyHash: Buffer; readonly answer: unknown }
+
+/**
+ * Holds the keys until the transaction ends; false for each that another transaction holds. A key
+ * that crashed with its node is free again, because nothing of it was committed.
+ * @returns in the order of the claims
+ */
+export const tryClaims = async (tx: Tx, claims: readonly Claim[]): Promise<boolean[]> => {
+  const highs = claims.map(({ siteId, claim }) => claim.readInt32BE(0) ^ siteId)
+  const lows = claims.map(({ claim }) => claim.readInt32BE(4))
+  const { rows } = await sql<{ held: boolean }>`
+    select pg_try_advisory_xact_lock(high, low) as held
+    from unnest(${highs}::int[], ${lows}::int[]) with ordinality as c (high, low, place)
+    order by place`.execute(tx)
+  return rows.map(({ held }) => held)
+}
+
+/** @returns in the order of the claims; undefined for each that has no answer of the last day */
+export const findAnswers = async (
+  tx: Tx,
+  claims: readonly Claim[],
+): Promise<(Earlier | undefined)[]> => {
+  const { rows } = await sql<Earlier & { place: number }>`
+    select c.place, k.body_hash, k.answer
+    from unnest(${claims.map(({ siteId }) => siteId)}::int[],
+      ${claims.map(({ claim }) => claim)}::bytea[]) with ordinality as c (site_id, claim, place)
+    join idempotency_keys k on k.site_id = c.site_id and k.claim = c.claim
+    where k.created_at > now() - interval '24 hours'`.execute(tx)
+  const byPlace = new Map(rows.map(({ place, ...earlier }) => [place, earlier]))
+  return claims.map((_, i) => byPlace.get(i + 1))
+}
+
+/** No claim comes twice. */
+export const insertAnswers = async (
+  tx: Tx,
+  answered: readonly { readonly claim: Claim; readonly answer: unknown }[],
+): Promise<void> => {
+  await sql`
+    insert into idempotency_keys (site_id, claim, body_hash, answer)
+    select * from unnest(
+      ${answered.map(({ claim }) => claim.siteId)}::int[],
+      ${answered.map(({ claim }) => claim.claim)}::bytea[],
+      ${answered.map(({ claim }) => claim.bodyHash)}::bytea[],
+      ${answered.map(({ answer }) => JSON.stringify(answer))}::json[])
+    on conflict (site_id, claim) do update set body_hash = excluded.body_hash,
+      answer = excluded.answer, created_at = excluded.created_at`.execute(tx)
+}
+
+/** Gives whoever repeats the write this answer from now on. */
+export const updateAnswer = async (
+  tx: Tx,
+  { siteId, claim }: Claim,
+  answer: unknown,
+): Promise<void> => {
+  await tx
+    .updateTable('idempotencyKeys')
+    .set({ answer: JSON.stringify(answer) })
+    .where('siteId', '=', siteId)
+    .where('claim', '=', claim)
+    .execute()
+}
+
+/** Forgets a batch of what is older than a day. @returns how many rows went */
+export const deleteOldAnswers = async (db: Db, batch: number): Promise<number> => {
+  const { numAffectedRows } = await sql`
+    delete from idempotency_keys where ctid = any(array(
+      select ctid from idempotency_keys where created_at < now() - interval '24 hours' limit ${batch}))`.execute(
+    db,
+  )
+  return Number(numAffectedRows ?? 0)
+}

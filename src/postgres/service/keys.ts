@@ -1,0 +1,134 @@
+import { createHash } from 'node:crypto'
+import { sql } from 'kysely'
+import type { KeyHolder, Scope } from '../../domain/caller.ts'
+import type { Instant } from '../../domain/instant.ts'
+import type { Db, Tx } from '../connection/db.ts'
+
+/** An API key as administrators see it. Of the key itself only its SHA-256 is kept: it is too random to guess. */
+export type Key = {
+  readonly id: number
+  readonly name: string
+  readonly scope: Scope
+  /** Null: of every site. */
+  readonly siteId: number | null
+  readonly site: string | null
+  readonly createdAt: Instant
+  readonly expiresAt: Instant | null
+  readonly revokedAt: Instant | null
+  /** At most a minute too early. */
+  readonly lastUsedAt: Instant | null
+}
+
+/** A key that is to be, with what its holder will send. */
+export type NewKey = Pick<Key, 'name' | 'scope' | 'siteId'> & {
+  readonly expiresAt?: Instant | null
+  readonly key: string
+}
+
+/** Which keys are meant: those of one site; undefined: all that there are. */
+export type Ring = { readonly siteId: number | undefined }
+
+const isGood = sql<boolean>`revoked_at is null and (expires_at is null or expires_at > clock_timestamp())`
+const isStale = sql<boolean>`last_used_at is null or last_used_at < now() - interval '1 minute'`
+
+/** Whose key this is; undefined when it is unknown, expired or revoked. */
+export const findKey = async (
+  db: Db,
+  key: string,
+): Promise<(KeyHolder & { isStale: boolean }) | undefined> => {
+  const row = await db
+    .selectFrom('apiKeys')
+    .select(['id', 'scope', 'siteId', isStale.as('isStale')])
+    .where('hash', '=', hashOf(key))
+    .where(isGood)
+    .executeTakeFirst()
+  if (!row) return undefined
+  return { kind: 'key', keyId: row.id, scope: row.scope, siteId: row.siteId, isStale: row.isStale }
+}
+
+/** Says that the key is used. */
+export const touchKey = async (db: Db, id: number): Promise<void> => {
+  await sql`update api_keys set last_used_at = now() where id = ${id} and (${isStale})`.execute(db)
+}
+
+const columns = sql`k.id, k.name, k.scope, k.site_id, s.slug as site, k.created_at, k.expires_at,
+  k.revoked_at, k.last_used_at`
+
+const inRing = ({ siteId }: Ring) => (siteId === undefined ? sql`true` : sql`k.site_id = ${siteId}`)
+
+export const insertKey = async (db: Db, { key, ...rights }: NewKey): Promise<Key> => {
+  const { id } = await db
+    .insertInto('apiKeys')
+    .values({ ...rights, hash: hashOf(key) })
+    .returning('id')
+    .executeTakeFirstOrThrow()
+  const { rows } = await sql<Key>`
+    select ${columns} from api_keys k left join sites s on s.id = k.site_id
+    where k.id = ${id}`.execute(db)
+  return rows[0]!
+}
+
+/** Latest first; `limit + 1` rows. */
+export const listKeys = async (
+  db: Db,
+  { beforeId, limit, ...ring }: Ring & { beforeId: number | null; limit: number },
+): Promise<Key[]> => {
+  const { rows } = await sql<Key>`
+    select ${columns} from api_keys k left join sites s on s.id = k.site_id
+    where ${inRing(ring)} ${beforeId === null ? sql`` : sql`and k.id < ${beforeId}`}
+    order by k.id desc limit ${limit + 1}`.execute(db)
+  return rows
+}
+
+/** A key that is still good ends after so long, or when it would have. Undefined when there is none. */
+export const expireKey = async (
+  tx: Tx,
+  { id, overlapSeconds, ...ring }: Ring & { id: number; overlapSeconds: number },
+): Promise<Pick<NewKey, 'name' | 'scope' | 'siteId' | 'expiresAt'> | undefined> => {
+  const { rows } = await sql<Pick<Key, 'name' | 'scope' | 'siteId' | 'expiresAt'>>`
+    with before as materialized (
+      select k.id, k.expires_at from api_keys k
+      where k.id = ${id} and ${inRing(ring)} and ${isGood} for no key update
+    )
+    update api_keys k set expires_at =
+      least(before.expires_at, clock_timestamp() + make_interval(secs => ${overlapSeconds}))
+    from before where k.id = before.id
+    returning k.name, k.scope, k.site_id, before.expires_at`.execute(tx)
+  return rows[0]
+}
+
+/** @returns whether there is such a key, and whether it was good for anything until now */
+export const revokeKey = async (
+  tx: Tx,
+  { id, ...ring }: Ring & { id: number },
+): Promise<{ wasRevoked: boolean; siteId: number | null } | undefined> => {
+  const { rows } = await sql<{ wasRevoked: boolean; siteId: number | null }>`
+    with before as materialized (
+      select k.id, k.revoked_at from api_keys k where k.id = ${id} and ${inRing(ring)} for no key update
+    )
+    update api_keys k set revoked_at = coalesce(k.revoked_at, clock_timestamp())
+    from before where k.id = before.id
+    returning before.revoked_at is not null as was_revoked, k.site_id`.execute(tx)
+  return rows[0]
+}
+
+/** Makes the key an administrator of every site, whatever it was before. */
+export const ensureAdminKey = async (db: Db, name: string, key: string): Promise<void> => {
+  const rights = { scope: 'admin', siteId: null, expiresAt: null, revokedAt: null } as const
+  await db
+    .insertInto('apiKeys')
+    .values({ name, hash: hashOf(key), ...rights })
+    .onConflict((c) => c.column('hash').doUpdateSet(rights))
+    .execute()
+}
+
+/** Inserts the key only while there is none at all; false when there was one. */
+export const insertFirstKey = async (db: Db, key: NewKey): Promise<boolean> =>
+  db.transaction().execute(async (tx) => {
+    await sql`lock table api_keys in share row exclusive mode`.execute(tx)
+    const some = await tx.selectFrom('apiKeys').select('id').limit(1).executeTakeFirst()
+    if (!some) await insertKey(tx, key)
+    return !some
+  })
+
+const hashOf = (key: string): Buffer => createHash('sha256').update(key).digest()

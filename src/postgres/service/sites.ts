@@ -1,0 +1,125 @@
+import { type Insertable, sql, type Updateable } from 'kysely'
+import type { Instant } from '../../domain/instant.ts'
+import type { Site } from '../../domain/site.ts'
+import type { Db, Tx } from '../connection/db.ts'
+import type { Tables } from '../connection/tables.ts'
+
+/** Named, because a prepared `select *` fails on every connection once a migration adds a column. */
+const COLUMNS = [
+  'id',
+  'slug',
+  'name',
+  'origins',
+  'moderation',
+  'posting',
+  'loginUrl',
+  'editWindowSeconds',
+  'maxDepth',
+  'limits',
+  'sorts',
+  'retentionDays',
+  'flagThreshold',
+  'closeAfterDays',
+  'slowModeSeconds',
+  'signOn',
+  'checks',
+  'policyVersion',
+  'version',
+  'createdAt',
+] as const
+
+export const findSite = (db: Db, slug: string): Promise<Site | undefined> =>
+  db.selectFrom('sites').select(COLUMNS).where('slug', '=', slug).executeTakeFirst()
+
+/** Keeps its settings as they are until the transaction ends. */
+export const holdSite = (tx: Tx, siteId: number): Promise<Site> =>
+  tx
+    .selectFrom('sites')
+    .select(COLUMNS)
+    .where('id', '=', siteId)
+    .forNoKeyUpdate()
+    .executeTakeFirstOrThrow()
+
+/** `limit + 1` sites in the order in which they were made. */
+export const listSites = (
+  db: Db,
+  { afterId, limit }: { afterId: number; limit: number },
+): Promise<Site[]> =>
+  db
+    .selectFrom('sites')
+    .select(COLUMNS)
+    .where('id', '>', afterId)
+    .orderBy('id')
+    .limit(limit + 1)
+    .execute()
+
+/** Undefined when there is a site of that slug. */
+export const insertSite = (
+  db: Db,
+  { slug, name, ...settings }: { slug: string; name: string } & SiteChange,
+): Promise<Site | undefined> =>
+  db
+    .insertInto('sites')
+    .values({ slug, name, ...(toColumns(settings) as Partial<Insertable<Tables['sites']>>) })
+    .onConflict((c) => c.column('slug').doNothing())
+    .returning(COLUMNS)
+    .executeTakeFirst()
+
+/** Everything of a site that can be set. */
+export type SiteChange = Partial<
+  Omit<Site, 'id' | 'slug' | 'policyVersion' | 'version' | 'createdAt'>
+>
+
+export const updateSite = (db: Db, siteId: number, change: SiteChange): Promise<Site> =>
+  db
+    .updateTable('sites')
+    .set({ ...toColumns(change), version: sql`version + 1` })
+    .where('id', '=', siteId)
+    .returning(COLUMNS)
+    .executeTakeFirstOrThrow()
+
+/**
+ * Everything on the site is held until then, or longer if it is held longer already.
+ * @returns whether it was not held before
+ */
+export const extendAttack = async (
+  tx: Tx,
+  siteId: number,
+  { at, until }: { at: Instant; until: Instant },
+): Promise<boolean> => {
+  const { rows } = await sql<{ isNew: boolean }>`
+    update sites set attacked_until = ${until}::timestamptz,
+      attacked_since = case when attacked_until > ${at}::timestamptz then attacked_since
+        else ${at}::timestamptz end
+    where id = ${siteId} and (attacked_until is null or attacked_until < ${until}::timestamptz)
+    returning attacked_since = ${at}::timestamptz as is_new`.execute(tx)
+  return rows[0]?.isNew ?? false
+}
+
+/** Which policy counts, and since when and until when everything is held; nulls: it is not. */
+export const findModerationState = async (
+  db: Db,
+  siteId: number,
+): Promise<{ policyVersion: number; since: Instant | null; until: Instant | null }> => {
+  const { rows } = await sql<Awaited<ReturnType<typeof findModerationState>>>`
+    select s.policy_version, attack.* from sites s
+    left join lateral (select s.attacked_since as since, s.attacked_until as until
+      where s.attacked_until > clock_timestamp()) attack on true
+    where s.id = ${siteId}`.execute(db)
+  return rows[0]!
+}
+
+const toColumns = ({
+  signOn,
+  checks,
+  origins,
+  sorts,
+  ...plain
+}: SiteChange): Updateable<Tables['sites']> => ({
+  ...plain,
+  ...(origins && { origins: [...origins] }),
+  ...(sorts && { sorts: [...sorts] }),
+  ...(signOn !== undefined && { signOn: signOn && JSON.stringify(signOn) }),
+  // The driver would make an array of Postgres of it.
+  ...(checks && { checks: JSON.stringify(checks) as never }),
+})

@@ -1,0 +1,106 @@
+import { sql } from 'kysely'
+import type { Tx } from '../connection/db.ts'
+
+/** A comment as voters and flaggers need it: one that readers can read. */
+export type Votable = {
+  readonly id: number
+  readonly authorId: number
+  readonly upvotes: number
+  readonly downvotes: number
+  readonly locked: boolean
+  /** For others it is not there. */
+  readonly isShadowed: boolean
+}
+
+/**
+ * Those of the comments that readers can read, or their authors alone, by id. They are locked until the transaction ends, in
+ * descending order of id, as by every writer.
+ */
+export const holdVotables = async (
+  tx: Tx,
+  at: { siteId: number; threadId: number; ids: readonly number[] },
+): Promise<ReadonlyMap<number, Votable>> => {
+  const { rows } = await sql<Votable>`
+    select id, author_id, upvotes, downvotes, locked, shadowed as is_shadowed from comments
+    where site_id = ${at.siteId} and thread_id = ${at.threadId} and id = any(${at.ids}::bigint[])
+      and (status = 'approved' or shadowed and status = 'rejected')
+    order by id desc for no key update`.execute(tx)
+  return new Map(rows.map((row) => [row.id, row]))
+}
+
+export type VoteRow = {
+  readonly commentId: number
+  readonly authorId: number
+  readonly value: -1 | 0 | 1
+  /** Of a guest's network; null for a member. */
+  readonly addressHash: Buffer | null
+}
+
+type At = { readonly siteId: number; readonly threadId: number }
+
+/** What these voters have said of these comments, and what guests of the same networks have. */
+export const listVotesBeside = async (
+  tx: Tx,
+  { siteId, threadId }: At,
+  votes: readonly VoteRow[],
+): Promise<VoteRow[]> => {
+  const { rows } = await sql<VoteRow>`
+    select distinct v.comment_id, v.author_id, v.value, v.address_hash
+    from unnest(${votes.map(({ commentId }) => commentId)}::bigint[],
+      ${votes.map(({ authorId }) => authorId)}::bigint[],
+      ${votes.map(({ addressHash }) => addressHash)}::bytea[])
+      as asked (comment_id, author_id, address_hash)
+    cross join lateral (
+      select * from votes
+      where site_id = ${siteId} and thread_id = ${threadId} and comment_id = asked.comment_id
+        and author_id = asked.author_id
+      union all
+      select * from votes
+      where site_id = ${siteId} and thread_id = ${threadId} and comment_id = asked.comment_id
+        and address_hash = asked.address_hash
+    ) v`.execute(tx)
+  return rows
+}
+
+/**
+ * Replaces votes; 0 is none. Each voter comes once for each comment. A vote that changes stays where
+ * and when it was first given: its network has had its share.
+ */
+export const writeVotes = async (
+  tx: Tx,
+  { siteId, threadId }: At,
+  votes: readonly VoteRow[],
+): Promise<void> => {
+  await sql`
+    with said as (
+      select * from unnest(${votes.map(({ commentId }) => commentId)}::bigint[],
+        ${votes.map(({ authorId }) => authorId)}::bigint[],
+        ${votes.map(({ value }) => value)}::smallint[],
+        ${votes.map(({ addressHash }) => addressHash)}::bytea[])
+        as said (comment_id, author_id, value, address_hash)
+    ),
+    withdrawn as (
+      delete from votes v using said
+      where v.site_id = ${siteId} and v.thread_id = ${threadId} and v.comment_id = said.comment_id
+        and v.author_id = said.author_id and said.value = 0
+    )
+    insert into votes (site_id, thread_id, comment_id, author_id, value, address_hash, voted_at)
+    select ${siteId}, ${threadId}, comment_id, author_id, value, address_hash, clock_timestamp()
+    from said where value <> 0
+    on conflict (site_id, thread_id, comment_id, author_id) do update set value = excluded.value`.execute(
+    tx,
+  )
+}
+
+/** Counts votes with their comments, which are locked already. */
+export const countVotes = async (
+  tx: Tx,
+  { siteId, threadId }: At,
+  changes: readonly { readonly id: number; readonly up: number; readonly down: number }[],
+): Promise<void> => {
+  await sql`
+    update comments c set upvotes = c.upvotes + n.up, downvotes = c.downvotes + n.down
+    from unnest(${changes.map(({ id }) => id)}::bigint[], ${changes.map(({ up }) => up)}::int[],
+      ${changes.map(({ down }) => down)}::int[]) as n (id, up, down)
+    where c.site_id = ${siteId} and c.thread_id = ${threadId} and c.id = n.id`.execute(tx)
+}
