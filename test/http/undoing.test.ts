@@ -113,9 +113,15 @@ t.test('of two who take the same back at once, one does', async (t) => {
   await send('POST', '/moderation/bans', asked)
   const banned = (await last()).id
   const bans = await Promise.all([undo(banned), undo(banned)])
-  t.same(bans.map(({ status }) => status).sort(), [201, 409])
+  t.same(
+    bans.map(({ status }) => status).toSorted((a, b) => a - b),
+    [201, 409],
+  )
   await send('PATCH', '/articles/a', { state: 'closed' })
   const closed = (await last()).id
   const threads = await Promise.all([undo(closed), undo(closed)])
-  t.same(threads.map(({ status }) => status).sort(), [201, 409])
+  t.same(
+    threads.map(({ status }) => status).toSorted((a, b) => a - b),
+    [201, 409],
+  )
 })
