@@ -63,9 +63,12 @@ t.test('a network is banned whoever comes from it, but for moderators', async (t
   const { body } = await ban(world, { kind: 'network', value: '203.0.113.9/24' })
   t.equal(body.value, '203.0.113.0/24')
   await ban(world, { kind: 'network', value: '2001:db8:1:2::3' })
+  for (const value of ['::ffff:198.51.100.7', '::FFFF:198.51.100.7/128'])
+    t.equal((await ban(world, { kind: 'network', value })).body.value, '198.51.100.7/32')
   for (const [address, outcome] of [
     ['203.0.113.77', '403 banned'],
     ['::ffff:203.0.113.77', '403 banned'],
+    ['198.51.100.7', '403 banned'],
     ['203.0.114.1', '201 approved'],
     ['2001:db8:1:2:ffff::1', '403 banned'],
     ['2001:db8:1:3::1', '201 approved'],

@@ -32,11 +32,15 @@ export const suspectOf = (
   const emails = [given, onFile].flatMap((email) => (email === null ? [] : [normalizeEmail(email)]))
   return {
     authorId: 'authorId' in caller ? caller.authorId : undefined,
-    ip: isIP(ip) === 0 || ip.includes('%') ? null : ip.replace(/^::ffff:(?=\d+\.)/i, ''),
+    ip: isIP(ip) === 0 || ip.includes('%') ? null : unmapped(ip),
     emailHashes: emails.map((email) => hashEmail(key, email)),
     domains: emails.flatMap(domainsOf),
   }
 }
+
+/** An IPv4 address that is written as one of IPv6 is one of IPv4. */
+const unmapped = (ip: string): string => ip.replace(/^::ffff:(?=\d+\.)/i, '')
+const MAPPED_BITS = 96
 
 const MIN_PREFIX = { 4: 8, 6: 19 }
 const MAX_PREFIX = { 4: 32, 6: 128 }
@@ -51,11 +55,13 @@ export const readNetwork = (
   key: KeyObject,
   text: string,
 ): { network: string; addressHash: Buffer | null } | undefined => {
-  const [address = '', size, ...rest] = text.trim().split('/')
+  const [written = '', size, ...rest] = text.trim().split('/')
+  const address = unmapped(written)
   const family = isIP(address)
   if ((family !== 4 && family !== 6) || rest.length > 0 || address.includes('%')) return undefined
   if (size !== undefined && !/^\d{1,3}$/.test(size)) return undefined
-  const prefix = size === undefined ? DEFAULT_PREFIX[family] : Number(size)
+  const shared = address === written ? 0 : MAPPED_BITS
+  const prefix = size === undefined ? DEFAULT_PREFIX[family] : Number(size) - shared
   if (prefix < MIN_PREFIX[family] || prefix > MAX_PREFIX[family]) return undefined
   const addressHash = prefix === DEFAULT_PREFIX[family] ? hashAddress(key, address) : null
   return { network: `${address}/${prefix}`, addressHash }
