@@ -391,6 +391,8 @@ t.test('getSiteConfig says what a widget needs before it draws', async (t) => {
     who_may_post: 'anyone',
     login_url: null,
     edit_window_seconds: 300,
+    close_after_days: 0,
+    slow_mode_seconds: 0,
     max_depth: 100,
     max_body_length: 10_000,
     max_name_length: 80,
