@@ -461,7 +461,8 @@ t.test('editComment', async (t) => {
     t.equal(said(await ifMatch('"1"')), '200')
     t.equal(said(await ifMatch('"1"')), '412 edit_conflict')
     t.equal(said(await ifMatch('*')), '200')
-    for (const bad of ['2', 'W/"2"', '"0"', '"x"', '""', '"1", "3"']) {
+    t.equal(said(await ifMatch('"0"')), '412 edit_conflict', 'no revision is that')
+    for (const bad of ['2', 'W/"2"', '"x"', '""', '"1", "3"']) {
       t.equal(said(await ifMatch(bad)), '400 invalid_request', bad)
     }
   })
