@@ -37,8 +37,10 @@ t.test('Posts whose connection is lost', async (t) => {
     const clock = stopClock(t)
     const { results } = await during(world, thread, async () => {
       const early = post(['d', 'e', 'f'].map(body))
+      await untilSomebodyWaits(world)
       clock.pass(201)
       const late = post([body('g')])
+      await settle()
       await cut()
       t.same(await early, ['unavailable', 'unavailable', 'unavailable'])
       return { results: late }
