@@ -10,7 +10,7 @@ import { STATUS_OF } from '../src/http/wire/problems.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8')
-const PAGES = ['README.md', ...globSync('docs/**/*.md', { cwd: ROOT }).sort()]
+const PAGES = [...globSync(['*.md', 'docs/**/*.md'], { cwd: ROOT }).sort()]
 const TEXTS = new Map(PAGES.map((page) => [page, read(page)]))
 const ALL = [...TEXTS.values(), read('.env.example'), read('compose.yaml')].join('\n')
 const MANIFEST = JSON.parse(read('package.json'))
