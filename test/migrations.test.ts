@@ -5,6 +5,7 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync }
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { isDeepStrictEqual } from 'node:util'
 import pg from 'pg'
 import t, { type Test } from 'tap'
 import { listMigrations, migrate } from '../src/postgres/connection/migrate.ts'
@@ -42,10 +43,10 @@ const ask = async (url: string, statement: string): Promise<any[]> => {
 
 const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex')
 
-t.test('migrations are numbered without a gap, and say what is true after them', async (t) => {
+t.test('migrations are numbered without a gap', async (t) => {
   const files = readdirSync(FOLDER).filter((name) => name !== 'checksums.txt')
   const names = await listMigrations()
-  t.same(names, files.sort(), 'there is nothing else in the folder, and no way back')
+  t.same(names, files.sort(), 'the folder holds migrations and their checksums, and no way back')
   names.forEach((name, i) => {
     t.match(name, NAME)
     t.equal(Number(name.slice(0, 4)), i + 1, `${name} is number ${i + 1}`)
@@ -122,7 +123,10 @@ t.test('a database that a newer version has migrated is left as it is', async (t
   t.same(await migrate({ url }), [])
 })
 
-const FIRST_ROWS = `
+/** The last migration of 0.1.0, the first release: from there on, a migration keeps what it finds. */
+const RELEASED = 6
+
+const RELEASED_ROWS = `
   insert into sites (slug, name) values ('old', 'Old');
   insert into authors (site_id, name) values (1, 'Ada');
   insert into threads (site_id, article_id) values (1, 'article');
@@ -131,20 +135,41 @@ const FIRST_ROWS = `
     select 1, 1, 1, 'approved', now(), now(), now(), 'Body ' || n, '<p>', 1
     from generate_series(1, 100) n;
   insert into comment_revisions values (1, 1, 1, 'Before', '<p>', now(), 'a1')`
-const FIRST_TABLES = ['sites', 'authors', 'threads', 'comments', 'comment_revisions']
+const RELEASED_TABLES = ['sites', 'authors', 'threads', 'comments', 'comment_revisions']
 
-t.test('rows from before a migration are there after it, as they were', async (t) => {
+/** Fills the schema of the first release, runs the later migrations, and lists the tables that changed. */
+const listLosses = async (t: Test, planted: Record<string, string> = {}): Promise<string[]> => {
   const url = await createEmptyDatabase(t)
-  const [first, ...later] = await listMigrations()
+  const names = await listMigrations()
   const folder = createFolder(t)
-  cpSync(join(FOLDER, first!), join(folder, first!))
+  const add = (some: string[]) => some.map((name) => cpSync(join(FOLDER, name), join(folder, name)))
+  add(names.slice(0, RELEASED))
   await migrate({ url, folder })
-  await runOnServer(url, FIRST_ROWS)
-  const before = await Promise.all(FIRST_TABLES.map((table) => ask(url, `select * from ${table}`)))
-  t.same(await migrate({ url }), later)
-  for (const [i, table] of FIRST_TABLES.entries()) {
-    const after = await ask(url, `select * from ${table}`)
-    t.equal(after.length, before[i]!.length, `${table}: none is lost`)
-    t.match(after, before[i]!, `${table}: none has changed`)
+  await runOnServer(url, RELEASED_ROWS)
+  const read = () => Promise.all(RELEASED_TABLES.map((table) => ask(url, `select * from ${table}`)))
+  const before = await read()
+  add(names.slice(RELEASED))
+  for (const [name, text] of Object.entries(planted)) writeFileSync(join(folder, name), text)
+  await migrate({ url, folder })
+  const after = await read()
+  const isKept = (rows: any[], i: number): boolean =>
+    rows.length === before[i]!.length &&
+    rows.every((row, n) =>
+      Object.entries(before[i]![n]).every(([column, value]) =>
+        isDeepStrictEqual(row[column], value),
+      ),
+    )
+  return RELEASED_TABLES.filter((_, i) => !isKept(after[i]!, i))
+}
+
+t.test('a migration after the first release keeps every row as it was', async (t) => {
+  t.same(await listLosses(t), [])
+})
+
+t.test('a migration that deletes a row or changes a value is found', async (t) => {
+  const planted = {
+    '9998_loses_a_comment.sql': 'delete from comments where id = 7',
+    '9999_renames_an_author.sql': "update authors set name = 'Eve'",
   }
+  t.same(await listLosses(t, planted), ['authors', 'comments'])
 })

@@ -1,16 +1,24 @@
--- Services outside that are asked about comments, and what they are told of decisions.
+-- Background work that any node does: in an author's threads, and with external checks.
 
-alter table sites
-  -- [{ name, kind, url, secret, … }]; their secrets never leave.
-  add column checks jsonb not null default '[]';
+create type author_task_kind as enum ('refresh', 'erase');
 
--- Comments whose checks have been asked. Whoever looks after one puts off its time first, so that no
--- other node does the same.
+-- A change of an author, or its erasure, still has to reach the author's threads.
+create table author_tasks (
+  site_id int not null,
+  author_id bigint not null,
+  kind author_task_kind not null,
+  asked_at timestamptz(3) not null,
+  primary key (site_id, author_id, kind),
+  constraint author_tasks_author foreign key (site_id, author_id) references authors (site_id, id)
+);
+
+-- Comments that wait for external checks. A node that takes one postpones its due_at first, so that no
+-- other node takes it too.
 create table check_questions (
   site_id int not null,
   thread_id bigint not null,
   comment_id bigint not null,
-  may_publish boolean not null,                          -- what they say may give it to readers
+  may_publish boolean not null,                          -- the checks' answers can publish the comment
   due_at timestamptz(3) not null,
   attempts int not null default 0,
   primary key (site_id, comment_id),
@@ -19,7 +27,7 @@ create table check_questions (
 );
 create index check_questions_due on check_questions (due_at);
 
--- What is still to be told: a moderator's decision on what a service has judged.
+-- Moderators' decisions that still have to be reported to the check that judged the comment.
 create table check_reports (
   site_id int not null,
   thread_id bigint not null,
