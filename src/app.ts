@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import { SerializerSelector } from '@fastify/fast-json-stringify-compiler'
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
 import { addContext, type Http } from './http/edge/context.ts'
 import { addErrors, onClientError, onFrameworkError } from './http/edge/errors.ts'
@@ -34,6 +33,7 @@ import { addCommentRoutes } from './http/routes/writing/comments.ts'
 import { addOpinionRoutes } from './http/routes/writing/opinions.ts'
 import { addOwnDataRoutes } from './http/routes/writing/own-data.ts'
 import { addPostingRoutes } from './http/routes/writing/posting.ts'
+import { buildSerializer, buildValidator } from './http/wire/schema-compilers.ts'
 import { NAMED } from './http/wire/schemas/named.ts'
 
 const BODY_BYTES = 65_536
@@ -91,7 +91,7 @@ const createServer = ({ logger, trustedProxies }: AppOptions): FastifyInstance =
       connectionsCheckingInterval: CHECK_CONNECTIONS_MS,
     },
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false, allErrors: false } },
-    schemaController: { compilersFactory: { buildSerializer: buildLazySerializer } },
+    schemaController: { compilersFactory: { buildValidator, buildSerializer } },
     frameworkErrors: onFrameworkError,
     clientErrorHandler: onClientError,
   })
@@ -104,18 +104,6 @@ const createServer = ({ logger, trustedProxies }: AppOptions): FastifyInstance =
   // An expectation that we do not know is no expectation: Node would answer 417 without a problem.
   app.server.on('checkExpectation', (...exchange) => app.server.emit('request', ...exchange))
   return app as unknown as FastifyInstance
-}
-
-/** Serialisers are compiled when they are used first: all of them are a fifth of the start. */
-const buildLazySerializer: ReturnType<typeof SerializerSelector> = (...schemas) => {
-  const compile = SerializerSelector()(...schemas)
-  return (route) => {
-    let serialize: ReturnType<typeof compile> | undefined
-    return (body: unknown) => {
-      serialize ??= compile(route)
-      return serialize(body)
-    }
-  }
 }
 
 /** One log line and one observation per request. */
