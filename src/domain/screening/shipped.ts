@@ -6,7 +6,7 @@ const list = (words: string): string[] => words.trim().split(/,\s+/)
 /**
  * What a site begins with: version 0 of its policy. Every rule only records, until somebody turns it on.
  * Comments were judged by it and are judged again by it: it never changes. Its figures are explained in
- * docs/moderation.md.
+ * docs/moderation/judging.md.
  */
 export const SHIPPED_POLICY: Policy = {
   rules: {
