@@ -1,10 +1,10 @@
 import { createHmac } from 'node:crypto'
 import { sql } from 'kysely'
 import type { Test } from 'tap'
+import { SHIPPED_POLICY } from '../src/domain/screening/default-policy.ts'
 import type { Policy } from '../src/domain/screening/policy.ts'
-import { SHIPPED_POLICY } from '../src/domain/screening/shipped.ts'
 import { type Answering, LOOPBACK, openCheckServer } from './clients/checks-server.ts'
-import { type Answer, openWorld, type TestWorld } from './world.ts'
+import { type Answer, openWorld, type TestWorld } from './service.ts'
 
 export const SITE = '/v1/sites/default'
 export const SECRET = 'the-secret-of-a-check-32-characters'

@@ -1,5 +1,5 @@
 import { SignJWT } from 'jose'
-import type { TestWorld } from './world.ts'
+import type { TestWorld } from './service.ts'
 
 /** What a site and its members share in tests. */
 export const ISSUER = 'https://example.org'

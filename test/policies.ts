@@ -1,6 +1,6 @@
+import { SHIPPED_POLICY } from '../src/domain/screening/default-policy.ts'
 import type { Policy } from '../src/domain/screening/policy.ts'
-import { SHIPPED_POLICY } from '../src/domain/screening/shipped.ts'
-import type { TestWorld } from './world.ts'
+import type { TestWorld } from './service.ts'
 
 type Rules = Policy['rules']
 export type Changes = { readonly [N in keyof Rules]?: Partial<Rules[N]> }

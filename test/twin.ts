@@ -2,7 +2,7 @@ import { buildApp } from '../src/app.ts'
 import { createLocalCounters } from '../src/cache/counters.ts'
 import { deriveKeys } from '../src/http/wire/keys.ts'
 import { createDb } from '../src/postgres/connection/db.ts'
-import { createTestWorld, type Teardown, type TestWorld } from './world.ts'
+import { createTestWorld, type Teardown, type TestWorld } from './service.ts'
 
 /** Another node of a test's Afterword: a pool and a memory of its own, the same database and tokens. */
 export const openTwin = async (

@@ -1,4 +1,4 @@
-import { RENDERER_VERSION, renderMarkdown } from '../../src/domain/markdown.ts'
+import { RENDERER_VERSION, renderMarkdown } from '../../src/domain/comment/markdown.ts'
 import { createRandom } from '../random.ts'
 
 const WORDS =

@@ -1,7 +1,7 @@
+import { compilePolicy, type Judgement } from '../../src/domain/screening/compile-policy.ts'
 import type { Facts } from '../../src/domain/screening/facts.ts'
 import type { Policy } from '../../src/domain/screening/policy.ts'
-import { compilePolicy, type Judgement } from '../../src/domain/screening/screen.ts'
-import { fingerprintOf, isAlike, sketchOf } from '../../src/domain/screening/sketch.ts'
+import { fingerprintOf, isAlike, sketchOf } from '../../src/domain/screening/text-similarity.ts'
 
 export type Labelled = { readonly body: string; readonly author: string; readonly isSpam: boolean }
 export type Judged = { readonly isSpam: boolean; readonly judgement: Judgement }

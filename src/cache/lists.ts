@@ -1,5 +1,5 @@
+import { siteToken, type Tokens } from '../domain/cache-tokens.ts'
 import type { Encoding, Page } from '../domain/page-store.ts'
-import { siteToken, type Tokens } from '../domain/tokens.ts'
 import { createEncoder } from './encoder.ts'
 import { createMemory } from './memory.ts'
 

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache'
+import { compilePolicy, type Screen } from '../domain/screening/compile-policy.ts'
+import { SHIPPED_POLICY } from '../domain/screening/default-policy.ts'
 import type { Policy } from '../domain/screening/policy.ts'
-import { compilePolicy, type Screen } from '../domain/screening/screen.ts'
-import { SHIPPED_POLICY } from '../domain/screening/shipped.ts'
 
 /** Of policies as they are written. Made ready, lists of words take fifty times as much. */
 const MAX_BYTES = 4_194_304

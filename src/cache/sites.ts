@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
-import type { Site } from '../domain/site.ts'
-import { createPatience } from './patience.ts'
+import type { Site } from '../domain/site/site.ts'
+import { createPatience } from './stale-if-error.ts'
 
 /** Readers on another node see changed settings no later than this. */
 const LIFETIME_MS = 1_000

@@ -1,9 +1,9 @@
 import { LRUCache } from 'lru-cache'
 import { createBatcher } from '../domain/batcher.ts'
-import type { Thread } from '../domain/comment.ts'
+import { type Tokens, threadToken } from '../domain/cache-tokens.ts'
+import type { Thread } from '../domain/comment/comment.ts'
 import { Refusal } from '../domain/refusal.ts'
-import { type Tokens, threadToken } from '../domain/tokens.ts'
-import { createPatience, orAfter } from './patience.ts'
+import { createPatience, orAfter } from './stale-if-error.ts'
 
 type ByArticle = { readonly siteId: number; readonly articleId: string }
 type ById = { readonly siteId: number; readonly id: number }

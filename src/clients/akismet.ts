@@ -1,5 +1,5 @@
-import type { Check, Question } from '../domain/check.ts'
 import type { CheckFact } from '../domain/screening/facts.ts'
+import type { Check, Question } from '../domain/site/check.ts'
 import type { GuardedRequest, Received } from './guarded-request.ts'
 import { MAX_ANSWER_BYTES, Misunderstood } from './outcome.ts'
 

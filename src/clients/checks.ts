@@ -1,4 +1,4 @@
-import type { Check, Checks } from '../domain/check.ts'
+import type { Check, Checks } from '../domain/site/check.ts'
 import { askAkismet, reportToAkismet } from './akismet.ts'
 import { type Breaker, createBreaker } from './breaker.ts'
 import type { GuardedRequest } from './guarded-request.ts'

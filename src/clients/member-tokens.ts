@@ -1,9 +1,15 @@
 import { errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose'
-import { ROLES, type Role } from '../domain/comment.ts'
+import { ROLES, type Role } from '../domain/comment/comment.ts'
+import {
+  type Checked,
+  checkEmail,
+  checkName,
+  checkUrl,
+  isStorable,
+} from '../domain/comment/text.ts'
 import { instantOf } from '../domain/instant.ts'
+import type { MemberProfile, ReadMemberToken, SignOn } from '../domain/people/sign-on.ts'
 import { Refusal } from '../domain/refusal.ts'
-import type { MemberProfile, ReadMemberToken, SignOn } from '../domain/sign-on.ts'
-import { type Checked, checkEmail, checkName, checkUrl, isStorable } from '../domain/text.ts'
 import type { GuardedGet } from './guarded-get.ts'
 import { createPublicKeys } from './public-keys.ts'
 

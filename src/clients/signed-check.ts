@@ -1,6 +1,6 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
-import { type Check, type Question, type Signed, verdictsPath } from '../domain/check.ts'
 import type { CheckFact } from '../domain/screening/facts.ts'
+import { type Check, type Question, type Signed, verdictsPath } from '../domain/site/check.ts'
 import type { GuardedRequest } from './guarded-request.ts'
 import { MAX_ANSWER_BYTES, Misunderstood } from './outcome.ts'
 

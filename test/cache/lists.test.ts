@@ -1,10 +1,10 @@
 import { promisify } from 'node:util'
 import { brotliDecompress, gunzip } from 'node:zlib'
 import t from 'tap'
+import { createLocalTokens, NO_TOKENS } from '../../src/cache/cache-tokens.ts'
 import { createListCache } from '../../src/cache/lists.ts'
-import { createLocalTokens, NO_TOKENS } from '../../src/cache/tokens.ts'
+import { siteToken, type Tokens } from '../../src/domain/cache-tokens.ts'
 import { ENCODINGS, type Encoding, type Page } from '../../src/domain/page-store.ts'
-import { siteToken, type Tokens } from '../../src/domain/tokens.ts'
 import { createByHand, settle, stopClock } from '../by-hand.ts'
 import { until } from '../redis/own-server.ts'
 

@@ -1,9 +1,9 @@
 import { stat } from 'node:fs/promises'
 import t from 'tap'
+import { createLocalTokens, NO_TOKENS } from '../../src/cache/cache-tokens.ts'
 import { createThreadCache, type ThreadQuestion } from '../../src/cache/threads.ts'
-import { createLocalTokens, NO_TOKENS } from '../../src/cache/tokens.ts'
-import type { Thread } from '../../src/domain/comment.ts'
-import { type Tokens, threadToken } from '../../src/domain/tokens.ts'
+import { type Tokens, threadToken } from '../../src/domain/cache-tokens.ts'
+import type { Thread } from '../../src/domain/comment/comment.ts'
 import { createByHand, settle, stopClock } from '../by-hand.ts'
 
 const SITE = 1

@@ -3,7 +3,7 @@ import t, { type Test } from 'tap'
 import { createBreaker } from '../../src/clients/breaker.ts'
 import { createChecks } from '../../src/clients/checks.ts'
 import { createGuardedRequest } from '../../src/clients/guarded-request.ts'
-import type { Check, Question } from '../../src/domain/check.ts'
+import type { Check, Question } from '../../src/domain/site/check.ts'
 import {
   type Answering,
   hanging,

@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import t, { type Test } from 'tap'
+import { openWorld } from '../service.ts'
 import { findFreePort, until } from '../start.ts'
-import { openWorld } from '../world.ts'
 
 /** Runs each recipe of docs/proxies.md; only addresses and names are changed. */
 const DOC = readFileSync(join(import.meta.dirname, '../../docs/proxies.md'), 'utf8')

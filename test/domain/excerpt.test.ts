@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { excerpt } from '../../src/domain/excerpt.ts'
-import { renderMarkdown } from '../../src/domain/markdown.ts'
+import { excerpt } from '../../src/domain/comment/excerpt.ts'
+import { renderMarkdown } from '../../src/domain/comment/markdown.ts'
 
 const codePoints = (s: string): number => Array.from(s).length
 const anyBody = fc.string({ unit: 'binary', maxLength: 80 })

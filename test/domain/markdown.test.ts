@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { Parser } from 'htmlparser2'
 import t from 'tap'
-import { RENDERER_VERSION, renderMarkdown } from '../../src/domain/markdown.ts'
+import { RENDERER_VERSION, renderMarkdown } from '../../src/domain/comment/markdown.ts'
 
 const BAD_INPUT = join(import.meta.dirname, '../../../shared/data/badinput')
 const skip = existsSync(BAD_INPUT) ? false : `no test data at ${BAD_INPUT}`

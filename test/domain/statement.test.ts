@@ -1,5 +1,5 @@
 import t from 'tap'
-import { type Stated, type Statement, stateOf } from '../../src/domain/statement.ts'
+import { type Stated, type Statement, stateOf } from '../../src/domain/moderation/statement.ts'
 
 const POSTED = '2026-11-01T09:00:00.000Z'
 const DECIDED = '2026-11-01T10:00:00.000Z'

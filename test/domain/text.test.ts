@@ -8,7 +8,7 @@ import {
   checkTitle,
   checkUrl,
   isStorable,
-} from '../../src/domain/text.ts'
+} from '../../src/domain/comment/text.ts'
 
 type Check = (s: string) => Checked<string>
 

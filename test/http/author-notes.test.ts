@@ -1,6 +1,6 @@
 import t from 'tap'
+import { openWorld, type TestWorld } from '../service.ts'
 import { until } from '../start.ts'
-import { openWorld, type TestWorld } from '../world.ts'
 
 const SITE = '/v1/sites/default'
 

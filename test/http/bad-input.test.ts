@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { Parser } from 'htmlparser2'
 import { sql } from 'kysely'
 import t, { type Test } from 'tap'
-import { openWorld, type TestWorld } from '../world.ts'
+import { openWorld, type TestWorld } from '../service.ts'
 import { listen } from './sockets.ts'
 
 const FOLDER = join(import.meta.dirname, '../../../shared/data/badinput')

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import t from 'tap'
 import { openSignOn, signToken } from '../members.ts'
-import { type Answer, type Call, openWorld, type TestWorld } from '../world.ts'
+import { type Answer, type Call, openWorld, type TestWorld } from '../service.ts'
 
 const SITE = '/v1/sites/default'
 const PROXIED = { trustedProxies: ['127.0.0.1'] }

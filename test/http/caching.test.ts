@@ -5,9 +5,9 @@ import t, { type Test } from 'tap'
 import { ENCODINGS, type Encoding } from '../../src/domain/page-store.ts'
 import { stopClock } from '../by-hand.ts'
 import { openLink } from '../races/proxy.ts'
+import { openWorld, type TestWorld } from '../service.ts'
 import { until } from '../start.ts'
 import { openTwin } from '../twin.ts'
-import { openWorld, type TestWorld } from '../world.ts'
 
 type App = TestWorld['app']
 type Headers = Record<string, string>

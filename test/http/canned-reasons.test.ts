@@ -1,5 +1,5 @@
 import t from 'tap'
-import { openWorld, type TestWorld } from '../world.ts'
+import { openWorld, type TestWorld } from '../service.ts'
 
 const REASONS = '/v1/sites/default/moderation/reasons'
 const SPAM = { title: 'Advertising', reason: 'spam', note: 'Please do not advertise here.' }

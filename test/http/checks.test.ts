@@ -14,7 +14,7 @@ import {
   setChecks,
 } from '../checks.ts'
 import { type Answering, dying, hanging, json, text } from '../clients/checks-server.ts'
-import { openWorld, type TestWorld } from '../world.ts'
+import { openWorld, type TestWorld } from '../service.ts'
 
 const OWN = { name: 'own', kind: 'http', url: 'https://checks.example/ask', secret: SECRET }
 const AKISMET = {

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import t from 'tap'
-import { noticeClosed } from '../../src/usecases/chores/notice-closed.ts'
-import { openWorld, type TestWorld } from '../world.ts'
+import { noticeClosed } from '../../src/usecases/jobs/bump-closed-threads.ts'
+import { openWorld, type TestWorld } from '../service.ts'
 
 /** Threads that close by themselves. */
 

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { readCommentId } from '../../src/domain/public-id.ts'
 import { insertSite } from '../../src/postgres/service/sites.ts'
-import { openWorld, type TestWorld } from '../world.ts'
+import { openWorld, type TestWorld } from '../service.ts'
 
 const bodies = (items: any[]): string => items.map(({ body }) => body).join(' ')
 

@@ -2,8 +2,8 @@ import { sql } from 'kysely'
 import t from 'tap'
 import { openSignOn, signToken } from '../members.ts'
 import { recount } from '../recount.ts'
+import { type Answer, openWorld, type TestWorld } from '../service.ts'
 import { until } from '../start.ts'
-import { type Answer, openWorld, type TestWorld } from '../world.ts'
 
 type Json = Record<string, any>
 

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { openBrowser, skipWithoutBrowser } from '../browser.ts'
 import { openSignOn, signToken } from '../members.ts'
-import { openWorld, type TestWorld } from '../world.ts'
+import { openWorld, type TestWorld } from '../service.ts'
 import { listen } from './sockets.ts'
 
 /** A page of nobody's: it holds no script, the test is its script. */

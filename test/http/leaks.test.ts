@@ -1,7 +1,7 @@
 import t from 'tap'
 import { createSiteCache } from '../../src/cache/sites.ts'
 import { openSignOn, signToken } from '../members.ts'
-import { openWorld, type TestWorld } from '../world.ts'
+import { openWorld, type TestWorld } from '../service.ts'
 
 /** Ways in which something got out, or two things became one, before they were closed. */
 

@@ -2,8 +2,8 @@ import t from 'tap'
 import { openSignOn, signToken } from '../members.ts'
 import { skipShared } from '../redis/own-server.ts'
 import { createDatabase } from '../servers.ts'
+import { openWorld, type TestWorld } from '../service.ts'
 import { start, until } from '../start.ts'
-import { openWorld, type TestWorld } from '../world.ts'
 
 const SITE = '/v1/sites/default'
 const COMMENTS = `${SITE}/articles/a/comments`

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { openSignOn, signToken } from '../members.ts'
+import { openWorld, type TestWorld } from '../service.ts'
 import { until } from '../start.ts'
-import { openWorld, type TestWorld } from '../world.ts'
 
 const SITE = '/v1/sites/default'
 const NOW = Math.floor(Date.now() / 1000)

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
 import { sql } from 'kysely'
 import t from 'tap'
-import { STATUSES } from '../../src/domain/status.ts'
+import { STATUSES } from '../../src/domain/comment/status.ts'
 import { findSite, insertSite } from '../../src/postgres/service/sites.ts'
 import { recount } from '../recount.ts'
-import { type Answer, openWorld, type TestWorld } from '../world.ts'
+import { type Answer, openWorld, type TestWorld } from '../service.ts'
 
 type Json = Record<string, any>
 

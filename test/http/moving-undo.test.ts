@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { recount } from '../recount.ts'
+import { openWorld, type TestWorld } from '../service.ts'
 import { openTwin } from '../twin.ts'
-import { openWorld, type TestWorld } from '../world.ts'
 
 type Json = Record<string, any>
 

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import t from 'tap'
 import { recount } from '../recount.ts'
-import { openWorld, type TestWorld } from '../world.ts'
+import { openWorld, type TestWorld } from '../service.ts'
 
 type Json = Record<string, any>
 

@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { sql } from 'kysely'
 import t from 'tap'
+import { SORTS, type Sort } from '../../src/domain/comment/sort.ts'
 import { commentId } from '../../src/domain/public-id.ts'
-import { SORTS, type Sort } from '../../src/domain/sort.ts'
-import { openWorld, type TestWorld } from '../world.ts'
+import { openWorld, type TestWorld } from '../service.ts'
 
 /** I-10: a walk shows each comment that was visible throughout exactly once, in order. */
 

@@ -1,8 +1,8 @@
 import { sql } from 'kysely'
 import t from 'tap'
+import { SHIPPED_POLICY } from '../../src/domain/screening/default-policy.ts'
 import type { Policy } from '../../src/domain/screening/policy.ts'
-import { SHIPPED_POLICY } from '../../src/domain/screening/shipped.ts'
-import { openWorld, type TestWorld } from '../world.ts'
+import { openWorld, type TestWorld } from '../service.ts'
 
 type Json = Record<string, any>
 

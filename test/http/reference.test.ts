@@ -1,6 +1,6 @@
 import t from 'tap'
 import { openBrowser, skipWithoutBrowser } from '../browser.ts'
-import { openWorld } from '../world.ts'
+import { openWorld } from '../service.ts'
 
 t.test('the description of the service is served as it is committed', async (t) => {
   const { call } = await openWorld(t)

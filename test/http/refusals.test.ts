@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import { openWorld, type TestWorld, type WorldOptions } from '../world.ts'
+import { openWorld, type TestWorld, type WorldOptions } from '../service.ts'
 import { listen, openRaw, type RawAnswer } from './sockets.ts'
 
 const SITE = '/v1/sites/default'

@@ -1,8 +1,8 @@
 import { sql } from 'kysely'
 import t from 'tap'
-import { SHIPPED_POLICY } from '../../src/domain/screening/shipped.ts'
+import { SHIPPED_POLICY } from '../../src/domain/screening/default-policy.ts'
 import { openSignOn, signToken } from '../members.ts'
-import { openWorld, type TestWorld } from '../world.ts'
+import { openWorld, type TestWorld } from '../service.ts'
 
 /**
  * Every operation with every kind of caller. A cell is the status that the caller gets; where an act

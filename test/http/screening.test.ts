@@ -1,11 +1,11 @@
 import { get as httpGet, request as httpRequest } from 'node:http'
 import { sql } from 'kysely'
 import t from 'tap'
-import { combine } from '../../src/domain/screening/opinion.ts'
-import { compilePolicy } from '../../src/domain/screening/screen.ts'
+import { compilePolicy } from '../../src/domain/screening/compile-policy.ts'
+import { combine } from '../../src/domain/screening/finding.ts'
 import { type Changes, goBy, policyWith } from '../policies.ts'
 import { recount } from '../recount.ts'
-import { openWorld, type TestWorld } from '../world.ts'
+import { openWorld, type TestWorld } from '../service.ts'
 import { listen } from './sockets.ts'
 
 type Json = Record<string, any>

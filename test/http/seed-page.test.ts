@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { openWorld, type TestWorld } from '../world.ts'
+import { openWorld, type TestWorld } from '../service.ts'
 
 const FILE = join(import.meta.dirname, '../../../shared/seed/article-page.txt')
 const skipWithoutFile = existsSync(FILE) ? {} : { skip: `there is no ${FILE}` }

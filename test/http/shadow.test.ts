@@ -1,6 +1,6 @@
 import t from 'tap'
 import { recount } from '../recount.ts'
-import { type Answer, type Call, openWorld, type TestWorld } from '../world.ts'
+import { type Answer, type Call, openWorld, type TestWorld } from '../service.ts'
 
 /** Who is banned with `shadow` sees what it writes as if it were published, and nobody else sees it. */
 

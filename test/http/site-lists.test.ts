@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import t from 'tap'
 import { insertSite } from '../../src/postgres/service/sites.ts'
-import { openWorld, type TestWorld } from '../world.ts'
+import { openWorld, type TestWorld } from '../service.ts'
 
 const bodies = (answer: any): string => answer.body.items.map(({ body }: any) => body).join(' ')
 const articles = (answer: any): string =>

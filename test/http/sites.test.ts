@@ -1,6 +1,6 @@
 import t from 'tap'
 import { SECRET, signToken } from '../members.ts'
-import { openWorld, type TestWorld } from '../world.ts'
+import { openWorld, type TestWorld } from '../service.ts'
 
 const SITE = '/v1/sites/default'
 

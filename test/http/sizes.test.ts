@@ -1,5 +1,5 @@
 import t from 'tap'
-import { openWorld, type TestWorld } from '../world.ts'
+import { openWorld, type TestWorld } from '../service.ts'
 
 /** A comment whose HTML is nine times its text: the largest that ten thousand characters make. */
 const LARGE = 'http://a\n'.repeat(1_111)

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import type { FastifyInstance } from 'fastify'
-import type { Answer } from '../world.ts'
+import type { Answer } from '../service.ts'
 
 const GIVE_UP_MS = 5_000
 

@@ -1,9 +1,9 @@
 import { sql } from 'kysely'
 import t from 'tap'
+import { SORTS } from '../../src/domain/comment/sort.ts'
 import { readCommentId } from '../../src/domain/public-id.ts'
-import { SORTS } from '../../src/domain/sort.ts'
 import { insertSite } from '../../src/postgres/service/sites.ts'
-import { openWorld, type TestWorld } from '../world.ts'
+import { openWorld, type TestWorld } from '../service.ts'
 
 type Outline = { [body: string]: Outline }
 type Ids = Record<string, any>

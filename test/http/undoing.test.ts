@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import t from 'tap'
-import { type Answer, openWorld, type TestWorld } from '../world.ts'
+import { type Answer, openWorld, type TestWorld } from '../service.ts'
 
 const SITE = '/v1/sites/default'
 

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { openSignOn, signToken } from '../members.ts'
-import { openWorld } from '../world.ts'
+import { openWorld } from '../service.ts'
 
 const SITE = '/v1/sites/default'
 

@@ -3,8 +3,8 @@ import { sql } from 'kysely'
 import t from 'tap'
 import { openSignOn, signToken } from '../members.ts'
 import { recount } from '../recount.ts'
+import { openWorld, type TestWorld } from '../service.ts'
 import { openTwin } from '../twin.ts'
-import { openWorld, type TestWorld } from '../world.ts'
 
 const SITE = '/v1/sites/default'
 

@@ -3,9 +3,9 @@ import { sql } from 'kysely'
 import t from 'tap'
 import { insertSite } from '../../src/postgres/service/sites.ts'
 import { recount } from '../recount.ts'
+import { type Answer, type Call, openWorld, type TestWorld } from '../service.ts'
 import { until } from '../start.ts'
 import { openTwin } from '../twin.ts'
-import { type Answer, type Call, openWorld, type TestWorld } from '../world.ts'
 
 type Json = Record<string, any>
 

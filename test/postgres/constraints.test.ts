@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import t from 'tap'
-import { openWorld } from '../world.ts'
+import { openWorld } from '../service.ts'
 
 const COMMENT =
   'insert into comments (site_id, thread_id, author_id, status, created_at, active_at, body, body_html, renderer'

@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import t from 'tap'
-import { openWorld } from '../world.ts'
+import { openWorld } from '../service.ts'
 
 t.test('a time of Postgres comes out as it goes over the wire', async (t) => {
   const { db } = await openWorld(t)

@@ -1,8 +1,8 @@
 import pg from 'pg'
 import t, { type Test } from 'tap'
-import { SORTS, type Sort } from '../../src/domain/sort.ts'
+import { SORTS, type Sort } from '../../src/domain/comment/sort.ts'
+import { findCommentPage, findFlatPage, findTreePage } from '../../src/postgres/comments/pages.ts'
 import { createDb, type Db } from '../../src/postgres/connection/db.ts'
-import { findCommentPage, findFlatPage, findTreePage } from '../../src/postgres/threads/pages.ts'
 import { createDatabase } from '../servers.ts'
 import { type Explained, explain, type Plan } from './explaining.ts'
 

@@ -1,6 +1,6 @@
 import pg from 'pg'
 import t, { type Test } from 'tap'
-import type { Status } from '../../src/domain/status.ts'
+import type { Status } from '../../src/domain/comment/status.ts'
 import { createDb, type Db } from '../../src/postgres/connection/db.ts'
 import { findQueuePage, QUEUE_SORTS, type QueueSort } from '../../src/postgres/moderation/queue.ts'
 import { createDatabase } from '../servers.ts'

@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto'
 import t from 'tap'
+import { PAGE_BYTES } from '../../src/domain/comment/tree.ts'
 import { ENCODINGS, type Page } from '../../src/domain/page-store.ts'
-import { PAGE_BYTES } from '../../src/domain/tree.ts'
 import { createBreaker } from '../../src/redis/breaker.ts'
 import { createRedisPages } from '../../src/redis/pages.ts'
 import {

@@ -3,8 +3,8 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
+import { openWorld } from '../service.ts'
 import { createDataDir, start } from '../start.ts'
-import { openWorld } from '../world.ts'
 
 const SCRIPT = join(import.meta.dirname, '../../scripts/key.ts')
 

@@ -10,8 +10,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type RawBuilder, sql } from 'kysely'
 import t, { type Test } from 'tap'
 import { createClient } from '../../scripts/load/client.ts'
-import { threadToken } from '../../src/domain/tokens.ts'
-import { openWorld, type TestWorld } from '../world.ts'
+import { threadToken } from '../../src/domain/cache-tokens.ts'
+import { openWorld, type TestWorld } from '../service.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 const REAL_FILE = join(ROOT, '../shared/data/threads/made-mistakes.jsonl')

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { sql } from 'kysely'
 import t from 'tap'
 import { type Claim, tryClaims } from '../../src/postgres/service/idempotency.ts'
-import type { Posted } from '../../src/usecases/writing/post-comment.ts'
+import type { Posted } from '../../src/usecases/posting/post-comment.ts'
 import { recount } from '../recount.ts'
 import { during, openPosting } from './posting.ts'
 

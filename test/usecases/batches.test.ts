@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import t from 'tap'
-import type { World } from '../../src/usecases/world.ts'
-import type { Posted } from '../../src/usecases/writing/post-comment.ts'
+import type { World } from '../../src/usecases/context.ts'
+import type { Posted } from '../../src/usecases/posting/post-comment.ts'
 import { recount } from '../recount.ts'
 import {
   ARTICLE,

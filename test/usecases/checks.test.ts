@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { sql } from 'kysely'
 import t from 'tap'
-import { runChecks } from '../../src/usecases/chores/run-checks.ts'
+import { runChecks } from '../../src/usecases/jobs/run-checks.ts'
 import {
   API_KEY,
   akismet,
@@ -17,8 +17,8 @@ import {
   setChecks,
 } from '../checks.ts'
 import { hanging, json, LOOPBACK, text } from '../clients/checks-server.ts'
+import { createTestWorld, type TestWorld } from '../service.ts'
 import { start, until } from '../start.ts'
-import { createTestWorld, type TestWorld } from '../world.ts'
 
 const NEVER = new AbortController().signal
 const THANKS = 'Thanks for making the web a better place.'

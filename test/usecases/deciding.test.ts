@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { sql } from 'kysely'
 import t from 'tap'
-import { mayMove, STATUSES, type Status } from '../../src/domain/status.ts'
+import { mayMove, STATUSES, type Status } from '../../src/domain/comment/status.ts'
 import { recount } from '../recount.ts'
-import { type Answer, openWorld, type TestWorld } from '../world.ts'
+import { type Answer, openWorld, type TestWorld } from '../service.ts'
 
 type Json = Record<string, any>
 

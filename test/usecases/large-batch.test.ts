@@ -2,10 +2,10 @@ import { Kysely, PostgresDialect, sql } from 'kysely'
 import pg from 'pg'
 import t from 'tap'
 import type { Tables } from '../../src/postgres/connection/tables.ts'
-import { runBatches } from '../../src/usecases/chores/run-batches.ts'
+import { runBatches } from '../../src/usecases/jobs/run-batches.ts'
 import { recount } from '../recount.ts'
+import { openWorld, type TestWorld } from '../service.ts'
 import { until } from '../start.ts'
-import { openWorld, type TestWorld } from '../world.ts'
 
 type Json = Record<string, any>
 

@@ -1,26 +1,26 @@
 import { randomUUID } from 'node:crypto'
 import { sql } from 'kysely'
-import { createLocalTokens } from '../../src/cache/tokens.ts'
-import type { Caller } from '../../src/domain/caller.ts'
-import { UNKNOWN_SENDER } from '../../src/domain/check.ts'
+import { createLocalTokens } from '../../src/cache/cache-tokens.ts'
+import type { Tokens } from '../../src/domain/cache-tokens.ts'
+import type { Caller } from '../../src/domain/people/caller.ts'
 import { Refusal } from '../../src/domain/refusal.ts'
-import type { Site } from '../../src/domain/site.ts'
-import type { Tokens } from '../../src/domain/tokens.ts'
+import { UNKNOWN_SENDER } from '../../src/domain/site/check.ts'
+import type { Site } from '../../src/domain/site/site.ts'
 import { createDb, type Db } from '../../src/postgres/connection/db.ts'
 import { findSite } from '../../src/postgres/service/sites.ts'
-import type { World } from '../../src/usecases/world.ts'
+import type { World } from '../../src/usecases/context.ts'
 import {
   type Posted,
   type PostRequest,
   postComment,
-} from '../../src/usecases/writing/post-comment.ts'
+} from '../../src/usecases/posting/post-comment.ts'
 import {
   createTestWorld,
   openWorld,
   type Teardown,
   type TestWorld,
   type WorldOptions,
-} from '../world.ts'
+} from '../service.ts'
 
 /** Posts below HTTP, so that they come in a known order, in one tick, with anything in them. */
 

@@ -1,10 +1,10 @@
 import fc from 'fast-check'
 import { sql } from 'kysely'
 import t from 'tap'
-import type { Status } from '../../src/domain/status.ts'
+import type { Status } from '../../src/domain/comment/status.ts'
 import { recount } from '../recount.ts'
+import { openWorld, type TestWorld } from '../service.ts'
 import { openTwin } from '../twin.ts'
-import { openWorld, type TestWorld } from '../world.ts'
 
 type Json = Record<string, any>
 

@@ -1,6 +1,6 @@
-import type { Role } from '../comment.ts'
+import type { Role } from '../comment/comment.ts'
 import type { Instant } from '../instant.ts'
-import type { Moderation } from '../site.ts'
+import type { Moderation } from '../site/site.ts'
 
 /** What is to be judged. */
 export type Draft = {

@@ -1,5 +1,5 @@
-import type { Role } from '../comment.ts'
-import type { Verdict } from './opinion.ts'
+import type { Role } from '../comment/comment.ts'
+import type { Verdict } from './finding.ts'
 
 /** `record`: its opinion is in the trace, and counts for nothing. */
 export const MODES = ['off', 'record', 'enforce'] as const

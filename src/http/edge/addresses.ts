@@ -2,7 +2,7 @@ import type { KeyObject } from 'node:crypto'
 import { isIP, isIPv4 } from 'node:net'
 import { normalizeIP } from '@fastify/rate-limit'
 import type { FastifyRequest } from 'fastify'
-import type { Sender } from '../../domain/check.ts'
+import type { Sender } from '../../domain/site/check.ts'
 import { sign } from '../wire/keys.ts'
 
 const HASH_BYTES = 16

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { FastifyRequest } from 'fastify'
-import { type Caller, nameOf } from '../../domain/caller.ts'
+import { type Caller, nameOf } from '../../domain/people/caller.ts'
 import { Refusal } from '../../domain/refusal.ts'
 
 /** 16 to 128 visible ASCII characters. */

@@ -1,13 +1,13 @@
 import type { FastifyRequest } from 'fastify'
-import type { Caller, KeyHolder } from '../../domain/caller.ts'
+import type { Caller, KeyHolder } from '../../domain/people/caller.ts'
+import type { MemberProfile } from '../../domain/people/sign-on.ts'
 import { Refusal } from '../../domain/refusal.ts'
-import type { MemberProfile } from '../../domain/sign-on.ts'
-import type { Site } from '../../domain/site.ts'
-import { findGuest, findKey } from '../../usecases/reading/recognise.ts'
-import { signOn } from '../../usecases/writing/sign-on.ts'
+import type { Site } from '../../domain/site/site.ts'
+import { findGuest, findKey } from '../../usecases/people/find-caller.ts'
+import { signOn } from '../../usecases/people/sign-on.ts'
 import { readGuestToken } from '../wire/guest-tokens.ts'
 import { hashSubject } from './addresses.ts'
-import type { Http } from './context.ts'
+import type { Http } from './request-context.ts'
 
 /** What a credential says by itself, before anybody is looked up by it. */
 export type Credential =

@@ -2,7 +2,7 @@ import rateLimit from '@fastify/rate-limit'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Counters } from '../../domain/counters.ts'
 import { Refusal } from '../../domain/refusal.ts'
-import { PERSON_LIMITS, type PersonLimit, type Site } from '../../domain/site.ts'
+import { PERSON_LIMITS, type PersonLimit, type Site } from '../../domain/site/site.ts'
 
 /** Per person and minute, as the service says; 0 is no limit, of the site's own either. */
 export type Limits = { readonly read: number; readonly write: number }

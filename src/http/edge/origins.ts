@@ -1,9 +1,9 @@
 import cors from '@fastify/cors'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Refusal } from '../../domain/refusal.ts'
-import { isAllowedOrigin } from '../../domain/site.ts'
-import { findSite } from '../../usecases/reading/recognise.ts'
-import { type Http, isWrite, siteSlug } from './context.ts'
+import { isAllowedOrigin } from '../../domain/site/site.ts'
+import { findSite } from '../../usecases/people/find-caller.ts'
+import { type Http, isWrite, siteSlug } from './request-context.ts'
 
 const PREFLIGHT_SECONDS = 600
 

@@ -1,9 +1,9 @@
-import type { Caller } from '../../domain/caller.ts'
+import type { Caller } from '../../domain/people/caller.ts'
 import { type CommentKey, readCommentId } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
-import type { Site } from '../../domain/site.ts'
-import { following } from '../../usecases/following.ts'
-import type { World } from '../../usecases/world.ts'
+import type { Site } from '../../domain/site/site.ts'
+import type { World } from '../../usecases/context.ts'
+import { following } from '../../usecases/with-moved-comment.ts'
 
 /** The comment that a path names; refuses with `not_found` what no comment can be called. */
 export const readCommentKey = (id: string): CommentKey => {

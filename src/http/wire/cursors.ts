@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto'
+import { type Position, SORTS, type Sort } from '../../domain/comment/sort.ts'
 import { Refusal } from '../../domain/refusal.ts'
-import { type Position, SORTS, type Sort } from '../../domain/sort.ts'
 import { isSignature, sign } from './keys.ts'
 
 const SIGNATURE_BYTES = 12

@@ -1,5 +1,3 @@
-import { type Instant, instantOf } from '../../domain/instant.ts'
-import { type Faults, Refusal } from '../../domain/refusal.ts'
 import {
   type Checked,
   checkBody,
@@ -7,9 +5,11 @@ import {
   checkName,
   checkTitle,
   checkUrl,
-} from '../../domain/text.ts'
-import { checkHttpsUrl, readChecks } from './check-fields.ts'
-import type { CheckFields } from './schemas/checks.ts'
+} from '../../domain/comment/text.ts'
+import { type Instant, instantOf } from '../../domain/instant.ts'
+import { type Faults, Refusal } from '../../domain/refusal.ts'
+import { checkHttpsUrl, readChecks } from '../checks/fields.ts'
+import type { CheckFields } from '../checks/schemas.ts'
 
 /** Collects what is wrong with the fields of one body, and refuses all of it at once. */
 const createReader = () => {

@@ -1,9 +1,9 @@
 import { type TSchema, Type } from 'typebox'
 import type { RefusalCode } from '../../domain/refusal.ts'
 import type { LimitKind } from '../edge/limits.ts'
+import { Problem } from './problem-schemas.ts'
 import { STATUS_OF } from './problems.ts'
-import { object, ref } from './schemas/building.ts'
-import { Problem } from './schemas/problem.ts'
+import { object, ref } from './schema-parts.ts'
 
 const ALWAYS: readonly RefusalCode[] = [
   'invalid_request',

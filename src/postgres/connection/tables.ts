@@ -1,13 +1,13 @@
 import type { ColumnType, Generated, GeneratedAlways } from 'kysely'
-import type { AuditAction } from '../../domain/audit.ts'
-import type { Check } from '../../domain/check.ts'
-import type { Role } from '../../domain/comment.ts'
-import type { FlagReason } from '../../domain/flag.ts'
+import type { Role } from '../../domain/comment/comment.ts'
+import type { Sort } from '../../domain/comment/sort.ts'
+import type { Reason, Status } from '../../domain/comment/status.ts'
 import type { Instant } from '../../domain/instant.ts'
-import type { SignOn } from '../../domain/sign-on.ts'
-import type { PersonLimits } from '../../domain/site.ts'
-import type { Sort } from '../../domain/sort.ts'
-import type { Reason, Status } from '../../domain/status.ts'
+import type { FlagReason } from '../../domain/moderation/flag.ts'
+import type { SignOn } from '../../domain/people/sign-on.ts'
+import type { AuditAction } from '../../domain/site/audit.ts'
+import type { Check } from '../../domain/site/check.ts'
+import type { PersonLimits } from '../../domain/site/site.ts'
 
 /** The tables as `migrations/` make them; `test/tables.test.ts` compares the two. */
 export type Tables = {

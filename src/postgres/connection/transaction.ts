@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { sql } from 'kysely'
 import type { Db, Tx } from './db.ts'
-import { isRetryable, translateFault } from './faults.ts'
+import { isRetryable, translateFault } from './errors.ts'
 
 const ATTEMPTS = 3
 const JITTER_MS = 20

@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
+import type { Outcome, OwnAppeal } from '../../domain/moderation/statement.ts'
 import type { CommentKey } from '../../domain/public-id.ts'
-import type { Outcome, OwnAppeal } from '../../domain/statement.ts'
 import type { Db, Tx } from '../connection/db.ts'
 
 export type Appeal = OwnAppeal & {

@@ -1,7 +1,14 @@
 import { sql } from 'kysely'
-import type { Ban, BanEffect, BanKind, BanTarget, Met, Suspect } from '../../domain/ban.ts'
+import type { Reason } from '../../domain/comment/status.ts'
 import type { Instant } from '../../domain/instant.ts'
-import type { Reason } from '../../domain/status.ts'
+import type {
+  Ban,
+  BanEffect,
+  BanKind,
+  BanTarget,
+  Met,
+  Suspect,
+} from '../../domain/moderation/ban.ts'
 import type { Db, Tx } from '../connection/db.ts'
 
 const isInForce = sql`(b.lifted_at is null and (b.expires_at is null or b.expires_at > clock_timestamp()))`

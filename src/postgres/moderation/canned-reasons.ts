@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import type { Reason } from '../../domain/status.ts'
+import type { Reason } from '../../domain/comment/status.ts'
 import type { Db, Tx } from '../connection/db.ts'
 
 /** What moderators say often, in words that are ready. */

@@ -1,10 +1,10 @@
 import { sql } from 'kysely'
-import { AUTOMATIC } from '../../domain/caller.ts'
-import type { DecisionAction } from '../../domain/decision.ts'
+import type { Reason, Status } from '../../domain/comment/status.ts'
 import type { Instant } from '../../domain/instant.ts'
-import type { Reason, Status } from '../../domain/status.ts'
+import type { DecisionAction } from '../../domain/moderation/decision.ts'
+import { AUTOMATIC } from '../../domain/people/caller.ts'
 import type { Tx } from '../connection/db.ts'
-import { noteDecided } from '../judging/check-reports.ts'
+import { noteDecided } from '../jobs/check-reports.ts'
 
 /** What an act changed, but for the status; by the names that the wire has for it. */
 export type Difference = Readonly<Record<string, unknown>>

@@ -1,6 +1,6 @@
 import { type RawBuilder, sql } from 'kysely'
+import type { Status } from '../../domain/comment/status.ts'
 import type { Instant } from '../../domain/instant.ts'
-import type { Status } from '../../domain/status.ts'
 
 /** Which comments moderators ask for; what is missing asks for nothing. */
 export type QueueFilter = {

@@ -1,8 +1,8 @@
 import { sql } from 'kysely'
+import type { Reason, Status } from '../../domain/comment/status.ts'
 import type { Instant } from '../../domain/instant.ts'
+import type { Outcome, Stated } from '../../domain/moderation/statement.ts'
 import type { CommentKey } from '../../domain/public-id.ts'
-import type { Outcome, Stated } from '../../domain/statement.ts'
-import type { Reason, Status } from '../../domain/status.ts'
 import type { Db } from '../connection/db.ts'
 
 export type StatedComment = Stated & {

@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import type { Author } from '../../domain/comment.ts'
+import type { Author } from '../../domain/comment/comment.ts'
 import type { Db, Tx } from '../connection/db.ts'
 
 export type GuestProfile = {

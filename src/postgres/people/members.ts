@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import type { Author, Role } from '../../domain/comment.ts'
+import type { Author, Role } from '../../domain/comment/comment.ts'
 import type { Instant } from '../../domain/instant.ts'
 import type { Db, Tx } from '../connection/db.ts'
 import { hasShadowed } from './authors.ts'

@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import type { AuditEntry } from '../../domain/audit.ts'
+import type { AuditEntry } from '../../domain/site/audit.ts'
 import type { Db, Tx } from '../connection/db.ts'
 
 export type NewAuditEntry = Omit<AuditEntry, 'id' | 'at' | 'before' | 'after'> &

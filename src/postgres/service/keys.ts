@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { sql } from 'kysely'
-import type { KeyHolder, Scope } from '../../domain/caller.ts'
 import type { Instant } from '../../domain/instant.ts'
+import type { KeyHolder, Scope } from '../../domain/people/caller.ts'
 import type { Db, Tx } from '../connection/db.ts'
 
 /** An API key as administrators see it. Of the key itself only its SHA-256 is kept: it is too random to guess. */

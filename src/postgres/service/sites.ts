@@ -1,6 +1,6 @@
 import { type Insertable, sql, type Updateable } from 'kysely'
 import type { Instant } from '../../domain/instant.ts'
-import type { Site } from '../../domain/site.ts'
+import type { Site } from '../../domain/site/site.ts'
 import type { Db, Tx } from '../connection/db.ts'
 import type { Tables } from '../connection/tables.ts'
 

@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
+import { closesAt } from '../comments/rows.ts'
 import type { Tx } from '../connection/db.ts'
-import { closesAt } from './rows.ts'
 
 export type ClosedThread = { readonly siteId: number; readonly id: number }
 

@@ -1,10 +1,10 @@
 import { type RawBuilder, sql, type Updateable } from 'kysely'
-import type { Thread, ThreadState } from '../../domain/comment.ts'
+import type { Thread, ThreadState } from '../../domain/comment/comment.ts'
 import type { Instant } from '../../domain/instant.ts'
-import type { Moderation } from '../../domain/site.ts'
+import type { Moderation } from '../../domain/site/site.ts'
+import { closesAt, slowModeSeconds, threadColumns, threadIsVisible } from '../comments/rows.ts'
 import type { Db, Tx } from '../connection/db.ts'
 import type { Tables } from '../connection/tables.ts'
-import { closesAt, slowModeSeconds, threadColumns, threadIsVisible } from './rows.ts'
 
 /** Never used twice, not even after a restore that lost commits: it follows the clock. */
 export const nextVersion = sql<number>`greatest(version + 1, (extract(epoch from clock_timestamp()) * 1000000)::bigint)`

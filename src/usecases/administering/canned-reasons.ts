@@ -1,7 +1,7 @@
-import { nameOf, type Official } from '../../domain/caller.ts'
+import { nameOf, type Official } from '../../domain/people/caller.ts'
 import { reasonId } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
-import type { Site } from '../../domain/site.ts'
+import type { Site } from '../../domain/site/site.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import { asking } from '../../postgres/connection/transaction.ts'
 import {
@@ -17,8 +17,8 @@ import {
 import { insertAuditEntry, type NewAuditEntry } from '../../postgres/service/audit.ts'
 import type { Claim } from '../../postgres/service/idempotency.ts'
 import { holdSite } from '../../postgres/service/sites.ts'
-import { answerOnce } from '../answer-once.ts'
-import type { World } from '../world.ts'
+import type { World } from '../context.ts'
+import { answerOnce } from '../run-once.ts'
 
 export type { CannedReason } from '../../postgres/moderation/canned-reasons.ts'
 

@@ -1,5 +1,5 @@
-import type { Check } from '../../domain/check.ts'
 import { Refusal } from '../../domain/refusal.ts'
+import type { Check } from '../../domain/site/check.ts'
 
 /** A check as it is to be; a secret that is missing stays. */
 export type CheckSettings = WithoutSecret<Check> & { readonly secret?: string }

@@ -1,10 +1,10 @@
-import { nameOf, type Official } from '../../domain/caller.ts'
+import { nameOf, type Official } from '../../domain/people/caller.ts'
 import { Refusal } from '../../domain/refusal.ts'
-import type { Site } from '../../domain/site.ts'
+import type { Site } from '../../domain/site/site.ts'
 import { asking, inTransaction } from '../../postgres/connection/transaction.ts'
 import { insertAuditEntry } from '../../postgres/service/audit.ts'
 import { listSites as findSites, insertSite } from '../../postgres/service/sites.ts'
-import type { World } from '../world.ts'
+import type { World } from '../context.ts'
 import { type DescribeSite, resolveSettings, type SiteSettings } from './update-site.ts'
 
 type NewSite = { readonly slug: string; readonly name: string } & SiteSettings

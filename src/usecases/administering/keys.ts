@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import type { Scope } from '../../domain/caller.ts'
 import type { Instant } from '../../domain/instant.ts'
+import type { Scope } from '../../domain/people/caller.ts'
 import { keyId } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Db, Tx } from '../../postgres/connection/db.ts'

@@ -1,6 +1,6 @@
 import { asking } from '../../postgres/connection/transaction.ts'
 import { listAudit as findAudit, type ListedAuditEntry } from '../../postgres/service/audit.ts'
-import type { World } from '../world.ts'
+import type { World } from '../context.ts'
 
 export type { ListedAuditEntry } from '../../postgres/service/audit.ts'
 

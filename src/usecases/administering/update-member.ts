@@ -1,11 +1,11 @@
-import { nameOf, type Official } from '../../domain/caller.ts'
-import type { Role } from '../../domain/comment.ts'
+import type { Role } from '../../domain/comment/comment.ts'
+import { nameOf, type Official } from '../../domain/people/caller.ts'
 import { authorId } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
-import type { Site } from '../../domain/site.ts'
+import type { Site } from '../../domain/site/site.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import { asking } from '../../postgres/connection/transaction.ts'
-import { askForRefresh } from '../../postgres/people/author-tasks.ts'
+import { askForRefresh } from '../../postgres/jobs/author-tasks.ts'
 import {
   updateMember as changeMember,
   findMember,
@@ -15,8 +15,8 @@ import {
 } from '../../postgres/people/members.ts'
 import { insertAuditEntry } from '../../postgres/service/audit.ts'
 import type { Claim } from '../../postgres/service/idempotency.ts'
-import { answerOnce } from '../answer-once.ts'
-import type { World } from '../world.ts'
+import type { World } from '../context.ts'
+import { answerOnce } from '../run-once.ts'
 
 export type { Member, Staff } from '../../postgres/people/members.ts'
 

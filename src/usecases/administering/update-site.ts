@@ -1,6 +1,6 @@
-import { nameOf, type Official } from '../../domain/caller.ts'
+import { nameOf, type Official } from '../../domain/people/caller.ts'
 import { Refusal } from '../../domain/refusal.ts'
-import type { PersonLimit, Site } from '../../domain/site.ts'
+import type { PersonLimit, Site } from '../../domain/site/site.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import { insertAuditEntry } from '../../postgres/service/audit.ts'
 import type { Claim } from '../../postgres/service/idempotency.ts'
@@ -9,8 +9,8 @@ import {
   holdSite,
   type SiteChange,
 } from '../../postgres/service/sites.ts'
-import { answerOnce } from '../answer-once.ts'
-import type { World } from '../world.ts'
+import type { World } from '../context.ts'
+import { answerOnce } from '../run-once.ts'
 import { type CheckSettings, keepCheckSecrets } from './check-settings.ts'
 
 /** What is to be set. A limit that is null is as the service says; a secret that is missing stays. */

@@ -1,9 +1,9 @@
-import type { Site } from '../../domain/site.ts'
+import type { Site } from '../../domain/site/site.ts'
+import { type Counts, listCounts } from '../../postgres/comments/recent.ts'
 import { asking } from '../../postgres/connection/transaction.ts'
-import { type Counts, listCounts } from '../../postgres/threads/recent.ts'
-import type { World } from '../world.ts'
+import type { World } from '../context.ts'
 
-export type { Counts } from '../../postgres/threads/recent.ts'
+export type { Counts } from '../../postgres/comments/recent.ts'
 
 /** Counts per article, in the order asked for, zeros included. */
 export const countComments = async (

@@ -1,8 +1,8 @@
 import type { FoundThread } from '../../cache/threads.ts'
-import type { Caller } from '../../domain/caller.ts'
-import type { Site } from '../../domain/site.ts'
-import type { World } from '../world.ts'
-import { findOwnView } from './own-view.ts'
+import type { Caller } from '../../domain/people/caller.ts'
+import type { Site } from '../../domain/site/site.ts'
+import type { World } from '../context.ts'
+import { findOwnView } from './shadow-view.ts'
 import { findCurrentThread } from './versioned-page.ts'
 
 /** The visible thread of an article; undefined when no reader has ever seen one. */

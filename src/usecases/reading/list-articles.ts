@@ -1,8 +1,8 @@
-import type { Site } from '../../domain/site.ts'
-import type { ArticleSort, Position } from '../../domain/sort.ts'
+import type { ArticleSort, Position } from '../../domain/comment/sort.ts'
+import type { Site } from '../../domain/site/site.ts'
+import { listArticles as findArticles, type ListedArticle } from '../../postgres/comments/recent.ts'
 import { asking } from '../../postgres/connection/transaction.ts'
-import { listArticles as findArticles, type ListedArticle } from '../../postgres/threads/recent.ts'
-import type { World } from '../world.ts'
+import type { World } from '../context.ts'
 
 type Request = { site: Site; sort: ArticleSort; after: Position | null; limit: number }
 

@@ -1,9 +1,9 @@
-import type { Author } from '../../domain/comment.ts'
+import type { Author } from '../../domain/comment/comment.ts'
+import type { Position } from '../../domain/comment/sort.ts'
 import { Refusal } from '../../domain/refusal.ts'
-import type { Position } from '../../domain/sort.ts'
 import { asking } from '../../postgres/connection/transaction.ts'
 import { findAuthor } from '../../postgres/people/authors.ts'
-import type { World } from '../world.ts'
+import type { World } from '../context.ts'
 import { listRecent, type RecentPage } from './list-recent.ts'
 
 type Request = { siteId: number; authorId: number; after: Position | null; limit: number }

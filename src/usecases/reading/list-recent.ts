@@ -1,13 +1,13 @@
-import type { Position } from '../../domain/sort.ts'
-import { asking } from '../../postgres/connection/transaction.ts'
+import type { Position } from '../../domain/comment/sort.ts'
 import {
   listRecent as findRecent,
   type RecentComment,
   type RecentRequest,
-} from '../../postgres/threads/recent.ts'
-import type { World } from '../world.ts'
+} from '../../postgres/comments/recent.ts'
+import { asking } from '../../postgres/connection/transaction.ts'
+import type { World } from '../context.ts'
 
-export type { RecentComment } from '../../postgres/threads/recent.ts'
+export type { RecentComment } from '../../postgres/comments/recent.ts'
 export type RecentPage = {
   readonly items: readonly RecentComment[]
   readonly next: Position | null

@@ -1,6 +1,6 @@
 import { asking } from '../../postgres/connection/transaction.ts'
 import { listStaff as findStaff, type Staff } from '../../postgres/people/members.ts'
-import type { World } from '../world.ts'
+import type { World } from '../context.ts'
 
 /** Those who work for the site and are listed, in the order in which they came. */
 export const listStaff = async (

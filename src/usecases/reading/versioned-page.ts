@@ -1,9 +1,9 @@
 import type { FoundThread, ThreadQuestion } from '../../cache/threads.ts'
-import type { Thread } from '../../domain/comment.ts'
+import type { Thread } from '../../domain/comment/comment.ts'
 import type { Encoding, Page } from '../../domain/page-store.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import { asking } from '../../postgres/connection/transaction.ts'
-import type { World } from '../world.ts'
+import type { World } from '../context.ts'
 
 /** What every read of a thread says besides what it asks for. */
 export type Reading = {

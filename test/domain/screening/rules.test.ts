@@ -1,9 +1,9 @@
 import t from 'tap'
+import { screen } from '../../../src/domain/screening/compile-policy.ts'
+import { SHIPPED_POLICY } from '../../../src/domain/screening/default-policy.ts'
 import type { Facts } from '../../../src/domain/screening/facts.ts'
-import type { Opinion } from '../../../src/domain/screening/opinion.ts'
+import type { Opinion } from '../../../src/domain/screening/finding.ts'
 import type { Policy } from '../../../src/domain/screening/policy.ts'
-import { screen } from '../../../src/domain/screening/screen.ts'
-import { SHIPPED_POLICY } from '../../../src/domain/screening/shipped.ts'
 import { draftOf, factsOf } from './facts.ts'
 
 type Rules = Policy['rules']

@@ -1,5 +1,5 @@
+import type { Found } from '../finding.ts'
 import { findLinks, type Link } from '../links.ts'
-import type { Found } from '../opinion.ts'
 import type { Policy } from '../policy.ts'
 import { type Judge, MAX_FOUND, sayCount } from './rule.ts'
 

@@ -1,6 +1,6 @@
 import type { Draft, Facts } from '../facts.ts'
+import type { Opinion } from '../finding.ts'
 import type { Link } from '../links.ts'
-import type { Opinion } from '../opinion.ts'
 
 /** An opinion before it is known whether it counts. */
 export type Said = Omit<Opinion, 'rule' | 'counts'>

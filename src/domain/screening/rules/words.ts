@@ -1,5 +1,5 @@
 import type { Draft } from '../facts.ts'
-import type { Found, Verdict } from '../opinion.ts'
+import type { Found, Verdict } from '../finding.ts'
 import type { Policy } from '../policy.ts'
 import { compileSearch, type Search } from '../words/search.ts'
 import { type Judge, MAX_FOUND } from './rule.ts'

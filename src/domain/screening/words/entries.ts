@@ -1,6 +1,6 @@
 import { fold } from '../folding/fold.ts'
-import type { Reading } from '../folding/reading.ts'
-import { readPlain, visitReadings } from '../folding/readings.ts'
+import { readPlain, visitReadings } from '../folding/normalize.ts'
+import type { Reading } from '../folding/normalized-text.ts'
 
 /**
  * What an entry looks for, in one of its ways: these strings in a row, with letters and digits alone

@@ -1,8 +1,8 @@
-import { type Reading, SPACE } from '../folding/reading.ts'
-import { visitReadings } from '../folding/readings.ts'
+import { visitReadings } from '../folding/normalize.ts'
+import { type Reading, SPACE } from '../folding/normalized-text.ts'
 import { type Automaton, buildAutomaton, scan } from './automaton.ts'
-import { type Chains, createChains, followChains } from './chains.ts'
 import { type Edges, edgesOf, readEntry } from './entries.ts'
+import { type Chains, createChains, followChains } from './wildcards.ts'
 
 /** Where an entry was found: UTF-16 code units of the text. */
 export type Hit = { readonly entry: number; readonly start: number; readonly end: number }

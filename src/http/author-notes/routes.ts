@@ -1,0 +1,94 @@
+import { Type } from 'typebox'
+import { assertScope } from '../../domain/people/caller.ts'
+import { authorId as authorIdOf, noteId, readAuthorId } from '../../domain/public-id.ts'
+import { Refusal } from '../../domain/refusal.ts'
+import {
+  type AuthorNote,
+  addAuthorNote,
+  listAuthorNotes,
+} from '../../usecases/people/author-notes.ts'
+import { readClaim } from '../edge/idempotency.ts'
+import type { Http } from '../edge/request-context.ts'
+import { sendPrivately, sendWrite } from '../edge/responses.ts'
+import { readIdCursor, writeIdCursor } from '../wire/cursors.ts'
+import * as op from '../wire/operation.ts'
+import type { Router } from '../wire/router.ts'
+import { object, ref } from '../wire/schema-parts.ts'
+import { AuthorNotesPage, NewAuthorNote, AuthorNote as NoteOnWire } from './schemas.ts'
+
+const ofAuthor = {
+  tag: 'moderating',
+  credential: 'needed',
+  params: object({
+    ...op.siteParams,
+    id: Type.String({ description: 'The id of the author.' }),
+  }),
+} as const
+
+const LIST_AUTHOR_NOTES = op.operation({
+  ...ofAuthor,
+  id: 'listAuthorNotes',
+  summary: 'What moderators have noted about an author',
+  description: 'Latest first. The author finds it in its own export, and goes with it when erased.',
+  query: object({ ...op.limitParam, ...op.cursorParam }),
+  body: op.NO_BODY,
+  answers: { 200: ref(AuthorNotesPage) },
+  refusals: ['invalid_cursor'],
+  limit: 'read',
+})
+
+const ADD_AUTHOR_NOTE = op.operation({
+  ...ofAuthor,
+  id: 'addAuthorNote',
+  summary: 'Note something about an author',
+  description:
+    'For other moderators, and in the export of the author: write nothing that it must not read. ' +
+    'A note is neither changed nor deleted.',
+  query: op.NO_QUERY,
+  body: ref(NewAuthorNote),
+  answers: { 201: ref(NoteOnWire) },
+  limit: 'write',
+  once: true,
+})
+
+export const addAuthorNoteRoutes = (app: Router, { world, keys }: Http): void => {
+  app.get('/sites/:site/authors/:id/notes', LIST_AUTHOR_NOTES, async (request, reply) => {
+    assertScope(request.caller, 'moderate')
+    const { limit, cursor } = request.query
+    const siteId = request.site.id
+    const authorId = readId(request.params.id)
+    const binding = ['notes', siteId, authorId]
+    const beforeId = readIdCursor(keys().cursors, binding, cursor)
+    const page = await listAuthorNotes(world, { siteId, authorId, beforeId, limit })
+    return sendPrivately(reply, {
+      items: page.items.map(presentNote),
+      next_cursor: writeIdCursor(keys().cursors, binding, page.nextId),
+    })
+  })
+
+  app.post('/sites/:site/authors/:id/notes', ADD_AUTHOR_NOTE, async (request, reply) => {
+    const { site, caller: moderator, params, body } = request
+    assertScope(moderator, 'moderate')
+    const note = { authorId: readId(params.id), note: body.note, claim: readClaim(request) }
+    const answer = await addAuthorNote(world, { site, moderator, ...note }, (added) => ({
+      status: 201,
+      headers: {},
+      body: presentNote(added),
+    }))
+    return sendWrite(reply, answer)
+  })
+}
+
+const presentNote = ({ id, authorId, note, by, at }: AuthorNote) => ({
+  id: noteId(id),
+  author_id: authorIdOf(authorId),
+  note,
+  by,
+  at,
+})
+
+const readId = (text: string): number => {
+  const id = readAuthorId(text)
+  if (id === undefined) throw new Refusal('not_found')
+  return id
+}

@@ -1,0 +1,78 @@
+import type { KeyObject } from 'node:crypto'
+import type { Static } from 'typebox'
+import { checkEmail } from '../../domain/comment/text.ts'
+import {
+  type Ban,
+  type BanTarget,
+  normalizeDomain,
+  normalizeEmail,
+} from '../../domain/moderation/ban.ts'
+import { authorId, banId, batchId, readAuthorId } from '../../domain/public-id.ts'
+import { type Faults, Refusal } from '../../domain/refusal.ts'
+import type { MadeBan } from '../../usecases/bans/bans.ts'
+import { hashEmail, meetsEmail, readNetwork } from '../edge/writer-identity.ts'
+import { readTimeOrNull } from '../wire/fields.ts'
+import type { NewBan } from './schemas.ts'
+
+type BanOnWire = Static<typeof NewBan>
+
+/** A ban as it is asked for, and what with what was written; its e-mail goes no further than this. */
+export const readBan = (key: KeyObject, body: BanOnWire) => {
+  const { effect, reason = null, note = null, existing = 'keep' } = body
+  const expiresAt = readTimeOrNull('/expires_at', body.expires_at)
+  const target = readTarget(key, body)
+  const isMet = (email: string) => meetsEmail(key, target, email)
+  return { ban: { target, effect, reason, note, expiresAt }, existing, isMet }
+}
+
+const readTarget = (key: KeyObject, { kind, value }: BanOnWire): BanTarget => {
+  if (kind === 'author')
+    return { kind, authorId: readAuthorId(value) ?? fault('is no id of an author') }
+  if (kind === 'network') {
+    const network = readNetwork(key, value)
+    return network
+      ? { kind, ...network }
+      : fault('must be an address or a network, up to /8 or an IPv6 /19')
+  }
+  const email = checkEmail(kind === 'email' ? value : `x@${value}`)
+  if (!email.ok) return fault(kind === 'email' ? email.problem : 'must be a domain')
+  if (kind === 'email_domain') return { kind, domain: normalizeDomain(value) }
+  const normal = normalizeEmail(email.value)
+  return {
+    kind,
+    emailHash: hashEmail(key, normal),
+    domain: normal.slice(normal.lastIndexOf('@') + 1),
+  }
+}
+
+const fault = (problem: string): never => {
+  const faults: Faults = { '/value': problem }
+  throw new Refusal('invalid_request', faults)
+}
+
+/** For moderators. */
+export const presentBan = (ban: Ban) => ({
+  id: banId(ban.id),
+  kind: ban.kind,
+  value: presentValue(ban),
+  effect: ban.effect,
+  reason: ban.reason,
+  note: ban.note,
+  by: ban.by,
+  at: ban.at,
+  expires_at: ban.expiresAt,
+  lifted_by: ban.liftedBy,
+  lifted_at: ban.liftedAt,
+  in_force: ban.isInForce,
+})
+
+/** With the batch that does the rest. */
+export const presentMadeBan = ({ ban, batch }: MadeBan) => ({
+  ...presentBan(ban),
+  batch_id: batch && batchId(batch.id),
+})
+
+const presentValue = ({ kind, authorId: author, network, domain }: Ban): string | null => {
+  if (author !== null) return authorId(author)
+  return kind === 'email' ? `…@${domain}` : (network ?? domain)
+}

@@ -1,0 +1,178 @@
+import { type Static, Type } from 'typebox'
+import { BAN_KINDS } from '../../domain/moderation/ban.ts'
+import { assertScope, assertServiceAdmin } from '../../domain/people/caller.ts'
+import { readAuthorId, readBanId } from '../../domain/public-id.ts'
+import { Refusal } from '../../domain/refusal.ts'
+import type { Site } from '../../domain/site/site.ts'
+import { createBan, liftBan, listBans } from '../../usecases/bans/bans.ts'
+import { readClaim } from '../edge/idempotency.ts'
+import type { Http } from '../edge/request-context.ts'
+import { sendPrivately, sendWrite } from '../edge/responses.ts'
+import { readIdCursor, writeIdCursor } from '../wire/cursors.ts'
+import * as op from '../wire/operation.ts'
+import type { Router } from '../wire/router.ts'
+import { NOTHING, object, oneOf, ref } from '../wire/schema-parts.ts'
+import { presentBan, presentMadeBan, readBan } from './fields.ts'
+import { Ban, BansPage, MadeBan, NewBan } from './schemas.ts'
+
+const idParam = { id: Type.String({ description: 'The id of the ban.' }) }
+const moderating = { tag: 'moderating', credential: 'needed' } as const
+const serving = { tag: 'administering', credential: 'needed' } as const
+
+const bansQuery = object({
+  kind: Type.Optional(oneOf(BAN_KINDS, { description: 'Only of this kind.' })),
+  author_id: Type.Optional(Type.String({ description: 'Only on this author.' })),
+  in_force: Type.Optional(
+    Type.Boolean({ description: 'Only those that are, or only those that are over.' }),
+  ),
+  ...op.limitParam,
+  ...op.cursorParam,
+})
+
+const LIST_BANS = op.operation({
+  ...moderating,
+  id: 'listBans',
+  summary: 'Who is banned from the site',
+  description:
+    'Latest first, those included that are over. Bans from all sites meet people here too, and are not ' +
+    'among them: `listServiceBans` has those.',
+  params: object(op.siteParams),
+  query: bansQuery,
+  body: op.NO_BODY,
+  answers: { 200: ref(BansPage) },
+  refusals: ['invalid_cursor'],
+  limit: 'read',
+})
+
+const CREATE_BAN = op.operation({
+  ...moderating,
+  id: 'createBan',
+  summary: 'Ban an author, a network, an e-mail or a domain of e-mail',
+  description:
+    'From the next write on. Moderators and owners cannot be banned, and no ban meets what they write. ' +
+    'Every ban is a decision of the action `ban`. With `existing` other than `keep` a batch gives the ' +
+    'comments that they have written already another status: up to 500 before the answer.',
+  params: object(op.siteParams),
+  query: op.NO_QUERY,
+  body: ref(NewBan),
+  answers: { 201: ref(MadeBan) },
+  limit: 'write',
+  once: true,
+})
+
+const LIFT_BAN = op.operation({
+  ...moderating,
+  id: 'liftBan',
+  summary: 'Lift a ban',
+  description:
+    'A second time it is no different. What was held or shadowed stays as it is, until a moderator decides on it.',
+  params: object({ ...op.siteParams, ...idParam }),
+  query: op.NO_QUERY,
+  body: op.NO_BODY,
+  answers: { 204: NOTHING },
+  limit: 'write',
+})
+
+const LIST_SERVICE_BANS = op.operation({
+  ...serving,
+  id: 'listServiceBans',
+  summary: 'Who is banned from all sites',
+  description: 'With an admin key for all sites.',
+  params: object({}),
+  query: bansQuery,
+  body: op.NO_BODY,
+  answers: { 200: ref(BansPage) },
+  refusals: ['invalid_cursor'],
+  limit: 'read',
+})
+
+const CREATE_SERVICE_BAN = op.operation({
+  ...serving,
+  id: 'createServiceBan',
+  summary: 'Ban a network, an e-mail or a domain of e-mail from all sites',
+  description: 'With an admin key for all sites. Authors are banned on their own site.',
+  params: object({}),
+  query: op.NO_QUERY,
+  body: ref(NewBan),
+  answers: { 201: ref(Ban) },
+  limit: 'write',
+})
+
+const LIFT_SERVICE_BAN = op.operation({
+  ...serving,
+  id: 'liftServiceBan',
+  summary: 'Lift a ban from all sites',
+  description: 'With an admin key for all sites.',
+  params: object(idParam),
+  query: op.NO_QUERY,
+  body: op.NO_BODY,
+  answers: { 204: NOTHING },
+  limit: 'write',
+})
+
+export const addBanRoutes = (app: Router, { world, keys }: Http): void => {
+  app.get('/sites/:site/moderation/bans', LIST_BANS, async (request, reply) => {
+    assertScope(request.caller, 'moderate')
+    return sendPrivately(reply, await list(request.site, request.query))
+  })
+
+  app.post('/sites/:site/moderation/bans', CREATE_BAN, async (request, reply) => {
+    const { site, caller: moderator, body } = request
+    assertScope(moderator, 'moderate')
+    const asked = readBan(keys().addresses, body)
+    const act = { site, moderator, ...asked, claim: readClaim(request) }
+    const answer = await createBan(world, act, (made) => ({
+      status: 201,
+      headers: {},
+      body: presentMadeBan(made),
+    }))
+    return sendWrite(reply, answer)
+  })
+
+  app.delete('/sites/:site/moderation/bans/:id', LIFT_BAN, async (request, reply) => {
+    const { site, caller: moderator, params } = request
+    assertScope(moderator, 'moderate')
+    await liftBan(world, { site, moderator, id: readId(params.id) })
+    return sendPrivately(reply.code(204), undefined)
+  })
+
+  app.get('/bans', LIST_SERVICE_BANS, async (request, reply) => {
+    assertServiceAdmin(request.caller)
+    return sendPrivately(reply, await list(null, request.query))
+  })
+
+  app.post('/bans', CREATE_SERVICE_BAN, async (request, reply) => {
+    const { caller: moderator, body } = request
+    assertServiceAdmin(moderator)
+    const act = { site: null, moderator, ...readBan(keys().addresses, body), claim: undefined }
+    const made = await createBan(world, act, ({ ban }) => presentBan(ban))
+    return sendPrivately(reply.code(201), made)
+  })
+
+  app.delete('/bans/:id', LIFT_SERVICE_BAN, async (request, reply) => {
+    const { caller: moderator, params } = request
+    assertServiceAdmin(moderator)
+    await liftBan(world, { site: null, moderator, id: readId(params.id) })
+    return sendPrivately(reply.code(204), undefined)
+  })
+
+  const list = async (site: Site | null, query: Static<typeof bansQuery>) => {
+    const { kind, author_id: author, in_force: isInForce, limit, cursor } = query
+    const siteId = site?.id ?? null
+    const binding = ['bans', siteId, kind, author, isInForce]
+    const authorId = author === undefined ? undefined : (readAuthorId(author) ?? 0)
+    const beforeId = readIdCursor(keys().cursors, binding, cursor)
+    const filter = { siteId, kind, authorId, isInForce, beforeId, limit }
+    const { items, nextId } = await listBans(world, filter)
+    return {
+      items: items.map(presentBan),
+      next_cursor: writeIdCursor(keys().cursors, binding, nextId),
+    }
+  }
+}
+
+const readId = (id: string): number => {
+  const banId = readBanId(id)
+  if (banId === undefined) throw new Refusal('not_found')
+  return banId
+}

@@ -1,0 +1,151 @@
+import { Type } from 'typebox'
+import { assertScope } from '../../domain/people/caller.ts'
+import { readReasonId, reasonId } from '../../domain/public-id.ts'
+import { Refusal } from '../../domain/refusal.ts'
+import {
+  type CannedReason,
+  createCannedReason,
+  deleteCannedReason,
+  listCannedReasons,
+  updateCannedReason,
+} from '../../usecases/administering/canned-reasons.ts'
+import { readClaim } from '../edge/idempotency.ts'
+import type { Http } from '../edge/request-context.ts'
+import { sendPrivately, sendWrite } from '../edge/responses.ts'
+import { readIdCursor, writeIdCursor } from '../wire/cursors.ts'
+import { readReasonFields } from '../wire/fields.ts'
+import * as op from '../wire/operation.ts'
+import type { Router } from '../wire/router.ts'
+import { NOTHING, object, ref } from '../wire/schema-parts.ts'
+import {
+  CannedReasonChange,
+  CannedReasonsPage,
+  NewCannedReason,
+  CannedReason as ReasonOnWire,
+} from './schemas.ts'
+
+const administering = {
+  tag: 'administering',
+  credential: 'needed',
+  query: op.NO_QUERY,
+  limit: 'write',
+  once: true,
+} as const
+
+const reasonParams = object({
+  ...op.siteParams,
+  id: Type.String({ description: 'The id of the reason.' }),
+})
+
+const LIST_CANNED_REASONS = op.operation({
+  id: 'listCannedReasons',
+  tag: 'moderating',
+  summary: 'What moderators say often',
+  description:
+    'Words that are ready, in the order in which they were made: a decision that says the same has ' +
+    'the `reason` and the `note` of one of them.',
+  params: object(op.siteParams),
+  query: object({ ...op.limitParam, ...op.cursorParam }),
+  body: op.NO_BODY,
+  answers: { 200: ref(CannedReasonsPage) },
+  refusals: ['invalid_cursor'],
+  credential: 'needed',
+  limit: 'read',
+})
+
+const CREATE_CANNED_REASON = op.operation({
+  ...administering,
+  id: 'createCannedReason',
+  summary: 'Make a canned reason',
+  description: 'At most 100 on a site.',
+  params: object(op.siteParams),
+  body: ref(NewCannedReason),
+  answers: { 201: ref(ReasonOnWire) },
+})
+
+const UPDATE_CANNED_REASON = op.operation({
+  ...administering,
+  id: 'updateCannedReason',
+  summary: 'Change a canned reason',
+  description: 'Only what is named changes. Decisions keep the words that they were given.',
+  params: reasonParams,
+  body: ref(CannedReasonChange),
+  answers: { 200: ref(ReasonOnWire) },
+})
+
+const DELETE_CANNED_REASON = op.operation({
+  ...administering,
+  id: 'deleteCannedReason',
+  summary: 'Delete a canned reason',
+  description: 'Decisions keep the words that they were given.',
+  params: reasonParams,
+  body: op.NO_BODY,
+  answers: { 204: NOTHING },
+})
+
+export const addCannedReasonRoutes = (app: Router, { world, keys }: Http): void => {
+  const at = '/sites/:site/moderation/reasons'
+  app.get(at, LIST_CANNED_REASONS, async (request, reply) => {
+    assertScope(request.caller, 'moderate')
+    const { limit, cursor } = request.query
+    const siteId = request.site.id
+    const binding = ['reasons', siteId]
+    const afterId = readIdCursor(keys().cursors, binding, cursor) ?? 0
+    const { items, nextId } = await listCannedReasons(world, { siteId, afterId, limit })
+    return sendPrivately(reply, {
+      items: items.map(presentReason),
+      next_cursor: writeIdCursor(keys().cursors, binding, nextId),
+    })
+  })
+
+  app.post(at, CREATE_CANNED_REASON, async (request, reply) => {
+    const { site, caller: administrator, body } = request
+    assertScope(administrator, 'admin')
+    const fields = readReasonFields(body)
+    const act = { site, administrator, fields, claim: readClaim(request) }
+    const answer = await createCannedReason(world, act, (reason) => ({
+      status: 201,
+      headers: {},
+      body: presentReason(reason),
+    }))
+    return sendWrite(reply, answer)
+  })
+
+  app.patch(`${at}/:id`, UPDATE_CANNED_REASON, async (request, reply) => {
+    const { site, caller: administrator, body, params } = request
+    assertScope(administrator, 'admin')
+    const change = readReasonFields(body)
+    const act = { site, administrator, id: readId(params.id), change, claim: readClaim(request) }
+    const answer = await updateCannedReason(world, act, (reason) => ({
+      status: 200,
+      headers: {},
+      body: presentReason(reason),
+    }))
+    return sendWrite(reply, answer)
+  })
+
+  app.delete(`${at}/:id`, DELETE_CANNED_REASON, async (request, reply) => {
+    const { site, caller: administrator, params } = request
+    assertScope(administrator, 'admin')
+    const act = { site, administrator, id: readId(params.id), claim: readClaim(request) }
+    const answer = await deleteCannedReason(world, act, () => ({
+      status: 204,
+      headers: {},
+      body: null,
+    }))
+    return sendWrite(reply, answer)
+  })
+}
+
+const presentReason = ({ id, title, reason, note }: CannedReason) => ({
+  id: reasonId(id),
+  title,
+  reason,
+  note,
+})
+
+const readId = (text: string): number => {
+  const id = readReasonId(text)
+  if (id === undefined) throw new Refusal('not_found')
+  return id
+}

@@ -1,0 +1,24 @@
+import { Type } from 'typebox'
+import { REASONS } from '../../domain/comment/status.ts'
+import { object, oneOf, page, ref, text } from '../wire/schema-parts.ts'
+
+const fields = {
+  title: Type.String({ minLength: 1, maxLength: 200, description: 'What it is chosen by.' }),
+  reason: oneOf(REASONS, { description: 'The `reason` of a decision.' }),
+  note: Type.String({ minLength: 1, maxLength: 2000, description: 'The `note` of a decision.' }),
+}
+
+export const NewCannedReason = object(fields, {
+  $id: 'NewCannedReason',
+  examples: [{ title: 'Advertising', reason: 'spam', note: 'Please do not advertise here.' }],
+})
+
+export const CannedReasonChange = object(Type.Partial(Type.Object(fields)).properties, {
+  $id: 'CannedReasonChange',
+  minProperties: 1,
+  examples: [{ title: 'Advertising, second time' }],
+})
+
+export const CannedReason = object({ id: text('Opaque.'), ...fields }, { $id: 'CannedReason' })
+
+export const CannedReasonsPage = object(page(ref(CannedReason)), { $id: 'CannedReasonsPage' })

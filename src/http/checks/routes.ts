@@ -1,0 +1,55 @@
+import type { FastifyRequest } from 'fastify'
+import { Type } from 'typebox'
+import { readCommentId } from '../../domain/public-id.ts'
+import { Refusal } from '../../domain/refusal.ts'
+import { type Signed, verdictsPath } from '../../domain/site/check.ts'
+import { reportCheck } from '../../usecases/checks/report-check.ts'
+import type { Http } from '../edge/request-context.ts'
+import { sendPrivately } from '../edge/responses.ts'
+import * as op from '../wire/operation.ts'
+import type { Router } from '../wire/router.ts'
+import { NOTHING, object, ref } from '../wire/schema-parts.ts'
+import { Verdict } from './schemas.ts'
+
+const REPORT_CHECK = op.operation({
+  id: 'reportCheck',
+  tag: 'moderating',
+  summary: 'Tell the verdict of a check that has needed time',
+  description:
+    'By the check itself, signed with its secret no longer than five minutes ago. The first verdict ' +
+    'stands; once a moderator has decided it is only noted.',
+  params: object({
+    ...op.siteParams,
+    name: Type.String({ description: 'The name of the check.' }),
+  }),
+  query: op.NO_QUERY,
+  body: ref(Verdict),
+  answers: { 204: NOTHING },
+  refusals: ['login_required', 'origin_refused', 'body_too_large', 'unsupported_media_type'],
+  credential: 'taken',
+  // A check has one address for the comments of everybody.
+  limit: 'read',
+  signed: true,
+})
+
+export const addCheckRoutes = (app: Router, { world }: Http): void => {
+  app.post('/sites/:site/checks/:name/verdicts', REPORT_CHECK, async (request, reply) => {
+    const { site, params, body } = request
+    await reportCheck(world, {
+      site,
+      name: params.name,
+      signed: readSigned(request, verdictsPath(site.slug, params.name)),
+      comment: readCommentId(body.comment_id),
+      score: body.score,
+      revision: body.revision,
+    })
+    return sendPrivately(reply.code(204), undefined)
+  })
+}
+
+const readSigned = ({ headers, bytes, caller }: FastifyRequest, path: string): Signed => {
+  const { 'afterword-timestamp': timestamp, 'afterword-signature': signature } = headers
+  if (typeof timestamp === 'string' && typeof signature === 'string')
+    return { path, timestamp, signature, body: bytes }
+  throw new Refusal(caller.kind === 'nobody' ? 'login_required' : 'invalid_token')
+}

@@ -1,0 +1,139 @@
+import { assertMayWrite } from '../../domain/people/caller.ts'
+import { readCommentId } from '../../domain/public-id.ts'
+import { createGuest } from '../../usecases/posting/create-guest.ts'
+import { type Posted, postComment } from '../../usecases/posting/post-comment.ts'
+import { previewComment } from '../../usecases/posting/preview-comment.ts'
+import { hashAddress, senderOf, truncateAddress } from '../edge/addresses.ts'
+import { readClaim } from '../edge/idempotency.ts'
+import type { Http } from '../edge/request-context.ts'
+import * as answers from '../edge/responses.ts'
+import { suspectOf } from '../edge/writer-identity.ts'
+import { readBody, readNewComment, readProfile } from '../wire/fields.ts'
+import { writeGuestToken } from '../wire/guest-tokens.ts'
+import * as op from '../wire/operation.ts'
+import type { Router } from '../wire/router.ts'
+import { object, ref } from '../wire/schema-parts.ts'
+import { presentAuthor, presentWhole } from './present.ts'
+import { Guest, GuestProfile, NewComment, PostedComment, Preview, Text } from './schemas.ts'
+
+const POST_COMMENT = op.operation({
+  id: 'postComment',
+  tag: 'writing',
+  summary: 'Post a comment or a reply',
+  description:
+    '201 when it is published, 202 when it is held for a moderator. On sites that ask other services ' +
+    'about comments the answer can take two seconds more.',
+  params: object(op.articleParams),
+  query: op.NO_QUERY,
+  body: ref(NewComment),
+  answers: { 201: ref(PostedComment), 202: ref(PostedComment) },
+  refusals: [
+    'login_required',
+    'banned',
+    'posting_disabled',
+    'thread_closed',
+    'slow_mode',
+    'thread_locked',
+    'parent_not_found',
+    'depth_exceeded',
+  ],
+  credential: 'taken',
+  limit: 'create',
+  once: true,
+})
+
+const CREATE_GUEST = op.operation({
+  id: 'createGuest',
+  tag: 'writing',
+  summary: 'Get a guest token before the first comment',
+  description: 'The token owns the guest: its comments belong to whoever holds it.',
+  params: object(op.siteParams),
+  query: op.NO_QUERY,
+  body: ref(GuestProfile),
+  answers: { 201: ref(Guest) },
+  refusals: ['banned'],
+  credential: 'taken',
+  limit: 'sign_on',
+  once: true,
+})
+
+const PREVIEW_COMMENT = op.operation({
+  id: 'previewComment',
+  tag: 'reading',
+  summary: 'What a text would look like',
+  description: 'Nothing is stored.',
+  params: object(op.siteParams),
+  query: op.NO_QUERY,
+  body: ref(Text),
+  answers: { 200: ref(Preview) },
+  credential: 'taken',
+  limit: 'preview',
+})
+
+export const addPostingRoutes = (app: Router, { world, keys }: Http): void => {
+  app.post('/sites/:site/articles/:article_id/comments', POST_COMMENT, async (request, reply) => {
+    const { site, caller, params, ip } = request
+    const { parent_id: parentId, ...fields } = request.body
+    const comment = readNewComment(fields)
+    const draft = {
+      ...comment,
+      articleId: params.article_id,
+      parent:
+        parentId === undefined || parentId === null ? undefined : (readCommentId(parentId) ?? null),
+      network: truncateAddress(ip),
+      addressHash: hashAddress(keys().addresses, ip),
+      suspect: suspectOf(keys().addresses, request, comment.author?.email),
+      sender: senderOf(request),
+    }
+    const claim = readClaim(request)
+    const answer = await postComment(
+      world,
+      { site, caller, ...draft, claim },
+      presentPosted(site.slug),
+    )
+    return answers.sendWrite(reply, withToken(answer, site.id))
+  })
+
+  app.post('/sites/:site/guests', CREATE_GUEST, async (request, reply) => {
+    const { site } = request
+    assertMayWrite(request.caller)
+    const profile = readProfile(request.body)
+    const suspect = suspectOf(keys().addresses, request, profile.email)
+    const answer = await createGuest(
+      world,
+      { site, profile, suspect, claim: readClaim(request) },
+      (guest) => ({
+        status: 201,
+        headers: {},
+        body: { author: presentAuthor(guest) },
+        newGuestId: guest.id,
+      }),
+    )
+    return answers.sendWrite(reply, withToken(answer, site.id))
+  })
+
+  app.post('/sites/:site/preview', PREVIEW_COMMENT, async (request, reply) =>
+    answers.sendPrivately(reply, { body_html: previewComment(readBody(request.body.body)) }),
+  )
+
+  const withToken = (answer: answers.WriteAnswer, siteId: number): answers.WriteAnswer => {
+    if (answer.newGuestId === undefined) return answer
+    const token = writeGuestToken(keys().guests, siteId, answer.newGuestId)
+    return { ...answer, body: { ...answer.body, guest_token: token } }
+  }
+}
+
+const presentPosted =
+  (slug: string) =>
+  ({ comment, version, newGuestId }: Posted): answers.WriteAnswer => {
+    const body = presentWhole(comment)
+    return {
+      status: version === undefined ? 202 : 201,
+      headers: {
+        location: `/v1/sites/${slug}/comments/${body.id}`,
+        ...answers.threadVersion(version),
+      },
+      body,
+      ...(newGuestId !== undefined && { newGuestId }),
+    }
+  }

@@ -1,0 +1,141 @@
+import type { FastifyReply } from 'fastify'
+import { Type } from 'typebox'
+import { type Caller, mayModerate } from '../../domain/people/caller.ts'
+import { deleteComment } from '../../usecases/editing/delete-comment.ts'
+import { type Edited, editComment } from '../../usecases/editing/edit-comment.ts'
+import {
+  type CommentInContext,
+  findOwnOrModerated,
+  getComment,
+} from '../../usecases/reading/get-comment.ts'
+import { senderOf } from '../edge/addresses.ts'
+import { readIfMatch } from '../edge/conditions.ts'
+import { readClaim } from '../edge/idempotency.ts'
+import type { Http } from '../edge/request-context.ts'
+import * as answers from '../edge/responses.ts'
+import { suspectOf } from '../edge/writer-identity.ts'
+import { changingComment, withComment } from '../wire/comment-key.ts'
+import { readBody } from '../wire/fields.ts'
+import * as op from '../wire/operation.ts'
+import type { Router } from '../wire/router.ts'
+import { NOTHING, object, ref } from '../wire/schema-parts.ts'
+import { presentComment, presentWhole } from './present.ts'
+import { Comment, CommentInContext as InContextOnWire, Text } from './schemas.ts'
+
+const GET_COMMENT = op.operation({
+  id: 'getComment',
+  tag: 'reading',
+  summary: 'One comment',
+  description:
+    'With `context`, also its nearest ancestors. Its author sees it while it is held, moderators always.',
+  params: object(op.commentParams),
+  query: object({
+    context: Type.Optional(
+      Type.Integer({ minimum: 0, maximum: 100, description: 'How many ancestors to add.' }),
+    ),
+    ...op.atLeastParam,
+  }),
+  body: op.NO_BODY,
+  answers: { 200: ref(InContextOnWire) },
+  credential: 'taken',
+  limit: 'read',
+})
+
+const EDIT_COMMENT = op.operation({
+  id: 'editComment',
+  tag: 'writing',
+  summary: 'Replace the text of a comment',
+  description:
+    'By its author within the edit window, or by a moderator. With `If-Match: "<revision>"`, only that revision. ' +
+    "An author's edit is screened again: 202 when it is held.",
+  params: object(op.commentParams),
+  query: op.NO_QUERY,
+  body: ref(Text),
+  answers: { 200: ref(Comment), 202: ref(Comment) },
+  refusals: ['banned', 'thread_locked', 'edit_window_over', 'edit_conflict'],
+  credential: 'needed',
+  limit: 'create',
+  once: true,
+})
+
+const DELETE_COMMENT = op.operation({
+  id: 'deleteComment',
+  tag: 'writing',
+  summary: 'Delete a comment',
+  description: 'By its author or a moderator. Where replies need it, a tombstone keeps its place.',
+  params: object(op.commentParams),
+  query: op.NO_QUERY,
+  body: op.NO_BODY,
+  answers: { 204: NOTHING },
+  credential: 'needed',
+  limit: 'create',
+  once: true,
+})
+
+export const addCommentRoutes = (app: Router, http: Http): void => {
+  const { world, keys } = http
+  app.get('/sites/:site/comments/:id', GET_COMMENT, async (request, reply) => {
+    const { site, caller, query } = request
+    const { context, at_least: atLeast } = query
+    return withComment(world, request, async (comment) => {
+      const own = await findOwnOrModerated(world, { site, comment, caller, context })
+      if (own) return sendOwn(reply, own, { caller, context })
+      const variant = answers.variantOf(http, site, ['getComment', request.params.id, context])
+      const page = await getComment(
+        world,
+        { site, caller, comment, context, atLeast, variant, encoding: answers.encodingOf(request) },
+        ({ thread, comment: found, ancestors: above }) => {
+          const ancestors = context !== undefined && { ancestors: above.map(presentComment) }
+          const body = { ...presentComment(found), ...ancestors }
+          return answers.toPage(answers.versionTag(thread.version, variant), null, body)
+        },
+      )
+      return answers.sendPage(request, reply, page)
+    })
+  })
+
+  app.patch('/sites/:site/comments/:id', EDIT_COMMENT, async (request, reply) => {
+    const { site, caller } = request
+    const edit = {
+      body: readBody(request.body.body),
+      ifRevision: readIfMatch(request),
+      suspect: suspectOf(keys().addresses, request),
+      sender: senderOf(request),
+    }
+    const claim = readClaim(request)
+    const answer = await changingComment(world, request, (comment) =>
+      editComment(world, { site, caller, comment, ...edit, claim }, presentEdited),
+    )
+    return answers.sendWrite(reply, answer)
+  })
+
+  app.delete('/sites/:site/comments/:id', DELETE_COMMENT, async (request, reply) => {
+    const { site, caller } = request
+    const claim = readClaim(request)
+    const answer = await changingComment(world, request, (comment) =>
+      deleteComment(world, { site, caller, comment, claim }, ({ version }) => ({
+        status: 204,
+        headers: answers.threadVersion(version),
+        body: null,
+      })),
+    )
+    return answers.sendWrite(reply, answer)
+  })
+}
+
+const presentEdited = ({ comment, version }: Edited): answers.WriteAnswer => ({
+  status: comment.status === 'pending' ? 202 : 200,
+  headers: answers.threadVersion(version),
+  body: presentWhole(comment),
+})
+
+/** Moderators see what is above it as it is, its author as readers do. */
+const sendOwn = (
+  reply: FastifyReply,
+  { comment, ancestors: above }: Omit<CommentInContext, 'thread'>,
+  { caller, context }: { caller: Caller; context: number | undefined },
+): FastifyReply => {
+  const presentAncestor = mayModerate(caller) ? presentWhole : presentComment
+  const ancestors = context !== undefined && { ancestors: above.map(presentAncestor) }
+  return answers.sendPrivately(reply, { ...presentWhole(comment), ...ancestors })
+}

@@ -1,0 +1,45 @@
+import { STATUSES, type Status } from '../../domain/comment/status.ts'
+import { readAuthorId } from '../../domain/public-id.ts'
+import { Refusal } from '../../domain/refusal.ts'
+import { readTime } from '../wire/fields.ts'
+
+type FilterOnWire = {
+  readonly status?: readonly Status[]
+  readonly flagged?: boolean
+  readonly rule?: string
+  readonly article_id?: string
+  readonly author_id?: string
+  readonly q?: string
+  readonly until?: string
+}
+
+/**
+ * The comments that moderators mean, as the queue and decisions on many of them say it.
+ * @param at where the filter stands in the request
+ */
+export const readCommentFilter = (filter: FilterOnWire, at = '') => {
+  const { status, flagged, rule, article_id: articleId, author_id: author, q, until } = filter
+  const wanted = status ?? (flagged ? ['pending', 'approved'] : ['pending'])
+  return {
+    statuses: STATUSES.filter((known) => wanted.includes(known)),
+    isFlagged: flagged,
+    rule,
+    articleId,
+    // An id that no author has finds nothing.
+    authorId: author === undefined ? undefined : (readAuthorId(author) ?? 0),
+    q,
+    until: until === undefined ? undefined : readTime(`${at}/until`, until),
+  }
+}
+
+/** The riskiest of approved comments are not known: only what may be wrong with one is in an index. */
+export const assertSorted = (
+  sort: string,
+  { statuses, isFlagged }: ReturnType<typeof readCommentFilter>,
+  pointer = 'sort',
+): void => {
+  if (sort === 'risk' && statuses.includes('approved') && isFlagged !== true)
+    throw new Refusal('invalid_request', {
+      [pointer]: 'orders approved comments only when they are flagged',
+    })
+}

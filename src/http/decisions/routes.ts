@@ -1,0 +1,239 @@
+import { type Static, Type } from 'typebox'
+import { assertScope } from '../../domain/people/caller.ts'
+import { readBatchId, readDecisionId } from '../../domain/public-id.ts'
+import { Refusal } from '../../domain/refusal.ts'
+import { decideMany } from '../../usecases/decisions/decide-many.ts'
+import { foreseeDecisions } from '../../usecases/decisions/dry-run-decisions.ts'
+import { getBatch } from '../../usecases/decisions/get-batch.ts'
+import { listBatches } from '../../usecases/decisions/list-batches.ts'
+import { lockComment } from '../../usecases/decisions/lock-comment.ts'
+import { pinComment } from '../../usecases/decisions/pin-comment.ts'
+import type { BatchResult } from '../../usecases/decisions/start-batch.ts'
+import { undoBatch } from '../../usecases/undo/undo-batch.ts'
+import { undoDecision } from '../../usecases/undo/undo-decision.ts'
+import { presentDecision } from '../comments/present.ts'
+import { readClaim } from '../edge/idempotency.ts'
+import type { Http } from '../edge/request-context.ts'
+import { sendPrivately, sendWrite, threadVersion, type WriteAnswer } from '../edge/responses.ts'
+import { Decision } from '../queue/schemas.ts'
+import { changingComment, readCommentKeys } from '../wire/comment-key.ts'
+import { readIdCursor, writeIdCursor } from '../wire/cursors.ts'
+import * as op from '../wire/operation.ts'
+import type { Router } from '../wire/router.ts'
+import { object, ref } from '../wire/schema-parts.ts'
+import { readCommentFilter } from './comment-filter.ts'
+import {
+  presentBatch,
+  presentBatchResult,
+  presentForeseen,
+  presentLock,
+  presentPin,
+} from './present.ts'
+import {
+  Batch,
+  BatchesPage,
+  BatchResult as BatchResultOnWire,
+  Lock,
+  NewDecisions,
+  NewLock,
+  NewPin,
+  Pin,
+} from './schemas.ts'
+
+const moderating = { tag: 'moderating', credential: 'needed' } as const
+const deciding = { ...moderating, query: op.NO_QUERY, limit: 'write', once: true } as const
+
+const BATCH_ANSWERS = { 200: ref(BatchResultOnWire), 202: ref(BatchResultOnWire) }
+const batchParams = object({
+  ...op.siteParams,
+  id: Type.String({ description: 'The id of the batch.' }),
+})
+
+const DECIDE_MANY = op.operation({
+  ...deciding,
+  id: 'decideMany',
+  summary: 'Give many comments another status',
+  description:
+    'Those that are named, or all that a filter finds. Up to 500 are done before the answer, with an ' +
+    'outcome for each; more are a batch (202), whose progress `getBatch` tells. What has another status ' +
+    'than was seen stays as it is: its outcome is `decision_conflict`.',
+  params: object(op.siteParams),
+  body: ref(NewDecisions),
+  answers: BATCH_ANSWERS,
+  refusals: ['decision_conflict', 'move_not_allowed'],
+})
+
+const UNDO_DECISION = op.operation({
+  ...deciding,
+  id: 'undoDecision',
+  summary: 'Take a decision back',
+  description:
+    'What it changed is as before, with the replies that it took along, if nothing of that was decided ' +
+    'on or changed since. A ban is lifted, or in force again; a thread has its settings back. That is a ' +
+    'decision too, and can be taken back.',
+  params: object({ ...op.siteParams, id: Type.String({ description: 'The id of the decision.' }) }),
+  body: op.NO_BODY,
+  answers: { 201: ref(Decision) },
+  refusals: ['decision_conflict', 'move_not_allowed'],
+})
+
+const UNDO_BATCH = op.operation({
+  ...deciding,
+  id: 'undoBatch',
+  summary: 'Take a batch of decisions back',
+  description:
+    'Each comment by itself: those that were decided on or have changed since stay as they are. More ' +
+    'than 500 are a batch again.',
+  params: batchParams,
+  body: op.NO_BODY,
+  answers: BATCH_ANSWERS,
+  refusals: ['decision_conflict', 'move_not_allowed'],
+})
+
+const LIST_BATCHES = op.operation({
+  ...moderating,
+  id: 'listBatches',
+  summary: 'What was done to many comments at once',
+  description: 'Latest first, with how far each is.',
+  params: object(op.siteParams),
+  query: object({ ...op.limitParam, ...op.cursorParam }),
+  body: op.NO_BODY,
+  answers: { 200: ref(BatchesPage) },
+  refusals: ['invalid_cursor'],
+  limit: 'read',
+})
+
+const GET_BATCH = op.operation({
+  ...moderating,
+  id: 'getBatch',
+  summary: 'How far a batch is',
+  description: 'What is counted here no reader sees any more, if it was hidden.',
+  params: batchParams,
+  query: op.NO_QUERY,
+  body: op.NO_BODY,
+  answers: { 200: ref(Batch) },
+  limit: 'read',
+})
+
+const PIN_COMMENT = op.operation({
+  ...deciding,
+  id: 'pinComment',
+  summary: 'Let a comment stand out, or no longer',
+  description: 'Readers are told by `pinned`; the order of comments stays as it is.',
+  params: object(op.commentParams),
+  body: ref(NewPin),
+  answers: { 200: ref(Pin) },
+})
+
+const LOCK_COMMENT = op.operation({
+  ...deciding,
+  id: 'lockComment',
+  summary: 'Close a comment and all below it, or open them again',
+  description: 'What is locked takes no replies, no votes, and no edits by authors.',
+  params: object(op.commentParams),
+  body: ref(NewLock),
+  answers: { 200: ref(Lock) },
+})
+
+export const addDecidingRoutes = (app: Router, { world, keys }: Http): void => {
+  app.post('/sites/:site/moderation/decisions', DECIDE_MANY, async (request, reply) => {
+    const { site, caller, body } = request
+    assertScope(caller, 'moderate')
+    const { from, to, reason = null, note = null, replies = 'keep' } = body
+    const order = { from, to, reason, note, replies, ...readComments(body) }
+    const act = { site, moderator: caller, ...order, claim: readClaim(request) }
+    if (body.dry_run)
+      return sendPrivately(reply, presentForeseen(await foreseeDecisions(world, act)))
+    return sendWrite(reply, await decideMany(world, act, toAnswer))
+  })
+
+  app.post('/sites/:site/moderation/decisions/:id/undo', UNDO_DECISION, async (request, reply) => {
+    const { site, caller, params } = request
+    assertScope(caller, 'moderate')
+    const decisionId = known(readDecisionId(params.id))
+    const act = { site, moderator: caller, decisionId, claim: readClaim(request) }
+    const answer = await undoDecision(world, act, ({ decision, version }) => ({
+      status: 201,
+      headers: threadVersion(version),
+      body: presentDecision(decision),
+    }))
+    return sendWrite(reply, answer)
+  })
+
+  app.get('/sites/:site/moderation/batches', LIST_BATCHES, async (request, reply) => {
+    assertScope(request.caller, 'moderate')
+    const { site, query } = request
+    const binding = ['batches', site.id]
+    const beforeId = readIdCursor(keys().cursors, binding, query.cursor)
+    const { items, nextId } = await listBatches(world, { site, beforeId, limit: query.limit })
+    return sendPrivately(reply, {
+      items: items.map(presentBatch),
+      next_cursor: writeIdCursor(keys().cursors, binding, nextId),
+    })
+  })
+
+  app.get('/sites/:site/moderation/batches/:id', GET_BATCH, async (request, reply) => {
+    assertScope(request.caller, 'moderate')
+    const batch = await getBatch(world, request.site, known(readBatchId(request.params.id)))
+    return sendPrivately(reply, presentBatch(batch))
+  })
+
+  app.post('/sites/:site/moderation/batches/:id/undo', UNDO_BATCH, async (request, reply) => {
+    const { site, caller, params } = request
+    assertScope(caller, 'moderate')
+    const batchId = known(readBatchId(params.id))
+    const act = { site, moderator: caller, batchId, claim: readClaim(request) }
+    return sendWrite(reply, await undoBatch(world, act, toAnswer))
+  })
+
+  app.put('/sites/:site/comments/:id/pin', PIN_COMMENT, async (request, reply) => {
+    const { site, caller, body } = request
+    assertScope(caller, 'moderate')
+    const act = { site, moderator: caller, is: body.pinned, claim: readClaim(request) }
+    const answer = await changingComment(world, request, (comment) =>
+      pinComment(world, { ...act, comment }, (decided) => ({
+        status: 200,
+        headers: threadVersion(decided.version),
+        body: presentPin(decided),
+      })),
+    )
+    return sendWrite(reply, answer)
+  })
+
+  app.put('/sites/:site/comments/:id/lock', LOCK_COMMENT, async (request, reply) => {
+    const { site, caller, body } = request
+    assertScope(caller, 'moderate')
+    const act = { site, moderator: caller, is: body.locked, claim: readClaim(request) }
+    const answer = await changingComment(world, request, (comment) =>
+      lockComment(world, { ...act, comment }, (decided) => ({
+        status: 200,
+        headers: threadVersion(decided.version),
+        body: presentLock(decided),
+      })),
+    )
+    return sendWrite(reply, answer)
+  })
+}
+
+/** Done, or still to be done. */
+const toAnswer = (result: BatchResult): WriteAnswer => ({
+  status: result.batch.endedAt === null ? 202 : 200,
+  headers: {},
+  body: presentBatchResult(result),
+})
+
+const known = (id: number | undefined): number => {
+  if (id === undefined) throw new Refusal('not_found')
+  return id
+}
+
+/** Either ids, or a filter with the number of comments that it is expected to find. */
+const readComments = (body: Static<typeof NewDecisions>) => {
+  const { comment_ids: ids, filter, expected_count: expectedCount, dry_run: isDryRun } = body
+  if ((ids === undefined) === (filter === undefined))
+    throw new Refusal('invalid_request', { '': 'must have either comment_ids or filter' })
+  if (ids) return { comments: readCommentKeys('/comment_ids', ids), expectedCount }
+  if (expectedCount === undefined && !isDryRun)
+    throw new Refusal('invalid_request', { '/expected_count': 'is required with a filter' })
+  return { comments: readCommentFilter(filter!, '/filter'), expectedCount }
+}

@@ -1,0 +1,141 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { Refusal } from '../../domain/refusal.ts'
+import type { Site } from '../../domain/site/site.ts'
+import { findSite } from '../../usecases/people/find-caller.ts'
+import { hashAddress, hashSubject, networkOf } from './addresses.ts'
+import { identify, identifyKey, type PersonalCredential, readCredential } from './identity.ts'
+import { addLimits, type Count, type LimitCounters, type LimitKind, limitOf } from './limits.ts'
+import { addOrigins, assertOrigin } from './origins.ts'
+import { type Http, isOfSite, isWrite, NOBODY, siteSlug } from './request-context.ts'
+
+/** Callers with a key are known: they have this many times the quota, each key its own. */
+const KEY_FACTOR = 100
+
+/**
+ * What happens to every request before its handler: which site, shared with which origin, who sent
+ * it, and whether that is too much. A member counts for itself, whoever else is on its network; a
+ * guest counts for the network, because anybody can make as many guests as it likes. Only who has a
+ * key is looked up before it is known what counts; all others ask Postgres for nothing more once
+ * it is too much.
+ */
+export const addGate = async (
+  app: FastifyInstance,
+  http: Http,
+  counters: LimitCounters,
+): Promise<void> => {
+  app.addHook('onRequest', (_request, _reply, done) => {
+    http.keys()
+    done()
+  })
+  await addOrigins(app, http)
+  const count = await addLimits(app, counters)
+
+  app.addHook('onRequest', async (request, reply) => {
+    request.network = networkOf(request.ip)
+    await enter({ http, count, request, reply })
+    if (isOfSite(request)) assertOrigin(request)
+  })
+}
+
+type Entry = { http: Http; count: Count; request: FastifyRequest; reply: FastifyReply }
+
+const enter = async (entry: Entry): Promise<void> => {
+  const { http, request } = entry
+  const site = isOfSite(request) ? await findSiteOf(http, request, 'recent') : null
+  if (site === undefined) {
+    await countNetwork(entry, null)
+    throw new Refusal('not_found')
+  }
+  // Nearly every read is one of these: each promise less is felt.
+  if (request.headers.authorization === undefined) return enterAsNobody(entry, site)
+  const credential = await countingRefusals(entry, site, () => readCredential(http, request, site))
+  if (credential.kind !== 'key') return enterAsPerson(entry, site!, credential)
+  const find = () => identifyKey(http, credential.key, site)
+  const holder = await countingRefusals(entry, site, find)
+  const key = `key:${holder.keyId}`
+  await countAs(entry, site, { key, factor: KEY_FACTOR })
+  request.caller = holder
+  request.site = await findForActing(http, request, site)
+}
+
+const enterAsNobody = async (entry: Entry, site: Site | null): Promise<void> => {
+  const { http, request } = entry
+  await countNetwork(entry, site)
+  request.caller = NOBODY
+  request.site = isWrite(request) ? await findForActing(http, request, site) : (site as Site)
+}
+
+const enterAsPerson = async (
+  entry: Entry,
+  site: Site,
+  credential: PersonalCredential,
+): Promise<void> => {
+  const { http, request } = entry
+  if (credential.kind === 'member') {
+    const { subject } = credential.profile
+    const key = hashSubject(http.keys().addresses, site.id, subject).toString('base64url')
+    await countAs(entry, site, { key })
+  } else await countNetwork(entry, site)
+  request.site = await findForActing(http, request, site)
+  // A change of the site may have ended what its tokens were good for.
+  const isStale = request.site.version !== site.version
+  const now = isStale ? await readCredential(http, request, request.site) : credential
+  request.caller = await identify(http, now as PersonalCredential, request.site)
+}
+
+const findSiteOf = (http: Http, request: FastifyRequest, freshness: 'recent' | 'fresh') => {
+  const slug = siteSlug(request)
+  return slug === undefined ? undefined : findSite(http.world, slug, freshness)
+}
+
+/** A write goes by the site as it is at this moment. There may be none: see `isOfSite`. */
+const findForActing = async (
+  http: Http,
+  request: FastifyRequest,
+  site: Site | null,
+): Promise<Site> => {
+  const found = site && isWrite(request) ? await findSiteOf(http, request, 'fresh') : site
+  if (found === undefined) throw new Refusal('not_found')
+  return found as Site
+}
+
+const countAs = (
+  { http, count, request, reply }: Entry,
+  site: Site | null,
+  { key, factor = 1, kind = request.routeOptions.config.limit ?? 'read' }: Counting,
+): Promise<void> => {
+  const max = limitOf(http.limits, site, kind) * factor
+  const place = site && kind !== 'read' ? `${site.id}:${key}` : key
+  return count(request, reply, { kind, key: place, max })
+}
+
+type Counting = { key: string; factor?: number; kind?: LimitKind }
+
+/** Reads are counted in this process only; what may go to Redis does not tell the address. */
+const countNetwork = (
+  entry: Entry,
+  site: Site | null,
+  kind: LimitKind = entry.request.routeOptions.config.limit ?? 'read',
+): Promise<void> => {
+  const { request, http } = entry
+  const { network, ip } = request
+  const key =
+    kind === 'read' ? network : hashAddress(http.keys().addresses, ip).toString('base64url')
+  return countAs(entry, site, { key, kind })
+}
+
+/** A bad credential counts against the network, and as an attempt to sign on. */
+const countingRefusals = async <T>(
+  entry: Entry,
+  site: Site | null,
+  look: () => Promise<T>,
+): Promise<T> => {
+  try {
+    return await look()
+  } catch (refusal) {
+    await countNetwork(entry, site)
+    const isBad = refusal instanceof Refusal && refusal.code === 'invalid_token'
+    if (isBad) await countNetwork(entry, site, 'sign_on')
+    throw refusal
+  }
+}

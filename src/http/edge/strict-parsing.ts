@@ -1,0 +1,112 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import secureJson from 'secure-json-parse'
+import { isStorable } from '../../domain/comment/text.ts'
+import { Refusal } from '../../domain/refusal.ts'
+
+const MAX_JSON_DEPTH = 8
+/** RFC 6901: the pointer to all of it. */
+const WHOLE_BODY = ''
+export const MAX_URL_LENGTH = 8_192
+
+const utf8 = new TextDecoder('utf-8', { fatal: true })
+
+/** Takes only what means one thing: nothing is guessed, dropped, replaced or coerced. */
+export const addStrictness = (app: FastifyInstance): void => {
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser(
+    'application/json',
+    { parseAs: 'buffer' },
+    async (request: FastifyRequest, bytes: Buffer) => {
+      if (request.routeOptions.config.isSigned) request.bytes = bytes
+      return bytes.length === 0 && request.method === 'DELETE' ? undefined : parseJson(bytes)
+    },
+  )
+  app.addHook('onRequest', (request, _reply, done) => {
+    assertHost(request)
+    assertUrl(request.raw.url ?? '')
+    done()
+  })
+  app.addHook('preValidation', (request, _reply, done) => {
+    assertStrings(request.params, 'path')
+    readQuery(request)
+    assertStrings(request.query, 'query')
+    done()
+  })
+}
+
+/** A body is UTF-8, one JSON text, not deep, and every string in it can be stored as it is. */
+const parseJson = (bytes: Buffer): unknown => {
+  let value: unknown
+  try {
+    value = secureJson.parse(utf8.decode(bytes))
+  } catch (error) {
+    throw new Refusal('invalid_request', { [WHOLE_BODY]: 'is not JSON in UTF-8' }, { cause: error })
+  }
+  assertStrings(value, WHOLE_BODY)
+  return value
+}
+
+const assertStrings = (value: unknown, where: string, depth = 1): void => {
+  if (typeof value === 'string' && !isStorable(value)) {
+    throw new Refusal('invalid_request', { [where]: 'has a U+0000 or half a surrogate pair' })
+  }
+  if (typeof value !== 'object' || value === null) return
+  if (depth > MAX_JSON_DEPTH)
+    throw new Refusal('invalid_request', { [where]: 'is nested too deep' })
+  // A list can have a million items: no pair is made of each.
+  if (Array.isArray(value)) {
+    for (const inner of value) assertStrings(inner, where, depth + 1)
+    return
+  }
+  for (const [key, inner] of Object.entries(value)) {
+    assertStrings(key, where, depth)
+    assertStrings(inner, where, depth + 1)
+  }
+}
+
+/** RFC 9112: exactly one, but for HTTP/1.0, which may have none. */
+const assertHost = ({ raw }: FastifyRequest): void => {
+  let hosts = 0
+  for (let i = 0; i < raw.rawHeaders.length; i += 2) {
+    const name = raw.rawHeaders[i]!
+    if (name.length === 4 && name.toLowerCase() === 'host') hosts += 1
+  }
+  const isEnough = hosts === 1 || (hosts === 0 && raw.httpVersion === '1.0')
+  if (!isEnough) throw new Refusal('invalid_request', { host: 'is needed exactly once' })
+}
+
+/** The router decodes the path and refuses what is malformed; the query it would let pass. */
+const assertUrl = (url: string): void => {
+  if (url.length > MAX_URL_LENGTH) throw new Refusal('uri_too_long')
+  const at = url.indexOf('?')
+  if (at === -1 || !url.includes('%', at)) return
+  try {
+    decodeURIComponent(url.slice(at + 1))
+  } catch (error) {
+    throw new Refusal(
+      'invalid_request',
+      { query: 'is not percent-encoded UTF-8' },
+      { cause: error },
+    )
+  }
+}
+
+type Property = { type?: string }
+
+/**
+ * Gives the query's values the types that the route declares, where they are written plainly;
+ * validation refuses the rest. A parameter that may be repeated is always an array.
+ */
+const readQuery = (request: FastifyRequest): void => {
+  const query = request.query as Record<string, unknown>
+  const schema = request.routeOptions.schema?.querystring as {
+    properties?: Record<string, Property>
+  }
+  for (const [name, { type }] of Object.entries(schema?.properties ?? {})) {
+    const value = query[name]
+    if (typeof value !== 'string') continue
+    if (type === 'integer' && /^(0|[1-9]\d{0,15})$/.test(value)) query[name] = Number(value)
+    if (type === 'boolean' && /^(true|false)$/.test(value)) query[name] = value === 'true'
+    if (type === 'array') query[name] = [value]
+  }
+}

@@ -1,0 +1,61 @@
+import { assertScope, assertServiceAdmin } from '../../domain/people/caller.ts'
+import { listAudit } from '../../usecases/administering/list-audit.ts'
+import type { Http } from '../edge/request-context.ts'
+import { sendPrivately } from '../edge/responses.ts'
+import { presentAuditEntry } from '../sites/present.ts'
+import { readIdCursor, writeIdCursor } from '../wire/cursors.ts'
+import * as op from '../wire/operation.ts'
+import type { Router } from '../wire/router.ts'
+import { object, ref } from '../wire/schema-parts.ts'
+import { AuditPage } from './schemas.ts'
+
+const audit = {
+  tag: 'administering',
+  credential: 'needed',
+  query: object({ ...op.limitParam, ...op.cursorParam }),
+  body: op.NO_BODY,
+  answers: { 200: ref(AuditPage) },
+  refusals: ['invalid_cursor'],
+  limit: 'read',
+} as const
+
+const LIST_AUDIT = op.operation({
+  ...audit,
+  id: 'listAudit',
+  summary: 'What administrators did on the site',
+  description: 'Settings, keys, members, exports and erasures; latest first, append-only.',
+  params: object(op.siteParams),
+})
+
+const LIST_SERVICE_AUDIT = op.operation({
+  ...audit,
+  id: 'listServiceAudit',
+  summary: 'What administrators did on the service and all its sites',
+  description: 'With an admin key for all sites; latest first, append-only.',
+  params: object({}),
+})
+
+export const addAuditRoutes = (app: Router, { world, keys }: Http): void => {
+  const answer = async (
+    siteId: number | undefined,
+    { limit, cursor }: { limit: number; cursor?: string },
+  ) => {
+    const binding = ['audit', siteId]
+    const beforeId = readIdCursor(keys().cursors, binding, cursor)
+    const { items, nextId } = await listAudit(world, { siteId, beforeId, limit })
+    return {
+      items: items.map(presentAuditEntry),
+      next_cursor: writeIdCursor(keys().cursors, binding, nextId),
+    }
+  }
+
+  app.get('/sites/:site/audit', LIST_AUDIT, async (request, reply) => {
+    assertScope(request.caller, 'admin')
+    return sendPrivately(reply, await answer(request.site.id, request.query))
+  })
+
+  app.get('/audit', LIST_SERVICE_AUDIT, async (request, reply) => {
+    assertServiceAdmin(request.caller)
+    return sendPrivately(reply, await answer(undefined, request.query))
+  })
+}

@@ -1,0 +1,118 @@
+import { Type } from 'typebox'
+import { DECISION_ACTIONS } from '../../domain/moderation/decision.ts'
+import { assertScope } from '../../domain/people/caller.ts'
+import { readAuthorId, readBatchId, readCommentId } from '../../domain/public-id.ts'
+import { getFigures } from '../../usecases/queue/get-moderation-stats.ts'
+import { listDecisions } from '../../usecases/queue/list-decisions.ts'
+import { presentDecision } from '../comments/present.ts'
+import type { Http } from '../edge/request-context.ts'
+import { sendPrivately } from '../edge/responses.ts'
+import { DecisionsPage } from '../queue/schemas.ts'
+import { readIdCursor, writeIdCursor } from '../wire/cursors.ts'
+import { readTime } from '../wire/fields.ts'
+import * as op from '../wire/operation.ts'
+import type { Router } from '../wire/router.ts'
+import { object, oneOf, ref } from '../wire/schema-parts.ts'
+import { presentFigures } from './present.ts'
+import { Figures } from './schemas.ts'
+
+const idOf = (description: string) => Type.Optional(Type.String({ description }))
+const timeOf = (description: string) =>
+  Type.Optional(Type.String({ format: 'date-time', description }))
+
+const LIST_DECISIONS = op.operation({
+  id: 'listDecisions',
+  tag: 'moderating',
+  summary: 'The audit trail',
+  description:
+    'Who did what, from which status to which, why and when; latest first, append-only. Filters can be ' +
+    'combined: a page can then be short, or empty, and still have a `next_cursor`.',
+  params: object(op.siteParams),
+  query: object({
+    comment_id: idOf('Only on this comment.'),
+    article_id: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 512, description: 'Only in this article.' }),
+    ),
+    author_id: idOf('Only on this author, and on what it wrote.'),
+    by: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 100,
+        description: 'Only by this key or member, or `rules`, or `flags`.',
+      }),
+    ),
+    action: Type.Optional(oneOf(DECISION_ACTIONS, { description: 'Only of this kind.' })),
+    batch_id: idOf('Only of this batch.'),
+    since: timeOf('Only from this time on.'),
+    until: timeOf('Only before this time.'),
+    ...op.limitParam,
+    ...op.cursorParam,
+  }),
+  body: op.NO_BODY,
+  answers: { 200: ref(DecisionsPage) },
+  refusals: ['invalid_cursor'],
+  credential: 'needed',
+  limit: 'read',
+})
+
+const GET_FIGURES = op.operation({
+  id: 'getFigures',
+  tag: 'moderating',
+  summary: 'How moderation goes',
+  description:
+    'What was decided in the last days, how long what was held had waited, how much was taken back, and ' +
+    'what waits now. Exact: the decisions are counted at each request, the latest 100,000 at most, and ' +
+    '`since` says from when on.',
+  params: object(op.siteParams),
+  query: object({
+    days: Type.Integer({
+      minimum: 1,
+      maximum: 365,
+      default: 30,
+      description: 'So many of 24 hours.',
+    }),
+  }),
+  body: op.NO_BODY,
+  answers: { 200: ref(Figures) },
+  credential: 'needed',
+  limit: 'read',
+})
+
+/** An id that nothing has finds nothing, whatever it looks like. */
+const NO_COMMENT = { threadId: 0, id: 0 }
+
+export const addTrailRoutes = (app: Router, { world, keys }: Http): void => {
+  app.get('/sites/:site/moderation/decisions', LIST_DECISIONS, async (request, reply) => {
+    assertScope(request.caller, 'moderate')
+    const { limit, cursor, comment_id: comment, batch_id: batch, ...query } = request.query
+    const { author_id: author, article_id: articleId, by, action } = query
+    const siteId = request.site.id
+    const span = {
+      ...(query.since !== undefined && { since: readTime('since', query.since) }),
+      ...(query.until !== undefined && { until: readTime('until', query.until) }),
+    }
+    const binding = ['decisions', siteId, comment, batch, author, articleId, by, action, span]
+    const filter = {
+      ...(comment !== undefined && { comment: readCommentId(comment) ?? NO_COMMENT }),
+      ...(batch !== undefined && { batchId: readBatchId(batch) ?? 0 }),
+      ...(author !== undefined && { authorId: readAuthorId(author) ?? 0 }),
+      articleId,
+      by,
+      action,
+      ...span,
+    }
+    const beforeId = readIdCursor(keys().cursors, binding, cursor)
+    const { items, nextId } = await listDecisions(world, { siteId, ...filter, beforeId, limit })
+    return sendPrivately(reply, {
+      items: items.map(presentDecision),
+      next_cursor: writeIdCursor(keys().cursors, binding, nextId),
+    })
+  })
+
+  app.get('/sites/:site/moderation/figures', GET_FIGURES, async (request, reply) => {
+    assertScope(request.caller, 'moderate')
+    const { days } = request.query
+    const figures = await getFigures(world, { siteId: request.site.id, days })
+    return sendPrivately(reply, presentFigures(figures))
+  })
+}

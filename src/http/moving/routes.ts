@@ -1,0 +1,78 @@
+import { assertScope } from '../../domain/people/caller.ts'
+import { readCommentId } from '../../domain/public-id.ts'
+import type { Decided } from '../../usecases/decisions/decide-comment.ts'
+import { mergeThreads } from '../../usecases/moving/merge-threads.ts'
+import { moveComment } from '../../usecases/moving/move-comment.ts'
+import { presentDecision } from '../comments/present.ts'
+import { readClaim } from '../edge/idempotency.ts'
+import type { Http } from '../edge/request-context.ts'
+import { sendWrite, threadVersion, type WriteAnswer } from '../edge/responses.ts'
+import { Decision } from '../queue/schemas.ts'
+import { changingComment } from '../wire/comment-key.ts'
+import * as op from '../wire/operation.ts'
+import type { Router } from '../wire/router.ts'
+import { object, ref } from '../wire/schema-parts.ts'
+import { NewMerge, NewMove } from './schemas.ts'
+
+const moving = {
+  tag: 'moderating',
+  credential: 'needed',
+  query: op.NO_QUERY,
+  answers: { 201: ref(Decision) },
+  limit: 'write',
+  once: true,
+} as const
+
+const MOVE_COMMENT = op.operation({
+  ...moving,
+  id: 'moveComment',
+  summary: 'Move a comment to another thread, or to another place in its own',
+  description:
+    'With all that hangs below it, whatever the state of either thread. Every id stays as it is and ' +
+    'good. At most 5,000 comments at once.',
+  params: object(op.commentParams),
+  body: ref(NewMove),
+  refusals: ['move_not_allowed', 'parent_not_found', 'depth_exceeded'],
+})
+
+const MERGE_THREADS = op.operation({
+  ...moving,
+  id: 'mergeThreads',
+  summary: 'Bring all of a thread into another',
+  description:
+    'Its comments keep their ids and their tree. What is left is an empty thread, which is closed. ' +
+    'At most 5,000 comments at once.',
+  params: object(op.articleParams),
+  body: ref(NewMerge),
+  refusals: ['move_not_allowed'],
+})
+
+export const addMovingRoutes = (app: Router, { world }: Http): void => {
+  app.post('/sites/:site/comments/:id/moves', MOVE_COMMENT, async (request, reply) => {
+    const { site, caller: moderator, body } = request
+    assertScope(moderator, 'moderate')
+    const { article_id: articleId, parent_id: parent, reason = null, note = null } = body
+    const isRoot = parent === undefined || parent === null
+    const to = { articleId, parent: isRoot ? undefined : (readCommentId(parent) ?? null) }
+    const act = { site, moderator, ...to, reason, note, claim: readClaim(request) }
+    const answer = await changingComment(world, request, (comment) =>
+      moveComment(world, { ...act, comment }, presentDecided),
+    )
+    return sendWrite(reply, answer)
+  })
+
+  app.post('/sites/:site/articles/:article_id/merges', MERGE_THREADS, async (request, reply) => {
+    const { site, caller: moderator, body, params } = request
+    assertScope(moderator, 'moderate')
+    const { into, reason = null, note = null } = body
+    const act = { articleId: params.article_id, into, reason, note, claim: readClaim(request) }
+    const answer = await mergeThreads(world, { site, moderator, ...act }, presentDecided)
+    return sendWrite(reply, answer)
+  })
+}
+
+const presentDecided = ({ decision, version }: Decided): WriteAnswer => ({
+  status: 201,
+  headers: threadVersion(version),
+  body: presentDecision(decision),
+})

@@ -1,0 +1,76 @@
+import { Readable } from 'node:stream'
+import { Type } from 'typebox'
+import { readAuthorId } from '../../domain/public-id.ts'
+import { Refusal } from '../../domain/refusal.ts'
+import { eraseAuthor } from '../../usecases/people/erase-author.ts'
+import { exportAuthor } from '../../usecases/people/export-author.ts'
+import { hashSubject } from '../edge/addresses.ts'
+import type { Http } from '../edge/request-context.ts'
+import { sendPrivately } from '../edge/responses.ts'
+import * as op from '../wire/operation.ts'
+import type { Router } from '../wire/router.ts'
+import { NOTHING, object, ref } from '../wire/schema-parts.ts'
+import { writeExport } from './present.ts'
+import { Erasure, Export } from './schemas.ts'
+
+const ofAuthor = {
+  tag: 'writing',
+  params: object({
+    ...op.siteParams,
+    id: Type.String({ description: 'The id of the author.' }),
+  }),
+  query: op.NO_QUERY,
+  body: op.NO_BODY,
+  credential: 'needed',
+} as const
+
+const EXPORT_AUTHOR = op.operation({
+  ...ofAuthor,
+  id: 'exportAuthor',
+  summary: 'All that is held on a person',
+  description:
+    'For the person itself and administrators: profile, comments with what they said before, votes, flags, and what moderators noted.',
+  answers: { 200: ref(Export) },
+  limit: 'read',
+})
+
+const ERASE_AUTHOR = op.operation({
+  ...ofAuthor,
+  id: 'eraseAuthor',
+  summary: 'Erase a person',
+  description:
+    'By the person itself or an administrator. Its name, addresses and texts go, and cannot be brought ' +
+    'back; its comments are deleted, with tombstones where replies need them. 202 when it takes ' +
+    'longer than a second and goes on by itself.',
+  answers: { 202: ref(Erasure), 204: NOTHING },
+  limit: 'write',
+})
+
+/** A read that counts as a write: each is a row of the audit, which nobody is to flood. */
+const EXPORTING = { ...EXPORT_AUTHOR, config: { ...EXPORT_AUTHOR.config, limit: 'write' as const } }
+
+export const addOwnDataRoutes = (app: Router, { world, keys }: Http): void => {
+  app.get('/sites/:site/authors/:id/export', EXPORTING, async (request, reply) => {
+    const { site, caller, params } = request
+    const authorId = readKey(params.id)
+    const held = await exportAuthor(world, { site, caller, authorId })
+    reply.type('application/json; charset=utf-8')
+    return sendPrivately(reply, Readable.from(writeExport(held)))
+  })
+
+  app.delete('/sites/:site/authors/:id', ERASE_AUTHOR, async (request, reply) => {
+    const { site, caller, params } = request
+    const authorId = readKey(params.id)
+    const hash = (subject: string) => hashSubject(keys().addresses, site.id, subject)
+    const isDone = await eraseAuthor(world, { site, caller, authorId }, hash)
+    return isDone
+      ? sendPrivately(reply.code(204), undefined)
+      : sendPrivately(reply.code(202), { status: 'running' })
+  })
+}
+
+const readKey = (id: string): number => {
+  const authorId = readAuthorId(id)
+  if (authorId === undefined) throw new Refusal('not_found')
+  return authorId
+}

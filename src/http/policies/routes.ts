@@ -1,0 +1,155 @@
+import type { FastifyRequest } from 'fastify'
+import { Type } from 'typebox'
+import { assertScope, type Scope } from '../../domain/people/caller.ts'
+import { getPolicy, getPolicyVersion, listPolicies } from '../../usecases/policies/policies.ts'
+import { restorePolicy, updatePolicy } from '../../usecases/policies/update-policy.ts'
+import { readIfMatch } from '../edge/conditions.ts'
+import { readClaim } from '../edge/idempotency.ts'
+import type { Http } from '../edge/request-context.ts'
+import { sendPrivately, sendWrite } from '../edge/responses.ts'
+import { readIdCursor, writeIdCursor } from '../wire/cursors.ts'
+import * as op from '../wire/operation.ts'
+import type { Router } from '../wire/router.ts'
+import { object, ref } from '../wire/schema-parts.ts'
+import { readPolicy } from './fields.ts'
+import { presentPolicy, presentPolicyVersion } from './present.ts'
+import { KnownPolicy, NewPolicy, PoliciesPage, Restoration } from './schemas.ts'
+
+/** For some lists of 65,000 words. */
+const BODY_BYTES = 4_194_304
+
+/** Such a body takes seconds to look at: it is read of those alone who may send it. */
+export const largeFor = (scope: Scope) => ({
+  bodyLimit: BODY_BYTES,
+  onRequest: async ({ caller }: FastifyRequest) => assertScope(caller, scope),
+})
+
+const versionParams = object({
+  ...op.siteParams,
+  version: Type.String({ description: 'The version; 0 is what the service ships.' }),
+})
+
+const reading = {
+  tag: 'moderating',
+  credential: 'needed',
+  body: op.NO_BODY,
+  limit: 'read',
+} as const
+
+const GET_POLICY = op.operation({
+  ...reading,
+  id: 'getPolicy',
+  summary: 'What comments are judged by',
+  description: 'The policy that is in force at this moment, and who made it.',
+  params: object(op.siteParams),
+  query: op.NO_QUERY,
+  answers: { 200: ref(KnownPolicy) },
+})
+
+const LIST_POLICIES = op.operation({
+  ...reading,
+  id: 'listPolicies',
+  summary: 'What the site has gone by',
+  description: 'Every version that was made, latest first, without what is in it.',
+  params: object(op.siteParams),
+  query: object({ ...op.limitParam, ...op.cursorParam }),
+  answers: { 200: ref(PoliciesPage) },
+  refusals: ['invalid_cursor'],
+})
+
+const GET_POLICY_VERSION = op.operation({
+  ...reading,
+  id: 'getPolicyVersion',
+  summary: 'A policy of the history',
+  description: 'A version never changes.',
+  params: versionParams,
+  query: op.NO_QUERY,
+  answers: { 200: ref(KnownPolicy) },
+})
+
+const making = {
+  tag: 'administering',
+  credential: 'needed',
+  query: op.NO_QUERY,
+  refusals: ['edit_conflict'],
+  limit: 'write',
+  once: true,
+} as const
+
+const UPDATE_POLICY = op.operation({
+  ...making,
+  id: 'updatePolicy',
+  summary: 'Judge comments by another policy',
+  description:
+    'The whole of it, as a new version, from the next comment on. With `If-Match: "<version>"`, only ' +
+    'after that version. 4 MiB at most.',
+  params: object(op.siteParams),
+  body: ref(NewPolicy),
+  answers: { 200: ref(KnownPolicy) },
+})
+
+const RESTORE_POLICY = op.operation({
+  ...making,
+  id: 'restorePolicy',
+  summary: 'Go back to an earlier policy',
+  description: 'Makes a new version that says the same: nothing of the history is lost.',
+  params: versionParams,
+  body: ref(Restoration),
+  answers: { 200: ref(KnownPolicy) },
+})
+
+export const addPolicyRoutes = (app: Router, { world, keys }: Http): void => {
+  const at = '/sites/:site/moderation/policy'
+  const all = '/sites/:site/moderation/policies'
+  const present = (known: Parameters<typeof presentPolicy>[0]) => ({
+    status: 200,
+    headers: {},
+    body: presentPolicy(known),
+  })
+
+  app.get(at, GET_POLICY, async (request, reply) => {
+    assertScope(request.caller, 'moderate')
+    return sendPrivately(reply, presentPolicy(await getPolicy(world, request.site)))
+  })
+
+  app.put(at, { ...UPDATE_POLICY, ...largeFor('admin') }, async (request, reply) => {
+    const { site, caller: administrator, body } = request
+    assertScope(administrator, 'admin')
+    const policy = readPolicy(body.policy)
+    const act = { site, administrator, policy, note: body.note ?? null }
+    const when = { ifVersion: readIfMatch(request), claim: readClaim(request) }
+    return sendWrite(reply, await updatePolicy(world, { ...act, ...when }, present))
+  })
+
+  app.get(all, LIST_POLICIES, async (request, reply) => {
+    assertScope(request.caller, 'moderate')
+    const { limit, cursor } = request.query
+    const siteId = request.site.id
+    const binding = ['policies', siteId]
+    const before = readIdCursor(keys().cursors, binding, cursor)
+    const { items, next } = await listPolicies(world, { siteId, before, limit })
+    return sendPrivately(reply, {
+      items: items.map(presentPolicyVersion),
+      next_cursor: writeIdCursor(keys().cursors, binding, next),
+    })
+  })
+
+  app.get(`${all}/:version`, GET_POLICY_VERSION, async (request, reply) => {
+    assertScope(request.caller, 'moderate')
+    const version = readVersion(request.params.version)
+    const known = await getPolicyVersion(world, { siteId: request.site.id, version })
+    return sendPrivately(reply, presentPolicy(known))
+  })
+
+  app.post(`${all}/:version/restore`, RESTORE_POLICY, async (request, reply) => {
+    const { site, caller: administrator, body, params } = request
+    assertScope(administrator, 'admin')
+    const version = readVersion(params.version)
+    const act = { site, administrator, version, note: body.note ?? null }
+    const when = { ifVersion: readIfMatch(request), claim: readClaim(request) }
+    return sendWrite(reply, await restorePolicy(world, { ...act, ...when }, present))
+  })
+}
+
+/** What no version is called is not found. */
+const readVersion = (text: string): number => (/^(0|[1-9]\d{0,8})$/.test(text) ? Number(text) : -1)

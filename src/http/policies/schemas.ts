@@ -1,0 +1,213 @@
+import { type TSchema, Type } from 'typebox'
+import { ROLES } from '../../domain/comment/comment.ts'
+import { SHIPPED_POLICY } from '../../domain/screening/default-policy.ts'
+import { VERDICTS } from '../../domain/screening/finding.ts'
+import { MODES } from '../../domain/screening/policy.ts'
+import {
+  count,
+  nullable,
+  object,
+  oneOf,
+  page,
+  ref,
+  text,
+  textOrNull,
+  timeOrNull,
+} from '../wire/schema-parts.ts'
+import { facts, trace } from './judging-schemas.ts'
+
+const mode = oneOf(MODES, { description: '`record`: it is in the trace, and counts for nothing.' })
+const says = oneOf(['pending', 'spam', 'rejected'], { description: 'What it asks for.' })
+const percent = Type.Integer({ minimum: 0, maximum: 100, description: 'Of a hundred.' })
+const words = (description: string) => Type.Array(Type.String(), { description })
+
+const rule = <P extends Record<string, TSchema>>(description: string, parameters: P) =>
+  object({ mode, ...parameters }, { description })
+const strict = <P extends Record<string, TSchema>>(description: string, parameters: P) =>
+  rule(description, { says, ...parameters })
+
+export const Policy = object(
+  {
+    rules: object({
+      role: rule('Publishes what these write, whatever other rules say.', {
+        roles: Type.Array(oneOf(ROLES)),
+      }),
+      first_comments: strict('Until so many comments of the author were approved.', {
+        approved: count('So many.'),
+      }),
+      rejections: strict('Of an author of whom much was turned down in the last 30 days.', {
+        decided: count('When so many were decided.'),
+        percent,
+      }),
+      words: rule('`*` stands for any letters and digits of a word.', {
+        pending: words('Hold the comment.'),
+        spam: words('Make it spam.'),
+        rejected: words('Reject it.'),
+      }),
+      links: strict('More links than this.', { max: count('So many.') }),
+      links_of_new: strict('Any link, until so many comments of the author were approved.', {
+        approved: count('So many.'),
+      }),
+      link_domains: strict('Domains with all below them.', {
+        allow: words('Links to these count in no rule.'),
+        block: words('No links to these.'),
+      }),
+      repeats: strict('So many others of the last day with the same text, or nearly the same.', {
+        same: count('The same.'),
+        near: count('Nearly the same.'),
+      }),
+      thread_flood: strict('More in a minute in the thread.', { max: count('So many.') }),
+      network_flood: strict('More in a minute from the network.', { max: count('So many.') }),
+      site_flood: strict('More in a minute on the site: then everything is held for a while.', {
+        max: count('So many.'),
+        minutes: count('Since the last that was too much.'),
+      }),
+      length: strict('In code points.', { min: count('No fewer.'), max: count('No more.') }),
+      shouting: strict('So many capitals of a hundred letters.', {
+        percent,
+        letters: count('In a text of at least so many.'),
+      }),
+      disposable_email: strict('E-mail of these domains.', { domains: words('Domains.') }),
+      old_threads: strict('Of threads that began so long ago.', { days: count('Days.') }),
+      checks: Type.Unsafe<Record<string, object>>({
+        type: 'object',
+        description: 'Services outside, by the names that the site has for them.',
+        additionalProperties: strict('A service outside.', {
+          at: Type.Number({ minimum: 0, maximum: 1, description: 'From this score on.' }),
+          on_failure: oneOf(['ignore', 'hold'], { description: 'When it does not answer.' }),
+        }),
+      }),
+    }),
+  },
+  { $id: 'Policy', description: 'What the rules look for, and what they ask for.' },
+)
+
+const made = {
+  version: count('0 is what the service ships.'),
+  note: textOrNull('Why it was made.'),
+  by: textOrNull('Id of the key or member; null: the service.'),
+  at: timeOrNull('Since when it was in force; null: from the start.'),
+}
+
+export const KnownPolicy = object({ ...made, policy: ref(Policy) }, { $id: 'KnownPolicy' })
+
+const note = Type.Optional(
+  nullable('string', { maxLength: 500, description: 'For who reads the history.' }),
+)
+
+export const NewPolicy = object(
+  { policy: ref(Policy), note },
+  { $id: 'NewPolicy', examples: [{ policy: SHIPPED_POLICY, note: 'back to what is shipped' }] },
+)
+
+export const Restoration = object(
+  { note },
+  { $id: 'Restoration', examples: [{ note: 'it held too much' }] },
+)
+
+export const PoliciesPage = object(page(object(made)), { $id: 'PoliciesPage' })
+
+export const Trial = object(
+  {
+    body: text('The Markdown source.'),
+    author: Type.Optional(
+      object({
+        name: Type.Optional(text('Who writes it.')),
+        url: Type.Optional(textOrNull('http or https.')),
+        email: Type.Optional(textOrNull('Its domain counts.')),
+      }),
+    ),
+    article_id: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 512, description: 'Where it would be.' }),
+    ),
+    policy: Type.Optional(ref(Policy)),
+  },
+  { $id: 'Trial', examples: [{ body: 'Is this held?' }] },
+)
+
+const verdict = oneOf(VERDICTS, { description: 'What it would become.' })
+
+export const Tried = object(
+  {
+    verdict,
+    risk: count('0 to 100.'),
+    trace,
+    facts,
+    policy_version: Type.Unsafe<number | null>({
+      type: ['integer', 'null'],
+      description: 'What it was judged by; null: the draft.',
+    }),
+  },
+  { $id: 'Tried' },
+)
+
+export const NewSimulation = object(
+  {
+    policy: ref(Policy),
+    days: Type.Integer({ minimum: 1, maximum: 90, description: 'Of the last so many days.' }),
+  },
+  { $id: 'NewSimulation', examples: [{ policy: SHIPPED_POLICY, days: 7 }] },
+)
+
+const progress = {
+  total: count('Comments that there were at the start.'),
+  done: count('Those that were judged.'),
+  changed: count('Of which the policy says something else.'),
+}
+const counts = (description: string) =>
+  object(Object.fromEntries(VERDICTS.map((name) => [name, count(`Said: ${name}.`)])), {
+    description,
+  })
+const share = (description: string) =>
+  Type.Unsafe<number | null>({ type: ['number', 'null'], minimum: 0, maximum: 1, description })
+const figures = (description: string) =>
+  object(
+    {
+      all: counts('Of all comments.'),
+      approved: counts('Of those that a moderator approved.'),
+      turned_down: counts('Of those that a moderator made spam, rejected or deleted.'),
+      precision: share('Of what is held and was decided on, what was turned down.'),
+      recall: share('Of what was turned down, what is held.'),
+    },
+    { description },
+  )
+
+export const SimulationLine = object(
+  {
+    progress: Type.Optional(object(progress)),
+    result: Type.Optional(
+      object({
+        ...progress,
+        changes: Type.Array(
+          object({ comment_id: text('The comment.'), from: verdict, to: verdict }),
+          { description: 'A hundred of them.' },
+        ),
+        stored: figures('What was said.'),
+        draft: figures('What the policy says.'),
+      }),
+    ),
+  },
+  { $id: 'SimulationLine', description: 'One of the two; the last line is the result.' },
+)
+
+export const ModerationState = object(
+  {
+    policy_version: count('What comments are judged by.'),
+    attack: Type.Unsafe<object | null>({
+      type: ['object', 'null'],
+      description: 'Since when and until when everything is held, because too much arrives.',
+      additionalProperties: false,
+      required: ['since', 'until'],
+      properties: {
+        since: { type: 'string', format: 'date-time' },
+        until: { type: 'string', format: 'date-time' },
+      },
+    }),
+  },
+  { $id: 'ModerationState' },
+)
+
+export const Rejudging = object(
+  {},
+  { $id: 'Rejudging', description: 'Nothing more is needed.', examples: [{}] },
+)

@@ -1,0 +1,77 @@
+import { type Static, Type } from 'typebox'
+import { assertScope } from '../../domain/people/caller.ts'
+import { Refusal } from '../../domain/refusal.ts'
+import { claimComments } from '../../usecases/queue/claim-comments.ts'
+import { releaseClaims } from '../../usecases/queue/release-claims.ts'
+import { presentForModeration } from '../comments/present.ts'
+import { assertSorted, readCommentFilter } from '../decisions/comment-filter.ts'
+import { readClaim } from '../edge/idempotency.ts'
+import type { Http } from '../edge/request-context.ts'
+import { sendPrivately } from '../edge/responses.ts'
+import { readCommentKey, readCommentKeys } from '../wire/comment-key.ts'
+import * as op from '../wire/operation.ts'
+import type { Router } from '../wire/router.ts'
+import { NOTHING, object, ref } from '../wire/schema-parts.ts'
+import { Claims, NewClaims } from './claim-schemas.ts'
+
+const SECONDS = 600
+const LIMIT = 20
+
+const claiming = { tag: 'moderating', credential: 'needed', limit: 'write', once: true } as const
+
+const CLAIM_COMMENTS = op.operation({
+  ...claiming,
+  id: 'claimComments',
+  summary: 'Have comments to oneself for a while',
+  description:
+    'The next of the queue that nobody has, so that two moderators do not do the same work. A claim ends ' +
+    'with a decision, when it is given back, or with its time; claiming the same again is having it longer. ' +
+    'It keeps nobody from deciding.',
+  params: object(op.siteParams),
+  query: op.NO_QUERY,
+  body: ref(NewClaims),
+  answers: { 200: ref(Claims) },
+})
+
+const RELEASE_CLAIMS = op.operation({
+  ...claiming,
+  id: 'releaseClaims',
+  summary: 'Give claimed comments back',
+  description: 'All that the caller has, or one of them.',
+  params: object(op.siteParams),
+  query: object({
+    comment_id: Type.Optional(Type.String({ description: 'Only this comment.' })),
+  }),
+  body: op.NO_BODY,
+  answers: { 204: NOTHING },
+})
+
+export const addClaimRoutes = (app: Router, { world }: Http): void => {
+  app.post('/sites/:site/moderation/claims', CLAIM_COMMENTS, async (request, reply) => {
+    const { site, caller, body } = request
+    assertScope(caller, 'moderate')
+    const { seconds = SECONDS } = body
+    const act = { site, moderator: caller, seconds, claim: readClaim(request) }
+    const { items, until } = await claimComments(world, { ...act, wanted: readWanted(body) })
+    return sendPrivately(reply, { items: items.map(presentForModeration), claimed_until: until })
+  })
+
+  app.delete('/sites/:site/moderation/claims', RELEASE_CLAIMS, async (request, reply) => {
+    const { site, caller, query } = request
+    assertScope(caller, 'moderate')
+    const { comment_id: id } = query
+    const comment = id === undefined ? undefined : readCommentKey(id)
+    await releaseClaims(world, { site, moderator: caller, comment, claim: readClaim(request) })
+    return sendPrivately(reply.code(204), undefined)
+  })
+}
+
+const readWanted = (body: Static<typeof NewClaims>) => {
+  const { comment_ids: ids, filter, sort = 'oldest', limit = LIMIT } = body
+  if (ids && (filter || body.sort || body.limit))
+    throw new Refusal('invalid_request', { '': 'must have either comment_ids or a filter' })
+  if (ids) return readCommentKeys('/comment_ids', ids)
+  const wanted = readCommentFilter(filter ?? {}, '/filter')
+  assertSorted(sort, wanted, '/sort')
+  return { filter: wanted, sort, limit }
+}

@@ -1,0 +1,39 @@
+import { minidenticon } from 'minidenticons'
+import { Type } from 'typebox'
+import { readAuthorId } from '../../domain/public-id.ts'
+import { Refusal } from '../../domain/refusal.ts'
+import * as op from '../wire/operation.ts'
+import type { Router } from '../wire/router.ts'
+import { object } from '../wire/schema-parts.ts'
+
+const SATURATION = 55
+const LIGHTNESS = 45
+/** The same id always makes the same picture. */
+const FOR_EVER = 'public, max-age=31536000, immutable'
+
+const PICTURE = {
+  description: 'A picture.',
+  content: { 'image/svg+xml': { schema: Type.String() } },
+} as never
+
+const GET_AVATAR = op.operation({
+  id: 'getAvatar',
+  tag: 'reading',
+  summary: 'A picture for somebody who has none',
+  description: 'Made of the id alone; it tells nothing of the person, not even whether it exists.',
+  params: object({ id: Type.String({ description: 'The id of an author.' }) }),
+  query: op.NO_QUERY,
+  body: op.NO_BODY,
+  answers: { 200: PICTURE },
+  credential: 'taken',
+  limit: 'read',
+})
+
+export const addAvatarRoutes = (app: Router): void => {
+  app.get('/avatars/:id.svg', GET_AVATAR, async (request, reply) => {
+    const { id } = request.params
+    if (readAuthorId(id) === undefined) throw new Refusal('not_found')
+    reply.header('cache-control', FOR_EVER).type('image/svg+xml')
+    return reply.serializer(String).send(minidenticon(id, SATURATION, LIGHTNESS))
+  })
+}

@@ -1,0 +1,204 @@
+import type { FastifyRequest } from 'fastify'
+import { Type } from 'typebox'
+import { ARTICLE_SORTS } from '../../domain/comment/sort.ts'
+import type { Page } from '../../domain/page-store.ts'
+import { readAuthorId } from '../../domain/public-id.ts'
+import { Refusal } from '../../domain/refusal.ts'
+import { countComments } from '../../usecases/reading/count-comments.ts'
+import { listArticles } from '../../usecases/reading/list-articles.ts'
+import { listAuthorComments } from '../../usecases/reading/list-author-comments.ts'
+import { listRecent } from '../../usecases/reading/list-recent.ts'
+import { presentAuthor, presentCounts, presentRecent, presentThread } from '../comments/present.ts'
+import { AuthorPage, RecentPage } from '../comments/schemas.ts'
+import type { Http } from '../edge/request-context.ts'
+import { encodingOf, sendPage, sendPrivately, toHashedPage, variantOf } from '../edge/responses.ts'
+import { ArticleIds, ArticlesPage, Counts } from '../threads/schemas.ts'
+import { readCursor, writeCursor } from '../wire/cursors.ts'
+import * as op from '../wire/operation.ts'
+import type { Router } from '../wire/router.ts'
+import { object, oneOf, ref } from '../wire/schema-parts.ts'
+
+const COUNTS_BODY_BYTES = 1_048_576
+
+const reading = { tag: 'reading', body: op.NO_BODY, credential: 'taken', limit: 'read' } as const
+
+const LIST_RECENT = op.operation({
+  ...reading,
+  id: 'listRecent',
+  summary: 'Recent comments of the site',
+  description: 'Latest published first, across all articles.',
+  params: object(op.siteParams),
+  query: object({
+    ...op.limitParam,
+    ...op.cursorParam,
+    article_id: Type.Optional(
+      Type.Array(Type.String({ minLength: 1, maxLength: 512 }), {
+        maxItems: 100,
+        description: 'Only of these articles; may be repeated.',
+      }),
+    ),
+    author_id: Type.Optional(Type.String({ description: 'Only by this author.' })),
+    parent: oneOf(['any', 'root', 'reply'], {
+      default: 'any',
+      description: 'Only roots, or only replies.',
+    }),
+    excerpt: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 10_000,
+        description: 'Adds a plain-text excerpt of at most this many characters, cut at a word.',
+      }),
+    ),
+  }),
+  answers: { 200: ref(RecentPage) },
+  refusals: ['invalid_cursor'],
+})
+
+const articleIdsParam = Type.Array(Type.String({ minLength: 1, maxLength: 512 }), {
+  minItems: 1,
+  maxItems: 100,
+  description: 'May be repeated.',
+})
+
+const COUNT_COMMENTS = op.operation({
+  ...reading,
+  id: 'countComments',
+  summary: 'Counts of several articles',
+  description: 'By article id, zeros included.',
+  params: object(op.siteParams),
+  query: object({ article_id: articleIdsParam }),
+  answers: { 200: ref(Counts) },
+})
+
+const COUNT_MANY = op.operation({
+  ...reading,
+  id: 'countCommentsOfMany',
+  summary: 'Counts of up to 1,000 articles',
+  description: 'Like `countComments`, with the ids in a body.',
+  params: object(op.siteParams),
+  query: op.NO_QUERY,
+  body: ref(ArticleIds),
+  answers: { 200: ref(Counts) },
+  refusals: ['origin_refused', 'body_too_large', 'unsupported_media_type'],
+})
+
+const LIST_ARTICLES = op.operation({
+  ...reading,
+  id: 'listArticles',
+  summary: 'Articles that have comments',
+  description: 'By their newest comment, by how many they have, or by age.',
+  params: object(op.siteParams),
+  query: object({
+    sort: oneOf(ARTICLE_SORTS, { default: 'active', description: 'The order.' }),
+    ...op.limitParam,
+    ...op.cursorParam,
+  }),
+  answers: { 200: ref(ArticlesPage) },
+  refusals: ['invalid_cursor'],
+})
+
+const LIST_AUTHOR_COMMENTS = op.operation({
+  ...reading,
+  id: 'listAuthorComments',
+  summary: 'What an author has published',
+  description: 'Latest published first.',
+  params: object({
+    ...op.siteParams,
+    id: Type.String({ description: 'The id of the author.' }),
+  }),
+  query: object({ ...op.limitParam, ...op.cursorParam }),
+  answers: { 200: ref(AuthorPage) },
+  refusals: ['invalid_cursor'],
+})
+
+export const addSiteListRoutes = (app: Router, http: Http): void => {
+  const { world, keys } = http
+
+  /** Remembered for as long as nothing of the site changes, a second at most. */
+  const listed = (
+    request: FastifyRequest,
+    parts: readonly unknown[],
+    build: () => Promise<Page>,
+  ) => {
+    const { site } = request
+    const name = { site: site.id, variant: variantOf(http, site, parts) }
+    return world.lists.page(name, encodingOf(request), build)
+  }
+
+  app.get('/sites/:site/comments', LIST_RECENT, async (request, reply) => {
+    const {
+      article_id: articleIds = [],
+      author_id: author,
+      parent,
+      limit,
+      excerpt,
+      cursor,
+    } = request.query
+    const siteId = request.site.id
+    const binding = ['recent', siteId, articleIds.toSorted(), author, parent]
+    const after = cursor === undefined ? null : readCursor(keys().cursors, binding, cursor).after
+    // An id that no author has finds nothing, whatever it looks like.
+    const authorId = author === undefined ? undefined : (readAuthorId(author) ?? 0)
+    const page = await listed(request, [...binding, after, limit, excerpt], async () => {
+      const found = await listRecent(world, { siteId, articleIds, authorId, parent, after, limit })
+      const next =
+        found.next && writeCursor(keys().cursors, binding, { sort: '', after: found.next })
+      const items = found.items.map((comment) => presentRecent(comment, excerpt))
+      return toHashedPage(next, { items, next_cursor: next })
+    })
+    return sendPage(request, reply, page)
+  })
+
+  app.get('/sites/:site/counts', COUNT_COMMENTS, async (request, reply) => {
+    const { site, query } = request
+    const { article_id: articleIds } = query
+    const page = await listed(request, ['counts', articleIds], async () =>
+      toHashedPage(null, presentCounts(await countComments(world, { site, articleIds }))),
+    )
+    return sendPage(request, reply, page)
+  })
+
+  app.post(
+    '/sites/:site/counts',
+    { ...COUNT_MANY, bodyLimit: COUNTS_BODY_BYTES },
+    async (request, reply) => {
+      const { site, body } = request
+      const counts = await countComments(world, { site, articleIds: body.article_ids })
+      const bytes = toHashedPage(null, presentCounts(counts)).bytes
+      return sendPrivately(reply.type('application/json; charset=utf-8'), bytes)
+    },
+  )
+
+  app.get('/sites/:site/articles', LIST_ARTICLES, async (request, reply) => {
+    const { site, query } = request
+    const { sort, limit, cursor } = query
+    const binding = ['articles', site.id, sort]
+    const after = cursor === undefined ? null : readCursor(keys().cursors, binding, cursor).after
+    const page = await listed(request, [...binding, after, limit], async () => {
+      const found = await listArticles(world, { site, sort, after, limit })
+      const next = found.next && writeCursor(keys().cursors, binding, { sort, after: found.next })
+      const items = found.items.map(presentThread)
+      return toHashedPage(next, { items, next_cursor: next })
+    })
+    return sendPage(request, reply, page)
+  })
+
+  app.get('/sites/:site/authors/:id/comments', LIST_AUTHOR_COMMENTS, async (request, reply) => {
+    const { id } = request.params
+    const { limit, cursor } = request.query
+    const authorId = readAuthorId(id)
+    if (authorId === undefined) throw new Refusal('not_found')
+    const binding = ['author', request.site.id, id]
+    const after = cursor === undefined ? null : readCursor(keys().cursors, binding, cursor).after
+    const siteId = request.site.id
+    const page = await listed(request, [...binding, after, limit], async () => {
+      const found = await listAuthorComments(world, { siteId, authorId, after, limit })
+      const next =
+        found.next && writeCursor(keys().cursors, binding, { sort: '', after: found.next })
+      const items = found.items.map((comment) => presentRecent(comment, undefined))
+      const body = { author: presentAuthor(found.author), items, next_cursor: next }
+      return toHashedPage(next, body)
+    })
+    return sendPage(request, reply, page)
+  })
+}

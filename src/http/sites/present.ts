@@ -1,0 +1,88 @@
+import { MAX_BODY_CODE_POINTS, MAX_NAME_CODE_POINTS } from '../../domain/comment/text.ts'
+import { FLAG_REASONS } from '../../domain/moderation/flag.ts'
+import { auditId, keyId } from '../../domain/public-id.ts'
+import type { Check } from '../../domain/site/check.ts'
+import { PERSON_LIMITS, type Site } from '../../domain/site/site.ts'
+import type { Key, MadeKey } from '../../usecases/administering/keys.ts'
+import type { ListedAuditEntry } from '../../usecases/administering/list-audit.ts'
+import { type Limits, limitOf } from '../edge/limits.ts'
+
+const presentSignOn = ({ signOn }: Site) => {
+  if (!signOn) return null
+  const { issuer } = signOn
+  if ('jwksUrl' in signOn) return { issuer, jwks_url: signOn.jwksUrl }
+  return { issuer, hs256: signOn.hs256.map(({ kid }) => ({ kid })) }
+}
+
+const presentCheck = (check: Check) => ({
+  name: check.name,
+  kind: check.kind,
+  url: check.url,
+  timeout_ms: check.timeoutMs,
+  ...(check.kind === 'akismet' && { site_url: check.siteUrl, is_test: check.isTest }),
+})
+
+/** For administrators; its secrets never leave. */
+export const presentSite = (site: Site) => ({
+  slug: site.slug,
+  name: site.name,
+  origins: [...site.origins],
+  moderation: site.moderation,
+  who_may_post: site.posting,
+  login_url: site.loginUrl,
+  edit_window_seconds: site.editWindowSeconds,
+  max_depth: site.maxDepth,
+  limits: { ...site.limits },
+  sorts: [...site.sorts],
+  retention_days: site.retentionDays,
+  flag_threshold: site.flagThreshold,
+  close_after_days: site.closeAfterDays,
+  slow_mode_seconds: site.slowModeSeconds,
+  sign_on: presentSignOn(site),
+  checks: site.checks.map(presentCheck),
+  version: site.version,
+  created_at: site.createdAt,
+})
+
+/** What a widget needs before it draws. */
+export const presentSiteConfig = (site: Site, limits: Limits) => ({
+  site: site.slug,
+  name: site.name,
+  moderation: site.moderation,
+  who_may_post: site.posting,
+  login_url: site.loginUrl,
+  edit_window_seconds: site.editWindowSeconds,
+  close_after_days: site.closeAfterDays,
+  slow_mode_seconds: site.slowModeSeconds,
+  max_depth: site.maxDepth,
+  max_body_length: MAX_BODY_CODE_POINTS,
+  max_name_length: MAX_NAME_CODE_POINTS,
+  limits: Object.fromEntries(PERSON_LIMITS.map((kind) => [kind, limitOf(limits, site, kind)])),
+  flag_reasons: FLAG_REASONS,
+  sorts: [...site.sorts],
+  default_sort: site.sorts[0],
+})
+
+export const presentKey = (key: Key) => ({
+  id: keyId(key.id),
+  name: key.name,
+  scope: key.scope,
+  site: key.site,
+  created_at: key.createdAt,
+  expires_at: key.expiresAt,
+  revoked_at: key.revokedAt,
+  last_used_at: key.lastUsedAt,
+})
+
+export const presentMadeKey = ({ key, secret }: MadeKey) => ({ ...presentKey(key), key: secret })
+
+export const presentAuditEntry = (entry: ListedAuditEntry) => ({
+  id: auditId(entry.id),
+  site: entry.site,
+  action: entry.action,
+  subject: entry.subject,
+  by: entry.by,
+  at: entry.at,
+  before: entry.before,
+  after: entry.after,
+})

@@ -1,0 +1,151 @@
+import type { Static } from 'typebox'
+import { assertScope, assertServiceAdmin } from '../../domain/people/caller.ts'
+import type { Site as SiteAsIs } from '../../domain/site/site.ts'
+import { createSite, listSites } from '../../usecases/administering/create-site.ts'
+import { type SiteSettings, updateSite } from '../../usecases/administering/update-site.ts'
+import { readIfMatch } from '../edge/conditions.ts'
+import { readClaim } from '../edge/idempotency.ts'
+import type { Http } from '../edge/request-context.ts'
+import { sendPage, sendPrivately, sendWrite, toHashedPage } from '../edge/responses.ts'
+import { readIdCursor, writeIdCursor } from '../wire/cursors.ts'
+import { readSiteFields } from '../wire/fields.ts'
+import * as op from '../wire/operation.ts'
+import type { Router } from '../wire/router.ts'
+import { object, ref } from '../wire/schema-parts.ts'
+import { presentSite, presentSiteConfig } from './present.ts'
+import { NewSite, Site, SiteChange, SiteConfig, SitesPage } from './schemas.ts'
+
+const site = {
+  tag: 'administering',
+  credential: 'needed',
+  params: object(op.siteParams),
+  query: op.NO_QUERY,
+} as const
+
+const GET_SITE = op.operation({
+  ...site,
+  id: 'getSite',
+  summary: 'The settings of a site',
+  description: 'For administrators.',
+  body: op.NO_BODY,
+  answers: { 200: ref(Site) },
+  limit: 'read',
+})
+
+const UPDATE_SITE = op.operation({
+  ...site,
+  id: 'updateSite',
+  summary: 'Change the settings of a site',
+  description:
+    'Only what is named changes. Writes go by it at once, reads on other nodes within a second. ' +
+    'With `If-Match: "<version>"`, only that version. Every change is in the audit.',
+  body: ref(SiteChange),
+  answers: { 200: ref(Site) },
+  refusals: ['edit_conflict'],
+  limit: 'write',
+  once: true,
+})
+
+const GET_SITE_CONFIG = op.operation({
+  tag: 'reading',
+  params: object(op.siteParams),
+  body: op.NO_BODY,
+  credential: 'taken',
+  limit: 'read',
+  id: 'getSiteConfig',
+  summary: 'What a widget needs before it draws',
+  description: 'Limits, edit window, who may post, reasons of flags, sorts and depth.',
+  query: op.NO_QUERY,
+  answers: { 200: ref(SiteConfig) },
+})
+
+const service = { ...site, tag: 'administering', params: object({}) } as const
+
+const CREATE_SITE = op.operation({
+  ...service,
+  id: 'createSite',
+  summary: 'Make a site',
+  description:
+    'With an admin key for all sites. What is not said is as with a fresh start. A slug is taken for ' +
+    'ever, so that a repeated request makes nothing twice.',
+  body: ref(NewSite),
+  answers: { 201: ref(Site) },
+  limit: 'write',
+})
+
+const LIST_SITES = op.operation({
+  ...service,
+  id: 'listSites',
+  summary: 'All sites',
+  description: 'With an admin key for all sites; in the order in which they were made.',
+  query: object({ ...op.limitParam, ...op.cursorParam }),
+  body: op.NO_BODY,
+  answers: { 200: ref(SitesPage) },
+  refusals: ['invalid_cursor'],
+  limit: 'read',
+})
+
+export const addSiteRoutes = (app: Router, { world, limits, keys }: Http): void => {
+  app.get('/sites/:site/config', GET_SITE_CONFIG, async (request, reply) => {
+    const config = presentSiteConfig(request.site, limits)
+    return sendPage(request, reply, toHashedPage(null, config))
+  })
+
+  app.get('/sites', LIST_SITES, async (request, reply) => {
+    assertServiceAdmin(request.caller)
+    const { limit, cursor } = request.query
+    const binding = ['sites']
+    const afterId = readIdCursor(keys().cursors, binding, cursor) ?? 0
+    const { items, nextId } = await listSites(world, { afterId, limit })
+    return sendPrivately(reply, {
+      items: items.map(presentSite),
+      next_cursor: writeIdCursor(keys().cursors, binding, nextId),
+    })
+  })
+
+  app.post('/sites', CREATE_SITE, async (request, reply) => {
+    const { caller: administrator, body } = request
+    assertServiceAdmin(administrator)
+    const { slug, name } = body
+    const wanted = { ...readSettings(body), slug, name: readSiteFields({ name }).name ?? name }
+    const made = await createSite(world, { administrator, site: wanted }, describe)
+    reply.code(201).header('location', `/v1/sites/${made.slug}`)
+    return sendPrivately(reply, presentSite(made))
+  })
+
+  app.get('/sites/:site', GET_SITE, async (request, reply) => {
+    assertScope(request.caller, 'admin')
+    return sendPrivately(reply, presentSite(request.site))
+  })
+
+  app.patch('/sites/:site', UPDATE_SITE, async (request, reply) => {
+    const { site: changed, caller: administrator, body } = request
+    assertScope(administrator, 'admin')
+    const settings = readSettings(body)
+    const ifVersion = readIfMatch(request)
+    const claim = readClaim(request)
+    const present = (after: SiteAsIs) => ({ status: 200, headers: {}, body: presentSite(after) })
+    const act = { site: changed, administrator, settings, ifVersion, claim }
+    return sendWrite(reply, await updateSite(world, act, { present, describe }))
+  })
+}
+
+/** The version is not a setting, and changes with each of them. */
+const describe = (site: SiteAsIs) => {
+  const { version: _, ...settings } = presentSite(site)
+  return settings
+}
+
+const readSettings = (body: Static<typeof SiteChange>): SiteSettings => ({
+  ...readSiteFields(body),
+  ...(body.moderation !== undefined && { moderation: body.moderation }),
+  ...(body.who_may_post !== undefined && { posting: body.who_may_post }),
+  ...(body.edit_window_seconds !== undefined && { editWindowSeconds: body.edit_window_seconds }),
+  ...(body.max_depth !== undefined && { maxDepth: body.max_depth }),
+  ...(body.limits !== undefined && { limits: body.limits }),
+  ...(body.sorts !== undefined && { sorts: body.sorts }),
+  ...(body.retention_days !== undefined && { retentionDays: body.retention_days }),
+  ...(body.flag_threshold !== undefined && { flagThreshold: body.flag_threshold }),
+  ...(body.close_after_days !== undefined && { closeAfterDays: body.close_after_days }),
+  ...(body.slow_mode_seconds !== undefined && { slowModeSeconds: body.slow_mode_seconds }),
+})

@@ -1,0 +1,121 @@
+import { getViewer } from '../../usecases/reading/get-viewer.ts'
+import { flagComment } from '../../usecases/voting/flag-comment.ts'
+import { voteComment } from '../../usecases/voting/vote-comment.ts'
+import { hashAddress } from '../edge/addresses.ts'
+import { readClaim } from '../edge/idempotency.ts'
+import { limitOf } from '../edge/limits.ts'
+import type { Http } from '../edge/request-context.ts'
+import { sendPrivately, sendWrite, threadVersion } from '../edge/responses.ts'
+import { suspectOf } from '../edge/writer-identity.ts'
+import { changingComment, withComment } from '../wire/comment-key.ts'
+import * as op from '../wire/operation.ts'
+import type { Router } from '../wire/router.ts'
+import { object, ref } from '../wire/schema-parts.ts'
+import { presentFlag, presentViewer, presentVoted } from './present.ts'
+import { Flag, NewFlag, NewVote, Viewer, Vote } from './schemas.ts'
+
+/** So many guests of one network may have a say on one comment: anybody can be several. */
+const MAX_GUEST_VOTES = 5
+const MAX_GUEST_FLAGS = 3
+
+const VOTE_COMMENT = op.operation({
+  id: 'voteComment',
+  tag: 'writing',
+  summary: 'Vote for or against a comment',
+  description:
+    'One vote for each member or guest, not on its own comments; it can be changed and taken back. ' +
+    `At most ${MAX_GUEST_VOTES} guests of one network vote on one comment.`,
+  params: object(op.commentParams),
+  query: op.NO_QUERY,
+  body: ref(NewVote),
+  answers: { 200: ref(Vote) },
+  refusals: ['banned', 'thread_locked'],
+  credential: 'needed',
+  limit: 'vote',
+  once: true,
+})
+
+const FLAG_COMMENT = op.operation({
+  id: 'flagComment',
+  tag: 'writing',
+  summary: 'Tell the moderators of a comment',
+  description:
+    'One flag for each member or guest: 201 the first time, 200 when it replaces the one before. ' +
+    `At most ${MAX_GUEST_FLAGS} guests of one network flag one comment.`,
+  params: object(op.commentParams),
+  query: op.NO_QUERY,
+  body: ref(NewFlag),
+  answers: { 200: ref(Flag), 201: ref(Flag) },
+  refusals: ['banned'],
+  credential: 'needed',
+  limit: 'flag',
+  once: true,
+})
+
+const GET_VIEWER = op.operation({
+  id: 'getViewer',
+  tag: 'reading',
+  summary: 'What is yours in a thread',
+  description:
+    'Who you are, whether you may post, your votes and your held comments: all that stays out of the ' +
+    'pages that readers share.',
+  params: object(op.articleParams),
+  query: op.NO_QUERY,
+  body: op.NO_BODY,
+  answers: { 200: ref(Viewer) },
+  credential: 'taken',
+  limit: 'read',
+})
+
+export const addOpinionRoutes = (app: Router, { world, keys, limits }: Http): void => {
+  app.put('/sites/:site/comments/:id/vote', VOTE_COMMENT, async (request, reply) => {
+    const { site, caller, body, ip } = request
+    const vote = {
+      value: body.value,
+      addressHash: hashAddress(keys().addresses, ip),
+      maxGuests: limitOf(limits, site, 'vote') === 0 ? undefined : MAX_GUEST_VOTES,
+      suspect: suspectOf(keys().addresses, request),
+      claim: readClaim(request),
+    }
+    const answer = await withComment(world, request, (comment) =>
+      voteComment(world, { site, caller, comment, ...vote }, (voted) => ({
+        status: 200,
+        headers: threadVersion(voted.version),
+        body: presentVoted(voted),
+      })),
+    )
+    return sendWrite(reply, answer)
+  })
+
+  app.post('/sites/:site/comments/:id/flags', FLAG_COMMENT, async (request, reply) => {
+    const { site, caller, body, ip } = request
+    const flag = {
+      reason: body.reason,
+      note: body.note ?? null,
+      addressHash: hashAddress(keys().addresses, ip),
+      maxGuests: limitOf(limits, site, 'flag') === 0 ? undefined : MAX_GUEST_FLAGS,
+      suspect: suspectOf(keys().addresses, request),
+      claim: readClaim(request),
+    }
+    const answer = await changingComment(world, request, (comment) =>
+      flagComment(world, { site, caller, comment, ...flag }, (flagged) => ({
+        status: flagged.isNew ? 201 : 200,
+        headers: {},
+        body: presentFlag(flagged),
+      })),
+    )
+    return sendWrite(reply, answer)
+  })
+
+  app.get('/sites/:site/articles/:article_id/viewer', GET_VIEWER, async (request, reply) => {
+    const { site, caller, params, ip } = request
+    const viewer = await getViewer(world, {
+      site,
+      caller,
+      articleId: params.article_id,
+      addressHash: hashAddress(keys().addresses, ip),
+      suspect: suspectOf(keys().addresses, request),
+    })
+    return sendPrivately(reply, presentViewer(viewer))
+  })
+}

@@ -1,0 +1,129 @@
+import { sql } from 'kysely'
+import type { Member } from '../../domain/comment/branch.ts'
+import type { Status } from '../../domain/comment/status.ts'
+import type { Instant } from '../../domain/instant.ts'
+import type { Tx } from '../connection/db.ts'
+
+type At = { readonly siteId: number; readonly threadId: number }
+
+/** A comment that is decided on, or that goes along. */
+export type Decidable = Member & {
+  readonly publishedAt: Instant | null
+  readonly flagCount: number
+}
+
+/** Another status for one comment. `publishedAt`: as it is restored; missing, it follows from the status. */
+export type Move = {
+  readonly id: number
+  readonly from: Status
+  readonly to: Status
+  readonly publishedAt?: Instant | null
+}
+
+/** Those of the comments that are in the thread, by id. The thread is held alone. */
+export const findDecidables = async (
+  tx: Tx,
+  { siteId, threadId }: At,
+  ids: readonly number[],
+): Promise<ReadonlyMap<number, Decidable & { readonly isErased: boolean }>> => {
+  const { rows } = await sql<Decidable & { isErased: boolean }>`
+    select c.id, c.parent_id, c.status, c.published_at, c.flag_count,
+      a.erased_at is not null as is_erased
+    from comments c join authors a on a.site_id = c.site_id and a.id = c.author_id
+    where c.site_id = ${siteId} and c.thread_id = ${threadId} and c.id = any(${ids}::bigint[])`.execute(
+    tx,
+  )
+  return new Map(rows.map((row) => [row.id, row]))
+}
+
+/** All comments of a thread from one on, in order of id. */
+export const listMembers = async (tx: Tx, at: At, fromId: number): Promise<Decidable[]> =>
+  tx
+    .selectFrom('comments')
+    .select(['id', 'parentId', 'status', 'publishedAt', 'flagCount'])
+    .where('siteId', '=', at.siteId)
+    .where('threadId', '=', at.threadId)
+    .where('id', '>=', fromId)
+    .orderBy('id')
+    .execute()
+
+/** What erased authors wrote in a thread. */
+export const listErased = async (
+  tx: Tx,
+  { siteId, threadId }: At,
+  ids: readonly number[],
+): Promise<ReadonlySet<number>> => {
+  const { rows } = await sql<{ id: number }>`
+    select c.id from comments c join authors a on a.site_id = c.site_id and a.id = c.author_id
+    where c.site_id = ${siteId} and c.thread_id = ${threadId} and c.id = any(${ids}::bigint[])
+      and a.erased_at is not null`.execute(tx)
+  return new Set(rows.map(({ id }) => id))
+}
+
+/** These comments and all their ancestors, the last first. */
+export const listLines = async (
+  tx: Tx,
+  { siteId, threadId }: At,
+  ids: readonly number[],
+): Promise<(Member & { readonly replyCount: number })[]> => {
+  const { rows } = await sql<Member & { replyCount: number }>`
+    with recursive lines as (
+      select id, parent_id, status, reply_count from comments
+      where site_id = ${siteId} and thread_id = ${threadId} and id = any(${ids}::bigint[])
+      union
+      select p.id, p.parent_id, p.status, p.reply_count from lines l join comments p
+        on p.site_id = ${siteId} and p.thread_id = ${threadId} and p.id = l.parent_id
+    )
+    select * from lines order by id desc`.execute(tx)
+  return rows
+}
+
+/**
+ * Gives comments their new statuses; nothing else follows from it here. Those that are published for the
+ * first time are so now. What its author alone saw is so no more.
+ * @returns when each of them was published first
+ */
+export const moveComments = async (
+  tx: Tx,
+  { siteId, threadId }: At,
+  moves: readonly Move[],
+): Promise<ReadonlyMap<number, Instant | null>> => {
+  const { rows } = await sql<{ id: number; publishedAt: Instant | null }>`
+    update comments c set status = m.to_status, shadowed = c.shadowed and m.to_status = 'deleted',
+      published_at = case
+      when m.is_restored then m.published_at
+      when m.to_status = 'approved' then coalesce(c.published_at, clock_timestamp())
+      else c.published_at end
+    from unnest(${moves.map(({ id }) => id)}::bigint[],
+      ${moves.map(({ to }) => to)}::comment_status[],
+      ${moves.map(({ publishedAt }) => publishedAt !== undefined)}::boolean[],
+      ${moves.map(({ publishedAt }) => publishedAt ?? null)}::timestamptz[])
+      as m (id, to_status, is_restored, published_at)
+    where c.site_id = ${siteId} and c.thread_id = ${threadId} and c.id = m.id
+    returning c.id, c.published_at`.execute(tx)
+  return new Map(rows.map(({ id, publishedAt }) => [id, publishedAt]))
+}
+
+/**
+ * Gives comments below which something appeared or went their counts. When the newest of their replies
+ * was written is read from what is shown by now, so it is a statement of its own.
+ */
+export const writeReplyCounts = async (
+  tx: Tx,
+  { siteId, threadId }: At,
+  counts: ReadonlyMap<number, number>,
+): Promise<void> => {
+  const ids = [...counts.keys()]
+  await sql`
+    update comments c set reply_count = n.reply_count
+    from unnest(${ids}::bigint[], ${[...counts.values()]}::int[]) as n (id, reply_count)
+    where c.site_id = ${siteId} and c.thread_id = ${threadId} and c.id = n.id
+      and c.reply_count <> n.reply_count`.execute(tx)
+  await sql`
+    update comments c set active_at = greatest(c.created_at, (
+      select max(r.created_at) from comments r
+      where r.site_id = ${siteId} and r.thread_id = ${threadId} and r.parent_id = c.id and r.shown))
+    where c.site_id = ${siteId} and c.thread_id = ${threadId} and c.id = any(${ids}::bigint[])`.execute(
+    tx,
+  )
+}

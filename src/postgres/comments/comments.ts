@@ -1,0 +1,180 @@
+import { sql } from 'kysely'
+import type { Comment } from '../../domain/comment/comment.ts'
+import type { Instant } from '../../domain/instant.ts'
+import type { Facts } from '../../domain/screening/facts.ts'
+import type { Opinion } from '../../domain/screening/finding.ts'
+import type { Db, Tx } from '../connection/db.ts'
+import { authorColumns, type CommentRow, commentColumns, toComment } from './rows.ts'
+
+const now = sql<Instant>`clock_timestamp()`
+
+/** A comment as a writer needs it, whatever its status. */
+export type CommentForWrite = Comment & {
+  /** Its author is erased, and so is all that it said. */
+  readonly isErased: boolean
+  /** Null: it has been forgotten. */
+  readonly addressHash: Buffer | null
+  /** The bans because of which only its author sees it; none: it is as its status says. */
+  readonly shadows: Facts['bans']
+  /** The database's time of reading. */
+  readonly readAt: Instant
+}
+
+/** Locks the row until the transaction ends. */
+export const findCommentForWrite = async (
+  tx: Tx,
+  at: { siteId: number; threadId: number; id: number },
+): Promise<CommentForWrite | undefined> => {
+  const { rows } = await sql<
+    CommentRow & Omit<CommentForWrite, keyof CommentRow> & { articleId: string }
+  >`
+    select ${commentColumns}, c.address_hash, clock_timestamp() as read_at,
+      case when c.shadowed and c.status = 'rejected' then c.facts -> 'bans' else '[]' end as shadows,
+      a.erased_at is not null as is_erased, t.article_id, ${authorColumns}
+    from comments c
+    join threads t on t.site_id = c.site_id and t.id = c.thread_id
+    join authors a on a.site_id = c.site_id and a.id = c.author_id
+    where c.site_id = ${at.siteId} and c.thread_id = ${at.threadId} and c.id = ${at.id}
+    for no key update of c`.execute(tx)
+  return rows[0] && toComment(rows[0], rows[0].articleId)
+}
+
+/** How a comment was judged, and by what. */
+export type Judged = {
+  readonly policyVersion: number
+  readonly facts: Facts
+  readonly risk: number
+  readonly trace: readonly Opinion[]
+}
+
+const toColumns = ({ policyVersion, facts, risk, trace }: Judged) => ({
+  policyVersion,
+  facts: JSON.stringify(facts),
+  risk,
+  screening: JSON.stringify(trace),
+})
+
+/** Replaces the text and keeps the old one. @returns the comment's new revision and time */
+export const reviseComment = async (
+  tx: Tx,
+  siteId: number,
+  comment: Comment,
+  edit: {
+    body: string
+    bodyHtml: string
+    renderer: number
+    /** Undefined: it was not. */
+    judged: Judged | undefined
+    by: string
+  },
+): Promise<{ revision: number; editedAt: Instant }> => {
+  const { threadId, id, revision, body, bodyHtml } = comment
+  await tx
+    .insertInto('commentRevisions')
+    .values({
+      siteId,
+      commentId: id,
+      revision,
+      body,
+      bodyHtml,
+      replacedAt: now,
+      replacedBy: edit.by,
+    })
+    .execute()
+  const row = await tx
+    .updateTable('comments')
+    .set({
+      body: edit.body,
+      bodyHtml: edit.bodyHtml,
+      renderer: edit.renderer,
+      ...(edit.judged && toColumns(edit.judged)),
+      revision: revision + 1,
+      editedAt: now,
+    })
+    .where('siteId', '=', siteId)
+    .where('threadId', '=', threadId)
+    .where('id', '=', id)
+    .returning(['revision', 'editedAt'])
+    .executeTakeFirstOrThrow()
+  return { revision: row.revision, editedAt: row.editedAt! }
+}
+
+/** What a comment said until it was edited. */
+export type Revision = {
+  readonly revision: number
+  readonly body: string
+  readonly bodyHtml: string
+  readonly replacedAt: Instant
+  readonly replacedBy: string
+}
+
+/** Latest first; `limit + 1` rows. */
+export const listRevisions = (
+  db: Db,
+  {
+    siteId,
+    commentId,
+    before,
+    limit,
+  }: {
+    siteId: number
+    commentId: number
+    before: number | null
+    limit: number
+  },
+): Promise<Revision[]> =>
+  db
+    .selectFrom('commentRevisions')
+    .select(['revision', 'body', 'bodyHtml', 'replacedAt', 'replacedBy'])
+    .where('siteId', '=', siteId)
+    .where('commentId', '=', commentId)
+    .$if(before !== null, (query) => query.where('revision', '<', before))
+    .orderBy('revision', 'desc')
+    .limit(limit + 1)
+    .execute()
+
+/**
+ * A comment of the site and up to `context` of its ancestors, nearest first, whatever their status:
+ * for its author and for moderators.
+ */
+export const listWithAncestors = async (
+  db: Db,
+  at: { siteId: number; threadId: number; commentId: number; context: number },
+): Promise<Comment[]> => {
+  const { rows } = await sql<CommentRow & { articleId: string }>`
+    with recursive line as (
+      select id, parent_id, 0 as distance from comments
+      where site_id = ${at.siteId} and thread_id = ${at.threadId} and id = ${at.commentId}
+      union all
+      select c.id, c.parent_id, l.distance + 1 from line l join comments c
+        on c.site_id = ${at.siteId} and c.thread_id = ${at.threadId} and c.id = l.parent_id
+      where l.distance < ${at.context}
+    )
+    select ${commentColumns}, t.article_id, ${authorColumns}
+    from line l
+    join comments c on c.site_id = ${at.siteId} and c.thread_id = ${at.threadId} and c.id = l.id
+    join threads t on t.site_id = c.site_id and t.id = c.thread_id
+    join authors a on a.site_id = c.site_id and a.id = c.author_id
+    order by l.distance`.execute(db)
+  return rows.map((row) => toComment(row, row.articleId))
+}
+
+/**
+ * Shows a comment to its author alone, or no more.
+ * @returns how many replies of the author hang below it that are seen by it alone too
+ */
+export const shadowComment = async (
+  tx: Tx,
+  { siteId, threadId, id }: { siteId: number; threadId: number; id: number },
+  shadowed: boolean,
+): Promise<number> => {
+  const { rows } = await sql<{ replies: number }>`
+    update comments c set shadowed = ${shadowed}
+    where c.site_id = ${siteId} and c.thread_id = ${threadId} and c.id = ${id}
+    returning (
+      select count(*) from comments r
+      where r.site_id = c.site_id and r.author_id = c.author_id and r.thread_id = c.thread_id
+        and r.parent_id = c.id and r.shadowed and r.status = 'rejected' and r.reply_count = 0
+    ) as replies`.execute(tx)
+  return rows[0]!.replies
+}

@@ -1,0 +1,133 @@
+import { sql } from 'kysely'
+import type { Instant } from '../../domain/instant.ts'
+import type { FlagReason } from '../../domain/moderation/flag.ts'
+import type { CommentKey } from '../../domain/public-id.ts'
+import type { Tx } from '../connection/db.ts'
+
+export type NewFlag = {
+  readonly siteId: number
+  readonly comment: CommentKey
+  readonly authorId: number
+  readonly reason: FlagReason
+  readonly note: string | null
+  /** Of a guest's network; null for a member. */
+  readonly addressHash: Buffer | null
+}
+
+/** The flag that a person has on a comment, and how many guests of its network have one. */
+export const findFlagBeside = async (
+  tx: Tx,
+  { siteId, comment, authorId, addressHash }: NewFlag,
+): Promise<{ hasFlagged: boolean; ofNetwork: number }> => {
+  const { rows } = await sql<{ hasFlagged: boolean; ofNetwork: number }>`
+    select coalesce(bool_or(author_id = ${authorId}), false) as has_flagged,
+      count(*) filter (where address_hash = ${addressHash}) as of_network
+    from flags
+    where site_id = ${siteId} and thread_id = ${comment.threadId} and comment_id = ${comment.id}
+      and (author_id = ${authorId} or address_hash = ${addressHash})`.execute(tx)
+  return rows[0]!
+}
+
+/**
+ * Inserts a flag, or replaces what it says; one that was decided on stays so, and its network has had
+ * its share.
+ * @returns when it was first given
+ */
+export const writeFlag = async (
+  tx: Tx,
+  { siteId, comment, authorId, reason, note, addressHash }: NewFlag,
+): Promise<Instant> => {
+  const { rows } = await sql<{ flaggedAt: Instant }>`
+    insert into flags
+      (site_id, thread_id, comment_id, author_id, reason, note, address_hash, flagged_at)
+    values (${siteId}, ${comment.threadId}, ${comment.id}, ${authorId}, ${reason}, ${note},
+      ${addressHash}, clock_timestamp())
+    on conflict (site_id, thread_id, comment_id, author_id) do update
+      set reason = excluded.reason, note = excluded.note
+    returning flagged_at`.execute(tx)
+  return rows[0]!.flaggedAt
+}
+
+/** Counts one more flag that no moderator has decided on. @returns how many there are now */
+export const countFlag = async (
+  tx: Tx,
+  siteId: number,
+  { threadId, id }: CommentKey,
+): Promise<number> => {
+  const { flagCount } = await tx
+    .updateTable('comments')
+    .set({ flagCount: sql`flag_count + 1` })
+    .where('siteId', '=', siteId)
+    .where('threadId', '=', threadId)
+    .where('id', '=', id)
+    .returning('flagCount')
+    .executeTakeFirstOrThrow()
+  return flagCount
+}
+
+type At = { readonly siteId: number; readonly threadId: number }
+
+/** Moderators have decided on comments, whose thread is held: the flags on them count no longer. */
+export const resolveFlags = async (
+  tx: Tx,
+  { siteId, threadId }: At,
+  decisions: readonly { readonly id: number; readonly commentId: number | null }[],
+): Promise<void> => {
+  const commentIds = decisions.map(({ commentId }) => commentId)
+  await sql`
+    with decided as (
+      select * from unnest(${commentIds}::bigint[], ${decisions.map(({ id }) => id)}::bigint[])
+        as d (comment_id, decision_id)
+    ),
+    flagged as (
+      update comments set flag_count = 0
+      where site_id = ${siteId} and thread_id = ${threadId} and id = any(${commentIds}::bigint[])
+        and flag_count > 0
+    )
+    update flags f set resolved_at = clock_timestamp(), resolved_by = d.decision_id from decided d
+    where f.site_id = ${siteId} and f.thread_id = ${threadId} and f.comment_id = d.comment_id
+      and f.resolved_at is null`.execute(tx)
+}
+
+/** A decision that is taken back, and what takes it back. */
+export type TakenBack = {
+  readonly id: number
+  readonly commentId: number | null
+  /** Of the one that is taken back: what it took back itself. */
+  readonly undoes: number | null
+  readonly undoneBy: number
+}
+
+/**
+ * Decisions are taken back: the flags that they resolved count again, and those that counted again
+ * because of them are resolved again. Who resolved a flag last stays with it, so that this is exact.
+ */
+export const restoreFlags = async (
+  tx: Tx,
+  { siteId, threadId }: At,
+  decisions: readonly TakenBack[],
+): Promise<void> => {
+  await sql`
+    with back as (
+      select * from unnest(${decisions.map(({ id }) => id)}::bigint[],
+        ${decisions.map(({ commentId }) => commentId)}::bigint[],
+        ${decisions.map(({ undoes }) => undoes)}::bigint[],
+        ${decisions.map(({ undoneBy }) => undoneBy)}::bigint[])
+        as b (id, comment_id, undoes, undone_by)
+    ),
+    changed as (
+      update flags f
+      set resolved_at = case when f.resolved_at is null then clock_timestamp() end,
+        resolved_by = case when f.resolved_at is null then b.undone_by else f.resolved_by end
+      from back b
+      where f.site_id = ${siteId} and f.thread_id = ${threadId} and f.comment_id = b.comment_id
+        and (f.resolved_by = b.id and f.resolved_at is not null
+          or f.resolved_by = b.undoes and f.resolved_at is null)
+      returning f.comment_id, f.resolved_at is null as is_open
+    )
+    update comments c set flag_count = c.flag_count + n.number
+    from (
+      select comment_id, sum(case when is_open then 1 else -1 end) as number from changed group by 1
+    ) n
+    where c.site_id = ${siteId} and c.thread_id = ${threadId} and c.id = n.comment_id`.execute(tx)
+}

@@ -1,0 +1,184 @@
+import { sql } from 'kysely'
+import type { Instant } from '../../domain/instant.ts'
+import type { Facts } from '../../domain/screening/facts.ts'
+import type { Verdict } from '../../domain/screening/finding.ts'
+import type { Tx } from '../connection/db.ts'
+import type { GuestProfile } from '../people/authors.ts'
+import { forWrite, nextVersion, type ThreadForWrite } from '../threads/threads.ts'
+
+/** A comment that a reader can see, and may reply to. */
+export type Parent = {
+  readonly id: number
+  readonly homeThreadId: number | null
+  readonly depth: number
+  readonly locked: boolean
+  readonly authorId: number
+  /** The bans because of which only its author sees it; none: everybody does. */
+  readonly shadows: Facts['bans']
+}
+
+type Found = ThreadForWrite & { [K in keyof Parent as `parent${Capitalize<K>}`]: Parent[K] | null }
+
+/**
+ * The thread, and those of its comments that are to be replied to and can be seen. The comments are
+ * locked until the transaction ends, in descending order of id, as by every writer. Comes after
+ * the lock on the thread, so that what it reads holds until the transaction ends.
+ */
+export const findThreadAndParents = async (
+  tx: Tx,
+  at: { siteId: number; threadId: number; ids: readonly number[] },
+): Promise<{ thread: ThreadForWrite; parents: ReadonlyMap<number, Parent> }> => {
+  const { rows } = await sql<Found>`
+    with parents as materialized (
+      select id as parent_id, home_thread_id as parent_home_thread_id, depth as parent_depth,
+        locked as parent_locked, author_id as parent_author_id,
+        case when status = 'approved' then '[]' else facts -> 'bans' end as parent_shadows
+      from comments
+      where site_id = ${at.siteId} and thread_id = ${at.threadId} and id = any(${at.ids}::bigint[])
+        and (status = 'approved' or shadowed and status = 'rejected')
+      order by id desc for no key update
+    )
+    select ${forWrite}, parents.* from threads left join parents on true
+    where site_id = ${at.siteId} and id = ${at.threadId}`.execute(tx)
+  const parents = rows.flatMap((row): Parent[] => {
+    const { parentId: id, parentHomeThreadId: homeThreadId, parentDepth: depth } = row
+    if (id === null) return []
+    const whose = { authorId: row.parentAuthorId!, shadows: row.parentShadows! }
+    return [{ id, homeThreadId, depth: depth!, locked: row.parentLocked!, ...whose }]
+  })
+  return { thread: rows[0]!, parents: new Map(parents.map((parent) => [parent.id, parent])) }
+}
+
+export type NewPost = {
+  /** 0 for a root. */
+  readonly parentId: number
+  readonly parentHomeThreadId: number | null
+  readonly depth: number
+  /** The id of an author, or a guest to be made. */
+  readonly author: number | GuestProfile
+  readonly status: Verdict
+  readonly body: string
+  readonly bodyHtml: string
+  readonly articleTitle: string | null
+  readonly articleUrl: string | null
+  readonly screening: string
+  readonly network: string
+  readonly addressHash: Buffer
+  readonly policyVersion: number
+  readonly facts: string
+  readonly risk: number
+  readonly fingerprint: number
+  readonly sketch: readonly number[]
+  readonly shadowed: boolean
+}
+
+export type InsertedPost = {
+  readonly id: number
+  readonly authorId: number
+  readonly createdAt: Instant
+}
+
+type At = {
+  readonly siteId: number
+  readonly threadId: number
+  readonly renderer: number
+  /** Of the article, if the thread still lacks them. */
+  readonly title: string | null
+  readonly url: string | null
+}
+
+/**
+ * Inserts comments of one thread and the guests who wrote them, and counts the approved ones with
+ * their parents and the thread. The parents are locked already, and so are authors and other
+ * threads if need be: the thread's row is the last that a writer may wait for.
+ *
+ * Ids are taken in the order of the posts, in which `unnest` yields them, and before anything is
+ * inserted, so that each post is told its own. All have one time, which cannot run against the ids.
+ * @returns the rows in the order of the posts; `version` is the thread's new one, undefined when
+ * nothing is approved
+ */
+export const insertPosts = async (
+  tx: Tx,
+  { siteId, threadId, renderer, title, url }: At,
+  posts: readonly NewPost[],
+): Promise<{ rows: readonly InsertedPost[]; version: number | undefined }> => {
+  const guests = posts.map(({ author }) => (typeof author === 'number' ? null : author))
+  const { rows } = await sql<InsertedPost & { version: number | null }>`
+    with moment as materialized (select clock_timestamp()::timestamptz(3) as now),
+    posts as materialized (
+      select *, nextval('comments_id_seq') as comment_id,
+        coalesce(author_id, nextval('authors_id_seq')) as writer_id
+      from unnest(
+        ${posts.map(({ parentId }) => parentId)}::bigint[],
+        ${posts.map((post) => post.parentHomeThreadId)}::bigint[],
+        ${posts.map(({ depth }) => depth)}::int[],
+        ${posts.map(({ author }) => (typeof author === 'number' ? author : null))}::bigint[],
+        ${guests.map((guest) => guest?.name)}::text[],
+        ${guests.map((guest) => guest?.url)}::text[],
+        ${guests.map((guest) => guest?.email)}::text[],
+        ${posts.map(({ status }) => status)}::comment_status[],
+        ${posts.map(({ body }) => body)}::text[],
+        ${posts.map(({ bodyHtml }) => bodyHtml)}::text[],
+        ${posts.map(({ articleTitle }) => articleTitle)}::text[],
+        ${posts.map(({ articleUrl }) => articleUrl)}::text[],
+        ${posts.map(({ screening }) => screening)}::jsonb[],
+        ${posts.map(({ network }) => network)}::text[],
+        ${posts.map(({ addressHash }) => addressHash)}::bytea[],
+        ${posts.map(({ policyVersion }) => policyVersion)}::int[],
+        ${posts.map(({ facts }) => facts)}::jsonb[],
+        ${posts.map(({ risk }) => risk)}::smallint[],
+        ${posts.map(({ fingerprint }) => fingerprint)}::bigint[],
+        ${posts.map(({ sketch }) => `{${sketch.join()}}`)}::text[],
+        ${posts.map(({ shadowed }) => shadowed)}::boolean[]
+      ) with ordinality as p (parent_id, parent_home_thread_id, depth, author_id, name, url, email, status,
+        body, body_html, article_title, article_url, screening, network, address_hash, policy_version, facts,
+        risk, fingerprint, sketch, shadowed, place)
+      order by place
+    ),
+    made_guests as (
+      insert into authors (site_id, id, name, url, email) overriding system value
+      select ${siteId}, writer_id, name, url, email from posts where author_id is null
+    ),
+    made_comments as (
+      insert into comments (site_id, thread_id, id, parent_id, parent_home_thread_id, depth, author_id,
+        status, body, body_html, renderer, article_title, article_url, screening, network, address_hash,
+        policy_version, facts, risk, shadowed, created_at, active_at, published_at) overriding system value
+      select ${siteId}, ${threadId}, comment_id, parent_id, parent_home_thread_id, depth, writer_id,
+        status, body, body_html, ${renderer}, article_title, article_url, screening, network, address_hash,
+        policy_version, facts, risk, shadowed, now, now, case when status = 'approved' then now end
+      from posts, moment
+    ),
+    noted as (
+      insert into arrivals (site_id, comment_id, thread_id, author_id, address_hash, fingerprint,
+        sketch, arrived_at)
+      select ${siteId}, comment_id, ${threadId}, writer_id, address_hash, fingerprint,
+        sketch::bigint[], now
+      from posts, moment
+    ),
+    counted_replies as (
+      update comments c set reply_count = c.reply_count + replies.number,
+        active_at = greatest(c.active_at, now)
+      from moment, (
+        select parent_id, count(*) as number from posts
+        where status = 'approved' and parent_id <> 0 group by parent_id
+      ) replies
+      where c.site_id = ${siteId} and c.thread_id = ${threadId} and c.id = replies.parent_id
+    ),
+    counted_thread as (
+      update threads t set version = ${nextVersion},
+        comment_count = t.comment_count + approved.comments,
+        root_count = t.root_count + approved.roots,
+        last_comment_at = greatest(t.last_comment_at, now),
+        title = coalesce(t.title, ${title}), url = coalesce(t.url, ${url})
+      from moment, (
+        select count(*) as comments, count(*) filter (where parent_id = 0) as roots
+        from posts where status = 'approved' having count(*) > 0
+      ) approved
+      where t.site_id = ${siteId} and t.id = ${threadId}
+      returning t.version
+    )
+    select comment_id as id, writer_id as author_id, now as created_at,
+      (select version from counted_thread) as version
+    from posts, moment order by place`.execute(tx)
+  return { rows, version: rows[0]?.version ?? undefined }
+}

@@ -1,0 +1,91 @@
+import { sql } from 'kysely'
+import type { Member } from '../../domain/comment/branch.ts'
+import type { Tx } from '../connection/db.ts'
+
+/** A statement that moves so many, at 0.4 ms each, stays far from the statement time-out. */
+const BATCH = 500
+
+export type Mover = Member & { readonly depth: number }
+
+/** All comments of a thread from one on, in order of id. The thread is held alone. */
+export const listMovers = async (
+  tx: Tx,
+  { siteId, threadId }: { siteId: number; threadId: number },
+  fromId: number,
+): Promise<Mover[]> => {
+  const { rows } = await sql<Mover>`
+    select id, parent_id, status, depth from comments
+    where site_id = ${siteId} and thread_id = ${threadId} and id >= ${fromId} order by id`.execute(
+    tx,
+  )
+  return rows
+}
+
+export type Relocation = {
+  readonly siteId: number
+  readonly from: number
+  readonly to: number
+  readonly depthBy: number
+  /** The one that gets another parent; the others keep theirs. */
+  readonly top?: {
+    readonly id: number
+    /** 0: none. */
+    readonly parentId: number
+    readonly parentHomeThreadId: number | null
+  }
+}
+
+/**
+ * Takes comments to another thread, or to another depth of the same one, with their votes, flags and
+ * whatever else is kept about them. Both threads are held alone.
+ */
+export const relocate = async (
+  tx: Tx,
+  relocation: Relocation,
+  ids: readonly number[],
+): Promise<void> => {
+  for (let at = 0; at < ids.length; at += BATCH) {
+    const batch = ids.slice(at, at + BATCH)
+    await relocateSome(tx, relocation, batch)
+    if (relocation.from !== relocation.to) await bringAlong(tx, relocation, batch)
+  }
+}
+
+const NO_TOP = { id: 0, parentId: 0, parentHomeThreadId: null }
+
+/** Homes are kept where they are not the thread itself; votes and flags follow by their constraints. */
+const relocateSome = async (
+  tx: Tx,
+  { siteId, from, to, depthBy, top = NO_TOP }: Relocation,
+  ids: readonly number[],
+): Promise<void> => {
+  const parentHome = top.parentHomeThreadId ?? to
+  await sql`
+    update comments set thread_id = ${to}, depth = depth + ${depthBy},
+      home_thread_id = nullif(coalesce(home_thread_id, thread_id), ${to}),
+      parent_id = case when id = ${top.id} then ${top.parentId} else parent_id end,
+      parent_home_thread_id = case
+        when id = ${top.id} then nullif(${parentHome}::bigint, ${to})
+        when parent_id <> 0 then nullif(coalesce(parent_home_thread_id, thread_id), ${to})
+      end
+    where site_id = ${siteId} and thread_id = ${from} and id = any(${ids}::bigint[])`.execute(tx)
+}
+
+const bringAlong = async (
+  tx: Tx,
+  { siteId, from, to }: Relocation,
+  ids: readonly number[],
+): Promise<void> => {
+  for (const table of ['claims', 'appeals'] as const)
+    await sql`
+      update ${sql.table(table)} set thread_id = ${to}
+      where site_id = ${siteId} and thread_id = ${from} and comment_id = any(${ids}::bigint[])`.execute(
+      tx,
+    )
+  await sql`
+    update batch_items set thread_id = ${to}
+    where site_id = ${siteId} and thread_id = ${from} and comment_id = any(${ids}::bigint[])
+      and batch_id in (select id from batches where site_id = ${siteId} and ended_at is null)`.execute(
+    tx,
+  )
+}

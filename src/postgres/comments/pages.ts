@@ -1,0 +1,262 @@
+import { type RawBuilder, sql } from 'kysely'
+import type { Thread } from '../../domain/comment/comment.ts'
+import type { Position, Sort } from '../../domain/comment/sort.ts'
+import { PAGE_BUDGET, type Placed } from '../../domain/comment/tree.ts'
+import { instantOf } from '../../domain/instant.ts'
+import type { Db } from '../connection/db.ts'
+import {
+  authorColumns,
+  type CommentRow,
+  commentColumns,
+  pageColumns,
+  placeColumns,
+  threadColumns,
+  threadIsVisible,
+  toComment,
+} from './rows.ts'
+
+/** A page of a thread and the thread itself, from one statement and so from one snapshot. */
+export type PageRows = { readonly thread: Thread; readonly rows: Placed[] }
+
+export type TreeRequest = {
+  siteId: number
+  /** The comments right below this one, or the thread's roots. */
+  parent: { articleId: string } | { threadId: number; commentId: number }
+  sort: Sort
+  after: Position | null
+  limit: number
+  depth: number
+  replies: number
+  /** Opens the page at this comment: every list on the way down to it starts with its ancestor. */
+  focusId?: number
+}
+
+/**
+ * Reads a page of the tree, breadth first: `limit + 1` comments of the first level, then up to
+ * `replies` below each of them, down to `depth` levels, and no more rows than a page may hold.
+ * Each level costs one index range per parent, so neither the size of the thread nor its depth
+ * matters. Undefined when there is no such visible thread, or the parent is not shown in it.
+ */
+export const findTreePage = async (db: Db, request: TreeRequest): Promise<PageRows | undefined> => {
+  const statement = treeStatement(request)
+  return toPage((await statement.execute(db.withoutPlugins())).rows)
+}
+
+const treeStatement = (request: TreeRequest): RawBuilder<PageRow> => {
+  const { siteId, sort, limit, depth, replies, focusId } = request
+  const order = ORDERS[sort]
+  const parentId = 'commentId' in request.parent ? request.parent.commentId : 0
+  const start = focusId
+    ? fromPath(order, sql`0`)
+    : request.after
+      ? past(order, request.after)
+      : sql``
+  const startOfReplies = focusId ? fromPath(order, sql`p.id`) : sql``
+  const page = sql`(select * from tree limit ${PAGE_BUDGET + 1})`
+  return sql<PageRow>`
+    with recursive thread as materialized (${threadOf(request)}),
+    ${focusId ? pathTo(siteId, order, focusId) : sql``}
+    tree as (
+      select * from (
+        select ${commentColumns}, ${order.key} as key, 1 as level,
+          row_number() over (order by ${order.by}) as place
+        from thread t cross join lateral (
+          select * from comments c
+          where c.site_id = ${siteId} and c.thread_id = t.id and c.parent_id = ${parentId} and c.shown
+            ${start}
+          order by ${order.by} limit ${limit + 1}
+        ) c
+      ) roots
+      union all
+      select ${commentColumns}, ${order.key}, p.level + 1, 0
+      from tree p cross join lateral (
+        select * from comments c
+        where c.site_id = ${siteId} and c.thread_id = p.thread_id and c.parent_id = p.id and c.shown
+          ${startOfReplies}
+        order by ${order.by} limit ${replies}
+      ) c
+      where p.level < ${depth} and p.reply_count > 0 and p.place <= ${limit}
+    ),
+    page as (
+      select *, ${placeColumns(sql`c.place < 0`)}
+      from ${focusId ? sql`(select * from path_comments union all select * from ${page} rest)` : page} c
+    )
+    ${selectPage(siteId)}`
+}
+
+export type FlatRequest = {
+  siteId: number
+  articleId: string
+  sort: Sort
+  after: Position | null
+  limit: number
+}
+
+/** `limit + 1` approved comments of a thread, whatever they reply to. */
+export const findFlatPage = async (db: Db, request: FlatRequest): Promise<PageRows | undefined> => {
+  const { siteId, sort, after, limit } = request
+  const order = ORDERS[sort]
+  const statement = sql<PageRow>`
+    with thread as materialized (${threadOf({ siteId, parent: { articleId: request.articleId } })}),
+    page as (
+      select ${commentColumns}, ${order.key} as key, ${placeColumns(sql`false`, sql`order by ${order.by}`)}
+      from thread t cross join lateral (
+        select * from comments c
+        where c.site_id = ${siteId} and c.thread_id = t.id and c.status = 'approved'
+          ${after ? past(order, after) : sql``}
+        order by ${order.by} limit ${limit + 1}
+      ) c
+    )
+    ${selectPage(siteId)}`
+  return toPage((await statement.execute(db.withoutPlugins())).rows)
+}
+
+/** A comment that is shown, with up to `context` of its ancestors, nearest first. */
+export const findCommentPage = async (
+  db: Db,
+  request: { siteId: number; threadId: number; commentId: number; context: number },
+): Promise<PageRows | undefined> => {
+  const { siteId, threadId, commentId, context } = request
+  const statement = sql<PageRow>`
+    with recursive thread as materialized (
+      ${threadOf({ siteId, parent: { threadId, commentId } })}
+    ),
+    page as (
+      select ${commentColumns}, 0 as key, 1 as position, true as is_kept, 0 as bytes
+      from thread t join comments c on c.site_id = ${siteId} and c.thread_id = t.id and c.id = ${commentId}
+      union all
+      select ${commentColumns}, 0, p.position + 1, true, 0
+      from page p join comments c
+        on c.site_id = ${siteId} and c.thread_id = p.thread_id and c.id = p.parent_id
+      where p.position <= ${context}
+    )
+    ${selectPage(siteId)}`
+  return toPage((await statement.execute(db.withoutPlugins())).rows)
+}
+
+type Order = {
+  readonly column: RawBuilder<unknown>
+  /** The value that a position carries: milliseconds for times. */
+  readonly key: RawBuilder<unknown>
+  readonly by: RawBuilder<unknown>
+  readonly ascending: boolean
+  readonly isTime: boolean
+  /** Stands before every value of the column. */
+  readonly first: RawBuilder<unknown>
+}
+
+const byTime = (name: string, ascending = false): Order => ({
+  ...byNumber(name, ascending),
+  key: sql`(extract(epoch from ${sql.ref(`c.${name}`)}) * 1000)::bigint`,
+  isTime: true,
+  first: ascending ? sql`timestamptz '-infinity'` : sql`timestamptz 'infinity'`,
+})
+
+const byNumber = (name: string, ascending = false, first = sql`float8 'infinity'`): Order => {
+  const column = sql`${sql.ref(`c.${name}`)}`
+  return {
+    column,
+    key: column,
+    by: ascending ? sql`${column}, c.id` : sql`${column} desc, c.id desc`,
+    ascending,
+    isTime: false,
+    first,
+  }
+}
+
+const ORDERS: Record<Sort, Order> = {
+  newest: byTime('created_at'),
+  oldest: byTime('created_at', true),
+  top: byNumber('score', false, sql`int '2147483647'`),
+  best: byNumber('best'),
+  hot: byNumber('hot'),
+  controversial: byNumber('controversy'),
+  active: byTime('active_at'),
+}
+
+/** What a comment stands by in a list that is sorted so. */
+export const keyOf = (sort: Sort): RawBuilder<unknown> => ORDERS[sort].key
+
+const past = (order: Order, [key, id]: Position): RawBuilder<unknown> => {
+  const value = order.isTime ? sql`${instantOf(key)}::timestamptz` : sql`${key}`
+  return sql`and (${order.column}, c.id) ${sql.raw(order.ascending ? '>' : '<')} (${value}, ${id})`
+}
+
+/** The list under `parentId` starts at the path's comment in it, if the path passes through it. */
+const fromPath = (order: Order, parentId: RawBuilder<unknown>): RawBuilder<unknown> => sql`
+  and (${order.column}, c.id) ${sql.raw(order.ascending ? '>=' : '<=')} (
+    coalesce((select f.sort_key from path f where f.parent_id = ${parentId}), ${order.first}),
+    coalesce((select f.id from path f where f.parent_id = ${parentId}),
+      ${sql.raw(order.ascending ? '0' : '9223372036854775807')}))`
+
+/** The focused comment and its ancestors. */
+const pathTo = (siteId: number, order: Order, focusId: number): RawBuilder<unknown> => sql`
+  path as (
+    select c.thread_id, c.id, c.parent_id, ${order.column} as sort_key
+    from thread t join comments c on c.site_id = ${siteId} and c.thread_id = t.id
+    where c.id = ${focusId} and c.shown
+    union all
+    select c.thread_id, c.id, c.parent_id, ${order.column}
+    from path f join comments c
+      on c.site_id = ${siteId} and c.thread_id = f.thread_id and c.id = f.parent_id
+  ),
+  path_comments as (
+    select ${commentColumns}, ${order.key} as key, c.depth + 1 as level, -1::bigint as place
+    from path f join comments c
+      on c.site_id = ${siteId} and c.thread_id = f.thread_id and c.id = f.id
+    order by c.depth
+  ),`
+
+const threadOf = (of: { siteId: number; parent: TreeRequest['parent'] }): RawBuilder<unknown> =>
+  'articleId' in of.parent
+    ? sql`select ${threadColumns} from threads t
+        where t.site_id = ${of.siteId} and t.article_id = ${of.parent.articleId} and ${threadIsVisible}`
+    : sql`select ${threadColumns} from threads t
+        join comments parent on parent.site_id = t.site_id and parent.thread_id = t.id
+        where t.site_id = ${of.siteId} and t.id = ${of.parent.threadId} and ${threadIsVisible}
+          and parent.id = ${of.parent.commentId} and parent.shown`
+
+/**
+ * One row per comment of `page`, the first of them beside the thread; one row of the thread alone
+ * if there is no comment.
+ */
+const selectPage = (siteId: number): RawBuilder<unknown> => sql`
+  select t.id as thread, t.article_id, t.title, t.url, t.version, t.comment_count, t.root_count,
+    t.last_comment_at, t.state, t.closes_at, t.slow_mode_seconds, ${pageColumns}, ${authorColumns}
+  from page full join (select *, 1::bigint as place from thread) t on t.place = page.position
+  left join lateral (
+    -- "offset 0" keeps this a look-up per comment, whatever the planner believes of authors
+    select * from authors where site_id = ${siteId} and id = page.author_id offset 0
+  ) a on true
+  order by page.position`
+
+type PageRow = Omit<Thread, 'id'> & { thread: number } & CommentRow & {
+    isOver: boolean
+    key: number
+    id: number | null
+  }
+
+const toPage = (rows: readonly PageRow[]): PageRows | undefined => {
+  const [first] = rows
+  if (!first) return undefined
+  const { thread: id, articleId, title, url, state, version } = first
+  const { commentCount, rootCount, lastCommentAt, closesAt, slowModeSeconds } = first
+  const seen = new Set<number>()
+  const isNew = (row: PageRow) => row.id !== null && !seen.has(row.id) && seen.add(row.id)
+  return {
+    thread: {
+      id,
+      articleId,
+      title,
+      url,
+      state,
+      version,
+      commentCount,
+      rootCount,
+      lastCommentAt,
+      closesAt,
+      slowModeSeconds,
+    },
+    rows: rows.filter(isNew).map((row) => toComment(row, articleId)),
+  }
+}

@@ -1,0 +1,134 @@
+import { type RawBuilder, sql } from 'kysely'
+import type { Comment, Thread } from '../../domain/comment/comment.ts'
+import type { ArticleSort, Position } from '../../domain/comment/sort.ts'
+import { instantOf } from '../../domain/instant.ts'
+import type { Db } from '../connection/db.ts'
+import {
+  authorColumns,
+  type CommentRow,
+  commentColumns,
+  pageColumns,
+  placeColumns,
+  threadColumns,
+  threadIsVisible,
+  toComment,
+} from './rows.ts'
+
+/** A comment outside its thread, with what a reader needs to find the article. */
+export type RecentComment = Comment & {
+  /** `published_at` in milliseconds. */
+  readonly key: number
+  /** Left out for its size: see `Placed`. */
+  readonly isOver: boolean
+  readonly articleTitle: string | null
+  readonly articleUrl: string | null
+}
+
+export type RecentRequest = {
+  siteId: number
+  articleIds: readonly string[]
+  authorId?: number | undefined
+  parent: 'any' | 'root' | 'reply'
+  after: Position | null
+  limit: number
+}
+
+/**
+ * `limit + 1` approved comments of visible threads, latest published first. Of several articles
+ * each gives its own latest, so that the size of the site does not matter.
+ */
+export const listRecent = async (db: Db, request: RecentRequest): Promise<RecentComment[]> => {
+  const { siteId, articleIds, limit } = request
+  const inThreads = sql`
+    threads t cross join lateral (
+      select * from comments c
+      where c.site_id = t.site_id and c.thread_id = t.id and ${isWanted(request)}
+      order by c.published_at desc, c.id desc limit ${limit + 1}
+    ) c
+    where t.site_id = ${siteId} and t.article_id = any(${articleIds}) and ${threadIsVisible}`
+  const inSite = sql`
+    comments c join threads t on t.site_id = c.site_id and t.id = c.thread_id and ${threadIsVisible}
+    where c.site_id = ${siteId} and ${isWanted(request)}`
+  const latest = sql`order by c.published_at desc, c.id desc`
+  const { rows } = await sql<CommentRow & { articleId: string }>`
+    with latest as (
+      select ${commentColumns}, (extract(epoch from c.published_at) * 1000)::bigint as key,
+        t.article_id, t.title as article_title, t.url as article_url
+      from ${articleIds.length > 0 ? inThreads : inSite}
+      ${latest} limit ${limit + 1}
+    ),
+    page as (select *, ${placeColumns(sql`false`, latest)} from latest c)
+    select ${pageColumns}, page.article_id, page.article_title, page.article_url, ${authorColumns}
+    from page join lateral (
+      select * from authors where site_id = ${siteId} and id = page.author_id offset 0
+    ) a on true
+    order by page.position`.execute(db.withoutPlugins())
+  return rows.map((row) => toComment(row, row.articleId) as unknown as RecentComment)
+}
+
+const isWanted = ({ authorId, parent, after }: RecentRequest): RawBuilder<unknown> => {
+  const parts: RawBuilder<unknown>[] = [sql`c.status = 'approved'`, PARENTS[parent]]
+  if (authorId !== undefined) parts.push(sql`c.author_id = ${authorId}`)
+  if (after) {
+    parts.push(sql`(c.published_at, c.id) < (${instantOf(after[0])}::timestamptz, ${after[1]})`)
+  }
+  return sql.join(parts, sql` and `)
+}
+
+const PARENTS = {
+  any: sql`true`,
+  root: sql`c.parent_id = 0`,
+  reply: sql`c.parent_id <> 0`,
+}
+
+export type Counts = Pick<Thread, 'articleId' | 'commentCount' | 'rootCount' | 'lastCommentAt'>
+
+/** Counts of those articles that have a visible thread. */
+export const listCounts = async (
+  db: Db,
+  siteId: number,
+  articleIds: readonly string[],
+): Promise<Counts[]> => {
+  const { rows } = await sql<Counts>`
+    select t.article_id, t.comment_count, t.root_count, t.last_comment_at from threads t
+    where t.site_id = ${siteId} and t.article_id = any(${articleIds}) and ${threadIsVisible}`.execute(
+    db,
+  )
+  return rows
+}
+
+export type ListedArticle = Thread & { readonly key: number }
+
+/** `limit + 1` visible threads that have comments. */
+export const listArticles = async (
+  db: Db,
+  request: { siteId: number; sort: ArticleSort; after: Position | null; limit: number },
+): Promise<ListedArticle[]> => {
+  const { siteId, sort, after, limit } = request
+  const { key, by, past } = ARTICLE_ORDERS[sort]
+  const { rows } = await sql<ListedArticle>`
+    select ${threadColumns}, ${key} as key from threads t
+    where t.site_id = ${siteId} and t.comment_count > 0 and t.state <> 'hidden'
+      ${after ? past(after) : sql``}
+    order by ${by} limit ${limit + 1}`.execute(db)
+  return rows
+}
+
+const ARTICLE_ORDERS = {
+  active: {
+    key: sql`(extract(epoch from t.last_comment_at) * 1000)::bigint`,
+    by: sql`t.last_comment_at desc, t.id desc`,
+    past: ([key, id]: Position) =>
+      sql`and (t.last_comment_at, t.id) < (${instantOf(key)}::timestamptz, ${id})`,
+  },
+  most: {
+    key: sql`t.comment_count`,
+    by: sql`t.comment_count desc, t.id desc`,
+    past: ([key, id]: Position) => sql`and (t.comment_count, t.id) < (${key}, ${id})`,
+  },
+  newest: {
+    key: sql`0`,
+    by: sql`t.id desc`,
+    past: ([, id]: Position) => sql`and t.id < ${id}`,
+  },
+}

@@ -1,0 +1,88 @@
+import { sql } from 'kysely'
+import type { Author, Comment } from '../../domain/comment/comment.ts'
+import { PAGE_BYTES } from '../../domain/comment/tree.ts'
+
+const siteOf = (thread: string, column: string) =>
+  sql`(select s.${sql.ref(column)} from sites s where s.id = ${sql.ref(`${thread}.site_id`)})`
+
+/** When a thread closes by itself: at its own time, or else some days after it began. */
+export const closesAt = (thread: string) => sql`
+  coalesce(${sql.ref(`${thread}.closes_at`)}, case when not ${sql.ref(`${thread}.stays_open`)} then
+    ${sql.ref(`${thread}.created_at`)} + nullif(${siteOf(thread, 'close_after_days')}, 0) * interval '1 day' end)`
+
+export const slowModeSeconds = (thread: string) => sql`
+  coalesce(${sql.ref(`${thread}.slow_mode_seconds`)}, ${siteOf(thread, 'slow_mode_seconds')})`
+
+/** What a reader sees of a thread that is `threads t`. A closing time that has passed closes it. */
+export const threadColumns = sql`
+  t.id, t.article_id, t.title, t.url, t.version, t.comment_count, t.root_count, t.last_comment_at,
+  case when t.state = 'open' and ${closesAt('t')} <= now() then 'closed' else t.state end as state,
+  ${closesAt('t')} as closes_at, ${slowModeSeconds('t')} as slow_mode_seconds`
+
+/** A thread that readers may know of: something of it was once public, and it is not hidden. */
+export const threadIsVisible = sql`t.version > 0 and t.state <> 'hidden'`
+
+/** What every view shows of a comment, but for its text. */
+const columnsBesideText = (alias: string) =>
+  sql.raw(
+    [
+      'thread_id id home_thread_id parent_id parent_home_thread_id depth status author_id revision created_at published_at edited_at',
+      'score upvotes downvotes pinned locked reply_count',
+    ]
+      .join(' ')
+      .split(' ')
+      .map((name) => `${alias}.${name}`)
+      .join(', '),
+  )
+
+/** What every view shows of `comments c`. */
+export const commentColumns = sql`${columnsBesideText('c')}, c.body, c.body_html`
+
+/**
+ * The row's place in `page`, and the bytes of text up to it. `isKept`: whatever its size.
+ * @param window how the rows are ordered, where they are not in order already
+ */
+export const placeColumns = (isKept = sql`false`, window = sql``) => sql`
+  row_number() over (${window}) as position, ${isKept} as is_kept,
+  sum(octet_length(c.body) + octet_length(c.body_html))
+    over (${window} rows unbounded preceding) as bytes`
+
+const isOver = sql`(not page.is_kept and page.position > 1 and page.bytes > ${PAGE_BYTES})`
+
+/**
+ * What a view shows of the rows of `page`. What comes after the bytes that a page may hold has no
+ * text, and is there to tell that there is more; the first always has its own.
+ */
+export const pageColumns = sql`
+  ${columnsBesideText('page')}, page.key, ${isOver} as is_over,
+  case when not ${isOver} then page.body end as body,
+  case when not ${isOver} then page.body_html end as body_html`
+
+export const authorColumns = sql`
+  a.kind as author_kind, a.role as author_role, a.name as author_name, a.url as author_url,
+  a.avatar_url as author_avatar_url`
+
+export type CommentRow = Omit<Comment, 'author' | 'articleId'> & {
+  authorId: number
+  authorKind: Author['kind']
+  authorRole: Author['role']
+  authorName: string
+  authorUrl: string | null
+  authorAvatarUrl: string | null
+}
+
+/** The row itself, which is nobody else's: a copy of a hundred rows costs as much as reading them. */
+export const toComment = <T extends CommentRow>(
+  row: T,
+  articleId: string,
+): Omit<T, keyof CommentRow> & Comment => {
+  const author: Author = {
+    id: row.authorId,
+    kind: row.authorKind,
+    role: row.authorRole,
+    name: row.authorName,
+    url: row.authorUrl,
+    avatarUrl: row.authorAvatarUrl,
+  }
+  return Object.assign(row, { author, articleId })
+}

@@ -1,0 +1,49 @@
+import { sql } from 'kysely'
+import type { Thread } from '../../domain/comment/comment.ts'
+import type { Sort } from '../../domain/comment/sort.ts'
+import type { Placed } from '../../domain/comment/tree.ts'
+import type { Db } from '../connection/db.ts'
+import { keyOf } from './pages.ts'
+import { authorColumns, type CommentRow, commentColumns, threadColumns, toComment } from './rows.ts'
+
+/** More than that in one thread, and its author sees the newest. */
+const MAX_OWN = 200
+
+/**
+ * A thread that is not hidden, whether readers have ever seen it or not, and what somebody has written
+ * there that it alone sees, in order of id.
+ */
+export const findShadowed = async (
+  db: Db,
+  request: {
+    siteId: number
+    authorId: number
+    thread: { articleId: string } | { id: number }
+    sort: Sort
+  },
+): Promise<{ thread: Thread; rows: Placed[] } | undefined> => {
+  const { siteId, authorId, thread: of, sort } = request
+  const { rows: threads } = await sql<Thread>`
+    select ${threadColumns} from threads t
+    where t.site_id = ${siteId} and t.state <> 'hidden'
+      and ${'id' in of ? sql`t.id = ${of.id}` : sql`t.article_id = ${of.articleId}`}`.execute(db)
+  const thread = threads[0]
+  if (!thread) return undefined
+  const { rows } = await sql<
+    CommentRow & { key: number; articleTitle: string | null; articleUrl: string | null }
+  >`
+    select * from (
+      select ${commentColumns}, ${keyOf(sort)} as key, c.article_title, c.article_url, ${authorColumns}
+      from comments c join authors a on a.site_id = c.site_id and a.id = c.author_id
+      where c.site_id = ${siteId} and c.author_id = ${authorId} and c.thread_id = ${thread.id}
+        and c.shadowed and c.status in ('rejected', 'deleted')
+      order by c.id desc limit ${MAX_OWN}
+    ) own order by id`.execute(db)
+  const said = rows.find(({ articleTitle, articleUrl }) => articleTitle ?? articleUrl)
+  const title = thread.title ?? said?.articleTitle ?? null
+  const url = thread.url ?? said?.articleUrl ?? null
+  return {
+    thread: { ...thread, title, url },
+    rows: rows.map((row) => ({ ...toComment(row, thread.articleId), isOver: false })),
+  }
+}

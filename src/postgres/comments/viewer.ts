@@ -1,0 +1,66 @@
+import { sql } from 'kysely'
+import type { Author, Comment } from '../../domain/comment/comment.ts'
+import type { CommentKey } from '../../domain/public-id.ts'
+import type { Db } from '../connection/db.ts'
+import { findAuthor } from '../people/authors.ts'
+import { forWrite, type ThreadForWrite } from '../threads/threads.ts'
+import { authorColumns, type CommentRow, commentColumns, toComment } from './rows.ts'
+
+export type OwnVote = CommentKey & { readonly value: -1 | 1 }
+
+/** What one person has in one thread that nobody else sees. */
+export type Own = {
+  readonly author: Author | undefined
+  readonly votes: readonly OwnVote[]
+  /** Held comments, newest first. */
+  readonly pending: readonly Comment[]
+}
+
+/** A thread as somebody finds it who wants to write there; undefined before its first comment. */
+export const findThreadToWrite = async (
+  db: Db,
+  siteId: number,
+  articleId: string,
+): Promise<ThreadForWrite | undefined> => {
+  const { rows } = await sql<ThreadForWrite>`
+    select ${forWrite} from threads
+    where site_id = ${siteId} and article_id = ${articleId}`.execute(db)
+  return rows[0]
+}
+
+type At = { readonly siteId: number; readonly threadId: number; readonly authorId: number }
+
+export const findOwn = async (db: Db, { limit, ...at }: At & { limit: number }): Promise<Own> => {
+  const [author, votes, pending] = await Promise.all([
+    findAuthor(db, at.siteId, at.authorId),
+    listOwnVotes(db, at),
+    listOwnHeld(db, at, limit),
+  ])
+  return { author, votes, pending }
+}
+
+const listOwnVotes = async (db: Db, { siteId, threadId, authorId }: At): Promise<OwnVote[]> => {
+  const { rows } = await sql<OwnVote>`
+    select c.thread_id, c.id, c.home_thread_id, v.value from votes v
+    join comments c
+      on c.site_id = v.site_id and c.thread_id = v.thread_id and c.id = v.comment_id
+    where v.site_id = ${siteId} and v.author_id = ${authorId} and v.thread_id = ${threadId}
+      and c.status = 'approved'`.execute(db)
+  return rows
+}
+
+const listOwnHeld = async (
+  db: Db,
+  { siteId, threadId, authorId }: At,
+  limit: number,
+): Promise<Comment[]> => {
+  const { rows } = await sql<CommentRow & { articleId: string }>`
+    select ${commentColumns}, t.article_id, ${authorColumns}
+    from comments c
+    join threads t on t.site_id = c.site_id and t.id = c.thread_id
+    join authors a on a.site_id = c.site_id and a.id = c.author_id
+    where c.site_id = ${siteId} and c.author_id = ${authorId} and c.thread_id = ${threadId}
+      and c.status <> 'approved' and c.status in ('pending', 'spam')
+    order by c.id desc limit ${limit}`.execute(db)
+  return rows.map((row) => toComment(row, row.articleId))
+}

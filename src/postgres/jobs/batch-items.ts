@@ -1,0 +1,256 @@
+import { sql } from 'kysely'
+import type { Status } from '../../domain/comment/status.ts'
+import type { Outcome } from '../../domain/moderation/decision.ts'
+import type { CommentKey } from '../../domain/public-id.ts'
+import type { Db, Tx } from '../connection/db.ts'
+import { isWanted, type QueueFilter } from '../moderation/queue-filter.ts'
+import type { Batch } from './batches.ts'
+
+type Id = Pick<Batch, 'siteId' | 'id'>
+
+/** A comment of a batch that nothing has become of yet. */
+export type OpenItem = {
+  readonly threadId: number
+  readonly id: number
+  /** The status that it must still have. */
+  readonly seen: Status
+  /** The decision that is to be taken back. */
+  readonly undoes: number | null
+}
+
+/** A comment of a batch, under the name that it has on the wire, and what became of it. */
+export type Item = {
+  readonly comment: CommentKey
+  readonly outcome: Outcome | null
+  readonly decisionId: number | null
+}
+
+/** So many comments one statement looks at, so that it stays far from the statement time-out. */
+const RANGE = 10_000
+
+/**
+ * Adds comments by their ids; those that are not there have their outcome at once.
+ * @param from the status that was seen; undefined: the one that each has now
+ */
+export const insertItemsByKey = async (
+  tx: Tx,
+  { siteId, id: batchId }: Id,
+  { keys, from }: { keys: readonly CommentKey[]; from: Status | undefined },
+): Promise<void> => {
+  await sql`
+    insert into batch_items (site_id, batch_id, thread_id, comment_id, place, seen, outcome)
+    select ${siteId}, ${batchId}, coalesce(c.thread_id, k.thread_id), k.id, k.place,
+      coalesce(${from}::comment_status, c.status),
+      case when c.id is null then 'not_found'::batch_outcome end
+    from unnest(${keys.map(({ threadId }) => threadId)}::bigint[], ${keys.map(({ id }) => id)}::bigint[])
+      with ordinality as k (thread_id, id, place)
+    left join comments m
+      on m.site_id = ${siteId} and m.id = k.id and m.home_thread_id = k.thread_id
+    left join comments c
+      on c.site_id = ${siteId} and c.thread_id = coalesce(m.thread_id, k.thread_id) and c.id = k.id
+    on conflict do nothing`.execute(tx)
+}
+
+/** Adds what a filter finds, as it is now. */
+export const insertItemsByFilter = async (
+  tx: Tx,
+  { siteId, id: batchId }: Id,
+  filter: QueueFilter,
+): Promise<void> => {
+  for (const status of filter.statuses)
+    for await (const [after, last] of ranges(tx, siteId, status))
+      await sql`
+        insert into batch_items (site_id, batch_id, thread_id, comment_id, place, seen)
+        select ${siteId}, ${batchId}, c.thread_id, c.id, 0, c.status from comments c
+        where c.site_id = ${siteId} and c.status = ${sql.lit(status)}
+          and c.id > ${after} and c.id <= ${last} and ${isWanted(siteId, filter)}`.execute(tx)
+}
+
+/** The ids of all comments that have a status, in ranges of not too many. */
+export async function* ranges(
+  tx: Tx,
+  siteId: number,
+  status: Status,
+): AsyncGenerator<[after: number, last: number]> {
+  for (let after = 0; ; ) {
+    const { rows } = await sql<{ last: number | null }>`
+      select max(id) as last from (
+        select id from comments
+        where site_id = ${siteId} and status = ${sql.lit(status)} and id > ${after}
+        order by id limit ${RANGE}
+      ) c`.execute(tx)
+    const last = rows[0]!.last
+    if (last === null) return
+    yield [after, last]
+    after = last
+  }
+}
+
+/** Adds every comment that another batch has changed, with the decision that did. */
+export const insertItemsOfBatch = async (
+  tx: Tx,
+  { siteId, id: batchId }: Id,
+  undoneId: number,
+): Promise<void> => {
+  await sql`
+    insert into batch_items (site_id, batch_id, thread_id, comment_id, place, seen, undoes)
+    select ${siteId}, ${batchId}, coalesce(m.thread_id, d.thread_id), d.comment_id, 0, d.to_status, d.id
+    from decisions d
+    left join comments m
+      on m.site_id = d.site_id and m.id = d.comment_id and m.home_thread_id = d.thread_id
+    where d.site_id = ${siteId} and d.batch_id = ${undoneId}`.execute(tx)
+}
+
+/** Says how many items there are, once all have been added. */
+export const countTotal = async (tx: Tx, { siteId, id }: Id): Promise<number> => {
+  const { rows } = await sql<{ total: number }>`
+    update batches set total = (
+      select count(*) from batch_items where site_id = ${siteId} and batch_id = ${id})
+    where site_id = ${siteId} and id = ${id} returning total`.execute(tx)
+  return rows[0]!.total
+}
+
+/** Thread by thread. */
+export const listOpenItems = async (
+  db: Db,
+  { siteId, id }: Id,
+  limit: number,
+): Promise<OpenItem[]> => {
+  const { rows } = await sql<OpenItem>`
+    select thread_id, comment_id as id, seen, undoes from batch_items
+    where site_id = ${siteId} and batch_id = ${id} and outcome is null
+    order by thread_id, comment_id limit ${limit}`.execute(db)
+  return rows
+}
+
+/** Which of the items of one thread are still open. The batch is held. */
+export const listStillOpen = async (
+  tx: Tx,
+  { siteId, id }: Id,
+  { threadId, ids }: { threadId: number; ids: readonly number[] },
+): Promise<ReadonlySet<number>> => {
+  const { rows } = await sql<{ id: number }>`
+    select comment_id as id from batch_items
+    where site_id = ${siteId} and batch_id = ${id} and thread_id = ${threadId}
+      and comment_id = any(${ids}::bigint[]) and outcome is null`.execute(tx)
+  return new Set(rows.map((row) => row.id))
+}
+
+type SettledItem = {
+  readonly id: number
+  readonly outcome: Outcome
+  readonly decisionId: number | null
+}
+
+/** Says what became of comments of one thread; those that are not in the batch went along with others. */
+export const settleItems = async (
+  tx: Tx,
+  { siteId, id }: Id,
+  { threadId, settled }: { threadId: number; settled: readonly SettledItem[] },
+): Promise<void> => {
+  await sql`
+    update batch_items i set outcome = s.outcome, decision_id = s.decision_id
+    from unnest(${settled.map((one) => one.id)}::bigint[],
+      ${settled.map(({ outcome }) => outcome)}::batch_outcome[],
+      ${settled.map(({ decisionId }) => decisionId)}::bigint[]) as s (id, outcome, decision_id)
+    where i.site_id = ${siteId} and i.batch_id = ${id} and i.thread_id = ${threadId}
+      and i.comment_id = s.id and i.outcome is null`.execute(tx)
+}
+
+/** Counts what has an outcome, and ends the batch when all has. */
+export const countItems = async (db: Db, { siteId, id }: Id): Promise<void> => {
+  await sql`
+    update batches b
+    set done = n.done, changed = n.changed, outcomes = n.outcomes,
+      ended_at = case when n.done = b.total then coalesce(b.ended_at, clock_timestamp()) end
+    from (
+      select coalesce(sum(number), 0) as done,
+        coalesce(sum(number) filter (where outcome = 'changed'), 0) as changed,
+        coalesce(jsonb_object_agg(outcome, number), '{}') as outcomes
+      from (
+        select outcome, count(*) as number from batch_items
+        where site_id = ${siteId} and batch_id = ${id} and outcome is not null group by outcome
+      ) o
+    ) n
+    where b.site_id = ${siteId} and b.id = ${id}`.execute(db)
+}
+
+/** In the order in which they were asked for. */
+export const listItems = async (
+  db: Db,
+  { siteId, id }: Id,
+): Promise<(Item & { readonly threadId: number })[]> => {
+  const { rows } = await sql<{
+    threadId: number
+    homeThreadId: number
+    id: number
+    outcome: Outcome | null
+    decisionId: number | null
+  }>`
+    select i.thread_id, coalesce(c.home_thread_id, i.thread_id) as home_thread_id, i.comment_id as id,
+      i.outcome, i.decision_id
+    from batch_items i left join comments c
+      on c.site_id = i.site_id and c.thread_id = i.thread_id and c.id = i.comment_id
+    where i.site_id = ${siteId} and i.batch_id = ${id}
+    order by i.place, i.comment_id`.execute(db)
+  return rows.map(({ threadId, homeThreadId, id, outcome, decisionId }) => ({
+    threadId,
+    comment: { threadId: homeThreadId, id },
+    outcome,
+    decisionId,
+  }))
+}
+
+/** What is known of an item before anything is done to it. */
+export type Foreseeable = {
+  readonly seen: Status | null
+  /** Null: it is not there. */
+  readonly status: Status | null
+  readonly isErased: boolean
+}
+
+/** Of each item, in the order in which they were asked for. */
+export const listForeseeable = async (
+  db: Db,
+  { siteId, id }: Id,
+): Promise<(Foreseeable & { readonly comment: CommentKey })[]> => {
+  const { rows } = await sql<Foreseeable & { threadId: number; id: number }>`
+    select i.seen, c.status, coalesce(a.erased_at is not null, false) as is_erased,
+      coalesce(c.home_thread_id, i.thread_id) as thread_id, i.comment_id as id
+    from batch_items i
+    left join comments c on c.site_id = i.site_id and c.thread_id = i.thread_id and c.id = i.comment_id
+    left join authors a on a.site_id = c.site_id and a.id = c.author_id
+    where i.site_id = ${siteId} and i.batch_id = ${id}
+    order by i.place, i.comment_id`.execute(db)
+  return rows.map(({ threadId, id, ...facts }) => ({ ...facts, comment: { threadId, id } }))
+}
+
+/**
+ * How many items there are of which the same is known, when they are what a filter has just found: then
+ * they have the status that was seen, and only what is deleted can be of someone who was erased.
+ */
+export const countForeseeable = async (
+  db: Db,
+  { siteId, id }: Id,
+): Promise<(Foreseeable & { readonly number: number })[]> => {
+  const ofBatch = sql`i.site_id = ${siteId} and i.batch_id = ${id}`
+  const { rows } = await sql<Foreseeable & { number: number }>`
+    select seen, seen as status, false as is_erased, count(*) as number from batch_items i
+    where ${ofBatch} and seen <> 'deleted' group by seen
+    union all
+    select 'deleted', 'deleted', a.erased_at is not null, count(*) from batch_items i
+    join comments c on c.site_id = i.site_id and c.thread_id = i.thread_id and c.id = i.comment_id
+    join authors a on a.site_id = c.site_id and a.id = c.author_id
+    where ${ofBatch} and i.seen = 'deleted' group by 3`.execute(db)
+  return rows
+}
+
+/** Forgets the items of batches that ended a day ago. @returns how many went */
+export const deleteOldItems = async (tx: Tx, limit: number): Promise<number> => {
+  const { numAffectedRows } = await sql`
+    delete from batch_items where ctid in (
+      select i.ctid from batch_items i
+      join batches b on b.site_id = i.site_id and b.id = i.batch_id
+      where b.ended_at < now() - interval '1 day' limit ${limit})`.execute(tx)
+  return Number(numAffectedRows ?? 0)
+}

@@ -1,0 +1,121 @@
+import { sql } from 'kysely'
+import type { Instant } from '../../domain/instant.ts'
+import type { BatchKind, Outcome } from '../../domain/moderation/decision.ts'
+import { batchId as publicId } from '../../domain/public-id.ts'
+import type { Db, Tx } from '../connection/db.ts'
+
+/** Something to be done to many comments, and how far it is. */
+export type Batch = {
+  readonly siteId: number
+  readonly id: number
+  readonly kind: BatchKind
+  /** What to do, as whoever does it understands it. */
+  readonly request: unknown
+  readonly by: string
+  readonly at: Instant
+  readonly total: number
+  /** Looked at, changed or not. */
+  readonly done: number
+  readonly changed: number
+  /** How many items had which; missing is none. */
+  readonly outcomes: Readonly<Partial<Record<Outcome, number>>>
+  /** Where its next step begins, for kinds that keep no items. */
+  readonly afterId: number
+  /** Null: something is left to do. */
+  readonly endedAt: Instant | null
+}
+
+/** So long a batch belongs to the request that asked for it, if it is small enough for one. */
+const IN_CALL_SECONDS = 15
+
+const columns = sql`site_id, id, kind, request, asked_by as "by", asked_at as "at", total, done, changed,
+  outcomes, after_id, ended_at`
+
+export const insertBatch = async (
+  tx: Tx,
+  batch: Pick<Batch, 'siteId' | 'kind' | 'request' | 'by' | 'total'>,
+): Promise<Batch> => {
+  const { siteId, kind, request, by, total } = batch
+  const { rows } = await sql<Batch>`
+    insert into batches (site_id, kind, request, asked_by, asked_at, total)
+    values (${siteId}, ${kind}, ${JSON.stringify(request)}, ${by}, clock_timestamp(), ${total})
+    returning ${columns}`.execute(tx)
+  return rows[0]!
+}
+
+export const findBatch = async (
+  db: Db,
+  { siteId, id }: Pick<Batch, 'siteId' | 'id'>,
+): Promise<Batch | undefined> => {
+  const { rows } = await sql<Batch>`
+    select ${columns} from batches where site_id = ${siteId} and id = ${id}`.execute(db)
+  return rows[0]
+}
+
+/** Latest first; `limit + 1` rows. */
+export const listBatches = async (
+  db: Db,
+  { siteId, beforeId, limit }: { siteId: number; beforeId: number | null; limit: number },
+): Promise<Batch[]> => {
+  const { rows } = await sql<Batch>`
+    select ${columns} from batches
+    where site_id = ${siteId} ${beforeId === null ? sql`` : sql`and id < ${beforeId}`}
+    order by id desc limit ${limit + 1}`.execute(db)
+  return rows
+}
+
+/**
+ * Those that chores have to do, oldest first: large ones, and of the others what a request has left
+ * behind that did not come to its end.
+ * @param maxInCall how many comments a request does by itself
+ */
+export const listBatchesToDo = async (
+  db: Db,
+  { maxInCall, limit }: { maxInCall: number; limit: number },
+): Promise<Batch[]> => {
+  const { rows } = await sql<Batch>`
+    select ${columns} from batches
+    where ended_at is null
+      and (kind = 'judge' or total > ${maxInCall} or asked_at < clock_timestamp() - make_interval(secs => ${IN_CALL_SECONDS}))
+    order by asked_at limit ${limit}`.execute(db)
+  return rows
+}
+
+/** Whether this transaction has the batch to itself; another node may be at it. */
+export const tryBatch = async (tx: Tx, batch: Pick<Batch, 'siteId' | 'id'>): Promise<boolean> => {
+  const { rows } = await sql<{ held: boolean }>`
+    select pg_try_advisory_xact_lock(${lockOf(batch)}) as held`.execute(tx)
+  return rows[0]!.held
+}
+
+/** The same, however long it takes: this transaction waits for others. */
+export const holdBatch = async (tx: Tx, batch: Pick<Batch, 'siteId' | 'id'>): Promise<true> => {
+  await sql`select pg_advisory_xact_lock(${lockOf(batch)})`.execute(tx)
+  return true
+}
+
+const lockOf = ({ siteId, id }: Pick<Batch, 'siteId' | 'id'>) =>
+  sql`hashtextextended(${`batch ${siteId} ${publicId(id)}`}, 0)`
+
+/** One more step of a batch without items is done, and comes with its effect or not at all. */
+export const advanceBatch = async (
+  tx: Tx,
+  { siteId, id }: Pick<Batch, 'siteId' | 'id'>,
+  by: { done: number; changed: number; afterId: number },
+): Promise<void> => {
+  await sql`
+    update batches set done = done + ${by.done}::int, changed = changed + ${by.changed}::int,
+      after_id = ${by.afterId}, outcomes = jsonb_build_object('changed', changed + ${by.changed}::int,
+        'unchanged', done + ${by.done}::int - changed - ${by.changed}::int)
+    where site_id = ${siteId} and id = ${id}`.execute(tx)
+}
+
+/** Nothing is left to do. */
+export const endBatch = async (
+  tx: Tx,
+  { siteId, id }: Pick<Batch, 'siteId' | 'id'>,
+): Promise<void> => {
+  await sql`
+    update batches set ended_at = clock_timestamp()
+    where site_id = ${siteId} and id = ${id} and ended_at is null`.execute(tx)
+}

@@ -1,0 +1,139 @@
+import { type RawBuilder, sql } from 'kysely'
+import type { Instant } from '../../domain/instant.ts'
+import type { DecisionAction } from '../../domain/moderation/decision.ts'
+import type { CommentKey } from '../../domain/public-id.ts'
+import type { Db } from '../connection/db.ts'
+import { type Decision, decisionColumns } from './decisions.ts'
+
+/** What is missing is not asked for. */
+export type TrailFilter = {
+  readonly comment?: CommentKey | undefined
+  readonly batchId?: number | undefined
+  readonly authorId?: number | undefined
+  readonly articleId?: string | undefined
+  readonly by?: string | undefined
+  readonly action?: DecisionAction | undefined
+  /** From this time on, and before that one. */
+  readonly since?: Instant | undefined
+  readonly until?: Instant | undefined
+}
+
+export type TrailRequest = TrailFilter & {
+  readonly siteId: number
+  readonly beforeId: number | null
+  readonly limit: number
+}
+
+export type TrailPage = { readonly items: Decision[]; readonly nextId: number | null }
+
+const undoneBy = sql`(
+  select u.id from decisions u where u.site_id = decisions.site_id and u.undoes = decisions.id
+) as undone_by`
+
+/** So many decisions are looked at for a page. */
+const SCAN = 1_000
+
+type Row = Decision & { readonly isWanted: boolean; readonly scanned: number }
+
+/**
+ * Latest first. One filter is the range of an index; what else is asked for is looked for within it, in so
+ * many decisions and no more. A page can therefore be short, or empty, and still say where the next begins.
+ */
+export const listDecisions = async (db: Db, request: TrailRequest): Promise<TrailPage> => {
+  const { siteId, beforeId, limit } = request
+  const { lead, others } = planOf(request)
+  const scan = others.length === 0 ? limit + 1 : SCAN
+  const { rows } = await sql<Row>`
+    with scanned as (
+      select *, ${sql.join([sql`true`, ...others], sql` and `)} as is_wanted from decisions
+      where site_id = ${siteId} and ${rangeOf(lead, beforeId)} and ${daysOf(request)}
+      order by ${lead ? sql`${lead.column} desc, id desc` : sql`id desc`} limit ${scan}
+    )
+    select ${decisionColumns}, ${undoneBy}, is_wanted, (select count(*) from scanned) as scanned
+    from scanned decisions
+    where is_wanted or id = (select min(id) from scanned)
+    order by id desc limit ${limit + 2}`.execute(db)
+  const wanted = rows.filter(({ isWanted }) => isWanted)
+  const items = wanted.slice(0, limit)
+  const last = wanted.length > limit ? items.at(-1)! : rows.at(-1)
+  const isOver = wanted.length <= limit && (last?.scanned ?? 0) < scan
+  return { items, nextId: isOver ? null : last!.id }
+}
+
+/** These of the site; in no order. */
+export const findDecisions = async (
+  db: Db,
+  siteId: number,
+  ids: readonly number[],
+): Promise<Decision[]> => {
+  const { rows } = await sql<Decision>`
+    select ${decisionColumns}, ${undoneBy} from decisions
+    where site_id = ${siteId} and id = any(${ids}::bigint[])`.execute(db)
+  return rows
+}
+
+/** A column that leads an index, and what it must be. `where`: what else the index asks for. */
+type Lead = {
+  readonly column: RawBuilder<unknown>
+  readonly value: RawBuilder<unknown>
+  readonly where?: RawBuilder<unknown>
+}
+
+/** The filter that is likely to leave the least comes first, and leads. */
+const planOf = (
+  request: TrailRequest,
+): { lead: Lead | undefined; others: RawBuilder<unknown>[] } => {
+  const { siteId, comment, batchId, authorId, articleId, by, action, since, until } = request
+  const isRare = action !== undefined && action !== 'status'
+  const article = sql`coalesce((
+    select id from threads where site_id = ${siteId} and article_id = ${articleId}), 0)`
+  const leads: Lead[] = [
+    ...(comment === undefined ? [] : [{ column: sql`comment_id`, value: sql`${comment.id}` }]),
+    ...(batchId === undefined ? [] : [{ column: sql`batch_id`, value: sql`${batchId}` }]),
+    ...(authorId === undefined ? [] : [{ column: sql`author_id`, value: sql`${authorId}` }]),
+    ...(articleId === undefined ? [] : [{ column: sql`thread_id`, value: article }]),
+    ...(by === undefined ? [] : [{ column: sql`decided_by`, value: sql`${by}` }]),
+    ...(isRare ? [{ column: sql`action`, value: sql.lit(action), where: NOT_STATUS }] : []),
+  ]
+  const [lead, ...rest] = leads
+  const others = rest.map(({ column, value }) => sql`${column} is not distinct from ${value}`)
+  if (comment !== undefined) others.push(sql`thread_id = ${comment.threadId}`)
+  if (action === 'status') others.push(sql`action = 'status'`)
+  if (since !== undefined) others.push(sql`decided_at >= ${since}`)
+  if (until !== undefined) others.push(sql`decided_at < ${until}`)
+  return { lead, others }
+}
+
+const NOT_STATUS = sql`action <> 'status'`
+
+/**
+ * What is equal to a constant is no order to Postgres: it would then walk all decisions by id, until it has
+ * found enough. As a range it is one, and only the index of the column has it.
+ */
+const rangeOf = (lead: Lead | undefined, beforeId: number | null): RawBuilder<unknown> => {
+  const before = sql`${beforeId ?? Number.MAX_SAFE_INTEGER}::bigint`
+  if (!lead) return sql`id < ${before}`
+  const { column, value, where = sql`true` } = lead
+  return sql`${where} and ${column} >= ${value} and (${column}, id) < (${value}, ${before})`
+}
+
+/** Ids and times are given together, but a transaction that began earlier may end later. */
+const SLACK = sql`interval '1 minute'`
+
+/** The ids among which the decisions of these days are, and few others. */
+const daysOf = ({ siteId, since, until }: TrailRequest): RawBuilder<unknown> => {
+  const first = sql`coalesce((
+    select id from decisions where site_id = ${siteId} and decided_at < ${since}::timestamptz - ${SLACK}
+    order by decided_at desc, id desc limit 1), 0)`
+  const end = sql`coalesce((
+    select id from decisions where site_id = ${siteId} and decided_at > ${until}::timestamptz + ${SLACK}
+    order by decided_at, id limit 1), ${Number.MAX_SAFE_INTEGER}::bigint)`
+  return sql.join(
+    [
+      sql`true`,
+      ...(since === undefined ? [] : [sql`id > ${first}`]),
+      ...(until === undefined ? [] : [sql`id < ${end}`]),
+    ],
+    sql` and `,
+  )
+}

@@ -1,0 +1,144 @@
+import { type RawBuilder, sql } from 'kysely'
+import type { Status } from '../../domain/comment/status.ts'
+import type { Instant } from '../../domain/instant.ts'
+import { AUTOMATIC, BY_FLAGS, BY_RULES } from '../../domain/people/caller.ts'
+import type { CommentKey } from '../../domain/public-id.ts'
+import type { Facts } from '../../domain/screening/facts.ts'
+import type { Opinion } from '../../domain/screening/finding.ts'
+import type { Judged } from '../comments/comments.ts'
+import type { Db, Tx } from '../connection/db.ts'
+
+/** A comment with what it was judged by, so that it can be judged again. */
+export type JudgedComment = CommentKey & {
+  readonly body: string
+  readonly authorName: string
+  readonly authorUrl: string | null
+  readonly facts: Facts
+  readonly trace: readonly Opinion[]
+}
+
+/** What a person decided on it last, if anybody did; what a policy decided for one does not count. */
+export type DecidedComment = JudgedComment & { readonly decided: Status | null }
+
+/** Where a walk goes on: before this time, which may be `infinity`, and id. */
+export type Before = { readonly at: Instant; readonly id: number }
+
+const columns = sql`c.thread_id, c.id, c.home_thread_id, c.body, a.name as author_name, a.url as author_url, c.facts,
+  coalesce(c.screening, '[]') as trace`
+
+const join = sql`comments c join authors a on a.site_id = c.site_id and a.id = c.author_id`
+
+/** Each has an index of its own, which is in order of this time. */
+const PARTS = {
+  published: { is: sql`c.status = 'approved'`, at: sql`c.published_at` },
+  held: { is: sql`c.status <> 'approved'`, at: sql`c.created_at` },
+}
+export type Part = keyof typeof PARTS
+export const JUDGED_PARTS = Object.keys(PARTS) as Part[]
+
+type Span = { readonly siteId: number; readonly since: Instant; readonly part: Part }
+
+/** Comments since then with the facts that they were judged by, latest first. */
+export const listJudged = async (
+  db: Db,
+  { siteId, since, part, before, limit }: Span & { before: Before; limit: number },
+): Promise<(DecidedComment & { at: Instant })[]> => {
+  const { at } = PARTS[part]
+  const { rows } = await sql<DecidedComment & { at: Instant }>`
+    select ${columns}, ${at} as at, d.to_status as decided
+    from ${join}
+    left join lateral (
+      select d.to_status from decisions d
+      where d.site_id = c.site_id and d.comment_id = c.id and d.action = 'status' and d.caused_by is null
+        and d.decided_by not in (${BY_FLAGS}, ${BY_RULES})
+        and d.decided_by <> all(${[...AUTOMATIC]}::text[])
+        and not exists (select from batches b
+          where b.site_id = d.site_id and b.id = d.batch_id and b.kind = 'judge')
+      order by d.id desc limit 1
+    ) d on true
+    where ${isIn({ siteId, since: sql`${since}::timestamptz`, part })}
+      and (${at}, c.id) < (${before.at}::timestamptz, ${before.id})
+    order by ${at} desc, c.id desc limit ${limit}`.execute(db)
+  return rows
+}
+
+/** How many a walk will meet, and since when. */
+export const countJudged = async (
+  db: Db,
+  { siteId, days }: { siteId: number; days: number },
+): Promise<{ total: number; since: Instant }> => {
+  const one = (part: Part) => sql`
+    (select count(*) from comments c where ${isIn({ siteId, since: sql`m.since`, part })})`
+  const { rows } = await sql<{ total: number; since: Instant }>`
+    select since, ${sql.join(JUDGED_PARTS.map(one), sql` + `)} as total
+    from (select (clock_timestamp() - make_interval(days => ${days}))::timestamptz(3) as since) m`.execute(
+    db,
+  )
+  return rows[0]!
+}
+
+type SpanInSql = Omit<Span, 'since'> & { readonly since: RawBuilder<unknown> }
+
+const isIn = ({ siteId, since, part }: SpanInSql): RawBuilder<unknown> => {
+  const { is, at } = PARTS[part]
+  return sql`c.site_id = ${siteId} and ${is} and ${at} > ${since}
+    and c.created_at > ${since} and c.facts is not null`
+}
+
+/** Held because of what rules said, and of nobody else. */
+const isHeldByRules = sql`c.status = 'pending' and c.facts is not null and c.flag_count = 0
+  and not exists (select from decisions d where d.site_id = c.site_id and d.comment_id = c.id
+    and d.to_status = 'pending' and d.undoes is null and d.decided_by <> ${BY_RULES})`
+
+/** In order of id. */
+export const listHeldByRules = async (
+  db: Db,
+  at: { siteId: number; afterId: number; upToId: number; limit: number },
+): Promise<JudgedComment[]> => {
+  const { rows } = await sql<JudgedComment>`
+    select ${columns} from ${join}
+    where c.site_id = ${at.siteId} and c.id > ${at.afterId} and c.id <= ${at.upToId} and ${isHeldByRules}
+    order by c.id limit ${at.limit}`.execute(db)
+  return rows
+}
+
+/** How many there are, and the id of the last. */
+export const countHeldByRules = async (
+  db: Db,
+  siteId: number,
+): Promise<{ total: number; lastId: number }> => {
+  const { rows } = await sql<{ total: number; lastId: number }>`
+    select count(*) as total, coalesce(max(c.id), 0) as last_id from comments c
+    where c.site_id = ${siteId} and ${isHeldByRules}`.execute(db)
+  return rows[0]!
+}
+
+/** Those that are still held so; locked, in descending order of id, as by every writer. */
+export const holdHeldByRules = async (
+  tx: Tx,
+  siteId: number,
+  keys: readonly CommentKey[],
+): Promise<JudgedComment[]> => {
+  const { rows } = await sql<JudgedComment>`
+    select ${columns} from ${join}
+    where c.site_id = ${siteId} and (c.thread_id, c.id) in (
+        select * from unnest(${keys.map(({ threadId }) => threadId)}::bigint[],
+          ${keys.map(({ id }) => id)}::bigint[]))
+      and a.erased_at is null and ${isHeldByRules}
+    order by c.id desc for no key update of c`.execute(tx)
+  return rows
+}
+
+/** How comments have been judged once more, from the facts that are there. */
+export const rejudgeComments = async (
+  tx: Tx,
+  at: { siteId: number; policyVersion: number },
+  judged: readonly (Omit<Judged, 'facts' | 'policyVersion'> & { threadId: number; id: number })[],
+): Promise<void> => {
+  await sql`
+    update comments c set policy_version = ${at.policyVersion}, risk = j.risk, screening = j.trace
+    from unnest(${judged.map(({ threadId }) => threadId)}::bigint[],
+      ${judged.map(({ id }) => id)}::bigint[], ${judged.map(({ risk }) => risk)}::smallint[],
+      ${judged.map(({ trace }) => JSON.stringify(trace))}::jsonb[]) as j (thread_id, id, risk, trace)
+    where c.site_id = ${at.siteId} and c.thread_id = j.thread_id and c.id = j.id`.execute(tx)
+}

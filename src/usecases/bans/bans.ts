@@ -1,0 +1,149 @@
+import { type Ban, type Existing, TAKEN_FROM } from '../../domain/moderation/ban.ts'
+import { nameOf, type Official } from '../../domain/people/caller.ts'
+import { authorId as authorName, banId, batchId } from '../../domain/public-id.ts'
+import { Refusal } from '../../domain/refusal.ts'
+import type { Site } from '../../domain/site/site.ts'
+import type { Tx } from '../../postgres/connection/db.ts'
+import { asking, inTransaction } from '../../postgres/connection/transaction.ts'
+import type { Batch } from '../../postgres/jobs/batches.ts'
+import { insertItemsOfBanned } from '../../postgres/moderation/banned-comments.ts'
+import {
+  liftBan as endBan,
+  listBans as findBans,
+  insertBan,
+  type NewBan,
+} from '../../postgres/moderation/bans.ts'
+import { type Decision, insertDecision } from '../../postgres/moderation/decisions.ts'
+import { findAuthor } from '../../postgres/people/authors.ts'
+import { insertAuditEntry } from '../../postgres/service/audit.ts'
+import type { Claim } from '../../postgres/service/idempotency.ts'
+import type { World } from '../context.ts'
+import type { Order } from '../decisions/decide-in-thread.ts'
+import { openBatch, runOpened } from '../decisions/start-batch.ts'
+import { answerOnce } from '../run-once.ts'
+
+/** Null: every site. */
+type Scope = { readonly site: Site | null; readonly moderator: Official }
+
+export type BanRequest = Scope & {
+  readonly ban: Omit<NewBan, 'siteId' | 'by'>
+  readonly existing: Existing
+  /** Whether the ban meets who has this e-mail. */
+  readonly isMet: (email: string) => boolean
+  readonly claim: Claim | undefined
+}
+
+/** `batch`: what becomes of that which was written before; null: nothing. */
+export type MadeBan = { readonly ban: Ban; readonly batch: Batch | null }
+
+/** Bans somebody. Staff is refused: roles are taken first. */
+export const createBan = async <Answer>(
+  world: World,
+  request: BanRequest,
+  present: (made: MadeBan) => Answer,
+): Promise<Answer> => {
+  const made = await answerOnce(world, request.claim, async (tx): Promise<MadeBan> => {
+    const { site, moderator, ban: asked } = request
+    await assertMayBan(tx, request)
+    const ban = await insertBan(tx, { ...asked, siteId: site?.id ?? null, by: nameOf(moderator) })
+    if (ban.expiresAt !== null && ban.expiresAt <= ban.at)
+      throw new Refusal('invalid_request', { '/expires_at': 'must be in the future' })
+    const batch = await takeExisting(tx, request)
+    await record(tx, request, { ban, batch, isLifted: false })
+    return { ban, batch }
+  })
+  if (made.batch) await runOpened(world, made.batch)
+  return present(made)
+}
+
+/** Writes down which comments of the banned get another status; they are done like those of any batch. */
+const takeExisting = async (
+  tx: Tx,
+  { site, moderator, existing, isMet, ban: { target, reason, note } }: BanRequest,
+): Promise<Batch | null> => {
+  if (!site || existing === 'keep') return null
+  const order: Order = { to: existing, reason, note, replies: 'keep' }
+  const statuses = TAKEN_FROM[existing]
+  return openBatch(tx, {
+    siteId: site.id,
+    kind: 'decide',
+    by: nameOf(moderator),
+    request: order,
+    fill: (tx, batch) => insertItemsOfBanned(tx, batch, { target, statuses, isMet }),
+    assertTotal: () => {},
+  })
+}
+
+const assertMayBan = async (
+  tx: Tx,
+  { site, existing, ban: { target } }: Pick<BanRequest, 'site' | 'existing' | 'ban'>,
+): Promise<void> => {
+  if (!site && existing !== 'keep')
+    throw new Refusal('invalid_request', { '/existing': 'must be keep in a ban from all sites' })
+  if (target.kind !== 'author') return
+  if (!site) throw new Refusal('invalid_request', { '/kind': 'authors are banned on their site' })
+  const author = await findAuthor(tx, site.id, target.authorId)
+  if (!author) throw new Refusal('invalid_request', { '/value': 'is no author of this site' })
+  if (author.role === 'moderator' || author.role === 'owner')
+    throw new Refusal('invalid_request', { '/value': 'is of the staff' })
+}
+
+/** Latest first. */
+export const listBans = async (
+  world: World,
+  request: Parameters<typeof findBans>[1],
+): Promise<{ items: Ban[]; nextId: number | null }> => {
+  const rows = await asking(findBans(world.db, request))
+  const items = rows.slice(0, request.limit)
+  return { items, nextId: rows.length > items.length ? items.at(-1)!.id : null }
+}
+
+/** Ends a ban; a second time it is no different. Refuses with `not_found`. */
+export const liftBan = (world: World, { id, ...scope }: Scope & { id: number }): Promise<void> =>
+  inTransaction(world.writes, async (tx) => {
+    const { site, moderator } = scope
+    const ban = await endBan(tx, { siteId: site?.id ?? null, id, by: nameOf(moderator) })
+    if (!ban) throw new Refusal('not_found')
+    if (!ban.wasLifted) await record(tx, scope, { ban, isLifted: true })
+  })
+
+type BanAct = {
+  readonly ban: Ban
+  readonly batch?: Batch | null
+  readonly isLifted: boolean
+  readonly undoes?: number
+}
+
+/** A decision on a site, an entry of the audit for the service; neither holds an address. */
+export const record = async (
+  tx: Tx,
+  { site, moderator }: Scope,
+  { ban, batch, isLifted, undoes }: BanAct,
+): Promise<Decision | undefined> => {
+  const { id, kind, authorId, effect, expiresAt, reason, note } = ban
+  const author = authorId === null ? {} : { author_id: authorName(authorId) }
+  const taking = batch ? { batch_id: batchId(batch.id) } : {}
+  const said = { kind, ...author, effect, expires_at: expiresAt, ...taking }
+  const what = {
+    subject: banId(id),
+    by: nameOf(moderator),
+    ...(isLifted ? { before: said } : { after: said }),
+  }
+  if (site) {
+    const why = isLifted ? {} : { reason, note }
+    return insertDecision(tx, {
+      siteId: site.id,
+      action: isLifted ? 'unban' : 'ban',
+      ...(authorId !== null && { authorId }),
+      ...(undoes !== undefined && { undoes }),
+      ...what,
+      ...why,
+    })
+  }
+  await insertAuditEntry(tx, {
+    siteId: null,
+    action: isLifted ? 'ban_lifted' : 'ban_created',
+    ...what,
+  })
+  return undefined
+}

@@ -1,0 +1,131 @@
+import { isVisible } from '../../domain/comment/status.ts'
+import { BY_RULES } from '../../domain/people/caller.ts'
+import type { CommentKey } from '../../domain/public-id.ts'
+import type { Judgement } from '../../domain/screening/compile-policy.ts'
+import type { CheckFact, Facts } from '../../domain/screening/facts.ts'
+import { combine, type Verdict } from '../../domain/screening/finding.ts'
+import { RULE } from '../../domain/site/check.ts'
+import { type CommentForWrite, findCommentForWrite } from '../../postgres/comments/comments.ts'
+import type { Tx } from '../../postgres/connection/db.ts'
+import { lockThread } from '../../postgres/connection/transaction.ts'
+import {
+  deleteQuestion,
+  findJudged,
+  type Judged,
+  putOffQuestion,
+  updateJudgement,
+} from '../../postgres/jobs/checks.ts'
+import { insertDecision } from '../../postgres/moderation/decisions.ts'
+import { type GuestProfile, holdWriters } from '../../postgres/people/authors.ts'
+import type { World } from '../context.ts'
+import { changeStatus } from '../decisions/change-status.ts'
+import { nameGuests } from '../posting/name-guests.ts'
+
+/** So long a check that has asked for time has it, before it is asked again. */
+const CALL_BACK_MS = 600_000
+/** So long a check that has failed can still release what is held because of it. */
+const LATE_MS = 86_400_000
+
+/** What checks have said of a text. */
+export type Answers = {
+  readonly answers: Readonly<Record<string, CheckFact>>
+  /** What an answer may take the place of: the first verdict of a check stands. */
+  readonly replaces: readonly CheckFact['state'][]
+  /** Of which text; undefined: of the one that there is. */
+  readonly revision: number | undefined
+  /** What a guest calls itself from this comment on, once readers see it. */
+  readonly author?: GuestProfile | undefined
+}
+
+export type Settled = {
+  readonly comment: CommentForWrite
+  /** The thread's new version; undefined when no reader can see a difference. */
+  readonly version: number | undefined
+}
+
+/**
+ * Judges a comment anew, by the policy and the facts that it was judged by, and what checks have said
+ * since. Its status follows, unless somebody has decided meanwhile: then it is only noted.
+ * @returns undefined when there is nothing to judge, or another text by now
+ */
+export const settleAnswers = async (
+  world: World,
+  tx: Tx,
+  { at, ...said }: Answers & { at: CommentKey & { siteId: number } },
+): Promise<Settled | undefined> => {
+  await lockThread(tx, at, 'alone')
+  const comment = await findCommentForWrite(tx, at)
+  const judged = comment && !comment.isErased ? await findJudged(tx, at) : undefined
+  if (!comment || !judged) {
+    await deleteQuestion(tx, at)
+    return undefined
+  }
+  if (said.revision !== undefined && said.revision !== comment.revision) return undefined
+  const facts = { ...judged.facts, checks: merge(judged.facts.checks, said) }
+  const site = { id: at.siteId, policyVersion: judged.policyVersion }
+  const { screen } = await world.policies.find(site)
+  const { name, url } = said.author ?? comment.author
+  const judgement = screen({ body: comment.body, authorName: name, authorUrl: url }, facts)
+  await updateJudgement(tx, at, { facts, ...judgement })
+  const settled = mayFollow(comment, judged, judgement.verdict)
+    ? await follow(tx, at, { comment, judgement, author: said.author })
+    : { comment, version: undefined }
+  await finish(tx, at, facts, settled.comment.status === 'pending')
+  return settled
+}
+
+const merge = (
+  known: Facts['checks'],
+  { answers, replaces }: Pick<Answers, 'answers' | 'replaces'>,
+): Facts['checks'] =>
+  Object.fromEntries(
+    Object.entries(known).map(([name, fact]) => {
+      const answer = Object.hasOwn(answers, name) ? answers[name] : undefined
+      return [name, answer && replaces.includes(fact.state) ? answer : fact]
+    }),
+  )
+
+/** Only what still has the status that the rules gave it; and what nobody has held goes to readers. */
+const mayFollow = (comment: CommentForWrite, judged: Judged, to: Verdict): boolean => {
+  const isAsJudged = comment.status === combine(judged.screening) && !judged.isDecided
+  return isAsJudged && comment.status !== to && (!isVisible(to) || judged.mayPublish === true)
+}
+
+type Following = {
+  readonly comment: CommentForWrite
+  readonly judgement: Judgement
+  readonly author: Answers['author']
+}
+
+const follow = async (
+  tx: Tx,
+  { siteId }: { siteId: number },
+  { comment, judgement, author }: Following,
+): Promise<Settled> => {
+  const { threadId, id: commentId, status: from } = comment
+  const to = judgement.verdict
+  if (isVisible(to) && author !== undefined) {
+    const { id } = comment.author
+    const writers = await holdWriters(tx, siteId, [id])
+    await nameGuests(tx, siteId, { writers, profiles: new Map([[id, author]]) })
+  }
+  const { version } = await changeStatus(tx, comment, { siteId, to })
+  const said = judgement.trace.filter(({ rule }) => rule.startsWith(RULE))
+  const note = said.map(({ evidence }) => evidence).join('; ') || null
+  await insertDecision(tx, { siteId, by: BY_RULES, note, threadId, commentId, from, to })
+  const after = await findCommentForWrite(tx, { siteId, threadId, id: commentId })
+  return { comment: after!, version }
+}
+
+/** A check that has asked for time is asked again later; one that has failed may still call. */
+const finish = async (
+  tx: Tx,
+  at: CommentKey & { siteId: number },
+  { checks }: Facts,
+  isHeld: boolean,
+): Promise<void> => {
+  const states = Object.values(checks).map(({ state }) => state)
+  if (states.includes('asked')) await putOffQuestion(tx, at, CALL_BACK_MS)
+  else if (isHeld && states.includes('failed')) await putOffQuestion(tx, at, LATE_MS)
+  else await deleteQuestion(tx, at)
+}

@@ -1,0 +1,106 @@
+import { isVisible } from '../../domain/comment/status.ts'
+import { type CommentKey, commentId } from '../../domain/public-id.ts'
+import type { CheckFact } from '../../domain/screening/facts.ts'
+import { type Question, type Sender, UNKNOWN_SENDER } from '../../domain/site/check.ts'
+import type { Site } from '../../domain/site/site.ts'
+import type { Tx } from '../../postgres/connection/db.ts'
+import { asking, inTransaction } from '../../postgres/connection/transaction.ts'
+import { type Askable, findAskable } from '../../postgres/jobs/checks.ts'
+import type { GuestProfile } from '../../postgres/people/authors.ts'
+import type { World } from '../context.ts'
+import { announce, announcing } from '../invalidate.ts'
+import { type Answers, type Settled, settleAnswers } from './apply-check-results.ts'
+
+export type CheckRequest = {
+  readonly site: Site
+  readonly comment: CommentKey
+  /** Known only while it posts. */
+  readonly sender?: Sender
+  /** What a guest who is known by another name calls itself in this comment. */
+  readonly author?: GuestProfile | undefined
+  /** Nobody is asked again; who has not answered has failed. */
+  readonly isLast?: boolean
+}
+
+/**
+ * Asks all checks that have not answered yet, at once, and judges the comment by what they say.
+ * @param then is done in the same transaction
+ * @returns undefined when there was nothing to judge
+ */
+export const checkComment = async (
+  world: World,
+  request: CheckRequest,
+  then: (tx: Tx, settled: Settled) => Promise<void> = async () => {},
+): Promise<Settled | undefined> => {
+  const { site, comment, author, isLast = false } = request
+  const askable = await asking(findAskable(world.db, { siteId: site.id, ...comment }))
+  const waiting = Object.entries(askable?.checks ?? {}).filter(([, { state }]) => state === 'asked')
+  const ask = async ([name]: [string, unknown]): Promise<[string, CheckFact]> => {
+    const check = site.checks.find((known) => known.name === name)
+    if (!check) return [name, { state: 'failed', why: 'the site asks it no more' }]
+    if (isLast) return [name, { state: 'failed', why: 'it has not answered for too long' }]
+    return [name, await world.checks.ask(check, toQuestion(request, askable!))]
+  }
+  const answers = Object.fromEntries(await Promise.all(waiting.map(ask)))
+  const { revision } = askable ?? {}
+  return settle(world, { site, comment, author, revision, answers, replaces: ['asked'] }, then)
+}
+
+export type Settling = Answers & {
+  readonly site: Pick<Site, 'id'>
+  readonly comment: CommentKey
+}
+
+/** In a transaction of its own, and told to readers before anybody is answered. */
+export const settle = async (
+  world: World,
+  { site, comment, ...answers }: Settling,
+  then: (tx: Tx, settled: Settled) => Promise<void> = async () => {},
+): Promise<Settled | undefined> => {
+  const at = { siteId: site.id, ...comment }
+  const changes = { siteId: site.id, threadIds: [comment.threadId] }
+  const act = async (tx: Tx): Promise<Settled | undefined> => {
+    const settled = await settleAnswers(world, tx, { at, ...answers })
+    if (settled) await then(tx, settled)
+    return settled
+  }
+  try {
+    const settled = await inTransaction(world.writes, act)
+    if (settled?.version === undefined) return settled
+    const isHide = !isVisible(settled.comment.status)
+    return await announcing(world, { ...changes, isHide }, async () => settled)
+  } catch (error) {
+    await announce(world, changes)
+    throw error
+  }
+}
+
+/** For who asks about a comment, or reports on it, when only its network is known. */
+export const toQuestion = (
+  { site, comment, sender = UNKNOWN_SENDER, author }: CheckRequest,
+  askable: Askable,
+): Question => ({
+  site: site.slug,
+  commentId: commentId({ threadId: askable.homeThreadId, id: comment.id }),
+  parentId:
+    askable.parentId === 0
+      ? null
+      : commentId({ threadId: askable.parentHomeThreadId, id: askable.parentId }),
+  articleId: askable.articleId,
+  articleUrl: askable.articleUrl,
+  revision: askable.revision,
+  body: askable.body,
+  createdAt: askable.createdAt,
+  author: {
+    kind: askable.authorKind,
+    name: author?.name ?? askable.authorName,
+    url: author ? author.url : askable.authorUrl,
+    email: author ? author.email : askable.authorEmail,
+  },
+  ip: sender.ip ?? firstOf(askable.network),
+  userAgent: sender.userAgent,
+})
+
+/** `192.0.2.0` of `192.0.2.0/24`. */
+const firstOf = (network: string | null): string | null =>
+  network?.includes('/') ? network.split('/')[0]! : null

@@ -1,0 +1,43 @@
+import type { ListCache } from '../cache/lists.ts'
+import type { PageCache } from '../cache/pages.ts'
+import type { PolicyCache } from '../cache/policies.ts'
+import type { SiteCache } from '../cache/sites.ts'
+import type { ThreadCache } from '../cache/threads.ts'
+import type { Tokens } from '../domain/cache-tokens.ts'
+import type { ReadMemberToken } from '../domain/people/sign-on.ts'
+import type { Checks } from '../domain/site/check.ts'
+import type { Db } from '../postgres/connection/db.ts'
+import type { Later } from './deferred-tasks.ts'
+import type { Post } from './posting/post-comment.ts'
+import type { Lines } from './posting/write-queue.ts'
+import type { Vote } from './voting/vote-comment.ts'
+
+/** What is done by whichever node comes first. */
+export type Chore = 'tasks' | 'batches' | 'checks'
+
+/** What every use case is given. */
+export type World = {
+  /** For reading. */
+  readonly db: Db
+  /** For writing: connections of its own, so that writers who wait for each other keep no reader waiting. */
+  readonly writes: Db
+  /** Those that wait for a transaction of their thread. */
+  readonly posts: Lines<Post>
+  readonly votes: Lines<Vote>
+  readonly threads: ThreadCache
+  readonly pages: PageCache
+  readonly lists: ListCache
+  readonly sites: SiteCache
+  readonly policies: PolicyCache
+  readonly tokens: Tokens
+  readonly readMemberToken: ReadMemberToken
+  readonly checks: Checks
+  /** What is done after the answer. */
+  readonly later: Later
+  /** Has what is left to do for authors, or of batches, done soon, without waiting for it. */
+  readonly kick: (chore: Chore) => void
+  /** Says what a person should know of, though everybody was answered. */
+  readonly warn: (fields: Readonly<Record<string, unknown>>, message: string) => void
+  /** So long the answer to a hide waits that could not be announced. */
+  readonly hideWaitMs: number
+}

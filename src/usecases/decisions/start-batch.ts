@@ -1,0 +1,77 @@
+import { MAX_AT_ONCE } from '../../domain/moderation/decision.ts'
+import type { Tx } from '../../postgres/connection/db.ts'
+import { asking } from '../../postgres/connection/transaction.ts'
+import {
+  countItems,
+  countTotal,
+  type Item,
+  listItems,
+  listOpenItems,
+} from '../../postgres/jobs/batch-items.ts'
+import { type Batch, findBatch, holdBatch, insertBatch } from '../../postgres/jobs/batches.ts'
+import type { Claim } from '../../postgres/service/idempotency.ts'
+import type { World } from '../context.ts'
+import { announcing } from '../invalidate.ts'
+import { isHide, settle } from '../jobs/run-batch-step.ts'
+import { answerOnce } from '../run-once.ts'
+
+export type { Item } from '../../postgres/jobs/batch-items.ts'
+export type { Batch } from '../../postgres/jobs/batches.ts'
+
+/** A batch, and what became of each of its comments if they are few. */
+export type BatchResult = { readonly batch: Batch; readonly items: readonly Item[] }
+
+export type NewBatch = Pick<Batch, 'siteId' | 'kind' | 'request' | 'by'> & {
+  /** Adds the comments to a batch that has none yet. */
+  readonly fill: (tx: Tx, batch: Batch) => Promise<void>
+  /** Refuses a number of comments that is not the one expected. */
+  readonly assertTotal: (total: number) => void
+}
+
+/** Writes down what is to be done, and to which comments. */
+export const openBatch = async (
+  tx: Tx,
+  { fill, assertTotal, ...batch }: NewBatch,
+): Promise<Batch> => {
+  const empty = await insertBatch(tx, { ...batch, total: 0 })
+  await fill(tx, empty)
+  const total = await countTotal(tx, empty)
+  assertTotal(total)
+  return { ...empty, total }
+}
+
+/**
+ * Opens a batch once per Idempotency-Key. Few comments are done before the answer, many by a chore after
+ * it. Should the node die in between, a chore does the rest, and the same request is told of all of it.
+ */
+export const answerBatch = async <Answer>(
+  world: World,
+  { claim, ...batch }: NewBatch & { claim: Claim | undefined },
+  present: (result: BatchResult) => Answer,
+): Promise<Answer> => {
+  const opened = await answerOnce(world, claim, (tx) => openBatch(tx, batch))
+  return present(await runOpened(world, opened))
+}
+
+/** Does a batch that was opened, if it is small; else has it done. */
+export const runOpened = async (world: World, opened: Batch): Promise<BatchResult> => {
+  if (opened.total <= MAX_AT_ONCE) return finish(world, opened)
+  world.kick('batches')
+  return { batch: opened, items: [] }
+}
+
+/** A repeated request finds nothing left to do, and announces all the same: its answer tells of a hide. */
+const finish = async (world: World, batch: Batch): Promise<BatchResult> => {
+  const items = await asking(listItems(world.db, batch))
+  const threadIds = [...new Set(items.map(({ threadId }) => threadId))]
+  const changes = { siteId: batch.siteId, threadIds, isHide: isHide(batch) }
+  await announcing(world, changes, async () => {
+    const open = await asking(listOpenItems(world.db, batch, MAX_AT_ONCE))
+    await settle(world, batch, open, holdBatch)
+  })
+  await asking(countItems(world.writes, batch))
+  return {
+    batch: (await asking(findBatch(world.db, batch)))!,
+    items: await asking(listItems(world.db, batch)),
+  }
+}

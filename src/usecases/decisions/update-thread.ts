@@ -1,0 +1,71 @@
+import { nameOf, type Official } from '../../domain/people/caller.ts'
+import type { Site } from '../../domain/site/site.ts'
+import type { Tx } from '../../postgres/connection/db.ts'
+import { asking, lockThread } from '../../postgres/connection/transaction.ts'
+import { insertDecision } from '../../postgres/moderation/decisions.ts'
+import type { Claim } from '../../postgres/service/idempotency.ts'
+import {
+  updateThread as changeThread,
+  ensureThread,
+  findThreadId,
+  findThreadSettings,
+  type ModeratedThread,
+  type ThreadChange,
+} from '../../postgres/threads/threads.ts'
+import type { World } from '../context.ts'
+import { announcing } from '../invalidate.ts'
+import { answerOnce } from '../run-once.ts'
+
+type Request = {
+  site: Site
+  moderator: Official
+  articleId: string
+  change: ThreadChange
+  claim: Claim | undefined
+}
+
+export type { ModeratedThread } from '../../postgres/threads/threads.ts'
+
+/** Changes a thread's state or settings; an absent thread comes into being. */
+export const updateThread = async <Answer>(
+  world: World,
+  request: Request,
+  present: (thread: ModeratedThread) => Answer,
+): Promise<Answer> => {
+  const { site, articleId, change, claim } = request
+  const known = await asking(findThreadId(world.db, site.id, articleId))
+  const threadIds = known === undefined ? [] : [known]
+  return announcing(world, { siteId: site.id, threadIds, isHide: isHide(change) }, () =>
+    answerOnce(world, claim, async (tx) => {
+      const id = await ensureThread(tx, site.id, articleId)
+      if (id !== known) threadIds.push(id)
+      await lockThread(tx, { siteId: site.id, threadId: id }, 'alone')
+      return present(await decide(tx, request, id))
+    }),
+  )
+}
+
+/** Changes it, with a decision that says what was otherwise before. */
+const decide = async (
+  tx: Tx,
+  { site, moderator, articleId, change }: Request,
+  threadId: number,
+): Promise<ModeratedThread> => {
+  const before = await findThreadSettings(tx, site.id, threadId)
+  const thread = await changeThread(tx, site.id, threadId, change)
+  const after = await findThreadSettings(tx, site.id, threadId)
+  const names = Object.keys(after).filter((name) => before[name] !== after[name])
+  const pick = (from: typeof before) => Object.fromEntries(names.map((name) => [name, from[name]]))
+  const act = { siteId: site.id, action: 'thread', threadId, subject: articleId } as const
+  await insertDecision(tx, {
+    ...act,
+    by: nameOf(moderator),
+    before: pick(before),
+    after: pick(after),
+  })
+  return thread
+}
+
+/** What it says of its article is replaced, as a text by an edit. */
+const isHide = ({ state, title, url }: ThreadChange): boolean =>
+  state === 'hidden' || title !== undefined || url !== undefined

@@ -1,0 +1,77 @@
+import { shadowVersion } from '../../domain/comment/shadow-view.ts'
+import { isVisible } from '../../domain/comment/status.ts'
+import {
+  assertMayWrite,
+  type Caller,
+  isAuthor,
+  mayModerate,
+  nameOf,
+} from '../../domain/people/caller.ts'
+import type { CommentKey } from '../../domain/public-id.ts'
+import { Refusal } from '../../domain/refusal.ts'
+import type { Site } from '../../domain/site/site.ts'
+import { type CommentForWrite, findCommentForWrite } from '../../postgres/comments/comments.ts'
+import { resolveFlags } from '../../postgres/comments/flags.ts'
+import type { Tx } from '../../postgres/connection/db.ts'
+import { lockThread } from '../../postgres/connection/transaction.ts'
+import { insertDecision } from '../../postgres/moderation/decisions.ts'
+import type { Claim } from '../../postgres/service/idempotency.ts'
+import { findThreadForWrite } from '../../postgres/threads/threads.ts'
+import type { World } from '../context.ts'
+import { changeStatus } from '../decisions/change-status.ts'
+import { announcing } from '../invalidate.ts'
+import { answerOnce } from '../run-once.ts'
+
+export type DeleteRequest = {
+  readonly site: Site
+  readonly caller: Caller
+  readonly comment: CommentKey
+  readonly claim: Claim | undefined
+}
+
+/**
+ * Deletes a comment for its author or a moderator; a second time it is no different. A moderator's
+ * deletion is a decision, and recorded as one. Its shown replies stay, under a tombstone.
+ */
+export const deleteComment = <Answer>(
+  world: World,
+  request: DeleteRequest,
+  present: (deleted: { version: number | undefined }) => Answer,
+): Promise<Answer> => {
+  assertMayWrite(request.caller)
+  if (request.caller.kind === 'nobody') throw new Refusal('login_required')
+  const { site, caller, comment: key } = request
+  const changes = { siteId: site.id, threadIds: [key.threadId], isHide: true }
+  const remove = async (tx: Tx): Promise<Answer> => {
+    await lockThread(tx, { siteId: site.id, threadId: key.threadId }, 'alone')
+    const thread = await findThreadForWrite(tx, site.id, key.threadId)
+    const comment = await findCommentForWrite(tx, { siteId: site.id, ...key })
+    if (!thread || !comment) throw new Refusal('not_found')
+    assertMayDelete(caller, comment, thread.state !== 'hidden')
+    const { status: from, threadId, id: commentId } = comment
+    if (from === 'deleted') return present({ version: undefined })
+    const change = { siteId: site.id, to: 'deleted' } as const
+    const { version } = await changeStatus(tx, comment, change)
+    if (mayModerate(caller)) {
+      const move = { from, to: 'deleted', reason: null, note: null, by: nameOf(caller) } as const
+      const place = { siteId: site.id, threadId }
+      const decision = await insertDecision(tx, { ...place, commentId, ...move })
+      await resolveFlags(tx, place, [decision])
+    }
+    return present({ version: version ?? versionToTell(caller, comment) })
+  }
+  return announcing(world, changes, () => answerOnce(world, request.claim, remove))
+}
+
+/** Its author is told that something has changed, where it alone saw it. */
+const versionToTell = (caller: Caller, { author, shadows, readAt, id }: CommentForWrite) =>
+  shadows.length > 0 && isAuthor(caller, author) ? shadowVersion(readAt, id) : undefined
+
+const assertMayDelete = (
+  caller: Caller,
+  comment: CommentForWrite,
+  threadIsVisible: boolean,
+): void => {
+  if (mayModerate(caller) || isAuthor(caller, comment.author)) return
+  throw new Refusal(isVisible(comment.status) && threadIsVisible ? 'forbidden' : 'not_found')
+}

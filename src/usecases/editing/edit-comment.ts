@@ -1,0 +1,225 @@
+import type { PolicyInForce } from '../../cache/policies.ts'
+import type { Comment } from '../../domain/comment/comment.ts'
+import { RENDERER_VERSION, renderMarkdown } from '../../domain/comment/markdown.ts'
+import { isVisible } from '../../domain/comment/status.ts'
+import type { Suspect } from '../../domain/moderation/ban.ts'
+import {
+  assertMayWrite,
+  type Caller,
+  isAuthor,
+  mayModerate,
+  nameOf,
+} from '../../domain/people/caller.ts'
+import { authorId, type CommentKey } from '../../domain/public-id.ts'
+import { Refusal } from '../../domain/refusal.ts'
+import type { Verdict } from '../../domain/screening/finding.ts'
+import { askedOf, type Checking, checkingOf, type Sender } from '../../domain/site/check.ts'
+import type { Site } from '../../domain/site/site.ts'
+import {
+  type CommentForWrite,
+  findCommentForWrite,
+  type Judged,
+  reviseComment,
+} from '../../postgres/comments/comments.ts'
+import type { Tx } from '../../postgres/connection/db.ts'
+import { lockThread } from '../../postgres/connection/transaction.ts'
+import { insertQuestions } from '../../postgres/jobs/checks.ts'
+import { insertDecision } from '../../postgres/moderation/decisions.ts'
+import { holdWriters } from '../../postgres/people/authors.ts'
+import { noteArrival } from '../../postgres/screening/recent-posts.ts'
+import type { Claim } from '../../postgres/service/idempotency.ts'
+import {
+  findThreadForWrite,
+  type ThreadForWrite,
+  touchThread,
+} from '../../postgres/threads/threads.ts'
+import { findEffects, judgeByPolicy } from '../bans/ban-effects.ts'
+import { checkWritten } from '../checks/check-after-write.ts'
+import type { World } from '../context.ts'
+import { changeStatus } from '../decisions/change-status.ts'
+import { announcing } from '../invalidate.ts'
+import { countFor, factsOf, printOf } from '../policies/count-facts.ts'
+import { answerOnce } from '../run-once.ts'
+import { followShadow } from './edit-shadowed.ts'
+
+export type EditRequest = {
+  readonly site: Site
+  readonly caller: Caller
+  readonly comment: CommentKey
+  readonly body: string
+  /** The revision that the caller has seen, if it says so. */
+  readonly ifRevision: number | undefined
+  readonly suspect: Suspect | undefined
+  readonly sender: Sender
+  readonly claim: Claim | undefined
+}
+
+export type Edited = {
+  readonly comment: Comment
+  readonly version: number | undefined
+  readonly checking: Checking
+}
+
+/** Replaces the text. An author's edit is judged as a comment is, and may be taken back; a moderator's is not. */
+export const editComment = async <Answer>(
+  world: World,
+  request: EditRequest,
+  present: (edited: Edited) => Answer,
+): Promise<Answer> => {
+  assertMayWrite(request.caller)
+  if (request.caller.kind === 'nobody') throw new Refusal('login_required')
+  const bodyHtml = renderMarkdown(request.body)
+  const policy = await world.policies.find(request.site)
+  const { site, comment: key } = request
+  const changes = { siteId: site.id, threadIds: [key.threadId], isHide: true }
+  let edited: Edited | undefined
+  const replace = async (tx: Tx): Promise<Answer> => {
+    edited = undefined
+    await lockThread(tx, { siteId: site.id, threadId: key.threadId }, 'alone')
+    const thread = await findThreadForWrite(tx, site.id, key.threadId)
+    const comment = await findCommentForWrite(tx, { siteId: site.id, ...key })
+    if (!thread || !comment) throw new Refusal('not_found')
+    // Held, so that an erasure finds the answer that repeats its text.
+    const authors = await holdWriters(tx, site.id, [comment.author.id])
+    if (!authors.has(comment.author.id)) throw new Refusal('not_found')
+    assertMayEdit(request, comment, thread)
+    edited = await edit(tx, request, { comment, thread, bodyHtml, policy })
+    return present(edited)
+  }
+  const answer = await announcing(world, changes, () => answerOnce(world, request.claim, replace))
+  // Without it, the answer repeats one that was given.
+  return edited ? checkEdited(world, { request, edited, present, answer }) : answer
+}
+
+type Checked<Answer> = {
+  readonly request: EditRequest
+  readonly edited: Edited
+  readonly present: (edited: Edited) => Answer
+  readonly answer: Answer
+}
+
+const checkEdited = <Answer>(
+  world: World,
+  { request, edited, present, answer }: Checked<Answer>,
+): Promise<Answer> => {
+  const { site, comment, sender, claim } = request
+  return checkWritten(world, {
+    checking: edited.checking,
+    request: { site, comment, sender },
+    claim,
+    answer,
+    present: (settled) => present({ ...edited, ...settled }),
+  })
+}
+
+const assertMayEdit = (
+  { site, caller, ifRevision }: EditRequest,
+  comment: CommentForWrite,
+  thread: ThreadForWrite,
+): void => {
+  if (!mayModerate(caller)) {
+    const isOwn = isAuthor(caller, comment.author)
+    const isTurnedDown = comment.status === 'rejected' && comment.shadows.length === 0
+    const isAlive = comment.status !== 'deleted' && !isTurnedDown
+    if (!isOwn && isVisible(comment.status) && thread.state !== 'hidden')
+      throw new Refusal('forbidden')
+    if (!isOwn || !isAlive) throw new Refusal('not_found')
+    if (thread.state === 'locked' || comment.locked) throw new Refusal('thread_locked')
+    const ageMs = Date.parse(comment.readAt) - Date.parse(comment.createdAt)
+    if (ageMs > site.editWindowSeconds * 1000) throw new Refusal('edit_window_over')
+  }
+  if (ifRevision !== undefined && ifRevision !== comment.revision)
+    throw new Refusal('edit_conflict')
+}
+
+type Edit = {
+  readonly comment: CommentForWrite
+  readonly thread: ThreadForWrite
+  readonly bodyHtml: string
+  readonly policy: PolicyInForce
+}
+
+const edit = async (tx: Tx, request: EditRequest, found: Edit): Promise<Edited> => {
+  const { site, caller, body } = request
+  const { comment, thread, bodyHtml } = found
+  const byModerator = mayModerate(caller)
+  const judged = byModerator ? undefined : await judgeEdit(tx, request, found)
+  const revised = await reviseComment(tx, site.id, comment, {
+    body,
+    bodyHtml,
+    renderer: RENDERER_VERSION,
+    judged,
+    by: byModerator ? nameOf(caller) : authorId(comment.author.id),
+  })
+  if (mayModerate(caller)) await recordEdit(tx, request, comment, nameOf(caller))
+  const edited = { ...comment, ...revised, body, bodyHtml }
+  const wasVisible = isVisible(comment.status)
+  if (judged && (judged.isShadowed || comment.shadows.length > 0)) {
+    const shadow = await followShadow(tx, { siteId: site.id, before: comment, edited, judged })
+    return { ...shadow, checking: 'never' }
+  }
+  const checking = judged ? checkingOf(judged.trace, judged.facts) : 'never'
+  if (checking !== 'never') {
+    const question = { commentId: comment.id, mayPublish: wasVisible }
+    await insertQuestions(tx, { siteId: site.id, threadId: thread.id }, [question])
+  }
+  if (judged && isTakenBack(comment, judged.verdict)) {
+    const change = { siteId: site.id, to: judged.verdict } as const
+    const { version } = await changeStatus(tx, comment, change)
+    return { comment: { ...edited, status: 'pending' }, version, checking }
+  }
+  return {
+    checking,
+    // Whether it is pending or spam is not for its author to know.
+    comment: byModerator || wasVisible ? edited : { ...edited, status: 'pending' },
+    version: wasVisible ? await touchThread(tx, site.id, thread.id) : undefined,
+  }
+}
+
+/** What it said is among its revisions, which can be erased. */
+const recordEdit = async (
+  tx: Tx,
+  { site }: EditRequest,
+  { threadId, id: commentId, revision }: CommentForWrite,
+  by: string,
+): Promise<void> => {
+  const act = { siteId: site.id, by, action: 'edit', threadId, commentId } as const
+  await insertDecision(tx, { ...act, before: { revision }, after: { revision: revision + 1 } })
+}
+
+/** As a new comment at this moment, but that it is not counted itself. */
+const judgeEdit = async (
+  tx: Tx,
+  { site, body, suspect }: EditRequest,
+  { comment, thread, policy }: Edit,
+): Promise<Judged & { verdict: Verdict; isShadowed: boolean }> => {
+  const { author, id } = comment
+  const place = { siteId: site.id, threadId: thread.id }
+  const print = printOf(body)
+  const source = { ...print, authorId: author.id, addressHash: comment.addressHash }
+  const known = await countFor(tx, { ...place, exceptId: id }, [source])
+  const subject = {
+    ...source,
+    kind: author.kind,
+    role: author.role,
+    email: undefined,
+    siteModeration: site.moderation,
+    threadModeration: thread.moderation,
+    attackedUntil: known.attackedUntil,
+    bans: [...(await findEffects(tx, site.id, suspect)), ...comment.shadows],
+  }
+  const checks = askedOf(site.checks, policy.policy)
+  const gathered = { ...factsOf(known, subject, []), checks }
+  const draft = { body, authorName: author.name, authorUrl: author.url }
+  const isSeen = isVisible(comment.status) || comment.shadows.length > 0
+  const { judgement, facts, isShadowed } = judgeByPolicy(policy, { draft, facts: gathered, isSeen })
+  const { verdict, risk, trace } = judgement
+  await noteArrival(tx, { ...place, ...source, id })
+  return { policyVersion: policy.version, facts, risk, trace, verdict, isShadowed }
+}
+
+/** What moderators have turned down stays as they left it. */
+const isTakenBack = ({ status }: CommentForWrite, verdict: Verdict): boolean =>
+  status === 'approved' ? verdict !== 'approved' : status === 'pending' && !isMild(verdict)
+
+const isMild = (verdict: Verdict): boolean => verdict === 'approved' || verdict === 'pending'

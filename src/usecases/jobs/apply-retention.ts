@@ -1,0 +1,38 @@
+import { inTransaction } from '../../postgres/connection/transaction.ts'
+import { deleteOldItems } from '../../postgres/jobs/batch-items.ts'
+import { forgetEndedBans } from '../../postgres/moderation/bans.ts'
+import { deleteOldClaims } from '../../postgres/moderation/claims.ts'
+import {
+  deleteOldArrivals,
+  forgetOldAddresses,
+  forgetOldSubjects,
+  tryForgetting,
+} from '../../postgres/people/retention.ts'
+import { deleteOldAnswers } from '../../postgres/service/idempotency.ts'
+import type { World } from '../context.ts'
+
+const BATCH_ANSWERS = 5_000
+const BATCH_ARRIVALS = 5_000
+const BATCH_ITEMS = 5_000
+const BATCH_ADDRESSES = 1_000
+
+/**
+ * Forgets what is older than it may be: answers under Idempotency-Keys, arrivals, and the comments of
+ * batches that have ended after a day, addresses after the days that each site says, what an erased member was called after a year. Of several nodes
+ * exactly one is at it.
+ */
+export const forget = async (world: World, signal: AbortSignal): Promise<void> => {
+  const inBatches = async (one: Parameters<typeof inTransaction<number>>[1], batch: number) => {
+    const next = () =>
+      inTransaction(world.writes, async (tx) => ((await tryForgetting(tx)) ? one(tx) : 0))
+    while (!signal.aborted && (await next()) >= batch);
+  }
+  await inBatches((tx) => deleteOldAnswers(tx, BATCH_ANSWERS), BATCH_ANSWERS)
+  await inBatches((tx) => deleteOldArrivals(tx, BATCH_ARRIVALS), BATCH_ARRIVALS)
+  await inBatches((tx) => deleteOldItems(tx, BATCH_ITEMS), BATCH_ITEMS)
+  await inBatches((tx) => deleteOldClaims(tx, BATCH_ITEMS), BATCH_ITEMS)
+  for (const table of ['comments', 'votes', 'flags', 'arrivals'] as const)
+    await inBatches((tx) => forgetOldAddresses(tx, table, BATCH_ADDRESSES), BATCH_ADDRESSES)
+  await inBatches(forgetOldSubjects, 1)
+  await inBatches(forgetEndedBans, 1)
+}

@@ -1,9 +1,0 @@
-import type { World } from '../../world.ts'
-import { type MarkDecided, type MarkRequest, markComment } from './mark-comment.ts'
-
-/** Closes a comment and all that hangs below it to replies, edits and votes, or opens them again. */
-export const lockComment = <Answer>(
-  world: World,
-  request: MarkRequest,
-  present: (decided: MarkDecided) => Answer,
-): Promise<Answer> => markComment(world, { ...request, mark: 'lock' }, present)

@@ -1,0 +1,85 @@
+import type { Reason } from '../../domain/comment/status.ts'
+import { nameOf, type Official } from '../../domain/people/caller.ts'
+import { Refusal } from '../../domain/refusal.ts'
+import type { Site } from '../../domain/site/site.ts'
+import { listMovers } from '../../postgres/comments/move.ts'
+import type { Tx } from '../../postgres/connection/db.ts'
+import { asking } from '../../postgres/connection/transaction.ts'
+import { insertDecision, insertDecisions } from '../../postgres/moderation/decisions.ts'
+import type { Claim } from '../../postgres/service/idempotency.ts'
+import {
+  closeThread,
+  ensureThread,
+  findThreadForWrite,
+  findThreadId,
+} from '../../postgres/threads/threads.ts'
+import type { World } from '../context.ts'
+import type { Decided } from '../decisions/decide-comment.ts'
+import { announcing } from '../invalidate.ts'
+import { answerOnce } from '../run-once.ts'
+import { lockThreads, moveTrees } from './move-branch.ts'
+
+export type MergeRequest = {
+  readonly site: Site
+  readonly moderator: Official
+  readonly articleId: string
+  /** The article whose thread gets all. */
+  readonly into: string
+  readonly reason: Reason | null
+  readonly note: string | null
+  readonly claim: Claim | undefined
+}
+
+/** Takes all of a thread to that of another article, and closes it. */
+export const mergeThreads = async <Answer>(
+  world: World,
+  request: MergeRequest,
+  present: (merged: Decided) => Answer,
+): Promise<Answer> => {
+  const { site, articleId, into, claim } = request
+  if (into === articleId)
+    throw new Refusal('invalid_request', { '/into': 'must be another article' })
+  const [from, known] = await Promise.all(
+    [articleId, into].map((article) => asking(findThreadId(world.db, site.id, article))),
+  )
+  const threadIds = [from, known].filter((id) => id !== undefined)
+  return announcing(world, { siteId: site.id, threadIds, isHide: true }, () =>
+    answerOnce(world, claim, async (tx) => {
+      if (from === undefined) throw new Refusal('not_found')
+      const to = await ensureThread(tx, site.id, into)
+      if (to !== known) threadIds.push(to)
+      return present(await merge(tx, request, { from, to }))
+    }),
+  )
+}
+
+type Threads = { readonly from: number; readonly to: number }
+
+const merge = async (tx: Tx, request: MergeRequest, { from, to }: Threads): Promise<Decided> => {
+  const { site, moderator, articleId, into, reason, note } = request
+  const siteId = site.id
+  await lockThreads(tx, siteId, [from, to])
+  const movers = await listMovers(tx, { siteId, threadId: from }, 0)
+  const { state } = (await findThreadForWrite(tx, siteId, from))!
+  const version = await moveTrees(tx, siteId, { from, to, movers })
+  await closeThread(tx, siteId, from)
+  const why = { siteId, by: nameOf(moderator), reason, note }
+  const decision = await insertDecision(tx, {
+    ...why,
+    action: 'move',
+    subject: articleId,
+    before: { article_id: articleId, state },
+    after: { article_id: into, state: 'closed' },
+  })
+  const tops = movers.filter(({ parentId }) => parentId === 0)
+  const taken = tops.map((top) => ({
+    action: 'move' as const,
+    threadId: to,
+    commentId: top.id,
+    causedBy: decision.id,
+    before: { article_id: articleId, parent_id: null },
+    after: { article_id: into, parent_id: null },
+  }))
+  if (taken.length > 0) await insertDecisions(tx, { ...why, at: decision.at }, taken)
+  return { decision, version }
+}

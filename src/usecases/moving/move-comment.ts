@@ -1,0 +1,79 @@
+import type { Reason } from '../../domain/comment/status.ts'
+import { nameOf, type Official } from '../../domain/people/caller.ts'
+import { type CommentKey, commentId } from '../../domain/public-id.ts'
+import { Refusal } from '../../domain/refusal.ts'
+import type { Site } from '../../domain/site/site.ts'
+import { type CommentForWrite, findCommentForWrite } from '../../postgres/comments/comments.ts'
+import type { Tx } from '../../postgres/connection/db.ts'
+import { asking } from '../../postgres/connection/transaction.ts'
+import { insertDecision } from '../../postgres/moderation/decisions.ts'
+import type { Claim } from '../../postgres/service/idempotency.ts'
+import { ensureThread, findThreadId } from '../../postgres/threads/threads.ts'
+import type { World } from '../context.ts'
+import type { Decided } from '../decisions/decide-comment.ts'
+import { announcing } from '../invalidate.ts'
+import { answerOnce } from '../run-once.ts'
+import { lockThreads, moveSubtree } from './move-branch.ts'
+
+export type MoveRequest = {
+  readonly site: Site
+  readonly moderator: Official
+  readonly comment: CommentKey
+  readonly articleId: string
+  /** Undefined: it becomes a root. Null: a reply to something that cannot exist. */
+  readonly parent: CommentKey | null | undefined
+  readonly reason: Reason | null
+  readonly note: string | null
+  readonly claim: Claim | undefined
+}
+
+/**
+ * Takes a comment with all that hangs below it to another thread, which is made if need be, or to
+ * another place in its own. It keeps its id.
+ */
+export const moveComment = async <Answer>(
+  world: World,
+  request: MoveRequest,
+  present: (moved: Decided) => Answer,
+): Promise<Answer> => {
+  const { site, comment, articleId, claim } = request
+  const known = await asking(findThreadId(world.db, site.id, articleId))
+  const threadIds = [comment.threadId, ...(known === undefined ? [] : [known])]
+  return announcing(world, { siteId: site.id, threadIds, isHide: true }, () =>
+    answerOnce(world, claim, async (tx) => {
+      const to = await ensureThread(tx, site.id, articleId)
+      if (to !== known) threadIds.push(to)
+      return present(await move(tx, request, to))
+    }),
+  )
+}
+
+const move = async (tx: Tx, request: MoveRequest, to: number): Promise<Decided> => {
+  const { site, moderator, comment: key, parent, reason, note } = request
+  await lockThreads(tx, site.id, [key.threadId, to])
+  const top = await findCommentForWrite(tx, { siteId: site.id, ...key })
+  if (!top) throw new Refusal('not_found')
+  const version = await moveSubtree(tx, site, { top, to: { threadId: to, parent } })
+  const decision = await insertDecision(tx, {
+    siteId: site.id,
+    by: nameOf(moderator),
+    reason,
+    note,
+    action: 'move',
+    threadId: to,
+    commentId: top.id,
+    before: placeOf(top),
+    after: { article_id: request.articleId, parent_id: parent ? commentId(parent) : null },
+  })
+  return { decision, version }
+}
+
+const placeOf = ({
+  articleId,
+  threadId,
+  parentId,
+  parentHomeThreadId: homeThreadId,
+}: CommentForWrite) => ({
+  article_id: articleId,
+  parent_id: parentId === 0 ? null : commentId({ threadId, id: parentId, homeThreadId }),
+})

@@ -1,0 +1,80 @@
+import {
+  type Caller,
+  isAuthor,
+  mayAdminister,
+  nameOf,
+  type Official,
+  type Person,
+} from '../../domain/people/caller.ts'
+import { authorId as publicId } from '../../domain/public-id.ts'
+import { Refusal } from '../../domain/refusal.ts'
+import type { Site } from '../../domain/site/site.ts'
+import type { Db } from '../../postgres/connection/db.ts'
+import { asking, inTransaction } from '../../postgres/connection/transaction.ts'
+import { findAuthorTask, insertAuthorTasks } from '../../postgres/jobs/author-tasks.ts'
+import { type Erasable, eraseAuthorRow, findErasable } from '../../postgres/people/erasure.ts'
+import { insertAuditEntry } from '../../postgres/service/audit.ts'
+import type { World } from '../context.ts'
+import { announcing } from '../invalidate.ts'
+import { eraseWritings } from '../jobs/redact-erased-comments.ts'
+
+/** So long the answer waits for the erasure; what takes longer goes on behind it. */
+const PATIENCE_MS = 1_000
+
+export type OwnDataRequest = {
+  readonly site: Site
+  readonly caller: Caller
+  readonly authorId: number
+}
+
+/**
+ * Erases a person: everything that says who it was, and all that it wrote. Its comments are deleted,
+ * so that the tree is kept, and its votes stay as nobody's.
+ * @param hashSubject makes of what the site called it what tokens from before are known by
+ * @returns false when it goes on after this
+ */
+export const eraseAuthor = async (
+  world: World,
+  request: OwnDataRequest,
+  hashSubject: (subject: string) => Buffer,
+): Promise<boolean> => {
+  const { site, authorId } = request
+  const at = { siteId: site.id, authorId }
+  const { erasable, by } = await assertMayHandle(world.db, request)
+  if (erasable.erasedAt === null) {
+    const { subject } = erasable
+    await announcing(world, { siteId: site.id, threadIds: [], isHide: true }, () =>
+      inTransaction(world.writes, async (tx) => {
+        await eraseAuthorRow(tx, at, subject === null ? null : hashSubject(subject))
+        await insertAuthorTasks(tx, 'erase', { siteId: site.id, authorIds: [authorId] })
+        const entry = {
+          siteId: site.id,
+          action: 'author_erased',
+          subject: publicId(authorId),
+        } as const
+        await insertAuditEntry(tx, { ...entry, by: nameOf(by) })
+      }),
+    )
+  }
+  const task = await asking(findAuthorTask(world.db, { ...at, kind: 'erase' }))
+  const enoughAt = performance.now() + PATIENCE_MS
+  const isDone = !task || (await eraseWritings(world, task, () => performance.now() > enoughAt))
+  if (!isDone) world.kick('tasks')
+  return isDone
+}
+
+/**
+ * Who may have what is held on somebody: the person itself and administrators. Whom readers cannot see
+ * is for all others as good as absent.
+ */
+export const assertMayHandle = async (
+  db: Db,
+  { site, caller, authorId }: OwnDataRequest,
+): Promise<{ erasable: Erasable; by: Person | Official }> => {
+  if (caller.kind === 'nobody') throw new Refusal('login_required')
+  const erasable = await asking(findErasable(db, { siteId: site.id, authorId }))
+  if (!erasable) throw new Refusal('not_found')
+  if (!isAuthor(caller, { id: authorId }) && !mayAdminister(caller))
+    throw new Refusal(erasable.isPublic ? 'forbidden' : 'not_found')
+  return { erasable, by: caller }
+}

@@ -1,0 +1,110 @@
+import { asPublished } from '../../domain/comment/shadow-view.ts'
+import { mayAdminister, nameOf } from '../../domain/people/caller.ts'
+import { type CommentKey, authorId as publicId } from '../../domain/public-id.ts'
+import { Refusal } from '../../domain/refusal.ts'
+import { asking, inTransaction } from '../../postgres/connection/transaction.ts'
+import {
+  findHeldAuthor,
+  type HeldAppeal,
+  type HeldAuthor,
+  type HeldComment,
+  type HeldFlag,
+  type HeldNote,
+  type HeldRevision,
+  type HeldVote,
+  listHeldAppeals,
+  listHeldComments,
+  listHeldFlags,
+  listHeldNotes,
+  listHeldRevisions,
+  listHeldVotes,
+} from '../../postgres/people/export.ts'
+import { insertAuditEntry } from '../../postgres/service/audit.ts'
+import type { World } from '../context.ts'
+import { assertMayHandle, type OwnDataRequest } from './erase-author.ts'
+
+export type {
+  HeldAppeal,
+  HeldAuthor,
+  HeldFlag,
+  HeldNote,
+  HeldVote,
+} from '../../postgres/people/export.ts'
+
+const BATCH = 500
+const START: CommentKey = { threadId: 0, id: 0 }
+
+export type ExportedComment = HeldComment & { readonly revisions: readonly HeldRevision[] }
+
+/** All that is held on one person; the lists are read as they are asked for. */
+export type Export = {
+  readonly author: HeldAuthor
+  readonly comments: AsyncIterable<ExportedComment>
+  readonly votes: AsyncIterable<HeldVote>
+  readonly flags: AsyncIterable<HeldFlag>
+  readonly appeals: AsyncIterable<HeldAppeal>
+  readonly notes: AsyncIterable<HeldNote>
+}
+
+/** What is held on a person, for itself or an administrator. */
+export const exportAuthor = async (world: World, request: OwnDataRequest): Promise<Export> => {
+  const { site, caller, authorId } = request
+  const { by } = await assertMayHandle(world.db, request)
+  const at = { siteId: site.id, authorId }
+  const author = await asking(findHeldAuthor(world.db, at))
+  if (!author) throw new Refusal('not_found')
+  await inTransaction(world.writes, (tx) =>
+    insertAuditEntry(tx, {
+      siteId: site.id,
+      action: 'author_exported',
+      subject: publicId(authorId),
+      by: nameOf(by),
+    }),
+  )
+  const pageOf = (after: CommentKey) => ({ ...at, after, limit: BATCH })
+  return {
+    author,
+    comments: walkComments(world, { pageOf, siteId: site.id, isOwn: !mayAdminister(caller) }),
+    votes: walk(START, (after) => listHeldVotes(world.db, pageOf(after))),
+    flags: walk(START, (after) => listHeldFlags(world.db, pageOf(after))),
+    appeals: walk(START, (after) => listHeldAppeals(world.db, pageOf(after))),
+    notes: walk({ id: 0 }, (after) => listHeldNotes(world.db, { ...at, after, limit: BATCH })),
+  }
+}
+
+async function* walk<At, T extends At>(
+  start: At,
+  read: (after: At) => Promise<T[]>,
+): AsyncGenerator<T> {
+  for (let after = start, isOver = false; !isOver; ) {
+    const batch = await asking(read(after))
+    yield* batch
+    isOver = batch.length < BATCH
+    after = batch.at(-1) ?? after
+  }
+}
+
+type PageOf = (after: CommentKey) => Parameters<typeof listHeldComments>[1]
+
+const walkComments = (
+  { db }: World,
+  { pageOf, siteId, isOwn }: { pageOf: PageOf; siteId: number; isOwn: boolean },
+): AsyncGenerator<ExportedComment> =>
+  walk(START, async (after) => {
+    const comments = await listHeldComments(db, pageOf(after))
+    const ids = comments.map(({ id }) => id)
+    const revisions = Map.groupBy(
+      await listHeldRevisions(db, siteId, ids),
+      ({ commentId }) => commentId,
+    )
+    return comments.map((comment) => ({
+      ...(isOwn ? asItsAuthorSees(comment) : comment),
+      revisions: revisions.get(comment.id) ?? [],
+    }))
+  })
+
+/** Whether it is pending or spam is not for its author to know, nor that nobody else sees it. */
+const asItsAuthorSees = (comment: HeldComment): HeldComment => {
+  if (comment.isShadowed) return { ...asPublished(comment), isShadowed: false }
+  return comment.status === 'spam' ? { ...comment, status: 'pending' } : comment
+}

@@ -1,0 +1,162 @@
+import type { Role } from '../../domain/comment/comment.ts'
+import type { Instant } from '../../domain/instant.ts'
+import type { Facts } from '../../domain/screening/facts.ts'
+import type { Verdict } from '../../domain/screening/finding.ts'
+import { fingerprintOf, isAlike, sketchOf } from '../../domain/screening/text-similarity.ts'
+import type { Moderation } from '../../domain/site/site.ts'
+import type { Db } from '../../postgres/connection/db.ts'
+import {
+  type Circumstances,
+  findCircumstances,
+  type Lately,
+  LEAST_SHINGLES,
+  type Record,
+} from '../../postgres/screening/recent-posts.ts'
+
+/** A text as it is compared with others. */
+export type Print = { readonly fingerprint: number; readonly sketch: readonly number[] }
+
+export const printOf = (text: string): Print => ({
+  fingerprint: fingerprintOf(text),
+  sketch: sketchOf(text),
+})
+
+/** Whose text it is, and where it comes from. */
+export type Source = Print & {
+  /** Undefined: a guest who is yet to be made. */
+  readonly authorId: number | undefined
+  /** Null: it has been forgotten. */
+  readonly addressHash: Buffer | null
+}
+
+/** A post that was judged just before, in the same transaction. */
+export type Earlier = Source & { readonly verdict: Verdict }
+
+/** What was counted when a transaction began, by what it is about. */
+export type Known = Pick<Circumstances, 'at' | 'threadSince' | 'attackedUntil'> & {
+  readonly thread: number
+  readonly site: number
+  readonly networks: ReadonlyMap<string, number>
+  readonly same: ReadonlyMap<number, number>
+  readonly records: ReadonlyMap<number, Record>
+  readonly alike: readonly Lately[]
+}
+
+type Place = {
+  readonly siteId: number
+  readonly threadId: number | null
+  readonly exceptId?: number
+}
+
+/** Counts what has to be known of all of them, at once. */
+export const countFor = async (
+  db: Db,
+  { exceptId = 0, ...place }: Place,
+  sources: readonly Source[],
+): Promise<Known> => {
+  const hashes = new Map(
+    sources.flatMap(({ addressHash }) => (addressHash ? [[nameOf(addressHash), addressHash]] : [])),
+  )
+  const fingerprints = [...new Set(sources.map(({ fingerprint }) => fingerprint))]
+  const shingles = sources.flatMap(({ sketch }) => sketch.slice(0, LEAST_SHINGLES))
+  const authorIds = sources.flatMap(({ authorId }) => authorId ?? [])
+  const { networks, same, records, ...counted } = await findCircumstances(db, {
+    ...place,
+    exceptId,
+    authorIds: [...new Set(authorIds)],
+    addressHashes: [...hashes.values()],
+    fingerprints,
+    shingles: [...new Set(shingles)],
+  })
+  return {
+    ...counted,
+    networks: new Map([...hashes.keys()].map((name, i) => [name, networks[i]!])),
+    same: new Map(fingerprints.map((fingerprint, i) => [fingerprint, same[i]!])),
+    records: new Map(records.map((record) => [record.id, record])),
+  }
+}
+
+const nameOf = (addressHash: Buffer): string => addressHash.toString('base64')
+
+/** Of what is judged, that which is not counted. */
+export type Subject = Source & {
+  readonly kind: 'guest' | 'member'
+  readonly role: Role
+  /** What the author says with this comment; undefined: what is known of it counts. */
+  readonly email: string | null | undefined
+  readonly siteModeration: Moderation
+  readonly threadModeration: Moderation | null
+  readonly attackedUntil: Instant | null
+  /** Those that do not refuse it. */
+  readonly bans: Facts['bans']
+}
+
+const MAX_MINUTE = 1_000
+const MAX_COUNT = 100
+
+/** Everything that is known when a comment is judged; those that came just before it count too. */
+export const factsOf = (known: Known, subject: Subject, earlier: readonly Earlier[]): Facts => ({
+  at: known.at,
+  siteModeration: subject.siteModeration,
+  threadModeration: subject.threadModeration,
+  author: authorOf(known, subject, earlier),
+  threadSince: known.threadSince,
+  repeats: repeatsOf(known, subject, earlier),
+  arrivals: {
+    thread: Math.min(MAX_MINUTE, known.thread + earlier.length + 1),
+    site: Math.min(MAX_MINUTE, known.site + earlier.length + 1),
+    network: networkOf(known, subject, earlier),
+  },
+  attackedUntil: subject.attackedUntil,
+  bans: subject.bans,
+  checks: {},
+})
+
+const authorOf = (
+  { records }: Known,
+  { authorId, kind, role, email }: Subject,
+  earlier: readonly Earlier[],
+): Facts['author'] => {
+  const before = authorId === undefined ? undefined : records.get(authorId)
+  const own = before ? earlier.filter((one) => one.authorId === authorId) : []
+  const count = (base: number | undefined, ...verdicts: Verdict[]) =>
+    Math.min(MAX_COUNT, (base ?? 0) + own.filter((one) => verdicts.includes(one.verdict)).length)
+  return {
+    kind,
+    role,
+    approved: count(before?.approved, 'approved'),
+    recentApproved: count(before?.recentApproved, 'approved'),
+    recentRejected: count(before?.recentRejected, 'spam', 'rejected'),
+    emailDomain: email === undefined ? (before?.emailDomain ?? null) : domainOf(email),
+  }
+}
+
+const domainOf = (email: string | null): string | null =>
+  /@([^@]+)$/.exec(email ?? '')?.[1]?.toLowerCase() ?? null
+
+const repeatsOf = (
+  { same, alike }: Known,
+  { fingerprint, sketch }: Subject,
+  earlier: readonly Earlier[],
+): Facts['repeats'] => {
+  const others = [...alike, ...earlier.map((one) => ({ ...one, number: 1 }))]
+  const near = others.reduce((sum, other) => {
+    const isNear = other.fingerprint !== fingerprint && isAlike(other.sketch, sketch)
+    return isNear ? sum + other.number : sum
+  }, 0)
+  const equal = earlier.filter((one) => one.fingerprint === fingerprint).length
+  return {
+    same: Math.min(MAX_COUNT, same.get(fingerprint)! + equal),
+    near: Math.min(MAX_COUNT, near),
+  }
+}
+
+const networkOf = (
+  { networks }: Known,
+  { addressHash }: Subject,
+  earlier: readonly Earlier[],
+): number => {
+  if (!addressHash) return 0
+  const together = earlier.filter((one) => one.addressHash?.equals(addressHash)).length
+  return Math.min(MAX_MINUTE, networks.get(nameOf(addressHash))! + together + 1)
+}

@@ -1,0 +1,126 @@
+import { BY_RULES, nameOf, type Official } from '../../domain/people/caller.ts'
+import type { Screen } from '../../domain/screening/compile-policy.ts'
+import type { Site } from '../../domain/site/site.ts'
+import { findCommentForWrite } from '../../postgres/comments/comments.ts'
+import type { Tx } from '../../postgres/connection/db.ts'
+import { asking, inTransaction, lockThread } from '../../postgres/connection/transaction.ts'
+import {
+  advanceBatch,
+  type Batch,
+  endBatch,
+  findBatch,
+  insertBatch,
+  tryBatch,
+} from '../../postgres/jobs/batches.ts'
+import { insertDecision } from '../../postgres/moderation/decisions.ts'
+import {
+  countHeldByRules,
+  holdHeldByRules,
+  type JudgedComment,
+  listHeldByRules,
+  rejudgeComments,
+} from '../../postgres/screening/judged-comments.ts'
+import type { Claim } from '../../postgres/service/idempotency.ts'
+import type { World } from '../context.ts'
+import { changeStatus } from '../decisions/change-status.ts'
+import { announcing } from '../invalidate.ts'
+import { answerOnce } from '../run-once.ts'
+
+const MAX_STEP = 100
+
+type Request = {
+  readonly site: Site
+  readonly administrator: Official
+  readonly claim: Claim | undefined
+}
+
+/** What the batch has to know. */
+type Wanted = { readonly policyVersion: number; readonly upToId: number }
+
+/**
+ * Has everything that rules hold judged again, by the policy in force and the facts of before. What a
+ * moderator sent back, or flags did, waits for a person as it was.
+ */
+export const rejudgePending = async <Answer>(
+  world: World,
+  { site, administrator, claim }: Request,
+  present: (batch: Batch) => Answer,
+): Promise<Answer> => {
+  const answer = await answerOnce(world, claim, async (tx) => {
+    const { total, lastId: upToId } = await countHeldByRules(tx, site.id)
+    const request: Wanted = { policyVersion: site.policyVersion, upToId }
+    const by = nameOf(administrator)
+    return present(await insertBatch(tx, { siteId: site.id, kind: 'judge', request, by, total }))
+  })
+  world.kick('batches')
+  return answer
+}
+
+/**
+ * Judges the next of them, and changes at most those of one thread: it is held alone. A node that dies
+ * leaves the rest to the next that looks.
+ * @returns whether there is more
+ */
+export const rejudgeSome = async (world: World, { siteId, id }: Batch): Promise<boolean> => {
+  const batch = await asking(findBatch(world.db, { siteId, id }))
+  if (!batch || batch.endedAt !== null) return false
+  const { policyVersion, upToId } = batch.request as Wanted
+  const { screen } = await world.policies.find({ id: siteId, policyVersion })
+  const span = { siteId, afterId: batch.afterId, upToId, limit: MAX_STEP }
+  const next = await asking(listHeldByRules(world.db, span))
+  const { comments, threadId } = takeStep(next, screen)
+  const isLast = comments.length === next.length && next.length < MAX_STEP
+  const act = () =>
+    inTransaction(world.writes, async (tx) => {
+      if (!(await tryBatch(tx, batch))) return false
+      const now = await findBatch(tx, batch)
+      if (now?.afterId !== batch.afterId || now.endedAt !== null) return true
+      const changed = await applyStep(tx, batch, { comments, threadId, screen, policyVersion })
+      const afterId = comments.at(-1)?.id ?? batch.afterId
+      await advanceBatch(tx, batch, { done: comments.length, changed, afterId })
+      if (isLast) await endBatch(tx, batch)
+      return !isLast
+    })
+  if (threadId === undefined) return act()
+  return announcing(world, { siteId, threadIds: [threadId], isHide: false }, act)
+}
+
+type Step = {
+  readonly comments: readonly JudgedComment[]
+  /** The thread of those that change; undefined: none does. */
+  readonly threadId: number | undefined
+}
+
+/** As many as there are before one changes in a second thread. */
+const takeStep = (next: readonly JudgedComment[], screen: Screen): Step => {
+  let threadId: number | undefined
+  for (const [n, comment] of next.entries()) {
+    if (screen(comment, comment.facts).verdict === 'pending') continue
+    threadId ??= comment.threadId
+    if (comment.threadId !== threadId) return { comments: next.slice(0, n), threadId }
+  }
+  return { comments: next, threadId }
+}
+
+/** What has been edited or decided on in the meantime is left as it is. @returns how many changed */
+const applyStep = async (
+  tx: Tx,
+  { siteId, id: batchId }: Batch,
+  { comments, threadId, screen, policyVersion }: Step & { screen: Screen; policyVersion: number },
+): Promise<number> => {
+  if (threadId !== undefined) await lockThread(tx, { siteId, threadId }, 'alone')
+  const held = (await holdHeldByRules(tx, siteId, comments)).map((comment) => {
+    const { verdict, risk, trace } = screen(comment, comment.facts)
+    return { threadId: comment.threadId, id: comment.id, verdict, risk, trace }
+  })
+  const judged = held.filter((one) => one.verdict === 'pending' || one.threadId === threadId)
+  await rejudgeComments(tx, { siteId, policyVersion }, judged)
+  const changing = judged.filter(({ verdict }) => verdict !== 'pending')
+  const why = { siteId, by: BY_RULES, batchId, note: `judged again by policy ${policyVersion}` }
+  for (const { threadId, id, verdict: to } of changing) {
+    const comment = (await findCommentForWrite(tx, { siteId, threadId, id }))!
+    await changeStatus(tx, comment, { siteId, to })
+    await insertDecision(tx, { ...why, threadId, commentId: id, from: 'pending', to })
+  }
+  return changing.length
+}

@@ -1,0 +1,125 @@
+import { isVisible } from '../../domain/comment/status.ts'
+import type { Instant } from '../../domain/instant.ts'
+import type { Suspect } from '../../domain/moderation/ban.ts'
+import type { FlagReason } from '../../domain/moderation/flag.ts'
+import { BY_FLAGS, type Caller, type Person } from '../../domain/people/caller.ts'
+import type { CommentKey } from '../../domain/public-id.ts'
+import { Refusal } from '../../domain/refusal.ts'
+import type { Site } from '../../domain/site/site.ts'
+import { type CommentForWrite, findCommentForWrite } from '../../postgres/comments/comments.ts'
+import {
+  countFlag,
+  findFlagBeside,
+  type NewFlag,
+  writeFlag,
+} from '../../postgres/comments/flags.ts'
+import type { Tx } from '../../postgres/connection/db.ts'
+import { lockThread } from '../../postgres/connection/transaction.ts'
+import { insertDecision } from '../../postgres/moderation/decisions.ts'
+import { holdWriters } from '../../postgres/people/authors.ts'
+import type { Claim } from '../../postgres/service/idempotency.ts'
+import { findThreadForWrite } from '../../postgres/threads/threads.ts'
+import { findEffects } from '../bans/ban-effects.ts'
+import type { World } from '../context.ts'
+import { changeStatus } from '../decisions/change-status.ts'
+import { announcing } from '../invalidate.ts'
+import { answerOnce } from '../run-once.ts'
+import { assertMayTakePart } from './vote-comment.ts'
+
+export type FlagRequest = {
+  readonly site: Site
+  readonly caller: Caller
+  readonly comment: CommentKey
+  readonly reason: FlagReason
+  readonly note: string | null
+  readonly addressHash: Buffer
+  /** So many guests of one network may flag one comment; undefined: as many as like. */
+  readonly maxGuests: number | undefined
+  readonly suspect: Suspect | undefined
+  readonly claim: Claim | undefined
+}
+
+export type Flagged = {
+  readonly reason: FlagReason
+  readonly flaggedAt: Instant
+  /** False: it replaces the one that the same person gave before. */
+  readonly isNew: boolean
+}
+
+/**
+ * Tells the moderators of a comment; once for each person. When the site says so, the flag that is
+ * one too many sends the comment back to the queue.
+ */
+export const flagComment = async <Answer>(
+  world: World,
+  request: FlagRequest,
+  present: (flagged: Flagged) => Answer,
+): Promise<Answer> => {
+  const { site, caller, comment, claim } = request
+  assertMayTakePart(site, caller)
+  const act = () =>
+    answerOnce(world, claim, async (tx) => present(await flag(tx, { ...request, caller })))
+  // No reader sees a flag; only what it may bring about.
+  if (site.flagThreshold === 0) return act()
+  const changes = { siteId: site.id, threadIds: [comment.threadId], isHide: true }
+  return announcing(world, changes, act)
+}
+
+const flag = async (tx: Tx, request: FlagRequest & { caller: Person }): Promise<Flagged> => {
+  const { site, comment, maxGuests, suspect } = request
+  await findEffects(tx, site.id, suspect)
+  const found = await holdFlaggable(tx, request)
+  const row = toRow(request)
+  const { hasFlagged, ofNetwork } = await findFlagBeside(tx, row)
+  if (!hasFlagged && row.addressHash && ofNetwork >= maxGuests!) {
+    throw new Refusal('forbidden', {
+      authorization: 'enough guests of this network have flagged it',
+    })
+  }
+  const flaggedAt = await writeFlag(tx, row)
+  if (!hasFlagged) {
+    const count = await countFlag(tx, site.id, comment)
+    if (site.flagThreshold > 0 && count >= site.flagThreshold)
+      await hold(tx, site, { comment: found, count })
+  }
+  return { reason: request.reason, flaggedAt, isNew: !hasFlagged }
+}
+
+/** Whoever may hide has the thread alone from the start: an upgrade deadlocks. */
+const holdFlaggable = async (
+  tx: Tx,
+  { site, caller, comment: key }: FlagRequest & { caller: Person },
+): Promise<CommentForWrite> => {
+  const at = { siteId: site.id, threadId: key.threadId }
+  await lockThread(tx, at, site.flagThreshold > 0 ? 'alone' : 'shared')
+  const thread = await findThreadForWrite(tx, at.siteId, at.threadId)
+  const comment = await findCommentForWrite(tx, { siteId: site.id, ...key })
+  const writers = await holdWriters(tx, site.id, [caller.authorId])
+  if (!writers.has(caller.authorId)) throw new Refusal('invalid_token')
+  if (!comment || !thread || thread.state === 'hidden') throw new Refusal('not_found')
+  const isOwn = comment.author.id === caller.authorId
+  const isReadable = isVisible(comment.status) || (isOwn && comment.shadows.length > 0)
+  if (!isReadable) throw new Refusal('not_found')
+  if (isOwn) throw new Refusal('forbidden')
+  return comment
+}
+
+const toRow = ({ site, caller, comment, ...flag }: FlagRequest & { caller: Person }): NewFlag => ({
+  siteId: site.id,
+  comment,
+  authorId: caller.authorId,
+  reason: flag.reason,
+  note: flag.note,
+  addressHash: caller.kind === 'guest' && flag.maxGuests !== undefined ? flag.addressHash : null,
+})
+
+const hold = async (
+  tx: Tx,
+  site: Site,
+  { comment, count }: { comment: CommentForWrite; count: number },
+): Promise<void> => {
+  const { threadId, id: commentId, status: from } = comment
+  await changeStatus(tx, comment, { siteId: site.id, to: 'pending' })
+  const why = { reason: null, note: `${count} flags`, by: BY_FLAGS }
+  await insertDecision(tx, { siteId: site.id, threadId, commentId, from, to: 'pending', ...why })
+}

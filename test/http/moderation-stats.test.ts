@@ -1,0 +1,131 @@
+import { sql } from 'kysely'
+import t from 'tap'
+import { figureDecisions } from '../../src/postgres/moderation/stats.ts'
+import { openWorld, type TestWorld } from '../service.ts'
+
+const SITE = '/v1/sites/default'
+
+const figures = async (world: TestWorld, query = '') =>
+  (await world.get(`/moderation/figures${query}`, { token: world.adminKey })).body
+
+/** Comments that were held so many seconds ago; the queue's order is that of the list. */
+const holdAll = async (world: TestWorld, ages: readonly number[]) => {
+  await world.call('PATCH', SITE, { token: world.adminKey, body: { moderation: 'pre' } })
+  const ids: string[] = []
+  for (const age of ages) {
+    const { id } = await world.post('a', `written ${age} seconds ago`)
+    await sql`
+      update comments set created_at = now() - make_interval(secs => ${age})
+      where body = ${`written ${age} seconds ago`}`.execute(world.db)
+    ids.push(id)
+  }
+  return ids as [string, ...string[]]
+}
+
+const zeros = {
+  decisions: { by_people: 0, by_rules: 0, by_action: { status: 0 }, by_outcome: { approved: 0 } },
+  reversals: { undone: 0, overturned: 0 },
+  time_to_decision: { count: 0, median_seconds: null, p90_seconds: null },
+  waiting: { comments: 0, oldest_comment_at: null, appeals: 0, oldest_appeal_at: null },
+}
+
+t.test('a site where nothing was decided has zeros', async (t) => {
+  const world = await openWorld(t)
+  t.match(await figures(world), zeros)
+})
+
+t.test('what was decided, by whom, and how long it had waited', async (t) => {
+  const world = await openWorld(t)
+  const ids = await holdAll(world, [1000, 800, 600, 400, 200, 100])
+  for (const id of ids.slice(0, 5)) await world.decide(id, 'pending', 'approved')
+  await world.decide(ids[0], 'approved', 'spam')
+  const found = await figures(world)
+  t.match(found.decisions, { by_people: 6, by_rules: 0, by_action: { status: 6, pin: 0 } })
+  t.match(found.decisions.by_outcome, { approved: 5, spam: 1, rejected: 0 })
+  const { count, median_seconds: median, p90_seconds: p90 } = found.time_to_decision
+  t.equal(count, 5, 'what was not held has not waited')
+  t.ok(median >= 600 && median < 700, `${median} s`)
+  t.ok(p90 >= 1000 && p90 < 1100, `${p90} s`)
+  t.match(found.waiting, { comments: 1, oldest_comment_at: /^20/ })
+})
+
+t.test('a comment that is held again waits from then on', async (t) => {
+  const world = await openWorld(t)
+  const [id] = await holdAll(world, [5000])
+  await world.decide(id, 'pending', 'approved')
+  await world.decide(id, 'approved', 'pending')
+  await world.decide(id, 'pending', 'approved')
+  const { rows } = await sql<{ heldMs: number | null }>`
+    select held_ms from decisions order by id`.execute(world.db)
+  t.ok(rows[0]!.heldMs! >= 5_000_000)
+  t.equal(rows[1]!.heldMs, null)
+  t.ok(rows[2]!.heldMs! < 4_000_000)
+})
+
+t.test('what readers hold together is no act of people', async (t) => {
+  const world = await openWorld(t)
+  await world.call('PATCH', SITE, { token: world.adminKey, body: { flag_threshold: 1 } })
+  const { id } = await world.post('a', 'x')
+  const { guest_token: token } = await world.post('a', 'y')
+  const flag = { token, body: { reason: 'spam' } }
+  await world.call('POST', `${SITE}/comments/${id}/flags`, flag)
+  t.match((await figures(world)).decisions, { by_people: 0, by_rules: 1 })
+})
+
+t.test('what was taken back, and what an appeal overturned', async (t) => {
+  const world = await openWorld(t)
+  const [one, two] = [await world.post('a', 'x'), await world.post('a', 'y')]
+  const { body: decision } = await world.decide(one.id, 'approved', 'spam')
+  await world.call('POST', `${SITE}/moderation/decisions/${decision.id}/undo`, {
+    token: world.adminKey,
+    body: {},
+  })
+  await world.decide(two.id, 'approved', 'rejected')
+  const appeal = { token: two.guest_token, body: { text: 'Why?' } }
+  const made = await world.call('POST', `${SITE}/comments/${two.id}/appeals`, appeal)
+  t.match((await figures(world)).waiting, { appeals: 1, oldest_appeal_at: made.body.appealed_at })
+  await world.call('POST', `${SITE}/moderation/appeals/${made.body.id}/answers`, {
+    token: await world.makeKey('moderate'),
+    body: { outcome: 'overturned' },
+  })
+  const found = await figures(world)
+  t.same(found.reversals, { undone: 1, overturned: 1 })
+  t.match(found.decisions, { by_people: 4, by_action: { status: 3, appeal: 1 } })
+  t.match(found.waiting, { appeals: 0, oldest_appeal_at: null })
+})
+
+t.test('only the days that are asked for count, and only of the site', async (t) => {
+  const world = await openWorld(t)
+  await world.call('POST', '/v1/sites', {
+    token: world.adminKey,
+    body: { slug: 'other', name: 'Other' },
+  })
+  await sql`
+    insert into decisions (site_id, thread_id, comment_id, from_status, to_status, decided_by, decided_at)
+    select site, 1, 1, 'approved', 'spam', 'k1', now() - make_interval(days => n) + interval '1 hour'
+    from generate_series(1, 40) n, (select id as site from sites) s`.execute(world.db)
+  for (const days of [1, 7, 30]) {
+    const { decisions } = await figures(world, `?days=${days}`)
+    t.equal(decisions.by_people, days, `${days} days`)
+  }
+  for (const days of ['0', '366', 'x'])
+    t.match(await world.get(`/moderation/figures?days=${days}`, { token: world.adminKey }), {
+      status: 400,
+      body: { errors: [{ parameter: 'days' }] },
+    })
+})
+
+t.test('of too many decisions the latest are counted, and it says since when', async (t) => {
+  const world = await openWorld(t)
+  await sql`
+    insert into decisions (site_id, thread_id, comment_id, from_status, to_status, decided_by, decided_at)
+    select 1, 1, 1, 'approved', 'spam', 'k1', timestamptz '2026-11-01Z' + n * interval '1 minute'
+    from generate_series(1, 50) n`.execute(world.db)
+  const request = { siteId: 1, days: 36_500 }
+  const countOf = ({ counts }: { counts: readonly { count: number }[] }) => counts[0]?.count
+  const all = await figureDecisions(world.db, { ...request, max: 50 })
+  t.equal(countOf(all), 50)
+  const latest = await figureDecisions(world.db, { ...request, max: 10 })
+  t.equal(countOf(latest), 10)
+  t.equal(latest.since, '2026-11-01T00:40:00.000Z', 'of those after it none is left out')
+})

@@ -1,0 +1,189 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import type { FastifyInstance, InjectOptions } from 'fastify'
+import { buildApp } from '../src/app.ts'
+import { createLocalTokens } from '../src/cache/cache-tokens.ts'
+import { createLocalCounters } from '../src/cache/counters.ts'
+import { createChecks } from '../src/clients/checks.ts'
+import { createGuardedGet } from '../src/clients/guarded-get.ts'
+import { createGuardedRequest, type GuardOptions } from '../src/clients/guarded-request.ts'
+import { createMemberTokens } from '../src/clients/member-tokens.ts'
+import { createWorld } from '../src/context.ts'
+import type { Tokens } from '../src/domain/cache-tokens.ts'
+import type { Scope } from '../src/domain/people/caller.ts'
+import { deriveKeys } from '../src/http/wire/keys.ts'
+import { createDb, type Db } from '../src/postgres/connection/db.ts'
+import { insertKey } from '../src/postgres/service/keys.ts'
+import { insertSite } from '../src/postgres/service/sites.ts'
+import type { World } from '../src/usecases/context.ts'
+import { createLoop } from '../src/usecases/jobs/periodic.ts'
+import { runAuthorTasks } from '../src/usecases/jobs/run-author-tasks.ts'
+import { runBatches } from '../src/usecases/jobs/run-batches.ts'
+import { runChecks } from '../src/usecases/jobs/run-checks.ts'
+import { createDatabase } from './servers.ts'
+
+type Json = Record<string, any>
+
+/** An answer, with its body parsed. */
+export type Answer = { status: number; headers: Record<string, any>; body: any; text: string }
+
+export type Call = {
+  token?: string | undefined
+  headers?: Record<string, string>
+  body?: unknown
+}
+
+/** An Afterword of one test's own, on a database of its own, with the site `default`. */
+export type TestWorld = World & {
+  readonly url: string
+  readonly app: FastifyInstance
+  /** An admin key for all sites. */
+  readonly adminKey: string
+  readonly call: (method: string, path: string, call?: Call) => Promise<Answer>
+  /** `get('/articles/a')` is `GET /v1/sites/default/articles/a`. */
+  readonly get: (path: string, call?: Call) => Promise<Answer>
+  /** Posts as a new guest, or with the token; answers the comment (and its `guest_token`). */
+  readonly post: (article: string, body: string, more?: Json, call?: Call) => Promise<Json>
+  /** Decides as the admin. */
+  readonly decide: (id: string, from: string, to: string, more?: Json) => Promise<Answer>
+  readonly makeKey: (scope: Scope, siteId?: number) => Promise<string>
+}
+
+export type Teardown = { teardown: (callback: () => unknown) => void }
+
+export type WorldOptions = {
+  limits?: { read: number; write: number }
+  trustedProxies?: string[]
+  tokens?: Tokens
+  hideWaitMs?: number
+  warn?: World['warn']
+  /** How services outside are reached; unset: not at all. */
+  outbound?: GuardOptions
+}
+
+export const openWorld = async (t: Teardown, options: WorldOptions = {}): Promise<TestWorld> => {
+  const { url } = await createDatabase(t)
+  const { db, close, figures } = createDb({ url, max: 16, onError: () => {} })
+  await insertSite(db, { slug: 'default', name: 'Default' })
+  const tokens = options.tokens ?? createLocalTokens(randomUUID)
+  const kick: World['kick'] = (chore) => chores[chore].kick()
+  const world = createTestWorld(db, tokens, {
+    hideWaitMs: options.hideWaitMs,
+    warn: options.warn,
+    outbound: options.outbound,
+    kick,
+  })
+  const seldom = { everyMs: 3_600_000, onError: (error: unknown) => console.error(error) }
+  const chores = {
+    tasks: createLoop((signal) => runAuthorTasks(world, signal), seldom),
+    batches: createLoop((signal) => runBatches(world, signal), seldom),
+    checks: createLoop((signal) => runChecks(world, signal), seldom),
+  }
+  const keys = deriveKeys(Buffer.from('a secret for tests'))
+  const app = await buildApp({
+    world,
+    keys: () => keys,
+    version: '0.0.0',
+    logger: false,
+    limits: options.limits ?? { read: 0, write: 0 },
+    trustedProxies: options.trustedProxies ?? [],
+    counters: { reads: createLocalCounters(), writes: createLocalCounters() },
+    readiness: async () => ({ status: 'ok', checks: {} }),
+    figures: () => ({ pools: { read: figures(), write: figures() }, pages: world.pages.stats() }),
+  })
+  refuseUndeclared(app)
+  t.teardown(async () => {
+    await app.close()
+    await chores.tasks.close()
+    await chores.batches.close()
+    await chores.checks.close()
+    await world.later.settled()
+    await close()
+  })
+  const adminKey = await makeKey(db, 'admin')
+  return {
+    ...world,
+    url,
+    app,
+    adminKey,
+    ...callers(app, adminKey),
+    makeKey: (scope, siteId) => makeKey(db, scope, siteId),
+  }
+}
+
+/** One node, which shares with others what the tokens are shared with. */
+export const createTestWorld = (
+  db: Db,
+  tokens: Tokens,
+  {
+    hideWaitMs = 1_100,
+    kick = () => {},
+    warn = () => {},
+    outbound = { allowedNetworks: [] },
+  }: {
+    hideWaitMs?: number | undefined
+    kick?: World['kick']
+    warn?: World['warn'] | undefined
+    outbound?: GuardOptions | undefined
+  } = {},
+): World =>
+  createWorld({
+    db,
+    writes: db,
+    tokens,
+    store: undefined,
+    maxBytes: 16_777_216,
+    hideWaitMs,
+    kick,
+    warn,
+    readMemberToken: createMemberTokens({ get: createGuardedGet(outbound) }),
+    checks: createChecks({ request: createGuardedRequest(outbound) }),
+  })
+
+const makeKey = async (db: Db, scope: Scope, siteId: number | null = null): Promise<string> => {
+  const key = randomBytes(24).toString('base64url')
+  await insertKey(db, { name: `test ${scope}`, scope, siteId, key })
+  return key
+}
+
+const callers = (app: FastifyInstance, adminKey: string) => {
+  const call = async (
+    method: string,
+    path: string,
+    { token, headers, body }: Call = {},
+  ): Promise<Answer> => {
+    const answer = await app.inject({
+      method: method as NonNullable<InjectOptions['method']>,
+      url: path,
+      headers: { ...headers, ...(token && { authorization: `Bearer ${token}` }) },
+      ...(body !== undefined && { payload: body as NonNullable<InjectOptions['payload']> }),
+    })
+    const isJson = /[/+]json/.test(String(answer.headers['content-type'])) && answer.body !== ''
+    const { statusCode: status, headers: sent, body: text } = answer
+    return { status, headers: sent, text, body: isJson ? JSON.parse(text) : undefined }
+  }
+  const get = (path: string, options?: Call) => call('GET', `/v1/sites/default${path}`, options)
+  const post = async (article: string, body: string, more: Json = {}, options: Call = {}) => {
+    const author = options.token ? {} : { author: { name: 'Ada' } }
+    const path = `/v1/sites/default/articles/${encodeURIComponent(article)}/comments`
+    const answer = await call('POST', path, { ...options, body: { body, ...author, ...more } })
+    if (answer.status >= 300) throw new Error(`posting: ${answer.status} ${answer.text}`)
+    return answer.body
+  }
+  const decide = (id: string, from: string, to: string, more: Json = {}) =>
+    call('POST', `/v1/sites/default/comments/${id}/decisions`, {
+      token: adminKey,
+      body: { from, to, ...more },
+    })
+  return { call, get, post, decide }
+}
+
+/** An answer with a status that its route does not declare is a fault of the description. */
+const refuseUndeclared = (app: FastifyInstance): void => {
+  app.addHook('onSend', async (request, reply) => {
+    const declared = request.routeOptions.schema?.response as Json | undefined
+    const { statusCode } = reply
+    const isKnown = declared === undefined || statusCode === 304 || String(statusCode) in declared
+    if (!isKnown)
+      throw new Error(`${request.routeOptions.config.operation} does not declare ${statusCode}`)
+  })
+}

@@ -1,0 +1,246 @@
+import { randomUUID } from 'node:crypto'
+import { sql } from 'kysely'
+import t, { type Test } from 'tap'
+import { createLocalTokens } from '../../src/cache/cache-tokens.ts'
+import type { Tokens } from '../../src/domain/cache-tokens.ts'
+import { readCommentId } from '../../src/domain/public-id.ts'
+import { createByHand } from '../by-hand.ts'
+import { type Answer, openWorld, type TestWorld } from '../service.ts'
+import { until } from '../start.ts'
+import { openTwin } from '../twin.ts'
+
+type Json = Record<string, any>
+
+const SITE = '/v1/sites/default'
+const HIDE_WAIT_MS = 300
+/** A timer may be a millisecond early. */
+const LEAST_WAIT_MS = HIDE_WAIT_MS - 2
+
+/** Longer than any request may take: who waits for it is answered with a 503. */
+const TOO_LONG_MS = 11_000
+
+/** Notes what is announced, and when; while it fails, nothing is. */
+const openRecord = () => {
+  const local = createLocalTokens(randomUUID)
+  const record = { names: [] as string[][], at: 0, fails: false }
+  const tokens: Tokens = {
+    ...local,
+    announce: async (names) => {
+      record.names.push([...names])
+      record.at = performance.now()
+      return record.fails ? false : local.announce(names)
+    },
+  }
+  return { record, tokens }
+}
+
+const openRecorded = async (t: Test, hideWaitMs = HIDE_WAIT_MS) => {
+  const { record, tokens } = openRecord()
+  const world = await openWorld(t, { tokens, hideWaitMs })
+  return { record, ...world }
+}
+
+type Recorded = Awaited<ReturnType<typeof openRecorded>>
+
+const nameOf = ({ id }: Json): string => `1:${readCommentId(id)!.threadId}`
+
+const request = (
+  { call, adminKey }: TestWorld,
+  method: string,
+  path: string,
+  { key, token = adminKey, body }: { key?: string | undefined; token?: string; body?: object },
+): Promise<Answer> =>
+  call(method, `${SITE}${path}`, {
+    token,
+    body,
+    ...(key && { headers: { 'idempotency-key': key } }),
+  })
+
+/** A write that hides something of a comment, and how often it can be repeated. */
+type Hide = {
+  readonly send: (world: TestWorld, comment: Json, key?: string) => Promise<Answer>
+  /** The statuses of the first time, of a second time, and of a repetition under the same key. */
+  readonly statuses: readonly [first: number, second: number, replay: number]
+}
+
+const decide =
+  (to: string) =>
+  (world: TestWorld, { id }: Json, key?: string) =>
+    request(world, 'POST', `/comments/${id}/decisions`, { key, body: { from: 'approved', to } })
+
+const HIDES: Record<string, Hide> = {
+  'a rejection': { send: decide('rejected'), statuses: [201, 409, 201] },
+  'a hold': { send: decide('pending'), statuses: [201, 409, 201] },
+  'a deletion by its author': {
+    send: (world, { id, guest_token: token }, key) =>
+      request(world, 'DELETE', `/comments/${id}`, { token, key }),
+    statuses: [204, 204, 204],
+  },
+  'a deletion by a moderator': {
+    send: (world, { id }, key) => request(world, 'DELETE', `/comments/${id}`, { key }),
+    statuses: [204, 204, 204],
+  },
+  'an edit': {
+    send: (world, { id, guest_token: token }, key) =>
+      request(world, 'PATCH', `/comments/${id}`, { token, key, body: { body: 'other words' } }),
+    statuses: [200, 200, 200],
+  },
+  'a hide of the whole thread': {
+    send: (world, { article_id: article }, key) =>
+      request(world, 'PATCH', `/articles/${article}`, { key, body: { state: 'hidden' } }),
+    statuses: [200, 200, 200],
+  },
+}
+
+/** What each of these announces, and how long after that it is answered. */
+const follow = async (world: Recorded, send: () => Promise<Answer>) => {
+  world.record.names = []
+  const { status } = await send()
+  return { status, names: world.record.names, waitedMs: performance.now() - world.record.at }
+}
+
+let articles = 0
+const freshKey = (): string => `key-${randomUUID()}`
+
+for (const [what, { send, statuses }] of Object.entries(HIDES))
+  t.test(`${what} is announced before every answer that says so`, async (t) => {
+    const world = await openRecorded(t)
+    const [first, second, replay] = statuses
+    const key = freshKey()
+    const comment = await world.post(`article-${++articles}`, 'text')
+    const names = [['1', nameOf(comment)]]
+    t.match(await follow(world, () => send(world, comment, key)), { status: first, names })
+    t.match(await follow(world, () => send(world, comment, key)), { status: replay, names })
+    t.match(await follow(world, () => send(world, comment)), { status: second, names })
+    world.record.fails = true
+    for (const used of [key, undefined]) {
+      const { waitedMs } = await follow(world, () => send(world, comment, used))
+      t.ok(waitedMs >= LEAST_WAIT_MS, `${waitedMs} ms`)
+    }
+    const another = await world.post(`article-${++articles}`, 'text')
+    const unannounced = await follow(world, () => send(world, another))
+    t.match(unannounced, { status: first, names: [['1', nameOf(another)]] })
+    t.ok(unannounced.waitedMs >= LEAST_WAIT_MS, `${unannounced.waitedMs} ms`)
+  })
+
+t.test('what is hidden is committed before it is announced, and answered after', async (t) => {
+  const announcing = createByHand<readonly string[], boolean>()
+  const local = createLocalTokens(randomUUID)
+  const world = await openWorld(t, { tokens: { ...local, announce: announcing.ask } })
+  const posting = world.post('a', 'text')
+  const { answer: publish } = await announcing.next()
+  publish(true)
+  const comment = await posting
+  for (const [n, { send }] of Object.values(HIDES).entries()) {
+    const before = await stored(world)
+    const state = { isAnswered: false }
+    const hiding = send(world, comment).finally(() => {
+      state.isAnswered = true
+    })
+    const { answer } = await announcing.next()
+    if (n === 0) t.not(await stored(world), before, 'it is there for others')
+    t.notOk(state.isAnswered)
+    answer(true)
+    await hiding
+  }
+})
+
+const stored = async ({ db }: TestWorld): Promise<string> => {
+  const { rows } = await sql`select id, version, state from threads order by id`.execute(db)
+  return JSON.stringify(rows)
+}
+
+t.test('nothing is announced for what a caller may not even try', async (t) => {
+  const world = await openRecorded(t)
+  const comment = await world.post('a', 'text')
+  world.record.names = []
+  const readKey = await world.makeKey('read')
+  for (const token of [readKey, 'x'.repeat(40)])
+    for (const { send } of Object.values(HIDES))
+      t.ok(
+        (await send({ ...world, adminKey: token }, { ...comment, guest_token: token })).status >
+          400,
+      )
+  t.same(world.record.names, [])
+})
+
+t.test('a post is announced before its answer, and so is its replay', async (t) => {
+  const world = await openRecorded(t)
+  const key = freshKey()
+  const send = () =>
+    request(world, 'POST', '/articles/a/comments', {
+      key,
+      body: { body: 'text', author: { name: 'Ada' } },
+    })
+  for (const _ of [1, 2]) {
+    world.record.names = []
+    const { status, body } = await send()
+    t.equal(status, 201)
+    t.same(world.record.names, [['1', nameOf(body)]])
+  }
+})
+
+t.test('a post under a new name is announced for every thread that shows it', async (t) => {
+  const world = await openRecorded(t)
+  const first = await world.post('a', 'text')
+  const as = { token: first.guest_token }
+  const second = await world.post('b', 'text', {}, as)
+  await world.post('c', 'of somebody else')
+  world.record.names = []
+  const third = await world.post('d', 'text', { author: { name: 'Bo' } }, as)
+  t.same(world.record.names[0], ['1', nameOf(third)], 'its own at once')
+  await until('for the others', () => world.record.names.length > 1)
+  const names = ['1', ...[first, second, third].map(nameOf)]
+  t.same(world.record.names[1]?.toSorted(), names.toSorted())
+})
+
+t.test('posts that share a transaction are announced together', async (t) => {
+  const world = await openRecorded(t)
+  const first = await world.post('a', 'text')
+  world.record.names = []
+  await Promise.all(Array.from({ length: 20 }, (_, n) => world.post('a', `text ${n}`)))
+  t.ok(world.record.names.length < 20, `${world.record.names.length} announcements`)
+  for (const names of world.record.names) t.same(names, ['1', nameOf(first)])
+})
+
+t.test('what is shown does not wait when it cannot be announced', async (t) => {
+  const world = await openRecorded(t, TOO_LONG_MS)
+  const { id } = await world.post('a', 'text')
+  await world.decide(id, 'approved', 'rejected')
+  world.record.fails = true
+  await t.resolves(world.post('a', 'news'))
+  t.equal((await world.decide(id, 'rejected', 'approved')).status, 201)
+})
+
+t.test('an approval that is refused waits, because it may tell of a hide', async (t) => {
+  const world = await openRecorded(t)
+  const { id } = await world.post('a', 'text')
+  await world.decide(id, 'approved', 'rejected')
+  world.record.fails = true
+  const refused = await follow(world, () => world.decide(id, 'pending', 'approved'))
+  t.equal(refused.status, 409)
+  t.ok(refused.waitedMs >= LEAST_WAIT_MS, `${refused.waitedMs} ms`)
+})
+
+t.test('a comment that is held changes nothing that readers know', async (t) => {
+  const world = await openRecorded(t)
+  const root = await world.post('a', 'text')
+  const twin = await openTwin(t, world)
+  await request(world, 'PATCH', '/articles/a', { body: { moderation: 'pre' } })
+  const look = async () => {
+    const paths = ['/articles/a', '/articles/a/comments', `/comments/${root.id}`, '/comments']
+    const answers = [world.app, twin].flatMap((app) =>
+      paths.map((path) => app.inject({ url: `${SITE}${path}` })),
+    )
+    return (await Promise.all(answers)).map(({ headers, body }) => [headers.etag, body])
+  }
+  const [before, version] = [await look(), await stored(world)]
+  world.record.names = []
+  world.record.fails = true
+  const { id, status } = await world.post('a', 'held', { parent_id: root.id })
+  t.equal(status, 'pending')
+  t.same(world.record.names, [], 'nor is it announced')
+  t.equal((await world.decide(id, 'pending', 'rejected')).status, 201)
+  t.same(await look(), before)
+  t.equal(await stored(world), version)
+})
