@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { parseArgs } from 'node:util'
-import { SHIPPED_POLICY } from '../src/domain/screening/default-policy.ts'
+import { DEFAULT_POLICY } from '../src/domain/screening/default-policy.ts'
 import type { Policy } from '../src/domain/screening/policy.ts'
 import { readCsv } from './evaluate/csv.ts'
 import { judgeFile, type Labelled } from './evaluate/judge-file.ts'
@@ -28,7 +28,7 @@ const readLabelled = (file: string): Labelled[] =>
   })
 
 const enforced = (): Policy => {
-  const rules = Object.entries(SHIPPED_POLICY.rules)
+  const rules = Object.entries(DEFAULT_POLICY.rules)
     .filter(([name]) => name !== 'checks')
     .map(([name, rule]) => [name, { ...rule, mode: 'enforce' }])
   const policy: Policy = { rules: { ...Object.fromEntries(rules), checks: {} } }

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { readConfig } from '../src/config.ts'
-import { checkTitle } from '../src/domain/comment/text.ts'
+import { validateTitle } from '../src/domain/comment/text.ts'
 import { instantOf } from '../src/domain/instant.ts'
 import { SCOPES, type Scope } from '../src/domain/people/caller.ts'
 import { keyId, readKeyId } from '../src/domain/public-id.ts'
@@ -12,9 +12,9 @@ import { findRunning } from '../src/postgres/embedded/attach.ts'
 import { openEmbedded } from '../src/postgres/embedded/embedded.ts'
 import { findSite } from '../src/postgres/service/sites.ts'
 import {
+  type CreatedKey,
   createKey,
   listKeys,
-  type MadeKey,
   revokeKey,
   rotateKey,
 } from '../src/usecases/administering/keys.ts'
@@ -92,7 +92,7 @@ const openDatabase = async (): Promise<{ url: string; close: () => Promise<void>
 type Act = (db: Db, options: Options, id: string) => Promise<void>
 
 const create: Act = async (db, { name = '', scope, site, expires }) => {
-  const checked = checkTitle(name)
+  const checked = validateTitle(name)
   if (!checked.ok) throw new Mistake(`--name ${checked.problem}`)
   if (!SCOPES.includes(scope as Scope))
     throw new Mistake(`--scope must be one of ${SCOPES.join(', ')}`)
@@ -153,7 +153,7 @@ const readId = (text: string): number => {
   return id
 }
 
-const tell = ({ key, secret }: MadeKey): void => {
+const tell = ({ key, secret }: CreatedKey): void => {
   process.stdout.write(`${secret}\n`)
   say(`${keyId(key.id)} may ${key.scope} on ${key.site ?? 'all sites'}; it is shown only now`)
 }

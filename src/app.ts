@@ -11,14 +11,14 @@ import { addDecidingRoutes } from './http/decisions/routes.ts'
 import { addErrors, onClientError, onFrameworkError } from './http/edge/errors.ts'
 import { SECURITY_HEADERS } from './http/edge/headers.ts'
 import type { LimitCounters } from './http/edge/limits.ts'
-import { createMetrics, type Figures } from './http/edge/metrics.ts'
+import { createMetrics, type MetricSources } from './http/edge/metrics.ts'
 import { addContext, type Http } from './http/edge/request-context.ts'
-import { addGate } from './http/edge/request-pipeline.ts'
-import { addStrictness, MAX_URL_LENGTH } from './http/edge/strict-parsing.ts'
+import { addRequestPipeline } from './http/edge/request-pipeline.ts'
+import { addStrictParsing, MAX_URL_LENGTH } from './http/edge/strict-parsing.ts'
 import { addAuditRoutes } from './http/keys/audit-routes.ts'
 import { addKeyRoutes } from './http/keys/routes.ts'
 import { addMemberRoutes } from './http/members/routes.ts'
-import { addTrailRoutes } from './http/moderation-log/routes.ts'
+import { addModerationLogRoutes } from './http/moderation-log/routes.ts'
 import { addMovingRoutes } from './http/moving/routes.ts'
 import { addOwnDataRoutes } from './http/own-data/routes.ts'
 import { addJudgingRoutes } from './http/policies/judging-routes.ts'
@@ -26,12 +26,12 @@ import { addPolicyRoutes } from './http/policies/routes.ts'
 import { addClaimRoutes } from './http/queue/claim-routes.ts'
 import { addModerationRoutes } from './http/queue/routes.ts'
 import { addAvatarRoutes } from './http/service/avatars.ts'
-import { addRunningRoutes, type HealthReport } from './http/service/health.ts'
+import { addHealthRoutes, type HealthReport } from './http/service/health.ts'
 import { addDescription, addReference } from './http/service/reference.ts'
 import { addSiteListRoutes } from './http/site-lists/routes.ts'
 import { addSiteRoutes } from './http/sites/routes.ts'
 import { addThreadRoutes } from './http/threads/routes.ts'
-import { addOpinionRoutes } from './http/votes-and-flags/routes.ts'
+import { addVoteAndFlagRoutes } from './http/votes-and-flags/routes.ts'
 import type { Router } from './http/wire/router.ts'
 import { buildSerializer, buildValidator } from './http/wire/schema-compilers.ts'
 import { NAMED } from './http/wire/schema-registry.ts'
@@ -49,7 +49,7 @@ export type AppOptions = Http & {
   readonly counters: LimitCounters
   readonly trustedProxies: readonly string[]
   readonly readiness: () => Promise<HealthReport>
-  readonly figures: Figures
+  readonly figures: MetricSources
   readonly logger: FastifyBaseLogger | false
 }
 
@@ -59,11 +59,11 @@ export const buildApp = async (options: AppOptions): Promise<FastifyInstance> =>
   const metrics = createMetrics(options.figures)
   addErrors(app)
   addContext(app)
-  addStrictness(app)
+  addStrictParsing(app)
   addRequestRecords(app, metrics)
   await addDescription(app, options.version)
   for (const schema of NAMED) app.addSchema(schema)
-  addRunningRoutes(app, { readiness: options.readiness, metrics })
+  addHealthRoutes(app, { readiness: options.readiness, metrics })
   await addReference(app)
   await app.register(async (v1) => addSiteScope(v1 as unknown as Router, options), {
     prefix: '/v1',
@@ -125,11 +125,11 @@ const addRequestRecords = (
 }
 
 const addSiteScope = async (v1: Router, options: AppOptions): Promise<void> => {
-  await addGate(v1 as unknown as FastifyInstance, options, options.counters)
+  await addRequestPipeline(v1 as unknown as FastifyInstance, options, options.counters)
   addThreadRoutes(v1, options)
   addPostingRoutes(v1, options)
   addCommentRoutes(v1, options)
-  addOpinionRoutes(v1, options)
+  addVoteAndFlagRoutes(v1, options)
   addOwnDataRoutes(v1, options)
   addSiteListRoutes(v1, options)
   addModerationRoutes(v1, options)
@@ -141,7 +141,7 @@ const addSiteScope = async (v1: Router, options: AppOptions): Promise<void> => {
   addCannedReasonRoutes(v1, options)
   addBanRoutes(v1, options)
   addAuthorNoteRoutes(v1, options)
-  addTrailRoutes(v1, options)
+  addModerationLogRoutes(v1, options)
   addAppealRoutes(v1, options)
   addSiteRoutes(v1, options)
   addCheckRoutes(v1, options)

@@ -3,18 +3,18 @@ import { createMemoryPages, createTieredPages } from './cache/pages.ts'
 import { createPolicyCache } from './cache/policies.ts'
 import { createSiteCache } from './cache/sites.ts'
 import { createThreadCache } from './cache/threads.ts'
-import type { Tokens } from './domain/cache-tokens.ts'
+import type { CacheTokens } from './domain/cache-tokens.ts'
 import type { PageStore } from './domain/page-store.ts'
 import type { ReadMemberToken } from './domain/people/sign-on.ts'
 import type { Checks } from './domain/site/check.ts'
 import type { Db } from './postgres/connection/db.ts'
-import { asking } from './postgres/connection/transaction.ts'
+import { runQuery } from './postgres/connection/transaction.ts'
 import { findPolicy } from './postgres/screening/policies.ts'
 import { findSite } from './postgres/service/sites.ts'
 import { findThreads } from './postgres/threads/threads.ts'
-import type { World } from './usecases/context.ts'
-import { createLater } from './usecases/deferred-tasks.ts'
-import { createLines } from './usecases/posting/write-queue.ts'
+import type { Context } from './usecases/context.ts'
+import { createDeferredTasks } from './usecases/deferred-tasks.ts'
+import { createWriteQueues } from './usecases/posting/write-queue.ts'
 
 /** Of the bytes for pages, what the lists of whole sites may take: they live for a second. */
 const LISTS_SHARE = 1 / 8
@@ -25,31 +25,34 @@ const VOTES_REST_MS = 50
 type Parts = {
   readonly db: Db
   readonly writes: Db
-  readonly tokens: Tokens
+  readonly tokens: CacheTokens
   readonly readMemberToken: ReadMemberToken
   readonly checks: Checks
   /** Where pages are kept that all nodes share; none when there is only this one. */
   readonly store: PageStore | undefined
   readonly maxBytes: number
   readonly hideWaitMs: number
-  readonly kick: World['kick']
-  readonly warn: World['warn']
+  readonly kick: Context['kick']
+  readonly warn: Context['warn']
 }
 
 /** What the use cases of one node are given. Opens nothing. */
-export const createWorld = ({ store, maxBytes, ...parts }: Parts): World => {
+export const createContext = ({ store, maxBytes, ...parts }: Parts): Context => {
   const { db, tokens } = parts
   const listBytes = Math.floor(maxBytes * LISTS_SHARE)
   const memory = { maxBytes: maxBytes - listBytes }
   return {
     ...parts,
-    later: createLater(parts.warn),
-    posts: createLines(),
-    votes: createLines({ restMs: VOTES_REST_MS }),
-    threads: createThreadCache({ tokens, load: (questions) => asking(findThreads(db, questions)) }),
+    later: createDeferredTasks(parts.warn),
+    posts: createWriteQueues(),
+    votes: createWriteQueues({ restMs: VOTES_REST_MS }),
+    threads: createThreadCache({
+      tokens,
+      load: (questions) => runQuery(findThreads(db, questions)),
+    }),
     pages: store ? createTieredPages({ ...memory, store }) : createMemoryPages(memory),
     lists: createListCache({ tokens, maxBytes: listBytes }),
     sites: createSiteCache((slug) => findSite(db, slug)),
-    policies: createPolicyCache(async (at) => (await asking(findPolicy(db, at)))!.policy),
+    policies: createPolicyCache(async (at) => (await runQuery(findPolicy(db, at)))!.policy),
   }
 }

@@ -2,35 +2,35 @@ import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import { buildApp } from './app.ts'
-import { createLocalTokens, NO_TOKENS } from './cache/cache-tokens.ts'
+import { createLocalCacheTokens, NO_CACHE_TOKENS } from './cache/cache-tokens.ts'
 import { createLocalCounters } from './cache/counters.ts'
 import { createChecks } from './clients/checks.ts'
 import { createGuardedGet } from './clients/guarded-get.ts'
 import { createGuardedRequest } from './clients/guarded-request.ts'
 import { createMemberTokens } from './clients/member-tokens.ts'
 import type { Config } from './config.ts'
-import { createWorld } from './context.ts'
-import type { Protocol } from './domain/cache-tokens.ts'
+import { createContext } from './context.ts'
+import type { CacheTokenTimings } from './domain/cache-tokens.ts'
 import { Refusal } from './domain/refusal.ts'
 import type { HealthReport } from './http/service/health.ts'
 import { deriveKeys, type WireKeys } from './http/wire/keys.ts'
 import { createDb, type Db } from './postgres/connection/db.ts'
-import { checkPostgres } from './postgres/connection/health.ts'
+import { probePostgres } from './postgres/connection/health.ts'
 import { migrate } from './postgres/connection/migrate.ts'
 import { createBreaker } from './redis/breaker.ts'
-import { createRedisTokens } from './redis/cache-tokens.ts'
+import { createRedisCacheTokens } from './redis/cache-tokens.ts'
 import { isReady, type RedisClient } from './redis/client.ts'
 import { closeRedis, createRedis } from './redis/connection.ts'
 import { createRedisCounters } from './redis/counters.ts'
 import { createRedisPages } from './redis/pages.ts'
-import type { Chore } from './usecases/context.ts'
-import { forget } from './usecases/jobs/apply-retention.ts'
-import { noticeClosed } from './usecases/jobs/bump-closed-threads.ts'
-import { createLoop, type Loop } from './usecases/jobs/periodic.ts'
+import type { JobName } from './usecases/context.ts'
+import { applyRetention } from './usecases/jobs/apply-retention.ts'
+import { bumpClosedThreads } from './usecases/jobs/bump-closed-threads.ts'
+import { createPeriodicJob, type PeriodicJob } from './usecases/jobs/periodic.ts'
 import { runAuthorTasks } from './usecases/jobs/run-author-tasks.ts'
 import { runBatches } from './usecases/jobs/run-batches.ts'
 import { runChecks } from './usecases/jobs/run-checks.ts'
-import { prepare } from './usecases/seed-database.ts'
+import { seedDatabase } from './usecases/seed-database.ts'
 
 const DRAIN_MS = 10_000
 const REDIS_PAUSE_MS = 1_000
@@ -62,7 +62,7 @@ type Parts = {
   /** Ends what would otherwise try for ever. */
   stop: AbortSignal
   /** Only tests have another one. */
-  protocol?: Partial<Protocol>
+  protocol?: Partial<CacheTokenTimings>
 }
 
 /** Everything of one node, put together. Connects by itself, listens nowhere yet. */
@@ -79,7 +79,7 @@ export const createService = async (parts: Parts): Promise<Service> => {
   const protocol = { ...PROTOCOL, ...parts.protocol }
   const shared = createShared(config, logger, protocol)
   const outbound = { allowedNetworks: config.outboundNetworks }
-  const world = createWorld({
+  const world = createContext({
     db: main.db,
     writes: writes.db,
     tokens: shared.tokens,
@@ -126,29 +126,29 @@ export const createService = async (parts: Parts): Promise<Service> => {
         const applied = await migrate({ url: databaseUrl })
         if (applied.length > 0) logger.info({ migrations: applied }, 'migrated')
         const { AFTERWORD_SECRET: secret, AFTERWORD_ADMIN_KEY: adminKey } = config
-        return prepare(main.db, { secret, adminKey })
+        return seedDatabase(main.db, { secret, adminKey })
       }
       const { secret, madeKey } = await untilItWorks(attempt, patience)
       state.keys = deriveKeys(secret)
       const onError = (error: unknown) =>
         logger.warn({ err: error }, 'a chore could not be done; trying again later')
-      state.tasks = createLoop((signal) => runAuthorTasks(world, signal), {
+      state.tasks = createPeriodicJob((signal) => runAuthorTasks(world, signal), {
         everyMs: LOOK_FOR_TASKS_MS,
         onError,
       })
-      state.batches = createLoop((signal) => runBatches(world, signal), {
+      state.batches = createPeriodicJob((signal) => runBatches(world, signal), {
         everyMs: LOOK_FOR_TASKS_MS,
         onError,
       })
-      state.checks = createLoop((signal) => runChecks(world, signal), {
+      state.checks = createPeriodicJob((signal) => runChecks(world, signal), {
         everyMs: LOOK_FOR_TASKS_MS,
         onError,
       })
-      state.forgetting = createLoop((signal) => forget(world, signal), {
+      state.forgetting = createPeriodicJob((signal) => applyRetention(world, signal), {
         everyMs: FORGET_EVERY_MS,
         onError,
       })
-      state.closing = createLoop((signal) => noticeClosed(world, signal), {
+      state.closing = createPeriodicJob((signal) => bumpClosedThreads(world, signal), {
         everyMs: NOTICE_CLOSED_MS,
         onError,
       })
@@ -183,23 +183,26 @@ export const createService = async (parts: Parts): Promise<Service> => {
   }
 }
 
-type State = { keys?: WireKeys; forgetting?: Loop; closing?: Loop; retired: boolean } & Partial<
-  Record<Chore, Loop>
->
+type State = {
+  keys?: WireKeys
+  forgetting?: PeriodicJob
+  closing?: PeriodicJob
+  retired: boolean
+} & Partial<Record<JobName, PeriodicJob>>
 
-const PROTOCOL: Protocol = {
+const PROTOCOL: CacheTokenTimings = {
   newToken: () => randomBytes(TOKEN_BYTES).toString('base64url'),
   distrustMs: DISTRUST_MS,
   hideWaitMs: HIDE_WAIT_MS,
 }
 
 /** What the nodes share when there is a Redis, and this one has for itself when there is none. */
-const createShared = (config: Config, logger: FastifyBaseLogger, protocol: Protocol) => {
+const createShared = (config: Config, logger: FastifyBaseLogger, protocol: CacheTokenTimings) => {
   const reads = createLocalCounters()
   if (!config.REDIS_URL) {
     const isAlone = !config.DATABASE_URL
     logger.info(isAlone ? ALONE : NOT_SHARED)
-    const tokens = isAlone ? createLocalTokens(protocol.newToken) : NO_TOKENS
+    const tokens = isAlone ? createLocalCacheTokens(protocol.newToken) : NO_CACHE_TOKENS
     const counters = { reads, writes: createLocalCounters() }
     return { redis: undefined, tokens, store: undefined, counters }
   }
@@ -207,7 +210,7 @@ const createShared = (config: Config, logger: FastifyBaseLogger, protocol: Proto
   const breaker = createBreaker({ pauseMs: REDIS_PAUSE_MS })
   return {
     redis,
-    tokens: createRedisTokens(redis, breaker, protocol),
+    tokens: createRedisCacheTokens(redis, breaker, protocol),
     store: createRedisPages(redis, breaker),
     counters: { reads, writes: createRedisCounters(redis, createLocalCounters(), breaker) },
   }
@@ -226,7 +229,7 @@ const report = async (
   const redisCheck = redis && (isReady(redis) ? 'ok' : 'away')
   const checks = { ...(redisCheck && { redis: redisCheck }) }
   try {
-    const { missingMigrations, notDurable } = await checkPostgres(db)
+    const { missingMigrations, notDurable } = await probePostgres(db)
     const postgres = notDurable.length > 0 ? `not durable: ${notDurable.join(', ')} off` : 'ok'
     const isPrepared = missingMigrations.length === 0 && state.keys !== undefined
     if (!isPrepared)

@@ -1,10 +1,10 @@
 import { createHmac } from 'node:crypto'
 import { sql } from 'kysely'
 import type { Test } from 'tap'
-import { SHIPPED_POLICY } from '../src/domain/screening/default-policy.ts'
+import { DEFAULT_POLICY } from '../src/domain/screening/default-policy.ts'
 import type { Policy } from '../src/domain/screening/policy.ts'
 import { type Answering, LOOPBACK, openCheckServer } from './clients/checks-server.ts'
-import { type Answer, openWorld, type TestWorld } from './service.ts'
+import { type Answer, openService, type TestService } from './service.ts'
 
 export const SITE = '/v1/sites/default'
 export const SECRET = 'the-secret-of-a-check-32-characters'
@@ -18,7 +18,7 @@ export const STRICT: Rule = { mode: 'enforce', says: 'spam', at: 0.5, on_failure
 /** A world with a service outside, which the test tells how to behave. */
 export const openChecked = async (t: Test, answering: Answering) => {
   const server = await openCheckServer(t, answering)
-  const world = await openWorld(t, { outbound: { allowedNetworks: LOOPBACK, ca: server.ca } })
+  const world = await openService(t, { outbound: { allowedNetworks: LOOPBACK, ca: server.ca } })
   return { world, server, state: server.state }
 }
 
@@ -41,13 +41,13 @@ export const akismet = (url: string, more: object = {}) => ({
 
 /** Gives the site checks, and a policy that says what each of them is for. */
 export const setChecks = async (
-  world: TestWorld,
+  world: TestService,
   checks: object[],
   rules: Record<string, Rule> = {},
 ): Promise<void> => {
   const changed = await world.call('PATCH', SITE, { token: world.adminKey, body: { checks } })
   if (changed.status !== 200) throw new Error(changed.text)
-  const policy: Policy = { rules: { ...SHIPPED_POLICY.rules, checks: rules } }
+  const policy: Policy = { rules: { ...DEFAULT_POLICY.rules, checks: rules } }
   await sql`
     with made as (
       insert into policies (site_id, version, policy, made_by, made_at)
@@ -61,7 +61,7 @@ export const setChecks = async (
 }
 
 /** As the moderators see it. */
-export const seen = async (world: TestWorld, id: string): Promise<Record<string, any>> => {
+export const seen = async (world: TestService, id: string): Promise<Record<string, any>> => {
   const statuses = ['pending', 'approved', 'spam', 'rejected', 'deleted']
   const query = statuses.map((status) => `status=${status}`).join('&')
   const { items } = (
@@ -70,13 +70,13 @@ export const seen = async (world: TestWorld, id: string): Promise<Record<string,
   return items.find((item: { id: string }) => item.id === id)
 }
 
-export const factsOf = async (world: TestWorld, id: string): Promise<Record<string, any>> =>
+export const factsOf = async (world: TestService, id: string): Promise<Record<string, any>> =>
   (await judgementOf(world, id)).checks
 
-export const riskOf = async (world: TestWorld, id: string): Promise<number> =>
+export const riskOf = async (world: TestService, id: string): Promise<number> =>
   (await judgementOf(world, id)).risk
 
-const judgementOf = async (world: TestWorld, id: string) => {
+const judgementOf = async (world: TestService, id: string) => {
   const commentId = Number.parseInt(id.split('-')[1]!, 36)
   const { rows } = await sql<{ checks: Record<string, any>; risk: number }>`
     select facts->'checks' as checks, risk from comments where id = ${commentId}`.execute(world.db)
@@ -85,7 +85,7 @@ const judgementOf = async (world: TestWorld, id: string) => {
 
 /** What a check sends when it has made up its mind. */
 export const callBack = (
-  world: TestWorld,
+  world: TestService,
   body: object,
   { name = 'own', secret = SECRET, at = Date.now() / 1000, path = '', headers = {} } = {},
 ): Promise<Answer> => {

@@ -1,5 +1,5 @@
 import { SignJWT } from 'jose'
-import type { TestWorld } from './service.ts'
+import type { TestService } from './service.ts'
 
 /** What a site and its members share in tests. */
 export const ISSUER = 'https://example.org'
@@ -18,7 +18,7 @@ export const signToken = (claims: Claims = {}): Promise<string> => {
 }
 
 /** Lets members of a site sign on by `signToken`. */
-export const openSignOn = async (world: TestWorld, site = 'default'): Promise<void> => {
+export const openSignOn = async (world: TestService, site = 'default'): Promise<void> => {
   const answer = await world.call('PATCH', `/v1/sites/${site}`, {
     token: world.adminKey,
     body: { sign_on: SIGN_ON },

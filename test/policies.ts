@@ -1,6 +1,6 @@
-import { SHIPPED_POLICY } from '../src/domain/screening/default-policy.ts'
+import { DEFAULT_POLICY } from '../src/domain/screening/default-policy.ts'
 import type { Policy } from '../src/domain/screening/policy.ts'
-import type { TestWorld } from './service.ts'
+import type { TestService } from './service.ts'
 
 type Rules = Policy['rules']
 export type Changes = { readonly [N in keyof Rules]?: Partial<Rules[N]> }
@@ -9,14 +9,14 @@ export type Changes = { readonly [N in keyof Rules]?: Partial<Rules[N]> }
 export const policyWith = (changes: Changes): Policy => {
   const changed = Object.entries(changes).map(([name, change]) => [
     name,
-    { ...SHIPPED_POLICY.rules[name as keyof Rules], ...change },
+    { ...DEFAULT_POLICY.rules[name as keyof Rules], ...change },
   ])
-  return { rules: { ...SHIPPED_POLICY.rules, ...Object.fromEntries(changed) } }
+  return { rules: { ...DEFAULT_POLICY.rules, ...Object.fromEntries(changed) } }
 }
 
 /** Has a site go by it. @returns the version */
 export const goBy = async (
-  { call, adminKey: token }: TestWorld,
+  { call, adminKey: token }: TestService,
   changes: Changes,
   site = 'default',
 ): Promise<number> => {

@@ -1,10 +1,10 @@
 import { sql } from 'kysely'
 import t from 'tap'
 import { recount } from './recount.ts'
-import { openWorld, type TestWorld } from './service.ts'
+import { openService, type TestService } from './service.ts'
 
 /** Root ← reply ← nested; the reply is a tombstone. */
-const plant = async ({ post, decide }: TestWorld) => {
+const plant = async ({ post, decide }: TestService) => {
   const root = await post('a', 'root')
   const reply = await post('a', 'reply', { parent_id: root.id })
   await post('a', 'nested', { parent_id: reply.id })
@@ -13,7 +13,7 @@ const plant = async ({ post, decide }: TestWorld) => {
 }
 
 t.test('a sound database has no differences', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   t.same(await recount(world.db), [], 'empty')
   await plant(world)
   t.same(await recount(world.db), [])
@@ -89,7 +89,7 @@ const CORRUPTIONS = [
 ] as const
 
 t.test('each wrong figure is told', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await plant(world)
   for (const [figure, statement, difference] of CORRUPTIONS) {
     const told = await recountWith(world, statement)
@@ -102,7 +102,7 @@ t.test('each wrong figure is told', async (t) => {
 })
 
 /** What a recount tells after the statement, which is then undone. */
-const recountWith = async ({ db }: TestWorld, statement: string): Promise<string[]> => {
+const recountWith = async ({ db }: TestService, statement: string): Promise<string[]> => {
   let told: string[] = []
   const undo = new Error('undo')
   const corrupted = db.transaction().execute(async (tx) => {

@@ -1,21 +1,21 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import type { FastifyInstance, InjectOptions } from 'fastify'
 import { buildApp } from '../src/app.ts'
-import { createLocalTokens } from '../src/cache/cache-tokens.ts'
+import { createLocalCacheTokens } from '../src/cache/cache-tokens.ts'
 import { createLocalCounters } from '../src/cache/counters.ts'
 import { createChecks } from '../src/clients/checks.ts'
 import { createGuardedGet } from '../src/clients/guarded-get.ts'
 import { createGuardedRequest, type GuardOptions } from '../src/clients/guarded-request.ts'
 import { createMemberTokens } from '../src/clients/member-tokens.ts'
-import { createWorld } from '../src/context.ts'
-import type { Tokens } from '../src/domain/cache-tokens.ts'
+import { createContext } from '../src/context.ts'
+import type { CacheTokens } from '../src/domain/cache-tokens.ts'
 import type { Scope } from '../src/domain/people/caller.ts'
 import { deriveKeys } from '../src/http/wire/keys.ts'
 import { createDb, type Db } from '../src/postgres/connection/db.ts'
 import { insertKey } from '../src/postgres/service/keys.ts'
 import { insertSite } from '../src/postgres/service/sites.ts'
-import type { World } from '../src/usecases/context.ts'
-import { createLoop } from '../src/usecases/jobs/periodic.ts'
+import type { Context } from '../src/usecases/context.ts'
+import { createPeriodicJob } from '../src/usecases/jobs/periodic.ts'
 import { runAuthorTasks } from '../src/usecases/jobs/run-author-tasks.ts'
 import { runBatches } from '../src/usecases/jobs/run-batches.ts'
 import { runChecks } from '../src/usecases/jobs/run-checks.ts'
@@ -33,7 +33,7 @@ export type Call = {
 }
 
 /** An Afterword of one test's own, on a database of its own, with the site `default`. */
-export type TestWorld = World & {
+export type TestService = Context & {
   readonly url: string
   readonly app: FastifyInstance
   /** An admin key for all sites. */
@@ -50,23 +50,26 @@ export type TestWorld = World & {
 
 export type Teardown = { teardown: (callback: () => unknown) => void }
 
-export type WorldOptions = {
+export type ServiceOptions = {
   limits?: { read: number; write: number }
   trustedProxies?: string[]
-  tokens?: Tokens
+  tokens?: CacheTokens
   hideWaitMs?: number
-  warn?: World['warn']
+  warn?: Context['warn']
   /** How services outside are reached; unset: not at all. */
   outbound?: GuardOptions
 }
 
-export const openWorld = async (t: Teardown, options: WorldOptions = {}): Promise<TestWorld> => {
+export const openService = async (
+  t: Teardown,
+  options: ServiceOptions = {},
+): Promise<TestService> => {
   const { url } = await createDatabase(t)
   const { db, close, figures } = createDb({ url, max: 16, onError: () => {} })
   await insertSite(db, { slug: 'default', name: 'Default' })
-  const tokens = options.tokens ?? createLocalTokens(randomUUID)
-  const kick: World['kick'] = (chore) => chores[chore].kick()
-  const world = createTestWorld(db, tokens, {
+  const tokens = options.tokens ?? createLocalCacheTokens(randomUUID)
+  const kick: Context['kick'] = (chore) => chores[chore].kick()
+  const world = createTestContext(db, tokens, {
     hideWaitMs: options.hideWaitMs,
     warn: options.warn,
     outbound: options.outbound,
@@ -74,9 +77,9 @@ export const openWorld = async (t: Teardown, options: WorldOptions = {}): Promis
   })
   const seldom = { everyMs: 3_600_000, onError: (error: unknown) => console.error(error) }
   const chores = {
-    tasks: createLoop((signal) => runAuthorTasks(world, signal), seldom),
-    batches: createLoop((signal) => runBatches(world, signal), seldom),
-    checks: createLoop((signal) => runChecks(world, signal), seldom),
+    tasks: createPeriodicJob((signal) => runAuthorTasks(world, signal), seldom),
+    batches: createPeriodicJob((signal) => runBatches(world, signal), seldom),
+    checks: createPeriodicJob((signal) => runChecks(world, signal), seldom),
   }
   const keys = deriveKeys(Buffer.from('a secret for tests'))
   const app = await buildApp({
@@ -111,9 +114,9 @@ export const openWorld = async (t: Teardown, options: WorldOptions = {}): Promis
 }
 
 /** One node, which shares with others what the tokens are shared with. */
-export const createTestWorld = (
+export const createTestContext = (
   db: Db,
-  tokens: Tokens,
+  tokens: CacheTokens,
   {
     hideWaitMs = 1_100,
     kick = () => {},
@@ -121,12 +124,12 @@ export const createTestWorld = (
     outbound = { allowedNetworks: [] },
   }: {
     hideWaitMs?: number | undefined
-    kick?: World['kick']
-    warn?: World['warn'] | undefined
+    kick?: Context['kick']
+    warn?: Context['warn'] | undefined
     outbound?: GuardOptions | undefined
   } = {},
-): World =>
-  createWorld({
+): Context =>
+  createContext({
     db,
     writes: db,
     tokens,

@@ -2,16 +2,16 @@ import { buildApp } from '../src/app.ts'
 import { createLocalCounters } from '../src/cache/counters.ts'
 import { deriveKeys } from '../src/http/wire/keys.ts'
 import { createDb } from '../src/postgres/connection/db.ts'
-import { createTestWorld, type Teardown, type TestWorld } from './service.ts'
+import { createTestContext, type Teardown, type TestService } from './service.ts'
 
 /** Another node of a test's Afterword: a pool and a memory of its own, the same database and tokens. */
 export const openTwin = async (
   t: Teardown,
-  { url, tokens }: TestWorld,
+  { url, tokens }: TestService,
   { version = '0.0.0' } = {},
-): Promise<TestWorld['app']> => {
+): Promise<TestService['app']> => {
   const { db, close, figures } = createDb({ url, max: 16, onError: () => {} })
-  const world = createTestWorld(db, tokens)
+  const world = createTestContext(db, tokens)
   const keys = deriveKeys(Buffer.from('a secret for tests'))
   const app = await buildApp({
     world,

@@ -1,5 +1,5 @@
 import { compilePolicy } from '../../src/domain/screening/compile-policy.ts'
-import { SHIPPED_POLICY } from '../../src/domain/screening/default-policy.ts'
+import { DEFAULT_POLICY } from '../../src/domain/screening/default-policy.ts'
 import type { Facts } from '../../src/domain/screening/facts.ts'
 import type { Policy } from '../../src/domain/screening/policy.ts'
 import { atMost, quantile, say } from '../figures.ts'
@@ -99,7 +99,7 @@ const makeWord = (random: () => number, least: number): string =>
   ).join('')
 
 const policyOf = (spam: readonly string[]): Policy => {
-  const { rules } = SHIPPED_POLICY
+  const { rules } = DEFAULT_POLICY
   return { rules: { ...rules, words: { mode: 'enforce', pending: [], spam, rejected: [] } } }
 }
 

@@ -1,11 +1,11 @@
 import { LRUCache } from 'lru-cache'
-import type { Tokens } from '../domain/cache-tokens.ts'
+import type { CacheTokens } from '../domain/cache-tokens.ts'
 
 /** A token that is dropped costs one question. */
 const MAX_TOKENS = 100_000
 
 /** For the only node there is: its own memory is what all nodes share. */
-export const createLocalTokens = (newToken: () => string): Tokens => {
+export const createLocalCacheTokens = (newToken: () => string): CacheTokens => {
   const tokens = new LRUCache<string, string>({ max: MAX_TOKENS })
   return {
     find: async (name) => tokens.get(name),
@@ -19,7 +19,7 @@ export const createLocalTokens = (newToken: () => string): Tokens => {
 }
 
 /** For nodes that share nothing but Postgres: nobody remembers anything, so nobody is told. */
-export const NO_TOKENS: Tokens = {
+export const NO_CACHE_TOKENS: CacheTokens = {
   find: async () => undefined,
   offer: () => {},
   announce: async () => true,

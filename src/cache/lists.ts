@@ -1,4 +1,4 @@
-import { siteToken, type Tokens } from '../domain/cache-tokens.ts'
+import { type CacheTokens, siteToken } from '../domain/cache-tokens.ts'
 import type { Encoding, Page } from '../domain/page-store.ts'
 import { createEncoder } from './encoder.ts'
 import { createMemory } from './memory.ts'
@@ -24,7 +24,7 @@ type Listed = { readonly page: Page; readonly token: string | undefined; readonl
 type Token = string | undefined
 type Flight = { token: Token; at: number; listed: Promise<Listed>; next?: Flight }
 
-export const createListCache = (options: { tokens: Tokens; maxBytes: number }): ListCache => {
+export const createListCache = (options: { tokens: CacheTokens; maxBytes: number }): ListCache => {
   const { tokens, maxBytes } = options
   const memory = createMemory<Listed>({ maxBytes, lifetimeMs: LIFETIME_MS })
   const flights = new Map<string, Flight>()

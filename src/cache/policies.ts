@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
-import { compilePolicy, type Screen } from '../domain/screening/compile-policy.ts'
-import { SHIPPED_POLICY } from '../domain/screening/default-policy.ts'
+import { type CompiledPolicy, compilePolicy } from '../domain/screening/compile-policy.ts'
+import { DEFAULT_POLICY } from '../domain/screening/default-policy.ts'
 import type { Policy } from '../domain/screening/policy.ts'
 
 /** Of policies as they are written. Made ready, lists of words take fifty times as much. */
@@ -10,7 +10,7 @@ const MAX_BYTES = 4_194_304
 export type PolicyInForce = {
   readonly version: number
   readonly policy: Policy
-  readonly screen: Screen
+  readonly screen: CompiledPolicy
 }
 
 export type PolicyCache = {
@@ -26,7 +26,7 @@ export const createPolicyCache = (
     sizeCalculation: ({ policy }) => JSON.stringify(policy).length,
   })
   const loads = new Map<string, Promise<PolicyInForce>>()
-  const shipped = toInForce(0, SHIPPED_POLICY)
+  const shipped = toInForce(0, DEFAULT_POLICY)
 
   const loadOnce = (key: string, at: { siteId: number; version: number }) => {
     const loading = load(at)

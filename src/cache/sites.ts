@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import type { Site } from '../domain/site/site.ts'
-import { createPatience } from './stale-if-error.ts'
+import { createStaleIfError } from './stale-if-error.ts'
 
 /** Readers on another node see changed settings no later than this. */
 const LIFETIME_MS = 1_000
@@ -22,7 +22,7 @@ type Look = Promise<Site | undefined>
 export const createSiteCache = (load: (slug: string) => Look): SiteCache => {
   const known = new LRUCache<string, Known>({ max: MAX_SITES })
   const looks = new Map<string, Look>()
-  const patiently = createPatience()
+  const patiently = createStaleIfError()
 
   const look = (slug: string): Look => {
     const at = performance.now()

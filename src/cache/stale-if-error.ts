@@ -7,9 +7,9 @@ const PAUSE_MS = 1_000
  * What is learned; or, when that fails or takes too long, what is remembered, and then at once
  * until a pause is over.
  */
-export type Patience = <T>(learn: () => Promise<T>, remembered: () => T) => Promise<T>
+export type StaleIfError = <T>(learn: () => Promise<T>, remembered: () => T) => Promise<T>
 
-export const createPatience = (): Patience => {
+export const createStaleIfError = (): StaleIfError => {
   let pausedUntil = 0
   return async (learn, remembered) => {
     if (performance.now() < pausedUntil) return remembered()
@@ -17,7 +17,7 @@ export const createPatience = (): Patience => {
       pausedUntil = performance.now() + PAUSE_MS
       return remembered()
     }
-    return orAfter(PATIENCE_MS, learn().catch(giveUp), giveUp)
+    return orTimeout(PATIENCE_MS, learn().catch(giveUp), giveUp)
   }
 }
 
@@ -25,7 +25,7 @@ export const createPatience = (): Patience => {
  * An answer that has arrived, but was not looked at because this process was busy or paused, is in
  * time: sockets are read once more before it is given up.
  */
-export const orAfter = <T>(ms: number, answer: Promise<T>, giveUp: () => T): Promise<T> =>
+export const orTimeout = <T>(ms: number, answer: Promise<T>, giveUp: () => T): Promise<T> =>
   new Promise((resolve, reject) => {
     let isThere = false
     const decide = () => {

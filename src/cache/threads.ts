@@ -1,9 +1,9 @@
 import { LRUCache } from 'lru-cache'
 import { createBatcher } from '../domain/batcher.ts'
-import { type Tokens, threadToken } from '../domain/cache-tokens.ts'
+import { type CacheTokens, threadToken } from '../domain/cache-tokens.ts'
 import type { Thread } from '../domain/comment/comment.ts'
 import { Refusal } from '../domain/refusal.ts'
-import { createPatience, orAfter } from './stale-if-error.ts'
+import { createStaleIfError, orTimeout } from './stale-if-error.ts'
 
 type ByArticle = { readonly siteId: number; readonly articleId: string }
 type ById = { readonly siteId: number; readonly id: number }
@@ -23,7 +23,7 @@ export type ThreadCache = {
 }
 
 type Options = {
-  readonly tokens: Tokens
+  readonly tokens: CacheTokens
   /** Reads the visible threads from Postgres, in the order of the questions. Rejects with Refusals. */
   readonly load: (questions: readonly ThreadQuestion[]) => Promise<(Thread | undefined)[]>
 }
@@ -48,10 +48,10 @@ export const createThreadCache = ({ tokens, load }: Options): ThreadCache => {
     return (await load(questions)).map((thread) => ({ thread, at }))
   }, keyOf)
   const ask = (question: ThreadQuestion) =>
-    orAfter(GIVE_UP_MS, askAtLeisure(question), () => {
+    orTimeout(GIVE_UP_MS, askAtLeisure(question), () => {
       throw new Refusal('unavailable')
     })
-  const patiently = createPatience()
+  const patiently = createStaleIfError()
 
   const byArticle = async (question: ByArticle): Promise<Thread | undefined> => {
     const { thread } = await ask(question)
@@ -109,8 +109,8 @@ export const createThreadCache = ({ tokens, load }: Options): ThreadCache => {
       if (age >= LIFETIME_MS) {
         // Its token is still the one: it stays good, however old, while Postgres does not answer.
         const unconfirmed = { thread: entry.thread, isConfirmed: false }
-        const asking = async () => confirmed(await learn(question, id, token))
-        return patiently<FoundThread | undefined>(asking, () => unconfirmed)
+        const runQuery = async () => confirmed(await learn(question, id, token))
+        return patiently<FoundThread | undefined>(runQuery, () => unconfirmed)
       }
       if (age >= REFRESH_AFTER_MS) refresh({ siteId, id }, entry.token)
       return { thread: entry.thread, isConfirmed: true }

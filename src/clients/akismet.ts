@@ -1,7 +1,7 @@
 import type { CheckFact } from '../domain/screening/facts.ts'
-import type { Check, Question } from '../domain/site/check.ts'
+import type { Check, CheckInput } from '../domain/site/check.ts'
 import type { GuardedRequest, Received } from './guarded-request.ts'
-import { MAX_ANSWER_BYTES, Misunderstood } from './outcome.ts'
+import { InvalidResponse, MAX_ANSWER_BYTES } from './outcome.ts'
 
 /** Akismet knows spam, and spam that nobody need look at. */
 const SPAM_SCORE = 0.9
@@ -17,11 +17,11 @@ type Method = 'comment-check' | 'submit-spam' | 'submit-ham'
 export const askAkismet = async (
   request: GuardedRequest,
   check: Akismet,
-  question: Question,
+  question: CheckInput,
 ): Promise<CheckFact> => {
   const { text, headers } = await call(request, check, { method: 'comment-check', question })
   if (text === 'false') return { state: 'answered', score: 0 }
-  if (text !== 'true') throw new Misunderstood('it says neither true nor false')
+  if (text !== 'true') throw new InvalidResponse('it says neither true nor false')
   const isBlatant = headers['x-akismet-pro-tip'] === 'discard'
   return { state: 'answered', score: isBlatant ? DISCARD_SCORE : SPAM_SCORE }
 }
@@ -30,18 +30,18 @@ export const askAkismet = async (
 export const reportToAkismet = async (
   request: GuardedRequest,
   check: Akismet,
-  { question, isSpam }: { question: Question; isSpam: boolean },
+  { question, isSpam }: { question: CheckInput; isSpam: boolean },
 ): Promise<void> => {
   const method = isSpam ? 'submit-spam' : 'submit-ham'
   const { text } = await call(request, check, { method, question })
   if (!text.startsWith('Thanks for making the web a better place'))
-    throw new Misunderstood('it does not take the report')
+    throw new InvalidResponse('it does not take the report')
 }
 
 const call = async (
   request: GuardedRequest,
   check: Akismet,
-  { method, question }: { method: Method; question: Question },
+  { method, question }: { method: Method; question: CheckInput },
 ): Promise<Received> => {
   const answer = await request({
     url: `${check.url.replace(/\/+$/, '')}/${method}`,
@@ -51,16 +51,16 @@ const call = async (
     maxBytes: MAX_ANSWER_BYTES,
   })
   const { status, headers } = answer
-  if (status !== 200) throw new Misunderstood(`it answers ${status}`)
+  if (status !== 200) throw new InvalidResponse(`it answers ${status}`)
   // What is wrong is said in a header, and may say the key: only that it is said is kept.
   const isFault =
     headers['x-akismet-debug-help'] !== undefined || headers['x-akismet-alert-code'] !== undefined
   if (isFault || answer.text === 'invalid')
-    throw new Misunderstood('it does not take the request: look at its key and its site')
+    throw new InvalidResponse('it does not take the request: look at its key and its site')
   return { ...answer, text: answer.text.trim() }
 }
 
-const toForm = (check: Akismet, question: Question): Record<string, string> => {
+const toForm = (check: Akismet, question: CheckInput): Record<string, string> => {
   const { author } = question
   const known = {
     user_ip: question.ip,

@@ -2,7 +2,7 @@
 export type Breaker = <T>(who: string, attempt: () => Promise<T>) => Promise<T>
 
 /** Why there was no attempt. */
-export class LeftAlone extends Error {}
+export class CircuitOpen extends Error {}
 
 const FAILURES = 5
 const PAUSE_MS = 30_000
@@ -18,7 +18,7 @@ export const createBreaker = ({ failures = FAILURES, pauseMs = PAUSE_MS } = {}):
   return async (who, attempt) => {
     const before = failing.get(who)
     if (before && before.inARow >= failures) {
-      if (performance.now() < before.resumeAt) throw new LeftAlone('it has failed too often')
+      if (performance.now() < before.resumeAt) throw new CircuitOpen('it has failed too often')
       before.resumeAt = performance.now() + pauseMs
     }
     try {

@@ -42,7 +42,7 @@ export const createGuardedRequest = ({ allowedNetworks, ca }: GuardOptions): Gua
     // The name is not looked up when it is an address.
     if (isIP(host) !== 0 && !isAllowed(host)) throw new Error(`${host} is not public`)
     const { promise, resolve, reject } = Promise.withResolvers<Received>()
-    const asking = request(url, {
+    const runQuery = request(url, {
       method: body === undefined ? 'GET' : 'POST',
       agent: false,
       lookup,
@@ -50,16 +50,16 @@ export const createGuardedRequest = ({ allowedNetworks, ca }: GuardOptions): Gua
       headers: { 'user-agent': 'Afterword', ...headers },
       ...(ca !== undefined && { ca }),
     })
-    asking.on('error', reject)
-    asking.on('socket', (socket) =>
+    runQuery.on('error', reject)
+    runQuery.on('socket', (socket) =>
       socket.once('connect', () => {
         const address = socket.remoteAddress ?? ''
         if (!isAllowed(address)) socket.destroy(new Error(`${address} is not public`))
       }),
     )
-    asking.on('response', (answer) => void receive(answer, maxBytes).then(resolve, reject))
-    asking.end(body)
-    return promise.finally(() => asking.destroy())
+    runQuery.on('response', (answer) => void receive(answer, maxBytes).then(resolve, reject))
+    runQuery.end(body)
+    return promise.finally(() => runQuery.destroy())
   }
 }
 

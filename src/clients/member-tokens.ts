@@ -1,11 +1,11 @@
 import { errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose'
 import { ROLES, type Role } from '../domain/comment/comment.ts'
 import {
-  type Checked,
-  checkEmail,
-  checkName,
-  checkUrl,
   isStorable,
+  type Validated,
+  validateEmail,
+  validateName,
+  validateUrl,
 } from '../domain/comment/text.ts'
 import { instantOf } from '../domain/instant.ts'
 import type { MemberProfile, ReadMemberToken, SignOn } from '../domain/people/sign-on.ts'
@@ -83,10 +83,10 @@ const wrongClaim = (claim: string, problem: string): Refusal =>
 
 const readProfile = (claims: JWTPayload): MemberProfile => ({
   subject: readSubject(claims.sub),
-  name: read(claims, 'name', checkName)!,
-  url: read(claims, 'url', checkUrl),
-  avatarUrl: read(claims, 'picture', checkUrl),
-  email: read(claims, 'email', checkEmail),
+  name: read(claims, 'name', validateName)!,
+  url: read(claims, 'url', validateUrl),
+  avatarUrl: read(claims, 'picture', validateUrl),
+  email: read(claims, 'email', validateEmail),
   emailVerified: readVerified(claims.email_verified),
   roles: readRoles(claims.role),
   issuedAt: readIssuedAt(claims.iat!),
@@ -106,7 +106,7 @@ const readSubject = (subject: unknown): string => {
 const read = (
   claims: JWTPayload,
   name: 'name' | 'url' | 'picture' | 'email',
-  check: (text: string) => Checked<string>,
+  check: (text: string) => Validated<string>,
 ): string | null => {
   const value = claims[name]
   if (name !== 'name' && (value === undefined || value === null)) return null

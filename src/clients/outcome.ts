@@ -1,14 +1,14 @@
-import { LeftAlone } from './breaker.ts'
+import { CircuitOpen } from './breaker.ts'
 
 /** A verdict is a few bytes. */
 export const MAX_ANSWER_BYTES = 16_384
 
 /** It has answered, and not as it should. The message is for moderators, and ours alone. */
-export class Misunderstood extends Error {}
+export class InvalidResponse extends Error {}
 
 /** Why a check said nothing, in our own words: moderators need not know where it is. */
 export const reasonOf = (error: unknown): string => {
-  if (error instanceof Misunderstood || error instanceof LeftAlone) return error.message
+  if (error instanceof InvalidResponse || error instanceof CircuitOpen) return error.message
   const isLate = error instanceof Error && ['AbortError', 'TimeoutError'].includes(error.name)
   return isLate ? 'it does not answer in time' : 'it cannot be reached'
 }

@@ -1,8 +1,8 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import type { CheckFact } from '../domain/screening/facts.ts'
-import { type Check, type Question, type Signed, verdictsPath } from '../domain/site/check.ts'
+import { type Check, type CheckInput, type Signed, verdictsPath } from '../domain/site/check.ts'
 import type { GuardedRequest } from './guarded-request.ts'
-import { MAX_ANSWER_BYTES, Misunderstood } from './outcome.ts'
+import { InvalidResponse, MAX_ANSWER_BYTES } from './outcome.ts'
 
 /** Clocks differ, and a request takes its time; what is older may have been overheard. */
 const WINDOW_SECONDS = 300
@@ -16,7 +16,7 @@ type SignedCheck = Extract<Check, { kind: 'http' }>
 export const askSignedCheck = async (
   request: GuardedRequest,
   check: SignedCheck,
-  question: Question,
+  question: CheckInput,
 ): Promise<CheckFact> => {
   const callback = verdictsPath(question.site, check.name)
   const body = JSON.stringify(toWire(question, callback))
@@ -34,7 +34,7 @@ export const askSignedCheck = async (
     timeoutMs: check.timeoutMs,
     maxBytes: MAX_ANSWER_BYTES,
   })
-  if (status !== 200) throw new Misunderstood(`it answers ${status}`)
+  if (status !== 200) throw new InvalidResponse(`it answers ${status}`)
   return readVerdict(text)
 }
 
@@ -53,7 +53,7 @@ const sign = (
 ): Buffer => createHmac('sha256', secret).update(`${timestamp}.${path}.`).update(body).digest()
 
 /** No more than a judgement needs: not the e-mail, not the address. */
-const toWire = ({ author, ...question }: Question, callback: string) => ({
+const toWire = ({ author, ...question }: CheckInput, callback: string) => ({
   site: question.site,
   comment_id: question.commentId,
   revision: question.revision,
@@ -73,12 +73,12 @@ const toWire = ({ author, ...question }: Question, callback: string) => ({
 
 const readVerdict = (text: string): CheckFact => {
   const answer = parse(text)
-  if (typeof answer !== 'object' || answer === null) throw new Misunderstood('its answer is none')
+  if (typeof answer !== 'object' || answer === null) throw new InvalidResponse('its answer is none')
   if ('pending' in answer && answer.pending === true) return { state: 'asked' }
   const score = 'score' in answer ? answer.score : undefined
   // NaN and infinities are not of JSON, and would fail here too.
   if (typeof score !== 'number' || !(score >= 0 && score <= 1))
-    throw new Misunderstood('its answer has no score from 0 to 1')
+    throw new InvalidResponse('its answer has no score from 0 to 1')
   return { state: 'answered', score }
 }
 
@@ -86,6 +86,6 @@ const parse = (text: string): unknown => {
   try {
     return JSON.parse(text)
   } catch (error) {
-    throw new Misunderstood('its answer is not JSON', { cause: error })
+    throw new InvalidResponse('its answer is not JSON', { cause: error })
   }
 }

@@ -15,10 +15,11 @@ export type CommentKey = {
 }
 
 /** The thread that a comment's id names. */
-export const homeOf = ({ threadId, homeThreadId }: CommentKey): number => homeThreadId ?? threadId
+export const homeThreadIdOf = ({ threadId, homeThreadId }: CommentKey): number =>
+  homeThreadId ?? threadId
 
 export const commentId = (key: CommentKey): string =>
-  `c${homeOf(key).toString(36)}-${key.id.toString(36)}`
+  `c${homeThreadIdOf(key).toString(36)}-${key.id.toString(36)}`
 export const authorId = (id: number): string => `a${id.toString(36)}`
 export const keyId = (id: number): string => `k${id.toString(36)}`
 export const auditId = (id: number): string => `e${id.toString(36)}`

@@ -32,18 +32,18 @@ export const REFUSALS = {
 export type RefusalCode = keyof typeof REFUSALS
 
 /** Fields at fault: JSON pointer (the whole body is ''), or the name of a parameter → what is wrong. */
-export type Faults = Readonly<Record<string, string>>
+export type FieldErrors = Readonly<Record<string, string>>
 
 /** An expected "no". Anything else that is thrown is a bug or a fault of the machinery. */
 export class Refusal extends Error {
   readonly code: RefusalCode
-  readonly faults: Faults
+  readonly faults: FieldErrors
   /** When it is worth trying again, where that is known. */
   readonly retryAfterSeconds: number | undefined
 
   constructor(
     code: RefusalCode,
-    faults: Faults = {},
+    faults: FieldErrors = {},
     options: ErrorOptions & { readonly retryAfterSeconds?: number } = {},
   ) {
     super(REFUSALS[code], options)

@@ -45,7 +45,7 @@ export const createBreaker = ({ pauseMs }: { pauseMs: number }): Breaker => {
  * Rejects after 50 ms. An answer that has arrived by then, but was not looked at because this
  * process was busy, is in time: sockets are read once more before the verdict.
  */
-export const inTime = <T>(command: Promise<T>): Promise<T> =>
+export const withTimeout = <T>(command: Promise<T>): Promise<T> =>
   new Promise((resolve, reject) => {
     const giveUp = () => setImmediate(() => reject(new Error('Redis is late')))
     const timer = setTimeout(giveUp, COMMAND_TIMEOUT_MS)

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createBatcher } from '../domain/batcher.ts'
-import type { Protocol, TokenName, Tokens } from '../domain/cache-tokens.ts'
-import { type Breaker, inTime, isAway } from './breaker.ts'
+import type { CacheTokenName, CacheTokens, CacheTokenTimings } from '../domain/cache-tokens.ts'
+import { type Breaker, isAway, withTimeout } from './breaker.ts'
 import { isCluster, type RedisClient } from './client.ts'
-import { onTrouble } from './connection.ts'
+import { onPossibleFailover } from './connection.ts'
 
 const LIFETIME_SECONDS = 86_400
 
@@ -18,31 +18,32 @@ const MAX_AT_ONCE = 500
  * be another one, this node trusts none for `distrustMs`: what it remembers may be from a Redis
  * that knew less, or more, than this one.
  */
-export const createRedisTokens = (
+export const createRedisCacheTokens = (
   redis: RedisClient,
   breaker: Breaker,
-  { newToken, distrustMs }: Pick<Protocol, 'newToken' | 'distrustMs'>,
-): Tokens => {
+  { newToken, distrustMs }: Pick<CacheTokenTimings, 'newToken' | 'distrustMs'>,
+): CacheTokens => {
   let trustedFrom = 0
   const distrust = (): void => {
     if (distrustMs > 0) trustedFrom = performance.now() + distrustMs
   }
-  onTrouble(redis, distrust)
+  onPossibleFailover(redis, distrust)
   const attempt = async <T>(command: () => Promise<T>): Promise<T> => {
     try {
-      return await inTime(command())
+      return await withTimeout(command())
     } catch (error) {
       // Whose master is away has been distrusted when it went.
       if (!isAway(error)) distrust()
       throw error
     }
   }
-  const ask = async (names: readonly TokenName[]): Promise<(string | undefined)[]> => {
+  const ask = async (names: readonly CacheTokenName[]): Promise<(string | undefined)[]> => {
     const found = await breaker(() => attempt(() => readAll(redis, names)))
     return names.map((_, i) => found?.[i] ?? undefined)
   }
-  const replace = (name: TokenName) => redis.set(keyOf(name), newToken(), 'EX', LIFETIME_SECONDS)
-  const attemptAll = (names: readonly TokenName[]): Promise<boolean> =>
+  const replace = (name: CacheTokenName) =>
+    redis.set(keyOf(name), newToken(), 'EX', LIFETIME_SECONDS)
+  const attemptAll = (names: readonly CacheTokenName[]): Promise<boolean> =>
     attempt(() => Promise.all(names.map(replace))).then(
       () => true,
       () => false,
@@ -68,8 +69,8 @@ export const createRedisTokens = (
  * What could not be announced is tried again until it can be: the hide has waited until no node goes
  * by what it remembers, but one that loses Postgres later would.
  */
-const createDebts = (pay: (names: readonly TokenName[]) => Promise<boolean>) => {
-  const owed = new Set<TokenName>()
+const createDebts = (pay: (names: readonly CacheTokenName[]) => Promise<boolean>) => {
+  const owed = new Set<CacheTokenName>()
   let isPaying = false
   const payAll = async (): Promise<void> => {
     isPaying = true
@@ -80,13 +81,13 @@ const createDebts = (pay: (names: readonly TokenName[]) => Promise<boolean>) => 
     }
     isPaying = false
   }
-  return (names: readonly TokenName[]): void => {
+  return (names: readonly CacheTokenName[]): void => {
     for (const name of names) owed.add(name)
     if (!isPaying) void payAll()
   }
 }
 
-const keyOf = (name: TokenName): string => `{${name}}k`
+const keyOf = (name: CacheTokenName): string => `{${name}}k`
 
 /**
  * One command on a single Redis. In a cluster the names are of several slots: a master that is away
@@ -94,7 +95,7 @@ const keyOf = (name: TokenName): string => `{${name}}k`
  */
 const readAll = (
   redis: RedisClient,
-  names: readonly TokenName[],
+  names: readonly CacheTokenName[],
 ): Promise<(string | null | undefined)[]> =>
   isCluster(redis)
     ? Promise.all(names.map((name) => redis.get(keyOf(name)).catch(undefinedIfAway)))

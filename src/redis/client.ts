@@ -17,7 +17,7 @@ const SILENCE_MS = 1_000
 export const backOff = (times: number): number => Math.min(2 ** times * 25, RETRY_MAX_MS)
 
 /** A command whose outcome is unknown is never sent again: a SET could bring back what was there. */
-export const IMPATIENT = {
+export const FAIL_FAST = {
   maxRetriesPerRequest: 0,
   autoResendUnfulfilledCommands: false,
   commandTimeout: SILENCE_MS,
@@ -28,7 +28,7 @@ export const IMPATIENT = {
 } satisfies RedisOptions
 
 export const optionsOf = ({ username, password, isEncrypted }: RedisAddress) => ({
-  ...IMPATIENT,
+  ...FAIL_FAST,
   ...(username !== undefined && { username }),
   ...(password !== undefined && { password }),
   ...(isEncrypted && { tls: {} }),
@@ -36,10 +36,10 @@ export const optionsOf = ({ username, password, isEncrypted }: RedisAddress) => 
 
 export const isCluster = (client: RedisClient): client is Cluster => client.isCluster
 
-export type Absences = { readonly away: (reason: string) => void; readonly back: () => void }
+export type Outages = { readonly away: (reason: string) => void; readonly back: () => void }
 
 /** One line when Redis goes away and one when it is back, however often it was asked in between. */
-export const createAbsences = (address: string, log: RedisLog): Absences => {
+export const createOutages = (address: string, log: RedisLog): Outages => {
   let isAwayNow = false
   return {
     away: (reason) => {
@@ -53,7 +53,7 @@ export const createAbsences = (address: string, log: RedisLog): Absences => {
   }
 }
 
-export const watchConnection = (redis: Redis, absences: Absences): void => {
+export const watchConnection = (redis: Redis, absences: Outages): void => {
   redis.on('error', (error: Error) => absences.away(reasonOf(error)))
   redis.on('reconnecting', () => absences.away('connection closed'))
   redis.on('ready', absences.back)

@@ -1,10 +1,10 @@
 import { Cluster, type Redis } from 'ioredis'
 import type { RedisAddress } from './address.ts'
 import {
-  type Absences,
   backOff,
   CONNECT_TIMEOUT_MS,
   isReady,
+  type Outages,
   optionsOf,
   reasonOf,
 } from './client.ts'
@@ -13,14 +13,14 @@ import {
 const MAX_REDIRECTIONS = 3
 
 /** What a cluster emits whenever `onTrouble` speaks. */
-export const TROUBLE = 'trouble'
+export const POSSIBLE_FAILOVER = 'trouble'
 
 /**
  * A node that is away stays a node while another one tells the slots: its commands fail at once,
  * without a detour. When none does, all are given up and the hosts of the address are asked again,
  * by name: the whole cluster may have moved.
  */
-export const createCluster = (address: RedisAddress, absences: Absences): Cluster => {
+export const createCluster = (address: RedisAddress, absences: Outages): Cluster => {
   let isLost = false
   const cluster = new Cluster([...address.hosts], {
     enableOfflineQueue: false,
@@ -40,7 +40,7 @@ export const createCluster = (address: RedisAddress, absences: Absences): Cluste
       ...optionsOf(address),
       // The one place that sees such an answer before the command is sent to another node.
       reconnectOnError: ({ message }) => {
-        if (/^(MOVED|ASK) /.test(message)) cluster.emit(TROUBLE)
+        if (/^(MOVED|ASK) /.test(message)) cluster.emit(POSSIBLE_FAILOVER)
         return false
       },
     },
@@ -61,14 +61,14 @@ export const createCluster = (address: RedisAddress, absences: Absences): Cluste
   cluster.on('reconnecting', () => absences.away('no node has slots'))
   cluster.on('+node', (node: Redis) => watchNode(node, { cluster, absences, refresh }))
   for (const event of ['+node', '-node', 'ready', 'close'])
-    cluster.on(event, () => cluster.emit(TROUBLE))
+    cluster.on(event, () => cluster.emit(POSSIBLE_FAILOVER))
   watchSlots(cluster)
   return cluster
 }
 
 type Watch = {
   readonly cluster: Cluster
-  readonly absences: Absences
+  readonly absences: Outages
   /** Asks for the slots: another node may have those of one that is away. */
   readonly refresh: () => void
 }
@@ -80,12 +80,12 @@ const watchNode = (node: Redis, { cluster, absences, refresh }: Watch): void => 
   }
   let isUp = false
   const noteLoss = (): void => {
-    if (isUp) cluster.emit(TROUBLE)
+    if (isUp) cluster.emit(POSSIBLE_FAILOVER)
     isUp = false
   }
   node.on('ready', () => {
     isUp = true
-    cluster.emit(TROUBLE)
+    cluster.emit(POSSIBLE_FAILOVER)
     if (isReady(cluster)) absences.back()
   })
   node.on('close', noteLoss)
@@ -109,6 +109,6 @@ const watchSlots = (cluster: Cluster): void => {
     const masters = Array.from(cluster.slots, (keys) => keys?.[0])
     const isSame = masters.length === known.length && masters.every((key, i) => key === known[i])
     known = masters
-    if (!isSame) cluster.emit(TROUBLE)
+    if (!isSame) cluster.emit(POSSIBLE_FAILOVER)
   })
 }

@@ -1,18 +1,18 @@
 import type { EventEmitter } from 'node:events'
 import { Redis } from 'ioredis'
 import { labelOf, parseRedisUrl, type RedisAddress } from './address.ts'
-import { inTime } from './breaker.ts'
+import { withTimeout } from './breaker.ts'
 import {
-  type Absences,
   backOff,
-  createAbsences,
+  createOutages,
   isCluster,
+  type Outages,
   optionsOf,
   type RedisClient,
   type RedisLog,
   watchConnection,
 } from './client.ts'
-import { createCluster, TROUBLE } from './cluster.ts'
+import { createCluster, POSSIBLE_FAILOVER } from './cluster.ts'
 import { createFollower, sentinelsOf } from './sentinel.ts'
 
 /**
@@ -23,7 +23,7 @@ import { createFollower, sentinelsOf } from './sentinel.ts'
  */
 export const createRedis = (url: string, log: RedisLog): RedisClient => {
   const address = parseRedisUrl(url)
-  const absences = createAbsences(labelOf(address), log)
+  const absences = createOutages(labelOf(address), log)
   return CREATE[address.kind](address, absences)
 }
 
@@ -33,7 +33,7 @@ export const closeRedis = async (client: RedisClient): Promise<void> => {
   for (const one of [...(isCluster(client) ? client.nodes() : [client]), ...sentinels])
     one.stream?.on('error', ignoreSecondError)
   for (const sentinel of sentinels) sentinel.disconnect()
-  await inTime(client.quit()).catch(() => {})
+  await withTimeout(client.quit()).catch(() => {})
   client.disconnect()
 }
 
@@ -48,13 +48,13 @@ const ignoreSecondError = (): void => {}
  * what it says next: when it is lost and when it is there again, and in a cluster also for each of
  * its masters, for an answer that comes from another node, and for slots that have another master.
  */
-export const onTrouble = (client: RedisClient, listener: () => void): void => {
+export const onPossibleFailover = (client: RedisClient, listener: () => void): void => {
   const emitter: EventEmitter = client
-  for (const event of isCluster(client) ? [TROUBLE] : ['ready', 'close', 'error'])
+  for (const event of isCluster(client) ? [POSSIBLE_FAILOVER] : ['ready', 'close', 'error'])
     emitter.on(event, () => listener())
 }
 
-const createSingle = (address: RedisAddress, absences: Absences): Redis => {
+const createSingle = (address: RedisAddress, absences: Outages): Redis => {
   const redis = new Redis({
     ...optionsOf(address),
     ...address.hosts[0]!,

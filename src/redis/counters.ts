@@ -1,5 +1,5 @@
 import type { Counters } from '../domain/counters.ts'
-import { type Breaker, inTime } from './breaker.ts'
+import { type Breaker, withTimeout } from './breaker.ts'
 import type { RedisClient } from './client.ts'
 
 type CountingRedis = RedisClient & {
@@ -33,7 +33,7 @@ export const createRedisCounters = (
     hit: async (key, windowMs) => {
       const local = await fallback.hit(key, windowMs)
       const shared = await breaker(() =>
-        inTime(counting.countHit(`afterword:limit:{${key}}`, windowMs)),
+        withTimeout(counting.countHit(`afterword:limit:{${key}}`, windowMs)),
       )
       return shared === undefined ? local : { current: shared[0], ttlMs: shared[1] }
     },

@@ -1,10 +1,10 @@
 import { Redis, type RedisOptions } from 'ioredis'
 import type { Host, RedisAddress } from './address.ts'
 import {
-  type Absences,
   backOff,
   CONNECT_TIMEOUT_MS,
-  IMPATIENT,
+  FAIL_FAST,
+  type Outages,
   optionsOf,
   type RedisClient,
   watchConnection,
@@ -14,7 +14,7 @@ import {
 export const sentinelsOf = new WeakMap<RedisClient, readonly Redis[]>()
 
 /** A user's name is one of Redis; a password alone opens the sentinels too, if they have one. */
-export const createFollower = (address: RedisAddress, absences: Absences): Redis => {
+export const createFollower = (address: RedisAddress, absences: Outages): Redis => {
   const { hosts, master, username, password, isEncrypted } = address
   const tls = isEncrypted ? {} : undefined
   const sentinelPassword = username === undefined ? password : undefined
@@ -65,7 +65,7 @@ type SentinelOptions = Pick<RedisOptions, 'host' | 'port' | 'password' | 'tls'>
 
 /** The library's own listener writes to standard error when a sentinel is away. */
 const hearOfMasters = (options: SentinelOptions, onSwitch: (name: string) => void): Redis => {
-  const { connectTimeout, disconnectTimeout, socketTimeout } = IMPATIENT
+  const { connectTimeout, disconnectTimeout, socketTimeout } = FAIL_FAST
   const timeouts = { connectTimeout, disconnectTimeout, socketTimeout }
   const sentinel = new Redis({
     ...options,

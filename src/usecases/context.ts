@@ -3,39 +3,39 @@ import type { PageCache } from '../cache/pages.ts'
 import type { PolicyCache } from '../cache/policies.ts'
 import type { SiteCache } from '../cache/sites.ts'
 import type { ThreadCache } from '../cache/threads.ts'
-import type { Tokens } from '../domain/cache-tokens.ts'
+import type { CacheTokens } from '../domain/cache-tokens.ts'
 import type { ReadMemberToken } from '../domain/people/sign-on.ts'
 import type { Checks } from '../domain/site/check.ts'
 import type { Db } from '../postgres/connection/db.ts'
-import type { Later } from './deferred-tasks.ts'
+import type { DeferredTasks } from './deferred-tasks.ts'
 import type { Post } from './posting/post-comment.ts'
-import type { Lines } from './posting/write-queue.ts'
+import type { WriteQueues } from './posting/write-queue.ts'
 import type { Vote } from './voting/vote-comment.ts'
 
 /** What is done by whichever node comes first. */
-export type Chore = 'tasks' | 'batches' | 'checks'
+export type JobName = 'tasks' | 'batches' | 'checks'
 
 /** What every use case is given. */
-export type World = {
+export type Context = {
   /** For reading. */
   readonly db: Db
   /** For writing: connections of its own, so that writers who wait for each other keep no reader waiting. */
   readonly writes: Db
   /** Those that wait for a transaction of their thread. */
-  readonly posts: Lines<Post>
-  readonly votes: Lines<Vote>
+  readonly posts: WriteQueues<Post>
+  readonly votes: WriteQueues<Vote>
   readonly threads: ThreadCache
   readonly pages: PageCache
   readonly lists: ListCache
   readonly sites: SiteCache
   readonly policies: PolicyCache
-  readonly tokens: Tokens
+  readonly tokens: CacheTokens
   readonly readMemberToken: ReadMemberToken
   readonly checks: Checks
   /** What is done after the answer. */
-  readonly later: Later
+  readonly later: DeferredTasks
   /** Has what is left to do for authors, or of batches, done soon, without waiting for it. */
-  readonly kick: (chore: Chore) => void
+  readonly kick: (chore: JobName) => void
   /** Says what a person should know of, though everybody was answered. */
   readonly warn: (fields: Readonly<Record<string, unknown>>, message: string) => void
   /** So long the answer to a hide waits that could not be announced. */

@@ -1,5 +1,5 @@
 /** What is done without anybody who waits for it. */
-export type Later = {
+export type DeferredTasks = {
   /** Begins it now. What fails, or is too much at once, is left to the chores. */
   readonly add: (act: () => Promise<unknown>) => void
   /** Ends when all of it has. */
@@ -7,15 +7,15 @@ export type Later = {
 }
 
 /** Beyond this it is left to the chores, which do some at a time. */
-const MAX_AT_ONCE = 200
+const MAX_DEFERRED = 200
 
-export const createLater = (
+export const createDeferredTasks = (
   warn: (fields: Readonly<Record<string, unknown>>, message: string) => void,
-): Later => {
+): DeferredTasks => {
   const underWay = new Set<Promise<void>>()
   return {
     add: (act) => {
-      if (underWay.size >= MAX_AT_ONCE) return
+      if (underWay.size >= MAX_DEFERRED) return
       const doing = act()
         .catch((error) => warn({ err: error }, 'what was left for later has failed'))
         .then(() => void underWay.delete(doing))

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { siteToken, threadToken } from '../domain/cache-tokens.ts'
-import type { World } from './context.ts'
+import type { Context } from './context.ts'
 
 /** The threads that a write has changed for readers. */
 export type Changes = { readonly siteId: number; readonly threadIds: readonly number[] }
@@ -10,7 +10,7 @@ export type Changes = { readonly siteId: number; readonly threadIds: readonly nu
  * and before the answer, and also when nobody knows whether there was a commit. Never rejects.
  * @returns false when a node may still show them as they were, for a second at most
  */
-export const announce = (world: World, { siteId, threadIds }: Changes): Promise<boolean> =>
+export const invalidate = (world: Context, { siteId, threadIds }: Changes): Promise<boolean> =>
   world.tokens.announce([siteToken(siteId), ...threadIds.map((id) => threadToken(siteId, id))])
 
 /**
@@ -18,8 +18,8 @@ export const announce = (world: World, { siteId, threadIds }: Changes): Promise<
  * was there before: at once when they could be told, else when none of them can remember it. A
  * refusal, whatever was asked for, may tell that a hide is in force, and a repeated answer does.
  */
-export const announcing = async <Answer>(
-  world: World,
+export const withInvalidation = async <Answer>(
+  world: Context,
   changes: Changes & { readonly isHide: boolean },
   act: () => Promise<Answer>,
 ): Promise<Answer> => {
@@ -30,7 +30,7 @@ export const announcing = async <Answer>(
     return answer
   } finally {
     const ended = performance.now()
-    const isKnown = await announce(world, changes)
+    const isKnown = await invalidate(world, changes)
     if (!isKnown && mayTellOfHide)
       await sleep(Math.max(0, world.hideWaitMs - (performance.now() - ended)))
   }

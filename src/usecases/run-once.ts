@@ -2,26 +2,26 @@ import { Refusal } from '../domain/refusal.ts'
 import type { Tx } from '../postgres/connection/db.ts'
 import { inTransaction } from '../postgres/connection/transaction.ts'
 import {
-  type Claim,
   findAnswers,
+  type IdempotencyKey,
   insertAnswers,
-  tryClaims,
+  lockIdempotencyKeys,
 } from '../postgres/service/idempotency.ts'
-import type { World } from './context.ts'
+import type { Context } from './context.ts'
 
 /**
  * One effect per Idempotency-Key: the effect and its answer are committed together, so a repeated
  * request finds both or neither. What was refused had no effect and is not remembered.
  */
-export const answerOnce = <Answer>(
-  world: World,
-  claim: Claim | undefined,
+export const runOnce = <Answer>(
+  world: Context,
+  claim: IdempotencyKey | undefined,
   act: (tx: Tx) => Promise<Answer>,
 ): Promise<Answer> =>
   inTransaction(world.writes, async (tx) => {
     if (!claim) return act(tx)
     const write = { claim }
-    const outcomes = await answerEachOnce(tx, [write], async ([fresh]) =>
+    const outcomes = await runEachOnce(tx, [write], async ([fresh]) =>
       fresh ? new Map([[fresh, { answer: await act(tx) }]]) : new Map(),
     )
     const outcome = outcomes.get(write)!
@@ -36,7 +36,7 @@ export type Outcome =
 
 export type Outcomes<Write> = ReadonlyMap<Write, Outcome>
 
-type Claiming = { readonly claim: Claim | undefined }
+type Claiming = { readonly claim: IdempotencyKey | undefined }
 
 /**
  * The same for several writes that share a transaction. Those that repeat an earlier one get its
@@ -44,7 +44,7 @@ type Claiming = { readonly claim: Claim | undefined }
  * becomes of it: Postgres would give the key to all of them, because it is one session that asks.
  * @param act gets those that repeat nothing
  */
-export const answerEachOnce = async <Write extends Claiming>(
+export const runEachOnce = async <Write extends Claiming>(
   tx: Tx,
   writes: readonly Write[],
   act: (fresh: readonly Write[]) => Promise<Outcomes<Write>>,
@@ -66,22 +66,25 @@ export const answerEachOnce = async <Write extends Claiming>(
 }
 
 /** The first claim of each key. */
-const listClaims = (writes: readonly Claiming[]): Claim[] => {
-  const claims = new Map<string, Claim>()
+const listClaims = (writes: readonly Claiming[]): IdempotencyKey[] => {
+  const claims = new Map<string, IdempotencyKey>()
   for (const { claim } of writes) {
     if (claim && !claims.has(nameOf(claim))) claims.set(nameOf(claim), claim)
   }
   return [...claims.values()]
 }
 
-const nameOf = ({ claim }: Claim): string => claim.toString('base64')
+const nameOf = ({ claim }: IdempotencyKey): string => claim.toString('base64')
 
 /** What is said under a key, to whoever sends the same body. */
 type Given = { readonly bodyHash: Buffer; readonly outcome: Outcome }
 
 /** By the names of the claims: what is said already, and of what another transaction holds. */
-const findGiven = async (tx: Tx, claims: readonly Claim[]): Promise<Map<string, Given>> => {
-  const isHeld = await tryClaims(tx, claims)
+const findGiven = async (
+  tx: Tx,
+  claims: readonly IdempotencyKey[],
+): Promise<Map<string, Given>> => {
+  const isHeld = await lockIdempotencyKeys(tx, claims)
   const earlier = await findAnswers(tx, claims)
   const given = claims.map((claim, i): Given | undefined => {
     if (!isHeld[i]) {
@@ -101,7 +104,7 @@ const remember = async (tx: Tx, outcomes: Outcomes<Claiming>): Promise<void> => 
   if (answered.length > 0) await insertAnswers(tx, answered)
 }
 
-const repeat = (given: ReadonlyMap<string, Given>, claim: Claim): Outcome => {
+const repeat = (given: ReadonlyMap<string, Given>, claim: IdempotencyKey): Outcome => {
   const { bodyHash, outcome } = given.get(nameOf(claim))!
   if (bodyHash.equals(claim.bodyHash)) return outcome
   return { refusal: new Refusal('idempotency_key_reused') }

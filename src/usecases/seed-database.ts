@@ -12,7 +12,7 @@ const SECRET_BYTES = 32
  * service's secret, and an admin key. Safe to repeat, and on several nodes at once.
  * @returns the secret, and the admin key if one was made: it is stored only as a hash
  */
-export const prepare = async (
+export const seedDatabase = async (
   db: Db,
   given: { secret: string | undefined; adminKey: string | undefined },
 ): Promise<{ secret: Buffer; madeKey: string | undefined }> => {

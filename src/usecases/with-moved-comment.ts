@@ -2,9 +2,9 @@ import type { Caller } from '../domain/people/caller.ts'
 import type { CommentKey } from '../domain/public-id.ts'
 import { Refusal } from '../domain/refusal.ts'
 import type { Site } from '../domain/site/site.ts'
-import { asking } from '../postgres/connection/transaction.ts'
-import { findPlace } from '../postgres/threads/locations.ts'
-import type { World } from './context.ts'
+import { runQuery } from '../postgres/connection/transaction.ts'
+import { findMovedComment } from '../postgres/threads/locations.ts'
+import type { Context } from './context.ts'
 
 type Following = {
   readonly site: Site
@@ -21,13 +21,13 @@ type Following = {
  * Does something with a comment where it is: in the thread that its id names, or in the one that it was
  * moved to, also when it is moved meanwhile.
  */
-export const following = async <T>(
-  world: World,
+export const withMovedComment = async <T>(
+  world: Context,
   { site, caller, comment, look }: Following,
   act: (comment: CommentKey) => Promise<T>,
 ): Promise<T> => {
   const find = async (): Promise<CommentKey> =>
-    (await asking(findPlace(world.db, { siteId: site.id, comment, caller }))) ?? comment
+    (await runQuery(findMovedComment(world.db, { siteId: site.id, comment, caller }))) ?? comment
   const actAt = async (place: CommentKey): Promise<T> => {
     try {
       return await act(place)

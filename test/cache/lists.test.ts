@@ -1,9 +1,9 @@
 import { promisify } from 'node:util'
 import { brotliDecompress, gunzip } from 'node:zlib'
 import t from 'tap'
-import { createLocalTokens, NO_TOKENS } from '../../src/cache/cache-tokens.ts'
+import { createLocalCacheTokens, NO_CACHE_TOKENS } from '../../src/cache/cache-tokens.ts'
 import { createListCache } from '../../src/cache/lists.ts'
-import { siteToken, type Tokens } from '../../src/domain/cache-tokens.ts'
+import { type CacheTokens, siteToken } from '../../src/domain/cache-tokens.ts'
 import { ENCODINGS, type Encoding, type Page } from '../../src/domain/page-store.ts'
 import { createByHand, settle, stopClock } from '../by-hand.ts'
 import { until } from '../redis/own-server.ts'
@@ -25,8 +25,8 @@ const textOf = async (page: Promise<Page>): Promise<string> => (await page).byte
 const openTokens = () => {
   let count = 0
   let trustedFrom = 0
-  const tokens: Tokens = {
-    ...createLocalTokens(() => `token ${++count}`),
+  const tokens: CacheTokens = {
+    ...createLocalCacheTokens(() => `token ${++count}`),
     trustedFrom: () => trustedFrom,
   }
   tokens.offer(TOKEN)
@@ -38,7 +38,7 @@ const openTokens = () => {
 }
 
 /** A cache whose builds the test ends one by one, in the order in which they began. */
-const openCache = (tokens: Tokens) => {
+const openCache = (tokens: CacheTokens) => {
   const lists = createListCache({ tokens, maxBytes: MEBIBYTE })
   const builds = createByHand<void, Page>()
   const read = (variant = 'v', encoding: Encoding = 'identity') =>
@@ -159,7 +159,10 @@ t.test('a build is not remembered as current when its token was replaced meanwhi
 
 for (const trustedFrom of [Number.POSITIVE_INFINITY, 0])
   t.test('without a token nobody shares a build under way, and none is remembered', async (t) => {
-    const { read, finish, count } = openCache({ ...NO_TOKENS, trustedFrom: () => trustedFrom })
+    const { read, finish, count } = openCache({
+      ...NO_CACHE_TOKENS,
+      trustedFrom: () => trustedFrom,
+    })
     const early = read()
     await settle()
     const late = [read(), read()]
@@ -176,7 +179,7 @@ for (const trustedFrom of [Number.POSITIVE_INFINITY, 0])
 
 t.test('where a token is missing, one is offered for the next reader', async (t) => {
   let count = 0
-  const tokens = createLocalTokens(() => `token ${++count}`)
+  const tokens = createLocalCacheTokens(() => `token ${++count}`)
   const { read, finish } = openCache(tokens)
   const first = read()
   await finish('one')

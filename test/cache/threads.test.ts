@@ -1,8 +1,8 @@
 import { stat } from 'node:fs/promises'
 import t from 'tap'
-import { createLocalTokens, NO_TOKENS } from '../../src/cache/cache-tokens.ts'
+import { createLocalCacheTokens, NO_CACHE_TOKENS } from '../../src/cache/cache-tokens.ts'
 import { createThreadCache, type ThreadQuestion } from '../../src/cache/threads.ts'
-import { type Tokens, threadToken } from '../../src/domain/cache-tokens.ts'
+import { type CacheTokens, threadToken } from '../../src/domain/cache-tokens.ts'
 import type { Thread } from '../../src/domain/comment/comment.ts'
 import { createByHand, settle, stopClock } from '../by-hand.ts'
 
@@ -32,15 +32,15 @@ const shown = (version: number, isConfirmed = true) => ({ thread: { version }, i
 const openTokens = () => {
   let count = 0
   let trustedFrom = 0
-  const tokens: Tokens = {
-    ...createLocalTokens(() => `token ${++count}`),
+  const tokens: CacheTokens = {
+    ...createLocalCacheTokens(() => `token ${++count}`),
     trustedFrom: () => trustedFrom,
   }
   return { tokens, distrust: (ms: number) => (trustedFrom = performance.now() + ms) }
 }
 
 /** A cache whose questions to Postgres the test answers, or leaves to a table of threads. */
-const openCache = (tokens: Tokens = openTokens().tokens) => {
+const openCache = (tokens: CacheTokens = openTokens().tokens) => {
   const postgres = createByHand<readonly ThreadQuestion[], (Thread | undefined)[]>()
   const { find } = createThreadCache({ tokens, load: postgres.ask })
   const answerNext = async (...threads: (Thread | undefined)[]) => {
@@ -54,9 +54,9 @@ const openCache = (tokens: Tokens = openTokens().tokens) => {
     thread: Thread | undefined,
     { atLeast = 0 } = {},
   ) => {
-    const asking = find(question, atLeast)
+    const runQuery = find(question, atLeast)
     await answerNext(thread)
-    return asking
+    return runQuery
   }
   return {
     postgres,
@@ -68,7 +68,7 @@ const openCache = (tokens: Tokens = openTokens().tokens) => {
 }
 
 /** A cache that remembers version 1 under the token of this moment. */
-const openWarm = async (tokens: Tokens = openTokens().tokens) => {
+const openWarm = async (tokens: CacheTokens = openTokens().tokens) => {
   await tokens.announce([TOKEN])
   const cache = openCache(tokens)
   await cache.findAnew(BY_ID, makeThread(1))
@@ -85,9 +85,9 @@ t.test('what Postgres has said is remembered as long as its token is the same', 
 t.test('readers who come at the same time share one question', async (t) => {
   const { tokens } = openTokens()
   const { find, answerNext, count } = openCache(tokens)
-  const asking = Promise.all(Array.from({ length: 100 }, () => find(BY_ID)))
+  const runQuery = Promise.all(Array.from({ length: 100 }, () => find(BY_ID)))
   t.same(await answerNext(makeThread(1)), [BY_ID])
-  for (const found of await asking) t.match(found, shown(1))
+  for (const found of await runQuery) t.match(found, shown(1))
   t.equal(count(), 1)
 })
 
@@ -149,7 +149,7 @@ t.test('without a token nothing is remembered, and one is offered for the next t
 })
 
 t.test('where nobody keeps tokens, every read asks', async (t) => {
-  const { findAnew } = openCache(NO_TOKENS)
+  const { findAnew } = openCache(NO_CACHE_TOKENS)
   for (const version of [1, 2, 3]) {
     t.match(await findAnew(BY_ID, makeThread(version)), shown(version))
     t.match(await findAnew(BY_ARTICLE, makeThread(version)), shown(version))
@@ -259,9 +259,9 @@ t.test('an article is asked for by name until its thread is known', async (t) =>
   const { find, answerNext, count } = openCache(tokens)
   const questions: unknown[] = []
   for (let i = 0; i < 2; i++) {
-    const asking = find(BY_ARTICLE)
+    const runQuery = find(BY_ARTICLE)
     questions.push(...(await answerNext(makeThread(1))))
-    t.match(await asking, shown(1))
+    t.match(await runQuery, shown(1))
   }
   t.same(questions, [BY_ARTICLE, BY_ID])
   t.match(await find(BY_ARTICLE), shown(1))
@@ -275,10 +275,10 @@ t.test('an article that has another thread now gets that one', async (t) => {
   await findAnew(BY_ARTICLE, makeThread(1))
   for (const gone of [undefined, makeThread(2, { articleId: 'b' })]) {
     await tokens.announce([TOKEN])
-    const asking = find(BY_ARTICLE)
+    const runQuery = find(BY_ARTICLE)
     t.same(await answerNext(gone), [BY_ID])
     t.same(await answerNext(makeThread(5, { id: 24 })), [BY_ARTICLE])
-    t.match(await asking, { thread: { id: 24, version: 5 } })
+    t.match(await runQuery, { thread: { id: 24, version: 5 } })
     await findAnew(BY_ARTICLE, makeThread(5, { id: 24 }))
     t.same(postgres.calls.at(-1)?.input, [{ siteId: SITE, id: 24 }])
     const back = find({ siteId: SITE, articleId: 'a' }, 6)
@@ -295,10 +295,10 @@ t.test('an article whose thread is remembered under another article asks by name
   await findAnew(BY_ARTICLE, makeThread(1))
   await tokens.announce([TOKEN])
   await findAnew(BY_ID, makeThread(2, { articleId: 'b' }))
-  const asking = find(BY_ARTICLE)
+  const runQuery = find(BY_ARTICLE)
   t.same(await answerNext(makeThread(2, { articleId: 'b' })), [BY_ID])
   t.same(await answerNext(undefined), [BY_ARTICLE])
-  t.equal(await asking, undefined)
+  t.equal(await runQuery, undefined)
 })
 
 t.test('absent threads are not remembered', async (t) => {
@@ -327,10 +327,10 @@ t.test('while Postgres fails, what is remembered stays good, and says so', async
   const { find, postgres, count } = await openWarm()
   for (const age of [1_000, 3_600_000]) {
     clock.pass(age)
-    const asking = find(BY_ID)
+    const runQuery = find(BY_ID)
     const { fail } = await postgres.next()
     fail(new Error('away'))
-    t.match(await asking, shown(1, false))
+    t.match(await runQuery, shown(1, false))
   }
   t.equal(count(), 2)
 })
@@ -369,10 +369,10 @@ t.test('after a failure Postgres is asked nothing about it for a second', async 
   const clock = stopClock(t)
   const { find, findAnew, postgres, count } = await openWarm()
   clock.pass(1_000)
-  const asking = find(BY_ID)
+  const runQuery = find(BY_ID)
   const { fail } = await postgres.next()
   fail(new Error('away'))
-  await asking
+  await runQuery
   clock.pass(999)
   for (let i = 0; i < 3; i++) t.match(await find(BY_ID), shown(1, false))
   await settle()
@@ -388,10 +388,10 @@ t.test('by its article a thread stays good as well', async (t) => {
   const { find, findAnew, postgres } = openCache(tokens)
   for (let i = 0; i < 2; i++) await findAnew(BY_ARTICLE, makeThread(1))
   clock.pass(1_000)
-  const asking = find(BY_ARTICLE)
+  const runQuery = find(BY_ARTICLE)
   const { fail } = await postgres.next()
   fail(new Error('away'))
-  t.match(await asking, shown(1, false))
+  t.match(await runQuery, shown(1, false))
   t.match(await find(BY_ARTICLE), shown(1, false))
 })
 
@@ -415,10 +415,10 @@ t.test('so is one whose token is not trusted, and one of an older version', asyn
   const { tokens, distrust } = openTokens()
   const { find, postgres } = await openWarm(tokens)
   const refused = async (question: ThreadQuestion, atLeast = 0) => {
-    const asking = find(question, atLeast)
+    const runQuery = find(question, atLeast)
     const { fail } = await postgres.next()
     fail(new Error('away'))
-    await t.rejects(asking, { message: 'away' })
+    await t.rejects(runQuery, { message: 'away' })
   }
   await refused(BY_ID, 2)
   distrust(0)
@@ -428,10 +428,10 @@ t.test('so is one whose token is not trusted, and one of an older version', asyn
 t.test('what was never read is refused while Postgres fails', async (t) => {
   const { find, postgres } = await openWarm()
   for (const question of [BY_ARTICLE, { siteId: SITE, id: 24 }]) {
-    const asking = find(question)
+    const runQuery = find(question)
     const { fail } = await postgres.next()
     fail(new Error('away'))
-    await t.rejects(asking, { message: 'away' })
+    await t.rejects(runQuery, { message: 'away' })
   }
 })
 
@@ -440,8 +440,8 @@ t.test('a thread that was found hidden does not come back when Postgres fails', 
   const { find, findAnew, postgres } = await openWarm()
   clock.pass(1_000)
   t.equal(await findAnew(BY_ID, undefined), undefined, 'hidden, and nobody could announce it')
-  const asking = find(BY_ID)
+  const runQuery = find(BY_ID)
   const { fail } = await postgres.next()
   fail(new Error('away'))
-  await t.rejects(asking, { message: 'away' })
+  await t.rejects(runQuery, { message: 'away' })
 })

@@ -3,7 +3,7 @@ import t, { type Test } from 'tap'
 import { createBreaker } from '../../src/clients/breaker.ts'
 import { createChecks } from '../../src/clients/checks.ts'
 import { createGuardedRequest } from '../../src/clients/guarded-request.ts'
-import type { Check, Question } from '../../src/domain/site/check.ts'
+import type { Check, CheckInput } from '../../src/domain/site/check.ts'
 import {
   type Answering,
   hanging,
@@ -16,7 +16,7 @@ import {
 
 const SECRET = 'the secret of the check, 32 characters'
 
-const QUESTION: Question = {
+const QUESTION: CheckInput = {
   site: 'blog',
   commentId: 'c1-2',
   parentId: null,
@@ -157,7 +157,7 @@ t.test('Akismet is asked in its own words', async (t) => {
     comment_content: 'Grüße & more',
     comment_date_gmt: '2026-11-24T10:00:00.000Z',
   })
-  const reply: Question = {
+  const reply: CheckInput = {
     ...QUESTION,
     parentId: 'c1-1',
     revision: 2,

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import t, { type Test } from 'tap'
-import { openWorld } from '../service.ts'
+import { openService } from '../service.ts'
 import { findFreePort, until } from '../start.ts'
 
 /** Runs each recipe of docs/proxies.md; only addresses and names are changed. */
@@ -163,7 +163,7 @@ for (const [name, recipe] of Object.entries(RECIPES)) {
   const isHere = isOnPath(recipe.binary) && (name !== 'Apache' || existsSync(MODULES))
   const skip = !isHere && `${recipe.binary} is not on the PATH: ITS RECIPE IS NOT TESTED`
   t.test(`${name}, as docs/proxies.md sets it up`, { skip }, async (t) => {
-    const world = await openWorld(t, { trustedProxies: [`${PROXY}/32`] })
+    const world = await openService(t, { trustedProxies: [`${PROXY}/32`] })
     const address = new URL(await world.app.listen({ host: PROXY, port: 0 }))
     const port = await startProxy(t, recipe, address.host)
 

@@ -1,11 +1,15 @@
 import t from 'tap'
-import { type Stated, type Statement, stateOf } from '../../src/domain/moderation/statement.ts'
+import {
+  buildStatement,
+  type Statement,
+  type StatementSource,
+} from '../../src/domain/moderation/statement.ts'
 
 const POSTED = '2026-11-01T09:00:00.000Z'
 const DECIDED = '2026-11-01T10:00:00.000Z'
 const NEXT_DAY = '2026-11-02T10:00:00.000Z'
 
-const COMMENT: Stated = {
+const COMMENT: StatementSource = {
   authorId: 7,
   status: 'approved',
   isShadowed: false,
@@ -16,7 +20,10 @@ const COMMENT: Stated = {
   appeal: null,
   readAt: DECIDED,
 }
-const by = (who: string, from: Stated['status'] = 'approved'): Pick<Stated, 'decision'> => ({
+const by = (
+  who: string,
+  from: StatementSource['status'] = 'approved',
+): Pick<StatementSource, 'decision'> => ({
   decision: { from, by: who, at: DECIDED, reason: who === 'k1' ? 'abusive' : null },
 })
 const APPEAL = {
@@ -28,7 +35,7 @@ const APPEAL = {
   answeredAt: null,
 }
 
-type Case = [string, Partial<Stated>, Partial<Statement>]
+type Case = [string, Partial<StatementSource>, Partial<Statement>]
 
 const CASES: Case[] = [
   ['published at once', {}, { standing: 'published', decidedBy: 'rules', mayAppeal: false }],
@@ -93,22 +100,22 @@ const CASES: Case[] = [
 
 t.test('what its author is told of a comment', async (t) => {
   for (const [what, comment, told] of CASES)
-    t.match(stateOf({ ...COMMENT, ...comment }), told, what)
+    t.match(buildStatement({ ...COMMENT, ...comment }), told, what)
 })
 
 t.test('what rules hold is told alike, whether it is pending or spam', async (t) => {
   for (const readAt of [DECIDED, NEXT_DAY]) {
-    const held = stateOf({ ...COMMENT, status: 'pending', readAt })
-    t.same(stateOf({ ...COMMENT, status: 'spam', readAt }), held)
+    const held = buildStatement({ ...COMMENT, status: 'pending', readAt })
+    t.same(buildStatement({ ...COMMENT, status: 'spam', readAt }), held)
     const later = { status: 'spam', ...by('rules', 'pending'), readAt } as const
-    t.same(stateOf({ ...COMMENT, ...later }), held, 'also when they say so later')
+    t.same(buildStatement({ ...COMMENT, ...later }), held, 'also when they say so later')
   }
 })
 
 t.test('a shadowed comment is told like a published one, whatever its status', async (t) => {
-  const published = stateOf(COMMENT)
+  const published = buildStatement(COMMENT)
   for (const status of ['approved', 'pending', 'spam', 'rejected'] as const)
-    t.same(stateOf({ ...COMMENT, status, isShadowed: true, readAt: NEXT_DAY }), {
+    t.same(buildStatement({ ...COMMENT, status, isShadowed: true, readAt: NEXT_DAY }), {
       ...published,
       appeal: null,
     })
@@ -131,7 +138,7 @@ t.test('rules are told by name and purpose, without what they found', async (t) 
     { rule: 'checks.other', says: 'pending', counts: true, evidence: 'other is sure' },
     { rule: 'of tomorrow', says: 'spam', counts: true, evidence: 'secret' },
   ] as const
-  const { rules } = stateOf({ ...COMMENT, status: 'spam', trace })
+  const { rules } = buildStatement({ ...COMMENT, status: 'spam', trace })
   t.same(
     rules.map(({ rule }) => rule),
     ['words', 'checks', 'of tomorrow'],

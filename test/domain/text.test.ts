@@ -1,16 +1,16 @@
 import fc from 'fast-check'
 import t from 'tap'
 import {
-  type Checked,
-  checkBody,
-  checkEmail,
-  checkName,
-  checkTitle,
-  checkUrl,
   isStorable,
+  type Validated,
+  validateBody,
+  validateEmail,
+  validateName,
+  validateTitle,
+  validateUrl,
 } from '../../src/domain/comment/text.ts'
 
-type Check = (s: string) => Checked<string>
+type Check = (s: string) => Validated<string>
 
 /** What a check makes of a string: the value it keeps, or undefined where it refuses. */
 const kept = (check: Check, s: string): string | undefined => {
@@ -33,7 +33,7 @@ t.test('a string is storable when Postgres can give it back unchanged', async (t
 })
 
 t.test('no check keeps a string that cannot be stored', async (t) => {
-  for (const check of [checkBody, checkName, checkUrl, checkEmail, checkTitle]) {
+  for (const check of [validateBody, validateName, validateUrl, validateEmail, validateTitle]) {
     for (const s of ['a\0', 'https://a.example/\0', 'a@b.example\0', '\ud800', 'a\udfff']) {
       t.equal(kept(check, s), undefined, `${check.name} ${shown(s)}`)
     }
@@ -41,25 +41,25 @@ t.test('no check keeps a string that cannot be stored', async (t) => {
 })
 
 t.test('every problem completes a sentence about the field', async (t) => {
-  const problems = [checkBody, checkName, checkUrl, checkEmail, checkTitle].flatMap((check) =>
-    ['', '\0', 'a\nb', 'a@', '\u200b', 'x'.repeat(20_000)].map((s) => check(s)),
+  const problems = [validateBody, validateName, validateUrl, validateEmail, validateTitle].flatMap(
+    (check) => ['', '\0', 'a\nb', 'a@', '\u200b', 'x'.repeat(20_000)].map((s) => check(s)),
   )
   for (const result of problems) if (!result.ok) t.match(result.problem, /^must [^.]+$/)
 })
 
 t.test('a body is kept exactly as sent', async (t) => {
   for (const s of ['a', '  a\r\n\t', '\ufeffa\u3000', 'e\u0301', '\u202ea', '\r\ra', '\u200b']) {
-    t.equal(kept(checkBody, s), s, shown(s))
+    t.equal(kept(validateBody, s), s, shown(s))
   }
-  fc.assert(fc.property(anyText, (s) => [undefined, s].includes(kept(checkBody, s))))
+  fc.assert(fc.property(anyText, (s) => [undefined, s].includes(kept(validateBody, s))))
 })
 
 t.test('a body has 1 to 10,000 code points between its outer white space', async (t) => {
   for (const s of ['', ' ', '\r\n\t\u00a0\u3000', '😀'.repeat(10_001), 'a'.repeat(10_001)]) {
-    t.equal(kept(checkBody, s), undefined, shown(s))
+    t.equal(kept(validateBody, s), undefined, shown(s))
   }
   const longest = `\n${'😀'.repeat(10_000)}${' '.repeat(50)}`
-  t.equal(kept(checkBody, longest), longest)
+  t.equal(kept(validateBody, longest), longest)
 })
 
 t.test('a name is kept in NFKC without outer white space', async (t) => {
@@ -74,47 +74,47 @@ t.test('a name is kept in NFKC without outer white space', async (t) => {
     '👋🏽': '👋🏽',
     "O'Brien <b>": "O'Brien <b>",
   }
-  for (const [sent, name] of Object.entries(names)) t.equal(kept(checkName, sent), name)
+  for (const [sent, name] of Object.entries(names)) t.equal(kept(validateName, sent), name)
 })
 
 t.test('a name holds no control, direction, zero-width or private characters', async (t) => {
   const refused = '\u0001 \u007f \u0085 \n \r \t \u00ad \u200b \u200d \u200e \u202a \u202e \u2066'
   const more = '\u2069 \u2028 \u2029 \ufeff \u061c \ue000 \u{e0041} \u{f0000}'
   for (const c of `${refused} ${more}`.split(' ')) {
-    t.equal(kept(checkName, `A${c}a`), undefined, shown(c))
+    t.equal(kept(validateName, `A${c}a`), undefined, shown(c))
   }
 })
 
 t.test('a name shows something', async (t) => {
   for (const s of ['', '   ', '\u3164', '\u115f\u1160', '\u2800', '\u034f', '\ufe0f', '\u0301']) {
-    t.equal(kept(checkName, s), undefined, shown(s))
+    t.equal(kept(validateName, s), undefined, shown(s))
   }
 })
 
 t.test('a name is refused, never cut, above 80 code points', async (t) => {
-  t.equal(kept(checkName, '😀'.repeat(80)), '😀'.repeat(80))
-  t.equal(kept(checkName, '😀'.repeat(81)), undefined)
-  t.equal(kept(checkName, '\ufdfa'.repeat(5)), undefined, 'one ligature is 18 letters in NFKC')
+  t.equal(kept(validateName, '😀'.repeat(80)), '😀'.repeat(80))
+  t.equal(kept(validateName, '😀'.repeat(81)), undefined)
+  t.equal(kept(validateName, '\ufdfa'.repeat(5)), undefined, 'one ligature is 18 letters in NFKC')
   const decomposed = '\u1f82'.repeat(80).normalize('NFD')
-  t.equal(kept(checkName, decomposed), '\u1f82'.repeat(80), '320 code points that compose to 80')
+  t.equal(kept(validateName, decomposed), '\u1f82'.repeat(80), '320 code points that compose to 80')
 })
 
 t.test('a name has at most 16 code points in one grapheme', async (t) => {
-  t.equal(kept(checkName, `x${'\u0335'.repeat(15)}`), `x${'\u0335'.repeat(15)}`)
-  t.equal(kept(checkName, `x${'\u0335'.repeat(16)}`), undefined)
+  t.equal(kept(validateName, `x${'\u0335'.repeat(15)}`), `x${'\u0335'.repeat(15)}`)
+  t.equal(kept(validateName, `x${'\u0335'.repeat(16)}`), undefined)
 })
 
 t.test('64 KiB of stacked accents are refused', async (t) => {
   const accents = `a${'\u0316\u0301'.repeat(16_000)}`
-  t.equal(kept(checkName, accents), undefined)
-  t.equal(kept(checkTitle, accents), undefined)
+  t.equal(kept(validateName, accents), undefined)
+  t.equal(kept(validateTitle, accents), undefined)
 })
 
 t.test('a kept name is kept again as it is', async () => {
   fc.assert(
     fc.property(anyText, (s) => {
-      const name = kept(checkName, s)
-      return name === undefined || kept(checkName, name) === name
+      const name = kept(validateName, s)
+      return name === undefined || kept(validateName, name) === name
     }),
   )
 })
@@ -130,7 +130,7 @@ t.test('a canonical URL is kept as sent, any other in canonical form', async (t)
     'https://example.com/ü': 'https://example.com/%C3%BC',
     'https:\\\\example.com': 'https://example.com/',
   }
-  for (const [sent, url] of Object.entries(urls)) t.equal(kept(checkUrl, sent), url, sent)
+  for (const [sent, url] of Object.entries(urls)) t.equal(kept(validateUrl, sent), url, sent)
 })
 
 t.test('a URL is absolute, http or https, and holds no secret', async (t) => {
@@ -154,15 +154,15 @@ t.test('a URL is absolute, http or https, and holds no secret', async (t) => {
     `https://example.com/${'a'.repeat(2_029)}`,
     `https://example.com/${'ü'.repeat(400)}`,
   ]
-  for (const s of refused) t.equal(kept(checkUrl, s), undefined, shown(s))
-  t.equal(kept(checkUrl, `https://example.com/${'a'.repeat(2_028)}`)?.length, 2_048)
+  for (const s of refused) t.equal(kept(validateUrl, s), undefined, shown(s))
+  t.equal(kept(validateUrl, `https://example.com/${'a'.repeat(2_028)}`)?.length, 2_048)
 })
 
 t.test('a kept URL is kept again as it is', async () => {
   fc.assert(
     fc.property(fc.oneof(fc.webUrl({ withFragments: true }), anyText), (s) => {
-      const url = kept(checkUrl, s)
-      return url === undefined || kept(checkUrl, url) === url
+      const url = kept(validateUrl, s)
+      return url === undefined || kept(validateUrl, url) === url
     }),
   )
 })
@@ -174,7 +174,7 @@ t.test('an e-mail address has one plain form', async (t) => {
     'jürgen@münchen.example',
     'a@b.xn--p1ai',
   ]
-  for (const s of good) t.equal(kept(checkEmail, s), s)
+  for (const s of good) t.equal(kept(validateEmail, s), s)
   const dotted = ['.a@b.example', 'a.@b.example', 'a..b@c.example', 'a@b', 'a@b..example', 'a@.b.c']
   const odd = [
     '',
@@ -194,13 +194,13 @@ t.test('an e-mail address has one plain form', async (t) => {
   ]
   const long = [`${'a'.repeat(65)}@b.example`, `a@${'b.'.repeat(126)}cc`]
   for (const s of [...dotted, ...odd, ...dangerous, ...long]) {
-    t.equal(kept(checkEmail, s), undefined, shown(s))
+    t.equal(kept(validateEmail, s), undefined, shown(s))
   }
 })
 
 t.test('a title is kept in NFC on one line', async (t) => {
-  t.equal(kept(checkTitle, ' Cafe\u0301 ½ \u200f\n'), 'Café ½ \u200f')
-  t.equal(kept(checkTitle, 'x'.repeat(500)), 'x'.repeat(500))
+  t.equal(kept(validateTitle, ' Cafe\u0301 ½ \u200f\n'), 'Café ½ \u200f')
+  t.equal(kept(validateTitle, 'x'.repeat(500)), 'x'.repeat(500))
   for (const s of [
     'a\u202eb',
     'a\u2066b',
@@ -212,6 +212,6 @@ t.test('a title is kept in NFC on one line', async (t) => {
     'a\u007f',
     'x'.repeat(501),
   ]) {
-    t.equal(kept(checkTitle, s), undefined, shown(s))
+    t.equal(kept(validateTitle, s), undefined, shown(s))
   }
 })

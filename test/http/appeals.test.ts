@@ -2,27 +2,27 @@ import { sql } from 'kysely'
 import t from 'tap'
 import { openSignOn, signToken } from '../members.ts'
 import { recount } from '../recount.ts'
-import { openWorld, type TestWorld } from '../service.ts'
+import { openService, type TestService } from '../service.ts'
 
 const SITE = '/v1/sites/default'
 const TEXT = 'It quotes the article.'
 
-const appeal = (world: TestWorld, id: string, token: string | undefined, body: object = {}) =>
+const appeal = (world: TestService, id: string, token: string | undefined, body: object = {}) =>
   world.call('POST', `${SITE}/comments/${id}/appeals`, { token, body: { text: TEXT, ...body } })
 
-const answer = (world: TestWorld, id: string, token: string | undefined, body: object = {}) =>
+const answer = (world: TestService, id: string, token: string | undefined, body: object = {}) =>
   world.call('POST', `${SITE}/moderation/appeals/${id}/answers`, {
     token,
     body: { outcome: 'overturned', ...body },
   })
 
-const list = async (world: TestWorld, query = '') =>
+const list = async (world: TestService, query = '') =>
   (await world.get(`/moderation/appeals${query}`, { token: world.adminKey })).body
 
-const state = async (world: TestWorld, id: string, token: string) =>
+const state = async (world: TestService, id: string, token: string) =>
   (await world.get(`/comments/${id}/statement`, { token })).body
 
-const openStaff = async (world: TestWorld) => {
+const openStaff = async (world: TestService) => {
   await openSignOn(world)
   const tokens = ['first', 'second', 'third'].map((sub) =>
     signToken({ sub, name: sub, role: 'moderator' }),
@@ -31,7 +31,7 @@ const openStaff = async (world: TestWorld) => {
 }
 
 /** A comment that the first moderator has rejected, and its author has appealed for. */
-const openCase = async (world: TestWorld, moderator: string) => {
+const openCase = async (world: TestService, moderator: string) => {
   const { id, guest_token: token } = await world.post('a', 'x')
   const decision = { from: 'approved', to: 'rejected', reason: 'abusive', note: 'internal' }
   const made = await world.call('POST', `${SITE}/comments/${id}/decisions`, {
@@ -43,7 +43,7 @@ const openCase = async (world: TestWorld, moderator: string) => {
 }
 
 t.test('an author appeals, and somebody else publishes the comment again', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const [first, second] = await openStaff(world)
   const { id, token, appealId, decision } = await openCase(world, first)
   const { items } = await list(world)
@@ -67,7 +67,7 @@ t.test('an author appeals, and somebody else publishes the comment again', async
 })
 
 t.test('the answer and what it changes are in the audit trail', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const [first, second] = await openStaff(world)
   const { id, appealId } = await openCase(world, first)
   await answer(world, appealId, second, { note: 'You are right.' })
@@ -82,7 +82,7 @@ t.test('the answer and what it changes are in the audit trail', async (t) => {
 })
 
 t.test('an answer is for good: neither it nor what it changed is undone', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const [first, second] = await openStaff(world)
   const { id, appealId } = await openCase(world, first)
   await answer(world, appealId, second)
@@ -96,7 +96,7 @@ t.test('an answer is for good: neither it nor what it changed is undone', async 
 })
 
 t.test('nobody answers for its own decision, keys included', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const [first, second] = await openStaff(world)
   const { appealId } = await openCase(world, first)
   const refused = await answer(world, appealId, first)
@@ -110,7 +110,7 @@ t.test('nobody answers for its own decision, keys included', async (t) => {
 })
 
 t.test('nor does whoever decided since, nor the author itself', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const [first, second, third] = await openStaff(world)
   const { id, appealId } = await openCase(world, first)
   const body = { from: 'rejected', to: 'spam' }
@@ -127,7 +127,7 @@ t.test('nor does whoever decided since, nor the author itself', async (t) => {
 })
 
 t.test('of moderators who answer at once one succeeds', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const [first] = await openStaff(world)
   const { id, appealId } = await openCase(world, first)
   const keys = await Promise.all(Array.from({ length: 6 }, () => world.makeKey('moderate')))
@@ -144,7 +144,7 @@ t.test('of moderators who answer at once one succeeds', async (t) => {
 })
 
 t.test('once for each comment, also after an answer and a new decision', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const [first, second] = await openStaff(world)
   const { id, token, appealId } = await openCase(world, first)
   const again = await appeal(world, id, token)
@@ -157,7 +157,7 @@ t.test('once for each comment, also after an answer and a new decision', async (
 })
 
 t.test('many at once are one', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { id, guest_token: token } = await world.post('a', 'x')
   await world.decide(id, 'approved', 'rejected')
   const answers = await Promise.all(Array.from({ length: 8 }, () => appeal(world, id, token)))
@@ -168,7 +168,7 @@ t.test('many at once are one', async (t) => {
 t.test(
   'what is published, deleted by its author or fresh in the queue is not appealed',
   async (t) => {
-    const world = await openWorld(t)
+    const world = await openService(t)
     const open = await world.post('a', 'x')
     const gone = await world.post('a', 'y')
     await world.call('DELETE', `${SITE}/comments/${gone.id}`, { token: gone.guest_token })
@@ -183,7 +183,7 @@ t.test(
 )
 
 t.test('upheld, it stays away, and what was only held is turned down', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const [first, second] = await openStaff(world)
   const { id, token, appealId } = await openCase(world, first)
   await answer(world, appealId, second, { outcome: 'upheld', note: 'It insults.' })
@@ -203,7 +203,7 @@ t.test('upheld, it stays away, and what was only held is turned down', async (t)
 })
 
 t.test('what has become of the comment since is respected', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const [first, second] = await openStaff(world)
   const published = await openCase(world, first)
   await world.decide(published.id, 'rejected', 'approved')
@@ -219,7 +219,7 @@ t.test('what has become of the comment since is respected', async (t) => {
 })
 
 t.test('only its author appeals, and only of its own site', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { id } = await world.post('a', 'x')
   await world.decide(id, 'approved', 'rejected')
   const { guest_token: other } = await world.post('a', 'y')
@@ -229,7 +229,7 @@ t.test('only its author appeals, and only of its own site', async (t) => {
 })
 
 t.test('a text is needed, of 1 to 2,000 code points', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { id, guest_token: token } = await world.post('a', 'x')
   await world.decide(id, 'approved', 'rejected')
   for (const text of ['', ' \n', '😀'.repeat(2001)]) {
@@ -240,7 +240,7 @@ t.test('a text is needed, of 1 to 2,000 code points', async (t) => {
 })
 
 t.test('a repeated request has one effect, and its answer holds no text', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { id, guest_token: token } = await world.post('a', 'x')
   await world.decide(id, 'approved', 'rejected')
   const call = {
@@ -256,7 +256,7 @@ t.test('a repeated request has one effect, and its answer holds no text', async 
 })
 
 t.test('the queue of appeals is walked from the oldest to the newest', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const made: string[] = []
   for (let n = 0; n < 5; n++) made.push((await openCase(world, world.adminKey)).appealId)
   const walked: string[] = []

@@ -1,10 +1,10 @@
 import t from 'tap'
-import { openWorld, type TestWorld } from '../service.ts'
+import { openService, type TestService } from '../service.ts'
 import { until } from '../start.ts'
 
 const SITE = '/v1/sites/default'
 
-const asModerator = async ({ call, makeKey }: TestWorld) => {
+const asModerator = async ({ call, makeKey }: TestService) => {
   const token = await makeKey('moderate')
   return {
     add: (id: string, note: string, headers = {}) =>
@@ -14,7 +14,7 @@ const asModerator = async ({ call, makeKey }: TestWorld) => {
 }
 
 t.test('notes on an author are read by moderators, latest first', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { add, list } = await asModerator(world)
   const { author } = await world.post('a', 'x')
   for (const note of ['one', 'two', 'three']) {
@@ -30,7 +30,7 @@ t.test('notes on an author are read by moderators, latest first', async (t) => {
 })
 
 t.test('one who is not there has no notes, and none of another site', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { add, list } = await asModerator(world)
   const { author } = await world.post('a', 'x')
   await add(author.id, 'one')
@@ -44,7 +44,7 @@ t.test('one who is not there has no notes, and none of another site', async (t) 
 })
 
 t.test('a cursor belongs to its author', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { add, list } = await asModerator(world)
   const [one, two] = [await world.post('a', 'x'), await world.post('a', 'y')]
   await add(one.author.id, 'one')
@@ -57,7 +57,7 @@ t.test('a cursor belongs to its author', async (t) => {
 })
 
 t.test('the author finds them in its export, and they go with it', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { add, list } = await asModerator(world)
   const { author, guest_token: token } = await world.post('a', 'x')
   const headers = { 'idempotency-key': 'a-key-that-is-long-enough' }
@@ -74,7 +74,7 @@ t.test('the author finds them in its export, and they go with it', async (t) => 
 })
 
 t.test('a note that is added while its author is erased goes with it, or is refused', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { add } = await asModerator(world)
   const { author, guest_token: token } = await world.post('a', 'x')
   const path = `${SITE}/authors/${author.id}`
@@ -89,7 +89,7 @@ t.test('a note that is added while its author is erased goes with it, or is refu
 })
 
 t.test('a note has 1 to 2,000 characters', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { add } = await asModerator(world)
   const { author } = await world.post('a', 'x')
   t.equal((await add(author.id, 'x'.repeat(2000))).status, 201)

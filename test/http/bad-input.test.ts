@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { Parser } from 'htmlparser2'
 import { sql } from 'kysely'
 import t, { type Test } from 'tap'
-import { openWorld, type TestWorld } from '../service.ts'
+import { openService, type TestService } from '../service.ts'
 import { listen } from './sockets.ts'
 
 const FOLDER = join(import.meta.dirname, '../../../shared/data/badinput')
@@ -55,7 +55,7 @@ const createFaults = () => {
 }
 
 /** Over a socket, because `inject` would make the path canonical. */
-const createSender = async (t: Test, { app }: TestWorld) => {
+const createSender = async (t: Test, { app }: TestService) => {
   const port = await listen(app)
   const agent = new Agent({ keepAlive: true, maxSockets: AT_A_TIME })
   t.teardown(() => agent.destroy())
@@ -79,7 +79,7 @@ const toGiven = (status: number, headers: Record<string, any>, text: string): Gi
 }
 
 const createCaller =
-  ({ call }: TestWorld) =>
+  ({ call }: TestService) =>
   async (method: string, path: string, body?: unknown, token?: string): Promise<Given> => {
     const { status, headers, text } = await call(method, `${SITE}${path}`, { body, token })
     return toGiven(status, headers, text)
@@ -115,7 +115,7 @@ const attributeFault = (tag: string, key: string, value: string): string | undef
 
 /** Posts each text, and sees that what was acknowledged is harmless, in the row and in the API. */
 const postTexts = async (t: Test, texts: readonly string[]) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const call = createCaller(world)
   const faults = createFaults()
   const kept = new Map<string, string>()
@@ -133,7 +133,7 @@ const postTexts = async (t: Test, texts: readonly string[]) => {
   return kept.size
 }
 
-const readRows = async ({ db }: TestWorld) => {
+const readRows = async ({ db }: TestService) => {
   const { rows } = await sql<{ threadId: number; id: number; bytes: Buffer }>`
     select thread_id, id, convert_to(body, 'UTF8') as bytes from comments`.execute(db)
   return rows
@@ -204,7 +204,7 @@ t.test('CommonMark cases as comments', skipWithoutData, async (t) => {
 })
 
 t.test('markdown-it cases in a preview', skipWithoutData, async (t) => {
-  const call = createCaller(await openWorld(t))
+  const call = createCaller(await openService(t))
   const faults = createFaults()
   const fixtures = readdirSync(join(FOLDER, 'markdown-it/fixtures'))
   const cases = fixtures.flatMap((name) =>
@@ -219,7 +219,7 @@ t.test('markdown-it cases in a preview', skipWithoutData, async (t) => {
 })
 
 t.test('naughty strings as names', skipWithoutData, async (t) => {
-  const call = createCaller(await openWorld(t))
+  const call = createCaller(await openService(t))
   const faults = createFaults()
   const names = new Map<string, string>()
   await forEach(blns(), async (name) => {
@@ -238,7 +238,7 @@ t.test('naughty strings as names', skipWithoutData, async (t) => {
 })
 
 t.test('naughty strings in every other field', skipWithoutData, async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const call = createCaller(world)
   const { id } = await world.post('a', 'x')
   const faults = createFaults()
@@ -262,7 +262,7 @@ t.test('naughty strings in every other field', skipWithoutData, async (t) => {
 })
 
 t.test('naughty strings as article ids', skipWithoutData, async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const send = await createSender(t, world)
   const faults = createFaults()
   const body = Buffer.from(JSON.stringify({ body: 'x', author: { name: 'Ada' } }))
@@ -280,7 +280,7 @@ t.test('naughty strings as article ids', skipWithoutData, async (t) => {
 })
 
 t.test('naughty strings as they are, in paths and headers', skipWithoutData, async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const send = await createSender(t, world)
   const faults = createFaults()
   await forEach(blns(), async (text) => {
@@ -305,7 +305,7 @@ t.test('naughty strings as they are, in paths and headers', skipWithoutData, asy
 })
 
 t.test('naughty strings as values of every query parameter', skipWithoutData, async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const call = createCaller(world)
   const { id } = await world.post('a', 'x')
   const places = {
@@ -340,7 +340,7 @@ const jsonFiles = () =>
   )
 
 t.test('JSON files as they are, as bodies', skipWithoutData, async (t) => {
-  const send = await createSender(t, await openWorld(t))
+  const send = await createSender(t, await openService(t))
   const faults = createFaults()
   await forEach(jsonFiles(), async ({ name, bytes }) => {
     for (const path of ['/articles/a/comments', '/counts', '/preview', '/guests']) {
@@ -355,7 +355,7 @@ t.test('JSON files as they are, as bodies', skipWithoutData, async (t) => {
 
 /** Most files are an array around the thing that is tested. */
 t.test('what JSON files hold, as text of comments', skipWithoutData, async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const send = await createSender(t, world)
   const faults = createFaults()
   let taken = 0

@@ -1,14 +1,14 @@
 import t from 'tap'
 import { openSignOn, signToken } from '../members.ts'
 import { recount } from '../recount.ts'
-import { type Answer, type Call, openWorld, type TestWorld } from '../service.ts'
+import { type Answer, type Call, openService, type TestService } from '../service.ts'
 
 const SITE = '/v1/sites/default'
 const PROXIED = { trustedProxies: ['127.0.0.1'] }
 
 type Json = Record<string, any>
 
-const open = (world: TestWorld) => {
+const open = (world: TestService) => {
   const send = (method: string, path: string, body?: Json, call: Call = {}): Promise<Answer> =>
     world.call(method, `${SITE}${path}`, { token: world.adminKey, body, ...call })
   return {
@@ -28,7 +28,7 @@ const open = (world: TestWorld) => {
 const said = ({ status, body }: Answer): string => `${status} ${body?.code ?? ''}`
 
 t.test('what an author wrote goes with the ban, once, and comes back by undoBatch', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { send, ban, undoBatch, count, texts } = open(world)
   const other = await world.post('a', 'of another')
   const { author, guest_token: token } = await world.post('a', 'first')
@@ -58,7 +58,7 @@ t.test('what an author wrote goes with the ban, once, and comes back by undoBatc
 })
 
 t.test('it is kept unless something is asked for, and never let out of the spam', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { send, ban, texts } = open(world)
   const { author, id, guest_token: token } = await world.post('a', 'spam')
   await send('POST', `/comments/${id}/decisions`, { from: 'approved', to: 'spam' })
@@ -79,7 +79,7 @@ t.test('it is kept unless something is asked for, and never let out of the spam'
 })
 
 t.test('of an e-mail and its domain, what was written with it, however it was', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await openSignOn(world)
   const { ban, undoBatch, count, texts } = open(world)
   const write = (text: string, email: string) =>
@@ -103,7 +103,7 @@ t.test('of an e-mail and its domain, what was written with it, however it was', 
 })
 
 t.test('of a network, what came from within it, as long as that is known', async (t) => {
-  const world = await openWorld(t, PROXIED)
+  const world = await openService(t, PROXIED)
   const { ban, undoBatch, texts } = open(world)
   const write = (address: string) =>
     world.post('a', address, {}, { headers: { 'x-forwarded-for': address } })
@@ -124,7 +124,7 @@ t.test('of a network, what came from within it, as long as that is known', async
 })
 
 t.test('a ban from all sites keeps what was written', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const answer = await world.call('POST', '/v1/bans', {
     token: world.adminKey,
     body: { kind: 'email_domain', value: 'example.org', effect: 'block', existing: 'rejected' },

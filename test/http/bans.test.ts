@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import t from 'tap'
 import { openSignOn, signToken } from '../members.ts'
-import { type Answer, type Call, openWorld, type TestWorld } from '../service.ts'
+import { type Answer, type Call, openService, type TestService } from '../service.ts'
 
 const SITE = '/v1/sites/default'
 const PROXIED = { trustedProxies: ['127.0.0.1'] }
@@ -10,17 +10,17 @@ type Json = Record<string, any>
 
 const said = ({ status, body }: Answer): string => `${status} ${body?.code ?? body?.status ?? ''}`
 
-const ban = (world: TestWorld, body: Json): Promise<Answer> =>
+const ban = (world: TestService, body: Json): Promise<Answer> =>
   world.call('POST', `${SITE}/moderation/bans`, {
     token: world.adminKey,
     body: { effect: 'block', ...body },
   })
 
-const lift = (world: TestWorld, id: string): Promise<Answer> =>
+const lift = (world: TestService, id: string): Promise<Answer> =>
   world.call('DELETE', `${SITE}/moderation/bans/${id}`, { token: world.adminKey })
 
 /** What becomes of a comment. */
-const trying = async (world: TestWorld, call: Call = {}, author: Json = {}): Promise<string> => {
+const trying = async (world: TestService, call: Call = {}, author: Json = {}): Promise<string> => {
   const body = { body: 'x', ...(!call.token && { author: { name: 'Ada', ...author } }) }
   return said(await world.call('POST', `${SITE}/articles/a/comments`, { ...call, body }))
 }
@@ -28,7 +28,7 @@ const trying = async (world: TestWorld, call: Call = {}, author: Json = {}): Pro
 const from = (address: string): Call => ({ headers: { 'x-forwarded-for': address } })
 
 t.test('who is blocked writes nothing, and still reads and deletes', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const other = await world.post('a', 'of somebody else')
   const { author, id, guest_token: token } = await world.post('a', 'mine')
   const { status, body } = await ban(world, { kind: 'author', value: author.id, reason: 'abusive' })
@@ -47,7 +47,7 @@ t.test('who is blocked writes nothing, and still reads and deletes', async (t) =
 })
 
 t.test('a ban on an account follows it', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await openSignOn(world)
   const token = await signToken({ sub: 'm', name: 'Mary' })
   const { author } = await world.post('a', 'x', {}, { token })
@@ -57,7 +57,7 @@ t.test('a ban on an account follows it', async (t) => {
 })
 
 t.test('a network is banned whoever comes from it, but for moderators', async (t) => {
-  const world = await openWorld(t, PROXIED)
+  const world = await openService(t, PROXIED)
   await openSignOn(world)
   const moderator = await signToken({ sub: 'mod', name: 'Grace', role: 'moderator' })
   const { body } = await ban(world, { kind: 'network', value: '203.0.113.9/24' })
@@ -87,7 +87,7 @@ t.test('a network is banned whoever comes from it, but for moderators', async (t
 })
 
 t.test('an e-mail is known by its hash, however it is written, and also on file', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const early = await world.post('a', 'x', { author: { name: 'Eve', email: 'EVE@Example.org' } })
   const { body } = await ban(world, { kind: 'email', value: 'eve@example.ORG' })
   t.equal(body.value, '…@example.org')
@@ -99,7 +99,7 @@ t.test('an e-mail is known by its hash, however it is written, and also on file'
 })
 
 t.test('a domain of e-mail is banned with all below it', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await ban(world, { kind: 'email_domain', value: 'Trash.Example' })
   t.equal(await trying(world, {}, { email: 'a@trash.example' }), '403 banned')
   t.equal(await trying(world, {}, { email: 'a@mail.trash.example' }), '403 banned')
@@ -107,7 +107,7 @@ t.test('a domain of e-mail is banned with all below it', async (t) => {
 })
 
 t.test('who is held goes to the queue, edits included, and the trace says why', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { author, id, guest_token: token } = await world.post('a', 'early')
   const { body } = await ban(world, { kind: 'author', value: author.id, effect: 'hold' })
   t.equal(await trying(world, { token }), '202 pending')
@@ -123,7 +123,7 @@ t.test('who is held goes to the queue, edits included, and the trace says why', 
 })
 
 t.test('a ban ends when it is lifted, or when its time is over', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { author, guest_token: token } = await world.post('a', 'early')
   const first = (await ban(world, { kind: 'author', value: author.id })).body
   t.equal((await lift(world, first.id)).status, 204)
@@ -150,7 +150,7 @@ t.test('a ban ends when it is lifted, or when its time is over', async (t) => {
 })
 
 t.test('bans are listed in pages, by kind and by author', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { author } = await world.post('a', 'x')
   for (let n = 1; n <= 3; n++) await ban(world, { kind: 'network', value: `198.51.100.${n}` })
   await ban(world, { kind: 'author', value: author.id })
@@ -171,7 +171,7 @@ t.test('bans are listed in pages, by kind and by author', async (t) => {
 })
 
 t.test('a ban for all sites holds on each, and on none once it is lifted', async (t) => {
-  const world = await openWorld(t, PROXIED)
+  const world = await openService(t, PROXIED)
   const admin = { token: world.adminKey }
   await world.call('POST', '/v1/sites', { ...admin, body: { slug: 'other', name: 'Other' } })
   const body = { kind: 'network', value: '203.0.113.0/24', effect: 'block' }
@@ -195,7 +195,7 @@ t.test('a ban for all sites holds on each, and on none once it is lifted', async
 })
 
 t.test('what cannot be banned is refused, and says why', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await openSignOn(world)
   const token = await signToken({ sub: 'mod', name: 'Grace', role: 'moderator' })
   const { author: staff } = await world.post('a', 'x', {}, { token })

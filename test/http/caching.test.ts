@@ -5,11 +5,11 @@ import t, { type Test } from 'tap'
 import { ENCODINGS, type Encoding } from '../../src/domain/page-store.ts'
 import { stopClock } from '../by-hand.ts'
 import { openLink } from '../races/proxy.ts'
-import { openWorld, type TestWorld } from '../service.ts'
+import { openService, type TestService } from '../service.ts'
 import { until } from '../start.ts'
 import { openTwin } from '../twin.ts'
 
-type App = TestWorld['app']
+type App = TestService['app']
 type Headers = Record<string, string>
 
 const SITE = '/v1/sites/default'
@@ -34,7 +34,7 @@ const DECODERS: Record<Encoding, (bytes: Buffer) => Promise<Buffer>> = {
 const ARTICLES = Array.from({ length: 20 }, (_, n) => `article-${n}`)
 
 /** Articles, comments of one guest and replies: enough for no list to be small. */
-const seed = async (world: TestWorld) => {
+const seed = async (world: TestService) => {
   const first = await world.post('a', 'A long comment. '.repeat(200))
   const as = { token: first.guest_token }
   for (const article of ARTICLES) await world.post(article, `of ${article}`, {}, as)
@@ -78,7 +78,7 @@ const NEGOTIATED: readonly (readonly [accepted: string | undefined, Encoding])[]
 ]
 
 t.test('content negotiation', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { first, threadPaths, listPaths, smallPaths } = await seed(world)
 
   t.test('every public read answers in the best encoding that is accepted', async (t) => {
@@ -204,12 +204,12 @@ const stillTrue = async (tags: readonly Tag[]): Promise<string[]> => {
   return (await Promise.all(answers)).flat()
 }
 
-const patch = (world: TestWorld, path: string, body: object) =>
+const patch = (world: TestService, path: string, body: object) =>
   world.call('PATCH', `${SITE}${path}`, { token: world.adminKey, body })
 
 /** Two nodes that share what there is to read. */
 const openNodes = async (t: Test) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const seeded = await seed(world)
   const nodes = [world.app, await openTwin(t, world)]
   const paths = [...seeded.threadPaths, ...seeded.listPaths, '/articles/a', '/counts?article_id=a']
@@ -312,7 +312,7 @@ t.test('tags', async (t) => {
 
 /** A node whose way to Postgres can be hurt, and that has read everything of a thread. */
 const openHurt = async (t: Test) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { threadPaths } = await seed(world)
   const url = new URL(world.url)
   const link = await openLink(t, { host: url.hostname, port: Number(url.port) })

@@ -1,10 +1,10 @@
 import t from 'tap'
-import { openWorld, type TestWorld } from '../service.ts'
+import { openService, type TestService } from '../service.ts'
 
 const REASONS = '/v1/sites/default/moderation/reasons'
 const SPAM = { title: 'Advertising', reason: 'spam', note: 'Please do not advertise here.' }
 
-const asAdmin = ({ call, adminKey: token }: TestWorld) => ({
+const asAdmin = ({ call, adminKey: token }: TestService) => ({
   create: (body: object, headers = {}) => call('POST', REASONS, { token, body, headers }),
   change: (id: string, body: object) => call('PATCH', `${REASONS}/${id}`, { token, body }),
   remove: (id: string) => call('DELETE', `${REASONS}/${id}`, { token }),
@@ -13,7 +13,7 @@ const asAdmin = ({ call, adminKey: token }: TestWorld) => ({
 })
 
 t.test('a reason is made, listed, changed and deleted, and the audit knows of all', async (t) => {
-  const { create, change, remove, list, audit } = asAdmin(await openWorld(t))
+  const { create, change, remove, list, audit } = asAdmin(await openService(t))
   const { status, body } = await create(SPAM)
   t.equal(status, 201)
   t.match(body, { id: /^r\w+$/, ...SPAM })
@@ -33,7 +33,7 @@ t.test('a reason is made, listed, changed and deleted, and the audit knows of al
 })
 
 t.test('its words are a reason and a note of a decision', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { reason, note } = (await asAdmin(world).create(SPAM)).body
   const comment = await world.post('a', 'buy!')
   const { status, body } = await world.decide(comment.id, 'approved', 'spam', { reason, note })
@@ -42,7 +42,7 @@ t.test('its words are a reason and a note of a decision', async (t) => {
 })
 
 t.test('the list is walked in order, page by page', async (t) => {
-  const { create, list } = asAdmin(await openWorld(t))
+  const { create, list } = asAdmin(await openService(t))
   for (const title of ['one', 'two', 'three']) await create({ ...SPAM, title })
   const first = (await list('?limit=2')).body
   const rest = (await list(`?limit=2&cursor=${first.next_cursor}`)).body
@@ -53,7 +53,7 @@ t.test('the list is walked in order, page by page', async (t) => {
 })
 
 t.test('a site has at most a hundred, even when two are made at the same time', async (t) => {
-  const { create, list } = asAdmin(await openWorld(t))
+  const { create, list } = asAdmin(await openService(t))
   for (let n = 0; n < 99; n++) await create({ ...SPAM, title: `${n}` })
   const answers = await Promise.all([create(SPAM), create(SPAM)])
   t.same(new Set(answers.map(({ status }) => status)), new Set([201, 400]))
@@ -65,7 +65,7 @@ t.test('a site has at most a hundred, even when two are made at the same time', 
 })
 
 t.test('what is no reason is refused, with the field at fault', async (t) => {
-  const { create, change } = asAdmin(await openWorld(t))
+  const { create, change } = asAdmin(await openService(t))
   const { id } = (await create(SPAM)).body
   for (const [fault, pointer] of [
     [{ title: '' }, '/title'],
@@ -81,7 +81,7 @@ t.test('what is no reason is refused, with the field at fault', async (t) => {
 })
 
 t.test('one key makes one reason, and no other site has it', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { create, list } = asAdmin(world)
   const headers = { 'idempotency-key': 'the-same-key-twice' }
   const [first, second] = [await create(SPAM, headers), await create(SPAM, headers)]

@@ -14,7 +14,7 @@ import {
   setChecks,
 } from '../checks.ts'
 import { type Answering, dying, hanging, json, text } from '../clients/checks-server.ts'
-import { openWorld, type TestWorld } from '../service.ts'
+import { openService, type TestService } from '../service.ts'
 
 const OWN = { name: 'own', kind: 'http', url: 'https://checks.example/ask', secret: SECRET }
 const AKISMET = {
@@ -24,11 +24,11 @@ const AKISMET = {
   site_url: 'https://blog.example',
 }
 
-const set = (world: TestWorld, checks: object[]) =>
+const set = (world: TestService, checks: object[]) =>
   world.call('PATCH', SITE, { token: world.adminKey, body: { checks } })
 
 t.test('a site names its checks, and their secrets never leave', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   t.same((await world.get('', { token: world.adminKey })).body.checks, [])
   const changed = await set(world, [OWN, { ...AKISMET, timeout_ms: 500, is_test: true }])
   t.same(changed.body.checks, [
@@ -57,7 +57,7 @@ t.test('a site names its checks, and their secrets never leave', async (t) => {
 })
 
 t.test('a secret that is left out stays, but does not move to another address', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const secretOf = async () => {
     world.sites.forget('default')
     return (await world.sites.find('default'))!.checks.map(({ secret }) => secret)
@@ -77,7 +77,7 @@ t.test('a secret that is left out stays, but does not move to another address', 
 })
 
 t.test('checks that cannot be are refused with where they are wrong', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const wrong: [object[], string][] = [
     [[{ ...OWN, url: 'http://checks.example' }], '/checks/0/url'],
     [[{ ...OWN, url: 'https://a:b@checks.example' }], '/checks/0/url'],
@@ -102,7 +102,7 @@ t.test('checks that cannot be are refused with where they are wrong', async (t) 
   }
 })
 
-const post = (world: TestWorld, body: string, more: { headers?: Record<string, string> } = {}) =>
+const post = (world: TestService, body: string, more: { headers?: Record<string, string> } = {}) =>
   world.call('POST', `${SITE}/articles/a/comments`, {
     body: { body, author: { name: 'Ada', email: 'ada@mail.example' } },
     headers: { 'user-agent': 'Browser/1', ...more.headers },

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import t from 'tap'
-import { noticeClosed } from '../../src/usecases/jobs/bump-closed-threads.ts'
-import { openWorld, type TestWorld } from '../service.ts'
+import { bumpClosedThreads } from '../../src/usecases/jobs/bump-closed-threads.ts'
+import { openService, type TestService } from '../service.ts'
 
 /** Threads that close by themselves. */
 
@@ -10,26 +10,26 @@ const NEVER = new AbortController().signal
 
 type Json = Record<string, any>
 
-const setSite = (world: TestWorld, body: Json) =>
+const setSite = (world: TestService, body: Json) =>
   world.call('PATCH', SITE, { token: world.adminKey, body })
 
-const setThread = async (world: TestWorld, body: Json): Promise<Json> =>
+const setThread = async (world: TestService, body: Json): Promise<Json> =>
   (await world.call('PATCH', `${SITE}/articles/a`, { token: world.adminKey, body })).body
 
-const age = (world: TestWorld, days: number) =>
+const age = (world: TestService, days: number) =>
   sql`update threads set created_at = created_at - ${days} * interval '1 day'`.execute(world.db)
 
 /** The codes that a post, and a look at the thread, have. */
-const posting = async (world: TestWorld): Promise<string> => {
+const posting = async (world: TestService): Promise<string> => {
   const body = { body: 'late', author: { name: 'Ada' } }
   const answer = await world.call('POST', `${SITE}/articles/a/comments`, { body })
   return `${answer.status} ${answer.body.code ?? answer.body.status}`
 }
 
-const threadOf = async (world: TestWorld): Promise<Json> => (await world.get('/articles/a')).body
+const threadOf = async (world: TestService): Promise<Json> => (await world.get('/articles/a')).body
 
 t.test('a thread closes some days after it began, if its site says so', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await world.post('a', 'early')
   await age(world, 7)
   t.match(await threadOf(world), { state: 'open', closes_at: null })
@@ -50,7 +50,7 @@ t.test('a thread closes some days after it began, if its site says so', async (t
 })
 
 t.test('its own time to close counts more than the days of the site', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await world.post('a', 'early')
   await age(world, 30)
   await setSite(world, { close_after_days: 7 })
@@ -61,7 +61,7 @@ t.test('its own time to close counts more than the days of the site', async (t) 
 })
 
 t.test('a thread that a moderator opens again is not closed again', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await world.post('a', 'early')
   await age(world, 30)
   await setSite(world, { close_after_days: 7 })
@@ -75,7 +75,7 @@ t.test('a thread that a moderator opens again is not closed again', async (t) =>
 })
 
 t.test('opening a thread keeps a time to close that is still to come', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const closes_at = '2999-01-01T00:00:00.000Z'
   await setThread(world, { state: 'closed', closes_at })
   t.match(await setThread(world, { state: 'open' }), {
@@ -86,26 +86,26 @@ t.test('opening a thread keeps a time to close that is still to come', async (t)
 })
 
 t.test('a thread that has closed gets a new version once', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await world.post('a', 'early')
   await world.post('other', 'stays as it is')
   const other = (await world.get('/articles/other')).body.version
   const open = await threadOf(world)
-  await noticeClosed(world, NEVER)
+  await bumpClosedThreads(world, NEVER)
   t.equal((await threadOf(world)).version, open.version)
   await sql`update threads set closes_at = clock_timestamp() where article_id = 'a'`.execute(
     world.db,
   )
-  await noticeClosed(world, NEVER)
+  await bumpClosedThreads(world, NEVER)
   const closed = await threadOf(world)
   t.ok(closed.version > open.version)
-  await noticeClosed(world, NEVER)
+  await bumpClosedThreads(world, NEVER)
   t.equal((await threadOf(world)).version, closed.version)
   t.equal((await world.get('/articles/other')).body.version, other)
 })
 
 t.test('so does one that the days of its site have closed, of many', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await world.post('a', 'early')
   await setSite(world, { close_after_days: 7 })
   await sql`
@@ -117,8 +117,8 @@ t.test('so does one that the days of its site have closed, of many', async (t) =
     world.db,
   )
   const before = await threadOf(world)
-  await Promise.all([noticeClosed(world, NEVER), noticeClosed(world, NEVER)])
-  await noticeClosed(world, NEVER)
+  await Promise.all([bumpClosedThreads(world, NEVER), bumpClosedThreads(world, NEVER)])
+  await bumpClosedThreads(world, NEVER)
   t.ok((await threadOf(world)).version > before.version)
   const { rows } = await sql<{ old: number; versions: number }>`
     select count(*) filter (where version = ${before.version}) as old from threads`.execute(
@@ -128,7 +128,7 @@ t.test('so does one that the days of its site have closed, of many', async (t) =
 })
 
 t.test('every change of a thread is a decision that says what was otherwise before', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await setThread(world, { state: 'locked', closes_at: '2999-01-01T00:00:00.000Z' })
   await setThread(world, { state: 'open', moderation: 'pre', slow_mode_seconds: 5 })
   const { body } = await world.get('/moderation/decisions', { token: world.adminKey })

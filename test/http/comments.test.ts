@@ -1,7 +1,7 @@
 import t from 'tap'
 import { readCommentId } from '../../src/domain/public-id.ts'
 import { insertSite } from '../../src/postgres/service/sites.ts'
-import { openWorld, type TestWorld } from '../service.ts'
+import { openService, type TestService } from '../service.ts'
 
 const bodies = (items: any[]): string => items.map(({ body }) => body).join(' ')
 
@@ -11,11 +11,11 @@ const traits = ({ status, headers, text }: any) => {
   return { status, headers: rest, text }
 }
 
-const holdEverything = ({ call, adminKey }: TestWorld) =>
+const holdEverything = ({ call, adminKey }: TestService) =>
   call('PATCH', '/v1/sites/default', { token: adminKey, body: { moderation: 'pre' } })
 
 /** A chain of replies, `depth` comments long: the first is `0`. */
-const plantChain = async ({ post }: TestWorld, depth: number): Promise<string[]> => {
+const plantChain = async ({ post }: TestService, depth: number): Promise<string[]> => {
   const ids: string[] = []
   for (let at = 0; at < depth; at++) {
     const { id } = await post('a', String(at), at > 0 ? { parent_id: ids[at - 1] } : {})
@@ -25,7 +25,7 @@ const plantChain = async ({ post }: TestWorld, depth: number): Promise<string[]>
 }
 
 t.test('getComment answers what was posted', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { guest_token: _, ...posted } = await world.post('a', '*hello*\r\n ')
   const { status, body } = await world.get(`/comments/${posted.id}`)
   t.equal(status, 200)
@@ -34,7 +34,7 @@ t.test('getComment answers what was posted', async (t) => {
 })
 
 t.test('context adds the nearest ancestors, root first', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const ids = await plantChain(world, 4)
   const ancestors = async (context: number) =>
     bodies((await world.get(`/comments/${ids[3]}?context=${context}`)).body.ancestors)
@@ -47,7 +47,7 @@ t.test('context adds the nearest ancestors, root first', async (t) => {
 })
 
 t.test('context takes 0 to 100', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { id } = await world.post('a', 'x')
   t.equal((await world.get(`/comments/${id}?context=100`)).status, 200)
   for (const context of ['101', '-1', 'x', '', '01']) {
@@ -59,7 +59,7 @@ t.test('context takes 0 to 100', async (t) => {
 t.test(
   'ancestors that are hidden are tombstones, and so is a hidden comment with replies',
   async (t) => {
-    const world = await openWorld(t)
+    const world = await openService(t)
     const ids = await plantChain(world, 3)
     await world.decide(ids[1]!, 'approved', 'rejected')
     const { ancestors } = (await world.get(`/comments/${ids[2]}?context=9`)).body
@@ -71,7 +71,7 @@ t.test(
 )
 
 t.test('a tombstone tells nothing of what it was, whatever the reason', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const url = 'https://secret.example/'
   const author = { name: 'Secretive', url, email: 'secret@example.org' }
   const root = await world.post('a', 'secret', { author })
@@ -88,7 +88,7 @@ t.test('a tombstone tells nothing of what it was, whatever the reason', async (t
 })
 
 t.test('malformed, absent, hidden and other sites’ ids give the same 404', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await insertSite(world.db, { slug: 'other', name: 'Other' })
   const path = '/v1/sites/other/articles/a/comments'
   const elsewhere = await world.call('POST', path, { body: { body: 'x', author: { name: 'Bo' } } })
@@ -124,7 +124,7 @@ t.test('malformed, absent, hidden and other sites’ ids give the same 404', asy
 })
 
 t.test('a comment that was held from the start gives the same 404', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const expected = traits(await world.get('/comments/c1-zzz'))
   await holdEverything(world)
   const held = await world.post('a', 'held')
@@ -134,7 +134,7 @@ t.test('a comment that was held from the start gives the same 404', async (t) =>
 })
 
 t.test('a comment of a hidden thread gives the same 404', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const expected = traits(await world.get('/comments/c1-zzz'))
   const { id } = await world.post('a', 'x')
   const path = '/v1/sites/default/articles/a'
@@ -144,7 +144,7 @@ t.test('a comment of a hidden thread gives the same 404', async (t) => {
 })
 
 t.test('a site that is not there is 404 for everything', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { id } = await world.post('a', 'x')
   for (const path of ['/articles/a', '/articles/a/comments', `/comments/${id}`, '/comments']) {
     const { status, body } = await world.call('GET', `/v1/sites/nowhere${path}`)
@@ -153,7 +153,7 @@ t.test('a site that is not there is 404 for everything', async (t) => {
 })
 
 t.test('a guest sees their own held comment, as pending, and nobody else does', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const stranger = await world.post('a', 'x')
   await holdEverything(world)
   const held = await world.post('a', 'held')
@@ -168,7 +168,7 @@ t.test('a guest sees their own held comment, as pending, and nobody else does', 
 t.test(
   'a guest is told that it is pending even where it is spam, and nothing of a rejection',
   async (t) => {
-    const world = await openWorld(t)
+    const world = await openService(t)
     const { id, guest_token: token } = await world.post('a', 'x')
     await world.decide(id, 'approved', 'spam')
     t.match((await world.get(`/comments/${id}`, { token })).body, { status: 'pending', body: 'x' })
@@ -178,7 +178,7 @@ t.test(
 )
 
 t.test('moderators see a hidden comment as it is', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { id } = await world.post('a', 'x')
   const token = await world.makeKey('moderate')
   let from = 'approved'
@@ -193,7 +193,7 @@ t.test('moderators see a hidden comment as it is', async (t) => {
 })
 
 t.test('moderators see what a tombstone was', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const ids = await plantChain(world, 2)
   await world.decide(ids[0]!, 'approved', 'rejected')
   const { body } = await world.get(`/comments/${ids[0]}`, { token: world.adminKey })
@@ -201,7 +201,7 @@ t.test('moderators see what a tombstone was', async (t) => {
 })
 
 t.test('moderators get the context of a hidden comment too', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const ids = await plantChain(world, 3)
   await world.decide(ids[2]!, 'approved', 'pending')
   const { body } = await world.get(`/comments/${ids[2]}?context=9`, { token: world.adminKey })
@@ -210,7 +210,7 @@ t.test('moderators get the context of a hidden comment too', async (t) => {
 })
 
 t.test('a key that may only read sees no more than a reader', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { id } = await world.post('a', 'x')
   await world.decide(id, 'approved', 'rejected')
   const token = await world.makeKey('read')
@@ -218,7 +218,7 @@ t.test('a key that may only read sees no more than a reader', async (t) => {
 })
 
 t.test('a moderator of another site sees nothing', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const site = await insertSite(world.db, { slug: 'other', name: 'Other' })
   const { id } = await world.post('a', 'x')
   const token = await world.makeKey('moderate', site!.id)

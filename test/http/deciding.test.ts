@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import t from 'tap'
 import { openSignOn, signToken } from '../members.ts'
 import { recount } from '../recount.ts'
-import { type Answer, openWorld, type TestWorld } from '../service.ts'
+import { type Answer, openService, type TestService } from '../service.ts'
 import { until } from '../start.ts'
 
 type Json = Record<string, any>
@@ -13,7 +13,7 @@ const said = ({ status, body }: Answer): string =>
   status < 400 ? `${status}` : `${status} ${body.code}`
 
 /** Acts as the admin. */
-const openActing = (world: TestWorld) => {
+const openActing = (world: TestService) => {
   const send = (method: string, path: string, body?: Json, key?: string) =>
     world.call(method, `${SITE}${path}`, {
       token: world.adminKey,
@@ -39,7 +39,7 @@ const openActing = (world: TestWorld) => {
 }
 
 /** So many held comments, called `0`, `1`, …, in turns in two articles. */
-const hold = async (world: TestWorld, count: number): Promise<string[]> => {
+const hold = async (world: TestService, count: number): Promise<string[]> => {
   await world.call('PATCH', SITE, { token: world.adminKey, body: { moderation: 'pre' } })
   const ids: string[] = []
   for (let n = 0; n < count; n++) ids.push((await world.post(n % 2 ? 'b' : 'a', String(n))).id)
@@ -47,7 +47,7 @@ const hold = async (world: TestWorld, count: number): Promise<string[]> => {
 }
 
 t.test('decideMany: an outcome for each comment, in the order of the request', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { decideMany, decisions, statusOf, thread } = openActing(world)
   const [one, two, three, four] = await hold(world, 4)
   await world.decide(two!, 'pending', 'spam')
@@ -91,7 +91,7 @@ t.test('decideMany: an outcome for each comment, in the order of the request', a
 })
 
 t.test('decideMany: what a filter finds, if it is as many as expected', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { decideMany, statusOf } = openActing(world)
   await hold(world, 6)
   const filter = { article_id: 'a', q: '4' }
@@ -111,7 +111,7 @@ t.test('decideMany: what a filter finds, if it is as many as expected', async (t
 })
 
 t.test('decideMany: a dry run says what would become of each, and stores nothing', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { decideMany, decisions, send, statusOf } = openActing(world)
   const [one, two] = await hold(world, 2)
   await world.decide(two!, 'pending', 'deleted')
@@ -137,7 +137,7 @@ t.test('decideMany: a dry run says what would become of each, and stores nothing
 })
 
 t.test('decideMany: what is not asked well is refused', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { decideMany } = openActing(world)
   const refusals: [Json, string][] = [
     [{ to: 'spam' }, ''],
@@ -158,7 +158,7 @@ t.test('decideMany: what is not asked well is refused', async (t) => {
 })
 
 t.test('decideMany: one effect per Idempotency-Key', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { decideMany, decisions } = openActing(world)
   const comment_ids = await hold(world, 3)
   const body = { comment_ids, to: 'spam' }
@@ -178,7 +178,7 @@ t.test('decideMany: one effect per Idempotency-Key', async (t) => {
 t.test(
   'decideMany: more than 500 are done after the answer, with progress, and undone',
   async (t) => {
-    const world = await openWorld(t)
+    const world = await openService(t)
     const { decideMany, send, statusOf, undoBatch } = openActing(world)
     await hold(world, 2)
     await sql`
@@ -212,7 +212,7 @@ t.test(
 )
 
 t.test('undoDecision gives back what was taken, once', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { decisions, thread, undo } = openActing(world)
   const root = await world.post('a', 'root')
   const reply = await world.post('a', 'reply', { parent_id: root.id })
@@ -249,7 +249,7 @@ t.test('undoDecision gives back what was taken, once', async (t) => {
 t.test(
   'undoDecision, undoBatch: what was edited while it was hidden is not published',
   async (t) => {
-    const world = await openWorld(t)
+    const world = await openService(t)
     const { decideMany, statusOf, undo, undoBatch } = openActing(world)
     const edit = async ({ id, guest_token: token }: Json) => {
       const body = { body: `${id}, edited` }
@@ -276,7 +276,7 @@ t.test(
 )
 
 t.test('undoDecision: flags count again, and the time of publication is as before', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { undo, decisions } = openActing(world)
   const [id] = await hold(world, 1)
   const { body: shown } = await world.decide(id!, 'pending', 'approved')
@@ -307,7 +307,7 @@ t.test('undoDecision: flags count again, and the time of publication is as befor
 t.test(
   'a decision that was never published is as if it had not been, once it is undone',
   async (t) => {
-    const world = await openWorld(t)
+    const world = await openService(t)
     const { undo } = openActing(world)
     const [id] = await hold(world, 1)
     const { body } = await world.decide(id!, 'pending', 'approved')
@@ -319,7 +319,7 @@ t.test(
 )
 
 t.test('pinComment says so to readers, and can be undone', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { send, undo, thread } = openActing(world)
   const { id } = await world.post('a', 'x')
   const { version } = await thread('a')
@@ -340,7 +340,7 @@ t.test('pinComment says so to readers, and can be undone', async (t) => {
 })
 
 t.test('lockComment closes a subtree to replies, edits and votes, and undo opens it', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await openSignOn(world)
   const { send, undo } = openActing(world)
   const token = await signToken({ sub: 'm', name: 'Mary' })

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { openBrowser, skipWithoutBrowser } from '../browser.ts'
 import { openSignOn, signToken } from '../members.ts'
-import { openWorld, type TestWorld } from '../service.ts'
+import { openService, type TestService } from '../service.ts'
 import { listen } from './sockets.ts'
 
 /** A page of nobody's: it holds no script, the test is its script. */
@@ -40,8 +40,8 @@ const act = async ({ base, method, path, body, token }: Act & { base: string }) 
   }
 }
 
-const openPages = async (t: Test): Promise<{ world: TestWorld; allowed: any; foreign: any }> => {
-  const world = await openWorld(t)
+const openPages = async (t: Test): Promise<{ world: TestService; allowed: any; foreign: any }> => {
+  const world = await openService(t)
   await openSignOn(world)
   const [home, elsewhere] = [await openSite(t), await openSite(t)]
   await world.call('PATCH', '/v1/sites/default', {

@@ -1,24 +1,24 @@
 import t from 'tap'
 import { openSignOn, signToken } from '../members.ts'
 import { recount } from '../recount.ts'
-import { openWorld, type TestWorld } from '../service.ts'
+import { openService, type TestService } from '../service.ts'
 
 const SITE = '/v1/sites/default'
 
-const makeGuest = async (world: TestWorld): Promise<string> =>
+const makeGuest = async (world: TestService): Promise<string> =>
   (await world.call('POST', `${SITE}/guests`, { body: { name: 'Grace' } })).body.guest_token
 
-const flag = (world: TestWorld, id: string, token: string | undefined, body: object = {}) =>
+const flag = (world: TestService, id: string, token: string | undefined, body: object = {}) =>
   world.call('POST', `${SITE}/comments/${id}/flags`, { token, body: { reason: 'spam', ...body } })
 
-const set = (world: TestWorld, body: object) =>
+const set = (world: TestService, body: object) =>
   world.call('PATCH', SITE, { token: world.adminKey, body })
 
-const queue = async (world: TestWorld, query: string) =>
+const queue = async (world: TestService, query: string) =>
   (await world.get(`/moderation/comments?${query}`, { token: world.adminKey })).body
 
 t.test('a flag is for moderators, and readers see nothing of it', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { id } = await world.post('a', 'x')
   const before = await world.get('/articles/a/comments')
   const answer = await flag(world, id, await makeGuest(world), { note: 'everywhere' })
@@ -31,7 +31,7 @@ t.test('a flag is for moderators, and readers see nothing of it', async (t) => {
 })
 
 t.test('one flag for each reader, however often and fast it is sent', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { id } = await world.post('a', 'x')
   const token = await makeGuest(world)
   const answers = await Promise.all(Array.from({ length: 20 }, () => flag(world, id, token)))
@@ -44,7 +44,7 @@ t.test('one flag for each reader, however often and fast it is sent', async (t) 
 })
 
 t.test('as many flags as the site says hold the comment, once and with a decision', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await openSignOn(world)
   await set(world, { flag_threshold: 3 })
   const { id } = await world.post('a', 'x')
@@ -62,7 +62,7 @@ t.test('as many flags as the site says hold the comment, once and with a decisio
 })
 
 t.test('a decision settles the flags: one more does not hold it again', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await set(world, { flag_threshold: 2 })
   const { id } = await world.post('a', 'x')
   const [one, two, three] = await Promise.all([1, 2, 3].map(() => makeGuest(world)))
@@ -79,7 +79,7 @@ t.test('a decision settles the flags: one more does not hold it again', async (t
 })
 
 t.test('the queue shows the most flagged first, page by page', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await set(world, { moderation: 'post' })
   const ids: string[] = []
   for (const body of ['none', 'one', 'three', 'two']) ids.push((await world.post('a', body)).id)
@@ -104,7 +104,7 @@ t.test('the queue shows the most flagged first, page by page', async (t) => {
 })
 
 t.test('three guests of one network flag a comment, and no more', async (t) => {
-  const world = await openWorld(t, { limits: { read: 0, write: 1_000 } })
+  const world = await openService(t, { limits: { read: 0, write: 1_000 } })
   const { id } = await world.post('a', 'x')
   const tokens = await Promise.all([1, 2, 3, 4].map(() => makeGuest(world)))
   const statuses: number[] = []
@@ -114,7 +114,7 @@ t.test('three guests of one network flag a comment, and no more', async (t) => {
 })
 
 t.test('nobody, keys and authors of the comment do not flag', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { id, guest_token: own } = await world.post('a', 'x')
   t.match(await flag(world, id, undefined), { status: 401, body: { code: 'login_required' } })
   t.equal((await flag(world, id, world.adminKey)).status, 403)
@@ -122,7 +122,7 @@ t.test('nobody, keys and authors of the comment do not flag', async (t) => {
 })
 
 t.test('flags and decisions on the same comments never wait for each other', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await set(world, { flag_threshold: 2 })
   const ids: string[] = []
   for (let n = 0; n < 6; n++) ids.push((await world.post('a', `x${n}`)).id)
@@ -138,7 +138,7 @@ t.test('flags and decisions on the same comments never wait for each other', asy
 })
 
 t.test('moderators read what a comment said before', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { id, guest_token: token } = await world.post('a', 'one')
   for (const body of ['two', 'three'])
     await world.call('PATCH', `${SITE}/comments/${id}`, { token, body: { body } })

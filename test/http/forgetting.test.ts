@@ -3,7 +3,7 @@ import { sql } from 'kysely'
 import t from 'tap'
 import { openSignOn, signToken } from '../members.ts'
 import { recount } from '../recount.ts'
-import { openWorld, type TestWorld } from '../service.ts'
+import { openService, type TestService } from '../service.ts'
 import { until } from '../start.ts'
 import { openTwin } from '../twin.ts'
 import { during, untilSomebodyWaits } from '../usecases/posting.ts'
@@ -12,7 +12,7 @@ const SITE = '/v1/sites/default'
 const MARK = 'quince-mark'
 
 /** Every text, JSON and byte that Postgres holds, as one text. */
-const dump = async (world: TestWorld): Promise<string> => {
+const dump = async (world: TestService): Promise<string> => {
   const { rows } = await sql<{ name: string }>`
     select table_name as name from information_schema.tables where table_schema = 'public'`.execute(
     world.db,
@@ -27,24 +27,24 @@ const dump = async (world: TestWorld): Promise<string> => {
   return texts.join('\n')
 }
 
-const erase = (world: TestWorld, id: string, token: string | undefined) =>
+const erase = (world: TestService, id: string, token: string | undefined) =>
   world.call('DELETE', `${SITE}/authors/${id}`, { token })
 
 /** Erases, and waits for what has no time in the answer. @returns whether it is so */
-const isErased = async (world: TestWorld, id: string, token: string): Promise<boolean> => {
+const isErased = async (world: TestService, id: string, token: string): Promise<boolean> => {
   const { status } = await erase(world, id, token)
   if (status === 202) await untilTasksEnd(world)
   return status === 202 || status === 204
 }
 
-const untilTasksEnd = (world: TestWorld) =>
+const untilTasksEnd = (world: TestService) =>
   until('for the task to end', async () => {
     const { rows } = await sql`select 1 from author_tasks`.execute(world.db)
     return rows.length === 0
   })
 
 /** A guest who has left the mark wherever it can. */
-const leaveMarks = async (world: TestWorld) => {
+const leaveMarks = async (world: TestService) => {
   const author = {
     name: `Ada ${MARK}`,
     url: `https://${MARK}.example`,
@@ -76,7 +76,7 @@ const leaveMarks = async (world: TestWorld) => {
 t.test(
   'after an erasure nothing of a guest is held, and the tree and its figures are kept',
   async (t) => {
-    const world = await openWorld(t)
+    const world = await openService(t)
     const { token, root, reply, other, alone, id } = await leaveMarks(world)
     t.match(await dump(world), MARK)
     t.ok(await isErased(world, id, token))
@@ -92,7 +92,7 @@ t.test(
 )
 
 t.test('a token of one who was erased is good for nothing', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { token, id } = await leaveMarks(world)
   await isErased(world, id, token)
   t.match(await world.get('/config', { token }), { status: 401, body: { code: 'invalid_token' } })
@@ -101,7 +101,7 @@ t.test('a token of one who was erased is good for nothing', async (t) => {
 })
 
 t.test('what was erased is brought back by nobody', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { token, root, id } = await leaveMarks(world)
   await isErased(world, id, token)
   const restored = await world.decide(root.id, 'deleted', 'approved')
@@ -111,7 +111,7 @@ t.test('what was erased is brought back by nobody', async (t) => {
 })
 
 t.test('nor is it brought back along with what it replied to', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const root = await world.post('a', 'root')
   const erased = await world.post('a', MARK, { parent_id: root.id })
   await world.post('a', 'below', { parent_id: erased.id })
@@ -127,7 +127,7 @@ t.test('nor is it brought back along with what it replied to', async (t) => {
 })
 
 t.test('of an erasure an answered appeal is left without its text, and others go', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { token, alone, id } = await leaveMarks(world)
   await world.decide(alone.id, 'approved', 'rejected')
   const appeal = { token, body: { text: MARK } }
@@ -144,7 +144,7 @@ t.test('of an erasure an answered appeal is left without its text, and others go
 })
 
 t.test('a member is erased with its account; a token from before makes nobody anew', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await openSignOn(world)
   const now = Math.floor(Date.now() / 1000)
   const claims = { sub: `u-${MARK}`, name: MARK, email: `${MARK}@example.org`, iat: now - 10 }
@@ -159,7 +159,7 @@ t.test('a member is erased with its account; a token from before makes nobody an
 })
 
 t.test('a token from before is known by its time, though its clock is ahead of ours', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await openSignOn(world)
   const iat = Math.floor(Date.now() / 1000) + 50
   const token = await signToken({ iat })
@@ -170,7 +170,7 @@ t.test('a token from before is known by its time, though its clock is ahead of o
 })
 
 t.test('only the person itself and administrators erase and export', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { id } = await leaveMarks(world)
   const { guest_token: stranger } = await world.post('c', 'x')
   const quiet = (await world.call('POST', `${SITE}/guests`, { body: { name: 'Quiet' } })).body
@@ -189,7 +189,7 @@ t.test('only the person itself and administrators erase and export', async (t) =
 })
 
 t.test('an export has all that is held on a person, and the audit knows of it', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { token, root, reply, other, alone, id } = await leaveMarks(world)
   const { body, headers } = await world.get(`/authors/${id}/export`, { token })
   t.equal(headers['cache-control'], 'private, no-store')
@@ -211,7 +211,7 @@ t.test('an export has all that is held on a person, and the audit knows of it', 
 })
 
 t.test('an export of more than a batch is whole', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { guest_token: token, author } = await world.post('a', 'x')
   await sql`
     insert into comments (site_id, thread_id, author_id, status, created_at, active_at, published_at,
@@ -225,7 +225,7 @@ t.test('an export of more than a batch is whole', async (t) => {
 })
 
 t.test('posts of a guest that is being erased are erased with it, or refused', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const other = await openTwin(t, world)
   const { token, id } = await leaveMarks(world)
   const post = async (n: number) => {
@@ -246,7 +246,7 @@ t.test('posts of a guest that is being erased are erased with it, or refused', a
 })
 
 t.test('an edit that an erasure overtakes is remembered under no key', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { id, author, guest_token: token } = await world.post('a', 'x')
   const edit = (at: string) =>
     world.call('PATCH', `${SITE}/comments/${id}`, {
@@ -268,7 +268,7 @@ t.test('an edit that an erasure overtakes is remembered under no key', async (t)
 })
 
 t.test('what takes longer than an answer may goes on by itself', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { token, id } = await leaveMarks(world)
   const erasing = await during(world, sql`select from comments for update`, async () => {
     const erasing = erase(world, id, token)
@@ -284,7 +284,7 @@ t.test('what takes longer than an answer may goes on by itself', async (t) => {
 })
 
 t.test('what a node leaves undone when it dies is done by another', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { token } = await leaveMarks(world)
   await sql`
     insert into author_tasks (site_id, author_id, kind, asked_at)

@@ -1,18 +1,18 @@
 import { sql } from 'kysely'
 import t from 'tap'
-import { openWorld, type TestWorld } from '../service.ts'
+import { openService, type TestService } from '../service.ts'
 
 const KEYS = '/v1/sites/default/keys'
 
-const openSites = async (t: Parameters<typeof openWorld>[0]) => {
-  const world = await openWorld(t)
+const openSites = async (t: Parameters<typeof openService>[0]) => {
+  const world = await openService(t)
   const body = { slug: 'other', name: 'Other' }
   await world.call('POST', '/v1/sites', { token: world.adminKey, body })
   const { id } = (await world.sites.find('default'))!
   return { world, siteAdmin: await world.makeKey('admin', id) }
 }
 
-const make = (world: TestWorld, token: string, body: object, at = KEYS) =>
+const make = (world: TestService, token: string, body: object, at = KEYS) =>
   world.call('POST', at, { token, body })
 
 t.test('a key is told once, works at once, and is listed without itself', async (t) => {

@@ -1,14 +1,14 @@
 import t from 'tap'
 import { createSiteCache } from '../../src/cache/sites.ts'
 import { openSignOn, signToken } from '../members.ts'
-import { openWorld, type TestWorld } from '../service.ts'
+import { openService, type TestService } from '../service.ts'
 
 /** Ways in which something got out, or two things became one, before they were closed. */
 
 const SITE = '/v1/sites/default'
 
 t.test('a guest whose held reply is in a hidden thread sees nothing of the thread', async (t) => {
-  const { call, get, post, adminKey } = await openWorld(t)
+  const { call, get, post, adminKey } = await openService(t)
   const moderate = (body: object) => call('PATCH', `${SITE}/articles/a`, { token: adminKey, body })
   const parent = await post('a', 'a secret')
   await moderate({ moderation: 'pre' })
@@ -23,7 +23,7 @@ t.test('a guest whose held reply is in a hidden thread sees nothing of the threa
 })
 
 t.test('one Idempotency-Key is one effect, however its path is written', async (t) => {
-  const { call, get } = await openWorld(t)
+  const { call, get } = await openService(t)
   const headers = { 'idempotency-key': 'one-key-for-both-ways' }
   const body = { body: 'once', author: { name: 'Ada' } }
   const send = (article: string) =>
@@ -35,7 +35,7 @@ t.test('one Idempotency-Key is one effect, however its path is written', async (
 })
 
 t.test('Link repeats a query that has question marks in it', async (t) => {
-  const { call, get, post } = await openWorld(t)
+  const { call, get, post } = await openService(t)
   await post('/p?id=7', 'one')
   await post('/p?id=7', 'two')
   const { headers } = await get('/comments?article_id=/p?id=7&limit=1')
@@ -49,7 +49,7 @@ t.test('Link repeats a query that has question marks in it', async (t) => {
 })
 
 t.test('an old cursor does not show an author of whom nothing is visible any more', async (t) => {
-  const { call, get, post, adminKey } = await openWorld(t)
+  const { call, get, post, adminKey } = await openService(t)
   const { author, guest_token: token } = await post('a', 'one')
   await post('a', 'two', {}, { token })
   const path = `/authors/${author.id}/comments?limit=1`
@@ -60,7 +60,7 @@ t.test('an old cursor does not show an author of whom nothing is visible any mor
 })
 
 t.test('readers of a site are answered while its settings change', async (t) => {
-  const { get, call, adminKey } = await openWorld(t)
+  const { get, call, adminKey } = await openService(t)
   const change = (name: string) => call('PATCH', SITE, { token: adminKey, body: { name } })
   const names = Array.from({ length: 20 }, (_, n) => `Name ${n}`)
   const changing = (async () => {
@@ -85,7 +85,7 @@ t.test('who waits for a site that is forgotten meanwhile gets it all the same', 
 })
 
 t.test('the decisions on a comment are found by its whole id', async (t) => {
-  const { get, post, decide, adminKey } = await openWorld(t)
+  const { get, post, decide, adminKey } = await openService(t)
   const { id } = await post('a', 'text')
   await decide(id, 'approved', 'spam')
   const list = async (comment: string) =>
@@ -110,7 +110,7 @@ const ASKED: readonly (readonly [method: string, path: string, body?: object])[]
 ]
 
 /** One comment in every state in which readers do not see it, by what it is. */
-const plantHidden = async (world: TestWorld): Promise<Record<string, string>> => {
+const plantHidden = async (world: TestService): Promise<Record<string, string>> => {
   const patch = (path: string, body: object) =>
     world.call('PATCH', `${SITE}${path}`, { token: world.adminKey, body })
   const hidden: Record<string, string> = {}
@@ -133,7 +133,7 @@ const plantHidden = async (world: TestWorld): Promise<Record<string, string>> =>
 }
 
 t.test('whatever is asked of a hidden comment, the answer is that of an absent one', async (t) => {
-  const world = await openWorld(t, { limits: { read: 100_000, write: 100_000 } })
+  const world = await openService(t, { limits: { read: 100_000, write: 100_000 } })
   await openSignOn(world)
   const hidden = await plantHidden(world)
   const strangers = {

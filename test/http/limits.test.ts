@@ -2,18 +2,18 @@ import t from 'tap'
 import { openSignOn, signToken } from '../members.ts'
 import { skipShared } from '../redis/own-server.ts'
 import { createDatabase } from '../servers.ts'
-import { openWorld, type TestWorld } from '../service.ts'
+import { openService, type TestService } from '../service.ts'
 import { start, until } from '../start.ts'
 
 const SITE = '/v1/sites/default'
 const COMMENTS = `${SITE}/articles/a/comments`
 const POST = { body: 'x', author: { name: 'Ada' } }
 
-const set = (world: TestWorld, limits: object) =>
+const set = (world: TestService, limits: object) =>
   world.call('PATCH', SITE, { token: world.adminKey, body: { limits } })
 
-const open = async (t: Parameters<typeof openWorld>[0], write = 1_000) => {
-  const world = await openWorld(t, { limits: { read: 0, write }, trustedProxies: ['127.0.0.1'] })
+const open = async (t: Parameters<typeof openService>[0], write = 1_000) => {
+  const world = await openService(t, { limits: { read: 0, write }, trustedProxies: ['127.0.0.1'] })
   await openSignOn(world)
   return world
 }

@@ -1,13 +1,13 @@
 import t from 'tap'
 import { openSignOn, signToken } from '../members.ts'
-import { openWorld, type TestWorld } from '../service.ts'
+import { openService, type TestService } from '../service.ts'
 import { until } from '../start.ts'
 
 const SITE = '/v1/sites/default'
 const NOW = Math.floor(Date.now() / 1000)
 
-const openMembers = async (t: Parameters<typeof openWorld>[0]): Promise<TestWorld> => {
-  const world = await openWorld(t)
+const openMembers = async (t: Parameters<typeof openService>[0]): Promise<TestService> => {
+  const world = await openService(t)
   await openSignOn(world)
   return world
 }
@@ -159,7 +159,7 @@ t.test('updateMember makes one who has not come, and keeps its roles when it com
 })
 
 t.test('an avatar is made of the id alone, whoever asks', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { author } = await world.post('a', 'x')
   const answer = await world.call('GET', author.avatar_url)
   t.match(answer.headers, { 'content-type': 'image/svg+xml', 'cache-control': /immutable/ })

@@ -4,7 +4,7 @@ import t from 'tap'
 import { STATUSES } from '../../src/domain/comment/status.ts'
 import { findSite, insertSite } from '../../src/postgres/service/sites.ts'
 import { recount } from '../recount.ts'
-import { type Answer, openWorld, type TestWorld } from '../service.ts'
+import { type Answer, openService, type TestService } from '../service.ts'
 
 type Json = Record<string, any>
 
@@ -14,18 +14,18 @@ const SITE = '/v1/sites/default'
 const said = ({ status, body }: Answer): string =>
   status < 400 ? `${status}` : `${status} ${body.code}`
 
-const asAdmin = (world: TestWorld) => ({
+const asAdmin = (world: TestService) => ({
   get: (path: string) => world.get(path, { token: world.adminKey }),
   changeThread: (article: string, body: Json) =>
     world.call('PATCH', `${SITE}/articles/${article}`, { token: world.adminKey, body }),
   changeSite: (body: Json) => world.call('PATCH', SITE, { token: world.adminKey, body }),
 })
 
-const threadOf = async ({ get }: TestWorld, article: string): Promise<Json> =>
+const threadOf = async ({ get }: TestService, article: string): Promise<Json> =>
   (await get(`/articles/${article}`)).body
 
 /** The tree as nested lists: a tombstone is a cross. */
-const treeOf = async ({ get }: TestWorld, article: string): Promise<unknown> => {
+const treeOf = async ({ get }: TestService, article: string): Promise<unknown> => {
   const outline = (items: Json[]): unknown =>
     items.map((c) => [
       c.body ?? '✝',
@@ -35,7 +35,7 @@ const treeOf = async ({ get }: TestWorld, article: string): Promise<unknown> => 
 }
 
 /** One answer to another: `plant('a', ['root', 'reply', 'nested'])`. */
-const plant = async ({ post }: TestWorld, article: string, bodies: string[]): Promise<Json[]> => {
+const plant = async ({ post }: TestService, article: string, bodies: string[]): Promise<Json[]> => {
   const planted: Json[] = []
   for (const body of bodies) {
     const parent = planted.at(-1)
@@ -45,7 +45,7 @@ const plant = async ({ post }: TestWorld, article: string, bodies: string[]): Pr
 }
 
 t.test('listQueue and countQueue', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { post, decide } = world
   const { get, changeSite } = asAdmin(world)
   await changeSite({ moderation: 'pre' })
@@ -179,7 +179,7 @@ t.test('listQueue and countQueue', async (t) => {
 })
 
 t.test('decideComment', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { post, decide, call, adminKey } = world
   const { get } = asAdmin(world)
   const setStatus = (body: string, status: string) =>
@@ -401,7 +401,7 @@ t.test('decideComment', async (t) => {
 })
 
 t.test('listDecisions', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { post, decide, db } = world
   const { get } = asAdmin(world)
   const list = async (query = ''): Promise<Json[]> =>
@@ -471,7 +471,7 @@ t.test('listDecisions', async (t) => {
 })
 
 t.test('updateThread', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { post, get } = world
   const { changeThread } = asAdmin(world)
 
@@ -589,7 +589,7 @@ t.test('updateThread', async (t) => {
 })
 
 t.test('getSite and updateSite', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { get, changeSite } = asAdmin(world)
 
   t.test('answer with all settings, and change what is named', async (t) => {
@@ -663,7 +663,7 @@ t.test('getSite and updateSite', async (t) => {
 })
 
 t.test('each operation knows its callers', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { call, makeKey, post, adminKey, db } = world
   await insertSite(db, { slug: 'other', name: 'Other' })
   const [here, other] = [await findSite(db, 'default'), await findSite(db, 'other')]

@@ -2,17 +2,17 @@ import { sql } from 'kysely'
 import t from 'tap'
 import { parse } from 'yaml'
 import { openSignOn, signToken } from '../members.ts'
-import { openWorld, type TestWorld } from '../service.ts'
+import { openService, type TestService } from '../service.ts'
 
 const SITE = '/v1/sites/default'
 
 type Json = Record<string, any>
 
-const trail = async (world: TestWorld, query = ''): Promise<Json> =>
+const trail = async (world: TestService, query = ''): Promise<Json> =>
   (await world.get(`/moderation/decisions${query}`, { token: world.adminKey })).body
 
 /** Follows the cursors to the end. */
-const walk = async (world: TestWorld, query: string): Promise<string[]> => {
+const walk = async (world: TestService, query: string): Promise<string[]> => {
   const ids: string[] = []
   let cursor: string | null = ''
   while (cursor !== null) {
@@ -23,11 +23,11 @@ const walk = async (world: TestWorld, query: string): Promise<string[]> => {
   return ids
 }
 
-const asAdmin = (world: TestWorld, method: string, path: string, body?: object) =>
+const asAdmin = (world: TestService, method: string, path: string, body?: object) =>
   world.call(method, `${SITE}${path}`, { token: world.adminKey, ...(body && { body }) })
 
 /** Decisions by two moderators on comments of two authors under two articles. */
-const openTrail = async (world: TestWorld) => {
+const openTrail = async (world: TestService) => {
   await openSignOn(world)
   const moderator = await signToken({ sub: 'mod', name: 'Grace', role: 'moderator' })
   const ada = await world.post('a', 'x')
@@ -45,7 +45,7 @@ const openTrail = async (world: TestWorld) => {
 }
 
 t.test('an entry says who did what to whom, from what to what, and by which policy', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { ada, ids, key } = await openTrail(world)
   await sql`update sites set policy_version = 7`.execute(world.db)
   await world.decide(ada.id, 'spam', 'rejected', { reason: 'abusive', note: 'noted' })
@@ -62,7 +62,7 @@ t.test('an entry says who did what to whom, from what to what, and by which poli
 })
 
 t.test('each filter finds what it names, alone and with others', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { ada, olga, ids, moderator, key } = await openTrail(world)
   const [spam, hold, approve, close] = ids
   const found = async (query: string) =>
@@ -88,7 +88,7 @@ t.test('each filter finds what it names, alone and with others', async (t) => {
 })
 
 t.test('times bound it exactly, from and until', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const [first, second] = ['2026-11-20T10:00:00.000Z', '2026-11-20T10:00:00.001Z']
   await sql`
     insert into decisions (site_id, thread_id, comment_id, from_status, to_status, decided_by, decided_at)
@@ -108,7 +108,7 @@ t.test('times bound it exactly, from and until', async (t) => {
 })
 
 t.test('a walk finds each once, also what is rare among many of others', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { id } = await world.post('a', 'x')
   await world.post('b', 'y')
   const rare = (await world.decide(id, 'approved', 'spam')).body.id
@@ -130,7 +130,7 @@ t.test('a walk finds each once, also what is rare among many of others', async (
 })
 
 t.test('a cursor is good for its own filters', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { key } = await openTrail(world)
   const { next_cursor: cursor } = await trail(world, `?by=${key}&limit=1`)
   const other = await world.get(`/moderation/decisions?by=k9&limit=1&cursor=${cursor}`, {
@@ -140,7 +140,7 @@ t.test('a cursor is good for its own filters', async (t) => {
 })
 
 t.test('what was taken back names what took it back', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { id } = await world.post('a', 'x')
   const { body } = await world.decide(id, 'approved', 'spam')
   await sql`
@@ -154,7 +154,7 @@ t.test('what was taken back names what took it back', async (t) => {
 })
 
 t.test('no entry holds a text that an erasure must reach', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { id, author } = await world.post('a', 'marmot one')
   await asAdmin(world, 'PATCH', `/comments/${id}`, { body: 'marmot two' })
   await asAdmin(world, 'POST', `/authors/${author.id}/notes`, { note: 'marmot three' })
@@ -239,7 +239,7 @@ const ACTS: Record<string, [entries: number, act: Acting]> = {
 const NO_ACTS = ['screenComment', 'simulatePolicy', 'claimComments', 'releaseClaims', 'reportCheck']
 
 /** Comments that all the acts are about, one of them rejected and appealed against by the admin. */
-const plant = async (world: TestWorld): Promise<Made> => {
+const plant = async (world: TestService): Promise<Made> => {
   const { id, author } = await world.post('a', 'x')
   const { id: reply } = await world.post('a', 'y', { parent_id: id })
   const { id: other } = await world.post('b', 'z')
@@ -254,7 +254,7 @@ const plant = async (world: TestWorld): Promise<Made> => {
 
 t.test('whatever a moderator does is in the audit trail, once, and under its name', async (t) => {
   for (const [operation, [entries, act]] of Object.entries(ACTS)) {
-    const world = await openWorld(t)
+    const world = await openService(t)
     const made = await plant(world)
     const token = await world.makeKey('moderate')
     const answers: Json[] = []
@@ -273,7 +273,7 @@ t.test('whatever a moderator does is in the audit trail, once, and under its nam
 })
 
 t.test('the table has every act of moderators that there is', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { paths } = parse((await world.call('GET', '/openapi.yaml')).text)
   const operations = Object.values<Json>(paths).flatMap((methods) => Object.entries<Json>(methods))
   const acts = operations

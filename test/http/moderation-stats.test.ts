@@ -1,15 +1,15 @@
 import { sql } from 'kysely'
 import t from 'tap'
-import { figureDecisions } from '../../src/postgres/moderation/stats.ts'
-import { openWorld, type TestWorld } from '../service.ts'
+import { countDecisions } from '../../src/postgres/moderation/stats.ts'
+import { openService, type TestService } from '../service.ts'
 
 const SITE = '/v1/sites/default'
 
-const figures = async (world: TestWorld, query = '') =>
+const figures = async (world: TestService, query = '') =>
   (await world.get(`/moderation/figures${query}`, { token: world.adminKey })).body
 
 /** Comments that were held so many seconds ago; the queue's order is that of the list. */
-const holdAll = async (world: TestWorld, ages: readonly number[]) => {
+const startFloodHold = async (world: TestService, ages: readonly number[]) => {
   await world.call('PATCH', SITE, { token: world.adminKey, body: { moderation: 'pre' } })
   const ids: string[] = []
   for (const age of ages) {
@@ -30,13 +30,13 @@ const zeros = {
 }
 
 t.test('a site where nothing was decided has zeros', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   t.match(await figures(world), zeros)
 })
 
 t.test('what was decided, by whom, and how long it had waited', async (t) => {
-  const world = await openWorld(t)
-  const ids = await holdAll(world, [1000, 800, 600, 400, 200, 100])
+  const world = await openService(t)
+  const ids = await startFloodHold(world, [1000, 800, 600, 400, 200, 100])
   for (const id of ids.slice(0, 5)) await world.decide(id, 'pending', 'approved')
   await world.decide(ids[0], 'approved', 'spam')
   const found = await figures(world)
@@ -50,8 +50,8 @@ t.test('what was decided, by whom, and how long it had waited', async (t) => {
 })
 
 t.test('a comment that is held again waits from then on', async (t) => {
-  const world = await openWorld(t)
-  const [id] = await holdAll(world, [5000])
+  const world = await openService(t)
+  const [id] = await startFloodHold(world, [5000])
   await world.decide(id, 'pending', 'approved')
   await world.decide(id, 'approved', 'pending')
   await world.decide(id, 'pending', 'approved')
@@ -63,7 +63,7 @@ t.test('a comment that is held again waits from then on', async (t) => {
 })
 
 t.test('what readers hold together is no act of people', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await world.call('PATCH', SITE, { token: world.adminKey, body: { flag_threshold: 1 } })
   const { id } = await world.post('a', 'x')
   const { guest_token: token } = await world.post('a', 'y')
@@ -73,7 +73,7 @@ t.test('what readers hold together is no act of people', async (t) => {
 })
 
 t.test('what was taken back, and what an appeal overturned', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const [one, two] = [await world.post('a', 'x'), await world.post('a', 'y')]
   const { body: decision } = await world.decide(one.id, 'approved', 'spam')
   await world.call('POST', `${SITE}/moderation/decisions/${decision.id}/undo`, {
@@ -95,7 +95,7 @@ t.test('what was taken back, and what an appeal overturned', async (t) => {
 })
 
 t.test('only the days that are asked for count, and only of the site', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await world.call('POST', '/v1/sites', {
     token: world.adminKey,
     body: { slug: 'other', name: 'Other' },
@@ -116,16 +116,16 @@ t.test('only the days that are asked for count, and only of the site', async (t)
 })
 
 t.test('of too many decisions the latest are counted, and it says since when', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await sql`
     insert into decisions (site_id, thread_id, comment_id, from_status, to_status, decided_by, decided_at)
     select 1, 1, 1, 'approved', 'spam', 'k1', timestamptz '2026-11-01Z' + n * interval '1 minute'
     from generate_series(1, 50) n`.execute(world.db)
   const request = { siteId: 1, days: 36_500 }
   const countOf = ({ counts }: { counts: readonly { count: number }[] }) => counts[0]?.count
-  const all = await figureDecisions(world.db, { ...request, max: 50 })
+  const all = await countDecisions(world.db, { ...request, max: 50 })
   t.equal(countOf(all), 50)
-  const latest = await figureDecisions(world.db, { ...request, max: 10 })
+  const latest = await countDecisions(world.db, { ...request, max: 10 })
   t.equal(countOf(latest), 10)
   t.equal(latest.since, '2026-11-01T00:40:00.000Z', 'of those after it none is left out')
 })

@@ -1,14 +1,14 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { recount } from '../recount.ts'
-import { openWorld, type TestWorld } from '../service.ts'
+import { openService, type TestService } from '../service.ts'
 import { openTwin } from '../twin.ts'
 
 type Json = Record<string, any>
 
 const SITE = '/v1/sites/default'
 
-const asModerator = ({ call, adminKey: token }: TestWorld) => {
+const asModerator = ({ call, adminKey: token }: TestService) => {
   const send = (path: string, body?: object) =>
     call('POST', `${SITE}${path}`, { token, ...(body && { body }) })
   return {
@@ -23,7 +23,7 @@ const said = ({ status, body }: { status: number; body: any }): string =>
   status < 400 ? `${status}` : `${status} ${body.code}`
 
 /** All that readers see of threads, but for what only tells that something has changed. */
-const pictureOf = async ({ get }: TestWorld, articles: readonly string[]): Promise<Json[]> =>
+const pictureOf = async ({ get }: TestService, articles: readonly string[]): Promise<Json[]> =>
   Promise.all(
     articles.map(async (article) => {
       const { body } = await get(`/articles/${article}/comments?sort=oldest&depth=10&replies=50`)
@@ -31,7 +31,7 @@ const pictureOf = async ({ get }: TestWorld, articles: readonly string[]): Promi
     }),
   )
 
-const plant = async ({ post }: TestWorld) => {
+const plant = async ({ post }: TestService) => {
   const target = await post('b', 'target')
   const root = await post('a', 'root')
   const reply = await post('a', 'reply', { parent_id: root.id })
@@ -40,7 +40,7 @@ const plant = async ({ post }: TestWorld) => {
 }
 
 t.test('a move that is taken back leaves nothing behind', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { move, undo } = asModerator(world)
   const { reply, nested, target } = await plant(world)
   await world.decide(reply.id, 'approved', 'rejected')
@@ -67,11 +67,11 @@ t.test('a move that is taken back leaves nothing behind', async (t) => {
   }
 })
 
-const latestOn = async ({ get, adminKey: token }: TestWorld, id: string): Promise<Json> =>
+const latestOn = async ({ get, adminKey: token }: TestService, id: string): Promise<Json> =>
   (await get(`/moderation/decisions?comment_id=${id}`, { token })).body.items[0]
 
 t.test('a move is not taken back when things have moved on', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { move, undo } = asModerator(world)
   const { root, reply, nested, target } = await plant(world)
   const first = await move(nested.id, 'b')
@@ -92,7 +92,7 @@ t.test('a move is not taken back when things have moved on', async (t) => {
 })
 
 t.test('replies that came since go back along', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { move, undo } = asModerator(world)
   const { other } = await plant(world)
   const moved = await move(other.id, 'b')
@@ -103,7 +103,7 @@ t.test('replies that came since go back along', async (t) => {
 })
 
 t.test('a merge that is taken back restores both threads', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { merge, undo, move } = asModerator(world)
   const { root, other } = await plant(world)
   const before = await pictureOf(world, ['a', 'b'])
@@ -136,7 +136,7 @@ const anAct: fc.Arbitrary<Act> = fc.record({
 })
 
 /** Does something at random; what is refused changes nothing. @returns the answer */
-const createActor = (world: TestWorld) => {
+const createActor = (world: TestService) => {
   const { move, merge, undo } = asModerator(world)
   const ids: string[] = []
   const moves: Json[] = []
@@ -174,7 +174,7 @@ const createActor = (world: TestWorld) => {
 t.test('whatever is moved, merged, decided and undone, every figure is true', async (t) => {
   await fc.assert(
     fc.asyncProperty(fc.array(anAct, { minLength: 10, maxLength: 30 }), async (acts) => {
-      const world = await openWorld(t)
+      const world = await openService(t)
       const act = createActor(world)
       for (const one of acts) {
         const { status, body } = await act(one)
@@ -188,7 +188,7 @@ t.test('whatever is moved, merged, decided and undone, every figure is true', as
 })
 
 t.test('posts, votes, decisions and moves at the same time lose nothing', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const apps = [world.app, await openTwin(t, world)]
   const { adminKey, db } = world
   let sent = 0

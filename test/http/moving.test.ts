@@ -1,13 +1,13 @@
 import { sql } from 'kysely'
 import t from 'tap'
 import { recount } from '../recount.ts'
-import { openWorld, type TestWorld } from '../service.ts'
+import { openService, type TestService } from '../service.ts'
 
 type Json = Record<string, any>
 
 const SITE = '/v1/sites/default'
 
-const asModerator = ({ call, adminKey: token }: TestWorld) => ({
+const asModerator = ({ call, adminKey: token }: TestService) => ({
   move: (id: string, body: object, headers = {}) =>
     call('POST', `${SITE}/comments/${id}/moves`, { token, body, headers }),
   merge: (article: string, into: string, headers = {}) =>
@@ -15,7 +15,7 @@ const asModerator = ({ call, adminKey: token }: TestWorld) => ({
 })
 
 /** The tree as nested lists of bodies: a tombstone is a cross. */
-const treeOf = async ({ get }: TestWorld, article: string, more = ''): Promise<unknown> => {
+const treeOf = async ({ get }: TestService, article: string, more = ''): Promise<unknown> => {
   const outline = (items: Json[]): unknown =>
     items.map((c) => [
       c.body ?? '✝',
@@ -25,7 +25,7 @@ const treeOf = async ({ get }: TestWorld, article: string, more = ''): Promise<u
   return outline((await get(path)).body.items)
 }
 
-const countsOf = async ({ get }: TestWorld, article: string) => {
+const countsOf = async ({ get }: TestService, article: string) => {
   const { body } = await get(`/articles/${article}`)
   return [body.comment_count, body.root_count, body.last_comment_at]
 }
@@ -35,7 +35,7 @@ const said = ({ status, body }: { status: number; body: any }): string =>
   status < 400 ? `${status}` : `${status} ${body.code}`
 
 /** Two threads: `a` has root ← reply ← nested and another root; `b` has one root. */
-const plant = async ({ post }: TestWorld) => {
+const plant = async ({ post }: TestService) => {
   const target = await post('b', 'target')
   const root = await post('a', 'root')
   const reply = await post('a', 'reply', { parent_id: root.id })
@@ -45,7 +45,7 @@ const plant = async ({ post }: TestWorld) => {
 }
 
 t.test('a comment moves with its replies, and both threads stay true', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { move } = asModerator(world)
   const { reply, nested, other, target } = await plant(world)
   const { status, body, headers } = await move(reply.id, { article_id: 'b', parent_id: target.id })
@@ -67,7 +67,7 @@ t.test('a comment moves with its replies, and both threads stay true', async (t)
 })
 
 t.test('a comment moves within its thread, to a parent and to the roots', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { move } = asModerator(world)
   const { root, reply, nested, other } = await plant(world)
   t.equal((await move(nested.id, { article_id: 'a', parent_id: root.id })).status, 201)
@@ -87,7 +87,7 @@ t.test('a comment moves within its thread, to a parent and to the roots', async 
 })
 
 t.test('a thread is made for what is moved to it, and takes it though it is closed', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { call, adminKey: token } = world
   const { move } = asModerator(world)
   const { root, other } = await plant(world)
@@ -103,7 +103,7 @@ t.test('a thread is made for what is moved to it, and takes it though it is clos
 })
 
 t.test('tombstones come and go on both sides', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { move } = asModerator(world)
   const { root, reply, nested, target } = await plant(world)
   await world.decide(root.id, 'approved', 'spam')
@@ -120,7 +120,7 @@ t.test('tombstones come and go on both sides', async (t) => {
 })
 
 t.test('what nobody sees moves unseen', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { move } = asModerator(world)
   const { other } = await plant(world)
   await world.decide(other.id, 'approved', 'pending')
@@ -139,7 +139,7 @@ t.test('what nobody sees moves unseen', async (t) => {
 })
 
 t.test('what cannot be is refused, and nothing has changed', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { move } = asModerator(world)
   const { call, adminKey: token, post, decide } = world
   const { root, reply, nested, other, target } = await plant(world)
@@ -181,7 +181,7 @@ t.test('what cannot be is refused, and nothing has changed', async (t) => {
 })
 
 t.test('every operation takes the id that a comment was given first', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { move } = asModerator(world)
   const { call, get, post, decide, adminKey } = world
   const { reply, nested, target } = await plant(world)
@@ -236,7 +236,7 @@ t.test('every operation takes the id that a comment was given first', async (t) 
 })
 
 t.test('a comment keeps its id however often it moves, and on its way home', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { move } = asModerator(world)
   const { root, reply, nested } = await plant(world)
   for (const article of ['b', 'c', 'b', 'a', 'c']) {
@@ -257,7 +257,7 @@ t.test('a comment keeps its id however often it moves, and on its way home', asy
 })
 
 t.test('a reply below a moved comment moves on with it, each with its own id', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { move } = asModerator(world)
   const { reply } = await plant(world)
   await move(reply.id, { article_id: 'b' })
@@ -279,7 +279,7 @@ t.test('a reply below a moved comment moves on with it, each with its own id', a
 })
 
 t.test('a moved comment that is hidden is like one that never was', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { move } = asModerator(world)
   const { call, get, decide } = world
   const { other, target } = await plant(world)
@@ -302,7 +302,7 @@ t.test('a moved comment that is hidden is like one that never was', async (t) =>
 })
 
 t.test('the lists of the site show the article where a comment is now', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { move } = asModerator(world)
   const { get } = world
   const { other, nested } = await plant(world)
@@ -323,7 +323,7 @@ t.test('the lists of the site show the article where a comment is now', async (t
 })
 
 t.test('votes, flags and revisions go along', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { move } = asModerator(world)
   const { call, get, adminKey: token } = world
   const { reply, target } = await plant(world)
@@ -342,7 +342,7 @@ t.test('votes, flags and revisions go along', async (t) => {
 })
 
 t.test('what a held comment said of its article does not name another one', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { move } = asModerator(world)
   const { call, adminKey: token } = world
   await call('PATCH', SITE, { token, body: { moderation: 'pre' } })
@@ -353,7 +353,7 @@ t.test('what a held comment said of its article does not name another one', asyn
 })
 
 t.test('a move under one key is one move, also when it is repeated after another', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { move } = asModerator(world)
   const { other } = await plant(world)
   const headers = { 'idempotency-key': 'a-key-for-one-move' }
@@ -369,7 +369,7 @@ t.test('a move under one key is one move, also when it is repeated after another
 })
 
 t.test('mergeThreads brings all of a thread into another, and closes it', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { merge } = asModerator(world)
   const { get, post } = world
   const { root, reply, nested, other, target } = await plant(world)
@@ -413,7 +413,7 @@ t.test('mergeThreads brings all of a thread into another, and closes it', async 
 })
 
 t.test('a merge that cannot be is refused', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { merge } = asModerator(world)
   await plant(world)
   t.equal(said(await merge('a', 'a')), '400 invalid_request')
@@ -422,7 +422,7 @@ t.test('a merge that cannot be is refused', async (t) => {
 })
 
 t.test('a merge under one key is one merge', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { merge } = asModerator(world)
   const { call, adminKey: token } = world
   await plant(world)

@@ -3,7 +3,7 @@ import { sql } from 'kysely'
 import t from 'tap'
 import { SORTS, type Sort } from '../../src/domain/comment/sort.ts'
 import { commentId } from '../../src/domain/public-id.ts'
-import { openWorld, type TestWorld } from '../service.ts'
+import { openService, type TestService } from '../service.ts'
 
 /** I-10: a walk shows each comment that was visible throughout exactly once, in order. */
 
@@ -31,7 +31,7 @@ const limitsOf = fc.record({
 })
 
 /** Plants a thread at once: each comment replies to an earlier one, or is a root. */
-const plant = async ({ db }: TestWorld, articleId: string, plan: Plan[]): Promise<Planted[]> => {
+const plant = async ({ db }: TestService, articleId: string, plan: Plan[]): Promise<Planted[]> => {
   const parents = plan.map(({ parent }, at) => (parent < at ? parent : -1))
   const isShown = plan.map(({ status }) => status === 'approved')
   const counts = plan.map(() => 0)
@@ -92,7 +92,7 @@ const expectForest = (planted: Planted[], sort: Sort, threadId: number, parentId
 
 /** Reads one page after the other until there is none. */
 const walkList = async (
-  world: TestWorld,
+  world: TestService,
   path: string,
   first?: string,
   absent: () => boolean = () => false,
@@ -111,7 +111,7 @@ const walkList = async (
 type Walk = { limits: string; mayVanish?: (id: string) => boolean }
 
 /** Follows every continuation below these items, and fails on a comment that comes twice. */
-const gather = async (world: TestWorld, items: any[], walk: Walk): Promise<Forest> => {
+const gather = async (world: TestService, items: any[], walk: Walk): Promise<Forest> => {
   const forest: Forest = new Map()
   for (const { id, replies } of items) {
     if (forest.has(id)) throw new Error(`${id} came twice`)
@@ -127,7 +127,7 @@ const gather = async (world: TestWorld, items: any[], walk: Walk): Promise<Fores
   return forest
 }
 
-const walkTree = async (world: TestWorld, article: string, query: string, walk: Walk) =>
+const walkTree = async (world: TestService, article: string, query: string, walk: Walk) =>
   gather(world, await walkList(world, `/articles/${article}/comments?${query}`), walk)
 
 const toQuery = (limits: Limits, more: Record<string, string> = {}): string =>
@@ -140,7 +140,7 @@ const draw = (forest: Forest): string =>
 const idsOf = (forest: Forest): string[] =>
   [...forest].flatMap(([id, below]) => [id, ...idsOf(below)])
 
-const findThreadId = async ({ db }: TestWorld, article: string): Promise<number> => {
+const findThreadId = async ({ db }: TestService, article: string): Promise<number> => {
   const { rows } = await sql<{ id: number }>`
     select id from threads where article_id = ${article}`.execute(db)
   return rows[0]!.id
@@ -153,7 +153,7 @@ const RUNS = { numRuns: 15, endOnFailure: true }
 
 for (const sort of SORTS) {
   t.test(`sort=${sort}: any tree, with any limits, is walked whole and in order`, async (t) => {
-    const world = await openWorld(t)
+    const world = await openService(t)
     const walks = fc.asyncProperty(plans, limitsOf, async (plan, limits) => {
       const article = nextArticle()
       const planted = await plant(world, article, plan)
@@ -168,7 +168,7 @@ for (const sort of SORTS) {
   })
 
   t.test(`sort=${sort}: any flat list is walked whole and in order`, async (t) => {
-    const world = await openWorld(t)
+    const world = await openService(t)
     const walks = fc.asyncProperty(plans, limitsOf, async (plan, { limit }) => {
       const article = nextArticle()
       const planted = await plant(world, article, plan)
@@ -186,7 +186,7 @@ for (const sort of SORTS) {
 }
 
 t.test('with focus, what comes after the path is walked whole', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const walks = fc.asyncProperty(plans, limitsOf, fc.nat(), async (plan, limits, pick) => {
     const article = nextArticle()
     const planted = await plant(world, article, plan)
@@ -226,7 +226,7 @@ const drawPath = ([first]: any[], focus: string): string | undefined => {
 }
 
 /** A thread that changes at every moment: what stands in `touched` was hidden for a while. */
-const disturb = (world: TestWorld, article: string, ids: readonly string[]) => {
+const disturb = (world: TestService, article: string, ids: readonly string[]) => {
   const touched = new Set<string>()
   const state = { stopped: false }
   const pick = () => ids[Math.floor(Math.random() * ids.length)]!
@@ -264,7 +264,7 @@ const SHAPE: Plan[] = Array.from({ length: 60 }, (_, at) => ({
 
 for (const sort of SORTS) {
   t.test(`sort=${sort}: a walk is exact while others post, reject and approve`, async (t) => {
-    const world = await openWorld(t)
+    const world = await openService(t)
     const article = nextArticle()
     const planted = await plant(world, article, SHAPE)
     const threadId = await findThreadId(world, article)
@@ -322,7 +322,7 @@ const siblings = (
 }
 
 /** Every id in the order of the walk, what came twice included. */
-const walkTreeLoosely = async (world: TestWorld, article: string, query: string, walk: Walk) => {
+const walkTreeLoosely = async (world: TestService, article: string, query: string, walk: Walk) => {
   const shown: string[] = []
   const visit = async (items: any[]): Promise<void> => {
     for (const { id, replies } of items) {
@@ -341,7 +341,7 @@ const walkTreeLoosely = async (world: TestWorld, article: string, query: string,
 }
 
 t.test('recent comments: a walk is whole, latest published first', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   for (const article of [nextArticle(), nextArticle(), nextArticle()]) {
     await plant(world, article, SHAPE)
   }
@@ -358,7 +358,7 @@ t.test('recent comments: a walk is whole, latest published first', async (t) => 
 })
 
 t.test('recent comments: a walk is exact while others post, reject and approve', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const article = nextArticle()
   const planted = await plant(world, article, SHAPE)
   const threadId = await findThreadId(world, article)
@@ -383,7 +383,7 @@ t.test('recent comments: a walk is exact while others post, reject and approve',
 })
 
 t.test('recent comments: who polls the first page misses no late approval', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const early = await world.post('a', 'early')
   await world.call('PATCH', '/v1/sites/default', {
     token: world.adminKey,

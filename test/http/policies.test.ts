@@ -1,8 +1,8 @@
 import { sql } from 'kysely'
 import t from 'tap'
-import { SHIPPED_POLICY } from '../../src/domain/screening/default-policy.ts'
+import { DEFAULT_POLICY } from '../../src/domain/screening/default-policy.ts'
 import type { Policy } from '../../src/domain/screening/policy.ts'
-import { openWorld, type TestWorld } from '../service.ts'
+import { openService, type TestService } from '../service.ts'
 
 type Json = Record<string, any>
 
@@ -14,10 +14,10 @@ const withRule = <N extends keyof Policy['rules']>(
   name: N,
   change: Partial<Policy['rules'][N]>,
 ): Policy => ({
-  rules: { ...SHIPPED_POLICY.rules, [name]: { ...SHIPPED_POLICY.rules[name], ...change } },
+  rules: { ...DEFAULT_POLICY.rules, [name]: { ...DEFAULT_POLICY.rules[name], ...change } },
 })
 
-const asAdmin = ({ call, adminKey: token }: TestWorld) => ({
+const asAdmin = ({ call, adminKey: token }: TestService) => ({
   get: (path: string) => call('GET', path, { token }),
   put: (policy: Policy, more: Json = {}, headers: Record<string, string> = {}) =>
     call('PUT', POLICY, { token, body: { policy, ...more }, headers }),
@@ -26,10 +26,10 @@ const asAdmin = ({ call, adminKey: token }: TestWorld) => ({
 })
 
 t.test('A site goes by what the service ships, until somebody makes a policy', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { get, put, restore } = asAdmin(world)
   const short = withRule('length', { mode: 'enforce', min: 5 })
-  const shipped = { version: 0, policy: SHIPPED_POLICY, note: null, by: null, at: null }
+  const shipped = { version: 0, policy: DEFAULT_POLICY, note: null, by: null, at: null }
   t.strictSame((await get(POLICY)).body, shipped)
 
   const made = await put(short, { note: 'no one-word comments' })
@@ -39,14 +39,14 @@ t.test('A site goes by what the service ships, until somebody makes a policy', a
   t.equal((await world.post('a', 'Hi')).status, 'pending', 'and comments are judged by it')
   t.equal((await world.post('a', 'Hello')).status, 'approved')
 
-  await put(SHIPPED_POLICY)
+  await put(DEFAULT_POLICY)
   t.equal((await world.post('a', 'Hi')).status, 'approved')
   const back = await restore(1)
   t.match(back, { status: 200, body: { version: 3, note: null } })
   t.strictSame(back.body.policy, short, 'a policy of the history comes back as a new version')
   t.equal((await world.post('a', 'Hi')).status, 'pending')
   t.strictSame((await get(`${POLICIES}/1`)).body, made.body, 'and the old one is as it was')
-  t.match(await restore(0), { status: 200, body: { version: 4, policy: SHIPPED_POLICY } })
+  t.match(await restore(0), { status: 200, body: { version: 4, policy: DEFAULT_POLICY } })
   t.match(await restore(99), { status: 404 })
   t.match(await restore('x'), { status: 404 })
 
@@ -71,7 +71,7 @@ t.test('A site goes by what the service ships, until somebody makes a policy', a
 })
 
 t.test('Of two administrators who saw the same policy, one wins', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { put, restore, get } = asAdmin(world)
   const seen = { 'if-match': '"0"' }
   const answers = await Promise.all([
@@ -89,22 +89,22 @@ t.test('Of two administrators who saw the same policy, one wins', async (t) => {
   )
   t.equal((await get(POLICY)).body.version, 1)
 
-  const many = await Promise.all(Array.from({ length: 8 }, () => put(SHIPPED_POLICY)))
+  const many = await Promise.all(Array.from({ length: 8 }, () => put(DEFAULT_POLICY)))
   const versions = many.map(({ body }) => body.version).sort((a, b) => a - b)
   t.same(versions, [2, 3, 4, 5, 6, 7, 8, 9], 'versions have no gaps')
 })
 
 t.test('One request makes one version, however often it is sent', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { put } = asAdmin(world)
   const key = { 'idempotency-key': 'policy-0123456789' }
-  const first = await put(SHIPPED_POLICY, {}, key)
-  t.strictSame((await put(SHIPPED_POLICY, {}, key)).body, first.body)
+  const first = await put(DEFAULT_POLICY, {}, key)
+  t.strictSame((await put(DEFAULT_POLICY, {}, key)).body, first.body)
   t.match(await put(withRule('links', { max: 9 }), {}, key), { status: 422 })
 })
 
 t.test('Policies of one site are nothing to another', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { put, get } = asAdmin(world)
   await world.call('POST', '/v1/sites', {
     token: world.adminKey,
@@ -120,14 +120,14 @@ t.test('Policies of one site are nothing to another', async (t) => {
 })
 
 t.test('A policy is refused', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { put } = asAdmin(world)
-  const { links: _, ...rest } = SHIPPED_POLICY.rules
+  const { links: _, ...rest } = DEFAULT_POLICY.rules
   const faulty: [string, unknown, string][] = [
     ['without one of its rules', { rules: rest }, '/policy/rules/links'],
     [
       'with a rule that there is none of',
-      { rules: { ...SHIPPED_POLICY.rules, x: {} } },
+      { rules: { ...DEFAULT_POLICY.rules, x: {} } },
       '/policy/rules/x',
     ],
     [
@@ -165,7 +165,7 @@ t.test('A policy is refused', async (t) => {
 })
 
 t.test('A policy with 65,000 words is taken, and of more than 4 MiB there is none', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { put } = asAdmin(world)
   const spam = Array.from({ length: 65_000 }, (_, n) => `word${n.toString(36)}x`)
   t.match(await put(withRule('words', { mode: 'enforce', spam })), { status: 200 })
@@ -184,7 +184,7 @@ t.test('A policy with 65,000 words is taken, and of more than 4 MiB there is non
 })
 
 t.test('A large body is read of those alone who may send it', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const reader = await world.makeKey('read')
   const moderator = await world.makeKey('moderate')
   const send = async (method: string, path: string, token?: string) => {

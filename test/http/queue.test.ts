@@ -1,13 +1,13 @@
 import { sql } from 'kysely'
 import t from 'tap'
-import { openWorld, type TestWorld } from '../service.ts'
+import { openService, type TestService } from '../service.ts'
 
 type Json = Record<string, any>
 
 const SITE = '/v1/sites/default'
 
 /** A site with so many held comments, called `0`, `1`, …; more than a page looks at, if need be. */
-const hold = async (world: TestWorld, count: number): Promise<void> => {
+const hold = async (world: TestService, count: number): Promise<void> => {
   await world.post('a', 'x')
   // Some at a time: a statement has so long.
   for (let at = 0; at < count; at += 1_000)
@@ -20,7 +20,7 @@ const hold = async (world: TestWorld, count: number): Promise<void> => {
       where status = 'approved'`.execute(world.db)
 }
 
-const openQueue = (world: TestWorld, token = world.adminKey) => {
+const openQueue = (world: TestService, token = world.adminKey) => {
   const list = async (query = ''): Promise<Json> =>
     (await world.get(`/moderation/comments?${query}`, { token })).body
   return {
@@ -47,7 +47,7 @@ const openQueue = (world: TestWorld, token = world.adminKey) => {
 const ids = ({ items }: Json): string[] => items.map(({ id }: Json) => id)
 
 t.test('listQueue finds what is rare, page after page, in every order', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await hold(world, 9_500)
   const { walk } = openQueue(world)
   const rare = ['0', '3000', '6000', '9000']
@@ -71,7 +71,7 @@ t.test('listQueue finds what is rare, page after page, in every order', async (t
 t.test(
   'listQueue by risk: the riskiest first, and of approved comments those with flags',
   async (t) => {
-    const world = await openWorld(t)
+    const world = await openService(t)
     await hold(world, 250)
     const { list, walk } = openQueue(world)
     const { bodies } = await walk('sort=risk&limit=7')
@@ -90,7 +90,7 @@ t.test(
 )
 
 t.test('listQueue leads straight to what is of one article or author', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await hold(world, 9_000)
   await world.call('PATCH', SITE, { token: world.adminKey, body: { moderation: 'pre' } })
   const { author } = await world.post('b', 'of another')
@@ -103,7 +103,7 @@ t.test('listQueue leads straight to what is of one article or author', async (t)
 })
 
 t.test('claimComments: the next that nobody has, shown to all, until it is decided', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await hold(world, 6)
   const other = await world.makeKey('moderate')
   const mine = openQueue(world)
@@ -140,7 +140,7 @@ t.test('claimComments: the next that nobody has, shown to all, until it is decid
 })
 
 t.test('claimComments: two who ask at once never get the same', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await hold(world, 60)
   const moderators = [
     world.adminKey,
@@ -157,7 +157,7 @@ t.test('claimComments: two who ask at once never get the same', async (t) => {
 })
 
 t.test('claimComments: what is not asked well is refused; a key makes it once', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await hold(world, 9)
   const { claim } = openQueue(world)
   t.match(await claim({ comment_ids: ['x'] }), { errors: [{ pointer: '/comment_ids/0' }] })

@@ -1,9 +1,9 @@
 import t from 'tap'
 import { openBrowser, skipWithoutBrowser } from '../browser.ts'
-import { openWorld } from '../service.ts'
+import { openService } from '../service.ts'
 
 t.test('the description of the service is served as it is committed', async (t) => {
-  const { call } = await openWorld(t)
+  const { call } = await openService(t)
   const { status, headers, text } = await call('GET', '/openapi.yaml')
   t.equal(status, 200)
   t.match(headers['content-type'], /^application\/yaml/)
@@ -14,7 +14,7 @@ t.test(
   'the reference page shows every operation, from our own origin alone',
   { skip: skipWithoutBrowser },
   async (t) => {
-    const { app } = await openWorld(t)
+    const { app } = await openService(t)
     const address = await app.listen({ port: 0 })
     const page = await (await openBrowser(t)).newPage()
     const complaints: string[] = []

@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import { openWorld, type TestWorld, type WorldOptions } from '../service.ts'
+import { openService, type ServiceOptions, type TestService } from '../service.ts'
 import { listen, openRaw, type RawAnswer } from './sockets.ts'
 
 const SITE = '/v1/sites/default'
@@ -350,8 +350,8 @@ const SMUGGLING: Case[] = [
   ],
 ]
 
-const openServer = async (t: Test, options: WorldOptions = {}) => {
-  const world = await openWorld(t, options)
+const openServer = async (t: Test, options: ServiceOptions = {}) => {
+  const world = await openService(t, options)
   return { world, port: await listen(world.app) }
 }
 
@@ -448,7 +448,7 @@ t.test('what looks odd and means one thing is taken', async (t) => {
   }
 })
 
-const preflight = (world: TestWorld, origin: string, method = 'POST') =>
+const preflight = (world: TestService, origin: string, method = 'POST') =>
   world.call('OPTIONS', COMMENTS, {
     headers: {
       origin,
@@ -457,8 +457,8 @@ const preflight = (world: TestWorld, origin: string, method = 'POST') =>
     },
   })
 
-const openShared = async (t: Test, origins: string[]): Promise<TestWorld> => {
-  const world = await openWorld(t)
+const openShared = async (t: Test, origins: string[]): Promise<TestService> => {
+  const world = await openService(t)
   const { status } = await world.call('PATCH', SITE, { token: world.adminKey, body: { origins } })
   t.equal(status, 200)
   return world
@@ -498,7 +498,7 @@ t.test('exact origins may read and write, others may not', async (t) => {
 })
 
 t.test('null is nobody, even where any origin may write', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const ask = (origin: string) =>
     world.call('POST', COMMENTS, { headers: { origin }, body: JSON.parse(GOOD) })
   t.match(await ask('null'), { status: 403, body: { code: 'origin_refused' } })
@@ -544,7 +544,7 @@ t.test('every answer of a site varies with the origin, and errors can be read', 
 const QUOTA = { limits: { read: 5, write: 2 } }
 
 t.test('what is left is said in two fields, and too much is refused', async (t) => {
-  const world = await openWorld(t, QUOTA)
+  const world = await openService(t, QUOTA)
   for (const left of [1, 0]) {
     const { status, headers } = await world.call('POST', COMMENTS, { body: JSON.parse(GOOD) })
     t.equal(status, 201)
@@ -563,7 +563,7 @@ t.test('what is left is said in two fields, and too much is refused', async (t) 
 })
 
 t.test('bad requests and bad credentials count too', async (t) => {
-  const world = await openWorld(t, QUOTA)
+  const world = await openService(t, QUOTA)
   t.equal((await world.call('POST', COMMENTS, { body: {} })).status, 400)
   const wrong = { token: 'x'.repeat(40), body: JSON.parse(GOOD) }
   t.equal((await world.call('POST', COMMENTS, wrong)).status, 401)
@@ -572,7 +572,7 @@ t.test('bad requests and bad credentials count too', async (t) => {
 })
 
 t.test('0 is no limit', async (t) => {
-  const world = await openWorld(t, { limits: { read: 0, write: 0 } })
+  const world = await openService(t, { limits: { read: 0, write: 0 } })
   const { status, headers } = await world.call('POST', COMMENTS, { body: JSON.parse(GOOD) })
   t.equal(status, 201)
   t.equal(headers.ratelimit, undefined)
@@ -580,7 +580,7 @@ t.test('0 is no limit', async (t) => {
 })
 
 t.test('each key has a quota of its own', async (t) => {
-  const world = await openWorld(t, QUOTA)
+  const world = await openService(t, QUOTA)
   for (let i = 0; i < 3; i++) await world.call('POST', COMMENTS, { body: JSON.parse(GOOD) })
   const other = await world.makeKey('moderate')
   for (const token of [world.adminKey, other]) {
@@ -595,19 +595,19 @@ t.test('each key has a quota of its own', async (t) => {
 })
 
 /** Reads as a client behind the proxy at 127.0.0.1 (inject's own address). */
-const readAs = async (world: TestWorld, forwarded: string): Promise<string> => {
+const readAs = async (world: TestService, forwarded: string): Promise<string> => {
   const { headers } = await world.get('/articles/a', { headers: { 'x-forwarded-for': forwarded } })
   return /r=(\d+)/.exec(headers.ratelimit)![1]!
 }
 
 t.test('X-Forwarded-For is believed from listed networks only', async (t) => {
-  const open = await openWorld(t, QUOTA)
+  const open = await openService(t, QUOTA)
   t.equal(await readAs(open, '203.0.113.1'), '4')
   t.equal(await readAs(open, '203.0.113.2'), '3', 'nobody is listed')
-  const elsewhere = await openWorld(t, { ...QUOTA, trustedProxies: ['10.0.0.0/8'] })
+  const elsewhere = await openService(t, { ...QUOTA, trustedProxies: ['10.0.0.0/8'] })
   t.equal(await readAs(elsewhere, '203.0.113.1'), '4')
   t.equal(await readAs(elsewhere, '203.0.113.2'), '3', 'others are listed')
-  const listed = await openWorld(t, { ...QUOTA, trustedProxies: ['127.0.0.0/8'] })
+  const listed = await openService(t, { ...QUOTA, trustedProxies: ['127.0.0.0/8'] })
   t.equal(await readAs(listed, '203.0.113.1'), '4')
   t.equal(await readAs(listed, '203.0.113.2'), '4')
   t.equal(
@@ -618,7 +618,7 @@ t.test('X-Forwarded-For is believed from listed networks only', async (t) => {
 })
 
 t.test('IPv6 counts by /64', async (t) => {
-  const world = await openWorld(t, { ...QUOTA, trustedProxies: ['127.0.0.1'] })
+  const world = await openService(t, { ...QUOTA, trustedProxies: ['127.0.0.1'] })
   t.equal(await readAs(world, '2001:db8:1:2::1'), '4')
   t.equal(await readAs(world, '2001:DB8:1:2:ffff:ffff:ffff:ffff'), '3')
   t.equal(await readAs(world, '2001:db8:1:3::1'), '4')
@@ -630,7 +630,7 @@ t.test(
   'what is no address in X-Forwarded-For is neither kept nor a quota of its own',
   async (t) => {
     const limits = { read: 0, write: 7 }
-    const world = await openWorld(t, { limits, trustedProxies: ['127.0.0.1'] })
+    const world = await openService(t, { limits, trustedProxies: ['127.0.0.1'] })
     const nonsense = ['nonsense', '-', '::::', '999.1.1.1', '203.0.113.1:80', '203.0.113.1:81', '"']
     for (const [i, forwarded] of nonsense.entries()) {
       const headers = { 'x-forwarded-for': forwarded }

@@ -1,8 +1,8 @@
 import { sql } from 'kysely'
 import t from 'tap'
-import { SHIPPED_POLICY } from '../../src/domain/screening/default-policy.ts'
+import { DEFAULT_POLICY } from '../../src/domain/screening/default-policy.ts'
 import { openSignOn, signToken } from '../members.ts'
-import { openWorld, type TestWorld } from '../service.ts'
+import { openService, type TestService } from '../service.ts'
 
 /**
  * Every operation with every kind of caller. A cell is the status that the caller gets; where an act
@@ -33,7 +33,7 @@ type CallerName = (typeof CALLERS)[number]
 
 type Callers = Record<CallerName, string | undefined>
 
-const openCallers = async (world: TestWorld): Promise<Callers> => {
+const openCallers = async (world: TestService): Promise<Callers> => {
   await openSignOn(world)
   const body = { slug: 'other', name: 'Other' }
   await world.call('POST', '/v1/sites', { token: world.adminKey, body })
@@ -296,7 +296,7 @@ const ROWS: Record<string, Case> = {
   updatePolicy: {
     method: 'PUT',
     path: '/moderation/policy',
-    body: { policy: SHIPPED_POLICY },
+    body: { policy: DEFAULT_POLICY },
     row: ADMINISTERING(200),
   },
   listPolicies: { method: 'GET', path: '/moderation/policies', row: MODERATING(200) },
@@ -317,7 +317,7 @@ const ROWS: Record<string, Case> = {
   simulatePolicy: {
     method: 'POST',
     path: '/moderation/simulations',
-    body: { policy: SHIPPED_POLICY, days: 1 },
+    body: { policy: DEFAULT_POLICY, days: 1 },
     row: MODERATING(200),
   },
   rejudgePending: {
@@ -401,7 +401,7 @@ const ROWS: Record<string, Case> = {
 }
 
 t.test('every operation, for every kind of caller', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { id } = await world.post('a', 'x')
   t.equal(id, 'c1-1')
   const callers = await openCallers(world)
@@ -419,7 +419,7 @@ t.test('every operation, for every kind of caller', async (t) => {
 })
 
 t.test('the table has every operation that there is, and no other', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const description = await world.call('GET', '/openapi.yaml')
   const all = [...description.text.matchAll(/operationId: (\w+)/g)].map(([, name]) => name!)
   const outside = ['getLiveness', 'getReadiness', 'getMetrics']

@@ -5,19 +5,19 @@ import { compilePolicy } from '../../src/domain/screening/compile-policy.ts'
 import { combine } from '../../src/domain/screening/finding.ts'
 import { type Changes, goBy, policyWith } from '../policies.ts'
 import { recount } from '../recount.ts'
-import { openWorld, type TestWorld } from '../service.ts'
+import { openService, type TestService } from '../service.ts'
 import { listen } from './sockets.ts'
 
 type Json = Record<string, any>
 
 const SITE = '/v1/sites/default'
 
-const asAdmin = ({ call, adminKey: token }: TestWorld) => ({
+const asAdmin = ({ call, adminKey: token }: TestService) => ({
   get: (path: string) => call('GET', `${SITE}${path}`, { token }),
   send: (path: string, body: Json = {}) => call('POST', `${SITE}${path}`, { token, body }),
 })
 
-const statusesOf = async ({ db }: TestWorld): Promise<Record<string, string>> => {
+const statusesOf = async ({ db }: TestService): Promise<Record<string, string>> => {
   const { rows } = await sql<Json>`select id, status from comments order by id`.execute(db)
   return Object.fromEntries(rows.map(({ id, status }) => [id, status]))
 }
@@ -48,7 +48,7 @@ const RULES: [string, Changes, string, string, Json?][] = [
 t.test('A rule that is turned on', async (t) => {
   for (const [rule, changes, body, verdict, more] of RULES)
     await t.test(`${rule} judges comments and edits`, async (t) => {
-      const world = await openWorld(t)
+      const world = await openService(t)
       const { get, send } = asAdmin(world)
       t.equal((await world.post('a', body, more)).status, 'approved', 'until then it only records')
       const mine = await world.post('b', 'Something that nobody minds, for now', more)
@@ -81,7 +81,7 @@ t.test('A flood', async (t) => {
   ]
   for (const [rule, changes, article] of FLOODS)
     await t.test(`${rule} holds what is too much`, async (t) => {
-      const world = await openWorld(t)
+      const world = await openService(t)
       await goBy(world, changes)
       t.equal((await world.post('a', 'one')).status, 'approved')
       const held = await world.post(article, 'two')
@@ -94,7 +94,7 @@ t.test('A flood', async (t) => {
 })
 
 t.test('A dry run', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { send } = asAdmin(world)
   await world.post('a', 'Hello there, this has been said before')
   const rows = async () => {
@@ -150,7 +150,7 @@ t.test('A dry run', async (t) => {
 })
 
 /** Comments of all kinds, some decided on, some without facts. */
-const plant = async (world: TestWorld) => {
+const plant = async (world: TestService) => {
   const bodies = ['short', 'a link https://e.org', 'two https://e.org https://e.org', 'quiet words']
   const ids: string[] = []
   for (let n = 0; n < 24; n++) ids.push((await world.post(`t${n % 3}`, bodies[n % 4]!)).id)
@@ -166,7 +166,7 @@ const plant = async (world: TestWorld) => {
 }
 
 t.test('A simulation', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await plant(world)
   const policy = policyWith({ links: { mode: 'enforce', says: 'spam', max: 1 } })
   const simulate = async (days: number) => {
@@ -257,7 +257,7 @@ t.test('A simulation', async (t) => {
 })
 
 t.test('Judging again what is held', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { get, send } = asAdmin(world)
   const strict: Changes = { length: { mode: 'enforce', min: 100 } }
   await goBy(world, strict)

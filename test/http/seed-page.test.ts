@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { openWorld, type TestWorld } from '../service.ts'
+import { openService, type TestService } from '../service.ts'
 
 const FILE = join(import.meta.dirname, '../../../shared/seed/article-page.txt')
 const skipWithoutFile = existsSync(FILE) ? {} : { skip: `there is no ${FILE}` }
@@ -59,7 +59,7 @@ const readRecent = (line: string): Recent => {
 }
 
 const postAll = async (
-  world: TestWorld,
+  world: TestService,
   comments: readonly Shown[],
   parent: { parent_id?: string },
   article: object,
@@ -84,9 +84,9 @@ const show = ({ body, depth, author, replies }: Branch): Shown => ({
   replies: replies.items.map(show),
 })
 
-const openPage = async (t: Parameters<typeof openWorld>[0]) => {
+const openPage = async (t: Parameters<typeof openService>[0]) => {
   const page = readPage()
-  const world = await openWorld(t)
+  const world = await openService(t)
   await postAll(world, page.roots, {}, { title: page.title })
   return { page, world }
 }
@@ -162,7 +162,7 @@ const readStaff = (): { Contributors: string[]; Moderators: string[] } => {
 type OnStaff = { name: string; location: string; roles: string[] }
 
 t.test('the contributors and the moderators, some of them both', skipWithoutFile, async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const staff = readStaff()
   const lines = [...new Set(Object.values(staff).flat())]
   t.equal(lines.length, 7)
@@ -188,7 +188,7 @@ t.test('the contributors and the moderators, some of them both', skipWithoutFile
 t.test('the sentence that asks readers to log in', skipWithoutFile, async (t) => {
   const sentence = 'You must be logged in to post a comment.'
   t.ok(readFileSync(FILE, 'utf8').includes(sentence))
-  const world = await openWorld(t)
+  const world = await openService(t)
   const body = { who_may_post: 'members', login_url: 'https://example.org/login' }
   await world.call('PATCH', '/v1/sites/default', { token: world.adminKey, body })
   t.match((await world.get('/config')).body, body)

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { recount } from '../recount.ts'
-import { type Answer, type Call, openWorld, type TestWorld } from '../service.ts'
+import { type Answer, type Call, openService, type TestService } from '../service.ts'
 
 /** Who is banned with `shadow` sees what it writes as if it were published, and nobody else sees it. */
 
@@ -8,7 +8,7 @@ const SITE = '/v1/sites/default'
 const SORTS = ['newest', 'oldest', 'top', 'best', 'hot', 'controversial']
 
 type Json = Record<string, any>
-type Scene = { world: TestWorld; eve: string; evesId: string; others: string; ids: string[] }
+type Scene = { world: TestService; eve: string; evesId: string; others: string; ids: string[] }
 
 const said = ({ status, body }: Answer): string => `${status} ${body?.code ?? body?.status ?? ''}`
 
@@ -19,8 +19,8 @@ const banEve = ({ world, evesId }: Scene, effect = 'shadow') =>
   })
 
 /** Eve and somebody else, each with a token, and nothing written. */
-const openScene = async (t: Parameters<typeof openWorld>[0]): Promise<Scene> => {
-  const world = await openWorld(t)
+const openScene = async (t: Parameters<typeof openService>[0]): Promise<Scene> => {
+  const world = await openService(t)
   const make = async (name: string) =>
     (await world.call('POST', `${SITE}/guests`, { body: { name } })).body
   const [eve, other] = [await make('Eve'), await make('Otto')]

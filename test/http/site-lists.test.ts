@@ -1,16 +1,16 @@
 import { sql } from 'kysely'
 import t from 'tap'
 import { insertSite } from '../../src/postgres/service/sites.ts'
-import { openWorld, type TestWorld } from '../service.ts'
+import { openService, type TestService } from '../service.ts'
 
 const bodies = (answer: any): string => answer.body.items.map(({ body }: any) => body).join(' ')
 const articles = (answer: any): string =>
   answer.body.items.map(({ article_id }: any) => article_id).join(' ')
 
-const patch = ({ call, adminKey }: TestWorld, path: string, body: object) =>
+const patch = ({ call, adminKey }: TestService, path: string, body: object) =>
   call('PATCH', `/v1/sites/default${path}`, { token: adminKey, body })
-const holdEverything = (world: TestWorld) => patch(world, '', { moderation: 'pre' })
-const hide = (world: TestWorld, article: string) =>
+const holdEverything = (world: TestService) => patch(world, '', { moderation: 'pre' })
+const hide = (world: TestService, article: string) =>
   patch(world, `/articles/${article}`, { state: 'hidden' })
 
 const nextLink = (link: string): string => /^<([^>]+)>; rel="next"$/.exec(link)![1]!
@@ -18,7 +18,7 @@ const nextLink = (link: string): string => /^<([^>]+)>; rel="next"$/.exec(link)!
 const REFUSED = { status: 400, body: { code: 'invalid_request' } }
 
 /** Posts these in turn: `article:body`. */
-const postAll = async (world: TestWorld, ...posts: string[]) => {
+const postAll = async (world: TestService, ...posts: string[]) => {
   const comments: any[] = []
   for (const [article, body] of posts.map((post) => post.split(':'))) {
     comments.push(await world.post(article!, body!))
@@ -27,14 +27,14 @@ const postAll = async (world: TestWorld, ...posts: string[]) => {
 }
 
 t.test('listRecent: latest published first, across the site, replies among roots', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const [first] = await postAll(world, 'a:1', 'b:2')
   await world.post('a', '3', { parent_id: first.id })
   t.equal(bodies(await world.get('/comments')), '3 2 1')
 })
 
 t.test('listRecent: a late approval comes first', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await holdEverything(world)
   const [early, late] = await postAll(world, 'a:early', 'a:late')
   await world.decide(late.id, 'pending', 'approved')
@@ -51,7 +51,7 @@ t.test('listRecent: a late approval comes first', async (t) => {
 t.test(
   'listRecent: what is held or hidden is not there, nor what is in a hidden thread',
   async (t) => {
-    const world = await openWorld(t)
+    const world = await openService(t)
     const [gone] = await postAll(world, 'a:gone', 'a:here', 'secret:x')
     await world.decide(gone.id, 'approved', 'spam')
     await hide(world, 'secret')
@@ -62,7 +62,7 @@ t.test(
 )
 
 t.test('listRecent: tombstones are not there', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const root = await world.post('a', 'root')
   await world.post('a', 'reply', { parent_id: root.id })
   await world.decide(root.id, 'approved', 'rejected')
@@ -70,7 +70,7 @@ t.test('listRecent: tombstones are not there', async (t) => {
 })
 
 t.test('listRecent: article_id may be repeated', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await postAll(world, 'a:1', 'b:2', 'c/d:3')
   t.equal(bodies(await world.get('/comments?article_id=a')), '1')
   t.equal(bodies(await world.get('/comments?article_id=c%2Fd&article_id=a')), '3 1')
@@ -82,7 +82,7 @@ t.test('listRecent: article_id may be repeated', async (t) => {
 })
 
 t.test('listRecent: author_id, parent, and both', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const root = await world.post('a', 'root')
   const reply = await world.post('a', 'reply', { parent_id: root.id })
   const token = reply.guest_token
@@ -97,7 +97,7 @@ t.test('listRecent: author_id, parent, and both', async (t) => {
 })
 
 t.test('listRecent: an author nobody knows has written nothing', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await world.post('a', 'x')
   for (const id of ['azzzz', 'nonsense', 'a0', '']) {
     const answer = await world.get(`/comments?author_id=${id}`)
@@ -106,7 +106,7 @@ t.test('listRecent: an author nobody knows has written nothing', async (t) => {
 })
 
 t.test('listRecent: excerpt is plain text, cut at a word', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await world.post('a', 'One **two** <b>three</b>\n\n> four &amp; five')
   const excerpt = async (length: number) =>
     (await world.get(`/comments?excerpt=${length}`)).body.items[0].excerpt
@@ -119,7 +119,7 @@ t.test('listRecent: excerpt is plain text, cut at a word', async (t) => {
 })
 
 t.test('listRecent: each item says which article it is about', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const article = { title: 'On Æ', url: 'https://example.org/a' }
   await world.post('a/1', 'x', { article })
   await world.post('b', 'y')
@@ -131,7 +131,7 @@ t.test('listRecent: each item says which article it is about', async (t) => {
 t.test(
   'listRecent: pages by cursor and by Link, bound to the filters but not to the limit',
   async (t) => {
-    const world = await openWorld(t)
+    const world = await openService(t)
     await postAll(world, 'a:1', 'b:2', 'a:3', 'a:4')
     const first = await world.get('/comments?limit=2&article_id=a&excerpt=9')
     t.equal(bodies(first), '4 3')
@@ -154,7 +154,7 @@ t.test(
 )
 
 t.test('listRecent: equal times go by id, and no page loses one', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await postAll(world, 'a:1', 'b:2', 'a:3', 'b:4')
   await sql`update comments set published_at = '2026-01-01'`.execute(world.db)
   let answer = await world.get('/comments?limit=1')
@@ -167,7 +167,7 @@ t.test('listRecent: equal times go by id, and no page loses one', async (t) => {
 })
 
 t.test('lists of one site hold nothing of another', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { author } = await world.post('a', 'x')
   await insertSite(world.db, { slug: 'other', name: 'Other' })
   const get = (path: string) => world.call('GET', `/v1/sites/other${path}`)
@@ -181,7 +181,7 @@ t.test('lists of one site hold nothing of another', async (t) => {
 const ZEROS = { comment_count: 0, root_count: 0, last_comment_at: null }
 
 t.test('countComments: per article, zeros included, each once', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const root = await world.post('a', 'x')
   const reply = await world.post('a', 'y', { parent_id: root.id })
   const { status, body } = await world.get('/counts?article_id=a&article_id=no%2Fne&article_id=a')
@@ -191,7 +191,7 @@ t.test('countComments: per article, zeros included, each once', async (t) => {
 })
 
 t.test('countComments: held-only and hidden threads count nothing', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await world.post('hidden', 'x')
   await hide(world, 'hidden')
   await holdEverything(world)
@@ -201,7 +201,7 @@ t.test('countComments: held-only and hidden threads count nothing', async (t) =>
 })
 
 t.test('countComments: an article may be called __proto__', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const names = ['__proto__', 'constructor', 'toString', 'hasOwnProperty']
   await world.post('__proto__', 'x')
   const query = names.map((name) => `article_id=${name}`).join('&')
@@ -215,7 +215,7 @@ t.test('countComments: an article may be called __proto__', async (t) => {
 })
 
 t.test('countComments: GET takes 1 to 100 articles', async (t) => {
-  const { get } = await openWorld(t)
+  const { get } = await openService(t)
   const query = (count: number) =>
     Array.from({ length: count }, (_, at) => `article_id=${at}`).join('&')
   t.equal(Object.keys((await get(`/counts?${query(100)}`)).body).length, 100)
@@ -226,7 +226,7 @@ t.test('countComments: GET takes 1 to 100 articles', async (t) => {
 })
 
 t.test('countComments: POST takes up to 1,000 articles of full length', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await world.post('0'.padStart(512, '0'), 'x')
   const ids = (count: number) =>
     Array.from({ length: count }, (_, at) => String(at).padStart(512, '0'))
@@ -243,7 +243,7 @@ t.test('countComments: POST takes up to 1,000 articles of full length', async (t
 })
 
 t.test('countComments: POST folds duplicates, and takes 1 MiB', async (t) => {
-  const { call } = await openWorld(t)
+  const { call } = await openService(t)
   const path = '/v1/sites/default/counts'
   const post = (body: unknown, headers = {}) => call('POST', path, { body, headers })
   t.same((await post({ article_ids: ['a', 'b', 'a'] })).body, { a: ZEROS, b: ZEROS })
@@ -255,7 +255,7 @@ t.test('countComments: POST folds duplicates, and takes 1 MiB', async (t) => {
 })
 
 t.test('listArticles: by newest comment, by how many, by age', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await postAll(world, 'a:1', 'b:2', 'c:3', 'b:4', 'a:5', 'a:6')
   t.equal(articles(await world.get('/articles')), 'a b c')
   t.equal(articles(await world.get('/articles?sort=active')), 'a b c')
@@ -267,14 +267,14 @@ t.test('listArticles: by newest comment, by how many, by age', async (t) => {
 })
 
 t.test('listArticles: each is the thread that getThread answers', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await world.post('a', 'x', { article: { title: 'A' } })
   const { items } = (await world.get('/articles')).body
   t.same(items, [(await world.get('/articles/a')).body])
 })
 
 t.test('listArticles: only those with something to read', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const [, gone] = await postAll(world, 'here:1', 'gone:2', 'hidden:3')
   await world.decide(gone.id, 'approved', 'rejected')
   await hide(world, 'hidden')
@@ -287,7 +287,7 @@ t.test('listArticles: only those with something to read', async (t) => {
 })
 
 t.test('listArticles: every sort pages to the end, equal ranks by id', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await postAll(world, 'a:1', 'b:2', 'c:3', 'd:4')
   await sql`update threads set last_comment_at = '2026-01-01'`.execute(world.db)
   for (const sort of ['active', 'most', 'newest']) {
@@ -302,7 +302,7 @@ t.test('listArticles: every sort pages to the end, equal ranks by id', async (t)
 })
 
 t.test('listArticles: a cursor is bound to its sort', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await postAll(world, 'a:1', 'b:2')
   const { next_cursor } = (await world.get('/articles?sort=most&limit=1')).body
   const { status, body } = await world.get(`/articles?cursor=${next_cursor}`)
@@ -310,7 +310,7 @@ t.test('listArticles: a cursor is bound to its sort', async (t) => {
 })
 
 t.test('listAuthorComments: what an author has published, latest first', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const first = await world.post('a', '1')
   const token = first.guest_token
   await world.post('b', '2', { article: { title: 'B' } }, { token })
@@ -324,7 +324,7 @@ t.test('listAuthorComments: what an author has published, latest first', async (
 })
 
 t.test('listAuthorComments: pages, with cursors that are bound to the author', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { author, guest_token: token } = await world.post('a', '1')
   await world.post('a', '2', {}, { token })
   await world.post('a', '3', {}, { token })
@@ -340,7 +340,7 @@ t.test('listAuthorComments: pages, with cursors that are bound to the author', a
 })
 
 t.test('listAuthorComments: without anything published, 404 as for nobody', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const rejected = await world.post('a', 'x')
   const unseen = await world.post('hidden', 'x')
   await world.decide(rejected.id, 'approved', 'rejected')
@@ -356,7 +356,7 @@ t.test('listAuthorComments: without anything published, 404 as for nobody', asyn
 })
 
 t.test('no public list holds an e-mail, a network or a trace', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const author = { name: 'Eve', email: 'eve@example.org' }
   const comment = await world.post('a', 'x', { author })
   const paths = ['/comments', '/articles/a/comments', `/comments/${comment.id}`, '/articles']
@@ -366,7 +366,7 @@ t.test('no public list holds an e-mail, a network or a trace', async (t) => {
 })
 
 t.test('lists have tags that answer 304, until something changes', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { author } = await world.post('a', 'x')
   const paths = ['/comments', '/articles', '/counts?article_id=a', `/authors/${author.id}/comments`]
   for (const path of [...paths, '/config']) {
@@ -381,7 +381,7 @@ t.test('lists have tags that answer 304, until something changes', async (t) => 
 })
 
 t.test('getSiteConfig says what a widget needs before it draws', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { status, body } = await world.get('/config')
   t.equal(status, 200)
   t.same(body, {
@@ -407,7 +407,7 @@ t.test('getSiteConfig says what a widget needs before it draws', async (t) => {
 })
 
 t.test('previewComment renders what postComment would, and stores nothing', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const body = '**hi** <script>alert(1)</script> https://example.org\n\n- x'
   const answer = await world.call('POST', '/v1/sites/default/preview', { body: { body } })
   t.equal(answer.status, 200)
@@ -418,7 +418,7 @@ t.test('previewComment renders what postComment would, and stores nothing', asyn
 })
 
 t.test('previewComment refuses what postComment would', async (t) => {
-  const { call } = await openWorld(t)
+  const { call } = await openService(t)
   const wrong = [{ body: '' }, { body: ' \n ' }, { body: 'x'.repeat(10_001) }, {}, { body: 1 }]
   for (const body of [...wrong, { body: 'x', more: 1 }, { body: '\u0000' }]) {
     t.match(await call('POST', '/v1/sites/default/preview', { body }), REFUSED)

@@ -1,14 +1,14 @@
 import t from 'tap'
 import { SECRET, signToken } from '../members.ts'
-import { openWorld, type TestWorld } from '../service.ts'
+import { openService, type TestService } from '../service.ts'
 
 const SITE = '/v1/sites/default'
 
-const patch = (world: TestWorld, body: object, headers: Record<string, string> = {}) =>
+const patch = (world: TestService, body: object, headers: Record<string, string> = {}) =>
   world.call('PATCH', SITE, { token: world.adminKey, body, headers })
 
 t.test('a site is made with its settings, found in the list, and used', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const body = { slug: 'blog', name: 'Blog', origins: ['https://blog.example'], sorts: ['oldest'] }
   const made = await world.call('POST', '/v1/sites', { token: world.adminKey, body })
   t.match(made, { status: 201, headers: { location: '/v1/sites/blog' }, body })
@@ -29,7 +29,7 @@ t.test('a site is made with its settings, found in the list, and used', async (t
 })
 
 t.test('a slug is taken for ever, and only a key for all sites makes one', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const make = (token: string | undefined, slug: string) =>
     world.call('POST', '/v1/sites', { token, body: { slug, name: 'x' } })
   const taken = await make(world.adminKey, 'default')
@@ -42,7 +42,7 @@ t.test('a slug is taken for ever, and only a key for all sites makes one', async
 })
 
 t.test('only what is named changes, with a version and an entry in the audit', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const settings = {
     limits: { create: 3, vote: 0 },
     sorts: ['best', 'newest'],
@@ -63,7 +63,7 @@ t.test('only what is named changes, with a version and an entry in the audit', a
 })
 
 t.test('two changes at once are both there, and both recorded', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await Promise.all([patch(world, { retention_days: 1 }), patch(world, { flag_threshold: 2 })])
   const { body } = await world.get('', { token: world.adminKey })
   t.match(body, { retention_days: 1, flag_threshold: 2, version: 3 })
@@ -71,7 +71,7 @@ t.test('two changes at once are both there, and both recorded', async (t) => {
 })
 
 t.test('with If-Match only the version that was seen is changed', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   t.equal((await patch(world, { name: 'A' }, { 'if-match': '"1"' })).status, 200)
   const late = await patch(world, { name: 'B' }, { 'if-match': '"1"' })
   t.match(late, { status: 412, body: { code: 'edit_conflict' } })
@@ -79,7 +79,7 @@ t.test('with If-Match only the version that was seen is changed', async (t) => {
 })
 
 t.test('the secrets of a site never leave it', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const hs256 = [{ kid: 'one', secret: SECRET }]
   const changed = await patch(world, { sign_on: { issuer: 'https://example.org', hs256 } })
   t.same(changed.body.sign_on, { issuer: 'https://example.org', hs256: [{ kid: 'one' }] })
@@ -95,7 +95,7 @@ t.test('the secrets of a site never leave it', async (t) => {
 t.test(
   'secrets are rotated by kid: what is not sent again stays, what is left out ends',
   async (t) => {
-    const world = await openWorld(t)
+    const world = await openService(t)
     const issuer = 'https://example.org'
     await patch(world, { sign_on: { issuer, hs256: [{ kid: 'one', secret: SECRET }] } })
     const token = await signToken()
@@ -114,7 +114,7 @@ t.test(
 )
 
 t.test('settings that cannot be are refused with where they are wrong', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const issuer = 'https://example.org'
   const key = { kid: 'a', secret: SECRET }
   const wrong: object[] = [
@@ -142,7 +142,7 @@ t.test('settings that cannot be are refused with where they are wrong', async (t
 })
 
 t.test('readers get the orders that the site has, its first one unasked', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await patch(world, { sorts: ['oldest', 'top'] })
   for (const body of ['one', 'two']) await world.post('a', body)
   const { body } = await world.get('/articles/a/comments')

@@ -1,12 +1,12 @@
 import t from 'tap'
-import { openWorld, type TestWorld } from '../service.ts'
+import { openService, type TestService } from '../service.ts'
 
 /** A comment whose HTML is nine times its text: the largest that ten thousand characters make. */
 const LARGE = 'http://a\n'.repeat(1_111)
 const TWO_MEBIBYTES = 2 * 1_048_576
 
 /** 20 roots with 3 replies each: some eight megabytes of text. */
-const plantLargeThread = async ({ post }: TestWorld): Promise<string[]> => {
+const plantLargeThread = async ({ post }: TestService): Promise<string[]> => {
   const ids: string[] = []
   for (let n = 0; n < 20; n++) {
     const root = await post('large', LARGE)
@@ -17,7 +17,7 @@ const plantLargeThread = async ({ post }: TestWorld): Promise<string[]> => {
 }
 
 t.test('a page holds two mebibytes of text at most, and a walk still shows all', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const ids = await plantLargeThread(world)
   const sizes: number[] = []
   const seen: string[] = []
@@ -47,7 +47,7 @@ t.test('a page holds two mebibytes of text at most, and a walk still shows all',
 })
 
 t.test('a comment is shown by focus, however large those on its way are', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   let parent: string | null = null
   for (let n = 0; n < 30; n++) {
     parent = (await world.post('deep', LARGE, parent === null ? {} : { parent_id: parent })).id

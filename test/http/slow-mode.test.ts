@@ -1,21 +1,21 @@
 import { sql } from 'kysely'
 import t from 'tap'
 import { openSignOn, signToken } from '../members.ts'
-import { type Answer, type Call, openWorld, type TestWorld } from '../service.ts'
+import { type Answer, type Call, openService, type TestService } from '../service.ts'
 
 const SITE = '/v1/sites/default'
 
-const set = (world: TestWorld, path: string, body: object) =>
+const set = (world: TestService, path: string, body: object) =>
   world.call('PATCH', `${SITE}${path}`, { token: world.adminKey, body })
 
-const post = (world: TestWorld, call: Call = {}, article = 'a'): Promise<Answer> => {
+const post = (world: TestService, call: Call = {}, article = 'a'): Promise<Answer> => {
   const body = { body: 'x', ...(!call.token && { author: { name: 'Ada' } }) }
   return world.call('POST', `${SITE}/articles/${article}/comments`, { ...call, body })
 }
 
 const said = ({ status, body }: Answer): string => `${status} ${body.code ?? body.status}`
 
-const wait = (world: TestWorld, seconds: number) =>
+const wait = (world: TestService, seconds: number) =>
   sql`
     with a as (update arrivals set arrived_at = arrived_at - ${seconds} * interval '1 second')
     update comments set created_at = created_at - ${seconds} * interval '1 second'`.execute(
@@ -23,7 +23,7 @@ const wait = (world: TestWorld, seconds: number) =>
   )
 
 t.test('a person waits between two comments in one thread', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await openSignOn(world)
   await set(world, '', { slow_mode_seconds: 60 })
   const token = await signToken({ sub: 'm', name: 'Mary' })
@@ -45,7 +45,7 @@ t.test('a person waits between two comments in one thread', async (t) => {
 })
 
 t.test('a guest who becomes another one waits all the same', async (t) => {
-  const world = await openWorld(t, { trustedProxies: ['127.0.0.1'] })
+  const world = await openService(t, { trustedProxies: ['127.0.0.1'] })
   await set(world, '', { slow_mode_seconds: 60 })
   const from = (address: string) => ({ headers: { 'x-forwarded-for': address } })
   const { body } = await post(world, from('203.0.113.1'))
@@ -58,7 +58,7 @@ t.test('a guest who becomes another one waits all the same', async (t) => {
 })
 
 t.test('members do not slow down guests of their network, and moderators never wait', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await openSignOn(world)
   await set(world, '', { slow_mode_seconds: 60 })
   const member = await signToken({ sub: 'm', name: 'Mary' })
@@ -70,7 +70,7 @@ t.test('members do not slow down guests of their network, and moderators never w
 })
 
 t.test('a thread has its own pace, or that of the site', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await post(world)
   const paceOf = async () => (await world.get('/articles/a')).body.slow_mode_seconds
   await set(world, '', { slow_mode_seconds: 60 })
@@ -90,7 +90,7 @@ t.test('a thread has its own pace, or that of the site', async (t) => {
 t.test(
   'an edit is no comment, a held comment is one, and a repeated request is none',
   async (t) => {
-    const world = await openWorld(t)
+    const world = await openService(t)
     await set(world, '', { slow_mode_seconds: 60, moderation: 'pre' })
     const headers = { 'idempotency-key': 'one-key-for-this-comment' }
     const first = await post(world, { headers })

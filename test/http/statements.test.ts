@@ -1,24 +1,24 @@
 import { sql } from 'kysely'
 import t from 'tap'
 import { openSignOn, signToken } from '../members.ts'
-import { openWorld, type TestWorld } from '../service.ts'
+import { openService, type TestService } from '../service.ts'
 
 const SITE = '/v1/sites/default'
 
-const state = (world: TestWorld, id: string, token?: string) =>
+const state = (world: TestService, id: string, token?: string) =>
   world.get(`/comments/${id}/statement`, { token: token ?? '' })
 
 /** A fresh comment of a guest, and how it asks. */
-const write = async (world: TestWorld, body = 'x') => {
+const write = async (world: TestService, body = 'x') => {
   const { id, guest_token: token } = await world.post('a', body)
   return { id, token, ask: async () => (await state(world, id, token)).body }
 }
 
-const setSite = (world: TestWorld, body: object) =>
+const setSite = (world: TestService, body: object) =>
   world.call('PATCH', SITE, { token: world.adminKey, body })
 
 t.test('its author learns who decided, on what ground and when, and nothing else', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { id, ask } = await write(world)
   t.match(await ask(), {
     comment_id: id,
@@ -42,7 +42,7 @@ t.test('its author learns who decided, on what ground and when, and nothing else
 })
 
 t.test('what rules hold says which, and a moderator who agrees is told apart', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await setSite(world, { moderation: 'pre' })
   const { id, ask } = await write(world)
   const held = { status: 'held', decided_by: 'rules', may_appeal: false }
@@ -52,7 +52,7 @@ t.test('what rules hold says which, and a moderator who agrees is told apart', a
 })
 
 t.test('spam is held as long as only rules say so', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await setSite(world, { moderation: 'pre' })
   const { id, ask } = await write(world)
   const pending = await ask()
@@ -64,7 +64,7 @@ t.test('spam is held as long as only rules say so', async (t) => {
 })
 
 t.test('a shadowed comment is told like a published one', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { ask } = await write(world)
   const published = await ask()
   for (const status of ['approved', 'rejected', 'pending'] as const) {
@@ -74,7 +74,7 @@ t.test('a shadowed comment is told like a published one', async (t) => {
 })
 
 t.test('a shadowed comment that is deleted is told so', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { id, ask } = await write(world)
   await sql`update comments set shadowed = true, status = 'rejected', published_at = null`.execute(
     world.db,
@@ -84,7 +84,7 @@ t.test('a shadowed comment that is deleted is told so', async (t) => {
 })
 
 t.test('deleted by its author, or by a moderator', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const own = await write(world)
   await world.call('DELETE', `${SITE}/comments/${own.id}`, { token: own.token })
   const removed = { status: 'removed', decided_by: 'author', decided_at: null, may_appeal: false }
@@ -95,7 +95,7 @@ t.test('deleted by its author, or by a moderator', async (t) => {
 })
 
 t.test('readers hold a comment together', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await setSite(world, { flag_threshold: 1 })
   const { id, ask } = await write(world)
   const { guest_token: token } = await world.post('a', 'of a reader')
@@ -107,7 +107,7 @@ t.test('readers hold a comment together', async (t) => {
 })
 
 t.test('a later hold is not taken for an earlier decision', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { id, token, ask } = await write(world)
   await world.decide(id, 'approved', 'pending')
   t.match(await ask(), { status: 'held', decided_by: 'moderator' })
@@ -119,7 +119,7 @@ t.test('a later hold is not taken for an earlier decision', async (t) => {
 })
 
 t.test('nobody else is told, whatever their rights', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await openSignOn(world)
   const { id, token } = await write(world)
   const { guest_token: other } = await world.post('a', 'y')

@@ -3,13 +3,13 @@ import t from 'tap'
 import { SORTS } from '../../src/domain/comment/sort.ts'
 import { readCommentId } from '../../src/domain/public-id.ts'
 import { insertSite } from '../../src/postgres/service/sites.ts'
-import { openWorld, type TestWorld } from '../service.ts'
+import { openService, type TestService } from '../service.ts'
 
 type Outline = { [body: string]: Outline }
 type Ids = Record<string, any>
 
 /** Posts an outline, one comment after the other, and answers their ids by their bodies. */
-const plant = async (world: TestWorld, outline: Outline, parent?: string): Promise<Ids> => {
+const plant = async (world: TestService, outline: Outline, parent?: string): Promise<Ids> => {
   const ids: Ids = {}
   for (const [body, below] of Object.entries(outline)) {
     const { id } = await world.post('a', body, parent ? { parent_id: parent } : {})
@@ -30,18 +30,18 @@ const bodies = (items: any[]): string => items.map(({ body }) => body).join(' ')
 const countBranches = (items: any[]): number =>
   items.reduce((sum, { replies }) => sum + 1 + countBranches(replies.items), 0)
 
-const vote = ({ db }: TestWorld, id: string, upvotes: number, downvotes = 0) =>
+const vote = ({ db }: TestService, id: string, upvotes: number, downvotes = 0) =>
   sql`update comments set upvotes = ${upvotes}, downvotes = ${downvotes}
     where id = ${readCommentId(id)!.id}`.execute(db)
 
-const backdate = ({ db }: TestWorld, id: string, hours: number) =>
+const backdate = ({ db }: TestService, id: string, hours: number) =>
   sql`update comments set created_at = timestamptz '2026-01-02' - ${hours} * interval '1 hour'
     where id = ${readCommentId(id)!.id}`.execute(db)
 
-const patchThread = ({ call, adminKey }: TestWorld, change: object) =>
+const patchThread = ({ call, adminKey }: TestService, change: object) =>
   call('PATCH', '/v1/sites/default/articles/a', { token: adminKey, body: change })
 
-const holdEverything = ({ call, adminKey }: TestWorld) =>
+const holdEverything = ({ call, adminKey }: TestService) =>
   call('PATCH', '/v1/sites/default', { token: adminKey, body: { moderation: 'pre' } })
 
 const nextLink = (link: string): string => /^<([^>]+)>; rel="next"$/.exec(link)![1]!
@@ -54,7 +54,7 @@ const withoutDate = ({ status, headers, text }: any) => {
 }
 
 t.test('getThread of an absent article answers zeros and nulls', async (t) => {
-  const { get } = await openWorld(t)
+  const { get } = await openService(t)
   const { status, body } = await get('/articles/no%2Fsuch')
   t.equal(status, 200)
   t.same(body, {
@@ -72,7 +72,7 @@ t.test('getThread of an absent article answers zeros and nulls', async (t) => {
 })
 
 t.test('getThread counts what is approved, and says when the newest came', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const article = { title: 'A', url: 'https://example.org/a' }
   const root = await world.post('a', 'root', { article })
   const reply = await world.post('a', 'reply', { parent_id: root.id })
@@ -85,7 +85,7 @@ t.test('getThread counts what is approved, and says when the newest came', async
 })
 
 t.test('absent, held-only and hidden threads give the same bytes', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const read = async () => [
     withoutDate(await world.get('/articles/a')),
     withoutDate(await world.get(COMMENTS)),
@@ -104,7 +104,7 @@ t.test('absent, held-only and hidden threads give the same bytes', async (t) => 
 t.test(
   'a comment that is held, or rejected while held, changes no answer and no tag',
   async (t) => {
-    const world = await openWorld(t)
+    const world = await openService(t)
     const root = await world.post('a', 'root')
     await holdEverything(world)
     const read = async () => [
@@ -122,7 +122,7 @@ t.test(
 )
 
 t.test('a thread says its state, and when its time has come, that it is closed', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await world.post('a', 'x')
   const states = async () => {
     const { body } = await world.get(COMMENTS)
@@ -135,7 +135,7 @@ t.test('a thread says its state, and when its time has come, that it is closed',
 })
 
 t.test('listThread shows the tree, newest first at every level', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await plant(world, { a: { a1: { x: {}, y: {} }, a2: {} }, b: {}, c: { c1: {} } })
   const { body } = await world.get(COMMENTS)
   t.equal(shape(body.items), 'c(c1) b a(a2 a1(y x))')
@@ -144,7 +144,7 @@ t.test('listThread shows the tree, newest first at every level', async (t) => {
 })
 
 t.test('a comment on the wire has its place, its author and its counts', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const ids = await plant(world, { a: { a1: {} } })
   const { body } = await world.get(COMMENTS)
   const [root] = body.items
@@ -156,7 +156,7 @@ t.test('a comment on the wire has its place, its author and its counts', async (
 })
 
 t.test('listThread shows the flat list, replies among the rest', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await plant(world, { a: { a1: {} }, b: {} })
   const { body } = await world.get(`${COMMENTS}?view=flat`)
   t.equal(bodies(body.items), 'b a1 a')
@@ -195,7 +195,7 @@ const ORDERS: Record<string, { posted: string; expected: string }> = {
 for (const [sort, { posted, expected }] of Object.entries(ORDERS)) {
   const rows = posted.split(', ').map((row) => row.split(' ') as [string, ...string[]])
   t.test(`sort=${sort} orders roots, replies and the flat list, ties by id`, async (t) => {
-    const world = await openWorld(t)
+    const world = await openService(t)
     const letters = Object.fromEntries(rows.map(([body]) => [body, {}]))
     const { r } = await plant(world, { r: {} })
     const [roots, replies] = [await plant(world, letters), await plant(world, letters, r)]
@@ -218,7 +218,7 @@ for (const [sort, { posted, expected }] of Object.entries(ORDERS)) {
 }
 
 t.test('sort=best: who was only voted down stands with who was not voted on', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const ids = await plant(world, { hated: {}, disliked: {}, unnoticed: {}, tried: {} })
   await vote(world, ids.hated, 0, 100)
   await vote(world, ids.disliked, 0, 1)
@@ -228,7 +228,7 @@ t.test('sort=best: who was only voted down stands with who was not voted on', as
 })
 
 t.test('sort=active: a reply lifts what it replies to, until it is hidden', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const ids = await plant(world, { a: { a1: {} }, b: {}, c: {} })
   const [order, flat] = [`${COMMENTS}?sort=active`, `${COMMENTS}?sort=active&view=flat`]
   t.equal(shape((await world.get(order)).body.items), 'c b a(a1)')
@@ -240,7 +240,7 @@ t.test('sort=active: a reply lifts what it replies to, until it is hidden', asyn
 })
 
 t.test('newest is the default, and an unknown sort is refused', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await plant(world, { a: {}, b: {} })
   const [plain, named] = [await world.get(COMMENTS), await world.get(`${COMMENTS}?sort=newest`)]
   t.equal(plain.text, named.text)
@@ -251,7 +251,7 @@ t.test('newest is the default, and an unknown sort is refused', async (t) => {
 })
 
 t.test('limits out of bounds, doubled or unknown parameters are refused', async (t) => {
-  const { get } = await openWorld(t)
+  const { get } = await openService(t)
   const wrong = [
     'limit=0',
     'limit=101',
@@ -268,7 +268,7 @@ t.test('limits out of bounds, doubled or unknown parameters are refused', async 
 })
 
 t.test('limit counts roots, and next_cursor reads on', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await plant(world, { a: { a1: {} }, b: {}, c: { c1: {} } })
   const first = (await world.get(`${COMMENTS}?limit=2`)).body
   t.equal(shape(first.items), 'c(c1) b')
@@ -278,7 +278,7 @@ t.test('limit counts roots, and next_cursor reads on', async (t) => {
 })
 
 t.test('a list that ends with its page has no next_cursor', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await plant(world, { a: { a1: {}, a2: {} }, b: {} })
   const { body } = await world.get(`${COMMENTS}?limit=2&replies=2`)
   t.equal(shape(body.items), 'b a(a2 a1)')
@@ -287,7 +287,7 @@ t.test('a list that ends with its page has no next_cursor', async (t) => {
 })
 
 t.test('replies limits each parent, and its next_cursor reads on in listReplies', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const ids = await plant(world, { a: { a1: {}, a2: {}, a3: {}, a4: {}, a5: {} } })
   const { items } = (await world.get(`${COMMENTS}?replies=2`)).body
   t.equal(shape(items), 'a(a5 a4 +3)')
@@ -300,7 +300,7 @@ t.test('replies limits each parent, and its next_cursor reads on in listReplies'
 })
 
 t.test('replies=0 shows none, and its next_cursor starts at the first', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const ids = await plant(world, { a: { a1: {}, a2: {} } })
   const { items } = (await world.get(`${COMMENTS}?replies=0&sort=oldest`)).body
   t.equal(shape(items), 'a(+2)')
@@ -312,7 +312,7 @@ t.test('replies=0 shows none, and its next_cursor starts at the first', async (t
 })
 
 t.test('where depth ends, next_cursor and listReplies without one start alike', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const ids = await plant(world, { a: { b: { c: { d: { e: {} } }, c2: {} } } })
   const { items } = (await world.get(`${COMMENTS}?depth=2`)).body
   t.equal(shape(items), 'a(b(+2))')
@@ -326,7 +326,7 @@ t.test('where depth ends, next_cursor and listReplies without one start alike', 
 t.test(
   'depth is absolute in a comment, and counts from the first level in listReplies',
   async (t) => {
-    const world = await openWorld(t)
+    const world = await openService(t)
     const ids = await plant(world, { a: { b: { c: { d: {} } } } })
     const { items } = (await world.get(`/comments/${ids.b}/replies?depth=1`)).body
     t.equal(shape(items), 'c(+1)')
@@ -335,7 +335,7 @@ t.test(
 )
 
 t.test('a reply cursor keeps the sort of the page it came from', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const ids = await plant(world, { a: { a1: {}, a2: {}, a3: {} } })
   await vote(world, ids.a2, 5)
   const { items } = (await world.get(`${COMMENTS}?replies=1&sort=top`)).body
@@ -347,7 +347,7 @@ t.test('a reply cursor keeps the sort of the page it came from', async (t) => {
 })
 
 t.test('listReplies of what is not shown is 404', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const ids = await plant(world, { a: {}, b: {} })
   await world.decide(ids.a, 'approved', 'rejected')
   for (const id of [ids.a, 'c1-zzz', 'nonsense']) {
@@ -359,7 +359,7 @@ t.test('listReplies of what is not shown is 404', async (t) => {
 })
 
 t.test('a cursor is good for other limits', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await plant(world, { a: {}, b: { b1: { b2: {} } }, c: {} })
   const { next_cursor } = (await world.get(`${COMMENTS}?limit=1&depth=1&replies=0`)).body
   const answer = await world.get(`${COMMENTS}?limit=9&depth=2&replies=9&cursor=${next_cursor}`)
@@ -367,7 +367,7 @@ t.test('a cursor is good for other limits', async (t) => {
 })
 
 t.test('a cursor is bound to article, view and sort', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await plant(world, { a: { a1: {}, a2: {} }, b: {} })
   await world.post('other', 'x')
   const { next_cursor: tree } = (await world.get(`${COMMENTS}?limit=1`)).body
@@ -385,7 +385,7 @@ t.test('a cursor is bound to article, view and sort', async (t) => {
 })
 
 t.test('a cursor is bound to its operation, parent and site', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const ids = await plant(world, { a: { a1: {}, a2: {} }, b: { b1: {} } })
   await insertSite(world.db, { slug: 'other', name: 'Other' })
   const { next_cursor: roots } = (await world.get(`${COMMENTS}?limit=1`)).body
@@ -405,7 +405,7 @@ t.test('a cursor is bound to its operation, parent and site', async (t) => {
 })
 
 t.test('a cursor with any character changed is refused', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await plant(world, { a: {}, b: {} })
   const cursor: string = (await world.get(`${COMMENTS}?limit=1`)).body.next_cursor
   const tampered = Array.from(
@@ -431,7 +431,7 @@ t.test('a cursor with any character changed is refused', async (t) => {
 const other = (char: string): string => (char === 'A' ? 'B' : 'A')
 
 t.test('Link leads to the next page as printed', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   for (const body of ['a', 'b', 'c']) await world.post('2024/é?&#a b', body)
   const article = encodeURIComponent('2024/é?&#a b')
   const first = await world.get(`/articles/${article}/comments?limit=1&sort=oldest&view=flat`)
@@ -442,7 +442,7 @@ t.test('Link leads to the next page as printed', async (t) => {
 })
 
 t.test('Link leads from a page with at_least, with focus, and through replies', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const ids = await plant(world, { a: { a1: {}, a2: {} }, b: {}, c: {} })
   const { version } = (await world.get('/articles/a')).body
   const queries = [`${COMMENTS}?limit=1&at_least=${version}`, `${COMMENTS}?limit=1&focus=${ids.c}`]
@@ -455,7 +455,7 @@ t.test('Link leads from a page with at_least, with focus, and through replies', 
 })
 
 t.test('focus starts every list on the way at the path', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const below = { x1: {}, x2: { y1: {}, y2: {}, y3: {} }, x3: {} }
   const ids = await plant(world, { a: {}, b: below, c: {} })
   const { body } = await world.get(`${COMMENTS}?focus=${ids.y2}&limit=2&replies=2`)
@@ -466,7 +466,7 @@ t.test('focus starts every list on the way at the path', async (t) => {
 })
 
 t.test('focus shows the whole path beyond depth, replies and page', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const ids = await plant(world, { a: { b: { c: { d: { e: { f: {}, g: {} } } } } }, z: {} })
   const { body } = await world.get(
     `${COMMENTS}?focus=${ids.f}&limit=1&depth=1&replies=0&sort=newest`,
@@ -479,7 +479,7 @@ t.test('focus shows the whole path beyond depth, replies and page', async (t) =>
 })
 
 t.test('pages with focus read on after the path', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const ids = await plant(world, { a: {}, b: { b1: {}, b2: {}, b3: {} }, c: {} })
   const { body } = await world.get(`${COMMENTS}?focus=${ids.b2}&limit=1&replies=1`)
   t.equal(shape(body.items), 'b(b2 +2)')
@@ -490,7 +490,7 @@ t.test('pages with focus read on after the path', async (t) => {
 })
 
 t.test('focus on what is not shown in this thread is 404', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const ids = await plant(world, { a: {}, gone: {} })
   const elsewhere = await world.post('other', 'x')
   await world.decide(ids.gone, 'approved', 'rejected')
@@ -503,7 +503,7 @@ t.test('focus on what is not shown in this thread is 404', async (t) => {
 })
 
 t.test('focus goes with the first page of the tree only', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const ids = await plant(world, { a: {}, b: {} })
   const { next_cursor } = (await world.get(`${COMMENTS}?limit=1`)).body
   for (const query of ['view=flat', `cursor=${next_cursor}`]) {
@@ -513,7 +513,7 @@ t.test('focus goes with the first page of the tree only', async (t) => {
 })
 
 t.test('a tombstone below a tombstone keeps the place of a visible reply', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const ids = await plant(world, { a: { b: { c: {} } }, d: {} })
   await world.decide(ids.a, 'approved', 'rejected')
   await world.decide(ids.b, 'approved', 'spam')
@@ -527,7 +527,7 @@ t.test('a tombstone below a tombstone keeps the place of a visible reply', async
 })
 
 t.test('flat views omit tombstones', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const ids = await plant(world, { a: { b: { c: {} } }, d: {} })
   await world.decide(ids.a, 'approved', 'rejected')
   await world.decide(ids.b, 'approved', 'deleted')
@@ -538,7 +538,7 @@ t.test('flat views omit tombstones', async (t) => {
 })
 
 t.test('tombstones go with the last visible reply, and come back with it', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const ids = await plant(world, { a: { b: { c: {} } }, d: {} })
   await world.decide(ids.a, 'approved', 'rejected')
   await world.decide(ids.b, 'approved', 'rejected')
@@ -551,7 +551,7 @@ t.test('tombstones go with the last visible reply, and come back with it', async
 })
 
 t.test('every thread read has a strong tag that answers 304 until something changes', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const ids = await plant(world, { a: { a1: {} } })
   const paths = ['/articles/a', COMMENTS, `${COMMENTS}?view=flat`, `/comments/${ids.a}/replies`]
   for (const path of [...paths, `/comments/${ids.a}`, `/comments/${ids.a}?context=1`]) {
@@ -571,7 +571,7 @@ t.test('every thread read has a strong tag that answers 304 until something chan
 })
 
 t.test('an absent thread has a tag too', async (t) => {
-  const { get } = await openWorld(t)
+  const { get } = await openService(t)
   for (const path of ['/articles/a', COMMENTS]) {
     const { headers } = await get(path)
     const again = await get(path, { headers: { 'if-none-match': headers.etag } })
@@ -580,7 +580,7 @@ t.test('an absent thread has a tag too', async (t) => {
 })
 
 t.test('If-None-Match may be a list, weak, or a star', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await plant(world, { a: {} })
   const { etag } = (await world.get(COMMENTS)).headers
   const status = async (tags: string) =>
@@ -592,7 +592,7 @@ t.test('If-None-Match may be a list, weak, or a star', async (t) => {
 })
 
 t.test('other queries have other tags', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await plant(world, { a: { a1: {} }, b: {} })
   const queries = ['', 'view=flat', 'sort=oldest', 'limit=1', 'depth=1', 'replies=0', 'sort=top']
   const tags = queries.map(async (query) => (await world.get(`${COMMENTS}?${query}`)).headers.etag)
@@ -600,7 +600,7 @@ t.test('other queries have other tags', async (t) => {
 })
 
 t.test('a caller with a token is answered privately, with nothing to keep', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { id, guest_token } = await world.post('a', 'x')
   const { etag } = (await world.get(COMMENTS)).headers
   const headers = { 'if-none-match': etag }
@@ -616,13 +616,13 @@ t.test('a caller with a token is answered privately, with nothing to keep', asyn
 })
 
 t.test('an unknown token is 401 on a public read too', async (t) => {
-  const { get } = await openWorld(t)
+  const { get } = await openService(t)
   const answer = await get(COMMENTS, { token: 'x'.repeat(40) })
   t.match(answer, { status: 401, body: { code: 'invalid_token' } })
 })
 
 t.test('at_least takes the version of a write, and refuses one that never was', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { id } = await world.post('a', 'x')
   const path = '/v1/sites/default/articles/a/comments'
   const posted = await world.call('POST', path, { body: { body: 'y', author: { name: 'Bo' } } })
@@ -636,7 +636,7 @@ t.test('at_least takes the version of a write, and refuses one that never was', 
 })
 
 /** `roots` roots with `replies` replies each, without their history. */
-const seed = async ({ db, post }: TestWorld, roots: number, replies: number): Promise<void> => {
+const seed = async ({ db, post }: TestService, roots: number, replies: number): Promise<void> => {
   const { threadId } = readCommentId((await post('a', 'first')).id)!
   const insert = (parents: any, times: number) => sql`
     insert into comments (site_id, thread_id, parent_id, depth, author_id, status, created_at,
@@ -652,7 +652,7 @@ const seed = async ({ db, post }: TestWorld, roots: number, replies: number): Pr
 }
 
 t.test('no page holds more than 500 comments, and what does not fit is continued', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await seed(world, 60, 10)
   const { body } = await world.get(`${COMMENTS}?limit=100&replies=50&depth=10`)
   t.equal(countBranches(body.items), 500)
@@ -669,7 +669,7 @@ t.test('no page holds more than 500 comments, and what does not fit is continued
 })
 
 t.test('the page budget holds for a flat page, for replies and with focus', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await seed(world, 100, 9)
   t.equal((await world.get(`${COMMENTS}?view=flat&limit=100`)).body.items.length, 100)
   const { items } = (await world.get(`${COMMENTS}?view=flat&sort=oldest&limit=100`)).body

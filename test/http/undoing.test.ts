@@ -1,12 +1,12 @@
 import { sql } from 'kysely'
 import t from 'tap'
-import { type Answer, openWorld, type TestWorld } from '../service.ts'
+import { type Answer, openService, type TestService } from '../service.ts'
 
 const SITE = '/v1/sites/default'
 
 type Json = Record<string, any>
 
-const open = (world: TestWorld) => {
+const open = (world: TestService) => {
   const send = (method: string, path: string, body?: Json): Promise<Answer> =>
     world.call(method, `${SITE}${path}`, { token: world.adminKey, body })
   return {
@@ -20,7 +20,7 @@ const open = (world: TestWorld) => {
 const said = ({ status, body }: Answer): string => `${status} ${body?.code ?? ''}`
 
 t.test('the settings of a thread are as before, those that were changed', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { send, undo, last, thread } = open(world)
   await world.post('a', 'x')
   const update = async (change: Json): Promise<string> => {
@@ -53,7 +53,7 @@ t.test('the settings of a thread are as before, those that were changed', async 
 t.test(
   'a thread that closed by itself is closed again, when opening it is taken back',
   async (t) => {
-    const world = await openWorld(t)
+    const world = await openService(t)
     const { send, undo, last, thread } = open(world)
     await world.post('a', 'x')
     await send('PATCH', '/articles/a', { closes_at: '2020-01-01T00:00:00Z' })
@@ -65,7 +65,7 @@ t.test(
 )
 
 t.test('what was changed again since stays, and what was not is no conflict', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { send, undo, last, thread } = open(world)
   await world.post('a', 'x')
   await send('PATCH', '/articles/a', { state: 'closed' })
@@ -81,7 +81,7 @@ t.test('what was changed again since stays, and what was not is no conflict', as
 })
 
 t.test('a ban is lifted, and in force again, while its time is not over', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { send, undo, last } = open(world)
   const { author, guest_token: token } = await world.post('a', 'x')
   const trying = async () =>
@@ -107,7 +107,7 @@ t.test('a ban is lifted, and in force again, while its time is not over', async 
 })
 
 t.test('of two who take the same back at once, one does', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { send, undo, last } = open(world)
   const asked = { kind: 'email', value: 'eve@example.org', effect: 'block' }
   await send('POST', '/moderation/bans', asked)

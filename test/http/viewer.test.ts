@@ -1,13 +1,13 @@
 import t from 'tap'
 import { openSignOn, signToken } from '../members.ts'
-import { openWorld } from '../service.ts'
+import { openService } from '../service.ts'
 
 const SITE = '/v1/sites/default'
 
 t.test(
   'a viewer has its author, its votes and its held comments, and no cache keeps them',
   async (t) => {
-    const world = await openWorld(t)
+    const world = await openService(t)
     const { id } = await world.post('a', 'x')
     const mine = await world.post('a', 'mine')
     const token = mine.guest_token
@@ -31,7 +31,7 @@ t.test(
 )
 
 t.test('nobody and keys have nothing of their own', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await world.post('a', 'x')
   for (const token of [undefined, world.adminKey]) {
     const { body } = await world.get('/articles/a/viewer', { token })
@@ -47,7 +47,7 @@ t.test('nobody and keys have nothing of their own', async (t) => {
 })
 
 t.test('a viewer is told what posting would be refused with', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await openSignOn(world)
   const { guest_token: guest } = await world.post('a', 'x')
   const member = await signToken()
@@ -76,7 +76,7 @@ t.test('a viewer is told what posting would be refused with', async (t) => {
 })
 
 t.test('a thread that is hidden looks like one that is absent', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { id } = await world.post('a', 'x')
   const { guest_token: token } = await world.post('b', 'y')
   await world.call('PUT', `${SITE}/comments/${id}/vote`, { token, body: { value: 1 } })

@@ -3,23 +3,26 @@ import { sql } from 'kysely'
 import t from 'tap'
 import { openSignOn, signToken } from '../members.ts'
 import { recount } from '../recount.ts'
-import { openWorld, type TestWorld } from '../service.ts'
+import { openService, type TestService } from '../service.ts'
 import { openTwin } from '../twin.ts'
 
 const SITE = '/v1/sites/default'
 
-const makeGuest = async (world: TestWorld): Promise<string> => {
+const makeGuest = async (world: TestService): Promise<string> => {
   const { body } = await world.call('POST', `${SITE}/guests`, { body: { name: 'Grace' } })
   return body.guest_token
 }
-const makeGuests = (world: TestWorld, count: number): Promise<string[]> =>
+const makeGuests = (world: TestService, count: number): Promise<string[]> =>
   Promise.all(Array.from({ length: count }, () => makeGuest(world)))
 
-const vote = (world: TestWorld, id: string, { token, value }: { token?: string; value: number }) =>
-  world.call('PUT', `${SITE}/comments/${id}/vote`, { token, body: { value } })
+const vote = (
+  world: TestService,
+  id: string,
+  { token, value }: { token?: string; value: number },
+) => world.call('PUT', `${SITE}/comments/${id}/vote`, { token, body: { value } })
 
 t.test('a vote counts, is changed, and is taken back', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { id } = await world.post('a', 'x')
   const token = await makeGuest(world)
   for (const [value, upvotes, downvotes] of [
@@ -40,7 +43,7 @@ t.test('a vote counts, is changed, and is taken back', async (t) => {
 t.test(
   'a vote that changes something says which version shows it, one that does not is silent',
   async (t) => {
-    const world = await openWorld(t)
+    const world = await openService(t)
     const { id } = await world.post('a', 'x')
     const token = await makeGuest(world)
     const first = await vote(world, id, { token, value: 1 })
@@ -53,7 +56,7 @@ t.test(
 )
 
 t.test('200 parallel identical votes move the score by one', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { id } = await world.post('a', 'x')
   const token = await makeGuest(world)
   const answers = await Promise.all(
@@ -65,7 +68,7 @@ t.test('200 parallel identical votes move the score by one', async (t) => {
 })
 
 t.test('any mix of parallel votes on two nodes ends equal to the rows', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const other = await openTwin(t, world)
   const ids = [(await world.post('a', 'x')).id, (await world.post('a', 'y')).id]
   const tokens = await makeGuests(world, 6)
@@ -100,7 +103,7 @@ t.test('any mix of parallel votes on two nodes ends equal to the rows', async (t
 })
 
 t.test('nobody votes on its own comment, and keys vote on none', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { id, guest_token: token } = await world.post('a', 'x')
   t.match(await vote(world, id, { token, value: 1 }), { status: 403, body: { code: 'forbidden' } })
   t.match(await vote(world, id, { token: world.adminKey, value: 1 }), { status: 403 })
@@ -110,7 +113,7 @@ t.test('nobody votes on its own comment, and keys vote on none', async (t) => {
 t.test(
   'a hidden comment and an absent one refuse votes and flags with the same bytes',
   async (t) => {
-    const world = await openWorld(t)
+    const world = await openService(t)
     const token = await makeGuest(world)
     const { id } = await world.post('a', 'x')
     const parent = await world.post('a', 'tombstone')
@@ -133,7 +136,7 @@ t.test(
 )
 
 t.test('a locked thread takes no votes, a closed one does', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { id } = await world.post('a', 'x')
   const token = await makeGuest(world)
   const set = (state: string) =>
@@ -150,7 +153,7 @@ t.test('a locked thread takes no votes, a closed one does', async (t) => {
 t.test(
   'five guests of one network vote on a comment, and members as many as there are',
   async (t) => {
-    const world = await openWorld(t, {
+    const world = await openService(t, {
       limits: { read: 0, write: 1_000 },
       trustedProxies: ['127.0.0.1'],
     })
@@ -184,7 +187,7 @@ t.test(
 )
 
 t.test('the ranked sorts follow the votes', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const one = await world.post('a', 'one')
   const two = await world.post('a', 'two')
   const many = await makeGuests(world, 12)
@@ -201,7 +204,7 @@ t.test('the ranked sorts follow the votes', async (t) => {
 })
 
 t.test('a repeated request under its key answers the same and changes nothing', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { id } = await world.post('a', 'x')
   const token = await makeGuest(world)
   const headers = { 'idempotency-key': 'once-and-only-once' }
@@ -215,7 +218,7 @@ t.test('a repeated request under its key answers the same and changes nothing', 
 })
 
 t.test('votes and hides of the same comment end in a tree whose figures are true', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { id } = await world.post('a', 'x')
   const tokens = await makeGuests(world, 10)
   const answers = await Promise.all([
@@ -228,7 +231,7 @@ t.test('votes and hides of the same comment end in a tree whose figures are true
 })
 
 t.test('a vote is there for whoever asks any node for its version', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const other = await openTwin(t, world)
   const { id } = await world.post('a', 'x')
   const read = async (version: string) => {
@@ -243,7 +246,7 @@ t.test('a vote is there for whoever asks any node for its version', async (t) =>
 })
 
 t.test('where only members take part, guests neither vote nor flag', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await openSignOn(world)
   const { id } = await world.post('a', 'x')
   const token = await makeGuest(world)
@@ -257,7 +260,7 @@ t.test('where only members take part, guests neither vote nor flag', async (t) =
 })
 
 t.test('of votes that share a transaction each has its own answer', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const mine = await world.post('a', 'x')
   const [first, ...tokens] = await makeGuests(world, 6)
   const answers = await Promise.all([

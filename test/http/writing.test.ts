@@ -3,7 +3,7 @@ import { sql } from 'kysely'
 import t from 'tap'
 import { insertSite } from '../../src/postgres/service/sites.ts'
 import { recount } from '../recount.ts'
-import { type Answer, type Call, openWorld, type TestWorld } from '../service.ts'
+import { type Answer, type Call, openService, type TestService } from '../service.ts'
 import { until } from '../start.ts'
 import { openTwin } from '../twin.ts'
 
@@ -17,36 +17,36 @@ const said = ({ status, body }: Answer): string =>
   status < 400 ? `${status}` : `${status} ${body.code}`
 
 /** Posts without believing that it works. */
-const tryPost = (world: TestWorld, article: string, body: Json, options: Call = {}) =>
+const tryPost = (world: TestService, article: string, body: Json, options: Call = {}) =>
   world.call('POST', `${SITE}/articles/${article}/comments`, {
     ...options,
     body: { body: 'text', ...(options.token ? {} : { author: ADA }), ...body },
   })
 
-const edit = (world: TestWorld, id: string, body: string, options: Call = {}) =>
+const edit = (world: TestService, id: string, body: string, options: Call = {}) =>
   world.call('PATCH', `${SITE}/comments/${id}`, { ...options, body: { body } })
 
-const remove = (world: TestWorld, id: string, options: Call = {}) =>
+const remove = (world: TestService, id: string, options: Call = {}) =>
   world.call('DELETE', `${SITE}/comments/${id}`, options)
 
-const changeSite = (world: TestWorld, body: Json) =>
+const changeSite = (world: TestService, body: Json) =>
   world.call('PATCH', SITE, { token: world.adminKey, body })
 
-const changeThread = (world: TestWorld, article: string, body: Json) =>
+const changeThread = (world: TestService, article: string, body: Json) =>
   world.call('PATCH', `${SITE}/articles/${article}`, { token: world.adminKey, body })
 
-const threadOf = async (world: TestWorld, article: string): Promise<Json> =>
+const threadOf = async (world: TestService, article: string): Promise<Json> =>
   (await world.get(`/articles/${article}`)).body
 
 /** Everything that readers are told of an article, and the tags it carries. */
-const readerView = async ({ get }: TestWorld, article: string): Promise<string[]> => {
+const readerView = async ({ get }: TestService, article: string): Promise<string[]> => {
   const paths = ['', '/comments', '/comments?view=flat'].map((s) => `/articles/${article}${s}`)
   const answers = await Promise.all([...paths, '/comments', '/articles'].map((path) => get(path)))
   return answers.flatMap(({ text, headers }) => [text, String(headers.etag)])
 }
 
 t.test('postComment', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { get, post, decide } = world
 
   t.test('publishes a comment: 201, where it is, and the version that shows it', async (t) => {
@@ -283,7 +283,7 @@ t.test('postComment', async (t) => {
 })
 
 t.test('postComment under the settings of the site', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { get, post, decide } = world
 
   t.test('nests no deeper than max_depth', async (t) => {
@@ -372,7 +372,7 @@ t.test('postComment under the settings of the site', async (t) => {
 })
 
 t.test('createGuest', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { call, get, post } = world
   const create = (body: Json, options: Call = {}) =>
     call('POST', `${SITE}/guests`, { ...options, body })
@@ -420,7 +420,7 @@ t.test('createGuest', async (t) => {
 })
 
 t.test('editComment', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { get, post, decide } = world
   /** As if everything had been written earlier. */
   const age = async (seconds: number) => {
@@ -572,7 +572,7 @@ t.test('editComment', async (t) => {
 })
 
 t.test('deleteComment', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { get, post } = world
   const decisionsOn = async (id: string) =>
     (await get(`/moderation/decisions?comment_id=${id}`, { token: world.adminKey })).body.items
@@ -638,7 +638,7 @@ t.test('deleteComment', async (t) => {
 })
 
 t.test('Idempotency-Key', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { call, post, adminKey } = world
   const twin = await openTwin(t, world)
   let keys = 0
@@ -846,7 +846,7 @@ t.test('Idempotency-Key', async (t) => {
 })
 
 /** Gives up after many questions, each of which takes Postgres a moment. */
-const untilSomebodyWaits = async ({ db }: TestWorld): Promise<void> => {
+const untilSomebodyWaits = async ({ db }: TestService): Promise<void> => {
   for (let questions = 0; questions < 2_000; questions++) {
     const { rows } = await sql`select from pg_locks where locktype = 'advisory' and not granted
       and database = (select oid from pg_database where datname = current_database())`.execute(db)

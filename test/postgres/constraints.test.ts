@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import t from 'tap'
-import { openWorld } from '../service.ts'
+import { openService } from '../service.ts'
 
 const COMMENT =
   'insert into comments (site_id, thread_id, author_id, status, created_at, active_at, body, body_html, renderer'
@@ -90,7 +90,7 @@ const REFUSED: [string, string, string][] = [
 ]
 
 t.test('the database itself refuses', async (t) => {
-  const { db, post } = await openWorld(t)
+  const { db, post } = await openService(t)
   await post('a', 'text')
   await sql`insert into sites (slug, name) values ('other', 'Other')`.execute(db)
   for (const [what, statement, constraint] of REFUSED) {
@@ -103,7 +103,7 @@ t.test('the database itself refuses', async (t) => {
 })
 
 t.test('votes are never below zero', async (t) => {
-  const { db, post } = await openWorld(t)
+  const { db, post } = await openService(t)
   await post('a', 'text')
   // Whatever follows from the votes is worked out before they are checked, and fails first.
   for (const column of ['upvotes', 'downvotes']) {
@@ -112,7 +112,7 @@ t.test('votes are never below zero', async (t) => {
 })
 
 t.test('what a comment is sorted by follows from its votes and its status', async (t) => {
-  const { db, post } = await openWorld(t)
+  const { db, post } = await openService(t)
   await post('a', 'text')
   await sql`update comments set upvotes = 3, downvotes = 1`.execute(db)
   const { rows } =

@@ -1,9 +1,9 @@
 import { sql } from 'kysely'
 import t from 'tap'
-import { openWorld } from '../service.ts'
+import { openService } from '../service.ts'
 
 t.test('a time of Postgres comes out as it goes over the wire', async (t) => {
-  const { db } = await openWorld(t)
+  const { db } = await openService(t)
   const times: [string, string][] = [
     ['2026-11-23 09:30:00+00', '2026-11-23T09:30:00.000Z'],
     ['2026-11-23 09:30:00.1+00', '2026-11-23T09:30:00.100Z'],

@@ -1,7 +1,10 @@
 import pg from 'pg'
 import t, { type Test } from 'tap'
 import { createDb, type Db } from '../../src/postgres/connection/db.ts'
-import { listDecisions, type TrailRequest } from '../../src/postgres/moderation/moderation-log.ts'
+import {
+  listDecisions,
+  type ModerationLogRequest,
+} from '../../src/postgres/moderation/moderation-log.ts'
 import { createDatabase } from '../servers.ts'
 import { explain } from './explaining.ts'
 
@@ -35,7 +38,7 @@ const openTrail = async (t: Test): Promise<Db> => {
   return db
 }
 
-type Case = [name: string, index: string, filter: Partial<TrailRequest>]
+type Case = [name: string, index: string, filter: Partial<ModerationLogRequest>]
 
 const CASES: Case[] = [
   ['all', 'decisions_pkey', {}],

@@ -57,16 +57,20 @@ const HIDES: Record<string, (story: Story) => Act | Promise<Act>> = {
 /** One comment for each way of hiding it. */
 const tellAll = (race: Race, node: Node, prefix: string) =>
   Promise.all(
-    Object.entries(HIDES).map(async ([name, prepare]) => {
+    Object.entries(HIDES).map(async ([name, seedDatabase]) => {
       const story = await tellStory(race, node, `${prefix}-${name}`)
-      return { name, story, act: await prepare(story) }
+      return { name, story, act: await seedDatabase(story) }
     }),
   )
 
-type Told = Awaited<ReturnType<typeof tellAll>>[number]
+type StoreEffects = Awaited<ReturnType<typeof tellAll>>[number]
 
 /** @returns why it is not hidden, if so */
-const hide = async ({ send }: Race, { site }: Node, { story, act }: Told): Promise<string[]> => {
+const hide = async (
+  { send }: Race,
+  { site }: Node,
+  { story, act }: StoreEffects,
+): Promise<string[]> => {
   const answer: Answer = await send(`${site}${act.path}`, act.ask)
   story.hid(answer, act.what)
   return answer.status < 300 ? [] : [`${answer.status} ${answer.text}`]
@@ -96,7 +100,7 @@ t.test('what was hidden on one node is not shown on another', { skip: skipOwn },
       while (!isOver) await readAll()
     }
     const reading = readOn()
-    const hideAndLook = async (told: Told) => {
+    const hideAndLook = async (told: StoreEffects) => {
       t.same(await hide(race, first, told), [])
       t.same(await told.story.lookConfirmed(second), [], told.name)
     }

@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
-import { siteToken, type Tokens, threadToken } from '../../src/domain/cache-tokens.ts'
+import { type CacheTokens, siteToken, threadToken } from '../../src/domain/cache-tokens.ts'
 import { createBreaker } from '../../src/redis/breaker.ts'
-import { createRedisTokens } from '../../src/redis/cache-tokens.ts'
+import { createRedisCacheTokens } from '../../src/redis/cache-tokens.ts'
 import type { RedisClient } from '../../src/redis/client.ts'
 import { closeRedis, createRedis } from '../../src/redis/connection.ts'
 import {
@@ -27,7 +27,7 @@ let made = 0
 const protocol = { newToken: () => `token ${++made}`, distrustMs: DISTRUST_MS }
 
 const createTokens = (redis: RedisClient, { pauseMs = 20, distrustMs = DISTRUST_MS } = {}) =>
-  createRedisTokens(redis, createBreaker({ pauseMs }), { ...protocol, distrustMs })
+  createRedisCacheTokens(redis, createBreaker({ pauseMs }), { ...protocol, distrustMs })
 
 /** A node that sends whatever it is told to, as soon as it can. */
 const openPatient = async (t: Test, server: Server) => {
@@ -36,10 +36,10 @@ const openPatient = async (t: Test, server: Server) => {
 }
 
 /** On a machine that is busy with others a healthy Redis may be late. */
-const announceInTime = (tokens: Tokens, names: readonly string[]): Promise<true> =>
+const announceInTime = (tokens: CacheTokens, names: readonly string[]): Promise<true> =>
   until('an announcement', async () => (await tokens.announce(names)) || undefined)
 
-const findInTime = (tokens: Tokens, name: string): Promise<string> =>
+const findInTime = (tokens: CacheTokens, name: string): Promise<string> =>
   until(`a token for ${name}`, () => tokens.find(name))
 
 /** A node as the service has it, with a token for the thread. */
@@ -51,7 +51,7 @@ const openNode = async (t: Test, server: Server, options = {}) => {
 }
 
 /** Whether `act` has made the node trust no token that it sees in the next `DISTRUST_MS`. */
-const distrusts = async (tokens: Tokens, act: () => Promise<unknown>): Promise<boolean> => {
+const distrusts = async (tokens: CacheTokens, act: () => Promise<unknown>): Promise<boolean> => {
   const before = performance.now()
   await act()
   const after = performance.now()
@@ -285,9 +285,9 @@ t.test(
     const before = await findInTime(other.tokens, THREAD)
     server.freeze()
     t.equal(await tokens.announce(BOTH), false)
-    const inTime = announceInTime(other.tokens, BOTH)
+    const withTimeout = announceInTime(other.tokens, BOTH)
     server.thaw()
-    await inTime
+    await withTimeout
     const found = new Set<string>()
     for (let i = 0; i < 50; i++) found.add(await findInTime(other.tokens, THREAD))
     t.notOk(found.has(before))

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { pino } from 'pino'
 import { isReady, type RedisClient } from '../../src/redis/client.ts'
-import { closeRedis, createRedis, onTrouble } from '../../src/redis/connection.ts'
+import { closeRedis, createRedis, onPossibleFailover } from '../../src/redis/connection.ts'
 
 export type Test = { teardown: (end: () => unknown) => unknown }
 type Line = { level: number; msg: string }
@@ -53,7 +53,7 @@ export const openRedis = async (t: Test, url: string) => {
   const { log, lines } = collectLog()
   const redis = createRedis(url, log)
   const troubles = { count: 0 }
-  onTrouble(redis, () => {
+  onPossibleFailover(redis, () => {
     troubles.count += 1
   })
   t.teardown(() => closeRedis(redis))

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
-import { openWorld } from '../service.ts'
+import { openService } from '../service.ts'
 import { createDataDir, start } from '../start.ts'
 
 const SCRIPT = join(import.meta.dirname, '../../scripts/key.ts')
@@ -21,7 +21,7 @@ const key = async (env: Record<string, string>, ...args: string[]): Promise<Run>
 }
 
 t.test('an operator makes a key, replaces it and revokes it', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const env = { DATABASE_URL: world.url }
   const made = await key(env, 'create', '--name', 'desk', '--scope', 'admin')
   t.match(made, { code: 0, out: /^[\w-]{43}\n$/, err: /^k\w+ may admin on all sites/ })
@@ -40,7 +40,7 @@ t.test('an operator makes a key, replaces it and revokes it', async (t) => {
 })
 
 t.test('a key for one site is for that site', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const env = { DATABASE_URL: world.url }
   const expires = new Date(Date.now() + 3_600_000).toISOString()
   const args = ['--name', 'x', '--scope', 'read', '--site', 'default', '--expires', expires]
@@ -51,7 +51,7 @@ t.test('a key for one site is for that site', async (t) => {
 })
 
 t.test('what was typed wrong is told in one line, and nothing is done', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const wrong: [RegExp, ...string[]][] = [
     [/^npm run key/, 'destroy'],
     [/^npm run key/, 'revoke'],

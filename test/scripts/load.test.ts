@@ -11,7 +11,7 @@ import { type RawBuilder, sql } from 'kysely'
 import t, { type Test } from 'tap'
 import { createClient } from '../../scripts/load/client.ts'
 import { threadToken } from '../../src/domain/cache-tokens.ts'
-import { openWorld, type TestWorld } from '../service.ts'
+import { openService, type TestService } from '../service.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 const REAL_FILE = join(ROOT, '../shared/data/threads/made-mistakes.jsonl')
@@ -45,7 +45,7 @@ const writeLines = async (t: Test, lines: readonly Line[]): Promise<string> => {
 
 /** A world that listens, and what it takes to run the script against it. */
 const openListening = async (t: Test) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const url = await world.app.listen({ host: '127.0.0.1', port: 0 })
   const start = (file: string, ...more: string[]) =>
     spawn(process.execPath, ['scripts/load.ts', file, '--url', url, ...more], {
@@ -65,12 +65,12 @@ const openListening = async (t: Test) => {
   return { world, start, load }
 }
 
-const countRows = async ({ db }: TestWorld): Promise<number> => {
+const countRows = async ({ db }: TestService): Promise<number> => {
   const { rows } = await sql<{ n: number }>`select count(*)::int as n from comments`.execute(db)
   return rows[0]!.n
 }
 
-const untilRows = async (world: TestWorld, wanted: number): Promise<void> => {
+const untilRows = async (world: TestService, wanted: number): Promise<void> => {
   for (const begun = Date.now(); (await countRows(world)) < wanted; await sleep(5))
     if (Date.now() - begun > GIVE_UP_MS) throw new Error(`there are never ${wanted} comments`)
 }
@@ -233,14 +233,14 @@ t.test('a file that cannot be loaded is refused before anything is sent', async 
 })
 
 /** Changes a row behind the service's back. */
-const tamper = async (world: TestWorld, ref: number, change: RawBuilder<unknown>) => {
+const tamper = async (world: TestService, ref: number, change: RawBuilder<unknown>) => {
   await sql`update comments set ${change}
     where id = (select id from comments order by id offset ${ref - 1} limit 1)`.execute(world.db)
   await changeVersions(world)
 }
 
 /** Tells the cache that something has changed. */
-const changeVersions = async ({ db, tokens }: TestWorld) => {
+const changeVersions = async ({ db, tokens }: TestService) => {
   const { rows } = await sql<{ id: number }>`
     update threads set version = version + 1 returning id`.execute(db)
   await tokens.announce(rows.map(({ id }) => threadToken(1, id)))

@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto'
 import { sql } from 'kysely'
 import t from 'tap'
-import { type Claim, tryClaims } from '../../src/postgres/service/idempotency.ts'
+import { type IdempotencyKey, lockIdempotencyKeys } from '../../src/postgres/service/idempotency.ts'
 import type { Posted } from '../../src/usecases/posting/post-comment.ts'
 import { recount } from '../recount.ts'
 import { during, openPosting } from './posting.ts'
 
 const hash = (text: string): Buffer => createHash('sha256').update(text).digest()
 
-const claim = (key: string, body: string): Claim => ({
+const claim = (key: string, body: string): IdempotencyKey => ({
   siteId: 1,
   claim: hash(key),
   bodyHash: hash(body),
@@ -66,7 +66,7 @@ t.test('Idempotency-Keys of posts that share a transaction', async (t) => {
   t.test('are refused while another node holds them, and the others go on', async (t) => {
     const seven = keyed('seven')
     const results = await world.db.transaction().execute(async (tx) => {
-      t.same(await tryClaims(tx, [seven.claim]), [true])
+      t.same(await lockIdempotencyKeys(tx, [seven.claim]), [true])
       return post([{}, seven, keyed('eight'), seven])
     })
     t.same([results[1], results[3]], ['idempotency_in_flight', 'idempotency_in_flight'])

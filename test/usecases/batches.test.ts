@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import t from 'tap'
-import type { World } from '../../src/usecases/context.ts'
+import type { Context } from '../../src/usecases/context.ts'
 import type { Posted } from '../../src/usecases/posting/post-comment.ts'
 import { recount } from '../recount.ts'
 import {
@@ -135,7 +135,7 @@ t.test('Replies that share a transaction', async (t) => {
       const { threadId, id } = pick()
       return { parent: { threadId, id } }
     })
-    const run = async (node: World) => {
+    const run = async (node: Context) => {
       for (let round = 0; round < 10; round++)
         await publish(
           replies.toSorted(() => Math.random() - 0.5),
@@ -226,7 +226,7 @@ t.test('Guests with a token, whose posts share a transaction', async (t) => {
     for (const articleId of articles)
       await publish(guests.map((guestId) => ({ ...as(guestId), articleId })))
     const deadlocks = await countDeadlocks(world)
-    const run = async (node: World, n: number) => {
+    const run = async (node: Context, n: number) => {
       for (let round = 0; round < 20; round++) {
         const articleId = articles[(n + round) % articles.length]!
         // Its own guest alone, or with the next one's, or two that all nodes rename.

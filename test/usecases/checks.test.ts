@@ -17,20 +17,20 @@ import {
   setChecks,
 } from '../checks.ts'
 import { hanging, json, LOOPBACK, text } from '../clients/checks-server.ts'
-import { createTestWorld, type TestWorld } from '../service.ts'
+import { createTestContext, type TestService } from '../service.ts'
 import { start, until } from '../start.ts'
 
 const NEVER = new AbortController().signal
 const THANKS = 'Thanks for making the web a better place.'
 
-const count = async ({ db }: TestWorld, table: 'check_questions' | 'check_reports') => {
+const count = async ({ db }: TestService, table: 'check_questions' | 'check_reports') => {
   const { rows } = await sql<{ number: number }>`
     select count(*)::int as number from ${sql.table(table)}`.execute(db)
   return rows[0]!.number
 }
 
 /** As if the time had come that nodes look after it. */
-const makeDue = async ({ db }: TestWorld): Promise<void> => {
+const makeDue = async ({ db }: TestService): Promise<void> => {
   await sql`update check_questions set due_at = now()`.execute(db)
   await sql`update check_reports set due_at = now()`.execute(db)
 }
@@ -57,7 +57,7 @@ t.test('of several nodes exactly one asks again', async (t) => {
   await makeDue(world)
   const outbound = { allowedNetworks: LOOPBACK, ca: server.ca }
   const nodes = Array.from({ length: 4 }, () =>
-    createTestWorld(world.db, world.tokens, { outbound }),
+    createTestContext(world.db, world.tokens, { outbound }),
   )
   await Promise.all(nodes.map((node) => runChecks(node, NEVER)))
   t.equal(state.heard.length, 6)
@@ -228,7 +228,7 @@ t.test('of several nodes exactly one reports', async (t) => {
     await world.decide((await world.post('a', body)).id, 'approved', 'spam')
   const outbound = { allowedNetworks: LOOPBACK, ca: server.ca }
   const nodes = Array.from({ length: 4 }, () =>
-    createTestWorld(world.db, world.tokens, { outbound }),
+    createTestContext(world.db, world.tokens, { outbound }),
   )
   await Promise.all(nodes.map((node) => runChecks(node, NEVER)))
   t.equal(reports().length, 3)

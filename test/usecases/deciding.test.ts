@@ -1,15 +1,15 @@
 import fc from 'fast-check'
 import { sql } from 'kysely'
 import t from 'tap'
-import { mayMove, STATUSES, type Status } from '../../src/domain/comment/status.ts'
+import { isTransitionAllowed, STATUSES, type Status } from '../../src/domain/comment/status.ts'
 import { recount } from '../recount.ts'
-import { type Answer, openWorld, type TestWorld } from '../service.ts'
+import { type Answer, openService, type TestService } from '../service.ts'
 
 type Json = Record<string, any>
 
 const SITE = '/v1/sites/default'
 
-const openActing = (world: TestWorld) => {
+const openActing = (world: TestService) => {
   const send = (path: string, body?: Json): Promise<Answer> =>
     world.call('POST', `${SITE}${path}`, { token: world.adminKey, body })
   return {
@@ -21,7 +21,7 @@ const openActing = (world: TestWorld) => {
 }
 
 /** All that readers and moderators see of comments and threads, but for versions. */
-const look = async (world: TestWorld): Promise<Json[]> => {
+const look = async (world: TestService): Promise<Json[]> => {
   const { rows } = await sql<Json>`
     select c.id, c.status, c.reply_count, c.upvotes, c.downvotes, c.pinned, c.locked, c.revision,
       c.published_at, c.edited_at, c.active_at, c.shown, c.score, c.best, c.hot, c.controversy, c.body,
@@ -31,7 +31,7 @@ const look = async (world: TestWorld): Promise<Json[]> => {
   return rows
 }
 
-const statusOf = async (world: TestWorld, id: string): Promise<Status> => {
+const statusOf = async (world: TestService, id: string): Promise<Status> => {
   const { rows } = await sql<{ status: Status }>`
     select status from comments where id = ${Number.parseInt(id.split('-')[1]!, 36)}`.execute(
     world.db,
@@ -40,7 +40,7 @@ const statusOf = async (world: TestWorld, id: string): Promise<Status> => {
 }
 
 t.test('every change of status that the machine allows, and no other', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { decide, decideMany } = openActing(world)
   const arrive = async (from: Status): Promise<string> => {
     const { id } = await world.post('a', 'x')
@@ -51,11 +51,12 @@ t.test('every change of status that the machine allows, and no other', async (t)
     for (const to of STATUSES) {
       const [one, other] = [await arrive(from), await arrive(from)]
       const single = await decide(one, { from, to })
-      const expected = from === to ? 400 : mayMove(from, to) ? 201 : 409
+      const expected = from === to ? 400 : isTransitionAllowed(from, to) ? 201 : 409
       t.equal(single.status, expected, `${from} to ${to}`)
       t.equal(await statusOf(world, one), expected === 201 ? to : from)
       const { body } = await decideMany({ comment_ids: [other], to })
-      const outcome = from === to ? 'unchanged' : mayMove(from, to) ? 'changed' : 'move_not_allowed'
+      const outcome =
+        from === to ? 'unchanged' : isTransitionAllowed(from, to) ? 'changed' : 'move_not_allowed'
       t.equal(body.items[0].outcome, outcome, `${from} to ${to} among many`)
       t.equal(await statusOf(world, other), outcome === 'changed' ? to : from)
     }
@@ -75,7 +76,7 @@ const acts = fc.array(
 )
 
 t.test('what is undone in reverse is as before, whatever was decided on any tree', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { decide, decideMany, undo, undoBatch } = openActing(world)
   const { guest_token: token } = (
     await world.call('POST', `${SITE}/guests`, { body: { name: 'A' } })
@@ -128,7 +129,7 @@ t.test('what is undone in reverse is as before, whatever was decided on any tree
 })
 
 t.test('of two who act on the same comment at once, one succeeds', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { decide, decideMany, undo, undoBatch } = openActing(world)
   const won = (answer: Answer): boolean =>
     'items' in answer.body ? answer.body.items[0].outcome === 'changed' : answer.status === 201
@@ -162,7 +163,7 @@ t.test('of two who act on the same comment at once, one succeeds', async (t) => 
 })
 
 t.test('decisions that cross in many threads end, each comment with one', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const { decideMany } = openActing(world)
   const ids: string[] = []
   for (let n = 0; n < 40; n++) ids.push((await world.post(`article-${n % 8}`, 'x')).id)

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { sql } from 'kysely'
 import t, { type Test } from 'tap'
-import { createLocalTokens } from '../../src/cache/cache-tokens.ts'
-import type { Tokens } from '../../src/domain/cache-tokens.ts'
+import { createLocalCacheTokens } from '../../src/cache/cache-tokens.ts'
+import type { CacheTokens } from '../../src/domain/cache-tokens.ts'
 import { readCommentId } from '../../src/domain/public-id.ts'
 import { createByHand } from '../by-hand.ts'
-import { type Answer, openWorld, type TestWorld } from '../service.ts'
+import { type Answer, openService, type TestService } from '../service.ts'
 import { until } from '../start.ts'
 import { openTwin } from '../twin.ts'
 
@@ -21,9 +21,9 @@ const TOO_LONG_MS = 11_000
 
 /** Notes what is announced, and when; while it fails, nothing is. */
 const openRecord = () => {
-  const local = createLocalTokens(randomUUID)
+  const local = createLocalCacheTokens(randomUUID)
   const record = { names: [] as string[][], at: 0, fails: false }
-  const tokens: Tokens = {
+  const tokens: CacheTokens = {
     ...local,
     announce: async (names) => {
       record.names.push([...names])
@@ -36,7 +36,7 @@ const openRecord = () => {
 
 const openRecorded = async (t: Test, hideWaitMs = HIDE_WAIT_MS) => {
   const { record, tokens } = openRecord()
-  const world = await openWorld(t, { tokens, hideWaitMs })
+  const world = await openService(t, { tokens, hideWaitMs })
   return { record, ...world }
 }
 
@@ -45,7 +45,7 @@ type Recorded = Awaited<ReturnType<typeof openRecorded>>
 const nameOf = ({ id }: Json): string => `1:${readCommentId(id)!.threadId}`
 
 const request = (
-  { call, adminKey }: TestWorld,
+  { call, adminKey }: TestService,
   method: string,
   path: string,
   { key, token = adminKey, body }: { key?: string | undefined; token?: string; body?: object },
@@ -58,14 +58,14 @@ const request = (
 
 /** A write that hides something of a comment, and how often it can be repeated. */
 type Hide = {
-  readonly send: (world: TestWorld, comment: Json, key?: string) => Promise<Answer>
+  readonly send: (world: TestService, comment: Json, key?: string) => Promise<Answer>
   /** The statuses of the first time, of a second time, and of a repetition under the same key. */
   readonly statuses: readonly [first: number, second: number, replay: number]
 }
 
 const decide =
   (to: string) =>
-  (world: TestWorld, { id }: Json, key?: string) =>
+  (world: TestService, { id }: Json, key?: string) =>
     request(world, 'POST', `/comments/${id}/decisions`, { key, body: { from: 'approved', to } })
 
 const HIDES: Record<string, Hide> = {
@@ -124,11 +124,11 @@ for (const [what, { send, statuses }] of Object.entries(HIDES))
   })
 
 t.test('what is hidden is committed before it is announced, and answered after', async (t) => {
-  const announcing = createByHand<readonly string[], boolean>()
-  const local = createLocalTokens(randomUUID)
-  const world = await openWorld(t, { tokens: { ...local, announce: announcing.ask } })
+  const withInvalidation = createByHand<readonly string[], boolean>()
+  const local = createLocalCacheTokens(randomUUID)
+  const world = await openService(t, { tokens: { ...local, announce: withInvalidation.ask } })
   const posting = world.post('a', 'text')
-  const { answer: publish } = await announcing.next()
+  const { answer: publish } = await withInvalidation.next()
   publish(true)
   const comment = await posting
   for (const [n, { send }] of Object.values(HIDES).entries()) {
@@ -137,7 +137,7 @@ t.test('what is hidden is committed before it is announced, and answered after',
     const hiding = send(world, comment).finally(() => {
       state.isAnswered = true
     })
-    const { answer } = await announcing.next()
+    const { answer } = await withInvalidation.next()
     if (n === 0) t.not(await stored(world), before, 'it is there for others')
     t.notOk(state.isAnswered)
     answer(true)
@@ -145,7 +145,7 @@ t.test('what is hidden is committed before it is announced, and answered after',
   }
 })
 
-const stored = async ({ db }: TestWorld): Promise<string> => {
+const stored = async ({ db }: TestService): Promise<string> => {
   const { rows } = await sql`select id, version, state from threads order by id`.execute(db)
   return JSON.stringify(rows)
 }

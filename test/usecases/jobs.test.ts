@@ -1,11 +1,11 @@
 import { sql } from 'kysely'
 import t from 'tap'
 import { listAuthorTasks } from '../../src/postgres/jobs/author-tasks.ts'
-import { forget } from '../../src/usecases/jobs/apply-retention.ts'
-import { createLoop } from '../../src/usecases/jobs/periodic.ts'
+import { applyRetention } from '../../src/usecases/jobs/apply-retention.ts'
+import { createPeriodicJob } from '../../src/usecases/jobs/periodic.ts'
 import { refreshAuthor } from '../../src/usecases/jobs/refresh-author.ts'
 import { runAuthorTasks } from '../../src/usecases/jobs/run-author-tasks.ts'
-import { openWorld, type TestWorld } from '../service.ts'
+import { openService, type TestService } from '../service.ts'
 import { start, until } from '../start.ts'
 
 /** Networks have a share of votes and flags only where there are limits. */
@@ -14,7 +14,7 @@ const NEVER = new AbortController().signal
 const SITE = '/v1/sites/default'
 const SECRET = 'a secret that both nodes are given'
 
-const addresses = async (world: TestWorld): Promise<Record<string, number>> => {
+const addresses = async (world: TestService): Promise<Record<string, number>> => {
   const { rows } = await sql<Record<string, string>>`
     select (select count(*) from comments where address_hash is not null) as comments,
       (select count(*) from comments where network is not null) as networks,
@@ -23,7 +23,7 @@ const addresses = async (world: TestWorld): Promise<Record<string, number>> => {
   return Object.fromEntries(Object.entries(rows[0]!).map(([name, count]) => [name, Number(count)]))
 }
 
-const leaveAddresses = async (world: TestWorld) => {
+const leaveAddresses = async (world: TestService) => {
   const { id } = await world.post('a', 'x')
   const { guest_token: token } = await world.post('a', 'y')
   await world.call('PUT', `${SITE}/comments/${id}/vote`, { token, body: { value: 1 } })
@@ -31,14 +31,14 @@ const leaveAddresses = async (world: TestWorld) => {
 }
 
 t.test('addresses are forgotten after the days that the site says, and not before', async (t) => {
-  const world = await openWorld(t, LIMITED)
+  const world = await openService(t, LIMITED)
   await leaveAddresses(world)
-  await forget(world, NEVER)
+  await applyRetention(world, NEVER)
   t.same(await addresses(world), { comments: 2, networks: 2, votes: 1, flags: 1 })
   await sql`update comments set created_at = created_at - interval '31 days'`.execute(world.db)
   await sql`update votes set voted_at = voted_at - interval '31 days'`.execute(world.db)
   await sql`update flags set flagged_at = flagged_at - interval '31 days'`.execute(world.db)
-  await forget(world, NEVER)
+  await applyRetention(world, NEVER)
   t.same(await addresses(world), { comments: 0, networks: 0, votes: 0, flags: 0 })
   const { items } = (
     await world.get('/moderation/comments?status=approved', {
@@ -49,15 +49,15 @@ t.test('addresses are forgotten after the days that the site says, and not befor
 })
 
 t.test('a site that keeps no addresses has none after the next round', async (t) => {
-  const world = await openWorld(t, LIMITED)
+  const world = await openService(t, LIMITED)
   await leaveAddresses(world)
   await world.call('PATCH', SITE, { token: world.adminKey, body: { retention_days: 0 } })
-  await forget(world, NEVER)
+  await applyRetention(world, NEVER)
   t.same(await addresses(world), { comments: 0, networks: 0, votes: 0, flags: 0 })
 })
 
 t.test('more than a batch is forgotten in one round', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await world.post('a', 'x')
   await sql`
     insert into comments (site_id, thread_id, author_id, status, created_at, active_at, published_at,
@@ -65,25 +65,25 @@ t.test('more than a batch is forgotten in one round', async (t) => {
     select site_id, thread_id, author_id, status, created_at - interval '40 days', active_at,
       published_at, body, body_html, renderer, network, address_hash
     from comments, generate_series(1, 2500)`.execute(world.db)
-  await forget(world, NEVER)
+  await applyRetention(world, NEVER)
   t.equal((await addresses(world)).comments, 1)
 })
 
 t.test('while one node forgets, another leaves it to it', async (t) => {
-  const world = await openWorld(t, LIMITED)
+  const world = await openService(t, LIMITED)
   await leaveAddresses(world)
   await sql`update sites set retention_days = 0`.execute(world.db)
   await world.db.transaction().execute(async (tx) => {
     await sql`select pg_advisory_xact_lock(4277009103)`.execute(tx)
-    await forget(world, NEVER)
+    await applyRetention(world, NEVER)
     t.equal((await addresses(world)).comments, 2)
   })
-  await forget(world, NEVER)
+  await applyRetention(world, NEVER)
   t.equal((await addresses(world)).comments, 0)
 })
 
 t.test('a service forgets by itself, without being told to', async (t) => {
-  const world = await openWorld(t, LIMITED)
+  const world = await openService(t, LIMITED)
   await leaveAddresses(world)
   await sql`update sites set retention_days = 0`.execute(world.db)
   const nodes = [1, 2].map(() => start(t, { DATABASE_URL: world.url, AFTERWORD_SECRET: SECRET }))
@@ -95,7 +95,7 @@ t.test('a service forgets by itself, without being told to', async (t) => {
 })
 
 t.test('a task of an author is done once, and stays when it was asked for again', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await world.post('a', 'x')
   await sql`
     insert into author_tasks (site_id, author_id, kind, asked_at)
@@ -122,7 +122,10 @@ t.test('a loop never does two things at once, and forgets no call', async (t) =>
     running -= 1
     done += 1
   }
-  const loop = createLoop(act, { everyMs: 3_600_000, onError: (error) => t.error(error as Error) })
+  const loop = createPeriodicJob(act, {
+    everyMs: 3_600_000,
+    onError: (error) => t.error(error as Error),
+  })
   for (let n = 0; n < 5; n++) loop.kick()
   release.shift()!()
   await new Promise((resolve) => setImmediate(resolve))
@@ -137,7 +140,10 @@ t.test('a loop never does two things at once, and forgets no call', async (t) =>
 t.test('a loop goes on after a failure, which is told', async (t) => {
   const errors: unknown[] = []
   const act = async () => Promise.reject(new Error('away'))
-  const loop = createLoop(act, { everyMs: 3_600_000, onError: (error) => errors.push(error) })
+  const loop = createPeriodicJob(act, {
+    everyMs: 3_600_000,
+    onError: (error) => errors.push(error),
+  })
   loop.kick()
   await new Promise((resolve) => setImmediate(resolve))
   loop.kick()

@@ -11,14 +11,14 @@ import pg from 'pg'
 import t from 'tap'
 import { compilePolicy } from '../../src/domain/screening/compile-policy.ts'
 import type { Facts } from '../../src/domain/screening/facts.ts'
-import { combine, type Opinion } from '../../src/domain/screening/finding.ts'
+import { combine, type Finding } from '../../src/domain/screening/finding.ts'
 import type { Db } from '../../src/postgres/connection/db.ts'
-import { findCircumstances } from '../../src/postgres/screening/recent-posts.ts'
-import { forget } from '../../src/usecases/jobs/apply-retention.ts'
+import { countFacts } from '../../src/postgres/screening/recent-posts.ts'
+import { applyRetention } from '../../src/usecases/jobs/apply-retention.ts'
 import type { Posted } from '../../src/usecases/posting/post-comment.ts'
 import { goBy, policyWith } from '../policies.ts'
 import { recount } from '../recount.ts'
-import { openWorld, type TestWorld } from '../service.ts'
+import { openService, type TestService } from '../service.ts'
 import { countDeadlocks, guest, openNodes, openPosting, type Some } from './posting.ts'
 
 type Stored = {
@@ -28,12 +28,12 @@ type Stored = {
   name: string
   url: string | null
   facts: Facts
-  screening: Opinion[]
+  screening: Finding[]
   risk: number
   policyVersion: number
 }
 
-const storedOf = async ({ db }: TestWorld): Promise<Stored[]> => {
+const storedOf = async ({ db }: TestService): Promise<Stored[]> => {
   const { rows } = await sql<Stored>`
     select c.id, c.status, c.body, a.name, a.url, c.facts, c.screening, c.risk, c.policy_version
     from comments c join authors a on a.site_id = c.site_id and a.id = c.author_id
@@ -246,7 +246,7 @@ t.test('When too much arrives on a site', async (t) => {
 t.test('Arrivals are forgotten', async (t) => {
   const { world, publish } = await openPosting(t)
   const [, , old] = (await publish([{}, {}, {}])) as [Posted, Posted, Posted]
-  const forgetNow = () => forget(world, new AbortController().signal)
+  const forgetNow = () => applyRetention(world, new AbortController().signal)
   const rows = async () =>
     (await sql<any>`select comment_id, address_hash from arrivals order by 1`.execute(world.db))
       .rows
@@ -280,7 +280,7 @@ t.test('Arrivals are forgotten', async (t) => {
 })
 
 t.test('What is counted is found by indexes', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await world.post('a', LONG)
   await sql`insert into arrivals (site_id, comment_id, thread_id, author_id, address_hash, fingerprint,
       sketch, arrived_at)
@@ -304,7 +304,7 @@ t.test('What is counted is found by indexes', async (t) => {
     shingles: [5, 6],
     exceptId: 0,
   }
-  const nodes = await explain(world, (db) => findCircumstances(db, question))
+  const nodes = await explain(world, (db) => countFacts(db, question))
   const scans = nodes.filter((node) => node['Relation Name'] === 'arrivals')
   const read = scans.map((scan) => {
     const dropped = scan['Rows Removed by Filter'] ?? 0
@@ -337,7 +337,10 @@ type Plan = Record<string, any>
 const listNodes = (plan: Plan): Plan[] => [plan, ...(plan.Plans ?? []).flatMap(listNodes)]
 
 /** What Postgres does for a statement of ours, with one plan for all values, as on our connections. */
-const explain = async ({ url }: TestWorld, ask: (db: Db) => Promise<unknown>): Promise<Plan[]> => {
+const explain = async (
+  { url }: TestService,
+  ask: (db: Db) => Promise<unknown>,
+): Promise<Plan[]> => {
   const asked: CompiledQuery[] = []
   const dialect = {
     createDriver: () => new DummyDriver(),

@@ -4,7 +4,7 @@ import t from 'tap'
 import type { Tables } from '../../src/postgres/connection/tables.ts'
 import { runBatches } from '../../src/usecases/jobs/run-batches.ts'
 import { recount } from '../recount.ts'
-import { openWorld, type TestWorld } from '../service.ts'
+import { openService, type TestService } from '../service.ts'
 import { until } from '../start.ts'
 
 type Json = Record<string, any>
@@ -49,14 +49,14 @@ const seed = (url: string): Promise<void> =>
   )
 
 /** Counts again, however long that takes. */
-const recountAll = async ({ url }: TestWorld): Promise<string[]> => {
+const recountAll = async ({ url }: TestService): Promise<string[]> => {
   const pool = new pg.Pool({ connectionString: url, max: 1 })
   const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) })
   return recount(db).finally(() => db.destroy())
 }
 
 /** One line for all that is stored of comments and threads, but for versions. */
-const print = async ({ db }: TestWorld): Promise<Json> => {
+const print = async ({ db }: TestService): Promise<Json> => {
   const { rows } = await sql<Json>`
     select (select md5(string_agg(concat_ws(' ', id, status, reply_count, flag_count, published_at,
         active_at, shown), ',' order by id)) from comments) as comments,
@@ -69,7 +69,7 @@ const print = async ({ db }: TestWorld): Promise<Json> => {
 t.test(
   '100,000 held comments: rejected by a filter, undone, and every count is true',
   async (t) => {
-    const world = await openWorld(t)
+    const world = await openService(t)
     await seed(world.url)
     const send = (method: string, path: string, body?: Json) =>
       world.call(method, `${SITE}/moderation${path}`, { token: world.adminKey, body })
@@ -112,7 +112,7 @@ t.test(
 )
 
 t.test('a batch goes on where it was left, and never twice at the same time', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await patiently(
     world.url,
     `insert into authors (site_id, name) values (1, 'Ada');

@@ -1,25 +1,25 @@
 import { randomUUID } from 'node:crypto'
 import { sql } from 'kysely'
-import { createLocalTokens } from '../../src/cache/cache-tokens.ts'
-import type { Tokens } from '../../src/domain/cache-tokens.ts'
+import { createLocalCacheTokens } from '../../src/cache/cache-tokens.ts'
+import type { CacheTokens } from '../../src/domain/cache-tokens.ts'
 import type { Caller } from '../../src/domain/people/caller.ts'
 import { Refusal } from '../../src/domain/refusal.ts'
 import { UNKNOWN_SENDER } from '../../src/domain/site/check.ts'
 import type { Site } from '../../src/domain/site/site.ts'
 import { createDb, type Db } from '../../src/postgres/connection/db.ts'
 import { findSite } from '../../src/postgres/service/sites.ts'
-import type { World } from '../../src/usecases/context.ts'
+import type { Context } from '../../src/usecases/context.ts'
 import {
   type Posted,
   type PostRequest,
   postComment,
 } from '../../src/usecases/posting/post-comment.ts'
 import {
-  createTestWorld,
-  openWorld,
+  createTestContext,
+  openService,
+  type ServiceOptions,
   type Teardown,
-  type TestWorld,
-  type WorldOptions,
+  type TestService,
 } from '../service.ts'
 
 /** Posts below HTTP, so that they come in a known order, in one tick, with anything in them. */
@@ -32,31 +32,31 @@ export type Some = Partial<Omit<PostRequest, 'site'>> & { readonly site?: Partia
 export type Result = Posted | string
 
 export type Posting = {
-  readonly world: TestWorld
+  readonly world: TestService
   readonly site: Site
   /** What was announced, one list per announcement. */
   readonly announced: string[][]
   /** Posts at the same moment, in this order. */
-  readonly post: (posts: readonly Some[], node?: World) => Promise<Result[]>
+  readonly post: (posts: readonly Some[], node?: Context) => Promise<Result[]>
   /** The same for posts that must all be published. */
-  readonly publish: (posts: readonly Some[], node?: World) => Promise<Posted[]>
+  readonly publish: (posts: readonly Some[], node?: Context) => Promise<Posted[]>
 }
 
-export const openPosting = async (t: Teardown, options: WorldOptions = {}): Promise<Posting> => {
+export const openPosting = async (t: Teardown, options: ServiceOptions = {}): Promise<Posting> => {
   const announced: string[][] = []
-  const local = createLocalTokens(randomUUID)
-  const tokens: Tokens = {
+  const local = createLocalCacheTokens(randomUUID)
+  const tokens: CacheTokens = {
     ...local,
     announce: (names) => {
       announced.push([...names])
       return local.announce(names)
     },
   }
-  const world = await openWorld(t, { ...options, tokens })
+  const world = await openService(t, { ...options, tokens })
   const site = (await findSite(world.db, 'default'))!
-  const post = (posts: readonly Some[], node: World = world) =>
+  const post = (posts: readonly Some[], node: Context = world) =>
     Promise.all(posts.map((some) => postOne(node, site, some)))
-  const publish = async (posts: readonly Some[], node: World = world) => {
+  const publish = async (posts: readonly Some[], node: Context = world) => {
     const results = await post(posts, node)
     return results.map((result) => {
       if (typeof result === 'string') throw new Error(`posting: ${result}`)
@@ -66,7 +66,7 @@ export const openPosting = async (t: Teardown, options: WorldOptions = {}): Prom
   return { world, site, announced, post, publish }
 }
 
-const postOne = (world: World, site: Site, some: Some): Promise<Result> => {
+const postOne = (world: Context, site: Site, some: Some): Promise<Result> => {
   const request: PostRequest = {
     caller: { kind: 'nobody' },
     articleId: ARTICLE,
@@ -91,18 +91,18 @@ const postOne = (world: World, site: Site, some: Some): Promise<Result> => {
 const NODES = 8
 
 /** Nodes on the same database. */
-export const openNodes = (t: Teardown, { url, tokens }: TestWorld): World[] =>
+export const openNodes = (t: Teardown, { url, tokens }: TestService): Context[] =>
   Array.from({ length: NODES }, () => {
     const { db, close } = createDb({ url, max: 16, onError: () => {} })
     t.teardown(close)
-    return createTestWorld(db, tokens)
+    return createTestContext(db, tokens)
   })
 
 export const guest = (authorId: number): Caller => ({ kind: 'guest', authorId })
 
 /** Does it while another session is in the middle of this statement. */
 export const during = <T>(
-  { db }: TestWorld,
+  { db }: TestService,
   statement: ReturnType<typeof sql>,
   act: (session: Db) => Promise<T>,
 ): Promise<T> =>
@@ -112,7 +112,7 @@ export const during = <T>(
   })
 
 /** The sessions that wait for a lock, as soon as there are so many. */
-export const untilSomebodyWaits = async ({ db }: TestWorld, count = 1): Promise<number[]> => {
+export const untilSomebodyWaits = async ({ db }: TestService, count = 1): Promise<number[]> => {
   for (let questions = 0; questions < 5_000; questions++) {
     const { rows } = await sql<{ pid: number }>`select pid from pg_stat_activity
       where wait_event_type = 'Lock' and datname = current_database()`.execute(db)
@@ -121,14 +121,14 @@ export const untilSomebodyWaits = async ({ db }: TestWorld, count = 1): Promise<
   throw new Error('nobody waits for a lock')
 }
 
-export const countDeadlocks = async ({ db }: TestWorld): Promise<number> => {
+export const countDeadlocks = async ({ db }: TestService): Promise<number> => {
   const { rows } = await sql<{ deadlocks: number }>`
     select deadlocks from pg_stat_database where datname = current_database()`.execute(db)
   return rows[0]!.deadlocks
 }
 
 /** How many rows there are of what a post can make. */
-export const countRows = async ({ db }: TestWorld) => {
+export const countRows = async ({ db }: TestService) => {
   const { rows } = await sql<{ threads: number; authors: number; comments: number }>`
     select (select count(*) from threads) as threads, (select count(*) from authors) as authors,
       (select count(*) from comments) as comments`.execute(db)

@@ -3,7 +3,7 @@ import { sql } from 'kysely'
 import t from 'tap'
 import type { Status } from '../../src/domain/comment/status.ts'
 import { recount } from '../recount.ts'
-import { openWorld, type TestWorld } from '../service.ts'
+import { openService, type TestService } from '../service.ts'
 import { openTwin } from '../twin.ts'
 
 type Json = Record<string, any>
@@ -18,7 +18,7 @@ type Send = (method: string, path: string, token?: string, body?: Json) => Promi
 /** Sends to two nodes in turn, over real sockets, and notes when. */
 const openNodes = async (
   t: { teardown: (f: () => unknown) => void },
-  world: TestWorld,
+  world: TestService,
 ): Promise<Send> => {
   const apps = [world.app, await openTwin(t, world)]
   const origins = await Promise.all(apps.map((app) => app.listen({ port: 0, host: '127.0.0.1' })))
@@ -122,7 +122,7 @@ const runClient = async (race: Race, until: number): Promise<void> => {
 }
 
 /** Every turn of every comment, consequences included. */
-const turnsOf = async (race: Race, world: TestWorld): Promise<Map<string, Turn[]>> => {
+const turnsOf = async (race: Race, world: TestService): Promise<Map<string, Turn[]>> => {
   const turns = new Map(race.deletions)
   for (let cursor = ''; ; ) {
     const { body } = await world.get(`/moderation/decisions?limit=100${cursor}`, {
@@ -148,7 +148,7 @@ const acceptedUnderHidden = (race: Race, turns: Map<string, Turn[]>): Known[] =>
   })
 
 t.test('32 clients in one thread on two nodes', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const send = await openNodes(t, world)
   const race: Race = {
     send,
@@ -208,7 +208,7 @@ t.test('32 clients in one thread on two nodes', async (t) => {
 })
 
 t.test('of many moderators who saw the same, exactly one decides', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const send = await openNodes(t, world)
   for (let round = 0; round < 5; round++) {
     const { id } = await world.post('a', 'text')
@@ -232,7 +232,7 @@ t.test('of many moderators who saw the same, exactly one decides', async (t) => 
 })
 
 t.test('of many first comments of an article, all are in one thread', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const send = await openNodes(t, world)
   const comment = { body: 'first!', author: { name: 'Ada' } }
   const replies = await Promise.all(
@@ -244,7 +244,7 @@ t.test('of many first comments of an article, all are in one thread', async (t) 
 })
 
 t.test('guests who change their names in each other’s threads do not wait for ever', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   const send = await openNodes(t, world)
   const articles = ['x', 'y', 'z']
   const guests = await Promise.all(
@@ -364,7 +364,7 @@ const createModel = () => {
 type Model = ReturnType<typeof createModel>
 
 /** Does it to both, and tells what the model expects and what the service answers. */
-const perform = async (world: TestWorld, article: string, model: Model, command: Command) => {
+const perform = async (world: TestService, article: string, model: Model, command: Command) => {
   const call = async (method: string, path: string, token?: string, body?: Json) =>
     world.call(method, `${SITE}${path}`, { token, body })
   const { all } = model
@@ -409,7 +409,7 @@ const perform = async (world: TestWorld, article: string, model: Model, command:
 }
 
 /** What readers are told, in the model's shape. */
-const readBack = async ({ get }: TestWorld, article: string) => {
+const readBack = async ({ get }: TestService, article: string) => {
   const path = `/articles/${article}/comments?sort=oldest&limit=100&depth=10&replies=50`
   const { thread, items } = (await get(path)).body
   const outline = (branches: Json[]): unknown[] =>
@@ -418,7 +418,7 @@ const readBack = async ({ get }: TestWorld, article: string) => {
 }
 
 t.test('whatever is done to a thread, readers see what a simple model says', async (t) => {
-  const world = await openWorld(t)
+  const world = await openService(t)
   await world.call('PATCH', SITE, { token: world.adminKey, body: { max_depth: MAX_DEPTH } })
   let threads = 0
   const property = fc.asyncProperty(commands, async (all) => {

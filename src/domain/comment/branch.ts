@@ -1,12 +1,12 @@
 import { isShown, type Status } from './status.ts'
 
-export type Member = {
+export type BranchNode = {
   readonly id: number
   readonly parentId: number
   readonly status: Status
 }
 
-type Node = Pick<Member, 'id' | 'parentId'>
+type Node = Pick<BranchNode, 'id' | 'parentId'>
 
 /** The comments below `topId`, in order of id. Parents have smaller ids than their replies. */
 export const descendantsOf = <T extends Node>(topId: number, members: readonly T[]): T[] => {
@@ -15,7 +15,10 @@ export const descendantsOf = <T extends Node>(topId: number, members: readonly T
 }
 
 /** Comments and all that hangs below them, in order of id. @param members in order of id */
-export const treesOf = <T extends Node>(topIds: Iterable<number>, members: readonly T[]): T[] => {
+export const branchesOf = <T extends Node>(
+  topIds: Iterable<number>,
+  members: readonly T[],
+): T[] => {
   const inside = new Set(topIds)
   return members.filter(
     ({ id, parentId }) => inside.has(id) || (inside.has(parentId) && inside.add(id)),
@@ -29,7 +32,7 @@ export const treesOf = <T extends Node>(topIds: Iterable<number>, members: reado
  * @param members all of a thread from the first of them on, in order of id: parents come before replies
  * @returns each with the nearest above it that takes it along
  */
-export const listTaken = <T extends Member>(
+export const listCascaded = <T extends BranchNode>(
   tops: ReadonlySet<number>,
   members: readonly T[],
 ): { member: T; causeId: number }[] => {
@@ -55,7 +58,7 @@ export const listTaken = <T extends Member>(
  * @returns those below which something appeared or went, with how many replies they show now
  */
 export const countReplies = (
-  lines: readonly (Member & { readonly replyCount: number })[],
+  lines: readonly (BranchNode & { readonly replyCount: number })[],
   statuses: ReadonlyMap<number, Status>,
 ): Map<number, number> => {
   const counts = new Map<number, number>()

@@ -1,16 +1,16 @@
 import type { Comment, Thread } from './comment.ts'
 import type { Position, Sort } from './sort.ts'
 import { isShown, isVisible } from './status.ts'
-import type { Placed } from './tree.ts'
+import type { RankedComment } from './tree.ts'
 
 /**
  * What one person has written in a thread that it alone sees, and sees as if it were published: as it is
  * placed and counted for that person. `thread` is how readers see it.
  */
-export type OwnView = {
+export type ShadowView = {
   readonly thread: Thread
   /** In order of id; with tombstones where its own replies need them. */
-  readonly own: readonly Placed[]
+  readonly own: readonly RankedComment[]
 }
 
 /** As its author sees what is shadowed. */
@@ -26,9 +26,9 @@ export const shadowVersion = (at: string, id: number): number => Date.parse(at) 
 /**
  * @param rows all that the person has shadowed in the thread, in order of id, deleted comments included
  */
-export const createOwnView = (thread: Thread, rows: readonly Placed[]): OwnView => {
+export const createShadowView = (thread: Thread, rows: readonly RankedComment[]): ShadowView => {
   const replies = new Map<number, number>()
-  const shown: Placed[] = []
+  const shown: RankedComment[] = []
   for (const row of rows.toReversed()) {
     const comment = row.status === 'deleted' ? row : asPublished(row)
     if (!isShown({ ...comment, replyCount: row.replyCount + (replies.get(row.id) ?? 0) })) continue
@@ -45,7 +45,11 @@ export const createOwnView = (thread: Thread, rows: readonly Placed[]): OwnView 
   }
 }
 
-const countOwn = (thread: Thread, rows: readonly Placed[], visible: readonly Placed[]): Thread => {
+const countOwn = (
+  thread: Thread,
+  rows: readonly RankedComment[],
+  visible: readonly RankedComment[],
+): Thread => {
   const times = visible.map(({ createdAt }) => createdAt)
   const versions = rows.map(({ editedAt, createdAt, id }) =>
     shadowVersion(editedAt ?? createdAt, id),
@@ -61,7 +65,7 @@ const countOwn = (thread: Thread, rows: readonly Placed[], visible: readonly Pla
 }
 
 /** What of a comment depends on what its reader has shadowed: whether it is one, and how many replies it has. */
-export const seenBy = <C extends Comment>({ own }: OwnView, comment: C): C => {
+export const applyShadowView = <C extends Comment>({ own }: ShadowView, comment: C): C => {
   const mine = own.find(({ id }) => id === comment.id)
   const replyCount = comment.replyCount + countNew(own, comment.id)
   return mine
@@ -70,7 +74,7 @@ export const seenBy = <C extends Comment>({ own }: OwnView, comment: C): C => {
 }
 
 /** A reply that is a tombstone for all readers is counted already. */
-const countNew = (own: readonly Placed[], parentId: number): number =>
+const countNew = (own: readonly RankedComment[], parentId: number): number =>
   own.filter((row) => row.parentId === parentId && row.replyCount === 0).length
 
 export type MergedPage = {
@@ -89,7 +93,11 @@ export type MergedPage = {
  * after the end of a list comes with its continuation.
  * @param rows as they were read for all readers
  */
-export const mergeOwn = (rows: readonly Placed[], view: OwnView, page: MergedPage): Placed[] => {
+export const mergeShadowed = (
+  rows: readonly RankedComment[],
+  view: ShadowView,
+  page: MergedPage,
+): RankedComment[] => {
   const { limit, tree } = page
   const all = [...rows]
   const known = new Set(rows.map(({ id }) => id))
@@ -97,7 +105,7 @@ export const mergeOwn = (rows: readonly Placed[], view: OwnView, page: MergedPag
   for (const one of view.own) {
     const isOut = known.has(one.id) || (!tree && !isVisible(one.status))
     if (isOut || !hasPlace(all, { rows, one, page, isForced: path.has(one.id) })) continue
-    const isSibling = (row: Placed) => !tree || row.parentId === one.parentId
+    const isSibling = (row: RankedComment) => !tree || row.parentId === one.parentId
     const at = all.findIndex((row) => isSibling(row) && isBefore(one, row, page.sort))
     all.splice(at < 0 ? all.length : at, 0, one)
   }
@@ -114,18 +122,21 @@ export const mergeOwn = (rows: readonly Placed[], view: OwnView, page: MergedPag
       const isFirst = !tree || parentId === tree.parentId
       return taken.get(list)! <= (isFirst ? limit + 1 : tree.replies)
     })
-    .map((row) => seenBy(view, row))
+    .map((row) => applyShadowView(view, row))
 }
 
 type Candidate = {
-  readonly rows: readonly Placed[]
-  readonly one: Placed
+  readonly rows: readonly RankedComment[]
+  readonly one: RankedComment
   readonly page: MergedPage
   readonly isForced: boolean
 }
 
 /** Whether the list that it belongs to is on the page, and goes as far as it stands. */
-const hasPlace = (all: readonly Placed[], { rows, one, page, isForced }: Candidate): boolean => {
+const hasPlace = (
+  all: readonly RankedComment[],
+  { rows, one, page, isForced }: Candidate,
+): boolean => {
   const { sort, after, limit, tree } = page
   if (!tree || one.parentId === tree.parentId) {
     const list = rows.filter(({ parentId }) => !tree || parentId === tree.parentId)
@@ -148,7 +159,7 @@ const isBefore = (one: Standing, other: Standing, sort: Sort): boolean => {
 }
 
 /** A comment and those above it: every list on the way to it starts with one of them. */
-const pathTo = (id: number | undefined, rows: readonly Placed[]): ReadonlySet<number> => {
+const pathTo = (id: number | undefined, rows: readonly RankedComment[]): ReadonlySet<number> => {
   const path = new Set<number>()
   for (let at = id; at !== undefined; ) {
     const row = rows.find((one) => one.id === at)
@@ -162,12 +173,12 @@ const pathTo = (id: number | undefined, rows: readonly Placed[]): ReadonlySet<nu
  * How the rows are read on which a page opens at a comment: at the nearest one above it that all readers see,
  * and after the reader's own root.
  */
-export const openAt = (
-  { own }: OwnView,
+export const focusShadowView = (
+  { own }: ShadowView,
   id: number | undefined,
 ): { focusId?: number; after: Position | null } => {
   const mine = own.find((row) => row.id === id)
   if (!mine) return { after: null, ...(id !== undefined && { focusId: id }) }
   if (mine.parentId === 0) return { after: [mine.key, mine.id] }
-  return openAt({ own } as OwnView, mine.parentId)
+  return focusShadowView({ own } as ShadowView, mine.parentId)
 }

@@ -31,10 +31,10 @@ export const isShown = (comment: { status: Status; replyCount: number }): boolea
   isVisible(comment.status) || comment.replyCount > 0
 
 /** Whether a comment with the one status can get the other. */
-export const mayMove = (from: Status, to: Status): boolean => MOVES[from].includes(to)
+export const isTransitionAllowed = (from: Status, to: Status): boolean => MOVES[from].includes(to)
 
 /** Refuses with `invalid_request` when nothing would move, and with `move_not_allowed`. */
-export const assertMove = (from: Status, to: Status): void => {
+export const assertTransition = (from: Status, to: Status): void => {
   if (from === to) throw new Refusal('invalid_request', { to: 'must differ from "from"' })
-  if (!mayMove(from, to)) throw new Refusal('move_not_allowed')
+  if (!isTransitionAllowed(from, to)) throw new Refusal('move_not_allowed')
 }

@@ -1,5 +1,5 @@
 /** `problem` completes a sentence whose subject is the field: 'must be …'. */
-export type Checked<T> = { ok: true; value: T } | { ok: false; problem: string }
+export type Validated<T> = { ok: true; value: T } | { ok: false; problem: string }
 
 export const MAX_BODY_CODE_POINTS = 10_000
 /** 80 code points are never more than 320 bytes of UTF-8. */
@@ -31,7 +31,7 @@ const clusters = new Intl.Segmenter('en', { granularity: 'grapheme' })
 export const isStorable = (s: string): boolean => s.isWellFormed() && !s.includes('\0')
 
 /** A comment's source: 1 to 10,000 code points between its outer white space; kept exactly as sent. */
-export const checkBody = (s: string): Checked<string> => {
+export const validateBody = (s: string): Validated<string> => {
   if (!isStorable(s)) return refuse(NOT_STORABLE)
   if (!isWithin(s.trim(), MAX_BODY_CODE_POINTS)) return refuse(lengthRule(MAX_BODY_CODE_POINTS))
   return accept(s)
@@ -41,7 +41,7 @@ export const checkBody = (s: string): Checked<string> => {
  * An author's name: NFKC without outer white space, 1 to 80 code points. Refused, never cut: control,
  * direction, zero-width and private-use characters, names that show nothing, stacks of accents.
  */
-export const checkName = (s: string): Checked<string> => {
+export const validateName = (s: string): Validated<string> => {
   const name = normalize(s, 'NFKC', MAX_NAME_CODE_POINTS)
   if (!name.ok) return name
   if (UNNAMEABLE.test(name.value)) return refuse('must not contain control or direction characters')
@@ -54,7 +54,7 @@ export const checkName = (s: string): Checked<string> => {
  * A website: an absolute http(s) URL of at most 2,048 bytes without user or password. Kept as sent when
  * it is canonical already (or but for the slash after the host), else in canonical form.
  */
-export const checkUrl = (s: string): Checked<string> => {
+export const validateUrl = (s: string): Validated<string> => {
   if (!isStorable(s)) return refuse(NOT_STORABLE)
   if (Buffer.byteLength(s) > MAX_URL_BYTES) return refuse(URL_TOO_LONG)
   if (CONTROL_OR_SPACE.test(s)) return refuse('must not contain control characters or white space')
@@ -67,14 +67,14 @@ export const checkUrl = (s: string): Checked<string> => {
 }
 
 /** An address of the plain form local@host.tld, at most 254 bytes; kept exactly as sent. */
-export const checkEmail = (s: string): Checked<string> => {
+export const validateEmail = (s: string): Validated<string> => {
   if (!isStorable(s)) return refuse(NOT_STORABLE)
   if (Buffer.byteLength(s) > MAX_EMAIL_BYTES) return refuse('must be at most 254 bytes long')
   return isEmailShaped(s) ? accept(s) : refuse('must be an e-mail address')
 }
 
 /** An article's title: NFC without outer white space, 1 to 500 code points on one line. */
-export const checkTitle = (s: string): Checked<string> => {
+export const validateTitle = (s: string): Validated<string> => {
   const title = normalize(s, 'NFC', MAX_TITLE_CODE_POINTS)
   if (!title.ok) return title
   if (UNTITLED.test(title.value)) {
@@ -86,8 +86,8 @@ export const checkTitle = (s: string): Checked<string> => {
 const NOT_STORABLE = 'must be well-formed text without null characters'
 const URL_TOO_LONG = 'must be at most 2,048 bytes long'
 
-const accept = (value: string): Checked<string> => ({ ok: true, value })
-const refuse = (problem: string): Checked<string> => ({ ok: false, problem })
+const accept = (value: string): Validated<string> => ({ ok: true, value })
+const refuse = (problem: string): Validated<string> => ({ ok: false, problem })
 
 const lengthRule = (max: number): string =>
   `must be 1 to ${max.toLocaleString('en')} characters long, outer white space not counted`
@@ -100,7 +100,7 @@ const isWithin = (s: string, max: number): boolean => {
 const codePoints = (s: string): number => Array.from(s).length
 
 /** Storable, normalised, without outer white space, and 1 to `max` code points long. */
-const normalize = (s: string, form: 'NFC' | 'NFKC', max: number): Checked<string> => {
+const normalize = (s: string, form: 'NFC' | 'NFKC', max: number): Validated<string> => {
   if (!isStorable(s)) return refuse(NOT_STORABLE)
   const raw = s.trim()
   if (!isWithin(raw, max * MAX_COMPOSITION_FACTOR)) return refuse(lengthRule(max))

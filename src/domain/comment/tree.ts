@@ -11,7 +11,7 @@ export const PAGE_BYTES = 2_097_152
  * A comment of a page, with the sort's key that says where it stands among its siblings. One that
  * `isOver` was left out for its size, with all that follow, and only tells that they are there.
  */
-export type Placed = Comment & { readonly key: number; readonly isOver: boolean }
+export type RankedComment = Comment & { readonly key: number; readonly isOver: boolean }
 
 /** Where to read on: after a position, from the first reply, or nowhere because all is shown. */
 export type Continuation = Position | 'start' | null
@@ -33,7 +33,7 @@ export type TreePage = { readonly items: Branch[]; readonly next: Position | nul
  *   the last one only tells that there are more, and below them whatever was read
  */
 export const growTree = (
-  rows: readonly Placed[],
+  rows: readonly RankedComment[],
   page: { parentId: number; limit: number },
 ): TreePage => {
   const children = Map.groupBy(withinBudget(rows, page), (row) => row.parentId)
@@ -45,9 +45,12 @@ export const growTree = (
   }
 }
 
-export const positionOf = (row: Placed): Position => [row.key, row.id]
+export const positionOf = (row: RankedComment): Position => [row.key, row.id]
 
-const withinBudget = (rows: readonly Placed[], page: { parentId: number; limit: number }) => {
+const withinBudget = (
+  rows: readonly RankedComment[],
+  page: { parentId: number; limit: number },
+) => {
   let top = 0
   return rows
     .filter((row) => row.parentId !== page.parentId || ++top <= page.limit)
@@ -55,7 +58,7 @@ const withinBudget = (rows: readonly Placed[], page: { parentId: number; limit: 
     .filter(({ isOver }) => !isOver)
 }
 
-const growBranch = (row: Placed, children: Map<number, Placed[]>): Branch => {
+const growBranch = (row: RankedComment, children: Map<number, RankedComment[]>): Branch => {
   const shown = children.get(row.id) ?? []
   const remaining = row.replyCount - shown.length
   const last = shown.at(-1)

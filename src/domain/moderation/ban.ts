@@ -9,11 +9,14 @@ export const BAN_EFFECTS = ['block', 'hold', 'shadow'] as const
 export type BanEffect = (typeof BAN_EFFECTS)[number]
 
 /** What becomes of what the banned have written before. */
-export const EXISTING = ['keep', 'pending', 'spam', 'rejected', 'deleted'] as const
-export type Existing = (typeof EXISTING)[number]
+export const EXISTING_COMMENT_ACTIONS = ['keep', 'pending', 'spam', 'rejected', 'deleted'] as const
+export type ExistingCommentAction = (typeof EXISTING_COMMENT_ACTIONS)[number]
 
 /** Which comments get another status with a ban. It takes nothing out of the spam, or back. */
-export const TAKEN_FROM: Record<Exclude<Existing, 'keep'>, readonly Status[]> = {
+export const STATUSES_CHANGED_BY: Record<
+  Exclude<ExistingCommentAction, 'keep'>,
+  readonly Status[]
+> = {
   pending: ['approved'],
   spam: ['approved', 'pending'],
   rejected: ['approved', 'pending'],
@@ -42,7 +45,7 @@ export type Ban = {
 }
 
 /** Whom a ban is on. */
-export type BanTarget =
+export type BanSubject =
   | { readonly kind: 'author'; readonly authorId: number }
   | {
       readonly kind: 'network'
@@ -54,7 +57,7 @@ export type BanTarget =
   | { readonly kind: 'email_domain'; readonly domain: string }
 
 /** Somebody who writes, as bans know it. Moderators are none: a ban does not meet them. */
-export type Suspect = {
+export type WriterIdentity = {
   readonly authorId: number | undefined
   /** In memory only; null when it is no address. */
   readonly ip: string | null
@@ -64,7 +67,7 @@ export type Suspect = {
 }
 
 /** A ban as it meets somebody. */
-export type Met = Pick<Ban, 'id' | 'effect'>
+export type BanMatch = Pick<Ban, 'id' | 'effect'>
 
 /** The one way in which an address is written that is the same for everybody who has it. */
 export const normalizeEmail = (email: string): string => {

@@ -27,14 +27,14 @@ export const OUTCOMES = [
 ] as const
 export type Outcome = (typeof OUTCOMES)[number]
 
-type Later = { readonly id: number; readonly undoes: number | null }
+type LaterDecision = { readonly id: number; readonly undoes: number | null }
 
 /**
  * Whether a decision is the last word on its comment, so that it can be taken back: nothing later stands
  * but what took later ones back. One that was taken back once is not, even if that was taken back too.
  * @param later all decisions of its kind on the comment that came after it, the last first
  */
-export const isLastWord = (id: number, later: readonly Later[]): boolean => {
+export const isLatestStanding = (id: number, later: readonly LaterDecision[]): boolean => {
   const undone = new Set<number>()
   for (const one of later) {
     if (one.undoes === id) return false
@@ -46,4 +46,4 @@ export const isLastWord = (id: number, later: readonly Later[]): boolean => {
 }
 
 /** So many comments are decided on within a request; more are left to a chore. */
-export const MAX_AT_ONCE = 500
+export const MAX_SYNC_DECISIONS = 500

@@ -2,12 +2,12 @@ import { isVisible, type Reason, type Status } from '../comment/status.ts'
 import type { Instant } from '../instant.ts'
 import { AUTOMATIC, BY_FLAGS } from '../people/caller.ts'
 import { authorId as publicId } from '../public-id.ts'
-import type { Opinion } from '../screening/finding.ts'
+import type { Finding } from '../screening/finding.ts'
 import type { Policy } from '../screening/policy.ts'
 
 /** What became of a comment, as its author may know it. */
-export const STANDINGS = ['published', 'held', 'removed'] as const
-export type Standing = (typeof STANDINGS)[number]
+export const STATEMENT_STATUSES = ['published', 'held', 'removed'] as const
+export type StatementStatus = (typeof STATEMENT_STATUSES)[number]
 
 export const DECIDERS = ['rules', 'moderator', 'readers', 'author'] as const
 export type Decider = (typeof DECIDERS)[number]
@@ -26,7 +26,7 @@ export type OwnAppeal = {
 }
 
 /** A decision, as far as it says why a comment stands as it does. */
-export type Deciding = {
+export type DecisiveDecision = {
   readonly from: Status
   readonly by: string
   readonly at: Instant
@@ -34,15 +34,15 @@ export type Deciding = {
 }
 
 /** A comment with all that says how it came to its status. */
-export type Stated = {
+export type StatementSource = {
   readonly authorId: number
   readonly status: Status
   readonly isShadowed: boolean
   readonly createdAt: Instant
   readonly editedAt: Instant | null
-  readonly trace: readonly Opinion[] | null
+  readonly trace: readonly Finding[] | null
   /** The decision that gave it this status, or that published one that is shadowed now; null: none did. */
-  readonly decision: Deciding | null
+  readonly decision: DecisiveDecision | null
   readonly appeal: OwnAppeal | null
   /** The database's time of reading. */
   readonly readAt: Instant
@@ -50,7 +50,7 @@ export type Stated = {
 
 /** Why a comment stands as it does, for its author. */
 export type Statement = {
-  readonly standing: Standing
+  readonly standing: StatementStatus
   readonly decidedBy: Decider
   readonly reason: Reason | null
   /** Those that held it or turned it down. */
@@ -94,7 +94,7 @@ const PATIENCE_MS = 86_400_000
  * Whether it is pending or spam is not for its author to know, unless a person decided so; that it is
  * shadowed never is.
  */
-export const stateOf = (comment: Stated): Statement => {
+export const buildStatement = (comment: StatementSource): Statement => {
   const decidedBy = deciderOf(comment)
   const standing = standingOf(comment, decidedBy)
   const isPublished = standing === 'published'
@@ -109,9 +109,9 @@ export const stateOf = (comment: Stated): Statement => {
   return { ...statement, mayAppeal: mayAppeal(statement, comment.readAt) }
 }
 
-const isAutomatic = ({ by }: Deciding): boolean => AUTOMATIC.includes(by)
+const isAutomatic = ({ by }: DecisiveDecision): boolean => AUTOMATIC.includes(by)
 
-const deciderOf = ({ authorId, status, decision }: Stated): Decider => {
+const deciderOf = ({ authorId, status, decision }: StatementSource): Decider => {
   if (!decision) return status === 'deleted' ? 'author' : 'rules'
   // A moderator that deletes its own comment leaves a decision.
   if (status === 'deleted' && decision.by === publicId(authorId)) return 'author'
@@ -119,7 +119,10 @@ const deciderOf = ({ authorId, status, decision }: Stated): Decider => {
   return decision.by === BY_FLAGS ? 'readers' : 'rules'
 }
 
-const standingOf = ({ status, isShadowed }: Stated, decidedBy: Decider): Standing => {
+const standingOf = (
+  { status, isShadowed }: StatementSource,
+  decidedBy: Decider,
+): StatementStatus => {
   if (decidedBy === 'author') return 'removed'
   if (isShadowed || isVisible(status)) return 'published'
   if (status === 'pending') return 'held'
@@ -127,7 +130,10 @@ const standingOf = ({ status, isShadowed }: Stated, decidedBy: Decider): Standin
 }
 
 /** What rules make of a comment that is held already is told by no time either. */
-const timeOf = ({ decision, editedAt, createdAt }: Stated, standing: Standing): Instant => {
+const timeOf = (
+  { decision, editedAt, createdAt }: StatementSource,
+  standing: StatementStatus,
+): Instant => {
   const isTold =
     decision && !(standing === 'held' && isAutomatic(decision) && decision.from === 'pending')
   return isTold ? decision.at : (editedAt ?? createdAt)
@@ -143,8 +149,8 @@ const mayAppeal = (
 }
 
 /** Each once; all services outside are one. A ban that shadows is told by nothing. */
-const sayingsOf = (trace: readonly Opinion[]): Statement['rules'] => {
-  const speaks = ({ rule, says, counts = true }: Opinion): boolean =>
+const sayingsOf = (trace: readonly Finding[]): Statement['rules'] => {
+  const speaks = ({ rule, says, counts = true }: Finding): boolean =>
     counts && says !== 'approved' && !(rule === 'ban' && says === 'rejected')
   const names = trace.filter(speaks).map(({ rule }) => rule.replace(/^checks\..*$/s, 'checks'))
   const says = new Map(Object.entries(SAYINGS))

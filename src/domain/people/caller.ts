@@ -27,11 +27,11 @@ export type Caller =
       readonly siteId: number | null
     }
 
-export type KeyHolder = Extract<Caller, { kind: 'key' }>
+export type KeyCaller = Extract<Caller, { kind: 'key' }>
 /** Somebody who has comments, votes and flags of its own. */
-export type Person = Extract<Caller, { kind: 'guest' | 'member' }>
+export type AuthorCaller = Extract<Caller, { kind: 'guest' | 'member' }>
 /** A key or a member, with a scope that has been asserted. */
-export type Official = Extract<Caller, { kind: 'member' | 'key' }>
+export type StaffCaller = Extract<Caller, { kind: 'member' | 'key' }>
 
 /** What the highest of the roles allows. */
 export const scopeOf = (roles: readonly Role[]): Scope | null => {
@@ -39,24 +39,24 @@ export const scopeOf = (roles: readonly Role[]): Scope | null => {
   return roles.includes('moderator') ? 'moderate' : null
 }
 
-export const mayModerate = (caller: Caller): caller is Official => holds(caller, 'moderate')
+export const mayModerate = (caller: Caller): caller is StaffCaller => holds(caller, 'moderate')
 
-export const mayAdminister = (caller: Caller): caller is Official => holds(caller, 'admin')
+export const mayAdminister = (caller: Caller): caller is StaffCaller => holds(caller, 'admin')
 
 /** Refuses with `login_required` without a credential, `forbidden` with one that is not enough. */
-export function assertScope(caller: Caller, scope: Scope): asserts caller is Official {
+export function assertScope(caller: Caller, scope: Scope): asserts caller is StaffCaller {
   if (caller.kind === 'nobody') throw new Refusal('login_required')
   if (!holds(caller, scope)) throw new Refusal('forbidden')
 }
 
 /** Only a key for all sites is for what belongs to none of them. Refuses as `assertScope` does. */
-export function assertServiceAdmin(caller: Caller): asserts caller is KeyHolder {
+export function assertServiceAdmin(caller: Caller): asserts caller is KeyCaller {
   assertScope(caller, 'admin')
   if (caller.kind !== 'key' || caller.siteId !== null) throw new Refusal('forbidden')
 }
 
 /** Keys do not vote, flag or see what is theirs. Refuses as `assertScope` does. */
-export function assertPerson(caller: Caller): asserts caller is Person {
+export function assertPerson(caller: Caller): asserts caller is AuthorCaller {
   if (caller.kind === 'nobody') throw new Refusal('login_required')
   if (caller.kind === 'key') throw new Refusal('forbidden')
 }
@@ -75,7 +75,7 @@ export const BY_RULES = 'rules'
 export const AUTOMATIC: readonly string[] = [BY_FLAGS, BY_RULES]
 
 /** The id that records name it by. */
-export const nameOf = (caller: Person | Official): string =>
+export const callerIdOf = (caller: AuthorCaller | StaffCaller): string =>
   caller.kind === 'key' ? keyId(caller.keyId) : authorId(caller.authorId)
 
 const holds = (caller: Caller, needed: Scope): boolean => {

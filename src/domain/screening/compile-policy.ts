@@ -1,5 +1,5 @@
 import type { Draft, Facts } from './facts.ts'
-import { combine, type Opinion, riskOf, type Verdict } from './finding.ts'
+import { combine, type Finding, riskOf, type Verdict } from './finding.ts'
 import { findLinks, type Link } from './links.ts'
 import type { Mode, Policy } from './policy.ts'
 import { firstComments, rejections, role } from './rules/authors.ts'
@@ -10,7 +10,7 @@ import { length } from './rules/length.ts'
 import { linkDomains, links, linksOfNew } from './rules/links.ts'
 import { oldThreads } from './rules/old-threads.ts'
 import { repeats } from './rules/repeats.ts'
-import type { Judge, Seen } from './rules/rule.ts'
+import type { DraftLinks, RuleFunction } from './rules/rule.ts'
 import { ban, moderationMode } from './rules/settings.ts'
 import { shouting } from './rules/shouting.ts'
 import { words } from './rules/words.ts'
@@ -18,15 +18,15 @@ import { words } from './rules/words.ts'
 export type Judgement = {
   readonly verdict: Verdict
   readonly risk: number
-  readonly trace: readonly Opinion[]
+  readonly trace: readonly Finding[]
 }
 
 /** A policy made ready: immutable, fast, and worth keeping. */
-export type Screen = (draft: Draft, facts: Facts) => Judgement
+export type CompiledPolicy = (draft: Draft, facts: Facts) => Judgement
 
 type Rules = Policy['rules']
 type Name = Exclude<keyof Rules, 'checks'>
-type Asked = { readonly name: string; readonly counts: boolean; readonly judge: Judge }
+type Asked = { readonly name: string; readonly counts: boolean; readonly judge: RuleFunction }
 
 /** What follows from the site's settings and its bans always counts. */
 const ALWAYS: readonly Asked[] = [
@@ -35,7 +35,7 @@ const ALWAYS: readonly Asked[] = [
 ]
 
 /** In the order of a trace. */
-const RULES: { readonly [N in Name]: (rule: Rules[N], rules: Rules) => Judge } = {
+const RULES: { readonly [N in Name]: (rule: Rules[N], rules: Rules) => RuleFunction } = {
   role,
   first_comments: firstComments,
   rejections,
@@ -55,7 +55,7 @@ const RULES: { readonly [N in Name]: (rule: Rules[N], rules: Rules) => Judge } =
 const NAMES = Object.keys(RULES) as Name[]
 
 /** Takes a second or two for the longest lists of words; then each comment is judged at once. */
-export const compilePolicy = ({ rules }: Policy): Screen => {
+export const compilePolicy = ({ rules }: Policy): CompiledPolicy => {
   const asked = [
     ...ALWAYS,
     ...NAMES.flatMap((name) => ask(name, rules[name].mode, () => compileRule(rules, name))),
@@ -67,7 +67,7 @@ export const compilePolicy = ({ rules }: Policy): Screen => {
     const seen = seeOnce(draft)
     const unnamed = Object.keys(facts.checks).filter((name) => !Object.hasOwn(rules.checks, name))
     const all = unnamed.length === 0 ? asked : [...asked, ...unnamed.map(record)]
-    const trace = all.flatMap(({ name, counts, judge }): Opinion[] => {
+    const trace = all.flatMap(({ name, counts, judge }): Finding[] => {
       const said = judge(draft, facts, seen)
       return said ? [{ rule: name, counts, ...said }] : []
     })
@@ -82,10 +82,10 @@ const record = (name: string): Asked => {
 }
 
 /** Asks every rule. Same input, same judgement; the trace alone says why. */
-export const screen = (draft: Draft, facts: Facts, policy: Policy): Judgement =>
+export const judgeDraft = (draft: Draft, facts: Facts, policy: Policy): Judgement =>
   compilePolicy(policy)(draft, facts)
 
-const seeOnce = ({ body }: Draft): Seen => {
+const seeOnce = ({ body }: Draft): DraftLinks => {
   let links: readonly Link[] | undefined
   return {
     links: () => {
@@ -95,8 +95,8 @@ const seeOnce = ({ body }: Draft): Seen => {
   }
 }
 
-const ask = (name: string, mode: Mode, compile: () => Judge): Asked[] =>
+const ask = (name: string, mode: Mode, compile: () => RuleFunction): Asked[] =>
   mode === 'off' ? [] : [{ name, counts: mode === 'enforce', judge: compile() }]
 
-const compileRule = <N extends Name>(rules: Rules, name: N): Judge =>
+const compileRule = <N extends Name>(rules: Rules, name: N): RuleFunction =>
   RULES[name](rules[name], rules)

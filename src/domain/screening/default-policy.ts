@@ -8,7 +8,7 @@ const list = (words: string): string[] => words.trim().split(/,\s+/)
  * Comments were judged by it and are judged again by it: it never changes. Its figures are explained in
  * docs/moderation/judging.md.
  */
-export const SHIPPED_POLICY: Policy = {
+export const DEFAULT_POLICY: Policy = {
   rules: {
     role: { mode: 'record', roles: ['contributor', 'moderator', 'owner'] },
     first_comments: { mode: 'record', says: 'pending', approved: 1 },

@@ -3,7 +3,7 @@ export const VERDICTS = ['approved', 'pending', 'spam', 'rejected'] as const
 export type Verdict = (typeof VERDICTS)[number]
 
 /** Something that a rule has found, and where. */
-export type Found = {
+export type TextMatch = {
   readonly text: string
   readonly field: 'body' | 'name' | 'url' | 'email'
   /** UTF-16 code units of the field. */
@@ -12,7 +12,7 @@ export type Found = {
 }
 
 /** What one rule said, for the moderator who asks why. A rule that has nothing to say is not in a trace. */
-export type Opinion = {
+export type Finding = {
   readonly rule: string
   readonly says: Verdict
   /** False: it is only recorded. Missing: it was given before rules could be that. */
@@ -21,14 +21,14 @@ export type Opinion = {
   readonly score?: number
   /** A sentence. */
   readonly evidence: string
-  readonly found?: readonly Found[]
+  readonly found?: readonly TextMatch[]
 }
 
 /**
  * The one place where opinions become a verdict: the strictest of those that count. An `approved` that
  * counts is trust, and stands against all but a ban.
  */
-export const combine = (trace: readonly Opinion[]): Verdict => {
+export const combine = (trace: readonly Finding[]): Verdict => {
   const counting = trace.filter(({ counts = true }) => counts)
   const isTrusted = counting.some(({ says }) => says === 'approved')
   const heard = isTrusted ? counting.filter(({ rule }) => rule === 'ban') : counting
@@ -37,7 +37,7 @@ export const combine = (trace: readonly Opinion[]): Verdict => {
 }
 
 /** How much all opinions together speak against the comment, those included that are only recorded: 0 to 100. */
-export const riskOf = (trace: readonly Opinion[]): number => {
+export const riskOf = (trace: readonly Finding[]): number => {
   const innocence = trace.reduce((left, { score = 0 }) => left * (1 - score / 100), 1)
   return Math.round((1 - innocence) * 100)
 }

@@ -13,7 +13,7 @@ export type Tally = {
 }
 
 /** A verdict that holds a comment is right when a moderator turned it down. Null: there is none. */
-export type Figures = Tally & {
+export type RuleQuality = Tally & {
   /** Of what is held and decided on, so much was turned down. */
   readonly precision: number | null
   /** Of what was turned down, so much is held. */
@@ -29,13 +29,13 @@ export const createTally = (): Tally => ({
 })
 
 /** @param decided what a moderator decided; `pending` and null are no decision */
-export const takeDown = (tally: Tally, verdict: Verdict, decided: Status | null): void => {
+export const addToTally = (tally: Tally, verdict: Verdict, decided: Status | null): void => {
   tally.all[verdict] += 1
   if (decided === 'approved') tally.approved[verdict] += 1
   else if (decided !== null && decided !== 'pending') tally.turnedDown[verdict] += 1
 }
 
-export const figuresOf = (tally: Tally): Figures => {
+export const ruleQualityOf = (tally: Tally): RuleQuality => {
   const right = heldOf(tally.turnedDown)
   return {
     ...tally,

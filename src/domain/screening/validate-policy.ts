@@ -3,8 +3,8 @@ import { VERDICTS } from './finding.ts'
 import { MODES, type Policy } from './policy.ts'
 
 /** By JSON pointer; each completes a sentence whose subject is the field. */
-export type Faults = Readonly<Record<string, string>>
-export type CheckedPolicy = { ok: true; value: Policy } | { ok: false; faults: Faults }
+export type PolicyErrors = Readonly<Record<string, string>>
+export type ValidatedPolicy = { ok: true; value: Policy } | { ok: false; faults: PolicyErrors }
 
 /** Of all three lists together: some 25 MB of memory, and a second or two to make them ready. */
 export const MAX_WORDS = 100_000
@@ -20,7 +20,7 @@ type Check = (value: unknown, at: string, faults: Record<string, string>) => voi
 type Fields = Readonly<Record<string, Check>>
 
 /** Tells whether this is a whole policy, within its bounds. Everything is looked at; at most 20 faults are told. */
-export const checkPolicy = (document: unknown): CheckedPolicy => {
+export const validatePolicy = (document: unknown): ValidatedPolicy => {
   const faults: Record<string, string> = {}
   POLICY(document, '', faults)
   const told = Object.entries(faults).slice(0, MAX_FAULTS)
@@ -85,7 +85,7 @@ const list =
 
 const LETTER_OR_DIGIT = /[\p{L}\p{N}\p{Extended_Pictographic}]/u
 
-const checkWord = (entry: unknown): string | undefined => {
+const validateWord = (entry: unknown): string | undefined => {
   if (typeof entry !== 'string' || !entry.isWellFormed()) return 'must be well-formed text'
   if (entry.length > MAX_WORD_LENGTH) return `must be at most ${MAX_WORD_LENGTH} characters long`
   return LETTER_OR_DIGIT.test(entry) ? undefined : 'must contain a letter or a digit'
@@ -93,12 +93,12 @@ const checkWord = (entry: unknown): string | undefined => {
 
 const DOMAIN = /^(?=.{1,253}$)[\p{L}\p{M}\p{N}_-]{1,63}(?:\.[\p{L}\p{M}\p{N}_-]{1,63})*$/u
 
-const checkDomain = (domain: unknown): string | undefined =>
+const validateDomain = (domain: unknown): string | undefined =>
   typeof domain === 'string' && DOMAIN.test(domain)
     ? undefined
     : 'must be a domain, without scheme or path'
 
-const checkRole = (role: unknown): string | undefined =>
+const validateRole = (role: unknown): string | undefined =>
   ROLES.some((known) => known === role) ? undefined : `must be one of ${ROLES.join(', ')}`
 
 const INNER_WILDCARD = /[^*]\*+[^*]/
@@ -132,13 +132,13 @@ const checks: Check = (value, at, faults) => {
 const mode = oneOf(MODES)
 const says = oneOf(VERDICTS.filter((verdict) => verdict !== 'approved'))
 const strict = (fields: Fields): Check => object({ mode, says, ...fields })
-const WORDS = list(MAX_WORDS, checkWord)
-const DOMAINS = list(MAX_DOMAINS, checkDomain)
+const WORDS = list(MAX_WORDS, validateWord)
+const DOMAINS = list(MAX_DOMAINS, validateDomain)
 const CHECK = strict({ at: share, on_failure: oneOf(['ignore', 'hold']) })
 
 const POLICY = object({
   rules: object({
-    role: object({ mode, roles: list(ROLES.length, checkRole) }),
+    role: object({ mode, roles: list(ROLES.length, validateRole) }),
     first_comments: strict({ approved: integer(1, 100) }),
     rejections: strict({ decided: integer(1, 100), percent: integer(1, 100) }),
     words,

@@ -1,6 +1,6 @@
 import type { Instant } from '../instant.ts'
 import type { CheckFact, Facts } from '../screening/facts.ts'
-import type { Opinion } from '../screening/finding.ts'
+import type { Finding } from '../screening/finding.ts'
 import type { Policy } from '../screening/policy.ts'
 
 /** A service outside that a site asks about its comments. Its name is the one in the site's policy. */
@@ -31,7 +31,7 @@ export type Sender = {
 export const UNKNOWN_SENDER: Sender = { ip: null, userAgent: null }
 
 /** What is asked about: a comment, and what is known of who sent it. */
-export type Question = {
+export type CheckInput = {
   /** The slug. */
   readonly site: string
   /** The public ids. */
@@ -67,15 +67,15 @@ export type Signed = {
 /** The services outside, as this node reaches them. */
 export type Checks = {
   /** Never rejects: a service that fails is a fact. `asked`: it will call back. */
-  readonly ask: (check: Check, question: Question) => Promise<CheckFact>
+  readonly ask: (check: Check, question: CheckInput) => Promise<CheckFact>
   /** Tells a service what a moderator has decided. Rejects when it does not take it. */
-  readonly report: (check: Check, question: Question, isSpam: boolean) => Promise<void>
+  readonly report: (check: Check, question: CheckInput, isSpam: boolean) => Promise<void>
   /** Whether the check itself has sent it, not long ago. */
   readonly isFrom: (check: Check, signed: Signed) => boolean
 }
 
 /** What is known before anybody has answered. A check that the policy has turned off is not asked. */
-export const askedOf = (checks: readonly Check[], { rules }: Policy): Facts['checks'] => {
+export const initialCheckFacts = (checks: readonly Check[], { rules }: Policy): Facts['checks'] => {
   const isOff = (name: string) =>
     Object.hasOwn(rules.checks, name) && rules.checks[name]?.mode === 'off'
   const asked = checks.filter(({ name }) => !isOff(name))
@@ -83,13 +83,13 @@ export const askedOf = (checks: readonly Check[], { rules }: Policy): Facts['che
 }
 
 /** Whether checks are asked before an author is answered, after it, or not at all. */
-export type Checking = 'first' | 'later' | 'never'
+export type CheckTiming = 'first' | 'later' | 'never'
 
 /**
  * Whoever is judged by checks waits for them, whatever else is said of the comment: from how long an
  * answer takes nobody learns that a comment would be held anyhow.
  */
-export const checkingOf = (trace: readonly Opinion[], { checks }: Facts): Checking => {
+export const checkTimingOf = (trace: readonly Finding[], { checks }: Facts): CheckTiming => {
   const isAwaited = trace.some(
     ({ rule, counts = true }) =>
       counts && rule.startsWith(RULE) && checks[rule.slice(RULE.length)]?.state === 'asked',

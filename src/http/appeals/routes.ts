@@ -6,7 +6,7 @@ import { answerAppeal } from '../../usecases/appeals/answer-appeal.ts'
 import { appealDecision } from '../../usecases/appeals/appeal-decision.ts'
 import { getStatement } from '../../usecases/appeals/get-statement.ts'
 import { listAppeals } from '../../usecases/appeals/list-appeals.ts'
-import { readClaim } from '../edge/idempotency.ts'
+import { readIdempotencyKey } from '../edge/idempotency.ts'
 import type { Http } from '../edge/request-context.ts'
 import { sendPrivately, sendWrite, threadVersion } from '../edge/responses.ts'
 import { withComment } from '../wire/comment-key.ts'
@@ -100,7 +100,7 @@ export const addAppealRoutes = (app: Router, { world, keys }: Http): void => {
 
   app.post('/sites/:site/comments/:id/appeals', APPEAL_DECISION, async (request, reply) => {
     const { site, caller, body } = request
-    const appeal = { text: body.text, claim: readClaim(request) }
+    const appeal = { text: body.text, claim: readIdempotencyKey(request) }
     const answer = await withComment(world, request, (comment) =>
       appealDecision(world, { site, caller, comment, ...appeal }, (appealed) => ({
         status: 201,
@@ -130,7 +130,14 @@ export const addAppealRoutes = (app: Router, { world, keys }: Http): void => {
     const appealId = readAppealId(params.id)
     if (appealId === undefined) throw new Refusal('not_found')
     const { outcome, note = null } = body
-    const act = { site, moderator: caller, appealId, outcome, note, claim: readClaim(request) }
+    const act = {
+      site,
+      moderator: caller,
+      appealId,
+      outcome,
+      note,
+      claim: readIdempotencyKey(request),
+    }
     const answer = await answerAppeal(world, act, ({ appeal, version }) => ({
       status: 201,
       headers: threadVersion(version),

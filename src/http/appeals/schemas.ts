@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import { REASONS } from '../../domain/comment/status.ts'
-import { DECIDERS, OUTCOMES, STANDINGS } from '../../domain/moderation/statement.ts'
+import { DECIDERS, OUTCOMES, STATEMENT_STATUSES } from '../../domain/moderation/statement.ts'
 import { Decision, ModeratedComment } from '../queue/schemas.ts'
 import {
   nullable,
@@ -45,7 +45,9 @@ export const AppealState = object(answerFields, { $id: 'AppealState' })
 export const Statement = object(
   {
     comment_id: text('The comment.'),
-    status: oneOf(STANDINGS, { description: '`held`: it waits for somebody to look at it.' }),
+    status: oneOf(STATEMENT_STATUSES, {
+      description: '`held`: it waits for somebody to look at it.',
+    }),
     decided_by: oneOf(DECIDERS, { description: 'Who brought that about.' }),
     ground: object({
       reason: oneOrNull(REASONS, 'The reason that a moderator gave.'),

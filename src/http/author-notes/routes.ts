@@ -7,7 +7,7 @@ import {
   addAuthorNote,
   listAuthorNotes,
 } from '../../usecases/people/author-notes.ts'
-import { readClaim } from '../edge/idempotency.ts'
+import { readIdempotencyKey } from '../edge/idempotency.ts'
 import type { Http } from '../edge/request-context.ts'
 import { sendPrivately, sendWrite } from '../edge/responses.ts'
 import { readIdCursor, writeIdCursor } from '../wire/cursors.ts'
@@ -69,7 +69,11 @@ export const addAuthorNoteRoutes = (app: Router, { world, keys }: Http): void =>
   app.post('/sites/:site/authors/:id/notes', ADD_AUTHOR_NOTE, async (request, reply) => {
     const { site, caller: moderator, params, body } = request
     assertScope(moderator, 'moderate')
-    const note = { authorId: readId(params.id), note: body.note, claim: readClaim(request) }
+    const note = {
+      authorId: readId(params.id),
+      note: body.note,
+      claim: readIdempotencyKey(request),
+    }
     const answer = await addAuthorNote(world, { site, moderator, ...note }, (added) => ({
       status: 201,
       headers: {},

@@ -1,16 +1,16 @@
 import type { KeyObject } from 'node:crypto'
 import type { Static } from 'typebox'
-import { checkEmail } from '../../domain/comment/text.ts'
+import { validateEmail } from '../../domain/comment/text.ts'
 import {
   type Ban,
-  type BanTarget,
+  type BanSubject,
   normalizeDomain,
   normalizeEmail,
 } from '../../domain/moderation/ban.ts'
 import { authorId, banId, batchId, readAuthorId } from '../../domain/public-id.ts'
-import { type Faults, Refusal } from '../../domain/refusal.ts'
-import type { MadeBan } from '../../usecases/bans/bans.ts'
-import { hashEmail, meetsEmail, readNetwork } from '../edge/writer-identity.ts'
+import { type FieldErrors, Refusal } from '../../domain/refusal.ts'
+import type { CreatedBan } from '../../usecases/bans/bans.ts'
+import { hashEmail, matchesEmail, readNetwork } from '../edge/writer-identity.ts'
 import { readTimeOrNull } from '../wire/fields.ts'
 import type { NewBan } from './schemas.ts'
 
@@ -21,11 +21,11 @@ export const readBan = (key: KeyObject, body: BanOnWire) => {
   const { effect, reason = null, note = null, existing = 'keep' } = body
   const expiresAt = readTimeOrNull('/expires_at', body.expires_at)
   const target = readTarget(key, body)
-  const isMet = (email: string) => meetsEmail(key, target, email)
+  const isMet = (email: string) => matchesEmail(key, target, email)
   return { ban: { target, effect, reason, note, expiresAt }, existing, isMet }
 }
 
-const readTarget = (key: KeyObject, { kind, value }: BanOnWire): BanTarget => {
+const readTarget = (key: KeyObject, { kind, value }: BanOnWire): BanSubject => {
   if (kind === 'author')
     return { kind, authorId: readAuthorId(value) ?? fault('is no id of an author') }
   if (kind === 'network') {
@@ -34,7 +34,7 @@ const readTarget = (key: KeyObject, { kind, value }: BanOnWire): BanTarget => {
       ? { kind, ...network }
       : fault('must be an address or a network, up to /8 or an IPv6 /19')
   }
-  const email = checkEmail(kind === 'email' ? value : `x@${value}`)
+  const email = validateEmail(kind === 'email' ? value : `x@${value}`)
   if (!email.ok) return fault(kind === 'email' ? email.problem : 'must be a domain')
   if (kind === 'email_domain') return { kind, domain: normalizeDomain(value) }
   const normal = normalizeEmail(email.value)
@@ -46,7 +46,7 @@ const readTarget = (key: KeyObject, { kind, value }: BanOnWire): BanTarget => {
 }
 
 const fault = (problem: string): never => {
-  const faults: Faults = { '/value': problem }
+  const faults: FieldErrors = { '/value': problem }
   throw new Refusal('invalid_request', faults)
 }
 
@@ -67,7 +67,7 @@ export const presentBan = (ban: Ban) => ({
 })
 
 /** With the batch that does the rest. */
-export const presentMadeBan = ({ ban, batch }: MadeBan) => ({
+export const presentMadeBan = ({ ban, batch }: CreatedBan) => ({
   ...presentBan(ban),
   batch_id: batch && batchId(batch.id),
 })

@@ -5,7 +5,7 @@ import { readAuthorId, readBanId } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site/site.ts'
 import { createBan, liftBan, listBans } from '../../usecases/bans/bans.ts'
-import { readClaim } from '../edge/idempotency.ts'
+import { readIdempotencyKey } from '../edge/idempotency.ts'
 import type { Http } from '../edge/request-context.ts'
 import { sendPrivately, sendWrite } from '../edge/responses.ts'
 import { readIdCursor, writeIdCursor } from '../wire/cursors.ts'
@@ -13,7 +13,7 @@ import * as op from '../wire/operation.ts'
 import type { Router } from '../wire/router.ts'
 import { NOTHING, object, oneOf, ref } from '../wire/schema-parts.ts'
 import { presentBan, presentMadeBan, readBan } from './fields.ts'
-import { Ban, BansPage, MadeBan, NewBan } from './schemas.ts'
+import { Ban, BansPage, CreatedBan, NewBan } from './schemas.ts'
 
 const idParam = { id: Type.String({ description: 'The id of the ban.' }) }
 const moderating = { tag: 'moderating', credential: 'needed' } as const
@@ -55,7 +55,7 @@ const CREATE_BAN = op.operation({
   params: object(op.siteParams),
   query: op.NO_QUERY,
   body: ref(NewBan),
-  answers: { 201: ref(MadeBan) },
+  answers: { 201: ref(CreatedBan) },
   limit: 'write',
   once: true,
 })
@@ -120,7 +120,7 @@ export const addBanRoutes = (app: Router, { world, keys }: Http): void => {
     const { site, caller: moderator, body } = request
     assertScope(moderator, 'moderate')
     const asked = readBan(keys().addresses, body)
-    const act = { site, moderator, ...asked, claim: readClaim(request) }
+    const act = { site, moderator, ...asked, claim: readIdempotencyKey(request) }
     const answer = await createBan(world, act, (made) => ({
       status: 201,
       headers: {},

@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import { REASONS, type Reason } from '../../domain/comment/status.ts'
-import { BAN_EFFECTS, BAN_KINDS, EXISTING } from '../../domain/moderation/ban.ts'
+import { BAN_EFFECTS, BAN_KINDS, EXISTING_COMMENT_ACTIONS } from '../../domain/moderation/ban.ts'
 import {
   nullable,
   object,
@@ -39,7 +39,7 @@ export const NewBan = object(
       nullable('string', { format: 'date-time', description: 'Null: until it is lifted.' }),
     ),
     existing: Type.Optional(
-      oneOf(EXISTING, {
+      oneOf(EXISTING_COMMENT_ACTIONS, {
         default: 'keep',
         description:
           'What becomes of what those whom it meets have written on the site. `pending` takes what is ' +
@@ -69,7 +69,7 @@ const banFields = {
 
 export const Ban = object(banFields, { $id: 'Ban' })
 
-export const MadeBan = object(
+export const CreatedBan = object(
   {
     ...banFields,
     batch_id: textOrNull(

@@ -9,7 +9,7 @@ import {
   listCannedReasons,
   updateCannedReason,
 } from '../../usecases/administering/canned-reasons.ts'
-import { readClaim } from '../edge/idempotency.ts'
+import { readIdempotencyKey } from '../edge/idempotency.ts'
 import type { Http } from '../edge/request-context.ts'
 import { sendPrivately, sendWrite } from '../edge/responses.ts'
 import { readIdCursor, writeIdCursor } from '../wire/cursors.ts'
@@ -102,7 +102,7 @@ export const addCannedReasonRoutes = (app: Router, { world, keys }: Http): void 
     const { site, caller: administrator, body } = request
     assertScope(administrator, 'admin')
     const fields = readReasonFields(body)
-    const act = { site, administrator, fields, claim: readClaim(request) }
+    const act = { site, administrator, fields, claim: readIdempotencyKey(request) }
     const answer = await createCannedReason(world, act, (reason) => ({
       status: 201,
       headers: {},
@@ -115,7 +115,13 @@ export const addCannedReasonRoutes = (app: Router, { world, keys }: Http): void 
     const { site, caller: administrator, body, params } = request
     assertScope(administrator, 'admin')
     const change = readReasonFields(body)
-    const act = { site, administrator, id: readId(params.id), change, claim: readClaim(request) }
+    const act = {
+      site,
+      administrator,
+      id: readId(params.id),
+      change,
+      claim: readIdempotencyKey(request),
+    }
     const answer = await updateCannedReason(world, act, (reason) => ({
       status: 200,
       headers: {},
@@ -127,7 +133,7 @@ export const addCannedReasonRoutes = (app: Router, { world, keys }: Http): void 
   app.delete(`${at}/:id`, DELETE_CANNED_REASON, async (request, reply) => {
     const { site, caller: administrator, params } = request
     assertScope(administrator, 'admin')
-    const act = { site, administrator, id: readId(params.id), claim: readClaim(request) }
+    const act = { site, administrator, id: readId(params.id), claim: readIdempotencyKey(request) }
     const answer = await deleteCannedReason(world, act, () => ({
       status: 204,
       headers: {},

@@ -4,10 +4,10 @@ import { createGuest } from '../../usecases/posting/create-guest.ts'
 import { type Posted, postComment } from '../../usecases/posting/post-comment.ts'
 import { previewComment } from '../../usecases/posting/preview-comment.ts'
 import { hashAddress, senderOf, truncateAddress } from '../edge/addresses.ts'
-import { readClaim } from '../edge/idempotency.ts'
+import { readIdempotencyKey } from '../edge/idempotency.ts'
 import type { Http } from '../edge/request-context.ts'
 import * as answers from '../edge/responses.ts'
-import { suspectOf } from '../edge/writer-identity.ts'
+import { writerIdentityOf } from '../edge/writer-identity.ts'
 import { readBody, readNewComment, readProfile } from '../wire/fields.ts'
 import { writeGuestToken } from '../wire/guest-tokens.ts'
 import * as op from '../wire/operation.ts'
@@ -82,10 +82,10 @@ export const addPostingRoutes = (app: Router, { world, keys }: Http): void => {
         parentId === undefined || parentId === null ? undefined : (readCommentId(parentId) ?? null),
       network: truncateAddress(ip),
       addressHash: hashAddress(keys().addresses, ip),
-      suspect: suspectOf(keys().addresses, request, comment.author?.email),
+      suspect: writerIdentityOf(keys().addresses, request, comment.author?.email),
       sender: senderOf(request),
     }
-    const claim = readClaim(request)
+    const claim = readIdempotencyKey(request)
     const answer = await postComment(
       world,
       { site, caller, ...draft, claim },
@@ -98,10 +98,10 @@ export const addPostingRoutes = (app: Router, { world, keys }: Http): void => {
     const { site } = request
     assertMayWrite(request.caller)
     const profile = readProfile(request.body)
-    const suspect = suspectOf(keys().addresses, request, profile.email)
+    const suspect = writerIdentityOf(keys().addresses, request, profile.email)
     const answer = await createGuest(
       world,
-      { site, profile, suspect, claim: readClaim(request) },
+      { site, profile, suspect, claim: readIdempotencyKey(request) },
       (guest) => ({
         status: 201,
         headers: {},
@@ -116,7 +116,7 @@ export const addPostingRoutes = (app: Router, { world, keys }: Http): void => {
     answers.sendPrivately(reply, { body_html: previewComment(readBody(request.body.body)) }),
   )
 
-  const withToken = (answer: answers.WriteAnswer, siteId: number): answers.WriteAnswer => {
+  const withToken = (answer: answers.WriteResponse, siteId: number): answers.WriteResponse => {
     if (answer.newGuestId === undefined) return answer
     const token = writeGuestToken(keys().guests, siteId, answer.newGuestId)
     return { ...answer, body: { ...answer.body, guest_token: token } }
@@ -125,7 +125,7 @@ export const addPostingRoutes = (app: Router, { world, keys }: Http): void => {
 
 const presentPosted =
   (slug: string) =>
-  ({ comment, version, newGuestId }: Posted): answers.WriteAnswer => {
+  ({ comment, version, newGuestId }: Posted): answers.WriteResponse => {
     const body = presentWhole(comment)
     return {
       status: version === undefined ? 202 : 201,

@@ -5,15 +5,15 @@ import { deleteComment } from '../../usecases/editing/delete-comment.ts'
 import { type Edited, editComment } from '../../usecases/editing/edit-comment.ts'
 import {
   type CommentInContext,
-  findOwnOrModerated,
+  findRestrictedComment,
   getComment,
 } from '../../usecases/reading/get-comment.ts'
 import { senderOf } from '../edge/addresses.ts'
 import { readIfMatch } from '../edge/conditions.ts'
-import { readClaim } from '../edge/idempotency.ts'
+import { readIdempotencyKey } from '../edge/idempotency.ts'
 import type { Http } from '../edge/request-context.ts'
 import * as answers from '../edge/responses.ts'
-import { suspectOf } from '../edge/writer-identity.ts'
+import { writerIdentityOf } from '../edge/writer-identity.ts'
 import { changingComment, withComment } from '../wire/comment-key.ts'
 import { readBody } from '../wire/fields.ts'
 import * as op from '../wire/operation.ts'
@@ -78,7 +78,7 @@ export const addCommentRoutes = (app: Router, http: Http): void => {
     const { site, caller, query } = request
     const { context, at_least: atLeast } = query
     return withComment(world, request, async (comment) => {
-      const own = await findOwnOrModerated(world, { site, comment, caller, context })
+      const own = await findRestrictedComment(world, { site, comment, caller, context })
       if (own) return sendOwn(reply, own, { caller, context })
       const variant = answers.variantOf(http, site, ['getComment', request.params.id, context])
       const page = await getComment(
@@ -99,10 +99,10 @@ export const addCommentRoutes = (app: Router, http: Http): void => {
     const edit = {
       body: readBody(request.body.body),
       ifRevision: readIfMatch(request),
-      suspect: suspectOf(keys().addresses, request),
+      suspect: writerIdentityOf(keys().addresses, request),
       sender: senderOf(request),
     }
-    const claim = readClaim(request)
+    const claim = readIdempotencyKey(request)
     const answer = await changingComment(world, request, (comment) =>
       editComment(world, { site, caller, comment, ...edit, claim }, presentEdited),
     )
@@ -111,7 +111,7 @@ export const addCommentRoutes = (app: Router, http: Http): void => {
 
   app.delete('/sites/:site/comments/:id', DELETE_COMMENT, async (request, reply) => {
     const { site, caller } = request
-    const claim = readClaim(request)
+    const claim = readIdempotencyKey(request)
     const answer = await changingComment(world, request, (comment) =>
       deleteComment(world, { site, caller, comment, claim }, ({ version }) => ({
         status: 204,
@@ -123,7 +123,7 @@ export const addCommentRoutes = (app: Router, http: Http): void => {
   })
 }
 
-const presentEdited = ({ comment, version }: Edited): answers.WriteAnswer => ({
+const presentEdited = ({ comment, version }: Edited): answers.WriteResponse => ({
   status: comment.status === 'pending' ? 202 : 200,
   headers: answers.threadVersion(version),
   body: presentWhole(comment),

@@ -1,7 +1,7 @@
 import type { Status } from '../../domain/comment/status.ts'
 import { OUTCOMES, type Outcome } from '../../domain/moderation/decision.ts'
 import { batchId, commentId, decisionId } from '../../domain/public-id.ts'
-import type { Foreseen } from '../../usecases/decisions/dry-run-decisions.ts'
+import type { DryRunResult } from '../../usecases/decisions/dry-run-decisions.ts'
 import type { MarkDecided } from '../../usecases/decisions/mark-comment.ts'
 import type { Batch, BatchResult, Item } from '../../usecases/decisions/start-batch.ts'
 
@@ -39,7 +39,7 @@ export const presentBatchResult = ({ batch, items }: BatchResult) => ({
   items: items.map(presentItem),
 })
 
-export const presentForeseen = ({ total, outcomes, items }: Foreseen) => ({
+export const presentDryRun = ({ total, outcomes, items }: DryRunResult) => ({
   batch: null,
   total,
   outcomes: presentOutcomes(outcomes),

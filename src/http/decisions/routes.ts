@@ -3,7 +3,7 @@ import { assertScope } from '../../domain/people/caller.ts'
 import { readBatchId, readDecisionId } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import { decideMany } from '../../usecases/decisions/decide-many.ts'
-import { foreseeDecisions } from '../../usecases/decisions/dry-run-decisions.ts'
+import { dryRunDecisions } from '../../usecases/decisions/dry-run-decisions.ts'
 import { getBatch } from '../../usecases/decisions/get-batch.ts'
 import { listBatches } from '../../usecases/decisions/list-batches.ts'
 import { lockComment } from '../../usecases/decisions/lock-comment.ts'
@@ -12,9 +12,9 @@ import type { BatchResult } from '../../usecases/decisions/start-batch.ts'
 import { undoBatch } from '../../usecases/undo/undo-batch.ts'
 import { undoDecision } from '../../usecases/undo/undo-decision.ts'
 import { presentDecision } from '../comments/present.ts'
-import { readClaim } from '../edge/idempotency.ts'
+import { readIdempotencyKey } from '../edge/idempotency.ts'
 import type { Http } from '../edge/request-context.ts'
-import { sendPrivately, sendWrite, threadVersion, type WriteAnswer } from '../edge/responses.ts'
+import { sendPrivately, sendWrite, threadVersion, type WriteResponse } from '../edge/responses.ts'
 import { Decision } from '../queue/schemas.ts'
 import { changingComment, readCommentKeys } from '../wire/comment-key.ts'
 import { readIdCursor, writeIdCursor } from '../wire/cursors.ts'
@@ -25,7 +25,7 @@ import { readCommentFilter } from './comment-filter.ts'
 import {
   presentBatch,
   presentBatchResult,
-  presentForeseen,
+  presentDryRun,
   presentLock,
   presentPin,
 } from './present.ts'
@@ -141,9 +141,8 @@ export const addDecidingRoutes = (app: Router, { world, keys }: Http): void => {
     assertScope(caller, 'moderate')
     const { from, to, reason = null, note = null, replies = 'keep' } = body
     const order = { from, to, reason, note, replies, ...readComments(body) }
-    const act = { site, moderator: caller, ...order, claim: readClaim(request) }
-    if (body.dry_run)
-      return sendPrivately(reply, presentForeseen(await foreseeDecisions(world, act)))
+    const act = { site, moderator: caller, ...order, claim: readIdempotencyKey(request) }
+    if (body.dry_run) return sendPrivately(reply, presentDryRun(await dryRunDecisions(world, act)))
     return sendWrite(reply, await decideMany(world, act, toAnswer))
   })
 
@@ -151,7 +150,7 @@ export const addDecidingRoutes = (app: Router, { world, keys }: Http): void => {
     const { site, caller, params } = request
     assertScope(caller, 'moderate')
     const decisionId = known(readDecisionId(params.id))
-    const act = { site, moderator: caller, decisionId, claim: readClaim(request) }
+    const act = { site, moderator: caller, decisionId, claim: readIdempotencyKey(request) }
     const answer = await undoDecision(world, act, ({ decision, version }) => ({
       status: 201,
       headers: threadVersion(version),
@@ -182,14 +181,14 @@ export const addDecidingRoutes = (app: Router, { world, keys }: Http): void => {
     const { site, caller, params } = request
     assertScope(caller, 'moderate')
     const batchId = known(readBatchId(params.id))
-    const act = { site, moderator: caller, batchId, claim: readClaim(request) }
+    const act = { site, moderator: caller, batchId, claim: readIdempotencyKey(request) }
     return sendWrite(reply, await undoBatch(world, act, toAnswer))
   })
 
   app.put('/sites/:site/comments/:id/pin', PIN_COMMENT, async (request, reply) => {
     const { site, caller, body } = request
     assertScope(caller, 'moderate')
-    const act = { site, moderator: caller, is: body.pinned, claim: readClaim(request) }
+    const act = { site, moderator: caller, is: body.pinned, claim: readIdempotencyKey(request) }
     const answer = await changingComment(world, request, (comment) =>
       pinComment(world, { ...act, comment }, (decided) => ({
         status: 200,
@@ -203,7 +202,7 @@ export const addDecidingRoutes = (app: Router, { world, keys }: Http): void => {
   app.put('/sites/:site/comments/:id/lock', LOCK_COMMENT, async (request, reply) => {
     const { site, caller, body } = request
     assertScope(caller, 'moderate')
-    const act = { site, moderator: caller, is: body.locked, claim: readClaim(request) }
+    const act = { site, moderator: caller, is: body.locked, claim: readIdempotencyKey(request) }
     const answer = await changingComment(world, request, (comment) =>
       lockComment(world, { ...act, comment }, (decided) => ({
         status: 200,
@@ -216,7 +215,7 @@ export const addDecidingRoutes = (app: Router, { world, keys }: Http): void => {
 }
 
 /** Done, or still to be done. */
-const toAnswer = (result: BatchResult): WriteAnswer => ({
+const toAnswer = (result: BatchResult): WriteResponse => ({
   status: result.batch.endedAt === null ? 202 : 200,
   headers: {},
   body: presentBatchResult(result),

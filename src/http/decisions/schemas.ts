@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import { REASONS, type Reason, STATUSES, type Status } from '../../domain/comment/status.ts'
-import { BATCH_KINDS, MAX_AT_ONCE, OUTCOMES } from '../../domain/moderation/decision.ts'
+import { BATCH_KINDS, MAX_SYNC_DECISIONS, OUTCOMES } from '../../domain/moderation/decision.ts'
 import {
   count,
   nullable,
@@ -77,7 +77,7 @@ export const NewDecisions = object(
     comment_ids: Type.Optional(
       Type.Array(Type.String({ maxLength: 40 }), {
         minItems: 1,
-        maxItems: MAX_AT_ONCE,
+        maxItems: MAX_SYNC_DECISIONS,
         uniqueItems: true,
         description: 'Either these comments,',
       }),
@@ -127,7 +127,9 @@ export const BatchResult = object(
         outcome: oneOf(OUTCOMES),
         decision_id: textOrNull('The decision that has changed it.'),
       }),
-      { description: `One for each comment, when they are at most ${MAX_AT_ONCE}; else none.` },
+      {
+        description: `One for each comment, when they are at most ${MAX_SYNC_DECISIONS}; else none.`,
+      },
     ),
   },
   { $id: 'BatchResult' },

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { FastifyRequest } from 'fastify'
-import { type Caller, nameOf } from '../../domain/people/caller.ts'
+import { type Caller, callerIdOf } from '../../domain/people/caller.ts'
 import { Refusal } from '../../domain/refusal.ts'
 
 /** 16 to 128 visible ASCII characters. */
@@ -8,7 +8,7 @@ const KEY = /^[!-~]{16,128}$/
 
 /** The request's Idempotency-Key, bound to site, operation, path (decoded: it
  * can be written in several ways) and caller; undefined without one. */
-export const readClaim = (request: FastifyRequest) => {
+export const readIdempotencyKey = (request: FastifyRequest) => {
   const key = request.headers['idempotency-key']
   if (key === undefined) return undefined
   if (typeof key !== 'string' || !KEY.test(key)) {
@@ -25,7 +25,7 @@ export const readClaim = (request: FastifyRequest) => {
 }
 
 const callerName = (caller: Caller, network: string): string =>
-  caller.kind === 'nobody' ? `network ${network}` : nameOf(caller)
+  caller.kind === 'nobody' ? `network ${network}` : callerIdOf(caller)
 
 const hash = (parts: readonly unknown[]): Buffer =>
   createHash('sha256').update(JSON.stringify(parts)).digest()

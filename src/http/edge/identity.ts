@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify'
-import type { Caller, KeyHolder } from '../../domain/people/caller.ts'
+import type { Caller, KeyCaller } from '../../domain/people/caller.ts'
 import type { MemberProfile } from '../../domain/people/sign-on.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site/site.ts'
@@ -43,7 +43,7 @@ export const identifyKey = async (
   { world }: Http,
   key: string,
   site: Site | null,
-): Promise<KeyHolder> => {
+): Promise<KeyCaller> => {
   const holder = await findKey(world, key)
   if (!holder) throw new Refusal('invalid_token')
   const { siteId } = holder

@@ -3,7 +3,7 @@ import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 type Pool = { readonly total: number; readonly idle: number; readonly waiting: number }
 
 /** Figures that are read when they are asked for. */
-export type Figures = () => {
+export type MetricSources = () => {
   readonly pools: Readonly<Record<'read' | 'write', Pool>>
   readonly pages: { hits: number; misses: number; bytes: number }
 }
@@ -16,7 +16,7 @@ export type Metrics = {
 
 const BUCKETS_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5]
 
-export const createMetrics = (figures: Figures): Metrics => {
+export const createMetrics = (figures: MetricSources): Metrics => {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
   const duration = new Histogram({

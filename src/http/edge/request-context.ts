@@ -1,13 +1,13 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Caller } from '../../domain/people/caller.ts'
 import type { Site } from '../../domain/site/site.ts'
-import type { World } from '../../usecases/context.ts'
+import type { Context } from '../../usecases/context.ts'
 import type { WireKeys } from '../wire/keys.ts'
 import type { LimitKind, Limits } from './limits.ts'
 
 /** What the routes are given. */
 export type Http = {
-  readonly world: World
+  readonly world: Context
   /** Refuses with `unavailable` until the service has found its secret. */
   readonly keys: () => WireKeys
   readonly limits: Limits

@@ -18,7 +18,7 @@ const KEY_FACTOR = 100
  * key is looked up before it is known what counts; all others ask Postgres for nothing more once
  * it is too much.
  */
-export const addGate = async (
+export const addRequestPipeline = async (
   app: FastifyInstance,
   http: Http,
   counters: LimitCounters,

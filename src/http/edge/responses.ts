@@ -80,7 +80,7 @@ export const sendPrivately = (reply: FastifyReply, body: unknown): FastifyReply 
   reply.header('cache-control', PRIVATE).send(body)
 
 /** An answer to a write, as it is remembered under its Idempotency-Key. */
-export type WriteAnswer = {
+export type WriteResponse = {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
   readonly body: object | null
@@ -90,7 +90,7 @@ export type WriteAnswer = {
 
 export const sendWrite = (
   reply: FastifyReply,
-  { status, headers, body }: WriteAnswer,
+  { status, headers, body }: WriteResponse,
 ): FastifyReply => sendPrivately(reply.code(status).headers(headers), body ?? undefined)
 
 /** Says which version of the thread shows the write. */

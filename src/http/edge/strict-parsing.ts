@@ -11,7 +11,7 @@ export const MAX_URL_LENGTH = 8_192
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 
 /** Takes only what means one thing: nothing is guessed, dropped, replaced or coerced. */
-export const addStrictness = (app: FastifyInstance): void => {
+export const addStrictParsing = (app: FastifyInstance): void => {
   app.removeAllContentTypeParsers()
   app.addContentTypeParser(
     'application/json',

@@ -2,10 +2,10 @@ import type { KeyObject } from 'node:crypto'
 import { isIP } from 'node:net'
 import type { FastifyRequest } from 'fastify'
 import {
-  type BanTarget,
+  type BanSubject,
   domainsOf,
   normalizeEmail,
-  type Suspect,
+  type WriterIdentity,
 } from '../../domain/moderation/ban.ts'
 import { mayModerate } from '../../domain/people/caller.ts'
 import { sign } from '../wire/keys.ts'
@@ -18,7 +18,7 @@ export const hashEmail = (key: KeyObject, email: string): Buffer =>
   sign(key, `email ${normalizeEmail(email)}`, HASH_BYTES)
 
 /** Whether a ban meets who gives this e-mail. */
-export const meetsEmail = (key: KeyObject, target: BanTarget, email: string): boolean => {
+export const matchesEmail = (key: KeyObject, target: BanSubject, email: string): boolean => {
   if (target.kind === 'email') return hashEmail(key, email).equals(target.emailHash)
   return target.kind === 'email_domain' && domainsOf(normalizeEmail(email)).includes(target.domain)
 }
@@ -27,11 +27,11 @@ export const meetsEmail = (key: KeyObject, target: BanTarget, email: string): bo
  * Who sends a request, as bans know it: by its token, its address, and the e-mail that is on file or that
  * it gives with this. Undefined for those whom no ban meets.
  */
-export const suspectOf = (
+export const writerIdentityOf = (
   key: KeyObject,
   { caller, ip }: Pick<FastifyRequest, 'caller' | 'ip'>,
   given: string | null = null,
-): Suspect | undefined => {
+): WriterIdentity | undefined => {
   if (mayModerate(caller)) return undefined
   const onFile = 'authorId' in caller ? (caller.email ?? null) : null
   const emails = [given, onFile].flatMap((email) => (email === null ? [] : [normalizeEmail(email)]))

@@ -3,15 +3,15 @@ import { Type } from 'typebox'
 import {
   assertScope,
   assertServiceAdmin,
-  nameOf,
-  type Official,
+  callerIdOf,
+  type StaffCaller,
 } from '../../domain/people/caller.ts'
 import { readKeyId } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import {
   createKey,
+  type KeyFilter,
   listKeys,
-  type Ring,
   revokeKey,
   rotateKey,
 } from '../../usecases/administering/keys.ts'
@@ -24,7 +24,7 @@ import { readKeyFields } from '../wire/fields.ts'
 import * as op from '../wire/operation.ts'
 import type { Router } from '../wire/router.ts'
 import { NOTHING, object, ref } from '../wire/schema-parts.ts'
-import { KeysPage, MadeKey, NewKey, NewServiceKey, Rotation } from './schemas.ts'
+import { CreatedKey, KeysPage, NewKey, NewServiceKey, Rotation } from './schemas.ts'
 
 const SHOWN_ONCE =
   'The key is told in this answer and kept nowhere, so an Idempotency-Key is not honoured: after a ' +
@@ -58,7 +58,7 @@ const describeRing = (isOfSite: boolean) => {
       description: SHOWN_ONCE,
       params: object(params),
       body: isOfSite ? ref(NewKey) : ref(NewServiceKey),
-      answers: { 201: ref(MadeKey) },
+      answers: { 201: ref(CreatedKey) },
       limit: 'write',
     }),
     rotate: op.operation({
@@ -68,7 +68,7 @@ const describeRing = (isOfSite: boolean) => {
       description: `Another key with the same rights; the old one ends after the overlap. ${SHOWN_ONCE}`,
       params: object({ ...params, ...keyParam }),
       body: ref(Rotation),
-      answers: { 201: ref(MadeKey) },
+      answers: { 201: ref(CreatedKey) },
       limit: 'write',
     }),
     revoke: op.operation({
@@ -92,16 +92,16 @@ export const addKeyRoutes = (app: Router, http: Http): void => {
   addRing(app, http, { at: '/keys', operations: OF_SERVICE, enter: enterService })
 }
 
-type Entered = { readonly ring: Ring; readonly by: string }
+type Entered = { readonly ring: KeyFilter; readonly by: string }
 
 const enterSite = ({ caller, site }: FastifyRequest): Entered => {
   assertScope(caller, 'admin')
-  return { ring: { siteId: site.id }, by: nameOf(caller as Official) }
+  return { ring: { siteId: site.id }, by: callerIdOf(caller as StaffCaller) }
 }
 
 const enterService = ({ caller }: FastifyRequest): Entered => {
   assertServiceAdmin(caller)
-  return { ring: { siteId: undefined }, by: nameOf(caller) }
+  return { ring: { siteId: undefined }, by: callerIdOf(caller) }
 }
 
 type RingRoutes = {

@@ -26,7 +26,7 @@ const keyFields = {
 
 export const Key = object(keyFields, { $id: 'Key' })
 
-export const MadeKey = object(
+export const CreatedKey = object(
   { ...keyFields, key: text('Send it as `Bearer`. It is shown only now.') },
   { $id: 'MadeKey' },
 )

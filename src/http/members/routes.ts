@@ -3,7 +3,7 @@ import { Type } from 'typebox'
 import { assertScope } from '../../domain/people/caller.ts'
 import { getMember, updateMember } from '../../usecases/administering/update-member.ts'
 import { listStaff } from '../../usecases/reading/list-staff.ts'
-import { readClaim } from '../edge/idempotency.ts'
+import { readIdempotencyKey } from '../edge/idempotency.ts'
 import type { Http } from '../edge/request-context.ts'
 import {
   encodingOf,
@@ -105,7 +105,7 @@ export const addMemberRoutes = (app: Router, http: Http): void => {
       ...(roles !== undefined && { roles }),
       ...(listed !== undefined && { listed }),
     }
-    const claim = readClaim(request as FastifyRequest)
+    const claim = readIdempotencyKey(request as FastifyRequest)
     const { subject } = params
     const answer = await updateMember(
       world,

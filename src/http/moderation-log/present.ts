@@ -1,10 +1,17 @@
 import { STATUSES } from '../../domain/comment/status.ts'
 import { DECISION_ACTIONS } from '../../domain/moderation/decision.ts'
-import type { Figures } from '../../usecases/queue/get-moderation-stats.ts'
+import type { ModerationStats } from '../../usecases/queue/get-moderation-stats.ts'
 
-type Counted = Figures['counts'][number]
+type Counted = ModerationStats['counts'][number]
 
-export const presentFigures = ({ since, counts, undone, overturned, waited, waiting }: Figures) => {
+export const presentFigures = ({
+  since,
+  counts,
+  undone,
+  overturned,
+  waited,
+  waiting,
+}: ModerationStats) => {
   const sum = (isMeant: (one: Counted) => boolean): number =>
     counts.filter(isMeant).reduce((total, { count }) => total + count, 0)
   const each = <T extends string>(names: readonly T[], of: (one: Counted) => string | null) =>

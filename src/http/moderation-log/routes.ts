@@ -2,7 +2,7 @@ import { Type } from 'typebox'
 import { DECISION_ACTIONS } from '../../domain/moderation/decision.ts'
 import { assertScope } from '../../domain/people/caller.ts'
 import { readAuthorId, readBatchId, readCommentId } from '../../domain/public-id.ts'
-import { getFigures } from '../../usecases/queue/get-moderation-stats.ts'
+import { getModerationStats } from '../../usecases/queue/get-moderation-stats.ts'
 import { listDecisions } from '../../usecases/queue/list-decisions.ts'
 import { presentDecision } from '../comments/present.ts'
 import type { Http } from '../edge/request-context.ts'
@@ -81,7 +81,7 @@ const GET_FIGURES = op.operation({
 /** An id that nothing has finds nothing, whatever it looks like. */
 const NO_COMMENT = { threadId: 0, id: 0 }
 
-export const addTrailRoutes = (app: Router, { world, keys }: Http): void => {
+export const addModerationLogRoutes = (app: Router, { world, keys }: Http): void => {
   app.get('/sites/:site/moderation/decisions', LIST_DECISIONS, async (request, reply) => {
     assertScope(request.caller, 'moderate')
     const { limit, cursor, comment_id: comment, batch_id: batch, ...query } = request.query
@@ -112,7 +112,7 @@ export const addTrailRoutes = (app: Router, { world, keys }: Http): void => {
   app.get('/sites/:site/moderation/figures', GET_FIGURES, async (request, reply) => {
     assertScope(request.caller, 'moderate')
     const { days } = request.query
-    const figures = await getFigures(world, { siteId: request.site.id, days })
+    const figures = await getModerationStats(world, { siteId: request.site.id, days })
     return sendPrivately(reply, presentFigures(figures))
   })
 }

@@ -4,9 +4,9 @@ import type { Decided } from '../../usecases/decisions/decide-comment.ts'
 import { mergeThreads } from '../../usecases/moving/merge-threads.ts'
 import { moveComment } from '../../usecases/moving/move-comment.ts'
 import { presentDecision } from '../comments/present.ts'
-import { readClaim } from '../edge/idempotency.ts'
+import { readIdempotencyKey } from '../edge/idempotency.ts'
 import type { Http } from '../edge/request-context.ts'
-import { sendWrite, threadVersion, type WriteAnswer } from '../edge/responses.ts'
+import { sendWrite, threadVersion, type WriteResponse } from '../edge/responses.ts'
 import { Decision } from '../queue/schemas.ts'
 import { changingComment } from '../wire/comment-key.ts'
 import * as op from '../wire/operation.ts'
@@ -54,7 +54,7 @@ export const addMovingRoutes = (app: Router, { world }: Http): void => {
     const { article_id: articleId, parent_id: parent, reason = null, note = null } = body
     const isRoot = parent === undefined || parent === null
     const to = { articleId, parent: isRoot ? undefined : (readCommentId(parent) ?? null) }
-    const act = { site, moderator, ...to, reason, note, claim: readClaim(request) }
+    const act = { site, moderator, ...to, reason, note, claim: readIdempotencyKey(request) }
     const answer = await changingComment(world, request, (comment) =>
       moveComment(world, { ...act, comment }, presentDecided),
     )
@@ -65,13 +65,19 @@ export const addMovingRoutes = (app: Router, { world }: Http): void => {
     const { site, caller: moderator, body, params } = request
     assertScope(moderator, 'moderate')
     const { into, reason = null, note = null } = body
-    const act = { articleId: params.article_id, into, reason, note, claim: readClaim(request) }
+    const act = {
+      articleId: params.article_id,
+      into,
+      reason,
+      note,
+      claim: readIdempotencyKey(request),
+    }
     const answer = await mergeThreads(world, { site, moderator, ...act }, presentDecided)
     return sendWrite(reply, answer)
   })
 }
 
-const presentDecided = ({ decision, version }: Decided): WriteAnswer => ({
+const presentDecided = ({ decision, version }: Decided): WriteResponse => ({
   status: 201,
   headers: threadVersion(version),
   body: presentDecision(decision),

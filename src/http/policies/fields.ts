@@ -1,7 +1,7 @@
 import type { Static } from 'typebox'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Policy } from '../../domain/screening/policy.ts'
-import { checkPolicy } from '../../domain/screening/validate-policy.ts'
+import { validatePolicy } from '../../domain/screening/validate-policy.ts'
 import type { Trial } from '../../usecases/policies/screen-comment.ts'
 import { readBody, readProfile } from '../wire/fields.ts'
 import type { Policy as PolicyOnWire, Trial as TrialOnWire } from './schemas.ts'
@@ -10,7 +10,7 @@ const POINTER = '/policy'
 
 /** Its shape has been checked; what is in it is checked here, and all faults are told at once. */
 export const readPolicy = (policy: Static<typeof PolicyOnWire>): Policy => {
-  const checked = checkPolicy(policy)
+  const checked = validatePolicy(policy)
   if (checked.ok) return checked.value
   const faults = Object.entries(checked.faults).map(([at, fault]) => [`${POINTER}${at}`, fault])
   throw new Refusal('invalid_request', Object.fromEntries(faults))

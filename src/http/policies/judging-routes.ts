@@ -7,7 +7,7 @@ import { screenComment } from '../../usecases/policies/screen-comment.ts'
 import { simulatePolicy } from '../../usecases/policies/simulate-policy.ts'
 import { presentBatch } from '../decisions/present.ts'
 import { Batch } from '../decisions/schemas.ts'
-import { readClaim } from '../edge/idempotency.ts'
+import { readIdempotencyKey } from '../edge/idempotency.ts'
 import type { Http } from '../edge/request-context.ts'
 import { sendPrivately, sendWrite } from '../edge/responses.ts'
 import * as op from '../wire/operation.ts'
@@ -15,7 +15,7 @@ import type { Router } from '../wire/router.ts'
 import { object, ref } from '../wire/schema-parts.ts'
 import { readPolicy, readTrial } from './fields.ts'
 import { presentSimulation, presentState, presentTried } from './present.ts'
-import { largeFor } from './routes.ts'
+import { allowLargeBodyFor } from './routes.ts'
 import {
   ModerationState,
   NewSimulation,
@@ -91,7 +91,7 @@ const REJUDGE_PENDING = op.operation({
 
 export const addJudgingRoutes = (app: Router, { world }: Http): void => {
   const at = '/sites/:site/moderation'
-  const large = largeFor('moderate')
+  const large = allowLargeBodyFor('moderate')
 
   app.get(`${at}/state`, GET_MODERATION_STATE, async (request, reply) => {
     assertScope(request.caller, 'moderate')
@@ -115,7 +115,7 @@ export const addJudgingRoutes = (app: Router, { world }: Http): void => {
   app.post(`${at}/rejudge`, REJUDGE_PENDING, async (request, reply) => {
     const { site, caller: administrator } = request
     assertScope(administrator, 'admin')
-    const act = { site, administrator, claim: readClaim(request) }
+    const act = { site, administrator, claim: readIdempotencyKey(request) }
     const answer = await rejudgePending(world, act, (batch) => ({
       status: 202,
       headers: { location: `/v1/sites/${site.slug}/moderation/batches/${batchId(batch.id)}` },

@@ -1,13 +1,13 @@
 import { banId, commentId } from '../../domain/public-id.ts'
 import type { Facts } from '../../domain/screening/facts.ts'
-import type { Opinion } from '../../domain/screening/finding.ts'
-import type { Figures } from '../../domain/screening/rule-quality.ts'
+import type { Finding } from '../../domain/screening/finding.ts'
+import type { RuleQuality } from '../../domain/screening/rule-quality.ts'
 import type { ModerationState } from '../../usecases/policies/get-moderation-state.ts'
-import type { KnownPolicy } from '../../usecases/policies/policies.ts'
+import type { VersionedPolicy } from '../../usecases/policies/policies.ts'
 import type { Tried } from '../../usecases/policies/screen-comment.ts'
 import type { Progress, Simulated } from '../../usecases/policies/simulate-policy.ts'
 
-export const presentTrace = (trace: readonly Opinion[]) =>
+export const presentTrace = (trace: readonly Finding[]) =>
   trace.map((opinion) => ({
     rule: opinion.rule,
     says: opinion.says,
@@ -50,14 +50,19 @@ export const presentTried = ({ verdict, risk, trace, facts, policyVersion }: Tri
   policy_version: policyVersion,
 })
 
-export const presentPolicyVersion = ({ version, note, by, at }: Omit<KnownPolicy, 'policy'>) => ({
+export const presentPolicyVersion = ({
+  version,
+  note,
+  by,
+  at,
+}: Omit<VersionedPolicy, 'policy'>) => ({
   version,
   note,
   by,
   at,
 })
 
-export const presentPolicy = (known: KnownPolicy) => ({
+export const presentPolicy = (known: VersionedPolicy) => ({
   ...presentPolicyVersion(known),
   policy: known.policy,
 })
@@ -69,7 +74,7 @@ export const presentState = ({ policyVersion, attack }: ModerationState) => ({
 
 const presentProgress = ({ total, done, changed }: Progress) => ({ total, done, changed })
 
-const presentFigures = ({ all, approved, turnedDown, precision, recall }: Figures) => ({
+const presentFigures = ({ all, approved, turnedDown, precision, recall }: RuleQuality) => ({
   all,
   approved,
   turned_down: turnedDown,

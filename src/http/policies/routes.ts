@@ -4,7 +4,7 @@ import { assertScope, type Scope } from '../../domain/people/caller.ts'
 import { getPolicy, getPolicyVersion, listPolicies } from '../../usecases/policies/policies.ts'
 import { restorePolicy, updatePolicy } from '../../usecases/policies/update-policy.ts'
 import { readIfMatch } from '../edge/conditions.ts'
-import { readClaim } from '../edge/idempotency.ts'
+import { readIdempotencyKey } from '../edge/idempotency.ts'
 import type { Http } from '../edge/request-context.ts'
 import { sendPrivately, sendWrite } from '../edge/responses.ts'
 import { readIdCursor, writeIdCursor } from '../wire/cursors.ts'
@@ -13,13 +13,13 @@ import type { Router } from '../wire/router.ts'
 import { object, ref } from '../wire/schema-parts.ts'
 import { readPolicy } from './fields.ts'
 import { presentPolicy, presentPolicyVersion } from './present.ts'
-import { KnownPolicy, NewPolicy, PoliciesPage, Restoration } from './schemas.ts'
+import { NewPolicy, PoliciesPage, Restoration, VersionedPolicy } from './schemas.ts'
 
 /** For some lists of 65,000 words. */
 const BODY_BYTES = 4_194_304
 
 /** Such a body takes seconds to look at: it is read of those alone who may send it. */
-export const largeFor = (scope: Scope) => ({
+export const allowLargeBodyFor = (scope: Scope) => ({
   bodyLimit: BODY_BYTES,
   onRequest: async ({ caller }: FastifyRequest) => assertScope(caller, scope),
 })
@@ -43,7 +43,7 @@ const GET_POLICY = op.operation({
   description: 'The policy that is in force at this moment, and who made it.',
   params: object(op.siteParams),
   query: op.NO_QUERY,
-  answers: { 200: ref(KnownPolicy) },
+  answers: { 200: ref(VersionedPolicy) },
 })
 
 const LIST_POLICIES = op.operation({
@@ -64,7 +64,7 @@ const GET_POLICY_VERSION = op.operation({
   description: 'A version never changes.',
   params: versionParams,
   query: op.NO_QUERY,
-  answers: { 200: ref(KnownPolicy) },
+  answers: { 200: ref(VersionedPolicy) },
 })
 
 const making = {
@@ -85,7 +85,7 @@ const UPDATE_POLICY = op.operation({
     'after that version. 4 MiB at most.',
   params: object(op.siteParams),
   body: ref(NewPolicy),
-  answers: { 200: ref(KnownPolicy) },
+  answers: { 200: ref(VersionedPolicy) },
 })
 
 const RESTORE_POLICY = op.operation({
@@ -95,7 +95,7 @@ const RESTORE_POLICY = op.operation({
   description: 'Makes a new version that says the same: nothing of the history is lost.',
   params: versionParams,
   body: ref(Restoration),
-  answers: { 200: ref(KnownPolicy) },
+  answers: { 200: ref(VersionedPolicy) },
 })
 
 export const addPolicyRoutes = (app: Router, { world, keys }: Http): void => {
@@ -112,12 +112,12 @@ export const addPolicyRoutes = (app: Router, { world, keys }: Http): void => {
     return sendPrivately(reply, presentPolicy(await getPolicy(world, request.site)))
   })
 
-  app.put(at, { ...UPDATE_POLICY, ...largeFor('admin') }, async (request, reply) => {
+  app.put(at, { ...UPDATE_POLICY, ...allowLargeBodyFor('admin') }, async (request, reply) => {
     const { site, caller: administrator, body } = request
     assertScope(administrator, 'admin')
     const policy = readPolicy(body.policy)
     const act = { site, administrator, policy, note: body.note ?? null }
-    const when = { ifVersion: readIfMatch(request), claim: readClaim(request) }
+    const when = { ifVersion: readIfMatch(request), claim: readIdempotencyKey(request) }
     return sendWrite(reply, await updatePolicy(world, { ...act, ...when }, present))
   })
 
@@ -146,7 +146,7 @@ export const addPolicyRoutes = (app: Router, { world, keys }: Http): void => {
     assertScope(administrator, 'admin')
     const version = readVersion(params.version)
     const act = { site, administrator, version, note: body.note ?? null }
-    const when = { ifVersion: readIfMatch(request), claim: readClaim(request) }
+    const when = { ifVersion: readIfMatch(request), claim: readIdempotencyKey(request) }
     return sendWrite(reply, await restorePolicy(world, { ...act, ...when }, present))
   })
 }

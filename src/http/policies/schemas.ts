@@ -1,6 +1,6 @@
 import { type TSchema, Type } from 'typebox'
 import { ROLES } from '../../domain/comment/comment.ts'
-import { SHIPPED_POLICY } from '../../domain/screening/default-policy.ts'
+import { DEFAULT_POLICY } from '../../domain/screening/default-policy.ts'
 import { VERDICTS } from '../../domain/screening/finding.ts'
 import { MODES } from '../../domain/screening/policy.ts'
 import {
@@ -89,7 +89,7 @@ const made = {
   at: timeOrNull('Since when it was in force; null: from the start.'),
 }
 
-export const KnownPolicy = object({ ...made, policy: ref(Policy) }, { $id: 'KnownPolicy' })
+export const VersionedPolicy = object({ ...made, policy: ref(Policy) }, { $id: 'KnownPolicy' })
 
 const note = Type.Optional(
   nullable('string', { maxLength: 500, description: 'For who reads the history.' }),
@@ -97,7 +97,7 @@ const note = Type.Optional(
 
 export const NewPolicy = object(
   { policy: ref(Policy), note },
-  { $id: 'NewPolicy', examples: [{ policy: SHIPPED_POLICY, note: 'back to what is shipped' }] },
+  { $id: 'NewPolicy', examples: [{ policy: DEFAULT_POLICY, note: 'back to what is shipped' }] },
 )
 
 export const Restoration = object(
@@ -146,7 +146,7 @@ export const NewSimulation = object(
     policy: ref(Policy),
     days: Type.Integer({ minimum: 1, maximum: 90, description: 'Of the last so many days.' }),
   },
-  { $id: 'NewSimulation', examples: [{ policy: SHIPPED_POLICY, days: 7 }] },
+  { $id: 'NewSimulation', examples: [{ policy: DEFAULT_POLICY, days: 7 }] },
 )
 
 const progress = {

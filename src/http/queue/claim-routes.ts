@@ -5,7 +5,7 @@ import { claimComments } from '../../usecases/queue/claim-comments.ts'
 import { releaseClaims } from '../../usecases/queue/release-claims.ts'
 import { presentForModeration } from '../comments/present.ts'
 import { assertSorted, readCommentFilter } from '../decisions/comment-filter.ts'
-import { readClaim } from '../edge/idempotency.ts'
+import { readIdempotencyKey } from '../edge/idempotency.ts'
 import type { Http } from '../edge/request-context.ts'
 import { sendPrivately } from '../edge/responses.ts'
 import { readCommentKey, readCommentKeys } from '../wire/comment-key.ts'
@@ -51,7 +51,7 @@ export const addClaimRoutes = (app: Router, { world }: Http): void => {
     const { site, caller, body } = request
     assertScope(caller, 'moderate')
     const { seconds = SECONDS } = body
-    const act = { site, moderator: caller, seconds, claim: readClaim(request) }
+    const act = { site, moderator: caller, seconds, claim: readIdempotencyKey(request) }
     const { items, until } = await claimComments(world, { ...act, wanted: readWanted(body) })
     return sendPrivately(reply, { items: items.map(presentForModeration), claimed_until: until })
   })
@@ -61,7 +61,12 @@ export const addClaimRoutes = (app: Router, { world }: Http): void => {
     assertScope(caller, 'moderate')
     const { comment_id: id } = query
     const comment = id === undefined ? undefined : readCommentKey(id)
-    await releaseClaims(world, { site, moderator: caller, comment, claim: readClaim(request) })
+    await releaseClaims(world, {
+      site,
+      moderator: caller,
+      comment,
+      claim: readIdempotencyKey(request),
+    })
     return sendPrivately(reply.code(204), undefined)
   })
 }

@@ -1,4 +1,4 @@
-import { assertScope, nameOf } from '../../domain/people/caller.ts'
+import { assertScope, callerIdOf } from '../../domain/people/caller.ts'
 import { decideComment } from '../../usecases/decisions/decide-comment.ts'
 import { updateThread } from '../../usecases/decisions/update-thread.ts'
 import { countQueue } from '../../usecases/queue/count-queue.ts'
@@ -12,7 +12,7 @@ import {
 } from '../comments/present.ts'
 import { assertSorted, readCommentFilter } from '../decisions/comment-filter.ts'
 import { CommentFilter } from '../decisions/schemas.ts'
-import { readClaim } from '../edge/idempotency.ts'
+import { readIdempotencyKey } from '../edge/idempotency.ts'
 import type { Http } from '../edge/request-context.ts'
 import { sendPrivately, sendWrite, threadVersion } from '../edge/responses.ts'
 import { ModeratedThread, ThreadChange } from '../threads/schemas.ts'
@@ -123,7 +123,7 @@ export const addModerationRoutes = (app: Router, { world, keys }: Http): void =>
     assertSorted(sort, filter)
     const binding = ['queue', siteId, ...Object.values(filter), claimed, sort]
     const after = cursor === undefined ? null : readCursor(keys().cursors, binding, cursor).after
-    const asked = claimed === 'any' ? undefined : { is: claimed, by: nameOf(request.caller) }
+    const asked = claimed === 'any' ? undefined : { is: claimed, by: callerIdOf(request.caller) }
     const page = { siteId, claimed: asked, sort, after, limit }
     const { items, next } = await listQueue(world, { ...filter, ...page })
     return sendPrivately(reply, {
@@ -142,7 +142,7 @@ export const addModerationRoutes = (app: Router, { world, keys }: Http): void =>
     assertScope(caller, 'moderate')
     const { from, to, reason = null, note = null, replies = 'keep' } = body
     const move = { from, to, reason, note, replies }
-    const act = { site, moderator: caller, ...move, claim: readClaim(request) }
+    const act = { site, moderator: caller, ...move, claim: readIdempotencyKey(request) }
     const answer = await changingComment(world, request, (comment) =>
       decideComment(world, { ...act, comment }, ({ decision, version }) => ({
         status: 201,
@@ -179,7 +179,7 @@ export const addModerationRoutes = (app: Router, { world, keys }: Http): void =>
         moderation: body.moderation === 'site' ? null : body.moderation,
       }),
     }
-    const claim = readClaim(request)
+    const claim = readIdempotencyKey(request)
     const answer = await updateThread(
       world,
       { site, moderator: caller, articleId: params.article_id, change, claim },

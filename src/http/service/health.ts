@@ -34,7 +34,7 @@ const METRICS = running('getMetrics', 'Figures for Prometheus', 'In base units.'
 })
 
 /** For whoever runs the service. */
-export const addRunningRoutes = (
+export const addHealthRoutes = (
   app: FastifyInstance,
   { readiness, metrics }: { readiness: () => Promise<HealthReport>; metrics: Metrics },
 ): void => {

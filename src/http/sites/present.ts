@@ -3,7 +3,7 @@ import { FLAG_REASONS } from '../../domain/moderation/flag.ts'
 import { auditId, keyId } from '../../domain/public-id.ts'
 import type { Check } from '../../domain/site/check.ts'
 import { PERSON_LIMITS, type Site } from '../../domain/site/site.ts'
-import type { Key, MadeKey } from '../../usecases/administering/keys.ts'
+import type { CreatedKey, Key } from '../../usecases/administering/keys.ts'
 import type { ListedAuditEntry } from '../../usecases/administering/list-audit.ts'
 import { type Limits, limitOf } from '../edge/limits.ts'
 
@@ -74,7 +74,7 @@ export const presentKey = (key: Key) => ({
   last_used_at: key.lastUsedAt,
 })
 
-export const presentMadeKey = ({ key, secret }: MadeKey) => ({ ...presentKey(key), key: secret })
+export const presentMadeKey = ({ key, secret }: CreatedKey) => ({ ...presentKey(key), key: secret })
 
 export const presentAuditEntry = (entry: ListedAuditEntry) => ({
   id: auditId(entry.id),

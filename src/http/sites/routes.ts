@@ -4,7 +4,7 @@ import type { Site as SiteAsIs } from '../../domain/site/site.ts'
 import { createSite, listSites } from '../../usecases/administering/create-site.ts'
 import { type SiteSettings, updateSite } from '../../usecases/administering/update-site.ts'
 import { readIfMatch } from '../edge/conditions.ts'
-import { readClaim } from '../edge/idempotency.ts'
+import { readIdempotencyKey } from '../edge/idempotency.ts'
 import type { Http } from '../edge/request-context.ts'
 import { sendPage, sendPrivately, sendWrite, toHashedPage } from '../edge/responses.ts'
 import { readIdCursor, writeIdCursor } from '../wire/cursors.ts'
@@ -123,7 +123,7 @@ export const addSiteRoutes = (app: Router, { world, limits, keys }: Http): void 
     assertScope(administrator, 'admin')
     const settings = readSettings(body)
     const ifVersion = readIfMatch(request)
-    const claim = readClaim(request)
+    const claim = readIdempotencyKey(request)
     const present = (after: SiteAsIs) => ({ status: 200, headers: {}, body: presentSite(after) })
     const act = { site: changed, administrator, settings, ifVersion, claim }
     return sendWrite(reply, await updateSite(world, act, { present, describe }))

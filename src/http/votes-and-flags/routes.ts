@@ -2,11 +2,11 @@ import { getViewer } from '../../usecases/reading/get-viewer.ts'
 import { flagComment } from '../../usecases/voting/flag-comment.ts'
 import { voteComment } from '../../usecases/voting/vote-comment.ts'
 import { hashAddress } from '../edge/addresses.ts'
-import { readClaim } from '../edge/idempotency.ts'
+import { readIdempotencyKey } from '../edge/idempotency.ts'
 import { limitOf } from '../edge/limits.ts'
 import type { Http } from '../edge/request-context.ts'
 import { sendPrivately, sendWrite, threadVersion } from '../edge/responses.ts'
-import { suspectOf } from '../edge/writer-identity.ts'
+import { writerIdentityOf } from '../edge/writer-identity.ts'
 import { changingComment, withComment } from '../wire/comment-key.ts'
 import * as op from '../wire/operation.ts'
 import type { Router } from '../wire/router.ts'
@@ -67,15 +67,15 @@ const GET_VIEWER = op.operation({
   limit: 'read',
 })
 
-export const addOpinionRoutes = (app: Router, { world, keys, limits }: Http): void => {
+export const addVoteAndFlagRoutes = (app: Router, { world, keys, limits }: Http): void => {
   app.put('/sites/:site/comments/:id/vote', VOTE_COMMENT, async (request, reply) => {
     const { site, caller, body, ip } = request
     const vote = {
       value: body.value,
       addressHash: hashAddress(keys().addresses, ip),
       maxGuests: limitOf(limits, site, 'vote') === 0 ? undefined : MAX_GUEST_VOTES,
-      suspect: suspectOf(keys().addresses, request),
-      claim: readClaim(request),
+      suspect: writerIdentityOf(keys().addresses, request),
+      claim: readIdempotencyKey(request),
     }
     const answer = await withComment(world, request, (comment) =>
       voteComment(world, { site, caller, comment, ...vote }, (voted) => ({
@@ -94,8 +94,8 @@ export const addOpinionRoutes = (app: Router, { world, keys, limits }: Http): vo
       note: body.note ?? null,
       addressHash: hashAddress(keys().addresses, ip),
       maxGuests: limitOf(limits, site, 'flag') === 0 ? undefined : MAX_GUEST_FLAGS,
-      suspect: suspectOf(keys().addresses, request),
-      claim: readClaim(request),
+      suspect: writerIdentityOf(keys().addresses, request),
+      claim: readIdempotencyKey(request),
     }
     const answer = await changingComment(world, request, (comment) =>
       flagComment(world, { site, caller, comment, ...flag }, (flagged) => ({
@@ -114,7 +114,7 @@ export const addOpinionRoutes = (app: Router, { world, keys, limits }: Http): vo
       caller,
       articleId: params.article_id,
       addressHash: hashAddress(keys().addresses, ip),
-      suspect: suspectOf(keys().addresses, request),
+      suspect: writerIdentityOf(keys().addresses, request),
     })
     return sendPrivately(reply, presentViewer(viewer))
   })

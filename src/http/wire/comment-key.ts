@@ -2,8 +2,8 @@ import type { Caller } from '../../domain/people/caller.ts'
 import { type CommentKey, readCommentId } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site/site.ts'
-import type { World } from '../../usecases/context.ts'
-import { following } from '../../usecases/with-moved-comment.ts'
+import type { Context } from '../../usecases/context.ts'
+import { withMovedComment } from '../../usecases/with-moved-comment.ts'
 
 /** The comment that a path names; refuses with `not_found` what no comment can be called. */
 export const readCommentKey = (id: string): CommentKey => {
@@ -28,16 +28,20 @@ type OnComment = {
 
 /** Reads the comment that the path names, or does to it what hides nothing, wherever it is now. */
 export const withComment = <T>(
-  world: World,
+  world: Context,
   { site, caller, params }: OnComment,
   act: (comment: CommentKey) => Promise<T>,
 ): Promise<T> =>
-  following(world, { site, caller, comment: readCommentKey(params.id), look: 'on_miss' }, act)
+  withMovedComment(
+    world,
+    { site, caller, comment: readCommentKey(params.id), look: 'on_miss' },
+    act,
+  )
 
 /** Does to it what may hide something. */
 export const changingComment = <T>(
-  world: World,
+  world: Context,
   { site, caller, params }: OnComment,
   act: (comment: CommentKey) => Promise<T>,
 ): Promise<T> =>
-  following(world, { site, caller, comment: readCommentKey(params.id), look: 'first' }, act)
+  withMovedComment(world, { site, caller, comment: readCommentKey(params.id), look: 'first' }, act)

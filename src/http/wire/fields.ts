@@ -1,20 +1,20 @@
 import {
-  type Checked,
-  checkBody,
-  checkEmail,
-  checkName,
-  checkTitle,
-  checkUrl,
+  type Validated,
+  validateBody,
+  validateEmail,
+  validateName,
+  validateTitle,
+  validateUrl,
 } from '../../domain/comment/text.ts'
 import { type Instant, instantOf } from '../../domain/instant.ts'
-import { type Faults, Refusal } from '../../domain/refusal.ts'
-import { checkHttpsUrl, readChecks } from '../checks/fields.ts'
+import { type FieldErrors, Refusal } from '../../domain/refusal.ts'
+import { readChecks, validateHttpsUrl } from '../checks/fields.ts'
 import type { CheckFields } from '../checks/schemas.ts'
 
 /** Collects what is wrong with the fields of one body, and refuses all of it at once. */
 const createReader = () => {
   const faults: Record<string, string> = {}
-  const read = <T>(pointer: string, checked: Checked<T>): T => {
+  const read = <T>(pointer: string, checked: Validated<T>): T => {
     if (checked.ok) return checked.value
     faults[pointer] = checked.problem
     return undefined as T
@@ -22,10 +22,10 @@ const createReader = () => {
   const readOptional = <T>(
     pointer: string,
     value: string | null | undefined,
-    check: (s: string) => Checked<T>,
+    check: (s: string) => Validated<T>,
   ) => (value === undefined || value === null ? null : read(pointer, check(value)))
   const finish = <T>(value: T): T => {
-    if (Object.keys(faults).length > 0) throw new Refusal('invalid_request', faults as Faults)
+    if (Object.keys(faults).length > 0) throw new Refusal('invalid_request', faults as FieldErrors)
     return value
   }
   return { read, readOptional, finish }
@@ -36,7 +36,7 @@ type ProfileOnWire = { name: string; url?: string | null; email?: string | null 
 
 export const readBody = (body: string): string => {
   const { read, finish } = createReader()
-  return finish(read('/body', checkBody(body)))
+  return finish(read('/body', validateBody(body)))
 }
 
 export const readProfile = (profile: ProfileOnWire) => {
@@ -45,9 +45,9 @@ export const readProfile = (profile: ProfileOnWire) => {
 }
 
 const profileFields = ({ read, readOptional }: Reader, profile: ProfileOnWire, at: string) => ({
-  name: read(`${at}/name`, checkName(profile.name)),
-  url: readOptional(`${at}/url`, profile.url, checkUrl),
-  email: readOptional(`${at}/email`, profile.email, checkEmail),
+  name: read(`${at}/name`, validateName(profile.name)),
+  url: readOptional(`${at}/url`, profile.url, validateUrl),
+  email: readOptional(`${at}/email`, profile.email, validateEmail),
 })
 
 type CommentOnWire = {
@@ -59,11 +59,11 @@ type CommentOnWire = {
 export const readNewComment = ({ body, author, article = {} }: CommentOnWire) => {
   const reader = createReader()
   return reader.finish({
-    body: reader.read('/body', checkBody(body)),
+    body: reader.read('/body', validateBody(body)),
     author: author && profileFields(reader, author, '/author'),
     article: {
-      title: reader.readOptional('/article/title', article.title, checkTitle),
-      url: reader.readOptional('/article/url', article.url, checkUrl),
+      title: reader.readOptional('/article/title', article.title, validateTitle),
+      url: reader.readOptional('/article/url', article.url, validateUrl),
     },
   })
 }
@@ -74,8 +74,10 @@ type ThreadFields = { title?: string | null; url?: string | null; closes_at?: st
 export const readThreadFields = (change: ThreadFields) => {
   const { readOptional, finish } = createReader()
   return finish({
-    ...(change.title !== undefined && { title: readOptional('/title', change.title, checkTitle) }),
-    ...(change.url !== undefined && { url: readOptional('/url', change.url, checkUrl) }),
+    ...(change.title !== undefined && {
+      title: readOptional('/title', change.title, validateTitle),
+    }),
+    ...(change.url !== undefined && { url: readOptional('/url', change.url, validateUrl) }),
     ...(change.closes_at !== undefined && {
       closesAt: readOptional('/closes_at', change.closes_at, checkTime),
     }),
@@ -95,7 +97,7 @@ const FIRST_TIME = Date.parse('0001-01-01T00:00:00Z')
 const LAST_TIME = Date.parse('9999-12-31T23:59:59.999Z')
 
 /** RFC 3339 also has leap seconds, and its offsets lead out of its own four-digit years. */
-const checkTime = (text: string): Checked<Instant> => {
+const checkTime = (text: string): Validated<Instant> => {
   const time = Date.parse(text)
   if (time >= FIRST_TIME && time <= LAST_TIME) return { ok: true, value: instantOf(time) }
   return { ok: false, problem: 'must be a time in the years 0001 to 9999, without leap seconds' }
@@ -124,9 +126,9 @@ export const readSiteFields = (change: SiteFields) => {
   const { read, readOptional, finish } = createReader()
   const { name, login_url: loginUrl, origins, sign_on: signOn } = change
   return finish({
-    ...(name !== undefined && { name: read('/name', checkTitle(name)) }),
-    ...(loginUrl !== undefined && { loginUrl: readOptional('/login_url', loginUrl, checkUrl) }),
-    ...(origins !== undefined && { origins: read('/origins', checkOrigins(origins)) }),
+    ...(name !== undefined && { name: read('/name', validateTitle(name)) }),
+    ...(loginUrl !== undefined && { loginUrl: readOptional('/login_url', loginUrl, validateUrl) }),
+    ...(origins !== undefined && { origins: read('/origins', validateOrigins(origins)) }),
     ...(signOn !== undefined && { signOn: signOn && readSignOn(read, signOn) }),
     ...(change.checks !== undefined && { checks: readChecks(read, change.checks) }),
   })
@@ -135,16 +137,16 @@ export const readSiteFields = (change: SiteFields) => {
 const readSignOn = (read: Reader['read'], signOn: SignOnFields) => {
   const { issuer } = signOn
   if ('jwks_url' in signOn)
-    return { issuer, jwksUrl: read('/sign_on/jwks_url', checkHttpsUrl(signOn.jwks_url)) }
+    return { issuer, jwksUrl: read('/sign_on/jwks_url', validateHttpsUrl(signOn.jwks_url)) }
   const { hs256 } = signOn
   const isUnique = new Set(hs256.map(({ kid }) => kid)).size === hs256.length
-  const known: Checked<typeof hs256> = isUnique
+  const known: Validated<typeof hs256> = isUnique
     ? { ok: true, value: hs256 }
     : { ok: false, problem: 'must not name a kid twice' }
   return { issuer, hs256: read('/sign_on/hs256', known) }
 }
 
-const checkOrigins = (origins: string[]): Checked<string[]> => {
+const validateOrigins = (origins: string[]): Validated<string[]> => {
   const isAny = origins.length === 1 && origins[0] === '*'
   const areExact = origins.every(
     (origin) => URL.canParse(origin) && new URL(origin).origin === origin,
@@ -166,14 +168,16 @@ type MemberFields = {
 export const readMemberFields = (change: MemberFields) => {
   const { read, readOptional, finish } = createReader()
   return finish({
-    ...(change.name !== undefined && { name: read('/name', checkName(change.name)) }),
-    ...(change.url !== undefined && { url: readOptional('/url', change.url, checkUrl) }),
+    ...(change.name !== undefined && { name: read('/name', validateName(change.name)) }),
+    ...(change.url !== undefined && { url: readOptional('/url', change.url, validateUrl) }),
     ...(change.avatar_url !== undefined && {
-      avatarUrl: readOptional('/avatar_url', change.avatar_url, checkUrl),
+      avatarUrl: readOptional('/avatar_url', change.avatar_url, validateUrl),
     }),
-    ...(change.email !== undefined && { email: readOptional('/email', change.email, checkEmail) }),
+    ...(change.email !== undefined && {
+      email: readOptional('/email', change.email, validateEmail),
+    }),
     ...(change.location !== undefined && {
-      location: readOptional('/location', change.location, checkName),
+      location: readOptional('/location', change.location, validateName),
     }),
   })
 }
@@ -182,7 +186,7 @@ export const readMemberFields = (change: MemberFields) => {
 export const readKeyFields = (body: { name: string; expires_at?: string | null }) => {
   const { read, readOptional, finish } = createReader()
   return finish({
-    name: read('/name', checkTitle(body.name)),
+    name: read('/name', validateTitle(body.name)),
     expiresAt: readOptional('/expires_at', body.expires_at, checkTime),
   })
 }
@@ -193,6 +197,6 @@ export const readReasonFields = <T extends { title?: string }>(change: T): T => 
   const { title } = change
   return finish({
     ...change,
-    ...(title !== undefined && { title: read('/title', checkTitle(title)) }),
+    ...(title !== undefined && { title: read('/title', validateTitle(title)) }),
   })
 }

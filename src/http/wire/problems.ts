@@ -1,4 +1,4 @@
-import { type Faults, REFUSALS, Refusal, type RefusalCode } from '../../domain/refusal.ts'
+import { type FieldErrors, REFUSALS, Refusal, type RefusalCode } from '../../domain/refusal.ts'
 
 export const STATUS_OF = {
   invalid_request: 400,
@@ -33,7 +33,7 @@ export const STATUS_OF = {
 /** The body of every answer of 400 and above: RFC 9457. */
 export const toProblem = (
   code: RefusalCode,
-  faults: Faults = {},
+  faults: FieldErrors = {},
   status: number = STATUS_OF[code],
 ) => {
   const errors = Object.entries(faults).map(([at, detail]) =>
@@ -87,7 +87,10 @@ const BY_STATUS: Record<number, RefusalCode> = {
   503: 'unavailable',
 }
 
-const toFaults = (validation: NonNullable<FrameworkError['validation']>, context: string): Faults =>
+const toFaults = (
+  validation: NonNullable<FrameworkError['validation']>,
+  context: string,
+): FieldErrors =>
   Object.fromEntries(
     validation.map(({ instancePath, message = 'is not valid', params }) => {
       const { missingProperty, additionalProperty } = params

@@ -9,7 +9,7 @@ import {
   Statement,
 } from '../appeals/schemas.ts'
 import { AuthorNote, AuthorNotesPage, NewAuthorNote } from '../author-notes/schemas.ts'
-import { Ban, BansPage, MadeBan, NewBan } from '../bans/schemas.ts'
+import { Ban, BansPage, CreatedBan, NewBan } from '../bans/schemas.ts'
 import {
   CannedReason,
   CannedReasonChange,
@@ -48,9 +48,9 @@ import {
 import {
   AuditEntry,
   AuditPage,
+  CreatedKey,
   Key,
   KeysPage,
-  MadeKey,
   NewKey,
   NewServiceKey,
   Rotation,
@@ -60,7 +60,6 @@ import { Figures } from '../moderation-log/schemas.ts'
 import { NewMerge, NewMove } from '../moving/schemas.ts'
 import { Erasure, Export } from '../own-data/schemas.ts'
 import {
-  KnownPolicy,
   ModerationState,
   NewPolicy,
   NewSimulation,
@@ -71,6 +70,7 @@ import {
   SimulationLine,
   Trial,
   Tried,
+  VersionedPolicy,
 } from '../policies/schemas.ts'
 import { Claims, NewClaims } from '../queue/claim-schemas.ts'
 import {
@@ -149,7 +149,7 @@ export const NAMED: readonly TSchema[] = [
   NewSite,
   SitesPage,
   Key,
-  MadeKey,
+  CreatedKey,
   NewKey,
   NewServiceKey,
   Rotation,
@@ -193,11 +193,11 @@ export const NAMED: readonly TSchema[] = [
   AppealsPage,
   NewAnswer,
   Ban,
-  MadeBan,
+  CreatedBan,
   NewBan,
   BansPage,
   Policy,
-  KnownPolicy,
+  VersionedPolicy,
   NewPolicy,
   Restoration,
   PoliciesPage,

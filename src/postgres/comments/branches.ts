@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import type { Member } from '../../domain/comment/branch.ts'
+import type { BranchNode } from '../../domain/comment/branch.ts'
 import type { Status } from '../../domain/comment/status.ts'
 import type { Instant } from '../../domain/instant.ts'
 import type { Tx } from '../connection/db.ts'
@@ -7,13 +7,13 @@ import type { Tx } from '../connection/db.ts'
 type At = { readonly siteId: number; readonly threadId: number }
 
 /** A comment that is decided on, or that goes along. */
-export type Decidable = Member & {
+export type Decidable = BranchNode & {
   readonly publishedAt: Instant | null
   readonly flagCount: number
 }
 
 /** Another status for one comment. `publishedAt`: as it is restored; missing, it follows from the status. */
-export type Move = {
+export type StatusTransition = {
   readonly id: number
   readonly from: Status
   readonly to: Status
@@ -37,7 +37,7 @@ export const findDecidables = async (
 }
 
 /** All comments of a thread from one on, in order of id. */
-export const listMembers = async (tx: Tx, at: At, fromId: number): Promise<Decidable[]> =>
+export const listBranchNodes = async (tx: Tx, at: At, fromId: number): Promise<Decidable[]> =>
   tx
     .selectFrom('comments')
     .select(['id', 'parentId', 'status', 'publishedAt', 'flagCount'])
@@ -61,12 +61,12 @@ export const listErased = async (
 }
 
 /** These comments and all their ancestors, the last first. */
-export const listLines = async (
+export const listAncestorPaths = async (
   tx: Tx,
   { siteId, threadId }: At,
   ids: readonly number[],
-): Promise<(Member & { readonly replyCount: number })[]> => {
-  const { rows } = await sql<Member & { replyCount: number }>`
+): Promise<(BranchNode & { readonly replyCount: number })[]> => {
+  const { rows } = await sql<BranchNode & { replyCount: number }>`
     with recursive lines as (
       select id, parent_id, status, reply_count from comments
       where site_id = ${siteId} and thread_id = ${threadId} and id = any(${ids}::bigint[])
@@ -83,10 +83,10 @@ export const listLines = async (
  * first time are so now. What its author alone saw is so no more.
  * @returns when each of them was published first
  */
-export const moveComments = async (
+export const updateStatuses = async (
   tx: Tx,
   { siteId, threadId }: At,
-  moves: readonly Move[],
+  moves: readonly StatusTransition[],
 ): Promise<ReadonlyMap<number, Instant | null>> => {
   const { rows } = await sql<{ id: number; publishedAt: Instant | null }>`
     update comments c set status = m.to_status, shadowed = c.shadowed and m.to_status = 'deleted',

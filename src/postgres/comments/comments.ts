@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import type { Comment } from '../../domain/comment/comment.ts'
 import type { Instant } from '../../domain/instant.ts'
 import type { Facts } from '../../domain/screening/facts.ts'
-import type { Opinion } from '../../domain/screening/finding.ts'
+import type { Finding } from '../../domain/screening/finding.ts'
 import type { Db, Tx } from '../connection/db.ts'
 import { authorColumns, type CommentRow, commentColumns, toComment } from './rows.ts'
 
@@ -40,14 +40,14 @@ export const findCommentForWrite = async (
 }
 
 /** How a comment was judged, and by what. */
-export type Judged = {
+export type StoredJudgement = {
   readonly policyVersion: number
   readonly facts: Facts
   readonly risk: number
-  readonly trace: readonly Opinion[]
+  readonly trace: readonly Finding[]
 }
 
-const toColumns = ({ policyVersion, facts, risk, trace }: Judged) => ({
+const toColumns = ({ policyVersion, facts, risk, trace }: StoredJudgement) => ({
   policyVersion,
   facts: JSON.stringify(facts),
   risk,
@@ -64,7 +64,7 @@ export const reviseComment = async (
     bodyHtml: string
     renderer: number
     /** Undefined: it was not. */
-    judged: Judged | undefined
+    judged: StoredJudgement | undefined
     by: string
   },
 ): Promise<{ revision: number; editedAt: Instant }> => {

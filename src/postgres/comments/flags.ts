@@ -15,7 +15,7 @@ export type NewFlag = {
 }
 
 /** The flag that a person has on a comment, and how many guests of its network have one. */
-export const findFlagBeside = async (
+export const findFlagAndNetworkCount = async (
   tx: Tx,
   { siteId, comment, authorId, addressHash }: NewFlag,
 ): Promise<{ hasFlagged: boolean; ofNetwork: number }> => {
@@ -90,7 +90,7 @@ export const resolveFlags = async (
 }
 
 /** A decision that is taken back, and what takes it back. */
-export type TakenBack = {
+export type RestoredFlags = {
   readonly id: number
   readonly commentId: number | null
   /** Of the one that is taken back: what it took back itself. */
@@ -105,7 +105,7 @@ export type TakenBack = {
 export const restoreFlags = async (
   tx: Tx,
   { siteId, threadId }: At,
-  decisions: readonly TakenBack[],
+  decisions: readonly RestoredFlags[],
 ): Promise<void> => {
   await sql`
     with back as (

@@ -1,11 +1,11 @@
 import { sql } from 'kysely'
-import type { Member } from '../../domain/comment/branch.ts'
+import type { BranchNode } from '../../domain/comment/branch.ts'
 import type { Tx } from '../connection/db.ts'
 
 /** A statement that moves so many, at 0.4 ms each, stays far from the statement time-out. */
 const BATCH = 500
 
-export type Mover = Member & { readonly depth: number }
+export type Mover = BranchNode & { readonly depth: number }
 
 /** All comments of a thread from one on, in order of id. The thread is held alone. */
 export const listMovers = async (

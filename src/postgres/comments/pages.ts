@@ -1,7 +1,7 @@
 import { type RawBuilder, sql } from 'kysely'
 import type { Thread } from '../../domain/comment/comment.ts'
 import type { Position, Sort } from '../../domain/comment/sort.ts'
-import { PAGE_BUDGET, type Placed } from '../../domain/comment/tree.ts'
+import { PAGE_BUDGET, type RankedComment } from '../../domain/comment/tree.ts'
 import { instantOf } from '../../domain/instant.ts'
 import type { Db } from '../connection/db.ts'
 import {
@@ -16,7 +16,7 @@ import {
 } from './rows.ts'
 
 /** A page of a thread and the thread itself, from one statement and so from one snapshot. */
-export type PageRows = { readonly thread: Thread; readonly rows: Placed[] }
+export type PageRows = { readonly thread: Thread; readonly rows: RankedComment[] }
 
 export type TreeRequest = {
   siteId: number

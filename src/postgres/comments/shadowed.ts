@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import type { Thread } from '../../domain/comment/comment.ts'
 import type { Sort } from '../../domain/comment/sort.ts'
-import type { Placed } from '../../domain/comment/tree.ts'
+import type { RankedComment } from '../../domain/comment/tree.ts'
 import type { Db } from '../connection/db.ts'
 import { keyOf } from './pages.ts'
 import { authorColumns, type CommentRow, commentColumns, threadColumns, toComment } from './rows.ts'
@@ -21,7 +21,7 @@ export const findShadowed = async (
     thread: { articleId: string } | { id: number }
     sort: Sort
   },
-): Promise<{ thread: Thread; rows: Placed[] } | undefined> => {
+): Promise<{ thread: Thread; rows: RankedComment[] } | undefined> => {
   const { siteId, authorId, thread: of, sort } = request
   const { rows: threads } = await sql<Thread>`
     select ${threadColumns} from threads t

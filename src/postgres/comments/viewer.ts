@@ -9,7 +9,7 @@ import { authorColumns, type CommentRow, commentColumns, toComment } from './row
 export type OwnVote = CommentKey & { readonly value: -1 | 1 }
 
 /** What one person has in one thread that nobody else sees. */
-export type Own = {
+export type ViewerData = {
   readonly author: Author | undefined
   readonly votes: readonly OwnVote[]
   /** Held comments, newest first. */
@@ -30,7 +30,10 @@ export const findThreadToWrite = async (
 
 type At = { readonly siteId: number; readonly threadId: number; readonly authorId: number }
 
-export const findOwn = async (db: Db, { limit, ...at }: At & { limit: number }): Promise<Own> => {
+export const findViewerData = async (
+  db: Db,
+  { limit, ...at }: At & { limit: number },
+): Promise<ViewerData> => {
   const [author, votes, pending] = await Promise.all([
     findAuthor(db, at.siteId, at.authorId),
     listOwnVotes(db, at),

@@ -16,7 +16,7 @@ export type Votable = {
  * Those of the comments that readers can read, or their authors alone, by id. They are locked until the transaction ends, in
  * descending order of id, as by every writer.
  */
-export const holdVotables = async (
+export const lockVotableRows = async (
   tx: Tx,
   at: { siteId: number; threadId: number; ids: readonly number[] },
 ): Promise<ReadonlyMap<number, Votable>> => {
@@ -39,7 +39,7 @@ export type VoteRow = {
 type At = { readonly siteId: number; readonly threadId: number }
 
 /** What these voters have said of these comments, and what guests of the same networks have. */
-export const listVotesBeside = async (
+export const listVotesAndNetworkVotes = async (
   tx: Tx,
   { siteId, threadId }: At,
   votes: readonly VoteRow[],

@@ -11,7 +11,7 @@ const AWAY = /^(08|53|57P0|57014|55000|55P03|25P03|25006|58)/
 const BAD_DATA = new Set(['22021', '22P05', '22003', '22P02', '22001', '22008', '54000'])
 
 /** What a failed query means to a caller. A refusal stays what it is; a bug stays a bug. */
-export const translateFault = (error: unknown): unknown => {
+export const translateError = (error: unknown): unknown => {
   if (error instanceof Refusal) return error
   if (error instanceof pg.DatabaseError) {
     const code = error.code ?? ''

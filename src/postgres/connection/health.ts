@@ -10,7 +10,7 @@ export type PostgresHealth = { readonly missingMigrations: string[]; readonly no
  * What keeps this database from being ready, and what keeps a 2xx from being a promise. Throws when
  * Postgres does not answer.
  */
-export const checkPostgres = async (db: Db): Promise<PostgresHealth> => {
+export const probePostgres = async (db: Db): Promise<PostgresHealth> => {
   const { rows: settings } = await sql<{ name: string }>`
     select name from pg_settings where name = any(${DURABLE}) and setting = 'off'`.execute(db)
   const { rows: applied } = await sql<{ name: string }>`select name from migrations`.execute(db)

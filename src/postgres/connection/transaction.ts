@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { sql } from 'kysely'
 import type { Db, Tx } from './db.ts'
-import { isRetryable, translateFault } from './errors.ts'
+import { isRetryable, translateError } from './errors.ts'
 
 const ATTEMPTS = 3
 const JITTER_MS = 20
@@ -16,7 +16,7 @@ export const inTransaction = async <T>(db: Db, act: (tx: Tx) => Promise<T>): Pro
     try {
       return await db.transaction().execute(act)
     } catch (error) {
-      if (!isRetryable(error) || attempt === ATTEMPTS) throw translateFault(error)
+      if (!isRetryable(error) || attempt === ATTEMPTS) throw translateError(error)
       await sleep(Math.random() * JITTER_MS * attempt)
     }
   }
@@ -25,7 +25,10 @@ export const inTransaction = async <T>(db: Db, act: (tx: Tx) => Promise<T>): Pro
 const NOTHING_STAYS = new Error('nothing of this stays')
 
 /** The same, and nothing of it stays: to see what would become of it. */
-export const inVain = async <T>(db: Db, act: (tx: Tx) => Promise<T>): Promise<T> => {
+export const inRolledBackTransaction = async <T>(
+  db: Db,
+  act: (tx: Tx) => Promise<T>,
+): Promise<T> => {
   const results: T[] = []
   try {
     await inTransaction(db, async (tx) => {
@@ -39,11 +42,11 @@ export const inVain = async <T>(db: Db, act: (tx: Tx) => Promise<T>): Promise<T>
 }
 
 /** Runs a query outside a transaction, with the same translation of faults. */
-export const asking = async <T>(query: Promise<T>): Promise<T> => {
+export const runQuery = async <T>(query: Promise<T>): Promise<T> => {
   try {
     return await query
   } catch (error) {
-    throw translateFault(error)
+    throw translateError(error)
   }
 }
 
@@ -53,7 +56,7 @@ export const asking = async <T>(query: Promise<T>): Promise<T> => {
  * statement of its own: what is visible must be read by a later one, in a newer snapshot. Another
  * site's thread is not held: the statement that reads it will not find it.
  */
-export const lockThread = async (
+export const acquireThreadLock = async (
   tx: Tx,
   at: { siteId: number; threadId: number },
   mode: 'shared' | 'alone',

@@ -17,7 +17,7 @@ import { promisify } from 'node:util'
 import { findBinariesPackage, prepareBinaries } from './binaries.ts'
 import { openPlace } from './place.ts'
 import { stageFolder } from './staging.ts'
-import { giveFolder, type ServerUser } from './user.ts'
+import { chownFolder, type ServerUser } from './user.ts'
 
 /** All that starting the server of one data folder needs. Paths are real: no links in them. */
 export type Home = {
@@ -80,7 +80,7 @@ const makePassword = (file: string): void => {
 const initialise = async (home: Home, sync: boolean): Promise<void> => {
   const { folder, user } = home
   await stageFolder({ folder, proof: 'PG_VERSION', fill: (staging) => initdb(home, staging, sync) })
-  if (user && statSync(folder).uid === 0) giveFolder(folder, user)
+  if (user && statSync(folder).uid === 0) chownFolder(folder, user)
   chmodSync(folder, 0o700)
 }
 

@@ -40,7 +40,7 @@ export const stopServer = async (pid: number, folder: string): Promise<void> => 
  * their shared memory refuses a new one as well. It also refuses an empty file, which a rival's is
  * for a moment, and that of a server that fell over while it wrote it for ever.
  */
-export const clearStrangersPid = (folder: string): void => {
+export const clearStalePid = (folder: string): void => {
   const file = join(folder, 'postmaster.pid')
   const [text = ''] = readPidFile(folder)
   const isStrangers = isAlive(Number(text)) && !serves(Number(text), folder)

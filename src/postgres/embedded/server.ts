@@ -4,7 +4,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Home, SERVER_ENV } from './folder.ts'
-import { clearStrangersPid, findServer, type Server, stopServer } from './process.ts'
+import { clearStalePid, findServer, type Server, stopServer } from './process.ts'
 
 export type ServerOptions = {
   /** Undefined takes any free port. */
@@ -77,7 +77,7 @@ const assertTransient = (failure: string, home: Home, begun: number): void => {
 }
 
 const launch = async (home: Home, options: ServerOptions): Promise<Attempt> => {
-  clearStrangersPid(home.folder)
+  clearStalePid(home.folder)
   const port = options.port ?? (await findFreePort())
   const args = ['-D', home.folder, '-p', String(port)]
   for (const [name, value] of Object.entries({ ...SETTINGS, ...options.settings })) {

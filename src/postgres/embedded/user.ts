@@ -39,7 +39,7 @@ export const makeOpenFolder = (folder: string): void => {
 }
 
 /** Gives a folder and all that is in it to the user, without following links. */
-export const giveFolder = (folder: string, { uid, gid }: ServerUser): void => {
+export const chownFolder = (folder: string, { uid, gid }: ServerUser): void => {
   for (const entry of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
     lchownSync(join(folder, entry), uid, gid)
   }

@@ -53,7 +53,7 @@ export const findAuthorTask = async (
     .executeTakeFirst()
 
 /** Whether this transaction has the task to itself; another node may be at it. */
-export const tryAuthorTask = async (
+export const tryLockAuthorTask = async (
   tx: Tx,
   { siteId, authorId, kind }: AuthorTask,
 ): Promise<boolean> => {

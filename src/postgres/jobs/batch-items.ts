@@ -202,7 +202,7 @@ export const listItems = async (
 }
 
 /** What is known of an item before anything is done to it. */
-export type Foreseeable = {
+export type DryRunItem = {
   readonly seen: Status | null
   /** Null: it is not there. */
   readonly status: Status | null
@@ -210,11 +210,11 @@ export type Foreseeable = {
 }
 
 /** Of each item, in the order in which they were asked for. */
-export const listForeseeable = async (
+export const listDryRunItems = async (
   db: Db,
   { siteId, id }: Id,
-): Promise<(Foreseeable & { readonly comment: CommentKey })[]> => {
-  const { rows } = await sql<Foreseeable & { threadId: number; id: number }>`
+): Promise<(DryRunItem & { readonly comment: CommentKey })[]> => {
+  const { rows } = await sql<DryRunItem & { threadId: number; id: number }>`
     select i.seen, c.status, coalesce(a.erased_at is not null, false) as is_erased,
       coalesce(c.home_thread_id, i.thread_id) as thread_id, i.comment_id as id
     from batch_items i
@@ -229,12 +229,12 @@ export const listForeseeable = async (
  * How many items there are of which the same is known, when they are what a filter has just found: then
  * they have the status that was seen, and only what is deleted can be of someone who was erased.
  */
-export const countForeseeable = async (
+export const countDryRunItems = async (
   db: Db,
   { siteId, id }: Id,
-): Promise<(Foreseeable & { readonly number: number })[]> => {
+): Promise<(DryRunItem & { readonly number: number })[]> => {
   const ofBatch = sql`i.site_id = ${siteId} and i.batch_id = ${id}`
-  const { rows } = await sql<Foreseeable & { number: number }>`
+  const { rows } = await sql<DryRunItem & { number: number }>`
     select seen, seen as status, false as is_erased, count(*) as number from batch_items i
     where ${ofBatch} and seen <> 'deleted' group by seen
     union all

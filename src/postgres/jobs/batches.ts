@@ -82,14 +82,17 @@ export const listBatchesToDo = async (
 }
 
 /** Whether this transaction has the batch to itself; another node may be at it. */
-export const tryBatch = async (tx: Tx, batch: Pick<Batch, 'siteId' | 'id'>): Promise<boolean> => {
+export const tryLockBatch = async (
+  tx: Tx,
+  batch: Pick<Batch, 'siteId' | 'id'>,
+): Promise<boolean> => {
   const { rows } = await sql<{ held: boolean }>`
     select pg_try_advisory_xact_lock(${lockOf(batch)}) as held`.execute(tx)
   return rows[0]!.held
 }
 
 /** The same, however long it takes: this transaction waits for others. */
-export const holdBatch = async (tx: Tx, batch: Pick<Batch, 'siteId' | 'id'>): Promise<true> => {
+export const lockBatchRow = async (tx: Tx, batch: Pick<Batch, 'siteId' | 'id'>): Promise<true> => {
   await sql`select pg_advisory_xact_lock(${lockOf(batch)})`.execute(tx)
   return true
 }

@@ -20,7 +20,7 @@ type Decided = {
  * told where it was wrong, and of what goes from spam to readers or back, but not of what a policy has
  * decided for somebody. Nobody else is told anything.
  */
-export const noteDecided = async (
+export const recordDecisionForChecks = async (
   tx: Tx,
   { siteId, batchId }: { siteId: number; batchId: number | null },
   decided: readonly Decided[],

@@ -3,7 +3,7 @@ import type { Instant } from '../../domain/instant.ts'
 import { BY_RULES } from '../../domain/people/caller.ts'
 import type { CommentKey } from '../../domain/public-id.ts'
 import type { Facts } from '../../domain/screening/facts.ts'
-import type { Opinion } from '../../domain/screening/finding.ts'
+import type { Finding } from '../../domain/screening/finding.ts'
 import type { Db, Tx } from '../connection/db.ts'
 
 type At = CommentKey & { readonly siteId: number }
@@ -48,10 +48,10 @@ export const findAskable = async (db: Db, at: At): Promise<Askable | undefined> 
 }
 
 /** What a comment was judged by, and what has become of that. */
-export type Judged = {
+export type JudgementState = {
   readonly facts: Facts
   readonly policyVersion: number
-  readonly screening: readonly Opinion[]
+  readonly screening: readonly Finding[]
   /** Somebody has decided since. */
   readonly isDecided: boolean
   /** Checks may give it to readers; null: nothing is expected of them any more. */
@@ -59,8 +59,8 @@ export type Judged = {
 }
 
 /** Read under the lock on the thread. Undefined when it was judged without facts. */
-export const findJudged = async (tx: Tx, at: At): Promise<Judged | undefined> => {
-  const { rows } = await sql<Judged>`
+export const findJudged = async (tx: Tx, at: At): Promise<JudgementState | undefined> => {
+  const { rows } = await sql<JudgementState>`
     select c.facts, c.policy_version, c.screening, q.may_publish,
       exists (
         select from decisions d
@@ -80,7 +80,7 @@ export const findJudged = async (tx: Tx, at: At): Promise<Judged | undefined> =>
 export const updateJudgement = async (
   tx: Tx,
   at: At,
-  judged: { facts: Facts; risk: number; trace: readonly Opinion[] },
+  judged: { facts: Facts; risk: number; trace: readonly Finding[] },
 ): Promise<void> => {
   await tx
     .updateTable('comments')

@@ -1,6 +1,6 @@
 import { type RawBuilder, sql } from 'kysely'
 import type { Status } from '../../domain/comment/status.ts'
-import type { BanTarget } from '../../domain/moderation/ban.ts'
+import type { BanSubject } from '../../domain/moderation/ban.ts'
 import type { Tx } from '../connection/db.ts'
 import { ranges } from '../jobs/batch-items.ts'
 import type { Batch } from '../jobs/batches.ts'
@@ -18,7 +18,7 @@ const RANGE = 10_000
 export const insertItemsOfBanned = async (
   tx: Tx,
   batch: Id,
-  banned: { target: BanTarget; statuses: Statuses; isMet: (email: string) => boolean },
+  banned: { target: BanSubject; statuses: Statuses; isMet: (email: string) => boolean },
 ): Promise<void> => {
   const { target, statuses, isMet } = banned
   if (target.kind === 'author')
@@ -73,7 +73,7 @@ const insertItemsOfNetwork = async (
   {
     target: { network, addressHash },
     statuses,
-  }: { target: BanTarget & { kind: 'network' }; statuses: Statuses },
+  }: { target: BanSubject & { kind: 'network' }; statuses: Statuses },
 ): Promise<void> => {
   const isWithin = sql`case when c.network <> 'unknown' then c.network::inet <<= network(${network}::inet) end`
   for (const status of statuses)

@@ -5,9 +5,9 @@ import type {
   Ban,
   BanEffect,
   BanKind,
-  BanTarget,
-  Met,
-  Suspect,
+  BanMatch,
+  BanSubject,
+  WriterIdentity,
 } from '../../domain/moderation/ban.ts'
 import type { Db, Tx } from '../connection/db.ts'
 
@@ -19,7 +19,7 @@ const columns = sql`b.id, b.site_id, b.kind, b.author_id, b.network::text as net
 
 export type NewBan = {
   readonly siteId: number | null
-  readonly target: BanTarget
+  readonly target: BanSubject
   readonly effect: BanEffect
   readonly reason: Reason | null
   readonly note: string | null
@@ -107,8 +107,8 @@ export const renewBan = async (
 export const findBansOn = async (
   db: Db,
   siteId: number,
-  suspects: readonly (Suspect | undefined)[],
-): Promise<readonly (readonly Met[])[]> => {
+  suspects: readonly (WriterIdentity | undefined)[],
+): Promise<readonly (readonly BanMatch[])[]> => {
   const all = suspects.flatMap((suspect, place) => (suspect ? [{ ...suspect, place }] : []))
   if (all.length === 0) return suspects.map(() => [])
   const emails = all.flatMap(({ place, emailHashes }) =>
@@ -120,7 +120,7 @@ export const findBansOn = async (
       select b.id, b.effect from bans b where ${condition} and ${isInForce} offset 0
     ) b`
   const here = sql`(b.site_id = ${siteId} or b.site_id is null)`
-  const { rows } = await sql<Met & { place: number }>`
+  const { rows } = await sql<BanMatch & { place: number }>`
     select q.place, b.id, b.effect
     from unnest(${all.map(({ place }) => place)}::int[],
       ${all.map(({ authorId }) => authorId ?? null)}::bigint[]) as q (place, author_id)

@@ -48,7 +48,7 @@ export const insertCannedReason = (
     .executeTakeFirstOrThrow()
 
 /** Locks the row until the transaction ends. */
-export const holdCannedReason = (
+export const lockCannedReasonRow = (
   tx: Tx,
   siteId: number,
   id: number,

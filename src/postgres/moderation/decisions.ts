@@ -4,7 +4,7 @@ import type { Instant } from '../../domain/instant.ts'
 import type { DecisionAction } from '../../domain/moderation/decision.ts'
 import { AUTOMATIC } from '../../domain/people/caller.ts'
 import type { Tx } from '../connection/db.ts'
-import { noteDecided } from '../jobs/check-reports.ts'
+import { recordDecisionForChecks } from '../jobs/check-reports.ts'
 
 /** What an act changed, but for the status; by the names that the wire has for it. */
 export type Difference = Readonly<Record<string, unknown>>
@@ -109,7 +109,7 @@ export const insertDecisions = async (
     cross join (select policy_version from sites where id = ${siteId}) s
     order by d.place
     returning ${decisionColumns}, null::bigint as undone_by`.execute(tx)
-  if (!AUTOMATIC.includes(by)) await noteDecided(tx, { siteId, batchId }, decisions)
+  if (!AUTOMATIC.includes(by)) await recordDecisionForChecks(tx, { siteId, batchId }, decisions)
   return rows
 }
 

@@ -6,7 +6,7 @@ import type { Db } from '../connection/db.ts'
 import { type Decision, decisionColumns } from './decisions.ts'
 
 /** What is missing is not asked for. */
-export type TrailFilter = {
+export type ModerationLogFilter = {
   readonly comment?: CommentKey | undefined
   readonly batchId?: number | undefined
   readonly authorId?: number | undefined
@@ -18,13 +18,13 @@ export type TrailFilter = {
   readonly until?: Instant | undefined
 }
 
-export type TrailRequest = TrailFilter & {
+export type ModerationLogRequest = ModerationLogFilter & {
   readonly siteId: number
   readonly beforeId: number | null
   readonly limit: number
 }
 
-export type TrailPage = { readonly items: Decision[]; readonly nextId: number | null }
+export type ModerationLogPage = { readonly items: Decision[]; readonly nextId: number | null }
 
 const undoneBy = sql`(
   select u.id from decisions u where u.site_id = decisions.site_id and u.undoes = decisions.id
@@ -39,7 +39,10 @@ type Row = Decision & { readonly isWanted: boolean; readonly scanned: number }
  * Latest first. One filter is the range of an index; what else is asked for is looked for within it, in so
  * many decisions and no more. A page can therefore be short, or empty, and still say where the next begins.
  */
-export const listDecisions = async (db: Db, request: TrailRequest): Promise<TrailPage> => {
+export const listDecisions = async (
+  db: Db,
+  request: ModerationLogRequest,
+): Promise<ModerationLogPage> => {
   const { siteId, beforeId, limit } = request
   const { lead, others } = planOf(request)
   const scan = others.length === 0 ? limit + 1 : SCAN
@@ -81,7 +84,7 @@ type Lead = {
 
 /** The filter that is likely to leave the least comes first, and leads. */
 const planOf = (
-  request: TrailRequest,
+  request: ModerationLogRequest,
 ): { lead: Lead | undefined; others: RawBuilder<unknown>[] } => {
   const { siteId, comment, batchId, authorId, articleId, by, action, since, until } = request
   const isRare = action !== undefined && action !== 'status'
@@ -121,7 +124,7 @@ const rangeOf = (lead: Lead | undefined, beforeId: number | null): RawBuilder<un
 const SLACK = sql`interval '1 minute'`
 
 /** The ids among which the decisions of these days are, and few others. */
-const daysOf = ({ siteId, since, until }: TrailRequest): RawBuilder<unknown> => {
+const daysOf = ({ siteId, since, until }: ModerationLogRequest): RawBuilder<unknown> => {
   const first = sql`coalesce((
     select id from decisions where site_id = ${siteId} and decided_at < ${since}::timestamptz - ${SLACK}
     order by decided_at desc, id desc limit 1), 0)`

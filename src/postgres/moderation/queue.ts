@@ -6,14 +6,14 @@ import type { Instant } from '../../domain/instant.ts'
 import type { FlagReason } from '../../domain/moderation/flag.ts'
 import type { CommentKey } from '../../domain/public-id.ts'
 import type { Facts } from '../../domain/screening/facts.ts'
-import type { Opinion } from '../../domain/screening/finding.ts'
+import type { Finding } from '../../domain/screening/finding.ts'
 import { authorColumns, type CommentRow, commentColumns, toComment } from '../comments/rows.ts'
 import type { Db } from '../connection/db.ts'
 import { listClaims } from './claims.ts'
 import { isWanted, ofArticle, type QueueFilter } from './queue-filter.ts'
 
 /** What a reader told the moderators. */
-export type ToldFlag = {
+export type ModeratedFlag = {
   readonly reason: FlagReason
   readonly note: string | null
   readonly authorId: number
@@ -28,7 +28,7 @@ export type ModeratedComment = Comment & {
   readonly isShadowed: boolean
   readonly email: string | null
   readonly network: string | null
-  readonly screening: readonly Opinion[] | null
+  readonly screening: readonly Finding[] | null
   readonly risk: number
   readonly policyVersion: number | null
   readonly facts: Facts | null
@@ -40,7 +40,7 @@ export type ModeratedComment = Comment & {
   readonly claimedBy: string | null
   readonly claimedUntil: Instant | null
   /** The newest of all, those included that were decided on. */
-  readonly flags: readonly ToldFlag[]
+  readonly flags: readonly ModeratedFlag[]
 }
 
 /** How the queue is ordered: by arrival, the most flagged first, or the riskiest. */
@@ -273,7 +273,7 @@ const ORDERS: Record<QueueSort, Order> = {
   },
 }
 
-type FlagRow = ToldFlag & { readonly id: number }
+type FlagRow = ModeratedFlag & { readonly id: number }
 
 const listFlagsOf = async (
   db: Db,

@@ -1,11 +1,11 @@
 import { sql } from 'kysely'
 import type { Reason, Status } from '../../domain/comment/status.ts'
 import type { Instant } from '../../domain/instant.ts'
-import type { Outcome, Stated } from '../../domain/moderation/statement.ts'
+import type { Outcome, StatementSource } from '../../domain/moderation/statement.ts'
 import type { CommentKey } from '../../domain/public-id.ts'
 import type { Db } from '../connection/db.ts'
 
-export type StatedComment = Stated & {
+export type StatedComment = StatementSource & {
   /** Whether everybody can read it. */
   readonly isPublic: boolean
   readonly decisionId: number | null

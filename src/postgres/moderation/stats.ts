@@ -14,7 +14,7 @@ type Counted = {
 }
 
 /** Of the decisions since a time. */
-export type DecisionFigures = {
+export type DecisionCounts = {
   readonly since: Instant
   readonly counts: readonly Counted[]
   readonly undone: number
@@ -31,12 +31,12 @@ export type DecisionFigures = {
 const MAX_COUNTED = 100_000
 
 /** Reads a range of one index that has all that is asked for, and not the table. */
-export const figureDecisions = async (
+export const countDecisions = async (
   db: Db,
   { siteId, days, max = MAX_COUNTED }: { siteId: number; days: number; max?: number },
-): Promise<DecisionFigures> => {
+): Promise<DecisionCounts> => {
   const asked = sql`now() - make_interval(days => ${days})`
-  const { rows } = await sql<DecisionFigures>`
+  const { rows } = await sql<DecisionCounts>`
     with latest as materialized (
       select decided_at, action, to_status, decided_by = any(${[...AUTOMATIC]}::text[]) as is_automatic,
         held_ms, undoes
@@ -65,15 +65,15 @@ export const figureDecisions = async (
 }
 
 /** What waits at this moment, and since when the oldest of it does. */
-export type Waiting = {
+export type WaitingComments = {
   readonly comments: number
   readonly oldestCommentAt: Instant | null
   readonly appeals: number
   readonly oldestAppealAt: Instant | null
 }
 
-export const figureWaiting = async (db: Db, siteId: number): Promise<Waiting> => {
-  const { rows } = await sql<Waiting>`
+export const countWaiting = async (db: Db, siteId: number): Promise<WaitingComments> => {
+  const { rows } = await sql<WaitingComments>`
     select
       (select count(*) from comments where site_id = ${siteId} and status = 'pending') as comments,
       (select created_at from comments where site_id = ${siteId} and status = 'pending'

@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import type { Db, Tx } from '../connection/db.ts'
 
 /** Where a comment was, or is: by the ids that the wire has for it. */
-export type Whereabouts = { readonly article_id: string; readonly parent_id: string | null }
+export type CommentLocation = { readonly article_id: string; readonly parent_id: string | null }
 
 /** A move that is to be taken back, or a merge, which moved many. */
 export type MoveDecision = {
@@ -10,8 +10,8 @@ export type MoveDecision = {
   /** Null: a merge. */
   readonly commentId: number | null
   readonly subject: string | null
-  readonly before: Whereabouts & { readonly state?: string }
-  readonly after: Whereabouts & { readonly state?: string }
+  readonly before: CommentLocation & { readonly state?: string }
+  readonly after: CommentLocation & { readonly state?: string }
   /** The threads of the articles before and after. */
   readonly from: number
   readonly to: number

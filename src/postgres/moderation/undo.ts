@@ -50,7 +50,7 @@ export const findDecisionPlace = async (
 }
 
 /** A decision on a thread or a ban, and whether it was taken back. */
-export type Act = {
+export type UndoTarget = {
   readonly action: DecisionAction
   readonly subject: string
   readonly before: Difference | null
@@ -59,8 +59,8 @@ export type Act = {
 }
 
 /** What the decision is on is held, so that nobody else takes it back. */
-export const findAct = async (tx: Tx, siteId: number, id: number): Promise<Act> => {
-  const { rows } = await sql<Act>`
+export const lockUndoTarget = async (tx: Tx, siteId: number, id: number): Promise<UndoTarget> => {
+  const { rows } = await sql<UndoTarget>`
     select d.action, d.subject, d.before, d.after, exists (
       select from decisions u where u.site_id = d.site_id and u.undoes = d.id) as is_undone
     from decisions d where d.site_id = ${siteId} and d.id = ${id}`.execute(tx)

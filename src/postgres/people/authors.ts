@@ -51,7 +51,7 @@ export const findGuest = (
  * Those of the site that there are and were not erased, by id. They are held until the transaction
  * ends, in order of id, and alone, because they may get another name, or be erased.
  */
-export const holdWriters = async (
+export const lockWriterRows = async (
   tx: Tx,
   siteId: number,
   ids: readonly number[],

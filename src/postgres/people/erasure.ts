@@ -96,7 +96,10 @@ export const redactComments = async (
 }
 
 /** Votes stay, as nobody's: the figures that they make are true. */
-export const redactOpinions = async (tx: Tx, { siteId, authorId }: OfAuthor): Promise<void> => {
+export const redactVotesAndFlags = async (
+  tx: Tx,
+  { siteId, authorId }: OfAuthor,
+): Promise<void> => {
   await sql`
     update votes set address_hash = null
     where site_id = ${siteId} and author_id = ${authorId} and address_hash is not null`.execute(tx)

@@ -50,7 +50,7 @@ export const findMember = async (
   (await selectMember(db, siteId, subject).executeTakeFirst()) as Member
 
 /** Keeps it as it is until the transaction ends. */
-export const holdMember = async (
+export const lockMemberRow = async (
   tx: Tx,
   siteId: number,
   subject: string,

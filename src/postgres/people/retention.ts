@@ -5,7 +5,7 @@ import type { Tx } from '../connection/db.ts'
 const LOCK = 4_277_009_103
 
 /** Whether this transaction alone forgets. */
-export const tryForgetting = async (tx: Tx): Promise<boolean> => {
+export const tryLockRetention = async (tx: Tx): Promise<boolean> => {
   const { rows } = await sql<{ held: boolean }>`
     select pg_try_advisory_xact_lock(${LOCK}) as held`.execute(tx)
   return rows[0]!.held

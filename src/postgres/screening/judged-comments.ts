@@ -4,8 +4,8 @@ import type { Instant } from '../../domain/instant.ts'
 import { AUTOMATIC, BY_FLAGS, BY_RULES } from '../../domain/people/caller.ts'
 import type { CommentKey } from '../../domain/public-id.ts'
 import type { Facts } from '../../domain/screening/facts.ts'
-import type { Opinion } from '../../domain/screening/finding.ts'
-import type { Judged } from '../comments/comments.ts'
+import type { Finding } from '../../domain/screening/finding.ts'
+import type { StoredJudgement } from '../comments/comments.ts'
 import type { Db, Tx } from '../connection/db.ts'
 
 /** A comment with what it was judged by, so that it can be judged again. */
@@ -14,7 +14,7 @@ export type JudgedComment = CommentKey & {
   readonly authorName: string
   readonly authorUrl: string | null
   readonly facts: Facts
-  readonly trace: readonly Opinion[]
+  readonly trace: readonly Finding[]
 }
 
 /** What a person decided on it last, if anybody did; what a policy decided for one does not count. */
@@ -114,7 +114,7 @@ export const countHeldByRules = async (
 }
 
 /** Those that are still held so; locked, in descending order of id, as by every writer. */
-export const holdHeldByRules = async (
+export const lockHeldByRules = async (
   tx: Tx,
   siteId: number,
   keys: readonly CommentKey[],
@@ -133,7 +133,10 @@ export const holdHeldByRules = async (
 export const rejudgeComments = async (
   tx: Tx,
   at: { siteId: number; policyVersion: number },
-  judged: readonly (Omit<Judged, 'facts' | 'policyVersion'> & { threadId: number; id: number })[],
+  judged: readonly (Omit<StoredJudgement, 'facts' | 'policyVersion'> & {
+    threadId: number
+    id: number
+  })[],
 ): Promise<void> => {
   await sql`
     update comments c set policy_version = ${at.policyVersion}, risk = j.risk, screening = j.trace

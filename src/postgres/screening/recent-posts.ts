@@ -12,7 +12,7 @@ const MAX_MINUTE = 1_000
 const MAX_COUNT = 100
 
 /** What is to be known before some comments to one thread are judged. Lists have nothing twice. */
-export type Question = {
+export type FactsQuery = {
   readonly siteId: number
   /** Null: there is no thread yet. */
   readonly threadId: number | null
@@ -26,24 +26,24 @@ export type Question = {
 }
 
 /** What an author has written, but for its name. */
-export type Record = Omit<Facts['author'], 'kind' | 'role'> & { readonly id: number }
+export type AuthorHistory = Omit<Facts['author'], 'kind' | 'role'> & { readonly id: number }
 
 /** A text of the last day, and how often it has come. */
-export type Lately = {
+export type RecentText = {
   readonly fingerprint: number
   readonly sketch: readonly number[]
   readonly number: number
 }
 
 /** The answers, those about lists in their order. Every count is bounded. */
-export type Circumstances = Pick<Facts, 'at' | 'threadSince' | 'attackedUntil'> & {
+export type CountedFacts = Pick<Facts, 'at' | 'threadSince' | 'attackedUntil'> & {
   readonly thread: number
   readonly site: number
   readonly networks: readonly number[]
   readonly same: readonly number[]
-  readonly records: readonly Record[]
+  readonly records: readonly AuthorHistory[]
   /** Those that may be nearly the same as one of those that are judged. */
-  readonly alike: readonly Lately[]
+  readonly alike: readonly RecentText[]
 }
 
 const minute = sql`interval '1 minute'`
@@ -54,10 +54,10 @@ const month = sql`interval '30 days'`
  * Everything that is counted, in one statement. It locks nothing: what another transaction is about to
  * add is not among it.
  */
-export const findCircumstances = async (db: Db, question: Question): Promise<Circumstances> => {
+export const countFacts = async (db: Db, question: FactsQuery): Promise<CountedFacts> => {
   const { siteId, threadId, authorIds, addressHashes, fingerprints, exceptId } = question
   const ofSite = sql`site_id = ${siteId}`
-  const { rows } = await sql<Circumstances>`
+  const { rows } = await sql<CountedFacts>`
     with moment as materialized (select clock_timestamp()::timestamptz(3) as now)
     select now as at,
       (select nullif(t.created_at, transaction_timestamp()::timestamptz(3)) from threads t
@@ -126,7 +126,7 @@ const recordsOf = (siteId: number, authorIds: readonly number[], exceptId: numbe
     from authors a where a.site_id = ${siteId} and a.id = any(${authorIds}::bigint[]))`
 }
 
-const alikeTo = ({ siteId, authorIds, addressHashes, shingles, exceptId }: Question) => {
+const alikeTo = ({ siteId, authorIds, addressHashes, shingles, exceptId }: FactsQuery) => {
   const latest = (condition: ReturnType<typeof sql>, limit: number) => sql`
     select site_id, comment_id, fingerprint, sketch from arrivals
     where ${condition} and arrived_at > now - ${day}
@@ -150,7 +150,7 @@ const alikeTo = ({ siteId, authorIds, addressHashes, shingles, exceptId }: Quest
 }
 
 /** An edit is an arrival too: of its text, at this moment. */
-export const noteArrival = async (
+export const insertArrival = async (
   tx: Tx,
   arrival: {
     siteId: number

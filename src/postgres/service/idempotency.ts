@@ -2,7 +2,11 @@ import { sql } from 'kysely'
 import type { Db, Tx } from '../connection/db.ts'
 
 /** One write under one Idempotency-Key; both are SHA-256 hashes. */
-export type Claim = { readonly siteId: number; readonly claim: Buffer; readonly bodyHash: Buffer }
+export type IdempotencyKey = {
+  readonly siteId: number
+  readonly claim: Buffer
+  readonly bodyHash: Buffer
+}
 
 /** An answer that has been given under a claim. */
 export type Earlier = { readonly bodyHash: Buffer; readonly answer: unknown }
@@ -12,7 +16,10 @@ export type Earlier = { readonly bodyHash: Buffer; readonly answer: unknown }
  * that crashed with its node is free again, because nothing of it was committed.
  * @returns in the order of the claims
  */
-export const tryClaims = async (tx: Tx, claims: readonly Claim[]): Promise<boolean[]> => {
+export const lockIdempotencyKeys = async (
+  tx: Tx,
+  claims: readonly IdempotencyKey[],
+): Promise<boolean[]> => {
   const highs = claims.map(({ siteId, claim }) => claim.readInt32BE(0) ^ siteId)
   const lows = claims.map(({ claim }) => claim.readInt32BE(4))
   const { rows } = await sql<{ held: boolean }>`
@@ -25,7 +32,7 @@ export const tryClaims = async (tx: Tx, claims: readonly Claim[]): Promise<boole
 /** @returns in the order of the claims; undefined for each that has no answer of the last day */
 export const findAnswers = async (
   tx: Tx,
-  claims: readonly Claim[],
+  claims: readonly IdempotencyKey[],
 ): Promise<(Earlier | undefined)[]> => {
   const { rows } = await sql<Earlier & { place: number }>`
     select c.place, k.body_hash, k.answer
@@ -40,7 +47,7 @@ export const findAnswers = async (
 /** No claim comes twice. */
 export const insertAnswers = async (
   tx: Tx,
-  answered: readonly { readonly claim: Claim; readonly answer: unknown }[],
+  answered: readonly { readonly claim: IdempotencyKey; readonly answer: unknown }[],
 ): Promise<void> => {
   await sql`
     insert into idempotency_keys (site_id, claim, body_hash, answer)
@@ -56,7 +63,7 @@ export const insertAnswers = async (
 /** Gives whoever repeats the write this answer from now on. */
 export const updateAnswer = async (
   tx: Tx,
-  { siteId, claim }: Claim,
+  { siteId, claim }: IdempotencyKey,
   answer: unknown,
 ): Promise<void> => {
   await tx

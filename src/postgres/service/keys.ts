@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { sql } from 'kysely'
 import type { Instant } from '../../domain/instant.ts'
-import type { KeyHolder, Scope } from '../../domain/people/caller.ts'
+import type { KeyCaller, Scope } from '../../domain/people/caller.ts'
 import type { Db, Tx } from '../connection/db.ts'
 
 /** An API key as administrators see it. Of the key itself only its SHA-256 is kept: it is too random to guess. */
@@ -26,7 +26,7 @@ export type NewKey = Pick<Key, 'name' | 'scope' | 'siteId'> & {
 }
 
 /** Which keys are meant: those of one site; undefined: all that there are. */
-export type Ring = { readonly siteId: number | undefined }
+export type KeyFilter = { readonly siteId: number | undefined }
 
 const isGood = sql<boolean>`revoked_at is null and (expires_at is null or expires_at > clock_timestamp())`
 const isStale = sql<boolean>`last_used_at is null or last_used_at < now() - interval '1 minute'`
@@ -35,7 +35,7 @@ const isStale = sql<boolean>`last_used_at is null or last_used_at < now() - inte
 export const findKey = async (
   db: Db,
   key: string,
-): Promise<(KeyHolder & { isStale: boolean }) | undefined> => {
+): Promise<(KeyCaller & { isStale: boolean }) | undefined> => {
   const row = await db
     .selectFrom('apiKeys')
     .select(['id', 'scope', 'siteId', isStale.as('isStale')])
@@ -54,7 +54,8 @@ export const touchKey = async (db: Db, id: number): Promise<void> => {
 const columns = sql`k.id, k.name, k.scope, k.site_id, s.slug as site, k.created_at, k.expires_at,
   k.revoked_at, k.last_used_at`
 
-const inRing = ({ siteId }: Ring) => (siteId === undefined ? sql`true` : sql`k.site_id = ${siteId}`)
+const matchesFilter = ({ siteId }: KeyFilter) =>
+  siteId === undefined ? sql`true` : sql`k.site_id = ${siteId}`
 
 export const insertKey = async (db: Db, { key, ...rights }: NewKey): Promise<Key> => {
   const { id } = await db
@@ -71,11 +72,11 @@ export const insertKey = async (db: Db, { key, ...rights }: NewKey): Promise<Key
 /** Latest first; `limit + 1` rows. */
 export const listKeys = async (
   db: Db,
-  { beforeId, limit, ...ring }: Ring & { beforeId: number | null; limit: number },
+  { beforeId, limit, ...ring }: KeyFilter & { beforeId: number | null; limit: number },
 ): Promise<Key[]> => {
   const { rows } = await sql<Key>`
     select ${columns} from api_keys k left join sites s on s.id = k.site_id
-    where ${inRing(ring)} ${beforeId === null ? sql`` : sql`and k.id < ${beforeId}`}
+    where ${matchesFilter(ring)} ${beforeId === null ? sql`` : sql`and k.id < ${beforeId}`}
     order by k.id desc limit ${limit + 1}`.execute(db)
   return rows
 }
@@ -83,12 +84,12 @@ export const listKeys = async (
 /** A key that is still good ends after so long, or when it would have. Undefined when there is none. */
 export const expireKey = async (
   tx: Tx,
-  { id, overlapSeconds, ...ring }: Ring & { id: number; overlapSeconds: number },
+  { id, overlapSeconds, ...ring }: KeyFilter & { id: number; overlapSeconds: number },
 ): Promise<Pick<NewKey, 'name' | 'scope' | 'siteId' | 'expiresAt'> | undefined> => {
   const { rows } = await sql<Pick<Key, 'name' | 'scope' | 'siteId' | 'expiresAt'>>`
     with before as materialized (
       select k.id, k.expires_at from api_keys k
-      where k.id = ${id} and ${inRing(ring)} and ${isGood} for no key update
+      where k.id = ${id} and ${matchesFilter(ring)} and ${isGood} for no key update
     )
     update api_keys k set expires_at =
       least(before.expires_at, clock_timestamp() + make_interval(secs => ${overlapSeconds}))
@@ -100,11 +101,11 @@ export const expireKey = async (
 /** @returns whether there is such a key, and whether it was good for anything until now */
 export const revokeKey = async (
   tx: Tx,
-  { id, ...ring }: Ring & { id: number },
+  { id, ...ring }: KeyFilter & { id: number },
 ): Promise<{ wasRevoked: boolean; siteId: number | null } | undefined> => {
   const { rows } = await sql<{ wasRevoked: boolean; siteId: number | null }>`
     with before as materialized (
-      select k.id, k.revoked_at from api_keys k where k.id = ${id} and ${inRing(ring)} for no key update
+      select k.id, k.revoked_at from api_keys k where k.id = ${id} and ${matchesFilter(ring)} for no key update
     )
     update api_keys k set revoked_at = coalesce(k.revoked_at, clock_timestamp())
     from before where k.id = before.id

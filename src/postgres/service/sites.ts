@@ -32,7 +32,7 @@ export const findSite = (db: Db, slug: string): Promise<Site | undefined> =>
   db.selectFrom('sites').select(COLUMNS).where('slug', '=', slug).executeTakeFirst()
 
 /** Keeps its settings as they are until the transaction ends. */
-export const holdSite = (tx: Tx, siteId: number): Promise<Site> =>
+export const lockSiteRow = (tx: Tx, siteId: number): Promise<Site> =>
   tx
     .selectFrom('sites')
     .select(COLUMNS)

@@ -12,7 +12,7 @@ const WINDOW = sql`interval '1 day'`
  * until the transaction ends; those that somebody else holds are left to it. A version is never less
  * than the time when it was given.
  */
-export const holdJustClosed = async (tx: Tx, limit: number): Promise<ClosedThread[]> => {
+export const lockJustClosedThreads = async (tx: Tx, limit: number): Promise<ClosedThread[]> => {
   const closing = closesAt('t')
   const isUnnoticed = sql`t.state = 'open' and t.version > 0
     and t.version < extract(epoch from ${closing}) * 1000000`

@@ -1,6 +1,6 @@
 import { type RawBuilder, sql } from 'kysely'
 import { type Caller, mayModerate } from '../../domain/people/caller.ts'
-import { type CommentKey, homeOf } from '../../domain/public-id.ts'
+import { type CommentKey, homeThreadIdOf } from '../../domain/public-id.ts'
 import { threadIsVisible } from '../comments/rows.ts'
 import type { Db } from '../connection/db.ts'
 
@@ -9,14 +9,14 @@ import type { Db } from '../connection/db.ts'
  * not, for one that is not there, and for one that the caller may not know of: no difference tells them
  * apart.
  */
-export const findPlace = async (
+export const findMovedComment = async (
   db: Db,
   { siteId, comment, caller }: { siteId: number; comment: CommentKey; caller: Caller | 'check' },
 ): Promise<CommentKey | undefined> => {
   const { rows } = await sql<CommentKey>`
     select c.thread_id, c.id, c.home_thread_id
     from comments c join threads t on t.site_id = c.site_id and t.id = c.thread_id
-    where c.site_id = ${siteId} and c.id = ${comment.id} and c.home_thread_id = ${homeOf(comment)}
+    where c.site_id = ${siteId} and c.id = ${comment.id} and c.home_thread_id = ${homeThreadIdOf(comment)}
       and (${mayBeKnown(caller)})`.execute(db)
   return rows[0]
 }

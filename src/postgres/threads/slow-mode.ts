@@ -19,7 +19,7 @@ type Pace = { readonly siteId: number; readonly threadId: number; readonly secon
  * token holds its author already. Comes after authors and before threads in the order of every
  * writer, and takes networks in an order of their own.
  */
-export const holdNetworks = async (
+export const lockNetworks = async (
   tx: Tx,
   { siteId, threadId }: Omit<Pace, 'seconds'>,
   addressHashes: readonly Buffer[],

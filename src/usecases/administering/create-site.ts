@@ -1,18 +1,18 @@
-import { nameOf, type Official } from '../../domain/people/caller.ts'
+import { callerIdOf, type StaffCaller } from '../../domain/people/caller.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site/site.ts'
-import { asking, inTransaction } from '../../postgres/connection/transaction.ts'
+import { inTransaction, runQuery } from '../../postgres/connection/transaction.ts'
 import { insertAuditEntry } from '../../postgres/service/audit.ts'
 import { listSites as findSites, insertSite } from '../../postgres/service/sites.ts'
-import type { World } from '../context.ts'
+import type { Context } from '../context.ts'
 import { type DescribeSite, resolveSettings, type SiteSettings } from './update-site.ts'
 
 type NewSite = { readonly slug: string; readonly name: string } & SiteSettings
 
 /** Makes a site. Refuses with `invalid_request` when its slug is taken. */
 export const createSite = async (
-  world: World,
-  { administrator, site: wanted }: { administrator: Official; site: NewSite },
+  world: Context,
+  { administrator, site: wanted }: { administrator: StaffCaller; site: NewSite },
   describe: DescribeSite,
 ): Promise<Site> => {
   const { slug, name, ...settings } = wanted
@@ -24,7 +24,7 @@ export const createSite = async (
       siteId: made.id,
       action: 'site_created',
       subject: slug,
-      by: nameOf(administrator),
+      by: callerIdOf(administrator),
       after: describe(made),
     })
     return made
@@ -35,10 +35,10 @@ export const createSite = async (
 
 /** All sites, in the order in which they were made. */
 export const listSites = async (
-  world: World,
+  world: Context,
   page: { afterId: number; limit: number },
 ): Promise<{ items: Site[]; nextId: number | null }> => {
-  const rows = await asking(findSites(world.db, page))
+  const rows = await runQuery(findSites(world.db, page))
   const items = rows.slice(0, page.limit)
   return { items, nextId: rows.length > items.length ? items.at(-1)!.id : null }
 }

@@ -4,7 +4,7 @@ import type { Scope } from '../../domain/people/caller.ts'
 import { keyId } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Db, Tx } from '../../postgres/connection/db.ts'
-import { asking, inTransaction } from '../../postgres/connection/transaction.ts'
+import { inTransaction, runQuery } from '../../postgres/connection/transaction.ts'
 import { insertAuditEntry } from '../../postgres/service/audit.ts'
 import {
   revokeKey as endKey,
@@ -12,37 +12,37 @@ import {
   listKeys as findKeys,
   insertKey,
   type Key,
-  type Ring,
+  type KeyFilter,
 } from '../../postgres/service/keys.ts'
 
-export type { Key, Ring } from '../../postgres/service/keys.ts'
+export type { Key, KeyFilter } from '../../postgres/service/keys.ts'
 
 const KEY_BYTES = 32
 
 /** What an act on keys is done with: also by an operator, who has no world. */
-type Act = {
+type KeyChange = {
   readonly db: Db
-  readonly ring: Ring
+  readonly ring: KeyFilter
   /** Public id of who does it. */
   readonly by: string
 }
 
 /** A key, and what its holder sends: it is told once and kept nowhere. */
-export type MadeKey = { readonly key: Key; readonly secret: string }
+export type CreatedKey = { readonly key: Key; readonly secret: string }
 
 export const makeSecret = (): string => randomBytes(KEY_BYTES).toString('base64url')
 
 export const createKey = (
-  { db, by }: Pick<Act, 'db' | 'by'>,
+  { db, by }: Pick<KeyChange, 'db' | 'by'>,
   wanted: { name: string; scope: Scope; siteId: number | null; expiresAt: Instant | null },
-): Promise<MadeKey> => inTransaction(db, (tx) => make(tx, wanted, { action: 'key_created', by }))
+): Promise<CreatedKey> => inTransaction(db, (tx) => make(tx, wanted, { action: 'key_created', by }))
 
 /** Latest first, those that are good for nothing any more included. */
 export const listKeys = async (
-  { db, ring }: Omit<Act, 'by'>,
+  { db, ring }: Omit<KeyChange, 'by'>,
   page: { beforeId: number | null; limit: number },
 ): Promise<{ items: Key[]; nextId: number | null }> => {
-  const rows = await asking(findKeys(db, { ...ring, ...page }))
+  const rows = await runQuery(findKeys(db, { ...ring, ...page }))
   const items = rows.slice(0, page.limit)
   return { items, nextId: rows.length > items.length ? items.at(-1)!.id : null }
 }
@@ -52,9 +52,9 @@ export const listKeys = async (
  * to wherever the old one is. Refuses with `not_found` what is no good key of the ring.
  */
 export const rotateKey = (
-  { db, ring, by }: Act,
+  { db, ring, by }: KeyChange,
   { id, overlapSeconds }: { id: number; overlapSeconds: number },
-): Promise<MadeKey> =>
+): Promise<CreatedKey> =>
   inTransaction(db, async (tx) => {
     const rights = await expireKey(tx, { ...ring, id, overlapSeconds })
     if (!rights) throw new Refusal('not_found')
@@ -62,7 +62,7 @@ export const rotateKey = (
   })
 
 /** A key that is revoked is good for nothing at once; a second time it is no different. */
-export const revokeKey = ({ db, ring, by }: Act, id: number): Promise<void> =>
+export const revokeKey = ({ db, ring, by }: KeyChange, id: number): Promise<void> =>
   inTransaction(db, async (tx) => {
     const before = await endKey(tx, { ...ring, id })
     if (!before) throw new Refusal('not_found')
@@ -75,7 +75,7 @@ const make = async (
   tx: Tx,
   rights: Omit<Parameters<typeof insertKey>[1], 'key'>,
   entry: { action: 'key_created' | 'key_rotated'; by: string; before?: object },
-): Promise<MadeKey> => {
+): Promise<CreatedKey> => {
   const secret = makeSecret()
   const key = await insertKey(tx, { ...rights, key: secret })
   const { id, name, scope, siteId, expiresAt } = key

@@ -1,15 +1,15 @@
-import { asking } from '../../postgres/connection/transaction.ts'
+import { runQuery } from '../../postgres/connection/transaction.ts'
 import { listAudit as findAudit, type ListedAuditEntry } from '../../postgres/service/audit.ts'
-import type { World } from '../context.ts'
+import type { Context } from '../context.ts'
 
 export type { ListedAuditEntry } from '../../postgres/service/audit.ts'
 
 /** What administrators did, latest first: on one site, or on the service and all its sites. */
 export const listAudit = async (
-  world: World,
+  world: Context,
   request: { siteId: number | undefined; beforeId: number | null; limit: number },
 ): Promise<{ items: ListedAuditEntry[]; nextId: number | null }> => {
-  const rows = await asking(findAudit(world.db, request))
+  const rows = await runQuery(findAudit(world.db, request))
   const items = rows.slice(0, request.limit)
   return { items, nextId: rows.length > items.length ? items.at(-1)!.id : null }
 }

@@ -1,28 +1,28 @@
 import type { Role } from '../../domain/comment/comment.ts'
-import { nameOf, type Official } from '../../domain/people/caller.ts'
+import { callerIdOf, type StaffCaller } from '../../domain/people/caller.ts'
 import { authorId } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site/site.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
-import { asking } from '../../postgres/connection/transaction.ts'
+import { runQuery } from '../../postgres/connection/transaction.ts'
 import { askForRefresh } from '../../postgres/jobs/author-tasks.ts'
 import {
   updateMember as changeMember,
   findMember,
-  holdMember,
   insertMember,
+  lockMemberRow,
   type Member,
 } from '../../postgres/people/members.ts'
 import { insertAuditEntry } from '../../postgres/service/audit.ts'
-import type { Claim } from '../../postgres/service/idempotency.ts'
-import type { World } from '../context.ts'
-import { answerOnce } from '../run-once.ts'
+import type { IdempotencyKey } from '../../postgres/service/idempotency.ts'
+import type { Context } from '../context.ts'
+import { runOnce } from '../run-once.ts'
 
 export type { Member, Staff } from '../../postgres/people/members.ts'
 
 export type MemberRequest = {
   readonly site: Site
-  readonly administrator: Official
+  readonly administrator: StaffCaller
   readonly subject: string
   readonly change: {
     readonly name?: string
@@ -33,12 +33,12 @@ export type MemberRequest = {
     readonly location?: string | null
     readonly listed?: boolean
   }
-  readonly claim: Claim | undefined
+  readonly claim: IdempotencyKey | undefined
 }
 
 /** A member by the site's own id; refuses with `not_found`. */
-export const getMember = async (world: World, site: Site, subject: string): Promise<Member> => {
-  const member = await asking(findMember(world.db, site.id, subject))
+export const getMember = async (world: Context, site: Site, subject: string): Promise<Member> => {
+  const member = await runQuery(findMember(world.db, site.id, subject))
   if (!member) throw new Refusal('not_found')
   return member
 }
@@ -48,11 +48,11 @@ export const getMember = async (world: World, site: Site, subject: string): Prom
  * brings its own name, addresses and e-mail; roles that are given here stay.
  */
 export const updateMember = async <Answer>(
-  world: World,
+  world: Context,
   request: MemberRequest,
   present: (member: Member) => Answer,
 ): Promise<Answer> => {
-  const answer = await answerOnce(world, request.claim, async (tx) =>
+  const answer = await runOnce(world, request.claim, async (tx) =>
     present(await update(tx, request)),
   )
   world.kick('tasks')
@@ -76,7 +76,7 @@ const update = async (tx: Tx, request: MemberRequest): Promise<Member> => {
     siteId: site.id,
     action: 'member_updated',
     subject: authorId(id),
-    by: nameOf(administrator),
+    by: callerIdOf(administrator),
     before: { roles: before.grantedRoles, listed: before.listed },
     after: { roles: after.grantedRoles, listed: after.listed },
   })
@@ -87,10 +87,10 @@ const ensureMember = async (
   tx: Tx,
   { site, subject, change: { name } }: MemberRequest,
 ): Promise<Member> => {
-  const known = await holdMember(tx, site.id, subject)
+  const known = await lockMemberRow(tx, site.id, subject)
   if (known) return known
   if (name === undefined)
     throw new Refusal('invalid_request', { '/name': 'is required: there is no such member yet' })
   await insertMember(tx, site.id, { subject, name })
-  return (await holdMember(tx, site.id, subject))!
+  return (await lockMemberRow(tx, site.id, subject))!
 }

@@ -1,16 +1,16 @@
-import { nameOf, type Official } from '../../domain/people/caller.ts'
+import { callerIdOf, type StaffCaller } from '../../domain/people/caller.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { PersonLimit, Site } from '../../domain/site/site.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import { insertAuditEntry } from '../../postgres/service/audit.ts'
-import type { Claim } from '../../postgres/service/idempotency.ts'
+import type { IdempotencyKey } from '../../postgres/service/idempotency.ts'
 import {
   updateSite as changeSite,
-  holdSite,
+  lockSiteRow,
   type SiteChange,
 } from '../../postgres/service/sites.ts'
-import type { World } from '../context.ts'
-import { answerOnce } from '../run-once.ts'
+import type { Context } from '../context.ts'
+import { runOnce } from '../run-once.ts'
 import { type CheckSettings, keepCheckSecrets } from './check-settings.ts'
 
 /** What is to be set. A limit that is null is as the service says; a secret that is missing stays. */
@@ -26,11 +26,11 @@ export type SignOnSettings =
 
 type UpdateRequest = {
   readonly site: Site
-  readonly administrator: Official
+  readonly administrator: StaffCaller
   readonly settings: SiteSettings
   /** The version that the administrator has seen, if it says so. */
   readonly ifVersion: number | undefined
-  readonly claim: Claim | undefined
+  readonly claim: IdempotencyKey | undefined
 }
 
 /** What of a site may be told and recorded. */
@@ -38,11 +38,11 @@ export type DescribeSite = (site: Site) => Readonly<Record<string, unknown>>
 
 /** Changes a site's settings. Other nodes know of it within a second; writes there at once. */
 export const updateSite = async <Answer>(
-  world: World,
+  world: Context,
   request: UpdateRequest,
   { present, describe }: { present: (site: Site) => Answer; describe: DescribeSite },
 ): Promise<Answer> => {
-  const answer = await answerOnce(world, request.claim, async (tx) =>
+  const answer = await runOnce(world, request.claim, async (tx) =>
     present(await update(tx, request, describe)),
   )
   world.sites.forget(request.site.slug)
@@ -54,14 +54,14 @@ const update = async (
   { site, administrator, settings, ifVersion }: UpdateRequest,
   describe: DescribeSite,
 ): Promise<Site> => {
-  const before = await holdSite(tx, site.id)
+  const before = await lockSiteRow(tx, site.id)
   if (ifVersion !== undefined && ifVersion !== before.version) throw new Refusal('edit_conflict')
   const after = await changeSite(tx, site.id, resolveSettings(settings, before))
   await insertAuditEntry(tx, {
     siteId: site.id,
     action: 'site_updated',
     subject: site.slug,
-    by: nameOf(administrator),
+    by: callerIdOf(administrator),
     ...differenceOf(describe(before), describe(after)),
   })
   return after

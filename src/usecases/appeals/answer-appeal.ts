@@ -1,13 +1,13 @@
 import { isVisible, type Status } from '../../domain/comment/status.ts'
-import { type Outcome, stateOf } from '../../domain/moderation/statement.ts'
-import { nameOf, type Official } from '../../domain/people/caller.ts'
+import { buildStatement, type Outcome } from '../../domain/moderation/statement.ts'
+import { callerIdOf, type StaffCaller } from '../../domain/people/caller.ts'
 import { authorId } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site/site.ts'
 import { type CommentForWrite, findCommentForWrite } from '../../postgres/comments/comments.ts'
 import { resolveFlags } from '../../postgres/comments/flags.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
-import { asking, lockThread } from '../../postgres/connection/transaction.ts'
+import { acquireThreadLock, runQuery } from '../../postgres/connection/transaction.ts'
 import {
   type Appeal,
   findAppeal,
@@ -15,20 +15,20 @@ import {
 } from '../../postgres/moderation/appeals.ts'
 import { insertDecision } from '../../postgres/moderation/decisions.ts'
 import { findStated, type StatedComment } from '../../postgres/moderation/statements.ts'
-import type { Claim } from '../../postgres/service/idempotency.ts'
-import type { World } from '../context.ts'
+import type { IdempotencyKey } from '../../postgres/service/idempotency.ts'
+import type { Context } from '../context.ts'
 import { changeStatus } from '../decisions/change-status.ts'
-import { announcing } from '../invalidate.ts'
-import { answerOnce } from '../run-once.ts'
+import { withInvalidation } from '../invalidate.ts'
+import { runOnce } from '../run-once.ts'
 
 type AnswerRequest = {
   readonly site: Site
-  readonly moderator: Official
+  readonly moderator: StaffCaller
   readonly appealId: number
   readonly outcome: Outcome
   /** For the author. */
   readonly note: string | null
-  readonly claim: Claim | undefined
+  readonly claim: IdempotencyKey | undefined
 }
 
 export type Answered = { readonly appeal: Appeal; readonly version: number | undefined }
@@ -39,17 +39,17 @@ export type Answered = { readonly appeal: Appeal; readonly version: number | und
  * other is refused with `decision_conflict`, as is who upholds what is published by now.
  */
 export const answerAppeal = async <Answer>(
-  world: World,
+  world: Context,
   request: AnswerRequest,
   present: (answered: Answered) => Answer,
 ): Promise<Answer> => {
   const { site, appealId, claim } = request
-  const appeal = await asking(findAppeal(world.db, { siteId: site.id, id: appealId }))
+  const appeal = await runQuery(findAppeal(world.db, { siteId: site.id, id: appealId }))
   if (!appeal) throw new Refusal('not_found')
   const { threadId } = appeal.comment
-  return announcing(world, { siteId: site.id, threadIds: [threadId], isHide: false }, () =>
-    answerOnce(world, claim, async (tx) => {
-      await lockThread(tx, { siteId: site.id, threadId }, 'alone')
+  return withInvalidation(world, { siteId: site.id, threadIds: [threadId], isHide: false }, () =>
+    runOnce(world, claim, async (tx) => {
+      await acquireThreadLock(tx, { siteId: site.id, threadId }, 'alone')
       return present(await answer(tx, request, appeal))
     }),
   )
@@ -63,7 +63,7 @@ const answer = async (tx: Tx, request: AnswerRequest, appeal: Appeal): Promise<A
   const stated = await findStated(tx, siteId, appeal.comment)
   // It is moved to another thread at this moment.
   if (!comment || !stated) throw new Refusal('decision_conflict')
-  const by = nameOf(moderator)
+  const by = callerIdOf(moderator)
   const answered = await giveAnswer(tx, { siteId, id: appeal.id, outcome, note, by })
   if (!answered) throw new Refusal('decision_conflict')
   assertImpartial(by, appeal, stated)
@@ -85,7 +85,7 @@ const assertImpartial = (by: string, appeal: Appeal, { decision }: StatedComment
 }
 
 const statusAfter = (outcome: Outcome, comment: CommentForWrite, stated: StatedComment): Status => {
-  const { standing, decidedBy } = stateOf(stated)
+  const { standing, decidedBy } = buildStatement(stated)
   if (outcome === 'overturned') {
     if (decidedBy === 'author' || comment.isErased) throw new Refusal('move_not_allowed')
     return 'approved'

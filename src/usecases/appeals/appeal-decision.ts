@@ -1,17 +1,17 @@
-import { type OwnAppeal, stateOf } from '../../domain/moderation/statement.ts'
-import { assertPerson, type Caller, type Person } from '../../domain/people/caller.ts'
+import { buildStatement, type OwnAppeal } from '../../domain/moderation/statement.ts'
+import { type AuthorCaller, assertPerson, type Caller } from '../../domain/people/caller.ts'
 import type { CommentKey } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site/site.ts'
 import { findCommentForWrite } from '../../postgres/comments/comments.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
-import { lockThread } from '../../postgres/connection/transaction.ts'
+import { acquireThreadLock } from '../../postgres/connection/transaction.ts'
 import { insertAppeal } from '../../postgres/moderation/appeals.ts'
 import { findStated } from '../../postgres/moderation/statements.ts'
-import { holdWriters } from '../../postgres/people/authors.ts'
-import type { Claim } from '../../postgres/service/idempotency.ts'
-import type { World } from '../context.ts'
-import { answerOnce } from '../run-once.ts'
+import { lockWriterRows } from '../../postgres/people/authors.ts'
+import type { IdempotencyKey } from '../../postgres/service/idempotency.ts'
+import type { Context } from '../context.ts'
+import { runOnce } from '../run-once.ts'
 import { assertOwn } from './get-statement.ts'
 
 type AppealRequest = {
@@ -19,7 +19,7 @@ type AppealRequest = {
   readonly caller: Caller
   readonly comment: CommentKey
   readonly text: string
-  readonly claim: Claim | undefined
+  readonly claim: IdempotencyKey | undefined
 }
 
 /**
@@ -27,30 +27,30 @@ type AppealRequest = {
  * stands as its author wants it, what was appealed before, and what waits for its first look.
  */
 export const appealDecision = async <Answer>(
-  world: World,
+  world: Context,
   request: AppealRequest,
   present: (appeal: OwnAppeal) => Answer,
 ): Promise<Answer> => {
   const { caller } = request
   assertPerson(caller)
-  return answerOnce(world, request.claim, async (tx) =>
+  return runOnce(world, request.claim, async (tx) =>
     present(await appeal(tx, { ...request, caller })),
   )
 }
 
 const appeal = async (
   tx: Tx,
-  { site, caller, comment, text }: AppealRequest & { caller: Person },
+  { site, caller, comment, text }: AppealRequest & { caller: AuthorCaller },
 ): Promise<OwnAppeal> => {
   const siteId = site.id
-  await lockThread(tx, { siteId, threadId: comment.threadId }, 'shared')
+  await acquireThreadLock(tx, { siteId, threadId: comment.threadId }, 'shared')
   await findCommentForWrite(tx, { siteId, ...comment })
-  const writers = await holdWriters(tx, siteId, [caller.authorId])
+  const writers = await lockWriterRows(tx, siteId, [caller.authorId])
   if (!writers.has(caller.authorId)) throw new Refusal('invalid_token')
   const found = await findStated(tx, siteId, comment)
   assertOwn(found, caller.authorId)
   if (found.appeal) throw new Refusal('decision_conflict', { id: 'has been appealed already' })
-  if (!stateOf(found).mayAppeal)
+  if (!buildStatement(found).mayAppeal)
     throw new Refusal('decision_conflict', { id: 'cannot be appealed' })
   const { decisionId, decision } = found
   const about = { decisionId, decidedBy: decision?.by ?? null }

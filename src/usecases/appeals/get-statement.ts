@@ -1,23 +1,23 @@
-import { type Statement, stateOf } from '../../domain/moderation/statement.ts'
+import { buildStatement, type Statement } from '../../domain/moderation/statement.ts'
 import { assertPerson, type Caller } from '../../domain/people/caller.ts'
 import type { CommentKey } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site/site.ts'
-import { asking } from '../../postgres/connection/transaction.ts'
+import { runQuery } from '../../postgres/connection/transaction.ts'
 import { findStated, type StatedComment } from '../../postgres/moderation/statements.ts'
-import type { World } from '../context.ts'
+import type { Context } from '../context.ts'
 
 type Request = { site: Site; caller: Caller; comment: CommentKey }
 
 /** Why a comment stands as it does; for its author alone. */
 export const getStatement = async (
-  world: World,
+  world: Context,
   { site, caller, comment }: Request,
 ): Promise<Statement> => {
   assertPerson(caller)
-  const found = await asking(findStated(world.db, site.id, comment))
+  const found = await runQuery(findStated(world.db, site.id, comment))
   assertOwn(found, caller.authorId)
-  return stateOf(found)
+  return buildStatement(found)
 }
 
 /** What others cannot read is for them as good as absent. */

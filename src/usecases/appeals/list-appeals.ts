@@ -1,9 +1,9 @@
-import { asking } from '../../postgres/connection/transaction.ts'
+import { runQuery } from '../../postgres/connection/transaction.ts'
 import { type Appeal, listAppeals as findAppeals } from '../../postgres/moderation/appeals.ts'
 import type { Decision } from '../../postgres/moderation/decisions.ts'
 import { findDecisions } from '../../postgres/moderation/moderation-log.ts'
 import { listModerated, type ModeratedComment } from '../../postgres/moderation/queue.ts'
-import type { World } from '../context.ts'
+import type { Context } from '../context.ts'
 
 /** An appeal with all that its answer needs. */
 export type ModeratedAppeal = Appeal & {
@@ -21,16 +21,16 @@ type Request = {
 
 /** The appeals that wait, the oldest first, or those that were answered, the latest answer first. */
 export const listAppeals = async (
-  world: World,
+  world: Context,
   request: Request,
 ): Promise<{ items: ModeratedAppeal[]; nextId: number | null }> => {
   const { siteId, limit } = request
-  const rows = await asking(findAppeals(world.db, request))
+  const rows = await runQuery(findAppeals(world.db, request))
   const appeals = rows.slice(0, limit)
   const keys = appeals.map(({ comment }) => comment)
   const ids = appeals.flatMap(({ decisionId }) => decisionId ?? [])
-  const comments = byId(await asking(listModerated(world.db, siteId, keys)))
-  const decisions = byId(await asking(findDecisions(world.db, siteId, ids)))
+  const comments = byId(await runQuery(listModerated(world.db, siteId, keys)))
+  const decisions = byId(await runQuery(findDecisions(world.db, siteId, ids)))
   const items = appeals.flatMap((appeal) => {
     const about = comments.get(appeal.comment.id)
     const decision = decisions.get(appeal.decisionId ?? 0) ?? null

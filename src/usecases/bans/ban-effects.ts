@@ -1,5 +1,5 @@
 import type { PolicyInForce } from '../../cache/policies.ts'
-import type { Met, Suspect } from '../../domain/moderation/ban.ts'
+import type { BanMatch, WriterIdentity } from '../../domain/moderation/ban.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Judgement } from '../../domain/screening/compile-policy.ts'
 import type { Draft, Facts } from '../../domain/screening/facts.ts'
@@ -8,7 +8,7 @@ import type { Db } from '../../postgres/connection/db.ts'
 import { findBansOn } from '../../postgres/moderation/bans.ts'
 
 /** What bans leave to somebody who writes: refuses with `banned` who may not, else what the rules are told. */
-export const assertNotBlocked = (met: readonly Met[]): Facts['bans'] => {
+export const assertNotBlocked = (met: readonly BanMatch[]): Facts['bans'] => {
   if (met.some(({ effect }) => effect === 'block')) throw new Refusal('banned')
   return met.flatMap(({ id, effect }) => (effect === 'block' ? [] : [{ id, effect }]))
 }
@@ -17,13 +17,13 @@ export const assertNotBlocked = (met: readonly Met[]): Facts['bans'] => {
 export const findEffects = async (
   db: Db,
   siteId: number,
-  suspect: Suspect | undefined,
+  suspect: WriterIdentity | undefined,
 ): Promise<Facts['bans']> => {
   const [met = []] = await findBansOn(db, siteId, [suspect])
   return assertNotBlocked(met)
 }
 
-export type Judged = {
+export type PolicyResult = {
   readonly judgement: Judgement
   readonly facts: Facts
   /** Its author sees it as published, and nobody else sees it. */
@@ -38,7 +38,7 @@ export type Judged = {
 export const judgeByPolicy = (
   policy: PolicyInForce,
   { draft, facts, isSeen }: { draft: Draft; facts: Facts; isSeen: boolean },
-): Judged => {
+): PolicyResult => {
   const judgement = policy.screen(draft, facts)
   if (!facts.bans.some(({ effect }) => effect === 'shadow'))
     return { judgement, facts, isShadowed: false }

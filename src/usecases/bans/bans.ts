@@ -1,10 +1,14 @@
-import { type Ban, type Existing, TAKEN_FROM } from '../../domain/moderation/ban.ts'
-import { nameOf, type Official } from '../../domain/people/caller.ts'
+import {
+  type Ban,
+  type ExistingCommentAction,
+  STATUSES_CHANGED_BY,
+} from '../../domain/moderation/ban.ts'
+import { callerIdOf, type StaffCaller } from '../../domain/people/caller.ts'
 import { authorId as authorName, banId, batchId } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site/site.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
-import { asking, inTransaction } from '../../postgres/connection/transaction.ts'
+import { inTransaction, runQuery } from '../../postgres/connection/transaction.ts'
 import type { Batch } from '../../postgres/jobs/batches.ts'
 import { insertItemsOfBanned } from '../../postgres/moderation/banned-comments.ts'
 import {
@@ -16,43 +20,47 @@ import {
 import { type Decision, insertDecision } from '../../postgres/moderation/decisions.ts'
 import { findAuthor } from '../../postgres/people/authors.ts'
 import { insertAuditEntry } from '../../postgres/service/audit.ts'
-import type { Claim } from '../../postgres/service/idempotency.ts'
-import type { World } from '../context.ts'
-import type { Order } from '../decisions/decide-in-thread.ts'
-import { openBatch, runOpened } from '../decisions/start-batch.ts'
-import { answerOnce } from '../run-once.ts'
+import type { IdempotencyKey } from '../../postgres/service/idempotency.ts'
+import type { Context } from '../context.ts'
+import type { StatusRequest } from '../decisions/decide-in-thread.ts'
+import { createBatch, runCreatedBatch } from '../decisions/start-batch.ts'
+import { runOnce } from '../run-once.ts'
 
 /** Null: every site. */
-type Scope = { readonly site: Site | null; readonly moderator: Official }
+type Scope = { readonly site: Site | null; readonly moderator: StaffCaller }
 
 export type BanRequest = Scope & {
   readonly ban: Omit<NewBan, 'siteId' | 'by'>
-  readonly existing: Existing
+  readonly existing: ExistingCommentAction
   /** Whether the ban meets who has this e-mail. */
   readonly isMet: (email: string) => boolean
-  readonly claim: Claim | undefined
+  readonly claim: IdempotencyKey | undefined
 }
 
 /** `batch`: what becomes of that which was written before; null: nothing. */
-export type MadeBan = { readonly ban: Ban; readonly batch: Batch | null }
+export type CreatedBan = { readonly ban: Ban; readonly batch: Batch | null }
 
 /** Bans somebody. Staff is refused: roles are taken first. */
 export const createBan = async <Answer>(
-  world: World,
+  world: Context,
   request: BanRequest,
-  present: (made: MadeBan) => Answer,
+  present: (made: CreatedBan) => Answer,
 ): Promise<Answer> => {
-  const made = await answerOnce(world, request.claim, async (tx): Promise<MadeBan> => {
+  const made = await runOnce(world, request.claim, async (tx): Promise<CreatedBan> => {
     const { site, moderator, ban: asked } = request
     await assertMayBan(tx, request)
-    const ban = await insertBan(tx, { ...asked, siteId: site?.id ?? null, by: nameOf(moderator) })
+    const ban = await insertBan(tx, {
+      ...asked,
+      siteId: site?.id ?? null,
+      by: callerIdOf(moderator),
+    })
     if (ban.expiresAt !== null && ban.expiresAt <= ban.at)
       throw new Refusal('invalid_request', { '/expires_at': 'must be in the future' })
     const batch = await takeExisting(tx, request)
     await record(tx, request, { ban, batch, isLifted: false })
     return { ban, batch }
   })
-  if (made.batch) await runOpened(world, made.batch)
+  if (made.batch) await runCreatedBatch(world, made.batch)
   return present(made)
 }
 
@@ -62,12 +70,12 @@ const takeExisting = async (
   { site, moderator, existing, isMet, ban: { target, reason, note } }: BanRequest,
 ): Promise<Batch | null> => {
   if (!site || existing === 'keep') return null
-  const order: Order = { to: existing, reason, note, replies: 'keep' }
-  const statuses = TAKEN_FROM[existing]
-  return openBatch(tx, {
+  const order: StatusRequest = { to: existing, reason, note, replies: 'keep' }
+  const statuses = STATUSES_CHANGED_BY[existing]
+  return createBatch(tx, {
     siteId: site.id,
     kind: 'decide',
-    by: nameOf(moderator),
+    by: callerIdOf(moderator),
     request: order,
     fill: (tx, batch) => insertItemsOfBanned(tx, batch, { target, statuses, isMet }),
     assertTotal: () => {},
@@ -90,19 +98,19 @@ const assertMayBan = async (
 
 /** Latest first. */
 export const listBans = async (
-  world: World,
+  world: Context,
   request: Parameters<typeof findBans>[1],
 ): Promise<{ items: Ban[]; nextId: number | null }> => {
-  const rows = await asking(findBans(world.db, request))
+  const rows = await runQuery(findBans(world.db, request))
   const items = rows.slice(0, request.limit)
   return { items, nextId: rows.length > items.length ? items.at(-1)!.id : null }
 }
 
 /** Ends a ban; a second time it is no different. Refuses with `not_found`. */
-export const liftBan = (world: World, { id, ...scope }: Scope & { id: number }): Promise<void> =>
+export const liftBan = (world: Context, { id, ...scope }: Scope & { id: number }): Promise<void> =>
   inTransaction(world.writes, async (tx) => {
     const { site, moderator } = scope
-    const ban = await endBan(tx, { siteId: site?.id ?? null, id, by: nameOf(moderator) })
+    const ban = await endBan(tx, { siteId: site?.id ?? null, id, by: callerIdOf(moderator) })
     if (!ban) throw new Refusal('not_found')
     if (!ban.wasLifted) await record(tx, scope, { ban, isLifted: true })
   })
@@ -126,7 +134,7 @@ export const record = async (
   const said = { kind, ...author, effect, expires_at: expiresAt, ...taking }
   const what = {
     subject: banId(id),
-    by: nameOf(moderator),
+    by: callerIdOf(moderator),
     ...(isLifted ? { before: said } : { after: said }),
   }
   if (site) {

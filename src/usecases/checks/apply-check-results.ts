@@ -7,17 +7,17 @@ import { combine, type Verdict } from '../../domain/screening/finding.ts'
 import { RULE } from '../../domain/site/check.ts'
 import { type CommentForWrite, findCommentForWrite } from '../../postgres/comments/comments.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
-import { lockThread } from '../../postgres/connection/transaction.ts'
+import { acquireThreadLock } from '../../postgres/connection/transaction.ts'
 import {
   deleteQuestion,
   findJudged,
-  type Judged,
+  type JudgementState,
   putOffQuestion,
   updateJudgement,
 } from '../../postgres/jobs/checks.ts'
 import { insertDecision } from '../../postgres/moderation/decisions.ts'
-import { type GuestProfile, holdWriters } from '../../postgres/people/authors.ts'
-import type { World } from '../context.ts'
+import { type GuestProfile, lockWriterRows } from '../../postgres/people/authors.ts'
+import type { Context } from '../context.ts'
 import { changeStatus } from '../decisions/change-status.ts'
 import { nameGuests } from '../posting/name-guests.ts'
 
@@ -27,7 +27,7 @@ const CALL_BACK_MS = 600_000
 const LATE_MS = 86_400_000
 
 /** What checks have said of a text. */
-export type Answers = {
+export type CheckResults = {
   readonly answers: Readonly<Record<string, CheckFact>>
   /** What an answer may take the place of: the first verdict of a check stands. */
   readonly replaces: readonly CheckFact['state'][]
@@ -37,7 +37,7 @@ export type Answers = {
   readonly author?: GuestProfile | undefined
 }
 
-export type Settled = {
+export type AppliedResults = {
   readonly comment: CommentForWrite
   /** The thread's new version; undefined when no reader can see a difference. */
   readonly version: number | undefined
@@ -48,12 +48,12 @@ export type Settled = {
  * since. Its status follows, unless somebody has decided meanwhile: then it is only noted.
  * @returns undefined when there is nothing to judge, or another text by now
  */
-export const settleAnswers = async (
-  world: World,
+export const applyCheckResults = async (
+  world: Context,
   tx: Tx,
-  { at, ...said }: Answers & { at: CommentKey & { siteId: number } },
-): Promise<Settled | undefined> => {
-  await lockThread(tx, at, 'alone')
+  { at, ...said }: CheckResults & { at: CommentKey & { siteId: number } },
+): Promise<AppliedResults | undefined> => {
+  await acquireThreadLock(tx, at, 'alone')
   const comment = await findCommentForWrite(tx, at)
   const judged = comment && !comment.isErased ? await findJudged(tx, at) : undefined
   if (!comment || !judged) {
@@ -76,7 +76,7 @@ export const settleAnswers = async (
 
 const merge = (
   known: Facts['checks'],
-  { answers, replaces }: Pick<Answers, 'answers' | 'replaces'>,
+  { answers, replaces }: Pick<CheckResults, 'answers' | 'replaces'>,
 ): Facts['checks'] =>
   Object.fromEntries(
     Object.entries(known).map(([name, fact]) => {
@@ -86,7 +86,7 @@ const merge = (
   )
 
 /** Only what still has the status that the rules gave it; and what nobody has held goes to readers. */
-const mayFollow = (comment: CommentForWrite, judged: Judged, to: Verdict): boolean => {
+const mayFollow = (comment: CommentForWrite, judged: JudgementState, to: Verdict): boolean => {
   const isAsJudged = comment.status === combine(judged.screening) && !judged.isDecided
   return isAsJudged && comment.status !== to && (!isVisible(to) || judged.mayPublish === true)
 }
@@ -94,19 +94,19 @@ const mayFollow = (comment: CommentForWrite, judged: Judged, to: Verdict): boole
 type Following = {
   readonly comment: CommentForWrite
   readonly judgement: Judgement
-  readonly author: Answers['author']
+  readonly author: CheckResults['author']
 }
 
 const follow = async (
   tx: Tx,
   { siteId }: { siteId: number },
   { comment, judgement, author }: Following,
-): Promise<Settled> => {
+): Promise<AppliedResults> => {
   const { threadId, id: commentId, status: from } = comment
   const to = judgement.verdict
   if (isVisible(to) && author !== undefined) {
     const { id } = comment.author
-    const writers = await holdWriters(tx, siteId, [id])
+    const writers = await lockWriterRows(tx, siteId, [id])
     await nameGuests(tx, siteId, { writers, profiles: new Map([[id, author]]) })
   }
   const { version } = await changeStatus(tx, comment, { siteId, to })

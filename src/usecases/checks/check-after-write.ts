@@ -1,18 +1,18 @@
 import { isVisible } from '../../domain/comment/status.ts'
-import type { Checking } from '../../domain/site/check.ts'
-import { type Claim, updateAnswer } from '../../postgres/service/idempotency.ts'
-import type { World } from '../context.ts'
-import type { Settled } from './apply-check-results.ts'
+import type { CheckTiming } from '../../domain/site/check.ts'
+import { type IdempotencyKey, updateAnswer } from '../../postgres/service/idempotency.ts'
+import type { Context } from '../context.ts'
+import type { AppliedResults } from './apply-check-results.ts'
 import { type CheckRequest, checkComment } from './check-comment.ts'
 
 /** A comment that has just been written, and its answer as it would be without the checks. */
-export type Checkable<Answer> = {
-  readonly checking: Checking
+export type WrittenComment<Answer> = {
+  readonly checking: CheckTiming
   readonly request: CheckRequest
-  readonly claim: Claim | undefined
+  readonly claim: IdempotencyKey | undefined
   readonly answer: Answer
   /** The answer once readers see it. */
-  readonly present: (settled: Settled) => Answer
+  readonly present: (settled: AppliedResults) => Answer
 }
 
 /**
@@ -20,9 +20,9 @@ export type Checkable<Answer> = {
  * is told what has become of it, now and under the same Idempotency-Key; else they are asked after the
  * answer. Never rejects: what goes wrong is left to the chores, and the comment is held until then.
  */
-export const checkWritten = async <Answer>(
-  world: World,
-  { checking, request, claim, answer, present }: Checkable<Answer>,
+export const checkAfterWrite = async <Answer>(
+  world: Context,
+  { checking, request, claim, answer, present }: WrittenComment<Answer>,
 ): Promise<Answer> => {
   if (checking === 'later') world.later.add(() => checkComment(world, request))
   if (checking !== 'first') return answer

@@ -1,15 +1,15 @@
 import { isVisible } from '../../domain/comment/status.ts'
 import { type CommentKey, commentId } from '../../domain/public-id.ts'
 import type { CheckFact } from '../../domain/screening/facts.ts'
-import { type Question, type Sender, UNKNOWN_SENDER } from '../../domain/site/check.ts'
+import { type CheckInput, type Sender, UNKNOWN_SENDER } from '../../domain/site/check.ts'
 import type { Site } from '../../domain/site/site.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
-import { asking, inTransaction } from '../../postgres/connection/transaction.ts'
+import { inTransaction, runQuery } from '../../postgres/connection/transaction.ts'
 import { type Askable, findAskable } from '../../postgres/jobs/checks.ts'
 import type { GuestProfile } from '../../postgres/people/authors.ts'
-import type { World } from '../context.ts'
-import { announce, announcing } from '../invalidate.ts'
-import { type Answers, type Settled, settleAnswers } from './apply-check-results.ts'
+import type { Context } from '../context.ts'
+import { invalidate, withInvalidation } from '../invalidate.ts'
+import { type AppliedResults, applyCheckResults, type CheckResults } from './apply-check-results.ts'
 
 export type CheckRequest = {
   readonly site: Site
@@ -28,39 +28,43 @@ export type CheckRequest = {
  * @returns undefined when there was nothing to judge
  */
 export const checkComment = async (
-  world: World,
+  world: Context,
   request: CheckRequest,
-  then: (tx: Tx, settled: Settled) => Promise<void> = async () => {},
-): Promise<Settled | undefined> => {
+  then: (tx: Tx, settled: AppliedResults) => Promise<void> = async () => {},
+): Promise<AppliedResults | undefined> => {
   const { site, comment, author, isLast = false } = request
-  const askable = await asking(findAskable(world.db, { siteId: site.id, ...comment }))
+  const askable = await runQuery(findAskable(world.db, { siteId: site.id, ...comment }))
   const waiting = Object.entries(askable?.checks ?? {}).filter(([, { state }]) => state === 'asked')
   const ask = async ([name]: [string, unknown]): Promise<[string, CheckFact]> => {
     const check = site.checks.find((known) => known.name === name)
     if (!check) return [name, { state: 'failed', why: 'the site asks it no more' }]
     if (isLast) return [name, { state: 'failed', why: 'it has not answered for too long' }]
-    return [name, await world.checks.ask(check, toQuestion(request, askable!))]
+    return [name, await world.checks.ask(check, toCheckInput(request, askable!))]
   }
   const answers = Object.fromEntries(await Promise.all(waiting.map(ask)))
   const { revision } = askable ?? {}
-  return settle(world, { site, comment, author, revision, answers, replaces: ['asked'] }, then)
+  return saveCheckResults(
+    world,
+    { site, comment, author, revision, answers, replaces: ['asked'] },
+    then,
+  )
 }
 
-export type Settling = Answers & {
+export type CheckResultsRequest = CheckResults & {
   readonly site: Pick<Site, 'id'>
   readonly comment: CommentKey
 }
 
 /** In a transaction of its own, and told to readers before anybody is answered. */
-export const settle = async (
-  world: World,
-  { site, comment, ...answers }: Settling,
-  then: (tx: Tx, settled: Settled) => Promise<void> = async () => {},
-): Promise<Settled | undefined> => {
+export const saveCheckResults = async (
+  world: Context,
+  { site, comment, ...answers }: CheckResultsRequest,
+  then: (tx: Tx, settled: AppliedResults) => Promise<void> = async () => {},
+): Promise<AppliedResults | undefined> => {
   const at = { siteId: site.id, ...comment }
   const changes = { siteId: site.id, threadIds: [comment.threadId] }
-  const act = async (tx: Tx): Promise<Settled | undefined> => {
-    const settled = await settleAnswers(world, tx, { at, ...answers })
+  const act = async (tx: Tx): Promise<AppliedResults | undefined> => {
+    const settled = await applyCheckResults(world, tx, { at, ...answers })
     if (settled) await then(tx, settled)
     return settled
   }
@@ -68,18 +72,18 @@ export const settle = async (
     const settled = await inTransaction(world.writes, act)
     if (settled?.version === undefined) return settled
     const isHide = !isVisible(settled.comment.status)
-    return await announcing(world, { ...changes, isHide }, async () => settled)
+    return await withInvalidation(world, { ...changes, isHide }, async () => settled)
   } catch (error) {
-    await announce(world, changes)
+    await invalidate(world, changes)
     throw error
   }
 }
 
 /** For who asks about a comment, or reports on it, when only its network is known. */
-export const toQuestion = (
+export const toCheckInput = (
   { site, comment, sender = UNKNOWN_SENDER, author }: CheckRequest,
   askable: Askable,
-): Question => ({
+): CheckInput => ({
   site: site.slug,
   commentId: commentId({ threadId: askable.homeThreadId, id: comment.id }),
   parentId:

@@ -2,11 +2,11 @@ import type { CommentKey } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Signed } from '../../domain/site/check.ts'
 import type { Site } from '../../domain/site/site.ts'
-import { asking } from '../../postgres/connection/transaction.ts'
+import { runQuery } from '../../postgres/connection/transaction.ts'
 import { findAskable } from '../../postgres/jobs/checks.ts'
-import type { World } from '../context.ts'
-import { following } from '../with-moved-comment.ts'
-import { settle } from './check-comment.ts'
+import type { Context } from '../context.ts'
+import { withMovedComment } from '../with-moved-comment.ts'
+import { saveCheckResults } from './check-comment.ts'
 
 export type ReportRequest = {
   readonly site: Site
@@ -24,16 +24,20 @@ export type ReportRequest = {
  * Takes the verdict of a check that has needed time. The first one stands: another one for the same
  * text changes nothing, whoever repeats it.
  */
-export const reportCheck = async (world: World, request: ReportRequest): Promise<void> => {
+export const reportCheck = async (world: Context, request: ReportRequest): Promise<void> => {
   const { site, name, signed, comment, score, revision } = request
   const check = site.checks.find((known) => known.name === name)
   if (!check || !world.checks.isFrom(check, signed)) throw new Refusal('invalid_token')
   if (!comment) throw new Refusal('not_found')
   const answers = { [name]: { state: 'answered' as const, score } }
   const said = { answers, revision, replaces: ['asked', 'failed'] as const }
-  await following(world, { site, caller: 'check', comment, look: 'first' }, async (place) => {
-    const found = await asking(findAskable(world.db, { siteId: site.id, ...place }))
-    if (!found) throw new Refusal('not_found')
-    await settle(world, { site, comment: place, ...said })
-  })
+  await withMovedComment(
+    world,
+    { site, caller: 'check', comment, look: 'first' },
+    async (place) => {
+      const found = await runQuery(findAskable(world.db, { siteId: site.id, ...place }))
+      if (!found) throw new Refusal('not_found')
+      await saveCheckResults(world, { site, comment: place, ...said })
+    },
+  )
 }

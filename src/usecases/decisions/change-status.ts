@@ -1,9 +1,9 @@
 import { countReplies } from '../../domain/comment/branch.ts'
 import { isVisible, type Status } from '../../domain/comment/status.ts'
 import {
-  listLines,
-  type Move,
-  moveComments,
+  listAncestorPaths,
+  type StatusTransition,
+  updateStatuses,
   writeReplyCounts,
 } from '../../postgres/comments/branches.ts'
 import type { CommentForWrite } from '../../postgres/comments/comments.ts'
@@ -16,7 +16,7 @@ export type Changed = {
   /** The thread's new version; undefined when no reader can see a difference. */
   readonly version: number | undefined
   /** When each of the comments was published first. */
-  readonly published: Awaited<ReturnType<typeof moveComments>>
+  readonly published: Awaited<ReturnType<typeof updateStatuses>>
 }
 
 /**
@@ -27,14 +27,14 @@ export type Changed = {
 export const changeStatuses = async (
   tx: Tx,
   place: Place,
-  moves: readonly Move[],
+  moves: readonly StatusTransition[],
 ): Promise<Changed> => {
   const seen = moves.filter(({ from, to }) => isVisible(from) || isVisible(to))
   if (seen.length === 0)
-    return { version: undefined, published: await moveComments(tx, place, moves) }
+    return { version: undefined, published: await updateStatuses(tx, place, moves) }
   const ids = seen.map(({ id }) => id)
-  const lines = await listLines(tx, place, ids)
-  const published = await moveComments(tx, place, moves)
+  const lines = await listAncestorPaths(tx, place, ids)
+  const published = await updateStatuses(tx, place, moves)
   const counts = countReplies(lines, new Map(seen.map(({ id, to }) => [id, to])))
   if (counts.size > 0) await writeReplyCounts(tx, place, counts)
   const roots = new Set(lines.filter(({ parentId }) => parentId === 0).map(({ id }) => id))
@@ -54,5 +54,5 @@ export const changeStatus = (
 ): Promise<Changed> => changeStatuses(tx, { siteId, threadId }, [{ id, from, to }])
 
 /** How many more there are that readers can read. */
-const balanceOf = (moves: readonly Move[]): number =>
+const balanceOf = (moves: readonly StatusTransition[]): number =>
   moves.reduce((sum, { from, to }) => sum + Number(isVisible(to)) - Number(isVisible(from)), 0)

@@ -1,12 +1,17 @@
-import { listTaken } from '../../domain/comment/branch.ts'
-import { isVisible, mayMove, type Reason, type Status } from '../../domain/comment/status.ts'
+import { listCascaded } from '../../domain/comment/branch.ts'
+import {
+  isTransitionAllowed,
+  isVisible,
+  type Reason,
+  type Status,
+} from '../../domain/comment/status.ts'
 import type { Outcome } from '../../domain/moderation/decision.ts'
 import {
   type Decidable,
   findDecidables,
+  listBranchNodes,
   listErased,
-  listMembers,
-  type Move,
+  type StatusTransition,
 } from '../../postgres/comments/branches.ts'
 import { resolveFlags } from '../../postgres/comments/flags.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
@@ -17,10 +22,10 @@ import {
 } from '../../postgres/moderation/decisions.ts'
 import { changeStatuses } from './change-status.ts'
 
-export type Place = { readonly siteId: number; readonly threadId: number }
+export type ThreadKey = { readonly siteId: number; readonly threadId: number }
 
 /** What is to be done to comments. */
-export type Order = {
+export type StatusRequest = {
   readonly to: Status
   readonly reason: Reason | null
   readonly note: string | null
@@ -29,21 +34,21 @@ export type Order = {
 }
 
 /** `seen`: the status that the moderator saw; undefined: whatever it is. */
-export type Wanted = { readonly id: number; readonly seen: Status | undefined }
+export type DecisionTarget = { readonly id: number; readonly seen: Status | undefined }
 
 /** What became of a comment. */
-export type Settled = { readonly outcome: Outcome; readonly decision: Decision | null }
+export type DecisionResult = { readonly outcome: Outcome; readonly decision: Decision | null }
 
-export type Done = {
+export type DecisionResults = {
   /** By comment; replies that went along are among them. */
-  readonly settled: ReadonlyMap<number, Settled>
+  readonly settled: ReadonlyMap<number, DecisionResult>
   readonly version: number | undefined
 }
 
 /** A move of a comment, and what is written of it. */
-export type Act = {
+export type TransitionRow = {
   readonly comment: Decidable
-  readonly move: Move
+  readonly move: StatusTransition
   readonly undoes?: number
   readonly causedBy?: number
 }
@@ -52,27 +57,31 @@ export type Act = {
  * Decides on comments of one thread, which is held alone: each that still has the status that was seen,
  * and may get the other one, gets it.
  */
-export const decideSome = async (
+export const decideInThread = async (
   tx: Tx,
-  place: Place,
-  { wanted, order, by }: { wanted: readonly Wanted[]; order: Order; by: DecisionBy },
-): Promise<Done> => {
+  place: ThreadKey,
+  {
+    wanted,
+    order,
+    by,
+  }: { wanted: readonly DecisionTarget[]; order: StatusRequest; by: DecisionBy },
+): Promise<DecisionResults> => {
   const comments = await findDecidables(
     tx,
     place,
     wanted.map(({ id }) => id),
   )
-  const settled = new Map<number, Settled>()
-  const tops: Act[] = []
+  const settled = new Map<number, DecisionResult>()
+  const tops: TransitionRow[] = []
   for (const { id, seen } of wanted) {
     const comment = comments.get(id)
     const outcome = outcomeOf(comment, { seen, to: order.to })
     settled.set(id, { outcome, decision: null })
-    if (comment && outcome === 'changed') tops.push(toAct(comment, order.to))
+    if (comment && outcome === 'changed') tops.push(toTransitionRow(comment, order.to))
   }
-  const taken = order.replies === 'same' ? await takeReplies(tx, place, tops) : []
+  const taken = order.replies === 'same' ? await listCascadedReplies(tx, place, tops) : []
   const why = { ...by, reason: order.reason, note: order.note }
-  const { decisions, version } = await act(tx, place, { tops, taken, by: why })
+  const { decisions, version } = await writeTransitions(tx, place, { tops, taken, by: why })
   const flagged = [...tops, ...taken].filter(({ comment }) => comment.flagCount > 0)
   if (flagged.length > 0)
     await resolveFlags(
@@ -92,40 +101,49 @@ export const outcomeOf = (
   if (!comment) return 'not_found'
   if (seen !== undefined && comment.status !== seen) return 'decision_conflict'
   if (comment.status === to) return 'unchanged'
-  const isAllowed = mayMove(comment.status, to) && !(comment.isErased && to !== 'deleted')
+  const isAllowed =
+    isTransitionAllowed(comment.status, to) && !(comment.isErased && to !== 'deleted')
   return isAllowed ? 'changed' : 'move_not_allowed'
 }
 
-const toAct = (comment: Decidable, to: Status): Act => ({
+const toTransitionRow = (comment: Decidable, to: Status): TransitionRow => ({
   comment,
   move: { id: comment.id, from: comment.status, to },
 })
 
 /** A reply that goes along, and the comment above it that takes it. */
-export type Taken = Act & { readonly causeId: number }
+export type CascadedTransition = TransitionRow & { readonly causeId: number }
 
-const takeReplies = async (tx: Tx, place: Place, tops: readonly Act[]): Promise<Taken[]> => {
+const listCascadedReplies = async (
+  tx: Tx,
+  place: ThreadKey,
+  tops: readonly TransitionRow[],
+): Promise<CascadedTransition[]> => {
   if (tops.length === 0) return []
   const { to } = tops[0]!.move
   const ids = tops.map(({ comment }) => comment.id)
-  const members = await listMembers(tx, place, Math.min(...ids))
-  const below = listTaken(new Set(ids), members)
+  const members = await listBranchNodes(tx, place, Math.min(...ids))
+  const below = listCascaded(new Set(ids), members)
   const returning = below.filter(({ member }) => member.status === 'deleted' || isVisible(to))
   const returningIds = returning.map(({ member }) => member.id)
   const erased = returningIds.length > 0 ? await listErased(tx, place, returningIds) : new Set()
   return below
     .filter(({ member }) => !erased.has(member.id))
-    .map(({ member, causeId }) => ({ ...toAct(member, to), causeId }))
+    .map(({ member, causeId }) => ({ ...toTransitionRow(member, to), causeId }))
 }
 
 /**
  * Moves comments and writes a decision for each, those that caused others first.
  * @returns the decisions by comment
  */
-export const act = async (
+export const writeTransitions = async (
   tx: Tx,
-  place: Place,
-  { tops, taken, by }: { tops: readonly Act[]; taken: readonly Taken[]; by: DecisionBy },
+  place: ThreadKey,
+  {
+    tops,
+    taken,
+    by,
+  }: { tops: readonly TransitionRow[]; taken: readonly CascadedTransition[]; by: DecisionBy },
 ): Promise<{ decisions: ReadonlyMap<number, Decision>; version: number | undefined }> => {
   const all = [...tops, ...taken]
   if (all.length === 0) return { decisions: new Map(), version: undefined }
@@ -134,7 +152,7 @@ export const act = async (
     place,
     all.map(({ move }) => move),
   )
-  const toRow = ({ comment, move, undoes, causedBy }: Act) => ({
+  const toRow = ({ comment, move, undoes, causedBy }: TransitionRow) => ({
     threadId: place.threadId,
     commentId: comment.id,
     from: move.from,
@@ -146,7 +164,10 @@ export const act = async (
   const first = await insertDecisions(tx, by, tops.map(toRow))
   const decisions = new Map(first.map((decision) => [decision.commentId!, decision]))
   if (taken.length > 0) {
-    const causedBy = (one: Taken) => ({ ...one, causedBy: decisions.get(one.causeId)!.id })
+    const causedBy = (one: CascadedTransition) => ({
+      ...one,
+      causedBy: decisions.get(one.causeId)!.id,
+    })
     const rows = taken.map((one) => toRow(causedBy(one)))
     for (const decision of await insertDecisions(tx, { ...by, at: first[0]!.at }, rows))
       decisions.set(decision.commentId!, decision)

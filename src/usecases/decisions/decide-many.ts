@@ -1,44 +1,44 @@
-import { assertMove, type Status } from '../../domain/comment/status.ts'
-import { nameOf, type Official } from '../../domain/people/caller.ts'
+import { assertTransition, type Status } from '../../domain/comment/status.ts'
+import { callerIdOf, type StaffCaller } from '../../domain/people/caller.ts'
 import type { CommentKey } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site/site.ts'
 import { insertItemsByFilter, insertItemsByKey } from '../../postgres/jobs/batch-items.ts'
 import type { QueueFilter } from '../../postgres/moderation/queue-filter.ts'
-import type { Claim } from '../../postgres/service/idempotency.ts'
-import type { World } from '../context.ts'
-import type { Order } from './decide-in-thread.ts'
-import { answerBatch, type BatchResult, type NewBatch } from './start-batch.ts'
+import type { IdempotencyKey } from '../../postgres/service/idempotency.ts'
+import type { Context } from '../context.ts'
+import type { StatusRequest } from './decide-in-thread.ts'
+import { type BatchResult, type NewBatch, startBatch } from './start-batch.ts'
 
 export type DecideManyRequest = {
   readonly site: Site
-  readonly moderator: Official
+  readonly moderator: StaffCaller
   /** Which comments: their ids, or what a filter finds. */
   readonly comments: readonly CommentKey[] | QueueFilter
   /** How many there must be. */
   readonly expectedCount: number | undefined
   /** The status that the moderator saw; undefined: what each has when the request arrives. */
   readonly from: Status | undefined
-  readonly claim: Claim | undefined
-} & Order
+  readonly claim: IdempotencyKey | undefined
+} & StatusRequest
 
 /**
  * Decides on many comments, each as `decideComment` would: what has moved on meanwhile stays as it is,
  * and its outcome says so. Refuses with `decision_conflict` when there are not as many as expected.
  */
 export const decideMany = <Answer>(
-  world: World,
+  world: Context,
   request: DecideManyRequest,
   present: (result: BatchResult) => Answer,
-): Promise<Answer> => answerBatch(world, { ...toBatch(request), claim: request.claim }, present)
+): Promise<Answer> => startBatch(world, { ...toBatch(request), claim: request.claim }, present)
 
 export const toBatch = (request: DecideManyRequest): NewBatch => {
   const { site, moderator, comments, from, to, reason, note, replies, expectedCount } = request
-  if (from !== undefined) assertMove(from, to)
+  if (from !== undefined) assertTransition(from, to)
   return {
     siteId: site.id,
     kind: 'decide',
-    by: nameOf(moderator),
+    by: callerIdOf(moderator),
     request: { to, reason, note, replies, ...('statuses' in comments && { filter: comments }) },
     fill: (tx, batch) =>
       'statuses' in comments

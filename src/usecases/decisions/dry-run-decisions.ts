@@ -1,17 +1,17 @@
-import { MAX_AT_ONCE, type Outcome } from '../../domain/moderation/decision.ts'
-import { inVain } from '../../postgres/connection/transaction.ts'
+import { MAX_SYNC_DECISIONS, type Outcome } from '../../domain/moderation/decision.ts'
+import { inRolledBackTransaction } from '../../postgres/connection/transaction.ts'
 import {
-  countForeseeable,
-  type Foreseeable,
+  countDryRunItems,
+  type DryRunItem,
   type Item,
-  listForeseeable,
+  listDryRunItems,
 } from '../../postgres/jobs/batch-items.ts'
-import type { World } from '../context.ts'
+import type { Context } from '../context.ts'
 import { outcomeOf } from './decide-in-thread.ts'
 import { type DecideManyRequest, toBatch } from './decide-many.ts'
-import { openBatch } from './start-batch.ts'
+import { createBatch } from './start-batch.ts'
 
-export type Foreseen = {
+export type DryRunResult = {
   readonly total: number
   readonly outcomes: Readonly<Partial<Record<Outcome, number>>>
   /** Of each comment, if they are few. */
@@ -19,15 +19,18 @@ export type Foreseen = {
 }
 
 /** What would become of the comments; nothing is done, and nothing of it is stored. */
-export const foreseeDecisions = (world: World, request: DecideManyRequest): Promise<Foreseen> =>
-  inVain(world.writes, async (tx) => {
-    const batch = await openBatch(tx, toBatch(request))
-    if (batch.total > MAX_AT_ONCE) {
-      const counted = await countForeseeable(tx, batch)
+export const dryRunDecisions = (
+  world: Context,
+  request: DecideManyRequest,
+): Promise<DryRunResult> =>
+  inRolledBackTransaction(world.writes, async (tx) => {
+    const batch = await createBatch(tx, toBatch(request))
+    if (batch.total > MAX_SYNC_DECISIONS) {
+      const counted = await countDryRunItems(tx, batch)
       const outcomes = sumOf(counted.map((facts) => [outcomeFor(facts, request), facts.number]))
       return { total: batch.total, outcomes, items: [] }
     }
-    const known = await listForeseeable(tx, batch)
+    const known = await listDryRunItems(tx, batch)
     const items = known.map(({ comment, ...facts }) => ({
       comment,
       outcome: outcomeFor(facts, request),
@@ -42,10 +45,7 @@ const sumOf = (counts: readonly (readonly [Outcome, number])[]) => {
   return sums
 }
 
-const outcomeFor = (
-  { seen, status, isErased }: Foreseeable,
-  { to }: DecideManyRequest,
-): Outcome => {
+const outcomeFor = ({ seen, status, isErased }: DryRunItem, { to }: DecideManyRequest): Outcome => {
   const comment = status === null ? undefined : { status, isErased }
   return outcomeOf(comment, { seen: seen ?? undefined, to })
 }

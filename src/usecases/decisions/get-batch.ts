@@ -1,12 +1,12 @@
 import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site/site.ts'
-import { asking } from '../../postgres/connection/transaction.ts'
+import { runQuery } from '../../postgres/connection/transaction.ts'
 import { type Batch, findBatch } from '../../postgres/jobs/batches.ts'
-import type { World } from '../context.ts'
+import type { Context } from '../context.ts'
 
 /** How far a batch is. */
-export const getBatch = async (world: World, site: Site, id: number): Promise<Batch> => {
-  const batch = await asking(findBatch(world.db, { siteId: site.id, id }))
+export const getBatch = async (world: Context, site: Site, id: number): Promise<Batch> => {
+  const batch = await runQuery(findBatch(world.db, { siteId: site.id, id }))
   if (!batch) throw new Refusal('not_found')
   return batch
 }

@@ -8,7 +8,7 @@ import {
 import { type Mark, type Marked, writeMarks } from '../../postgres/moderation/marks.ts'
 import type { Undoable } from '../../postgres/moderation/undo.ts'
 import { touchThread } from '../../postgres/threads/threads.ts'
-import type { Place } from './decide-in-thread.ts'
+import type { ThreadKey } from './decide-in-thread.ts'
 
 type Written = {
   readonly decisions: ReadonlyMap<number, Decision>
@@ -25,7 +25,7 @@ export type MarkChange = Marked & { readonly undoes?: number }
  */
 export const markAll = async (
   tx: Tx,
-  place: Place,
+  place: ThreadKey,
   { mark, changes, by }: { mark: Mark; changes: readonly MarkChange[]; by: DecisionBy },
 ): Promise<Written> => {
   const isSeen = await writeMarks(tx, place, mark, changes)
@@ -50,7 +50,7 @@ export const markAll = async (
 /** Gives comments back the marks that decisions put on them or took. */
 export const undoMarks = (
   tx: Tx,
-  place: Place,
+  place: ThreadKey,
   { ready, taken, by }: { ready: readonly Undoable[]; taken: readonly Undoable[]; by: DecisionBy },
 ): Promise<Written> => {
   const mark = ready[0]!.action as Mark

@@ -1,6 +1,6 @@
-import { MAX_AT_ONCE } from '../../domain/moderation/decision.ts'
+import { MAX_SYNC_DECISIONS } from '../../domain/moderation/decision.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
-import { asking } from '../../postgres/connection/transaction.ts'
+import { runQuery } from '../../postgres/connection/transaction.ts'
 import {
   countItems,
   countTotal,
@@ -8,12 +8,12 @@ import {
   listItems,
   listOpenItems,
 } from '../../postgres/jobs/batch-items.ts'
-import { type Batch, findBatch, holdBatch, insertBatch } from '../../postgres/jobs/batches.ts'
-import type { Claim } from '../../postgres/service/idempotency.ts'
-import type { World } from '../context.ts'
-import { announcing } from '../invalidate.ts'
-import { isHide, settle } from '../jobs/run-batch-step.ts'
-import { answerOnce } from '../run-once.ts'
+import { type Batch, findBatch, insertBatch, lockBatchRow } from '../../postgres/jobs/batches.ts'
+import type { IdempotencyKey } from '../../postgres/service/idempotency.ts'
+import type { Context } from '../context.ts'
+import { withInvalidation } from '../invalidate.ts'
+import { hidesComments, processItems } from '../jobs/run-batch-step.ts'
+import { runOnce } from '../run-once.ts'
 
 export type { Item } from '../../postgres/jobs/batch-items.ts'
 export type { Batch } from '../../postgres/jobs/batches.ts'
@@ -29,7 +29,7 @@ export type NewBatch = Pick<Batch, 'siteId' | 'kind' | 'request' | 'by'> & {
 }
 
 /** Writes down what is to be done, and to which comments. */
-export const openBatch = async (
+export const createBatch = async (
   tx: Tx,
   { fill, assertTotal, ...batch }: NewBatch,
 ): Promise<Batch> => {
@@ -44,34 +44,34 @@ export const openBatch = async (
  * Opens a batch once per Idempotency-Key. Few comments are done before the answer, many by a chore after
  * it. Should the node die in between, a chore does the rest, and the same request is told of all of it.
  */
-export const answerBatch = async <Answer>(
-  world: World,
-  { claim, ...batch }: NewBatch & { claim: Claim | undefined },
+export const startBatch = async <Answer>(
+  world: Context,
+  { claim, ...batch }: NewBatch & { claim: IdempotencyKey | undefined },
   present: (result: BatchResult) => Answer,
 ): Promise<Answer> => {
-  const opened = await answerOnce(world, claim, (tx) => openBatch(tx, batch))
-  return present(await runOpened(world, opened))
+  const opened = await runOnce(world, claim, (tx) => createBatch(tx, batch))
+  return present(await runCreatedBatch(world, opened))
 }
 
 /** Does a batch that was opened, if it is small; else has it done. */
-export const runOpened = async (world: World, opened: Batch): Promise<BatchResult> => {
-  if (opened.total <= MAX_AT_ONCE) return finish(world, opened)
+export const runCreatedBatch = async (world: Context, opened: Batch): Promise<BatchResult> => {
+  if (opened.total <= MAX_SYNC_DECISIONS) return finish(world, opened)
   world.kick('batches')
   return { batch: opened, items: [] }
 }
 
 /** A repeated request finds nothing left to do, and announces all the same: its answer tells of a hide. */
-const finish = async (world: World, batch: Batch): Promise<BatchResult> => {
-  const items = await asking(listItems(world.db, batch))
+const finish = async (world: Context, batch: Batch): Promise<BatchResult> => {
+  const items = await runQuery(listItems(world.db, batch))
   const threadIds = [...new Set(items.map(({ threadId }) => threadId))]
-  const changes = { siteId: batch.siteId, threadIds, isHide: isHide(batch) }
-  await announcing(world, changes, async () => {
-    const open = await asking(listOpenItems(world.db, batch, MAX_AT_ONCE))
-    await settle(world, batch, open, holdBatch)
+  const changes = { siteId: batch.siteId, threadIds, isHide: hidesComments(batch) }
+  await withInvalidation(world, changes, async () => {
+    const open = await runQuery(listOpenItems(world.db, batch, MAX_SYNC_DECISIONS))
+    await processItems(world, batch, open, lockBatchRow)
   })
-  await asking(countItems(world.writes, batch))
+  await runQuery(countItems(world.writes, batch))
   return {
-    batch: (await asking(findBatch(world.db, batch)))!,
-    items: await asking(listItems(world.db, batch)),
+    batch: (await runQuery(findBatch(world.db, batch)))!,
+    items: await runQuery(listItems(world.db, batch)),
   }
 }

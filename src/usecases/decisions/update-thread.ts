@@ -1,9 +1,9 @@
-import { nameOf, type Official } from '../../domain/people/caller.ts'
+import { callerIdOf, type StaffCaller } from '../../domain/people/caller.ts'
 import type { Site } from '../../domain/site/site.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
-import { asking, lockThread } from '../../postgres/connection/transaction.ts'
+import { acquireThreadLock, runQuery } from '../../postgres/connection/transaction.ts'
 import { insertDecision } from '../../postgres/moderation/decisions.ts'
-import type { Claim } from '../../postgres/service/idempotency.ts'
+import type { IdempotencyKey } from '../../postgres/service/idempotency.ts'
 import {
   updateThread as changeThread,
   ensureThread,
@@ -12,34 +12,34 @@ import {
   type ModeratedThread,
   type ThreadChange,
 } from '../../postgres/threads/threads.ts'
-import type { World } from '../context.ts'
-import { announcing } from '../invalidate.ts'
-import { answerOnce } from '../run-once.ts'
+import type { Context } from '../context.ts'
+import { withInvalidation } from '../invalidate.ts'
+import { runOnce } from '../run-once.ts'
 
 type Request = {
   site: Site
-  moderator: Official
+  moderator: StaffCaller
   articleId: string
   change: ThreadChange
-  claim: Claim | undefined
+  claim: IdempotencyKey | undefined
 }
 
 export type { ModeratedThread } from '../../postgres/threads/threads.ts'
 
 /** Changes a thread's state or settings; an absent thread comes into being. */
 export const updateThread = async <Answer>(
-  world: World,
+  world: Context,
   request: Request,
   present: (thread: ModeratedThread) => Answer,
 ): Promise<Answer> => {
   const { site, articleId, change, claim } = request
-  const known = await asking(findThreadId(world.db, site.id, articleId))
+  const known = await runQuery(findThreadId(world.db, site.id, articleId))
   const threadIds = known === undefined ? [] : [known]
-  return announcing(world, { siteId: site.id, threadIds, isHide: isHide(change) }, () =>
-    answerOnce(world, claim, async (tx) => {
+  return withInvalidation(world, { siteId: site.id, threadIds, isHide: hidesThread(change) }, () =>
+    runOnce(world, claim, async (tx) => {
       const id = await ensureThread(tx, site.id, articleId)
       if (id !== known) threadIds.push(id)
-      await lockThread(tx, { siteId: site.id, threadId: id }, 'alone')
+      await acquireThreadLock(tx, { siteId: site.id, threadId: id }, 'alone')
       return present(await decide(tx, request, id))
     }),
   )
@@ -59,7 +59,7 @@ const decide = async (
   const act = { siteId: site.id, action: 'thread', threadId, subject: articleId } as const
   await insertDecision(tx, {
     ...act,
-    by: nameOf(moderator),
+    by: callerIdOf(moderator),
     before: pick(before),
     after: pick(after),
   })
@@ -67,5 +67,5 @@ const decide = async (
 }
 
 /** What it says of its article is replaced, as a text by an edit. */
-const isHide = ({ state, title, url }: ThreadChange): boolean =>
+const hidesThread = ({ state, title, url }: ThreadChange): boolean =>
   state === 'hidden' || title !== undefined || url !== undefined

@@ -3,9 +3,9 @@ import { isVisible } from '../../domain/comment/status.ts'
 import {
   assertMayWrite,
   type Caller,
+  callerIdOf,
   isAuthor,
   mayModerate,
-  nameOf,
 } from '../../domain/people/caller.ts'
 import type { CommentKey } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
@@ -13,20 +13,20 @@ import type { Site } from '../../domain/site/site.ts'
 import { type CommentForWrite, findCommentForWrite } from '../../postgres/comments/comments.ts'
 import { resolveFlags } from '../../postgres/comments/flags.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
-import { lockThread } from '../../postgres/connection/transaction.ts'
+import { acquireThreadLock } from '../../postgres/connection/transaction.ts'
 import { insertDecision } from '../../postgres/moderation/decisions.ts'
-import type { Claim } from '../../postgres/service/idempotency.ts'
+import type { IdempotencyKey } from '../../postgres/service/idempotency.ts'
 import { findThreadForWrite } from '../../postgres/threads/threads.ts'
-import type { World } from '../context.ts'
+import type { Context } from '../context.ts'
 import { changeStatus } from '../decisions/change-status.ts'
-import { announcing } from '../invalidate.ts'
-import { answerOnce } from '../run-once.ts'
+import { withInvalidation } from '../invalidate.ts'
+import { runOnce } from '../run-once.ts'
 
 export type DeleteRequest = {
   readonly site: Site
   readonly caller: Caller
   readonly comment: CommentKey
-  readonly claim: Claim | undefined
+  readonly claim: IdempotencyKey | undefined
 }
 
 /**
@@ -34,7 +34,7 @@ export type DeleteRequest = {
  * deletion is a decision, and recorded as one. Its shown replies stay, under a tombstone.
  */
 export const deleteComment = <Answer>(
-  world: World,
+  world: Context,
   request: DeleteRequest,
   present: (deleted: { version: number | undefined }) => Answer,
 ): Promise<Answer> => {
@@ -43,7 +43,7 @@ export const deleteComment = <Answer>(
   const { site, caller, comment: key } = request
   const changes = { siteId: site.id, threadIds: [key.threadId], isHide: true }
   const remove = async (tx: Tx): Promise<Answer> => {
-    await lockThread(tx, { siteId: site.id, threadId: key.threadId }, 'alone')
+    await acquireThreadLock(tx, { siteId: site.id, threadId: key.threadId }, 'alone')
     const thread = await findThreadForWrite(tx, site.id, key.threadId)
     const comment = await findCommentForWrite(tx, { siteId: site.id, ...key })
     if (!thread || !comment) throw new Refusal('not_found')
@@ -53,14 +53,20 @@ export const deleteComment = <Answer>(
     const change = { siteId: site.id, to: 'deleted' } as const
     const { version } = await changeStatus(tx, comment, change)
     if (mayModerate(caller)) {
-      const move = { from, to: 'deleted', reason: null, note: null, by: nameOf(caller) } as const
+      const move = {
+        from,
+        to: 'deleted',
+        reason: null,
+        note: null,
+        by: callerIdOf(caller),
+      } as const
       const place = { siteId: site.id, threadId }
       const decision = await insertDecision(tx, { ...place, commentId, ...move })
       await resolveFlags(tx, place, [decision])
     }
     return present({ version: version ?? versionToTell(caller, comment) })
   }
-  return announcing(world, changes, () => answerOnce(world, request.claim, remove))
+  return withInvalidation(world, changes, () => runOnce(world, request.claim, remove))
 }
 
 /** Its author is told that something has changed, where it alone saw it. */

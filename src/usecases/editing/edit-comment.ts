@@ -2,45 +2,50 @@ import type { PolicyInForce } from '../../cache/policies.ts'
 import type { Comment } from '../../domain/comment/comment.ts'
 import { RENDERER_VERSION, renderMarkdown } from '../../domain/comment/markdown.ts'
 import { isVisible } from '../../domain/comment/status.ts'
-import type { Suspect } from '../../domain/moderation/ban.ts'
+import type { WriterIdentity } from '../../domain/moderation/ban.ts'
 import {
   assertMayWrite,
   type Caller,
+  callerIdOf,
   isAuthor,
   mayModerate,
-  nameOf,
 } from '../../domain/people/caller.ts'
 import { authorId, type CommentKey } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Verdict } from '../../domain/screening/finding.ts'
-import { askedOf, type Checking, checkingOf, type Sender } from '../../domain/site/check.ts'
+import {
+  type CheckTiming,
+  checkTimingOf,
+  initialCheckFacts,
+  type Sender,
+} from '../../domain/site/check.ts'
 import type { Site } from '../../domain/site/site.ts'
 import {
   type CommentForWrite,
   findCommentForWrite,
-  type Judged,
   reviseComment,
+  type StoredJudgement,
 } from '../../postgres/comments/comments.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
-import { lockThread } from '../../postgres/connection/transaction.ts'
+import { acquireThreadLock } from '../../postgres/connection/transaction.ts'
 import { insertQuestions } from '../../postgres/jobs/checks.ts'
 import { insertDecision } from '../../postgres/moderation/decisions.ts'
-import { holdWriters } from '../../postgres/people/authors.ts'
-import { noteArrival } from '../../postgres/screening/recent-posts.ts'
-import type { Claim } from '../../postgres/service/idempotency.ts'
+import { lockWriterRows } from '../../postgres/people/authors.ts'
+import { insertArrival } from '../../postgres/screening/recent-posts.ts'
+import type { IdempotencyKey } from '../../postgres/service/idempotency.ts'
 import {
   findThreadForWrite,
   type ThreadForWrite,
   touchThread,
 } from '../../postgres/threads/threads.ts'
 import { findEffects, judgeByPolicy } from '../bans/ban-effects.ts'
-import { checkWritten } from '../checks/check-after-write.ts'
-import type { World } from '../context.ts'
+import { checkAfterWrite } from '../checks/check-after-write.ts'
+import type { Context } from '../context.ts'
 import { changeStatus } from '../decisions/change-status.ts'
-import { announcing } from '../invalidate.ts'
-import { countFor, factsOf, printOf } from '../policies/count-facts.ts'
-import { answerOnce } from '../run-once.ts'
-import { followShadow } from './edit-shadowed.ts'
+import { withInvalidation } from '../invalidate.ts'
+import { countFor, factsOf, hashText } from '../policies/count-facts.ts'
+import { runOnce } from '../run-once.ts'
+import { editShadowed } from './edit-shadowed.ts'
 
 export type EditRequest = {
   readonly site: Site
@@ -49,20 +54,20 @@ export type EditRequest = {
   readonly body: string
   /** The revision that the caller has seen, if it says so. */
   readonly ifRevision: number | undefined
-  readonly suspect: Suspect | undefined
+  readonly suspect: WriterIdentity | undefined
   readonly sender: Sender
-  readonly claim: Claim | undefined
+  readonly claim: IdempotencyKey | undefined
 }
 
 export type Edited = {
   readonly comment: Comment
   readonly version: number | undefined
-  readonly checking: Checking
+  readonly checking: CheckTiming
 }
 
 /** Replaces the text. An author's edit is judged as a comment is, and may be taken back; a moderator's is not. */
 export const editComment = async <Answer>(
-  world: World,
+  world: Context,
   request: EditRequest,
   present: (edited: Edited) => Answer,
 ): Promise<Answer> => {
@@ -75,18 +80,20 @@ export const editComment = async <Answer>(
   let edited: Edited | undefined
   const replace = async (tx: Tx): Promise<Answer> => {
     edited = undefined
-    await lockThread(tx, { siteId: site.id, threadId: key.threadId }, 'alone')
+    await acquireThreadLock(tx, { siteId: site.id, threadId: key.threadId }, 'alone')
     const thread = await findThreadForWrite(tx, site.id, key.threadId)
     const comment = await findCommentForWrite(tx, { siteId: site.id, ...key })
     if (!thread || !comment) throw new Refusal('not_found')
     // Held, so that an erasure finds the answer that repeats its text.
-    const authors = await holdWriters(tx, site.id, [comment.author.id])
+    const authors = await lockWriterRows(tx, site.id, [comment.author.id])
     if (!authors.has(comment.author.id)) throw new Refusal('not_found')
     assertMayEdit(request, comment, thread)
     edited = await edit(tx, request, { comment, thread, bodyHtml, policy })
     return present(edited)
   }
-  const answer = await announcing(world, changes, () => answerOnce(world, request.claim, replace))
+  const answer = await withInvalidation(world, changes, () =>
+    runOnce(world, request.claim, replace),
+  )
   // Without it, the answer repeats one that was given.
   return edited ? checkEdited(world, { request, edited, present, answer }) : answer
 }
@@ -99,11 +106,11 @@ type Checked<Answer> = {
 }
 
 const checkEdited = <Answer>(
-  world: World,
+  world: Context,
   { request, edited, present, answer }: Checked<Answer>,
 ): Promise<Answer> => {
   const { site, comment, sender, claim } = request
-  return checkWritten(world, {
+  return checkAfterWrite(world, {
     checking: edited.checking,
     request: { site, comment, sender },
     claim,
@@ -149,16 +156,16 @@ const edit = async (tx: Tx, request: EditRequest, found: Edit): Promise<Edited> 
     bodyHtml,
     renderer: RENDERER_VERSION,
     judged,
-    by: byModerator ? nameOf(caller) : authorId(comment.author.id),
+    by: byModerator ? callerIdOf(caller) : authorId(comment.author.id),
   })
-  if (mayModerate(caller)) await recordEdit(tx, request, comment, nameOf(caller))
+  if (mayModerate(caller)) await recordEdit(tx, request, comment, callerIdOf(caller))
   const edited = { ...comment, ...revised, body, bodyHtml }
   const wasVisible = isVisible(comment.status)
   if (judged && (judged.isShadowed || comment.shadows.length > 0)) {
-    const shadow = await followShadow(tx, { siteId: site.id, before: comment, edited, judged })
+    const shadow = await editShadowed(tx, { siteId: site.id, before: comment, edited, judged })
     return { ...shadow, checking: 'never' }
   }
-  const checking = judged ? checkingOf(judged.trace, judged.facts) : 'never'
+  const checking = judged ? checkTimingOf(judged.trace, judged.facts) : 'never'
   if (checking !== 'never') {
     const question = { commentId: comment.id, mayPublish: wasVisible }
     await insertQuestions(tx, { siteId: site.id, threadId: thread.id }, [question])
@@ -192,10 +199,10 @@ const judgeEdit = async (
   tx: Tx,
   { site, body, suspect }: EditRequest,
   { comment, thread, policy }: Edit,
-): Promise<Judged & { verdict: Verdict; isShadowed: boolean }> => {
+): Promise<StoredJudgement & { verdict: Verdict; isShadowed: boolean }> => {
   const { author, id } = comment
   const place = { siteId: site.id, threadId: thread.id }
-  const print = printOf(body)
+  const print = hashText(body)
   const source = { ...print, authorId: author.id, addressHash: comment.addressHash }
   const known = await countFor(tx, { ...place, exceptId: id }, [source])
   const subject = {
@@ -208,13 +215,13 @@ const judgeEdit = async (
     attackedUntil: known.attackedUntil,
     bans: [...(await findEffects(tx, site.id, suspect)), ...comment.shadows],
   }
-  const checks = askedOf(site.checks, policy.policy)
+  const checks = initialCheckFacts(site.checks, policy.policy)
   const gathered = { ...factsOf(known, subject, []), checks }
   const draft = { body, authorName: author.name, authorUrl: author.url }
   const isSeen = isVisible(comment.status) || comment.shadows.length > 0
   const { judgement, facts, isShadowed } = judgeByPolicy(policy, { draft, facts: gathered, isSeen })
   const { verdict, risk, trace } = judgement
-  await noteArrival(tx, { ...place, ...source, id })
+  await insertArrival(tx, { ...place, ...source, id })
   return { policyVersion: policy.version, facts, risk, trace, verdict, isShadowed }
 }
 

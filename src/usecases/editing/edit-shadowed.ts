@@ -16,7 +16,7 @@ type ShadowedEdit = {
  * What its author alone sees, before or after an edit: for others it is gone, if it was ever there, and
  * its author is told what it would be told of any edit.
  */
-export const followShadow = async (
+export const editShadowed = async (
   tx: Tx,
   { siteId, before, edited, judged }: ShadowedEdit,
 ): Promise<{ comment: Comment; version: number }> => {

@@ -6,10 +6,10 @@ import {
   deleteOldArrivals,
   forgetOldAddresses,
   forgetOldSubjects,
-  tryForgetting,
+  tryLockRetention,
 } from '../../postgres/people/retention.ts'
 import { deleteOldAnswers } from '../../postgres/service/idempotency.ts'
-import type { World } from '../context.ts'
+import type { Context } from '../context.ts'
 
 const BATCH_ANSWERS = 5_000
 const BATCH_ARRIVALS = 5_000
@@ -21,10 +21,10 @@ const BATCH_ADDRESSES = 1_000
  * batches that have ended after a day, addresses after the days that each site says, what an erased member was called after a year. Of several nodes
  * exactly one is at it.
  */
-export const forget = async (world: World, signal: AbortSignal): Promise<void> => {
+export const applyRetention = async (world: Context, signal: AbortSignal): Promise<void> => {
   const inBatches = async (one: Parameters<typeof inTransaction<number>>[1], batch: number) => {
     const next = () =>
-      inTransaction(world.writes, async (tx) => ((await tryForgetting(tx)) ? one(tx) : 0))
+      inTransaction(world.writes, async (tx) => ((await tryLockRetention(tx)) ? one(tx) : 0))
     while (!signal.aborted && (await next()) >= batch);
   }
   await inBatches((tx) => deleteOldAnswers(tx, BATCH_ANSWERS), BATCH_ANSWERS)

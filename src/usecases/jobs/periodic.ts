@@ -1,4 +1,4 @@
-export type Loop = {
+export type PeriodicJob = {
   /** Does it soon: now, or once more after what is under way. */
   readonly kick: () => void
   /** Ends it, and waits for what is under way. */
@@ -6,10 +6,10 @@ export type Loop = {
 }
 
 /** Does something now and then, and whenever it is asked for; never twice at the same time. */
-export const createLoop = (
+export const createPeriodicJob = (
   act: (signal: AbortSignal) => Promise<void>,
   { everyMs, onError }: { everyMs: number; onError: (error: unknown) => void },
-): Loop => {
+): PeriodicJob => {
   const stop = new AbortController()
   let running: Promise<void> | undefined
   let isAskedAgain = false

@@ -1,20 +1,20 @@
 import { findCommentForWrite } from '../../postgres/comments/comments.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
-import { inTransaction, lockThread } from '../../postgres/connection/transaction.ts'
+import { acquireThreadLock, inTransaction } from '../../postgres/connection/transaction.ts'
 import {
   type AuthorTask,
   deleteAuthorTask,
-  tryAuthorTask,
+  tryLockAuthorTask,
 } from '../../postgres/jobs/author-tasks.ts'
 import {
   findWritings,
   redactAppeals,
   redactComments,
-  redactOpinions,
+  redactVotesAndFlags,
 } from '../../postgres/people/erasure.ts'
-import type { World } from '../context.ts'
+import type { Context } from '../context.ts'
 import { changeStatus } from '../decisions/change-status.ts'
-import { announcing } from '../invalidate.ts'
+import { withInvalidation } from '../invalidate.ts'
 
 /** A tree above each of them has to follow, under the lock on the thread. */
 const BATCH_COMMENTS = 100
@@ -24,8 +24,8 @@ const BATCH_COMMENTS = 100
  * their author, so that tombstones keep the places that replies need, and their texts go.
  * @returns whether all is done; else another node is at it
  */
-export const eraseWritings = async (
-  world: World,
+export const redactErasedComments = async (
+  world: Context,
   task: AuthorTask,
   isEnough: () => boolean = () => false,
 ): Promise<boolean> => {
@@ -34,13 +34,13 @@ export const eraseWritings = async (
     if (!some) break
     if (isEnough()) return false
     const changes = { siteId: task.siteId, threadIds: [some.threadId], isHide: true }
-    const isOurs = await announcing(world, changes, () =>
+    const isOurs = await withInvalidation(world, changes, () =>
       inTransaction(world.writes, (tx) => eraseSome(tx, task, some)),
     )
     if (!isOurs) return false
   }
   await inTransaction(world.writes, async (tx) => {
-    await redactOpinions(tx, task)
+    await redactVotesAndFlags(tx, task)
     await redactAppeals(tx, task)
     await deleteAuthorTask(tx, task)
   })
@@ -53,8 +53,8 @@ const eraseSome = async (
   { threadId, ids }: { threadId: number; ids: readonly number[] },
 ): Promise<boolean> => {
   const { siteId } = task
-  if (!(await tryAuthorTask(tx, task))) return false
-  await lockThread(tx, { siteId, threadId }, 'alone')
+  if (!(await tryLockAuthorTask(tx, task))) return false
+  await acquireThreadLock(tx, { siteId, threadId }, 'alone')
   for (const id of ids) {
     const comment = await findCommentForWrite(tx, { siteId, threadId, id })
     if (comment && comment.status !== 'deleted')

@@ -4,10 +4,10 @@ import {
   deleteAuthorTask,
   listThreadsOf,
   touchThreads,
-  tryAuthorTask,
+  tryLockAuthorTask,
 } from '../../postgres/jobs/author-tasks.ts'
-import type { World } from '../context.ts'
-import { announce } from '../invalidate.ts'
+import type { Context } from '../context.ts'
+import { invalidate } from '../invalidate.ts'
 
 /** Held together for some milliseconds. */
 const BATCH_THREADS = 200
@@ -17,20 +17,20 @@ const BATCH_THREADS = 200
  * the list, or its own thread got its version after the author had changed. A node that dies leaves
  * the task to the next that looks, which begins anew.
  */
-export const refreshAuthor = async (world: World, task: AuthorTask): Promise<void> => {
+export const refreshAuthor = async (world: Context, task: AuthorTask): Promise<void> => {
   const { siteId } = task
   const threadIds = await listThreadsOf(world.db, task)
   for (let at = 0; at < threadIds.length; at += BATCH_THREADS) {
     const batch = threadIds.slice(at, at + BATCH_THREADS)
     const isOurs = await inTransaction(world.writes, async (tx) => {
-      if (!(await tryAuthorTask(tx, task))) return false
+      if (!(await tryLockAuthorTask(tx, task))) return false
       await touchThreads(tx, siteId, batch)
       return true
     })
     if (!isOurs) return
-    await announce(world, { siteId, threadIds: batch })
+    await invalidate(world, { siteId, threadIds: batch })
   }
   // The lists of the site and its staff show authors too.
-  if (threadIds.length === 0) await announce(world, { siteId, threadIds })
+  if (threadIds.length === 0) await invalidate(world, { siteId, threadIds })
   await inTransaction(world.writes, (tx) => deleteAuthorTask(tx, task))
 }

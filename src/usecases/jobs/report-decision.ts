@@ -1,8 +1,8 @@
-import { asking, inTransaction } from '../../postgres/connection/transaction.ts'
+import { inTransaction, runQuery } from '../../postgres/connection/transaction.ts'
 import { deleteReport, type Report } from '../../postgres/jobs/check-reports.ts'
 import { findAskable } from '../../postgres/jobs/checks.ts'
-import { toQuestion } from '../checks/check-comment.ts'
-import type { World } from '../context.ts'
+import { toCheckInput } from '../checks/check-comment.ts'
+import type { Context } from '../context.ts'
 
 /** After this nobody is told any more. */
 const MAX_ATTEMPTS = 8
@@ -12,14 +12,14 @@ const MAX_ATTEMPTS = 8
  * network is forgotten, or its author is erased, or the site asks it no more. Rejects when it is to be
  * tried again.
  */
-export const reportDecision = async (world: World, report: Report): Promise<void> => {
+export const reportDecision = async (world: Context, report: Report): Promise<void> => {
   const { siteId, threadId, id, slug, checkName, isSpam, attempts } = report
   const site = await world.sites.find(slug)
   const check = site?.checks.find(({ name }) => name === checkName)
-  const askable = await asking(findAskable(world.db, { siteId, threadId, id }))
+  const askable = await runQuery(findAskable(world.db, { siteId, threadId, id }))
   const end = () => inTransaction(world.writes, (tx) => deleteReport(tx, report))
   if (!site || !check || !askable) return end()
-  const question = toQuestion({ site, comment: { threadId, id } }, askable)
+  const question = toCheckInput({ site, comment: { threadId, id } }, askable)
   if (question.ip === null) return end()
   try {
     await world.checks.report(check, question, isSpam)

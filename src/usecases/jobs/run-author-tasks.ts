@@ -1,23 +1,23 @@
-import { asking } from '../../postgres/connection/transaction.ts'
+import { runQuery } from '../../postgres/connection/transaction.ts'
 import { type AuthorTask, listAuthorTasks } from '../../postgres/jobs/author-tasks.ts'
-import type { World } from '../context.ts'
-import { eraseWritings } from './redact-erased-comments.ts'
+import type { Context } from '../context.ts'
+import { redactErasedComments } from './redact-erased-comments.ts'
 import { refreshAuthor } from './refresh-author.ts'
 
 const MAX_TASKS = 100
 
-const DOING: Record<AuthorTask['kind'], (world: World, task: AuthorTask) => Promise<unknown>> = {
+const DOING: Record<AuthorTask['kind'], (world: Context, task: AuthorTask) => Promise<unknown>> = {
   refresh: refreshAuthor,
-  erase: eraseWritings,
+  erase: redactErasedComments,
 }
 
 /**
  * Does what is left to do for authors, whichever node was asked for it. One that fails does not keep
  * the others waiting; the first failure is thrown at the end.
  */
-export const runAuthorTasks = async (world: World, signal: AbortSignal): Promise<void> => {
+export const runAuthorTasks = async (world: Context, signal: AbortSignal): Promise<void> => {
   const failures: unknown[] = []
-  for (const task of await asking(listAuthorTasks(world.db, MAX_TASKS))) {
+  for (const task of await runQuery(listAuthorTasks(world.db, MAX_TASKS))) {
     if (signal.aborted) return
     await DOING[task.kind](world, task).catch((error) => failures.push(error))
   }

@@ -1,6 +1,10 @@
 import { isVisible } from '../../domain/comment/status.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
-import { asking, inTransaction, lockThread } from '../../postgres/connection/transaction.ts'
+import {
+  acquireThreadLock,
+  inTransaction,
+  runQuery,
+} from '../../postgres/connection/transaction.ts'
 import {
   countItems,
   listOpenItems,
@@ -8,11 +12,16 @@ import {
   type OpenItem,
   settleItems,
 } from '../../postgres/jobs/batch-items.ts'
-import { type Batch, tryBatch } from '../../postgres/jobs/batches.ts'
-import type { World } from '../context.ts'
-import { type Done, decideSome, type Order, type Place } from '../decisions/decide-in-thread.ts'
-import { announcing } from '../invalidate.ts'
-import { undoSome } from '../undo/undo-in-thread.ts'
+import { type Batch, tryLockBatch } from '../../postgres/jobs/batches.ts'
+import type { Context } from '../context.ts'
+import {
+  type DecisionResults,
+  decideInThread,
+  type StatusRequest,
+  type ThreadKey,
+} from '../decisions/decide-in-thread.ts'
+import { withInvalidation } from '../invalidate.ts'
+import { undoInThread } from '../undo/undo-in-thread.ts'
 
 const ITEMS_OF_STEP = 5_000
 /** What one transaction does, while everybody else who writes to the thread waits. */
@@ -23,33 +32,37 @@ const ITEMS_OF_THREAD = 500
  * no node shows any more what they hid: whoever reads the count may rely on it.
  * @returns whether there is more that this node can do
  */
-export const stepBatch = async (world: World, batch: Batch): Promise<boolean> => {
-  const items = await asking(listOpenItems(world.db, batch, ITEMS_OF_STEP))
+export const runBatchStep = async (world: Context, batch: Batch): Promise<boolean> => {
+  const items = await runQuery(listOpenItems(world.db, batch, ITEMS_OF_STEP))
   const isOurs = items.length === 0 || (await announceStep(world, batch, items))
-  if (isOurs) await asking(countItems(world.writes, batch))
+  if (isOurs) await runQuery(countItems(world.writes, batch))
   return isOurs && items.length > 0
 }
 
-const announceStep = (world: World, batch: Batch, items: readonly OpenItem[]): Promise<boolean> => {
+const announceStep = (
+  world: Context,
+  batch: Batch,
+  items: readonly OpenItem[],
+): Promise<boolean> => {
   const threadIds = [...new Set(items.map(({ threadId }) => threadId))]
-  const changes = { siteId: batch.siteId, threadIds, isHide: isHide(batch) }
-  return announcing(world, changes, () => settle(world, batch, items, tryBatch))
+  const changes = { siteId: batch.siteId, threadIds, isHide: hidesComments(batch) }
+  return withInvalidation(world, changes, () => processItems(world, batch, items, tryLockBatch))
 }
 
 /** Whether readers may see less after it. */
-export const isHide = ({ kind, request }: Batch): boolean =>
-  kind === 'undo' || !isVisible((request as Order).to)
+export const hidesComments = ({ kind, request }: Batch): boolean =>
+  kind === 'undo' || !isVisible((request as StatusRequest).to)
 
 /**
  * Settles items, one transaction for each thread.
  * @param take gets the batch for a transaction
  * @returns false when another node has it
  */
-export const settle = async (
-  world: World,
+export const processItems = async (
+  world: Context,
   batch: Batch,
   items: readonly OpenItem[],
-  take: typeof tryBatch,
+  take: typeof tryLockBatch,
 ): Promise<boolean> => {
   for (const group of groups(items)) {
     const isOurs = await inTransaction(world.writes, async (tx) => {
@@ -65,7 +78,7 @@ export const settle = async (
 const settleGroup = async (tx: Tx, batch: Batch, group: readonly OpenItem[]): Promise<void> => {
   const { threadId } = group[0]!
   const place = { siteId: batch.siteId, threadId }
-  await lockThread(tx, place, 'alone')
+  await acquireThreadLock(tx, place, 'alone')
   const open = await listStillOpen(tx, batch, { threadId, ids: group.map(({ id }) => id) })
   const wanted = group.filter(({ id }) => open.has(id))
   if (wanted.length === 0) return
@@ -78,13 +91,18 @@ const settleGroup = async (tx: Tx, batch: Batch, group: readonly OpenItem[]): Pr
   await settleItems(tx, batch, { threadId, settled: outcomes })
 }
 
-const actOn = (tx: Tx, place: Place, batch: Batch, items: readonly OpenItem[]): Promise<Done> => {
+const actOn = (
+  tx: Tx,
+  place: ThreadKey,
+  batch: Batch,
+  items: readonly OpenItem[],
+): Promise<DecisionResults> => {
   const by = { siteId: batch.siteId, by: batch.by, batchId: batch.id }
   if (batch.kind === 'undo') {
     const wanted = items.map(({ id, undoes }) => ({ id, undoes: undoes! }))
-    return undoSome(tx, place, { wanted, by })
+    return undoInThread(tx, place, { wanted, by })
   }
-  return decideSome(tx, place, { wanted: items, order: batch.request as Order, by })
+  return decideInThread(tx, place, { wanted: items, order: batch.request as StatusRequest, by })
 }
 
 function* groups(items: readonly OpenItem[]): Generator<OpenItem[]> {

@@ -1,4 +1,4 @@
-import { asking, inTransaction } from '../../postgres/connection/transaction.ts'
+import { inTransaction, runQuery } from '../../postgres/connection/transaction.ts'
 import { takeReports } from '../../postgres/jobs/check-reports.ts'
 import {
   type DueQuestion,
@@ -7,7 +7,7 @@ import {
   takeQuestions,
 } from '../../postgres/jobs/checks.ts'
 import { checkComment } from '../checks/check-comment.ts'
-import type { World } from '../context.ts'
+import type { Context } from '../context.ts'
 import { reportDecision } from './report-decision.ts'
 
 /** All of them are asked at once. */
@@ -24,7 +24,7 @@ const REPORT_AGAIN_MS = 60_000
  * asked for time, and reports what moderators have decided. Of several nodes exactly one has each. One
  * that fails does not keep the others waiting; the first failure is thrown at the end.
  */
-export const runChecks = async (world: World, signal: AbortSignal): Promise<void> => {
+export const runChecks = async (world: Context, signal: AbortSignal): Promise<void> => {
   const failures: unknown[] = []
   const each = async <T>(take: () => Promise<T[]>, act: (one: T) => Promise<unknown>) => {
     for (let taken = BATCH; taken >= BATCH && !signal.aborted; ) {
@@ -47,10 +47,10 @@ export const runChecks = async (world: World, signal: AbortSignal): Promise<void
   if (failures.length > 0) throw failures[0]
 }
 
-const askAgain = async (world: World, question: DueQuestion): Promise<void> => {
+const askAgain = async (world: Context, question: DueQuestion): Promise<void> => {
   const { siteId, threadId, id, slug, attempts } = question
   const site = await world.sites.find(slug)
-  const askable = await asking(findAskable(world.db, { siteId, threadId, id }))
+  const askable = await runQuery(findAskable(world.db, { siteId, threadId, id }))
   const isOpen = Object.values(askable?.checks ?? {}).some(({ state }) => state === 'asked')
   if (!site || !isOpen) {
     await deleteQuestion(world.writes, { siteId, threadId, id })

@@ -1,38 +1,38 @@
 import type { Reason } from '../../domain/comment/status.ts'
-import { nameOf, type Official } from '../../domain/people/caller.ts'
+import { callerIdOf, type StaffCaller } from '../../domain/people/caller.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site/site.ts'
 import { listMovers } from '../../postgres/comments/move.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
-import { asking } from '../../postgres/connection/transaction.ts'
+import { runQuery } from '../../postgres/connection/transaction.ts'
 import { insertDecision, insertDecisions } from '../../postgres/moderation/decisions.ts'
-import type { Claim } from '../../postgres/service/idempotency.ts'
+import type { IdempotencyKey } from '../../postgres/service/idempotency.ts'
 import {
   closeThread,
   ensureThread,
   findThreadForWrite,
   findThreadId,
 } from '../../postgres/threads/threads.ts'
-import type { World } from '../context.ts'
+import type { Context } from '../context.ts'
 import type { Decided } from '../decisions/decide-comment.ts'
-import { announcing } from '../invalidate.ts'
-import { answerOnce } from '../run-once.ts'
-import { lockThreads, moveTrees } from './move-branch.ts'
+import { withInvalidation } from '../invalidate.ts'
+import { runOnce } from '../run-once.ts'
+import { acquireThreadLocks, moveTrees } from './move-branch.ts'
 
 export type MergeRequest = {
   readonly site: Site
-  readonly moderator: Official
+  readonly moderator: StaffCaller
   readonly articleId: string
   /** The article whose thread gets all. */
   readonly into: string
   readonly reason: Reason | null
   readonly note: string | null
-  readonly claim: Claim | undefined
+  readonly claim: IdempotencyKey | undefined
 }
 
 /** Takes all of a thread to that of another article, and closes it. */
 export const mergeThreads = async <Answer>(
-  world: World,
+  world: Context,
   request: MergeRequest,
   present: (merged: Decided) => Answer,
 ): Promise<Answer> => {
@@ -40,11 +40,11 @@ export const mergeThreads = async <Answer>(
   if (into === articleId)
     throw new Refusal('invalid_request', { '/into': 'must be another article' })
   const [from, known] = await Promise.all(
-    [articleId, into].map((article) => asking(findThreadId(world.db, site.id, article))),
+    [articleId, into].map((article) => runQuery(findThreadId(world.db, site.id, article))),
   )
   const threadIds = [from, known].filter((id) => id !== undefined)
-  return announcing(world, { siteId: site.id, threadIds, isHide: true }, () =>
-    answerOnce(world, claim, async (tx) => {
+  return withInvalidation(world, { siteId: site.id, threadIds, isHide: true }, () =>
+    runOnce(world, claim, async (tx) => {
       if (from === undefined) throw new Refusal('not_found')
       const to = await ensureThread(tx, site.id, into)
       if (to !== known) threadIds.push(to)
@@ -58,12 +58,12 @@ type Threads = { readonly from: number; readonly to: number }
 const merge = async (tx: Tx, request: MergeRequest, { from, to }: Threads): Promise<Decided> => {
   const { site, moderator, articleId, into, reason, note } = request
   const siteId = site.id
-  await lockThreads(tx, siteId, [from, to])
+  await acquireThreadLocks(tx, siteId, [from, to])
   const movers = await listMovers(tx, { siteId, threadId: from }, 0)
   const { state } = (await findThreadForWrite(tx, siteId, from))!
   const version = await moveTrees(tx, siteId, { from, to, movers })
   await closeThread(tx, siteId, from)
-  const why = { siteId, by: nameOf(moderator), reason, note }
+  const why = { siteId, by: callerIdOf(moderator), reason, note }
   const decision = await insertDecision(tx, {
     ...why,
     action: 'move',

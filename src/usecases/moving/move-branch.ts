@@ -1,26 +1,26 @@
-import { countReplies, treesOf } from '../../domain/comment/branch.ts'
+import { branchesOf, countReplies } from '../../domain/comment/branch.ts'
 import { isShown, isVisible } from '../../domain/comment/status.ts'
-import { type CommentKey, homeOf } from '../../domain/public-id.ts'
+import { type CommentKey, homeThreadIdOf } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site/site.ts'
-import { listLines, writeReplyCounts } from '../../postgres/comments/branches.ts'
+import { listAncestorPaths, writeReplyCounts } from '../../postgres/comments/branches.ts'
 import { type CommentForWrite, findCommentForWrite } from '../../postgres/comments/comments.ts'
 import { listMovers, type Mover, relocate } from '../../postgres/comments/move.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
-import { lockThread } from '../../postgres/connection/transaction.ts'
+import { acquireThreadLock } from '../../postgres/connection/transaction.ts'
 import { recountThread } from '../../postgres/threads/threads.ts'
 
 /** Whoever writes to either thread waits so long as it takes to move so many: two seconds. */
 const MAX_MOVED = 5_000
 
 /** Holds threads alone in order of id, as whoever holds several must. */
-export const lockThreads = async (
+export const acquireThreadLocks = async (
   tx: Tx,
   siteId: number,
   threadIds: readonly number[],
 ): Promise<void> => {
   for (const threadId of [...new Set(threadIds)].toSorted((a, b) => a - b))
-    await lockThread(tx, { siteId, threadId }, 'alone')
+    await acquireThreadLock(tx, { siteId, threadId }, 'alone')
 }
 
 export type Destination = {
@@ -47,7 +47,7 @@ export const moveSubtree = async (
   const siteId = site.id
   const from = top.threadId
   const members = await listMovers(tx, { siteId, threadId: from }, top.id)
-  const movers = treesOf([top.id], members)
+  const movers = branchesOf([top.id], members)
   const depthBy = (parent ? parent.depth + 1 : 0) - top.depth
   assertFits(movers, { depthBy, maxDepth: site.maxDepth })
   const { id, homeThreadId = null } = parent ?? { id: 0 }
@@ -78,7 +78,7 @@ const countPlace = async (
     ? (['deleted', 'approved'] as const)
     : (['approved', 'deleted'] as const)
   const line = { id, parentId, status: before, replyCount: 0 }
-  const lines = [line, ...(await listLines(tx, place, [parentId]))]
+  const lines = [line, ...(await listAncestorPaths(tx, place, [parentId]))]
   const counts = countReplies(lines, new Map([[id, after]]))
   if (counts.size > 0) await writeReplyCounts(tx, place, counts)
 }
@@ -92,7 +92,7 @@ const findParent = async (
   if (parent === undefined) return undefined
   const at = { siteId: site.id, threadId, id: parent?.id ?? 0 }
   const found = await findCommentForWrite(tx, at)
-  const isMeant = found && parent && homeOf(found) === homeOf(parent)
+  const isMeant = found && parent && homeThreadIdOf(found) === homeThreadIdOf(parent)
   if (!isMeant || !(isReturn || isVisible(found.status))) throw new Refusal('parent_not_found')
   return found
 }

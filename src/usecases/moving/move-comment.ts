@@ -1,30 +1,30 @@
 import type { Reason } from '../../domain/comment/status.ts'
-import { nameOf, type Official } from '../../domain/people/caller.ts'
+import { callerIdOf, type StaffCaller } from '../../domain/people/caller.ts'
 import { type CommentKey, commentId } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site/site.ts'
 import { type CommentForWrite, findCommentForWrite } from '../../postgres/comments/comments.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
-import { asking } from '../../postgres/connection/transaction.ts'
+import { runQuery } from '../../postgres/connection/transaction.ts'
 import { insertDecision } from '../../postgres/moderation/decisions.ts'
-import type { Claim } from '../../postgres/service/idempotency.ts'
+import type { IdempotencyKey } from '../../postgres/service/idempotency.ts'
 import { ensureThread, findThreadId } from '../../postgres/threads/threads.ts'
-import type { World } from '../context.ts'
+import type { Context } from '../context.ts'
 import type { Decided } from '../decisions/decide-comment.ts'
-import { announcing } from '../invalidate.ts'
-import { answerOnce } from '../run-once.ts'
-import { lockThreads, moveSubtree } from './move-branch.ts'
+import { withInvalidation } from '../invalidate.ts'
+import { runOnce } from '../run-once.ts'
+import { acquireThreadLocks, moveSubtree } from './move-branch.ts'
 
 export type MoveRequest = {
   readonly site: Site
-  readonly moderator: Official
+  readonly moderator: StaffCaller
   readonly comment: CommentKey
   readonly articleId: string
   /** Undefined: it becomes a root. Null: a reply to something that cannot exist. */
   readonly parent: CommentKey | null | undefined
   readonly reason: Reason | null
   readonly note: string | null
-  readonly claim: Claim | undefined
+  readonly claim: IdempotencyKey | undefined
 }
 
 /**
@@ -32,15 +32,15 @@ export type MoveRequest = {
  * another place in its own. It keeps its id.
  */
 export const moveComment = async <Answer>(
-  world: World,
+  world: Context,
   request: MoveRequest,
   present: (moved: Decided) => Answer,
 ): Promise<Answer> => {
   const { site, comment, articleId, claim } = request
-  const known = await asking(findThreadId(world.db, site.id, articleId))
+  const known = await runQuery(findThreadId(world.db, site.id, articleId))
   const threadIds = [comment.threadId, ...(known === undefined ? [] : [known])]
-  return announcing(world, { siteId: site.id, threadIds, isHide: true }, () =>
-    answerOnce(world, claim, async (tx) => {
+  return withInvalidation(world, { siteId: site.id, threadIds, isHide: true }, () =>
+    runOnce(world, claim, async (tx) => {
       const to = await ensureThread(tx, site.id, articleId)
       if (to !== known) threadIds.push(to)
       return present(await move(tx, request, to))
@@ -50,13 +50,13 @@ export const moveComment = async <Answer>(
 
 const move = async (tx: Tx, request: MoveRequest, to: number): Promise<Decided> => {
   const { site, moderator, comment: key, parent, reason, note } = request
-  await lockThreads(tx, site.id, [key.threadId, to])
+  await acquireThreadLocks(tx, site.id, [key.threadId, to])
   const top = await findCommentForWrite(tx, { siteId: site.id, ...key })
   if (!top) throw new Refusal('not_found')
   const version = await moveSubtree(tx, site, { top, to: { threadId: to, parent } })
   const decision = await insertDecision(tx, {
     siteId: site.id,
-    by: nameOf(moderator),
+    by: callerIdOf(moderator),
     reason,
     note,
     action: 'move',

@@ -1,39 +1,39 @@
-import { nameOf, type Official } from '../../domain/people/caller.ts'
+import { callerIdOf, type StaffCaller } from '../../domain/people/caller.ts'
 import { authorId as publicId } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site/site.ts'
-import { asking } from '../../postgres/connection/transaction.ts'
+import { runQuery } from '../../postgres/connection/transaction.ts'
 import { insertDecision } from '../../postgres/moderation/decisions.ts'
 import {
   type AuthorNote,
   listAuthorNotes as findNotes,
   insertAuthorNote,
 } from '../../postgres/people/author-notes.ts'
-import { findAuthor, holdWriters } from '../../postgres/people/authors.ts'
-import type { Claim } from '../../postgres/service/idempotency.ts'
-import type { World } from '../context.ts'
-import { answerOnce } from '../run-once.ts'
+import { findAuthor, lockWriterRows } from '../../postgres/people/authors.ts'
+import type { IdempotencyKey } from '../../postgres/service/idempotency.ts'
+import type { Context } from '../context.ts'
+import { runOnce } from '../run-once.ts'
 
 export type { AuthorNote } from '../../postgres/people/author-notes.ts'
 
 type NewNote = {
   readonly site: Site
-  readonly moderator: Official
+  readonly moderator: StaffCaller
   readonly authorId: number
   readonly note: string
-  readonly claim: Claim | undefined
+  readonly claim: IdempotencyKey | undefined
 }
 
 /** Tells the other moderators something about an author. Notes are neither changed nor deleted. */
 export const addAuthorNote = <Answer>(
-  world: World,
+  world: Context,
   { site, moderator, authorId, note, claim }: NewNote,
   present: (note: AuthorNote) => Answer,
 ): Promise<Answer> =>
-  answerOnce(world, claim, async (tx) => {
-    const held = await holdWriters(tx, site.id, [authorId])
+  runOnce(world, claim, async (tx) => {
+    const held = await lockWriterRows(tx, site.id, [authorId])
     if (!held.has(authorId)) throw new Refusal('not_found')
-    const act = { siteId: site.id, by: nameOf(moderator), authorId }
+    const act = { siteId: site.id, by: callerIdOf(moderator), authorId }
     const noted = await insertAuthorNote(tx, { ...act, note })
     // What it says can be erased.
     await insertDecision(tx, { ...act, action: 'note', subject: publicId(authorId) })
@@ -42,12 +42,12 @@ export const addAuthorNote = <Answer>(
 
 /** Latest first. */
 export const listAuthorNotes = async (
-  world: World,
+  world: Context,
   request: { siteId: number; authorId: number; beforeId: number | null; limit: number },
 ): Promise<{ items: AuthorNote[]; nextId: number | null }> => {
   const { siteId, authorId, limit } = request
-  if (!(await asking(findAuthor(world.db, siteId, authorId)))) throw new Refusal('not_found')
-  const rows = await asking(findNotes(world.db, request))
+  if (!(await runQuery(findAuthor(world.db, siteId, authorId)))) throw new Refusal('not_found')
+  const rows = await runQuery(findNotes(world.db, request))
   const items = rows.slice(0, limit)
   return { items, nextId: rows.length > items.length ? items.at(-1)!.id : null }
 }

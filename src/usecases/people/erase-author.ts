@@ -1,22 +1,22 @@
 import {
+  type AuthorCaller,
   type Caller,
+  callerIdOf,
   isAuthor,
   mayAdminister,
-  nameOf,
-  type Official,
-  type Person,
+  type StaffCaller,
 } from '../../domain/people/caller.ts'
 import { authorId as publicId } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site/site.ts'
 import type { Db } from '../../postgres/connection/db.ts'
-import { asking, inTransaction } from '../../postgres/connection/transaction.ts'
+import { inTransaction, runQuery } from '../../postgres/connection/transaction.ts'
 import { findAuthorTask, insertAuthorTasks } from '../../postgres/jobs/author-tasks.ts'
 import { type Erasable, eraseAuthorRow, findErasable } from '../../postgres/people/erasure.ts'
 import { insertAuditEntry } from '../../postgres/service/audit.ts'
-import type { World } from '../context.ts'
-import { announcing } from '../invalidate.ts'
-import { eraseWritings } from '../jobs/redact-erased-comments.ts'
+import type { Context } from '../context.ts'
+import { withInvalidation } from '../invalidate.ts'
+import { redactErasedComments } from '../jobs/redact-erased-comments.ts'
 
 /** So long the answer waits for the erasure; what takes longer goes on behind it. */
 const PATIENCE_MS = 1_000
@@ -34,7 +34,7 @@ export type OwnDataRequest = {
  * @returns false when it goes on after this
  */
 export const eraseAuthor = async (
-  world: World,
+  world: Context,
   request: OwnDataRequest,
   hashSubject: (subject: string) => Buffer,
 ): Promise<boolean> => {
@@ -43,7 +43,7 @@ export const eraseAuthor = async (
   const { erasable, by } = await assertMayHandle(world.db, request)
   if (erasable.erasedAt === null) {
     const { subject } = erasable
-    await announcing(world, { siteId: site.id, threadIds: [], isHide: true }, () =>
+    await withInvalidation(world, { siteId: site.id, threadIds: [], isHide: true }, () =>
       inTransaction(world.writes, async (tx) => {
         await eraseAuthorRow(tx, at, subject === null ? null : hashSubject(subject))
         await insertAuthorTasks(tx, 'erase', { siteId: site.id, authorIds: [authorId] })
@@ -52,13 +52,14 @@ export const eraseAuthor = async (
           action: 'author_erased',
           subject: publicId(authorId),
         } as const
-        await insertAuditEntry(tx, { ...entry, by: nameOf(by) })
+        await insertAuditEntry(tx, { ...entry, by: callerIdOf(by) })
       }),
     )
   }
-  const task = await asking(findAuthorTask(world.db, { ...at, kind: 'erase' }))
+  const task = await runQuery(findAuthorTask(world.db, { ...at, kind: 'erase' }))
   const enoughAt = performance.now() + PATIENCE_MS
-  const isDone = !task || (await eraseWritings(world, task, () => performance.now() > enoughAt))
+  const isDone =
+    !task || (await redactErasedComments(world, task, () => performance.now() > enoughAt))
   if (!isDone) world.kick('tasks')
   return isDone
 }
@@ -70,9 +71,9 @@ export const eraseAuthor = async (
 export const assertMayHandle = async (
   db: Db,
   { site, caller, authorId }: OwnDataRequest,
-): Promise<{ erasable: Erasable; by: Person | Official }> => {
+): Promise<{ erasable: Erasable; by: AuthorCaller | StaffCaller }> => {
   if (caller.kind === 'nobody') throw new Refusal('login_required')
-  const erasable = await asking(findErasable(db, { siteId: site.id, authorId }))
+  const erasable = await runQuery(findErasable(db, { siteId: site.id, authorId }))
   if (!erasable) throw new Refusal('not_found')
   if (!isAuthor(caller, { id: authorId }) && !mayAdminister(caller))
     throw new Refusal(erasable.isPublic ? 'forbidden' : 'not_found')

@@ -1,8 +1,8 @@
 import { asPublished } from '../../domain/comment/shadow-view.ts'
-import { mayAdminister, nameOf } from '../../domain/people/caller.ts'
+import { callerIdOf, mayAdminister } from '../../domain/people/caller.ts'
 import { type CommentKey, authorId as publicId } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
-import { asking, inTransaction } from '../../postgres/connection/transaction.ts'
+import { inTransaction, runQuery } from '../../postgres/connection/transaction.ts'
 import {
   findHeldAuthor,
   type HeldAppeal,
@@ -20,7 +20,7 @@ import {
   listHeldVotes,
 } from '../../postgres/people/export.ts'
 import { insertAuditEntry } from '../../postgres/service/audit.ts'
-import type { World } from '../context.ts'
+import type { Context } from '../context.ts'
 import { assertMayHandle, type OwnDataRequest } from './erase-author.ts'
 
 export type {
@@ -47,18 +47,18 @@ export type Export = {
 }
 
 /** What is held on a person, for itself or an administrator. */
-export const exportAuthor = async (world: World, request: OwnDataRequest): Promise<Export> => {
+export const exportAuthor = async (world: Context, request: OwnDataRequest): Promise<Export> => {
   const { site, caller, authorId } = request
   const { by } = await assertMayHandle(world.db, request)
   const at = { siteId: site.id, authorId }
-  const author = await asking(findHeldAuthor(world.db, at))
+  const author = await runQuery(findHeldAuthor(world.db, at))
   if (!author) throw new Refusal('not_found')
   await inTransaction(world.writes, (tx) =>
     insertAuditEntry(tx, {
       siteId: site.id,
       action: 'author_exported',
       subject: publicId(authorId),
-      by: nameOf(by),
+      by: callerIdOf(by),
     }),
   )
   const pageOf = (after: CommentKey) => ({ ...at, after, limit: BATCH })
@@ -77,7 +77,7 @@ async function* walk<At, T extends At>(
   read: (after: At) => Promise<T[]>,
 ): AsyncGenerator<T> {
   for (let after = start, isOver = false; !isOver; ) {
-    const batch = await asking(read(after))
+    const batch = await runQuery(read(after))
     yield* batch
     isOver = batch.length < BATCH
     after = batch.at(-1) ?? after
@@ -87,7 +87,7 @@ async function* walk<At, T extends At>(
 type PageOf = (after: CommentKey) => Parameters<typeof listHeldComments>[1]
 
 const walkComments = (
-  { db }: World,
+  { db }: Context,
   { pageOf, siteId, isOwn }: { pageOf: PageOf; siteId: number; isOwn: boolean },
 ): AsyncGenerator<ExportedComment> =>
   walk(START, async (after) => {

@@ -1,22 +1,22 @@
-import type { KeyHolder, Person } from '../../domain/people/caller.ts'
+import type { AuthorCaller, KeyCaller } from '../../domain/people/caller.ts'
 import type { Site } from '../../domain/site/site.ts'
-import { asking } from '../../postgres/connection/transaction.ts'
+import { runQuery } from '../../postgres/connection/transaction.ts'
 import { findGuest as lookUpGuest } from '../../postgres/people/authors.ts'
 import { findKey as lookUpKey, touchKey } from '../../postgres/service/keys.ts'
 import { findSite as lookUpSite } from '../../postgres/service/sites.ts'
-import type { World } from '../context.ts'
+import type { Context } from '../context.ts'
 
 /** The site as readers know it, or, for a write, as it is at this moment. */
 export const findSite = (
-  world: World,
+  world: Context,
   slug: string,
   freshness: 'recent' | 'fresh',
 ): Promise<Site | undefined> =>
-  asking(freshness === 'fresh' ? lookUpSite(world.db, slug) : world.sites.find(slug))
+  runQuery(freshness === 'fresh' ? lookUpSite(world.db, slug) : world.sites.find(slug))
 
 /** Whose key this is; undefined when it is unknown, expired or revoked. */
-export const findKey = async (world: World, key: string): Promise<KeyHolder | undefined> => {
-  const found = await asking(lookUpKey(world.db, key))
+export const findKey = async (world: Context, key: string): Promise<KeyCaller | undefined> => {
+  const found = await runQuery(lookUpKey(world.db, key))
   // That it is used is worth noting, and not worth failing for.
   if (found?.isStale) await touchKey(world.writes, found.keyId).catch(() => {})
   return found
@@ -24,10 +24,10 @@ export const findKey = async (world: World, key: string): Promise<KeyHolder | un
 
 /** Who holds a guest's token; undefined when there is no such guest, or it was erased. */
 export const findGuest = async (
-  world: World,
+  world: Context,
   siteId: number,
   authorId: number,
-): Promise<Person | undefined> => {
-  const onFile = await asking(lookUpGuest(world.db, siteId, authorId))
+): Promise<AuthorCaller | undefined> => {
+  const onFile = await runQuery(lookUpGuest(world.db, siteId, authorId))
   return onFile && { kind: 'guest', authorId, ...onFile }
 }

@@ -2,17 +2,17 @@ import { type Caller, scopeOf } from '../../domain/people/caller.ts'
 import type { MemberProfile } from '../../domain/people/sign-on.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
-import { asking, inTransaction } from '../../postgres/connection/transaction.ts'
+import { inTransaction, runQuery } from '../../postgres/connection/transaction.ts'
 import { askForRefresh } from '../../postgres/jobs/author-tasks.ts'
 import {
   findMember,
-  holdMember,
   insertMember,
   isErasedSince,
+  lockMemberRow,
   type Member,
   updateMember,
 } from '../../postgres/people/members.ts'
-import type { World } from '../context.ts'
+import type { Context } from '../context.ts'
 
 type SignOnRequest = {
   readonly siteId: number
@@ -28,11 +28,11 @@ type SignOnRequest = {
  * the member was erased.
  */
 export const signOn = async (
-  world: World,
+  world: Context,
   request: SignOnRequest,
 ): Promise<Extract<Caller, { kind: 'member' }>> => {
   const { siteId, profile } = request
-  const known = await asking(findMember(world.db, siteId, profile.subject))
+  const known = await runQuery(findMember(world.db, siteId, profile.subject))
   const member = known && isKnown(known, profile) ? known : await learn(world, request)
   const scope = scopeOf([...member.tokenRoles, ...member.grantedRoles])
   const { email, hasShadowed } = member
@@ -55,7 +55,7 @@ const isShownOtherwise = (
   profile: Pick<MemberProfile, 'name' | 'url' | 'avatarUrl'>,
 ): boolean => name !== profile.name || url !== profile.url || avatarUrl !== profile.avatarUrl
 
-const learn = async (world: World, request: SignOnRequest): Promise<Member> => {
+const learn = async (world: Context, request: SignOnRequest): Promise<Member> => {
   const member = await inTransaction(world.writes, (tx) => learnIn(tx, request))
   world.kick('tasks')
   return member
@@ -64,7 +64,7 @@ const learn = async (world: World, request: SignOnRequest): Promise<Member> => {
 const learnIn = async (tx: Tx, request: SignOnRequest): Promise<Member> => {
   const { siteId, profile } = request
   const before =
-    (await holdMember(tx, siteId, profile.subject)) ?? (await insertAndHold(tx, request))
+    (await lockMemberRow(tx, siteId, profile.subject)) ?? (await insertAndHold(tx, request))
   if (isOlder(profile, before)) return before
   const { subject: _, issuedAt: signedOnAt, roles, ...shown } = profile
   const { id, grantedRoles } = before
@@ -82,7 +82,7 @@ const insertAndHold = async (
   const { subject, name, issuedAt: since } = profile
   if (await isErasedSince(tx, siteId, { erasedSubject, since })) throw new Refusal('invalid_token')
   await insertMember(tx, siteId, { subject, name })
-  const made = await holdMember(tx, siteId, subject)
+  const made = await lockMemberRow(tx, siteId, subject)
   if (!made) throw new Refusal('invalid_token')
   return made
 }

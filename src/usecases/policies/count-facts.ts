@@ -6,23 +6,23 @@ import { fingerprintOf, isAlike, sketchOf } from '../../domain/screening/text-si
 import type { Moderation } from '../../domain/site/site.ts'
 import type { Db } from '../../postgres/connection/db.ts'
 import {
-  type Circumstances,
-  findCircumstances,
-  type Lately,
+  type AuthorHistory,
+  type CountedFacts,
+  countFacts,
   LEAST_SHINGLES,
-  type Record,
+  type RecentText,
 } from '../../postgres/screening/recent-posts.ts'
 
 /** A text as it is compared with others. */
-export type Print = { readonly fingerprint: number; readonly sketch: readonly number[] }
+export type TextHashes = { readonly fingerprint: number; readonly sketch: readonly number[] }
 
-export const printOf = (text: string): Print => ({
+export const hashText = (text: string): TextHashes => ({
   fingerprint: fingerprintOf(text),
   sketch: sketchOf(text),
 })
 
 /** Whose text it is, and where it comes from. */
-export type Source = Print & {
+export type PostOrigin = TextHashes & {
   /** Undefined: a guest who is yet to be made. */
   readonly authorId: number | undefined
   /** Null: it has been forgotten. */
@@ -30,16 +30,16 @@ export type Source = Print & {
 }
 
 /** A post that was judged just before, in the same transaction. */
-export type Earlier = Source & { readonly verdict: Verdict }
+export type EarlierPost = PostOrigin & { readonly verdict: Verdict }
 
 /** What was counted when a transaction began, by what it is about. */
-export type Known = Pick<Circumstances, 'at' | 'threadSince' | 'attackedUntil'> & {
+export type LoadedFacts = Pick<CountedFacts, 'at' | 'threadSince' | 'attackedUntil'> & {
   readonly thread: number
   readonly site: number
   readonly networks: ReadonlyMap<string, number>
   readonly same: ReadonlyMap<number, number>
-  readonly records: ReadonlyMap<number, Record>
-  readonly alike: readonly Lately[]
+  readonly records: ReadonlyMap<number, AuthorHistory>
+  readonly alike: readonly RecentText[]
 }
 
 type Place = {
@@ -52,15 +52,15 @@ type Place = {
 export const countFor = async (
   db: Db,
   { exceptId = 0, ...place }: Place,
-  sources: readonly Source[],
-): Promise<Known> => {
+  sources: readonly PostOrigin[],
+): Promise<LoadedFacts> => {
   const hashes = new Map(
     sources.flatMap(({ addressHash }) => (addressHash ? [[nameOf(addressHash), addressHash]] : [])),
   )
   const fingerprints = [...new Set(sources.map(({ fingerprint }) => fingerprint))]
   const shingles = sources.flatMap(({ sketch }) => sketch.slice(0, LEAST_SHINGLES))
   const authorIds = sources.flatMap(({ authorId }) => authorId ?? [])
-  const { networks, same, records, ...counted } = await findCircumstances(db, {
+  const { networks, same, records, ...counted } = await countFacts(db, {
     ...place,
     exceptId,
     authorIds: [...new Set(authorIds)],
@@ -79,7 +79,7 @@ export const countFor = async (
 const nameOf = (addressHash: Buffer): string => addressHash.toString('base64')
 
 /** Of what is judged, that which is not counted. */
-export type Subject = Source & {
+export type FactsSubject = PostOrigin & {
   readonly kind: 'guest' | 'member'
   readonly role: Role
   /** What the author says with this comment; undefined: what is known of it counts. */
@@ -95,7 +95,11 @@ const MAX_MINUTE = 1_000
 const MAX_COUNT = 100
 
 /** Everything that is known when a comment is judged; those that came just before it count too. */
-export const factsOf = (known: Known, subject: Subject, earlier: readonly Earlier[]): Facts => ({
+export const factsOf = (
+  known: LoadedFacts,
+  subject: FactsSubject,
+  earlier: readonly EarlierPost[],
+): Facts => ({
   at: known.at,
   siteModeration: subject.siteModeration,
   threadModeration: subject.threadModeration,
@@ -113,9 +117,9 @@ export const factsOf = (known: Known, subject: Subject, earlier: readonly Earlie
 })
 
 const authorOf = (
-  { records }: Known,
-  { authorId, kind, role, email }: Subject,
-  earlier: readonly Earlier[],
+  { records }: LoadedFacts,
+  { authorId, kind, role, email }: FactsSubject,
+  earlier: readonly EarlierPost[],
 ): Facts['author'] => {
   const before = authorId === undefined ? undefined : records.get(authorId)
   const own = before ? earlier.filter((one) => one.authorId === authorId) : []
@@ -135,9 +139,9 @@ const domainOf = (email: string | null): string | null =>
   /@([^@]+)$/.exec(email ?? '')?.[1]?.toLowerCase() ?? null
 
 const repeatsOf = (
-  { same, alike }: Known,
-  { fingerprint, sketch }: Subject,
-  earlier: readonly Earlier[],
+  { same, alike }: LoadedFacts,
+  { fingerprint, sketch }: FactsSubject,
+  earlier: readonly EarlierPost[],
 ): Facts['repeats'] => {
   const others = [...alike, ...earlier.map((one) => ({ ...one, number: 1 }))]
   const near = others.reduce((sum, other) => {
@@ -152,9 +156,9 @@ const repeatsOf = (
 }
 
 const networkOf = (
-  { networks }: Known,
-  { addressHash }: Subject,
-  earlier: readonly Earlier[],
+  { networks }: LoadedFacts,
+  { addressHash }: FactsSubject,
+  earlier: readonly EarlierPost[],
 ): number => {
   if (!addressHash) return 0
   const together = earlier.filter((one) => one.addressHash?.equals(addressHash)).length

@@ -1,7 +1,7 @@
 import type { Instant } from '../../domain/instant.ts'
-import { asking } from '../../postgres/connection/transaction.ts'
+import { runQuery } from '../../postgres/connection/transaction.ts'
 import { findModerationState } from '../../postgres/service/sites.ts'
-import type { World } from '../context.ts'
+import type { Context } from '../context.ts'
 
 export type ModerationState = {
   readonly policyVersion: number
@@ -11,10 +11,10 @@ export type ModerationState = {
 
 /** How the site judges at this moment. */
 export const getModerationState = async (
-  world: World,
+  world: Context,
   siteId: number,
 ): Promise<ModerationState> => {
-  const found = await asking(findModerationState(world.db, siteId))
+  const found = await runQuery(findModerationState(world.db, siteId))
   const { policyVersion, since, until } = found
   return { policyVersion, attack: since === null || until === null ? null : { since, until } }
 }

@@ -1,37 +1,41 @@
-import { BY_RULES, nameOf, type Official } from '../../domain/people/caller.ts'
-import type { Screen } from '../../domain/screening/compile-policy.ts'
+import { BY_RULES, callerIdOf, type StaffCaller } from '../../domain/people/caller.ts'
+import type { CompiledPolicy } from '../../domain/screening/compile-policy.ts'
 import type { Site } from '../../domain/site/site.ts'
 import { findCommentForWrite } from '../../postgres/comments/comments.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
-import { asking, inTransaction, lockThread } from '../../postgres/connection/transaction.ts'
+import {
+  acquireThreadLock,
+  inTransaction,
+  runQuery,
+} from '../../postgres/connection/transaction.ts'
 import {
   advanceBatch,
   type Batch,
   endBatch,
   findBatch,
   insertBatch,
-  tryBatch,
+  tryLockBatch,
 } from '../../postgres/jobs/batches.ts'
 import { insertDecision } from '../../postgres/moderation/decisions.ts'
 import {
   countHeldByRules,
-  holdHeldByRules,
   type JudgedComment,
   listHeldByRules,
+  lockHeldByRules,
   rejudgeComments,
 } from '../../postgres/screening/judged-comments.ts'
-import type { Claim } from '../../postgres/service/idempotency.ts'
-import type { World } from '../context.ts'
+import type { IdempotencyKey } from '../../postgres/service/idempotency.ts'
+import type { Context } from '../context.ts'
 import { changeStatus } from '../decisions/change-status.ts'
-import { announcing } from '../invalidate.ts'
-import { answerOnce } from '../run-once.ts'
+import { withInvalidation } from '../invalidate.ts'
+import { runOnce } from '../run-once.ts'
 
 const MAX_STEP = 100
 
 type Request = {
   readonly site: Site
-  readonly administrator: Official
-  readonly claim: Claim | undefined
+  readonly administrator: StaffCaller
+  readonly claim: IdempotencyKey | undefined
 }
 
 /** What the batch has to know. */
@@ -42,14 +46,14 @@ type Wanted = { readonly policyVersion: number; readonly upToId: number }
  * moderator sent back, or flags did, waits for a person as it was.
  */
 export const rejudgePending = async <Answer>(
-  world: World,
+  world: Context,
   { site, administrator, claim }: Request,
   present: (batch: Batch) => Answer,
 ): Promise<Answer> => {
-  const answer = await answerOnce(world, claim, async (tx) => {
+  const answer = await runOnce(world, claim, async (tx) => {
     const { total, lastId: upToId } = await countHeldByRules(tx, site.id)
     const request: Wanted = { policyVersion: site.policyVersion, upToId }
-    const by = nameOf(administrator)
+    const by = callerIdOf(administrator)
     return present(await insertBatch(tx, { siteId: site.id, kind: 'judge', request, by, total }))
   })
   world.kick('batches')
@@ -61,18 +65,18 @@ export const rejudgePending = async <Answer>(
  * leaves the rest to the next that looks.
  * @returns whether there is more
  */
-export const rejudgeSome = async (world: World, { siteId, id }: Batch): Promise<boolean> => {
-  const batch = await asking(findBatch(world.db, { siteId, id }))
+export const rejudgeSome = async (world: Context, { siteId, id }: Batch): Promise<boolean> => {
+  const batch = await runQuery(findBatch(world.db, { siteId, id }))
   if (!batch || batch.endedAt !== null) return false
   const { policyVersion, upToId } = batch.request as Wanted
   const { screen } = await world.policies.find({ id: siteId, policyVersion })
   const span = { siteId, afterId: batch.afterId, upToId, limit: MAX_STEP }
-  const next = await asking(listHeldByRules(world.db, span))
+  const next = await runQuery(listHeldByRules(world.db, span))
   const { comments, threadId } = takeStep(next, screen)
   const isLast = comments.length === next.length && next.length < MAX_STEP
   const act = () =>
     inTransaction(world.writes, async (tx) => {
-      if (!(await tryBatch(tx, batch))) return false
+      if (!(await tryLockBatch(tx, batch))) return false
       const now = await findBatch(tx, batch)
       if (now?.afterId !== batch.afterId || now.endedAt !== null) return true
       const changed = await applyStep(tx, batch, { comments, threadId, screen, policyVersion })
@@ -82,7 +86,7 @@ export const rejudgeSome = async (world: World, { siteId, id }: Batch): Promise<
       return !isLast
     })
   if (threadId === undefined) return act()
-  return announcing(world, { siteId, threadIds: [threadId], isHide: false }, act)
+  return withInvalidation(world, { siteId, threadIds: [threadId], isHide: false }, act)
 }
 
 type Step = {
@@ -92,7 +96,7 @@ type Step = {
 }
 
 /** As many as there are before one changes in a second thread. */
-const takeStep = (next: readonly JudgedComment[], screen: Screen): Step => {
+const takeStep = (next: readonly JudgedComment[], screen: CompiledPolicy): Step => {
   let threadId: number | undefined
   for (const [n, comment] of next.entries()) {
     if (screen(comment, comment.facts).verdict === 'pending') continue
@@ -106,10 +110,15 @@ const takeStep = (next: readonly JudgedComment[], screen: Screen): Step => {
 const applyStep = async (
   tx: Tx,
   { siteId, id: batchId }: Batch,
-  { comments, threadId, screen, policyVersion }: Step & { screen: Screen; policyVersion: number },
+  {
+    comments,
+    threadId,
+    screen,
+    policyVersion,
+  }: Step & { screen: CompiledPolicy; policyVersion: number },
 ): Promise<number> => {
-  if (threadId !== undefined) await lockThread(tx, { siteId, threadId }, 'alone')
-  const held = (await holdHeldByRules(tx, siteId, comments)).map((comment) => {
+  if (threadId !== undefined) await acquireThreadLock(tx, { siteId, threadId }, 'alone')
+  const held = (await lockHeldByRules(tx, siteId, comments)).map((comment) => {
     const { verdict, risk, trace } = screen(comment, comment.facts)
     return { threadId: comment.threadId, id: comment.id, verdict, risk, trace }
   })

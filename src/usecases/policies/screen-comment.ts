@@ -1,16 +1,16 @@
 import {
+  type CompiledPolicy,
   compilePolicy,
   type Judgement,
-  type Screen,
 } from '../../domain/screening/compile-policy.ts'
 import type { Facts } from '../../domain/screening/facts.ts'
 import type { Policy } from '../../domain/screening/policy.ts'
 import type { Site } from '../../domain/site/site.ts'
-import { asking } from '../../postgres/connection/transaction.ts'
+import { runQuery } from '../../postgres/connection/transaction.ts'
 import type { GuestProfile } from '../../postgres/people/authors.ts'
 import { findThreadForWrite, findThreadId } from '../../postgres/threads/threads.ts'
-import type { World } from '../context.ts'
-import { countFor, factsOf, printOf } from './count-facts.ts'
+import type { Context } from '../context.ts'
+import { countFor, factsOf, hashText } from './count-facts.ts'
 
 export type Trial = {
   readonly site: Site
@@ -32,13 +32,13 @@ export type Tried = Judgement & {
  * What would be said of a new guest's comment at this moment. Nothing is stored, no service outside is
  * asked, and it comes from no network.
  */
-export const screenComment = async (world: World, trial: Trial): Promise<Tried> => {
+export const screenComment = async (world: Context, trial: Trial): Promise<Tried> => {
   const { site, body, author } = trial
   const { screen, policyVersion } = await choosePolicy(world, trial)
-  const thread = await asking(findThread(world, trial))
-  const source = { ...printOf(body), authorId: undefined, addressHash: null }
+  const thread = await runQuery(findThread(world, trial))
+  const source = { ...hashText(body), authorId: undefined, addressHash: null }
   const place = { siteId: site.id, threadId: thread?.id ?? null }
-  const known = await asking(countFor(world.db, place, [source]))
+  const known = await runQuery(countFor(world.db, place, [source]))
   const subject = {
     ...source,
     kind: 'guest',
@@ -55,15 +55,15 @@ export const screenComment = async (world: World, trial: Trial): Promise<Tried> 
 }
 
 const choosePolicy = async (
-  world: World,
+  world: Context,
   { site, policy }: Trial,
-): Promise<{ screen: Screen; policyVersion: number | null }> => {
+): Promise<{ screen: CompiledPolicy; policyVersion: number | null }> => {
   if (policy) return { screen: compilePolicy(policy), policyVersion: null }
   const { screen, version } = await world.policies.find(site)
   return { screen, policyVersion: version }
 }
 
-const findThread = async ({ db }: World, { site, articleId }: Trial) => {
+const findThread = async ({ db }: Context, { site, articleId }: Trial) => {
   if (articleId === undefined) return undefined
   const id = await findThreadId(db, site.id, articleId)
   return id === undefined ? undefined : findThreadForWrite(db, site.id, id)

@@ -1,17 +1,17 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import type { Instant } from '../../domain/instant.ts'
 import type { CommentKey } from '../../domain/public-id.ts'
-import { compilePolicy, type Screen } from '../../domain/screening/compile-policy.ts'
+import { type CompiledPolicy, compilePolicy } from '../../domain/screening/compile-policy.ts'
 import { combine, type Verdict } from '../../domain/screening/finding.ts'
 import type { Policy } from '../../domain/screening/policy.ts'
 import {
+  addToTally,
   createTally,
-  type Figures,
-  figuresOf,
+  type RuleQuality,
+  ruleQualityOf,
   type Tally,
-  takeDown,
 } from '../../domain/screening/rule-quality.ts'
-import { asking } from '../../postgres/connection/transaction.ts'
+import { runQuery } from '../../postgres/connection/transaction.ts'
 import {
   type Before,
   countJudged,
@@ -20,7 +20,7 @@ import {
   listJudged,
   type Part,
 } from '../../postgres/screening/judged-comments.ts'
-import type { World } from '../context.ts'
+import type { Context } from '../context.ts'
 
 const BATCH = 200
 /** So many are judged before others have their turn. */
@@ -37,8 +37,8 @@ export type Simulated = Progress & {
   /** The latest hundred. */
   readonly changes: readonly Change[]
   /** What was said, and what the policy says. */
-  readonly stored: Figures
-  readonly draft: Figures
+  readonly stored: RuleQuality
+  readonly draft: RuleQuality
 }
 
 /**
@@ -47,12 +47,12 @@ export type Simulated = Progress & {
  * the result. Touches nothing, and ends when nobody reads on.
  */
 export async function* simulatePolicy(
-  world: World,
+  world: Context,
   { siteId, policy, days }: { siteId: number; policy: Policy; days: number },
 ): AsyncGenerator<{ progress: Progress } | { result: Simulated }> {
   const screen = compilePolicy(policy)
   const run: Run = { done: 0, changed: 0, changes: [], stored: createTally(), draft: createTally() }
-  const { total, since } = await asking(countJudged(world.db, { siteId, days }))
+  const { total, since } = await runQuery(countJudged(world.db, { siteId, days }))
   const progress = () => ({ total, done: run.done, changed: run.changed })
   yield { progress: progress() }
   for (const part of JUDGED_PARTS) {
@@ -63,16 +63,16 @@ export async function* simulatePolicy(
   }
   const { changes, stored, draft } = run
   yield {
-    result: { ...progress(), changes, stored: figuresOf(stored), draft: figuresOf(draft) },
+    result: { ...progress(), changes, stored: ruleQualityOf(stored), draft: ruleQualityOf(draft) },
   }
 }
 
 async function* walk(
-  { db }: World,
+  { db }: Context,
   span: { siteId: number; since: Instant; part: Part },
 ): AsyncGenerator<DecidedComment[]> {
   for (let before = START, isOver = false; !isOver; ) {
-    const batch = await asking(listJudged(db, { ...span, before, limit: BATCH }))
+    const batch = await runQuery(listJudged(db, { ...span, before, limit: BATCH }))
     if (batch.length > 0) yield batch
     isOver = batch.length < BATCH
     before = batch.at(-1) ?? before
@@ -88,7 +88,7 @@ type Run = {
 }
 
 const judgeAll = async (
-  screen: Screen,
+  screen: CompiledPolicy,
   comments: readonly DecidedComment[],
   run: Run,
 ): Promise<void> => {
@@ -97,8 +97,8 @@ const judgeAll = async (
     const from = combine(comment.trace)
     const to = screen(comment, comment.facts).verdict
     run.done += 1
-    takeDown(run.stored, from, comment.decided)
-    takeDown(run.draft, to, comment.decided)
+    addToTally(run.stored, from, comment.decided)
+    addToTally(run.draft, to, comment.decided)
     if (from === to) continue
     run.changed += 1
     const { threadId, id, homeThreadId = null } = comment

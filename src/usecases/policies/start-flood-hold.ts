@@ -10,7 +10,7 @@ import { extendAttack } from '../../postgres/service/sites.ts'
 const SPARE_MS = 10_000
 
 /** Until when the site is to be held, because too much arrives; undefined: as long as it is already. */
-export const floodedUntil = (
+export const floodHoldUntil = (
   { policy }: PolicyInForce,
   { at, arrivals, attackedUntil }: Facts,
 ): Instant | undefined => {
@@ -26,7 +26,7 @@ export const floodedUntil = (
  * who holds it waits for no thread.
  * @returns whether an attack begins with this
  */
-export const holdAll = async (
+export const startFloodHold = async (
   tx: Tx,
   { site, at, until }: { site: Site; at: Instant; until: Instant },
 ): Promise<boolean> => {

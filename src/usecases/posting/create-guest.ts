@@ -1,26 +1,26 @@
 import type { Author } from '../../domain/comment/comment.ts'
-import type { Suspect } from '../../domain/moderation/ban.ts'
+import type { WriterIdentity } from '../../domain/moderation/ban.ts'
 import type { Site } from '../../domain/site/site.ts'
 import { type GuestProfile, insertGuest } from '../../postgres/people/authors.ts'
-import type { Claim } from '../../postgres/service/idempotency.ts'
+import type { IdempotencyKey } from '../../postgres/service/idempotency.ts'
 import { findEffects } from '../bans/ban-effects.ts'
-import type { World } from '../context.ts'
-import { answerOnce } from '../run-once.ts'
+import type { Context } from '../context.ts'
+import { runOnce } from '../run-once.ts'
 
 type GuestRequest = {
   readonly site: Site
   readonly profile: GuestProfile
-  readonly suspect: Suspect | undefined
-  readonly claim: Claim | undefined
+  readonly suspect: WriterIdentity | undefined
+  readonly claim: IdempotencyKey | undefined
 }
 
 /** Makes a guest who can be given a token before the first comment. */
 export const createGuest = <Answer>(
-  world: World,
+  world: Context,
   { site, profile, suspect, claim }: GuestRequest,
   present: (guest: Author) => Answer,
 ): Promise<Answer> =>
-  answerOnce(world, claim, async (tx) => {
+  runOnce(world, claim, async (tx) => {
     await findEffects(tx, site.id, suspect)
     return present(await insertGuest(tx, site.id, profile))
   })

@@ -1,13 +1,13 @@
 import { Refusal } from '../../domain/refusal.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import { inTransaction } from '../../postgres/connection/transaction.ts'
-import type { Claim } from '../../postgres/service/idempotency.ts'
-import type { World } from '../context.ts'
-import { announce } from '../invalidate.ts'
-import { answerEachOnce, type Outcomes } from '../run-once.ts'
-import type { Waiting } from './write-queue.ts'
+import type { IdempotencyKey } from '../../postgres/service/idempotency.ts'
+import type { Context } from '../context.ts'
+import { invalidate } from '../invalidate.ts'
+import { type Outcomes, runEachOnce } from '../run-once.ts'
+import type { QueuedWrite } from './write-queue.ts'
 
-type Write = { readonly site: { readonly id: number }; readonly claim: Claim | undefined }
+type Write = { readonly site: { readonly id: number }; readonly claim: IdempotencyKey | undefined }
 
 /** What is known of a transaction, whatever becomes of it. */
 type Attempt = {
@@ -18,7 +18,7 @@ type Attempt = {
 }
 
 /** How one kind of write is done. */
-export type Doing<W extends Write> = {
+export type WriteHandler<W extends Write> = {
   /**
    * Does those that repeat no earlier one, each as if it came alone.
    * @param changed is given the threads in which readers will see a difference
@@ -35,10 +35,10 @@ export type Doing<W extends Write> = {
  * come after that, when readers can see what was written.
  * @returns why, when Postgres is away
  */
-export const writeTogether = async <W extends Write>(
-  world: World,
-  writes: readonly Waiting<W>[],
-  doing: Doing<W>,
+export const commitGroup = async <W extends Write>(
+  world: Context,
+  writes: readonly QueuedWrite<W>[],
+  doing: WriteHandler<W>,
 ): Promise<Refusal | undefined> => {
   const attempt: Attempt = { changed: new Set(), isWhole: false }
   try {
@@ -66,18 +66,21 @@ class AllRefused extends Error {
   }
 }
 
-type Batch<W extends Write> = { readonly writes: readonly Waiting<W>[]; readonly attempt: Attempt }
+type Batch<W extends Write> = {
+  readonly writes: readonly QueuedWrite<W>[]
+  readonly attempt: Attempt
+}
 
 const transact = async <W extends Write>(
-  world: World,
+  world: Context,
   { writes, attempt }: Batch<W>,
-  { act, findThread }: Doing<W>,
+  { act, findThread }: WriteHandler<W>,
 ): Promise<Outcomes<W>> => {
   const { changed } = attempt
   try {
     return await inTransaction(world.writes, async (tx) => {
       attempt.isWhole = false
-      const outcomes = await answerEachOnce<W>(tx, writes, (fresh) => act(tx, fresh, changed))
+      const outcomes = await runEachOnce<W>(tx, writes, (fresh) => act(tx, fresh, changed))
       const all = [...outcomes.values()]
       if (all.every((outcome) => 'refusal' in outcome)) throw new AllRefused(outcomes as never)
       // Whoever gave the answer first may have ended before telling anybody.
@@ -95,12 +98,12 @@ const transact = async <W extends Write>(
 }
 
 const writeEach = async <W extends Write>(
-  world: World,
-  writes: readonly Waiting<W>[],
-  doing: Doing<W>,
+  world: Context,
+  writes: readonly QueuedWrite<W>[],
+  doing: WriteHandler<W>,
 ): Promise<Refusal | undefined> => {
   for (const [n, write] of writes.entries()) {
-    const fault = await writeTogether(world, [write], doing)
+    const fault = await commitGroup(world, [write], doing)
     if (!fault) continue
     for (const rest of writes.slice(n + 1)) rest.reject(fault)
     return fault
@@ -109,11 +112,11 @@ const writeEach = async <W extends Write>(
 
 /** Also when nobody knows whether there was a commit. */
 const tell = async <W extends Write>(
-  world: World,
+  world: Context,
   { writes, attempt: { changed } }: Batch<W>,
-  settle: (write: Waiting<W>) => void,
+  settle: (write: QueuedWrite<W>) => void,
 ): Promise<void> => {
   if (changed.size > 0)
-    await announce(world, { siteId: writes[0]!.site.id, threadIds: [...changed] })
+    await invalidate(world, { siteId: writes[0]!.site.id, threadIds: [...changed] })
   writes.forEach(settle)
 }

@@ -1,16 +1,21 @@
 import type { Author } from '../../domain/comment/comment.ts'
 import { isVisible } from '../../domain/comment/status.ts'
 import type { Instant } from '../../domain/instant.ts'
-import type { Met } from '../../domain/moderation/ban.ts'
+import type { BanMatch } from '../../domain/moderation/ban.ts'
 import { isAuthor } from '../../domain/people/caller.ts'
-import { homeOf } from '../../domain/public-id.ts'
+import { homeThreadIdOf } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
-import { askedOf } from '../../domain/site/check.ts'
+import { initialCheckFacts } from '../../domain/site/check.ts'
 import type { Parent } from '../../postgres/comments/insert.ts'
 import type { ThreadForWrite } from '../../postgres/threads/threads.ts'
-import { assertNotBlocked, type Judged as ByPolicy, judgeByPolicy } from '../bans/ban-effects.ts'
-import { type Earlier, factsOf, type Known, type Source } from '../policies/count-facts.ts'
-import { floodedUntil } from '../policies/start-flood-hold.ts'
+import { assertNotBlocked, judgeByPolicy, type PolicyResult } from '../bans/ban-effects.ts'
+import {
+  type EarlierPost,
+  factsOf,
+  type LoadedFacts,
+  type PostOrigin,
+} from '../policies/count-facts.ts'
+import { floodHoldUntil } from '../policies/start-flood-hold.ts'
 import type { Post } from './post-comment.ts'
 import { assertWaited, type Waits } from './slow-mode.ts'
 
@@ -23,15 +28,15 @@ export type Situation = {
   /** Guests and members who have a token. */
   readonly writers: ReadonlyMap<number, Author>
   readonly waits: Waits<Post>
-  readonly known: Known
+  readonly known: LoadedFacts
   /** Those in force that meet the writers. */
-  readonly bans: ReadonlyMap<Post, readonly Met[]>
+  readonly bans: ReadonlyMap<Post, readonly BanMatch[]>
 }
 
 /** A guest who is yet to be made has no id. */
 export type Writer = Omit<Author, 'id'> & { readonly id: number | undefined }
 
-export type Judged = {
+export type JudgedPost = {
   readonly post: Post
   /** 0 for a root. */
   readonly parentId: number
@@ -40,7 +45,7 @@ export type Judged = {
   readonly depth: number
   /** With the name that the comment is shown under. */
   readonly author: Writer
-} & ByPolicy
+} & PolicyResult
 
 /**
  * Judges posts as if one came after the other: a guest whose comment is published goes by the name
@@ -51,13 +56,13 @@ export const judgePosts = (
   posts: readonly Post[],
   situation: Situation,
 ): {
-  judged: readonly Judged[]
+  judged: readonly JudgedPost[]
   refused: ReadonlyMap<Post, Refusal>
   attackedUntil: Instant | undefined
 } => {
   const writers = new Map(situation.writers)
-  const judged: Judged[] = []
-  const earlier: Earlier[] = []
+  const judged: JudgedPost[] = []
+  const earlier: EarlierPost[] = []
   const refused = new Map<Post, Refusal>()
   let attackedUntil: Instant | undefined
   for (const post of posts) {
@@ -68,7 +73,7 @@ export const judgePosts = (
       earlier.push({ ...sourceOf(post), verdict: one.judgement.verdict })
       const { id, ...author } = one.author
       if (id !== undefined) writers.set(id, { id, ...author })
-      attackedUntil = floodedUntil(post.policy, one.facts) ?? attackedUntil
+      attackedUntil = floodHoldUntil(post.policy, one.facts) ?? attackedUntil
     } catch (error) {
       if (!(error instanceof Refusal)) throw error
       refused.set(post, error)
@@ -78,7 +83,7 @@ export const judgePosts = (
 }
 
 /** What posts are compared and counted by. */
-export const sourceOf = ({ caller, print, addressHash }: Post): Source => ({
+export const sourceOf = ({ caller, print, addressHash }: Post): PostOrigin => ({
   ...print,
   authorId: 'authorId' in caller ? caller.authorId : undefined,
   addressHash,
@@ -86,11 +91,11 @@ export const sourceOf = ({ caller, print, addressHash }: Post): Source => ({
 
 type Moment = Situation & {
   readonly posted: readonly Post[]
-  readonly earlier: readonly Earlier[]
+  readonly earlier: readonly EarlierPost[]
   readonly attackedUntil: Instant | undefined
 }
 
-const judge = (post: Post, moment: Moment): Judged => {
+const judge = (post: Post, moment: Moment): JudgedPost => {
   const { thread, parents, writers, known, earlier } = moment
   const author = findWriter(post, writers)
   const met = assertNotBlocked(moment.bans.get(post)!)
@@ -108,7 +113,7 @@ const judge = (post: Post, moment: Moment): Judged => {
     attackedUntil: moment.attackedUntil ?? known.attackedUntil,
     bans: [...met, ...shadows],
   }
-  const checks = askedOf(post.site.checks, post.policy.policy)
+  const checks = initialCheckFacts(post.site.checks, post.policy.policy)
   const facts = { ...factsOf(known, subject, earlier), checks }
   const draft = { body: post.body, authorName: named.name, authorUrl: named.url }
   const judged = judgeByPolicy(post.policy, { draft, facts, isSeen: true })
@@ -140,10 +145,10 @@ const findPlace = (
   { site, caller, parent }: Post,
   thread: ThreadForWrite,
   parents: ReadonlyMap<number, Parent>,
-): Pick<Judged, 'parentId' | 'parentHomeThreadId' | 'depth'> & Pick<Parent, 'shadows'> => {
+): Pick<JudgedPost, 'parentId' | 'parentHomeThreadId' | 'depth'> & Pick<Parent, 'shadows'> => {
   if (parent === undefined) return { parentId: 0, parentHomeThreadId: null, depth: 0, shadows: [] }
   const found = parent && parents.get(parent.id)
-  const isMeant = found && homeOf({ ...found, threadId: thread.id }) === parent.threadId
+  const isMeant = found && homeThreadIdOf({ ...found, threadId: thread.id }) === parent.threadId
   const isSeen = found && (found.shadows.length === 0 || isAuthor(caller, { id: found.authorId }))
   if (!isMeant || !isSeen) throw new Refusal('parent_not_found')
   if (found.locked) throw new Refusal('thread_locked')

@@ -2,21 +2,21 @@ import type { PolicyInForce } from '../../cache/policies.ts'
 import type { Comment } from '../../domain/comment/comment.ts'
 import { renderMarkdown } from '../../domain/comment/markdown.ts'
 import type { Instant } from '../../domain/instant.ts'
-import type { Suspect } from '../../domain/moderation/ban.ts'
+import type { WriterIdentity } from '../../domain/moderation/ban.ts'
 import { assertMayWrite, type Caller } from '../../domain/people/caller.ts'
 import type { CommentKey } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
-import type { Checking, Sender } from '../../domain/site/check.ts'
+import type { CheckTiming, Sender } from '../../domain/site/check.ts'
 import type { Site } from '../../domain/site/site.ts'
 import type { GuestProfile } from '../../postgres/people/authors.ts'
-import type { Claim } from '../../postgres/service/idempotency.ts'
+import type { IdempotencyKey } from '../../postgres/service/idempotency.ts'
 import { findThreadId } from '../../postgres/threads/threads.ts'
-import { type Checkable, checkWritten } from '../checks/check-after-write.ts'
-import type { World } from '../context.ts'
-import { type Print, printOf } from '../policies/count-facts.ts'
-import { type Doing, writeTogether } from './group-commit.ts'
-import { publishPosts, type Told } from './store-posts.ts'
-import { addToLine, type Waiting } from './write-queue.ts'
+import { checkAfterWrite, type WrittenComment } from '../checks/check-after-write.ts'
+import type { Context } from '../context.ts'
+import { hashText, type TextHashes } from '../policies/count-facts.ts'
+import { commitGroup, type WriteHandler } from './group-commit.ts'
+import { type StoreEffects, storePosts } from './store-posts.ts'
+import { enqueueWrite, type QueuedWrite } from './write-queue.ts'
 
 export type PostRequest = {
   readonly site: Site
@@ -29,9 +29,9 @@ export type PostRequest = {
   readonly author: GuestProfile | undefined
   readonly network: string
   readonly addressHash: Buffer
-  readonly suspect: Suspect | undefined
+  readonly suspect: WriterIdentity | undefined
   readonly sender: Sender
-  readonly claim: Claim | undefined
+  readonly claim: IdempotencyKey | undefined
 }
 
 export type Posted = {
@@ -40,14 +40,14 @@ export type Posted = {
   readonly version: number | undefined
   /** The guest who was made for this comment and needs a token. */
   readonly newGuestId: number | undefined
-  readonly checking: Checking
+  readonly checking: CheckTiming
 }
 
 /** A request on its way, with what is made of it outside the transaction. */
 export type Post = PostRequest & {
   readonly bodyHtml: string
   readonly policy: PolicyInForce
-  readonly print: Print
+  readonly print: TextHashes
   /** Its answer, as it is remembered and given. */
   readonly present: (posted: Posted) => unknown
 }
@@ -57,7 +57,7 @@ export type Post = PostRequest & {
  * same time share a transaction; none sees anything of the others but their comments.
  */
 export const postComment = async <Answer>(
-  world: World,
+  world: Context,
   request: PostRequest,
   present: (posted: Posted) => Answer,
 ): Promise<Answer> => {
@@ -66,7 +66,7 @@ export const postComment = async <Answer>(
   const author = request.caller.kind === 'member' ? undefined : request.author
   const policy = await world.policies.find(request.site)
   const { body } = request
-  const made = { bodyHtml: renderMarkdown(body), print: printOf(body) }
+  const made = { bodyHtml: renderMarkdown(body), print: hashText(body) }
   let posted: Posted | undefined
   const note = (what: Posted): Answer => {
     posted = what
@@ -75,8 +75,8 @@ export const postComment = async <Answer>(
   const post = { ...request, author, policy, ...made, present: note }
   const thread = JSON.stringify([post.site.id, post.articleId])
   const write = { thread, write: post }
-  const together = (posts: readonly Waiting<Post>[]) => publishTogether(world, posts)
-  const answer = (await addToLine(world.posts, write, together)) as Answer
+  const together = (posts: readonly QueuedWrite<Post>[]) => publishTogether(world, posts)
+  const answer = (await enqueueWrite(world.posts, write, together)) as Answer
   // It may go by another name from now on.
   if (author && request.caller.kind === 'guest') world.kick('tasks')
   // Without it, the answer repeats one that was given.
@@ -91,12 +91,12 @@ type Checked<Answer> = {
 }
 
 const checkPosted = <Answer>(
-  world: World,
+  world: Context,
   { post, posted, present, answer }: Checked<Answer>,
 ): Promise<Answer> => {
   const { site, sender, claim, caller } = post
   const author = caller.kind === 'guest' ? post.author : undefined
-  const written: Checkable<Answer> = {
+  const written: WrittenComment<Answer> = {
     checking: posted.checking,
     request: { site, comment: posted.comment, sender, author },
     claim,
@@ -104,27 +104,27 @@ const checkPosted = <Answer>(
     present: ({ comment, version }) =>
       present({ ...posted, version, comment: { ...posted.comment, ...shownOf(comment) } }),
   }
-  return checkWritten(world, written)
+  return checkAfterWrite(world, written)
 }
 
 /** What is other about a comment once readers see it. */
 const shownOf = ({ author, status, publishedAt }: Comment) => ({ author, status, publishedAt })
 
 const publishTogether = async (
-  world: World,
-  posts: readonly Waiting<Post>[],
+  world: Context,
+  posts: readonly QueuedWrite<Post>[],
 ): Promise<Refusal | undefined> => {
   let attackedUntil: Instant | undefined
-  const doing: Doing<Post> = {
+  const doing: WriteHandler<Post> = {
     act: async (tx, fresh, changed) => {
-      const told: Told = { changed }
-      const outcomes = await publishPosts(tx, fresh, told)
+      const told: StoreEffects = { changed }
+      const outcomes = await storePosts(tx, fresh, told)
       attackedUntil = told.attackedUntil
       return outcomes
     },
     findThread: (tx, { site, articleId }) => findThreadId(tx, site.id, articleId),
   }
-  const fault = await writeTogether(world, posts, doing)
+  const fault = await commitGroup(world, posts, doing)
   const { slug: site } = posts[0]!.site
   if (attackedUntil) world.warn({ site, attackedUntil }, `${site}: too much arrives; all is held`)
   return fault

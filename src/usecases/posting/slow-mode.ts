@@ -3,7 +3,7 @@ import { Refusal } from '../../domain/refusal.ts'
 import type { Db, Tx } from '../../postgres/connection/db.ts'
 import {
   findWaits,
-  holdNetworks,
+  lockNetworks,
   type Poster,
   type Wait,
 } from '../../postgres/threads/slow-mode.ts'
@@ -34,14 +34,14 @@ export const findWaitsOf = async <S extends Sender>(
 }
 
 /** The same for posts that hold their authors: of one person nobody else posts here meanwhile. */
-export const holdPace = async <S extends Sender>(
+export const lockSlowMode = async <S extends Sender>(
   tx: Tx,
   siteId: number,
   { thread, senders }: { thread: Slow; senders: readonly S[] },
 ): Promise<Waits<S>> => {
   const networks = senders.flatMap((sender) => posterOf(sender).addressHash ?? [])
   if (thread.slowModeSeconds > 0 && networks.length > 0)
-    await holdNetworks(tx, { siteId, threadId: thread.id }, networks)
+    await lockNetworks(tx, { siteId, threadId: thread.id }, networks)
   return findWaitsOf(tx, siteId, { thread, senders })
 }
 

@@ -2,7 +2,7 @@ import { RENDERER_VERSION } from '../../domain/comment/markdown.ts'
 import { shadowVersion } from '../../domain/comment/shadow-view.ts'
 import { isVisible } from '../../domain/comment/status.ts'
 import type { Instant } from '../../domain/instant.ts'
-import { checkingOf } from '../../domain/site/check.ts'
+import { checkTimingOf } from '../../domain/site/check.ts'
 import {
   findThreadAndParents,
   type InsertedPost,
@@ -12,18 +12,18 @@ import {
 import type { Tx } from '../../postgres/connection/db.ts'
 import { insertQuestions } from '../../postgres/jobs/checks.ts'
 import { findBansOn } from '../../postgres/moderation/bans.ts'
-import { type GuestProfile, holdWriters } from '../../postgres/people/authors.ts'
+import { type GuestProfile, lockWriterRows } from '../../postgres/people/authors.ts'
 import { ensureSharedThread } from '../../postgres/threads/threads.ts'
 import { countFor } from '../policies/count-facts.ts'
-import { holdAll } from '../policies/start-flood-hold.ts'
+import { startFloodHold } from '../policies/start-flood-hold.ts'
 import type { Outcome, Outcomes } from '../run-once.ts'
-import { type Judged, judgePosts, type Situation, sourceOf } from './judge-posts.ts'
+import { type JudgedPost, judgePosts, type Situation, sourceOf } from './judge-posts.ts'
 import { nameGuests } from './name-guests.ts'
 import type { Post, Posted } from './post-comment.ts'
-import { holdPace } from './slow-mode.ts'
+import { lockSlowMode } from './slow-mode.ts'
 
 /** What is to be told once it is committed. */
-export type Told = { readonly changed: Set<number>; attackedUntil?: Instant }
+export type StoreEffects = { readonly changed: Set<number>; attackedUntil?: Instant }
 
 /**
  * Publishes posts to one thread, or holds them, each as if it came alone: one that is refused
@@ -32,10 +32,10 @@ export type Told = { readonly changed: Set<number>; attackedUntil?: Instant }
  * wait.
  * @param told is given the threads in which readers will see a difference, and the attack that begins
  */
-export const publishPosts = async (
+export const storePosts = async (
   tx: Tx,
   posts: readonly Post[],
-  told: Told,
+  told: StoreEffects,
 ): Promise<Outcomes<Post>> => {
   const outcomes = new Map<Post, Outcome>()
   if (posts.length === 0) return outcomes
@@ -57,7 +57,7 @@ export const publishPosts = async (
   )
   if (attackedUntil !== undefined) {
     const attack = { site: posts[0]!.site, at: situation.known.at, until: attackedUntil }
-    if (await holdAll(tx, attack)) told.attackedUntil = attackedUntil
+    if (await startFloodHold(tx, attack)) told.attackedUntil = attackedUntil
   }
   for (const [i, one] of judged.entries()) {
     const answer = one.post.present(toPosted(situation, one, { row: rows[i]!, version }))
@@ -73,8 +73,8 @@ const learnSituation = async (tx: Tx, posts: readonly Post[]): Promise<Situation
   const ids = posts.flatMap(({ parent }) => (parent ? [parent.id] : []))
   const { thread, parents } = await findThreadAndParents(tx, { siteId: site.id, threadId, ids })
   const writerIds = posts.flatMap(({ caller }) => ('authorId' in caller ? [caller.authorId] : []))
-  const writers = writerIds.length > 0 ? await holdWriters(tx, site.id, writerIds) : new Map()
-  const waits = await holdPace(tx, site.id, { thread, senders: posts })
+  const writers = writerIds.length > 0 ? await lockWriterRows(tx, site.id, writerIds) : new Map()
+  const waits = await lockSlowMode(tx, site.id, { thread, senders: posts })
   const known = await countFor(tx, { siteId: site.id, threadId }, posts.map(sourceOf))
   const found = await findBansOn(
     tx,
@@ -86,7 +86,7 @@ const learnSituation = async (tx: Tx, posts: readonly Post[]): Promise<Situation
 }
 
 /** Of guests with a token, what each has said last of itself. */
-const profilesOf = (published: readonly Judged[]): Map<number, GuestProfile> =>
+const profilesOf = (published: readonly JudgedPost[]): Map<number, GuestProfile> =>
   new Map(
     published.flatMap(({ author, post }) =>
       author.id !== undefined && post.author ? [[author.id, post.author]] : [],
@@ -97,7 +97,7 @@ const profilesOf = (published: readonly Judged[]): Map<number, GuestProfile> =>
 const noteQuestions = async (
   tx: Tx,
   { siteId, thread }: Situation,
-  posts: readonly { one: Judged; row: InsertedPost }[],
+  posts: readonly { one: JudgedPost; row: InsertedPost }[],
 ): Promise<void> => {
   const asked = posts.filter(({ one }) => Object.keys(one.facts.checks).length > 0)
   const questions = asked.map(({ row }) => ({ commentId: row.id, mayPublish: true }))
@@ -107,7 +107,7 @@ const noteQuestions = async (
 const insert = (
   tx: Tx,
   { siteId, thread }: Situation,
-  { judged, published }: { judged: readonly Judged[]; published: readonly Judged[] },
+  { judged, published }: { judged: readonly JudgedPost[]; published: readonly JudgedPost[] },
 ) => {
   const articles = published.map(({ post }) => post.article)
   const at = {
@@ -120,7 +120,7 @@ const insert = (
   return insertPosts(tx, at, judged.map(toNewPost))
 }
 
-const toNewPost = (judged: Judged): NewPost => {
+const toNewPost = (judged: JudgedPost): NewPost => {
   const { post, parentId, parentHomeThreadId, depth, author, judgement, facts, isShadowed } = judged
   return {
     parentId,
@@ -145,7 +145,7 @@ const toNewPost = (judged: Judged): NewPost => {
 
 const toPosted = (
   { thread }: Situation,
-  { post, parentId, parentHomeThreadId, depth, author, judgement, facts, isShadowed }: Judged,
+  { post, parentId, parentHomeThreadId, depth, author, judgement, facts, isShadowed }: JudgedPost,
   { row, version }: { row: InsertedPost; version: number | undefined },
 ): Posted => {
   const { id, authorId, createdAt } = row
@@ -170,7 +170,7 @@ const toPosted = (
     comment,
     version: isShadowed ? shadowVersion(createdAt, id) : isPublished ? version : undefined,
     newGuestId: author.id === undefined ? authorId : undefined,
-    checking: checkingOf(judgement.trace, facts),
+    checking: checkTimingOf(judgement.trace, facts),
   }
 }
 

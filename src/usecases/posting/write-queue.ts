@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Refusal } from '../../domain/refusal.ts'
-import type { Claim } from '../../postgres/service/idempotency.ts'
+import type { IdempotencyKey } from '../../postgres/service/idempotency.ts'
 
 /** More would only make the first of them wait for the last. */
 const MAX_WRITES = 64
@@ -9,10 +9,10 @@ const MAX_WRITES = 64
 const PATIENCE_MS = 200
 
 /** A write that can wait for a transaction of its thread. */
-type Write = { readonly claim: Claim | undefined }
+type Write = { readonly claim: IdempotencyKey | undefined }
 
 /** A write that waits, and whom to tell. */
-export type Waiting<W extends Write> = W & {
+export type QueuedWrite<W extends Write> = W & {
   /** `performance.now()` when it came. */
   readonly since: number
   readonly resolve: (answer: unknown) => void
@@ -20,23 +20,26 @@ export type Waiting<W extends Write> = W & {
 }
 
 /** The writes of one thread: those in the transaction under way, and those for the next one. */
-type Line<W extends Write> = { underWay: readonly Waiting<W>[]; readonly waiting: Waiting<W>[] }
+type WriteQueue<W extends Write> = {
+  underWay: readonly QueuedWrite<W>[]
+  readonly waiting: QueuedWrite<W>[]
+}
 
 /** The lines of this node, by thread. A thread that nobody writes to at this moment has none. */
-export type Lines<W extends Write> = {
-  readonly open: Map<string, Line<W>>
+export type WriteQueues<W extends Write> = {
+  readonly open: Map<string, WriteQueue<W>>
   /** So long a line rests after a transaction before it takes the next. */
   readonly restMs: number
 }
 
-export const createLines = <W extends Write>({ restMs = 0 } = {}): Lines<W> => ({
+export const createWriteQueues = <W extends Write>({ restMs = 0 } = {}): WriteQueues<W> => ({
   open: new Map(),
   restMs,
 })
 
 /** Ends with the transaction. @returns why, when Postgres is away */
-export type WriteTogether<W extends Write> = (
-  writes: readonly Waiting<W>[],
+export type CommitGroup<W extends Write> = (
+  writes: readonly QueuedWrite<W>[],
 ) => Promise<Refusal | undefined>
 
 /**
@@ -44,10 +47,10 @@ export type WriteTogether<W extends Write> = (
  * transaction by then.
  * @returns its answer
  */
-export const addToLine = <W extends Write>(
-  lines: Lines<W>,
+export const enqueueWrite = <W extends Write>(
+  lines: WriteQueues<W>,
   { thread, write }: { thread: string; write: W },
-  together: WriteTogether<W>,
+  together: CommitGroup<W>,
 ): Promise<unknown> => {
   const { promise, resolve, reject } = Promise.withResolvers<unknown>()
   const waiting = { ...write, since: performance.now(), resolve, reject }
@@ -58,7 +61,7 @@ export const addToLine = <W extends Write>(
 }
 
 /** A key that is being written is taken; those that wait together are told apart by what they say. */
-const join = <W extends Write>(line: Line<W>, write: Waiting<W>): void => {
+const join = <W extends Write>(line: WriteQueue<W>, write: QueuedWrite<W>): void => {
   const { claim } = write
   const isTaken = claim && line.underWay.some((other) => other.claim?.claim.equals(claim.claim))
   if (isTaken) write.reject(new Refusal('idempotency_in_flight'))
@@ -66,9 +69,9 @@ const join = <W extends Write>(line: Line<W>, write: Waiting<W>): void => {
 }
 
 const work = async <W extends Write>(
-  { open, restMs }: Lines<W>,
-  { thread, line }: { thread: string; line: Line<W> },
-  together: WriteTogether<W>,
+  { open, restMs }: WriteQueues<W>,
+  { thread, line }: { thread: string; line: WriteQueue<W> },
+  together: CommitGroup<W>,
 ): Promise<void> => {
   open.set(thread, line)
   while (line.waiting.length > 0) {
@@ -82,7 +85,7 @@ const work = async <W extends Write>(
 }
 
 /** Postgres is away: who has waited long has no time for another attempt. */
-const giveUp = <W extends Write>({ waiting }: Line<W>, fault: unknown): void => {
+const giveUp = <W extends Write>({ waiting }: WriteQueue<W>, fault: unknown): void => {
   const latest = performance.now() - PATIENCE_MS
   while (waiting[0] && waiting[0].since < latest) waiting.shift()!.reject(fault)
 }

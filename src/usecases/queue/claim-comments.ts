@@ -1,10 +1,10 @@
 import type { Position } from '../../domain/comment/sort.ts'
 import type { Instant } from '../../domain/instant.ts'
-import { nameOf, type Official } from '../../domain/people/caller.ts'
+import { callerIdOf, type StaffCaller } from '../../domain/people/caller.ts'
 import type { CommentKey } from '../../domain/public-id.ts'
 import type { Site } from '../../domain/site/site.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
-import { asking } from '../../postgres/connection/transaction.ts'
+import { runQuery } from '../../postgres/connection/transaction.ts'
 import { takeClaims } from '../../postgres/moderation/claims.ts'
 import {
   findQueuePage,
@@ -12,14 +12,14 @@ import {
   type QueueSort,
 } from '../../postgres/moderation/queue.ts'
 import type { QueueFilter } from '../../postgres/moderation/queue-filter.ts'
-import type { Claim as Key } from '../../postgres/service/idempotency.ts'
-import type { World } from '../context.ts'
-import { answerOnce } from '../run-once.ts'
+import type { IdempotencyKey as Key } from '../../postgres/service/idempotency.ts'
+import type { Context } from '../context.ts'
+import { runOnce } from '../run-once.ts'
 import { listInOrder } from './list-queue.ts'
 
 export type ClaimRequest = {
   readonly site: Site
-  readonly moderator: Official
+  readonly moderator: StaffCaller
   /** These comments, or the next of the queue. */
   readonly wanted: readonly CommentKey[] | Next
   readonly seconds: number
@@ -41,16 +41,16 @@ const MAX_PAGES = 20
  * Gives a moderator comments that nobody else gets meanwhile, until it decides on them, gives them back or
  * the time is over. What it has already it has for so long again.
  */
-export const claimComments = async (world: World, request: ClaimRequest): Promise<Claimed> => {
+export const claimComments = async (world: Context, request: ClaimRequest): Promise<Claimed> => {
   const { site, claim } = request
-  const { keys, until } = await answerOnce(world, claim, (tx) => take(tx, request))
-  return { items: await asking(listInOrder(world.db, site.id, keys)), until }
+  const { keys, until } = await runOnce(world, claim, (tx) => take(tx, request))
+  return { items: await runQuery(listInOrder(world.db, site.id, keys)), until }
 }
 
 type Taken = { readonly keys: readonly CommentKey[]; readonly until: Instant | null }
 
 const take = async (tx: Tx, { site, moderator, wanted, seconds }: ClaimRequest): Promise<Taken> => {
-  const by = nameOf(moderator)
+  const by = callerIdOf(moderator)
   const renews = !('limit' in wanted)
   const claimer = { siteId: site.id, by, seconds, renews }
   if (!('limit' in wanted)) {

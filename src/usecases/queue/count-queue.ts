@@ -1,12 +1,15 @@
 import { STATUSES, type Status } from '../../domain/comment/status.ts'
-import { asking } from '../../postgres/connection/transaction.ts'
+import { runQuery } from '../../postgres/connection/transaction.ts'
 import { countQueue as findCounts } from '../../postgres/moderation/queue.ts'
-import type { World } from '../context.ts'
+import type { Context } from '../context.ts'
 
 /** How many comments of the site have each status, zeros included. */
-export const countQueue = async (world: World, siteId: number): Promise<Record<Status, number>> => {
+export const countQueue = async (
+  world: Context,
+  siteId: number,
+): Promise<Record<Status, number>> => {
   const counts = new Map(
-    (await asking(findCounts(world.db, siteId))).map((row) => [row.status, row.count]),
+    (await runQuery(findCounts(world.db, siteId))).map((row) => [row.status, row.count]),
   )
   return Object.fromEntries(STATUSES.map((status) => [status, counts.get(status) ?? 0])) as Record<
     Status,

@@ -1,22 +1,22 @@
-import { asking } from '../../postgres/connection/transaction.ts'
+import { runQuery } from '../../postgres/connection/transaction.ts'
 import {
-  type DecisionFigures,
-  figureDecisions,
-  figureWaiting,
-  type Waiting,
+  countDecisions,
+  countWaiting,
+  type DecisionCounts,
+  type WaitingComments,
 } from '../../postgres/moderation/stats.ts'
-import type { World } from '../context.ts'
+import type { Context } from '../context.ts'
 
-export type Figures = DecisionFigures & { readonly waiting: Waiting }
+export type ModerationStats = DecisionCounts & { readonly waiting: WaitingComments }
 
 /** What was decided on a site in the last days, how soon, how often it was wrong, and what waits now. */
-export const getFigures = async (
-  world: World,
+export const getModerationStats = async (
+  world: Context,
   request: { siteId: number; days: number },
-): Promise<Figures> => {
+): Promise<ModerationStats> => {
   const [decisions, waiting] = await Promise.all([
-    asking(figureDecisions(world.db, request)),
-    asking(figureWaiting(world.db, request.siteId)),
+    runQuery(countDecisions(world.db, request)),
+    runQuery(countWaiting(world.db, request.siteId)),
   ])
   return { ...decisions, waiting }
 }

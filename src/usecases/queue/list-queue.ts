@@ -1,24 +1,24 @@
 import type { Position } from '../../domain/comment/sort.ts'
 import type { CommentKey } from '../../domain/public-id.ts'
 import type { Db } from '../../postgres/connection/db.ts'
-import { asking } from '../../postgres/connection/transaction.ts'
+import { runQuery } from '../../postgres/connection/transaction.ts'
 import {
   findQueuePage,
   listModerated,
   type ModeratedComment,
   type QueueRequest,
 } from '../../postgres/moderation/queue.ts'
-import type { World } from '../context.ts'
+import type { Context } from '../context.ts'
 
 export { type ModeratedComment, QUEUE_SORTS } from '../../postgres/moderation/queue.ts'
 
 /** What waits for a moderator, or was decided. A page may end before it is full: see `next`. */
 export const listQueue = async (
-  world: World,
+  world: Context,
   request: QueueRequest,
 ): Promise<{ items: ModeratedComment[]; next: Position | null }> => {
-  const { places, next } = await asking(findQueuePage(world.db, request))
-  return { items: await asking(listInOrder(world.db, request.siteId, places)), next }
+  const { places, next } = await runQuery(findQueuePage(world.db, request))
+  return { items: await runQuery(listInOrder(world.db, request.siteId, places)), next }
 }
 
 /** Comments with all that moderators see of them, in the order given; without what has gone meanwhile. */

@@ -1,5 +1,5 @@
 import type { Comment, Thread } from '../../domain/comment/comment.ts'
-import { type OwnView, seenBy } from '../../domain/comment/shadow-view.ts'
+import { applyShadowView, type ShadowView } from '../../domain/comment/shadow-view.ts'
 import { isShown } from '../../domain/comment/status.ts'
 import type { Page } from '../../domain/page-store.ts'
 import { type Caller, isAuthor, mayModerate } from '../../domain/people/caller.ts'
@@ -8,12 +8,12 @@ import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site/site.ts'
 import { listWithAncestors } from '../../postgres/comments/comments.ts'
 import { findCommentPage } from '../../postgres/comments/pages.ts'
-import { asking } from '../../postgres/connection/transaction.ts'
-import type { World } from '../context.ts'
-import { findOwnView } from './shadow-view.ts'
-import { findCurrentThread, findVersionedPage, type Reading } from './versioned-page.ts'
+import { runQuery } from '../../postgres/connection/transaction.ts'
+import type { Context } from '../context.ts'
+import { findShadowView } from './shadow-view.ts'
+import { findCurrentThread, findVersionedPage, type ThreadReadOptions } from './versioned-page.ts'
 
-export type CommentRequest = Reading & {
+export type CommentRequest = ThreadReadOptions & {
   readonly site: Site
   readonly caller: Caller
   readonly comment: CommentKey
@@ -30,13 +30,13 @@ export type CommentInContext = {
 
 /** A comment that is shown; a tombstone where only its replies are. */
 export const getComment = async (
-  world: World,
+  world: Context,
   request: CommentRequest,
   present: (found: CommentInContext) => Page,
 ): Promise<Page> => {
   const { site, comment, atLeast, encoding } = request
   const siteId = site.id
-  const own = await findOwnView(world, { ...request, thread: { id: comment.threadId } })
+  const own = await findShadowView(world, { ...request, thread: { id: comment.threadId } })
   if (own) return world.pages.encode(present(await readOwn(world, request, own)), encoding)
   const current = await findCurrentThread(world, { siteId, id: comment.threadId }, atLeast)
   if (!current) throw new Refusal('not_found')
@@ -44,7 +44,10 @@ export const getComment = async (
   return findVersionedPage(world, current, { ...request, siteId }, { read, present })
 }
 
-const readInContext = async (world: World, request: CommentRequest): Promise<CommentInContext> => {
+const readInContext = async (
+  world: Context,
+  request: CommentRequest,
+): Promise<CommentInContext> => {
   const { site, comment, context = 0 } = request
   const { threadId, id: commentId } = comment
   const found = await findCommentPage(world.db, { siteId: site.id, threadId, commentId, context })
@@ -55,13 +58,13 @@ const readInContext = async (world: World, request: CommentRequest): Promise<Com
 
 /** For somebody who sees more in the thread than others do. */
 const readOwn = async (
-  world: World,
+  world: Context,
   { site, comment: key, context = 0 }: CommentRequest,
-  own: OwnView,
+  own: ShadowView,
 ): Promise<CommentInContext> => {
   const at = { siteId: site.id, threadId: key.threadId, commentId: key.id, context }
-  const rows = await asking(listWithAncestors(world.db, at))
-  const [comment, ...ancestors] = rows.map((row) => seenBy(own, row))
+  const rows = await runQuery(listWithAncestors(world.db, at))
+  const [comment, ...ancestors] = rows.map((row) => applyShadowView(own, row))
   if (!comment || !isShown(comment)) throw new Refusal('not_found')
   return { thread: own.thread, comment, ancestors: ancestors.reverse() }
 }
@@ -71,14 +74,14 @@ const readOwn = async (
  * while it is held. Undefined for everybody else. Ancestors are there
  * whatever their status; not for an author whose thread readers cannot see.
  */
-export const findOwnOrModerated = async (
-  world: World,
+export const findRestrictedComment = async (
+  world: Context,
   request: { site: Site; comment: CommentKey; caller: Caller; context: number | undefined },
 ): Promise<Omit<CommentInContext, 'thread'> | undefined> => {
   const { site, comment: key, caller, context = 0 } = request
   if (caller.kind === 'nobody') return undefined
   const at = { siteId: site.id, threadId: key.threadId, commentId: key.id, context }
-  const [comment, ...ancestors] = await asking(listWithAncestors(world.db, at))
+  const [comment, ...ancestors] = await runQuery(listWithAncestors(world.db, at))
   if (!comment) return undefined
   if (mayModerate(caller)) return { comment, ancestors: ancestors.reverse() }
   const isOwn = isAuthor(caller, comment.author)

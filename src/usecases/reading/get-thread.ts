@@ -1,13 +1,13 @@
 import type { FoundThread } from '../../cache/threads.ts'
 import type { Caller } from '../../domain/people/caller.ts'
 import type { Site } from '../../domain/site/site.ts'
-import type { World } from '../context.ts'
-import { findOwnView } from './shadow-view.ts'
+import type { Context } from '../context.ts'
+import { findShadowView } from './shadow-view.ts'
 import { findCurrentThread } from './versioned-page.ts'
 
 /** The visible thread of an article; undefined when no reader has ever seen one. */
 export const getThread = async (
-  world: World,
+  world: Context,
   {
     site,
     caller,
@@ -15,7 +15,7 @@ export const getThread = async (
     atLeast,
   }: { site: Site; caller: Caller; articleId: string; atLeast: number },
 ): Promise<FoundThread | undefined> => {
-  const own = await findOwnView(world, { site, caller, thread: { articleId } })
+  const own = await findShadowView(world, { site, caller, thread: { articleId } })
   if (own) return { thread: own.thread, isConfirmed: true }
   return findCurrentThread(world, { siteId: site.id, articleId }, atLeast)
 }

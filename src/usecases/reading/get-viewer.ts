@@ -1,16 +1,16 @@
 import type { Author, Comment } from '../../domain/comment/comment.ts'
 import type { Instant } from '../../domain/instant.ts'
-import type { Suspect } from '../../domain/moderation/ban.ts'
+import type { WriterIdentity } from '../../domain/moderation/ban.ts'
 import type { Caller } from '../../domain/people/caller.ts'
 import { Refusal, type RefusalCode } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site/site.ts'
-import { findOwn, findThreadToWrite, type OwnVote } from '../../postgres/comments/viewer.ts'
-import { asking } from '../../postgres/connection/transaction.ts'
+import { findThreadToWrite, findViewerData, type OwnVote } from '../../postgres/comments/viewer.ts'
+import { runQuery } from '../../postgres/connection/transaction.ts'
 import { findBansOn } from '../../postgres/moderation/bans.ts'
 import { findAuthor } from '../../postgres/people/authors.ts'
 import type { Wait } from '../../postgres/threads/slow-mode.ts'
 import { assertNotBlocked } from '../bans/ban-effects.ts'
-import type { World } from '../context.ts'
+import type { Context } from '../context.ts'
 import { assertTakesComments } from '../posting/judge-posts.ts'
 import { assertMayPost } from '../posting/post-comment.ts'
 import { findWaitsOf } from '../posting/slow-mode.ts'
@@ -36,15 +36,15 @@ type ViewerRequest = {
   readonly caller: Caller
   readonly articleId: string
   readonly addressHash: Buffer
-  readonly suspect: Suspect | undefined
+  readonly suspect: WriterIdentity | undefined
 }
 
-export const getViewer = async (world: World, request: ViewerRequest): Promise<Viewer> => {
+export const getViewer = async (world: Context, request: ViewerRequest): Promise<Viewer> => {
   const { site, caller, articleId } = request
-  const found = await asking(findThreadToWrite(world.db, site.id, articleId))
+  const found = await runQuery(findThreadToWrite(world.db, site.id, articleId))
   // Readers are not told that there is one.
   const thread = found?.state === 'hidden' ? undefined : found
-  const [met = []] = await asking(findBansOn(world.db, site.id, [request.suspect]))
+  const [met = []] = await runQuery(findBansOn(world.db, site.id, [request.suspect]))
   const wait = thread && (await findWait(world, { ...request, thread }))
   const reason = reasonOf(() => {
     assertMayPost({ site, caller })
@@ -57,20 +57,22 @@ export const getViewer = async (world: World, request: ViewerRequest): Promise<V
   if (!('authorId' in caller)) return { ...nothing, author: undefined }
   const at = { siteId: site.id, authorId: caller.authorId }
   if (!thread) {
-    return { ...nothing, author: await asking(findAuthor(world.db, at.siteId, at.authorId)) }
+    return { ...nothing, author: await runQuery(findAuthor(world.db, at.siteId, at.authorId)) }
   }
-  const own = await asking(findOwn(world.db, { ...at, threadId: thread.id, limit: MAX_PENDING }))
+  const own = await runQuery(
+    findViewerData(world.db, { ...at, threadId: thread.id, limit: MAX_PENDING }),
+  )
   // Whether it is pending or spam is not for its author to know.
   const pending = own.pending.map((comment) => ({ ...comment, status: 'pending' as const }))
   return { ...nothing, ...own, pending }
 }
 
 const findWait = async (
-  { db }: World,
+  { db }: Context,
   { thread, ...sender }: ViewerRequest & { thread: { id: number; slowModeSeconds: number } },
 ): Promise<Wait | undefined> => {
   const senders = [sender]
-  return (await asking(findWaitsOf(db, sender.site.id, { thread, senders }))).get(sender)
+  return (await runQuery(findWaitsOf(db, sender.site.id, { thread, senders }))).get(sender)
 }
 
 const reasonOf = (assert: () => void): RefusalCode | undefined => {

@@ -4,8 +4,8 @@ import {
   type RecentComment,
   type RecentRequest,
 } from '../../postgres/comments/recent.ts'
-import { asking } from '../../postgres/connection/transaction.ts'
-import type { World } from '../context.ts'
+import { runQuery } from '../../postgres/connection/transaction.ts'
+import type { Context } from '../context.ts'
 
 export type { RecentComment } from '../../postgres/comments/recent.ts'
 export type RecentPage = {
@@ -14,8 +14,8 @@ export type RecentPage = {
 }
 
 /** Latest published first, across the site. */
-export const listRecent = async (world: World, request: RecentRequest): Promise<RecentPage> => {
-  const rows = await asking(findRecent(world.db, request))
+export const listRecent = async (world: Context, request: RecentRequest): Promise<RecentPage> => {
+  const rows = await runQuery(findRecent(world.db, request))
   const items = rows.slice(0, request.limit).filter(({ isOver }) => !isOver)
   const last = items.at(-1)
   return { items, next: rows.length > items.length && last ? [last.key, last.id] : null }

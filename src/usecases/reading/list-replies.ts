@@ -1,5 +1,5 @@
 import type { Thread } from '../../domain/comment/comment.ts'
-import { mergeOwn, type OwnView } from '../../domain/comment/shadow-view.ts'
+import { mergeShadowed, type ShadowView } from '../../domain/comment/shadow-view.ts'
 import type { Position, Sort } from '../../domain/comment/sort.ts'
 import { growTree, type TreePage } from '../../domain/comment/tree.ts'
 import type { Page } from '../../domain/page-store.ts'
@@ -8,12 +8,12 @@ import type { CommentKey } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site/site.ts'
 import { findTreePage } from '../../postgres/comments/pages.ts'
-import { asking } from '../../postgres/connection/transaction.ts'
-import type { World } from '../context.ts'
-import { findOwnView } from './shadow-view.ts'
-import { findCurrentThread, findVersionedPage, type Reading } from './versioned-page.ts'
+import { runQuery } from '../../postgres/connection/transaction.ts'
+import type { Context } from '../context.ts'
+import { findShadowView } from './shadow-view.ts'
+import { findCurrentThread, findVersionedPage, type ThreadReadOptions } from './versioned-page.ts'
 
-export type RepliesRequest = Reading & {
+export type RepliesRequest = ThreadReadOptions & {
   readonly site: Site
   readonly caller: Caller
   readonly comment: CommentKey
@@ -28,13 +28,13 @@ export type RepliesPage = { readonly thread: Thread } & TreePage
 
 /** One page of the direct replies to a comment that is shown; `depth` counts from them. */
 export const listReplies = async (
-  world: World,
+  world: Context,
   request: RepliesRequest,
   present: (page: RepliesPage) => Page,
 ): Promise<Page> => {
   const { site, comment, atLeast, encoding } = request
   const siteId = site.id
-  const own = await findOwnView(world, { ...request, thread: { id: comment.threadId } })
+  const own = await findShadowView(world, { ...request, thread: { id: comment.threadId } })
   if (own) return world.pages.encode(present(await readOwn(world, request, own)), encoding)
   const current = await findCurrentThread(world, { siteId, id: comment.threadId }, atLeast)
   if (!current) throw new Refusal('not_found')
@@ -42,14 +42,14 @@ export const listReplies = async (
   return findVersionedPage(world, current, { ...request, siteId }, { read, present })
 }
 
-const readReplies = async (world: World, request: RepliesRequest): Promise<RepliesPage> => {
+const readReplies = async (world: Context, request: RepliesRequest): Promise<RepliesPage> => {
   const { comment, limit } = request
   const found = await findReplies(world, request)
   if (!found) throw new Refusal('not_found')
   return { thread: found.thread, ...growTree(found.rows, { parentId: comment.id, limit }) }
 }
 
-const findReplies = (world: World, request: RepliesRequest) => {
+const findReplies = (world: Context, request: RepliesRequest) => {
   const { site, comment, sort, after, limit, depth, replies } = request
   const parent = { threadId: comment.threadId, commentId: comment.id }
   return findTreePage(world.db, { siteId: site.id, parent, sort, after, limit, depth, replies })
@@ -57,15 +57,15 @@ const findReplies = (world: World, request: RepliesRequest) => {
 
 /** For somebody who sees more than others do. */
 const readOwn = async (
-  world: World,
+  world: Context,
   request: RepliesRequest,
-  own: OwnView,
+  own: ShadowView,
 ): Promise<RepliesPage> => {
   const { comment, sort, after, limit, depth, replies } = request
   const parentId = comment.id
-  const found = await asking(findReplies(world, request))
+  const found = await runQuery(findReplies(world, request))
   if (!found && !own.own.some(({ id }) => id === parentId)) throw new Refusal('not_found')
   const tree = { parentId, depth, replies }
-  const rows = mergeOwn(found?.rows ?? [], own, { sort, after, limit, tree })
+  const rows = mergeShadowed(found?.rows ?? [], own, { sort, after, limit, tree })
   return { thread: own.thread, ...growTree(rows, { parentId, limit }) }
 }

@@ -1,10 +1,10 @@
-import { createOwnView, type OwnView } from '../../domain/comment/shadow-view.ts'
+import { createShadowView, type ShadowView } from '../../domain/comment/shadow-view.ts'
 import type { Sort } from '../../domain/comment/sort.ts'
 import type { Caller } from '../../domain/people/caller.ts'
 import type { Site } from '../../domain/site/site.ts'
 import { findShadowed } from '../../postgres/comments/shadowed.ts'
-import { asking } from '../../postgres/connection/transaction.ts'
-import type { World } from '../context.ts'
+import { runQuery } from '../../postgres/connection/transaction.ts'
+import type { Context } from '../context.ts'
 
 type Request = {
   readonly site: Site
@@ -18,14 +18,14 @@ type Request = {
  * who are nearly everybody, and cost nothing here. It is read anew each time, so that it shows whatever
  * version its reader knows of.
  */
-export const findOwnView = async (
-  { db }: World,
+export const findShadowView = async (
+  { db }: Context,
   { site, caller, thread, sort = 'newest' }: Request,
-): Promise<OwnView | undefined> => {
+): Promise<ShadowView | undefined> => {
   if (!('authorId' in caller) || caller.hasShadowed !== true) return undefined
   const { authorId } = caller
-  const found = await asking(findShadowed(db, { siteId: site.id, authorId, thread, sort }))
+  const found = await runQuery(findShadowed(db, { siteId: site.id, authorId, thread, sort }))
   if (!found || found.rows.length === 0) return undefined
-  const view = createOwnView(found.thread, found.rows)
+  const view = createShadowView(found.thread, found.rows)
   return view.own.length === 0 && found.thread.version === 0 ? undefined : view
 }

@@ -2,11 +2,11 @@ import type { FoundThread, ThreadQuestion } from '../../cache/threads.ts'
 import type { Thread } from '../../domain/comment/comment.ts'
 import type { Encoding, Page } from '../../domain/page-store.ts'
 import { Refusal } from '../../domain/refusal.ts'
-import { asking } from '../../postgres/connection/transaction.ts'
-import type { World } from '../context.ts'
+import { runQuery } from '../../postgres/connection/transaction.ts'
+import type { Context } from '../context.ts'
 
 /** What every read of a thread says besides what it asks for. */
-export type Reading = {
+export type ThreadReadOptions = {
   /** A version that the reader knows of: the answer shows it, or a newer one. */
   readonly atLeast: number
   /** Names everything that shapes the bytes, but for the thread and its version. */
@@ -19,7 +19,7 @@ export type Reading = {
  * Postgres says is, that version was never given out for this thread.
  */
 export const findCurrentThread = async (
-  world: World,
+  world: Context,
   question: ThreadQuestion,
   atLeast: number,
 ): Promise<FoundThread | undefined> => {
@@ -35,15 +35,19 @@ export const findCurrentThread = async (
  * passes without a new version, so the state is part of the name.
  */
 export const findVersionedPage = async <Found extends { readonly thread: Thread }>(
-  world: World,
+  world: Context,
   { thread, isConfirmed }: FoundThread,
-  { siteId, variant, encoding }: Pick<Reading, 'variant' | 'encoding'> & { siteId: number },
+  {
+    siteId,
+    variant,
+    encoding,
+  }: Pick<ThreadReadOptions, 'variant' | 'encoding'> & { siteId: number },
   { read, present }: { read: () => Promise<Found>; present: (found: Found) => Page },
 ): Promise<Page> => {
   const { id, version, state } = thread
   const name = { site: siteId, thread: id, version, variant: `${state} ${variant}` }
   const page = await world.pages.page(name, encoding, async () => {
-    const found = await asking(read())
+    const found = await runQuery(read())
     return { version: found.thread.version, page: present(found) }
   })
   return isConfirmed ? page : { ...page, isUnconfirmed: true }

@@ -1,12 +1,12 @@
-import { nameOf } from '../../domain/people/caller.ts'
+import { callerIdOf } from '../../domain/people/caller.ts'
 import { readBanId } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import { liftBan, renewBan } from '../../postgres/moderation/bans.ts'
-import { findAct } from '../../postgres/moderation/undo.ts'
+import { lockUndoTarget } from '../../postgres/moderation/undo.ts'
 import { record } from '../bans/bans.ts'
-import type { World } from '../context.ts'
+import type { Context } from '../context.ts'
 import type { Decided } from '../decisions/decide-comment.ts'
-import { answerOnce } from '../run-once.ts'
+import { runOnce } from '../run-once.ts'
 import type { UndoRequest } from './undo-decision.ts'
 
 /**
@@ -14,19 +14,19 @@ import type { UndoRequest } from './undo-decision.ts'
  * that is so already, or the ban cannot be in force any more.
  */
 export const undoBan = <Answer>(
-  world: World,
+  world: Context,
   { site, moderator, decisionId, claim }: UndoRequest,
   present: (decided: Decided) => Answer,
 ): Promise<Answer> =>
-  answerOnce(world, claim, async (tx) => {
+  runOnce(world, claim, async (tx) => {
     const siteId = site.id
-    const { action, subject } = await findAct(tx, siteId, decisionId)
+    const { action, subject } = await lockUndoTarget(tx, siteId, decisionId)
     const at = { siteId, id: readBanId(subject)! }
     const isLifted = action === 'ban'
-    const lift = () => liftBan(tx, { ...at, by: nameOf(moderator) })
+    const lift = () => liftBan(tx, { ...at, by: callerIdOf(moderator) })
     const ban = await (isLifted ? lift() : renewBan(tx, at))
     if (!ban || ('wasLifted' in ban && ban.wasLifted)) throw new Refusal('decision_conflict')
-    const { isUndone } = await findAct(tx, siteId, decisionId)
+    const { isUndone } = await lockUndoTarget(tx, siteId, decisionId)
     if (isUndone) throw new Refusal('decision_conflict')
     const decision = await record(tx, { site, moderator }, { ban, isLifted, undoes: decisionId })
     return present({ decision: decision!, version: undefined })

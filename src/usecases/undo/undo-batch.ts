@@ -1,17 +1,17 @@
-import { nameOf, type Official } from '../../domain/people/caller.ts'
+import { callerIdOf, type StaffCaller } from '../../domain/people/caller.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site/site.ts'
 import { insertItemsOfBatch } from '../../postgres/jobs/batch-items.ts'
 import { findBatch } from '../../postgres/jobs/batches.ts'
-import type { Claim } from '../../postgres/service/idempotency.ts'
-import type { World } from '../context.ts'
-import { answerBatch, type BatchResult } from '../decisions/start-batch.ts'
+import type { IdempotencyKey } from '../../postgres/service/idempotency.ts'
+import type { Context } from '../context.ts'
+import { type BatchResult, startBatch } from '../decisions/start-batch.ts'
 
 export type UndoBatchRequest = {
   readonly site: Site
-  readonly moderator: Official
+  readonly moderator: StaffCaller
   readonly batchId: number
-  readonly claim: Claim | undefined
+  readonly claim: IdempotencyKey | undefined
 }
 
 /**
@@ -19,16 +19,16 @@ export type UndoBatchRequest = {
  * changed since stays as it is. Refuses with `decision_conflict` while the batch is under way.
  */
 export const undoBatch = <Answer>(
-  world: World,
+  world: Context,
   { site, moderator, batchId, claim }: UndoBatchRequest,
   present: (result: BatchResult) => Answer,
 ): Promise<Answer> =>
-  answerBatch(
+  startBatch(
     world,
     {
       siteId: site.id,
       kind: 'undo',
-      by: nameOf(moderator),
+      by: callerIdOf(moderator),
       request: { batchId },
       claim,
       fill: async (tx, batch) => {

@@ -1,17 +1,17 @@
 import { isVisible } from '../../domain/comment/status.ts'
-import { nameOf, type Official } from '../../domain/people/caller.ts'
+import { callerIdOf, type StaffCaller } from '../../domain/people/caller.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site/site.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
-import { asking, lockThread } from '../../postgres/connection/transaction.ts'
+import { acquireThreadLock, runQuery } from '../../postgres/connection/transaction.ts'
 import { findDecisionPlace, listUndoables } from '../../postgres/moderation/undo.ts'
-import type { Claim } from '../../postgres/service/idempotency.ts'
-import type { World } from '../context.ts'
+import type { IdempotencyKey } from '../../postgres/service/idempotency.ts'
+import type { Context } from '../context.ts'
 import { type Decided, decisionOf } from '../decisions/decide-comment.ts'
-import type { Place } from '../decisions/decide-in-thread.ts'
+import type { ThreadKey } from '../decisions/decide-in-thread.ts'
 import { undoMarks } from '../decisions/mark-all.ts'
-import { announcing } from '../invalidate.ts'
-import { answerOnce } from '../run-once.ts'
+import { withInvalidation } from '../invalidate.ts'
+import { runOnce } from '../run-once.ts'
 import { undoBan } from './undo-ban.ts'
 import { undoAll, undoOutcomeOf } from './undo-in-thread.ts'
 import { undoMove } from './undo-move.ts'
@@ -19,9 +19,9 @@ import { undoThread } from './undo-thread.ts'
 
 export type UndoRequest = {
   readonly site: Site
-  readonly moderator: Official
+  readonly moderator: StaffCaller
   readonly decisionId: number
-  readonly claim: Claim | undefined
+  readonly claim: IdempotencyKey | undefined
 }
 
 /**
@@ -30,12 +30,12 @@ export type UndoRequest = {
  * `decision_conflict` what is no longer as the decision left it, and with `move_not_allowed` what is for good.
  */
 export const undoDecision = async <Answer>(
-  world: World,
+  world: Context,
   request: UndoRequest,
   present: (decided: Decided) => Answer,
 ): Promise<Answer> => {
   const { site, decisionId, claim } = request
-  const found = await asking(findDecisionPlace(world.db, site.id, decisionId))
+  const found = await runQuery(findDecisionPlace(world.db, site.id, decisionId))
   if (!found) throw new Refusal('not_found')
   if (found.action === 'move') return undoMove(world, request, present)
   if (found.action === 'ban' || found.action === 'unban') return undoBan(world, request, present)
@@ -45,8 +45,8 @@ export const undoDecision = async <Answer>(
   const undoing = UNDOING[found.action]
   if (threadId === null || !undoing) throw new Refusal('move_not_allowed')
   const isHide = found.from !== null && !isVisible(found.from)
-  return announcing(world, { siteId: site.id, threadIds: [threadId], isHide }, () =>
-    answerOnce(world, claim, async (tx) =>
+  return withInvalidation(world, { siteId: site.id, threadIds: [threadId], isHide }, () =>
+    runOnce(world, claim, async (tx) =>
       present(await undo(tx, { siteId: site.id, threadId }, { ...request, undoing })),
     ),
   )
@@ -54,17 +54,17 @@ export const undoDecision = async <Answer>(
 
 const undo = async (
   tx: Tx,
-  place: Place,
+  place: ThreadKey,
   { site, moderator, decisionId, undoing }: UndoRequest & { undoing: typeof undoAll },
 ): Promise<Decided> => {
-  await lockThread(tx, place, 'alone')
+  await acquireThreadLock(tx, place, 'alone')
   const found = await listUndoables(tx, place, { ids: [decisionId], scope: 'consequences' })
   const target = found.find(({ id }) => id === decisionId)
   const outcome = undoOutcomeOf(target)
   if (!target || outcome !== 'changed')
     return { decision: decisionOf({ outcome, decision: null }), version: undefined }
   const taken = found.filter((one) => one !== target && undoOutcomeOf(one) === 'changed')
-  const by = { siteId: site.id, by: nameOf(moderator) }
+  const by = { siteId: site.id, by: callerIdOf(moderator) }
   const { decisions, version } = await undoing(tx, place, { ready: [target], taken, by })
   return { decision: decisions.get(target.commentId)!, version }
 }

@@ -1,11 +1,11 @@
-import { treesOf } from '../../domain/comment/branch.ts'
-import { nameOf } from '../../domain/people/caller.ts'
+import { branchesOf } from '../../domain/comment/branch.ts'
+import { callerIdOf } from '../../domain/people/caller.ts'
 import { readCommentId } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import { findCommentForWrite } from '../../postgres/comments/comments.ts'
 import { listMovers } from '../../postgres/comments/move.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
-import { asking } from '../../postgres/connection/transaction.ts'
+import { runQuery } from '../../postgres/connection/transaction.ts'
 import { insertDecision, insertDecisions } from '../../postgres/moderation/decisions.ts'
 import {
   findMoveDecision,
@@ -14,11 +14,11 @@ import {
   type MoveDecision,
 } from '../../postgres/moderation/undo-moves.ts'
 import { reopenThread } from '../../postgres/threads/threads.ts'
-import type { World } from '../context.ts'
+import type { Context } from '../context.ts'
 import type { Decided } from '../decisions/decide-comment.ts'
-import { announcing } from '../invalidate.ts'
-import { lockThreads, moveSubtree, moveTrees } from '../moving/move-branch.ts'
-import { answerOnce } from '../run-once.ts'
+import { withInvalidation } from '../invalidate.ts'
+import { acquireThreadLocks, moveSubtree, moveTrees } from '../moving/move-branch.ts'
+import { runOnce } from '../run-once.ts'
 import type { UndoRequest } from './undo-decision.ts'
 
 /**
@@ -26,17 +26,17 @@ import type { UndoRequest } from './undo-decision.ts'
  * since. Refuses with `decision_conflict` when it is elsewhere by now, or its old parent is.
  */
 export const undoMove = async <Answer>(
-  world: World,
+  world: Context,
   request: UndoRequest,
   present: (decided: Decided) => Answer,
 ): Promise<Answer> => {
   const { site, decisionId, claim } = request
-  const move = await asking(findMoveDecision(world.db, site.id, decisionId))
+  const move = await runQuery(findMoveDecision(world.db, site.id, decisionId))
   if (!move) throw new Refusal('not_found')
   const changes = { siteId: site.id, threadIds: [move.from, move.to], isHide: true }
-  return announcing(world, changes, () =>
-    answerOnce(world, claim, async (tx) => {
-      await lockThreads(tx, site.id, changes.threadIds)
+  return withInvalidation(world, changes, () =>
+    runOnce(world, claim, async (tx) => {
+      await acquireThreadLocks(tx, site.id, changes.threadIds)
       if (await isMoveSuperseded(tx, site.id, move)) throw new Refusal('decision_conflict')
       return present(await (move.commentId === null ? unmerge : moveBack)(tx, request, move))
     }),
@@ -62,7 +62,7 @@ const moveBack = async (
     throw isGone ? new Refusal('decision_conflict') : error
   })
   const place = { siteId: site.id, threadId: from, commentId }
-  const decision = await insertDecision(tx, { ...place, by: nameOf(moderator), ...toRow(move) })
+  const decision = await insertDecision(tx, { ...place, by: callerIdOf(moderator), ...toRow(move) })
   return { decision, version }
 }
 
@@ -76,10 +76,10 @@ const unmerge = async (
   const roots = await listMergedRoots(tx, siteId, move)
   const rootIds = roots.map(({ commentId }) => commentId)
   const members = await listMovers(tx, { siteId, threadId: to }, rootIds[0] ?? 0)
-  const movers = treesOf(rootIds, members)
+  const movers = branchesOf(rootIds, members)
   const version = await moveTrees(tx, siteId, { from: to, to: from, movers })
   if (before.state === 'open') await reopenThread(tx, siteId, from)
-  const by = { siteId, by: nameOf(moderator) }
+  const by = { siteId, by: callerIdOf(moderator) }
   const decision = await insertDecision(tx, { ...by, subject, ...toRow(move) })
   const rows = roots.map(({ id, commentId }) => ({
     action: 'move' as const,

@@ -1,14 +1,14 @@
-import { nameOf } from '../../domain/people/caller.ts'
+import { callerIdOf } from '../../domain/people/caller.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
-import { lockThread } from '../../postgres/connection/transaction.ts'
+import { acquireThreadLock } from '../../postgres/connection/transaction.ts'
 import { insertDecision } from '../../postgres/moderation/decisions.ts'
-import { findAct } from '../../postgres/moderation/undo.ts'
+import { lockUndoTarget } from '../../postgres/moderation/undo.ts'
 import { findThreadSettings, restoreThread } from '../../postgres/threads/threads.ts'
-import type { World } from '../context.ts'
+import type { Context } from '../context.ts'
 import type { Decided } from '../decisions/decide-comment.ts'
-import { announcing } from '../invalidate.ts'
-import { answerOnce } from '../run-once.ts'
+import { withInvalidation } from '../invalidate.ts'
+import { runOnce } from '../run-once.ts'
 import type { UndoRequest } from './undo-decision.ts'
 
 type OfThread = UndoRequest & { readonly threadId: number }
@@ -18,13 +18,13 @@ type OfThread = UndoRequest & { readonly threadId: number }
  * them is no longer as it left them.
  */
 export const undoThread = <Answer>(
-  world: World,
+  world: Context,
   request: OfThread,
   present: (decided: Decided) => Answer,
 ): Promise<Answer> => {
   const changes = { siteId: request.site.id, threadIds: [request.threadId], isHide: true }
-  return announcing(world, changes, () =>
-    answerOnce(world, request.claim, async (tx) => present(await undo(tx, request))),
+  return withInvalidation(world, changes, () =>
+    runOnce(world, request.claim, async (tx) => present(await undo(tx, request))),
   )
 }
 
@@ -32,8 +32,8 @@ const undo = async (
   tx: Tx,
   { site: { id: siteId }, moderator, decisionId, threadId }: OfThread,
 ): Promise<Decided> => {
-  await lockThread(tx, { siteId, threadId }, 'alone')
-  const { subject, before, after, isUndone } = await findAct(tx, siteId, decisionId)
+  await acquireThreadLock(tx, { siteId, threadId }, 'alone')
+  const { subject, before, after, isUndone } = await lockUndoTarget(tx, siteId, decisionId)
   const now = await findThreadSettings(tx, siteId, threadId)
   const isAsLeft = Object.entries(after ?? {}).every(([name, value]) => now[name] === value)
   if (isUndone || !isAsLeft) throw new Refusal('decision_conflict')
@@ -43,7 +43,7 @@ const undo = async (
     action: 'thread',
     threadId,
     subject,
-    by: nameOf(moderator),
+    by: callerIdOf(moderator),
     before: after,
     after: before,
     undoes: decisionId,

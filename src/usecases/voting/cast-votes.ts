@@ -1,17 +1,17 @@
-import type { Met } from '../../domain/moderation/ban.ts'
+import type { BanMatch } from '../../domain/moderation/ban.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import {
   countVotes,
-  holdVotables,
-  listVotesBeside,
+  listVotesAndNetworkVotes,
+  lockVotableRows,
   type Votable,
   type VoteRow,
   writeVotes,
 } from '../../postgres/comments/votes.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
-import { lockThread } from '../../postgres/connection/transaction.ts'
+import { acquireThreadLock } from '../../postgres/connection/transaction.ts'
 import { findBansOn } from '../../postgres/moderation/bans.ts'
-import { holdWriters } from '../../postgres/people/authors.ts'
+import { lockWriterRows } from '../../postgres/people/authors.ts'
 import {
   findThreadForWrite,
   type ThreadForWrite,
@@ -34,7 +34,7 @@ type Facts = {
   /** The votes as they were before. */
   readonly before: Book
   /** Those in force that meet the voters. */
-  readonly bans: ReadonlyMap<Vote, readonly Met[]>
+  readonly bans: ReadonlyMap<Vote, readonly BanMatch[]>
 }
 
 /** Votes by comment and voter. */
@@ -77,14 +77,14 @@ export const castVotes = async (
 const gatherFacts = async (tx: Tx, votes: readonly Vote[]): Promise<Facts> => {
   const { site, comment } = votes[0]!
   const at = { siteId: site.id, threadId: comment.threadId }
-  await lockThread(tx, at, 'shared')
+  await acquireThreadLock(tx, at, 'shared')
   const thread = await findThreadForWrite(tx, at.siteId, at.threadId)
   const isVisible = thread !== undefined && thread.state !== 'hidden'
   const ids = isVisible ? votes.map((vote) => vote.comment.id) : []
-  const comments = await holdVotables(tx, { ...at, ids })
+  const comments = await lockVotableRows(tx, { ...at, ids })
   const voterIds = votes.map(({ caller }) => caller.authorId)
-  const voters = new Set((await holdWriters(tx, at.siteId, voterIds)).keys())
-  const beside = await listVotesBeside(tx, at, votes.map(toRow))
+  const voters = new Set((await lockWriterRows(tx, at.siteId, voterIds)).keys())
+  const beside = await listVotesAndNetworkVotes(tx, at, votes.map(toRow))
   const before = new Map(beside.map((row) => [placeOf(row), row]))
   const found = await findBansOn(
     tx,

@@ -1,29 +1,29 @@
 import { isVisible } from '../../domain/comment/status.ts'
 import type { Instant } from '../../domain/instant.ts'
-import type { Suspect } from '../../domain/moderation/ban.ts'
+import type { WriterIdentity } from '../../domain/moderation/ban.ts'
 import type { FlagReason } from '../../domain/moderation/flag.ts'
-import { BY_FLAGS, type Caller, type Person } from '../../domain/people/caller.ts'
+import { type AuthorCaller, BY_FLAGS, type Caller } from '../../domain/people/caller.ts'
 import type { CommentKey } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site/site.ts'
 import { type CommentForWrite, findCommentForWrite } from '../../postgres/comments/comments.ts'
 import {
   countFlag,
-  findFlagBeside,
+  findFlagAndNetworkCount,
   type NewFlag,
   writeFlag,
 } from '../../postgres/comments/flags.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
-import { lockThread } from '../../postgres/connection/transaction.ts'
+import { acquireThreadLock } from '../../postgres/connection/transaction.ts'
 import { insertDecision } from '../../postgres/moderation/decisions.ts'
-import { holdWriters } from '../../postgres/people/authors.ts'
-import type { Claim } from '../../postgres/service/idempotency.ts'
+import { lockWriterRows } from '../../postgres/people/authors.ts'
+import type { IdempotencyKey } from '../../postgres/service/idempotency.ts'
 import { findThreadForWrite } from '../../postgres/threads/threads.ts'
 import { findEffects } from '../bans/ban-effects.ts'
-import type { World } from '../context.ts'
+import type { Context } from '../context.ts'
 import { changeStatus } from '../decisions/change-status.ts'
-import { announcing } from '../invalidate.ts'
-import { answerOnce } from '../run-once.ts'
+import { withInvalidation } from '../invalidate.ts'
+import { runOnce } from '../run-once.ts'
 import { assertMayTakePart } from './vote-comment.ts'
 
 export type FlagRequest = {
@@ -35,8 +35,8 @@ export type FlagRequest = {
   readonly addressHash: Buffer
   /** So many guests of one network may flag one comment; undefined: as many as like. */
   readonly maxGuests: number | undefined
-  readonly suspect: Suspect | undefined
-  readonly claim: Claim | undefined
+  readonly suspect: WriterIdentity | undefined
+  readonly claim: IdempotencyKey | undefined
 }
 
 export type Flagged = {
@@ -51,26 +51,26 @@ export type Flagged = {
  * one too many sends the comment back to the queue.
  */
 export const flagComment = async <Answer>(
-  world: World,
+  world: Context,
   request: FlagRequest,
   present: (flagged: Flagged) => Answer,
 ): Promise<Answer> => {
   const { site, caller, comment, claim } = request
   assertMayTakePart(site, caller)
   const act = () =>
-    answerOnce(world, claim, async (tx) => present(await flag(tx, { ...request, caller })))
+    runOnce(world, claim, async (tx) => present(await flag(tx, { ...request, caller })))
   // No reader sees a flag; only what it may bring about.
   if (site.flagThreshold === 0) return act()
   const changes = { siteId: site.id, threadIds: [comment.threadId], isHide: true }
-  return announcing(world, changes, act)
+  return withInvalidation(world, changes, act)
 }
 
-const flag = async (tx: Tx, request: FlagRequest & { caller: Person }): Promise<Flagged> => {
+const flag = async (tx: Tx, request: FlagRequest & { caller: AuthorCaller }): Promise<Flagged> => {
   const { site, comment, maxGuests, suspect } = request
   await findEffects(tx, site.id, suspect)
-  const found = await holdFlaggable(tx, request)
+  const found = await lockFlaggableRow(tx, request)
   const row = toRow(request)
-  const { hasFlagged, ofNetwork } = await findFlagBeside(tx, row)
+  const { hasFlagged, ofNetwork } = await findFlagAndNetworkCount(tx, row)
   if (!hasFlagged && row.addressHash && ofNetwork >= maxGuests!) {
     throw new Refusal('forbidden', {
       authorization: 'enough guests of this network have flagged it',
@@ -86,15 +86,15 @@ const flag = async (tx: Tx, request: FlagRequest & { caller: Person }): Promise<
 }
 
 /** Whoever may hide has the thread alone from the start: an upgrade deadlocks. */
-const holdFlaggable = async (
+const lockFlaggableRow = async (
   tx: Tx,
-  { site, caller, comment: key }: FlagRequest & { caller: Person },
+  { site, caller, comment: key }: FlagRequest & { caller: AuthorCaller },
 ): Promise<CommentForWrite> => {
   const at = { siteId: site.id, threadId: key.threadId }
-  await lockThread(tx, at, site.flagThreshold > 0 ? 'alone' : 'shared')
+  await acquireThreadLock(tx, at, site.flagThreshold > 0 ? 'alone' : 'shared')
   const thread = await findThreadForWrite(tx, at.siteId, at.threadId)
   const comment = await findCommentForWrite(tx, { siteId: site.id, ...key })
-  const writers = await holdWriters(tx, site.id, [caller.authorId])
+  const writers = await lockWriterRows(tx, site.id, [caller.authorId])
   if (!writers.has(caller.authorId)) throw new Refusal('invalid_token')
   if (!comment || !thread || thread.state === 'hidden') throw new Refusal('not_found')
   const isOwn = comment.author.id === caller.authorId
@@ -104,7 +104,12 @@ const holdFlaggable = async (
   return comment
 }
 
-const toRow = ({ site, caller, comment, ...flag }: FlagRequest & { caller: Person }): NewFlag => ({
+const toRow = ({
+  site,
+  caller,
+  comment,
+  ...flag
+}: FlagRequest & { caller: AuthorCaller }): NewFlag => ({
   siteId: site.id,
   comment,
   authorId: caller.authorId,

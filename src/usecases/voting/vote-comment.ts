@@ -1,12 +1,12 @@
-import type { Suspect } from '../../domain/moderation/ban.ts'
-import { assertPerson, type Caller, type Person } from '../../domain/people/caller.ts'
+import type { WriterIdentity } from '../../domain/moderation/ban.ts'
+import { type AuthorCaller, assertPerson, type Caller } from '../../domain/people/caller.ts'
 import type { CommentKey } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site/site.ts'
-import type { Claim } from '../../postgres/service/idempotency.ts'
-import type { World } from '../context.ts'
-import { type Doing, writeTogether } from '../posting/group-commit.ts'
-import { addToLine } from '../posting/write-queue.ts'
+import type { IdempotencyKey } from '../../postgres/service/idempotency.ts'
+import type { Context } from '../context.ts'
+import { commitGroup, type WriteHandler } from '../posting/group-commit.ts'
+import { enqueueWrite } from '../posting/write-queue.ts'
 import { castVotes } from './cast-votes.ts'
 
 export type VoteRequest = {
@@ -18,8 +18,8 @@ export type VoteRequest = {
   readonly addressHash: Buffer
   /** So many guests of one network may vote on one comment; undefined: as many as like. */
   readonly maxGuests: number | undefined
-  readonly suspect: Suspect | undefined
-  readonly claim: Claim | undefined
+  readonly suspect: WriterIdentity | undefined
+  readonly claim: IdempotencyKey | undefined
 }
 
 /** A vote as it stands, and what the comment has got altogether. */
@@ -34,7 +34,7 @@ export type Voted = {
 
 /** A request on its way. */
 export type Vote = Omit<VoteRequest, 'caller'> & {
-  readonly caller: Person
+  readonly caller: AuthorCaller
   readonly present: (voted: Voted) => unknown
 }
 
@@ -44,7 +44,7 @@ export type Vote = Omit<VoteRequest, 'caller'> & {
  * transaction, and every one is answered once readers can see it.
  */
 export const voteComment = async <Answer>(
-  world: World,
+  world: Context,
   request: VoteRequest,
   present: (voted: Voted) => Answer,
 ): Promise<Answer> => {
@@ -52,18 +52,18 @@ export const voteComment = async <Answer>(
   assertMayTakePart(site, caller)
   const thread = `${site.id}:${comment.threadId}`
   const write = { thread, write: { ...request, caller, present } }
-  return (await addToLine(world.votes, write, (votes) =>
-    writeTogether(world, votes, VOTING),
+  return (await enqueueWrite(world.votes, write, (votes) =>
+    commitGroup(world, votes, VOTING),
   )) as Answer
 }
 
-const VOTING: Doing<Vote> = {
+const VOTING: WriteHandler<Vote> = {
   act: castVotes,
   findThread: async (_tx, { comment }) => comment.threadId,
 }
 
 /** Refuses whoever has no say on the site: nobody and keys, and guests where only members have one. */
-export function assertMayTakePart(site: Site, caller: Caller): asserts caller is Person {
+export function assertMayTakePart(site: Site, caller: Caller): asserts caller is AuthorCaller {
   assertPerson(caller)
   if (caller.kind === 'guest' && site.posting === 'members') throw new Refusal('login_required')
 }

@@ -1,11 +1,11 @@
 import t from 'tap'
-import { compilePolicy, screen } from '../../../src/domain/screening/compile-policy.ts'
-import { SHIPPED_POLICY } from '../../../src/domain/screening/default-policy.ts'
+import { compilePolicy, judgeDraft } from '../../../src/domain/screening/compile-policy.ts'
+import { DEFAULT_POLICY } from '../../../src/domain/screening/default-policy.ts'
 import type { Policy } from '../../../src/domain/screening/policy.ts'
 import { draftOf, factsOf } from './facts.ts'
 
 const MODES_OF_FIRST = (mode: 'off' | 'record' | 'enforce'): Policy => ({
-  rules: { ...SHIPPED_POLICY.rules, first_comments: { mode, says: 'pending', approved: 1 } },
+  rules: { ...DEFAULT_POLICY.rules, first_comments: { mode, says: 'pending', approved: 1 } },
 })
 const STRANGER = factsOf({ author: { approved: 0 } })
 
@@ -13,7 +13,7 @@ t.test(
   'a rule that is enforced counts, one that records does not, one that is off is not asked',
   async (t) => {
     const judge = (mode: 'off' | 'record' | 'enforce') =>
-      screen(draftOf('Good day.'), STRANGER, MODES_OF_FIRST(mode))
+      judgeDraft(draftOf('Good day.'), STRANGER, MODES_OF_FIRST(mode))
     const opinion = {
       rule: 'first_comments',
       says: 'pending',
@@ -29,7 +29,7 @@ t.test(
 )
 
 t.test('the mode of the site and bans count whatever the policy says', async (t) => {
-  const judge = compilePolicy(SHIPPED_POLICY)
+  const judge = compilePolicy(DEFAULT_POLICY)
   const verdictOf = (facts: Parameters<typeof factsOf>[0]) =>
     judge(draftOf('Good day.'), factsOf(facts)).verdict
   t.equal(verdictOf({}), 'approved')

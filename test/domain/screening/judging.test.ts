@@ -2,8 +2,8 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import t from 'tap'
-import { screen } from '../../../src/domain/screening/compile-policy.ts'
-import { SHIPPED_POLICY } from '../../../src/domain/screening/default-policy.ts'
+import { judgeDraft } from '../../../src/domain/screening/compile-policy.ts'
+import { DEFAULT_POLICY } from '../../../src/domain/screening/default-policy.ts'
 import type { Draft, Facts } from '../../../src/domain/screening/facts.ts'
 import { combine, riskOf, VERDICTS } from '../../../src/domain/screening/finding.ts'
 import type { Policy } from '../../../src/domain/screening/policy.ts'
@@ -58,7 +58,7 @@ const facts: fc.Arbitrary<Facts> = fc
     }),
   )
 
-const NAMES = Object.keys(SHIPPED_POLICY.rules).filter((name) => name !== 'checks')
+const NAMES = Object.keys(DEFAULT_POLICY.rules).filter((name) => name !== 'checks')
 const check = { says: 'spam', at: 0.5, on_failure: 'hold' } as const
 const modes = fc.constantFrom('off' as const, 'record' as const, 'enforce' as const)
 
@@ -70,7 +70,7 @@ const policies: fc.Arbitrary<Policy> = fc
       ...(Object.fromEntries(
         NAMES.map((name, n) => [
           name,
-          { ...SHIPPED_POLICY.rules[name as keyof Policy['rules']], mode: all[n] },
+          { ...DEFAULT_POLICY.rules[name as keyof Policy['rules']], mode: all[n] },
         ]),
       ) as unknown as Policy['rules']),
       checks: { akismet: { ...check, mode } },
@@ -85,11 +85,11 @@ t.test(
   async (t) => {
     fc.assert(
       fc.property(drafts, facts, policies, (draft, known, policy) => {
-        const first = screen(draft, known, policy)
+        const first = judgeDraft(draft, known, policy)
         const isSame = (judgement: unknown) => JSON.stringify(judgement) === JSON.stringify(first)
         return (
-          isSame(screen(draft, known, policy)) &&
-          isSame(screen(again(draft), again(known), again(policy)))
+          isSame(judgeDraft(draft, known, policy)) &&
+          isSame(judgeDraft(again(draft), again(known), again(policy)))
         )
       }),
       RUNS,
@@ -101,7 +101,7 @@ t.test(
 t.test('the trace alone gives the verdict and the risk, stored or not', async (t) => {
   fc.assert(
     fc.property(drafts, facts, policies, (draft, known, policy) => {
-      const { verdict, risk, trace } = screen(draft, known, policy)
+      const { verdict, risk, trace } = judgeDraft(draft, known, policy)
       return combine(again(trace)) === verdict && riskOf(again(trace)) === risk
     }),
     RUNS,
@@ -112,7 +112,7 @@ t.test('the trace alone gives the verdict and the risk, stored or not', async (t
 t.test('opinions have a rule, a score of 0 to 100 and a sentence', async (t) => {
   fc.assert(
     fc.property(drafts, facts, policies, (draft, known, policy) =>
-      screen(draft, known, policy).trace.every(
+      judgeDraft(draft, known, policy).trace.every(
         ({ rule, says, counts, score = 0, evidence }) =>
           rule !== '' &&
           VERDICTS.includes(says) &&
@@ -136,7 +136,7 @@ t.test('what is found is what stands there', async (t) => {
         url: draft.authorUrl ?? '',
         email: '',
       }
-      const found = screen(draft, known, policy).trace.flatMap((opinion) => opinion.found ?? [])
+      const found = judgeDraft(draft, known, policy).trace.flatMap((opinion) => opinion.found ?? [])
       return found.every(
         ({ field, start, end, text }) => start < end && fields[field].slice(start, end) === text,
       )
@@ -161,7 +161,7 @@ t.test('rules that abstain, are off, or only record never change the verdict', a
           }
         }
         const [off, record, enforce] = ['off', 'record', 'enforce'].map((mode) =>
-          screen(draft, known, withMode(mode)),
+          judgeDraft(draft, known, withMode(mode)),
         )
         const spoke = enforce!.trace.some(({ rule }) => rule === name)
         return (
@@ -183,7 +183,7 @@ t.test(
   { skip: SHARED ? false : 'no ../shared' },
   async (t) => {
     const strings: string[] = JSON.parse(readFileSync(SHARED!, 'utf8'))
-    for (const body of strings) screen(draftOf(body), factsOf(), SHIPPED_POLICY)
+    for (const body of strings) judgeDraft(draftOf(body), factsOf(), DEFAULT_POLICY)
     t.ok(strings.length > 400)
   },
 )
@@ -208,7 +208,11 @@ t.test(
     ]
     for (const unit of units) {
       const body = unit.repeat(10_000)
-      t.type(screen(draftOf(body), factsOf(), SHIPPED_POLICY).risk, 'number', JSON.stringify(unit))
+      t.type(
+        judgeDraft(draftOf(body), factsOf(), DEFAULT_POLICY).risk,
+        'number',
+        JSON.stringify(unit),
+      )
     }
   },
 )

@@ -1,23 +1,23 @@
 import t from 'tap'
-import { screen } from '../../../src/domain/screening/compile-policy.ts'
-import { SHIPPED_POLICY } from '../../../src/domain/screening/default-policy.ts'
+import { judgeDraft } from '../../../src/domain/screening/compile-policy.ts'
+import { DEFAULT_POLICY } from '../../../src/domain/screening/default-policy.ts'
 import type { Facts } from '../../../src/domain/screening/facts.ts'
-import type { Opinion } from '../../../src/domain/screening/finding.ts'
+import type { Finding } from '../../../src/domain/screening/finding.ts'
 import type { Policy } from '../../../src/domain/screening/policy.ts'
 import { draftOf, factsOf } from './facts.ts'
 
 type Rules = Policy['rules']
 
 const policyOf = (rules: Partial<Rules>): Policy => ({
-  rules: { ...SHIPPED_POLICY.rules, ...rules },
+  rules: { ...DEFAULT_POLICY.rules, ...rules },
 })
 
 /** What one rule says of a comment, if anything. */
 const said = (
   rule: string,
   { body = 'Good day to you all.', facts = factsOf(), rules = {} as Partial<Rules>, url = '' },
-): Opinion | undefined =>
-  screen(draftOf(body, { authorUrl: url || null }), facts, policyOf(rules)).trace.find(
+): Finding | undefined =>
+  judgeDraft(draftOf(body, { authorUrl: url || null }), facts, policyOf(rules)).trace.find(
     (opinion) => opinion.rule === rule,
   )
 
@@ -64,7 +64,7 @@ t.test(
   async (t) => {
     const check = { mode: 'enforce', says: 'spam', at: 0.9 } as const
     const verdictOf = (on_failure: 'ignore' | 'hold', checks: Facts['checks']) =>
-      screen(
+      judgeDraft(
         draftOf('Good day.'),
         factsOf({ checks }),
         policyOf({ checks: { c: { ...check, on_failure } } }),

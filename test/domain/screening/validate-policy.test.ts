@@ -1,29 +1,29 @@
 import t from 'tap'
-import { SHIPPED_POLICY } from '../../../src/domain/screening/default-policy.ts'
-import { checkPolicy } from '../../../src/domain/screening/validate-policy.ts'
+import { DEFAULT_POLICY } from '../../../src/domain/screening/default-policy.ts'
+import { validatePolicy } from '../../../src/domain/screening/validate-policy.ts'
 
 type Rules = Record<string, Record<string, unknown>>
 
 /** The shipped policy with other rules. */
-const withRules = (rules: Rules) => ({ rules: { ...SHIPPED_POLICY.rules, ...rules } })
-const withPart = (rule: keyof typeof SHIPPED_POLICY.rules, part: Record<string, unknown>) =>
-  withRules({ [rule]: { ...SHIPPED_POLICY.rules[rule], ...part } })
+const withRules = (rules: Rules) => ({ rules: { ...DEFAULT_POLICY.rules, ...rules } })
+const withPart = (rule: keyof typeof DEFAULT_POLICY.rules, part: Record<string, unknown>) =>
+  withRules({ [rule]: { ...DEFAULT_POLICY.rules[rule], ...part } })
 
 const faultsOf = (document: unknown) => {
-  const checked = checkPolicy(document)
+  const checked = validatePolicy(document)
   return checked.ok ? {} : checked.faults
 }
 
 t.test('the shipped policy is one, also when it has been written and read', async (t) => {
-  t.same(faultsOf(SHIPPED_POLICY), {})
-  t.same(faultsOf(JSON.parse(JSON.stringify(SHIPPED_POLICY))), {})
+  t.same(faultsOf(DEFAULT_POLICY), {})
+  t.same(faultsOf(JSON.parse(JSON.stringify(DEFAULT_POLICY))), {})
 })
 
 t.test('what is no policy says where it is none', async (t) => {
   t.same(faultsOf(null), { '': 'must be an object' })
   t.same(faultsOf([]), { '': 'must be an object' })
-  t.same(faultsOf({ rules: SHIPPED_POLICY.rules, version: 1 }), { '/version': 'is not known' })
-  const { words: _, ...others } = SHIPPED_POLICY.rules
+  t.same(faultsOf({ rules: DEFAULT_POLICY.rules, version: 1 }), { '/version': 'is not known' })
+  const { words: _, ...others } = DEFAULT_POLICY.rules
   t.same(faultsOf({ rules: others }), { '/rules/words': 'is required' })
   t.same(faultsOf(withRules({ 'a/b~c': {} })), { '/rules/a~1b~0c': 'is not known' })
 })

@@ -12,7 +12,14 @@ import {
 import { fold, type Letters } from './fold.ts'
 import { ALIKE, DIGIT, GAP, LETTER, lookOf, SIGN, UNSPACED, unitOf } from './letters.ts'
 import { CYRILLIC_OF } from './look-alikes.ts'
-import { cut, openReading, type Reading, SPACE, separate, write } from './normalized-text.ts'
+import {
+  cut,
+  type NormalizedText,
+  openNormalizedText,
+  SPACE,
+  separate,
+  write,
+} from './normalized-text.ts'
 
 /** How disguised words are read, and which of them. */
 type Way = {
@@ -41,24 +48,24 @@ const CYRILLIC_UNITS = new Map(
  * Visits the ways in which a text can be read, at most four, one after the other: as it stands, and where
  * something seems disguised, what that stands for, with so many words before and behind it.
  */
-export const visitReadings = (
+export const visitNormalizations = (
   text: string,
   reach: number,
-  visit: (reading: Reading) => void,
+  visit: (reading: NormalizedText) => void,
 ): void => {
   const folded = fold(text)
   const words = findWords(text, folded)
-  visit(readPlain(folded))
+  visit(normalizePlain(folded))
   for (const way of WAYS) if (words.all & way.hows) visit(readDisguised(folded, words, way, reach))
 }
 
 /** As it stands: signs are no letters. */
-export const readPlain = (folded: Letters): Reading =>
+export const normalizePlain = (folded: Letters): NormalizedText =>
   folded.kinds & UNSPACED ? readWithUnspaced(folded) : readSpaced(folded)
 
 /** Where a word ends is hard to foresee: nothing here waits for it. */
-const readSpaced = ({ length, letters, starts, ends }: Letters): Reading => {
-  const reading = openReading('plain', length)
+const readSpaced = ({ length, letters, starts, ends }: Letters): NormalizedText => {
+  const reading = openNormalizedText('plain', length)
   const { units, starts: readStarts, ends: readEnds } = reading
   let n = reading.length
   let wasGap = 1
@@ -76,8 +83,8 @@ const readSpaced = ({ length, letters, starts, ends }: Letters): Reading => {
   return reading
 }
 
-const readWithUnspaced = ({ length, letters, starts, ends }: Letters): Reading => {
-  const reading = openReading('plain', length)
+const readWithUnspaced = ({ length, letters, starts, ends }: Letters): NormalizedText => {
+  const reading = openNormalizedText('plain', length)
   for (let at = 0; at < length; at++) {
     const letter = letters[at]!
     const isLetter = (letter & (LETTER | DIGIT | UNSPACED)) !== 0
@@ -89,9 +96,9 @@ const readWithUnspaced = ({ length, letters, starts, ends }: Letters): Reading =
   return reading
 }
 
-const readDisguised = (folded: Letters, words: Words, way: Way, reach: number): Reading => {
+const readDisguised = (folded: Letters, words: Words, way: Way, reach: number): NormalizedText => {
   const { count, froms, ends, hows } = words
-  const reading = openReading('disguised', 0)
+  const reading = openNormalizedText('disguised', 0)
   let done = 0
   for (let n = 0; n < count; n++) {
     if (!(hows[n]! & way.hows)) continue
@@ -117,7 +124,7 @@ const endOfReach = ({ count, hows }: Words, first: number, way: Way, reach: numb
 
 type Word = { readonly from: number; readonly end: number; readonly how: number }
 
-const readWord = (reading: Reading, folded: Letters, word: Word, way: Way): void => {
+const readWord = (reading: NormalizedText, folded: Letters, word: Word, way: Way): void => {
   const { letters, starts, ends } = folded
   const { from, end, how } = word
   let run = 0

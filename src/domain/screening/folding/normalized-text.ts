@@ -2,7 +2,7 @@
  * A text as it is read: words with one space before and behind each. Characters of scripts without spaces
  * are words. Arrays are longer than what is in them.
  */
-export type Reading = {
+export type NormalizedText = {
   length: number
   units: Uint16Array
   /** Of letters: UTF-16 code units of the text. */
@@ -16,11 +16,14 @@ const CUT = 0xffff
 
 /** Room that readings are made in, one after the other. */
 const KEPT = 1 << 15
-const kept: { plain?: Reading; disguised?: Reading } = {}
+const kept: { plain?: NormalizedText; disguised?: NormalizedText } = {}
 
 /** It lasts until the next one of its kind is opened. */
-export const openReading = (kind: 'plain' | 'disguised', capacity: number): Reading => {
-  const reading = capacity + ROOM > KEPT ? createReading(capacity + ROOM) : keep(kind)
+export const openNormalizedText = (
+  kind: 'plain' | 'disguised',
+  capacity: number,
+): NormalizedText => {
+  const reading = capacity + ROOM > KEPT ? createNormalizedText(capacity + ROOM) : keep(kind)
   reading.units[0] = SPACE
   reading.length = 1
   return reading
@@ -29,20 +32,20 @@ export const openReading = (kind: 'plain' | 'disguised', capacity: number): Read
 /** For the spaces around a text. */
 const ROOM = 64
 
-const keep = (kind: 'plain' | 'disguised'): Reading => {
-  const reading = kept[kind] ?? createReading(KEPT)
+const keep = (kind: 'plain' | 'disguised'): NormalizedText => {
+  const reading = kept[kind] ?? createNormalizedText(KEPT)
   kept[kind] = reading
   return reading
 }
 
-const createReading = (size: number): Reading => ({
+const createNormalizedText = (size: number): NormalizedText => ({
   length: 0,
   units: new Uint16Array(size),
   starts: new Int32Array(size),
   ends: new Int32Array(size),
 })
 
-export const write = (reading: Reading, unit: number, start: number, end: number): void => {
+export const write = (reading: NormalizedText, unit: number, start: number, end: number): void => {
   const at = reading.length
   if (at === reading.units.length) grow(reading)
   reading.units[at] = unit
@@ -52,18 +55,18 @@ export const write = (reading: Reading, unit: number, start: number, end: number
 }
 
 /** Ends the word, if one has begun. */
-export const separate = (reading: Reading): void => {
+export const separate = (reading: NormalizedText): void => {
   if (reading.units[reading.length - 1] !== SPACE) write(reading, SPACE, 0, 0)
 }
 
 /** What comes does not follow on what was: nothing is found across. */
-export const cut = (reading: Reading): void => {
+export const cut = (reading: NormalizedText): void => {
   write(reading, CUT, 0, 0)
   write(reading, SPACE, 0, 0)
 }
 
-const grow = (reading: Reading): void => {
-  const larger = createReading(reading.units.length * 2)
+const grow = (reading: NormalizedText): void => {
+  const larger = createNormalizedText(reading.units.length * 2)
   larger.units.set(reading.units)
   larger.starts.set(reading.starts)
   larger.ends.set(reading.ends)

@@ -1,17 +1,17 @@
 import type { Policy } from '../policy.ts'
-import { type Judge, sayCount } from './rule.ts'
+import { type RuleFunction, sayCount } from './rule.ts'
 
 type Rules = Policy['rules']
 
 export const role =
-  ({ roles }: Rules['role']): Judge =>
+  ({ roles }: Rules['role']): RuleFunction =>
   (_draft, { author }) =>
     roles.includes(author.role)
       ? { says: 'approved', score: 0, evidence: `its author is ${author.role}, which is trusted` }
       : undefined
 
 export const firstComments =
-  ({ approved, says }: Rules['first_comments']): Judge =>
+  ({ approved, says }: Rules['first_comments']): RuleFunction =>
   (_draft, { author }) => {
     if (author.approved >= approved) return undefined
     const had = sayCount(author.approved, 'approved comment')
@@ -19,7 +19,7 @@ export const firstComments =
   }
 
 export const rejections =
-  ({ decided, percent, says }: Rules['rejections']): Judge =>
+  ({ decided, percent, says }: Rules['rejections']): RuleFunction =>
   (_draft, { author: { recentApproved, recentRejected } }) => {
     const all = recentApproved + recentRejected
     const share = Math.round((recentRejected * 100) / Math.max(1, all))

@@ -1,6 +1,6 @@
 import type { CheckFact } from '../facts.ts'
 import type { Policy } from '../policy.ts'
-import type { Judge, Said } from './rule.ts'
+import type { RuleFunction, RuleResult } from './rule.ts'
 
 type Check = Policy['rules']['checks'][string]
 
@@ -9,7 +9,7 @@ type Check = Policy['rules']['checks'][string]
  * when none does: it would else be public for the seconds that a service takes.
  */
 export const check =
-  (name: string, rule: Check): Judge =>
+  (name: string, rule: Check): RuleFunction =>
   (_draft, { checks }) => {
     // A name from a policy may be that of a property which every object has.
     const fact = Object.hasOwn(checks, name) ? checks[name] : undefined
@@ -19,13 +19,13 @@ export const check =
     return rule.on_failure === 'hold' ? holdFailed(name, fact) : undefined
   }
 
-const judgeScore = (name: string, { at, says }: Check, score: number): Said | undefined => {
+const judgeScore = (name: string, { at, says }: Check, score: number): RuleResult | undefined => {
   if (score < at) return undefined
   const percent = Math.round(Math.min(1, score) * 100)
   return { says, score: percent, evidence: `${name} is ${percent} % sure that it is spam` }
 }
 
-const holdFailed = (name: string, fact: CheckFact | undefined): Said => {
+const holdFailed = (name: string, fact: CheckFact | undefined): RuleResult => {
   const why = fact?.state === 'failed' ? `did not answer: ${fact.why}` : 'was not asked'
   return { says: 'pending', score: 0, evidence: `${name} ${why}` }
 }

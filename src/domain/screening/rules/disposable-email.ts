@@ -1,8 +1,11 @@
 import type { Policy } from '../policy.ts'
-import type { Judge } from './rule.ts'
+import type { RuleFunction } from './rule.ts'
 
 /** The domain of the address, or one above it. */
-export const disposableEmail = ({ domains, says }: Policy['rules']['disposable_email']): Judge => {
+export const disposableEmail = ({
+  domains,
+  says,
+}: Policy['rules']['disposable_email']): RuleFunction => {
   const known = new Set(domains.map((domain) => domain.toLowerCase()))
   return (_draft, { author: { emailDomain } }) => {
     const found = emailDomain === null ? undefined : findDomain(known, emailDomain)

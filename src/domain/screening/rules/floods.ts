@@ -1,17 +1,17 @@
 import type { Policy } from '../policy.ts'
-import { type Judge, sayCount } from './rule.ts'
+import { type RuleFunction, sayCount } from './rule.ts'
 
 type Rules = Policy['rules']
 
 export const threadFlood =
-  ({ max, says }: Rules['thread_flood']): Judge =>
+  ({ max, says }: Rules['thread_flood']): RuleFunction =>
   (_draft, { arrivals }) =>
     arrivals.thread > max
       ? { says, score: 30, evidence: `${inTheLastMinute(arrivals.thread)} came in the thread` }
       : undefined
 
 export const networkFlood =
-  ({ max, says }: Rules['network_flood']): Judge =>
+  ({ max, says }: Rules['network_flood']): RuleFunction =>
   (_draft, { arrivals }) =>
     arrivals.network > max
       ? { says, score: 50, evidence: `${inTheLastMinute(arrivals.network)} came from its network` }
@@ -19,7 +19,7 @@ export const networkFlood =
 
 /** What goes beyond the bound, and everything while the site is held for that. */
 export const siteFlood =
-  ({ max, says }: Rules['site_flood']): Judge =>
+  ({ max, says }: Rules['site_flood']): RuleFunction =>
   (_draft, { at, arrivals, attackedUntil }) => {
     if (attackedUntil !== null && attackedUntil > at)
       return {

@@ -1,9 +1,9 @@
 import type { Policy } from '../policy.ts'
-import { type Judge, sayCount } from './rule.ts'
+import { type RuleFunction, sayCount } from './rule.ts'
 
 /** Outer white space is not counted. */
 export const length =
-  ({ min, max, says }: Policy['rules']['length']): Judge =>
+  ({ min, max, says }: Policy['rules']['length']): RuleFunction =>
   ({ body }) => {
     const text = body.trim()
     // There are half as many code points as code units at least, and never more.

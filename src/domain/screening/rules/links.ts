@@ -1,7 +1,7 @@
-import type { Found } from '../finding.ts'
+import type { TextMatch } from '../finding.ts'
 import { findLinks, type Link } from '../links.ts'
 import type { Policy } from '../policy.ts'
-import { type Judge, MAX_FOUND, sayCount } from './rule.ts'
+import { MAX_TEXT_MATCHES, type RuleFunction, sayCount } from './rule.ts'
 
 type Rules = Policy['rules']
 type Domains = { readonly has: (host: string) => string | undefined }
@@ -13,7 +13,7 @@ const countedIn = (allow: readonly string[]) => {
     links.filter(({ hosts, pretends }) => pretends || !hosts.every((host) => allowed.has(host)))
 }
 
-export const links = ({ max, says }: Rules['links'], { link_domains }: Rules): Judge => {
+export const links = ({ max, says }: Rules['links'], { link_domains }: Rules): RuleFunction => {
   const counted = countedIn(link_domains.allow)
   return ({ body }, _facts, seen) => {
     const found = counted(seen.links())
@@ -27,7 +27,7 @@ export const links = ({ max, says }: Rules['links'], { link_domains }: Rules): J
 export const linksOfNew = (
   { approved, says }: Rules['links_of_new'],
   { link_domains }: Rules,
-): Judge => {
+): RuleFunction => {
   const counted = countedIn(link_domains.allow)
   return ({ body }, { author }, seen) => {
     const found = author.approved < approved ? counted(seen.links()) : []
@@ -39,7 +39,7 @@ export const linksOfNew = (
 }
 
 /** Links to blocked domains, and links that pretend to lead elsewhere; in the author's website too. */
-export const linkDomains = ({ block, says }: Rules['link_domains']): Judge => {
+export const linkDomains = ({ block, says }: Rules['link_domains']): RuleFunction => {
   const blocked = domainsOf(block)
   return ({ body, authorUrl }, _facts, seen) => {
     const website = authorUrl ?? ''
@@ -53,12 +53,12 @@ export const linkDomains = ({ block, says }: Rules['link_domains']): Judge => {
       says,
       score: 80,
       evidence: sentences.slice(0, 3).join('; '),
-      found: told.slice(0, MAX_FOUND).map(({ found }) => found),
+      found: told.slice(0, MAX_TEXT_MATCHES).map(({ found }) => found),
     }
   }
 }
 
-type Field = { readonly field: Found['field']; readonly text: string }
+type Field = { readonly field: TextMatch['field']; readonly text: string }
 
 const tellLinks = (blocked: Domains, links: readonly Link[], { field, text }: Field) =>
   links.flatMap((link) => {
@@ -72,10 +72,10 @@ const tellLinks = (blocked: Domains, links: readonly Link[], { field, text }: Fi
     return [{ sentence, found: foundOf(text, link, field) }]
   })
 
-const foundIn = (body: string, all: readonly Link[]): Found[] =>
-  all.slice(0, MAX_FOUND).map((link) => foundOf(body, link, 'body'))
+const foundIn = (body: string, all: readonly Link[]): TextMatch[] =>
+  all.slice(0, MAX_TEXT_MATCHES).map((link) => foundOf(body, link, 'body'))
 
-const foundOf = (text: string, { start, end }: Link, field: Found['field']): Found => ({
+const foundOf = (text: string, { start, end }: Link, field: TextMatch['field']): TextMatch => ({
   text: text.slice(start, end),
   field,
   start,

@@ -1,10 +1,10 @@
 import type { Policy } from '../policy.ts'
-import { type Judge, sayCount } from './rule.ts'
+import { type RuleFunction, sayCount } from './rule.ts'
 
 const DAY_MS = 86_400_000
 
 export const oldThreads =
-  ({ days, says }: Policy['rules']['old_threads']): Judge =>
+  ({ days, says }: Policy['rules']['old_threads']): RuleFunction =>
   (_draft, { at, threadSince }) => {
     if (threadSince === null) return undefined
     const age = Math.floor((Date.parse(at) - Date.parse(threadSince)) / DAY_MS)

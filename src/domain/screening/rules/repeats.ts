@@ -1,12 +1,12 @@
 import type { Policy } from '../policy.ts'
-import { type Judge, sayCount } from './rule.ts'
+import { type RuleFunction, sayCount } from './rule.ts'
 
 /** People thank each other in the same few words. */
 const SHORT = 16
 
 /** Of texts that are not short, in UTF-16 code units. */
 export const repeats =
-  ({ same, near, says }: Policy['rules']['repeats']): Judge =>
+  ({ same, near, says }: Policy['rules']['repeats']): RuleFunction =>
   ({ body }, facts) => {
     if (body.trim().length < SHORT) return undefined
     const found = facts.repeats

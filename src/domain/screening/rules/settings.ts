@@ -1,15 +1,15 @@
 import { banId } from '../../public-id.ts'
-import type { Judge } from './rule.ts'
+import type { RuleFunction } from './rule.ts'
 
 /** The site or the thread is moderated before publication. */
-export const moderationMode: Judge = (_draft, { siteModeration, threadModeration }) => {
+export const moderationMode: RuleFunction = (_draft, { siteModeration, threadModeration }) => {
   const where = threadModeration ? 'thread' : 'site'
   if ((threadModeration ?? siteModeration) !== 'pre') return undefined
   return { says: 'pending', evidence: `the ${where} is moderated before publication` }
 }
 
 /** A ban that does not refuse the comment. Of several, the one that leaves the least. */
-export const ban: Judge = (_draft, { bans }) => {
+export const ban: RuleFunction = (_draft, { bans }) => {
   const found = bans.find(({ effect }) => effect === 'shadow') ?? bans[0]
   if (!found) return undefined
   return found.effect === 'shadow'

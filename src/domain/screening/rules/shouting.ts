@@ -1,7 +1,7 @@
-import type { Found } from '../finding.ts'
+import type { TextMatch } from '../finding.ts'
 import type { Link } from '../links.ts'
 import type { Policy } from '../policy.ts'
-import { type Judge, MAX_FOUND } from './rule.ts'
+import { MAX_TEXT_MATCHES, type RuleFunction } from './rule.ts'
 
 /** So many `!` and `?` in a row, or of any other character but spaces and dots, are one as well. */
 const MARKS = 5
@@ -14,7 +14,7 @@ type Heard = { upper: number; letters: number; readonly runs: Shout[] }
 
 /** Capitals of scripts that have them, and rows of marks and of one character; not in links. */
 export const shouting =
-  ({ percent, letters, says }: Policy['rules']['shouting']): Judge =>
+  ({ percent, letters, says }: Policy['rules']['shouting']): RuleFunction =>
   ({ body }, _facts, seen) => {
     const parts = partsBetween(body, seen.links())
     const heard = listen(body, parts)
@@ -28,12 +28,12 @@ export const shouting =
     ]
     const found = [...(isLoud ? findCapitals(body, parts) : []), ...heard.runs]
       .sort((a, b) => a.start - b.start)
-      .slice(0, MAX_FOUND)
+      .slice(0, MAX_TEXT_MATCHES)
       .map((shout) => foundOf(body, shout))
     return { says, score: isLoud ? 30 : 15, evidence: said.join(', and '), found }
   }
 
-const foundOf = (body: string, { start, end }: Shout): Found => ({
+const foundOf = (body: string, { start, end }: Shout): TextMatch => ({
   text: body.slice(start, end),
   field: 'body',
   start,

@@ -1,8 +1,8 @@
 import type { Draft } from '../facts.ts'
-import type { Found, Verdict } from '../finding.ts'
+import type { TextMatch, Verdict } from '../finding.ts'
 import type { Policy } from '../policy.ts'
 import { compileSearch, type Search } from '../words/search.ts'
-import { type Judge, MAX_FOUND } from './rule.ts'
+import { MAX_TEXT_MATCHES, type RuleFunction } from './rule.ts'
 
 type Words = Policy['rules']['words']
 
@@ -14,9 +14,9 @@ const MAX_SCORE = 95
 /** In a sentence. */
 const MAX_ENTRIES = 5
 
-type Met = Found & { readonly entry: number }
+type Met = TextMatch & { readonly entry: number }
 
-export const words = (rule: Words): Judge => {
+export const words = (rule: Words): RuleFunction => {
   const entries = LISTS.flatMap((list) => rule[list])
   if (entries.length === 0) return () => undefined
   const search = compileSearch(entries)
@@ -62,8 +62,8 @@ const sayEntries = (entries: readonly string[]): string => {
 }
 
 /** The strictest when there are too many, in the order of the text. */
-const chooseFound = (met: readonly Met[]): Found[] => {
-  const strictest = new Set(met.toSorted((a, b) => a.entry - b.entry).slice(0, MAX_FOUND))
+const chooseFound = (met: readonly Met[]): TextMatch[] => {
+  const strictest = new Set(met.toSorted((a, b) => a.entry - b.entry).slice(0, MAX_TEXT_MATCHES))
   return met
     .filter((one) => strictest.has(one))
     .map(({ text, field, start, end }) => ({ text, field, start, end }))

@@ -1,18 +1,18 @@
 import { fold } from '../folding/fold.ts'
-import { readPlain, visitReadings } from '../folding/normalize.ts'
-import type { Reading } from '../folding/normalized-text.ts'
+import { normalizePlain, visitNormalizations } from '../folding/normalize.ts'
+import type { NormalizedText } from '../folding/normalized-text.ts'
 
 /**
  * What an entry looks for, in one of its ways: these strings in a row, with letters and digits alone
  * between them. A space at an end stands for the end of a word.
  */
-export type Sought = readonly string[]
+export type SearchTerms = readonly string[]
 
 /**
  * An entry is text as people write it, and `*` stands for any letters and digits. Signs within a word, as
  * in `a$$`, are letters in disguise; what else is neither letter nor digit separates words.
  */
-export const readEntry = (entry: string): readonly Sought[] => {
+export const readEntry = (entry: string): readonly SearchTerms[] => {
   const parts = entry.split('*')
   const last = parts.length - 1
   const ways = parts.map((part) => (SIGNS.test(part) ? readHidden(part) : [readPart(part)]))
@@ -33,16 +33,16 @@ const SIGNS = /[@$€!|]/
 const BEGINS_APART = /^[^\p{L}\p{N}\p{M}@$€]/u
 const ENDS_APART = /[^\p{L}\p{N}\p{M}@$€]$/u
 
-const readPart = (part: string): string => textOf(readPlain(fold(part)))
+const readPart = (part: string): string => textOf(normalizePlain(fold(part)))
 
 /** Where nothing is disguised, a sign is a sign. */
 const readHidden = (part: string): readonly string[] => {
   const texts: string[] = []
-  visitReadings(part, part.length, (reading) => texts.push(textOf(reading)))
+  visitNormalizations(part, part.length, (reading) => texts.push(textOf(reading)))
   return texts.length > 1 ? texts.slice(1) : texts
 }
 
-const textOf = ({ units, length }: Reading): string =>
+const textOf = ({ units, length }: NormalizedText): string =>
   String.fromCharCode(...units.subarray(0, length))
 
 /** Signs around an entry have to stand there as they are; empty: none. */

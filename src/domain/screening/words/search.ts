@@ -1,5 +1,5 @@
-import { visitReadings } from '../folding/normalize.ts'
-import { type Reading, SPACE } from '../folding/normalized-text.ts'
+import { visitNormalizations } from '../folding/normalize.ts'
+import { type NormalizedText, SPACE } from '../folding/normalized-text.ts'
 import { type Automaton, buildAutomaton, scan } from './automaton.ts'
 import { type Edges, edgesOf, readEntry } from './entries.ts'
 import { type Chains, createChains, followChains } from './wildcards.ts'
@@ -72,7 +72,7 @@ const searchIn = (ready: Ready, text: string): ReturnType<Search> => {
     lowest = Math.min(lowest, hit.entry)
   }
   let steps = text.length
-  visitReadings(text, ready.reach, (reading) => {
+  visitNormalizations(text, ready.reach, (reading) => {
     steps += reading.length + search(ready, reading, tell)
   })
   return { hits: [...hits.values()].sort(byPlace), steps }
@@ -86,7 +86,7 @@ const hasEdges = (text: string, { start, end }: Hit, edges: Edges | undefined): 
 
 const byPlace = (a: Hit, b: Hit): number => a.start - b.start || b.end - a.end
 
-const search = (ready: Ready, reading: Reading, tell: (hit: Hit) => void): number => {
+const search = (ready: Ready, reading: NormalizedText, tell: (hit: Hit) => void): number => {
   const { automaton, lengths, wholes, edged, chains } = ready
   const tellPlace = (entry: number, from: number, end: number): void =>
     tell({ entry, ...placeOf(reading, from, end) })
@@ -105,7 +105,7 @@ const search = (ready: Ready, reading: Reading, tell: (hit: Hit) => void): numbe
 }
 
 /** Without the spaces that stand for the ends of words. */
-const placeOf = ({ units, starts, ends }: Reading, from: number, end: number) => ({
+const placeOf = ({ units, starts, ends }: NormalizedText, from: number, end: number) => ({
   start: starts[units[from] === SPACE ? from + 1 : from]!,
   end: ends[units[end - 1] === SPACE ? end - 2 : end - 1]!,
 })

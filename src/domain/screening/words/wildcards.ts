@@ -1,5 +1,5 @@
-import { type Reading, SPACE } from '../folding/normalized-text.ts'
-import type { Sought } from './entries.ts'
+import { type NormalizedText, SPACE } from '../folding/normalized-text.ts'
+import type { SearchTerms } from './entries.ts'
 
 /** A piece of an entry such as `f*ck`, behind those before it. Entries that begin alike share links. */
 type Link = {
@@ -28,7 +28,7 @@ export const createChains = () => {
   }
   return {
     pieces,
-    add: (sought: Sought, entry: number): void => {
+    add: (sought: SearchTerms, entry: number): void => {
       const last = sought.reduce((before, piece) => addLink(piece, before), -1)
       if (links[last]?.entry === -1) links[last].entry = entry
     },
@@ -46,7 +46,7 @@ export const createChains = () => {
  */
 export const followChains = (
   { links, linksOf }: Chains,
-  reading: Reading,
+  reading: NormalizedText,
   tell: (entry: number, from: number, end: number) => void,
 ): ((string: number, from: number, end: number) => number) => {
   const gaps = countGaps(reading)
@@ -72,7 +72,7 @@ export const followChains = (
 }
 
 /** Before each place. */
-const countGaps = ({ units, length }: Reading): Int32Array => {
+const countGaps = ({ units, length }: NormalizedText): Int32Array => {
   const gaps = new Int32Array(length + 1)
   for (let at = 0; at < length; at++) gaps[at + 1] = gaps[at]! + (units[at] === SPACE ? 1 : 0)
   return gaps
