@@ -12,7 +12,7 @@ export const describeService = async (): Promise<string> => {
   const { version } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8'))
   const app = await buildApp({
     version,
-    world: {} as never,
+    context: {} as never,
     keys: () => {
       throw new Refusal('unavailable')
     },

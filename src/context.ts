@@ -43,7 +43,7 @@ export const createContext = ({ store, maxBytes, ...parts }: Parts): Context => 
   const memory = { maxBytes: maxBytes - listBytes }
   return {
     ...parts,
-    later: createDeferredTasks(parts.warn),
+    deferredTasks: createDeferredTasks(parts.warn),
     posts: createWriteQueues(),
     votes: createWriteQueues({ restMs: VOTES_REST_MS }),
     threads: createThreadCache({

@@ -79,14 +79,14 @@ export const createService = async (parts: Parts): Promise<Service> => {
   const protocol = { ...PROTOCOL, ...parts.protocol }
   const shared = createShared(config, logger, protocol)
   const outbound = { allowedNetworks: config.outboundNetworks }
-  const world = createContext({
+  const context = createContext({
     db: main.db,
     writes: writes.db,
     tokens: shared.tokens,
     store: shared.store,
     maxBytes: config.AFTERWORD_CACHE_BYTES,
     hideWaitMs: protocol.hideWaitMs,
-    kick: (chore) => state[chore]?.kick(),
+    kick: (job) => state[job]?.kick(),
     warn: (fields, message) => logger.warn(fields, message),
     readMemberToken: createMemberTokens({ get: createGuardedGet(outbound) }),
     checks: createChecks({ request: createGuardedRequest(outbound) }),
@@ -95,7 +95,7 @@ export const createService = async (parts: Parts): Promise<Service> => {
   const patience = { logger, signal: AbortSignal.any([parts.stop, closing.signal]) }
 
   const app = await buildApp({
-    world,
+    context,
     version,
     logger,
     counters: shared.counters,
@@ -109,8 +109,8 @@ export const createService = async (parts: Parts): Promise<Service> => {
     figures: () => ({
       pools: { read: main.figures(), write: writes.figures() },
       pages: {
-        ...world.pages.stats(),
-        bytes: world.pages.stats().bytes + world.lists.stats().bytes,
+        ...context.pages.stats(),
+        bytes: context.pages.stats().bytes + context.lists.stats().bytes,
       },
     }),
   })
@@ -131,24 +131,24 @@ export const createService = async (parts: Parts): Promise<Service> => {
       const { secret, madeKey } = await untilItWorks(attempt, patience)
       state.keys = deriveKeys(secret)
       const onError = (error: unknown) =>
-        logger.warn({ err: error }, 'a chore could not be done; trying again later')
-      state.tasks = createPeriodicJob((signal) => runAuthorTasks(world, signal), {
+        logger.warn({ err: error }, 'a job could not be done; trying again later')
+      state.tasks = createPeriodicJob((signal) => runAuthorTasks(context, signal), {
         everyMs: LOOK_FOR_TASKS_MS,
         onError,
       })
-      state.batches = createPeriodicJob((signal) => runBatches(world, signal), {
+      state.batches = createPeriodicJob((signal) => runBatches(context, signal), {
         everyMs: LOOK_FOR_TASKS_MS,
         onError,
       })
-      state.checks = createPeriodicJob((signal) => runChecks(world, signal), {
+      state.checks = createPeriodicJob((signal) => runChecks(context, signal), {
         everyMs: LOOK_FOR_TASKS_MS,
         onError,
       })
-      state.forgetting = createPeriodicJob((signal) => applyRetention(world, signal), {
+      state.forgetting = createPeriodicJob((signal) => applyRetention(context, signal), {
         everyMs: FORGET_EVERY_MS,
         onError,
       })
-      state.closing = createPeriodicJob((signal) => bumpClosedThreads(world, signal), {
+      state.closing = createPeriodicJob((signal) => bumpClosedThreads(context, signal), {
         everyMs: NOTICE_CLOSED_MS,
         onError,
       })
@@ -169,7 +169,7 @@ export const createService = async (parts: Parts): Promise<Service> => {
         state.tasks?.close(),
         state.batches?.close(),
         state.checks?.close(),
-        world.later.settled(),
+        context.deferredTasks.settled(),
         state.forgetting?.close(),
         state.closing?.close(),
       ])

@@ -15,11 +15,11 @@ type Rule = Policy['rules']['checks'][string]
 /** Turns away from a half on, and holds what fails. */
 export const STRICT: Rule = { mode: 'enforce', says: 'spam', at: 0.5, on_failure: 'hold' }
 
-/** A world with a service outside, which the test tells how to behave. */
+/** A service with an external check, which the test tells how to behave. */
 export const openChecked = async (t: Test, answering: Answering) => {
   const server = await openCheckServer(t, answering)
-  const world = await openService(t, { outbound: { allowedNetworks: LOOPBACK, ca: server.ca } })
-  return { world, server, state: server.state }
+  const service = await openService(t, { outbound: { allowedNetworks: LOOPBACK, ca: server.ca } })
+  return { service, server, state: server.state }
 }
 
 export const own = (url: string, more: object = {}) => ({
@@ -41,11 +41,11 @@ export const akismet = (url: string, more: object = {}) => ({
 
 /** Gives the site checks, and a policy that says what each of them is for. */
 export const setChecks = async (
-  world: TestService,
+  service: TestService,
   checks: object[],
   rules: Record<string, Rule> = {},
 ): Promise<void> => {
-  const changed = await world.call('PATCH', SITE, { token: world.adminKey, body: { checks } })
+  const changed = await service.call('PATCH', SITE, { token: service.adminKey, body: { checks } })
   if (changed.status !== 200) throw new Error(changed.text)
   const policy: Policy = { rules: { ...DEFAULT_POLICY.rules, checks: rules } }
   await sql`
@@ -55,37 +55,39 @@ export const setChecks = async (
       from sites where slug = 'default' returning site_id, version
     )
     update sites set policy_version = made.version from made where id = made.site_id`.execute(
-    world.db,
+    service.db,
   )
-  world.sites.forget('default')
+  service.sites.forget('default')
 }
 
 /** As the moderators see it. */
-export const seen = async (world: TestService, id: string): Promise<Record<string, any>> => {
+export const seen = async (service: TestService, id: string): Promise<Record<string, any>> => {
   const statuses = ['pending', 'approved', 'spam', 'rejected', 'deleted']
   const query = statuses.map((status) => `status=${status}`).join('&')
   const { items } = (
-    await world.get(`/moderation/comments?${query}&limit=100`, { token: world.adminKey })
+    await service.get(`/moderation/comments?${query}&limit=100`, { token: service.adminKey })
   ).body
   return items.find((item: { id: string }) => item.id === id)
 }
 
-export const factsOf = async (world: TestService, id: string): Promise<Record<string, any>> =>
-  (await judgementOf(world, id)).checks
+export const factsOf = async (service: TestService, id: string): Promise<Record<string, any>> =>
+  (await judgementOf(service, id)).checks
 
-export const riskOf = async (world: TestService, id: string): Promise<number> =>
-  (await judgementOf(world, id)).risk
+export const riskOf = async (service: TestService, id: string): Promise<number> =>
+  (await judgementOf(service, id)).risk
 
-const judgementOf = async (world: TestService, id: string) => {
+const judgementOf = async (service: TestService, id: string) => {
   const commentId = Number.parseInt(id.split('-')[1]!, 36)
   const { rows } = await sql<{ checks: Record<string, any>; risk: number }>`
-    select facts->'checks' as checks, risk from comments where id = ${commentId}`.execute(world.db)
+    select facts->'checks' as checks, risk from comments where id = ${commentId}`.execute(
+    service.db,
+  )
   return rows[0]!
 }
 
 /** What a check sends when it has made up its mind. */
 export const callBack = (
-  world: TestService,
+  service: TestService,
   body: object,
   { name = 'own', secret = SECRET, at = Date.now() / 1000, path = '', headers = {} } = {},
 ): Promise<Answer> => {
@@ -96,5 +98,5 @@ export const callBack = (
     .update(`${timestamp}.${path || to}.${text}`)
     .digest('hex')
   const signed = { 'afterword-timestamp': timestamp, 'afterword-signature': signature }
-  return world.call('POST', to, { body, headers: { ...signed, ...headers } })
+  return service.call('POST', to, { body, headers: { ...signed, ...headers } })
 }

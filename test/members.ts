@@ -18,9 +18,9 @@ export const signToken = (claims: Claims = {}): Promise<string> => {
 }
 
 /** Lets members of a site sign on by `signToken`. */
-export const openSignOn = async (world: TestService, site = 'default'): Promise<void> => {
-  const answer = await world.call('PATCH', `/v1/sites/${site}`, {
-    token: world.adminKey,
+export const openSignOn = async (service: TestService, site = 'default'): Promise<void> => {
+  const answer = await service.call('PATCH', `/v1/sites/${site}`, {
+    token: service.adminKey,
     body: { sign_on: SIGN_ON },
   })
   if (answer.status !== 200) throw new Error(answer.text)

@@ -13,10 +13,10 @@ const plant = async ({ post, decide }: TestService) => {
 }
 
 t.test('a sound database has no differences', async (t) => {
-  const world = await openService(t)
-  t.same(await recount(world.db), [], 'empty')
-  await plant(world)
-  t.same(await recount(world.db), [])
+  const service = await openService(t)
+  t.same(await recount(service.db), [], 'empty')
+  await plant(service)
+  t.same(await recount(service.db), [])
 })
 
 const CORRUPTIONS = [
@@ -89,16 +89,16 @@ const CORRUPTIONS = [
 ] as const
 
 t.test('each wrong figure is told', async (t) => {
-  const world = await openService(t)
-  await plant(world)
+  const service = await openService(t)
+  await plant(service)
   for (const [figure, statement, difference] of CORRUPTIONS) {
-    const told = await recountWith(world, statement)
+    const told = await recountWith(service, statement)
     const found = told.some((s) =>
       typeof difference === 'string' ? s === difference : difference.test(s),
     )
     t.ok(found, figure, { told, difference: String(difference) })
   }
-  t.same(await recount(world.db), [], 'and right again')
+  t.same(await recount(service.db), [], 'and right again')
 })
 
 /** What a recount tells after the statement, which is then undone. */

@@ -68,22 +68,22 @@ export const openService = async (
   const { db, close, figures } = createDb({ url, max: 16, onError: () => {} })
   await insertSite(db, { slug: 'default', name: 'Default' })
   const tokens = options.tokens ?? createLocalCacheTokens(randomUUID)
-  const kick: Context['kick'] = (chore) => chores[chore].kick()
-  const world = createTestContext(db, tokens, {
+  const kick: Context['kick'] = (job) => jobs[job].kick()
+  const context = createTestContext(db, tokens, {
     hideWaitMs: options.hideWaitMs,
     warn: options.warn,
     outbound: options.outbound,
     kick,
   })
   const seldom = { everyMs: 3_600_000, onError: (error: unknown) => console.error(error) }
-  const chores = {
-    tasks: createPeriodicJob((signal) => runAuthorTasks(world, signal), seldom),
-    batches: createPeriodicJob((signal) => runBatches(world, signal), seldom),
-    checks: createPeriodicJob((signal) => runChecks(world, signal), seldom),
+  const jobs = {
+    tasks: createPeriodicJob((signal) => runAuthorTasks(context, signal), seldom),
+    batches: createPeriodicJob((signal) => runBatches(context, signal), seldom),
+    checks: createPeriodicJob((signal) => runChecks(context, signal), seldom),
   }
   const keys = deriveKeys(Buffer.from('a secret for tests'))
   const app = await buildApp({
-    world,
+    context,
     keys: () => keys,
     version: '0.0.0',
     logger: false,
@@ -91,20 +91,20 @@ export const openService = async (
     trustedProxies: options.trustedProxies ?? [],
     counters: { reads: createLocalCounters(), writes: createLocalCounters() },
     readiness: async () => ({ status: 'ok', checks: {} }),
-    figures: () => ({ pools: { read: figures(), write: figures() }, pages: world.pages.stats() }),
+    figures: () => ({ pools: { read: figures(), write: figures() }, pages: context.pages.stats() }),
   })
   refuseUndeclared(app)
   t.teardown(async () => {
     await app.close()
-    await chores.tasks.close()
-    await chores.batches.close()
-    await chores.checks.close()
-    await world.later.settled()
+    await jobs.tasks.close()
+    await jobs.batches.close()
+    await jobs.checks.close()
+    await context.deferredTasks.settled()
     await close()
   })
   const adminKey = await makeKey(db, 'admin')
   return {
-    ...world,
+    ...context,
     url,
     app,
     adminKey,

@@ -11,10 +11,10 @@ export const openTwin = async (
   { version = '0.0.0' } = {},
 ): Promise<TestService['app']> => {
   const { db, close, figures } = createDb({ url, max: 16, onError: () => {} })
-  const world = createTestContext(db, tokens)
+  const context = createTestContext(db, tokens)
   const keys = deriveKeys(Buffer.from('a secret for tests'))
   const app = await buildApp({
-    world,
+    context,
     keys: () => keys,
     version,
     logger: false,
@@ -22,7 +22,7 @@ export const openTwin = async (
     trustedProxies: [],
     counters: { reads: createLocalCounters(), writes: createLocalCounters() },
     readiness: async () => ({ status: 'ok', checks: {} }),
-    figures: () => ({ pools: { read: figures(), write: figures() }, pages: world.pages.stats() }),
+    figures: () => ({ pools: { read: figures(), write: figures() }, pages: context.pages.stats() }),
   })
   t.teardown(async () => {
     await app.close()

@@ -33,9 +33,9 @@ export type Context = {
   readonly readMemberToken: ReadMemberToken
   readonly checks: Checks
   /** What is done after the answer. */
-  readonly later: DeferredTasks
+  readonly deferredTasks: DeferredTasks
   /** Has what is left to do for authors, or of batches, done soon, without waiting for it. */
-  readonly kick: (chore: JobName) => void
+  readonly kick: (job: JobName) => void
   /** Says what a person should know of, though everybody was answered. */
   readonly warn: (fields: Readonly<Record<string, unknown>>, message: string) => void
   /** So long the answer to a hide waits that could not be announced. */

@@ -1,12 +1,12 @@
 /** What is done without anybody who waits for it. */
 export type DeferredTasks = {
-  /** Begins it now. What fails, or is too much at once, is left to the chores. */
+  /** Begins it now. What fails, or is too much at once, is left to the jobs. */
   readonly add: (act: () => Promise<unknown>) => void
   /** Ends when all of it has. */
   readonly settled: () => Promise<void>
 }
 
-/** Beyond this it is left to the chores, which do some at a time. */
+/** Beyond this it is left to the jobs, which do some at a time. */
 const MAX_DEFERRED = 200
 
 export const createDeferredTasks = (

@@ -10,8 +10,8 @@ export type Changes = { readonly siteId: number; readonly threadIds: readonly nu
  * and before the answer, and also when nobody knows whether there was a commit. Never rejects.
  * @returns false when a node may still show them as they were, for a second at most
  */
-export const invalidate = (world: Context, { siteId, threadIds }: Changes): Promise<boolean> =>
-  world.tokens.announce([siteToken(siteId), ...threadIds.map((id) => threadToken(siteId, id))])
+export const invalidate = (context: Context, { siteId, threadIds }: Changes): Promise<boolean> =>
+  context.tokens.announce([siteToken(siteId), ...threadIds.map((id) => threadToken(siteId, id))])
 
 /**
  * Runs a write and announces it. When it hides something it is answered only once no node shows what
@@ -19,7 +19,7 @@ export const invalidate = (world: Context, { siteId, threadIds }: Changes): Prom
  * refusal, whatever was asked for, may tell that a hide is in force, and a repeated answer does.
  */
 export const withInvalidation = async <Answer>(
-  world: Context,
+  context: Context,
   changes: Changes & { readonly isHide: boolean },
   act: () => Promise<Answer>,
 ): Promise<Answer> => {
@@ -30,8 +30,8 @@ export const withInvalidation = async <Answer>(
     return answer
   } finally {
     const ended = performance.now()
-    const isKnown = await invalidate(world, changes)
+    const isKnown = await invalidate(context, changes)
     if (!isKnown && mayTellOfHide)
-      await sleep(Math.max(0, world.hideWaitMs - (performance.now() - ended)))
+      await sleep(Math.max(0, context.hideWaitMs - (performance.now() - ended)))
   }
 }

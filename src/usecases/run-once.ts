@@ -14,11 +14,11 @@ import type { Context } from './context.ts'
  * request finds both or neither. What was refused had no effect and is not remembered.
  */
 export const runOnce = <Answer>(
-  world: Context,
+  context: Context,
   claim: IdempotencyKey | undefined,
   act: (tx: Tx) => Promise<Answer>,
 ): Promise<Answer> =>
-  inTransaction(world.writes, async (tx) => {
+  inTransaction(context.writes, async (tx) => {
     if (!claim) return act(tx)
     const write = { claim }
     const outcomes = await runEachOnce(tx, [write], async ([fresh]) =>

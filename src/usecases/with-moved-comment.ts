@@ -22,12 +22,12 @@ type Following = {
  * moved to, also when it is moved meanwhile.
  */
 export const withMovedComment = async <T>(
-  world: Context,
+  context: Context,
   { site, caller, comment, look }: Following,
   act: (comment: CommentKey) => Promise<T>,
 ): Promise<T> => {
   const find = async (): Promise<CommentKey> =>
-    (await runQuery(findMovedComment(world.db, { siteId: site.id, comment, caller }))) ?? comment
+    (await runQuery(findMovedComment(context.db, { siteId: site.id, comment, caller }))) ?? comment
   const actAt = async (place: CommentKey): Promise<T> => {
     try {
       return await act(place)

@@ -163,8 +163,8 @@ for (const [name, recipe] of Object.entries(RECIPES)) {
   const isHere = isOnPath(recipe.binary) && (name !== 'Apache' || existsSync(MODULES))
   const skip = !isHere && `${recipe.binary} is not on the PATH: ITS RECIPE IS NOT TESTED`
   t.test(`${name}, as docs/proxies.md sets it up`, { skip }, async (t) => {
-    const world = await openService(t, { trustedProxies: [`${PROXY}/32`] })
-    const address = new URL(await world.app.listen({ host: PROXY, port: 0 }))
+    const service = await openService(t, { trustedProxies: [`${PROXY}/32`] })
+    const address = new URL(await service.app.listen({ host: PROXY, port: 0 }))
     const port = await startProxy(t, recipe, address.host)
 
     t.test('every article id comes through unchanged', async (t) => {
@@ -183,14 +183,14 @@ for (const [name, recipe] of Object.entries(RECIPES)) {
       const body = JSON.stringify({ body: 'Hello', author: { name: 'Ada' } })
       const path = `${ARTICLES}/who/comments`
       t.equal((await send(port, { method: 'POST', path, headers, body })).status, 201)
-      const queue = await world.get('/moderation/comments?status=approved&article_id=who', {
-        token: world.adminKey,
+      const queue = await service.get('/moderation/comments?status=approved&article_id=who', {
+        token: service.adminKey,
       })
       t.equal(queue.body.items[0].network, '127.7.7.0/24')
     })
 
     t.test('JSON is compressed, and its tag still answers 304', async (t) => {
-      for (let i = 0; i < 5; i++) await world.post('long', 'word '.repeat(100))
+      for (let i = 0; i < 5; i++) await service.post('long', 'word '.repeat(100))
       const path = `${ARTICLES}/long/comments`
       const headers = { 'accept-encoding': 'gzip' }
       const first = await send(port, { path, headers })

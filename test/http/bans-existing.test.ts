@@ -8,18 +8,18 @@ const PROXIED = { trustedProxies: ['127.0.0.1'] }
 
 type Json = Record<string, any>
 
-const open = (world: TestService) => {
+const open = (service: TestService) => {
   const send = (method: string, path: string, body?: Json, call: Call = {}): Promise<Answer> =>
-    world.call(method, `${SITE}${path}`, { token: world.adminKey, body, ...call })
+    service.call(method, `${SITE}${path}`, { token: service.adminKey, body, ...call })
   return {
     send,
     ban: (body: Json, call?: Call) =>
       send('POST', '/moderation/bans', { effect: 'block', ...body }, call),
     undoBatch: (id: string) => send('POST', `/moderation/batches/${id}/undo`),
-    count: async (): Promise<number> => (await world.get('/articles/a')).body.comment_count,
+    count: async (): Promise<number> => (await service.get('/articles/a')).body.comment_count,
     /** What readers see. */
     texts: async (): Promise<string[]> =>
-      (await world.get('/articles/a/comments?view=flat&sort=oldest')).body.items.map(
+      (await service.get('/articles/a/comments?view=flat&sort=oldest')).body.items.map(
         ({ body }: Json) => body,
       ),
   }
@@ -28,18 +28,18 @@ const open = (world: TestService) => {
 const said = ({ status, body }: Answer): string => `${status} ${body?.code ?? ''}`
 
 t.test('what an author wrote goes with the ban, once, and comes back by undoBatch', async (t) => {
-  const world = await openService(t)
-  const { send, ban, undoBatch, count, texts } = open(world)
-  const other = await world.post('a', 'of another')
-  const { author, guest_token: token } = await world.post('a', 'first')
-  await world.post('a', 'a reply', { parent_id: other.id }, { token })
+  const service = await openService(t)
+  const { send, ban, undoBatch, count, texts } = open(service)
+  const other = await service.post('a', 'of another')
+  const { author, guest_token: token } = await service.post('a', 'first')
+  await service.post('a', 'a reply', { parent_id: other.id }, { token })
   const asked = { kind: 'author', value: author.id, existing: 'rejected', reason: 'abusive' }
   const once = { headers: { 'idempotency-key': 'ban-of-an-author-1' } }
   const { status, body } = await ban(asked, once)
   t.match({ status, body }, { status: 201, body: { value: author.id, batch_id: /^b/ } })
   t.match((await ban(asked, once)).body, { id: body.id, batch_id: body.batch_id })
   t.same([await count(), await texts()], [1, ['of another']])
-  t.same(await recount(world.db), [])
+  t.same(await recount(service.db), [])
   const batch = (await send('GET', `/moderation/batches/${body.batch_id}`)).body
   t.match(batch, { kind: 'decide', to: 'rejected', total: 2, changed: 2, ended_at: String })
   const { items } = (await send('GET', '/moderation/decisions')).body
@@ -50,19 +50,19 @@ t.test('what an author wrote goes with the ban, once, and comes back by undoBatc
   ])
   t.match((await undoBatch(body.batch_id)).body, { total: 2, outcomes: { changed: 2 } })
   t.equal((await texts()).length, 3)
-  t.same(await recount(world.db), [])
+  t.same(await recount(service.db), [])
   t.equal(
-    said(await world.call('POST', `${SITE}/articles/a/comments`, { token, body: { body: 'x' } })),
+    said(await service.call('POST', `${SITE}/articles/a/comments`, { token, body: { body: 'x' } })),
     '403 banned',
   )
 })
 
 t.test('it is kept unless something is asked for, and never let out of the spam', async (t) => {
-  const world = await openService(t)
-  const { send, ban, texts } = open(world)
-  const { author, id, guest_token: token } = await world.post('a', 'spam')
+  const service = await openService(t)
+  const { send, ban, texts } = open(service)
+  const { author, id, guest_token: token } = await service.post('a', 'spam')
   await send('POST', `/comments/${id}/decisions`, { from: 'approved', to: 'spam' })
-  await world.post('a', 'published', {}, { token })
+  await service.post('a', 'published', {}, { token })
   const target = { kind: 'author', value: author.id }
   t.equal((await ban(target)).body.batch_id, null)
   t.same(await texts(), ['published'])
@@ -75,38 +75,38 @@ t.test('it is kept unless something is asked for, and never let out of the spam'
   t.same(await statuses('pending'), { spam: 'spam', published: 'pending' })
   t.same(await statuses('rejected'), { spam: 'spam', published: 'rejected' })
   t.same(await statuses('deleted'), { spam: 'deleted', published: 'deleted' })
-  t.same(await recount(world.db), [])
+  t.same(await recount(service.db), [])
 })
 
 t.test('of an e-mail and its domain, what was written with it, however it was', async (t) => {
-  const world = await openService(t)
-  await openSignOn(world)
-  const { ban, undoBatch, count, texts } = open(world)
+  const service = await openService(t)
+  await openSignOn(service)
+  const { ban, undoBatch, count, texts } = open(service)
   const write = (text: string, email: string) =>
-    world.post('a', text, { author: { name: 'Eve', email } })
+    service.post('a', text, { author: { name: 'Eve', email } })
   await write('one', 'Eve@Mail.Example.org')
   await write('two', 'adam@example.org')
   await write('three', 'adam@notexample.org')
   await write('four', 'x@bücher.example')
   const staff = { sub: 'mod', name: 'Grace', role: 'moderator', email: 'g@example.org' }
-  await world.post('a', 'of the staff', {}, { token: await signToken(staff) })
+  await service.post('a', 'of the staff', {}, { token: await signToken(staff) })
   await ban({ kind: 'email', value: 'eve@mail.example.org', existing: 'spam' })
   t.same(await texts(), ['two', 'three', 'four', 'of the staff'])
   await ban({ kind: 'email_domain', value: 'xn--bcher-kva.example', existing: 'spam' })
   const { body } = await ban({ kind: 'email_domain', value: 'EXAMPLE.org', existing: 'rejected' })
   t.same(await texts(), ['three', 'of the staff'])
   t.equal(await count(), 2)
-  t.same(await recount(world.db), [])
+  t.same(await recount(service.db), [])
   await undoBatch(body.batch_id)
   t.same(await texts(), ['two', 'three', 'of the staff'])
-  t.same(await recount(world.db), [])
+  t.same(await recount(service.db), [])
 })
 
 t.test('of a network, what came from within it, as long as that is known', async (t) => {
-  const world = await openService(t, PROXIED)
-  const { ban, undoBatch, texts } = open(world)
+  const service = await openService(t, PROXIED)
+  const { ban, undoBatch, texts } = open(service)
   const write = (address: string) =>
-    world.post('a', address, {}, { headers: { 'x-forwarded-for': address } })
+    service.post('a', address, {}, { headers: { 'x-forwarded-for': address } })
   for (const address of ['203.0.113.5', '203.0.113.6', '203.0.200.1', '2001:db8:1:2::3'])
     await write(address)
   await write('nonsense')
@@ -120,13 +120,13 @@ t.test('of a network, what came from within it, as long as that is known', async
   t.same(await texts(), ['nonsense'])
   await undoBatch(body.batch_id)
   t.same(await texts(), ['203.0.113.6', '203.0.200.1', 'nonsense'])
-  t.same(await recount(world.db), [])
+  t.same(await recount(service.db), [])
 })
 
 t.test('a ban from all sites keeps what was written', async (t) => {
-  const world = await openService(t)
-  const answer = await world.call('POST', '/v1/bans', {
-    token: world.adminKey,
+  const service = await openService(t)
+  const answer = await service.call('POST', '/v1/bans', {
+    token: service.adminKey,
     body: { kind: 'email_domain', value: 'example.org', effect: 'block', existing: 'rejected' },
   })
   t.match(answer, { status: 400, body: { errors: [{ pointer: '/existing' }] } })

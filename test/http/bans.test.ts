@@ -10,61 +10,69 @@ type Json = Record<string, any>
 
 const said = ({ status, body }: Answer): string => `${status} ${body?.code ?? body?.status ?? ''}`
 
-const ban = (world: TestService, body: Json): Promise<Answer> =>
-  world.call('POST', `${SITE}/moderation/bans`, {
-    token: world.adminKey,
+const ban = (service: TestService, body: Json): Promise<Answer> =>
+  service.call('POST', `${SITE}/moderation/bans`, {
+    token: service.adminKey,
     body: { effect: 'block', ...body },
   })
 
-const lift = (world: TestService, id: string): Promise<Answer> =>
-  world.call('DELETE', `${SITE}/moderation/bans/${id}`, { token: world.adminKey })
+const lift = (service: TestService, id: string): Promise<Answer> =>
+  service.call('DELETE', `${SITE}/moderation/bans/${id}`, { token: service.adminKey })
 
 /** What becomes of a comment. */
-const trying = async (world: TestService, call: Call = {}, author: Json = {}): Promise<string> => {
+const trying = async (
+  service: TestService,
+  call: Call = {},
+  author: Json = {},
+): Promise<string> => {
   const body = { body: 'x', ...(!call.token && { author: { name: 'Ada', ...author } }) }
-  return said(await world.call('POST', `${SITE}/articles/a/comments`, { ...call, body }))
+  return said(await service.call('POST', `${SITE}/articles/a/comments`, { ...call, body }))
 }
 
 const from = (address: string): Call => ({ headers: { 'x-forwarded-for': address } })
 
 t.test('who is blocked writes nothing, and still reads and deletes', async (t) => {
-  const world = await openService(t)
-  const other = await world.post('a', 'of somebody else')
-  const { author, id, guest_token: token } = await world.post('a', 'mine')
-  const { status, body } = await ban(world, { kind: 'author', value: author.id, reason: 'abusive' })
+  const service = await openService(t)
+  const other = await service.post('a', 'of somebody else')
+  const { author, id, guest_token: token } = await service.post('a', 'mine')
+  const { status, body } = await ban(service, {
+    kind: 'author',
+    value: author.id,
+    reason: 'abusive',
+  })
   t.match({ status, body }, { status: 201, body: { value: author.id, in_force: true } })
   const send = (method: string, path: string, content: Json) =>
-    world.call(method, `${SITE}${path}`, { token, body: content })
-  t.equal(await trying(world, { token }), '403 banned')
+    service.call(method, `${SITE}${path}`, { token, body: content })
+  t.equal(await trying(service, { token }), '403 banned')
   t.equal(said(await send('PATCH', `/comments/${id}`, { body: 'y' })), '403 banned')
   t.equal(said(await send('PUT', `/comments/${other.id}/vote`, { value: 1 })), '403 banned')
   const flag = await send('POST', `/comments/${other.id}/flags`, { reason: 'spam' })
   t.equal(said(flag), '403 banned')
-  const viewer = await world.get('/articles/a/viewer', { token })
+  const viewer = await service.get('/articles/a/viewer', { token })
   t.match(viewer.body, { may_post: false, reason: 'banned', author: { id: author.id } })
-  t.equal(await trying(world), '201 approved', 'others do write')
-  t.equal((await world.call('DELETE', `${SITE}/comments/${id}`, { token })).status, 204)
+  t.equal(await trying(service), '201 approved', 'others do write')
+  t.equal((await service.call('DELETE', `${SITE}/comments/${id}`, { token })).status, 204)
 })
 
 t.test('a ban on an account follows it', async (t) => {
-  const world = await openService(t)
-  await openSignOn(world)
+  const service = await openService(t)
+  await openSignOn(service)
   const token = await signToken({ sub: 'm', name: 'Mary' })
-  const { author } = await world.post('a', 'x', {}, { token })
-  await ban(world, { kind: 'author', value: author.id })
+  const { author } = await service.post('a', 'x', {}, { token })
+  await ban(service, { kind: 'author', value: author.id })
   const another = await signToken({ sub: 'm', name: 'Mary by another name' })
-  t.equal(await trying(world, { token: another }), '403 banned')
+  t.equal(await trying(service, { token: another }), '403 banned')
 })
 
 t.test('a network is banned whoever comes from it, but for moderators', async (t) => {
-  const world = await openService(t, PROXIED)
-  await openSignOn(world)
+  const service = await openService(t, PROXIED)
+  await openSignOn(service)
   const moderator = await signToken({ sub: 'mod', name: 'Grace', role: 'moderator' })
-  const { body } = await ban(world, { kind: 'network', value: '203.0.113.9/24' })
+  const { body } = await ban(service, { kind: 'network', value: '203.0.113.9/24' })
   t.equal(body.value, '203.0.113.0/24')
-  await ban(world, { kind: 'network', value: '2001:db8:1:2::3' })
+  await ban(service, { kind: 'network', value: '2001:db8:1:2::3' })
   for (const value of ['::ffff:198.51.100.7', '::FFFF:198.51.100.7/128'])
-    t.equal((await ban(world, { kind: 'network', value })).body.value, '198.51.100.7/32')
+    t.equal((await ban(service, { kind: 'network', value })).body.value, '198.51.100.7/32')
   for (const [address, outcome] of [
     ['203.0.113.77', '403 banned'],
     ['::ffff:203.0.113.77', '403 banned'],
@@ -73,47 +81,47 @@ t.test('a network is banned whoever comes from it, but for moderators', async (t
     ['2001:db8:1:2:ffff::1', '403 banned'],
     ['2001:db8:1:3::1', '201 approved'],
   ] as const)
-    t.equal(await trying(world, from(address)), outcome, address)
+    t.equal(await trying(service, from(address)), outcome, address)
   const guest = { name: 'Ada' }
-  const made = await world.call('POST', `${SITE}/guests`, { ...from('203.0.113.1'), body: guest })
+  const made = await service.call('POST', `${SITE}/guests`, { ...from('203.0.113.1'), body: guest })
   t.equal(said(made), '403 banned')
-  t.equal(await trying(world, { ...from('203.0.113.1'), token: moderator }), '201 approved')
-  const key = await world.call('POST', `${SITE}/articles/a/comments`, {
+  t.equal(await trying(service, { ...from('203.0.113.1'), token: moderator }), '201 approved')
+  const key = await service.call('POST', `${SITE}/articles/a/comments`, {
     ...from('203.0.113.1'),
-    token: world.adminKey,
+    token: service.adminKey,
     body: { body: 'x', author: guest },
   })
   t.equal(key.status, 201)
 })
 
 t.test('an e-mail is known by its hash, however it is written, and also on file', async (t) => {
-  const world = await openService(t)
-  const early = await world.post('a', 'x', { author: { name: 'Eve', email: 'EVE@Example.org' } })
-  const { body } = await ban(world, { kind: 'email', value: 'eve@example.ORG' })
+  const service = await openService(t)
+  const early = await service.post('a', 'x', { author: { name: 'Eve', email: 'EVE@Example.org' } })
+  const { body } = await ban(service, { kind: 'email', value: 'eve@example.ORG' })
   t.equal(body.value, '…@example.org')
-  t.equal(await trying(world, {}, { email: 'Eve@EXAMPLE.org' }), '403 banned')
-  t.equal(await trying(world, {}, { email: 'adam@example.org' }), '201 approved')
-  t.equal(await trying(world, { token: early.guest_token }), '403 banned')
-  const { rows } = await sql<Json>`select to_jsonb(b)::text as row from bans b`.execute(world.db)
+  t.equal(await trying(service, {}, { email: 'Eve@EXAMPLE.org' }), '403 banned')
+  t.equal(await trying(service, {}, { email: 'adam@example.org' }), '201 approved')
+  t.equal(await trying(service, { token: early.guest_token }), '403 banned')
+  const { rows } = await sql<Json>`select to_jsonb(b)::text as row from bans b`.execute(service.db)
   t.notMatch(rows[0]!.row, /eve/i)
 })
 
 t.test('a domain of e-mail is banned with all below it', async (t) => {
-  const world = await openService(t)
-  await ban(world, { kind: 'email_domain', value: 'Trash.Example' })
-  t.equal(await trying(world, {}, { email: 'a@trash.example' }), '403 banned')
-  t.equal(await trying(world, {}, { email: 'a@mail.trash.example' }), '403 banned')
-  t.equal(await trying(world, {}, { email: 'a@nottrash.example' }), '201 approved')
+  const service = await openService(t)
+  await ban(service, { kind: 'email_domain', value: 'Trash.Example' })
+  t.equal(await trying(service, {}, { email: 'a@trash.example' }), '403 banned')
+  t.equal(await trying(service, {}, { email: 'a@mail.trash.example' }), '403 banned')
+  t.equal(await trying(service, {}, { email: 'a@nottrash.example' }), '201 approved')
 })
 
 t.test('who is held goes to the queue, edits included, and the trace says why', async (t) => {
-  const world = await openService(t)
-  const { author, id, guest_token: token } = await world.post('a', 'early')
-  const { body } = await ban(world, { kind: 'author', value: author.id, effect: 'hold' })
-  t.equal(await trying(world, { token }), '202 pending')
-  const edit = await world.call('PATCH', `${SITE}/comments/${id}`, { token, body: { body: 'y' } })
+  const service = await openService(t)
+  const { author, id, guest_token: token } = await service.post('a', 'early')
+  const { body } = await ban(service, { kind: 'author', value: author.id, effect: 'hold' })
+  t.equal(await trying(service, { token }), '202 pending')
+  const edit = await service.call('PATCH', `${SITE}/comments/${id}`, { token, body: { body: 'y' } })
   t.equal(edit.status, 202)
-  const { items } = (await world.get('/moderation/comments', { token: world.adminKey })).body
+  const { items } = (await service.get('/moderation/comments', { token: service.adminKey })).body
   for (const { trace } of items) {
     const opinion = trace.find(({ rule }: Json) => rule === 'ban')
     t.match(opinion, { says: 'pending', counts: true })
@@ -123,25 +131,27 @@ t.test('who is held goes to the queue, edits included, and the trace says why', 
 })
 
 t.test('a ban ends when it is lifted, or when its time is over', async (t) => {
-  const world = await openService(t)
-  const { author, guest_token: token } = await world.post('a', 'early')
-  const first = (await ban(world, { kind: 'author', value: author.id })).body
-  t.equal((await lift(world, first.id)).status, 204)
-  t.equal((await lift(world, first.id)).status, 204, 'a second time it is no different')
-  t.equal(await trying(world, { token }), '201 approved')
+  const service = await openService(t)
+  const { author, guest_token: token } = await service.post('a', 'early')
+  const first = (await ban(service, { kind: 'author', value: author.id })).body
+  t.equal((await lift(service, first.id)).status, 204)
+  t.equal((await lift(service, first.id)).status, 204, 'a second time it is no different')
+  t.equal(await trying(service, { token }), '201 approved')
   const expires_at = new Date(Date.now() + 3_600_000).toISOString()
-  const timed = (await ban(world, { kind: 'author', value: author.id, expires_at })).body
-  t.equal(await trying(world, { token }), '403 banned')
-  await sql`update bans set expires_at = clock_timestamp()`.execute(world.db)
-  t.equal(await trying(world, { token }), '201 approved')
+  const timed = (await ban(service, { kind: 'author', value: author.id, expires_at })).body
+  t.equal(await trying(service, { token }), '403 banned')
+  await sql`update bans set expires_at = clock_timestamp()`.execute(service.db)
+  t.equal(await trying(service, { token }), '201 approved')
   const list = (query: string) =>
-    world.get(`/moderation/bans${query}`, { token: world.adminKey }).then(({ body }) => body.items)
+    service
+      .get(`/moderation/bans${query}`, { token: service.adminKey })
+      .then(({ body }) => body.items)
   t.match(await list(''), [
     { id: timed.id, in_force: false, lifted_at: null },
     { id: first.id, in_force: false, lifted_by: /^k/ },
   ])
   t.same(await list('?in_force=true'), [])
-  const { body } = await world.get('/moderation/decisions', { token: world.adminKey })
+  const { body } = await service.get('/moderation/decisions', { token: service.adminKey })
   t.match(body.items, [
     { action: 'ban', subject: timed.id, after: { author_id: author.id, effect: 'block' } },
     { action: 'unban', subject: first.id, before: { effect: 'block' }, after: null },
@@ -150,12 +160,12 @@ t.test('a ban ends when it is lifted, or when its time is over', async (t) => {
 })
 
 t.test('bans are listed in pages, by kind and by author', async (t) => {
-  const world = await openService(t)
-  const { author } = await world.post('a', 'x')
-  for (let n = 1; n <= 3; n++) await ban(world, { kind: 'network', value: `198.51.100.${n}` })
-  await ban(world, { kind: 'author', value: author.id })
+  const service = await openService(t)
+  const { author } = await service.post('a', 'x')
+  for (let n = 1; n <= 3; n++) await ban(service, { kind: 'network', value: `198.51.100.${n}` })
+  await ban(service, { kind: 'author', value: author.id })
   const list = (query: string) =>
-    world.get(`/moderation/bans?${query}`, { token: world.adminKey }).then(({ body }) => body)
+    service.get(`/moderation/bans?${query}`, { token: service.adminKey }).then(({ body }) => body)
   const page = await list('kind=network&limit=2')
   t.same(
     page.items.map(({ value }: Json) => value),
@@ -164,41 +174,41 @@ t.test('bans are listed in pages, by kind and by author', async (t) => {
   const rest = await list(`kind=network&limit=2&cursor=${page.next_cursor}`)
   t.match(rest, { items: [{ value: '198.51.100.1/32' }], next_cursor: null })
   t.equal((await list(`author_id=${author.id}`)).items.length, 1)
-  const wrong = await world.get(`/moderation/bans?cursor=${page.next_cursor}`, {
-    token: world.adminKey,
+  const wrong = await service.get(`/moderation/bans?cursor=${page.next_cursor}`, {
+    token: service.adminKey,
   })
   t.equal(said(wrong), '400 invalid_cursor')
 })
 
 t.test('a ban for all sites holds on each, and on none once it is lifted', async (t) => {
-  const world = await openService(t, PROXIED)
-  const admin = { token: world.adminKey }
-  await world.call('POST', '/v1/sites', { ...admin, body: { slug: 'other', name: 'Other' } })
+  const service = await openService(t, PROXIED)
+  const admin = { token: service.adminKey }
+  await service.call('POST', '/v1/sites', { ...admin, body: { slug: 'other', name: 'Other' } })
   const body = { kind: 'network', value: '203.0.113.0/24', effect: 'block' }
-  const made = await world.call('POST', '/v1/bans', { ...admin, body })
+  const made = await service.call('POST', '/v1/bans', { ...admin, body })
   t.equal(made.status, 201)
   const post = async (site: string) =>
     said(
-      await world.call('POST', `/v1/sites/${site}/articles/a/comments`, {
+      await service.call('POST', `/v1/sites/${site}/articles/a/comments`, {
         ...from('203.0.113.5'),
         body: { body: 'x', author: { name: 'Ada' } },
       }),
     )
   t.same([await post('default'), await post('other')], ['403 banned', '403 banned'])
-  t.same((await world.get('/moderation/bans', admin)).body.items, [], 'no site lists it')
-  t.equal((await lift(world, made.body.id)).status, 404, 'nor lifts it')
-  await world.call('DELETE', `/v1/bans/${made.body.id}`, admin)
+  t.same((await service.get('/moderation/bans', admin)).body.items, [], 'no site lists it')
+  t.equal((await lift(service, made.body.id)).status, 404, 'nor lifts it')
+  await service.call('DELETE', `/v1/bans/${made.body.id}`, admin)
   t.equal(await post('other'), '201 approved')
-  const audit = await world.call('GET', '/v1/audit', admin)
+  const audit = await service.call('GET', '/v1/audit', admin)
   t.match(audit.body.items, [{ action: 'ban_lifted' }, { action: 'ban_created', site: null }])
   t.notMatch(audit.text, '203.0.113')
 })
 
 t.test('what cannot be banned is refused, and says why', async (t) => {
-  const world = await openService(t)
-  await openSignOn(world)
+  const service = await openService(t)
+  await openSignOn(service)
   const token = await signToken({ sub: 'mod', name: 'Grace', role: 'moderator' })
-  const { author: staff } = await world.post('a', 'x', {}, { token })
+  const { author: staff } = await service.post('a', 'x', {}, { token })
   const faults: [Json, string][] = [
     [{ kind: 'author', value: staff.id }, '/value'],
     [{ kind: 'author', value: 'azzzz' }, '/value'],
@@ -218,15 +228,15 @@ t.test('what cannot be banned is refused, and says why', async (t) => {
     [{ kind: 'network', value: '10.0.0.1', expires_at: '2020-01-01T00:00:00Z' }, '/expires_at'],
   ]
   for (const [body, pointer] of faults) {
-    const answer = await ban(world, body)
+    const answer = await ban(service, body)
     t.equal(said(answer), '400 invalid_request', JSON.stringify(body))
     t.equal(answer.body.errors[0].pointer, pointer, JSON.stringify(body))
   }
-  const service = await world.call('POST', '/v1/bans', {
-    token: world.adminKey,
+  const ofService = await service.call('POST', '/v1/bans', {
+    token: service.adminKey,
     body: { kind: 'author', value: staff.id, effect: 'block' },
   })
-  t.match(service, { status: 400, body: { errors: [{ pointer: '/kind' }] } })
-  const { rows } = await sql`select 1 from bans`.execute(world.db)
+  t.match(ofService, { status: 400, body: { errors: [{ pointer: '/kind' }] } })
+  const { rows } = await sql`select 1 from bans`.execute(service.db)
   t.equal(rows.length, 0, 'a refusal leaves nothing behind')
 })

@@ -34,11 +34,11 @@ const DECODERS: Record<Encoding, (bytes: Buffer) => Promise<Buffer>> = {
 const ARTICLES = Array.from({ length: 20 }, (_, n) => `article-${n}`)
 
 /** Articles, comments of one guest and replies: enough for no list to be small. */
-const seed = async (world: TestService) => {
-  const first = await world.post('a', 'A long comment. '.repeat(200))
+const seed = async (service: TestService) => {
+  const first = await service.post('a', 'A long comment. '.repeat(200))
   const as = { token: first.guest_token }
-  for (const article of ARTICLES) await world.post(article, `of ${article}`, {}, as)
-  for (let n = 0; n < 12; n++) await world.post('a', `reply ${n}`, { parent_id: first.id }, as)
+  for (const article of ARTICLES) await service.post(article, `of ${article}`, {}, as)
+  for (let n = 0; n < 12; n++) await service.post('a', `reply ${n}`, { parent_id: first.id }, as)
   return {
     first,
     threadPaths: [
@@ -78,15 +78,15 @@ const NEGOTIATED: readonly (readonly [accepted: string | undefined, Encoding])[]
 ]
 
 t.test('content negotiation', async (t) => {
-  const world = await openService(t)
-  const { first, threadPaths, listPaths, smallPaths } = await seed(world)
+  const service = await openService(t)
+  const { first, threadPaths, listPaths, smallPaths } = await seed(service)
 
   t.test('every public read answers in the best encoding that is accepted', async (t) => {
     for (const path of [...threadPaths, ...listPaths]) {
-      const plain = await read(world.app, path)
+      const plain = await read(service.app, path)
       for (const [accepted, encoding] of NEGOTIATED) {
         const headers: Headers = accepted === undefined ? {} : { 'accept-encoding': accepted }
-        const answer = await read(world.app, path, headers)
+        const answer = await read(service.app, path, headers)
         t.equal(answer.encoding, encoding, `${path} ${accepted}`)
         t.equal(answer.text, plain.text, 'and says the same')
         t.equal(answer.bytes.length, Number(answer.headers['content-length']))
@@ -99,14 +99,14 @@ t.test('content negotiation', async (t) => {
     'an encoding that is refused by name is not sent to whoever takes all others',
     async (t) => {
       const accepted = { 'accept-encoding': 'br;q=0, *' }
-      t.not((await read(world.app, threadPaths[0]!, accepted)).encoding, 'br')
+      t.not((await read(service.app, threadPaths[0]!, accepted)).encoding, 'br')
     },
   )
 
   t.test('small answers go out as they are, and vary all the same', async (t) => {
     for (const path of smallPaths) {
-      const plain = await read(world.app, path)
-      const answer = await read(world.app, path, { 'accept-encoding': 'br, gzip' })
+      const plain = await read(service.app, path)
+      const answer = await read(service.app, path, { 'accept-encoding': 'br, gzip' })
       t.same(
         [answer.encoding, answer.text, answer.etag],
         ['identity', plain.text, plain.etag],
@@ -120,8 +120,8 @@ t.test('content negotiation', async (t) => {
     for (const path of [threadPaths[0]!, listPaths[0]!])
       for (const encoding of ENCODINGS) {
         const headers = { 'accept-encoding': encoding }
-        const got = await read(world.app, path, headers)
-        const { headers: told } = await world.app.inject({
+        const got = await read(service.app, path, headers)
+        const { headers: told } = await service.app.inject({
           method: 'HEAD',
           url: `${SITE}${path}`,
           headers,
@@ -135,12 +135,12 @@ t.test('content negotiation', async (t) => {
     for (const path of [...threadPaths, ...listPaths]) {
       const tags = new Map<Encoding, string>()
       for (const encoding of ENCODINGS)
-        tags.set(encoding, (await read(world.app, path, { 'accept-encoding': encoding })).etag)
+        tags.set(encoding, (await read(service.app, path, { 'accept-encoding': encoding })).etag)
       t.equal(new Set(tags.values()).size, 3, path)
       for (const encoding of ENCODINGS)
         for (const [other, tag] of tags) {
           const headers = { 'accept-encoding': encoding, 'if-none-match': tag }
-          const answer = await read(world.app, path, headers)
+          const answer = await read(service.app, path, headers)
           t.equal(answer.status, other === encoding ? 304 : 200, `${path} ${encoding} ${other}`)
           t.equal(answer.etag, tags.get(encoding))
           t.match(answer.headers, { vary: /Origin.*Accept-Encoding/, 'cache-control': PUBLIC })
@@ -152,20 +152,20 @@ t.test('content negotiation', async (t) => {
   t.test('of a list of tags the one of the encoding counts', async (t) => {
     const path = threadPaths[0]!
     const tagOf = async (encoding: Encoding) =>
-      (await read(world.app, path, { 'accept-encoding': encoding })).etag
+      (await read(service.app, path, { 'accept-encoding': encoding })).etag
     const [br, gzip] = [await tagOf('br'), await tagOf('gzip')]
     const status = async (tags: string) =>
-      (await read(world.app, path, { 'accept-encoding': 'br', 'if-none-match': tags })).status
+      (await read(service.app, path, { 'accept-encoding': 'br', 'if-none-match': tags })).status
     t.equal(await status(`${gzip}, ${br}`), 304)
     t.equal(await status(`W/${br}`), 304)
     t.equal(await status(`${gzip}, "x"`), 200)
   })
 
   t.test('callers with a token are answered privately, in the encoding they take', async (t) => {
-    for (const token of [first.guest_token, world.adminKey])
+    for (const token of [first.guest_token, service.adminKey])
       for (const path of [...threadPaths, ...listPaths, ...smallPaths]) {
-        const open = await read(world.app, path, { 'accept-encoding': 'gzip' })
-        const answer = await read(world.app, path, {
+        const open = await read(service.app, path, { 'accept-encoding': 'gzip' })
+        const answer = await read(service.app, path, {
           'accept-encoding': 'gzip',
           'if-none-match': `${open.etag}, *`,
           authorization: `Bearer ${token}`,
@@ -173,7 +173,7 @@ t.test('content negotiation', async (t) => {
         t.equal(answer.status, 200, path)
         t.equal(answer.headers.etag, undefined, path)
         t.equal(answer.headers['cache-control'], PRIVATE, path)
-        const isWhole = /^\/comments\/[^/]+$/.test(path) && token === world.adminKey
+        const isWhole = /^\/comments\/[^/]+$/.test(path) && token === service.adminKey
         if (!isWhole) t.same([answer.encoding, answer.text], [open.encoding, open.text], path)
       }
   })
@@ -204,16 +204,16 @@ const stillTrue = async (tags: readonly Tag[]): Promise<string[]> => {
   return (await Promise.all(answers)).flat()
 }
 
-const patch = (world: TestService, path: string, body: object) =>
-  world.call('PATCH', `${SITE}${path}`, { token: world.adminKey, body })
+const patch = (service: TestService, path: string, body: object) =>
+  service.call('PATCH', `${SITE}${path}`, { token: service.adminKey, body })
 
 /** Two nodes that share what there is to read. */
 const openNodes = async (t: Test) => {
-  const world = await openService(t)
-  const seeded = await seed(world)
-  const nodes = [world.app, await openTwin(t, world)]
+  const service = await openService(t)
+  const seeded = await seed(service)
+  const nodes = [service.app, await openTwin(t, service)]
   const paths = [...seeded.threadPaths, ...seeded.listPaths, '/articles/a', '/counts?article_id=a']
-  return { ...seeded, world, nodes, paths }
+  return { ...seeded, service, nodes, paths }
 }
 
 type Nodes = Awaited<ReturnType<typeof openNodes>>
@@ -228,55 +228,55 @@ type Change = {
 
 const CHANGES: Record<string, Change> = {
   'a post': {
-    make: ({ world, first }) => world.post('a', 'news', { parent_id: first.id }),
+    make: ({ service, first }) => service.post('a', 'news', { parent_id: first.id }),
     spares: /article-|authors/,
   },
   'a hide': {
-    make: ({ world }, victim) => world.decide(victim.id, 'approved', 'rejected'),
+    make: ({ service }, victim) => service.decide(victim.id, 'approved', 'rejected'),
     spares: /article-|authors/,
   },
   'a deletion by its author': {
-    make: ({ world }, { id, guest_token: token }) =>
-      world.call('DELETE', `${SITE}/comments/${id}`, { token }),
+    make: ({ service }, { id, guest_token: token }) =>
+      service.call('DELETE', `${SITE}/comments/${id}`, { token }),
     spares: /article-|authors/,
   },
   'an edit': {
-    make: ({ world }, { id, guest_token: token }) =>
-      world.call('PATCH', `${SITE}/comments/${id}`, { token, body: { body: 'other words' } }),
+    make: ({ service }, { id, guest_token: token }) =>
+      service.call('PATCH', `${SITE}/comments/${id}`, { token, body: { body: 'other words' } }),
     spares: /counts|authors|^\/articles$/,
   },
   'a post under a new name in another thread': {
-    make: ({ world, first: { guest_token: token } }) =>
-      world.post('article-1', 'me again', { author: { name: 'Bo' } }, { token }),
+    make: ({ service, first: { guest_token: token } }) =>
+      service.post('article-1', 'me again', { author: { name: 'Bo' } }, { token }),
     spares: /counts\?article_id=a$|^\/articles\/a$/,
     isSoon: true,
   },
   'a hide of the whole thread': {
-    make: ({ world }) => patch(world, '/articles/a', { state: 'hidden' }),
+    make: ({ service }) => patch(service, '/articles/a', { state: 'hidden' }),
     spares: /article-/,
   },
 }
 
 t.test('tags', async (t) => {
   const nodes = await openNodes(t)
-  const { world, paths, threadPaths, first } = nodes
+  const { service, paths, threadPaths, first } = nodes
   const isOfThread = ({ path }: Tag) => threadPaths.includes(path)
   const isOfThreadPage = ({ path }: Tag) => path.startsWith('/articles/a/comments')
 
   t.test('are still true after a comment that is held, and rejected', async (t) => {
-    await patch(world, '/articles/a', { moderation: 'pre' })
+    await patch(service, '/articles/a', { moderation: 'pre' })
     const tags = await holdTags(nodes.nodes, paths)
-    const held = await world.post('a', 'held', { parent_id: first.id })
+    const held = await service.post('a', 'held', { parent_id: first.id })
     t.equal(held.status, 'pending')
     t.equal((await stillTrue(tags)).length, tags.length)
-    t.equal((await world.decide(held.id, 'pending', 'rejected')).status, 201)
+    t.equal((await service.decide(held.id, 'pending', 'rejected')).status, 201)
     t.equal((await stillTrue(tags)).length, tags.length)
-    await patch(world, '/articles/a', { moderation: 'post' })
+    await patch(service, '/articles/a', { moderation: 'post' })
   })
 
   for (const [what, { make, spares, isSoon }] of Object.entries(CHANGES))
     t.test(`from before ${what} answer 304 no more, on any node`, async (t) => {
-      const victim = await world.post('a', 'to be changed', { parent_id: first.id })
+      const victim = await service.post('a', 'to be changed', { parent_id: first.id })
       const tags = (await holdTags(nodes.nodes, paths)).filter(({ path }) => !spares.test(path))
       t.equal((await stillTrue(tags)).length, tags.length, 'until then all do')
       await make(nodes, victim)
@@ -286,25 +286,25 @@ t.test('tags', async (t) => {
     })
 
   t.test('of a node of another build are others', async (t) => {
-    await patch(world, '/articles/a', { state: 'open' })
-    const newer = await openTwin(t, world, { version: '0.0.1' })
-    const tags = (await holdTags([world.app], paths)).filter(isOfThread)
+    await patch(service, '/articles/a', { state: 'open' })
+    const newer = await openTwin(t, service, { version: '0.0.1' })
+    const tags = (await holdTags([service.app], paths)).filter(isOfThread)
     t.same(await stillTrue(tags.map((tag) => ({ ...tag, app: newer }))), [])
   })
 
   t.test('are others under other settings of the site, elsewhere within a second', async (t) => {
     const tags = (await holdTags(nodes.nodes, paths)).filter(isOfThread)
-    t.equal((await patch(world, '', { edit_window_seconds: 77 })).status, 200)
-    t.same(await stillTrue(tags.filter(({ app }) => app === world.app)), [])
+    t.equal((await patch(service, '', { edit_window_seconds: 77 })).status, 200)
+    t.same(await stillTrue(tags.filter(({ app }) => app === service.app)), [])
     await until('for the other node to know', async () => (await stillTrue(tags)).length === 0)
   })
 
   t.test('are others once a closing time has come, though nobody has changed it', async (t) => {
     const clock = stopClock(t)
-    await patch(world, '/articles/a', { closes_at: '2999-01-01T00:00:00Z' })
+    await patch(service, '/articles/a', { closes_at: '2999-01-01T00:00:00Z' })
     const tags = (await holdTags(nodes.nodes, paths)).filter(isOfThreadPage)
     t.equal((await stillTrue(tags)).length, tags.length)
-    await sql`update threads set closes_at = now() where article_id = 'a'`.execute(world.db)
+    await sql`update threads set closes_at = now() where article_id = 'a'`.execute(service.db)
     clock.pass(1_000)
     t.same(await stillTrue(tags), [])
   })
@@ -312,12 +312,12 @@ t.test('tags', async (t) => {
 
 /** A node whose way to Postgres can be hurt, and that has read everything of a thread. */
 const openHurt = async (t: Test) => {
-  const world = await openService(t)
-  const { threadPaths } = await seed(world)
-  const url = new URL(world.url)
+  const service = await openService(t)
+  const { threadPaths } = await seed(service)
+  const url = new URL(service.url)
   const link = await openLink(t, { host: url.hostname, port: Number(url.port) })
   url.port = String(link.port)
-  const app = await openTwin(t, { ...world, url: url.href })
+  const app = await openTwin(t, { ...service, url: url.href })
   const paths = ['/articles/a', ...threadPaths]
   const tags = await holdTags([app], paths)
   /** Of every path, the status and whether the answer is marked. */
@@ -329,7 +329,7 @@ const openHurt = async (t: Test) => {
     }
     return new Set(answers)
   }
-  return { world, app, link, tags, paths, look }
+  return { service, app, link, tags, paths, look }
 }
 
 const CONFIRMED = new Set(['200 confirmed'])
@@ -337,7 +337,7 @@ const UNCONFIRMED = new Set(['200 Afterword; hit; detail=unconfirmed'])
 
 t.test('while Postgres is away', async (t) => {
   const clock = stopClock(t)
-  const { world, app, link, tags, paths, look } = await openHurt(t)
+  const { service, app, link, tags, paths, look } = await openHurt(t)
   link.cut()
 
   t.test('threads that were read go on for a second as if nothing were', async (t) => {
@@ -360,7 +360,7 @@ t.test('while Postgres is away', async (t) => {
   })
 
   t.test('nothing that has changed is shown as it was', async (t) => {
-    await world.decide((await world.post('a', 'news')).id, 'approved', 'rejected')
+    await service.decide((await service.post('a', 'news')).id, 'approved', 'rejected')
     t.same(await look(), new Set(['503 confirmed']))
   })
 

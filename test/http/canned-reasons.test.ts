@@ -33,10 +33,10 @@ t.test('a reason is made, listed, changed and deleted, and the audit knows of al
 })
 
 t.test('its words are a reason and a note of a decision', async (t) => {
-  const world = await openService(t)
-  const { reason, note } = (await asAdmin(world).create(SPAM)).body
-  const comment = await world.post('a', 'buy!')
-  const { status, body } = await world.decide(comment.id, 'approved', 'spam', { reason, note })
+  const service = await openService(t)
+  const { reason, note } = (await asAdmin(service).create(SPAM)).body
+  const comment = await service.post('a', 'buy!')
+  const { status, body } = await service.decide(comment.id, 'approved', 'spam', { reason, note })
   t.equal(status, 201)
   t.match(body, { reason: SPAM.reason, note: SPAM.note })
 })
@@ -81,15 +81,15 @@ t.test('what is no reason is refused, with the field at fault', async (t) => {
 })
 
 t.test('one key makes one reason, and no other site has it', async (t) => {
-  const world = await openService(t)
-  const { create, list } = asAdmin(world)
+  const service = await openService(t)
+  const { create, list } = asAdmin(service)
   const headers = { 'idempotency-key': 'the-same-key-twice' }
   const [first, second] = [await create(SPAM, headers), await create(SPAM, headers)]
   t.equal(first.text, second.text)
   t.equal((await list()).body.items.length, 1)
-  const token = world.adminKey
-  await world.call('POST', '/v1/sites', { token, body: { slug: 'other', name: 'Other' } })
+  const token = service.adminKey
+  await service.call('POST', '/v1/sites', { token, body: { slug: 'other', name: 'Other' } })
   const other = '/v1/sites/other/moderation/reasons'
-  t.same((await world.call('GET', other, { token })).body.items, [])
-  t.equal((await world.call('DELETE', `${other}/${first.body.id}`, { token })).status, 404)
+  t.same((await service.call('GET', other, { token })).body.items, [])
+  t.equal((await service.call('DELETE', `${other}/${first.body.id}`, { token })).status, 404)
 })

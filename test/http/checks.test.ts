@@ -24,13 +24,13 @@ const AKISMET = {
   site_url: 'https://blog.example',
 }
 
-const set = (world: TestService, checks: object[]) =>
-  world.call('PATCH', SITE, { token: world.adminKey, body: { checks } })
+const set = (service: TestService, checks: object[]) =>
+  service.call('PATCH', SITE, { token: service.adminKey, body: { checks } })
 
 t.test('a site names its checks, and their secrets never leave', async (t) => {
-  const world = await openService(t)
-  t.same((await world.get('', { token: world.adminKey })).body.checks, [])
-  const changed = await set(world, [OWN, { ...AKISMET, timeout_ms: 500, is_test: true }])
+  const service = await openService(t)
+  t.same((await service.get('', { token: service.adminKey })).body.checks, [])
+  const changed = await set(service, [OWN, { ...AKISMET, timeout_ms: 500, is_test: true }])
   t.same(changed.body.checks, [
     { name: 'own', kind: 'http', url: OWN.url, timeout_ms: 1_500 },
     {
@@ -43,10 +43,10 @@ t.test('a site names its checks, and their secrets never leave', async (t) => {
     },
   ])
   const told = await Promise.all([
-    world.get('', { token: world.adminKey }),
-    world.get('/config'),
-    world.get('/audit', { token: world.adminKey }),
-    world.call('GET', '/v1/sites', { token: world.adminKey }),
+    service.get('', { token: service.adminKey }),
+    service.get('/config'),
+    service.get('/audit', { token: service.adminKey }),
+    service.call('GET', '/v1/sites', { token: service.adminKey }),
   ])
   for (const { text } of [changed, ...told]) {
     t.notMatch(text, SECRET)
@@ -57,27 +57,27 @@ t.test('a site names its checks, and their secrets never leave', async (t) => {
 })
 
 t.test('a secret that is left out stays, but does not move to another address', async (t) => {
-  const world = await openService(t)
+  const service = await openService(t)
   const secretOf = async () => {
-    world.sites.forget('default')
-    return (await world.sites.find('default'))!.checks.map(({ secret }) => secret)
+    service.sites.forget('default')
+    return (await service.sites.find('default'))!.checks.map(({ secret }) => secret)
   }
   const { secret: _, ...without } = OWN
-  t.match(await set(world, [without]), {
+  t.match(await set(service, [without]), {
     status: 400,
     body: { errors: [{ pointer: '/checks/0/secret' }] },
   })
-  await set(world, [OWN])
-  t.equal((await set(world, [{ ...without, timeout_ms: 100 }])).status, 200)
+  await set(service, [OWN])
+  t.equal((await set(service, [{ ...without, timeout_ms: 100 }])).status, 200)
   t.same(await secretOf(), [SECRET])
   for (const other of [{ url: 'https://elsewhere.example' }, { name: 'other' }])
-    t.equal((await set(world, [{ ...without, ...other }])).status, 400)
-  await set(world, [])
+    t.equal((await set(service, [{ ...without, ...other }])).status, 400)
+  await set(service, [])
   t.same(await secretOf(), [])
 })
 
 t.test('checks that cannot be are refused with where they are wrong', async (t) => {
-  const world = await openService(t)
+  const service = await openService(t)
   const wrong: [object[], string][] = [
     [[{ ...OWN, url: 'http://checks.example' }], '/checks/0/url'],
     [[{ ...OWN, url: 'https://a:b@checks.example' }], '/checks/0/url'],
@@ -92,7 +92,7 @@ t.test('checks that cannot be are refused with where they are wrong', async (t) 
     [[{ ...OWN, more: 1 }], '/checks/0'],
   ]
   for (const [checks, pointer] of wrong) {
-    const answer = await set(world, checks)
+    const answer = await set(service, checks)
     t.match(answer, { status: 400, body: { code: 'invalid_request' } }, JSON.stringify(checks))
     const pointers = answer.body.errors.map((error: { pointer: string }) => error.pointer)
     t.ok(
@@ -102,8 +102,12 @@ t.test('checks that cannot be are refused with where they are wrong', async (t) 
   }
 })
 
-const post = (world: TestService, body: string, more: { headers?: Record<string, string> } = {}) =>
-  world.call('POST', `${SITE}/articles/a/comments`, {
+const post = (
+  service: TestService,
+  body: string,
+  more: { headers?: Record<string, string> } = {},
+) =>
+  service.call('POST', `${SITE}/articles/a/comments`, {
     body: { body, author: { name: 'Ada', email: 'ada@mail.example' } },
     headers: { 'user-agent': 'Browser/1', ...more.headers },
   })
@@ -113,35 +117,35 @@ const honest: Answering = (answer, heard) =>
   json({ score: heard.body.includes('spam') ? 0.9 : 0.1 })(answer, heard)
 
 t.test('a comment has its id before anybody is asked, and readers see it after that', async (t) => {
-  const { world, server, state } = await openChecked(t, hanging)
-  await setChecks(world, [own(server.url)], { own: STRICT })
+  const { service, server, state } = await openChecked(t, hanging)
+  await setChecks(service, [own(server.url)], { own: STRICT })
   const seenMeanwhile: Record<string, any>[] = []
   state.answering = async (answer, heard) => {
     const { comment_id: id } = JSON.parse(heard.body)
-    seenMeanwhile.push((await seen(world, id))!, await world.get(`/comments/${id}`))
+    seenMeanwhile.push((await seen(service, id))!, await service.get(`/comments/${id}`))
     honest(answer, heard)
   }
-  const good = await post(world, 'a good word')
+  const good = await post(service, 'a good word')
   t.match(good, { status: 201, body: { status: 'approved', published_at: String } })
   t.match(seenMeanwhile, [{ id: good.body.id, status: 'pending' }, { status: 404 }])
-  t.same((await world.get(`/comments/${good.body.id}`)).body.published_at, good.body.published_at)
-  t.match(await factsOf(world, good.body.id), { own: { state: 'answered', score: 0.1 } })
-  t.match((await world.get('/articles/a')).body, { comment_count: 1 })
-  t.equal(good.headers['thread-version'], String((await world.get('/articles/a')).body.version))
-  const bad = await post(world, 'spam')
+  t.same((await service.get(`/comments/${good.body.id}`)).body.published_at, good.body.published_at)
+  t.match(await factsOf(service, good.body.id), { own: { state: 'answered', score: 0.1 } })
+  t.match((await service.get('/articles/a')).body, { comment_count: 1 })
+  t.equal(good.headers['thread-version'], String((await service.get('/articles/a')).body.version))
+  const bad = await post(service, 'spam')
   t.match(bad, { status: 202, body: { status: 'pending', published_at: null } })
-  const held = (await seen(world, bad.body.id))!
+  const held = (await seen(service, bad.body.id))!
   t.equal(held.status, 'spam')
-  t.ok((await riskOf(world, bad.body.id)) >= 90)
+  t.ok((await riskOf(service, bad.body.id)) >= 90)
   const opinion = held.trace.find(({ rule }: { rule: string }) => rule === 'checks.own')
   t.match(opinion, { says: 'spam', counts: true, evidence: 'own is 90 % sure that it is spam' })
 })
 
 t.test('what checks have brought about is in the trail of decisions, by the rules', async (t) => {
-  const { world, server } = await openChecked(t, honest)
-  await setChecks(world, [own(server.url)], { own: STRICT })
-  await post(world, 'spam')
-  const { items } = (await world.get('/moderation/decisions', { token: world.adminKey })).body
+  const { service, server } = await openChecked(t, honest)
+  await setChecks(service, [own(server.url)], { own: STRICT })
+  await post(service, 'spam')
+  const { items } = (await service.get('/moderation/decisions', { token: service.adminKey })).body
   t.match(items, [{ from: 'pending', to: 'spam', by: 'rules', note: /90 % sure/ }])
 })
 
@@ -156,7 +160,7 @@ const LIES_ALONE: Record<string, Answering> = {
 }
 
 t.test('no outage publishes anything where that is not wanted', async (t) => {
-  const { world, server, state } = await openChecked(t, hanging)
+  const { service, server, state } = await openChecked(t, hanging)
   const impatient = own(server.url, { timeout_ms: 100 })
   for (const onFailure of ['hold', 'ignore'] as const) {
     const lies = { 'a hang': hanging, ...LIES_ALONE }
@@ -164,18 +168,18 @@ t.test('no outage publishes anything where that is not wanted', async (t) => {
       // Another name each time: none is left alone because of the others.
       const name = `n${state.heard.length}`
       const rules = { [name]: { ...STRICT, on_failure: onFailure } }
-      await setChecks(world, [{ ...impatient, name }], rules)
+      await setChecks(service, [{ ...impatient, name }], rules)
       state.answering = answering
-      const answer = await post(world, `${onFailure} ${what}`)
+      const answer = await post(service, `${onFailure} ${what}`)
       const message = `${onFailure}: ${what}`
       t.match(answer, { status: onFailure === 'hold' ? 202 : 201 }, message)
-      t.match((await factsOf(world, answer.body.id))[name], { state: 'failed' }, message)
+      t.match((await factsOf(service, answer.body.id))[name], { state: 'failed' }, message)
     }
   }
   server.close()
-  await setChecks(world, [own(server.url)], { own: STRICT })
-  t.match(await post(world, 'nobody is there'), { status: 202 })
-  const { items } = (await world.get('/articles/a/comments?limit=100&sort=oldest')).body
+  await setChecks(service, [own(server.url)], { own: STRICT })
+  t.match(await post(service, 'nobody is there'), { status: 202 })
+  const { items } = (await service.get('/articles/a/comments?limit=100&sort=oldest')).body
   t.notOk(
     items.some(({ body }: { body: string }) => !body.startsWith('ignore')),
     'only those',
@@ -183,7 +187,7 @@ t.test('no outage publishes anything where that is not wanted', async (t) => {
 })
 
 t.test('checks are asked at once, and the strictest that counts is heard', async (t) => {
-  const { world, server, state } = await openChecked(t, hanging)
+  const { service, server, state } = await openChecked(t, hanging)
   const names = ['a', 'b', 'c', 'd', 'e']
   const waiting: (() => void)[] = []
   // Nobody is answered before all have been asked.
@@ -196,16 +200,16 @@ t.test('checks are asked at once, and the strictest that counts is heard', async
   const checks = names.map((name) => own(server.url, { name }))
   const rule = { ...STRICT, says: 'pending' as const }
   const rules = Object.fromEntries(names.map((name) => [name, rule]))
-  await setChecks(world, checks, { ...rules, d: { ...rule, says: 'rejected' } })
-  const { body } = await post(world, 'x')
-  t.equal((await seen(world, body.id))!.status, 'rejected')
+  await setChecks(service, checks, { ...rules, d: { ...rule, says: 'rejected' } })
+  const { body } = await post(service, 'x')
+  t.equal((await seen(service, body.id))!.status, 'rejected')
   t.equal(state.heard.length, 5)
 })
 
 t.test(
   'checks that only record keep nobody waiting, and those that are off are not asked',
   async (t) => {
-    const { world, server, state } = await openChecked(t, hanging)
+    const { service, server, state } = await openChecked(t, hanging)
     const asked = Promise.withResolvers<void>()
     let answerNow = () => {}
     state.answering = (answer, heard) => {
@@ -213,27 +217,30 @@ t.test(
       asked.resolve()
     }
     const off = own(server.url, { name: 'off', url: `${server.url}/off` })
-    await setChecks(world, [own(server.url), off], { off: { ...STRICT, mode: 'off' } })
-    const answer = await post(world, 'x')
+    await setChecks(service, [own(server.url), off], { off: { ...STRICT, mode: 'off' } })
+    const answer = await post(service, 'x')
     t.match(answer, { status: 201 }, 'though the check has not answered')
     await asked.promise
     answerNow()
-    await world.later.settled()
-    const after = (await seen(world, answer.body.id))!
+    await service.deferredTasks.settled()
+    const after = (await seen(service, answer.body.id))!
     t.equal(after.status, 'approved')
-    t.equal(await riskOf(world, answer.body.id), 100)
+    t.equal(await riskOf(service, answer.body.id), 100)
     const opinion = after.trace.find(({ rule }: { rule: string }) => rule === 'checks.own')
     t.match(opinion, { counts: false, says: 'spam' })
-    t.same(Object.keys(await factsOf(world, answer.body.id)), ['own'])
+    t.same(Object.keys(await factsOf(service, answer.body.id)), ['own'])
     t.notOk(state.heard.some(({ path }) => path === '/off'))
   },
 )
 
 t.test('who repeats a post gets the answer that was given in the end', async (t) => {
-  const { world, server, state } = await openChecked(t, honest)
-  await setChecks(world, [own(server.url)], { own: STRICT })
+  const { service, server, state } = await openChecked(t, honest)
+  await setChecks(service, [own(server.url)], { own: STRICT })
   const headers = { 'idempotency-key': 'a-key-of-sixteen-and-more' }
-  const [first, again] = [await post(world, 'x', { headers }), await post(world, 'x', { headers })]
+  const [first, again] = [
+    await post(service, 'x', { headers }),
+    await post(service, 'x', { headers }),
+  ]
   t.equal(first.status, 201)
   t.match([again.status, again.body], [201, first.body])
   t.equal(again.headers['thread-version'], first.headers['thread-version'])
@@ -241,11 +248,11 @@ t.test('who repeats a post gets the answer that was given in the end', async (t)
 })
 
 t.test('an edit is checked like a comment, and comes back when it is good', async (t) => {
-  const { world, server, state } = await openChecked(t, honest)
-  await setChecks(world, [own(server.url)], { own: STRICT })
-  const { body: comment } = await post(world, 'x')
+  const { service, server, state } = await openChecked(t, honest)
+  await setChecks(service, [own(server.url)], { own: STRICT })
+  const { body: comment } = await post(service, 'x')
   const edit = (body: string) =>
-    world.call('PATCH', `${SITE}/comments/${comment.id}`, {
+    service.call('PATCH', `${SITE}/comments/${comment.id}`, {
       token: comment.guest_token,
       body: { body },
     })
@@ -254,36 +261,36 @@ t.test('an edit is checked like a comment, and comes back when it is good', asyn
   t.equal(good.body.published_at, comment.published_at)
   t.equal(JSON.parse(state.heard.at(-1)!.body).revision, 2)
   t.match(await edit('spam'), { status: 202, body: { status: 'pending' } })
-  t.equal((await seen(world, comment.id))!.status, 'spam')
-  t.equal((await world.get('/articles/a')).body.comment_count, 0)
+  t.equal((await seen(service, comment.id))!.status, 'spam')
+  t.equal((await service.get('/articles/a')).body.comment_count, 0)
   t.match(await edit('z'), { status: 202 }, 'what is held is not published by an edit')
-  t.equal((await seen(world, comment.id))!.status, 'spam')
+  t.equal((await seen(service, comment.id))!.status, 'spam')
 })
 
 t.test(
   'what was held before an edit stays held, whatever a check says of the new text',
   async (t) => {
-    const { world, server } = await openChecked(t, honest)
-    const { body: comment } = await post(world, 'x')
-    await world.decide(comment.id, 'approved', 'pending')
-    await setChecks(world, [own(server.url)], { own: STRICT })
+    const { service, server } = await openChecked(t, honest)
+    const { body: comment } = await post(service, 'x')
+    await service.decide(comment.id, 'approved', 'pending')
+    await setChecks(service, [own(server.url)], { own: STRICT })
     const edit = { token: comment.guest_token, body: { body: 'y' } }
-    t.match(await world.call('PATCH', `${SITE}/comments/${comment.id}`, edit), { status: 202 })
-    t.match(await factsOf(world, comment.id), { own: { state: 'answered' } })
-    t.equal((await seen(world, comment.id))!.status, 'pending')
+    t.match(await service.call('PATCH', `${SITE}/comments/${comment.id}`, edit), { status: 202 })
+    t.match(await factsOf(service, comment.id), { own: { state: 'answered' } })
+    t.equal((await seen(service, comment.id))!.status, 'pending')
   },
 )
 
 t.test('a guest with a token gets its new name with the comment that readers see', async (t) => {
-  const { world, server, state } = await openChecked(t, honest)
-  await setChecks(world, [own(server.url)], { own: STRICT })
-  const { guest_token: token } = (await post(world, 'x')).body
+  const { service, server, state } = await openChecked(t, honest)
+  await setChecks(service, [own(server.url)], { own: STRICT })
+  const { guest_token: token } = (await post(service, 'x')).body
   const again = (body: string, name: string) =>
-    world.call('POST', `${SITE}/articles/a/comments`, { token, body: { body, author: { name } } })
+    service.call('POST', `${SITE}/articles/a/comments`, { token, body: { body, author: { name } } })
   t.match(await again('spam', 'Eve'), { status: 202, body: { author: { name: 'Ada' } } })
   t.match(await again('y', 'Grace'), { status: 201, body: { author: { name: 'Grace' } } })
   t.match(JSON.parse(state.heard.at(-1)!.body).author, { name: 'Grace', email_domain: null })
-  const { items } = (await world.get('/articles/a/comments')).body
+  const { items } = (await service.get('/articles/a/comments')).body
   t.match(
     items.map(({ author }: { author: { name: string } }) => author.name),
     ['Grace', 'Grace'],
@@ -291,80 +298,80 @@ t.test('a guest with a token gets its new name with the comment that readers see
 })
 
 t.test('a verdict may come late, and publishes what waits for it', async (t) => {
-  const { world, server } = await openChecked(t, json({ pending: true }))
-  await setChecks(world, [own(server.url)], { own: STRICT })
-  const [good, bad] = [(await post(world, 'x')).body, (await post(world, 'y')).body]
+  const { service, server } = await openChecked(t, json({ pending: true }))
+  await setChecks(service, [own(server.url)], { own: STRICT })
+  const [good, bad] = [(await post(service, 'x')).body, (await post(service, 'y')).body]
   t.equal(good.status, 'pending')
-  t.match(await callBack(world, { comment_id: good.id, score: 0.1 }), { status: 204, text: '' })
-  t.match(await world.get(`/comments/${good.id}`), { status: 200, body: { status: 'approved' } })
-  t.equal((await callBack(world, { comment_id: bad.id, score: 0.9, revision: 1 })).status, 204)
-  t.equal((await seen(world, bad.id))!.status, 'spam')
+  t.match(await callBack(service, { comment_id: good.id, score: 0.1 }), { status: 204, text: '' })
+  t.match(await service.get(`/comments/${good.id}`), { status: 200, body: { status: 'approved' } })
+  t.equal((await callBack(service, { comment_id: bad.id, score: 0.9, revision: 1 })).status, 204)
+  t.equal((await seen(service, bad.id))!.status, 'spam')
   for (const score of [0.1, 0.9])
-    t.equal((await callBack(world, { comment_id: good.id, score })).status, 204)
-  t.match(await factsOf(world, good.id), { own: { score: 0.1 } }, 'the first one stands')
-  t.equal((await seen(world, good.id))!.status, 'approved')
+    t.equal((await callBack(service, { comment_id: good.id, score })).status, 204)
+  t.match(await factsOf(service, good.id), { own: { score: 0.1 } }, 'the first one stands')
+  t.equal((await seen(service, good.id))!.status, 'approved')
 })
 
 t.test(
   'a verdict that comes after a failure still counts, one on an earlier text does not',
   async (t) => {
-    const { world, server, state } = await openChecked(t, json('no verdict'))
-    await setChecks(world, [own(server.url)], { own: STRICT })
-    const { body: comment } = await post(world, 'x')
+    const { service, server, state } = await openChecked(t, json('no verdict'))
+    await setChecks(service, [own(server.url)], { own: STRICT })
+    const { body: comment } = await post(service, 'x')
     t.equal(comment.status, 'pending')
-    t.equal((await callBack(world, { comment_id: comment.id, score: 0 })).status, 204)
-    t.equal((await seen(world, comment.id))!.status, 'approved')
+    t.equal((await callBack(service, { comment_id: comment.id, score: 0 })).status, 204)
+    t.equal((await seen(service, comment.id))!.status, 'approved')
     state.answering = json({ pending: true })
     const edit = { token: comment.guest_token, body: { body: 'y' } }
-    t.match(await world.call('PATCH', `${SITE}/comments/${comment.id}`, edit), { status: 202 })
-    await callBack(world, { comment_id: comment.id, score: 0, revision: 1 })
-    t.equal((await seen(world, comment.id))!.status, 'pending')
-    await callBack(world, { comment_id: comment.id, score: 0, revision: 2 })
-    t.equal((await seen(world, comment.id))!.status, 'approved')
+    t.match(await service.call('PATCH', `${SITE}/comments/${comment.id}`, edit), { status: 202 })
+    await callBack(service, { comment_id: comment.id, score: 0, revision: 1 })
+    t.equal((await seen(service, comment.id))!.status, 'pending')
+    await callBack(service, { comment_id: comment.id, score: 0, revision: 2 })
+    t.equal((await seen(service, comment.id))!.status, 'approved')
   },
 )
 
 t.test('nobody but the check itself brings a verdict', async (t) => {
-  const { world, server } = await openChecked(t, json({ pending: true }))
-  await setChecks(world, [own(server.url), akismet(server.url)], { own: STRICT })
-  const { body: comment } = await post(world, 'x')
+  const { service, server } = await openChecked(t, json({ pending: true }))
+  await setChecks(service, [own(server.url), akismet(server.url)], { own: STRICT })
+  const { body: comment } = await post(service, 'x')
   const verdict = { comment_id: comment.id, score: 0 }
   const now = Date.now() / 1000
   const refused = [
-    callBack(world, verdict, { secret: `${SECRET}!` }),
-    callBack(world, verdict, { at: now - 400 }),
-    callBack(world, verdict, { at: now + 400 }),
-    callBack(world, verdict, { path: '/v1/sites/other/checks/own/verdicts' }),
-    callBack(world, verdict, { name: 'unknown' }),
-    callBack(world, verdict, { name: 'akismet', secret: API_KEY }),
-    callBack(world, verdict, { headers: { 'afterword-timestamp': String(Math.floor(now) - 1) } }),
-    callBack(world, { ...verdict, comment_id: 'czz-zz' }, { secret: 'of somebody else' }),
+    callBack(service, verdict, { secret: `${SECRET}!` }),
+    callBack(service, verdict, { at: now - 400 }),
+    callBack(service, verdict, { at: now + 400 }),
+    callBack(service, verdict, { path: '/v1/sites/other/checks/own/verdicts' }),
+    callBack(service, verdict, { name: 'unknown' }),
+    callBack(service, verdict, { name: 'akismet', secret: API_KEY }),
+    callBack(service, verdict, { headers: { 'afterword-timestamp': String(Math.floor(now) - 1) } }),
+    callBack(service, { ...verdict, comment_id: 'czz-zz' }, { secret: 'of somebody else' }),
   ]
   for (const answer of await Promise.all(refused))
     t.match(answer, { status: 401, body: { code: 'invalid_token' } })
   const path = `${SITE}/checks/own/verdicts`
-  const unsigned = await world.call('POST', path, { body: verdict })
+  const unsigned = await service.call('POST', path, { body: verdict })
   t.match(unsigned, { status: 401, body: { code: 'login_required' } })
-  const withKey = await world.call('POST', path, { body: verdict, token: world.adminKey })
+  const withKey = await service.call('POST', path, { body: verdict, token: service.adminKey })
   t.match(withKey, { status: 401, body: { code: 'invalid_token' } })
   for (const id of ['czz-zz', 'nothing'])
-    t.match(await callBack(world, { ...verdict, comment_id: id }), { status: 404 })
+    t.match(await callBack(service, { ...verdict, comment_id: id }), { status: 404 })
   for (const score of [1.1, -1, '0', null])
-    t.match(await callBack(world, { ...verdict, score }), { status: 400 })
-  t.equal((await seen(world, comment.id))!.status, 'pending')
+    t.match(await callBack(service, { ...verdict, score }), { status: 400 })
+  t.equal((await seen(service, comment.id))!.status, 'pending')
 })
 
 t.test('once somebody has decided, a verdict is noted and moves nothing', async (t) => {
-  const { world, server } = await openChecked(t, json({ pending: true }))
-  await setChecks(world, [own(server.url)], { own: STRICT })
-  const [one, two] = [(await post(world, 'x')).body, (await post(world, 'y')).body]
-  await world.decide(one.id, 'pending', 'approved')
-  await callBack(world, { comment_id: one.id, score: 1 })
-  t.equal((await seen(world, one.id))!.status, 'approved')
-  t.equal(await riskOf(world, one.id), 100)
-  await world.decide(two.id, 'pending', 'spam')
-  await world.decide(two.id, 'spam', 'pending')
-  await callBack(world, { comment_id: two.id, score: 0 })
-  t.equal((await seen(world, two.id))!.status, 'pending')
-  t.match(await factsOf(world, two.id), { own: { state: 'answered', score: 0 } })
+  const { service, server } = await openChecked(t, json({ pending: true }))
+  await setChecks(service, [own(server.url)], { own: STRICT })
+  const [one, two] = [(await post(service, 'x')).body, (await post(service, 'y')).body]
+  await service.decide(one.id, 'pending', 'approved')
+  await callBack(service, { comment_id: one.id, score: 1 })
+  t.equal((await seen(service, one.id))!.status, 'approved')
+  t.equal(await riskOf(service, one.id), 100)
+  await service.decide(two.id, 'pending', 'spam')
+  await service.decide(two.id, 'spam', 'pending')
+  await callBack(service, { comment_id: two.id, score: 0 })
+  t.equal((await seen(service, two.id))!.status, 'pending')
+  t.match(await factsOf(service, two.id), { own: { state: 'answered', score: 0 } })
 })

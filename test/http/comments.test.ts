@@ -25,33 +25,33 @@ const plantChain = async ({ post }: TestService, depth: number): Promise<string[
 }
 
 t.test('getComment answers what was posted', async (t) => {
-  const world = await openService(t)
-  const { guest_token: _, ...posted } = await world.post('a', '*hello*\r\n ')
-  const { status, body } = await world.get(`/comments/${posted.id}`)
+  const service = await openService(t)
+  const { guest_token: _, ...posted } = await service.post('a', '*hello*\r\n ')
+  const { status, body } = await service.get(`/comments/${posted.id}`)
   t.equal(status, 200)
   t.same(body, posted)
   t.equal(body.body, '*hello*\r\n ')
 })
 
 t.test('context adds the nearest ancestors, root first', async (t) => {
-  const world = await openService(t)
-  const ids = await plantChain(world, 4)
+  const service = await openService(t)
+  const ids = await plantChain(service, 4)
   const ancestors = async (context: number) =>
-    bodies((await world.get(`/comments/${ids[3]}?context=${context}`)).body.ancestors)
+    bodies((await service.get(`/comments/${ids[3]}?context=${context}`)).body.ancestors)
   t.equal(await ancestors(9), '0 1 2')
   t.equal(await ancestors(2), '1 2')
   t.equal(await ancestors(0), '')
-  const plain = (await world.get(`/comments/${ids[3]}`)).body
+  const plain = (await service.get(`/comments/${ids[3]}`)).body
   t.notOk('ancestors' in plain)
-  t.same((await world.get(`/comments/${ids[0]}?context=9`)).body.ancestors, [])
+  t.same((await service.get(`/comments/${ids[0]}?context=9`)).body.ancestors, [])
 })
 
 t.test('context takes 0 to 100', async (t) => {
-  const world = await openService(t)
-  const { id } = await world.post('a', 'x')
-  t.equal((await world.get(`/comments/${id}?context=100`)).status, 200)
+  const service = await openService(t)
+  const { id } = await service.post('a', 'x')
+  t.equal((await service.get(`/comments/${id}?context=100`)).status, 200)
   for (const context of ['101', '-1', 'x', '', '01']) {
-    const { status, body } = await world.get(`/comments/${id}?context=${context}`)
+    const { status, body } = await service.get(`/comments/${id}?context=${context}`)
     t.same([status, body.code], [400, 'invalid_request'], context)
   }
 })
@@ -59,28 +59,28 @@ t.test('context takes 0 to 100', async (t) => {
 t.test(
   'ancestors that are hidden are tombstones, and so is a hidden comment with replies',
   async (t) => {
-    const world = await openService(t)
-    const ids = await plantChain(world, 3)
-    await world.decide(ids[1]!, 'approved', 'rejected')
-    const { ancestors } = (await world.get(`/comments/${ids[2]}?context=9`)).body
+    const service = await openService(t)
+    const ids = await plantChain(service, 3)
+    await service.decide(ids[1]!, 'approved', 'rejected')
+    const { ancestors } = (await service.get(`/comments/${ids[2]}?context=9`)).body
     t.match(ancestors, [{ body: '0' }, { id: ids[1], status: 'deleted', body: null, author: null }])
-    const { status, body } = await world.get(`/comments/${ids[1]}`)
+    const { status, body } = await service.get(`/comments/${ids[1]}`)
     t.equal(status, 200)
     t.match(body, { id: ids[1], status: 'deleted', body: null, body_html: null, author: null })
   },
 )
 
 t.test('a tombstone tells nothing of what it was, whatever the reason', async (t) => {
-  const world = await openService(t)
+  const service = await openService(t)
   const url = 'https://secret.example/'
   const author = { name: 'Secretive', url, email: 'secret@example.org' }
-  const root = await world.post('a', 'secret', { author })
-  await world.post('a', 'reply', { parent_id: root.id })
+  const root = await service.post('a', 'secret', { author })
+  await service.post('a', 'reply', { parent_id: root.id })
   const answers = []
   let from = 'approved'
   for (const to of ['pending', 'spam', 'rejected', 'deleted']) {
-    await world.decide(root.id, from, to)
-    answers.push((await world.get(`/comments/${root.id}`)).text)
+    await service.decide(root.id, from, to)
+    answers.push((await service.get(`/comments/${root.id}`)).text)
     from = to
   }
   t.equal(new Set(answers).size, 1)
@@ -88,17 +88,19 @@ t.test('a tombstone tells nothing of what it was, whatever the reason', async (t
 })
 
 t.test('malformed, absent, hidden and other sites’ ids give the same 404', async (t) => {
-  const world = await openService(t)
-  await insertSite(world.db, { slug: 'other', name: 'Other' })
+  const service = await openService(t)
+  await insertSite(service.db, { slug: 'other', name: 'Other' })
   const path = '/v1/sites/other/articles/a/comments'
-  const elsewhere = await world.call('POST', path, { body: { body: 'x', author: { name: 'Bo' } } })
+  const elsewhere = await service.call('POST', path, {
+    body: { body: 'x', author: { name: 'Bo' } },
+  })
   const hidden = []
   for (const status of ['pending', 'spam', 'rejected', 'deleted']) {
-    const { id } = await world.post('a', status)
-    await world.decide(id, 'approved', status)
+    const { id } = await service.post('a', status)
+    await service.decide(id, 'approved', status)
     hidden.push(id)
   }
-  const shown = await world.post('a', 'shown')
+  const shown = await service.post('a', 'shown')
   const { threadId, id } = readCommentId(shown.id)!
   const misplaced = `c${(threadId + 1).toString(36)}-${id.toString(36)}`
   const malformed = [
@@ -114,50 +116,50 @@ t.test('malformed, absent, hidden and other sites’ ids give the same 404', asy
     'c1-%00',
   ]
   const absent = ['c1-zzz', 'czz-1', `c${threadId}-zzzzzzzzzz`, misplaced]
-  const expected = traits(await world.get('/comments/c1-zzz'))
+  const expected = traits(await service.get('/comments/c1-zzz'))
   t.match(expected, { status: 404, headers: { 'content-type': /^application\/problem\+json/ } })
   for (const id of [...malformed.slice(0, -1), ...absent, ...hidden, elsewhere.body.id]) {
-    t.same(traits(await world.get(`/comments/${id}`)), expected, id)
-    t.same(traits(await world.get(`/comments/${id}?context=2`)), expected, id)
-    t.same(traits(await world.get(`/comments/${id}/replies`)), expected, id)
+    t.same(traits(await service.get(`/comments/${id}`)), expected, id)
+    t.same(traits(await service.get(`/comments/${id}?context=2`)), expected, id)
+    t.same(traits(await service.get(`/comments/${id}/replies`)), expected, id)
   }
 })
 
 t.test('a comment that was held from the start gives the same 404', async (t) => {
-  const world = await openService(t)
-  const expected = traits(await world.get('/comments/c1-zzz'))
-  await holdEverything(world)
-  const held = await world.post('a', 'held')
-  t.same(traits(await world.get(`/comments/${held.id}`)), expected)
-  await world.decide(held.id, 'pending', 'rejected')
-  t.same(traits(await world.get(`/comments/${held.id}`)), expected)
+  const service = await openService(t)
+  const expected = traits(await service.get('/comments/c1-zzz'))
+  await holdEverything(service)
+  const held = await service.post('a', 'held')
+  t.same(traits(await service.get(`/comments/${held.id}`)), expected)
+  await service.decide(held.id, 'pending', 'rejected')
+  t.same(traits(await service.get(`/comments/${held.id}`)), expected)
 })
 
 t.test('a comment of a hidden thread gives the same 404', async (t) => {
-  const world = await openService(t)
-  const expected = traits(await world.get('/comments/c1-zzz'))
-  const { id } = await world.post('a', 'x')
+  const service = await openService(t)
+  const expected = traits(await service.get('/comments/c1-zzz'))
+  const { id } = await service.post('a', 'x')
   const path = '/v1/sites/default/articles/a'
-  await world.call('PATCH', path, { token: world.adminKey, body: { state: 'hidden' } })
-  t.same(traits(await world.get(`/comments/${id}`)), expected)
-  t.same(traits(await world.get(`/comments/${id}/replies`)), expected)
+  await service.call('PATCH', path, { token: service.adminKey, body: { state: 'hidden' } })
+  t.same(traits(await service.get(`/comments/${id}`)), expected)
+  t.same(traits(await service.get(`/comments/${id}/replies`)), expected)
 })
 
 t.test('a site that is not there is 404 for everything', async (t) => {
-  const world = await openService(t)
-  const { id } = await world.post('a', 'x')
+  const service = await openService(t)
+  const { id } = await service.post('a', 'x')
   for (const path of ['/articles/a', '/articles/a/comments', `/comments/${id}`, '/comments']) {
-    const { status, body } = await world.call('GET', `/v1/sites/nowhere${path}`)
+    const { status, body } = await service.call('GET', `/v1/sites/nowhere${path}`)
     t.same([status, body.code], [404, 'not_found'], path)
   }
 })
 
 t.test('a guest sees their own held comment, as pending, and nobody else does', async (t) => {
-  const world = await openService(t)
-  const stranger = await world.post('a', 'x')
-  await holdEverything(world)
-  const held = await world.post('a', 'held')
-  const read = (token?: string) => world.get(`/comments/${held.id}`, { token })
+  const service = await openService(t)
+  const stranger = await service.post('a', 'x')
+  await holdEverything(service)
+  const held = await service.post('a', 'held')
+  const read = (token?: string) => service.get(`/comments/${held.id}`, { token })
   const own = await read(held.guest_token)
   t.match(own, { status: 200, body: { status: 'pending', body: 'held', author: { name: 'Ada' } } })
   t.equal(own.headers['cache-control'], 'private, no-store')
@@ -168,23 +170,26 @@ t.test('a guest sees their own held comment, as pending, and nobody else does', 
 t.test(
   'a guest is told that it is pending even where it is spam, and nothing of a rejection',
   async (t) => {
-    const world = await openService(t)
-    const { id, guest_token: token } = await world.post('a', 'x')
-    await world.decide(id, 'approved', 'spam')
-    t.match((await world.get(`/comments/${id}`, { token })).body, { status: 'pending', body: 'x' })
-    await world.decide(id, 'spam', 'rejected')
-    t.equal((await world.get(`/comments/${id}`, { token })).status, 404)
+    const service = await openService(t)
+    const { id, guest_token: token } = await service.post('a', 'x')
+    await service.decide(id, 'approved', 'spam')
+    t.match((await service.get(`/comments/${id}`, { token })).body, {
+      status: 'pending',
+      body: 'x',
+    })
+    await service.decide(id, 'spam', 'rejected')
+    t.equal((await service.get(`/comments/${id}`, { token })).status, 404)
   },
 )
 
 t.test('moderators see a hidden comment as it is', async (t) => {
-  const world = await openService(t)
-  const { id } = await world.post('a', 'x')
-  const token = await world.makeKey('moderate')
+  const service = await openService(t)
+  const { id } = await service.post('a', 'x')
+  const token = await service.makeKey('moderate')
   let from = 'approved'
   for (const to of ['pending', 'spam', 'rejected', 'deleted']) {
-    await world.decide(id, from, to)
-    t.match(await world.get(`/comments/${id}`, { token }), {
+    await service.decide(id, from, to)
+    t.match(await service.get(`/comments/${id}`, { token }), {
       status: 200,
       body: { status: to, body: 'x' },
     })
@@ -193,36 +198,36 @@ t.test('moderators see a hidden comment as it is', async (t) => {
 })
 
 t.test('moderators see what a tombstone was', async (t) => {
-  const world = await openService(t)
-  const ids = await plantChain(world, 2)
-  await world.decide(ids[0]!, 'approved', 'rejected')
-  const { body } = await world.get(`/comments/${ids[0]}`, { token: world.adminKey })
+  const service = await openService(t)
+  const ids = await plantChain(service, 2)
+  await service.decide(ids[0]!, 'approved', 'rejected')
+  const { body } = await service.get(`/comments/${ids[0]}`, { token: service.adminKey })
   t.match(body, { status: 'rejected', body: '0', reply_count: 1 })
 })
 
 t.test('moderators get the context of a hidden comment too', async (t) => {
-  const world = await openService(t)
-  const ids = await plantChain(world, 3)
-  await world.decide(ids[2]!, 'approved', 'pending')
-  const { body } = await world.get(`/comments/${ids[2]}?context=9`, { token: world.adminKey })
+  const service = await openService(t)
+  const ids = await plantChain(service, 3)
+  await service.decide(ids[2]!, 'approved', 'pending')
+  const { body } = await service.get(`/comments/${ids[2]}?context=9`, { token: service.adminKey })
   t.match(body, { status: 'pending', body: '2' })
   t.equal(bodies(body.ancestors ?? []), '0 1')
 })
 
 t.test('a key that may only read sees no more than a reader', async (t) => {
-  const world = await openService(t)
-  const { id } = await world.post('a', 'x')
-  await world.decide(id, 'approved', 'rejected')
-  const token = await world.makeKey('read')
-  t.equal((await world.get(`/comments/${id}`, { token })).status, 404)
+  const service = await openService(t)
+  const { id } = await service.post('a', 'x')
+  await service.decide(id, 'approved', 'rejected')
+  const token = await service.makeKey('read')
+  t.equal((await service.get(`/comments/${id}`, { token })).status, 404)
 })
 
 t.test('a moderator of another site sees nothing', async (t) => {
-  const world = await openService(t)
-  const site = await insertSite(world.db, { slug: 'other', name: 'Other' })
-  const { id } = await world.post('a', 'x')
-  const token = await world.makeKey('moderate', site!.id)
-  t.equal((await world.get(`/comments/${id}`, { token })).status, 403)
-  const { status } = await world.call('GET', `/v1/sites/other/comments/${id}`, { token })
+  const service = await openService(t)
+  const site = await insertSite(service.db, { slug: 'other', name: 'Other' })
+  const { id } = await service.post('a', 'x')
+  const token = await service.makeKey('moderate', site!.id)
+  t.equal((await service.get(`/comments/${id}`, { token })).status, 403)
+  const { status } = await service.call('GET', `/v1/sites/other/comments/${id}`, { token })
   t.equal(status, 404)
 })

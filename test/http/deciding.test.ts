@@ -13,16 +13,16 @@ const said = ({ status, body }: Answer): string =>
   status < 400 ? `${status}` : `${status} ${body.code}`
 
 /** Acts as the admin. */
-const openActing = (world: TestService) => {
+const openActing = (service: TestService) => {
   const send = (method: string, path: string, body?: Json, key?: string) =>
-    world.call(method, `${SITE}${path}`, {
-      token: world.adminKey,
+    service.call(method, `${SITE}${path}`, {
+      token: service.adminKey,
       body,
       ...(key !== undefined && { headers: { 'idempotency-key': key } }),
     })
   const statusOf = async (): Promise<Record<string, string>> => {
     const { rows } = await sql<{ body: string; status: string }>`
-      select body, status from comments order by id`.execute(world.db)
+      select body, status from comments order by id`.execute(service.db)
     return Object.fromEntries(rows.map(({ body, status }) => [body, status]))
   }
   return {
@@ -34,24 +34,24 @@ const openActing = (world: TestService) => {
     decisions: async (): Promise<Json[]> =>
       (await send('GET', '/moderation/decisions?limit=100')).body.items,
     thread: async (article: string): Promise<Json> =>
-      (await world.get(`/articles/${article}`)).body,
+      (await service.get(`/articles/${article}`)).body,
   }
 }
 
 /** So many held comments, called `0`, `1`, …, in turns in two articles. */
-const hold = async (world: TestService, count: number): Promise<string[]> => {
-  await world.call('PATCH', SITE, { token: world.adminKey, body: { moderation: 'pre' } })
+const hold = async (service: TestService, count: number): Promise<string[]> => {
+  await service.call('PATCH', SITE, { token: service.adminKey, body: { moderation: 'pre' } })
   const ids: string[] = []
-  for (let n = 0; n < count; n++) ids.push((await world.post(n % 2 ? 'b' : 'a', String(n))).id)
+  for (let n = 0; n < count; n++) ids.push((await service.post(n % 2 ? 'b' : 'a', String(n))).id)
   return ids
 }
 
 t.test('decideMany: an outcome for each comment, in the order of the request', async (t) => {
-  const world = await openService(t)
-  const { decideMany, decisions, statusOf, thread } = openActing(world)
-  const [one, two, three, four] = await hold(world, 4)
-  await world.decide(two!, 'pending', 'spam')
-  await world.decide(three!, 'pending', 'deleted')
+  const service = await openService(t)
+  const { decideMany, decisions, statusOf, thread } = openActing(service)
+  const [one, two, three, four] = await hold(service, 4)
+  await service.decide(two!, 'pending', 'spam')
+  await service.decide(three!, 'pending', 'deleted')
   const comment_ids = [four, 'czz-zz', three, two, one]
   const answer = await decideMany({ comment_ids, from: 'pending', to: 'approved', note: 'n' })
   t.equal(answer.status, 200)
@@ -87,13 +87,13 @@ t.test('decideMany: an outcome for each comment, in the order of the request', a
     again.body.items.map(({ outcome }: Json) => outcome),
     ['changed', 'unchanged', 'move_not_allowed'],
   )
-  t.same(await recount(world.db), [])
+  t.same(await recount(service.db), [])
 })
 
 t.test('decideMany: what a filter finds, if it is as many as expected', async (t) => {
-  const world = await openService(t)
-  const { decideMany, statusOf } = openActing(world)
-  await hold(world, 6)
+  const service = await openService(t)
+  const { decideMany, statusOf } = openActing(service)
+  await hold(service, 6)
   const filter = { article_id: 'a', q: '4' }
   const refused = await decideMany({ filter, expected_count: 2, to: 'spam' })
   t.equal(said(refused), '409 decision_conflict')
@@ -111,10 +111,10 @@ t.test('decideMany: what a filter finds, if it is as many as expected', async (t
 })
 
 t.test('decideMany: a dry run says what would become of each, and stores nothing', async (t) => {
-  const world = await openService(t)
-  const { decideMany, decisions, send, statusOf } = openActing(world)
-  const [one, two] = await hold(world, 2)
-  await world.decide(two!, 'pending', 'deleted')
+  const service = await openService(t)
+  const { decideMany, decisions, send, statusOf } = openActing(service)
+  const [one, two] = await hold(service, 2)
+  await service.decide(two!, 'pending', 'deleted')
   const before = [await statusOf(), await decisions()]
   const run = { comment_ids: [one, two, 'czz-zz'], to: 'spam', dry_run: true }
   const { status, body } = await decideMany(run, 'a-key-for-a-dry-run')
@@ -137,8 +137,8 @@ t.test('decideMany: a dry run says what would become of each, and stores nothing
 })
 
 t.test('decideMany: what is not asked well is refused', async (t) => {
-  const world = await openService(t)
-  const { decideMany } = openActing(world)
+  const service = await openService(t)
+  const { decideMany } = openActing(service)
   const refusals: [Json, string][] = [
     [{ to: 'spam' }, ''],
     [{ to: 'spam', comment_ids: ['c1-1'], filter: {} }, ''],
@@ -158,9 +158,9 @@ t.test('decideMany: what is not asked well is refused', async (t) => {
 })
 
 t.test('decideMany: one effect per Idempotency-Key', async (t) => {
-  const world = await openService(t)
-  const { decideMany, decisions } = openActing(world)
-  const comment_ids = await hold(world, 3)
+  const service = await openService(t)
+  const { decideMany, decisions } = openActing(service)
+  const comment_ids = await hold(service, 3)
   const body = { comment_ids, to: 'spam' }
   const answers = await Promise.all(
     [1, 2, 3].map(() => decideMany(body, 'the-same-key-for-all-of-them')),
@@ -178,14 +178,14 @@ t.test('decideMany: one effect per Idempotency-Key', async (t) => {
 t.test(
   'decideMany: more than 500 are done after the answer, with progress, and undone',
   async (t) => {
-    const world = await openService(t)
-    const { decideMany, send, statusOf, undoBatch } = openActing(world)
-    await hold(world, 2)
+    const service = await openService(t)
+    const { decideMany, send, statusOf, undoBatch } = openActing(service)
+    await hold(service, 2)
     await sql`
     insert into comments (site_id, thread_id, author_id, status, created_at, active_at, body, body_html,
       renderer)
     select site_id, thread_id, author_id, status, created_at, active_at, body || n, body_html, renderer
-    from comments, generate_series(1, 300) n`.execute(world.db)
+    from comments, generate_series(1, 300) n`.execute(service.db)
     const answer = await decideMany(
       { filter: {}, expected_count: 602, to: 'approved' },
       'a-key-for-a-large-batch',
@@ -199,12 +199,12 @@ t.test(
         return body.ended_at && body
       })
     t.match(await ended(id), { done: 602, changed: 602, outcomes: { changed: 602 } })
-    t.same(await recount(world.db), [])
+    t.same(await recount(service.db), [])
     t.same(new Set(Object.values(await statusOf())), new Set(['approved']))
     const undone = await undoBatch(id)
     t.match(undone, { status: 202, body: { batch: { kind: 'undo', undoes: id, to: null } } })
     t.match(await ended(undone.body.batch.id), { done: 602, changed: 602 })
-    t.same(await recount(world.db), [])
+    t.same(await recount(service.db), [])
     t.same(new Set(Object.values(await statusOf())), new Set(['pending']))
     const { items } = (await send('GET', '/moderation/batches?limit=1')).body
     t.equal(items[0].id, undone.body.batch.id)
@@ -212,13 +212,15 @@ t.test(
 )
 
 t.test('undoDecision gives back what was taken, once', async (t) => {
-  const world = await openService(t)
-  const { decisions, thread, undo } = openActing(world)
-  const root = await world.post('a', 'root')
-  const reply = await world.post('a', 'reply', { parent_id: root.id })
-  const other = await world.post('a', 'other', { parent_id: reply.id })
-  await world.decide(other.id, 'approved', 'spam')
-  const { body: hidden } = await world.decide(root.id, 'approved', 'rejected', { replies: 'same' })
+  const service = await openService(t)
+  const { decisions, thread, undo } = openActing(service)
+  const root = await service.post('a', 'root')
+  const reply = await service.post('a', 'reply', { parent_id: root.id })
+  const other = await service.post('a', 'other', { parent_id: reply.id })
+  await service.decide(other.id, 'approved', 'spam')
+  const { body: hidden } = await service.decide(root.id, 'approved', 'rejected', {
+    replies: 'same',
+  })
   t.match(await thread('a'), { comment_count: 0, last_comment_at: null })
   const answer = await undo(hidden.id)
   t.match(answer, {
@@ -233,33 +235,35 @@ t.test('undoDecision gives back what was taken, once', async (t) => {
   const redone = await undo(answer.body.id)
   t.match(redone.body, { from: 'approved', to: 'rejected', undoes: answer.body.id })
   t.match(await thread('a'), { comment_count: 0 })
-  await world.decide(reply.id, 'rejected', 'approved')
+  await service.decide(reply.id, 'rejected', 'approved')
   t.equal((await undo(redone.body.id)).status, 201, 'what was decided on since stays as it is')
   t.match(await thread('a'), { comment_count: 2 })
-  await world.call('POST', `${SITE}/authors/${reply.author.id}/notes`, {
-    token: world.adminKey,
+  await service.call('POST', `${SITE}/authors/${reply.author.id}/notes`, {
+    token: service.adminKey,
     body: { note: 'x' },
   })
   t.equal(said(await undo((await decisions())[0]!.id)), '409 move_not_allowed')
   t.equal(said(await undo('dzzz')), '404 not_found')
   t.equal(said(await undo('nonsense')), '404 not_found')
-  t.same(await recount(world.db), [])
+  t.same(await recount(service.db), [])
 })
 
 t.test(
   'undoDecision, undoBatch: what was edited while it was hidden is not published',
   async (t) => {
-    const world = await openService(t)
-    const { decideMany, statusOf, undo, undoBatch } = openActing(world)
+    const service = await openService(t)
+    const { decideMany, statusOf, undo, undoBatch } = openActing(service)
     const edit = async ({ id, guest_token: token }: Json) => {
       const body = { body: `${id}, edited` }
-      t.equal((await world.call('PATCH', `${SITE}/comments/${id}`, { token, body })).status, 202)
+      t.equal((await service.call('PATCH', `${SITE}/comments/${id}`, { token, body })).status, 202)
     }
-    const one = await world.post('a', 'one')
-    const reply = await world.post('a', 'reply', { parent_id: one.id })
-    const two = await world.post('a', 'two')
-    const three = await world.post('a', 'three')
-    const { body: hidden } = await world.decide(one.id, 'approved', 'pending', { replies: 'same' })
+    const one = await service.post('a', 'one')
+    const reply = await service.post('a', 'reply', { parent_id: one.id })
+    const two = await service.post('a', 'two')
+    const three = await service.post('a', 'three')
+    const { body: hidden } = await service.decide(one.id, 'approved', 'pending', {
+      replies: 'same',
+    })
     const many = await decideMany({ comment_ids: [two.id, three.id], to: 'spam' })
     await edit(reply)
     await edit(two)
@@ -271,25 +275,25 @@ t.test(
     const [edited, other] = [`${reply.id}, edited`, `${two.id}, edited`]
     const expected = { one: 'approved', [edited]: 'pending', [other]: 'spam', three: 'approved' }
     t.same(await statusOf(), expected)
-    t.same(await recount(world.db), [])
+    t.same(await recount(service.db), [])
   },
 )
 
 t.test('undoDecision: flags count again, and the time of publication is as before', async (t) => {
-  const world = await openService(t)
-  const { undo, decisions } = openActing(world)
-  const [id] = await hold(world, 1)
-  const { body: shown } = await world.decide(id!, 'pending', 'approved')
+  const service = await openService(t)
+  const { undo, decisions } = openActing(service)
+  const [id] = await hold(service, 1)
+  const { body: shown } = await service.decide(id!, 'pending', 'approved')
   t.match(shown, { before: { published_at: null }, after: { published_at: String } })
   const { guest_token: token } = (
-    await world.call('POST', `${SITE}/guests`, { body: { name: 'A' } })
+    await service.call('POST', `${SITE}/guests`, { body: { name: 'A' } })
   ).body
-  await world.call('POST', `${SITE}/comments/${id}/flags`, { token, body: { reason: 'spam' } })
-  const { body: hidden } = await world.decide(id!, 'approved', 'spam')
+  await service.call('POST', `${SITE}/comments/${id}/flags`, { token, body: { reason: 'spam' } })
+  const { body: hidden } = await service.decide(id!, 'approved', 'spam')
   const state = async () =>
     (
       await sql<Json>`select c.status, c.flag_count, c.published_at, f.resolved_at is null as open
-        from comments c left join flags f on f.comment_id = c.id`.execute(world.db)
+        from comments c left join flags f on f.comment_id = c.id`.execute(service.db)
     ).rows[0]
   t.match(await state(), { status: 'spam', flagCount: 0, open: false })
   const { body: undone } = await undo(hidden.id)
@@ -301,27 +305,27 @@ t.test('undoDecision: flags count again, and the time of publication is as befor
   t.equal(said(await undo(shown.id)), '201', 'what came later was taken back')
   t.match(await state(), { status: 'pending', publishedAt: null })
   t.equal((await decisions()).length, 6)
-  t.same(await recount(world.db), [])
+  t.same(await recount(service.db), [])
 })
 
 t.test(
   'a decision that was never published is as if it had not been, once it is undone',
   async (t) => {
-    const world = await openService(t)
-    const { undo } = openActing(world)
-    const [id] = await hold(world, 1)
-    const { body } = await world.decide(id!, 'pending', 'approved')
+    const service = await openService(t)
+    const { undo } = openActing(service)
+    const [id] = await hold(service, 1)
+    const { body } = await service.decide(id!, 'pending', 'approved')
     await undo(body.id)
-    const { rows } = await sql<Json>`select status, published_at from comments`.execute(world.db)
+    const { rows } = await sql<Json>`select status, published_at from comments`.execute(service.db)
     t.same(rows, [{ status: 'pending', publishedAt: null }])
-    t.same((await world.get('/comments')).body.items, [])
+    t.same((await service.get('/comments')).body.items, [])
   },
 )
 
 t.test('pinComment says so to readers, and can be undone', async (t) => {
-  const world = await openService(t)
-  const { send, undo, thread } = openActing(world)
-  const { id } = await world.post('a', 'x')
+  const service = await openService(t)
+  const { send, undo, thread } = openActing(service)
+  const { id } = await service.post('a', 'x')
   const { version } = await thread('a')
   const pin = (pinned: boolean) => send('PUT', `/comments/${id}/pin`, { pinned })
   const { status, headers, body } = await pin(true)
@@ -332,32 +336,35 @@ t.test('pinComment says so to readers, and can be undone', async (t) => {
   t.equal(Number(headers['thread-version']), (await thread('a')).version)
   t.ok((await thread('a')).version > version)
   t.match((await pin(true)).body, { pinned: true, decision_id: null }, 'it is so already')
-  t.equal((await world.get(`/comments/${id}`)).body.pinned, true)
+  t.equal((await service.get(`/comments/${id}`)).body.pinned, true)
   const undone = await undo(body.decision_id)
   t.match(undone.body, { action: 'pin', before: { pinned: true }, after: { pinned: false } })
-  t.equal((await world.get(`/comments/${id}`)).body.pinned, false)
+  t.equal((await service.get(`/comments/${id}`)).body.pinned, false)
   t.equal(said(await undo(body.decision_id)), '409 decision_conflict')
 })
 
 t.test('lockComment closes a subtree to replies, edits and votes, and undo opens it', async (t) => {
-  const world = await openService(t)
-  await openSignOn(world)
-  const { send, undo } = openActing(world)
+  const service = await openService(t)
+  await openSignOn(service)
+  const { send, undo } = openActing(service)
   const token = await signToken({ sub: 'm', name: 'Mary' })
   const voter = await signToken({ sub: 'v', name: 'Vera' })
-  const root = await world.post('a', 'root')
-  const reply = await world.post('a', 'reply', { parent_id: root.id }, { token })
-  const beside = await world.post('a', 'beside', {}, { token })
+  const root = await service.post('a', 'root')
+  const reply = await service.post('a', 'reply', { parent_id: root.id }, { token })
+  const beside = await service.post('a', 'beside', {}, { token })
   const attempts = async (id: string) => [
     said(
-      await world.call('POST', `${SITE}/articles/a/comments`, {
+      await service.call('POST', `${SITE}/articles/a/comments`, {
         token,
         body: { body: 'x', parent_id: id },
       }),
     ),
-    said(await world.call('PATCH', `${SITE}/comments/${id}`, { token, body: { body: 'y' } })),
+    said(await service.call('PATCH', `${SITE}/comments/${id}`, { token, body: { body: 'y' } })),
     said(
-      await world.call('PUT', `${SITE}/comments/${id}/vote`, { token: voter, body: { value: 1 } }),
+      await service.call('PUT', `${SITE}/comments/${id}/vote`, {
+        token: voter,
+        body: { value: 1 },
+      }),
     ),
   ]
   const lock = (id: string, locked: boolean) => send('PUT', `/comments/${id}/lock`, { locked })
@@ -365,7 +372,7 @@ t.test('lockComment closes a subtree to replies, edits and votes, and undo opens
   const refused = Array(3).fill('409 thread_locked')
   t.same(await attempts(reply.id), refused)
   t.same(await attempts(beside.id), ['201', '200', '200'])
-  t.equal((await world.get(`/comments/${reply.id}`)).body.locked, true)
+  t.equal((await service.get(`/comments/${reply.id}`)).body.locked, true)
   t.equal(
     said(await send('PATCH', `/comments/${reply.id}`, { body: 'z' })),
     '200',
@@ -373,11 +380,15 @@ t.test('lockComment closes a subtree to replies, edits and votes, and undo opens
   )
   t.match((await lock(root.id, true)).body, { locked: true, decision_id: null })
   await lock(reply.id, false)
-  t.equal((await world.get(`/comments/${reply.id}`)).body.locked, false)
+  t.equal((await service.get(`/comments/${reply.id}`)).body.locked, false)
   const undone = await undo(body.decision_id)
   t.match(undone, { status: 201, body: { action: 'lock', after: { locked: false } } })
   await undo(undone.body.id)
-  t.equal((await world.get(`/comments/${root.id}`)).body.locked, true)
-  t.equal((await world.get(`/comments/${reply.id}`)).body.locked, false, 'it was opened by itself')
-  t.same(await recount(world.db), [])
+  t.equal((await service.get(`/comments/${root.id}`)).body.locked, true)
+  t.equal(
+    (await service.get(`/comments/${reply.id}`)).body.locked,
+    false,
+    'it was opened by itself',
+  )
+  t.same(await recount(service.db), [])
 })

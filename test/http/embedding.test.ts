@@ -40,28 +40,30 @@ const act = async ({ base, method, path, body, token }: Act & { base: string }) 
   }
 }
 
-const openPages = async (t: Test): Promise<{ world: TestService; allowed: any; foreign: any }> => {
-  const world = await openService(t)
-  await openSignOn(world)
+const openPages = async (
+  t: Test,
+): Promise<{ service: TestService; allowed: any; foreign: any }> => {
+  const service = await openService(t)
+  await openSignOn(service)
   const [home, elsewhere] = [await openSite(t), await openSite(t)]
-  await world.call('PATCH', '/v1/sites/default', {
-    token: world.adminKey,
+  await service.call('PATCH', '/v1/sites/default', {
+    token: service.adminKey,
     body: { origins: [home] },
   })
-  const base = `http://127.0.0.1:${await listen(world.app)}`
+  const base = `http://127.0.0.1:${await listen(service.app)}`
   const browser = await openBrowser(t)
   const open = async (origin: string) => {
     const page = await browser.newPage()
     await page.goto(origin)
     return (what: Act) => page.evaluate(act, { base, ...what })
   }
-  return { world, allowed: await open(home), foreign: await open(elsewhere) }
+  return { service, allowed: await open(home), foreign: await open(elsewhere) }
 }
 
 const COMMENTS = '/articles/a/comments'
 
 t.test('a page of another origin', { skip: skipWithoutBrowser }, async (t) => {
-  const { world, allowed, foreign } = await openPages(t)
+  const { service, allowed, foreign } = await openPages(t)
   const token = await signToken()
   const posted = await allowed({
     method: 'POST',
@@ -99,7 +101,7 @@ t.test('a page of another origin', { skip: skipWithoutBrowser }, async (t) => {
     ]
     for (const what of acts)
       t.match(await foreign(what), { status: 0, body: /Failed to fetch/ }, what.method)
-    const { body } = await world.get(COMMENTS)
+    const { body } = await service.get(COMMENTS)
     t.match(body, { thread: { comment_count: 1 }, items: [{ body: 'edited', score: 1 }] })
   })
 })

@@ -12,61 +12,61 @@ const SITE = '/v1/sites/default'
 const MARK = 'quince-mark'
 
 /** Every text, JSON and byte that Postgres holds, as one text. */
-const dump = async (world: TestService): Promise<string> => {
+const dump = async (service: TestService): Promise<string> => {
   const { rows } = await sql<{ name: string }>`
     select table_name as name from information_schema.tables where table_schema = 'public'`.execute(
-    world.db,
+    service.db,
   )
   const texts = await Promise.all(
     rows.map(async ({ name }) => {
       const all = await sql<{ row: string }>`
-        select to_jsonb(t)::text as row from ${sql.table(name)} t`.execute(world.db)
+        select to_jsonb(t)::text as row from ${sql.table(name)} t`.execute(service.db)
       return all.rows.map(({ row }) => row).join('\n')
     }),
   )
   return texts.join('\n')
 }
 
-const erase = (world: TestService, id: string, token: string | undefined) =>
-  world.call('DELETE', `${SITE}/authors/${id}`, { token })
+const erase = (service: TestService, id: string, token: string | undefined) =>
+  service.call('DELETE', `${SITE}/authors/${id}`, { token })
 
 /** Erases, and waits for what has no time in the answer. @returns whether it is so */
-const isErased = async (world: TestService, id: string, token: string): Promise<boolean> => {
-  const { status } = await erase(world, id, token)
-  if (status === 202) await untilTasksEnd(world)
+const isErased = async (service: TestService, id: string, token: string): Promise<boolean> => {
+  const { status } = await erase(service, id, token)
+  if (status === 202) await untilTasksEnd(service)
   return status === 202 || status === 204
 }
 
-const untilTasksEnd = (world: TestService) =>
+const untilTasksEnd = (service: TestService) =>
   until('for the task to end', async () => {
-    const { rows } = await sql`select 1 from author_tasks`.execute(world.db)
+    const { rows } = await sql`select 1 from author_tasks`.execute(service.db)
     return rows.length === 0
   })
 
 /** A guest who has left the mark wherever it can. */
-const leaveMarks = async (world: TestService) => {
+const leaveMarks = async (service: TestService) => {
   const author = {
     name: `Ada ${MARK}`,
     url: `https://${MARK}.example`,
     email: `${MARK}@example.org`,
   }
   const headers = { 'idempotency-key': 'a key that is long enough'.replaceAll(' ', '-') }
-  const root = await world.post('a', `root ${MARK}`, { author }, { headers })
+  const root = await service.post('a', `root ${MARK}`, { author }, { headers })
   const token = root.guest_token
-  const reply = await world.post('a', `reply ${MARK}`, { parent_id: root.id }, { token })
-  const other = await world.post('a', 'of somebody else', { parent_id: reply.id })
-  const alone = await world.post('b', `alone ${MARK}`, {}, { token })
-  const held = await world.post('b', `held ${MARK}`, {}, { token })
-  await world.decide(held.id, 'approved', 'spam')
+  const reply = await service.post('a', `reply ${MARK}`, { parent_id: root.id }, { token })
+  const other = await service.post('a', 'of somebody else', { parent_id: reply.id })
+  const alone = await service.post('b', `alone ${MARK}`, {}, { token })
+  const held = await service.post('b', `held ${MARK}`, {}, { token })
+  await service.decide(held.id, 'approved', 'spam')
   const appeal = { token, headers, body: { text: `appeal ${MARK}` } }
-  await world.call('POST', `${SITE}/comments/${held.id}/appeals`, appeal)
+  await service.call('POST', `${SITE}/comments/${held.id}/appeals`, appeal)
   const path = `${SITE}/comments/${alone.id}`
-  await world.call('PATCH', path, { token, body: { body: `edited ${MARK}` }, headers })
+  await service.call('PATCH', path, { token, body: { body: `edited ${MARK}` }, headers })
   const opinion = { token, headers, body: { reason: 'spam', note: `note ${MARK}` } }
-  await world.call('POST', `${SITE}/comments/${other.id}/flags`, opinion)
-  await world.call('PUT', `${SITE}/comments/${other.id}/vote`, { token, body: { value: 1 } })
-  await world.call('POST', `${SITE}/authors/${root.author.id}/notes`, {
-    token: world.adminKey,
+  await service.call('POST', `${SITE}/comments/${other.id}/flags`, opinion)
+  await service.call('PUT', `${SITE}/comments/${other.id}/vote`, { token, body: { value: 1 } })
+  await service.call('POST', `${SITE}/authors/${root.author.id}/notes`, {
+    token: service.adminKey,
     headers,
     body: { note: `noted ${MARK}` },
   })
@@ -76,122 +76,127 @@ const leaveMarks = async (world: TestService) => {
 t.test(
   'after an erasure nothing of a guest is held, and the tree and its figures are kept',
   async (t) => {
-    const world = await openService(t)
-    const { token, root, reply, other, alone, id } = await leaveMarks(world)
-    t.match(await dump(world), MARK)
-    t.ok(await isErased(world, id, token))
-    t.notMatch(await dump(world), MARK)
-    const { body } = await world.get('/articles/a/comments')
+    const service = await openService(t)
+    const { token, root, reply, other, alone, id } = await leaveMarks(service)
+    t.match(await dump(service), MARK)
+    t.ok(await isErased(service, id, token))
+    t.notMatch(await dump(service), MARK)
+    const { body } = await service.get('/articles/a/comments')
     t.match(body.items, [{ id: root.id, status: 'deleted', author: null, body: null }])
     t.match(body.items[0].replies.items, [{ id: reply.id, status: 'deleted' }])
     t.match(body.items[0].replies.items[0].replies.items, [{ id: other.id, upvotes: 1 }])
     t.equal(body.thread.comment_count, 1)
-    t.equal((await world.get(`/comments/${alone.id}`)).status, 404)
-    t.same(await recount(world.db), [])
+    t.equal((await service.get(`/comments/${alone.id}`)).status, 404)
+    t.same(await recount(service.db), [])
   },
 )
 
 t.test('a token of one who was erased is good for nothing', async (t) => {
-  const world = await openService(t)
-  const { token, id } = await leaveMarks(world)
-  await isErased(world, id, token)
-  t.match(await world.get('/config', { token }), { status: 401, body: { code: 'invalid_token' } })
-  t.equal((await erase(world, id, token)).status, 401)
-  t.equal((await erase(world, id, world.adminKey)).status, 204, 'a second time it is no different')
+  const service = await openService(t)
+  const { token, id } = await leaveMarks(service)
+  await isErased(service, id, token)
+  t.match(await service.get('/config', { token }), { status: 401, body: { code: 'invalid_token' } })
+  t.equal((await erase(service, id, token)).status, 401)
+  t.equal(
+    (await erase(service, id, service.adminKey)).status,
+    204,
+    'a second time it is no different',
+  )
 })
 
 t.test('what was erased is brought back by nobody', async (t) => {
-  const world = await openService(t)
-  const { token, root, id } = await leaveMarks(world)
-  await isErased(world, id, token)
-  const restored = await world.decide(root.id, 'deleted', 'approved')
+  const service = await openService(t)
+  const { token, root, id } = await leaveMarks(service)
+  await isErased(service, id, token)
+  const restored = await service.decide(root.id, 'deleted', 'approved')
   t.match(restored, { status: 409, body: { code: 'move_not_allowed' } })
-  const edit = { token: world.adminKey, body: { body: 'x' } }
-  t.equal((await world.call('PATCH', `${SITE}/comments/${root.id}`, edit)).status, 404)
+  const edit = { token: service.adminKey, body: { body: 'x' } }
+  t.equal((await service.call('PATCH', `${SITE}/comments/${root.id}`, edit)).status, 404)
 })
 
 t.test('nor is it brought back along with what it replied to', async (t) => {
-  const world = await openService(t)
-  const root = await world.post('a', 'root')
-  const erased = await world.post('a', MARK, { parent_id: root.id })
-  await world.post('a', 'below', { parent_id: erased.id })
-  await world.decide(root.id, 'approved', 'deleted', { replies: 'same' })
-  await isErased(world, erased.author.id, erased.guest_token)
-  t.equal((await world.decide(root.id, 'deleted', 'approved', { replies: 'same' })).status, 201)
-  const { body } = await world.get('/articles/a/comments')
+  const service = await openService(t)
+  const root = await service.post('a', 'root')
+  const erased = await service.post('a', MARK, { parent_id: root.id })
+  await service.post('a', 'below', { parent_id: erased.id })
+  await service.decide(root.id, 'approved', 'deleted', { replies: 'same' })
+  await isErased(service, erased.author.id, erased.guest_token)
+  t.equal((await service.decide(root.id, 'deleted', 'approved', { replies: 'same' })).status, 201)
+  const { body } = await service.get('/articles/a/comments')
   t.equal(body.thread.comment_count, 2)
   const [reply] = body.items[0].replies.items
   t.match(reply, { id: erased.id, status: 'deleted', author: null, body: null })
   t.match(reply.replies.items, [{ body: 'below', status: 'approved' }])
-  t.same(await recount(world.db), [])
+  t.same(await recount(service.db), [])
 })
 
 t.test('of an erasure an answered appeal is left without its text, and others go', async (t) => {
-  const world = await openService(t)
-  const { token, alone, id } = await leaveMarks(world)
-  await world.decide(alone.id, 'approved', 'rejected')
+  const service = await openService(t)
+  const { token, alone, id } = await leaveMarks(service)
+  await service.decide(alone.id, 'approved', 'rejected')
   const appeal = { token, body: { text: MARK } }
-  const { body } = await world.call('POST', `${SITE}/comments/${alone.id}/appeals`, appeal)
-  await world.call('POST', `${SITE}/moderation/appeals/${body.id}/answers`, {
-    token: await world.makeKey('moderate'),
+  const { body } = await service.call('POST', `${SITE}/comments/${alone.id}/appeals`, appeal)
+  await service.call('POST', `${SITE}/moderation/appeals/${body.id}/answers`, {
+    token: await service.makeKey('moderate'),
     body: { outcome: 'upheld' },
   })
-  await erase(world, id, token)
+  await erase(service, id, token)
   const list = async (state: string) =>
-    (await world.get(`/moderation/appeals?state=${state}`, { token: world.adminKey })).body.items
+    (await service.get(`/moderation/appeals?state=${state}`, { token: service.adminKey })).body
+      .items
   t.same(await list('waiting'), [])
   t.match(await list('answered'), [{ id: body.id, text: '', outcome: 'upheld' }])
 })
 
 t.test('a member is erased with its account; a token from before makes nobody anew', async (t) => {
-  const world = await openService(t)
-  await openSignOn(world)
+  const service = await openService(t)
+  await openSignOn(service)
   const now = Math.floor(Date.now() / 1000)
   const claims = { sub: `u-${MARK}`, name: MARK, email: `${MARK}@example.org`, iat: now - 10 }
   const token = await signToken(claims)
-  const { author } = await world.post('a', `x ${MARK}`, {}, { token })
-  t.ok(await isErased(world, author.id, token))
-  t.notMatch(await dump(world), MARK)
-  t.equal((await world.get('/config', { token })).status, 401)
+  const { author } = await service.post('a', `x ${MARK}`, {}, { token })
+  t.ok(await isErased(service, author.id, token))
+  t.notMatch(await dump(service), MARK)
+  t.equal((await service.get('/config', { token })).status, 401)
   const next = await signToken({ ...claims, iat: now + 5 })
-  const again = await world.post('a', 'back', {}, { token: next })
+  const again = await service.post('a', 'back', {}, { token: next })
   t.not(again.author.id, author.id, 'whoever comes back is somebody new')
 })
 
 t.test('a token from before is known by its time, though its clock is ahead of ours', async (t) => {
-  const world = await openService(t)
-  await openSignOn(world)
+  const service = await openService(t)
+  await openSignOn(service)
   const iat = Math.floor(Date.now() / 1000) + 50
   const token = await signToken({ iat })
-  const { author } = await world.post('a', 'x', {}, { token })
-  t.ok(await isErased(world, author.id, token))
-  t.equal((await world.get('/config', { token })).status, 401)
-  t.equal((await world.get('/config', { token: await signToken({ iat: iat + 1 }) })).status, 200)
+  const { author } = await service.post('a', 'x', {}, { token })
+  t.ok(await isErased(service, author.id, token))
+  t.equal((await service.get('/config', { token })).status, 401)
+  t.equal((await service.get('/config', { token: await signToken({ iat: iat + 1 }) })).status, 200)
 })
 
 t.test('only the person itself and administrators erase and export', async (t) => {
-  const world = await openService(t)
-  const { id } = await leaveMarks(world)
-  const { guest_token: stranger } = await world.post('c', 'x')
-  const quiet = (await world.call('POST', `${SITE}/guests`, { body: { name: 'Quiet' } })).body
-  const moderator = await world.makeKey('moderate')
+  const service = await openService(t)
+  const { id } = await leaveMarks(service)
+  const { guest_token: stranger } = await service.post('c', 'x')
+  const quiet = (await service.call('POST', `${SITE}/guests`, { body: { name: 'Quiet' } })).body
+  const moderator = await service.makeKey('moderate')
   const asked = async (who: string, token: string | undefined) => [
-    (await erase(world, who, token)).status,
-    (await world.get(`/authors/${who}/export`, { token })).status,
+    (await erase(service, who, token)).status,
+    (await service.get(`/authors/${who}/export`, { token })).status,
   ]
   t.same(await asked(id, undefined), [401, 401])
   t.same(await asked(id, stranger), [403, 403])
   t.same(await asked(id, moderator), [403, 403])
   t.same(await asked(quiet.author.id, stranger), [404, 404], 'whom readers do not see is not there')
-  t.same(await asked('azzzz', world.adminKey), [404, 404])
-  t.same(await asked('nonsense', world.adminKey), [404, 404])
-  t.match(await dump(world), MARK, 'and nothing has gone')
+  t.same(await asked('azzzz', service.adminKey), [404, 404])
+  t.same(await asked('nonsense', service.adminKey), [404, 404])
+  t.match(await dump(service), MARK, 'and nothing has gone')
 })
 
 t.test('an export has all that is held on a person, and the audit knows of it', async (t) => {
-  const world = await openService(t)
-  const { token, root, reply, other, alone, id } = await leaveMarks(world)
-  const { body, headers } = await world.get(`/authors/${id}/export`, { token })
+  const service = await openService(t)
+  const { token, root, reply, other, alone, id } = await leaveMarks(service)
+  const { body, headers } = await service.get(`/authors/${id}/export`, { token })
   t.equal(headers['cache-control'], 'private, no-store')
   t.match(body.author, { id, kind: 'guest', name: `Ada ${MARK}`, email: `${MARK}@example.org` })
   const said = body.comments.map((comment: Record<string, unknown>) => [comment.id, comment.status])
@@ -206,30 +211,30 @@ t.test('an export has all that is held on a person, and the audit knows of it', 
   t.match(body.flags, [{ comment_id: other.id, reason: 'spam', note: `note ${MARK}` }])
   t.match(body.appeals, [{ text: `appeal ${MARK}`, outcome: null }])
   t.match(body.notes, [{ note: `noted ${MARK}`, by: /^k/ }])
-  const { items } = (await world.get('/audit', { token: world.adminKey })).body
+  const { items } = (await service.get('/audit', { token: service.adminKey })).body
   t.match(items[0], { action: 'author_exported', subject: id, by: id })
 })
 
 t.test('an export of more than a batch is whole', async (t) => {
-  const world = await openService(t)
-  const { guest_token: token, author } = await world.post('a', 'x')
+  const service = await openService(t)
+  const { guest_token: token, author } = await service.post('a', 'x')
   await sql`
     insert into comments (site_id, thread_id, author_id, status, created_at, active_at, published_at,
       body, body_html, renderer)
     select site_id, thread_id, author_id, case when n % 3 = 0 then 'rejected' else 'approved' end::comment_status,
       created_at, active_at, published_at, 'comment ' || n, '<p>', renderer
-    from comments, generate_series(1, 1200) n`.execute(world.db)
-  const { body } = await world.get(`/authors/${author.id}/export`, { token })
+    from comments, generate_series(1, 1200) n`.execute(service.db)
+  const { body } = await service.get(`/authors/${author.id}/export`, { token })
   t.equal(body.comments.length, 1201)
   t.equal(new Set(body.comments.map(({ id }: { id: string }) => id)).size, 1201)
 })
 
 t.test('posts of a guest that is being erased are erased with it, or refused', async (t) => {
-  const world = await openService(t)
-  const other = await openTwin(t, world)
-  const { token, id } = await leaveMarks(world)
+  const service = await openService(t)
+  const other = await openTwin(t, service)
+  const { token, id } = await leaveMarks(service)
   const post = async (n: number) => {
-    const { statusCode } = await [world.app, other][n % 2]!.inject({
+    const { statusCode } = await [service.app, other][n % 2]!.inject({
       method: 'POST',
       url: `${SITE}/articles/a${n % 4}/comments`,
       headers: { authorization: `Bearer ${token}` },
@@ -238,70 +243,70 @@ t.test('posts of a guest that is being erased are erased with it, or refused', a
     return statusCode
   }
   const posts = Array.from({ length: 30 }, (_, n) => post(n))
-  const [erased, ...statuses] = await Promise.all([isErased(world, id, token), ...posts])
+  const [erased, ...statuses] = await Promise.all([isErased(service, id, token), ...posts])
   t.ok(statuses.every((status) => status === 201 || status === 401))
   t.ok(erased)
-  t.notMatch(await dump(world), MARK)
-  t.same(await recount(world.db), [])
+  t.notMatch(await dump(service), MARK)
+  t.same(await recount(service.db), [])
 })
 
 t.test('an edit that an erasure overtakes is remembered under no key', async (t) => {
-  const world = await openService(t)
-  const { id, author, guest_token: token } = await world.post('a', 'x')
+  const service = await openService(t)
+  const { id, author, guest_token: token } = await service.post('a', 'x')
   const edit = (at: string) =>
-    world.call('PATCH', `${SITE}/comments/${id}`, {
+    service.call('PATCH', `${SITE}/comments/${id}`, {
       token: at,
       headers: { 'idempotency-key': `a-key-for-this-edit-${at.slice(0, 4)}` },
       body: { body: `edited ${MARK}` },
     })
-  const acts = await during(world, sql`select from threads for update`, async () => {
+  const acts = await during(service, sql`select from threads for update`, async () => {
     const editing = edit(token)
-    await untilSomebodyWaits(world, 1)
-    const erasing = isErased(world, author.id, token)
-    await untilSomebodyWaits(world, 2)
+    await untilSomebodyWaits(service, 1)
+    const erasing = isErased(service, author.id, token)
+    await untilSomebodyWaits(service, 2)
     return [editing, erasing] as const
   })
   const [edited, erased] = await Promise.all(acts)
   t.match([edited.status, erased], [200, true])
-  t.notMatch(await dump(world), MARK)
-  t.match(await edit(world.adminKey), { status: 404 })
+  t.notMatch(await dump(service), MARK)
+  t.match(await edit(service.adminKey), { status: 404 })
 })
 
 t.test('what takes longer than an answer may goes on by itself', async (t) => {
-  const world = await openService(t)
-  const { token, id } = await leaveMarks(world)
-  const erasing = await during(world, sql`select from comments for update`, async () => {
-    const erasing = erase(world, id, token)
-    await untilSomebodyWaits(world)
+  const service = await openService(t)
+  const { token, id } = await leaveMarks(service)
+  const erasing = await during(service, sql`select from comments for update`, async () => {
+    const erasing = erase(service, id, token)
+    await untilSomebodyWaits(service)
     await sleep(1_100)
     return [erasing] as const
   })
   t.match(await erasing[0], { status: 202, body: { status: 'running' } })
-  t.equal((await world.get('/config', { token })).status, 401, 'it is nobody already')
-  await untilTasksEnd(world)
-  t.notMatch(await dump(world), MARK)
-  t.same(await recount(world.db), [])
+  t.equal((await service.get('/config', { token })).status, 401, 'it is nobody already')
+  await untilTasksEnd(service)
+  t.notMatch(await dump(service), MARK)
+  t.same(await recount(service.db), [])
 })
 
 t.test('what a node leaves undone when it dies is done by another', async (t) => {
-  const world = await openService(t)
-  const { token } = await leaveMarks(world)
+  const service = await openService(t)
+  const { token } = await leaveMarks(service)
   await sql`
     insert into author_tasks (site_id, author_id, kind, asked_at)
     select site_id, id, 'erase', now() from authors where name like ${`%${MARK}%`}`.execute(
-    world.db,
+    service.db,
   )
   await sql`update authors set erased_at = now(), name = 'Erased' where name like ${`%${MARK}%`}`.execute(
-    world.db,
+    service.db,
   )
-  t.equal((await world.get('/config', { token })).status, 401)
-  world.kick('tasks')
+  t.equal((await service.get('/config', { token })).status, 401)
+  service.kick('tasks')
   await until('for the texts to go', async () => {
     const { rows } = await sql`select 1 from comments where body like ${`%${MARK}%`}`.execute(
-      world.db,
+      service.db,
     )
     return rows.length === 0
   })
-  await untilTasksEnd(world)
-  t.same(await recount(world.db), [])
+  await untilTasksEnd(service)
+  t.same(await recount(service.db), [])
 })

@@ -5,111 +5,112 @@ import { openService, type TestService } from '../service.ts'
 const KEYS = '/v1/sites/default/keys'
 
 const openSites = async (t: Parameters<typeof openService>[0]) => {
-  const world = await openService(t)
+  const service = await openService(t)
   const body = { slug: 'other', name: 'Other' }
-  await world.call('POST', '/v1/sites', { token: world.adminKey, body })
-  const { id } = (await world.sites.find('default'))!
-  return { world, siteAdmin: await world.makeKey('admin', id) }
+  await service.call('POST', '/v1/sites', { token: service.adminKey, body })
+  const { id } = (await service.sites.find('default'))!
+  return { service, siteAdmin: await service.makeKey('admin', id) }
 }
 
-const make = (world: TestService, token: string, body: object, at = KEYS) =>
-  world.call('POST', at, { token, body })
+const make = (service: TestService, token: string, body: object, at = KEYS) =>
+  service.call('POST', at, { token, body })
 
 t.test('a key is told once, works at once, and is listed without itself', async (t) => {
-  const { world, siteAdmin } = await openSites(t)
-  const { status, body } = await make(world, siteAdmin, { name: 'desk', scope: 'moderate' })
+  const { service, siteAdmin } = await openSites(t)
+  const { status, body } = await make(service, siteAdmin, { name: 'desk', scope: 'moderate' })
   t.equal(status, 201)
   t.match(body, { name: 'desk', scope: 'moderate', site: 'default', last_used_at: null })
   t.match(body.key, /^[\w-]{43}$/)
-  t.equal((await world.get('/moderation/counts', { token: body.key })).status, 200)
-  const list = await world.call('GET', KEYS, { token: siteAdmin })
+  t.equal((await service.get('/moderation/counts', { token: body.key })).status, 200)
+  const list = await service.call('GET', KEYS, { token: siteAdmin })
   t.notMatch(list.text, body.key)
   t.match(list.body.items[0], { id: body.id, last_used_at: /^20/ })
-  const { rows } = await sql<{ hash: Buffer }>`select * from api_keys`.execute(world.db)
+  const { rows } = await sql<{ hash: Buffer }>`select * from api_keys`.execute(service.db)
   t.notMatch(JSON.stringify(rows), body.key, 'it is kept nowhere')
 })
 
 t.test('a rotated key and the new one overlap, then the old one ends', async (t) => {
-  const { world, siteAdmin } = await openSites(t)
-  const { body: old } = await make(world, siteAdmin, { name: 'desk', scope: 'read' })
+  const { service, siteAdmin } = await openSites(t)
+  const { body: old } = await make(service, siteAdmin, { name: 'desk', scope: 'read' })
   const rotate = (seconds: number) =>
-    make(world, siteAdmin, { overlap_seconds: seconds }, `${KEYS}/${old.id}/rotations`)
+    make(service, siteAdmin, { overlap_seconds: seconds }, `${KEYS}/${old.id}/rotations`)
   const { status, body: next } = await rotate(3600)
   t.equal(status, 201)
   t.match(next, { name: 'desk', scope: 'read', site: 'default', expires_at: null })
   for (const token of [old.key, next.key])
-    t.equal((await world.get('/config', { token })).status, 200)
+    t.equal((await service.get('/config', { token })).status, 200)
   t.equal((await rotate(0)).status, 201)
-  t.equal((await world.get('/config', { token: old.key })).status, 401)
+  t.equal((await service.get('/config', { token: old.key })).status, 401)
   t.equal((await rotate(0)).status, 404, 'what has ended is not rotated')
 })
 
 t.test('a revoked key is good for nothing at once', async (t) => {
-  const { world, siteAdmin } = await openSites(t)
-  const { body } = await make(world, siteAdmin, { name: 'desk', scope: 'read' })
-  const revoke = () => world.call('DELETE', `${KEYS}/${body.id}`, { token: siteAdmin })
+  const { service, siteAdmin } = await openSites(t)
+  const { body } = await make(service, siteAdmin, { name: 'desk', scope: 'read' })
+  const revoke = () => service.call('DELETE', `${KEYS}/${body.id}`, { token: siteAdmin })
   t.same([(await revoke()).status, (await revoke()).status], [204, 204])
-  t.match(await world.get('/config', { token: body.key }), {
+  t.match(await service.get('/config', { token: body.key }), {
     status: 401,
     body: { code: 'invalid_token' },
   })
-  const rotation = await make(world, siteAdmin, {}, `${KEYS}/${body.id}/rotations`)
+  const rotation = await make(service, siteAdmin, {}, `${KEYS}/${body.id}/rotations`)
   t.equal(rotation.status, 404)
 })
 
 t.test('an administrator of a site reaches no key of another one, nor of all', async (t) => {
-  const { world, siteAdmin } = await openSites(t)
+  const { service, siteAdmin } = await openSites(t)
   const other = await make(
-    world,
-    world.adminKey,
+    service,
+    service.adminKey,
     { name: 'x', scope: 'read', site: 'other' },
     '/v1/keys',
   )
   t.match(other, { status: 201, body: { site: 'other' } })
-  const all = await make(world, world.adminKey, { name: 'y', scope: 'read' }, '/v1/keys')
+  const all = await make(service, service.adminKey, { name: 'y', scope: 'read' }, '/v1/keys')
   t.equal(all.body.site, null)
   for (const { id } of [other.body, all.body]) {
-    t.equal((await world.call('DELETE', `${KEYS}/${id}`, { token: siteAdmin })).status, 404)
-    t.equal((await make(world, siteAdmin, {}, `${KEYS}/${id}/rotations`)).status, 404)
+    t.equal((await service.call('DELETE', `${KEYS}/${id}`, { token: siteAdmin })).status, 404)
+    t.equal((await make(service, siteAdmin, {}, `${KEYS}/${id}/rotations`)).status, 404)
   }
-  t.equal((await world.call('GET', '/v1/keys', { token: siteAdmin })).status, 403)
-  t.equal((await make(world, siteAdmin, { name: 'z', scope: 'read', site: 'other' })).status, 400)
-  const { items } = (await world.call('GET', KEYS, { token: siteAdmin })).body
+  t.equal((await service.call('GET', '/v1/keys', { token: siteAdmin })).status, 403)
+  t.equal((await make(service, siteAdmin, { name: 'z', scope: 'read', site: 'other' })).status, 400)
+  const { items } = (await service.call('GET', KEYS, { token: siteAdmin })).body
   t.ok(items.every(({ site }: { site: string }) => site === 'default'))
 })
 
 t.test('a key ends by itself, and none begins in the past', async (t) => {
-  const { world, siteAdmin } = await openSites(t)
+  const { service, siteAdmin } = await openSites(t)
   const expires = new Date(Date.now() + 3_600_000).toISOString()
-  const { body } = await make(world, siteAdmin, { name: 'x', scope: 'read', expires_at: expires })
+  const { body } = await make(service, siteAdmin, { name: 'x', scope: 'read', expires_at: expires })
   t.equal(body.expires_at, expires)
-  await sql`update api_keys set expires_at = now() where name = 'x'`.execute(world.db)
-  t.equal((await world.get('/config', { token: body.key })).status, 401)
+  await sql`update api_keys set expires_at = now() where name = 'x'`.execute(service.db)
+  t.equal((await service.get('/config', { token: body.key })).status, 401)
   const past = { name: 'x', scope: 'read', expires_at: '2020-01-01T00:00:00Z' }
-  t.match(await make(world, siteAdmin, past), {
+  t.match(await make(service, siteAdmin, past), {
     status: 400,
     body: { errors: [{ pointer: '/expires_at' }] },
   })
 })
 
 t.test('every act on keys is in the audit, which cannot be changed', async (t) => {
-  const { world, siteAdmin } = await openSites(t)
-  const { body } = await make(world, siteAdmin, { name: 'desk', scope: 'read' })
-  const next = await make(world, siteAdmin, {}, `${KEYS}/${body.id}/rotations`)
-  await world.call('DELETE', `${KEYS}/${body.id}`, { token: siteAdmin })
-  const { items } = (await world.get('/audit', { token: siteAdmin })).body
+  const { service, siteAdmin } = await openSites(t)
+  const { body } = await make(service, siteAdmin, { name: 'desk', scope: 'read' })
+  const next = await make(service, siteAdmin, {}, `${KEYS}/${body.id}/rotations`)
+  await service.call('DELETE', `${KEYS}/${body.id}`, { token: siteAdmin })
+  const { items } = (await service.get('/audit', { token: siteAdmin })).body
   t.match(items.slice(0, 3), [
     { action: 'key_revoked', subject: body.id },
     { action: 'key_rotated', subject: next.body.id, before: { id: body.id } },
     { action: 'key_created', subject: body.id, after: { name: 'desk', scope: 'read' } },
   ])
-  const page = (await world.get('/audit?limit=2', { token: siteAdmin })).body
-  const rest = (await world.get(`/audit?limit=50&cursor=${page.next_cursor}`, { token: siteAdmin }))
-    .body
+  const page = (await service.get('/audit?limit=2', { token: siteAdmin })).body
+  const rest = (
+    await service.get(`/audit?limit=50&cursor=${page.next_cursor}`, { token: siteAdmin })
+  ).body
   t.same([...page.items, ...rest.items], items)
-  const service = (await world.call('GET', '/v1/audit', { token: world.adminKey })).body.items
-  t.ok(service.some(({ action }: { action: string }) => action === 'site_created'))
-  t.equal((await world.call('GET', '/v1/audit', { token: siteAdmin })).status, 403)
-  await t.rejects(sql`delete from audit`.execute(world.db), /append-only/)
-  await t.rejects(sql`update audit set done_by = 'k1'`.execute(world.db), /append-only/)
+  const ofService = (await service.call('GET', '/v1/audit', { token: service.adminKey })).body.items
+  t.ok(ofService.some(({ action }: { action: string }) => action === 'site_created'))
+  t.equal((await service.call('GET', '/v1/audit', { token: siteAdmin })).status, 403)
+  await t.rejects(sql`delete from audit`.execute(service.db), /append-only/)
+  await t.rejects(sql`update audit set done_by = 'k1'`.execute(service.db), /append-only/)
 })

@@ -110,41 +110,41 @@ const ASKED: readonly (readonly [method: string, path: string, body?: object])[]
 ]
 
 /** One comment in every state in which readers do not see it, by what it is. */
-const plantHidden = async (world: TestService): Promise<Record<string, string>> => {
+const plantHidden = async (service: TestService): Promise<Record<string, string>> => {
   const patch = (path: string, body: object) =>
-    world.call('PATCH', `${SITE}${path}`, { token: world.adminKey, body })
+    service.call('PATCH', `${SITE}${path}`, { token: service.adminKey, body })
   const hidden: Record<string, string> = {}
   for (const status of ['pending', 'spam', 'rejected', 'deleted']) {
-    hidden[status] = (await world.post('a', 'x')).id
-    await world.decide(hidden[status]!, 'approved', status)
+    hidden[status] = (await service.post('a', 'x')).id
+    await service.decide(hidden[status]!, 'approved', status)
   }
-  const erased = await world.post('a', 'x')
+  const erased = await service.post('a', 'x')
   hidden.erased = erased.id
   const path = `${SITE}/authors/${erased.author.id}`
-  await world.call('DELETE', path, { token: erased.guest_token })
-  hidden['in a hidden thread'] = (await world.post('b', 'x')).id
+  await service.call('DELETE', path, { token: erased.guest_token })
+  hidden['in a hidden thread'] = (await service.post('b', 'x')).id
   await patch('/articles/b', { state: 'hidden' })
   await patch('', { moderation: 'pre' })
-  hidden['never published'] = (await world.post('a', 'x')).id
-  hidden['never published, and rejected'] = (await world.post('a', 'x')).id
-  await world.decide(hidden['never published, and rejected']!, 'pending', 'rejected')
+  hidden['never published'] = (await service.post('a', 'x')).id
+  hidden['never published, and rejected'] = (await service.post('a', 'x')).id
+  await service.decide(hidden['never published, and rejected']!, 'pending', 'rejected')
   await patch('', { moderation: 'post' })
   return hidden
 }
 
 t.test('whatever is asked of a hidden comment, the answer is that of an absent one', async (t) => {
-  const world = await openService(t, { limits: { read: 100_000, write: 100_000 } })
-  await openSignOn(world)
-  const hidden = await plantHidden(world)
+  const service = await openService(t, { limits: { read: 100_000, write: 100_000 } })
+  await openSignOn(service)
+  const hidden = await plantHidden(service)
   const strangers = {
     nobody: undefined,
-    guest: (await world.call('POST', `${SITE}/guests`, { body: { name: 'G' } })).body.guest_token,
+    guest: (await service.call('POST', `${SITE}/guests`, { body: { name: 'G' } })).body.guest_token,
     member: await signToken(),
-    'read key': await world.makeKey('read'),
+    'read key': await service.makeKey('read'),
   }
   for (const [who, token] of Object.entries(strangers)) {
     const answerOf = async (method: string, path: string, body?: object) => {
-      const { status, text, headers } = await world.call(method, path, { token, body })
+      const { status, text, headers } = await service.call(method, path, { token, body })
       const { date: _, ratelimit: __, ...rest } = headers
       return { status, text, headers: rest }
     }

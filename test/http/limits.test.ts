@@ -9,35 +9,39 @@ const SITE = '/v1/sites/default'
 const COMMENTS = `${SITE}/articles/a/comments`
 const POST = { body: 'x', author: { name: 'Ada' } }
 
-const set = (world: TestService, limits: object) =>
-  world.call('PATCH', SITE, { token: world.adminKey, body: { limits } })
+const set = (service: TestService, limits: object) =>
+  service.call('PATCH', SITE, { token: service.adminKey, body: { limits } })
 
 const open = async (t: Parameters<typeof openService>[0], write = 1_000) => {
-  const world = await openService(t, { limits: { read: 0, write }, trustedProxies: ['127.0.0.1'] })
-  await openSignOn(world)
-  return world
+  const service = await openService(t, {
+    limits: { read: 0, write },
+    trustedProxies: ['127.0.0.1'],
+  })
+  await openSignOn(service)
+  return service
 }
 
 const from = (address: string) => ({ 'x-forwarded-for': address })
 
 t.test('each kind of write has a limit of its own, as the site says', async (t) => {
-  const world = await open(t)
-  const { id } = await world.post('a', 'x')
-  const { body: guest } = await world.call('POST', `${SITE}/guests`, { body: { name: 'Grace' } })
-  await set(world, { create: 1, vote: 2, flag: 1, preview: 1, sign_on: 2 })
+  const service = await open(t)
+  const { id } = await service.post('a', 'x')
+  const { body: guest } = await service.call('POST', `${SITE}/guests`, { body: { name: 'Grace' } })
+  await set(service, { create: 1, vote: 2, flag: 1, preview: 1, sign_on: 2 })
   const as = { token: guest.guest_token, headers: from('203.0.113.9') }
   const acts: Record<string, [number, () => Promise<{ status: number; headers: any }>]> = {
-    create: [1, () => world.call('POST', COMMENTS, { ...as, body: POST })],
+    create: [1, () => service.call('POST', COMMENTS, { ...as, body: POST })],
     vote: [
       2,
-      () => world.call('PUT', `${SITE}/comments/${id}/vote`, { ...as, body: { value: 1 } }),
+      () => service.call('PUT', `${SITE}/comments/${id}/vote`, { ...as, body: { value: 1 } }),
     ],
     flag: [
       1,
-      () => world.call('POST', `${SITE}/comments/${id}/flags`, { ...as, body: { reason: 'spam' } }),
+      () =>
+        service.call('POST', `${SITE}/comments/${id}/flags`, { ...as, body: { reason: 'spam' } }),
     ],
-    preview: [1, () => world.call('POST', `${SITE}/preview`, { ...as, body: { body: 'x' } })],
-    sign_on: [2, () => world.call('POST', `${SITE}/guests`, { ...as, body: { name: 'Ada' } })],
+    preview: [1, () => service.call('POST', `${SITE}/preview`, { ...as, body: { body: 'x' } })],
+    sign_on: [2, () => service.call('POST', `${SITE}/guests`, { ...as, body: { name: 'Ada' } })],
   }
   for (const [kind, [count, act]] of Object.entries(acts)) {
     for (let n = 0; n < count; n++) t.ok((await act()).status < 300, `${kind} ${n + 1}`)
@@ -45,77 +49,79 @@ t.test('each kind of write has a limit of its own, as the site says', async (t) 
     t.equal(status, 429, kind)
     t.match(headers['ratelimit-policy'], `"${kind}";q=${count};`)
   }
-  t.match((await world.get('/config')).body.limits, { create: 1, vote: 2, sign_on: 2 })
+  t.match((await service.get('/config')).body.limits, { create: 1, vote: 2, sign_on: 2 })
 })
 
 t.test('a member is not punished for strangers on its network', async (t) => {
-  const world = await open(t)
-  await set(world, { create: 2 })
+  const service = await open(t)
+  await set(service, { create: 2 })
   const headers = from('203.0.113.7')
   const statuses: number[] = []
   for (let n = 0; n < 3; n++)
-    statuses.push((await world.call('POST', COMMENTS, { headers, body: POST })).status)
+    statuses.push((await service.call('POST', COMMENTS, { headers, body: POST })).status)
   t.same(statuses, [201, 201, 429])
   const token = await signToken()
   const mine: number[] = []
   for (let n = 0; n < 3; n++)
-    mine.push((await world.call('POST', COMMENTS, { headers, token, body: { body: 'x' } })).status)
+    mine.push(
+      (await service.call('POST', COMMENTS, { headers, token, body: { body: 'x' } })).status,
+    )
   t.same(mine, [201, 201, 429], 'and has the same limit by itself, wherever it is')
   const elsewhere = { headers: from('198.51.100.1'), token, body: { body: 'x' } }
-  t.equal((await world.call('POST', COMMENTS, elsewhere)).status, 429)
+  t.equal((await service.call('POST', COMMENTS, elsewhere)).status, 429)
 })
 
 t.test('guests of one IPv6 /64 share a limit, however many tokens they take', async (t) => {
-  const world = await open(t)
+  const service = await open(t)
   const tokens: string[] = []
-  for (let n = 0; n < 3; n++) tokens.push((await world.post('a', 'x')).guest_token)
-  await set(world, { create: 2 })
+  for (let n = 0; n < 3; n++) tokens.push((await service.post('a', 'x')).guest_token)
+  await set(service, { create: 2 })
   const post = (n: number) => {
     const headers = from(`2001:db8:1:2::${n}`)
-    return world.call('POST', COMMENTS, { headers, token: tokens[n]!, body: { body: 'x' } })
+    return service.call('POST', COMMENTS, { headers, token: tokens[n]!, body: { body: 'x' } })
   }
   t.same([(await post(0)).status, (await post(1)).status, (await post(2)).status], [201, 201, 429])
 })
 
 t.test('bad credentials are counted as attempts to sign on', async (t) => {
-  const world = await open(t)
-  await set(world, { sign_on: 2 })
+  const service = await open(t)
+  await set(service, { sign_on: 2 })
   const headers = from('203.0.113.5')
   const forged = await signToken({ aud: 'other' })
   const statuses: number[] = []
   for (const token of [forged, 'g.1.1.x', 'x'.repeat(40)])
-    statuses.push((await world.get('/config', { headers, token })).status)
+    statuses.push((await service.get('/config', { headers, token })).status)
   t.same(statuses, [401, 401, 429])
-  t.equal((await world.get('/config', { headers, token: await signToken() })).status, 200)
+  t.equal((await service.get('/config', { headers, token: await signToken() })).status, 200)
 })
 
 t.test('an export is a row of the audit, and counts as a write', async (t) => {
-  const world = await open(t, 2)
-  const { author, guest_token: token } = await world.post('a', 'x')
+  const service = await open(t, 2)
+  const { author, guest_token: token } = await service.post('a', 'x')
   const statuses: number[] = []
   for (let n = 0; n < 3; n++)
-    statuses.push((await world.get(`/authors/${author.id}/export`, { token })).status)
+    statuses.push((await service.get(`/authors/${author.id}/export`, { token })).status)
   t.same(statuses, [200, 200, 429])
-  const { items } = (await world.get('/audit', { token: world.adminKey })).body
+  const { items } = (await service.get('/audit', { token: service.adminKey })).body
   const exports = items.filter(({ action }: { action: string }) => action === 'author_exported')
   t.equal(exports.length, 2)
 })
 
 t.test('a site of its own counts by itself', async (t) => {
-  const world = await open(t, 1)
+  const service = await open(t, 1)
   const body = { slug: 'other', name: 'Other' }
-  await world.call('POST', '/v1/sites', { token: world.adminKey, body })
-  t.equal((await world.call('POST', COMMENTS, { body: POST })).status, 201)
-  t.equal((await world.call('POST', COMMENTS, { body: POST })).status, 429)
+  await service.call('POST', '/v1/sites', { token: service.adminKey, body })
+  t.equal((await service.call('POST', COMMENTS, { body: POST })).status, 201)
+  t.equal((await service.call('POST', COMMENTS, { body: POST })).status, 429)
   const there = '/v1/sites/other/articles/a/comments'
-  t.equal((await world.call('POST', there, { body: POST })).status, 201)
+  t.equal((await service.call('POST', there, { body: POST })).status, 201)
 })
 
 t.test('0 for the service is no limit at all, whatever a site says', async (t) => {
-  const world = await open(t, 0)
-  await set(world, { create: 1 })
+  const service = await open(t, 0)
+  await set(service, { create: 1 })
   for (let n = 0; n < 5; n++)
-    t.equal((await world.call('POST', COMMENTS, { body: POST })).status, 201)
+    t.equal((await service.call('POST', COMMENTS, { body: POST })).status, 201)
 })
 
 t.test(

@@ -7,16 +7,16 @@ const SITE = '/v1/sites/default'
 const NOW = Math.floor(Date.now() / 1000)
 
 const openMembers = async (t: Parameters<typeof openService>[0]): Promise<TestService> => {
-  const world = await openService(t)
-  await openSignOn(world)
-  return world
+  const service = await openService(t)
+  await openSignOn(service)
+  return service
 }
 
 t.test('a member posts under the name and picture of its token', async (t) => {
-  const world = await openMembers(t)
+  const service = await openMembers(t)
   const picture = 'https://example.org/ada.png'
   const token = await signToken({ picture, url: 'https://ada.example', role: 'contributor' })
-  const comment = await world.post('a', 'hello', { author: { name: 'Somebody else' } }, { token })
+  const comment = await service.post('a', 'hello', { author: { name: 'Somebody else' } }, { token })
   t.match(comment.author, {
     name: 'Ada',
     avatar_url: picture,
@@ -25,9 +25,9 @@ t.test('a member posts under the name and picture of its token', async (t) => {
     role: 'contributor',
   })
   t.notOk('guest_token' in comment)
-  const again = await world.post('b', 'again', {}, { token: await signToken({ name: 'Ada' }) })
+  const again = await service.post('b', 'again', {}, { token: await signToken({ name: 'Ada' }) })
   t.equal(again.author.id, comment.author.id, 'the account is the same')
-  const { body } = await world.get(`/authors/${comment.author.id}/comments`)
+  const { body } = await service.get(`/authors/${comment.author.id}/comments`)
   t.same(
     body.items.map((item: { body: string }) => item.body),
     ['again', 'hello'],
@@ -37,18 +37,18 @@ t.test('a member posts under the name and picture of its token', async (t) => {
 t.test(
   'a newer token changes the profile wherever it is shown, an older one nowhere',
   async (t) => {
-    const world = await openMembers(t)
-    await world.post('a', 'one', {}, { token: await signToken({ iat: NOW - 100 }) })
-    await world.post(
+    const service = await openMembers(t)
+    await service.post('a', 'one', {}, { token: await signToken({ iat: NOW - 100 }) })
+    await service.post(
       'b',
       'two',
       {},
       { token: await signToken({ iat: NOW - 90, name: 'Countess' }) },
     )
-    const shown = async () => (await world.get('/articles/a/comments')).body.items[0].author.name
+    const shown = async () => (await service.get('/articles/a/comments')).body.items[0].author.name
     await until('for the other thread to show it', async () => (await shown()) === 'Countess')
     const older = await signToken({ iat: NOW - 95, name: 'Byron' })
-    const comment = await world.post('c', 'three', {}, { token: older })
+    const comment = await service.post('c', 'three', {}, { token: older })
     t.equal(comment.author.name, 'Countess')
     t.equal(await shown(), 'Countess')
   },
@@ -57,69 +57,69 @@ t.test(
 t.test(
   'a role of moderator moderates, a role of owner administers, on that site only',
   async (t) => {
-    const world = await openMembers(t)
-    await world.call('POST', '/v1/sites', {
-      token: world.adminKey,
+    const service = await openMembers(t)
+    await service.call('POST', '/v1/sites', {
+      token: service.adminKey,
       body: { slug: 'other', name: 'Other' },
     })
-    await openSignOn(world, 'other')
-    const { id } = await world.post('a', 'x')
+    await openSignOn(service, 'other')
+    const { id } = await service.post('a', 'x')
     const moderator = await signToken({ sub: 'grace', name: 'Grace', role: 'moderator' })
-    const decision = await world.call('POST', `${SITE}/comments/${id}/decisions`, {
+    const decision = await service.call('POST', `${SITE}/comments/${id}/decisions`, {
       token: moderator,
       body: { from: 'approved', to: 'rejected' },
     })
     t.equal(decision.status, 201)
     t.match(decision.body.by, /^a/, 'the decision names the member')
-    t.equal((await world.get('', { token: moderator })).status, 403)
+    t.equal((await service.get('', { token: moderator })).status, 403)
     const owner = await signToken({ sub: 'olga', name: 'Olga', role: ['owner', 'contributor'] })
-    t.equal((await world.get('', { token: owner })).status, 200)
-    t.equal((await world.call('GET', '/v1/sites/other', { token: owner })).status, 401)
+    t.equal((await service.get('', { token: owner })).status, 200)
+    t.equal((await service.call('GET', '/v1/sites/other', { token: owner })).status, 401)
   },
 )
 
 t.test('a demoted member keeps no right by an older token', async (t) => {
-  const world = await openMembers(t)
+  const service = await openMembers(t)
   const before = await signToken({ iat: NOW - 60, role: 'moderator' })
-  t.equal((await world.get('/moderation/counts', { token: before })).status, 200)
-  await world.get('/config', { token: await signToken({ iat: NOW - 30 }) })
-  t.equal((await world.get('/moderation/counts', { token: before })).status, 403)
+  t.equal((await service.get('/moderation/counts', { token: before })).status, 200)
+  await service.get('/config', { token: await signToken({ iat: NOW - 30 }) })
+  t.equal((await service.get('/moderation/counts', { token: before })).status, 403)
 })
 
 t.test('where only members may post, guests are told to log in', async (t) => {
-  const world = await openMembers(t)
-  const guest = await world.post('a', 'as a guest')
-  await world.call('PATCH', SITE, {
-    token: world.adminKey,
+  const service = await openMembers(t)
+  const guest = await service.post('a', 'as a guest')
+  await service.call('PATCH', SITE, {
+    token: service.adminKey,
     body: { who_may_post: 'members', login_url: 'https://example.org/login' },
   })
   const body = { body: 'x', author: { name: 'Ada' } }
   for (const token of [undefined, guest.guest_token]) {
-    const answer = await world.call('POST', `${SITE}/articles/a/comments`, { token, body })
+    const answer = await service.call('POST', `${SITE}/articles/a/comments`, { token, body })
     t.match([answer.status, answer.body], [401, { code: 'login_required' }])
   }
-  t.equal((await world.get('/config')).body.login_url, 'https://example.org/login')
-  const { status } = await world.post('a', 'as a member', {}, { token: await signToken() })
+  t.equal((await service.get('/config')).body.login_url, 'https://example.org/login')
+  const { status } = await service.post('a', 'as a member', {}, { token: await signToken() })
   t.equal(status, 'approved')
 })
 
 t.test('members edit and delete what is theirs, and nobody else does', async (t) => {
-  const world = await openMembers(t)
+  const service = await openMembers(t)
   const token = await signToken()
-  const { id } = await world.post('a', 'x', {}, { token })
+  const { id } = await service.post('a', 'x', {}, { token })
   const stranger = await signToken({ sub: 'mallory', name: 'Mallory' })
   const path = `${SITE}/comments/${id}`
-  const edit = (as: string) => world.call('PATCH', path, { token: as, body: { body: 'y' } })
+  const edit = (as: string) => service.call('PATCH', path, { token: as, body: { body: 'y' } })
   t.equal((await edit(stranger)).status, 403)
   t.match(await edit(token), { status: 200, body: { body: 'y', revision: 2 } })
-  t.equal((await world.call('DELETE', path, { token: stranger })).status, 403)
-  t.equal((await world.call('DELETE', path, { token })).status, 204)
+  t.equal((await service.call('DELETE', path, { token: stranger })).status, 403)
+  t.equal((await service.call('DELETE', path, { token })).status, 204)
 })
 
 t.test('listStaff has those who are listed, with all their roles and where they are', async (t) => {
-  const world = await openMembers(t)
+  const service = await openMembers(t)
   const name = (subject: string, body: object) =>
-    world.call('PATCH', `${SITE}/members/${subject}`, { token: world.adminKey, body })
+    service.call('PATCH', `${SITE}/members/${subject}`, { token: service.adminKey, body })
   await name('corey', {
     name: 'Grace',
     roles: ['contributor', 'moderator'],
@@ -127,44 +127,47 @@ t.test('listStaff has those who are listed, with all their roles and where they 
     listed: true,
   })
   await name('quiet', { name: 'Quiet', roles: ['moderator'] })
-  await world.get('/config', { token: await signToken({ role: 'contributor' }) })
+  await service.get('/config', { token: await signToken({ role: 'contributor' }) })
   await name('ada', { listed: true, location: 'Canada' })
-  const { body, headers } = await world.get('/staff')
+  const { body, headers } = await service.get('/staff')
   t.match(headers, { etag: /^"/, 'cache-control': /public/ })
   t.match(body.items, [
     { name: 'Grace', roles: ['contributor', 'moderator'], location: 'United States' },
     { name: 'Ada', roles: ['contributor'], location: 'Canada', avatar_url: /^\/v1\/avatars\/a/ },
   ])
   t.equal(body.items.length, 2)
-  const first = (await world.get('/staff?limit=1')).body
-  const rest = (await world.get(`/staff?limit=1&cursor=${first.next_cursor}`)).body
+  const first = (await service.get('/staff?limit=1')).body
+  const rest = (await service.get(`/staff?limit=1&cursor=${first.next_cursor}`)).body
   t.same([...first.items, ...rest.items], body.items)
   t.equal(rest.next_cursor, null)
 })
 
 t.test('updateMember makes one who has not come, and keeps its roles when it comes', async (t) => {
-  const world = await openMembers(t)
+  const service = await openMembers(t)
   const path = `${SITE}/members/ada`
-  const as = { token: world.adminKey }
-  const nameless = await world.call('PATCH', path, { ...as, body: { roles: ['moderator'] } })
+  const as = { token: service.adminKey }
+  const nameless = await service.call('PATCH', path, { ...as, body: { roles: ['moderator'] } })
   t.match(nameless, { status: 400, body: { errors: [{ pointer: '/name' }] } })
-  const made = await world.call('PATCH', path, { ...as, body: { name: 'A', roles: ['moderator'] } })
+  const made = await service.call('PATCH', path, {
+    ...as,
+    body: { name: 'A', roles: ['moderator'] },
+  })
   t.match(made, { status: 200, body: { subject: 'ada', roles: ['moderator'], signed_on_at: null } })
   const token = await signToken({ email: 'ada@example.org', email_verified: true })
-  t.equal((await world.get('/moderation/counts', { token })).status, 200)
-  const { body } = await world.call('GET', path, as)
+  t.equal((await service.get('/moderation/counts', { token })).status, 200)
+  const { body } = await service.call('GET', path, as)
   t.match(body, { author: { name: 'Ada', role: 'moderator', id: made.body.author.id } })
   t.match(body, { email: 'ada@example.org', email_verified: true, token_roles: [] })
-  t.equal((await world.call('GET', `${SITE}/members/nobody`, as)).status, 404)
+  t.equal((await service.call('GET', `${SITE}/members/nobody`, as)).status, 404)
 })
 
 t.test('an avatar is made of the id alone, whoever asks', async (t) => {
-  const world = await openService(t)
-  const { author } = await world.post('a', 'x')
-  const answer = await world.call('GET', author.avatar_url)
+  const service = await openService(t)
+  const { author } = await service.post('a', 'x')
+  const answer = await service.call('GET', author.avatar_url)
   t.match(answer.headers, { 'content-type': 'image/svg+xml', 'cache-control': /immutable/ })
   t.match(answer.text, /^<svg /)
-  t.equal((await world.call('GET', author.avatar_url)).text, answer.text)
-  t.not((await world.call('GET', '/v1/avatars/azz.svg')).text, answer.text)
-  t.equal((await world.call('GET', '/v1/avatars/nobody-1.svg')).status, 404)
+  t.equal((await service.call('GET', author.avatar_url)).text, answer.text)
+  t.not((await service.call('GET', '/v1/avatars/azz.svg')).text, answer.text)
+  t.equal((await service.call('GET', '/v1/avatars/nobody-1.svg')).status, 404)
 })

@@ -14,11 +14,11 @@ const SITE = '/v1/sites/default'
 const said = ({ status, body }: Answer): string =>
   status < 400 ? `${status}` : `${status} ${body.code}`
 
-const asAdmin = (world: TestService) => ({
-  get: (path: string) => world.get(path, { token: world.adminKey }),
+const asAdmin = (service: TestService) => ({
+  get: (path: string) => service.get(path, { token: service.adminKey }),
   changeThread: (article: string, body: Json) =>
-    world.call('PATCH', `${SITE}/articles/${article}`, { token: world.adminKey, body }),
-  changeSite: (body: Json) => world.call('PATCH', SITE, { token: world.adminKey, body }),
+    service.call('PATCH', `${SITE}/articles/${article}`, { token: service.adminKey, body }),
+  changeSite: (body: Json) => service.call('PATCH', SITE, { token: service.adminKey, body }),
 })
 
 const threadOf = async ({ get }: TestService, article: string): Promise<Json> =>
@@ -45,9 +45,9 @@ const plant = async ({ post }: TestService, article: string, bodies: string[]): 
 }
 
 t.test('listQueue and countQueue', async (t) => {
-  const world = await openService(t)
-  const { post, decide } = world
-  const { get, changeSite } = asAdmin(world)
+  const service = await openService(t)
+  const { post, decide } = service
+  const { get, changeSite } = asAdmin(service)
   await changeSite({ moderation: 'pre' })
   const author = { name: 'Ada', email: 'ada@example.org' }
   const one = await post('a', 'One 100%', { author, article: { title: 'T' } })
@@ -167,9 +167,9 @@ t.test('listQueue and countQueue', async (t) => {
   })
 
   t.test('shows nothing of another site', async (t) => {
-    await insertSite(world.db, { slug: 'other', name: 'Other' })
+    await insertSite(service.db, { slug: 'other', name: 'Other' })
     const other = (path: string) =>
-      world.call('GET', `/v1/sites/other${path}`, { token: world.adminKey })
+      service.call('GET', `/v1/sites/other${path}`, { token: service.adminKey })
     const all = STATUSES.map((status) => `status=${status}`).join('&')
     t.same((await other(`/moderation/comments?${all}`)).body.items, [])
     t.same((await other(`/moderation/comments?${all}&author_id=${one.author.id}`)).body.items, [])
@@ -179,12 +179,12 @@ t.test('listQueue and countQueue', async (t) => {
 })
 
 t.test('decideComment', async (t) => {
-  const world = await openService(t)
-  const { post, decide, call, adminKey } = world
-  const { get } = asAdmin(world)
+  const service = await openService(t)
+  const { post, decide, call, adminKey } = service
+  const { get } = asAdmin(service)
   const setStatus = (body: string, status: string) =>
     sql`update comments set status = ${status}::comment_status where body = ${body}`.execute(
-      world.db,
+      service.db,
     )
 
   const ALLOWED: Record<string, readonly string[]> = {
@@ -211,7 +211,7 @@ t.test('decideComment', async (t) => {
       t.equal(said(await get(`/comments/${id}`)), '200')
       t.equal((await get(`/comments/${id}`)).body.status, is, `${from} to ${to}: is ${is}`)
     }
-    t.same(await recount(world.db), [])
+    t.same(await recount(service.db), [])
   })
 
   t.test('refuses a moderator who saw another status', async (t) => {
@@ -231,7 +231,7 @@ t.test('decideComment', async (t) => {
       note: 'Third today.\r\n',
     })
     t.equal(status, 201)
-    t.equal(headers['thread-version'], String((await threadOf(world, 'answers')).version))
+    t.equal(headers['thread-version'], String((await threadOf(service, 'answers')).version))
     t.match(body, { comment_id: id, from: 'approved', to: 'spam', reason: 'spam', caused_by: null })
     t.equal(body.note, 'Third today.\r\n')
     t.match(body.by, /^k[0-9a-z]+$/)
@@ -242,10 +242,10 @@ t.test('decideComment', async (t) => {
     const { id } = await post('unseen', 'text')
     await post('unseen', 'another')
     await decide(id, 'approved', 'pending')
-    const before = await world.get('/articles/unseen/comments')
+    const before = await service.get('/articles/unseen/comments')
     const { headers } = await decide(id, 'pending', 'rejected')
     t.notOk('thread-version' in headers)
-    const after = await world.get('/articles/unseen/comments')
+    const after = await service.get('/articles/unseen/comments')
     t.same([after.text, after.headers.etag], [before.text, before.headers.etag])
   })
 
@@ -268,11 +268,11 @@ t.test('decideComment', async (t) => {
       t.equal(said(answer), '400 invalid_request', pointer)
       t.equal(answer.body.errors[0].pointer, pointer)
     }
-    t.equal((await world.get(`/comments/${id}`)).body.status, 'approved')
+    t.equal((await service.get(`/comments/${id}`)).body.status, 'approved')
   })
 
   t.test('knows only the comments of its site', async (t) => {
-    await insertSite(world.db, { slug: 'other', name: 'Other' })
+    await insertSite(service.db, { slug: 'other', name: 'Other' })
     const { id } = await post('sites', 'text')
     const body = { from: 'approved', to: 'spam' }
     const elsewhere = await call('POST', `/v1/sites/other/comments/${id}/decisions`, {
@@ -289,26 +289,26 @@ t.test('decideComment', async (t) => {
     const { id, published_at: first } = await post('restored', 'text')
     await decide(id, 'approved', 'deleted')
     t.equal((await decide(id, 'deleted', 'approved')).status, 201)
-    t.equal((await world.get(`/comments/${id}`)).body.published_at, first)
+    t.equal((await service.get(`/comments/${id}`)).body.published_at, first)
   })
 
   t.test('keeps the replies: a tombstone above them', async (t) => {
-    const [, middle] = await plant(world, 'keep', ['root', 'middle', 'leaf'])
+    const [, middle] = await plant(service, 'keep', ['root', 'middle', 'leaf'])
     await decide(middle!.id, 'approved', 'spam')
-    t.same(await treeOf(world, 'keep'), [['root', [['✝', [['leaf']]]]]])
-    t.match(await threadOf(world, 'keep'), { comment_count: 2, root_count: 1 })
+    t.same(await treeOf(service, 'keep'), [['root', [['✝', [['leaf']]]]]])
+    t.match(await threadOf(service, 'keep'), { comment_count: 2, root_count: 1 })
     await decide(middle!.id, 'spam', 'approved', { replies: 'keep' })
-    t.same(await treeOf(world, 'keep'), [['root', [['middle', [['leaf']]]]]])
-    t.match(await threadOf(world, 'keep'), { comment_count: 3, root_count: 1 })
+    t.same(await treeOf(service, 'keep'), [['root', [['middle', [['leaf']]]]]])
+    t.match(await threadOf(service, 'keep'), { comment_count: 3, root_count: 1 })
   })
 
   t.test('takes the replies of the same status along, both ways', async (t) => {
-    const [root, middle] = await plant(world, 'same', ['root', 'middle', 'leaf'])
+    const [root, middle] = await plant(service, 'same', ['root', 'middle', 'leaf'])
     const spam = await post('same', 'spam', { parent_id: root!.id })
     const below = await post('same', 'below', { parent_id: spam.id })
     await post('same', 'another root')
     await decide(spam.id, 'approved', 'spam')
-    t.same(await treeOf(world, 'same'), [
+    t.same(await treeOf(service, 'same'), [
       [
         'root',
         [
@@ -319,8 +319,8 @@ t.test('decideComment', async (t) => {
       ['another root'],
     ])
     await decide(root!.id, 'approved', 'rejected', { replies: 'same' })
-    t.same(await treeOf(world, 'same'), [['another root']])
-    t.match(await threadOf(world, 'same'), { comment_count: 1, root_count: 1 })
+    t.same(await treeOf(service, 'same'), [['another root']])
+    t.match(await threadOf(service, 'same'), { comment_count: 1, root_count: 1 })
     const statuses = async () =>
       Promise.all(
         [middle, spam, below].map(async (c) => (await get(`/comments/${c!.id}`)).body.status),
@@ -328,7 +328,7 @@ t.test('decideComment', async (t) => {
     t.same(await statuses(), ['rejected', 'spam', 'rejected'])
     await decide(root!.id, 'rejected', 'approved', { replies: 'same' })
     t.same(await statuses(), ['approved', 'spam', 'approved'])
-    t.same(await treeOf(world, 'same'), [
+    t.same(await treeOf(service, 'same'), [
       [
         'root',
         [
@@ -338,25 +338,25 @@ t.test('decideComment', async (t) => {
       ],
       ['another root'],
     ])
-    t.match(await threadOf(world, 'same'), { comment_count: 5, root_count: 2 })
+    t.match(await threadOf(service, 'same'), { comment_count: 5, root_count: 2 })
   })
 
   t.test('takes nothing along from outside the branch', async (t) => {
-    const [root, one] = await plant(world, 'branches', ['root', 'one', 'below one'])
+    const [root, one] = await plant(service, 'branches', ['root', 'one', 'below one'])
     const two = await post('branches', 'two', { parent_id: root!.id })
     await post('branches', 'below two', { parent_id: two.id })
     await decide(one!.id, 'approved', 'spam', { replies: 'same' })
-    t.same(await treeOf(world, 'branches'), [['root', [['two', [['below two']]]]]])
-    t.equal((await world.get(`/comments/${root!.id}`)).body.reply_count, 1)
+    t.same(await treeOf(service, 'branches'), [['root', [['two', [['below two']]]]]])
+    t.equal((await service.get(`/comments/${root!.id}`)).body.reply_count, 1)
   })
 
   t.test('makes a chain of tombstones appear when a reply below it is approved late', async (t) => {
-    const [root, middle, leaf] = await plant(world, 'late', ['root', 'middle', 'leaf'])
+    const [root, middle, leaf] = await plant(service, 'late', ['root', 'middle', 'leaf'])
     for (const { id } of [leaf!, middle!, root!]) await decide(id, 'approved', 'pending')
-    t.same(await treeOf(world, 'late'), [])
+    t.same(await treeOf(service, 'late'), [])
     await decide(leaf!.id, 'pending', 'approved')
-    t.same(await treeOf(world, 'late'), [['✝', [['✝', [['leaf']]]]]])
-    t.match(await threadOf(world, 'late'), { comment_count: 1, root_count: 0 })
+    t.same(await treeOf(service, 'late'), [['✝', [['✝', [['leaf']]]]]])
+    t.match(await threadOf(service, 'late'), { comment_count: 1, root_count: 0 })
     t.equal(
       said(
         await call('POST', `${SITE}/articles/late/comments`, {
@@ -366,14 +366,14 @@ t.test('decideComment', async (t) => {
       '422 parent_not_found',
     )
     await decide(leaf!.id, 'approved', 'spam')
-    t.same(await treeOf(world, 'late'), [])
+    t.same(await treeOf(service, 'late'), [])
   })
 
   t.test('shows a tombstone as one, whatever the reason, and no more of it', async (t) => {
     for (const to of ['pending', 'spam', 'rejected', 'deleted']) {
-      const [root] = await plant(world, `why-${to}`, ['a secret', 'reply'])
+      const [root] = await plant(service, `why-${to}`, ['a secret', 'reply'])
       await decide(root!.id, 'approved', to, { reason: 'illegal', note: 'a note' })
-      const { text, body } = await world.get(`/articles/why-${to}/comments`)
+      const { text, body } = await service.get(`/articles/why-${to}/comments`)
       t.match(body.items[0], {
         status: 'deleted',
         body: null,
@@ -382,8 +382,8 @@ t.test('decideComment', async (t) => {
         published_at: null,
       })
       t.notMatch(text, /secret|illegal|a note|Ada.*Ada/)
-      t.notMatch((await world.get(`/comments/${root!.id}`)).text, /secret|illegal|Ada/)
-      const { items } = (await world.get(`/articles/why-${to}/comments?view=flat`)).body
+      t.notMatch((await service.get(`/comments/${root!.id}`)).text, /secret|illegal|Ada/)
+      const { items } = (await service.get(`/articles/why-${to}/comments?view=flat`)).body
       t.same(
         items.map((c: Json) => c.body),
         ['reply'],
@@ -391,24 +391,24 @@ t.test('decideComment', async (t) => {
     }
   })
 
-  t.test('has kept every count right', async (t) => t.same(await recount(world.db), []))
+  t.test('has kept every count right', async (t) => t.same(await recount(service.db), []))
 
   t.test('loses no reply that the recount would miss', async (t) => {
     await post('control', 'corrupted')
     await setStatus('corrupted', 'spam')
-    t.not((await recount(world.db)).length, 0)
+    t.not((await recount(service.db)).length, 0)
   })
 })
 
 t.test('listDecisions', async (t) => {
-  const world = await openService(t)
-  const { post, decide, db } = world
-  const { get } = asAdmin(world)
+  const service = await openService(t)
+  const { post, decide, db } = service
+  const { get } = asAdmin(service)
   const list = async (query = ''): Promise<Json[]> =>
     (await get(`/moderation/decisions${query}`)).body.items
 
   t.test('has each decision once, latest first, and its consequences', async (t) => {
-    const [root, reply] = await plant(world, 'a', ['root', 'reply'])
+    const [root, reply] = await plant(service, 'a', ['root', 'reply'])
     const one = (
       await decide(root!.id, 'approved', 'spam', { reason: 'spam', note: 'n', replies: 'same' })
     ).body
@@ -438,9 +438,9 @@ t.test('listDecisions', async (t) => {
 
   t.test('tells the keys of two moderators apart', async (t) => {
     const { id } = await post('c', 'text')
-    const [one, two] = [await world.makeKey('moderate'), await world.makeKey('moderate')]
+    const [one, two] = [await service.makeKey('moderate'), await service.makeKey('moderate')]
     const as = (token: string, from: string, to: string) =>
-      world.call('POST', `${SITE}/comments/${id}/decisions`, { token, body: { from, to } })
+      service.call('POST', `${SITE}/comments/${id}/decisions`, { token, body: { from, to } })
     const made = [await as(one, 'approved', 'spam'), await as(two, 'spam', 'approved')]
     t.not(made[0]!.body.by, made[1]!.body.by)
   })
@@ -471,9 +471,9 @@ t.test('listDecisions', async (t) => {
 })
 
 t.test('updateThread', async (t) => {
-  const world = await openService(t)
-  const { post, get } = world
-  const { changeThread } = asAdmin(world)
+  const service = await openService(t)
+  const { post, get } = service
+  const { changeThread } = asAdmin(service)
 
   t.test('changes what is named, and answers with the thread', async (t) => {
     await post('a', 'text')
@@ -505,14 +505,14 @@ t.test('updateThread', async (t) => {
       t.equal(headers['thread-version'], String(body.version))
       version = body.version
       const { title, url, state } = expected
-      t.match(await threadOf(world, 'a'), { title, url, state, version })
+      t.match(await threadOf(service, 'a'), { title, url, state, version })
     }
   })
 
   t.test('makes a thread that was absent', async (t) => {
     const { status, body } = await changeThread('absent', { state: 'closed', title: 'Soon' })
     t.match({ status, body }, { status: 200, body: { state: 'closed', comment_count: 0 } })
-    t.match(await threadOf(world, 'absent'), { state: 'closed', title: 'Soon', comment_count: 0 })
+    t.match(await threadOf(service, 'absent'), { state: 'closed', title: 'Soon', comment_count: 0 })
   })
 
   t.test('hides a thread as if it were absent, and brings it back', async (t) => {
@@ -539,9 +539,9 @@ t.test('updateThread', async (t) => {
 
   t.test('closes a thread when its time has come', async (t) => {
     await changeThread('timed', { closes_at: new Date(Date.now() - 1).toISOString() })
-    t.equal((await threadOf(world, 'timed')).state, 'closed')
+    t.equal((await threadOf(service, 'timed')).state, 'closed')
     await changeThread('timed', { closes_at: null })
-    t.equal((await threadOf(world, 'timed')).state, 'open')
+    t.equal((await threadOf(service, 'timed')).state, 'open')
   })
 
   t.test('says which fields are at fault', async (t) => {
@@ -585,12 +585,12 @@ t.test('updateThread', async (t) => {
     t.equal(said(outside), '400 invalid_request')
   })
 
-  t.test('has kept every count right', async (t) => t.same(await recount(world.db), []))
+  t.test('has kept every count right', async (t) => t.same(await recount(service.db), []))
 })
 
 t.test('getSite and updateSite', async (t) => {
-  const world = await openService(t)
-  const { get, changeSite } = asAdmin(world)
+  const service = await openService(t)
+  const { get, changeSite } = asAdmin(service)
 
   t.test('answer with all settings, and change what is named', async (t) => {
     const fresh = (await get('')).body
@@ -663,8 +663,8 @@ t.test('getSite and updateSite', async (t) => {
 })
 
 t.test('each operation knows its callers', async (t) => {
-  const world = await openService(t)
-  const { call, makeKey, post, adminKey, db } = world
+  const service = await openService(t)
+  const { call, makeKey, post, adminKey, db } = service
   await insertSite(db, { slug: 'other', name: 'Other' })
   const [here, other] = [await findSite(db, 'default'), await findSite(db, 'other')]
   const outdated = async (column: string) => {

@@ -8,48 +8,48 @@ const SITE = '/v1/sites/default'
 
 type Json = Record<string, any>
 
-const trail = async (world: TestService, query = ''): Promise<Json> =>
-  (await world.get(`/moderation/decisions${query}`, { token: world.adminKey })).body
+const trail = async (service: TestService, query = ''): Promise<Json> =>
+  (await service.get(`/moderation/decisions${query}`, { token: service.adminKey })).body
 
 /** Follows the cursors to the end. */
-const walk = async (world: TestService, query: string): Promise<string[]> => {
+const walk = async (service: TestService, query: string): Promise<string[]> => {
   const ids: string[] = []
   let cursor: string | null = ''
   while (cursor !== null) {
-    const page = await trail(world, `?${query}${cursor && `&cursor=${cursor}`}`)
+    const page = await trail(service, `?${query}${cursor && `&cursor=${cursor}`}`)
     ids.push(...page.items.map(({ id }: Json) => id))
     cursor = page.next_cursor
   }
   return ids
 }
 
-const asAdmin = (world: TestService, method: string, path: string, body?: object) =>
-  world.call(method, `${SITE}${path}`, { token: world.adminKey, ...(body && { body }) })
+const asAdmin = (service: TestService, method: string, path: string, body?: object) =>
+  service.call(method, `${SITE}${path}`, { token: service.adminKey, ...(body && { body }) })
 
 /** Decisions by two moderators on comments of two authors under two articles. */
-const openTrail = async (world: TestService) => {
-  await openSignOn(world)
+const openTrail = async (service: TestService) => {
+  await openSignOn(service)
   const moderator = await signToken({ sub: 'mod', name: 'Grace', role: 'moderator' })
-  const ada = await world.post('a', 'x')
-  const olga = await world.post('b', 'y')
-  const { body: first } = await world.decide(ada.id, 'approved', 'spam')
-  const { body: second } = await world.decide(olga.id, 'approved', 'pending')
-  const { body: third } = await world.call('POST', `${SITE}/comments/${olga.id}/decisions`, {
+  const ada = await service.post('a', 'x')
+  const olga = await service.post('b', 'y')
+  const { body: first } = await service.decide(ada.id, 'approved', 'spam')
+  const { body: second } = await service.decide(olga.id, 'approved', 'pending')
+  const { body: third } = await service.call('POST', `${SITE}/comments/${olga.id}/decisions`, {
     token: moderator,
     body: { from: 'pending', to: 'approved' },
   })
-  await asAdmin(world, 'PATCH', '/articles/b', { state: 'closed' })
-  const [fourth] = (await trail(world)).items
+  await asAdmin(service, 'PATCH', '/articles/b', { state: 'closed' })
+  const [fourth] = (await trail(service)).items
   const ids = [first.id, second.id, third.id, fourth.id]
   return { ada, olga, ids, moderator: third.by as string, key: first.by as string }
 }
 
 t.test('an entry says who did what to whom, from what to what, and by which policy', async (t) => {
-  const world = await openService(t)
-  const { ada, ids, key } = await openTrail(world)
-  await sql`update sites set policy_version = 7`.execute(world.db)
-  await world.decide(ada.id, 'spam', 'rejected', { reason: 'abusive', note: 'noted' })
-  const { items } = await trail(world)
+  const service = await openService(t)
+  const { ada, ids, key } = await openTrail(service)
+  await sql`update sites set policy_version = 7`.execute(service.db)
+  await service.decide(ada.id, 'spam', 'rejected', { reason: 'abusive', note: 'noted' })
+  const { items } = await trail(service)
   const moved = { from: 'spam', to: 'rejected', reason: 'abusive', note: 'noted', by: key }
   t.match(items[0], { action: 'status', comment_id: ada.id, ...moved, policy_version: 7 })
   t.match(items[0], { subject: null, batch_id: null, undoes: null, undone_by: null })
@@ -62,11 +62,11 @@ t.test('an entry says who did what to whom, from what to what, and by which poli
 })
 
 t.test('each filter finds what it names, alone and with others', async (t) => {
-  const world = await openService(t)
-  const { ada, olga, ids, moderator, key } = await openTrail(world)
+  const service = await openService(t)
+  const { ada, olga, ids, moderator, key } = await openTrail(service)
   const [spam, hold, approve, close] = ids
   const found = async (query: string) =>
-    (await trail(world, `?${query}`)).items.map(({ id }: Json) => id)
+    (await trail(service, `?${query}`)).items.map(({ id }: Json) => id)
   t.same(await found(`comment_id=${olga.id}`), [approve, hold])
   t.same(await found(`author_id=${ada.author.id}`), [spam])
   t.same(await found('article_id=b'), [close, approve, hold])
@@ -88,77 +88,79 @@ t.test('each filter finds what it names, alone and with others', async (t) => {
 })
 
 t.test('times bound it exactly, from and until', async (t) => {
-  const world = await openService(t)
+  const service = await openService(t)
   const [first, second] = ['2026-11-20T10:00:00.000Z', '2026-11-20T10:00:00.001Z']
   await sql`
     insert into decisions (site_id, thread_id, comment_id, from_status, to_status, decided_by, decided_at)
     values (1, 1, 1, 'approved', 'spam', 'k1', ${first}), (1, 1, 1, 'spam', 'approved', 'k1', ${second})`.execute(
-    world.db,
+    service.db,
   )
   const found = async (query: string) =>
-    (await trail(world, `?${query}`)).items.map(({ at }: Json) => at)
+    (await trail(service, `?${query}`)).items.map(({ at }: Json) => at)
   t.same(await found(`since=${first}`), [second, first])
   t.same(await found(`since=${second}`), [second])
   t.same(await found(`until=${second}`), [first])
   t.same(await found(`since=${first}&until=${first}`), [])
   t.same(await found('until=2001-01-01T00:00:00Z'), [])
   t.same(await found('since=2099-01-01T00:00:00Z'), [])
-  const bad = await world.get('/moderation/decisions?since=yesterday', { token: world.adminKey })
+  const bad = await service.get('/moderation/decisions?since=yesterday', {
+    token: service.adminKey,
+  })
   t.match(bad, { status: 400, body: { errors: [{ parameter: 'since' }] } })
 })
 
 t.test('a walk finds each once, also what is rare among many of others', async (t) => {
-  const world = await openService(t)
-  const { id } = await world.post('a', 'x')
-  await world.post('b', 'y')
-  const rare = (await world.decide(id, 'approved', 'spam')).body.id
+  const service = await openService(t)
+  const { id } = await service.post('a', 'x')
+  await service.post('b', 'y')
+  const rare = (await service.decide(id, 'approved', 'spam')).body.id
   await sql`
     insert into decisions (site_id, thread_id, comment_id, from_status, to_status, decided_by, decided_at)
     select 1, 2, 2, 'approved', 'pending', 'k1', now() from generate_series(1, 7000)`.execute(
-    world.db,
+    service.db,
   )
-  await world.decide(id, 'spam', 'approved')
-  t.equal((await walk(world, 'limit=100')).length, 7002)
-  const page = await trail(world, '?by=k1&author_id=a1&action=status')
+  await service.decide(id, 'spam', 'approved')
+  t.equal((await walk(service, 'limit=100')).length, 7002)
+  const page = await trail(service, '?by=k1&author_id=a1&action=status')
   t.equal(page.items.length, 2, 'the author leads')
   const since = '2001-01-01T00:00:00Z'
   const query = `since=${since}&by=k1&article_id=a`
-  t.equal((await walk(world, query)).length, 2)
-  const first = await trail(world, `?action=status&since=${since}&until=2001-02-01T00:00:00Z`)
+  t.equal((await walk(service, query)).length, 2)
+  const first = await trail(service, `?action=status&since=${since}&until=2001-02-01T00:00:00Z`)
   t.same(first, { items: [], next_cursor: null })
-  t.ok((await walk(world, `by=k1&since=${since}`)).includes(rare))
+  t.ok((await walk(service, `by=k1&since=${since}`)).includes(rare))
 })
 
 t.test('a cursor is good for its own filters', async (t) => {
-  const world = await openService(t)
-  const { key } = await openTrail(world)
-  const { next_cursor: cursor } = await trail(world, `?by=${key}&limit=1`)
-  const other = await world.get(`/moderation/decisions?by=k9&limit=1&cursor=${cursor}`, {
-    token: world.adminKey,
+  const service = await openService(t)
+  const { key } = await openTrail(service)
+  const { next_cursor: cursor } = await trail(service, `?by=${key}&limit=1`)
+  const other = await service.get(`/moderation/decisions?by=k9&limit=1&cursor=${cursor}`, {
+    token: service.adminKey,
   })
   t.match(other, { status: 400, body: { code: 'invalid_cursor' } })
 })
 
 t.test('what was taken back names what took it back', async (t) => {
-  const world = await openService(t)
-  const { id } = await world.post('a', 'x')
-  const { body } = await world.decide(id, 'approved', 'spam')
+  const service = await openService(t)
+  const { id } = await service.post('a', 'x')
+  const { body } = await service.decide(id, 'approved', 'spam')
   await sql`
     insert into decisions (site_id, thread_id, comment_id, from_status, to_status, decided_by, decided_at, undoes)
     select site_id, thread_id, comment_id, to_status, from_status, decided_by, now(), id from decisions`.execute(
-    world.db,
+    service.db,
   )
-  const [undo, undone] = (await trail(world)).items
+  const [undo, undone] = (await trail(service)).items
   t.match(undo, { undoes: body.id, undone_by: null })
   t.match(undone, { id: body.id, undoes: null, undone_by: undo.id })
 })
 
 t.test('no entry holds a text that an erasure must reach', async (t) => {
-  const world = await openService(t)
-  const { id, author } = await world.post('a', 'marmot one')
-  await asAdmin(world, 'PATCH', `/comments/${id}`, { body: 'marmot two' })
-  await asAdmin(world, 'POST', `/authors/${author.id}/notes`, { note: 'marmot three' })
-  const { items } = await trail(world, `?author_id=${author.id}`)
+  const service = await openService(t)
+  const { id, author } = await service.post('a', 'marmot one')
+  await asAdmin(service, 'PATCH', `/comments/${id}`, { body: 'marmot two' })
+  await asAdmin(service, 'POST', `/authors/${author.id}/notes`, { note: 'marmot three' })
+  const { items } = await trail(service, `?author_id=${author.id}`)
   t.same(
     items.map(({ action }: Json) => action),
     ['note', 'edit'],
@@ -239,13 +241,13 @@ const ACTS: Record<string, [entries: number, act: Acting]> = {
 const NO_ACTS = ['screenComment', 'simulatePolicy', 'claimComments', 'releaseClaims', 'reportCheck']
 
 /** Comments that all the acts are about, one of them rejected and appealed against by the admin. */
-const plant = async (world: TestService): Promise<Made> => {
-  const { id, author } = await world.post('a', 'x')
-  const { id: reply } = await world.post('a', 'y', { parent_id: id })
-  const { id: other } = await world.post('b', 'z')
-  const rejected = await world.post('b', 'w')
-  await world.decide(rejected.id, 'approved', 'rejected')
-  const { body } = await world.call('POST', `${SITE}/comments/${rejected.id}/appeals`, {
+const plant = async (service: TestService): Promise<Made> => {
+  const { id, author } = await service.post('a', 'x')
+  const { id: reply } = await service.post('a', 'y', { parent_id: id })
+  const { id: other } = await service.post('b', 'z')
+  const rejected = await service.post('b', 'w')
+  await service.decide(rejected.id, 'approved', 'rejected')
+  const { body } = await service.call('POST', `${SITE}/comments/${rejected.id}/appeals`, {
     token: rejected.guest_token,
     body: { text: 'Why?' },
   })
@@ -254,12 +256,12 @@ const plant = async (world: TestService): Promise<Made> => {
 
 t.test('whatever a moderator does is in the audit trail, once, and under its name', async (t) => {
   for (const [operation, [entries, act]] of Object.entries(ACTS)) {
-    const world = await openService(t)
-    const made = await plant(world)
-    const token = await world.makeKey('moderate')
+    const service = await openService(t)
+    const made = await plant(service)
+    const token = await service.makeKey('moderate')
     const answers: Json[] = []
     await act(async (method, path, body) => {
-      const answer = await world.call(method, `${SITE}${path}`, { token, ...(body && { body }) })
+      const answer = await service.call(method, `${SITE}${path}`, { token, ...(body && { body }) })
       answers.push(answer)
       return answer
     }, made)
@@ -267,14 +269,14 @@ t.test('whatever a moderator does is in the audit trail, once, and under its nam
       answers.every(({ status }) => status < 300),
       `${operation}: ${answers.map(({ status, text }) => `${status} ${text}`).join()}`,
     )
-    const { items } = await trail(world, '?by=k2')
+    const { items } = await trail(service, '?by=k2')
     t.equal(items.length, entries, `${operation}: ${items.map(({ action }: Json) => action)}`)
   }
 })
 
 t.test('the table has every act of moderators that there is', async (t) => {
-  const world = await openService(t)
-  const { paths } = parse((await world.call('GET', '/openapi.yaml')).text)
+  const service = await openService(t)
+  const { paths } = parse((await service.call('GET', '/openapi.yaml')).text)
   const operations = Object.values<Json>(paths).flatMap((methods) => Object.entries<Json>(methods))
   const acts = operations
     .filter(([method, { tags }]) => method !== 'get' && tags.includes('moderating'))

@@ -40,11 +40,11 @@ const plant = async ({ post }: TestService) => {
 }
 
 t.test('a move that is taken back leaves nothing behind', async (t) => {
-  const world = await openService(t)
-  const { move, undo } = asModerator(world)
-  const { reply, nested, target } = await plant(world)
-  await world.decide(reply.id, 'approved', 'rejected')
-  const before = await pictureOf(world, ['a', 'b'])
+  const service = await openService(t)
+  const { move, undo } = asModerator(service)
+  const { reply, nested, target } = await plant(service)
+  await service.decide(reply.id, 'approved', 'rejected')
+  const before = await pictureOf(service, ['a', 'b'])
   for (const [id, article, parent] of [
     [reply.id, 'b', target.id],
     [reply.id, 'b', null],
@@ -58,12 +58,12 @@ t.test('a move that is taken back leaves nothing behind', async (t) => {
       status: 201,
       body: { action: 'move', comment_id: id, undoes: moved.body.id, after: moved.body.before },
     })
-    t.same(await pictureOf(world, ['a', 'b']), before)
-    t.same(await recount(world.db), [])
+    t.same(await pictureOf(service, ['a', 'b']), before)
+    t.same(await recount(service.db), [])
     t.equal(said(await undo(moved)), '409 decision_conflict', 'once')
     t.equal(said(await undo(undone)), '201', 'and what is taken back can be taken back')
-    await undo({ body: (await latestOn(world, id))! })
-    t.same(await pictureOf(world, ['a', 'b']), before)
+    await undo({ body: (await latestOn(service, id))! })
+    t.same(await pictureOf(service, ['a', 'b']), before)
   }
 })
 
@@ -71,9 +71,9 @@ const latestOn = async ({ get, adminKey: token }: TestService, id: string): Prom
   (await get(`/moderation/decisions?comment_id=${id}`, { token })).body.items[0]
 
 t.test('a move is not taken back when things have moved on', async (t) => {
-  const world = await openService(t)
-  const { move, undo } = asModerator(world)
-  const { root, reply, nested, target } = await plant(world)
+  const service = await openService(t)
+  const { move, undo } = asModerator(service)
+  const { root, reply, nested, target } = await plant(service)
   const first = await move(nested.id, 'b')
   await move(nested.id, 'c')
   t.equal(said(await undo(first)), '409 decision_conflict', 'it was moved again')
@@ -85,43 +85,46 @@ t.test('a move is not taken back when things have moved on', async (t) => {
   const fourth = await move(root.id, 'c')
   t.equal(said(await undo(third)), '409 decision_conflict', 'its old parent is elsewhere')
   t.equal(said(await undo(fourth)), '201')
-  await world.decide(root.id, 'approved', 'spam')
+  await service.decide(root.id, 'approved', 'spam')
   t.equal(said(await undo(third)), '201', 'below what is a tombstone then')
-  t.match((await world.get(`/comments/${root.id}`)).body, { status: 'deleted', reply_count: 1 })
-  t.same(await recount(world.db), [])
+  t.match((await service.get(`/comments/${root.id}`)).body, { status: 'deleted', reply_count: 1 })
+  t.same(await recount(service.db), [])
 })
 
 t.test('replies that came since go back along', async (t) => {
-  const world = await openService(t)
-  const { move, undo } = asModerator(world)
-  const { other } = await plant(world)
+  const service = await openService(t)
+  const { move, undo } = asModerator(service)
+  const { other } = await plant(service)
   const moved = await move(other.id, 'b')
-  const late = await world.post('b', 'late', { parent_id: other.id })
+  const late = await service.post('b', 'late', { parent_id: other.id })
   t.equal((await undo(moved)).status, 201)
-  t.match((await world.get(`/comments/${late.id}`)).body, { article_id: 'a', parent_id: other.id })
-  t.same(await recount(world.db), [])
+  t.match((await service.get(`/comments/${late.id}`)).body, {
+    article_id: 'a',
+    parent_id: other.id,
+  })
+  t.same(await recount(service.db), [])
 })
 
 t.test('a merge that is taken back restores both threads', async (t) => {
-  const world = await openService(t)
-  const { merge, undo, move } = asModerator(world)
-  const { root, other } = await plant(world)
-  const before = await pictureOf(world, ['a', 'b'])
+  const service = await openService(t)
+  const { merge, undo, move } = asModerator(service)
+  const { root, other } = await plant(service)
+  const before = await pictureOf(service, ['a', 'b'])
   const merged = await merge('a', 'b')
   t.equal((await undo(merged)).status, 201)
-  t.same(await pictureOf(world, ['a', 'b']), before)
+  t.same(await pictureOf(service, ['a', 'b']), before)
   t.equal(said(await undo(merged)), '409 decision_conflict')
-  t.same(await recount(world.db), [])
+  t.same(await recount(service.db), [])
   const again = await merge('a', 'b')
   await move(other.id, 'c')
   t.equal((await undo(again)).status, 201)
-  t.match((await world.get(`/comments/${root.id}`)).body, { article_id: 'a' })
+  t.match((await service.get(`/comments/${root.id}`)).body, { article_id: 'a' })
   t.match(
-    (await world.get(`/comments/${other.id}`)).body,
+    (await service.get(`/comments/${other.id}`)).body,
     { article_id: 'c' },
     'it was moved since',
   )
-  t.same(await recount(world.db), [])
+  t.same(await recount(service.db), [])
 })
 
 type Act = { readonly kind: string; readonly one: number; readonly other: number }
@@ -136,8 +139,8 @@ const anAct: fc.Arbitrary<Act> = fc.record({
 })
 
 /** Does something at random; what is refused changes nothing. @returns the answer */
-const createActor = (world: TestService) => {
-  const { move, merge, undo } = asModerator(world)
+const createActor = (service: TestService) => {
+  const { move, merge, undo } = asModerator(service)
   const ids: string[] = []
   const moves: Json[] = []
   const at = <T>(list: readonly T[], n: number): T => list[n % list.length]!
@@ -148,10 +151,10 @@ const createActor = (world: TestService) => {
   }
   const post = async ({ one, other }: Act) => {
     const parent = one % 4 === 0 ? null : (ids[other % (ids.length + 1)] ?? null)
-    const place = parent && (await world.get(`/comments/${parent}`)).body.article_id
+    const place = parent && (await service.get(`/comments/${parent}`)).body.article_id
     const body = { body: 'text', author: { name: 'Ada' }, parent_id: parent }
     const path = `${SITE}/articles/${place ?? article(other)}/comments`
-    const answer = await world.call('POST', path, { body })
+    const answer = await service.call('POST', path, { body })
     if (answer.status === 201) ids.push(answer.body.id)
     return answer
   }
@@ -163,8 +166,8 @@ const createActor = (world: TestService) => {
     if (kind === 'decide') {
       const id = at(ids, one)
       const path = `/comments/${id}`
-      const { status: from } = (await world.get(path, { token: world.adminKey })).body
-      return world.decide(id, from, at(STATUSES, other), { replies: at(['keep', 'same'], one) })
+      const { status: from } = (await service.get(path, { token: service.adminKey })).body
+      return service.decide(id, from, at(STATUSES, other), { replies: at(['keep', 'same'], one) })
     }
     const parent = other % 3 === 0 ? null : at(ids, other)
     return remember(await move(at(ids, one), article(one + other), parent))
@@ -174,12 +177,12 @@ const createActor = (world: TestService) => {
 t.test('whatever is moved, merged, decided and undone, every figure is true', async (t) => {
   await fc.assert(
     fc.asyncProperty(fc.array(anAct, { minLength: 10, maxLength: 30 }), async (acts) => {
-      const world = await openService(t)
-      const act = createActor(world)
+      const service = await openService(t)
+      const act = createActor(service)
       for (const one of acts) {
         const { status, body } = await act(one)
         if (status >= 500) throw new Error(`${one.kind}: ${status} ${JSON.stringify(body)}`)
-        const differences = await recount(world.db)
+        const differences = await recount(service.db)
         if (differences.length > 0) throw new Error(`${one.kind}: ${differences.join('\n')}`)
       }
     }),
@@ -188,9 +191,9 @@ t.test('whatever is moved, merged, decided and undone, every figure is true', as
 })
 
 t.test('posts, votes, decisions and moves at the same time lose nothing', async (t) => {
-  const world = await openService(t)
-  const apps = [world.app, await openTwin(t, world)]
-  const { adminKey, db } = world
+  const service = await openService(t)
+  const apps = [service.app, await openTwin(t, service)]
+  const { adminKey, db } = service
   let sent = 0
   const send = async (
     method: 'POST' | 'PUT' | 'DELETE',
@@ -207,7 +210,7 @@ t.test('posts, votes, decisions and moves at the same time lose nothing', async 
     return { status: answer.statusCode, body: answer.body ? JSON.parse(answer.body) : {} }
   }
   const tops = await Promise.all(
-    Array.from({ length: 6 }, (_, n) => world.post(ARTICLES[n % 3]!, `top ${n}`)),
+    Array.from({ length: 6 }, (_, n) => service.post(ARTICLES[n % 3]!, `top ${n}`)),
   )
   const posted: string[] = []
   const voters = new Set<string>()
@@ -242,7 +245,7 @@ t.test('posts, votes, decisions and moves at the same time lose nothing', async 
   t.ok(posted.length > 0)
   t.same(await recount(db), [])
   for (const id of posted)
-    t.equal((await world.get(`/comments/${id}`, { token: adminKey })).body.id, id)
+    t.equal((await service.get(`/comments/${id}`, { token: adminKey })).body.id, id)
   const votes = await db.selectFrom('votes').selectAll().execute()
   t.equal(votes.length, voters.size)
 })

@@ -45,9 +45,9 @@ const plant = async ({ post }: TestService) => {
 }
 
 t.test('a comment moves with its replies, and both threads stay true', async (t) => {
-  const world = await openService(t)
-  const { move } = asModerator(world)
-  const { reply, nested, other, target } = await plant(world)
+  const service = await openService(t)
+  const { move } = asModerator(service)
+  const { reply, nested, other, target } = await plant(service)
   const { status, body, headers } = await move(reply.id, { article_id: 'b', parent_id: target.id })
   t.equal(status, 201)
   t.match(body, {
@@ -56,93 +56,93 @@ t.test('a comment moves with its replies, and both threads stay true', async (t)
     before: { article_id: 'a', parent_id: reply.parent_id },
     after: { article_id: 'b', parent_id: target.id },
   })
-  t.same(await treeOf(world, 'a'), [['root'], ['other']])
-  t.same(await treeOf(world, 'b'), [['target', [['reply', [['nested']]]]]])
-  t.same(await countsOf(world, 'a'), [2, 2, other.created_at])
-  t.same(await countsOf(world, 'b'), [3, 1, nested.created_at])
+  t.same(await treeOf(service, 'a'), [['root'], ['other']])
+  t.same(await treeOf(service, 'b'), [['target', [['reply', [['nested']]]]]])
+  t.same(await countsOf(service, 'a'), [2, 2, other.created_at])
+  t.same(await countsOf(service, 'b'), [3, 1, nested.created_at])
   const at = headers['thread-version']
-  t.equal((await world.get(`/articles/b?at_least=${at}`)).status, 200)
-  t.equal((await world.get(`/comments/${reply.id}?at_least=${at}`)).status, 200)
-  t.same(await recount(world.db), [])
+  t.equal((await service.get(`/articles/b?at_least=${at}`)).status, 200)
+  t.equal((await service.get(`/comments/${reply.id}?at_least=${at}`)).status, 200)
+  t.same(await recount(service.db), [])
 })
 
 t.test('a comment moves within its thread, to a parent and to the roots', async (t) => {
-  const world = await openService(t)
-  const { move } = asModerator(world)
-  const { root, reply, nested, other } = await plant(world)
+  const service = await openService(t)
+  const { move } = asModerator(service)
+  const { root, reply, nested, other } = await plant(service)
   t.equal((await move(nested.id, { article_id: 'a', parent_id: root.id })).status, 201)
-  t.same(await treeOf(world, 'a'), [['root', [['reply'], ['nested']]], ['other']])
-  t.same(await recount(world.db), [])
+  t.same(await treeOf(service, 'a'), [['root', [['reply'], ['nested']]], ['other']])
+  t.same(await recount(service.db), [])
   t.equal((await move(reply.id, { article_id: 'a' })).status, 201)
-  t.same(await treeOf(world, 'a'), [['root', [['nested']]], ['reply'], ['other']])
-  t.same(await countsOf(world, 'a'), [4, 3, other.created_at])
+  t.same(await treeOf(service, 'a'), [['root', [['nested']]], ['reply'], ['other']])
+  t.same(await countsOf(service, 'a'), [4, 3, other.created_at])
   t.equal((await move(other.id, { article_id: 'a', parent_id: reply.id })).status, 201)
-  t.same(await treeOf(world, 'a'), [
+  t.same(await treeOf(service, 'a'), [
     ['root', [['nested']]],
     ['reply', [['other']]],
   ])
-  t.same(await countsOf(world, 'a'), [4, 2, other.created_at])
-  t.equal((await world.get(`/comments/${other.id}`)).body.depth, 1)
-  t.same(await recount(world.db), [])
+  t.same(await countsOf(service, 'a'), [4, 2, other.created_at])
+  t.equal((await service.get(`/comments/${other.id}`)).body.depth, 1)
+  t.same(await recount(service.db), [])
 })
 
 t.test('a thread is made for what is moved to it, and takes it though it is closed', async (t) => {
-  const world = await openService(t)
-  const { call, adminKey: token } = world
-  const { move } = asModerator(world)
-  const { root, other } = await plant(world)
+  const service = await openService(t)
+  const { call, adminKey: token } = service
+  const { move } = asModerator(service)
+  const { root, other } = await plant(service)
   t.equal((await move(other.id, { article_id: 'new' })).status, 201)
-  t.same(await treeOf(world, 'new'), [['other']])
+  t.same(await treeOf(service, 'new'), [['other']])
   for (const state of ['closed', 'locked'])
     await call('PATCH', `${SITE}/articles/b`, { token, body: { state } })
   t.equal((await move(root.id, { article_id: 'b' })).status, 201)
-  t.same(await treeOf(world, 'b'), [['target'], ['root', [['reply', [['nested']]]]]])
-  t.same(await treeOf(world, 'a'), [])
-  t.same(await countsOf(world, 'a'), [0, 0, null])
-  t.same(await recount(world.db), [])
+  t.same(await treeOf(service, 'b'), [['target'], ['root', [['reply', [['nested']]]]]])
+  t.same(await treeOf(service, 'a'), [])
+  t.same(await countsOf(service, 'a'), [0, 0, null])
+  t.same(await recount(service.db), [])
 })
 
 t.test('tombstones come and go on both sides', async (t) => {
-  const world = await openService(t)
-  const { move } = asModerator(world)
-  const { root, reply, nested, target } = await plant(world)
-  await world.decide(root.id, 'approved', 'spam')
-  await world.decide(reply.id, 'approved', 'rejected')
-  t.same(await treeOf(world, 'a'), [['✝', [['✝', [['nested']]]]], ['other']])
+  const service = await openService(t)
+  const { move } = asModerator(service)
+  const { root, reply, nested, target } = await plant(service)
+  await service.decide(root.id, 'approved', 'spam')
+  await service.decide(reply.id, 'approved', 'rejected')
+  t.same(await treeOf(service, 'a'), [['✝', [['✝', [['nested']]]]], ['other']])
   t.equal((await move(reply.id, { article_id: 'b', parent_id: target.id })).status, 201)
-  t.same(await treeOf(world, 'a'), [['other']])
-  t.same(await treeOf(world, 'b'), [['target', [['✝', [['nested']]]]]])
-  t.same(await recount(world.db), [])
+  t.same(await treeOf(service, 'a'), [['other']])
+  t.same(await treeOf(service, 'b'), [['target', [['✝', [['nested']]]]]])
+  t.same(await recount(service.db), [])
   t.equal((await move(nested.id, { article_id: 'a' })).status, 201)
-  t.same(await treeOf(world, 'a'), [['nested'], ['other']])
-  t.same(await treeOf(world, 'b'), [['target']])
-  t.same(await recount(world.db), [])
+  t.same(await treeOf(service, 'a'), [['nested'], ['other']])
+  t.same(await treeOf(service, 'b'), [['target']])
+  t.same(await recount(service.db), [])
 })
 
 t.test('what nobody sees moves unseen', async (t) => {
-  const world = await openService(t)
-  const { move } = asModerator(world)
-  const { other } = await plant(world)
-  await world.decide(other.id, 'approved', 'pending')
-  const before = [await world.get('/articles/a'), await world.get('/articles/b')]
+  const service = await openService(t)
+  const { move } = asModerator(service)
+  const { other } = await plant(service)
+  await service.decide(other.id, 'approved', 'pending')
+  const before = [await service.get('/articles/a'), await service.get('/articles/b')]
   const { headers } = await move(other.id, { article_id: 'b' })
   t.notOk(headers['thread-version'])
-  const after = [await world.get('/articles/a'), await world.get('/articles/b')]
+  const after = [await service.get('/articles/a'), await service.get('/articles/b')]
   t.same(
     after.map(({ text }) => text),
     before.map(({ text }) => text),
   )
-  t.equal((await world.get(`/comments/${other.id}`)).status, 404)
-  t.equal((await world.decide(other.id, 'pending', 'approved')).status, 201)
-  t.same(await treeOf(world, 'b'), [['target'], ['other']])
-  t.same(await recount(world.db), [])
+  t.equal((await service.get(`/comments/${other.id}`)).status, 404)
+  t.equal((await service.decide(other.id, 'pending', 'approved')).status, 201)
+  t.same(await treeOf(service, 'b'), [['target'], ['other']])
+  t.same(await recount(service.db), [])
 })
 
 t.test('what cannot be is refused, and nothing has changed', async (t) => {
-  const world = await openService(t)
-  const { move } = asModerator(world)
-  const { call, adminKey: token, post, decide } = world
-  const { root, reply, nested, other, target } = await plant(world)
+  const service = await openService(t)
+  const { move } = asModerator(service)
+  const { call, adminKey: token, post, decide } = service
+  const { root, reply, nested, other, target } = await plant(service)
   const young = await post('b', 'young')
   const hidden = await post('b', 'hidden')
   const late = await post('a', 'late', { parent_id: root.id })
@@ -175,16 +175,16 @@ t.test('what cannot be is refused, and nothing has changed', async (t) => {
     said(await move(deeper.id, { article_id: 'b', parent_id: under.id })),
     '422 depth_exceeded',
   )
-  const rows = await world.db.selectFrom('threads').selectAll().execute()
+  const rows = await service.db.selectFrom('threads').selectAll().execute()
   t.equal(rows.length, 2, 'no thread was made')
-  t.same(await recount(world.db), [])
+  t.same(await recount(service.db), [])
 })
 
 t.test('every operation takes the id that a comment was given first', async (t) => {
-  const world = await openService(t)
-  const { move } = asModerator(world)
-  const { call, get, post, decide, adminKey } = world
-  const { reply, nested, target } = await plant(world)
+  const service = await openService(t)
+  const { move } = asModerator(service)
+  const { call, get, post, decide, adminKey } = service
+  const { reply, nested, target } = await plant(service)
   const author = { token: nested.guest_token }
   const cursors = await get(`/comments/${reply.id}/replies?limit=1`)
   await move(reply.id, { article_id: 'b', parent_id: target.id })
@@ -232,57 +232,60 @@ t.test('every operation takes the id that a comment was given first', async (t) 
   t.equal((await call('DELETE', `${SITE}/comments/${nested.id}`, author)).status, 204)
   const decisions = await get(`/moderation/decisions?comment_id=${nested.id}`, { token: adminKey })
   t.match(decisions.body.items, [{ comment_id: nested.id, to: 'pending' }])
-  t.same(await recount(world.db), [])
+  t.same(await recount(service.db), [])
 })
 
 t.test('a comment keeps its id however often it moves, and on its way home', async (t) => {
-  const world = await openService(t)
-  const { move } = asModerator(world)
-  const { root, reply, nested } = await plant(world)
+  const service = await openService(t)
+  const { move } = asModerator(service)
+  const { root, reply, nested } = await plant(service)
   for (const article of ['b', 'c', 'b', 'a', 'c']) {
     t.equal((await move(reply.id, { article_id: article })).status, 201)
-    t.match((await world.get(`/comments/${reply.id}`)).body, { id: reply.id, article_id: article })
-    t.match((await world.get(`/comments/${nested.id}`)).body, {
+    t.match((await service.get(`/comments/${reply.id}`)).body, {
+      id: reply.id,
+      article_id: article,
+    })
+    t.match((await service.get(`/comments/${nested.id}`)).body, {
       article_id: article,
       parent_id: reply.id,
     })
-    t.same(await recount(world.db), [])
+    t.same(await recount(service.db), [])
   }
   t.equal((await move(reply.id, { article_id: 'a', parent_id: root.id })).status, 201)
   const { rows } = await sql`
     select 1 from comments where num_nonnulls(home_thread_id, parent_home_thread_id) > 0`.execute(
-    world.db,
+    service.db,
   )
   t.same(rows, [], 'at home all is as it was')
 })
 
 t.test('a reply below a moved comment moves on with it, each with its own id', async (t) => {
-  const world = await openService(t)
-  const { move } = asModerator(world)
-  const { reply } = await plant(world)
+  const service = await openService(t)
+  const { move } = asModerator(service)
+  const { reply } = await plant(service)
   await move(reply.id, { article_id: 'b' })
-  const answer = await world.post('b', 'answer', { parent_id: reply.id })
+  const answer = await service.post('b', 'answer', { parent_id: reply.id })
   await move(reply.id, { article_id: 'c' })
-  t.match((await world.get(`/comments/${answer.id}?context=1`)).body, {
+  t.match((await service.get(`/comments/${answer.id}?context=1`)).body, {
     id: answer.id,
     article_id: 'c',
     parent_id: reply.id,
     ancestors: [{ id: reply.id }],
   })
-  const taken = await world.decide(reply.id, 'approved', 'rejected', { replies: 'same' })
+  const taken = await service.decide(reply.id, 'approved', 'rejected', { replies: 'same' })
   t.equal(taken.status, 201)
-  const token = world.adminKey
-  const { items } = (await world.get('/moderation/decisions', { token })).body
+  const token = service.adminKey
+  const { items } = (await service.get('/moderation/decisions', { token })).body
   const rejected = items.filter(({ to }: Json) => to === 'rejected')
   t.ok(rejected.some((decision: Json) => decision.comment_id === answer.id))
-  t.same(await recount(world.db), [])
+  t.same(await recount(service.db), [])
 })
 
 t.test('a moved comment that is hidden is like one that never was', async (t) => {
-  const world = await openService(t)
-  const { move } = asModerator(world)
-  const { call, get, decide } = world
-  const { other, target } = await plant(world)
+  const service = await openService(t)
+  const { move } = asModerator(service)
+  const { call, get, decide } = service
+  const { other, target } = await plant(service)
   await move(other.id, { article_id: 'b' })
   await decide(other.id, 'approved', 'rejected')
   const voter = { token: target.guest_token }
@@ -302,10 +305,10 @@ t.test('a moved comment that is hidden is like one that never was', async (t) =>
 })
 
 t.test('the lists of the site show the article where a comment is now', async (t) => {
-  const world = await openService(t)
-  const { move } = asModerator(world)
-  const { get } = world
-  const { other, nested } = await plant(world)
+  const service = await openService(t)
+  const { move } = asModerator(service)
+  const { get } = service
+  const { other, nested } = await plant(service)
   await move(other.id, { article_id: 'b' })
   const places = async (path: string) =>
     (await get(path)).body.items.map((c: Json) => [c.id, c.article.id])
@@ -317,16 +320,16 @@ t.test('the lists of the site show the article where a comment is now', async (t
   t.match(counts, { a: { comment_count: 3 }, b: { comment_count: 2 } })
   const token = nested.guest_token
   const vote = { token, body: { value: 1 } }
-  await world.call('PUT', `${SITE}/comments/${other.id}/vote`, vote)
+  await service.call('PUT', `${SITE}/comments/${other.id}/vote`, vote)
   const { body: held } = await get(`/authors/${nested.author.id}/export`, { token })
   t.match(held.votes, [{ comment_id: other.id }])
 })
 
 t.test('votes, flags and revisions go along', async (t) => {
-  const world = await openService(t)
-  const { move } = asModerator(world)
-  const { call, get, adminKey: token } = world
-  const { reply, target } = await plant(world)
+  const service = await openService(t)
+  const { move } = asModerator(service)
+  const { call, get, adminKey: token } = service
+  const { reply, target } = await plant(service)
   const voter = { token: target.guest_token }
   await call('PUT', `${SITE}/comments/${reply.id}/vote`, { ...voter, body: { value: -1 } })
   const flag = { reason: 'spam', note: 'a flag' }
@@ -338,42 +341,42 @@ t.test('votes, flags and revisions go along', async (t) => {
   t.match(items, [{ id: reply.id, flag_count: 1, flags: [flag] }])
   await call('PUT', `${SITE}/comments/${reply.id}/vote`, { ...voter, body: { value: 1 } })
   t.match((await get(`/comments/${reply.id}`)).body, { downvotes: 0, upvotes: 1 })
-  t.same(await recount(world.db), [])
+  t.same(await recount(service.db), [])
 })
 
 t.test('what a held comment said of its article does not name another one', async (t) => {
-  const world = await openService(t)
-  const { move } = asModerator(world)
-  const { call, adminKey: token } = world
+  const service = await openService(t)
+  const { move } = asModerator(service)
+  const { call, adminKey: token } = service
   await call('PATCH', SITE, { token, body: { moderation: 'pre' } })
-  const held = await world.post('a', 'held', { article: { title: 'Of a' } })
+  const held = await service.post('a', 'held', { article: { title: 'Of a' } })
   await move(held.id, { article_id: 'b' })
-  await world.decide(held.id, 'pending', 'approved')
-  t.equal((await world.get('/articles/b')).body.title, null)
+  await service.decide(held.id, 'pending', 'approved')
+  t.equal((await service.get('/articles/b')).body.title, null)
 })
 
 t.test('a move under one key is one move, also when it is repeated after another', async (t) => {
-  const world = await openService(t)
-  const { move } = asModerator(world)
-  const { other } = await plant(world)
+  const service = await openService(t)
+  const { move } = asModerator(service)
+  const { other } = await plant(service)
   const headers = { 'idempotency-key': 'a-key-for-one-move' }
   const first = await move(other.id, { article_id: 'b' }, headers)
   await move(other.id, { article_id: 'c' })
   const again = await move(other.id, { article_id: 'b' }, headers)
   t.equal(again.text, first.text)
-  t.equal((await world.get(`/comments/${other.id}`)).body.article_id, 'c')
-  const token = world.adminKey
-  const { items } = (await world.get(`/moderation/decisions?comment_id=${other.id}`, { token }))
+  t.equal((await service.get(`/comments/${other.id}`)).body.article_id, 'c')
+  const token = service.adminKey
+  const { items } = (await service.get(`/moderation/decisions?comment_id=${other.id}`, { token }))
     .body
   t.equal(items.length, 2)
 })
 
 t.test('mergeThreads brings all of a thread into another, and closes it', async (t) => {
-  const world = await openService(t)
-  const { merge } = asModerator(world)
-  const { get, post } = world
-  const { root, reply, nested, other, target } = await plant(world)
-  await world.decide(other.id, 'approved', 'spam')
+  const service = await openService(t)
+  const { merge } = asModerator(service)
+  const { get, post } = service
+  const { root, reply, nested, other, target } = await plant(service)
+  await service.decide(other.id, 'approved', 'spam')
   const cursor = (await get('/articles/a/comments?limit=1&sort=oldest&view=flat')).body.next_cursor
   const replies = (await get(`/articles/a/comments?depth=1`)).body.items[0].replies.next_cursor
   const { status, body } = await merge('a', 'b')
@@ -385,8 +388,8 @@ t.test('mergeThreads brings all of a thread into another, and closes it', async 
     before: { article_id: 'a', state: 'open' },
     after: { article_id: 'b', state: 'closed' },
   })
-  t.same(await treeOf(world, 'b'), [['target'], ['root', [['reply', [['nested']]]]]])
-  t.same(await countsOf(world, 'b'), [4, 2, nested.created_at])
+  t.same(await treeOf(service, 'b'), [['target'], ['root', [['reply', [['nested']]]]]])
+  t.same(await countsOf(service, 'b'), [4, 2, nested.created_at])
   t.match((await get('/articles/a')).body, {
     state: 'closed',
     comment_count: 0,
@@ -399,39 +402,39 @@ t.test('mergeThreads brings all of a thread into another, and closes it', async 
   const rest = await get(`/comments/${root.id}/replies?cursor=${replies}`)
   t.match(rest, { status: 200, body: { items: [{ id: reply.id, parent_id: root.id }] } })
   const latePost = { body: { body: 'late', author: { name: 'Ada' } } }
-  const posted = await world.call('POST', `${SITE}/articles/a/comments`, latePost)
+  const posted = await service.call('POST', `${SITE}/articles/a/comments`, latePost)
   t.equal(said(posted), '409 thread_closed')
-  t.equal((await world.decide(other.id, 'spam', 'approved')).status, 201)
+  t.equal((await service.decide(other.id, 'spam', 'approved')).status, 201)
   t.match((await get(`/comments/${other.id}`)).body, { article_id: 'b' })
   t.match(await post('b', 'below', { parent_id: nested.id }), { parent_id: nested.id, depth: 3 })
-  const token = world.adminKey
+  const token = service.adminKey
   const { items } = (await get('/moderation/decisions?limit=10', { token })).body
   const caused = items.filter(({ caused_by: cause }: Json) => cause === body.id)
   t.same(new Set(caused.map((d: Json) => d.comment_id)), new Set([root.id, other.id]))
   t.notOk(target.parent_id)
-  t.same(await recount(world.db), [])
+  t.same(await recount(service.db), [])
 })
 
 t.test('a merge that cannot be is refused', async (t) => {
-  const world = await openService(t)
-  const { merge } = asModerator(world)
-  await plant(world)
+  const service = await openService(t)
+  const { merge } = asModerator(service)
+  await plant(service)
   t.equal(said(await merge('a', 'a')), '400 invalid_request')
   t.equal(said(await merge('absent', 'a')), '404 not_found')
   t.equal(said(await merge('a', '')), '400 invalid_request')
 })
 
 t.test('a merge under one key is one merge', async (t) => {
-  const world = await openService(t)
-  const { merge } = asModerator(world)
-  const { call, adminKey: token } = world
-  await plant(world)
+  const service = await openService(t)
+  const { merge } = asModerator(service)
+  const { call, adminKey: token } = service
+  await plant(service)
   const headers = { 'idempotency-key': 'a-key-for-one-merge' }
   const first = await merge('a', 'new', headers)
   await call('PATCH', `${SITE}/articles/a`, { token, body: { state: 'open' } })
-  await world.post('a', 'begun anew')
+  await service.post('a', 'begun anew')
   t.equal((await merge('a', 'new', headers)).text, first.text)
-  t.same(await treeOf(world, 'a'), [['begun anew']])
-  t.same(await countsOf(world, 'new').then(([comments, roots]) => [comments, roots]), [4, 2])
-  t.same(await recount(world.db), [])
+  t.same(await treeOf(service, 'a'), [['begun anew']])
+  t.same(await countsOf(service, 'new').then(([comments, roots]) => [comments, roots]), [4, 2])
+  t.same(await recount(service.db), [])
 })

@@ -92,14 +92,14 @@ const expectForest = (planted: Planted[], sort: Sort, threadId: number, parentId
 
 /** Reads one page after the other until there is none. */
 const walkList = async (
-  world: TestService,
+  service: TestService,
   path: string,
   first?: string,
   absent: () => boolean = () => false,
 ) => {
   const items: any[] = []
   for (let cursor: string | null | undefined = first; cursor !== null; ) {
-    const answer = await world.get(cursor === undefined ? path : `${path}&cursor=${cursor}`)
+    const answer = await service.get(cursor === undefined ? path : `${path}&cursor=${cursor}`)
     if (answer.status === 404 && absent()) return items
     if (answer.status !== 200) throw new Error(`${path}: ${answer.status} ${answer.text}`)
     items.push(...answer.body.items)
@@ -111,7 +111,7 @@ const walkList = async (
 type Walk = { limits: string; mayVanish?: (id: string) => boolean }
 
 /** Follows every continuation below these items, and fails on a comment that comes twice. */
-const gather = async (world: TestService, items: any[], walk: Walk): Promise<Forest> => {
+const gather = async (service: TestService, items: any[], walk: Walk): Promise<Forest> => {
   const forest: Forest = new Map()
   for (const { id, replies } of items) {
     if (forest.has(id)) throw new Error(`${id} came twice`)
@@ -119,16 +119,16 @@ const gather = async (world: TestService, items: any[], walk: Walk): Promise<For
     if ((next_cursor === null) !== (remaining === 0)) throw new Error(`${id}: ${remaining} remain`)
     const path = `/comments/${id}/replies?${walk.limits}`
     const absent = () => walk.mayVanish?.(id) ?? false
-    const more = next_cursor === null ? [] : await walkList(world, path, next_cursor, absent)
+    const more = next_cursor === null ? [] : await walkList(service, path, next_cursor, absent)
     if (!walk.mayVanish && more.length !== remaining)
       throw new Error(`${id}: ${remaining} remained`)
-    forest.set(id, await gather(world, [...replies.items, ...more], walk))
+    forest.set(id, await gather(service, [...replies.items, ...more], walk))
   }
   return forest
 }
 
-const walkTree = async (world: TestService, article: string, query: string, walk: Walk) =>
-  gather(world, await walkList(world, `/articles/${article}/comments?${query}`), walk)
+const walkTree = async (service: TestService, article: string, query: string, walk: Walk) =>
+  gather(service, await walkList(service, `/articles/${article}/comments?${query}`), walk)
 
 const toQuery = (limits: Limits, more: Record<string, string> = {}): string =>
   new URLSearchParams({ ...more, ...(limits as object) } as Record<string, string>).toString()
@@ -153,13 +153,13 @@ const RUNS = { numRuns: 15, endOnFailure: true }
 
 for (const sort of SORTS) {
   t.test(`sort=${sort}: any tree, with any limits, is walked whole and in order`, async (t) => {
-    const world = await openService(t)
+    const service = await openService(t)
     const walks = fc.asyncProperty(plans, limitsOf, async (plan, limits) => {
       const article = nextArticle()
-      const planted = await plant(world, article, plan)
-      const threadId = await findThreadId(world, article)
+      const planted = await plant(service, article, plan)
+      const threadId = await findThreadId(service, article)
       const query = toQuery(limits, { sort })
-      const walked = await walkTree(world, article, query, { limits: toQuery(limits) })
+      const walked = await walkTree(service, article, query, { limits: toQuery(limits) })
       const expected = draw(expectForest(planted, sort, threadId))
       if (draw(walked) !== expected) throw new Error(`${draw(walked)} is not ${expected}`)
     })
@@ -168,15 +168,15 @@ for (const sort of SORTS) {
   })
 
   t.test(`sort=${sort}: any flat list is walked whole and in order`, async (t) => {
-    const world = await openService(t)
+    const service = await openService(t)
     const walks = fc.asyncProperty(plans, limitsOf, async (plan, { limit }) => {
       const article = nextArticle()
-      const planted = await plant(world, article, plan)
+      const planted = await plant(service, article, plan)
       const approved = planted.filter(({ status }) => status === 'approved')
       const flat = approved.map((comment) => ({ ...comment, parentId: 0 }))
-      const threadId = await findThreadId(world, article)
+      const threadId = await findThreadId(service, article)
       const path = `/articles/${article}/comments?view=flat&sort=${sort}&limit=${limit}`
-      const walked = (await walkList(world, path)).map(({ id }) => id).join(' ')
+      const walked = (await walkList(service, path)).map(({ id }) => id).join(' ')
       const expected = [...expectForest(flat, sort, threadId).keys()].join(' ')
       if (walked !== expected) throw new Error(`${walked} is not ${expected}`)
     })
@@ -186,23 +186,23 @@ for (const sort of SORTS) {
 }
 
 t.test('with focus, what comes after the path is walked whole', async (t) => {
-  const world = await openService(t)
+  const service = await openService(t)
   const walks = fc.asyncProperty(plans, limitsOf, fc.nat(), async (plan, limits, pick) => {
     const article = nextArticle()
-    const planted = await plant(world, article, plan)
-    const threadId = await findThreadId(world, article)
+    const planted = await plant(service, article, plan)
+    const threadId = await findThreadId(service, article)
     const whole = expectForest(planted, 'newest', threadId)
     const shown = idsOf(whole)
     if (shown.length === 0) return
     const focus = shown[pick % shown.length]!
-    const first = (await world.get(`/articles/${article}/comments?${toQuery(limits, { focus })}`))
+    const first = (await service.get(`/articles/${article}/comments?${toQuery(limits, { focus })}`))
       .body
     const expected = expectPath(whole, focus)
     const path = `/articles/${article}/comments?${toQuery(limits)}`
-    const rest = first.next_cursor === null ? [] : await walkList(world, path, first.next_cursor)
+    const rest = first.next_cursor === null ? [] : await walkList(service, path, first.next_cursor)
     // What remains counts those before the path too, so it is not compared.
     const walk = { limits: toQuery(limits), mayVanish: () => false }
-    const walked = draw(await gather(world, [...first.items, ...rest], walk))
+    const walked = draw(await gather(service, [...first.items, ...rest], walk))
     if (walked !== draw(expected)) throw new Error(`${walked} is not ${draw(expected)}`)
     if (drawPath(first.items, focus) === undefined) throw new Error('the path is not in the page')
   })
@@ -226,14 +226,14 @@ const drawPath = ([first]: any[], focus: string): string | undefined => {
 }
 
 /** A thread that changes at every moment: what stands in `touched` was hidden for a while. */
-const disturb = (world: TestService, article: string, ids: readonly string[]) => {
+const disturb = (service: TestService, article: string, ids: readonly string[]) => {
   const touched = new Set<string>()
   const state = { stopped: false }
   const pick = () => ids[Math.floor(Math.random() * ids.length)]!
   const path = `/v1/sites/default/articles/${article}/comments`
   const author = { name: 'Bo' }
   const post = (parent_id: string | null) =>
-    world.call('POST', path, { body: { body: 'new', author, parent_id } })
+    service.call('POST', path, { body: { body: 'new', author, parent_id } })
 
   const write = async (): Promise<void> => {
     while (!state.stopped) {
@@ -242,8 +242,8 @@ const disturb = (world: TestService, article: string, ids: readonly string[]) =>
       // Every other one stays as it is.
       if (ids.indexOf(victim) % 2 === 0) continue
       touched.add(victim)
-      await world.decide(victim, 'approved', 'rejected')
-      if (Math.random() < 0.7) await world.decide(victim, 'rejected', 'approved')
+      await service.decide(victim, 'approved', 'rejected')
+      if (Math.random() < 0.7) await service.decide(victim, 'rejected', 'approved')
     }
   }
   const writers = [write(), write(), write()]
@@ -264,19 +264,19 @@ const SHAPE: Plan[] = Array.from({ length: 60 }, (_, at) => ({
 
 for (const sort of SORTS) {
   t.test(`sort=${sort}: a walk is exact while others post, reject and approve`, async (t) => {
-    const world = await openService(t)
+    const service = await openService(t)
     const article = nextArticle()
-    const planted = await plant(world, article, SHAPE)
-    const threadId = await findThreadId(world, article)
+    const planted = await plant(service, article, SHAPE)
+    const threadId = await findThreadId(service, article)
     const ids = planted.map(({ id }) => commentId({ threadId, id }))
     const targets = sort === 'active' ? listTargets(planted, threadId) : ids
-    const { touched, stop } = disturb(world, article, targets)
+    const { touched, stop } = disturb(service, article, targets)
     const limits = toQuery({ limit: 3, depth: 2, replies: 1 })
     const walk = { limits, mayVanish: (id: string) => touched.has(id) || !ids.includes(id) }
     const walks = []
     try {
       for (let n = 0; n < 3; n++) {
-        walks.push(await walkTreeLoosely(world, article, `${limits}&sort=${sort}`, walk))
+        walks.push(await walkTreeLoosely(service, article, `${limits}&sort=${sort}`, walk))
       }
     } finally {
       await stop()
@@ -322,7 +322,12 @@ const siblings = (
 }
 
 /** Every id in the order of the walk, what came twice included. */
-const walkTreeLoosely = async (world: TestService, article: string, query: string, walk: Walk) => {
+const walkTreeLoosely = async (
+  service: TestService,
+  article: string,
+  query: string,
+  walk: Walk,
+) => {
   const shown: string[] = []
   const visit = async (items: any[]): Promise<void> => {
     for (const { id, replies } of items) {
@@ -332,24 +337,24 @@ const walkTreeLoosely = async (world: TestService, article: string, query: strin
       const absent = () => walk.mayVanish!(id)
       await visit([
         ...replies.items,
-        ...(next_cursor === null ? [] : await walkList(world, path, next_cursor, absent)),
+        ...(next_cursor === null ? [] : await walkList(service, path, next_cursor, absent)),
       ])
     }
   }
-  await visit(await walkList(world, `/articles/${article}/comments?${query}`))
+  await visit(await walkList(service, `/articles/${article}/comments?${query}`))
   return shown
 }
 
 t.test('recent comments: a walk is whole, latest published first', async (t) => {
-  const world = await openService(t)
+  const service = await openService(t)
   for (const article of [nextArticle(), nextArticle(), nextArticle()]) {
-    await plant(world, article, SHAPE)
+    await plant(service, article, SHAPE)
   }
   const { rows } = await sql<{ threadId: number; id: number }>`
     select thread_id, id from comments where status = 'approved'
-    order by published_at desc, id desc`.execute(world.db)
+    order by published_at desc, id desc`.execute(service.db)
   for (const limit of [1, 7, 100]) {
-    const items = await walkList(world, `/comments?limit=${limit}`)
+    const items = await walkList(service, `/comments?limit=${limit}`)
     t.same(
       items.map(({ id }) => id),
       rows.map(commentId),
@@ -358,16 +363,16 @@ t.test('recent comments: a walk is whole, latest published first', async (t) => 
 })
 
 t.test('recent comments: a walk is exact while others post, reject and approve', async (t) => {
-  const world = await openService(t)
+  const service = await openService(t)
   const article = nextArticle()
-  const planted = await plant(world, article, SHAPE)
-  const threadId = await findThreadId(world, article)
+  const planted = await plant(service, article, SHAPE)
+  const threadId = await findThreadId(service, article)
   const ids = planted.map(({ id }) => commentId({ threadId, id }))
-  const { touched, stop } = disturb(world, article, ids)
+  const { touched, stop } = disturb(service, article, ids)
   const walks: string[][] = []
   try {
     for (let n = 0; n < 5; n++) {
-      walks.push((await walkList(world, '/comments?limit=3')).map(({ id }) => id))
+      walks.push((await walkList(service, '/comments?limit=3')).map(({ id }) => id))
     }
   } finally {
     await stop()
@@ -383,18 +388,18 @@ t.test('recent comments: a walk is exact while others post, reject and approve',
 })
 
 t.test('recent comments: who polls the first page misses no late approval', async (t) => {
-  const world = await openService(t)
-  const early = await world.post('a', 'early')
-  await world.call('PATCH', '/v1/sites/default', {
-    token: world.adminKey,
+  const service = await openService(t)
+  const early = await service.post('a', 'early')
+  await service.call('PATCH', '/v1/sites/default', {
+    token: service.adminKey,
     body: { moderation: 'pre' },
   })
-  const held = await world.post('a', 'held')
-  const later = await world.post('b', 'later')
-  await world.decide(later.id, 'pending', 'approved')
-  const before = (await world.get('/comments')).body.items.map(({ id }: any) => id)
-  await world.decide(held.id, 'pending', 'approved')
-  const after = (await world.get('/comments')).body.items.map(({ id }: any) => id)
+  const held = await service.post('a', 'held')
+  const later = await service.post('b', 'later')
+  await service.decide(later.id, 'pending', 'approved')
+  const before = (await service.get('/comments')).body.items.map(({ id }: any) => id)
+  await service.decide(held.id, 'pending', 'approved')
+  const after = (await service.get('/comments')).body.items.map(({ id }: any) => id)
   t.same(before, [later.id, early.id])
   t.same(after, [held.id, later.id, early.id])
 })

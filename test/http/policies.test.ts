@@ -26,8 +26,8 @@ const asAdmin = ({ call, adminKey: token }: TestService) => ({
 })
 
 t.test('A site goes by what the service ships, until somebody makes a policy', async (t) => {
-  const world = await openService(t)
-  const { get, put, restore } = asAdmin(world)
+  const service = await openService(t)
+  const { get, put, restore } = asAdmin(service)
   const short = withRule('length', { mode: 'enforce', min: 5 })
   const shipped = { version: 0, policy: DEFAULT_POLICY, note: null, by: null, at: null }
   t.strictSame((await get(POLICY)).body, shipped)
@@ -36,15 +36,15 @@ t.test('A site goes by what the service ships, until somebody makes a policy', a
   t.match(made, { status: 200, body: { version: 1, note: 'no one-word comments' } })
   t.strictSame(made.body.policy, short)
   t.strictSame((await get(POLICY)).body, made.body, 'it is in force at once')
-  t.equal((await world.post('a', 'Hi')).status, 'pending', 'and comments are judged by it')
-  t.equal((await world.post('a', 'Hello')).status, 'approved')
+  t.equal((await service.post('a', 'Hi')).status, 'pending', 'and comments are judged by it')
+  t.equal((await service.post('a', 'Hello')).status, 'approved')
 
   await put(DEFAULT_POLICY)
-  t.equal((await world.post('a', 'Hi')).status, 'approved')
+  t.equal((await service.post('a', 'Hi')).status, 'approved')
   const back = await restore(1)
   t.match(back, { status: 200, body: { version: 3, note: null } })
   t.strictSame(back.body.policy, short, 'a policy of the history comes back as a new version')
-  t.equal((await world.post('a', 'Hi')).status, 'pending')
+  t.equal((await service.post('a', 'Hi')).status, 'pending')
   t.strictSame((await get(`${POLICIES}/1`)).body, made.body, 'and the old one is as it was')
   t.match(await restore(0), { status: 200, body: { version: 4, policy: DEFAULT_POLICY } })
   t.match(await restore(99), { status: 404 })
@@ -71,8 +71,8 @@ t.test('A site goes by what the service ships, until somebody makes a policy', a
 })
 
 t.test('Of two administrators who saw the same policy, one wins', async (t) => {
-  const world = await openService(t)
-  const { put, restore, get } = asAdmin(world)
+  const service = await openService(t)
+  const { put, restore, get } = asAdmin(service)
   const seen = { 'if-match': '"0"' }
   const answers = await Promise.all([
     put(withRule('links', { max: 1 }), {}, seen),
@@ -95,8 +95,8 @@ t.test('Of two administrators who saw the same policy, one wins', async (t) => {
 })
 
 t.test('One request makes one version, however often it is sent', async (t) => {
-  const world = await openService(t)
-  const { put } = asAdmin(world)
+  const service = await openService(t)
+  const { put } = asAdmin(service)
   const key = { 'idempotency-key': 'policy-0123456789' }
   const first = await put(DEFAULT_POLICY, {}, key)
   t.strictSame((await put(DEFAULT_POLICY, {}, key)).body, first.body)
@@ -104,24 +104,24 @@ t.test('One request makes one version, however often it is sent', async (t) => {
 })
 
 t.test('Policies of one site are nothing to another', async (t) => {
-  const world = await openService(t)
-  const { put, get } = asAdmin(world)
-  await world.call('POST', '/v1/sites', {
-    token: world.adminKey,
+  const service = await openService(t)
+  const { put, get } = asAdmin(service)
+  await service.call('POST', '/v1/sites', {
+    token: service.adminKey,
     body: { slug: 'other', name: 'Other' },
   })
   await put(withRule('length', { mode: 'enforce', min: 5 }))
   t.match((await get('/v1/sites/other/moderation/policy')).body, { version: 0 })
   t.match(await get('/v1/sites/other/moderation/policies/1'), { status: 404 })
-  const posted = await world.call('POST', '/v1/sites/other/articles/a/comments', {
+  const posted = await service.call('POST', '/v1/sites/other/articles/a/comments', {
     body: { body: 'Hi', author: { name: 'Ada' } },
   })
   t.equal(posted.status, 201)
 })
 
 t.test('A policy is refused', async (t) => {
-  const world = await openService(t)
-  const { put } = asAdmin(world)
+  const service = await openService(t)
+  const { put } = asAdmin(service)
   const { links: _, ...rest } = DEFAULT_POLICY.rules
   const faulty: [string, unknown, string][] = [
     ['without one of its rules', { rules: rest }, '/policy/rules/links'],
@@ -160,37 +160,39 @@ t.test('A policy is refused', async (t) => {
     ['/policy/rules/link_domains/block/0', '/policy/rules/link_domains/block/2'],
     'with all that is wrong in it at once',
   )
-  const { rows } = await sql`select from policies`.execute(world.db)
+  const { rows } = await sql`select from policies`.execute(service.db)
   t.equal(rows.length, 0)
 })
 
 t.test('A policy with 65,000 words is taken, and of more than 4 MiB there is none', async (t) => {
-  const world = await openService(t)
-  const { put } = asAdmin(world)
+  const service = await openService(t)
+  const { put } = asAdmin(service)
   const spam = Array.from({ length: 65_000 }, (_, n) => `word${n.toString(36)}x`)
   t.match(await put(withRule('words', { mode: 'enforce', spam })), { status: 200 })
-  const held = await world.post('a', 'it says word1bx')
+  const held = await service.post('a', 'it says word1bx')
   t.equal(held.status, 'pending', 'its author is not told that it is spam')
-  const { body } = await world.get('/moderation/comments?status=spam', { token: world.adminKey })
+  const { body } = await service.get('/moderation/comments?status=spam', {
+    token: service.adminKey,
+  })
   t.match(body.items[0], { id: held.id, policy_version: 1 })
   t.match(body.items[0].trace.at(-1), { rule: 'words', found: [{ text: 'word1bx' }] })
   const tooMany = [...spam, ...Array.from({ length: 4_200 }, () => 'w'.repeat(1_000))]
   t.match(await put(withRule('words', { spam: tooMany })), { status: 413 })
-  const elsewhere = await world.call('PATCH', SITE, {
-    token: world.adminKey,
+  const elsewhere = await service.call('PATCH', SITE, {
+    token: service.adminKey,
     body: { name: 'x'.repeat(70_000) },
   })
   t.equal(elsewhere.status, 413, 'on other routes 64 KiB is the bound')
 })
 
 t.test('A large body is read of those alone who may send it', async (t) => {
-  const world = await openService(t)
-  const reader = await world.makeKey('read')
-  const moderator = await world.makeKey('moderate')
+  const service = await openService(t)
+  const reader = await service.makeKey('read')
+  const moderator = await service.makeKey('moderate')
   const send = async (method: string, path: string, token?: string) => {
     const headers = { 'content-type': 'application/json' }
     const body = 'x'.repeat(4_194_305)
-    return (await world.call(method, path, { token, headers, body })).body.code
+    return (await service.call(method, path, { token, headers, body })).body.code
   }
   for (const path of ['screenings', 'simulations'].map((name) => `${SITE}/moderation/${name}`)) {
     t.equal(await send('POST', path), 'login_required')
@@ -198,5 +200,5 @@ t.test('A large body is read of those alone who may send it', async (t) => {
     t.equal(await send('POST', path, moderator), 'body_too_large')
   }
   t.equal(await send('PUT', POLICY, moderator), 'forbidden')
-  t.equal(await send('PUT', POLICY, world.adminKey), 'body_too_large')
+  t.equal(await send('PUT', POLICY, service.adminKey), 'body_too_large')
 })

@@ -7,8 +7,8 @@ type Json = Record<string, any>
 const SITE = '/v1/sites/default'
 
 /** A site with so many held comments, called `0`, `1`, …; more than a page looks at, if need be. */
-const hold = async (world: TestService, count: number): Promise<void> => {
-  await world.post('a', 'x')
+const hold = async (service: TestService, count: number): Promise<void> => {
+  await service.post('a', 'x')
   // Some at a time: a statement has so long.
   for (let at = 0; at < count; at += 1_000)
     await sql`
@@ -17,12 +17,12 @@ const hold = async (world: TestService, count: number): Promise<void> => {
       select site_id, thread_id, author_id, 'pending', created_at, active_at, n, '<p>y</p>', 1, n % 101,
         0, case when n % 3000 = 0 then '[{"rule": "rare", "says": "pending", "evidence": "e"}]'::jsonb end
       from comments, generate_series(${at}::int, ${Math.min(at + 1_000, count) - 1}::int) n
-      where status = 'approved'`.execute(world.db)
+      where status = 'approved'`.execute(service.db)
 }
 
-const openQueue = (world: TestService, token = world.adminKey) => {
+const openQueue = (service: TestService, token = service.adminKey) => {
   const list = async (query = ''): Promise<Json> =>
-    (await world.get(`/moderation/comments?${query}`, { token })).body
+    (await service.get(`/moderation/comments?${query}`, { token })).body
   return {
     list,
     bodies: async (query = '') => (await list(query)).items.map(({ body }: Json) => body),
@@ -38,18 +38,20 @@ const openQueue = (world: TestService, token = world.adminKey) => {
       }
     },
     claim: async (body: Json): Promise<Json> =>
-      (await world.call('POST', `${SITE}/moderation/claims`, { token, body })).body,
+      (await service.call('POST', `${SITE}/moderation/claims`, { token, body })).body,
     release: (id?: string) =>
-      world.call('DELETE', `${SITE}/moderation/claims${id ? `?comment_id=${id}` : ''}`, { token }),
+      service.call('DELETE', `${SITE}/moderation/claims${id ? `?comment_id=${id}` : ''}`, {
+        token,
+      }),
   }
 }
 
 const ids = ({ items }: Json): string[] => items.map(({ id }: Json) => id)
 
 t.test('listQueue finds what is rare, page after page, in every order', async (t) => {
-  const world = await openService(t)
-  await hold(world, 9_500)
-  const { walk } = openQueue(world)
+  const service = await openService(t)
+  await hold(service, 9_500)
+  const { walk } = openQueue(service)
   const rare = ['0', '3000', '6000', '9000']
   for (const sort of ['oldest', 'newest', 'flags', 'risk']) {
     const byRule = await walk(`rule=rare&limit=3&sort=${sort}`)
@@ -71,9 +73,9 @@ t.test('listQueue finds what is rare, page after page, in every order', async (t
 t.test(
   'listQueue by risk: the riskiest first, and of approved comments those with flags',
   async (t) => {
-    const world = await openService(t)
-    await hold(world, 250)
-    const { list, walk } = openQueue(world)
+    const service = await openService(t)
+    await hold(service, 250)
+    const { list, walk } = openQueue(service)
     const { bodies } = await walk('sort=risk&limit=7')
     t.equal(bodies.length, 250)
     t.same(
@@ -83,18 +85,18 @@ t.test(
     const refused = await list('sort=risk&status=approved')
     t.match(refused, { code: 'invalid_request', errors: [{ parameter: 'sort' }] })
     await sql`update comments set flag_count = 1, risk = 7 where status = 'approved'`.execute(
-      world.db,
+      service.db,
     )
     t.same((await walk('sort=risk&flagged=true')).bodies, ['x'])
   },
 )
 
 t.test('listQueue leads straight to what is of one article or author', async (t) => {
-  const world = await openService(t)
-  await hold(world, 9_000)
-  await world.call('PATCH', SITE, { token: world.adminKey, body: { moderation: 'pre' } })
-  const { author } = await world.post('b', 'of another')
-  const { list, bodies } = openQueue(world)
+  const service = await openService(t)
+  await hold(service, 9_000)
+  await service.call('PATCH', SITE, { token: service.adminKey, body: { moderation: 'pre' } })
+  const { author } = await service.post('b', 'of another')
+  const { list, bodies } = openQueue(service)
   t.match(await list('article_id=b'), { items: [{ body: 'of another' }], next_cursor: null })
   t.match(await list(`author_id=${author.id}`), { items: [{}], next_cursor: null })
   t.same(await bodies('author_id=nonsense'), [])
@@ -103,11 +105,11 @@ t.test('listQueue leads straight to what is of one article or author', async (t)
 })
 
 t.test('claimComments: the next that nobody has, shown to all, until it is decided', async (t) => {
-  const world = await openService(t)
-  await hold(world, 6)
-  const other = await world.makeKey('moderate')
-  const mine = openQueue(world)
-  const theirs = openQueue(world, other)
+  const service = await openService(t)
+  await hold(service, 6)
+  const other = await service.makeKey('moderate')
+  const mine = openQueue(service)
+  const theirs = openQueue(service, other)
   const first = await mine.claim({ limit: 2, seconds: 60 })
   t.same(
     first.items.map(({ body }: Json) => body),
@@ -128,46 +130,46 @@ t.test('claimComments: the next that nobody has, shown to all, until it is decid
   const longer = await mine.claim({ comment_ids: [one, 'czz-zz'], seconds: 3600 })
   t.same(ids(longer), [one])
   t.ok(longer.claimed_until > first.claimed_until)
-  t.equal((await world.decide(one!, 'pending', 'spam')).status, 201)
+  t.equal((await service.decide(one!, 'pending', 'spam')).status, 201)
   t.same(await mine.bodies('claimed=mine'), ['1'])
   t.equal((await theirs.release(two)).status, 204)
   t.same(await mine.bodies('claimed=mine'), ['1'], 'only what is one’s own')
   t.equal((await mine.release()).status, 204)
   t.same(await mine.bodies('claimed=mine'), [])
-  await sql`update claims set claimed_until = now()`.execute(world.db)
+  await sql`update claims set claimed_until = now()`.execute(service.db)
   t.same(await theirs.bodies('claimed=free'), ['1', '2', '3', '4', '5'], 'the time is over')
   t.match(await mine.claim({ comment_ids: [ids(next)[0]] }), { items: [{ body: '5' }] })
 })
 
 t.test('claimComments: two who ask at once never get the same', async (t) => {
-  const world = await openService(t)
-  await hold(world, 60)
+  const service = await openService(t)
+  await hold(service, 60)
   const moderators = [
-    world.adminKey,
-    await world.makeKey('moderate'),
-    await world.makeKey('moderate'),
+    service.adminKey,
+    await service.makeKey('moderate'),
+    await service.makeKey('moderate'),
   ]
   const answers = await Promise.all(
-    Array.from({ length: 12 }, (_, n) => openQueue(world, moderators[n % 3]).claim({ limit: 5 })),
+    Array.from({ length: 12 }, (_, n) => openQueue(service, moderators[n % 3]).claim({ limit: 5 })),
   )
   const all = answers.flatMap(ids)
   t.equal(all.length, 60)
   t.equal(new Set(all).size, 60)
-  t.match(await openQueue(world).claim({}), { items: [], claimed_until: null })
+  t.match(await openQueue(service).claim({}), { items: [], claimed_until: null })
 })
 
 t.test('claimComments: what is not asked well is refused; a key makes it once', async (t) => {
-  const world = await openService(t)
-  await hold(world, 9)
-  const { claim } = openQueue(world)
+  const service = await openService(t)
+  await hold(service, 9)
+  const { claim } = openQueue(service)
   t.match(await claim({ comment_ids: ['x'] }), { errors: [{ pointer: '/comment_ids/0' }] })
   t.match(await claim({ comment_ids: ['c1-1'], limit: 3 }), { errors: [{ pointer: '' }] })
   t.match(await claim({ sort: 'risk', filter: { status: ['approved'] } }), {
     errors: [{ pointer: '/sort' }],
   })
   const once = () =>
-    world.call('POST', `${SITE}/moderation/claims`, {
-      token: world.adminKey,
+    service.call('POST', `${SITE}/moderation/claims`, {
+      token: service.adminKey,
       body: { limit: 2 },
       headers: { 'idempotency-key': 'a-key-for-two-comments' },
     })

@@ -351,8 +351,8 @@ const SMUGGLING: Case[] = [
 ]
 
 const openServer = async (t: Test, options: ServiceOptions = {}) => {
-  const world = await openService(t, options)
-  return { world, port: await listen(world.app) }
+  const service = await openService(t, options)
+  return { service, port: await listen(service.app) }
 }
 
 const isProblem = (t: Test, name: string, answer: RawAnswer, status: number, code: string) => {
@@ -381,7 +381,7 @@ const isProblem = (t: Test, name: string, answer: RawAnswer, status: number, cod
 const tables = { ADDRESSES, QUERIES, BODIES, STRINGS, HTTP, SMUGGLING }
 for (const [table, cases] of Object.entries(tables)) {
   t.test(`refused: ${table.toLowerCase()}`, async (t) => {
-    const { world, port } = await openServer(t)
+    const { service, port } = await openServer(t)
     for (const [name, bytes, status, code, closes] of cases) {
       const connection = await openRaw(t, port)
       connection.send(bytes)
@@ -396,13 +396,13 @@ for (const [table, cases] of Object.entries(tables)) {
         t.equal((await connection.answer()).status, 200, `${name}: the next request is answered`)
       }
     }
-    const { body } = await world.get('/articles/a')
+    const { body } = await service.get('/articles/a')
     t.equal(body.comment_count, 0, 'none of it had an effect')
   })
 }
 
 t.test('requests that end too early are refused, and have no effect', async (t) => {
-  const { world, port } = await openServer(t)
+  const { service, port } = await openServer(t)
   const whole = post(GOOD)
   for (const length of [5, 30, whole.length - 40, whole.length - 1]) {
     const connection = await openRaw(t, port)
@@ -417,7 +417,7 @@ t.test('requests that end too early are refused, and have no effect', async (t) 
   const tunnel = await openRaw(t, port)
   tunnel.send('CONNECT a.example:443 HTTP/1.1\r\nHost: a\r\n\r\n')
   t.equal(await tunnel.rest(), '', 'no tunnel')
-  t.equal((await world.get('/articles/a')).body.comment_count, 0)
+  t.equal((await service.get('/articles/a')).body.comment_count, 0)
 })
 
 t.test('what looks odd and means one thing is taken', async (t) => {
@@ -448,8 +448,8 @@ t.test('what looks odd and means one thing is taken', async (t) => {
   }
 })
 
-const preflight = (world: TestService, origin: string, method = 'POST') =>
-  world.call('OPTIONS', COMMENTS, {
+const preflight = (service: TestService, origin: string, method = 'POST') =>
+  service.call('OPTIONS', COMMENTS, {
     headers: {
       origin,
       'access-control-request-method': method,
@@ -458,16 +458,19 @@ const preflight = (world: TestService, origin: string, method = 'POST') =>
   })
 
 const openShared = async (t: Test, origins: string[]): Promise<TestService> => {
-  const world = await openService(t)
-  const { status } = await world.call('PATCH', SITE, { token: world.adminKey, body: { origins } })
+  const service = await openService(t)
+  const { status } = await service.call('PATCH', SITE, {
+    token: service.adminKey,
+    body: { origins },
+  })
   t.equal(status, 200)
-  return world
+  return service
 }
 
 t.test('exact origins may read and write, others may not', async (t) => {
-  const world = await openShared(t, ['https://a.example'])
+  const service = await openShared(t, ['https://a.example'])
   const ask = (origin: string, method = 'GET') =>
-    world.call(method, COMMENTS, {
+    service.call(method, COMMENTS, {
       headers: { origin },
       ...(method === 'POST' && { body: JSON.parse(GOOD) }),
     })
@@ -487,27 +490,27 @@ t.test('exact origins may read and write, others may not', async (t) => {
     t.equal(read.status, 200, `a browser decides about reads: ${origin}`)
     t.equal(read.headers['access-control-allow-origin'], undefined)
     t.match(await ask(origin, 'POST'), { status: 403, body: { code: 'origin_refused' } })
-    t.equal((await preflight(world, origin)).headers['access-control-allow-origin'], undefined)
+    t.equal((await preflight(service, origin)).headers['access-control-allow-origin'], undefined)
   }
   t.equal(
     (await ask('https://a.example')).headers['access-control-allow-origin'],
     'https://a.example',
   )
   t.equal((await ask('https://a.example', 'POST')).status, 201)
-  t.equal((await world.post('a', 'x')).status, 'approved', 'programs send no origin')
+  t.equal((await service.post('a', 'x')).status, 'approved', 'programs send no origin')
 })
 
 t.test('null is nobody, even where any origin may write', async (t) => {
-  const world = await openService(t)
+  const service = await openService(t)
   const ask = (origin: string) =>
-    world.call('POST', COMMENTS, { headers: { origin }, body: JSON.parse(GOOD) })
+    service.call('POST', COMMENTS, { headers: { origin }, body: JSON.parse(GOOD) })
   t.match(await ask('null'), { status: 403, body: { code: 'origin_refused' } })
   t.equal((await ask('https://any.example')).status, 201)
 })
 
 t.test('a preflight says what may be sent, an answer what may be read', async (t) => {
-  const world = await openShared(t, ['https://a.example'])
-  const asked = await preflight(world, 'https://a.example', 'PATCH')
+  const service = await openShared(t, ['https://a.example'])
+  const asked = await preflight(service, 'https://a.example', 'PATCH')
   t.equal(asked.status, 204)
   t.match(asked.headers, {
     'access-control-allow-origin': 'https://a.example',
@@ -517,7 +520,7 @@ t.test('a preflight says what may be sent, an answer what may be read', async (t
   })
   for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'])
     t.match(asked.headers['access-control-allow-methods'], method)
-  const { headers } = await world.call('GET', COMMENTS, {
+  const { headers } = await service.call('GET', COMMENTS, {
     headers: { origin: 'https://a.example' },
   })
   t.equal(
@@ -529,13 +532,15 @@ t.test('a preflight says what may be sent, an answer what may be read', async (t
 })
 
 t.test('every answer of a site varies with the origin, and errors can be read', async (t) => {
-  const world = await openShared(t, ['https://a.example'])
+  const service = await openShared(t, ['https://a.example'])
   const asked = ['', '?limit=0', '?cursor=x'].map((query) => `${COMMENTS}${query}`)
   for (const path of [...asked, `${SITE}/comments/c1-1`, `${SITE}/config`, '/v1/nope', '/livez']) {
-    t.match((await world.call('GET', path)).headers.vary, /^Origin\b/, path)
+    t.match((await service.call('GET', path)).headers.vary, /^Origin\b/, path)
   }
   for (const path of asked) {
-    const { headers } = await world.call('GET', path, { headers: { origin: 'https://a.example' } })
+    const { headers } = await service.call('GET', path, {
+      headers: { origin: 'https://a.example' },
+    })
     t.equal(headers['access-control-allow-origin'], 'https://a.example', path)
     t.match(headers.vary, /^Origin\b/)
   }
@@ -544,47 +549,51 @@ t.test('every answer of a site varies with the origin, and errors can be read', 
 const QUOTA = { limits: { read: 5, write: 2 } }
 
 t.test('what is left is said in two fields, and too much is refused', async (t) => {
-  const world = await openService(t, QUOTA)
+  const service = await openService(t, QUOTA)
   for (const left of [1, 0]) {
-    const { status, headers } = await world.call('POST', COMMENTS, { body: JSON.parse(GOOD) })
+    const { status, headers } = await service.call('POST', COMMENTS, { body: JSON.parse(GOOD) })
     t.equal(status, 201)
     t.equal(headers['ratelimit-policy'], '"create";q=2;w=60')
     t.match(headers.ratelimit, new RegExp(`^"create";r=${left};t=([1-9]|[1-5]\\d|60)$`))
     t.equal(headers['retry-after'], undefined)
   }
-  const { status, headers, body } = await world.call('POST', COMMENTS, { body: JSON.parse(GOOD) })
+  const { status, headers, body } = await service.call('POST', COMMENTS, { body: JSON.parse(GOOD) })
   t.match({ status, body }, { status: 429, body: { code: 'rate_limited', status: 429 } })
   t.match(headers.ratelimit, /^"create";r=0;t=\d+$/)
   t.match(headers['retry-after'], /^([1-9]|[1-5]\d|60)$/)
   t.equal(headers['content-type'], 'application/problem+json')
   t.match(headers.vary, /Origin/)
-  t.equal((await world.get('/articles/a')).status, 200, 'reads are counted by themselves')
-  t.equal((await world.get('/articles/a')).body.comment_count, 2)
+  t.equal((await service.get('/articles/a')).status, 200, 'reads are counted by themselves')
+  t.equal((await service.get('/articles/a')).body.comment_count, 2)
 })
 
 t.test('bad requests and bad credentials count too', async (t) => {
-  const world = await openService(t, QUOTA)
-  t.equal((await world.call('POST', COMMENTS, { body: {} })).status, 400)
+  const service = await openService(t, QUOTA)
+  t.equal((await service.call('POST', COMMENTS, { body: {} })).status, 400)
   const wrong = { token: 'x'.repeat(40), body: JSON.parse(GOOD) }
-  t.equal((await world.call('POST', COMMENTS, wrong)).status, 401)
-  t.equal((await world.call('POST', COMMENTS, wrong)).status, 429)
-  t.equal((await world.call('GET', '/livez')).headers.ratelimit, undefined, 'health is not limited')
+  t.equal((await service.call('POST', COMMENTS, wrong)).status, 401)
+  t.equal((await service.call('POST', COMMENTS, wrong)).status, 429)
+  t.equal(
+    (await service.call('GET', '/livez')).headers.ratelimit,
+    undefined,
+    'health is not limited',
+  )
 })
 
 t.test('0 is no limit', async (t) => {
-  const world = await openService(t, { limits: { read: 0, write: 0 } })
-  const { status, headers } = await world.call('POST', COMMENTS, { body: JSON.parse(GOOD) })
+  const service = await openService(t, { limits: { read: 0, write: 0 } })
+  const { status, headers } = await service.call('POST', COMMENTS, { body: JSON.parse(GOOD) })
   t.equal(status, 201)
   t.equal(headers.ratelimit, undefined)
-  for (let i = 0; i < 20; i++) t.equal((await world.get('/articles/a')).status, 200)
+  for (let i = 0; i < 20; i++) t.equal((await service.get('/articles/a')).status, 200)
 })
 
 t.test('each key has a quota of its own', async (t) => {
-  const world = await openService(t, QUOTA)
-  for (let i = 0; i < 3; i++) await world.call('POST', COMMENTS, { body: JSON.parse(GOOD) })
-  const other = await world.makeKey('moderate')
-  for (const token of [world.adminKey, other]) {
-    const { status, headers } = await world.call('POST', COMMENTS, {
+  const service = await openService(t, QUOTA)
+  for (let i = 0; i < 3; i++) await service.call('POST', COMMENTS, { body: JSON.parse(GOOD) })
+  const other = await service.makeKey('moderate')
+  for (const token of [service.adminKey, other]) {
+    const { status, headers } = await service.call('POST', COMMENTS, {
       token,
       body: JSON.parse(GOOD),
     })
@@ -595,8 +604,10 @@ t.test('each key has a quota of its own', async (t) => {
 })
 
 /** Reads as a client behind the proxy at 127.0.0.1 (inject's own address). */
-const readAs = async (world: TestService, forwarded: string): Promise<string> => {
-  const { headers } = await world.get('/articles/a', { headers: { 'x-forwarded-for': forwarded } })
+const readAs = async (service: TestService, forwarded: string): Promise<string> => {
+  const { headers } = await service.get('/articles/a', {
+    headers: { 'x-forwarded-for': forwarded },
+  })
   return /r=(\d+)/.exec(headers.ratelimit)![1]!
 }
 
@@ -618,28 +629,28 @@ t.test('X-Forwarded-For is believed from listed networks only', async (t) => {
 })
 
 t.test('IPv6 counts by /64', async (t) => {
-  const world = await openService(t, { ...QUOTA, trustedProxies: ['127.0.0.1'] })
-  t.equal(await readAs(world, '2001:db8:1:2::1'), '4')
-  t.equal(await readAs(world, '2001:DB8:1:2:ffff:ffff:ffff:ffff'), '3')
-  t.equal(await readAs(world, '2001:db8:1:3::1'), '4')
-  t.equal(await readAs(world, '::ffff:203.0.113.7'), '4')
-  t.equal(await readAs(world, '203.0.113.7'), '3', 'the same address, written as IPv6')
+  const service = await openService(t, { ...QUOTA, trustedProxies: ['127.0.0.1'] })
+  t.equal(await readAs(service, '2001:db8:1:2::1'), '4')
+  t.equal(await readAs(service, '2001:DB8:1:2:ffff:ffff:ffff:ffff'), '3')
+  t.equal(await readAs(service, '2001:db8:1:3::1'), '4')
+  t.equal(await readAs(service, '::ffff:203.0.113.7'), '4')
+  t.equal(await readAs(service, '203.0.113.7'), '3', 'the same address, written as IPv6')
 })
 
 t.test(
   'what is no address in X-Forwarded-For is neither kept nor a quota of its own',
   async (t) => {
     const limits = { read: 0, write: 7 }
-    const world = await openService(t, { limits, trustedProxies: ['127.0.0.1'] })
+    const service = await openService(t, { limits, trustedProxies: ['127.0.0.1'] })
     const nonsense = ['nonsense', '-', '::::', '999.1.1.1', '203.0.113.1:80', '203.0.113.1:81', '"']
     for (const [i, forwarded] of nonsense.entries()) {
       const headers = { 'x-forwarded-for': forwarded }
-      const answer = await world.call('POST', COMMENTS, { headers, body: JSON.parse(GOOD) })
+      const answer = await service.call('POST', COMMENTS, { headers, body: JSON.parse(GOOD) })
       t.equal(answer.status, 201, forwarded)
       t.match(answer.headers.ratelimit, `r=${6 - i};`)
     }
-    const { body } = await world.get('/moderation/comments?status=approved', {
-      token: world.adminKey,
+    const { body } = await service.get('/moderation/comments?status=approved', {
+      token: service.adminKey,
     })
     t.strictSame([...new Set(body.items.map((item: any) => item.network))], ['unknown'])
   },

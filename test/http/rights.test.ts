@@ -33,20 +33,24 @@ type CallerName = (typeof CALLERS)[number]
 
 type Callers = Record<CallerName, string | undefined>
 
-const openCallers = async (world: TestService): Promise<Callers> => {
-  await openSignOn(world)
+const openCallers = async (service: TestService): Promise<Callers> => {
+  await openSignOn(service)
   const body = { slug: 'other', name: 'Other' }
-  await world.call('POST', '/v1/sites', { token: world.adminKey, body })
-  await openSignOn(world, 'other')
-  const other = (await world.sites.find('other'))!
+  await service.call('POST', '/v1/sites', { token: service.adminKey, body })
+  await openSignOn(service, 'other')
+  const other = (await service.sites.find('other'))!
   const now = Math.floor(Date.now() / 1000)
-  const [expired, revoked] = [await world.makeKey('admin'), await world.makeKey('admin')]
+  const [expired, revoked] = [await service.makeKey('admin'), await service.makeKey('admin')]
   await sql`
-    update api_keys set expires_at = now() where hash = sha256(${expired}::bytea)`.execute(world.db)
+    update api_keys set expires_at = now() where hash = sha256(${expired}::bytea)`.execute(
+    service.db,
+  )
   await sql`
-    update api_keys set revoked_at = now() where hash = sha256(${revoked}::bytea)`.execute(world.db)
+    update api_keys set revoked_at = now() where hash = sha256(${revoked}::bytea)`.execute(
+    service.db,
+  )
   const makeGuest = async (site: string): Promise<string> =>
-    (await world.call('POST', `/v1/sites/${site}/guests`, { body: { name: 'Ada' } })).body
+    (await service.call('POST', `/v1/sites/${site}/guests`, { body: { name: 'Ada' } })).body
       .guest_token
   return {
     nobody: undefined,
@@ -61,10 +65,10 @@ const openCallers = async (world: TestService): Promise<Callers> => {
       aud: 'other',
     }),
     owner: await signToken({ sub: 'own', name: 'Olga', role: 'owner' }),
-    'admin key': world.adminKey,
-    'moderate key': await world.makeKey('moderate'),
-    'read key': await world.makeKey('read'),
-    'admin key of another site': await world.makeKey('admin', other.id),
+    'admin key': service.adminKey,
+    'moderate key': await service.makeKey('moderate'),
+    'read key': await service.makeKey('read'),
+    'admin key of another site': await service.makeKey('admin', other.id),
     'expired key': expired,
     'revoked key': revoked,
     'expired member token': await signToken({ exp: now - 120 }),
@@ -401,14 +405,14 @@ const ROWS: Record<string, Case> = {
 }
 
 t.test('every operation, for every kind of caller', async (t) => {
-  const world = await openService(t)
-  const { id } = await world.post('a', 'x')
+  const service = await openService(t)
+  const { id } = await service.post('a', 'x')
   t.equal(id, 'c1-1')
-  const callers = await openCallers(world)
+  const callers = await openCallers(service)
   for (const [operation, { method, path, body, row }] of Object.entries(ROWS))
     for (const name of CALLERS) {
       const address = path.startsWith('/v1') ? path : `${SITE}${path}`
-      const { status, body: answer } = await world.call(method, address, {
+      const { status, body: answer } = await service.call(method, address, {
         token: callers[name],
         body,
       })
@@ -419,8 +423,8 @@ t.test('every operation, for every kind of caller', async (t) => {
 })
 
 t.test('the table has every operation that there is, and no other', async (t) => {
-  const world = await openService(t)
-  const description = await world.call('GET', '/openapi.yaml')
+  const service = await openService(t)
+  const description = await service.call('GET', '/openapi.yaml')
   const all = [...description.text.matchAll(/operationId: (\w+)/g)].map(([, name]) => name!)
   const outside = ['getLiveness', 'getReadiness', 'getMetrics']
   const known = new Set([...Object.keys(ROWS), ...outside])

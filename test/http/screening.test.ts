@@ -48,28 +48,32 @@ const RULES: [string, Changes, string, string, Json?][] = [
 t.test('A rule that is turned on', async (t) => {
   for (const [rule, changes, body, verdict, more] of RULES)
     await t.test(`${rule} judges comments and edits`, async (t) => {
-      const world = await openService(t)
-      const { get, send } = asAdmin(world)
-      t.equal((await world.post('a', body, more)).status, 'approved', 'until then it only records')
-      const mine = await world.post('b', 'Something that nobody minds, for now', more)
-      await sql`delete from arrivals`.execute(world.db)
+      const service = await openService(t)
+      const { get, send } = asAdmin(service)
+      t.equal(
+        (await service.post('a', body, more)).status,
+        'approved',
+        'until then it only records',
+      )
+      const mine = await service.post('b', 'Something that nobody minds, for now', more)
+      await sql`delete from arrivals`.execute(service.db)
       const policy = policyWith(changes)
       t.match((await send('/moderation/screenings', { body, ...more, policy })).body, { verdict })
-      await goBy(world, changes)
-      const held = await world.post('a', body, more)
+      await goBy(service, changes)
+      const held = await service.post('a', body, more)
       t.equal(held.status, 'pending', 'its author is told no more than that')
       const { items } = (await get(`/moderation/comments?status=${verdict}`)).body
       t.match(items, [{ id: held.id, policy_version: 1, facts: { site_moderation: 'post' } }])
       const opinion = items[0].trace.find((one: Json) => one.rule === rule)
       t.match(opinion, { says: verdict, counts: true })
       t.equal(items[0].risk > 0, true)
-      const edited = await world.call('PATCH', `${SITE}/comments/${mine.id}`, {
+      const edited = await service.call('PATCH', `${SITE}/comments/${mine.id}`, {
         token: mine.guest_token,
         body: { body },
       })
       t.match(edited, { status: 202, body: { status: 'pending' } })
-      t.equal((await statusesOf(world))[2], rule === 'first_comments' ? 'pending' : verdict)
-      t.same(await recount(world.db), [])
+      t.equal((await statusesOf(service))[2], rule === 'first_comments' ? 'pending' : verdict)
+      t.same(await recount(service.db), [])
     })
 })
 
@@ -81,27 +85,27 @@ t.test('A flood', async (t) => {
   ]
   for (const [rule, changes, article] of FLOODS)
     await t.test(`${rule} holds what is too much`, async (t) => {
-      const world = await openService(t)
-      await goBy(world, changes)
-      t.equal((await world.post('a', 'one')).status, 'approved')
-      const held = await world.post(article, 'two')
+      const service = await openService(t)
+      await goBy(service, changes)
+      t.equal((await service.post('a', 'one')).status, 'approved')
+      const held = await service.post(article, 'two')
       t.equal(held.status, 'pending')
-      const { items } = (await asAdmin(world).get('/moderation/comments')).body
+      const { items } = (await asAdmin(service).get('/moderation/comments')).body
       t.match(items[0].trace.at(-1), { rule, counts: true })
-      const { attack } = (await asAdmin(world).get('/moderation/state')).body
+      const { attack } = (await asAdmin(service).get('/moderation/state')).body
       t.equal(attack !== null, rule === 'site_flood')
     })
 })
 
 t.test('A dry run', async (t) => {
-  const world = await openService(t)
-  const { send } = asAdmin(world)
-  await world.post('a', 'Hello there, this has been said before')
+  const service = await openService(t)
+  const { send } = asAdmin(service)
+  await service.post('a', 'Hello there, this has been said before')
   const rows = async () => {
     const { rows } = await sql<Json>`select (select count(*) from comments) as comments,
       (select count(*) from authors) as authors, (select count(*) from threads) as threads,
       (select count(*) from arrivals) as arrivals, (select count(*) from policies) as policies,
-      (select count(*) from idempotency_keys) as answers`.execute(world.db)
+      (select count(*) from idempotency_keys) as answers`.execute(service.db)
     return rows[0]
   }
   const before = await rows()
@@ -126,9 +130,9 @@ t.test('A dry run', async (t) => {
       article_id: 'a',
       author: { name: 'Ada' },
     })
-    const posted = await world.post('a', 'Hello there, this has been said before')
+    const posted = await service.post('a', 'Hello there, this has been said before')
     const { rows } =
-      await sql<Json>`select screening from comments order by id desc limit 1`.execute(world.db)
+      await sql<Json>`select screening from comments order by id desc limit 1`.execute(service.db)
     t.same(
       tried.trace.map(({ rule }: Json) => rule),
       rows[0]!.screening.map(({ rule }: Json) => rule),
@@ -150,27 +154,27 @@ t.test('A dry run', async (t) => {
 })
 
 /** Comments of all kinds, some decided on, some without facts. */
-const plant = async (world: TestService) => {
+const plant = async (service: TestService) => {
   const bodies = ['short', 'a link https://e.org', 'two https://e.org https://e.org', 'quiet words']
   const ids: string[] = []
-  for (let n = 0; n < 24; n++) ids.push((await world.post(`t${n % 3}`, bodies[n % 4]!)).id)
+  for (let n = 0; n < 24; n++) ids.push((await service.post(`t${n % 3}`, bodies[n % 4]!)).id)
   for (const [n, to] of ['spam', 'rejected', 'deleted', 'spam'].entries())
-    await world.decide(ids[n * 5 + 1]!, 'approved', to)
-  await world.decide(ids[0]!, 'approved', 'pending')
-  await world.decide(ids[0]!, 'pending', 'approved')
-  await world.decide(ids[2]!, 'approved', 'pending')
-  await world.decide(ids[2]!, 'pending', 'approved')
-  await sql`update comments set facts = null where id in (20, 21)`.execute(world.db)
+    await service.decide(ids[n * 5 + 1]!, 'approved', to)
+  await service.decide(ids[0]!, 'approved', 'pending')
+  await service.decide(ids[0]!, 'pending', 'approved')
+  await service.decide(ids[2]!, 'approved', 'pending')
+  await service.decide(ids[2]!, 'pending', 'approved')
+  await sql`update comments set facts = null where id in (20, 21)`.execute(service.db)
   await sql`update comments set created_at = created_at - interval '9 days',
-    published_at = published_at - interval '9 days' where id in (22, 23)`.execute(world.db)
+    published_at = published_at - interval '9 days' where id in (22, 23)`.execute(service.db)
 }
 
 t.test('A simulation', async (t) => {
-  const world = await openService(t)
-  await plant(world)
+  const service = await openService(t)
+  await plant(service)
   const policy = policyWith({ links: { mode: 'enforce', says: 'spam', max: 1 } })
   const simulate = async (days: number) => {
-    const { text, headers, status } = await asAdmin(world).send('/moderation/simulations', {
+    const { text, headers, status } = await asAdmin(service).send('/moderation/simulations', {
       policy,
       days,
     })
@@ -186,7 +190,7 @@ t.test('A simulation', async (t) => {
     const { rows } = await sql<Json>`select c.id, c.body, c.facts, c.screening, a.name, a.url,
         (select to_status from decisions d where d.comment_id = c.id order by d.id desc limit 1) as decided
       from comments c join authors a on a.id = c.author_id
-      where c.facts is not null and c.created_at > now() - interval '7 days'`.execute(world.db)
+      where c.facts is not null and c.created_at > now() - interval '7 days'`.execute(service.db)
     const screen = compilePolicy(policy)
     const judged = rows.map(({ body, name, url, facts, screening, decided }) => ({
       from: combine(screening),
@@ -217,7 +221,7 @@ t.test('A simulation', async (t) => {
 
   t.test('touches nothing', async (t) => {
     const state = async () =>
-      (await sql<Json>`select id, xmin::text from comments order by id`.execute(world.db)).rows
+      (await sql<Json>`select id, xmin::text from comments order by id`.execute(service.db)).rows
     const before = await state()
     await simulate(30)
     t.same(await state(), before)
@@ -228,13 +232,13 @@ t.test('A simulation', async (t) => {
         published_at, body, body_html, renderer, facts, screening)
       select site_id, thread_id, author_id, status, created_at, active_at, published_at, body, body_html,
         renderer, facts, screening from comments, generate_series(1, 400) n where id between 1 and 8`.execute(
-      world.db,
+      service.db,
     )
-    const port = await listen(world.app)
+    const port = await listen(service.app)
     const body = JSON.stringify({ policy, days: 30 })
     const headers = {
       'content-type': 'application/json',
-      authorization: `Bearer ${world.adminKey}`,
+      authorization: `Bearer ${service.adminKey}`,
     }
     const path = `${SITE}/moderation/simulations`
     const seen = await new Promise<string>((resolve, reject) => {
@@ -257,17 +261,17 @@ t.test('A simulation', async (t) => {
 })
 
 t.test('Judging again what is held', async (t) => {
-  const world = await openService(t)
-  const { get, send } = asAdmin(world)
+  const service = await openService(t)
+  const { get, send } = asAdmin(service)
   const strict: Changes = { length: { mode: 'enforce', min: 100 } }
-  await goBy(world, strict)
+  await goBy(service, strict)
   const ids: string[] = []
   for (let n = 0; n < 9; n++)
-    ids.push((await world.post(`t${n % 3}`, n % 2 === 0 ? `fine ${n}` : `casino ${n}`)).id)
-  await world.decide(ids[0]!, 'pending', 'approved')
-  await world.decide(ids[0]!, 'approved', 'pending')
-  await sql`update comments set facts = null where id = 3`.execute(world.db)
-  await goBy(world, { words: { mode: 'enforce', spam: ['casino'] } })
+    ids.push((await service.post(`t${n % 3}`, n % 2 === 0 ? `fine ${n}` : `casino ${n}`)).id)
+  await service.decide(ids[0]!, 'pending', 'approved')
+  await service.decide(ids[0]!, 'approved', 'pending')
+  await sql`update comments set facts = null where id = 3`.execute(service.db)
+  await goBy(service, { words: { mode: 'enforce', spam: ['casino'] } })
   const done = async (id: string): Promise<Json> => {
     for (let asked = 0; asked < 1_000; asked++) {
       const { body } = await get(`/moderation/batches/${id}`)
@@ -284,8 +288,12 @@ t.test('Judging again what is held', async (t) => {
     const spam = 'spam'
     const [a, p] = ['approved', 'pending']
     const expected = { 1: p, 2: spam, 3: p, 4: spam, 5: a, 6: spam, 7: a, 8: spam, 9: a }
-    t.same(await statusesOf(world), expected, 'but what a person sent back, and what has no facts')
-    t.same(await recount(world.db), [])
+    t.same(
+      await statusesOf(service),
+      expected,
+      'but what a person sent back, and what has no facts',
+    )
+    t.same(await recount(service.db), [])
   })
 
   t.test('leaves a decision for each', async (t) => {
@@ -297,7 +305,9 @@ t.test('Judging again what is held', async (t) => {
 
   t.test('keeps what it was judged by', async (t) => {
     const { rows } =
-      await sql<Json>`select policy_version, screening from comments where id = 2`.execute(world.db)
+      await sql<Json>`select policy_version, screening from comments where id = 2`.execute(
+        service.db,
+      )
     t.match(rows[0], { policyVersion: 2 })
     t.ok(rows[0]!.screening.some(({ rule }: Json) => rule === 'words'))
   })
@@ -306,14 +316,14 @@ t.test('Judging again what is held', async (t) => {
     const undone = await send(`/moderation/batches/${batch.id}/undo`, {})
     t.ok(undone.status < 300, undone.text)
     await done(undone.body.batch?.id ?? undone.body.id)
-    t.same(new Set(Object.values(await statusesOf(world))), new Set(['pending']))
-    t.same(await recount(world.db), [])
+    t.same(new Set(Object.values(await statusesOf(service))), new Set(['pending']))
+    t.same(await recount(service.db), [])
   })
 
   t.test('and done again', async (t) => {
     const again = await send('/moderation/rejudge')
     t.match(again.body, { total: 7 })
     t.match(await done(again.body.id), { changed: 7 })
-    t.same(await recount(world.db), [])
+    t.same(await recount(service.db), [])
   })
 })

@@ -59,14 +59,14 @@ const readRecent = (line: string): Recent => {
 }
 
 const postAll = async (
-  world: TestService,
+  service: TestService,
   comments: readonly Shown[],
   parent: { parent_id?: string },
   article: object,
 ): Promise<void> => {
   for (const { body, name, replies } of comments) {
-    const { id } = await world.post(ARTICLE, body, { ...parent, author: { name }, article })
-    await postAll(world, replies, { parent_id: id }, article)
+    const { id } = await service.post(ARTICLE, body, { ...parent, author: { name }, article })
+    await postAll(service, replies, { parent_id: id }, article)
   }
 }
 
@@ -86,9 +86,9 @@ const show = ({ body, depth, author, replies }: Branch): Shown => ({
 
 const openPage = async (t: Parameters<typeof openService>[0]) => {
   const page = readPage()
-  const world = await openService(t)
-  await postAll(world, page.roots, {}, { title: page.title })
-  return { page, world }
+  const service = await openService(t)
+  await postAll(service, page.roots, {}, { title: page.title })
+  return { page, service }
 }
 
 t.test('the file is read as people read it', skipWithoutFile, async (t) => {
@@ -106,17 +106,17 @@ t.test('the file is read as people read it', skipWithoutFile, async (t) => {
 })
 
 t.test('the line over the thread', skipWithoutFile, async (t) => {
-  const { page, world } = await openPage(t)
-  const { body } = await world.get(`/articles/${ARTICLE}`)
+  const { page, service } = await openPage(t)
+  const { body } = await service.get(`/articles/${ARTICLE}`)
   t.equal(`${body.comment_count} Comments on “${body.title}”`, page.countLine)
   t.equal(body.root_count, 2)
-  const counts = await world.get(`/counts?article_id=${ARTICLE}`)
+  const counts = await service.get(`/counts?article_id=${ARTICLE}`)
   t.equal(counts.body[ARTICLE].comment_count, page.count)
 })
 
 t.test('the comments and their nesting', skipWithoutFile, async (t) => {
-  const { page, world } = await openPage(t)
-  const { body } = await world.get(`/articles/${ARTICLE}/comments?sort=oldest`)
+  const { page, service } = await openPage(t)
+  const { body } = await service.get(`/articles/${ARTICLE}/comments?sort=oldest`)
   t.strictSame(body.items.map(show), page.roots)
   t.equal(body.next_cursor, null)
   const replies = body.items[0].replies.items
@@ -125,16 +125,16 @@ t.test('the comments and their nesting', skipWithoutFile, async (t) => {
 })
 
 t.test('the recent comments of the site, cut at a word', skipWithoutFile, async (t) => {
-  const { page, world } = await openPage(t)
+  const { page, service } = await openPage(t)
   const shownTexts = page.recent.map(({ text }) => text.replace(/\.\.\.$/, ''))
   const length = Math.max(...shownTexts.map((text) => Array.from(text).length))
   // The page shows the beginnings of longer comments: what follows there is made here.
   const more = ` ${'x'.repeat(length)} and so on`
   for (const [i, { name, text }] of [...page.recent.entries()].reverse()) {
     const body = text === shownTexts[i] ? text : shownTexts[i] + more
-    await world.post(`another-article-${i}`, body, { author: { name } })
+    await service.post(`another-article-${i}`, body, { author: { name } })
   }
-  const { body } = await world.get(`/comments?limit=${page.recent.length}&excerpt=${length}`)
+  const { body } = await service.get(`/comments?limit=${page.recent.length}&excerpt=${length}`)
   t.strictSame(
     body.items.map((item: any) => ({
       name: item.author.name,
@@ -162,7 +162,7 @@ const readStaff = (): { Contributors: string[]; Moderators: string[] } => {
 type OnStaff = { name: string; location: string; roles: string[] }
 
 t.test('the contributors and the moderators, some of them both', skipWithoutFile, async (t) => {
-  const world = await openService(t)
+  const service = await openService(t)
   const staff = readStaff()
   const lines = [...new Set(Object.values(staff).flat())]
   t.equal(lines.length, 7)
@@ -173,9 +173,12 @@ t.test('the contributors and the moderators, some of them both', skipWithoutFile
       ...(staff.Moderators.includes(line) ? ['moderator'] : []),
     ]
     const body = { name, location, roles, listed: true }
-    await world.call('PATCH', `/v1/sites/default/members/u${i}`, { token: world.adminKey, body })
+    await service.call('PATCH', `/v1/sites/default/members/u${i}`, {
+      token: service.adminKey,
+      body,
+    })
   }
-  const { items } = (await world.get('/staff')).body as { items: OnStaff[] }
+  const { items } = (await service.get('/staff')).body as { items: OnStaff[] }
   const of = (role: string) =>
     items
       .filter(({ roles }) => roles.includes(role))
@@ -188,10 +191,10 @@ t.test('the contributors and the moderators, some of them both', skipWithoutFile
 t.test('the sentence that asks readers to log in', skipWithoutFile, async (t) => {
   const sentence = 'You must be logged in to post a comment.'
   t.ok(readFileSync(FILE, 'utf8').includes(sentence))
-  const world = await openService(t)
+  const service = await openService(t)
   const body = { who_may_post: 'members', login_url: 'https://example.org/login' }
-  await world.call('PATCH', '/v1/sites/default', { token: world.adminKey, body })
-  t.match((await world.get('/config')).body, body)
-  const viewer = (await world.get(`/articles/${ARTICLE}/viewer`)).body
+  await service.call('PATCH', '/v1/sites/default', { token: service.adminKey, body })
+  t.match((await service.get('/config')).body, body)
+  const viewer = (await service.get(`/articles/${ARTICLE}/viewer`)).body
   t.match(viewer, { may_post: false, reason: 'login_required' })
 })

@@ -8,28 +8,28 @@ const SITE = '/v1/sites/default'
 const SORTS = ['newest', 'oldest', 'top', 'best', 'hot', 'controversial']
 
 type Json = Record<string, any>
-type Scene = { world: TestService; eve: string; evesId: string; others: string; ids: string[] }
+type Scene = { service: TestService; eve: string; evesId: string; others: string; ids: string[] }
 
 const said = ({ status, body }: Answer): string => `${status} ${body?.code ?? body?.status ?? ''}`
 
-const banEve = ({ world, evesId }: Scene, effect = 'shadow') =>
-  world.call('POST', `${SITE}/moderation/bans`, {
-    token: world.adminKey,
+const banEve = ({ service, evesId }: Scene, effect = 'shadow') =>
+  service.call('POST', `${SITE}/moderation/bans`, {
+    token: service.adminKey,
     body: { kind: 'author', value: evesId, effect },
   })
 
 /** Eve and somebody else, each with a token, and nothing written. */
 const openScene = async (t: Parameters<typeof openService>[0]): Promise<Scene> => {
-  const world = await openService(t)
+  const service = await openService(t)
   const make = async (name: string) =>
-    (await world.call('POST', `${SITE}/guests`, { body: { name } })).body
+    (await service.call('POST', `${SITE}/guests`, { body: { name } })).body
   const [eve, other] = [await make('Eve'), await make('Otto')]
   const tokens = { eve: eve.guest_token, others: other.guest_token }
-  return { world, ...tokens, evesId: eve.author.id, ids: [] }
+  return { service, ...tokens, evesId: eve.author.id, ids: [] }
 }
 
-const send = ({ world }: Scene, token: string, method: string, path: string, body?: Json) =>
-  world.call(method, `${SITE}${path}`, { token, ...(body && { body }) })
+const send = ({ service }: Scene, token: string, method: string, path: string, body?: Json) =>
+  service.call(method, `${SITE}${path}`, { token, ...(body && { body }) })
 
 /** Posts what hangs below the nth comment of the scene; undefined: a root. */
 const say = async (scene: Scene, token: string, under?: number): Promise<Json> => {
@@ -40,7 +40,7 @@ const say = async (scene: Scene, token: string, under?: number): Promise<Json> =
   return { status: answer.status, headers: answer.headers, body: answer.body }
 }
 
-/** What cannot be the same in two worlds: times, versions and what is made of them. */
+/** What cannot be the same in two services: times, versions and what is made of them. */
 const timeless = (text: string): string =>
   text
     .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'T')
@@ -123,7 +123,7 @@ t.test('its author cannot tell a shadow from being published', async (t) => {
   t.same(shadowed.ids, published.ids)
   const [inShadow, inLight] = [await lookAround(shadowed), await lookAround(published)]
   for (const [i, [path, text]] of inLight.entries()) t.ok(inShadow[i]![1] === text, path)
-  t.same(await recount(shadowed.world.db), [])
+  t.same(await recount(shadowed.service.db), [])
 })
 
 t.test('what its author does with it is answered as if it were published', async (t) => {
@@ -163,7 +163,7 @@ t.test('what its author does with it is answered as if it were published', async
 })
 
 /** Every byte that others get, entity tags and versions included. */
-const everything = async ({ world, ids, others, evesId }: Scene): Promise<string[]> => {
+const everything = async ({ service, ids, others, evesId }: Scene): Promise<string[]> => {
   const calls: [string, Call?][] = [
     ...SORTS.flatMap((sort) => [
       [`/articles/a/comments?sort=${sort}`] as [string],
@@ -182,7 +182,7 @@ const everything = async ({ world, ids, others, evesId }: Scene): Promise<string
   ]
   const answers: string[] = []
   for (const [path, call] of calls) {
-    const { status, headers, text } = await world.get(path, call)
+    const { status, headers, text } = await service.get(path, call)
     const { date: _, ...rest } = headers
     answers.push(`${path} ${status} ${JSON.stringify(rest)} ${text}`)
   }
@@ -225,59 +225,60 @@ t.test('no public byte changes, whatever the author does in its shadow', async (
 
 t.test('a moderator sees it, and a decision on it ends the shadow', async (t) => {
   const scene = await openScene(t)
-  const { world, eve } = scene
+  const { service, eve } = scene
   await banEve(scene)
   const { body } = await say(scene, eve)
   const queue = async () =>
-    (await world.get('/moderation/comments?status=rejected', { token: world.adminKey })).body.items
+    (await service.get('/moderation/comments?status=rejected', { token: service.adminKey })).body
+      .items
   t.match(await queue(), [{ id: body.id, shadowed: true, status: 'rejected' }])
-  t.equal((await world.decide(body.id, 'rejected', 'approved')).status, 201)
-  t.match((await world.get(`/comments/${body.id}`)).body, { status: 'approved' })
-  await world.decide(body.id, 'approved', 'rejected')
+  t.equal((await service.decide(body.id, 'rejected', 'approved')).status, 201)
+  t.match((await service.get(`/comments/${body.id}`)).body, { status: 'approved' })
+  await service.decide(body.id, 'approved', 'rejected')
   t.match(await queue(), [{ id: body.id, shadowed: false }])
   t.equal((await send(scene, eve, 'GET', `/comments/${body.id}`)).status, 404)
 })
 
 t.test('an edit of what was published takes it into the shadow', async (t) => {
   const scene = await openScene(t)
-  const { world, eve, others } = scene
+  const { service, eve, others } = scene
   await say(scene, eve)
   await say(scene, others, 0)
   await banEve(scene)
   const [id] = scene.ids
   const edit = await send(scene, eve, 'PATCH', `/comments/${id}`, { body: 'now an advertisement' })
   t.match(edit, { status: 200, body: { status: 'approved', body: 'now an advertisement' } })
-  t.match((await world.get(`/comments/${id}`)).body, { status: 'deleted', body: null })
+  t.match((await service.get(`/comments/${id}`)).body, { status: 'deleted', body: null })
   const own = (await send(scene, eve, 'GET', '/articles/a/comments')).body
   t.match(own.items, [{ id, body: 'now an advertisement', reply_count: 1 }])
   t.match(own.thread, { comment_count: 2, root_count: 1 })
-  t.same(await recount(world.db), [])
+  t.same(await recount(service.db), [])
 })
 
 t.test('what would be held anyway is held, shadow or not', async (t) => {
   const scene = await openScene(t)
-  const { world, eve } = scene
-  await world.call('PATCH', SITE, { token: world.adminKey, body: { moderation: 'pre' } })
+  const { service, eve } = scene
+  await service.call('PATCH', SITE, { token: service.adminKey, body: { moderation: 'pre' } })
   await banEve(scene)
   const { status, body } = await say(scene, eve)
   t.match({ status, body }, { status: 202, body: { status: 'pending' } })
   const viewer = (await send(scene, eve, 'GET', '/articles/a/viewer')).body
   t.match(viewer.pending, [{ id: body.id }])
-  const { items } = (await world.get('/moderation/comments', { token: world.adminKey })).body
+  const { items } = (await service.get('/moderation/comments', { token: service.adminKey })).body
   t.match(items, [{ id: body.id, shadowed: false }])
 })
 
 t.test('a reply to what is shadowed is shadowed, also when the ban is over', async (t) => {
   const scene = await openScene(t)
-  const { world, eve } = scene
+  const { service, eve } = scene
   const ban = (await banEve(scene)).body
   await say(scene, eve)
   const path = `${SITE}/moderation/bans/${ban.id}`
-  await world.call('DELETE', path, { token: world.adminKey })
+  await service.call('DELETE', path, { token: service.adminKey })
   t.equal((await say(scene, eve, 0)).status, 201)
-  t.equal((await world.get('/articles/a')).body.comment_count, 0)
+  t.equal((await service.get('/articles/a')).body.comment_count, 0)
   t.equal((await say(scene, eve)).status, 201)
-  t.equal((await world.get('/articles/a')).body.comment_count, 1)
+  t.equal((await service.get('/articles/a')).body.comment_count, 1)
   t.equal((await send(scene, eve, 'GET', '/articles/a')).body.comment_count, 3)
 })
 
@@ -290,5 +291,5 @@ t.test('its author finds it in its export as it sees it, an administrator as it 
   const own = await firstFor(scene.eve)
   t.equal(own.status, 'approved')
   t.notOk('shadowed' in own)
-  t.match(await firstFor(scene.world.adminKey), { status: 'rejected', shadowed: true })
+  t.match(await firstFor(scene.service.adminKey), { status: 'rejected', shadowed: true })
 })

@@ -9,37 +9,37 @@ const articles = (answer: any): string =>
 
 const patch = ({ call, adminKey }: TestService, path: string, body: object) =>
   call('PATCH', `/v1/sites/default${path}`, { token: adminKey, body })
-const holdEverything = (world: TestService) => patch(world, '', { moderation: 'pre' })
-const hide = (world: TestService, article: string) =>
-  patch(world, `/articles/${article}`, { state: 'hidden' })
+const holdEverything = (service: TestService) => patch(service, '', { moderation: 'pre' })
+const hide = (service: TestService, article: string) =>
+  patch(service, `/articles/${article}`, { state: 'hidden' })
 
 const nextLink = (link: string): string => /^<([^>]+)>; rel="next"$/.exec(link)![1]!
 
 const REFUSED = { status: 400, body: { code: 'invalid_request' } }
 
 /** Posts these in turn: `article:body`. */
-const postAll = async (world: TestService, ...posts: string[]) => {
+const postAll = async (service: TestService, ...posts: string[]) => {
   const comments: any[] = []
   for (const [article, body] of posts.map((post) => post.split(':'))) {
-    comments.push(await world.post(article!, body!))
+    comments.push(await service.post(article!, body!))
   }
   return comments
 }
 
 t.test('listRecent: latest published first, across the site, replies among roots', async (t) => {
-  const world = await openService(t)
-  const [first] = await postAll(world, 'a:1', 'b:2')
-  await world.post('a', '3', { parent_id: first.id })
-  t.equal(bodies(await world.get('/comments')), '3 2 1')
+  const service = await openService(t)
+  const [first] = await postAll(service, 'a:1', 'b:2')
+  await service.post('a', '3', { parent_id: first.id })
+  t.equal(bodies(await service.get('/comments')), '3 2 1')
 })
 
 t.test('listRecent: a late approval comes first', async (t) => {
-  const world = await openService(t)
-  await holdEverything(world)
-  const [early, late] = await postAll(world, 'a:early', 'a:late')
-  await world.decide(late.id, 'pending', 'approved')
-  await world.decide(early.id, 'pending', 'approved')
-  const { items } = (await world.get('/comments')).body
+  const service = await openService(t)
+  await holdEverything(service)
+  const [early, late] = await postAll(service, 'a:early', 'a:late')
+  await service.decide(late.id, 'pending', 'approved')
+  await service.decide(early.id, 'pending', 'approved')
+  const { items } = (await service.get('/comments')).body
   t.same(
     items.map(({ body }: any) => body),
     ['early', 'late'],
@@ -51,79 +51,79 @@ t.test('listRecent: a late approval comes first', async (t) => {
 t.test(
   'listRecent: what is held or hidden is not there, nor what is in a hidden thread',
   async (t) => {
-    const world = await openService(t)
-    const [gone] = await postAll(world, 'a:gone', 'a:here', 'secret:x')
-    await world.decide(gone.id, 'approved', 'spam')
-    await hide(world, 'secret')
-    await holdEverything(world)
-    await world.post('a', 'held')
-    t.equal(bodies(await world.get('/comments')), 'here')
+    const service = await openService(t)
+    const [gone] = await postAll(service, 'a:gone', 'a:here', 'secret:x')
+    await service.decide(gone.id, 'approved', 'spam')
+    await hide(service, 'secret')
+    await holdEverything(service)
+    await service.post('a', 'held')
+    t.equal(bodies(await service.get('/comments')), 'here')
   },
 )
 
 t.test('listRecent: tombstones are not there', async (t) => {
-  const world = await openService(t)
-  const root = await world.post('a', 'root')
-  await world.post('a', 'reply', { parent_id: root.id })
-  await world.decide(root.id, 'approved', 'rejected')
-  t.equal(bodies(await world.get('/comments')), 'reply')
+  const service = await openService(t)
+  const root = await service.post('a', 'root')
+  await service.post('a', 'reply', { parent_id: root.id })
+  await service.decide(root.id, 'approved', 'rejected')
+  t.equal(bodies(await service.get('/comments')), 'reply')
 })
 
 t.test('listRecent: article_id may be repeated', async (t) => {
-  const world = await openService(t)
-  await postAll(world, 'a:1', 'b:2', 'c/d:3')
-  t.equal(bodies(await world.get('/comments?article_id=a')), '1')
-  t.equal(bodies(await world.get('/comments?article_id=c%2Fd&article_id=a')), '3 1')
-  t.equal(bodies(await world.get('/comments?article_id=a&article_id=a')), '1')
-  t.equal(bodies(await world.get('/comments?article_id=absent')), '')
+  const service = await openService(t)
+  await postAll(service, 'a:1', 'b:2', 'c/d:3')
+  t.equal(bodies(await service.get('/comments?article_id=a')), '1')
+  t.equal(bodies(await service.get('/comments?article_id=c%2Fd&article_id=a')), '3 1')
+  t.equal(bodies(await service.get('/comments?article_id=a&article_id=a')), '1')
+  t.equal(bodies(await service.get('/comments?article_id=absent')), '')
   const ids = Array.from({ length: 101 }, (_, at) => `article_id=${at}`)
-  t.match(await world.get(`/comments?${ids.join('&')}`), REFUSED)
-  t.match(await world.get('/comments?article_id='), REFUSED)
+  t.match(await service.get(`/comments?${ids.join('&')}`), REFUSED)
+  t.match(await service.get('/comments?article_id='), REFUSED)
 })
 
 t.test('listRecent: author_id, parent, and both', async (t) => {
-  const world = await openService(t)
-  const root = await world.post('a', 'root')
-  const reply = await world.post('a', 'reply', { parent_id: root.id })
+  const service = await openService(t)
+  const root = await service.post('a', 'root')
+  const reply = await service.post('a', 'reply', { parent_id: root.id })
   const token = reply.guest_token
-  await world.post('b', 'second', {}, { token })
+  await service.post('b', 'second', {}, { token })
   const author = `author_id=${reply.author.id}`
-  t.equal(bodies(await world.get(`/comments?${author}`)), 'second reply')
-  t.equal(bodies(await world.get('/comments?parent=root')), 'second root')
-  t.equal(bodies(await world.get('/comments?parent=reply')), 'reply')
-  t.equal(bodies(await world.get('/comments?parent=any')), 'second reply root')
-  t.equal(bodies(await world.get(`/comments?${author}&parent=root&article_id=b`)), 'second')
-  t.equal(bodies(await world.get(`/comments?${author}&parent=reply&article_id=b`)), '')
+  t.equal(bodies(await service.get(`/comments?${author}`)), 'second reply')
+  t.equal(bodies(await service.get('/comments?parent=root')), 'second root')
+  t.equal(bodies(await service.get('/comments?parent=reply')), 'reply')
+  t.equal(bodies(await service.get('/comments?parent=any')), 'second reply root')
+  t.equal(bodies(await service.get(`/comments?${author}&parent=root&article_id=b`)), 'second')
+  t.equal(bodies(await service.get(`/comments?${author}&parent=reply&article_id=b`)), '')
 })
 
 t.test('listRecent: an author nobody knows has written nothing', async (t) => {
-  const world = await openService(t)
-  await world.post('a', 'x')
+  const service = await openService(t)
+  await service.post('a', 'x')
   for (const id of ['azzzz', 'nonsense', 'a0', '']) {
-    const answer = await world.get(`/comments?author_id=${id}`)
+    const answer = await service.get(`/comments?author_id=${id}`)
     t.same([answer.status, answer.body.items], [200, []], id)
   }
 })
 
 t.test('listRecent: excerpt is plain text, cut at a word', async (t) => {
-  const world = await openService(t)
-  await world.post('a', 'One **two** <b>three</b>\n\n> four &amp; five')
+  const service = await openService(t)
+  await service.post('a', 'One **two** <b>three</b>\n\n> four &amp; five')
   const excerpt = async (length: number) =>
-    (await world.get(`/comments?excerpt=${length}`)).body.items[0].excerpt
+    (await service.get(`/comments?excerpt=${length}`)).body.items[0].excerpt
   t.equal(await excerpt(100), 'One two <b>three</b> four & five')
   t.equal(await excerpt(10), 'One two…')
   t.equal(await excerpt(7), 'One two…')
   t.equal(await excerpt(2), 'On…')
-  t.notOk('excerpt' in (await world.get('/comments')).body.items[0])
-  t.match(await world.get('/comments?excerpt=0'), REFUSED)
+  t.notOk('excerpt' in (await service.get('/comments')).body.items[0])
+  t.match(await service.get('/comments?excerpt=0'), REFUSED)
 })
 
 t.test('listRecent: each item says which article it is about', async (t) => {
-  const world = await openService(t)
+  const service = await openService(t)
   const article = { title: 'On Æ', url: 'https://example.org/a' }
-  await world.post('a/1', 'x', { article })
-  await world.post('b', 'y')
-  const { items } = (await world.get('/comments')).body
+  await service.post('a/1', 'x', { article })
+  await service.post('b', 'y')
+  const { items } = (await service.get('/comments')).body
   t.same(items[1].article, { id: 'a/1', ...article })
   t.same(items[0].article, { id: 'b', title: null, url: null })
 })
@@ -131,46 +131,46 @@ t.test('listRecent: each item says which article it is about', async (t) => {
 t.test(
   'listRecent: pages by cursor and by Link, bound to the filters but not to the limit',
   async (t) => {
-    const world = await openService(t)
-    await postAll(world, 'a:1', 'b:2', 'a:3', 'a:4')
-    const first = await world.get('/comments?limit=2&article_id=a&excerpt=9')
+    const service = await openService(t)
+    await postAll(service, 'a:1', 'b:2', 'a:3', 'a:4')
+    const first = await service.get('/comments?limit=2&article_id=a&excerpt=9')
     t.equal(bodies(first), '4 3')
-    const second = await world.call('GET', nextLink(first.headers.link))
+    const second = await service.call('GET', nextLink(first.headers.link))
     t.equal(bodies(second), '1')
     t.equal(second.body.next_cursor, null)
     t.equal(second.headers.link, undefined)
     const cursor = first.body.next_cursor
-    t.equal(bodies(await world.get(`/comments?limit=1&article_id=a&cursor=${cursor}`)), '1')
+    t.equal(bodies(await service.get(`/comments?limit=1&article_id=a&cursor=${cursor}`)), '1')
     for (const query of [
       '',
       'article_id=b&',
       'article_id=a&parent=root&',
       'article_id=a&author_id=a1&',
     ]) {
-      const answer = await world.get(`/comments?${query}cursor=${cursor}`)
+      const answer = await service.get(`/comments?${query}cursor=${cursor}`)
       t.match(answer, { status: 400, body: { code: 'invalid_cursor' } }, query)
     }
   },
 )
 
 t.test('listRecent: equal times go by id, and no page loses one', async (t) => {
-  const world = await openService(t)
-  await postAll(world, 'a:1', 'b:2', 'a:3', 'b:4')
-  await sql`update comments set published_at = '2026-01-01'`.execute(world.db)
-  let answer = await world.get('/comments?limit=1')
+  const service = await openService(t)
+  await postAll(service, 'a:1', 'b:2', 'a:3', 'b:4')
+  await sql`update comments set published_at = '2026-01-01'`.execute(service.db)
+  let answer = await service.get('/comments?limit=1')
   const walked = [bodies(answer)]
   while (answer.headers.link) {
-    answer = await world.call('GET', nextLink(answer.headers.link))
+    answer = await service.call('GET', nextLink(answer.headers.link))
     walked.push(bodies(answer))
   }
   t.equal(walked.join(' '), '4 3 2 1')
 })
 
 t.test('lists of one site hold nothing of another', async (t) => {
-  const world = await openService(t)
-  const { author } = await world.post('a', 'x')
-  await insertSite(world.db, { slug: 'other', name: 'Other' })
-  const get = (path: string) => world.call('GET', `/v1/sites/other${path}`)
+  const service = await openService(t)
+  const { author } = await service.post('a', 'x')
+  await insertSite(service.db, { slug: 'other', name: 'Other' })
+  const get = (path: string) => service.call('GET', `/v1/sites/other${path}`)
   for (const path of ['/comments', '/articles', `/comments?author_id=${author.id}`]) {
     t.same((await get(path)).body, { items: [], next_cursor: null }, path)
   }
@@ -181,37 +181,37 @@ t.test('lists of one site hold nothing of another', async (t) => {
 const ZEROS = { comment_count: 0, root_count: 0, last_comment_at: null }
 
 t.test('countComments: per article, zeros included, each once', async (t) => {
-  const world = await openService(t)
-  const root = await world.post('a', 'x')
-  const reply = await world.post('a', 'y', { parent_id: root.id })
-  const { status, body } = await world.get('/counts?article_id=a&article_id=no%2Fne&article_id=a')
+  const service = await openService(t)
+  const root = await service.post('a', 'x')
+  const reply = await service.post('a', 'y', { parent_id: root.id })
+  const { status, body } = await service.get('/counts?article_id=a&article_id=no%2Fne&article_id=a')
   t.equal(status, 200)
   const a = { comment_count: 2, root_count: 1, last_comment_at: reply.created_at }
   t.same(body, { a, 'no/ne': ZEROS })
 })
 
 t.test('countComments: held-only and hidden threads count nothing', async (t) => {
-  const world = await openService(t)
-  await world.post('hidden', 'x')
-  await hide(world, 'hidden')
-  await holdEverything(world)
-  await world.post('held', 'x')
-  const { body } = await world.get('/counts?article_id=held&article_id=hidden')
+  const service = await openService(t)
+  await service.post('hidden', 'x')
+  await hide(service, 'hidden')
+  await holdEverything(service)
+  await service.post('held', 'x')
+  const { body } = await service.get('/counts?article_id=held&article_id=hidden')
   t.same(body, { held: ZEROS, hidden: ZEROS })
 })
 
 t.test('countComments: an article may be called __proto__', async (t) => {
-  const world = await openService(t)
+  const service = await openService(t)
   const names = ['__proto__', 'constructor', 'toString', 'hasOwnProperty']
-  await world.post('__proto__', 'x')
+  await service.post('__proto__', 'x')
   const query = names.map((name) => `article_id=${name}`).join('&')
-  const { text } = await world.get(`/counts?${query}`)
+  const { text } = await service.get(`/counts?${query}`)
   const counts = new Map<string, any>(Object.entries(JSON.parse(text)))
   t.same([...counts.keys()], names)
   t.match(counts.get('__proto__'), { comment_count: 1 })
   t.same(counts.get('constructor'), ZEROS)
   const path = '/v1/sites/default/counts'
-  t.equal((await world.call('POST', path, { body: { article_ids: names } })).text, text)
+  t.equal((await service.call('POST', path, { body: { article_ids: names } })).text, text)
 })
 
 t.test('countComments: GET takes 1 to 100 articles', async (t) => {
@@ -226,12 +226,12 @@ t.test('countComments: GET takes 1 to 100 articles', async (t) => {
 })
 
 t.test('countComments: POST takes up to 1,000 articles of full length', async (t) => {
-  const world = await openService(t)
-  await world.post('0'.padStart(512, '0'), 'x')
+  const service = await openService(t)
+  await service.post('0'.padStart(512, '0'), 'x')
   const ids = (count: number) =>
     Array.from({ length: count }, (_, at) => String(at).padStart(512, '0'))
   const post = (article_ids: unknown) =>
-    world.call('POST', '/v1/sites/default/counts', { body: { article_ids } })
+    service.call('POST', '/v1/sites/default/counts', { body: { article_ids } })
   const { status, body } = await post(ids(1000))
   t.equal(status, 200)
   t.equal(Object.keys(body).length, 1000)
@@ -255,46 +255,46 @@ t.test('countComments: POST folds duplicates, and takes 1 MiB', async (t) => {
 })
 
 t.test('listArticles: by newest comment, by how many, by age', async (t) => {
-  const world = await openService(t)
-  await postAll(world, 'a:1', 'b:2', 'c:3', 'b:4', 'a:5', 'a:6')
-  t.equal(articles(await world.get('/articles')), 'a b c')
-  t.equal(articles(await world.get('/articles?sort=active')), 'a b c')
-  t.equal(articles(await world.get('/articles?sort=newest')), 'c b a')
-  await world.post('c', '7')
-  t.equal(articles(await world.get('/articles?sort=active')), 'c a b')
-  t.equal(articles(await world.get('/articles?sort=most')), 'a c b')
-  t.match(await world.get('/articles?sort=top'), REFUSED)
+  const service = await openService(t)
+  await postAll(service, 'a:1', 'b:2', 'c:3', 'b:4', 'a:5', 'a:6')
+  t.equal(articles(await service.get('/articles')), 'a b c')
+  t.equal(articles(await service.get('/articles?sort=active')), 'a b c')
+  t.equal(articles(await service.get('/articles?sort=newest')), 'c b a')
+  await service.post('c', '7')
+  t.equal(articles(await service.get('/articles?sort=active')), 'c a b')
+  t.equal(articles(await service.get('/articles?sort=most')), 'a c b')
+  t.match(await service.get('/articles?sort=top'), REFUSED)
 })
 
 t.test('listArticles: each is the thread that getThread answers', async (t) => {
-  const world = await openService(t)
-  await world.post('a', 'x', { article: { title: 'A' } })
-  const { items } = (await world.get('/articles')).body
-  t.same(items, [(await world.get('/articles/a')).body])
+  const service = await openService(t)
+  await service.post('a', 'x', { article: { title: 'A' } })
+  const { items } = (await service.get('/articles')).body
+  t.same(items, [(await service.get('/articles/a')).body])
 })
 
 t.test('listArticles: only those with something to read', async (t) => {
-  const world = await openService(t)
-  const [, gone] = await postAll(world, 'here:1', 'gone:2', 'hidden:3')
-  await world.decide(gone.id, 'approved', 'rejected')
-  await hide(world, 'hidden')
-  await patch(world, '/articles/empty', { title: 'Empty' })
-  await holdEverything(world)
-  await world.post('held', '4')
+  const service = await openService(t)
+  const [, gone] = await postAll(service, 'here:1', 'gone:2', 'hidden:3')
+  await service.decide(gone.id, 'approved', 'rejected')
+  await hide(service, 'hidden')
+  await patch(service, '/articles/empty', { title: 'Empty' })
+  await holdEverything(service)
+  await service.post('held', '4')
   for (const sort of ['active', 'most', 'newest']) {
-    t.equal(articles(await world.get(`/articles?sort=${sort}`)), 'here', sort)
+    t.equal(articles(await service.get(`/articles?sort=${sort}`)), 'here', sort)
   }
 })
 
 t.test('listArticles: every sort pages to the end, equal ranks by id', async (t) => {
-  const world = await openService(t)
-  await postAll(world, 'a:1', 'b:2', 'c:3', 'd:4')
-  await sql`update threads set last_comment_at = '2026-01-01'`.execute(world.db)
+  const service = await openService(t)
+  await postAll(service, 'a:1', 'b:2', 'c:3', 'd:4')
+  await sql`update threads set last_comment_at = '2026-01-01'`.execute(service.db)
   for (const sort of ['active', 'most', 'newest']) {
-    let answer = await world.get(`/articles?sort=${sort}&limit=1`)
+    let answer = await service.get(`/articles?sort=${sort}&limit=1`)
     const walked = [articles(answer)]
     while (answer.headers.link) {
-      answer = await world.call('GET', nextLink(answer.headers.link))
+      answer = await service.call('GET', nextLink(answer.headers.link))
       walked.push(articles(answer))
     }
     t.equal(walked.join(' '), 'd c b a', sort)
@@ -302,87 +302,91 @@ t.test('listArticles: every sort pages to the end, equal ranks by id', async (t)
 })
 
 t.test('listArticles: a cursor is bound to its sort', async (t) => {
-  const world = await openService(t)
-  await postAll(world, 'a:1', 'b:2')
-  const { next_cursor } = (await world.get('/articles?sort=most&limit=1')).body
-  const { status, body } = await world.get(`/articles?cursor=${next_cursor}`)
+  const service = await openService(t)
+  await postAll(service, 'a:1', 'b:2')
+  const { next_cursor } = (await service.get('/articles?sort=most&limit=1')).body
+  const { status, body } = await service.get(`/articles?cursor=${next_cursor}`)
   t.same([status, body.code], [400, 'invalid_cursor'])
 })
 
 t.test('listAuthorComments: what an author has published, latest first', async (t) => {
-  const world = await openService(t)
-  const first = await world.post('a', '1')
+  const service = await openService(t)
+  const first = await service.post('a', '1')
   const token = first.guest_token
-  await world.post('b', '2', { article: { title: 'B' } }, { token })
-  const gone = await world.post('b', '3', {}, { token })
-  await world.decide(gone.id, 'approved', 'rejected')
-  await world.post('a', 'of another')
-  const answer = await world.get(`/authors/${first.author.id}/comments`)
+  await service.post('b', '2', { article: { title: 'B' } }, { token })
+  const gone = await service.post('b', '3', {}, { token })
+  await service.decide(gone.id, 'approved', 'rejected')
+  await service.post('a', 'of another')
+  const answer = await service.get(`/authors/${first.author.id}/comments`)
   t.equal(bodies(answer), '2 1')
   t.same(answer.body.author, first.author)
   t.same(answer.body.items[0].article, { id: 'b', title: 'B', url: null })
 })
 
 t.test('listAuthorComments: pages, with cursors that are bound to the author', async (t) => {
-  const world = await openService(t)
-  const { author, guest_token: token } = await world.post('a', '1')
-  await world.post('a', '2', {}, { token })
-  await world.post('a', '3', {}, { token })
-  const stranger = await world.post('a', 'x')
-  const first = await world.get(`/authors/${author.id}/comments?limit=2`)
+  const service = await openService(t)
+  const { author, guest_token: token } = await service.post('a', '1')
+  await service.post('a', '2', {}, { token })
+  await service.post('a', '3', {}, { token })
+  const stranger = await service.post('a', 'x')
+  const first = await service.get(`/authors/${author.id}/comments?limit=2`)
   t.equal(bodies(first), '3 2')
-  t.equal(bodies(await world.call('GET', nextLink(first.headers.link))), '1')
+  t.equal(bodies(await service.call('GET', nextLink(first.headers.link))), '1')
   const cursor = first.body.next_cursor
-  const { status, body } = await world.get(
+  const { status, body } = await service.get(
     `/authors/${stranger.author.id}/comments?cursor=${cursor}`,
   )
   t.same([status, body.code], [400, 'invalid_cursor'])
 })
 
 t.test('listAuthorComments: without anything published, 404 as for nobody', async (t) => {
-  const world = await openService(t)
-  const rejected = await world.post('a', 'x')
-  const unseen = await world.post('hidden', 'x')
-  await world.decide(rejected.id, 'approved', 'rejected')
-  await hide(world, 'hidden')
-  await holdEverything(world)
-  const held = await world.post('a', 'x')
+  const service = await openService(t)
+  const rejected = await service.post('a', 'x')
+  const unseen = await service.post('hidden', 'x')
+  await service.decide(rejected.id, 'approved', 'rejected')
+  await hide(service, 'hidden')
+  await holdEverything(service)
+  const held = await service.post('a', 'x')
   const ids = [rejected, unseen, held].map(({ author }) => author.id)
-  const nobody = await world.get('/authors/azzzz/comments')
+  const nobody = await service.get('/authors/azzzz/comments')
   t.match(nobody, { status: 404, body: { code: 'not_found' } })
   for (const id of [...ids, 'nonsense', 'a0']) {
-    t.equal((await world.get(`/authors/${id}/comments`)).text, nobody.text, id)
+    t.equal((await service.get(`/authors/${id}/comments`)).text, nobody.text, id)
   }
 })
 
 t.test('no public list holds an e-mail, a network or a trace', async (t) => {
-  const world = await openService(t)
+  const service = await openService(t)
   const author = { name: 'Eve', email: 'eve@example.org' }
-  const comment = await world.post('a', 'x', { author })
+  const comment = await service.post('a', 'x', { author })
   const paths = ['/comments', '/articles/a/comments', `/comments/${comment.id}`, '/articles']
   for (const path of [...paths, `/authors/${comment.author.id}/comments`]) {
-    t.notMatch((await world.get(path)).text, /eve@example|email|network|127\.0|trace|address/, path)
+    t.notMatch(
+      (await service.get(path)).text,
+      /eve@example|email|network|127\.0|trace|address/,
+      path,
+    )
   }
 })
 
 t.test('lists have tags that answer 304, until something changes', async (t) => {
-  const world = await openService(t)
-  const { author } = await world.post('a', 'x')
+  const service = await openService(t)
+  const { author } = await service.post('a', 'x')
   const paths = ['/comments', '/articles', '/counts?article_id=a', `/authors/${author.id}/comments`]
   for (const path of [...paths, '/config']) {
-    const { headers } = await world.get(path)
+    const { headers } = await service.get(path)
     t.match(headers, { etag: /^"/, 'cache-control': 'public, max-age=0, must-revalidate' }, path)
-    const again = await world.get(path, { headers: { 'if-none-match': headers.etag } })
+    const again = await service.get(path, { headers: { 'if-none-match': headers.etag } })
     t.same([again.status, again.text], [304, ''], path)
   }
-  const { etag } = (await world.get('/comments')).headers
-  await world.post('a', 'y')
-  t.equal((await world.get('/comments', { headers: { 'if-none-match': etag } })).status, 200)
+  const { etag } = (await service.get('/comments')).headers
+  await service.post('a', 'y')
+  t.equal((await service.get('/comments', { headers: { 'if-none-match': etag } })).status, 200)
 })
 
 t.test('getSiteConfig says what a widget needs before it draws', async (t) => {
-  const world = await openService(t)
-  const { status, body } = await world.get('/config')
+  const service = await openService(t)
+  const { status, body } = await service.get('/config')
   t.equal(status, 200)
   t.same(body, {
     site: 'default',
@@ -401,19 +405,19 @@ t.test('getSiteConfig says what a widget needs before it draws', async (t) => {
     sorts: ['newest', 'oldest', 'top', 'best', 'hot', 'controversial', 'active'],
     default_sort: 'newest',
   })
-  await patch(world, '', { name: 'Mine', who_may_post: 'members', max_depth: 3 })
-  const changed = (await world.get('/config')).body
+  await patch(service, '', { name: 'Mine', who_may_post: 'members', max_depth: 3 })
+  const changed = (await service.get('/config')).body
   t.match(changed, { name: 'Mine', who_may_post: 'members', max_depth: 3 })
 })
 
 t.test('previewComment renders what postComment would, and stores nothing', async (t) => {
-  const world = await openService(t)
+  const service = await openService(t)
   const body = '**hi** <script>alert(1)</script> https://example.org\n\n- x'
-  const answer = await world.call('POST', '/v1/sites/default/preview', { body: { body } })
+  const answer = await service.call('POST', '/v1/sites/default/preview', { body: { body } })
   t.equal(answer.status, 200)
   t.equal(answer.headers['cache-control'], 'private, no-store')
-  t.same((await world.get('/comments')).body.items, [])
-  const posted = await world.post('a', body)
+  t.same((await service.get('/comments')).body.items, [])
+  const posted = await service.post('a', body)
   t.same(answer.body, { body_html: posted.body_html })
 })
 

@@ -17,14 +17,14 @@ const plantLargeThread = async ({ post }: TestService): Promise<string[]> => {
 }
 
 t.test('a page holds two mebibytes of text at most, and a walk still shows all', async (t) => {
-  const world = await openService(t)
-  const ids = await plantLargeThread(world)
+  const service = await openService(t)
+  const ids = await plantLargeThread(service)
   const sizes: number[] = []
   const seen: string[] = []
   const walk = async (path: string, from: string | null = null): Promise<void> => {
     for (let cursor = from; ; ) {
       const query = cursor === null ? '' : `&cursor=${cursor}`
-      const { body, text } = await world.get(`${path}?limit=100${query}`)
+      const { body, text } = await service.get(`${path}?limit=100${query}`)
       sizes.push(text.length)
       for (const item of body.items) await visit(item)
       cursor = body.next_cursor
@@ -41,18 +41,18 @@ t.test('a page holds two mebibytes of text at most, and a walk still shows all',
     await walk(path)
     t.same(seen.toSorted(), ids.toSorted(), path)
   }
-  const flat = await world.get('/articles/large/comments?view=flat&limit=100')
+  const flat = await service.get('/articles/large/comments?view=flat&limit=100')
   t.ok(flat.body.items.length < 100 && flat.body.next_cursor !== null)
   t.ok(Math.max(...sizes) < 1.2 * TWO_MEBIBYTES, `largest page: ${Math.max(...sizes)} bytes`)
 })
 
 t.test('a comment is shown by focus, however large those on its way are', async (t) => {
-  const world = await openService(t)
+  const service = await openService(t)
   let parent: string | null = null
   for (let n = 0; n < 30; n++) {
-    parent = (await world.post('deep', LARGE, parent === null ? {} : { parent_id: parent })).id
+    parent = (await service.post('deep', LARGE, parent === null ? {} : { parent_id: parent })).id
   }
-  const { status, text } = await world.get(`/articles/deep/comments?focus=${parent}`)
+  const { status, text } = await service.get(`/articles/deep/comments?focus=${parent}`)
   t.equal(status, 200)
   t.ok(text.includes(`"id":"${parent}"`))
 })

@@ -5,102 +5,102 @@ import { type Answer, type Call, openService, type TestService } from '../servic
 
 const SITE = '/v1/sites/default'
 
-const set = (world: TestService, path: string, body: object) =>
-  world.call('PATCH', `${SITE}${path}`, { token: world.adminKey, body })
+const set = (service: TestService, path: string, body: object) =>
+  service.call('PATCH', `${SITE}${path}`, { token: service.adminKey, body })
 
-const post = (world: TestService, call: Call = {}, article = 'a'): Promise<Answer> => {
+const post = (service: TestService, call: Call = {}, article = 'a'): Promise<Answer> => {
   const body = { body: 'x', ...(!call.token && { author: { name: 'Ada' } }) }
-  return world.call('POST', `${SITE}/articles/${article}/comments`, { ...call, body })
+  return service.call('POST', `${SITE}/articles/${article}/comments`, { ...call, body })
 }
 
 const said = ({ status, body }: Answer): string => `${status} ${body.code ?? body.status}`
 
-const wait = (world: TestService, seconds: number) =>
+const wait = (service: TestService, seconds: number) =>
   sql`
     with a as (update arrivals set arrived_at = arrived_at - ${seconds} * interval '1 second')
     update comments set created_at = created_at - ${seconds} * interval '1 second'`.execute(
-    world.db,
+    service.db,
   )
 
 t.test('a person waits between two comments in one thread', async (t) => {
-  const world = await openService(t)
-  await openSignOn(world)
-  await set(world, '', { slow_mode_seconds: 60 })
+  const service = await openService(t)
+  await openSignOn(service)
+  await set(service, '', { slow_mode_seconds: 60 })
   const token = await signToken({ sub: 'm', name: 'Mary' })
-  const first = await post(world, { token })
+  const first = await post(service, { token })
   t.equal(said(first), '201 approved')
-  const again = await post(world, { token })
+  const again = await post(service, { token })
   t.equal(said(again), '429 slow_mode')
   const seconds = Number(again.headers['retry-after'])
   t.ok(seconds > 50 && seconds <= 60, `${seconds} seconds`)
-  const viewer = (await world.get('/articles/a/viewer', { token })).body
+  const viewer = (await service.get('/articles/a/viewer', { token })).body
   t.match(viewer, { may_post: false, reason: 'slow_mode' })
   const due = Date.parse(first.body.created_at) + 60_000
   t.equal(Date.parse(viewer.may_post_at), due)
-  t.equal(said(await post(world, { token }, 'b')), '201 approved', 'another thread is another')
+  t.equal(said(await post(service, { token }, 'b')), '201 approved', 'another thread is another')
   const other = await signToken({ sub: 'n', name: 'Nora' })
-  t.equal(said(await post(world, { token: other })), '201 approved', 'and so is another member')
-  await wait(world, 60)
-  t.equal(said(await post(world, { token })), '201 approved')
+  t.equal(said(await post(service, { token: other })), '201 approved', 'and so is another member')
+  await wait(service, 60)
+  t.equal(said(await post(service, { token })), '201 approved')
 })
 
 t.test('a guest who becomes another one waits all the same', async (t) => {
-  const world = await openService(t, { trustedProxies: ['127.0.0.1'] })
-  await set(world, '', { slow_mode_seconds: 60 })
+  const service = await openService(t, { trustedProxies: ['127.0.0.1'] })
+  await set(service, '', { slow_mode_seconds: 60 })
   const from = (address: string) => ({ headers: { 'x-forwarded-for': address } })
-  const { body } = await post(world, from('203.0.113.1'))
-  t.equal(said(await post(world, from('203.0.113.1'))), '429 slow_mode')
-  t.equal(said(await post(world, from('203.0.113.2'))), '201 approved')
+  const { body } = await post(service, from('203.0.113.1'))
+  t.equal(said(await post(service, from('203.0.113.1'))), '429 slow_mode')
+  t.equal(said(await post(service, from('203.0.113.2'))), '201 approved')
   const moved = { ...from('203.0.113.3'), token: body.guest_token }
-  t.equal(said(await post(world, moved)), '429 slow_mode', 'a token is slow wherever it is')
-  const viewer = await world.get('/articles/a/viewer', from('203.0.113.1'))
+  t.equal(said(await post(service, moved)), '429 slow_mode', 'a token is slow wherever it is')
+  const viewer = await service.get('/articles/a/viewer', from('203.0.113.1'))
   t.equal(viewer.body.reason, 'slow_mode')
 })
 
 t.test('members do not slow down guests of their network, and moderators never wait', async (t) => {
-  const world = await openService(t)
-  await openSignOn(world)
-  await set(world, '', { slow_mode_seconds: 60 })
+  const service = await openService(t)
+  await openSignOn(service)
+  await set(service, '', { slow_mode_seconds: 60 })
   const member = await signToken({ sub: 'm', name: 'Mary' })
   const moderator = await signToken({ sub: 'mod', name: 'Grace', role: 'moderator' })
   const outcomes = []
   for (const call of [{ token: member }, {}, { token: moderator }, { token: moderator }])
-    outcomes.push(said(await post(world, call)))
+    outcomes.push(said(await post(service, call)))
   t.same(outcomes, Array(4).fill('201 approved'))
 })
 
 t.test('a thread has its own pace, or that of the site', async (t) => {
-  const world = await openService(t)
-  await post(world)
-  const paceOf = async () => (await world.get('/articles/a')).body.slow_mode_seconds
-  await set(world, '', { slow_mode_seconds: 60 })
+  const service = await openService(t)
+  await post(service)
+  const paceOf = async () => (await service.get('/articles/a')).body.slow_mode_seconds
+  await set(service, '', { slow_mode_seconds: 60 })
   t.equal(await paceOf(), 60)
-  t.equal((await world.get('/config')).body.slow_mode_seconds, 60)
-  await set(world, '/articles/a', { slow_mode_seconds: 0 })
+  t.equal((await service.get('/config')).body.slow_mode_seconds, 60)
+  await set(service, '/articles/a', { slow_mode_seconds: 0 })
   t.equal(await paceOf(), 0)
-  t.equal(said(await post(world)), '201 approved')
-  t.match((await set(world, '/articles/a', { slow_mode_seconds: null })).body, {
+  t.equal(said(await post(service)), '201 approved')
+  t.match((await set(service, '/articles/a', { slow_mode_seconds: null })).body, {
     slow_mode_seconds: null,
   })
   t.equal(await paceOf(), 60)
-  t.equal(said(await post(world)), '429 slow_mode')
-  t.equal((await world.get('/articles/absent')).body.slow_mode_seconds, 60)
+  t.equal(said(await post(service)), '429 slow_mode')
+  t.equal((await service.get('/articles/absent')).body.slow_mode_seconds, 60)
 })
 
 t.test(
   'an edit is no comment, a held comment is one, and a repeated request is none',
   async (t) => {
-    const world = await openService(t)
-    await set(world, '', { slow_mode_seconds: 60, moderation: 'pre' })
+    const service = await openService(t)
+    await set(service, '', { slow_mode_seconds: 60, moderation: 'pre' })
     const headers = { 'idempotency-key': 'one-key-for-this-comment' }
-    const first = await post(world, { headers })
+    const first = await post(service, { headers })
     t.equal(said(first), '202 pending')
-    t.equal((await post(world, { headers })).body.id, first.body.id)
-    t.equal(said(await post(world)), '429 slow_mode')
-    await wait(world, 60)
+    t.equal((await post(service, { headers })).body.id, first.body.id)
+    t.equal(said(await post(service)), '429 slow_mode')
+    await wait(service, 60)
     const token = first.body.guest_token
     const edit = { token, body: { body: 'y' } }
-    t.equal((await world.call('PATCH', `${SITE}/comments/${first.body.id}`, edit)).status, 202)
-    t.equal(said(await post(world, { token })), '202 pending')
+    t.equal((await service.call('PATCH', `${SITE}/comments/${first.body.id}`, edit)).status, 202)
+    t.equal(said(await post(service, { token })), '202 pending')
   },
 )

@@ -5,21 +5,21 @@ import { openService, type TestService } from '../service.ts'
 
 const SITE = '/v1/sites/default'
 
-const state = (world: TestService, id: string, token?: string) =>
-  world.get(`/comments/${id}/statement`, { token: token ?? '' })
+const state = (service: TestService, id: string, token?: string) =>
+  service.get(`/comments/${id}/statement`, { token: token ?? '' })
 
 /** A fresh comment of a guest, and how it asks. */
-const write = async (world: TestService, body = 'x') => {
-  const { id, guest_token: token } = await world.post('a', body)
-  return { id, token, ask: async () => (await state(world, id, token)).body }
+const write = async (service: TestService, body = 'x') => {
+  const { id, guest_token: token } = await service.post('a', body)
+  return { id, token, ask: async () => (await state(service, id, token)).body }
 }
 
-const setSite = (world: TestService, body: object) =>
-  world.call('PATCH', SITE, { token: world.adminKey, body })
+const setSite = (service: TestService, body: object) =>
+  service.call('PATCH', SITE, { token: service.adminKey, body })
 
 t.test('its author learns who decided, on what ground and when, and nothing else', async (t) => {
-  const world = await openService(t)
-  const { id, ask } = await write(world)
+  const service = await openService(t)
+  const { id, ask } = await write(service)
   t.match(await ask(), {
     comment_id: id,
     status: 'published',
@@ -29,7 +29,7 @@ t.test('its author learns who decided, on what ground and when, and nothing else
     may_appeal: false,
   })
   const more = { reason: 'off_topic', note: 'internal remark' }
-  const { body: decision } = await world.decide(id, 'approved', 'rejected', more)
+  const { body: decision } = await service.decide(id, 'approved', 'rejected', more)
   const statement = await ask()
   t.match(statement, {
     status: 'removed',
@@ -42,101 +42,101 @@ t.test('its author learns who decided, on what ground and when, and nothing else
 })
 
 t.test('what rules hold says which, and a moderator who agrees is told apart', async (t) => {
-  const world = await openService(t)
-  await setSite(world, { moderation: 'pre' })
-  const { id, ask } = await write(world)
+  const service = await openService(t)
+  await setSite(service, { moderation: 'pre' })
+  const { id, ask } = await write(service)
   const held = { status: 'held', decided_by: 'rules', may_appeal: false }
   t.match(await ask(), { ...held, ground: { rules: [{ rule: 'moderation_mode' }] } })
-  await world.decide(id, 'pending', 'approved')
+  await service.decide(id, 'pending', 'approved')
   t.match(await ask(), { status: 'published', decided_by: 'moderator' })
 })
 
 t.test('spam is held as long as only rules say so', async (t) => {
-  const world = await openService(t)
-  await setSite(world, { moderation: 'pre' })
-  const { id, ask } = await write(world)
+  const service = await openService(t)
+  await setSite(service, { moderation: 'pre' })
+  const { id, ask } = await write(service)
   const pending = await ask()
-  await sql`update comments set status = 'spam'`.execute(world.db)
+  await sql`update comments set status = 'spam'`.execute(service.db)
   t.same(await ask(), pending)
-  await world.decide(id, 'spam', 'pending')
-  await world.decide(id, 'pending', 'spam', { reason: 'spam' })
+  await service.decide(id, 'spam', 'pending')
+  await service.decide(id, 'pending', 'spam', { reason: 'spam' })
   t.match(await ask(), { status: 'removed', decided_by: 'moderator', ground: { reason: 'spam' } })
 })
 
 t.test('a shadowed comment is told like a published one', async (t) => {
-  const world = await openService(t)
-  const { ask } = await write(world)
+  const service = await openService(t)
+  const { ask } = await write(service)
   const published = await ask()
   for (const status of ['approved', 'rejected', 'pending'] as const) {
-    await sql`update comments set shadowed = true, status = ${status}`.execute(world.db)
+    await sql`update comments set shadowed = true, status = ${status}`.execute(service.db)
     t.same(await ask(), published)
   }
 })
 
 t.test('a shadowed comment that is deleted is told so', async (t) => {
-  const world = await openService(t)
-  const { id, ask } = await write(world)
+  const service = await openService(t)
+  const { id, ask } = await write(service)
   await sql`update comments set shadowed = true, status = 'rejected', published_at = null`.execute(
-    world.db,
+    service.db,
   )
-  await world.call('DELETE', `${SITE}/comments/${id}`, { token: world.adminKey })
+  await service.call('DELETE', `${SITE}/comments/${id}`, { token: service.adminKey })
   t.match(await ask(), { status: 'removed', decided_by: 'moderator' })
 })
 
 t.test('deleted by its author, or by a moderator', async (t) => {
-  const world = await openService(t)
-  const own = await write(world)
-  await world.call('DELETE', `${SITE}/comments/${own.id}`, { token: own.token })
+  const service = await openService(t)
+  const own = await write(service)
+  await service.call('DELETE', `${SITE}/comments/${own.id}`, { token: own.token })
   const removed = { status: 'removed', decided_by: 'author', decided_at: null, may_appeal: false }
   t.match(await own.ask(), removed)
-  const other = await write(world, 'y')
-  await world.call('DELETE', `${SITE}/comments/${other.id}`, { token: world.adminKey })
+  const other = await write(service, 'y')
+  await service.call('DELETE', `${SITE}/comments/${other.id}`, { token: service.adminKey })
   t.match(await other.ask(), { status: 'removed', decided_by: 'moderator', may_appeal: true })
 })
 
 t.test('readers hold a comment together', async (t) => {
-  const world = await openService(t)
-  await setSite(world, { flag_threshold: 1 })
-  const { id, ask } = await write(world)
-  const { guest_token: token } = await world.post('a', 'of a reader')
+  const service = await openService(t)
+  await setSite(service, { flag_threshold: 1 })
+  const { id, ask } = await write(service)
+  const { guest_token: token } = await service.post('a', 'of a reader')
   const body = { reason: 'spam', note: 'their words' }
-  await world.call('POST', `${SITE}/comments/${id}/flags`, { token, body })
+  await service.call('POST', `${SITE}/comments/${id}/flags`, { token, body })
   const statement = await ask()
   t.match(statement, { status: 'held', decided_by: 'readers', ground: { reason: null, rules: [] } })
   t.notMatch(JSON.stringify(statement), 'their words')
 })
 
 t.test('a later hold is not taken for an earlier decision', async (t) => {
-  const world = await openService(t)
-  const { id, token, ask } = await write(world)
-  await world.decide(id, 'approved', 'pending')
+  const service = await openService(t)
+  const { id, token, ask } = await write(service)
+  await service.decide(id, 'approved', 'pending')
   t.match(await ask(), { status: 'held', decided_by: 'moderator' })
-  await world.decide(id, 'pending', 'approved')
-  await setSite(world, { moderation: 'pre' })
+  await service.decide(id, 'pending', 'approved')
+  await setSite(service, { moderation: 'pre' })
   const edit = { token, body: { body: 'changed' } }
-  await world.call('PATCH', `${SITE}/comments/${id}`, edit)
+  await service.call('PATCH', `${SITE}/comments/${id}`, edit)
   t.match(await ask(), { status: 'held', decided_by: 'rules' })
 })
 
 t.test('nobody else is told, whatever their rights', async (t) => {
-  const world = await openService(t)
-  await openSignOn(world)
-  const { id, token } = await write(world)
-  const { guest_token: other } = await world.post('a', 'y')
+  const service = await openService(t)
+  await openSignOn(service)
+  const { id, token } = await write(service)
+  const { guest_token: other } = await service.post('a', 'y')
   const moderator = await signToken({ sub: 'mod', name: 'Grace', role: 'moderator' })
-  const statusFor = async (by: string | undefined) => (await state(world, id, by)).status
+  const statusFor = async (by: string | undefined) => (await state(service, id, by)).status
   const all = async () => ({
     nobody: await statusFor(undefined),
-    key: await statusFor(world.adminKey),
+    key: await statusFor(service.adminKey),
     other: await statusFor(other),
     moderator: await statusFor(moderator),
     author: await statusFor(token),
   })
   t.same(await all(), { nobody: 401, key: 403, other: 403, moderator: 403, author: 200 })
-  await world.decide(id, 'approved', 'rejected')
+  await service.decide(id, 'approved', 'rejected')
   t.same(await all(), { nobody: 401, key: 403, other: 404, moderator: 404, author: 200 })
-  await sql`update comments set status = 'approved', shadowed = true`.execute(world.db)
+  await sql`update comments set status = 'approved', shadowed = true`.execute(service.db)
   t.equal(await statusFor(other), 404, 'and nothing of what is shadowed')
   for (const absent of ['czz-zz', 'nonsense'])
-    t.equal((await state(world, absent, token)).status, 404, absent)
+    t.equal((await state(service, absent, token)).status, 404, absent)
 })

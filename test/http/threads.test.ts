@@ -9,11 +9,11 @@ type Outline = { [body: string]: Outline }
 type Ids = Record<string, any>
 
 /** Posts an outline, one comment after the other, and answers their ids by their bodies. */
-const plant = async (world: TestService, outline: Outline, parent?: string): Promise<Ids> => {
+const plant = async (service: TestService, outline: Outline, parent?: string): Promise<Ids> => {
   const ids: Ids = {}
   for (const [body, below] of Object.entries(outline)) {
-    const { id } = await world.post('a', body, parent ? { parent_id: parent } : {})
-    Object.assign(ids, { [body]: id }, await plant(world, below, id))
+    const { id } = await service.post('a', body, parent ? { parent_id: parent } : {})
+    Object.assign(ids, { [body]: id }, await plant(service, below, id))
   }
   return ids
 }
@@ -72,81 +72,81 @@ t.test('getThread of an absent article answers zeros and nulls', async (t) => {
 })
 
 t.test('getThread counts what is approved, and says when the newest came', async (t) => {
-  const world = await openService(t)
+  const service = await openService(t)
   const article = { title: 'A', url: 'https://example.org/a' }
-  const root = await world.post('a', 'root', { article })
-  const reply = await world.post('a', 'reply', { parent_id: root.id })
-  const { body } = await world.get('/articles/a')
+  const root = await service.post('a', 'root', { article })
+  const reply = await service.post('a', 'reply', { parent_id: root.id })
+  const { body } = await service.get('/articles/a')
   t.match(body, { ...article, comment_count: 2, root_count: 1, last_comment_at: reply.created_at })
-  await world.decide(reply.id, 'approved', 'spam')
-  const after = (await world.get('/articles/a')).body
+  await service.decide(reply.id, 'approved', 'spam')
+  const after = (await service.get('/articles/a')).body
   t.match(after, { comment_count: 1, root_count: 1, last_comment_at: root.created_at })
   t.ok(after.version > body.version)
 })
 
 t.test('absent, held-only and hidden threads give the same bytes', async (t) => {
-  const world = await openService(t)
+  const service = await openService(t)
   const read = async () => [
-    withoutDate(await world.get('/articles/a')),
-    withoutDate(await world.get(COMMENTS)),
-    withoutDate(await world.get(`${COMMENTS}?view=flat&sort=top&limit=1`)),
+    withoutDate(await service.get('/articles/a')),
+    withoutDate(await service.get(COMMENTS)),
+    withoutDate(await service.get(`${COMMENTS}?view=flat&sort=top&limit=1`)),
   ]
   const absent = await read()
-  await holdEverything(world)
-  const held = await world.post('a', 'held', { article: { title: 'A' } })
+  await holdEverything(service)
+  const held = await service.post('a', 'held', { article: { title: 'A' } })
   t.same(await read(), absent, 'held-only')
-  await world.decide(held.id, 'pending', 'approved')
-  t.match((await world.get('/articles/a')).body, { title: 'A', comment_count: 1 })
-  await patchThread(world, { state: 'hidden' })
+  await service.decide(held.id, 'pending', 'approved')
+  t.match((await service.get('/articles/a')).body, { title: 'A', comment_count: 1 })
+  await patchThread(service, { state: 'hidden' })
   t.same(await read(), absent, 'hidden')
 })
 
 t.test(
   'a comment that is held, or rejected while held, changes no answer and no tag',
   async (t) => {
-    const world = await openService(t)
-    const root = await world.post('a', 'root')
-    await holdEverything(world)
+    const service = await openService(t)
+    const root = await service.post('a', 'root')
+    await holdEverything(service)
     const read = async () => [
-      withoutDate(await world.get('/articles/a')),
-      withoutDate(await world.get(COMMENTS)),
-      withoutDate(await world.get(`/comments/${root.id}/replies`)),
-      withoutDate(await world.get(`/comments/${root.id}`)),
+      withoutDate(await service.get('/articles/a')),
+      withoutDate(await service.get(COMMENTS)),
+      withoutDate(await service.get(`/comments/${root.id}/replies`)),
+      withoutDate(await service.get(`/comments/${root.id}`)),
     ]
     const before = await read()
-    const held = await world.post('a', 'held', { parent_id: root.id })
+    const held = await service.post('a', 'held', { parent_id: root.id })
     t.same(await read(), before)
-    await world.decide(held.id, 'pending', 'rejected')
+    await service.decide(held.id, 'pending', 'rejected')
     t.same(await read(), before)
   },
 )
 
 t.test('a thread says its state, and when its time has come, that it is closed', async (t) => {
-  const world = await openService(t)
-  await world.post('a', 'x')
+  const service = await openService(t)
+  await service.post('a', 'x')
   const states = async () => {
-    const { body } = await world.get(COMMENTS)
-    return [(await world.get('/articles/a')).body.state, body.thread.state]
+    const { body } = await service.get(COMMENTS)
+    return [(await service.get('/articles/a')).body.state, body.thread.state]
   }
-  await patchThread(world, { state: 'locked' })
+  await patchThread(service, { state: 'locked' })
   t.same(await states(), ['locked', 'locked'])
-  await patchThread(world, { state: 'open', closes_at: '2020-01-01T00:00:00.000Z' })
+  await patchThread(service, { state: 'open', closes_at: '2020-01-01T00:00:00.000Z' })
   t.same(await states(), ['closed', 'closed'])
 })
 
 t.test('listThread shows the tree, newest first at every level', async (t) => {
-  const world = await openService(t)
-  await plant(world, { a: { a1: { x: {}, y: {} }, a2: {} }, b: {}, c: { c1: {} } })
-  const { body } = await world.get(COMMENTS)
+  const service = await openService(t)
+  await plant(service, { a: { a1: { x: {}, y: {} }, a2: {} }, b: {}, c: { c1: {} } })
+  const { body } = await service.get(COMMENTS)
   t.equal(shape(body.items), 'c(c1) b a(a2 a1(y x))')
   t.equal(body.next_cursor, null)
   t.match(body.thread, { article_id: 'a', comment_count: 8, root_count: 3 })
 })
 
 t.test('a comment on the wire has its place, its author and its counts', async (t) => {
-  const world = await openService(t)
-  const ids = await plant(world, { a: { a1: {} } })
-  const { body } = await world.get(COMMENTS)
+  const service = await openService(t)
+  const ids = await plant(service, { a: { a1: {} } })
+  const { body } = await service.get(COMMENTS)
   const [root] = body.items
   t.match(root, { id: ids.a, parent_id: null, depth: 0, reply_count: 1, status: 'approved' })
   t.match(root.author, { name: 'Ada', kind: 'guest', role: 'reader', url: null })
@@ -156,12 +156,12 @@ t.test('a comment on the wire has its place, its author and its counts', async (
 })
 
 t.test('listThread shows the flat list, replies among the rest', async (t) => {
-  const world = await openService(t)
-  await plant(world, { a: { a1: {} }, b: {} })
-  const { body } = await world.get(`${COMMENTS}?view=flat`)
+  const service = await openService(t)
+  await plant(service, { a: { a1: {} }, b: {} })
+  const { body } = await service.get(`${COMMENTS}?view=flat`)
   t.equal(bodies(body.items), 'b a1 a')
   t.notOk(body.items.some((item: any) => 'replies' in item))
-  t.equal(bodies((await world.get(`${COMMENTS}?view=flat&sort=oldest`)).body.items), 'a a1 b')
+  t.equal(bodies((await service.get(`${COMMENTS}?view=flat&sort=oldest`)).body.items), 'a a1 b')
 })
 
 /** In order of posting: body, upvotes, downvotes and age in hours. At equal rank the last comes first. */
@@ -195,56 +195,56 @@ const ORDERS: Record<string, { posted: string; expected: string }> = {
 for (const [sort, { posted, expected }] of Object.entries(ORDERS)) {
   const rows = posted.split(', ').map((row) => row.split(' ') as [string, ...string[]])
   t.test(`sort=${sort} orders roots, replies and the flat list, ties by id`, async (t) => {
-    const world = await openService(t)
+    const service = await openService(t)
     const letters = Object.fromEntries(rows.map(([body]) => [body, {}]))
-    const { r } = await plant(world, { r: {} })
-    const [roots, replies] = [await plant(world, letters), await plant(world, letters, r)]
+    const { r } = await plant(service, { r: {} })
+    const [roots, replies] = [await plant(service, letters), await plant(service, letters, r)]
     for (const [body, ...numbers] of rows) {
       const [up, down, hours] = numbers.map(Number) as [number, number, number]
       for (const id of [roots[body], replies[body]]) {
-        await vote(world, id, up, down)
-        await backdate(world, id, hours)
+        await vote(service, id, up, down)
+        await backdate(service, id, hours)
       }
     }
-    const tree = (await world.get(`${COMMENTS}?sort=${sort}&replies=9`)).body.items
+    const tree = (await service.get(`${COMMENTS}?sort=${sort}&replies=9`)).body.items
     t.equal(bodies(tree).replace(/ ?r ?/, ' ').trim(), expected)
-    const { items } = (await world.get(`/comments/${r}/replies?sort=${sort}`)).body
+    const { items } = (await service.get(`/comments/${r}/replies?sort=${sort}`)).body
     t.equal(bodies(items), expected)
     t.equal(bodies(tree.find(({ body }: any) => body === 'r').replies.items), expected)
-    await world.decide(r, 'approved', 'rejected', { replies: 'same' })
-    const flat = (await world.get(`${COMMENTS}?sort=${sort}&view=flat`)).body.items
+    await service.decide(r, 'approved', 'rejected', { replies: 'same' })
+    const flat = (await service.get(`${COMMENTS}?sort=${sort}&view=flat`)).body.items
     t.equal(bodies(flat), expected)
   })
 }
 
 t.test('sort=best: who was only voted down stands with who was not voted on', async (t) => {
-  const world = await openService(t)
-  const ids = await plant(world, { hated: {}, disliked: {}, unnoticed: {}, tried: {} })
-  await vote(world, ids.hated, 0, 100)
-  await vote(world, ids.disliked, 0, 1)
-  await vote(world, ids.tried, 1, 20)
-  const { body } = await world.get(`${COMMENTS}?sort=best`)
+  const service = await openService(t)
+  const ids = await plant(service, { hated: {}, disliked: {}, unnoticed: {}, tried: {} })
+  await vote(service, ids.hated, 0, 100)
+  await vote(service, ids.disliked, 0, 1)
+  await vote(service, ids.tried, 1, 20)
+  const { body } = await service.get(`${COMMENTS}?sort=best`)
   t.equal(bodies(body.items), 'tried unnoticed disliked hated')
 })
 
 t.test('sort=active: a reply lifts what it replies to, until it is hidden', async (t) => {
-  const world = await openService(t)
-  const ids = await plant(world, { a: { a1: {} }, b: {}, c: {} })
+  const service = await openService(t)
+  const ids = await plant(service, { a: { a1: {} }, b: {}, c: {} })
   const [order, flat] = [`${COMMENTS}?sort=active`, `${COMMENTS}?sort=active&view=flat`]
-  t.equal(shape((await world.get(order)).body.items), 'c b a(a1)')
-  const reply = await world.post('a', 'a2', { parent_id: ids.a })
-  t.equal(shape((await world.get(order)).body.items), 'a(a2 a1) c b')
-  t.equal(bodies((await world.get(flat)).body.items), 'a2 a c b a1')
-  await world.decide(reply.id, 'approved', 'rejected')
-  t.equal(shape((await world.get(order)).body.items), 'c b a(a1)')
+  t.equal(shape((await service.get(order)).body.items), 'c b a(a1)')
+  const reply = await service.post('a', 'a2', { parent_id: ids.a })
+  t.equal(shape((await service.get(order)).body.items), 'a(a2 a1) c b')
+  t.equal(bodies((await service.get(flat)).body.items), 'a2 a c b a1')
+  await service.decide(reply.id, 'approved', 'rejected')
+  t.equal(shape((await service.get(order)).body.items), 'c b a(a1)')
 })
 
 t.test('newest is the default, and an unknown sort is refused', async (t) => {
-  const world = await openService(t)
-  await plant(world, { a: {}, b: {} })
-  const [plain, named] = [await world.get(COMMENTS), await world.get(`${COMMENTS}?sort=newest`)]
+  const service = await openService(t)
+  await plant(service, { a: {}, b: {} })
+  const [plain, named] = [await service.get(COMMENTS), await service.get(`${COMMENTS}?sort=newest`)]
   t.equal(plain.text, named.text)
-  t.match(await world.get(`${COMMENTS}?sort=random`), {
+  t.match(await service.get(`${COMMENTS}?sort=random`), {
     status: 400,
     body: { code: 'invalid_request' },
   })
@@ -268,90 +268,93 @@ t.test('limits out of bounds, doubled or unknown parameters are refused', async 
 })
 
 t.test('limit counts roots, and next_cursor reads on', async (t) => {
-  const world = await openService(t)
-  await plant(world, { a: { a1: {} }, b: {}, c: { c1: {} } })
-  const first = (await world.get(`${COMMENTS}?limit=2`)).body
+  const service = await openService(t)
+  await plant(service, { a: { a1: {} }, b: {}, c: { c1: {} } })
+  const first = (await service.get(`${COMMENTS}?limit=2`)).body
   t.equal(shape(first.items), 'c(c1) b')
-  const second = (await world.get(`${COMMENTS}?limit=2&cursor=${first.next_cursor}`)).body
+  const second = (await service.get(`${COMMENTS}?limit=2&cursor=${first.next_cursor}`)).body
   t.equal(shape(second.items), 'a(a1)')
   t.equal(second.next_cursor, null)
 })
 
 t.test('a list that ends with its page has no next_cursor', async (t) => {
-  const world = await openService(t)
-  await plant(world, { a: { a1: {}, a2: {} }, b: {} })
-  const { body } = await world.get(`${COMMENTS}?limit=2&replies=2`)
+  const service = await openService(t)
+  await plant(service, { a: { a1: {}, a2: {} }, b: {} })
+  const { body } = await service.get(`${COMMENTS}?limit=2&replies=2`)
   t.equal(shape(body.items), 'b a(a2 a1)')
   t.equal(body.next_cursor, null)
   t.match(body.items[1].replies, { next_cursor: null, remaining: 0 })
 })
 
 t.test('replies limits each parent, and its next_cursor reads on in listReplies', async (t) => {
-  const world = await openService(t)
-  const ids = await plant(world, { a: { a1: {}, a2: {}, a3: {}, a4: {}, a5: {} } })
-  const { items } = (await world.get(`${COMMENTS}?replies=2`)).body
+  const service = await openService(t)
+  const ids = await plant(service, { a: { a1: {}, a2: {}, a3: {}, a4: {}, a5: {} } })
+  const { items } = (await service.get(`${COMMENTS}?replies=2`)).body
   t.equal(shape(items), 'a(a5 a4 +3)')
   const path = `/comments/${ids.a}/replies?limit=2&cursor=`
-  const second = (await world.get(path + items[0].replies.next_cursor)).body
+  const second = (await service.get(path + items[0].replies.next_cursor)).body
   t.equal(shape(second.items), 'a3 a2')
-  const third = (await world.get(path + second.next_cursor)).body
+  const third = (await service.get(path + second.next_cursor)).body
   t.equal(shape(third.items), 'a1')
   t.equal(third.next_cursor, null)
 })
 
 t.test('replies=0 shows none, and its next_cursor starts at the first', async (t) => {
-  const world = await openService(t)
-  const ids = await plant(world, { a: { a1: {}, a2: {} } })
-  const { items } = (await world.get(`${COMMENTS}?replies=0&sort=oldest`)).body
+  const service = await openService(t)
+  const ids = await plant(service, { a: { a1: {}, a2: {} } })
+  const { items } = (await service.get(`${COMMENTS}?replies=0&sort=oldest`)).body
   t.equal(shape(items), 'a(+2)')
   const cursor = items[0].replies.next_cursor
   t.equal(
-    shape((await world.get(`/comments/${ids.a}/replies?cursor=${cursor}`)).body.items),
+    shape((await service.get(`/comments/${ids.a}/replies?cursor=${cursor}`)).body.items),
     'a1 a2',
   )
 })
 
 t.test('where depth ends, next_cursor and listReplies without one start alike', async (t) => {
-  const world = await openService(t)
-  const ids = await plant(world, { a: { b: { c: { d: { e: {} } }, c2: {} } } })
-  const { items } = (await world.get(`${COMMENTS}?depth=2`)).body
+  const service = await openService(t)
+  const ids = await plant(service, { a: { b: { c: { d: { e: {} } }, c2: {} } } })
+  const { items } = (await service.get(`${COMMENTS}?depth=2`)).body
   t.equal(shape(items), 'a(b(+2))')
   const { next_cursor } = items[0].replies.items[0].replies
   const path = `/comments/${ids.b}/replies?depth=2`
-  const continued = await world.get(`${path}&cursor=${next_cursor}`)
+  const continued = await service.get(`${path}&cursor=${next_cursor}`)
   t.equal(shape(continued.body.items), 'c2 c(d(+1))')
-  t.equal((await world.get(path)).text, continued.text)
+  t.equal((await service.get(path)).text, continued.text)
 })
 
 t.test(
   'depth is absolute in a comment, and counts from the first level in listReplies',
   async (t) => {
-    const world = await openService(t)
-    const ids = await plant(world, { a: { b: { c: { d: {} } } } })
-    const { items } = (await world.get(`/comments/${ids.b}/replies?depth=1`)).body
+    const service = await openService(t)
+    const ids = await plant(service, { a: { b: { c: { d: {} } } } })
+    const { items } = (await service.get(`/comments/${ids.b}/replies?depth=1`)).body
     t.equal(shape(items), 'c(+1)')
     t.match(items[0], { depth: 2, parent_id: ids.b })
   },
 )
 
 t.test('a reply cursor keeps the sort of the page it came from', async (t) => {
-  const world = await openService(t)
-  const ids = await plant(world, { a: { a1: {}, a2: {}, a3: {} } })
-  await vote(world, ids.a2, 5)
-  const { items } = (await world.get(`${COMMENTS}?replies=1&sort=top`)).body
+  const service = await openService(t)
+  const ids = await plant(service, { a: { a1: {}, a2: {}, a3: {} } })
+  await vote(service, ids.a2, 5)
+  const { items } = (await service.get(`${COMMENTS}?replies=1&sort=top`)).body
   t.equal(shape(items), 'a(a2 +2)')
   const path = `/comments/${ids.a}/replies?cursor=${items[0].replies.next_cursor}`
-  t.equal(shape((await world.get(path)).body.items), 'a3 a1')
-  t.equal(shape((await world.get(`${path}&sort=top`)).body.items), 'a3 a1')
-  t.match(await world.get(`${path}&sort=newest`), { status: 400, body: { code: 'invalid_cursor' } })
+  t.equal(shape((await service.get(path)).body.items), 'a3 a1')
+  t.equal(shape((await service.get(`${path}&sort=top`)).body.items), 'a3 a1')
+  t.match(await service.get(`${path}&sort=newest`), {
+    status: 400,
+    body: { code: 'invalid_cursor' },
+  })
 })
 
 t.test('listReplies of what is not shown is 404', async (t) => {
-  const world = await openService(t)
-  const ids = await plant(world, { a: {}, b: {} })
-  await world.decide(ids.a, 'approved', 'rejected')
+  const service = await openService(t)
+  const ids = await plant(service, { a: {}, b: {} })
+  await service.decide(ids.a, 'approved', 'rejected')
   for (const id of [ids.a, 'c1-zzz', 'nonsense']) {
-    t.match(await world.get(`/comments/${id}/replies`), {
+    t.match(await service.get(`/comments/${id}/replies`), {
       status: 404,
       body: { code: 'not_found' },
     })
@@ -359,19 +362,19 @@ t.test('listReplies of what is not shown is 404', async (t) => {
 })
 
 t.test('a cursor is good for other limits', async (t) => {
-  const world = await openService(t)
-  await plant(world, { a: {}, b: { b1: { b2: {} } }, c: {} })
-  const { next_cursor } = (await world.get(`${COMMENTS}?limit=1&depth=1&replies=0`)).body
-  const answer = await world.get(`${COMMENTS}?limit=9&depth=2&replies=9&cursor=${next_cursor}`)
+  const service = await openService(t)
+  await plant(service, { a: {}, b: { b1: { b2: {} } }, c: {} })
+  const { next_cursor } = (await service.get(`${COMMENTS}?limit=1&depth=1&replies=0`)).body
+  const answer = await service.get(`${COMMENTS}?limit=9&depth=2&replies=9&cursor=${next_cursor}`)
   t.equal(shape(answer.body.items), 'b(b1(+1)) a')
 })
 
 t.test('a cursor is bound to article, view and sort', async (t) => {
-  const world = await openService(t)
-  await plant(world, { a: { a1: {}, a2: {} }, b: {} })
-  await world.post('other', 'x')
-  const { next_cursor: tree } = (await world.get(`${COMMENTS}?limit=1`)).body
-  const { next_cursor: flat } = (await world.get(`${COMMENTS}?limit=1&view=flat`)).body
+  const service = await openService(t)
+  await plant(service, { a: { a1: {}, a2: {} }, b: {} })
+  await service.post('other', 'x')
+  const { next_cursor: tree } = (await service.get(`${COMMENTS}?limit=1`)).body
+  const { next_cursor: flat } = (await service.get(`${COMMENTS}?limit=1&view=flat`)).body
   const wrong = [
     `${COMMENTS}?view=flat&cursor=${tree}`,
     `${COMMENTS}?cursor=${flat}`,
@@ -380,17 +383,17 @@ t.test('a cursor is bound to article, view and sort', async (t) => {
     `/articles/absent/comments?cursor=${tree}`,
   ]
   for (const path of wrong) {
-    t.match(await world.get(path), { status: 400, body: { code: 'invalid_cursor' } }, path)
+    t.match(await service.get(path), { status: 400, body: { code: 'invalid_cursor' } }, path)
   }
 })
 
 t.test('a cursor is bound to its operation, parent and site', async (t) => {
-  const world = await openService(t)
-  const ids = await plant(world, { a: { a1: {}, a2: {} }, b: { b1: {} } })
-  await insertSite(world.db, { slug: 'other', name: 'Other' })
-  const { next_cursor: roots } = (await world.get(`${COMMENTS}?limit=1`)).body
-  const { next_cursor: replies } = (await world.get(`/comments/${ids.a}/replies?limit=1`)).body
-  const { next_cursor: recent } = (await world.get('/comments?limit=1')).body
+  const service = await openService(t)
+  const ids = await plant(service, { a: { a1: {}, a2: {} }, b: { b1: {} } })
+  await insertSite(service.db, { slug: 'other', name: 'Other' })
+  const { next_cursor: roots } = (await service.get(`${COMMENTS}?limit=1`)).body
+  const { next_cursor: replies } = (await service.get(`/comments/${ids.a}/replies?limit=1`)).body
+  const { next_cursor: recent } = (await service.get('/comments?limit=1')).body
   const wrong = [
     `/default/comments/${ids.b}/replies?cursor=${replies}`,
     `/default/comments/${ids.a}/replies?cursor=${roots}`,
@@ -399,15 +402,15 @@ t.test('a cursor is bound to its operation, parent and site', async (t) => {
     `/other${COMMENTS}?cursor=${roots}`,
   ]
   for (const path of wrong) {
-    const answer = await world.call('GET', `/v1/sites${path}`)
+    const answer = await service.call('GET', `/v1/sites${path}`)
     t.match(answer, { status: 400, body: { code: 'invalid_cursor' } }, path)
   }
 })
 
 t.test('a cursor with any character changed is refused', async (t) => {
-  const world = await openService(t)
-  await plant(world, { a: {}, b: {} })
-  const cursor: string = (await world.get(`${COMMENTS}?limit=1`)).body.next_cursor
+  const service = await openService(t)
+  await plant(service, { a: {}, b: {} })
+  const cursor: string = (await service.get(`${COMMENTS}?limit=1`)).body.next_cursor
   const tampered = Array.from(
     cursor,
     (char, at) => cursor.slice(0, at) + other(char) + cursor.slice(at + 1),
@@ -423,7 +426,7 @@ t.test('a cursor with any character changed is refused', async (t) => {
     'A'.repeat(500),
   ]
   for (const bad of [...tampered, ...foreign]) {
-    const { status, body } = await world.get(`${COMMENTS}?cursor=${encodeURIComponent(bad)}`)
+    const { status, body } = await service.get(`${COMMENTS}?cursor=${encodeURIComponent(bad)}`)
     t.same([status, body.code], [400, 'invalid_cursor'], bad)
   }
 })
@@ -431,140 +434,140 @@ t.test('a cursor with any character changed is refused', async (t) => {
 const other = (char: string): string => (char === 'A' ? 'B' : 'A')
 
 t.test('Link leads to the next page as printed', async (t) => {
-  const world = await openService(t)
-  for (const body of ['a', 'b', 'c']) await world.post('2024/é?&#a b', body)
+  const service = await openService(t)
+  for (const body of ['a', 'b', 'c']) await service.post('2024/é?&#a b', body)
   const article = encodeURIComponent('2024/é?&#a b')
-  const first = await world.get(`/articles/${article}/comments?limit=1&sort=oldest&view=flat`)
-  const second = await world.call('GET', nextLink(first.headers.link))
-  const third = await world.call('GET', nextLink(second.headers.link))
+  const first = await service.get(`/articles/${article}/comments?limit=1&sort=oldest&view=flat`)
+  const second = await service.call('GET', nextLink(first.headers.link))
+  const third = await service.call('GET', nextLink(second.headers.link))
   t.equal([first, second, third].map(({ body }) => bodies(body.items)).join(' '), 'a b c')
   t.equal(third.headers.link, undefined)
 })
 
 t.test('Link leads from a page with at_least, with focus, and through replies', async (t) => {
-  const world = await openService(t)
-  const ids = await plant(world, { a: { a1: {}, a2: {} }, b: {}, c: {} })
-  const { version } = (await world.get('/articles/a')).body
+  const service = await openService(t)
+  const ids = await plant(service, { a: { a1: {}, a2: {} }, b: {}, c: {} })
+  const { version } = (await service.get('/articles/a')).body
   const queries = [`${COMMENTS}?limit=1&at_least=${version}`, `${COMMENTS}?limit=1&focus=${ids.c}`]
   for (const path of queries) {
-    const next = await world.call('GET', nextLink((await world.get(path)).headers.link))
+    const next = await service.call('GET', nextLink((await service.get(path)).headers.link))
     t.equal(shape(next.body?.items ?? []), 'b', path)
   }
-  const replies = await world.get(`/comments/${ids.a}/replies?limit=1`)
-  t.equal(shape((await world.call('GET', nextLink(replies.headers.link))).body.items), 'a1')
+  const replies = await service.get(`/comments/${ids.a}/replies?limit=1`)
+  t.equal(shape((await service.call('GET', nextLink(replies.headers.link))).body.items), 'a1')
 })
 
 t.test('focus starts every list on the way at the path', async (t) => {
-  const world = await openService(t)
+  const service = await openService(t)
   const below = { x1: {}, x2: { y1: {}, y2: {}, y3: {} }, x3: {} }
-  const ids = await plant(world, { a: {}, b: below, c: {} })
-  const { body } = await world.get(`${COMMENTS}?focus=${ids.y2}&limit=2&replies=2`)
+  const ids = await plant(service, { a: {}, b: below, c: {} })
+  const { body } = await service.get(`${COMMENTS}?focus=${ids.y2}&limit=2&replies=2`)
   t.equal(shape(body.items), 'b(x2(y2 y1 +1) x1 +1) a')
   t.equal(body.next_cursor, null)
-  const oldest = await world.get(`${COMMENTS}?focus=${ids.y2}&limit=1&replies=2&sort=oldest`)
+  const oldest = await service.get(`${COMMENTS}?focus=${ids.y2}&limit=1&replies=2&sort=oldest`)
   t.equal(shape(oldest.body.items), 'b(x2(y2 y3 +1) x3 +1)')
 })
 
 t.test('focus shows the whole path beyond depth, replies and page', async (t) => {
-  const world = await openService(t)
-  const ids = await plant(world, { a: { b: { c: { d: { e: { f: {}, g: {} } } } } }, z: {} })
-  const { body } = await world.get(
+  const service = await openService(t)
+  const ids = await plant(service, { a: { b: { c: { d: { e: { f: {}, g: {} } } } } }, z: {} })
+  const { body } = await service.get(
     `${COMMENTS}?focus=${ids.f}&limit=1&depth=1&replies=0&sort=newest`,
   )
   t.equal(shape(body.items), 'a(b(c(d(e(f +1)))))')
   for (const sort of SORTS) {
-    const { items } = (await world.get(`${COMMENTS}?focus=${ids.e}&depth=2&sort=${sort}`)).body
+    const { items } = (await service.get(`${COMMENTS}?focus=${ids.e}&depth=2&sort=${sort}`)).body
     t.match(shape(items), /^a\(b\(c\(d\(e\(\+2\)\)\)\)\)/, sort)
   }
 })
 
 t.test('pages with focus read on after the path', async (t) => {
-  const world = await openService(t)
-  const ids = await plant(world, { a: {}, b: { b1: {}, b2: {}, b3: {} }, c: {} })
-  const { body } = await world.get(`${COMMENTS}?focus=${ids.b2}&limit=1&replies=1`)
+  const service = await openService(t)
+  const ids = await plant(service, { a: {}, b: { b1: {}, b2: {}, b3: {} }, c: {} })
+  const { body } = await service.get(`${COMMENTS}?focus=${ids.b2}&limit=1&replies=1`)
   t.equal(shape(body.items), 'b(b2 +2)')
-  t.equal(shape((await world.get(`${COMMENTS}?cursor=${body.next_cursor}`)).body.items), 'a')
+  t.equal(shape((await service.get(`${COMMENTS}?cursor=${body.next_cursor}`)).body.items), 'a')
   const { next_cursor } = body.items[0].replies
-  const rest = await world.get(`/comments/${ids.b}/replies?cursor=${next_cursor}`)
+  const rest = await service.get(`/comments/${ids.b}/replies?cursor=${next_cursor}`)
   t.equal(shape(rest.body.items), 'b1')
 })
 
 t.test('focus on what is not shown in this thread is 404', async (t) => {
-  const world = await openService(t)
-  const ids = await plant(world, { a: {}, gone: {} })
-  const elsewhere = await world.post('other', 'x')
-  await world.decide(ids.gone, 'approved', 'rejected')
+  const service = await openService(t)
+  const ids = await plant(service, { a: {}, gone: {} })
+  const elsewhere = await service.post('other', 'x')
+  await service.decide(ids.gone, 'approved', 'rejected')
   const disguised = `c${(readCommentId(ids.a)!.threadId + 1).toString(36)}-${ids.a.split('-')[1]}`
   for (const id of [ids.gone, elsewhere.id, 'c1-zzz', 'nonsense', disguised]) {
-    const { status, body } = await world.get(`${COMMENTS}?focus=${id}`)
+    const { status, body } = await service.get(`${COMMENTS}?focus=${id}`)
     t.same([status, body.code], [404, 'not_found'], id)
   }
-  t.equal((await world.get(`/articles/absent/comments?focus=${ids.a}`)).status, 404)
+  t.equal((await service.get(`/articles/absent/comments?focus=${ids.a}`)).status, 404)
 })
 
 t.test('focus goes with the first page of the tree only', async (t) => {
-  const world = await openService(t)
-  const ids = await plant(world, { a: {}, b: {} })
-  const { next_cursor } = (await world.get(`${COMMENTS}?limit=1`)).body
+  const service = await openService(t)
+  const ids = await plant(service, { a: {}, b: {} })
+  const { next_cursor } = (await service.get(`${COMMENTS}?limit=1`)).body
   for (const query of ['view=flat', `cursor=${next_cursor}`]) {
-    const answer = await world.get(`${COMMENTS}?focus=${ids.a}&${query}`)
+    const answer = await service.get(`${COMMENTS}?focus=${ids.a}&${query}`)
     t.match(answer, { status: 400, body: { code: 'invalid_request' } })
   }
 })
 
 t.test('a tombstone below a tombstone keeps the place of a visible reply', async (t) => {
-  const world = await openService(t)
-  const ids = await plant(world, { a: { b: { c: {} } }, d: {} })
-  await world.decide(ids.a, 'approved', 'rejected')
-  await world.decide(ids.b, 'approved', 'spam')
-  const { body } = await world.get(COMMENTS)
+  const service = await openService(t)
+  const ids = await plant(service, { a: { b: { c: {} } }, d: {} })
+  await service.decide(ids.a, 'approved', 'rejected')
+  await service.decide(ids.b, 'approved', 'spam')
+  const { body } = await service.get(COMMENTS)
   t.equal(shape(body.items), 'd †(†(c))')
   t.match(body.thread, { comment_count: 2, root_count: 1 })
   const { replies: _, ...tombstone } = body.items[1]
   t.match(tombstone, { id: ids.a, status: 'deleted', author: null, body: null, body_html: null })
   t.match(tombstone, { reply_count: 1, depth: 0, parent_id: null, score: 0, published_at: null })
-  t.equal(shape((await world.get(`/comments/${ids.a}/replies`)).body.items), '†(c)')
+  t.equal(shape((await service.get(`/comments/${ids.a}/replies`)).body.items), '†(c)')
 })
 
 t.test('flat views omit tombstones', async (t) => {
-  const world = await openService(t)
-  const ids = await plant(world, { a: { b: { c: {} } }, d: {} })
-  await world.decide(ids.a, 'approved', 'rejected')
-  await world.decide(ids.b, 'approved', 'deleted')
+  const service = await openService(t)
+  const ids = await plant(service, { a: { b: { c: {} } }, d: {} })
+  await service.decide(ids.a, 'approved', 'rejected')
+  await service.decide(ids.b, 'approved', 'deleted')
   for (const sort of SORTS) {
-    const { body } = await world.get(`${COMMENTS}?view=flat&sort=${sort}`)
+    const { body } = await service.get(`${COMMENTS}?view=flat&sort=${sort}`)
     t.same(bodies(body.items).split(' ').sort(), ['c', 'd'], sort)
   }
 })
 
 t.test('tombstones go with the last visible reply, and come back with it', async (t) => {
-  const world = await openService(t)
-  const ids = await plant(world, { a: { b: { c: {} } }, d: {} })
-  await world.decide(ids.a, 'approved', 'rejected')
-  await world.decide(ids.b, 'approved', 'rejected')
-  await world.decide(ids.c, 'approved', 'rejected')
-  t.equal(shape((await world.get(COMMENTS)).body.items), 'd')
-  await world.decide(ids.c, 'rejected', 'approved')
-  t.equal(shape((await world.get(COMMENTS)).body.items), 'd †(†(c))')
-  await world.decide(ids.a, 'rejected', 'approved')
-  t.equal(shape((await world.get(COMMENTS)).body.items), 'd a(†(c))')
+  const service = await openService(t)
+  const ids = await plant(service, { a: { b: { c: {} } }, d: {} })
+  await service.decide(ids.a, 'approved', 'rejected')
+  await service.decide(ids.b, 'approved', 'rejected')
+  await service.decide(ids.c, 'approved', 'rejected')
+  t.equal(shape((await service.get(COMMENTS)).body.items), 'd')
+  await service.decide(ids.c, 'rejected', 'approved')
+  t.equal(shape((await service.get(COMMENTS)).body.items), 'd †(†(c))')
+  await service.decide(ids.a, 'rejected', 'approved')
+  t.equal(shape((await service.get(COMMENTS)).body.items), 'd a(†(c))')
 })
 
 t.test('every thread read has a strong tag that answers 304 until something changes', async (t) => {
-  const world = await openService(t)
-  const ids = await plant(world, { a: { a1: {} } })
+  const service = await openService(t)
+  const ids = await plant(service, { a: { a1: {} } })
   const paths = ['/articles/a', COMMENTS, `${COMMENTS}?view=flat`, `/comments/${ids.a}/replies`]
   for (const path of [...paths, `/comments/${ids.a}`, `/comments/${ids.a}?context=1`]) {
-    const first = await world.get(path)
+    const first = await service.get(path)
     t.match(first.headers, {
       etag: /^"[^"]+"$/,
       'cache-control': 'public, max-age=0, must-revalidate',
     })
     const headers = { 'if-none-match': first.headers.etag }
-    const same = await world.get(path, { headers })
+    const same = await service.get(path, { headers })
     t.same([same.status, same.text, same.headers.etag], [304, '', first.headers.etag], path)
-    await world.post('a', 'news', { parent_id: ids.a })
-    const changed = await world.get(path, { headers })
+    await service.post('a', 'news', { parent_id: ids.a })
+    const changed = await service.get(path, { headers })
     t.equal(changed.status, 200, path)
     t.not(changed.headers.etag, first.headers.etag, path)
   }
@@ -580,11 +583,11 @@ t.test('an absent thread has a tag too', async (t) => {
 })
 
 t.test('If-None-Match may be a list, weak, or a star', async (t) => {
-  const world = await openService(t)
-  await plant(world, { a: {} })
-  const { etag } = (await world.get(COMMENTS)).headers
+  const service = await openService(t)
+  await plant(service, { a: {} })
+  const { etag } = (await service.get(COMMENTS)).headers
   const status = async (tags: string) =>
-    (await world.get(COMMENTS, { headers: { 'if-none-match': tags } })).status
+    (await service.get(COMMENTS, { headers: { 'if-none-match': tags } })).status
   for (const tags of [`"x", ${etag}`, `W/${etag}`, `"x",W/${etag} , "y"`, '*']) {
     t.equal(await status(tags), 304, tags)
   }
@@ -592,22 +595,24 @@ t.test('If-None-Match may be a list, weak, or a star', async (t) => {
 })
 
 t.test('other queries have other tags', async (t) => {
-  const world = await openService(t)
-  await plant(world, { a: { a1: {} }, b: {} })
+  const service = await openService(t)
+  await plant(service, { a: { a1: {} }, b: {} })
   const queries = ['', 'view=flat', 'sort=oldest', 'limit=1', 'depth=1', 'replies=0', 'sort=top']
-  const tags = queries.map(async (query) => (await world.get(`${COMMENTS}?${query}`)).headers.etag)
+  const tags = queries.map(
+    async (query) => (await service.get(`${COMMENTS}?${query}`)).headers.etag,
+  )
   t.equal(new Set(await Promise.all(tags)).size, queries.length)
 })
 
 t.test('a caller with a token is answered privately, with nothing to keep', async (t) => {
-  const world = await openService(t)
-  const { id, guest_token } = await world.post('a', 'x')
-  const { etag } = (await world.get(COMMENTS)).headers
+  const service = await openService(t)
+  const { id, guest_token } = await service.post('a', 'x')
+  const { etag } = (await service.get(COMMENTS)).headers
   const headers = { 'if-none-match': etag }
   const paths = ['/articles/a', COMMENTS, `/comments/${id}/replies`, `/comments/${id}`, '/comments']
-  for (const token of [guest_token, world.adminKey]) {
+  for (const token of [guest_token, service.adminKey]) {
     for (const path of paths) {
-      const answer = await world.get(path, { token, headers })
+      const answer = await service.get(path, { token, headers })
       t.equal(answer.status, 200, path)
       t.equal(answer.headers['cache-control'], 'private, no-store', path)
       t.equal(answer.headers.etag, undefined, path)
@@ -622,17 +627,17 @@ t.test('an unknown token is 401 on a public read too', async (t) => {
 })
 
 t.test('at_least takes the version of a write, and refuses one that never was', async (t) => {
-  const world = await openService(t)
-  const { id } = await world.post('a', 'x')
+  const service = await openService(t)
+  const { id } = await service.post('a', 'x')
   const path = '/v1/sites/default/articles/a/comments'
-  const posted = await world.call('POST', path, { body: { body: 'y', author: { name: 'Bo' } } })
+  const posted = await service.call('POST', path, { body: { body: 'y', author: { name: 'Bo' } } })
   const version = Number(posted.headers['thread-version'])
   for (const read of ['/articles/a', COMMENTS, `/comments/${id}/replies`, `/comments/${id}`]) {
-    t.equal((await world.get(`${read}?at_least=${version}`)).status, 200, read)
-    const future = await world.get(`${read}?at_least=${version + 1}`)
+    t.equal((await service.get(`${read}?at_least=${version}`)).status, 200, read)
+    const future = await service.get(`${read}?at_least=${version + 1}`)
     t.match(future, { status: 400, body: { code: 'invalid_request' } }, read)
   }
-  t.equal((await world.get('/articles/a')).body.version, version)
+  t.equal((await service.get('/articles/a')).body.version, version)
 })
 
 /** `roots` roots with `replies` replies each, without their history. */
@@ -652,9 +657,9 @@ const seed = async ({ db, post }: TestService, roots: number, replies: number): 
 }
 
 t.test('no page holds more than 500 comments, and what does not fit is continued', async (t) => {
-  const world = await openService(t)
-  await seed(world, 60, 10)
-  const { body } = await world.get(`${COMMENTS}?limit=100&replies=50&depth=10`)
+  const service = await openService(t)
+  await seed(service, 60, 10)
+  const { body } = await service.get(`${COMMENTS}?limit=100&replies=50&depth=10`)
   t.equal(countBranches(body.items), 500)
   t.equal(body.items.length, 60)
   const remaining = body.items.map(({ replies }: any) => replies.remaining)
@@ -664,17 +669,17 @@ t.test('no page holds more than 500 comments, and what does not fit is continued
   )
   for (const { id, replies } of body.items.filter((item: any) => item.replies.remaining > 0)) {
     const path = `/comments/${id}/replies?cursor=${replies.next_cursor}`
-    t.equal((await world.get(path)).body.items.length, replies.remaining)
+    t.equal((await service.get(path)).body.items.length, replies.remaining)
   }
 })
 
 t.test('the page budget holds for a flat page, for replies and with focus', async (t) => {
-  const world = await openService(t)
-  await seed(world, 100, 9)
-  t.equal((await world.get(`${COMMENTS}?view=flat&limit=100`)).body.items.length, 100)
-  const { items } = (await world.get(`${COMMENTS}?view=flat&sort=oldest&limit=100`)).body
+  const service = await openService(t)
+  await seed(service, 100, 9)
+  t.equal((await service.get(`${COMMENTS}?view=flat&limit=100`)).body.items.length, 100)
+  const { items } = (await service.get(`${COMMENTS}?view=flat&sort=oldest&limit=100`)).body
   const last = items.findLast((item: any) => item.depth === 0).id
-  const page = (await world.get(`${COMMENTS}?limit=100&replies=50&focus=${last}`)).body.items
+  const page = (await service.get(`${COMMENTS}?limit=100&replies=50&focus=${last}`)).body.items
   t.equal(page[0].id, last)
   t.ok(countBranches(page) <= 500)
 })

@@ -6,23 +6,23 @@ const SITE = '/v1/sites/default'
 
 type Json = Record<string, any>
 
-const open = (world: TestService) => {
+const open = (service: TestService) => {
   const send = (method: string, path: string, body?: Json): Promise<Answer> =>
-    world.call(method, `${SITE}${path}`, { token: world.adminKey, body })
+    service.call(method, `${SITE}${path}`, { token: service.adminKey, body })
   return {
     send,
     undo: (id: string) => send('POST', `/moderation/decisions/${id}/undo`),
     last: async (): Promise<Json> => (await send('GET', '/moderation/decisions')).body.items[0],
-    thread: async (): Promise<Json> => (await world.get('/articles/a')).body,
+    thread: async (): Promise<Json> => (await service.get('/articles/a')).body,
   }
 }
 
 const said = ({ status, body }: Answer): string => `${status} ${body?.code ?? ''}`
 
 t.test('the settings of a thread are as before, those that were changed', async (t) => {
-  const world = await openService(t)
-  const { send, undo, last, thread } = open(world)
-  await world.post('a', 'x')
+  const service = await openService(t)
+  const { send, undo, last, thread } = open(service)
+  await service.post('a', 'x')
   const update = async (change: Json): Promise<string> => {
     t.equal((await send('PATCH', '/articles/a', change)).status, 200)
     return (await last()).id
@@ -53,9 +53,9 @@ t.test('the settings of a thread are as before, those that were changed', async 
 t.test(
   'a thread that closed by itself is closed again, when opening it is taken back',
   async (t) => {
-    const world = await openService(t)
-    const { send, undo, last, thread } = open(world)
-    await world.post('a', 'x')
+    const service = await openService(t)
+    const { send, undo, last, thread } = open(service)
+    await service.post('a', 'x')
     await send('PATCH', '/articles/a', { closes_at: '2020-01-01T00:00:00Z' })
     await send('PATCH', '/articles/a', { state: 'open' })
     t.equal((await thread()).state, 'open')
@@ -65,9 +65,9 @@ t.test(
 )
 
 t.test('what was changed again since stays, and what was not is no conflict', async (t) => {
-  const world = await openService(t)
-  const { send, undo, last, thread } = open(world)
-  await world.post('a', 'x')
+  const service = await openService(t)
+  const { send, undo, last, thread } = open(service)
+  await service.post('a', 'x')
   await send('PATCH', '/articles/a', { state: 'closed' })
   const closed = (await last()).id
   await send('PATCH', '/articles/a', { title: 'T' })
@@ -81,11 +81,12 @@ t.test('what was changed again since stays, and what was not is no conflict', as
 })
 
 t.test('a ban is lifted, and in force again, while its time is not over', async (t) => {
-  const world = await openService(t)
-  const { send, undo, last } = open(world)
-  const { author, guest_token: token } = await world.post('a', 'x')
+  const service = await openService(t)
+  const { send, undo, last } = open(service)
+  const { author, guest_token: token } = await service.post('a', 'x')
   const trying = async () =>
-    (await world.call('POST', `${SITE}/articles/a/comments`, { token, body: { body: 'y' } })).status
+    (await service.call('POST', `${SITE}/articles/a/comments`, { token, body: { body: 'y' } }))
+      .status
   const asked = { kind: 'author', value: author.id, effect: 'block', reason: 'spam' }
   const ban = (await send('POST', '/moderation/bans', asked)).body
   const banned = (await last()).id
@@ -102,13 +103,13 @@ t.test('a ban is lifted, and in force again, while its time is not over', async 
   await send('DELETE', `/moderation/bans/${ban.id}`)
   const unbanned = (await last()).id
   t.equal(said(await undo(again.body.id)), '409 decision_conflict', 'it is lifted by now')
-  await sql`update bans set expires_at = clock_timestamp()`.execute(world.db)
+  await sql`update bans set expires_at = clock_timestamp()`.execute(service.db)
   t.equal(said(await undo(unbanned)), '409 decision_conflict', 'its time is over')
 })
 
 t.test('of two who take the same back at once, one does', async (t) => {
-  const world = await openService(t)
-  const { send, undo, last } = open(world)
+  const service = await openService(t)
+  const { send, undo, last } = open(service)
   const asked = { kind: 'email', value: 'eve@example.org', effect: 'block' }
   await send('POST', '/moderation/bans', asked)
   const banned = (await last()).id

@@ -7,16 +7,16 @@ const SITE = '/v1/sites/default'
 t.test(
   'a viewer has its author, its votes and its held comments, and no cache keeps them',
   async (t) => {
-    const world = await openService(t)
-    const { id } = await world.post('a', 'x')
-    const mine = await world.post('a', 'mine')
+    const service = await openService(t)
+    const { id } = await service.post('a', 'x')
+    const mine = await service.post('a', 'mine')
     const token = mine.guest_token
-    await world.call('PUT', `${SITE}/comments/${id}/vote`, { token, body: { value: -1 } })
-    await world.call('PATCH', SITE, { token: world.adminKey, body: { moderation: 'pre' } })
-    const held = await world.post('a', 'held', {}, { token })
-    const spam = await world.post('a', 'spam', {}, { token })
-    await world.decide(spam.id, 'pending', 'spam')
-    const { body, headers } = await world.get('/articles/a/viewer', { token })
+    await service.call('PUT', `${SITE}/comments/${id}/vote`, { token, body: { value: -1 } })
+    await service.call('PATCH', SITE, { token: service.adminKey, body: { moderation: 'pre' } })
+    const held = await service.post('a', 'held', {}, { token })
+    const spam = await service.post('a', 'spam', {}, { token })
+    await service.decide(spam.id, 'pending', 'spam')
+    const { body, headers } = await service.get('/articles/a/viewer', { token })
     t.equal(headers['cache-control'], 'private, no-store')
     t.match(body, { author: mine.author, may_post: true, reason: null, votes: { [id]: -1 } })
     t.same(
@@ -31,10 +31,10 @@ t.test(
 )
 
 t.test('nobody and keys have nothing of their own', async (t) => {
-  const world = await openService(t)
-  await world.post('a', 'x')
-  for (const token of [undefined, world.adminKey]) {
-    const { body } = await world.get('/articles/a/viewer', { token })
+  const service = await openService(t)
+  await service.post('a', 'x')
+  for (const token of [undefined, service.adminKey]) {
+    const { body } = await service.get('/articles/a/viewer', { token })
     t.same(body, {
       author: null,
       may_post: true,
@@ -47,15 +47,15 @@ t.test('nobody and keys have nothing of their own', async (t) => {
 })
 
 t.test('a viewer is told what posting would be refused with', async (t) => {
-  const world = await openService(t)
-  await openSignOn(world)
-  const { guest_token: guest } = await world.post('a', 'x')
+  const service = await openService(t)
+  await openSignOn(service)
+  const { guest_token: guest } = await service.post('a', 'x')
   const member = await signToken()
   const set = (path: string, body: object) =>
-    world.call('PATCH', `${SITE}${path}`, { token: world.adminKey, body })
+    service.call('PATCH', `${SITE}${path}`, { token: service.adminKey, body })
   const asked = async (token: string, article = 'a') => {
-    const { body } = await world.get(`/articles/${article}/viewer`, { token })
-    const post = await world.call('POST', `${SITE}/articles/${article}/comments`, {
+    const { body } = await service.get(`/articles/${article}/viewer`, { token })
+    const post = await service.call('POST', `${SITE}/articles/${article}/comments`, {
       token,
       body: { body: 'y' },
     })
@@ -76,13 +76,13 @@ t.test('a viewer is told what posting would be refused with', async (t) => {
 })
 
 t.test('a thread that is hidden looks like one that is absent', async (t) => {
-  const world = await openService(t)
-  const { id } = await world.post('a', 'x')
-  const { guest_token: token } = await world.post('b', 'y')
-  await world.call('PUT', `${SITE}/comments/${id}/vote`, { token, body: { value: 1 } })
-  const hide = { token: world.adminKey, body: { state: 'hidden' } }
-  await world.call('PATCH', `${SITE}/articles/a`, hide)
-  const { body } = await world.get('/articles/a/viewer', { token })
-  const absent = await world.get('/articles/nothing/viewer', { token })
+  const service = await openService(t)
+  const { id } = await service.post('a', 'x')
+  const { guest_token: token } = await service.post('b', 'y')
+  await service.call('PUT', `${SITE}/comments/${id}/vote`, { token, body: { value: 1 } })
+  const hide = { token: service.adminKey, body: { state: 'hidden' } }
+  await service.call('PATCH', `${SITE}/articles/a`, hide)
+  const { body } = await service.get('/articles/a/viewer', { token })
+  const absent = await service.get('/articles/nothing/viewer', { token })
   t.same(body, absent.body)
 })

@@ -17,26 +17,26 @@ const said = ({ status, body }: Answer): string =>
   status < 400 ? `${status}` : `${status} ${body.code}`
 
 /** Posts without believing that it works. */
-const tryPost = (world: TestService, article: string, body: Json, options: Call = {}) =>
-  world.call('POST', `${SITE}/articles/${article}/comments`, {
+const tryPost = (service: TestService, article: string, body: Json, options: Call = {}) =>
+  service.call('POST', `${SITE}/articles/${article}/comments`, {
     ...options,
     body: { body: 'text', ...(options.token ? {} : { author: ADA }), ...body },
   })
 
-const edit = (world: TestService, id: string, body: string, options: Call = {}) =>
-  world.call('PATCH', `${SITE}/comments/${id}`, { ...options, body: { body } })
+const edit = (service: TestService, id: string, body: string, options: Call = {}) =>
+  service.call('PATCH', `${SITE}/comments/${id}`, { ...options, body: { body } })
 
-const remove = (world: TestService, id: string, options: Call = {}) =>
-  world.call('DELETE', `${SITE}/comments/${id}`, options)
+const remove = (service: TestService, id: string, options: Call = {}) =>
+  service.call('DELETE', `${SITE}/comments/${id}`, options)
 
-const changeSite = (world: TestService, body: Json) =>
-  world.call('PATCH', SITE, { token: world.adminKey, body })
+const changeSite = (service: TestService, body: Json) =>
+  service.call('PATCH', SITE, { token: service.adminKey, body })
 
-const changeThread = (world: TestService, article: string, body: Json) =>
-  world.call('PATCH', `${SITE}/articles/${article}`, { token: world.adminKey, body })
+const changeThread = (service: TestService, article: string, body: Json) =>
+  service.call('PATCH', `${SITE}/articles/${article}`, { token: service.adminKey, body })
 
-const threadOf = async (world: TestService, article: string): Promise<Json> =>
-  (await world.get(`/articles/${article}`)).body
+const threadOf = async (service: TestService, article: string): Promise<Json> =>
+  (await service.get(`/articles/${article}`)).body
 
 /** Everything that readers are told of an article, and the tags it carries. */
 const readerView = async ({ get }: TestService, article: string): Promise<string[]> => {
@@ -46,14 +46,14 @@ const readerView = async ({ get }: TestService, article: string): Promise<string
 }
 
 t.test('postComment', async (t) => {
-  const world = await openService(t)
-  const { get, post, decide } = world
+  const service = await openService(t)
+  const { get, post, decide } = service
 
   t.test('publishes a comment: 201, where it is, and the version that shows it', async (t) => {
-    const { status, headers, body } = await tryPost(world, 'new', { body: '*hello*' })
+    const { status, headers, body } = await tryPost(service, 'new', { body: '*hello*' })
     t.equal(status, 201)
     t.equal(headers.location, `${SITE}/comments/${body.id}`)
-    t.equal(headers['thread-version'], String((await threadOf(world, 'new')).version))
+    t.equal(headers['thread-version'], String((await threadOf(service, 'new')).version))
     t.equal(headers['cache-control'], 'private, no-store')
     t.match(body, { status: 'approved', depth: 0, parent_id: null, revision: 1, reply_count: 0 })
     t.match(body, { article_id: 'new', body: '*hello*', body_html: '<p><em>hello</em></p>\n' })
@@ -67,7 +67,7 @@ t.test('postComment', async (t) => {
   })
 
   t.test('takes a version that it gave as at_least', async (t) => {
-    const { headers } = await tryPost(world, 'versions', {})
+    const { headers } = await tryPost(service, 'versions', {})
     const path = `/articles/versions/comments?at_least=${headers['thread-version']}`
     t.equal((await get(path)).body.items.length, 1)
   })
@@ -139,7 +139,7 @@ t.test('postComment', async (t) => {
     const { guest_token: token, author, id } = await post('mail', 'one')
     await post('mail', 'two', { author: { ...ADA, email: 'ada@example.org' } }, { token })
     const path = `/moderation/comments?status=approved&author_id=${author.id}`
-    const { items } = (await get(path, { token: world.adminKey })).body
+    const { items } = (await get(path, { token: service.adminKey })).body
     t.same(
       items.map((c: Json) => c.email),
       ['ada@example.org', 'ada@example.org'],
@@ -152,26 +152,26 @@ t.test('postComment', async (t) => {
     'leaves the version of a thread alone when a guest says the same name again',
     async (t) => {
       const { guest_token: token } = await post('quiet', 'one')
-      const { version } = await threadOf(world, 'quiet')
+      const { version } = await threadOf(service, 'quiet')
       await post('elsewhere', 'two', { author: ADA }, { token })
-      t.equal((await threadOf(world, 'quiet')).version, version)
+      t.equal((await threadOf(service, 'quiet')).version, version)
     },
   )
 
   t.test('tells a thread its article once', async (t) => {
     const [first, second] = [1, 2].map((n) => ({ title: `T${n}`, url: `https://a.example/${n}` }))
     await post('told', 'one')
-    t.match(await threadOf(world, 'told'), { title: null, url: null })
+    t.match(await threadOf(service, 'told'), { title: null, url: null })
     await post('told', 'two', { article: first })
-    t.match(await threadOf(world, 'told'), first!)
+    t.match(await threadOf(service, 'told'), first!)
     await post('told', 'three', { article: second })
-    t.match(await threadOf(world, 'told'), first!)
+    t.match(await threadOf(service, 'told'), first!)
   })
 
   t.test('tells title and url apart', async (t) => {
     await post('half', 'one', { article: { title: 'T' } })
     await post('half', 'two', { article: { title: 'Other', url: 'https://a.example/' } })
-    t.match(await threadOf(world, 'half'), { title: 'T', url: 'https://a.example/' })
+    t.match(await threadOf(service, 'half'), { title: 'T', url: 'https://a.example/' })
   })
 
   t.test('replies only to what can be read in the same thread', async (t) => {
@@ -192,20 +192,20 @@ t.test('postComment', async (t) => {
     }
     for (const [what, { id }] of Object.entries(ids)) {
       t.equal(
-        said(await tryPost(world, 'parents', { parent_id: id })),
+        said(await tryPost(service, 'parents', { parent_id: id })),
         '422 parent_not_found',
         what,
       )
     }
-    t.equal((await tryPost(world, 'parents', { parent_id: root.id })).body.depth, 1)
-    t.equal((await tryPost(world, 'parents', { parent_id: null })).body.depth, 0)
+    t.equal((await tryPost(service, 'parents', { parent_id: root.id })).body.depth, 1)
+    t.equal((await tryPost(service, 'parents', { parent_id: null })).body.depth, 0)
   })
 
   t.test('does not reply across sites', async (t) => {
-    await insertSite(world.db, { slug: 'other', name: 'Other' })
+    await insertSite(service.db, { slug: 'other', name: 'Other' })
     const { id } = await post('sites', 'root')
     const body = { body: 'text', author: ADA, parent_id: id }
-    const answer = await world.call('POST', '/v1/sites/other/articles/sites/comments', { body })
+    const answer = await service.call('POST', '/v1/sites/other/articles/sites/comments', { body })
     t.equal(said(answer), '422 parent_not_found')
   })
 
@@ -213,10 +213,10 @@ t.test('postComment', async (t) => {
     const count = async () =>
       (
         await sql<Json>`select (select count(*) from threads) as threads, (select count(*) from authors) as authors,
-        (select count(*) from comments) as comments`.execute(world.db)
+        (select count(*) from comments) as comments`.execute(service.db)
       ).rows[0]
     const before = await count()
-    await tryPost(world, 'ghost', { parent_id: 'c1-zzzz' })
+    await tryPost(service, 'ghost', { parent_id: 'c1-zzzz' })
     t.same(await count(), before)
   })
 
@@ -240,7 +240,7 @@ t.test('postComment', async (t) => {
   ]
   t.test('says which fields are at fault', async (t) => {
     for (const [what, body, pointers] of FAULTS) {
-      const answer = await tryPost(world, 'faults', body)
+      const answer = await tryPost(service, 'faults', body)
       t.equal(said(answer), '400 invalid_request', what)
       t.same(
         answer.body.errors?.map((e: Json) => e.pointer),
@@ -248,7 +248,7 @@ t.test('postComment', async (t) => {
         what,
       )
     }
-    t.equal((await threadOf(world, 'faults')).version, 0)
+    t.equal((await threadOf(service, 'faults')).version, 0)
   })
 
   t.test('goes by the state of the thread', async (t) => {
@@ -264,9 +264,9 @@ t.test('postComment', async (t) => {
     ]
     const { id } = await post('states', 'root')
     for (const [change, expected] of states) {
-      await changeThread(world, 'states', change)
-      t.equal(said(await tryPost(world, 'states', {})), expected, JSON.stringify(change))
-      const reply = await tryPost(world, 'states', { parent_id: id })
+      await changeThread(service, 'states', change)
+      t.equal(said(await tryPost(service, 'states', {})), expected, JSON.stringify(change))
+      const reply = await tryPost(service, 'states', { parent_id: id })
       t.equal(said(reply), expected, `reply: ${JSON.stringify(change)}`)
     }
   })
@@ -274,54 +274,54 @@ t.test('postComment', async (t) => {
   t.test('takes no reply to a locked comment', async (t) => {
     const { id } = await post('locked', 'root')
     await sql`update comments set locked = true where body = 'root'
-      and thread_id = (select id from threads where article_id = 'locked')`.execute(world.db)
-    t.equal(said(await tryPost(world, 'locked', { parent_id: id })), '409 thread_locked')
-    t.equal(said(await tryPost(world, 'locked', {})), '201')
+      and thread_id = (select id from threads where article_id = 'locked')`.execute(service.db)
+    t.equal(said(await tryPost(service, 'locked', { parent_id: id })), '409 thread_locked')
+    t.equal(said(await tryPost(service, 'locked', {})), '201')
   })
 
-  t.test('has kept every count right', async (t) => t.same(await recount(world.db), []))
+  t.test('has kept every count right', async (t) => t.same(await recount(service.db), []))
 })
 
 t.test('postComment under the settings of the site', async (t) => {
-  const world = await openService(t)
-  const { get, post, decide } = world
+  const service = await openService(t)
+  const { get, post, decide } = service
 
   t.test('nests no deeper than max_depth', async (t) => {
-    await changeSite(world, { max_depth: 2 })
+    await changeSite(service, { max_depth: 2 })
     let parent: Json = await post('deep', 'root')
     for (const _ of [1, 2]) parent = await post('deep', 'reply', { parent_id: parent.id })
     t.equal(parent.depth, 2)
-    const refused = await tryPost(world, 'deep', { parent_id: parent.id })
+    const refused = await tryPost(service, 'deep', { parent_id: parent.id })
     t.equal(said(refused), '422 depth_exceeded')
-    await changeSite(world, { max_depth: 0 })
+    await changeSite(service, { max_depth: 0 })
     const { id } = await post('deep', 'another root')
-    t.equal(said(await tryPost(world, 'deep', { parent_id: id })), '422 depth_exceeded')
+    t.equal(said(await tryPost(service, 'deep', { parent_id: id })), '422 depth_exceeded')
   })
 
   t.test('asks who may post', async (t) => {
     const { guest_token: token } = await post('who', 'one')
-    await changeSite(world, { who_may_post: 'nobody' })
-    t.equal(said(await tryPost(world, 'who', {})), '403 posting_disabled')
-    t.equal(said(await tryPost(world, 'who', {}, { token })), '403 posting_disabled')
-    await changeSite(world, { who_may_post: 'members' })
-    t.equal(said(await tryPost(world, 'who', {})), '401 login_required')
-    t.equal(said(await tryPost(world, 'who', {}, { token })), '401 login_required')
-    await changeSite(world, { who_may_post: 'anyone' })
-    t.equal(said(await tryPost(world, 'who', {}, { token })), '201')
+    await changeSite(service, { who_may_post: 'nobody' })
+    t.equal(said(await tryPost(service, 'who', {})), '403 posting_disabled')
+    t.equal(said(await tryPost(service, 'who', {}, { token })), '403 posting_disabled')
+    await changeSite(service, { who_may_post: 'members' })
+    t.equal(said(await tryPost(service, 'who', {})), '401 login_required')
+    t.equal(said(await tryPost(service, 'who', {}, { token })), '401 login_required')
+    await changeSite(service, { who_may_post: 'anyone' })
+    t.equal(said(await tryPost(service, 'who', {}, { token })), '201')
   })
 
   t.test(
     'holds comments where they are moderated first: no reader sees a difference',
     async (t) => {
       await post('held', 'before')
-      await changeSite(world, { moderation: 'pre' })
-      const before = await readerView(world, 'held')
-      const { status, headers, body } = await tryPost(world, 'held', { article: { title: 'T' } })
+      await changeSite(service, { moderation: 'pre' })
+      const before = await readerView(service, 'held')
+      const { status, headers, body } = await tryPost(service, 'held', { article: { title: 'T' } })
       t.equal(status, 202)
       t.match(body, { status: 'pending', published_at: null })
       t.equal(headers.location, `${SITE}/comments/${body.id}`)
       t.notOk('thread-version' in headers)
-      t.same(await readerView(world, 'held'), before)
+      t.same(await readerView(service, 'held'), before)
       t.equal(said(await get(`/comments/${body.id}`)), '404 not_found')
       const own = await get(`/comments/${body.id}`, { token: body.guest_token })
       t.match(own, {
@@ -329,14 +329,14 @@ t.test('postComment under the settings of the site', async (t) => {
         body: { status: 'pending' },
         headers: { 'cache-control': 'private, no-store' },
       })
-      t.equal(said(await get(`/comments/${body.id}`, { token: world.adminKey })), '200')
+      t.equal(said(await get(`/comments/${body.id}`, { token: service.adminKey })), '200')
     },
   )
 
   t.test('a thread that never had a published comment looks like an absent one', async (t) => {
-    await tryPost(world, 'only-held', {})
+    await tryPost(service, 'only-held', {})
     const [held, absent] = await Promise.all(
-      ['only-held', 'absent'].map((id) => readerView(world, id)),
+      ['only-held', 'absent'].map((id) => readerView(service, id)),
     )
     t.same(
       held!.map((s) => s.replaceAll('only-held', 'absent')).filter((s) => s[0] === '{'),
@@ -345,35 +345,35 @@ t.test('postComment under the settings of the site', async (t) => {
   })
 
   t.test('a thread goes before its site', async (t) => {
-    await changeThread(world, 'trusted', { moderation: 'post' })
-    t.equal((await tryPost(world, 'trusted', {})).status, 201)
-    await changeThread(world, 'trusted', { moderation: 'site' })
-    t.equal((await tryPost(world, 'trusted', {})).status, 202)
+    await changeThread(service, 'trusted', { moderation: 'post' })
+    t.equal((await tryPost(service, 'trusted', {})).status, 201)
+    await changeThread(service, 'trusted', { moderation: 'site' })
+    t.equal((await tryPost(service, 'trusted', {})).status, 202)
   })
 
   t.test('a held comment tells its article when it is approved', async (t) => {
     const article = { title: 'Told late', url: 'https://a.example/late' }
     const { id } = await post('late', 'one', { article })
-    t.match(await threadOf(world, 'late'), { title: null, url: null, version: 0 })
+    t.match(await threadOf(service, 'late'), { title: null, url: null, version: 0 })
     const { headers } = await decide(id, 'pending', 'approved')
-    const thread = await threadOf(world, 'late')
+    const thread = await threadOf(service, 'late')
     t.match(thread, { ...article, comment_count: 1, root_count: 1 })
     t.equal(headers['thread-version'], String(thread.version))
   })
 
   t.test('but not where somebody else has told it before', async (t) => {
     const { id } = await post('late-too', 'one', { article: { title: 'Held' } })
-    await changeThread(world, 'late-too', { title: 'Moderated' })
+    await changeThread(service, 'late-too', { title: 'Moderated' })
     await decide(id, 'pending', 'approved')
-    t.match(await threadOf(world, 'late-too'), { title: 'Moderated' })
+    t.match(await threadOf(service, 'late-too'), { title: 'Moderated' })
   })
 
-  t.test('has kept every count right', async (t) => t.same(await recount(world.db), []))
+  t.test('has kept every count right', async (t) => t.same(await recount(service.db), []))
 })
 
 t.test('createGuest', async (t) => {
-  const world = await openService(t)
-  const { call, get, post } = world
+  const service = await openService(t)
+  const { call, get, post } = service
   const create = (body: Json, options: Call = {}) =>
     call('POST', `${SITE}/guests`, { ...options, body })
 
@@ -411,29 +411,29 @@ t.test('createGuest', async (t) => {
   })
 
   t.test('refuses a token of another site', async (t) => {
-    await insertSite(world.db, { slug: 'other', name: 'Other' })
+    await insertSite(service.db, { slug: 'other', name: 'Other' })
     const { body } = await call('POST', '/v1/sites/other/guests', { body: ADA })
-    t.equal(said(await tryPost(world, 'a', {}, { token: body.guest_token })), '401 invalid_token')
+    t.equal(said(await tryPost(service, 'a', {}, { token: body.guest_token })), '401 invalid_token')
     const forged = body.guest_token.replace(/^g\.\w+/, 'g.1')
-    t.equal(said(await tryPost(world, 'a', {}, { token: forged })), '401 invalid_token')
+    t.equal(said(await tryPost(service, 'a', {}, { token: forged })), '401 invalid_token')
   })
 })
 
 t.test('editComment', async (t) => {
-  const world = await openService(t)
-  const { get, post, decide } = world
+  const service = await openService(t)
+  const { get, post, decide } = service
   /** As if everything had been written earlier. */
   const age = async (seconds: number) => {
     const earlier = sql`make_interval(secs => ${seconds})`
     await sql`update comments set created_at = created_at - ${earlier},
-      active_at = active_at - ${earlier}`.execute(world.db)
-    await sql`update threads set last_comment_at = last_comment_at - ${earlier}`.execute(world.db)
+      active_at = active_at - ${earlier}`.execute(service.db)
+    await sql`update threads set last_comment_at = last_comment_at - ${earlier}`.execute(service.db)
   }
 
   t.test('lets the author replace the text, and keeps the old one', async (t) => {
     const { id, guest_token: token } = await post('edits', 'frist')
-    const { version } = await threadOf(world, 'edits')
-    const { status, headers, body } = await edit(world, id, ' first\r\n', { token })
+    const { version } = await threadOf(service, 'edits')
+    const { status, headers, body } = await edit(service, id, ' first\r\n', { token })
     t.equal(status, 200)
     t.match(body, {
       body: ' first\r\n',
@@ -446,7 +446,7 @@ t.test('editComment', async (t) => {
     t.same((await get(`/comments/${id}`)).body, body)
     const { rows } =
       await sql<Json>`select revision, body, body_html, replaced_by from comment_revisions`.execute(
-        world.db,
+        service.db,
       )
     t.same(rows, [
       { revision: 1, body: 'frist', bodyHtml: '<p>frist</p>\n', replacedBy: body.author.id },
@@ -456,7 +456,7 @@ t.test('editComment', async (t) => {
   t.test('goes by the revision that the author has seen', async (t) => {
     const { id, guest_token: token } = await post('matches', 'one')
     const ifMatch = (revision: string) =>
-      edit(world, id, 'two', { token, headers: { 'if-match': revision } })
+      edit(service, id, 'two', { token, headers: { 'if-match': revision } })
     t.equal(said(await ifMatch('"2"')), '412 edit_conflict')
     t.equal(said(await ifMatch('"1"')), '200')
     t.equal(said(await ifMatch('"1"')), '412 edit_conflict')
@@ -470,10 +470,10 @@ t.test('editComment', async (t) => {
   t.test('is over for the author after the edit window, not for moderators', async (t) => {
     const { id, guest_token: token } = await post('window', 'one')
     await age(299)
-    t.equal(said(await edit(world, id, 'two', { token })), '200')
+    t.equal(said(await edit(service, id, 'two', { token })), '200')
     await age(2)
-    t.equal(said(await edit(world, id, 'three', { token })), '409 edit_window_over')
-    const { status, body } = await edit(world, id, 'four', { token: world.adminKey })
+    t.equal(said(await edit(service, id, 'three', { token })), '409 edit_window_over')
+    const { status, body } = await edit(service, id, 'four', { token: service.adminKey })
     t.equal(status, 200)
     t.match(body, { body: 'four', revision: 3, author: { name: 'Ada' } })
   })
@@ -481,17 +481,17 @@ t.test('editComment', async (t) => {
   t.test('says whether it is not yours, or not there', async (t) => {
     const mine = await post('whose', 'mine')
     const { guest_token: token } = await post('whose', 'another')
-    t.equal(said(await edit(world, mine.id, 'x')), '401 login_required')
-    t.equal(said(await edit(world, mine.id, 'x', { token })), '403 forbidden')
+    t.equal(said(await edit(service, mine.id, 'x')), '401 login_required')
+    t.equal(said(await edit(service, mine.id, 'x', { token })), '403 forbidden')
     t.equal(
-      said(await edit(world, mine.id, 'x', { token: await world.makeKey('read') })),
+      said(await edit(service, mine.id, 'x', { token: await service.makeKey('read') })),
       '403 forbidden',
     )
     await decide(mine.id, 'approved', 'rejected')
-    t.equal(said(await edit(world, mine.id, 'x', { token })), '404 not_found')
-    t.equal(said(await edit(world, mine.id, 'x', { token: mine.guest_token })), '404 not_found')
+    t.equal(said(await edit(service, mine.id, 'x', { token })), '404 not_found')
+    t.equal(said(await edit(service, mine.id, 'x', { token: mine.guest_token })), '404 not_found')
     for (const id of ['c1-zzzz', 'nonsense', `${mine.id}0`]) {
-      t.equal(said(await edit(world, id, 'x', { token: world.adminKey })), '404 not_found', id)
+      t.equal(said(await edit(service, id, 'x', { token: service.adminKey })), '404 not_found', id)
     }
   })
 
@@ -500,25 +500,25 @@ t.test('editComment', async (t) => {
     async (t) => {
       const { id } = await post('out-of-sight', 'mine')
       const { guest_token: token } = await post('whose', 'another')
-      await changeThread(world, 'out-of-sight', { state: 'hidden' })
-      t.equal(said(await edit(world, id, 'x', { token })), '404 not_found')
-      t.equal(said(await remove(world, id, { token })), '404 not_found')
+      await changeThread(service, 'out-of-sight', { state: 'hidden' })
+      t.equal(said(await edit(service, id, 'x', { token })), '404 not_found')
+      t.equal(said(await remove(service, id, { token })), '404 not_found')
     },
   )
 
   t.test('waits while the thread is locked, not while it is closed', async (t) => {
     const { id, guest_token: token } = await post('shut', 'one')
-    await changeThread(world, 'shut', { state: 'closed' })
-    t.equal(said(await edit(world, id, 'two', { token })), '200')
-    await changeThread(world, 'shut', { state: 'locked' })
-    t.equal(said(await edit(world, id, 'three', { token })), '409 thread_locked')
-    t.equal(said(await edit(world, id, 'three', { token: world.adminKey })), '200')
+    await changeThread(service, 'shut', { state: 'closed' })
+    t.equal(said(await edit(service, id, 'two', { token })), '200')
+    await changeThread(service, 'shut', { state: 'locked' })
+    t.equal(said(await edit(service, id, 'three', { token })), '409 thread_locked')
+    t.equal(said(await edit(service, id, 'three', { token: service.adminKey })), '200')
   })
 
   t.test('says which fields are at fault', async (t) => {
     const { id, guest_token: token } = await post('faulty', 'one')
     for (const body of ['', ' \n', 'x'.repeat(10_001)]) {
-      t.match(await edit(world, id, body, { token }), {
+      t.match(await edit(service, id, body, { token }), {
         status: 400,
         body: { errors: [{ pointer: '/body' }] },
       })
@@ -529,19 +529,19 @@ t.test('editComment', async (t) => {
   t.test('never tells an author that a comment was taken for spam', async (t) => {
     const { id, guest_token: token } = await post('spammy', 'one')
     await decide(id, 'approved', 'spam')
-    const { status, body } = await edit(world, id, 'two', { token })
+    const { status, body } = await edit(service, id, 'two', { token })
     t.match(
       { status, body },
       { status: 202, body: { status: 'pending', body: 'two', revision: 2 } },
     )
-    t.equal((await get(`/comments/${id}`, { token: world.adminKey })).body.status, 'spam')
+    t.equal((await get(`/comments/${id}`, { token: service.adminKey })).body.status, 'spam')
   })
 
   t.test('is screened again: where comments are moderated first it goes off', async (t) => {
     const root = await post('screened', 'root')
     await post('screened', 'reply', { parent_id: root.id })
-    await changeSite(world, { moderation: 'pre' })
-    const { status, headers, body } = await edit(world, root.id, 'changed', {
+    await changeSite(service, { moderation: 'pre' })
+    const { status, headers, body } = await edit(service, root.id, 'changed', {
       token: root.guest_token,
     })
     t.equal(status, 202)
@@ -553,39 +553,39 @@ t.test('editComment', async (t) => {
   })
 
   t.test('is not screened when a moderator does it', async (t) => {
-    const { id } = (await tryPost(world, 'overseen', {})).body
+    const { id } = (await tryPost(service, 'overseen', {})).body
     await decide(id, 'pending', 'approved')
-    const { status, body } = await edit(world, id, 'changed', { token: world.adminKey })
+    const { status, body } = await edit(service, id, 'changed', { token: service.adminKey })
     t.match({ status, body }, { status: 200, body: { status: 'approved' } })
   })
 
   t.test('of a held comment, no reader sees a difference', async (t) => {
-    const { id, guest_token: token } = (await tryPost(world, 'overseen', {})).body
-    const before = await readerView(world, 'overseen')
-    const { status, headers } = await edit(world, id, 'changed', { token })
+    const { id, guest_token: token } = (await tryPost(service, 'overseen', {})).body
+    const before = await readerView(service, 'overseen')
+    const { status, headers } = await edit(service, id, 'changed', { token })
     t.equal(status, 202)
     t.notOk('thread-version' in headers)
-    t.same(await readerView(world, 'overseen'), before)
+    t.same(await readerView(service, 'overseen'), before)
   })
 
-  t.test('has kept every count right', async (t) => t.same(await recount(world.db), []))
+  t.test('has kept every count right', async (t) => t.same(await recount(service.db), []))
 })
 
 t.test('deleteComment', async (t) => {
-  const world = await openService(t)
-  const { get, post } = world
+  const service = await openService(t)
+  const { get, post } = service
   const decisionsOn = async (id: string) =>
-    (await get(`/moderation/decisions?comment_id=${id}`, { token: world.adminKey })).body.items
+    (await get(`/moderation/decisions?comment_id=${id}`, { token: service.adminKey })).body.items
 
   t.test('by its author: gone, for the counts and for everybody, without a decision', async (t) => {
     const { id, guest_token: token } = await post('own', 'one')
-    const { version } = await threadOf(world, 'own')
-    const { status, text, headers } = await remove(world, id, { token })
+    const { version } = await threadOf(service, 'own')
+    const { status, text, headers } = await remove(service, id, { token })
     t.match({ status, text }, { status: 204, text: '' })
     t.ok(Number(headers['thread-version']) > version)
     t.equal(said(await get(`/comments/${id}`)), '404 not_found')
     t.equal(said(await get(`/comments/${id}`, { token })), '404 not_found')
-    t.match(await threadOf(world, 'own'), {
+    t.match(await threadOf(service, 'own'), {
       comment_count: 0,
       root_count: 0,
       last_comment_at: null,
@@ -595,7 +595,7 @@ t.test('deleteComment', async (t) => {
 
   t.test('by a moderator: a decision', async (t) => {
     const { id } = await post('moderated', 'one')
-    t.equal((await remove(world, id, { token: world.adminKey })).status, 204)
+    t.equal((await remove(service, id, { token: service.adminKey })).status, 204)
     const [decision, ...more] = await decisionsOn(id)
     t.match(decision, { comment_id: id, from: 'approved', to: 'deleted', reason: null, by: /^k/ })
     t.same(more, [])
@@ -603,8 +603,8 @@ t.test('deleteComment', async (t) => {
 
   t.test('twice is no different', async (t) => {
     const { id, guest_token: token } = await post('twice', 'one')
-    for (const as of [token, token, world.adminKey]) {
-      t.equal((await remove(world, id, { token: as })).status, 204)
+    for (const as of [token, token, service.adminKey]) {
+      t.equal((await remove(service, id, { token: as })).status, 204)
     }
     t.same(await decisionsOn(id), [])
   })
@@ -612,42 +612,45 @@ t.test('deleteComment', async (t) => {
   t.test('is for authors and moderators', async (t) => {
     const { id } = await post('whose', 'mine')
     const { guest_token: token } = await post('whose', 'another')
-    t.equal(said(await remove(world, id)), '401 login_required')
-    t.equal(said(await remove(world, id, { token })), '403 forbidden')
-    t.equal(said(await remove(world, id, { token: await world.makeKey('read') })), '403 forbidden')
-    t.equal(said(await remove(world, 'c1-zzzz', { token })), '404 not_found')
-    t.equal(said(await remove(world, 'nonsense', { token })), '404 not_found')
+    t.equal(said(await remove(service, id)), '401 login_required')
+    t.equal(said(await remove(service, id, { token })), '403 forbidden')
+    t.equal(
+      said(await remove(service, id, { token: await service.makeKey('read') })),
+      '403 forbidden',
+    )
+    t.equal(said(await remove(service, 'c1-zzzz', { token })), '404 not_found')
+    t.equal(said(await remove(service, 'nonsense', { token })), '404 not_found')
   })
 
   t.test('leaves a tombstone for the replies, and none when the last of them goes', async (t) => {
     const root = await post('tree', 'root')
     const reply = await post('tree', 'reply', { parent_id: root.id })
     const nested = await post('tree', 'nested', { parent_id: reply.id })
-    for (const { id, guest_token: token } of [root, reply]) await remove(world, id, { token })
+    for (const { id, guest_token: token } of [root, reply]) await remove(service, id, { token })
     const { thread, items } = (await get('/articles/tree/comments')).body
     t.match(thread, { comment_count: 1, root_count: 0 })
     t.match(items[0], { id: root.id, status: 'deleted', body: null, body_html: null, author: null })
     t.match(items[0].replies.items[0], { id: reply.id, status: 'deleted', reply_count: 1 })
     t.match(items[0].replies.items[0].replies.items[0], { id: nested.id, body: 'nested' })
-    await remove(world, nested.id, { token: nested.guest_token })
+    await remove(service, nested.id, { token: nested.guest_token })
     t.same((await get('/articles/tree/comments')).body.items, [])
     t.equal(said(await get(`/comments/${root.id}`)), '404 not_found')
   })
 
-  t.test('has kept every count right', async (t) => t.same(await recount(world.db), []))
+  t.test('has kept every count right', async (t) => t.same(await recount(service.db), []))
 })
 
 t.test('Idempotency-Key', async (t) => {
-  const world = await openService(t)
-  const { call, post, adminKey } = world
-  const twin = await openTwin(t, world)
+  const service = await openService(t)
+  const { call, post, adminKey } = service
+  const twin = await openTwin(t, service)
   let keys = 0
   const freshKey = () => `key-${String(++keys).padStart(16, '0')}`
   const withKey = (key: string, options: Call = {}) => ({
     ...options,
     headers: { ...options.headers, 'idempotency-key': key },
   })
-  const countOf = async (article: string) => (await threadOf(world, article)).comment_count
+  const countOf = async (article: string) => (await threadOf(service, article)).comment_count
 
   /** What must be the same again: all but the date. */
   const exactly = ({ status, headers, text }: Answer) => {
@@ -659,11 +662,11 @@ t.test('Idempotency-Key', async (t) => {
     const { id, guest_token: token } = await post('again', 'mine')
     const own = await post('again', 'to delete')
     const writes: Record<string, (key: string) => Promise<Answer>> = {
-      postComment: (key) => tryPost(world, 'again', {}, withKey(key)),
-      'postComment by a guest': (key) => tryPost(world, 'again', {}, withKey(key, { token })),
+      postComment: (key) => tryPost(service, 'again', {}, withKey(key)),
+      'postComment by a guest': (key) => tryPost(service, 'again', {}, withKey(key, { token })),
       createGuest: (key) => call('POST', `${SITE}/guests`, withKey(key, { body: ADA })),
-      editComment: (key) => edit(world, id, 'edited', withKey(key, { token })),
-      deleteComment: (key) => remove(world, own.id, withKey(key, { token: own.guest_token })),
+      editComment: (key) => edit(service, id, 'edited', withKey(key, { token })),
+      deleteComment: (key) => remove(service, own.id, withKey(key, { token: own.guest_token })),
       decideComment: (key) =>
         call(
           'POST',
@@ -700,20 +703,20 @@ t.test('Idempotency-Key', async (t) => {
       'idempotency_keys',
     ]
     const parts = tables.map((name) => `select '${name}', to_jsonb(r)::text from ${name} r`)
-    const { rows } = await sql.raw(`${parts.join(' union all ')} order by 1, 2`).execute(world.db)
+    const { rows } = await sql.raw(`${parts.join(' union all ')} order by 1, 2`).execute(service.db)
     return createHash('sha256').update(JSON.stringify(rows)).digest('hex')
   }
 
   t.test('gives the guest token again, and it is good', async (t) => {
     const key = freshKey()
     const [one, two] = [
-      await tryPost(world, 'tokens', {}, withKey(key)),
-      await tryPost(world, 'tokens', {}, withKey(key)),
+      await tryPost(service, 'tokens', {}, withKey(key)),
+      await tryPost(service, 'tokens', {}, withKey(key)),
     ]
     t.equal(one.text, two.text)
     t.type(two.body.guest_token, 'string')
-    t.equal((await edit(world, one.body.id, 'mine', { token: two.body.guest_token })).status, 200)
-    const { rows } = await sql<Json>`select answer::text from idempotency_keys`.execute(world.db)
+    t.equal((await edit(service, one.body.id, 'mine', { token: two.body.guest_token })).status, 200)
+    const { rows } = await sql<Json>`select answer::text from idempotency_keys`.execute(service.db)
     t.notOk(
       rows.some(({ answer }) => answer.includes(two.body.guest_token)),
       'the token itself is not stored',
@@ -722,9 +725,9 @@ t.test('Idempotency-Key', async (t) => {
 
   t.test('is refused with another body', async (t) => {
     const key = freshKey()
-    await tryPost(world, 'bodies', { body: 'one' }, withKey(key))
+    await tryPost(service, 'bodies', { body: 'one' }, withKey(key))
     t.equal(
-      said(await tryPost(world, 'bodies', { body: 'two' }, withKey(key))),
+      said(await tryPost(service, 'bodies', { body: 'two' }, withKey(key))),
       '422 idempotency_key_reused',
     )
     t.equal(await countOf('bodies'), 1)
@@ -734,7 +737,7 @@ t.test('Idempotency-Key', async (t) => {
     const { id, guest_token: token } = await post('if-match', 'one')
     const key = freshKey()
     const write = (revision: string) =>
-      edit(world, id, 'two', withKey(key, { token, headers: { 'if-match': revision } }))
+      edit(service, id, 'two', withKey(key, { token, headers: { 'if-match': revision } }))
     t.equal(said(await write('"1"')), '200')
     t.equal(said(await write('"1"')), '200')
     t.equal(said(await write('"2"')), '422 idempotency_key_reused')
@@ -742,12 +745,12 @@ t.test('Idempotency-Key', async (t) => {
 
   t.test('belongs to one caller, one path, one operation and one site', async (t) => {
     const key = freshKey()
-    const { guest_token: token } = (await tryPost(world, 'claims', {}, withKey(key))).body
-    await insertSite(world.db, { slug: 'other', name: 'Other' })
+    const { guest_token: token } = (await tryPost(service, 'claims', {}, withKey(key))).body
+    await insertSite(service.db, { slug: 'other', name: 'Other' })
     const others = [
-      await tryPost(world, 'claims', {}, withKey(key, { token })),
-      await tryPost(world, 'claims', { author: ADA }, withKey(key, { token: adminKey })),
-      await tryPost(world, 'claims-too', {}, withKey(key)),
+      await tryPost(service, 'claims', {}, withKey(key, { token })),
+      await tryPost(service, 'claims', { author: ADA }, withKey(key, { token: adminKey })),
+      await tryPost(service, 'claims-too', {}, withKey(key)),
       await call('POST', `${SITE}/guests`, withKey(key, { body: ADA })),
       await call(
         'POST',
@@ -767,28 +770,28 @@ t.test('Idempotency-Key', async (t) => {
       `${'x'.repeat(16)} y`,
       `é${'x'.repeat(16)}`,
     ]) {
-      const answer = await tryPost(world, 'grammar', {}, withKey(key))
+      const answer = await tryPost(service, 'grammar', {}, withKey(key))
       t.match(answer, { status: 400, body: { errors: [{ parameter: 'idempotency-key' }] } }, key)
     }
     for (const key of ['!"#$%&\'()*+,-./~', 'x'.repeat(128)]) {
-      t.equal(said(await tryPost(world, 'grammar', {}, withKey(key))), '201', key)
+      t.equal(said(await tryPost(service, 'grammar', {}, withKey(key))), '201', key)
     }
   })
 
   t.test('does not remember what was refused', async (t) => {
     const key = freshKey()
-    await changeThread(world, 'refused', { state: 'closed' })
-    t.equal(said(await tryPost(world, 'refused', {}, withKey(key))), '409 thread_closed')
-    await changeThread(world, 'refused', { state: 'open' })
-    t.equal(said(await tryPost(world, 'refused', { body: 'another' }, withKey(key))), '201')
+    await changeThread(service, 'refused', { state: 'closed' })
+    t.equal(said(await tryPost(service, 'refused', {}, withKey(key))), '409 thread_closed')
+    await changeThread(service, 'refused', { state: 'open' })
+    t.equal(said(await tryPost(service, 'refused', { body: 'another' }, withKey(key))), '201')
   })
 
   t.test('is forgotten after a day', async (t) => {
     const key = freshKey()
-    const write = (body: string) => tryPost(world, 'days', { body }, withKey(key))
+    const write = (body: string) => tryPost(service, 'days', { body }, withKey(key))
     const age = (interval: string) =>
       sql`update idempotency_keys set created_at = created_at - ${interval}::interval`.execute(
-        world.db,
+        service.db,
       )
     const first = await write('one')
     await age('23 hours 59 minutes')
@@ -829,11 +832,11 @@ t.test('Idempotency-Key', async (t) => {
     const { id } = await post('in-flight', 'root')
     const threadId = Number.parseInt(id.slice(1).split('-')[0], 36)
     const key = freshKey()
-    const write = () => tryPost(world, 'in-flight', {}, withKey(key))
-    const first = await world.db.connection().execute(async (session) => {
+    const write = () => tryPost(service, 'in-flight', {}, withKey(key))
+    const first = await service.db.connection().execute(async (session) => {
       await sql`select pg_advisory_lock(${threadId}::bigint)`.execute(session)
       const waiting = write()
-      await untilSomebodyWaits(world)
+      await untilSomebodyWaits(service)
       t.equal(said(await write()), '409 idempotency_in_flight')
       await sql`select pg_advisory_unlock(${threadId}::bigint)`.execute(session)
       return waiting
@@ -842,7 +845,7 @@ t.test('Idempotency-Key', async (t) => {
     t.equal((await write()).text, first.text)
   })
 
-  t.test('has kept every count right', async (t) => t.same(await recount(world.db), []))
+  t.test('has kept every count right', async (t) => t.same(await recount(service.db), []))
 })
 
 /** Gives up after many questions, each of which takes Postgres a moment. */

@@ -201,7 +201,7 @@ t.test('50,000 comments', async (t) => {
   })
 
   await t.test('a comment with a hundred ancestors costs a hundred look-ups', async (t) => {
-    const request = { siteId: 1, threadId: BIG_THREAD, commentId: CHAIN_END, context: 100 }
+    const request = { siteId: 1, threadId: BIG_THREAD, commentId: CHAIN_END, ancestorCount: 100 }
     const found = await explain(db, (asked) => findCommentPage(asked, request))
     assertPlan(t, 'context', found, { index: 'comments_pkey', rows: 102, buffers: 1_000 })
   })

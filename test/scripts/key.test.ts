@@ -21,27 +21,27 @@ const key = async (env: Record<string, string>, ...args: string[]): Promise<Run>
 }
 
 t.test('an operator makes a key, replaces it and revokes it', async (t) => {
-  const world = await openService(t)
-  const env = { DATABASE_URL: world.url }
+  const service = await openService(t)
+  const env = { DATABASE_URL: service.url }
   const made = await key(env, 'create', '--name', 'desk', '--scope', 'admin')
   t.match(made, { code: 0, out: /^[\w-]{43}\n$/, err: /^k\w+ may admin on all sites/ })
   const token = made.out.trim()
-  t.equal((await world.get('', { token })).status, 200)
+  t.equal((await service.get('', { token })).status, 200)
   const id = made.err.split(' ')[0]!
   const rotated = await key(env, 'rotate', id, '--overlap', '0')
-  t.equal((await world.get('', { token })).status, 401, 'the old one has ended')
+  t.equal((await service.get('', { token })).status, 401, 'the old one has ended')
   const next = rotated.out.trim()
-  t.equal((await world.get('', { token: next })).status, 200)
+  t.equal((await service.get('', { token: next })).status, 200)
   t.equal((await key(env, 'revoke', rotated.err.split(' ')[0]!)).code, 0)
-  t.equal((await world.get('', { token: next })).status, 401)
+  t.equal((await service.get('', { token: next })).status, 401)
   const { out } = await key(env, 'list')
   t.match(out, new RegExp(`^${id}\tadmin\t\\*\t`, 'm'))
   t.notMatch(out, token, 'no key is listed as it is sent')
 })
 
 t.test('a key for one site is for that site', async (t) => {
-  const world = await openService(t)
-  const env = { DATABASE_URL: world.url }
+  const service = await openService(t)
+  const env = { DATABASE_URL: service.url }
   const expires = new Date(Date.now() + 3_600_000).toISOString()
   const args = ['--name', 'x', '--scope', 'read', '--site', 'default', '--expires', expires]
   const made = await key(env, 'create', ...args)
@@ -51,7 +51,7 @@ t.test('a key for one site is for that site', async (t) => {
 })
 
 t.test('what was typed wrong is told in one line, and nothing is done', async (t) => {
-  const world = await openService(t)
+  const service = await openService(t)
   const wrong: [RegExp, ...string[]][] = [
     [/^npm run key/, 'destroy'],
     [/^npm run key/, 'revoke'],
@@ -63,7 +63,7 @@ t.test('what was typed wrong is told in one line, and nothing is done', async (t
     [/^-1 is not|^Unknown option/, 'revoke', '--', '-1'],
   ]
   for (const [words, ...args] of wrong)
-    t.match(await key({ DATABASE_URL: world.url }, ...args), { code: 1, out: '', err: words })
+    t.match(await key({ DATABASE_URL: service.url }, ...args), { code: 1, out: '', err: words })
 })
 
 t.test('it attaches to the Postgres of a service that runs', async (t) => {

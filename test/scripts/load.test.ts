@@ -43,14 +43,14 @@ const writeLines = async (t: Test, lines: readonly Line[]): Promise<string> => {
   return path
 }
 
-/** A world that listens, and what it takes to run the script against it. */
+/** A service that listens, and what it takes to run the script against it. */
 const openListening = async (t: Test) => {
-  const world = await openService(t)
-  const url = await world.app.listen({ host: '127.0.0.1', port: 0 })
+  const service = await openService(t)
+  const url = await service.app.listen({ host: '127.0.0.1', port: 0 })
   const start = (file: string, ...more: string[]) =>
     spawn(process.execPath, ['scripts/load.ts', file, '--url', url, ...more], {
       cwd: ROOT,
-      env: { ...process.env, AFTERWORD_ADMIN_KEY: world.adminKey },
+      env: { ...process.env, AFTERWORD_ADMIN_KEY: service.adminKey },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
   const load = async (file: string, ...more: string[]): Promise<Run> => {
@@ -62,7 +62,7 @@ const openListening = async (t: Test) => {
     ])
     return { code, out, err }
   }
-  return { world, start, load }
+  return { service, start, load }
 }
 
 const countRows = async ({ db }: TestService): Promise<number> => {
@@ -70,47 +70,47 @@ const countRows = async ({ db }: TestService): Promise<number> => {
   return rows[0]!.n
 }
 
-const untilRows = async (world: TestService, wanted: number): Promise<void> => {
-  for (const begun = Date.now(); (await countRows(world)) < wanted; await sleep(5))
+const untilRows = async (service: TestService, wanted: number): Promise<void> => {
+  for (const begun = Date.now(); (await countRows(service)) < wanted; await sleep(5))
     if (Date.now() - begun > GIVE_UP_MS) throw new Error(`there are never ${wanted} comments`)
 }
 
 t.test('what is loaded comes back as it is in the file', async (t) => {
-  const { world, load } = await openListening(t)
+  const { service, load } = await openListening(t)
   const file = await writeLines(t, makeLines(3, 40))
   const first = await load(file)
   t.match(first, { code: 0, err: '' })
   t.match(first.out, /\b120 of 120 posted/)
   t.match(first.out, /\b120 of 120 came back/)
   t.match(first.out, /^Loading: 12 of 120\n/, 'a line for every 10 %')
-  t.equal(await countRows(world), 120)
+  t.equal(await countRows(service), 120)
 })
 
 t.test('a second run posts nothing, not even when no Idempotency-Key is remembered', async (t) => {
-  const { world, load } = await openListening(t)
+  const { service, load } = await openListening(t)
   const file = await writeLines(t, makeLines(2, 30))
   await load(file)
-  await sql`delete from idempotency_keys`.execute(world.db)
+  await sql`delete from idempotency_keys`.execute(service.db)
   const second = await load(file)
   t.match(second, { code: 0, err: '' })
   t.match(second.out, /^0 of 60 posted/m)
-  t.equal(await countRows(world), 60)
+  t.equal(await countRows(service), 60)
 })
 
 t.test('a run that was killed goes on where it was', async (t) => {
-  const { world, start, load } = await openListening(t)
+  const { service, start, load } = await openListening(t)
   const file = await writeLines(t, makeLines(3, 40))
   for (const rows of [25, 70]) {
     const child = start(file)
-    await untilRows(world, rows)
+    await untilRows(service, rows)
     child.kill('SIGKILL')
     await once(child, 'exit')
-    t.ok((await countRows(world)) < 120, 'killed on the way')
+    t.ok((await countRows(service)) < 120, 'killed on the way')
   }
   const last = await load(file)
   t.match(last, { code: 0, err: '' })
   t.match(last.out, /\b120 of 120 came back/)
-  t.equal(await countRows(world), 120)
+  t.equal(await countRows(service), 120)
 })
 
 t.test('a reply that stands before its parent follows it', async (t) => {
@@ -121,25 +121,25 @@ t.test('a reply that stands before its parent follows it', async (t) => {
 })
 
 t.test('one changed character is one difference, and the run fails', async (t) => {
-  const { world, load } = await openListening(t)
+  const { service, load } = await openListening(t)
   const file = await writeLines(t, makeLines(1, 20))
   await load(file)
-  await tamper(world, 9, sql`body = body || ' '`)
+  await tamper(service, 9, sql`body = body || ' '`)
   const { code, out, err } = await load(file, '--verify-only')
   t.equal(code, 1)
   t.match(out, /^19 of 20 came back/m)
   t.equal(err, linesOf('#9: body differs in the tree view', '#9: body differs in the flat view'))
-  t.equal(await countRows(world), 20)
+  t.equal(await countRows(service), 20)
 })
 
 t.test('whatever else is tampered with is named', async (t) => {
-  const { world, load } = await openListening(t)
+  const { service, load } = await openListening(t)
   const file = await writeLines(t, makeLines(1, 20))
   await load(file)
-  await tamper(world, 3, sql`author_id = (select max(id) from authors)`)
-  await tamper(world, 7, sql`created_at = created_at - interval '1 hour'`)
-  await tamper(world, 15, sql`status = 'spam'`)
-  await tamper(world, 13, sql`depth = 3`)
+  await tamper(service, 3, sql`author_id = (select max(id) from authors)`)
+  await tamper(service, 7, sql`created_at = created_at - interval '1 hour'`)
+  await tamper(service, 15, sql`status = 'spam'`)
+  await tamper(service, 13, sql`depth = 3`)
   const { code, err } = await load(file, '--verify-only')
   t.equal(code, 1)
   t.match(err, '#3: author url differs in the flat view')
@@ -151,12 +151,12 @@ t.test('whatever else is tampered with is named', async (t) => {
 })
 
 t.test('what is missing, too much or counted wrongly is named', async (t) => {
-  const { world, load } = await openListening(t)
+  const { service, load } = await openListening(t)
   const lines = makeLines(1, 20)
   await load(await writeLines(t, lines))
-  await world.post(lines[0]!.article_id, 'Nobody wrote this.')
-  await sql`update threads set root_count = 2`.execute(world.db)
-  await changeVersions(world)
+  await service.post(lines[0]!.article_id, 'Nobody wrote this.')
+  await sql`update threads set root_count = 2`.execute(service.db)
+  await changeVersions(service)
   const more = { ...lines[0]!, ref: 21, body: 'Nobody posted this.' }
   const file = await writeLines(t, [...lines, more, { ...more, ref: 22, parent_ref: 21 }])
   const { code, out, err } = await load(file, '--verify-only')
@@ -168,13 +168,13 @@ t.test('what is missing, too much or counted wrongly is named', async (t) => {
 })
 
 t.test('a refusal is named, and the other articles go on', async (t) => {
-  const { world, load } = await openListening(t)
+  const { service, load } = await openListening(t)
   const lines = makeLines(2, 5)
-  await world.call(
+  await service.call(
     'PATCH',
     `/v1/sites/default/articles/${encodeURIComponent(lines[0]!.article_id)}`,
     {
-      token: world.adminKey,
+      token: service.adminKey,
       body: { state: 'closed' },
     },
   )
@@ -217,7 +217,7 @@ t.test('the client waits for limits, and tries again what passes', async (t) => 
 })
 
 t.test('a file that cannot be loaded is refused before anything is sent', async (t) => {
-  const { world, load } = await openListening(t)
+  const { service, load } = await openListening(t)
   const [line] = makeLines(1, 1)
   const wrong: [Line[], RegExp][] = [
     [[{ ...line!, parent_ref: 7 }], /#1 replies to what is not there/],
@@ -229,14 +229,14 @@ t.test('a file that cannot be loaded is refused before anything is sent', async 
     t.equal(code, 1)
     t.match(err, message)
   }
-  t.equal(await countRows(world), 0)
+  t.equal(await countRows(service), 0)
 })
 
 /** Changes a row behind the service's back. */
-const tamper = async (world: TestService, ref: number, change: RawBuilder<unknown>) => {
+const tamper = async (service: TestService, ref: number, change: RawBuilder<unknown>) => {
   await sql`update comments set ${change}
-    where id = (select id from comments order by id offset ${ref - 1} limit 1)`.execute(world.db)
-  await changeVersions(world)
+    where id = (select id from comments order by id offset ${ref - 1} limit 1)`.execute(service.db)
+  await changeVersions(service)
 }
 
 /** Tells the cache that something has changed. */
@@ -249,11 +249,11 @@ const changeVersions = async ({ db, tokens }: TestService) => {
 const linesOf = (...faults: string[]) => faults.map((fault) => `article 0/ä? ${fault}\n`).join('')
 
 t.test('the real file comes back, every comment of it', skipWithoutFile, async (t) => {
-  const { world, load } = await openListening(t)
+  const { service, load } = await openListening(t)
   const { code, out, err } = await load(REAL_FILE)
   t.equal(err, '')
   t.equal(code, 0)
   t.match(out, /\b720 of 720 came back/)
   t.match((await load(REAL_FILE)).out, /^0 of 720 posted/m)
-  t.equal(await countRows(world), 720)
+  t.equal(await countRows(service), 720)
 })

@@ -7,22 +7,22 @@ import { during, openPosting, type Result, untilSomebodyWaits } from './posting.
 const isPosted = (result: Result): boolean => typeof result !== 'string'
 
 t.test('Posts whose connection is lost', async (t) => {
-  const { world, announced, post, publish } = await openPosting(t)
+  const { service, announced, post, publish } = await openPosting(t)
   const [{ comment }] = [(await publish([{}]))[0]!]
   const { threadId } = comment
   const thread = sql`select pg_advisory_xact_lock(${threadId}::bigint)`
   const row = sql`select from threads where id = ${threadId} for update`
   const cut = async () => {
-    for (const pid of await untilSomebodyWaits(world))
-      await sql`select pg_terminate_backend(${pid}::int)`.execute(world.db)
+    for (const pid of await untilSomebodyWaits(service))
+      await sql`select pg_terminate_backend(${pid}::int)`.execute(service.db)
   }
   const body = (text: string) => ({ body: text })
   const stored = async () =>
-    new Set((await sql<any>`select body from comments`.execute(world.db)).rows.map((r) => r.body))
+    new Set((await sql<any>`select body from comments`.execute(service.db)).rows.map((r) => r.body))
 
   t.test('are all told that nobody knows, and those that came just now are written', async (t) => {
     stopClock(t)
-    const { results } = await during(world, thread, async () => {
+    const { results } = await during(service, thread, async () => {
       const results = post(['a', 'b', 'c'].map(body))
       await cut()
       return { results }
@@ -35,9 +35,9 @@ t.test('Posts whose connection is lost', async (t) => {
 
   t.test('take those along that have waited too long for another attempt', async (t) => {
     const clock = stopClock(t)
-    const { results } = await during(world, thread, async () => {
+    const { results } = await during(service, thread, async () => {
       const early = post(['d', 'e', 'f'].map(body))
-      await untilSomebodyWaits(world)
+      await untilSomebodyWaits(service)
       clock.pass(201)
       const late = post([body('g')])
       await settle()
@@ -55,7 +55,7 @@ t.test('Posts whose connection is lost', async (t) => {
 
   t.test('are announced when they may have been written', async (t) => {
     const told = announced.length
-    await during(world, row, async () => {
+    await during(service, row, async () => {
       const results = post([body('h')])
       await cut()
       t.same(await results, ['unavailable'])
@@ -64,12 +64,12 @@ t.test('Posts whose connection is lost', async (t) => {
   })
 
   t.test('are not written a second time when it is the commit that fails', async (t) => {
-    await sql`create sequence attempts`.execute(world.db)
+    await sql`create sequence attempts`.execute(service.db)
     await sql`create function fail_once() returns trigger language plpgsql as $$ begin
-      if nextval('attempts') = 1 then raise 'once'; end if; return null; end $$`.execute(world.db)
+      if nextval('attempts') = 1 then raise 'once'; end if; return null; end $$`.execute(service.db)
     await sql`create constraint trigger fail_once after insert on comments
       deferrable initially deferred for each row when (new.body like 'commit %')
-      execute function fail_once()`.execute(world.db)
+      execute function fail_once()`.execute(service.db)
     const results = await post([body('i'), body('commit j'), body('k'), body('l')])
     t.same(results.map(isPosted), [true, false, false, false])
     const bodies = await stored()
@@ -81,7 +81,7 @@ t.test('Posts whose connection is lost', async (t) => {
 
   t.test('leave nothing in memory, and every count right', async (t) => {
     await settle()
-    t.equal(world.posts.open.size, 0)
-    t.same(await recount(world.db), [])
+    t.equal(service.posts.open.size, 0)
+    t.same(await recount(service.db), [])
   })
 })

@@ -20,9 +20,9 @@ const keyed = (key: string, body = 'text') => ({ body, claim: claim(key, body) }
 const kept = (posted: unknown) => JSON.parse(JSON.stringify(posted))
 
 t.test('Idempotency-Keys of posts that share a transaction', async (t) => {
-  const { world, announced, post, publish } = await openPosting(t)
+  const { service, announced, post, publish } = await openPosting(t)
   const countComments = async (): Promise<number> =>
-    (await sql<any>`select count(*) as n from comments`.execute(world.db)).rows[0].n
+    (await sql<any>`select count(*) as n from comments`.execute(service.db)).rows[0].n
 
   t.test('give one comment and one answer to those that say the same', async (t) => {
     const before = await countComments()
@@ -65,7 +65,7 @@ t.test('Idempotency-Keys of posts that share a transaction', async (t) => {
 
   t.test('are refused while another node holds them, and the others go on', async (t) => {
     const seven = keyed('seven')
-    const results = await world.db.transaction().execute(async (tx) => {
+    const results = await service.db.transaction().execute(async (tx) => {
       t.same(await lockIdempotencyKeys(tx, [seven.claim]), [true])
       return post([{}, seven, keyed('eight'), seven])
     })
@@ -76,7 +76,7 @@ t.test('Idempotency-Keys of posts that share a transaction', async (t) => {
 
   t.test('are refused while this node writes them', async (t) => {
     const thread = sql`select pg_advisory_xact_lock(id) from threads`
-    const { both } = await during(world, thread, async () => {
+    const { both } = await during(service, thread, async () => {
       const both = post([keyed('nine'), keyed('nine')])
       t.equal(
         await Promise.race([both, post([keyed('nine')])]).then(([one]) => one),
@@ -89,5 +89,5 @@ t.test('Idempotency-Keys of posts that share a transaction', async (t) => {
     t.equal(two, 'idempotency_in_flight')
   })
 
-  t.test('have kept every count right', async (t) => t.same(await recount(world.db), []))
+  t.test('have kept every count right', async (t) => t.same(await recount(service.db), []))
 })

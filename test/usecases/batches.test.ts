@@ -23,7 +23,7 @@ const isAscending = (values: readonly (number | string)[]) =>
   values.every((value, n) => n === 0 || values[n - 1]! <= value)
 
 t.test('Posts to one thread at the same time', async (t) => {
-  const { world, announced, publish, post } = await openPosting(t)
+  const { service, announced, publish, post } = await openPosting(t)
   const bodies = Array.from({ length: 40 }, (_, n) => ({ body: `text ${n}` }))
   const posted = await publish(bodies)
 
@@ -41,12 +41,12 @@ t.test('Posts to one thread at the same time', async (t) => {
 
   t.test('are stored as they are answered', async (t) => {
     const { rows } = await sql<any>`select c.id, c.body, c.author_id, a.name, c.created_at
-      from comments c join authors a on a.id = c.author_id order by c.id`.execute(world.db)
+      from comments c join authors a on a.id = c.author_id order by c.id`.execute(service.db)
     const answered = posted.map(({ comment: { id, body, author, createdAt } }) => {
       return { id, body, authorId: author.id, name: author.name, createdAt }
     })
     t.same(rows, answered)
-    t.same(await recount(world.db), [])
+    t.same(await recount(service.db), [])
   })
 
   t.test('take two transactions: the first starts at once, and the others share one', async (t) => {
@@ -64,21 +64,21 @@ t.test('Posts to one thread at the same time', async (t) => {
 
   t.test('wait for no other thread', async (t) => {
     const thread = sql`select pg_advisory_xact_lock(id) from threads where article_id = ${ARTICLE}`
-    await during(world, thread, async () => {
+    await during(service, thread, async () => {
       const waiting = post([{}])
-      await untilSomebodyWaits(world)
+      await untilSomebodyWaits(service)
       t.type((await post([{ articleId: 'quiet' }]))[0], Object)
       return { waiting }
     }).then(({ waiting }) => waiting)
   })
 
-  t.test('leave nothing in memory', async (t) => t.equal(world.posts.open.size, 0))
+  t.test('leave nothing in memory', async (t) => t.equal(service.posts.open.size, 0))
 })
 
 t.test('Of posts that share a transaction, one that is refused', async (t) => {
-  const { world, post, publish } = await openPosting(t)
+  const { service, post, publish } = await openPosting(t)
   const [{ comment: root }] = (await publish([{}])) as [Posted]
-  const before = await countRows(world)
+  const before = await countRows(service)
   const id = (n: number) => ({ threadId: root.threadId, id: n })
   const refusals: [string, Some][] = [
     ['parent_not_found', { parent: id(root.id + 1_000) }],
@@ -99,24 +99,28 @@ t.test('Of posts that share a transaction, one that is refused', async (t) => {
   t.test('leaves nothing behind, and no guest', async (t) => {
     const made = 6 * refusals.length
     const { threads, authors, comments } = before
-    t.same(await countRows(world), { threads, authors: authors + made, comments: comments + made })
-    t.same(await recount(world.db), [])
+    t.same(await countRows(service), {
+      threads,
+      authors: authors + made,
+      comments: comments + made,
+    })
+    t.same(await recount(service.db), [])
   })
 
   t.test('has company: with all refused, not even the thread is made', async (t) => {
-    const rows = await countRows(world)
+    const rows = await countRows(service)
     const reply = { articleId: 'fresh', parent: id(root.id) }
     t.same(new Set(await post([reply, reply, reply])), new Set(['parent_not_found']))
-    t.same(await countRows(world), rows)
+    t.same(await countRows(service), rows)
   })
 })
 
 t.test('Replies that share a transaction', async (t) => {
-  const { world, publish } = await openPosting(t)
+  const { service, publish } = await openPosting(t)
   const roots = (await publish(Array.from({ length: 20 }, () => ({})))).map(
     ({ comment }) => comment,
   )
-  const nodes = openNodes(t, world)
+  const nodes = openNodes(t, service)
 
   t.test('are counted with their parents and the thread', async (t) => {
     const [one, two] = roots.map(({ threadId, id }) => ({ parent: { threadId, id } }))
@@ -125,11 +129,11 @@ t.test('Replies that share a transaction', async (t) => {
       replies.map(({ comment: { depth, parentId } }) => [depth, parentId]),
       [0, 1, 2, 1, 0, 1].map((n) => (n === 0 ? [0, 0] : [1, roots[n - 1]!.id])),
     )
-    t.same(await recount(world.db), [])
+    t.same(await recount(service.db), [])
   })
 
   t.test('wait for no other node for ever, whatever the order of the parents', async (t) => {
-    const deadlocks = await countDeadlocks(world)
+    const deadlocks = await countDeadlocks(service)
     const pick = () => roots[Math.floor(Math.random() * roots.length)]!
     const replies = Array.from({ length: 40 }, () => {
       const { threadId, id } = pick()
@@ -143,16 +147,16 @@ t.test('Replies that share a transaction', async (t) => {
         )
     }
     await Promise.all(nodes.map(run))
-    t.equal(await countDeadlocks(world), deadlocks, 'nor did any have to be tried again')
-    t.same(await recount(world.db), [])
+    t.equal(await countDeadlocks(service), deadlocks, 'nor did any have to be tried again')
+    t.same(await recount(service.db), [])
   })
 })
 
 t.test('Held posts that share a transaction', async (t) => {
-  const { world, announced, publish } = await openPosting(t)
+  const { service, announced, publish } = await openPosting(t)
   const PRE = { site: { moderation: 'pre' } } as const
   const versionOf = async (): Promise<number> =>
-    (await sql<any>`select version from threads`.execute(world.db)).rows[0].version
+    (await sql<any>`select version from threads`.execute(service.db)).rows[0].version
   await publish([{}])
 
   t.test('change nothing for readers', async (t) => {
@@ -162,7 +166,7 @@ t.test('Held posts that share a transaction', async (t) => {
     t.same(new Set(held.map(({ comment: { status } }) => status)), new Set(['pending']))
     t.equal(await versionOf(), before)
     t.equal(announced.length, told)
-    t.same(await recount(world.db), [])
+    t.same(await recount(service.db), [])
   })
 
   t.test('do not hold up those that are published', async (t) => {
@@ -174,12 +178,12 @@ t.test('Held posts that share a transaction', async (t) => {
     )
     t.match(held.comment, { status: 'pending', publishedAt: null })
     t.match(shown.comment, { status: 'approved', publishedAt: shown.comment.createdAt })
-    t.same(await recount(world.db), [])
+    t.same(await recount(service.db), [])
   })
 })
 
 t.test('Guests with a token, whose posts share a transaction', async (t) => {
-  const { world, publish } = await openPosting(t)
+  const { service, publish } = await openPosting(t)
   const [{ newGuestId: ada }] = (await publish([{}])) as [Posted]
   const [{ newGuestId: bob }] = (await publish([{ author: { ...ADA, name: 'Bob' } }])) as [Posted]
   const as = (id: number | undefined, name?: string): Some => ({
@@ -203,14 +207,14 @@ t.test('Guests with a token, whose posts share a transaction', async (t) => {
     const acts = [{}, as(ada), as(ada, 'Lovelace'), as(bob), as(ada), as(ada, 'Byron'), as(ada)]
     const names = namesOf(await publish(acts)).slice(1)
     t.same(names, ['Ada', 'Lovelace', 'Bob', 'Lovelace', 'Byron', 'Byron'])
-    const { rows } = await sql`select name from authors where id = ${ada}`.execute(world.db)
+    const { rows } = await sql`select name from authors where id = ${ada}`.execute(service.db)
     t.same(rows, [{ name: 'Byron' }])
   })
 
   t.test('are left as a task for the other threads that show them', async (t) => {
-    await sql`delete from author_tasks`.execute(world.db)
+    await sql`delete from author_tasks`.execute(service.db)
     await publish([{}, as(ada, 'Countess'), as(bob)])
-    const { rows } = await sql`select author_id, kind from author_tasks`.execute(world.db)
+    const { rows } = await sql`select author_id, kind from author_tasks`.execute(service.db)
     t.same(rows, [{ authorId: ada, kind: 'refresh' }])
   })
 
@@ -221,11 +225,11 @@ t.test('Guests with a token, whose posts share a transaction', async (t) => {
 
   t.test('wait for no other node for ever', async (t) => {
     const articles = ['hot', 'there', 'elsewhere']
-    const nodes = openNodes(t, world)
+    const nodes = openNodes(t, service)
     const guests = (await publish(nodes.map(() => ({})))).map(({ newGuestId }) => newGuestId)
     for (const articleId of articles)
       await publish(guests.map((guestId) => ({ ...as(guestId), articleId })))
-    const deadlocks = await countDeadlocks(world)
+    const deadlocks = await countDeadlocks(service)
     const run = async (node: Context, n: number) => {
       for (let round = 0; round < 20; round++) {
         const articleId = articles[(n + round) % articles.length]!
@@ -243,20 +247,20 @@ t.test('Guests with a token, whose posts share a transaction', async (t) => {
       }
     }
     await Promise.all(nodes.map(run))
-    t.equal(await countDeadlocks(world), deadlocks, 'nor did any have to be tried again')
-    t.same(await recount(world.db), [])
+    t.equal(await countDeadlocks(service), deadlocks, 'nor did any have to be tried again')
+    t.same(await recount(service.db), [])
   })
 })
 
 t.test('A thread that changes while posts wait', async (t) => {
-  const { world, post, publish } = await openPosting(t)
+  const { service, post, publish } = await openPosting(t)
   const [{ comment }] = (await publish([{}])) as [Posted]
   const { threadId, id } = comment
   const lock = sql`select pg_advisory_xact_lock(${threadId}::bigint)`
   const change = (statement: ReturnType<typeof sql>, posts: Some[]) =>
-    during(world, lock, async (session) => {
+    during(service, lock, async (session) => {
       const results = post(posts)
-      await untilSomebodyWaits(world)
+      await untilSomebodyWaits(service)
       await statement.execute(session)
       return { results }
     }).then(({ results }) => results)
@@ -269,7 +273,7 @@ t.test('A thread that changes while posts wait', async (t) => {
     t.test(`takes none of them once it is ${state}`, async (t) => {
       const results = await change(sql`update threads set state = ${state}`, [{}, ...OTHERS])
       t.same(new Set(results), new Set([code]))
-      await sql`update threads set state = 'open'`.execute(world.db)
+      await sql`update threads set state = 'open'`.execute(service.db)
     })
   }
 
@@ -282,6 +286,6 @@ t.test('A thread that changes while posts wait', async (t) => {
       results.map((result) => (typeof result === 'string' ? result : 'posted')),
       ['parent_not_found', 'parent_not_found', 'posted', 'parent_not_found'],
     )
-    t.same(await recount(world.db), [])
+    t.same(await recount(service.db), [])
   })
 })

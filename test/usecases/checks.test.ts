@@ -36,28 +36,28 @@ const makeDue = async ({ db }: TestService): Promise<void> => {
 }
 
 t.test('what was asked and has no answer is asked again, when it is time', async (t) => {
-  const { world, server, state } = await openChecked(t, json({ pending: true }))
-  await setChecks(world, [own(server.url)], { own: STRICT })
-  const { id } = await world.post('a', 'x')
+  const { service, server, state } = await openChecked(t, json({ pending: true }))
+  await setChecks(service, [own(server.url)], { own: STRICT })
+  const { id } = await service.post('a', 'x')
   state.answering = json({ score: 0 })
-  await runChecks(world, NEVER)
+  await runChecks(service, NEVER)
   t.equal(state.heard.length, 1, 'it is not time yet')
-  await makeDue(world)
-  await runChecks(world, NEVER)
-  t.equal((await seen(world, id))!.status, 'approved')
-  t.equal(await count(world, 'check_questions'), 0)
+  await makeDue(service)
+  await runChecks(service, NEVER)
+  t.equal((await seen(service, id))!.status, 'approved')
+  t.equal(await count(service, 'check_questions'), 0)
   const { ip, body } = { ip: /127\.0\.0/, body: state.heard[1]!.body }
   t.notMatch(body, ip)
 })
 
 t.test('of several nodes exactly one asks again', async (t) => {
-  const { world, server, state } = await openChecked(t, json({ pending: true }))
-  await setChecks(world, [own(server.url)], { own: STRICT })
-  for (const body of ['x', 'y', 'z']) await world.post('a', body)
-  await makeDue(world)
+  const { service, server, state } = await openChecked(t, json({ pending: true }))
+  await setChecks(service, [own(server.url)], { own: STRICT })
+  for (const body of ['x', 'y', 'z']) await service.post('a', body)
+  await makeDue(service)
   const outbound = { allowedNetworks: LOOPBACK, ca: server.ca }
   const nodes = Array.from({ length: 4 }, () =>
-    createTestContext(world.db, world.tokens, { outbound }),
+    createTestContext(service.db, service.tokens, { outbound }),
   )
   await Promise.all(nodes.map((node) => runChecks(node, NEVER)))
   t.equal(state.heard.length, 6)
@@ -66,58 +66,58 @@ t.test('of several nodes exactly one asks again', async (t) => {
 t.test(
   'a check that never answers has failed in the end, and its rule says what follows',
   async (t) => {
-    const { world, server } = await openChecked(t, json({ pending: true }))
-    await setChecks(world, [own(server.url)], { own: { ...STRICT, on_failure: 'ignore' } })
-    const { id } = await world.post('a', 'x')
+    const { service, server } = await openChecked(t, json({ pending: true }))
+    await setChecks(service, [own(server.url)], { own: { ...STRICT, on_failure: 'ignore' } })
+    const { id } = await service.post('a', 'x')
     for (let n = 0; n < 3; n++) {
-      await makeDue(world)
-      await runChecks(world, NEVER)
+      await makeDue(service)
+      await runChecks(service, NEVER)
     }
-    t.equal((await seen(world, id))!.status, 'pending')
-    await makeDue(world)
-    await runChecks(world, NEVER)
-    t.match(await factsOf(world, id), { own: { state: 'failed', why: /too long/ } })
-    t.equal((await seen(world, id))!.status, 'approved')
-    t.equal(await count(world, 'check_questions'), 0)
+    t.equal((await seen(service, id))!.status, 'pending')
+    await makeDue(service)
+    await runChecks(service, NEVER)
+    t.match(await factsOf(service, id), { own: { state: 'failed', why: /too long/ } })
+    t.equal((await seen(service, id))!.status, 'approved')
+    t.equal(await count(service, 'check_questions'), 0)
   },
 )
 
 t.test(
   'what is held after a failure can be released by a call for a day, and then no more',
   async (t) => {
-    const { world, server } = await openChecked(t, json('no verdict'))
-    await setChecks(world, [own(server.url)], { own: STRICT })
-    const { id } = await world.post('a', 'x')
-    await runChecks(world, NEVER)
-    t.equal(await count(world, 'check_questions'), 1)
-    await makeDue(world)
-    await runChecks(world, NEVER)
-    t.equal(await count(world, 'check_questions'), 0)
-    await callBack(world, { comment_id: id, score: 0 })
-    t.equal((await seen(world, id))!.status, 'pending')
+    const { service, server } = await openChecked(t, json('no verdict'))
+    await setChecks(service, [own(server.url)], { own: STRICT })
+    const { id } = await service.post('a', 'x')
+    await runChecks(service, NEVER)
+    t.equal(await count(service, 'check_questions'), 1)
+    await makeDue(service)
+    await runChecks(service, NEVER)
+    t.equal(await count(service, 'check_questions'), 0)
+    await callBack(service, { comment_id: id, score: 0 })
+    t.equal((await seen(service, id))!.status, 'pending')
   },
 )
 
 t.test('a check that the site has no more is asked no more', async (t) => {
-  const { world, server, state } = await openChecked(t, json({ pending: true }))
-  await setChecks(world, [own(server.url)], { own: { ...STRICT, on_failure: 'ignore' } })
-  const { id } = await world.post('a', 'x')
-  await world.call('PATCH', SITE, { token: world.adminKey, body: { checks: [] } })
-  await makeDue(world)
-  await runChecks(world, NEVER)
+  const { service, server, state } = await openChecked(t, json({ pending: true }))
+  await setChecks(service, [own(server.url)], { own: { ...STRICT, on_failure: 'ignore' } })
+  const { id } = await service.post('a', 'x')
+  await service.call('PATCH', SITE, { token: service.adminKey, body: { checks: [] } })
+  await makeDue(service)
+  await runChecks(service, NEVER)
   t.equal(state.heard.length, 1)
-  t.match(await factsOf(world, id), { own: { why: 'the site asks it no more' } })
-  t.equal((await seen(world, id))!.status, 'approved')
+  t.match(await factsOf(service, id), { own: { why: 'the site asks it no more' } })
+  t.equal((await seen(service, id))!.status, 'approved')
 })
 
 t.test('a node that ends while it asks loses nothing', async (t) => {
-  const { world, server, state } = await openChecked(t, hanging)
-  await setChecks(world, [own(server.url)], { own: STRICT })
+  const { service, server, state } = await openChecked(t, hanging)
+  await setChecks(service, [own(server.url)], { own: STRICT })
   const folder = mkdtempSync(join(tmpdir(), 'afterword-ca-'))
   t.teardown(() => rmSync(folder, { recursive: true }))
   writeFileSync(join(folder, 'ca.pem'), server.ca)
   const settings = {
-    DATABASE_URL: world.url,
+    DATABASE_URL: service.url,
     AFTERWORD_OUTBOUND_NETWORKS: LOOPBACK.join(','),
     NODE_EXTRA_CA_CERTS: join(folder, 'ca.pem'),
   }
@@ -132,12 +132,12 @@ t.test('a node that ends while it asks loses nothing', async (t) => {
   await node.stop('SIGKILL')
   t.equal(await posting, 'nobody answers')
   const { comment_id: id } = JSON.parse(state.heard[0]!.body)
-  t.equal((await seen(world, id))!.status, 'pending')
-  await makeDue(world)
+  t.equal((await seen(service, id))!.status, 'pending')
+  await makeDue(service)
   state.answering = json({ score: 0 })
   await start(t, settings).ready()
-  await until('for the comment', async () => (await world.get(`/comments/${id}`)).status === 200)
-  t.equal((await world.get('/articles/a')).body.comment_count, 1)
+  await until('for the comment', async () => (await service.get(`/comments/${id}`)).status === 200)
+  t.equal((await service.get('/articles/a')).body.comment_count, 1)
 })
 
 /** Akismet, as it is when it takes everything, and is sure of what is called spam. */
@@ -146,7 +146,7 @@ const openAkismet = async (t: Parameters<typeof openChecked>[0]) => {
     const isCheck = heard.path.endsWith('/comment-check')
     text(isCheck ? String(heard.body.includes('spam')) : THANKS)(answer, heard)
   })
-  await setChecks(opened.world, [akismet(opened.server.url)], { akismet: STRICT })
+  await setChecks(opened.service, [akismet(opened.server.url)], { akismet: STRICT })
   const reports = () =>
     opened.state.heard
       .filter(({ path }) => path.includes('/submit-'))
@@ -157,13 +157,13 @@ const openAkismet = async (t: Parameters<typeof openChecked>[0]) => {
 t.test(
   'Akismet hears where a moderator sees it otherwise, with the network in place of the address',
   async (t) => {
-    const { world, state, reports } = await openAkismet(t)
-    const [good, bad] = [await world.post('a', 'x'), await world.post('a', 'spam')]
+    const { service, state, reports } = await openAkismet(t)
+    const [good, bad] = [await service.post('a', 'x'), await service.post('a', 'spam')]
     const asked = new URLSearchParams(state.heard[0]!.body)
     t.match([asked.get('user_ip'), asked.get('api_key')], ['127.0.0.1', API_KEY])
-    await world.decide(good.id, 'approved', 'spam')
-    await world.decide(bad.id, 'spam', 'approved')
-    await runChecks(world, NEVER)
+    await service.decide(good.id, 'approved', 'spam')
+    await service.decide(bad.id, 'spam', 'approved')
+    await runChecks(service, NEVER)
     t.same(
       reports()
         .map(([kind, form]) => [kind, form.get('comment_content'), form.get('user_ip')])
@@ -173,28 +173,28 @@ t.test(
         ['spam', 'x', '127.0.0.0'],
       ],
     )
-    await runChecks(world, NEVER)
+    await runChecks(service, NEVER)
     t.equal(reports().length, 2, 'once')
   },
 )
 
 t.test('nobody is told of what is neither, and of what Akismet said itself', async (t) => {
-  const { world, reports } = await openAkismet(t)
-  const [one, two] = [await world.post('a', 'x'), await world.post('a', 'y')]
-  await world.decide(one.id, 'approved', 'pending')
-  await world.decide(one.id, 'pending', 'approved')
-  await world.decide(two.id, 'approved', 'rejected')
-  await world.decide(two.id, 'rejected', 'deleted')
-  await runChecks(world, NEVER)
+  const { service, reports } = await openAkismet(t)
+  const [one, two] = [await service.post('a', 'x'), await service.post('a', 'y')]
+  await service.decide(one.id, 'approved', 'pending')
+  await service.decide(one.id, 'pending', 'approved')
+  await service.decide(two.id, 'approved', 'rejected')
+  await service.decide(two.id, 'rejected', 'deleted')
+  await runChecks(service, NEVER)
   t.same(reports(), [])
 })
 
 t.test('the last decision is the one that is reported', async (t) => {
-  const { world, reports } = await openAkismet(t)
-  const { id } = await world.post('a', 'x')
-  await world.decide(id, 'approved', 'spam')
-  await world.decide(id, 'spam', 'approved')
-  await runChecks(world, NEVER)
+  const { service, reports } = await openAkismet(t)
+  const { id } = await service.post('a', 'x')
+  await service.decide(id, 'approved', 'spam')
+  await service.decide(id, 'spam', 'approved')
+  await runChecks(service, NEVER)
   t.same(
     reports().map(([kind]) => kind),
     ['ham'],
@@ -204,43 +204,43 @@ t.test('the last decision is the one that is reported', async (t) => {
 t.test(
   'a report that is not taken is tried again, later each time, and given up in the end',
   async (t) => {
-    const { world, state, reports } = await openAkismet(t)
-    const { id } = await world.post('a', 'x')
-    await world.decide(id, 'approved', 'spam')
+    const { service, state, reports } = await openAkismet(t)
+    const { id } = await service.post('a', 'x')
+    await service.decide(id, 'approved', 'spam')
     state.answering = text('Invalid key.')
-    await t.rejects(runChecks(world, NEVER), /does not take/)
-    await runChecks(world, NEVER)
+    await t.rejects(runChecks(service, NEVER), /does not take/)
+    await runChecks(service, NEVER)
     t.equal(reports().length, 1, 'it is not time yet')
     for (let attempts = 2; attempts < 8; attempts++) {
-      await makeDue(world)
+      await makeDue(service)
       // It may be left alone meanwhile, which is an attempt too.
-      await t.rejects(runChecks(world, NEVER))
+      await t.rejects(runChecks(service, NEVER))
     }
-    await makeDue(world)
-    await runChecks(world, NEVER)
-    t.equal(await count(world, 'check_reports'), 0)
+    await makeDue(service)
+    await runChecks(service, NEVER)
+    t.equal(await count(service, 'check_reports'), 0)
   },
 )
 
 t.test('of several nodes exactly one reports', async (t) => {
-  const { world, server, reports } = await openAkismet(t)
+  const { service, server, reports } = await openAkismet(t)
   for (const body of ['x', 'y', 'z'])
-    await world.decide((await world.post('a', body)).id, 'approved', 'spam')
+    await service.decide((await service.post('a', body)).id, 'approved', 'spam')
   const outbound = { allowedNetworks: LOOPBACK, ca: server.ca }
   const nodes = Array.from({ length: 4 }, () =>
-    createTestContext(world.db, world.tokens, { outbound }),
+    createTestContext(service.db, service.tokens, { outbound }),
   )
   await Promise.all(nodes.map((node) => runChecks(node, NEVER)))
   t.equal(reports().length, 3)
 })
 
 t.test('what is forgotten or erased is reported to nobody', async (t) => {
-  const { world, reports } = await openAkismet(t)
-  const [one, two] = [await world.post('a', 'x'), await world.post('a', 'y')]
-  for (const { id } of [one, two]) await world.decide(id, 'approved', 'spam')
-  await sql`update comments set network = null where body = 'x'`.execute(world.db)
-  await world.call('DELETE', `${SITE}/authors/${two.author.id}`, { token: world.adminKey })
-  await runChecks(world, NEVER)
+  const { service, reports } = await openAkismet(t)
+  const [one, two] = [await service.post('a', 'x'), await service.post('a', 'y')]
+  for (const { id } of [one, two]) await service.decide(id, 'approved', 'spam')
+  await sql`update comments set network = null where body = 'x'`.execute(service.db)
+  await service.call('DELETE', `${SITE}/authors/${two.author.id}`, { token: service.adminKey })
+  await runChecks(service, NEVER)
   t.same(reports(), [])
-  t.equal(await count(world, 'check_reports'), 0)
+  t.equal(await count(service, 'check_reports'), 0)
 })

@@ -9,9 +9,9 @@ type Json = Record<string, any>
 
 const SITE = '/v1/sites/default'
 
-const openActing = (world: TestService) => {
+const openActing = (service: TestService) => {
   const send = (path: string, body?: Json): Promise<Answer> =>
-    world.call('POST', `${SITE}${path}`, { token: world.adminKey, body })
+    service.call('POST', `${SITE}${path}`, { token: service.adminKey, body })
   return {
     decide: (id: string, body: Json) => send(`/comments/${id}/decisions`, body),
     decideMany: (body: Json) => send('/moderation/decisions', body),
@@ -21,29 +21,29 @@ const openActing = (world: TestService) => {
 }
 
 /** All that readers and moderators see of comments and threads, but for versions. */
-const look = async (world: TestService): Promise<Json[]> => {
+const look = async (service: TestService): Promise<Json[]> => {
   const { rows } = await sql<Json>`
     select c.id, c.status, c.reply_count, c.upvotes, c.downvotes, c.pinned, c.locked, c.revision,
       c.published_at, c.edited_at, c.active_at, c.shown, c.score, c.best, c.hot, c.controversy, c.body,
       c.flag_count, (select count(*) from flags f where f.comment_id = c.id and f.resolved_at is null),
       t.title, t.url, t.state, t.comment_count, t.root_count, t.last_comment_at
-    from comments c join threads t on t.id = c.thread_id order by c.id`.execute(world.db)
+    from comments c join threads t on t.id = c.thread_id order by c.id`.execute(service.db)
   return rows
 }
 
-const statusOf = async (world: TestService, id: string): Promise<Status> => {
+const statusOf = async (service: TestService, id: string): Promise<Status> => {
   const { rows } = await sql<{ status: Status }>`
     select status from comments where id = ${Number.parseInt(id.split('-')[1]!, 36)}`.execute(
-    world.db,
+    service.db,
   )
   return rows[0]!.status
 }
 
 t.test('every change of status that the machine allows, and no other', async (t) => {
-  const world = await openService(t)
-  const { decide, decideMany } = openActing(world)
+  const service = await openService(t)
+  const { decide, decideMany } = openActing(service)
   const arrive = async (from: Status): Promise<string> => {
-    const { id } = await world.post('a', 'x')
+    const { id } = await service.post('a', 'x')
     if (from !== 'approved') await decide(id, { from: 'approved', to: from })
     return id
   }
@@ -53,14 +53,14 @@ t.test('every change of status that the machine allows, and no other', async (t)
       const single = await decide(one, { from, to })
       const expected = from === to ? 400 : isTransitionAllowed(from, to) ? 201 : 409
       t.equal(single.status, expected, `${from} to ${to}`)
-      t.equal(await statusOf(world, one), expected === 201 ? to : from)
+      t.equal(await statusOf(service, one), expected === 201 ? to : from)
       const { body } = await decideMany({ comment_ids: [other], to })
       const outcome =
         from === to ? 'unchanged' : isTransitionAllowed(from, to) ? 'changed' : 'move_not_allowed'
       t.equal(body.items[0].outcome, outcome, `${from} to ${to} among many`)
-      t.equal(await statusOf(world, other), outcome === 'changed' ? to : from)
+      t.equal(await statusOf(service, other), outcome === 'changed' ? to : from)
     }
-  t.same(await recount(world.db), [])
+  t.same(await recount(service.db), [])
 })
 
 type Act = { isMany: boolean; picks: number[]; to: Status; replies: 'keep' | 'same' }
@@ -76,10 +76,10 @@ const acts = fc.array(
 )
 
 t.test('what is undone in reverse is as before, whatever was decided on any tree', async (t) => {
-  const world = await openService(t)
-  const { decide, decideMany, undo, undoBatch } = openActing(world)
+  const service = await openService(t)
+  const { decide, decideMany, undo, undoBatch } = openActing(service)
   const { guest_token: token } = (
-    await world.call('POST', `${SITE}/guests`, { body: { name: 'A' } })
+    await service.call('POST', `${SITE}/guests`, { body: { name: 'A' } })
   ).body
   let trees = 0
   const plant = async (parents: readonly number[]): Promise<string[]> => {
@@ -87,10 +87,10 @@ t.test('what is undone in reverse is as before, whatever was decided on any tree
     const article = `tree-${trees++}`
     for (const parent of parents) {
       const parent_id = ids[parent % (ids.length + 1)]
-      ids.push((await world.post(article, 'x', parent_id ? { parent_id } : {})).id)
+      ids.push((await service.post(article, 'x', parent_id ? { parent_id } : {})).id)
     }
     const body = { reason: 'spam' }
-    await world.call('POST', `${SITE}/comments/${ids[0]}/flags`, { token, body })
+    await service.call('POST', `${SITE}/comments/${ids[0]}/flags`, { token, body })
     return ids
   }
   /** @returns how to take it back; undefined when it was refused */
@@ -100,7 +100,7 @@ t.test('what is undone in reverse is as before, whatever was decided on any tree
       const { body } = await decideMany({ comment_ids, to, replies })
       return async () => (await undoBatch(body.batch.id)).status
     }
-    const from = await statusOf(world, comment_ids[0]!)
+    const from = await statusOf(service, comment_ids[0]!)
     const { status, body } = await decide(comment_ids[0]!, { from, to, replies })
     return status === 201 ? async () => (await undo(body.id)).status : undefined
   }
@@ -112,15 +112,15 @@ t.test('what is undone in reverse is as before, whatever was decided on any tree
         const ids = await plant(tree)
         const undoing: { before: Json[]; back: () => Promise<number> }[] = []
         for (const act of all) {
-          const before = await look(world)
+          const before = await look(service)
           const back = await run(ids, act)
           if (back) undoing.push({ before, back })
         }
         for (const { before, back } of undoing.toReversed()) {
           if ((await back()) >= 300) return false
-          t.same(await look(world), before)
+          t.same(await look(service), before)
         }
-        t.same(await recount(world.db), [])
+        t.same(await recount(service.db), [])
         return true
       },
     ),
@@ -129,8 +129,8 @@ t.test('what is undone in reverse is as before, whatever was decided on any tree
 })
 
 t.test('of two who act on the same comment at once, one succeeds', async (t) => {
-  const world = await openService(t)
-  const { decide, decideMany, undo, undoBatch } = openActing(world)
+  const service = await openService(t)
+  const { decide, decideMany, undo, undoBatch } = openActing(service)
   const won = (answer: Answer): boolean =>
     'items' in answer.body ? answer.body.items[0].outcome === 'changed' : answer.status === 201
   type Racer = (id: string, last: Json) => Promise<Answer>
@@ -151,7 +151,7 @@ t.test('of two who act on the same comment at once, one succeeds', async (t) => 
   ]
   for (const [name, one, other] of pairs)
     for (let round = 0; round < 5; round++) {
-      const { id } = await world.post('a', name)
+      const { id } = await service.post('a', name)
       const { body } = await decideMany({ comment_ids: [id], from: 'approved', to: 'spam' })
       const last = { decision_id: body.items[0].decision_id, batch_id: body.batch.id }
       const answers = await Promise.all([one(id, last), other(id, last)])
@@ -159,14 +159,14 @@ t.test('of two who act on the same comment at once, one succeeds', async (t) => 
       for (const { status, body } of answers)
         t.ok(status < 300 || body.code === 'decision_conflict')
     }
-  t.same(await recount(world.db), [])
+  t.same(await recount(service.db), [])
 })
 
 t.test('decisions that cross in many threads end, each comment with one', async (t) => {
-  const world = await openService(t)
-  const { decideMany } = openActing(world)
+  const service = await openService(t)
+  const { decideMany } = openActing(service)
   const ids: string[] = []
-  for (let n = 0; n < 40; n++) ids.push((await world.post(`article-${n % 8}`, 'x')).id)
+  for (let n = 0; n < 40; n++) ids.push((await service.post(`article-${n % 8}`, 'x')).id)
   const orders = [ids, ids.toReversed(), ids.toSorted()]
   const answers = await Promise.all(
     orders.map((comment_ids, n) =>
@@ -186,5 +186,5 @@ t.test('decisions that cross in many threads end, each comment with one', async 
     changed.reduce((sum, count) => sum + count, 0),
     40,
   )
-  t.same(await recount(world.db), [])
+  t.same(await recount(service.db), [])
 })

@@ -36,8 +36,8 @@ const openRecord = () => {
 
 const openRecorded = async (t: Test, hideWaitMs = HIDE_WAIT_MS) => {
   const { record, tokens } = openRecord()
-  const world = await openService(t, { tokens, hideWaitMs })
-  return { record, ...world }
+  const service = await openService(t, { tokens, hideWaitMs })
+  return { record, ...service }
 }
 
 type Recorded = Awaited<ReturnType<typeof openRecorded>>
@@ -58,45 +58,45 @@ const request = (
 
 /** A write that hides something of a comment, and how often it can be repeated. */
 type Hide = {
-  readonly send: (world: TestService, comment: Json, key?: string) => Promise<Answer>
+  readonly send: (service: TestService, comment: Json, key?: string) => Promise<Answer>
   /** The statuses of the first time, of a second time, and of a repetition under the same key. */
   readonly statuses: readonly [first: number, second: number, replay: number]
 }
 
 const decide =
   (to: string) =>
-  (world: TestService, { id }: Json, key?: string) =>
-    request(world, 'POST', `/comments/${id}/decisions`, { key, body: { from: 'approved', to } })
+  (service: TestService, { id }: Json, key?: string) =>
+    request(service, 'POST', `/comments/${id}/decisions`, { key, body: { from: 'approved', to } })
 
 const HIDES: Record<string, Hide> = {
   'a rejection': { send: decide('rejected'), statuses: [201, 409, 201] },
   'a hold': { send: decide('pending'), statuses: [201, 409, 201] },
   'a deletion by its author': {
-    send: (world, { id, guest_token: token }, key) =>
-      request(world, 'DELETE', `/comments/${id}`, { token, key }),
+    send: (service, { id, guest_token: token }, key) =>
+      request(service, 'DELETE', `/comments/${id}`, { token, key }),
     statuses: [204, 204, 204],
   },
   'a deletion by a moderator': {
-    send: (world, { id }, key) => request(world, 'DELETE', `/comments/${id}`, { key }),
+    send: (service, { id }, key) => request(service, 'DELETE', `/comments/${id}`, { key }),
     statuses: [204, 204, 204],
   },
   'an edit': {
-    send: (world, { id, guest_token: token }, key) =>
-      request(world, 'PATCH', `/comments/${id}`, { token, key, body: { body: 'other words' } }),
+    send: (service, { id, guest_token: token }, key) =>
+      request(service, 'PATCH', `/comments/${id}`, { token, key, body: { body: 'other words' } }),
     statuses: [200, 200, 200],
   },
   'a hide of the whole thread': {
-    send: (world, { article_id: article }, key) =>
-      request(world, 'PATCH', `/articles/${article}`, { key, body: { state: 'hidden' } }),
+    send: (service, { article_id: article }, key) =>
+      request(service, 'PATCH', `/articles/${article}`, { key, body: { state: 'hidden' } }),
     statuses: [200, 200, 200],
   },
 }
 
 /** What each of these announces, and how long after that it is answered. */
-const follow = async (world: Recorded, send: () => Promise<Answer>) => {
-  world.record.names = []
+const follow = async (service: Recorded, send: () => Promise<Answer>) => {
+  service.record.names = []
   const { status } = await send()
-  return { status, names: world.record.names, waitedMs: performance.now() - world.record.at }
+  return { status, names: service.record.names, waitedMs: performance.now() - service.record.at }
 }
 
 let articles = 0
@@ -104,21 +104,21 @@ const freshKey = (): string => `key-${randomUUID()}`
 
 for (const [what, { send, statuses }] of Object.entries(HIDES))
   t.test(`${what} is announced before every answer that says so`, async (t) => {
-    const world = await openRecorded(t)
+    const service = await openRecorded(t)
     const [first, second, replay] = statuses
     const key = freshKey()
-    const comment = await world.post(`article-${++articles}`, 'text')
+    const comment = await service.post(`article-${++articles}`, 'text')
     const names = [['1', nameOf(comment)]]
-    t.match(await follow(world, () => send(world, comment, key)), { status: first, names })
-    t.match(await follow(world, () => send(world, comment, key)), { status: replay, names })
-    t.match(await follow(world, () => send(world, comment)), { status: second, names })
-    world.record.fails = true
+    t.match(await follow(service, () => send(service, comment, key)), { status: first, names })
+    t.match(await follow(service, () => send(service, comment, key)), { status: replay, names })
+    t.match(await follow(service, () => send(service, comment)), { status: second, names })
+    service.record.fails = true
     for (const used of [key, undefined]) {
-      const { waitedMs } = await follow(world, () => send(world, comment, used))
+      const { waitedMs } = await follow(service, () => send(service, comment, used))
       t.ok(waitedMs >= LEAST_WAIT_MS, `${waitedMs} ms`)
     }
-    const another = await world.post(`article-${++articles}`, 'text')
-    const unannounced = await follow(world, () => send(world, another))
+    const another = await service.post(`article-${++articles}`, 'text')
+    const unannounced = await follow(service, () => send(service, another))
     t.match(unannounced, { status: first, names: [['1', nameOf(another)]] })
     t.ok(unannounced.waitedMs >= LEAST_WAIT_MS, `${unannounced.waitedMs} ms`)
   })
@@ -126,19 +126,19 @@ for (const [what, { send, statuses }] of Object.entries(HIDES))
 t.test('what is hidden is committed before it is announced, and answered after', async (t) => {
   const withInvalidation = createByHand<readonly string[], boolean>()
   const local = createLocalCacheTokens(randomUUID)
-  const world = await openService(t, { tokens: { ...local, announce: withInvalidation.ask } })
-  const posting = world.post('a', 'text')
+  const service = await openService(t, { tokens: { ...local, announce: withInvalidation.ask } })
+  const posting = service.post('a', 'text')
   const { answer: publish } = await withInvalidation.next()
   publish(true)
   const comment = await posting
   for (const [n, { send }] of Object.values(HIDES).entries()) {
-    const before = await stored(world)
+    const before = await stored(service)
     const state = { isAnswered: false }
-    const hiding = send(world, comment).finally(() => {
+    const hiding = send(service, comment).finally(() => {
       state.isAnswered = true
     })
     const { answer } = await withInvalidation.next()
-    if (n === 0) t.not(await stored(world), before, 'it is there for others')
+    if (n === 0) t.not(await stored(service), before, 'it is there for others')
     t.notOk(state.isAnswered)
     answer(true)
     await hiding
@@ -151,96 +151,96 @@ const stored = async ({ db }: TestService): Promise<string> => {
 }
 
 t.test('nothing is announced for what a caller may not even try', async (t) => {
-  const world = await openRecorded(t)
-  const comment = await world.post('a', 'text')
-  world.record.names = []
-  const readKey = await world.makeKey('read')
+  const service = await openRecorded(t)
+  const comment = await service.post('a', 'text')
+  service.record.names = []
+  const readKey = await service.makeKey('read')
   for (const token of [readKey, 'x'.repeat(40)])
     for (const { send } of Object.values(HIDES))
       t.ok(
-        (await send({ ...world, adminKey: token }, { ...comment, guest_token: token })).status >
+        (await send({ ...service, adminKey: token }, { ...comment, guest_token: token })).status >
           400,
       )
-  t.same(world.record.names, [])
+  t.same(service.record.names, [])
 })
 
 t.test('a post is announced before its answer, and so is its replay', async (t) => {
-  const world = await openRecorded(t)
+  const service = await openRecorded(t)
   const key = freshKey()
   const send = () =>
-    request(world, 'POST', '/articles/a/comments', {
+    request(service, 'POST', '/articles/a/comments', {
       key,
       body: { body: 'text', author: { name: 'Ada' } },
     })
   for (const _ of [1, 2]) {
-    world.record.names = []
+    service.record.names = []
     const { status, body } = await send()
     t.equal(status, 201)
-    t.same(world.record.names, [['1', nameOf(body)]])
+    t.same(service.record.names, [['1', nameOf(body)]])
   }
 })
 
 t.test('a post under a new name is announced for every thread that shows it', async (t) => {
-  const world = await openRecorded(t)
-  const first = await world.post('a', 'text')
+  const service = await openRecorded(t)
+  const first = await service.post('a', 'text')
   const as = { token: first.guest_token }
-  const second = await world.post('b', 'text', {}, as)
-  await world.post('c', 'of somebody else')
-  world.record.names = []
-  const third = await world.post('d', 'text', { author: { name: 'Bo' } }, as)
-  t.same(world.record.names[0], ['1', nameOf(third)], 'its own at once')
-  await until('for the others', () => world.record.names.length > 1)
+  const second = await service.post('b', 'text', {}, as)
+  await service.post('c', 'of somebody else')
+  service.record.names = []
+  const third = await service.post('d', 'text', { author: { name: 'Bo' } }, as)
+  t.same(service.record.names[0], ['1', nameOf(third)], 'its own at once')
+  await until('for the others', () => service.record.names.length > 1)
   const names = ['1', ...[first, second, third].map(nameOf)]
-  t.same(world.record.names[1]?.toSorted(), names.toSorted())
+  t.same(service.record.names[1]?.toSorted(), names.toSorted())
 })
 
 t.test('posts that share a transaction are announced together', async (t) => {
-  const world = await openRecorded(t)
-  const first = await world.post('a', 'text')
-  world.record.names = []
-  await Promise.all(Array.from({ length: 20 }, (_, n) => world.post('a', `text ${n}`)))
-  t.ok(world.record.names.length < 20, `${world.record.names.length} announcements`)
-  for (const names of world.record.names) t.same(names, ['1', nameOf(first)])
+  const service = await openRecorded(t)
+  const first = await service.post('a', 'text')
+  service.record.names = []
+  await Promise.all(Array.from({ length: 20 }, (_, n) => service.post('a', `text ${n}`)))
+  t.ok(service.record.names.length < 20, `${service.record.names.length} announcements`)
+  for (const names of service.record.names) t.same(names, ['1', nameOf(first)])
 })
 
 t.test('what is shown does not wait when it cannot be announced', async (t) => {
-  const world = await openRecorded(t, TOO_LONG_MS)
-  const { id } = await world.post('a', 'text')
-  await world.decide(id, 'approved', 'rejected')
-  world.record.fails = true
-  await t.resolves(world.post('a', 'news'))
-  t.equal((await world.decide(id, 'rejected', 'approved')).status, 201)
+  const service = await openRecorded(t, TOO_LONG_MS)
+  const { id } = await service.post('a', 'text')
+  await service.decide(id, 'approved', 'rejected')
+  service.record.fails = true
+  await t.resolves(service.post('a', 'news'))
+  t.equal((await service.decide(id, 'rejected', 'approved')).status, 201)
 })
 
 t.test('an approval that is refused waits, because it may tell of a hide', async (t) => {
-  const world = await openRecorded(t)
-  const { id } = await world.post('a', 'text')
-  await world.decide(id, 'approved', 'rejected')
-  world.record.fails = true
-  const refused = await follow(world, () => world.decide(id, 'pending', 'approved'))
+  const service = await openRecorded(t)
+  const { id } = await service.post('a', 'text')
+  await service.decide(id, 'approved', 'rejected')
+  service.record.fails = true
+  const refused = await follow(service, () => service.decide(id, 'pending', 'approved'))
   t.equal(refused.status, 409)
   t.ok(refused.waitedMs >= LEAST_WAIT_MS, `${refused.waitedMs} ms`)
 })
 
 t.test('a comment that is held changes nothing that readers know', async (t) => {
-  const world = await openRecorded(t)
-  const root = await world.post('a', 'text')
-  const twin = await openTwin(t, world)
-  await request(world, 'PATCH', '/articles/a', { body: { moderation: 'pre' } })
+  const service = await openRecorded(t)
+  const root = await service.post('a', 'text')
+  const twin = await openTwin(t, service)
+  await request(service, 'PATCH', '/articles/a', { body: { moderation: 'pre' } })
   const look = async () => {
     const paths = ['/articles/a', '/articles/a/comments', `/comments/${root.id}`, '/comments']
-    const answers = [world.app, twin].flatMap((app) =>
+    const answers = [service.app, twin].flatMap((app) =>
       paths.map((path) => app.inject({ url: `${SITE}${path}` })),
     )
     return (await Promise.all(answers)).map(({ headers, body }) => [headers.etag, body])
   }
-  const [before, version] = [await look(), await stored(world)]
-  world.record.names = []
-  world.record.fails = true
-  const { id, status } = await world.post('a', 'held', { parent_id: root.id })
+  const [before, version] = [await look(), await stored(service)]
+  service.record.names = []
+  service.record.fails = true
+  const { id, status } = await service.post('a', 'held', { parent_id: root.id })
   t.equal(status, 'pending')
-  t.same(world.record.names, [], 'nor is it announced')
-  t.equal((await world.decide(id, 'pending', 'rejected')).status, 201)
+  t.same(service.record.names, [], 'nor is it announced')
+  t.equal((await service.decide(id, 'pending', 'rejected')).status, 201)
   t.same(await look(), before)
-  t.equal(await stored(world), version)
+  t.equal(await stored(service), version)
 })

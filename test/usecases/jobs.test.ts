@@ -14,100 +14,100 @@ const NEVER = new AbortController().signal
 const SITE = '/v1/sites/default'
 const SECRET = 'a secret that both nodes are given'
 
-const addresses = async (world: TestService): Promise<Record<string, number>> => {
+const addresses = async (service: TestService): Promise<Record<string, number>> => {
   const { rows } = await sql<Record<string, string>>`
     select (select count(*) from comments where address_hash is not null) as comments,
       (select count(*) from comments where network is not null) as networks,
       (select count(*) from votes where address_hash is not null) as votes,
-      (select count(*) from flags where address_hash is not null) as flags`.execute(world.db)
+      (select count(*) from flags where address_hash is not null) as flags`.execute(service.db)
   return Object.fromEntries(Object.entries(rows[0]!).map(([name, count]) => [name, Number(count)]))
 }
 
-const leaveAddresses = async (world: TestService) => {
-  const { id } = await world.post('a', 'x')
-  const { guest_token: token } = await world.post('a', 'y')
-  await world.call('PUT', `${SITE}/comments/${id}/vote`, { token, body: { value: 1 } })
-  await world.call('POST', `${SITE}/comments/${id}/flags`, { token, body: { reason: 'spam' } })
+const leaveAddresses = async (service: TestService) => {
+  const { id } = await service.post('a', 'x')
+  const { guest_token: token } = await service.post('a', 'y')
+  await service.call('PUT', `${SITE}/comments/${id}/vote`, { token, body: { value: 1 } })
+  await service.call('POST', `${SITE}/comments/${id}/flags`, { token, body: { reason: 'spam' } })
 }
 
 t.test('addresses are forgotten after the days that the site says, and not before', async (t) => {
-  const world = await openService(t, LIMITED)
-  await leaveAddresses(world)
-  await applyRetention(world, NEVER)
-  t.same(await addresses(world), { comments: 2, networks: 2, votes: 1, flags: 1 })
-  await sql`update comments set created_at = created_at - interval '31 days'`.execute(world.db)
-  await sql`update votes set voted_at = voted_at - interval '31 days'`.execute(world.db)
-  await sql`update flags set flagged_at = flagged_at - interval '31 days'`.execute(world.db)
-  await applyRetention(world, NEVER)
-  t.same(await addresses(world), { comments: 0, networks: 0, votes: 0, flags: 0 })
+  const service = await openService(t, LIMITED)
+  await leaveAddresses(service)
+  await applyRetention(service, NEVER)
+  t.same(await addresses(service), { comments: 2, networks: 2, votes: 1, flags: 1 })
+  await sql`update comments set created_at = created_at - interval '31 days'`.execute(service.db)
+  await sql`update votes set voted_at = voted_at - interval '31 days'`.execute(service.db)
+  await sql`update flags set flagged_at = flagged_at - interval '31 days'`.execute(service.db)
+  await applyRetention(service, NEVER)
+  t.same(await addresses(service), { comments: 0, networks: 0, votes: 0, flags: 0 })
   const { items } = (
-    await world.get('/moderation/comments?status=approved', {
-      token: world.adminKey,
+    await service.get('/moderation/comments?status=approved', {
+      token: service.adminKey,
     })
   ).body
   t.equal(items[0].network, null)
 })
 
 t.test('a site that keeps no addresses has none after the next round', async (t) => {
-  const world = await openService(t, LIMITED)
-  await leaveAddresses(world)
-  await world.call('PATCH', SITE, { token: world.adminKey, body: { retention_days: 0 } })
-  await applyRetention(world, NEVER)
-  t.same(await addresses(world), { comments: 0, networks: 0, votes: 0, flags: 0 })
+  const service = await openService(t, LIMITED)
+  await leaveAddresses(service)
+  await service.call('PATCH', SITE, { token: service.adminKey, body: { retention_days: 0 } })
+  await applyRetention(service, NEVER)
+  t.same(await addresses(service), { comments: 0, networks: 0, votes: 0, flags: 0 })
 })
 
 t.test('more than a batch is forgotten in one round', async (t) => {
-  const world = await openService(t)
-  await world.post('a', 'x')
+  const service = await openService(t)
+  await service.post('a', 'x')
   await sql`
     insert into comments (site_id, thread_id, author_id, status, created_at, active_at, published_at,
       body, body_html, renderer, network, address_hash)
     select site_id, thread_id, author_id, status, created_at - interval '40 days', active_at,
       published_at, body, body_html, renderer, network, address_hash
-    from comments, generate_series(1, 2500)`.execute(world.db)
-  await applyRetention(world, NEVER)
-  t.equal((await addresses(world)).comments, 1)
+    from comments, generate_series(1, 2500)`.execute(service.db)
+  await applyRetention(service, NEVER)
+  t.equal((await addresses(service)).comments, 1)
 })
 
 t.test('while one node forgets, another leaves it to it', async (t) => {
-  const world = await openService(t, LIMITED)
-  await leaveAddresses(world)
-  await sql`update sites set retention_days = 0`.execute(world.db)
-  await world.db.transaction().execute(async (tx) => {
+  const service = await openService(t, LIMITED)
+  await leaveAddresses(service)
+  await sql`update sites set retention_days = 0`.execute(service.db)
+  await service.db.transaction().execute(async (tx) => {
     await sql`select pg_advisory_xact_lock(4277009103)`.execute(tx)
-    await applyRetention(world, NEVER)
-    t.equal((await addresses(world)).comments, 2)
+    await applyRetention(service, NEVER)
+    t.equal((await addresses(service)).comments, 2)
   })
-  await applyRetention(world, NEVER)
-  t.equal((await addresses(world)).comments, 0)
+  await applyRetention(service, NEVER)
+  t.equal((await addresses(service)).comments, 0)
 })
 
 t.test('a service forgets by itself, without being told to', async (t) => {
-  const world = await openService(t, LIMITED)
-  await leaveAddresses(world)
-  await sql`update sites set retention_days = 0`.execute(world.db)
-  const nodes = [1, 2].map(() => start(t, { DATABASE_URL: world.url, AFTERWORD_SECRET: SECRET }))
+  const service = await openService(t, LIMITED)
+  await leaveAddresses(service)
+  await sql`update sites set retention_days = 0`.execute(service.db)
+  const nodes = [1, 2].map(() => start(t, { DATABASE_URL: service.url, AFTERWORD_SECRET: SECRET }))
   await until('for the addresses to go', async () => {
-    const left = await addresses(world)
+    const left = await addresses(service)
     return Object.values(left).every((count) => count === 0)
   })
   t.same(await Promise.all(nodes.map((node) => node.ready().then(() => node.stop()))), [0, 0])
 })
 
 t.test('a task of an author is done once, and stays when it was asked for again', async (t) => {
-  const world = await openService(t)
-  await world.post('a', 'x')
+  const service = await openService(t)
+  await service.post('a', 'x')
   await sql`
     insert into author_tasks (site_id, author_id, kind, asked_at)
-    select site_id, id, 'refresh', now() - interval '1 hour' from authors`.execute(world.db)
-  const [task] = await listAuthorTasks(world.db, 1)
-  const before = (await world.get('/articles/a')).body.version
-  await sql`update author_tasks set asked_at = now()`.execute(world.db)
-  await refreshAuthor(world, task!)
-  t.ok((await world.get('/articles/a')).body.version > before)
-  t.equal((await listAuthorTasks(world.db, 9)).length, 1)
-  await runAuthorTasks(world, NEVER)
-  t.same(await listAuthorTasks(world.db, 9), [])
+    select site_id, id, 'refresh', now() - interval '1 hour' from authors`.execute(service.db)
+  const [task] = await listAuthorTasks(service.db, 1)
+  const before = (await service.get('/articles/a')).body.version
+  await sql`update author_tasks set asked_at = now()`.execute(service.db)
+  await refreshAuthor(service, task!)
+  t.ok((await service.get('/articles/a')).body.version > before)
+  t.equal((await listAuthorTasks(service.db, 9)).length, 1)
+  await runAuthorTasks(service, NEVER)
+  t.same(await listAuthorTasks(service.db, 9), [])
 })
 
 t.test('a loop never does two things at once, and forgets no call', async (t) => {

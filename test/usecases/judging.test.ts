@@ -47,7 +47,7 @@ const LONG =
 const NEARLY = `${LONG.replace('lower', 'higher')} Thanks!`
 
 t.test('Facts of posts at the same moment', async (t) => {
-  const { world, publish } = await openPosting(t)
+  const { service, publish } = await openPosting(t)
   const [first] = (await publish([{}])) as [Posted]
   const ada = guest(first.newGuestId!)
   const posts: Some[] = [
@@ -58,7 +58,7 @@ t.test('Facts of posts at the same moment', async (t) => {
     { body: 'text' },
   ]
   await publish(posts)
-  const facts = (await storedOf(world)).map((row) => row.facts)
+  const facts = (await storedOf(service)).map((row) => row.facts)
 
   t.test('count each other in their order, as if one came after the other', async (t) => {
     t.same(
@@ -104,38 +104,40 @@ t.test('Facts of posts at the same moment', async (t) => {
   })
 
   t.test('know since when the thread is there', async (t) => {
-    const { rows } = await sql<any>`select created_at from threads`.execute(world.db)
+    const { rows } = await sql<any>`select created_at from threads`.execute(service.db)
     t.equal(facts[0]!.threadSince, null, 'with this comment')
     t.equal(facts[1]!.threadSince, rows[0].createdAt)
   })
 })
 
 t.test('Facts of later posts', async (t) => {
-  const { world, publish } = await openPosting(t)
+  const { service, publish } = await openPosting(t)
   const [first] = (await publish([{ body: LONG }])) as [Posted]
   const ada = guest(first.newGuestId!)
   const second = await publish([{ body: NEARLY, caller: ada, articleId: 'elsewhere' }])
-  await world.decide(`c2-${second[0]!.comment.id.toString(36)}`, 'approved', 'spam')
+  await service.decide(`c2-${second[0]!.comment.id.toString(36)}`, 'approved', 'spam')
 
   t.test('count what has been decided, on the whole site', async (t) => {
     await publish([{ caller: ada, body: LONG }])
-    const { facts } = (await storedOf(world)).at(-1)!
+    const { facts } = (await storedOf(service)).at(-1)!
     t.match(facts.author, { approved: 1, recentApproved: 1, recentRejected: 1 })
     t.match(facts.repeats, { same: 1, near: 1 })
     t.match(facts.arrivals, { thread: 2, site: 3, network: 3 })
   })
 
   t.test('count nothing that is older than they say', async (t) => {
-    await sql`update arrivals set arrived_at = arrived_at - interval '2 minutes'`.execute(world.db)
+    await sql`update arrivals set arrived_at = arrived_at - interval '2 minutes'`.execute(
+      service.db,
+    )
     await publish([{ body: LONG }])
-    const { facts } = (await storedOf(world)).at(-1)!
+    const { facts } = (await storedOf(service)).at(-1)!
     t.match(facts.arrivals, { thread: 1, site: 1, network: 1 })
     t.match(facts.repeats, { same: 2, near: 1 })
-    await sql`update arrivals set arrived_at = arrived_at - interval '1 day'`.execute(world.db)
+    await sql`update arrivals set arrived_at = arrived_at - interval '1 day'`.execute(service.db)
     await sql`update comments set created_at = created_at - interval '31 days',
-      published_at = published_at - interval '31 days'`.execute(world.db)
+      published_at = published_at - interval '31 days'`.execute(service.db)
     await publish([{ caller: ada, body: LONG }])
-    const later = (await storedOf(world)).at(-1)!.facts
+    const later = (await storedOf(service)).at(-1)!.facts
     t.match(later.repeats, { same: 0, near: 0 })
     t.match(later.author, { approved: 2, recentApproved: 0, recentRejected: 0 })
   })
@@ -144,30 +146,30 @@ t.test('Facts of later posts', async (t) => {
     await sql`insert into arrivals (site_id, comment_id, thread_id, author_id, address_hash, fingerprint,
         sketch, arrived_at)
       select site_id, 1000000 + n, thread_id, author_id, address_hash, fingerprint, sketch, now()
-      from arrivals, generate_series(1, 1500) n where comment_id = 5`.execute(world.db)
+      from arrivals, generate_series(1, 1500) n where comment_id = 5`.execute(service.db)
     await publish([{ body: LONG }])
-    const { facts } = (await storedOf(world)).at(-1)!
+    const { facts } = (await storedOf(service)).at(-1)!
     t.match(facts.arrivals, { thread: 1000, site: 1000, network: 1000 })
     t.equal(facts.repeats.same, 100)
   })
 })
 
 t.test('What was judged is judged the same again, from what is stored', async (t) => {
-  const { world, publish, post } = await openPosting(t)
+  const { service, publish, post } = await openPosting(t)
   const changes = {
     links: { mode: 'enforce', max: 0 },
     repeats: { mode: 'enforce', says: 'spam', same: 1, near: 1 },
     length: { mode: 'enforce', says: 'rejected', min: 5 },
     thread_flood: { mode: 'enforce', max: 12 },
   } as const
-  const site = { policyVersion: await goBy(world, changes) }
+  const site = { policyVersion: await goBy(service, changes) }
   const bodies = ['no', 'see https://example.org', LONG, NEARLY, LONG, 'Hello there', 'ok then']
   const some = bodies.map((body) => ({ body, site }))
   await publish([...some, { body: 'One that stays', site }])
   await post([...some, ...some])
   const { rules } = policyWith(changes)
   const screen = compilePolicy({ rules })
-  const rows = await storedOf(world)
+  const rows = await storedOf(service)
   for (const { body, name, url, facts, screening, risk, status, policyVersion } of rows) {
     const again = screen({ body, authorName: name, authorUrl: url }, facts)
     t.strictSame(again, { verdict: status, risk, trace: screening }, body)
@@ -175,17 +177,17 @@ t.test('What was judged is judged the same again, from what is stored', async (t
     t.equal(policyVersion, 1)
   }
   t.same(new Set(rows.map(({ status }) => status)).size, 4, 'every verdict is among them')
-  t.same(await recount(world.db), [])
+  t.same(await recount(service.db), [])
 })
 
 t.test('When too much arrives on a site', async (t) => {
   const told: object[] = []
-  const { world, publish } = await openPosting(t, { warn: (fields) => told.push(fields) })
-  const site = { policyVersion: await goBy(world, { site_flood: { mode: 'enforce', max: 5 } }) }
+  const { service, publish } = await openPosting(t, { warn: (fields) => told.push(fields) })
+  const site = { policyVersion: await goBy(service, { site_flood: { mode: 'enforce', max: 5 } }) }
   const state = async () =>
-    (await world.get('/moderation/state', { token: world.adminKey })).body.attack
+    (await service.get('/moderation/state', { token: service.adminKey })).body.attack
   const versionOfRow = async () =>
-    (await sql<any>`select xmin::text as row from sites`.execute(world.db)).rows[0].row
+    (await sql<any>`select xmin::text as row from sites`.execute(service.db)).rows[0].row
   const statusOf = (posted: Posted[]) => posted.map(({ comment }) => comment.status)
 
   t.test('the rest is held, and it is said once', async (t) => {
@@ -197,14 +199,18 @@ t.test('When too much arrives on a site', async (t) => {
     const minutes = (Date.parse(until) - Date.parse(since)) / 60_000
     t.ok(minutes >= 15 && minutes < 16, `${minutes}`)
     t.same(told, [{ site: 'default', attackedUntil: until }])
-    const { body } = await world.call('GET', '/v1/sites/default/audit', { token: world.adminKey })
+    const { body } = await service.call('GET', '/v1/sites/default/audit', {
+      token: service.adminKey,
+    })
     const entries = body.items.filter(({ action }: any) => action === 'site_attacked')
     t.match(entries, [{ by: 'site_flood', after: { attacked_until: until } }])
     t.equal(entries.length, 1)
   })
 
   t.test('so is everything after it, without a write for each', async (t) => {
-    await sql`update arrivals set arrived_at = arrived_at - interval '2 minutes'`.execute(world.db)
+    await sql`update arrivals set arrived_at = arrived_at - interval '2 minutes'`.execute(
+      service.db,
+    )
     const before = await versionOfRow()
     t.same(statusOf(await publish([{ body: 'later', articleId: 'b', site }])), ['pending'])
     const more = Array.from({ length: 7 }, (_, n) => ({ body: `more ${n}`, site }))
@@ -214,15 +220,17 @@ t.test('When too much arrives on a site', async (t) => {
   })
 
   t.test('it ends by itself', async (t) => {
-    await sql`update arrivals set arrived_at = arrived_at - interval '2 minutes'`.execute(world.db)
-    await sql`update sites set attacked_until = now() - interval '1 second'`.execute(world.db)
+    await sql`update arrivals set arrived_at = arrived_at - interval '2 minutes'`.execute(
+      service.db,
+    )
+    await sql`update sites set attacked_until = now() - interval '1 second'`.execute(service.db)
     t.equal(await state(), null)
     t.same(statusOf(await publish([{ body: 'at last', site }])), ['approved'])
   })
 
   t.test('from everywhere at once, nobody waits for ever', async (t) => {
-    const nodes = openNodes(t, world)
-    const before = await countDeadlocks(world)
+    const nodes = openNodes(t, service)
+    const before = await countDeadlocks(service)
     await Promise.all(
       nodes.map((node, n) =>
         publish(
@@ -236,30 +244,30 @@ t.test('When too much arrives on a site', async (t) => {
       ),
     )
     t.ok(await state())
-    t.equal(await countDeadlocks(world), before)
-    const { rows } = await sql`select from audit where action = 'site_attacked'`.execute(world.db)
+    t.equal(await countDeadlocks(service), before)
+    const { rows } = await sql`select from audit where action = 'site_attacked'`.execute(service.db)
     t.equal(rows.length, 2, 'it has begun twice in all')
-    t.same(await recount(world.db), [])
+    t.same(await recount(service.db), [])
   })
 })
 
 t.test('Arrivals are forgotten', async (t) => {
-  const { world, publish } = await openPosting(t)
+  const { service, publish } = await openPosting(t)
   const [, , old] = (await publish([{}, {}, {}])) as [Posted, Posted, Posted]
-  const forgetNow = () => applyRetention(world, new AbortController().signal)
+  const forgetNow = () => applyRetention(service, new AbortController().signal)
   const rows = async () =>
-    (await sql<any>`select comment_id, address_hash from arrivals order by 1`.execute(world.db))
+    (await sql<any>`select comment_id, address_hash from arrivals order by 1`.execute(service.db))
       .rows
 
   t.test('after a day', async (t) => {
     await sql`update arrivals set arrived_at = arrived_at - interval '25 hours'
-      where comment_id = ${old.comment.id}`.execute(world.db)
+      where comment_id = ${old.comment.id}`.execute(service.db)
     await forgetNow()
     t.equal((await rows()).length, 2)
   })
 
   t.test('where their networks are kept for less, without those', async (t) => {
-    await sql`update sites set retention_days = 0`.execute(world.db)
+    await sql`update sites set retention_days = 0`.execute(service.db)
     await forgetNow()
     t.same(
       (await rows()).map(({ addressHash }) => addressHash),
@@ -268,33 +276,33 @@ t.test('Arrivals are forgotten', async (t) => {
   })
 
   t.test('with whoever wrote them', async (t) => {
-    const ada = await world.post('a', 'mine')
-    await world.call('DELETE', `/v1/sites/default/authors/${ada.author.id}`, {
+    const ada = await service.post('a', 'mine')
+    await service.call('DELETE', `/v1/sites/default/authors/${ada.author.id}`, {
       token: ada.guest_token,
     })
     t.equal((await rows()).length, 2)
     const { rows: left } = await sql<any>`select facts, screening, risk from comments
-      where body = ''`.execute(world.db)
+      where body = ''`.execute(service.db)
     t.same(left, [{ facts: null, screening: null, risk: 0 }], 'and so are the facts')
   })
 })
 
 t.test('What is counted is found by indexes', async (t) => {
-  const world = await openService(t)
-  await world.post('a', LONG)
+  const service = await openService(t)
+  await service.post('a', LONG)
   await sql`insert into arrivals (site_id, comment_id, thread_id, author_id, address_hash, fingerprint,
       sketch, arrived_at)
     select 1, 1000 + n, n % 50, n % 500, decode(lpad(to_hex(n % 900), 32, '0'), 'hex'), n % 2000,
       array[n, n + 1], now() - n * interval '3 seconds'
-    from generate_series(1, 4000) n`.execute(world.db)
+    from generate_series(1, 4000) n`.execute(service.db)
   await sql`insert into authors (site_id, name) select 1, 'x' from generate_series(1, 500)`.execute(
-    world.db,
+    service.db,
   )
   await sql`insert into comments (site_id, thread_id, author_id, status, created_at, active_at, published_at,
       body, body_html, renderer)
     select 1, 1, 1 + n % 500, (array['approved', 'spam', 'pending'])[1 + n % 3]::comment_status, now(),
-      now(), now(), 'x', 'x', 1 from generate_series(1, 4000) n`.execute(world.db)
-  await sql`analyze`.execute(world.db)
+      now(), now(), 'x', 'x', 1 from generate_series(1, 4000) n`.execute(service.db)
+  await sql`analyze`.execute(service.db)
   const question = {
     siteId: 1,
     threadId: 1,
@@ -304,7 +312,7 @@ t.test('What is counted is found by indexes', async (t) => {
     shingles: [5, 6],
     exceptId: 0,
   }
-  const nodes = await explain(world, (db) => countFacts(db, question))
+  const nodes = await explain(service, (db) => countFacts(db, question))
   const scans = nodes.filter((node) => node['Relation Name'] === 'arrivals')
   const read = scans.map((scan) => {
     const dropped = scan['Rows Removed by Filter'] ?? 0

@@ -69,10 +69,10 @@ const print = async ({ db }: TestService): Promise<Json> => {
 t.test(
   '100,000 held comments: rejected by a filter, undone, and every count is true',
   async (t) => {
-    const world = await openService(t)
-    await seed(world.url)
+    const service = await openService(t)
+    await seed(service.url)
     const send = (method: string, path: string, body?: Json) =>
-      world.call(method, `${SITE}/moderation${path}`, { token: world.adminKey, body })
+      service.call(method, `${SITE}/moderation${path}`, { token: service.adminKey, body })
     const ended = (id: string): Promise<Json> =>
       until(
         'the batch to end',
@@ -82,7 +82,7 @@ t.test(
         },
         PATIENCE_MS,
       )
-    const before = await print(world)
+    const before = await print(service)
     t.equal(before.flags, COMMENTS / 100)
     const order = { filter: { status: ['pending'] }, expected_count: COMMENTS, to: 'rejected' }
     t.match((await send('POST', '/decisions', { ...order, dry_run: true })).body, {
@@ -94,7 +94,7 @@ t.test(
     t.equal(status, 202)
     t.match(await ended(body.batch.id), { total: COMMENTS, done: COMMENTS, changed: COMMENTS })
     t.match((await send('GET', '/counts')).body, { pending: 0, rejected: COMMENTS })
-    t.same(await recountAll(world), [])
+    t.same(await recountAll(service), [])
     const undone = await send('POST', `/batches/${body.batch.id}/undo`)
     t.equal(undone.status, 202)
     t.match(await ended(undone.body.batch.id), {
@@ -102,19 +102,19 @@ t.test(
       done: COMMENTS,
       changed: COMMENTS,
     })
-    t.same(await print(world), before)
-    t.same(await recountAll(world), [])
+    t.same(await print(service), before)
+    t.same(await recountAll(service), [])
     const { rows } = await sql<Json>`
     select count(*) as all, count(undoes) as undone, count(distinct undoes) as once,
-      count(distinct comment_id) as comments from decisions`.execute(world.db)
+      count(distinct comment_id) as comments from decisions`.execute(service.db)
     t.same(rows, [{ all: 2 * COMMENTS, undone: COMMENTS, once: COMMENTS, comments: COMMENTS }])
   },
 )
 
 t.test('a batch goes on where it was left, and never twice at the same time', async (t) => {
-  const world = await openService(t)
+  const service = await openService(t)
   await patiently(
-    world.url,
+    service.url,
     `insert into authors (site_id, name) values (1, 'Ada');
     insert into threads (site_id, article_id) select 1, n from generate_series(1, 7) n;
     insert into comments (site_id, thread_id, author_id, status, created_at, active_at, body, body_html,
@@ -127,7 +127,7 @@ t.test('a batch goes on where it was left, and never twice at the same time', as
     insert into batch_items (site_id, batch_id, thread_id, comment_id, place, seen)
     select 1, b.id, c.thread_id, c.id, 0, 'pending' from batches b, comments c`,
   )
-  const idle = { ...world, kick: () => {} }
+  const idle = { ...service, kick: () => {} }
   const looks = [false, true]
   const afterOneStep = {
     get aborted() {
@@ -135,7 +135,7 @@ t.test('a batch goes on where it was left, and never twice at the same time', as
     },
   } as AbortSignal
   await runBatches(idle, afterOneStep)
-  const left = await sql<Json>`select done, ended_at from batches`.execute(world.db)
+  const left = await sql<Json>`select done, ended_at from batches`.execute(service.db)
   t.same(left.rows, [{ done: 5000, endedAt: null }])
   const never = new AbortController().signal
   await Promise.all([1, 2, 3].map(() => runBatches(idle, never)))
@@ -143,8 +143,8 @@ t.test('a batch goes on where it was left, and never twice at the same time', as
   const { rows } = await sql<Json>`
     select b.done, b.changed, b.ended_at is not null as ended,
       (select count(*) from decisions where batch_id = b.id) as decisions from batches b`.execute(
-    world.db,
+    service.db,
   )
   t.same(rows, [{ done: 9000, changed: 9000, ended: true, decisions: 9000 }])
-  t.same(await recount(world.db), [])
+  t.same(await recount(service.db), [])
 })

@@ -32,7 +32,7 @@ export type Some = Partial<Omit<PostRequest, 'site'>> & { readonly site?: Partia
 export type Result = Posted | string
 
 export type Posting = {
-  readonly world: TestService
+  readonly service: TestService
   readonly site: Site
   /** What was announced, one list per announcement. */
   readonly announced: string[][]
@@ -52,21 +52,21 @@ export const openPosting = async (t: Teardown, options: ServiceOptions = {}): Pr
       return local.announce(names)
     },
   }
-  const world = await openService(t, { ...options, tokens })
-  const site = (await findSite(world.db, 'default'))!
-  const post = (posts: readonly Some[], node: Context = world) =>
+  const service = await openService(t, { ...options, tokens })
+  const site = (await findSite(service.db, 'default'))!
+  const post = (posts: readonly Some[], node: Context = service) =>
     Promise.all(posts.map((some) => postOne(node, site, some)))
-  const publish = async (posts: readonly Some[], node: Context = world) => {
+  const publish = async (posts: readonly Some[], node: Context = service) => {
     const results = await post(posts, node)
     return results.map((result) => {
       if (typeof result === 'string') throw new Error(`posting: ${result}`)
       return result
     })
   }
-  return { world, site, announced, post, publish }
+  return { service, site, announced, post, publish }
 }
 
-const postOne = (world: Context, site: Site, some: Some): Promise<Result> => {
+const postOne = (service: Context, site: Site, some: Some): Promise<Result> => {
   const request: PostRequest = {
     caller: { kind: 'nobody' },
     articleId: ARTICLE,
@@ -82,7 +82,7 @@ const postOne = (world: Context, site: Site, some: Some): Promise<Result> => {
     ...some,
     site: { ...site, ...some.site },
   }
-  return postComment(world, request, (posted) => posted).catch((error: unknown) =>
+  return postComment(service, request, (posted) => posted).catch((error: unknown) =>
     error instanceof Refusal ? error.code : String(error),
   )
 }

@@ -18,9 +18,9 @@ type Send = (method: string, path: string, token?: string, body?: Json) => Promi
 /** Sends to two nodes in turn, over real sockets, and notes when. */
 const openNodes = async (
   t: { teardown: (f: () => unknown) => void },
-  world: TestService,
+  service: TestService,
 ): Promise<Send> => {
-  const apps = [world.app, await openTwin(t, world)]
+  const apps = [service.app, await openTwin(t, service)]
   const origins = await Promise.all(apps.map((app) => app.listen({ port: 0, host: '127.0.0.1' })))
   let sent = 0
   return async (method, path, token, body) => {
@@ -122,11 +122,11 @@ const runClient = async (race: Race, until: number): Promise<void> => {
 }
 
 /** Every turn of every comment, consequences included. */
-const turnsOf = async (race: Race, world: TestService): Promise<Map<string, Turn[]>> => {
+const turnsOf = async (race: Race, service: TestService): Promise<Map<string, Turn[]>> => {
   const turns = new Map(race.deletions)
   for (let cursor = ''; ; ) {
-    const { body } = await world.get(`/moderation/decisions?limit=100${cursor}`, {
-      token: world.adminKey,
+    const { body } = await service.get(`/moderation/decisions?limit=100${cursor}`, {
+      token: service.adminKey,
     })
     for (const { id, comment_id, caused_by } of body.items) {
       const turn = race.decisions.get(caused_by ?? id)
@@ -148,11 +148,11 @@ const acceptedUnderHidden = (race: Race, turns: Map<string, Turn[]>): Known[] =>
   })
 
 t.test('32 clients in one thread on two nodes', async (t) => {
-  const world = await openService(t)
-  const send = await openNodes(t, world)
+  const service = await openService(t)
+  const send = await openNodes(t, service)
   const race: Race = {
     send,
-    adminKey: world.adminKey,
+    adminKey: service.adminKey,
     comments: [],
     decisions: new Map(),
     deletions: new Map(),
@@ -161,7 +161,7 @@ t.test('32 clients in one thread on two nodes', async (t) => {
   await post(race, undefined)
   const until = performance.now() + RACE_MS
   await Promise.all(Array.from({ length: CLIENTS }, () => runClient(race, until)))
-  const { db } = world
+  const { db } = service
   t.comment(Object.fromEntries(race.answers))
 
   t.test('get no answer but those of the rules: no deadlock, no 5xx', async (t) => {
@@ -198,7 +198,7 @@ t.test('32 clients in one thread on two nodes', async (t) => {
   })
 
   t.test('get no reply in below a comment that was hidden before', async (t) => {
-    const turns = await turnsOf(race, world)
+    const turns = await turnsOf(race, service)
     t.same(acceptedUnderHidden(race, turns), [])
     const late = { id: 'late', token: '', begun: performance.now(), ended: performance.now() }
     const hidden = [...turns].find(([, all]) => all.every((turn) => !turn.visible))!
@@ -208,55 +208,55 @@ t.test('32 clients in one thread on two nodes', async (t) => {
 })
 
 t.test('of many moderators who saw the same, exactly one decides', async (t) => {
-  const world = await openService(t)
-  const send = await openNodes(t, world)
+  const service = await openService(t)
+  const send = await openNodes(t, service)
   for (let round = 0; round < 5; round++) {
-    const { id } = await world.post('a', 'text')
+    const { id } = await service.post('a', 'text')
     const tos = Array.from(
       { length: 16 },
       (_, n) => (['spam', 'rejected', 'deleted', 'pending'] as const)[n % 4]!,
     )
     const replies = await Promise.all(
       tos.map((to) =>
-        send('POST', `/comments/${id}/decisions`, world.adminKey, { from: 'approved', to }),
+        send('POST', `/comments/${id}/decisions`, service.adminKey, { from: 'approved', to }),
       ),
     )
     const [winner, ...more] = replies.filter(({ status }) => status === 201)
     t.equal(more.length, 0, 'one winner')
     const rest = replies.filter((reply) => reply !== winner).map(({ body }) => body.code)
     t.same(new Set(rest), new Set(['decision_conflict']))
-    const { body } = await world.get(`/comments/${id}`, { token: world.adminKey })
+    const { body } = await service.get(`/comments/${id}`, { token: service.adminKey })
     t.equal(body.status, winner!.body.to)
   }
-  t.same(await recount(world.db), [])
+  t.same(await recount(service.db), [])
 })
 
 t.test('of many first comments of an article, all are in one thread', async (t) => {
-  const world = await openService(t)
-  const send = await openNodes(t, world)
+  const service = await openService(t)
+  const send = await openNodes(t, service)
   const comment = { body: 'first!', author: { name: 'Ada' } }
   const replies = await Promise.all(
     Array.from({ length: 16 }, () => send('POST', '/articles/fresh/comments', undefined, comment)),
   )
   t.same(new Set(replies.map(({ status }) => status)), new Set([201]))
-  t.equal((await world.get('/articles/fresh')).body.comment_count, 16)
-  t.same(await recount(world.db), [])
+  t.equal((await service.get('/articles/fresh')).body.comment_count, 16)
+  t.same(await recount(service.db), [])
 })
 
 t.test('guests who change their names in each other’s threads do not wait for ever', async (t) => {
-  const world = await openService(t)
-  const send = await openNodes(t, world)
+  const service = await openService(t)
+  const send = await openNodes(t, service)
   const articles = ['x', 'y', 'z']
   const guests = await Promise.all(
     Array.from({ length: 8 }, async () => {
-      const { guest_token: token } = await world.post('x', 'text')
-      for (const article of ['y', 'z']) await world.post(article, 'text', {}, { token })
+      const { guest_token: token } = await service.post('x', 'text')
+      for (const article of ['y', 'z']) await service.post(article, 'text', {}, { token })
       return token as string
     }),
   )
   const deadlocks = async (): Promise<number> => {
     const { rows } = await sql<{ deadlocks: number }>`
-      select deadlocks from pg_stat_database where datname = current_database()`.execute(world.db)
+      select deadlocks from pg_stat_database where datname = current_database()`.execute(service.db)
     return rows[0]!.deadlocks
   }
   const before = await deadlocks()
@@ -265,8 +265,8 @@ t.test('guests who change their names in each other’s threads do not wait for 
     return send('POST', `/articles/${articles[n % 3]}/comments`, guests[n % 8], body)
   }
   const moderate = async (n: number) => {
-    const { id } = await world.post(articles[n % 3]!, 'text')
-    return send('POST', `/comments/${id}/decisions`, world.adminKey, {
+    const { id } = await service.post(articles[n % 3]!, 'text')
+    return send('POST', `/comments/${id}/decisions`, service.adminKey, {
       from: 'approved',
       to: 'spam',
     })
@@ -279,7 +279,7 @@ t.test('guests who change their names in each other’s threads do not wait for 
   await Promise.all(Array.from({ length: 12 }, (_, client) => runClient(client)))
   t.same(statuses, new Set([201]))
   t.equal(await deadlocks(), before, 'nor did any have to be tried again')
-  t.same(await recount(world.db), [])
+  t.same(await recount(service.db), [])
 })
 
 /** A comment as the model knows it; its place in the list is its age. */
@@ -364,9 +364,9 @@ const createModel = () => {
 type Model = ReturnType<typeof createModel>
 
 /** Does it to both, and tells what the model expects and what the service answers. */
-const perform = async (world: TestService, article: string, model: Model, command: Command) => {
+const perform = async (service: TestService, article: string, model: Model, command: Command) => {
   const call = async (method: string, path: string, token?: string, body?: Json) =>
-    world.call(method, `${SITE}${path}`, { token, body })
+    service.call(method, `${SITE}${path}`, { token, body })
   const { all } = model
   const at = (n: number): number => n % all.length
 
@@ -387,14 +387,14 @@ const perform = async (world: TestService, article: string, model: Model, comman
   if (command.act === 'decide') {
     const { status: from } = comment
     const body = { from, to: command.status, replies: command.same ? 'same' : 'keep' }
-    const answer = await call('POST', `/comments/${comment.id}/decisions`, world.adminKey, body)
+    const answer = await call('POST', `/comments/${comment.id}/decisions`, service.adminKey, body)
     const expected = from === body.to ? 400 : MOVES[from].includes(body.to) ? 201 : 409
     const along = command.same ? model.below(n).filter((m) => all[m]!.status === from) : []
     if (expected === 201) for (const m of [n, ...along]) all[m]!.status = body.to
     return { expected, answered: answer.status }
   }
   if (command.act === 'delete') {
-    const token = command.asModerator ? world.adminKey : comment.token
+    const token = command.asModerator ? service.adminKey : comment.token
     const answer = await call('DELETE', `/comments/${comment.id}`, token)
     comment.status = 'deleted'
     return { expected: 204, answered: answer.status }
@@ -418,20 +418,20 @@ const readBack = async ({ get }: TestService, article: string) => {
 }
 
 t.test('whatever is done to a thread, readers see what a simple model says', async (t) => {
-  const world = await openService(t)
-  await world.call('PATCH', SITE, { token: world.adminKey, body: { max_depth: MAX_DEPTH } })
+  const service = await openService(t)
+  await service.call('PATCH', SITE, { token: service.adminKey, body: { max_depth: MAX_DEPTH } })
   let threads = 0
   const property = fc.asyncProperty(commands, async (all) => {
     const article = `model-${++threads}`
     const model = createModel()
     for (const command of all) {
-      const { expected, answered } = await perform(world, article, model, command)
+      const { expected, answered } = await perform(service, article, model, command)
       if (expected !== answered) throw new Error(`${command.act}: ${answered}, not ${expected}`)
-      const is = JSON.stringify(await readBack(world, article))
+      const is = JSON.stringify(await readBack(service, article))
       const should = JSON.stringify({ tree: model.outline(), ...model.counts() })
       if (is !== should) throw new Error(`after ${command.act}: is ${is}, should be ${should}`)
     }
   })
   await fc.assert(property, { numRuns: 30 })
-  t.same(await recount(world.db), [])
+  t.same(await recount(service.db), [])
 })

@@ -2,9 +2,9 @@ import t from 'tap'
 import { ARTICLE, guest, openNodes, openPosting } from './posting.ts'
 
 t.test('of the posts of one person at the same moment exactly one is taken', async (t) => {
-  const { world, post } = await openPosting(t)
-  await world.call('PATCH', `/v1/sites/default/articles/${ARTICLE}`, {
-    token: world.adminKey,
+  const { service, post } = await openPosting(t)
+  await service.call('PATCH', `/v1/sites/default/articles/${ARTICLE}`, {
+    token: service.adminKey,
     body: { slow_mode_seconds: 600 },
   })
   const results = await post(Array.from({ length: 8 }, (_, n) => ({ body: `post ${n}` })))
@@ -13,18 +13,18 @@ t.test('of the posts of one person at the same moment exactly one is taken', asy
 })
 
 t.test('also when they come to different nodes', async (t) => {
-  const { world, post, publish } = await openPosting(t)
+  const { service, post, publish } = await openPosting(t)
   const [first] = await publish([{ body: 'early', addressHash: Buffer.alloc(16, 9) }])
-  await world.call('PATCH', `/v1/sites/default/articles/${ARTICLE}`, {
-    token: world.adminKey,
+  await service.call('PATCH', `/v1/sites/default/articles/${ARTICLE}`, {
+    token: service.adminKey,
     body: { slow_mode_seconds: 600 },
   })
-  const nodes = openNodes(t, world)
+  const nodes = openNodes(t, service)
   const byNetwork = { addressHash: Buffer.alloc(16, 1) }
   const results = (await Promise.all(nodes.map((node) => post([byNetwork], node)))).flat()
   t.equal(results.filter((result) => typeof result !== 'string').length, 1, 'a network')
-  const { body } = await world.call('POST', '/v1/sites/default/guests', { body: { name: 'Eve' } })
-  const author = await world.db
+  const { body } = await service.call('POST', '/v1/sites/default/guests', { body: { name: 'Eve' } })
+  const author = await service.db
     .selectFrom('authors')
     .select('id')
     .orderBy('id', 'desc')

@@ -45,5 +45,5 @@ export const isLatestStanding = (id: number, later: readonly LaterDecision[]): b
   return true
 }
 
-/** So many comments are decided on within a request; more are left to a chore. */
+/** So many comments are decided on within a request; more are left to a job. */
 export const MAX_SYNC_DECISIONS = 500

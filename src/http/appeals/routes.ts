@@ -89,11 +89,11 @@ const ANSWER_APPEAL = op.operation({
   once: true,
 })
 
-export const addAppealRoutes = (app: Router, { world, keys }: Http): void => {
+export const addAppealRoutes = (app: Router, { context, keys }: Http): void => {
   app.get('/sites/:site/comments/:id/statement', GET_STATEMENT, async (request, reply) => {
     const { site, caller } = request
-    return withComment(world, request, async (comment) => {
-      const statement = await getStatement(world, { site, caller, comment })
+    return withComment(context, request, async (comment) => {
+      const statement = await getStatement(context, { site, caller, comment })
       return sendPrivately(reply, presentStatement(comment, statement))
     })
   })
@@ -101,8 +101,8 @@ export const addAppealRoutes = (app: Router, { world, keys }: Http): void => {
   app.post('/sites/:site/comments/:id/appeals', APPEAL_DECISION, async (request, reply) => {
     const { site, caller, body } = request
     const appeal = { text: body.text, claim: readIdempotencyKey(request) }
-    const answer = await withComment(world, request, (comment) =>
-      appealDecision(world, { site, caller, comment, ...appeal }, (appealed) => ({
+    const answer = await withComment(context, request, (comment) =>
+      appealDecision(context, { site, caller, comment, ...appeal }, (appealed) => ({
         status: 201,
         headers: {},
         body: presentAppealState(appealed),
@@ -117,7 +117,7 @@ export const addAppealRoutes = (app: Router, { world, keys }: Http): void => {
     const siteId = request.site.id
     const binding = ['appeals', siteId, state]
     const afterId = readIdCursor(keys().cursors, binding, cursor)
-    const { items, nextId } = await listAppeals(world, { siteId, state, afterId, limit })
+    const { items, nextId } = await listAppeals(context, { siteId, state, afterId, limit })
     return sendPrivately(reply, {
       items: items.map(presentModeratedAppeal),
       next_cursor: writeIdCursor(keys().cursors, binding, nextId),
@@ -138,7 +138,7 @@ export const addAppealRoutes = (app: Router, { world, keys }: Http): void => {
       note,
       claim: readIdempotencyKey(request),
     }
-    const answer = await answerAppeal(world, act, ({ appeal, version }) => ({
+    const answer = await answerAppeal(context, act, ({ appeal, version }) => ({
       status: 201,
       headers: threadVersion(version),
       body: presentAppealState(appeal),

@@ -51,7 +51,7 @@ const ADD_AUTHOR_NOTE = op.operation({
   once: true,
 })
 
-export const addAuthorNoteRoutes = (app: Router, { world, keys }: Http): void => {
+export const addAuthorNoteRoutes = (app: Router, { context, keys }: Http): void => {
   app.get('/sites/:site/authors/:id/notes', LIST_AUTHOR_NOTES, async (request, reply) => {
     assertScope(request.caller, 'moderate')
     const { limit, cursor } = request.query
@@ -59,7 +59,7 @@ export const addAuthorNoteRoutes = (app: Router, { world, keys }: Http): void =>
     const authorId = readId(request.params.id)
     const binding = ['notes', siteId, authorId]
     const beforeId = readIdCursor(keys().cursors, binding, cursor)
-    const page = await listAuthorNotes(world, { siteId, authorId, beforeId, limit })
+    const page = await listAuthorNotes(context, { siteId, authorId, beforeId, limit })
     return sendPrivately(reply, {
       items: page.items.map(presentNote),
       next_cursor: writeIdCursor(keys().cursors, binding, page.nextId),
@@ -74,7 +74,7 @@ export const addAuthorNoteRoutes = (app: Router, { world, keys }: Http): void =>
       note: body.note,
       claim: readIdempotencyKey(request),
     }
-    const answer = await addAuthorNote(world, { site, moderator, ...note }, (added) => ({
+    const answer = await addAuthorNote(context, { site, moderator, ...note }, (added) => ({
       status: 201,
       headers: {},
       body: presentNote(added),

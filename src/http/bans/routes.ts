@@ -110,7 +110,7 @@ const LIFT_SERVICE_BAN = op.operation({
   limit: 'write',
 })
 
-export const addBanRoutes = (app: Router, { world, keys }: Http): void => {
+export const addBanRoutes = (app: Router, { context, keys }: Http): void => {
   app.get('/sites/:site/moderation/bans', LIST_BANS, async (request, reply) => {
     assertScope(request.caller, 'moderate')
     return sendPrivately(reply, await list(request.site, request.query))
@@ -121,7 +121,7 @@ export const addBanRoutes = (app: Router, { world, keys }: Http): void => {
     assertScope(moderator, 'moderate')
     const asked = readBan(keys().addresses, body)
     const act = { site, moderator, ...asked, claim: readIdempotencyKey(request) }
-    const answer = await createBan(world, act, (made) => ({
+    const answer = await createBan(context, act, (made) => ({
       status: 201,
       headers: {},
       body: presentMadeBan(made),
@@ -132,7 +132,7 @@ export const addBanRoutes = (app: Router, { world, keys }: Http): void => {
   app.delete('/sites/:site/moderation/bans/:id', LIFT_BAN, async (request, reply) => {
     const { site, caller: moderator, params } = request
     assertScope(moderator, 'moderate')
-    await liftBan(world, { site, moderator, id: readId(params.id) })
+    await liftBan(context, { site, moderator, id: readId(params.id) })
     return sendPrivately(reply.code(204), undefined)
   })
 
@@ -145,14 +145,14 @@ export const addBanRoutes = (app: Router, { world, keys }: Http): void => {
     const { caller: moderator, body } = request
     assertServiceAdmin(moderator)
     const act = { site: null, moderator, ...readBan(keys().addresses, body), claim: undefined }
-    const made = await createBan(world, act, ({ ban }) => presentBan(ban))
+    const made = await createBan(context, act, ({ ban }) => presentBan(ban))
     return sendPrivately(reply.code(201), made)
   })
 
   app.delete('/bans/:id', LIFT_SERVICE_BAN, async (request, reply) => {
     const { caller: moderator, params } = request
     assertServiceAdmin(moderator)
-    await liftBan(world, { site: null, moderator, id: readId(params.id) })
+    await liftBan(context, { site: null, moderator, id: readId(params.id) })
     return sendPrivately(reply.code(204), undefined)
   })
 
@@ -163,7 +163,7 @@ export const addBanRoutes = (app: Router, { world, keys }: Http): void => {
     const authorId = author === undefined ? undefined : (readAuthorId(author) ?? 0)
     const beforeId = readIdCursor(keys().cursors, binding, cursor)
     const filter = { siteId, kind, authorId, isInForce, beforeId, limit }
-    const { items, nextId } = await listBans(world, filter)
+    const { items, nextId } = await listBans(context, filter)
     return {
       items: items.map(presentBan),
       next_cursor: writeIdCursor(keys().cursors, binding, nextId),

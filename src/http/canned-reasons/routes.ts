@@ -83,7 +83,7 @@ const DELETE_CANNED_REASON = op.operation({
   answers: { 204: NOTHING },
 })
 
-export const addCannedReasonRoutes = (app: Router, { world, keys }: Http): void => {
+export const addCannedReasonRoutes = (app: Router, { context, keys }: Http): void => {
   const at = '/sites/:site/moderation/reasons'
   app.get(at, LIST_CANNED_REASONS, async (request, reply) => {
     assertScope(request.caller, 'moderate')
@@ -91,7 +91,7 @@ export const addCannedReasonRoutes = (app: Router, { world, keys }: Http): void 
     const siteId = request.site.id
     const binding = ['reasons', siteId]
     const afterId = readIdCursor(keys().cursors, binding, cursor) ?? 0
-    const { items, nextId } = await listCannedReasons(world, { siteId, afterId, limit })
+    const { items, nextId } = await listCannedReasons(context, { siteId, afterId, limit })
     return sendPrivately(reply, {
       items: items.map(presentReason),
       next_cursor: writeIdCursor(keys().cursors, binding, nextId),
@@ -103,7 +103,7 @@ export const addCannedReasonRoutes = (app: Router, { world, keys }: Http): void 
     assertScope(administrator, 'admin')
     const fields = readReasonFields(body)
     const act = { site, administrator, fields, claim: readIdempotencyKey(request) }
-    const answer = await createCannedReason(world, act, (reason) => ({
+    const answer = await createCannedReason(context, act, (reason) => ({
       status: 201,
       headers: {},
       body: presentReason(reason),
@@ -122,7 +122,7 @@ export const addCannedReasonRoutes = (app: Router, { world, keys }: Http): void 
       change,
       claim: readIdempotencyKey(request),
     }
-    const answer = await updateCannedReason(world, act, (reason) => ({
+    const answer = await updateCannedReason(context, act, (reason) => ({
       status: 200,
       headers: {},
       body: presentReason(reason),
@@ -134,7 +134,7 @@ export const addCannedReasonRoutes = (app: Router, { world, keys }: Http): void 
     const { site, caller: administrator, params } = request
     assertScope(administrator, 'admin')
     const act = { site, administrator, id: readId(params.id), claim: readIdempotencyKey(request) }
-    const answer = await deleteCannedReason(world, act, () => ({
+    const answer = await deleteCannedReason(context, act, () => ({
       status: 204,
       headers: {},
       body: null,

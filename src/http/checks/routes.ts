@@ -32,10 +32,10 @@ const REPORT_CHECK = op.operation({
   signed: true,
 })
 
-export const addCheckRoutes = (app: Router, { world }: Http): void => {
+export const addCheckRoutes = (app: Router, { context }: Http): void => {
   app.post('/sites/:site/checks/:name/verdicts', REPORT_CHECK, async (request, reply) => {
     const { site, params, body } = request
-    await reportCheck(world, {
+    await reportCheck(context, {
       site,
       name: params.name,
       signed: readSigned(request, verdictsPath(site.slug, params.name)),

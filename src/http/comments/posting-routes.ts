@@ -70,7 +70,7 @@ const PREVIEW_COMMENT = op.operation({
   limit: 'preview',
 })
 
-export const addPostingRoutes = (app: Router, { world, keys }: Http): void => {
+export const addPostingRoutes = (app: Router, { context, keys }: Http): void => {
   app.post('/sites/:site/articles/:article_id/comments', POST_COMMENT, async (request, reply) => {
     const { site, caller, params, ip } = request
     const { parent_id: parentId, ...fields } = request.body
@@ -87,7 +87,7 @@ export const addPostingRoutes = (app: Router, { world, keys }: Http): void => {
     }
     const claim = readIdempotencyKey(request)
     const answer = await postComment(
-      world,
+      context,
       { site, caller, ...draft, claim },
       presentPosted(site.slug),
     )
@@ -100,7 +100,7 @@ export const addPostingRoutes = (app: Router, { world, keys }: Http): void => {
     const profile = readProfile(request.body)
     const suspect = writerIdentityOf(keys().addresses, request, profile.email)
     const answer = await createGuest(
-      world,
+      context,
       { site, profile, suspect, claim: readIdempotencyKey(request) },
       (guest) => ({
         status: 201,

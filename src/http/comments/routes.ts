@@ -73,19 +73,31 @@ const DELETE_COMMENT = op.operation({
 })
 
 export const addCommentRoutes = (app: Router, http: Http): void => {
-  const { world, keys } = http
+  const { context, keys } = http
   app.get('/sites/:site/comments/:id', GET_COMMENT, async (request, reply) => {
     const { site, caller, query } = request
-    const { context, at_least: atLeast } = query
-    return withComment(world, request, async (comment) => {
-      const own = await findRestrictedComment(world, { site, comment, caller, context })
-      if (own) return sendOwn(reply, own, { caller, context })
-      const variant = answers.variantOf(http, site, ['getComment', request.params.id, context])
+    const { context: ancestorCount, at_least: atLeast } = query
+    return withComment(context, request, async (comment) => {
+      const own = await findRestrictedComment(context, { site, comment, caller, ancestorCount })
+      if (own) return sendOwn(reply, own, { caller, ancestorCount })
+      const variant = answers.variantOf(http, site, [
+        'getComment',
+        request.params.id,
+        ancestorCount,
+      ])
       const page = await getComment(
-        world,
-        { site, caller, comment, context, atLeast, variant, encoding: answers.encodingOf(request) },
+        context,
+        {
+          site,
+          caller,
+          comment,
+          ancestorCount,
+          atLeast,
+          variant,
+          encoding: answers.encodingOf(request),
+        },
         ({ thread, comment: found, ancestors: above }) => {
-          const ancestors = context !== undefined && { ancestors: above.map(presentComment) }
+          const ancestors = ancestorCount !== undefined && { ancestors: above.map(presentComment) }
           const body = { ...presentComment(found), ...ancestors }
           return answers.toPage(answers.versionTag(thread.version, variant), null, body)
         },
@@ -103,8 +115,8 @@ export const addCommentRoutes = (app: Router, http: Http): void => {
       sender: senderOf(request),
     }
     const claim = readIdempotencyKey(request)
-    const answer = await changingComment(world, request, (comment) =>
-      editComment(world, { site, caller, comment, ...edit, claim }, presentEdited),
+    const answer = await changingComment(context, request, (comment) =>
+      editComment(context, { site, caller, comment, ...edit, claim }, presentEdited),
     )
     return answers.sendWrite(reply, answer)
   })
@@ -112,8 +124,8 @@ export const addCommentRoutes = (app: Router, http: Http): void => {
   app.delete('/sites/:site/comments/:id', DELETE_COMMENT, async (request, reply) => {
     const { site, caller } = request
     const claim = readIdempotencyKey(request)
-    const answer = await changingComment(world, request, (comment) =>
-      deleteComment(world, { site, caller, comment, claim }, ({ version }) => ({
+    const answer = await changingComment(context, request, (comment) =>
+      deleteComment(context, { site, caller, comment, claim }, ({ version }) => ({
         status: 204,
         headers: answers.threadVersion(version),
         body: null,
@@ -133,9 +145,9 @@ const presentEdited = ({ comment, version }: Edited): answers.WriteResponse => (
 const sendOwn = (
   reply: FastifyReply,
   { comment, ancestors: above }: Omit<CommentInContext, 'thread'>,
-  { caller, context }: { caller: Caller; context: number | undefined },
+  { caller, ancestorCount }: { caller: Caller; ancestorCount: number | undefined },
 ): FastifyReply => {
   const presentAncestor = mayModerate(caller) ? presentWhole : presentComment
-  const ancestors = context !== undefined && { ancestors: above.map(presentAncestor) }
+  const ancestors = ancestorCount !== undefined && { ancestors: above.map(presentAncestor) }
   return answers.sendPrivately(reply, { ...presentWhole(comment), ...ancestors })
 }

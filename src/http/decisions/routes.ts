@@ -135,15 +135,16 @@ const LOCK_COMMENT = op.operation({
   answers: { 200: ref(Lock) },
 })
 
-export const addDecidingRoutes = (app: Router, { world, keys }: Http): void => {
+export const addDecidingRoutes = (app: Router, { context, keys }: Http): void => {
   app.post('/sites/:site/moderation/decisions', DECIDE_MANY, async (request, reply) => {
     const { site, caller, body } = request
     assertScope(caller, 'moderate')
     const { from, to, reason = null, note = null, replies = 'keep' } = body
     const order = { from, to, reason, note, replies, ...readComments(body) }
     const act = { site, moderator: caller, ...order, claim: readIdempotencyKey(request) }
-    if (body.dry_run) return sendPrivately(reply, presentDryRun(await dryRunDecisions(world, act)))
-    return sendWrite(reply, await decideMany(world, act, toAnswer))
+    if (body.dry_run)
+      return sendPrivately(reply, presentDryRun(await dryRunDecisions(context, act)))
+    return sendWrite(reply, await decideMany(context, act, toAnswer))
   })
 
   app.post('/sites/:site/moderation/decisions/:id/undo', UNDO_DECISION, async (request, reply) => {
@@ -151,7 +152,7 @@ export const addDecidingRoutes = (app: Router, { world, keys }: Http): void => {
     assertScope(caller, 'moderate')
     const decisionId = known(readDecisionId(params.id))
     const act = { site, moderator: caller, decisionId, claim: readIdempotencyKey(request) }
-    const answer = await undoDecision(world, act, ({ decision, version }) => ({
+    const answer = await undoDecision(context, act, ({ decision, version }) => ({
       status: 201,
       headers: threadVersion(version),
       body: presentDecision(decision),
@@ -164,7 +165,7 @@ export const addDecidingRoutes = (app: Router, { world, keys }: Http): void => {
     const { site, query } = request
     const binding = ['batches', site.id]
     const beforeId = readIdCursor(keys().cursors, binding, query.cursor)
-    const { items, nextId } = await listBatches(world, { site, beforeId, limit: query.limit })
+    const { items, nextId } = await listBatches(context, { site, beforeId, limit: query.limit })
     return sendPrivately(reply, {
       items: items.map(presentBatch),
       next_cursor: writeIdCursor(keys().cursors, binding, nextId),
@@ -173,7 +174,7 @@ export const addDecidingRoutes = (app: Router, { world, keys }: Http): void => {
 
   app.get('/sites/:site/moderation/batches/:id', GET_BATCH, async (request, reply) => {
     assertScope(request.caller, 'moderate')
-    const batch = await getBatch(world, request.site, known(readBatchId(request.params.id)))
+    const batch = await getBatch(context, request.site, known(readBatchId(request.params.id)))
     return sendPrivately(reply, presentBatch(batch))
   })
 
@@ -182,15 +183,15 @@ export const addDecidingRoutes = (app: Router, { world, keys }: Http): void => {
     assertScope(caller, 'moderate')
     const batchId = known(readBatchId(params.id))
     const act = { site, moderator: caller, batchId, claim: readIdempotencyKey(request) }
-    return sendWrite(reply, await undoBatch(world, act, toAnswer))
+    return sendWrite(reply, await undoBatch(context, act, toAnswer))
   })
 
   app.put('/sites/:site/comments/:id/pin', PIN_COMMENT, async (request, reply) => {
     const { site, caller, body } = request
     assertScope(caller, 'moderate')
     const act = { site, moderator: caller, is: body.pinned, claim: readIdempotencyKey(request) }
-    const answer = await changingComment(world, request, (comment) =>
-      pinComment(world, { ...act, comment }, (decided) => ({
+    const answer = await changingComment(context, request, (comment) =>
+      pinComment(context, { ...act, comment }, (decided) => ({
         status: 200,
         headers: threadVersion(decided.version),
         body: presentPin(decided),
@@ -203,8 +204,8 @@ export const addDecidingRoutes = (app: Router, { world, keys }: Http): void => {
     const { site, caller, body } = request
     assertScope(caller, 'moderate')
     const act = { site, moderator: caller, is: body.locked, claim: readIdempotencyKey(request) }
-    const answer = await changingComment(world, request, (comment) =>
-      lockComment(world, { ...act, comment }, (decided) => ({
+    const answer = await changingComment(context, request, (comment) =>
+      lockComment(context, { ...act, comment }, (decided) => ({
         status: 200,
         headers: threadVersion(decided.version),
         body: presentLock(decided),

@@ -26,7 +26,7 @@ const MEMBER_TOKEN = /^[\w-]+\.[\w-]+\.[\w-]*$/
  * only keys.
  */
 export const readCredential = async (
-  { world, keys }: Http,
+  { context, keys }: Http,
   { headers: { authorization } }: FastifyRequest,
   site: Site | null,
 ): Promise<Credential> => {
@@ -35,16 +35,16 @@ export const readCredential = async (
   const authorId = site ? readGuestToken(keys().guests, site.id, token) : undefined
   if (authorId !== undefined) return { kind: 'guest', authorId }
   if (!site || !MEMBER_TOKEN.test(token)) throw new Refusal('invalid_token')
-  return { kind: 'member', profile: await world.readMemberToken(site, token) }
+  return { kind: 'member', profile: await context.readMemberToken(site, token) }
 }
 
 /** Whose key it is. A key for another site is `forbidden`. */
 export const identifyKey = async (
-  { world }: Http,
+  { context }: Http,
   key: string,
   site: Site | null,
 ): Promise<KeyCaller> => {
-  const holder = await findKey(world, key)
+  const holder = await findKey(context, key)
   if (!holder) throw new Refusal('invalid_token')
   const { siteId } = holder
   if (site && siteId !== null && siteId !== site.id) throw new Refusal('forbidden')
@@ -53,16 +53,16 @@ export const identifyKey = async (
 
 /** Who holds the credential; a member who comes for the first time is made. */
 export const identify = async (
-  { world, keys }: Http,
+  { context, keys }: Http,
   credential: PersonalCredential,
   site: Site,
 ): Promise<Caller> => {
   if (credential.kind === 'guest') {
-    const guest = await findGuest(world, site.id, credential.authorId)
+    const guest = await findGuest(context, site.id, credential.authorId)
     if (!guest) throw new Refusal('invalid_token')
     return guest
   }
   const { profile } = credential
   const erasedSubject = hashSubject(keys().addresses, site.id, profile.subject)
-  return signOn(world, { siteId: site.id, profile, erasedSubject })
+  return signOn(context, { siteId: site.id, profile, erasedSubject })
 }

@@ -12,12 +12,12 @@ const ALLOWED = 'authorization, content-type, if-match, if-none-match, idempoten
 const EXPOSED = 'etag, link, location, ratelimit, ratelimit-policy, retry-after, thread-version'
 
 /** Cross-origin sharing for the exact origins of the site that is addressed; never with cookies. */
-export const addOrigins = async (app: FastifyInstance, { world }: Http): Promise<void> => {
+export const addOrigins = async (app: FastifyInstance, { context }: Http): Promise<void> => {
   await app.register(cors, {
     delegator: (request: FastifyRequest, done: (error: Error | null, options: object) => void) => {
       // Most readers are of the same origin, or programs.
       if (request.headers.origin === undefined) return done(null, NOT_SHARED)
-      isShared(world, request).then(
+      isShared(context, request).then(
         (origin) => done(null, { ...SHARED, origin }),
         (error) => done(error, NOT_SHARED),
       )
@@ -34,11 +34,11 @@ const SHARED = {
 }
 const NOT_SHARED = { ...SHARED, origin: false }
 
-const isShared = async (world: Http['world'], request: FastifyRequest): Promise<boolean> => {
+const isShared = async (context: Http['context'], request: FastifyRequest): Promise<boolean> => {
   const { origin } = request.headers
   const slug = siteSlug(request)
   if (origin === undefined || slug === undefined) return false
-  const site = await findSite(world, slug, 'recent')
+  const site = await findSite(context, slug, 'recent')
   return site !== undefined && isAllowedOrigin(site, origin)
 }
 

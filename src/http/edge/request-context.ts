@@ -7,7 +7,7 @@ import type { LimitKind, Limits } from './limits.ts'
 
 /** What the routes are given. */
 export type Http = {
-  readonly world: Context
+  readonly context: Context
   /** Refuses with `unavailable` until the service has found its secret. */
   readonly keys: () => WireKeys
   readonly limits: Limits

@@ -85,7 +85,7 @@ const enterAsPerson = async (
 
 const findSiteOf = (http: Http, request: FastifyRequest, freshness: 'recent' | 'fresh') => {
   const slug = siteSlug(request)
-  return slug === undefined ? undefined : findSite(http.world, slug, freshness)
+  return slug === undefined ? undefined : findSite(http.context, slug, freshness)
 }
 
 /** A write goes by the site as it is at this moment. There may be none: see `isOfSite`. */

@@ -35,14 +35,14 @@ const LIST_SERVICE_AUDIT = op.operation({
   params: object({}),
 })
 
-export const addAuditRoutes = (app: Router, { world, keys }: Http): void => {
+export const addAuditRoutes = (app: Router, { context, keys }: Http): void => {
   const answer = async (
     siteId: number | undefined,
     { limit, cursor }: { limit: number; cursor?: string },
   ) => {
     const binding = ['audit', siteId]
     const beforeId = readIdCursor(keys().cursors, binding, cursor)
-    const { items, nextId } = await listAudit(world, { siteId, beforeId, limit })
+    const { items, nextId } = await listAudit(context, { siteId, beforeId, limit })
     return {
       items: items.map(presentAuditEntry),
       next_cursor: writeIdCursor(keys().cursors, binding, nextId),

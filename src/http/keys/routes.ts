@@ -110,10 +110,10 @@ type RingRoutes = {
   readonly enter: (request: FastifyRequest) => Entered
 }
 
-const addRing = (app: Router, { world, keys }: Http, { at, operations, enter }: RingRoutes) => {
+const addRing = (app: Router, { context, keys }: Http, { at, operations, enter }: RingRoutes) => {
   const act = (request: unknown) => {
     const { ring, by } = enter(request as FastifyRequest)
-    return { db: world.writes, ring, by }
+    return { db: context.writes, ring, by }
   }
 
   app.get(at, operations.list, async (request, reply) => {
@@ -121,7 +121,7 @@ const addRing = (app: Router, { world, keys }: Http, { at, operations, enter }: 
     const { limit, cursor } = request.query
     const binding = ['keys', ring.siteId]
     const beforeId = readIdCursor(keys().cursors, binding, cursor)
-    const { items, nextId } = await listKeys({ db: world.db, ring }, { beforeId, limit })
+    const { items, nextId } = await listKeys({ db: context.db, ring }, { beforeId, limit })
     return sendPrivately(reply as FastifyReply, {
       items: items.map(presentKey),
       next_cursor: writeIdCursor(keys().cursors, binding, nextId),
@@ -152,7 +152,7 @@ const addRing = (app: Router, { world, keys }: Http, { at, operations, enter }: 
 
   const findSiteId = async (slug: string | null): Promise<number | null> => {
     if (slug === null) return null
-    const site = await findSite(world, slug, 'fresh')
+    const site = await findSite(context, slug, 'fresh')
     if (!site) throw new Refusal('invalid_request', { '/site': 'is no site' })
     return site.id
   }

@@ -73,15 +73,15 @@ const UPDATE_MEMBER = op.operation({
 })
 
 export const addMemberRoutes = (app: Router, http: Http): void => {
-  const { world, keys } = http
+  const { context, keys } = http
   app.get('/sites/:site/staff', LIST_STAFF, async (request, reply) => {
     const { site, query } = request
     const { limit, cursor } = query
     const binding = ['staff', site.id]
     const afterId = readIdCursor(keys().cursors, binding, cursor) ?? 0
     const name = { site: site.id, variant: variantOf(http, site, [...binding, afterId, limit]) }
-    const page = await world.lists.page(name, encodingOf(request), async () => {
-      const { items, nextId } = await listStaff(world, { siteId: site.id, afterId, limit })
+    const page = await context.lists.page(name, encodingOf(request), async () => {
+      const { items, nextId } = await listStaff(context, { siteId: site.id, afterId, limit })
       const next = writeIdCursor(keys().cursors, binding, nextId)
       return toHashedPage(next, { items: items.map(presentStaff), next_cursor: next })
     })
@@ -92,7 +92,7 @@ export const addMemberRoutes = (app: Router, http: Http): void => {
     assertScope(request.caller, 'admin')
     return sendPrivately(
       reply,
-      presentMember(await getMember(world, request.site, request.params.subject)),
+      presentMember(await getMember(context, request.site, request.params.subject)),
     )
   })
 
@@ -108,7 +108,7 @@ export const addMemberRoutes = (app: Router, http: Http): void => {
     const claim = readIdempotencyKey(request as FastifyRequest)
     const { subject } = params
     const answer = await updateMember(
-      world,
+      context,
       { site, administrator, subject, change, claim },
       (changed) => ({ status: 200, headers: {}, body: presentMember(changed) }),
     )

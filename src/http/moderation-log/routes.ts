@@ -81,7 +81,7 @@ const GET_FIGURES = op.operation({
 /** An id that nothing has finds nothing, whatever it looks like. */
 const NO_COMMENT = { threadId: 0, id: 0 }
 
-export const addModerationLogRoutes = (app: Router, { world, keys }: Http): void => {
+export const addModerationLogRoutes = (app: Router, { context, keys }: Http): void => {
   app.get('/sites/:site/moderation/decisions', LIST_DECISIONS, async (request, reply) => {
     assertScope(request.caller, 'moderate')
     const { limit, cursor, comment_id: comment, batch_id: batch, ...query } = request.query
@@ -102,7 +102,7 @@ export const addModerationLogRoutes = (app: Router, { world, keys }: Http): void
       ...span,
     }
     const beforeId = readIdCursor(keys().cursors, binding, cursor)
-    const { items, nextId } = await listDecisions(world, { siteId, ...filter, beforeId, limit })
+    const { items, nextId } = await listDecisions(context, { siteId, ...filter, beforeId, limit })
     return sendPrivately(reply, {
       items: items.map(presentDecision),
       next_cursor: writeIdCursor(keys().cursors, binding, nextId),
@@ -112,7 +112,7 @@ export const addModerationLogRoutes = (app: Router, { world, keys }: Http): void
   app.get('/sites/:site/moderation/figures', GET_FIGURES, async (request, reply) => {
     assertScope(request.caller, 'moderate')
     const { days } = request.query
-    const figures = await getModerationStats(world, { siteId: request.site.id, days })
+    const figures = await getModerationStats(context, { siteId: request.site.id, days })
     return sendPrivately(reply, presentFigures(figures))
   })
 }

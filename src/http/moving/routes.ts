@@ -47,7 +47,7 @@ const MERGE_THREADS = op.operation({
   refusals: ['move_not_allowed'],
 })
 
-export const addMovingRoutes = (app: Router, { world }: Http): void => {
+export const addMovingRoutes = (app: Router, { context }: Http): void => {
   app.post('/sites/:site/comments/:id/moves', MOVE_COMMENT, async (request, reply) => {
     const { site, caller: moderator, body } = request
     assertScope(moderator, 'moderate')
@@ -55,8 +55,8 @@ export const addMovingRoutes = (app: Router, { world }: Http): void => {
     const isRoot = parent === undefined || parent === null
     const to = { articleId, parent: isRoot ? undefined : (readCommentId(parent) ?? null) }
     const act = { site, moderator, ...to, reason, note, claim: readIdempotencyKey(request) }
-    const answer = await changingComment(world, request, (comment) =>
-      moveComment(world, { ...act, comment }, presentDecided),
+    const answer = await changingComment(context, request, (comment) =>
+      moveComment(context, { ...act, comment }, presentDecided),
     )
     return sendWrite(reply, answer)
   })
@@ -72,7 +72,7 @@ export const addMovingRoutes = (app: Router, { world }: Http): void => {
       note,
       claim: readIdempotencyKey(request),
     }
-    const answer = await mergeThreads(world, { site, moderator, ...act }, presentDecided)
+    const answer = await mergeThreads(context, { site, moderator, ...act }, presentDecided)
     return sendWrite(reply, answer)
   })
 }

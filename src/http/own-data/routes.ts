@@ -49,11 +49,11 @@ const ERASE_AUTHOR = op.operation({
 /** A read that counts as a write: each is a row of the audit, which nobody is to flood. */
 const EXPORTING = { ...EXPORT_AUTHOR, config: { ...EXPORT_AUTHOR.config, limit: 'write' as const } }
 
-export const addOwnDataRoutes = (app: Router, { world, keys }: Http): void => {
+export const addOwnDataRoutes = (app: Router, { context, keys }: Http): void => {
   app.get('/sites/:site/authors/:id/export', EXPORTING, async (request, reply) => {
     const { site, caller, params } = request
     const authorId = readKey(params.id)
-    const held = await exportAuthor(world, { site, caller, authorId })
+    const held = await exportAuthor(context, { site, caller, authorId })
     reply.type('application/json; charset=utf-8')
     return sendPrivately(reply, Readable.from(writeExport(held)))
   })
@@ -62,7 +62,7 @@ export const addOwnDataRoutes = (app: Router, { world, keys }: Http): void => {
     const { site, caller, params } = request
     const authorId = readKey(params.id)
     const hash = (subject: string) => hashSubject(keys().addresses, site.id, subject)
-    const isDone = await eraseAuthor(world, { site, caller, authorId }, hash)
+    const isDone = await eraseAuthor(context, { site, caller, authorId }, hash)
     return isDone
       ? sendPrivately(reply.code(204), undefined)
       : sendPrivately(reply.code(202), { status: 'running' })

@@ -81,7 +81,7 @@ const REJUDGE_PENDING = op.operation({
   tag: 'administering',
   summary: 'Judge what is held once more',
   description:
-    'By the policy in force and the facts of before: a batch, done by a chore. What a moderator or ' +
+    'By the policy in force and the facts of before: a batch, done by a job. What a moderator or ' +
     'flags sent back waits for a person. Each change is a decision, and can be undone.',
   body: ref(Rejudging),
   answers: { 202: ref(Batch) },
@@ -89,19 +89,19 @@ const REJUDGE_PENDING = op.operation({
   once: true,
 })
 
-export const addJudgingRoutes = (app: Router, { world }: Http): void => {
+export const addJudgingRoutes = (app: Router, { context }: Http): void => {
   const at = '/sites/:site/moderation'
   const large = allowLargeBodyFor('moderate')
 
   app.get(`${at}/state`, GET_MODERATION_STATE, async (request, reply) => {
     assertScope(request.caller, 'moderate')
-    return sendPrivately(reply, presentState(await getModerationState(world, request.site.id)))
+    return sendPrivately(reply, presentState(await getModerationState(context, request.site.id)))
   })
 
   app.post(`${at}/screenings`, { ...SCREEN_COMMENT, ...large }, async (request, reply) => {
     assertScope(request.caller, 'moderate')
     const trial = { site: request.site, ...readTrial(request.body) }
-    return sendPrivately(reply, presentTried(await screenComment(world, trial)))
+    return sendPrivately(reply, presentTried(await screenComment(context, trial)))
   })
 
   app.post(`${at}/simulations`, { ...SIMULATING, ...large }, async (request, reply) => {
@@ -109,14 +109,14 @@ export const addJudgingRoutes = (app: Router, { world }: Http): void => {
     const { policy, days } = request.body
     const act = { siteId: request.site.id, policy: readPolicy(policy), days }
     reply.type('application/x-ndjson; charset=utf-8')
-    return sendPrivately(reply, Readable.from(toLines(simulatePolicy(world, act))))
+    return sendPrivately(reply, Readable.from(toLines(simulatePolicy(context, act))))
   })
 
   app.post(`${at}/rejudge`, REJUDGE_PENDING, async (request, reply) => {
     const { site, caller: administrator } = request
     assertScope(administrator, 'admin')
     const act = { site, administrator, claim: readIdempotencyKey(request) }
-    const answer = await rejudgePending(world, act, (batch) => ({
+    const answer = await rejudgePending(context, act, (batch) => ({
       status: 202,
       headers: { location: `/v1/sites/${site.slug}/moderation/batches/${batchId(batch.id)}` },
       body: presentBatch(batch),

@@ -98,7 +98,7 @@ const RESTORE_POLICY = op.operation({
   answers: { 200: ref(VersionedPolicy) },
 })
 
-export const addPolicyRoutes = (app: Router, { world, keys }: Http): void => {
+export const addPolicyRoutes = (app: Router, { context, keys }: Http): void => {
   const at = '/sites/:site/moderation/policy'
   const all = '/sites/:site/moderation/policies'
   const present = (known: Parameters<typeof presentPolicy>[0]) => ({
@@ -109,7 +109,7 @@ export const addPolicyRoutes = (app: Router, { world, keys }: Http): void => {
 
   app.get(at, GET_POLICY, async (request, reply) => {
     assertScope(request.caller, 'moderate')
-    return sendPrivately(reply, presentPolicy(await getPolicy(world, request.site)))
+    return sendPrivately(reply, presentPolicy(await getPolicy(context, request.site)))
   })
 
   app.put(at, { ...UPDATE_POLICY, ...allowLargeBodyFor('admin') }, async (request, reply) => {
@@ -118,7 +118,7 @@ export const addPolicyRoutes = (app: Router, { world, keys }: Http): void => {
     const policy = readPolicy(body.policy)
     const act = { site, administrator, policy, note: body.note ?? null }
     const when = { ifVersion: readIfMatch(request), claim: readIdempotencyKey(request) }
-    return sendWrite(reply, await updatePolicy(world, { ...act, ...when }, present))
+    return sendWrite(reply, await updatePolicy(context, { ...act, ...when }, present))
   })
 
   app.get(all, LIST_POLICIES, async (request, reply) => {
@@ -127,7 +127,7 @@ export const addPolicyRoutes = (app: Router, { world, keys }: Http): void => {
     const siteId = request.site.id
     const binding = ['policies', siteId]
     const before = readIdCursor(keys().cursors, binding, cursor)
-    const { items, next } = await listPolicies(world, { siteId, before, limit })
+    const { items, next } = await listPolicies(context, { siteId, before, limit })
     return sendPrivately(reply, {
       items: items.map(presentPolicyVersion),
       next_cursor: writeIdCursor(keys().cursors, binding, next),
@@ -137,7 +137,7 @@ export const addPolicyRoutes = (app: Router, { world, keys }: Http): void => {
   app.get(`${all}/:version`, GET_POLICY_VERSION, async (request, reply) => {
     assertScope(request.caller, 'moderate')
     const version = readVersion(request.params.version)
-    const known = await getPolicyVersion(world, { siteId: request.site.id, version })
+    const known = await getPolicyVersion(context, { siteId: request.site.id, version })
     return sendPrivately(reply, presentPolicy(known))
   })
 
@@ -147,7 +147,7 @@ export const addPolicyRoutes = (app: Router, { world, keys }: Http): void => {
     const version = readVersion(params.version)
     const act = { site, administrator, version, note: body.note ?? null }
     const when = { ifVersion: readIfMatch(request), claim: readIdempotencyKey(request) }
-    return sendWrite(reply, await restorePolicy(world, { ...act, ...when }, present))
+    return sendWrite(reply, await restorePolicy(context, { ...act, ...when }, present))
   })
 }
 

@@ -46,13 +46,13 @@ const RELEASE_CLAIMS = op.operation({
   answers: { 204: NOTHING },
 })
 
-export const addClaimRoutes = (app: Router, { world }: Http): void => {
+export const addClaimRoutes = (app: Router, { context }: Http): void => {
   app.post('/sites/:site/moderation/claims', CLAIM_COMMENTS, async (request, reply) => {
     const { site, caller, body } = request
     assertScope(caller, 'moderate')
     const { seconds = SECONDS } = body
     const act = { site, moderator: caller, seconds, claim: readIdempotencyKey(request) }
-    const { items, until } = await claimComments(world, { ...act, wanted: readWanted(body) })
+    const { items, until } = await claimComments(context, { ...act, wanted: readWanted(body) })
     return sendPrivately(reply, { items: items.map(presentForModeration), claimed_until: until })
   })
 
@@ -61,7 +61,7 @@ export const addClaimRoutes = (app: Router, { world }: Http): void => {
     assertScope(caller, 'moderate')
     const { comment_id: id } = query
     const comment = id === undefined ? undefined : readCommentKey(id)
-    await releaseClaims(world, {
+    await releaseClaims(context, {
       site,
       moderator: caller,
       comment,

@@ -114,7 +114,7 @@ const UPDATE_THREAD = op.operation({
   once: true,
 })
 
-export const addModerationRoutes = (app: Router, { world, keys }: Http): void => {
+export const addModerationRoutes = (app: Router, { context, keys }: Http): void => {
   app.get('/sites/:site/moderation/comments', LIST_QUEUE, async (request, reply) => {
     assertScope(request.caller, 'moderate')
     const { claimed, sort, limit, cursor, ...wanted } = request.query
@@ -125,7 +125,7 @@ export const addModerationRoutes = (app: Router, { world, keys }: Http): void =>
     const after = cursor === undefined ? null : readCursor(keys().cursors, binding, cursor).after
     const asked = claimed === 'any' ? undefined : { is: claimed, by: callerIdOf(request.caller) }
     const page = { siteId, claimed: asked, sort, after, limit }
-    const { items, next } = await listQueue(world, { ...filter, ...page })
+    const { items, next } = await listQueue(context, { ...filter, ...page })
     return sendPrivately(reply, {
       items: items.map(presentForModeration),
       next_cursor: next && writeCursor(keys().cursors, binding, { sort: '', after: next }),
@@ -134,7 +134,7 @@ export const addModerationRoutes = (app: Router, { world, keys }: Http): void =>
 
   app.get('/sites/:site/moderation/counts', COUNT_QUEUE, async (request, reply) => {
     assertScope(request.caller, 'moderate')
-    return sendPrivately(reply, await countQueue(world, request.site.id))
+    return sendPrivately(reply, await countQueue(context, request.site.id))
   })
 
   app.post('/sites/:site/comments/:id/decisions', DECIDE_COMMENT, async (request, reply) => {
@@ -143,8 +143,8 @@ export const addModerationRoutes = (app: Router, { world, keys }: Http): void =>
     const { from, to, reason = null, note = null, replies = 'keep' } = body
     const move = { from, to, reason, note, replies }
     const act = { site, moderator: caller, ...move, claim: readIdempotencyKey(request) }
-    const answer = await changingComment(world, request, (comment) =>
-      decideComment(world, { ...act, comment }, ({ decision, version }) => ({
+    const answer = await changingComment(context, request, (comment) =>
+      decideComment(context, { ...act, comment }, ({ decision, version }) => ({
         status: 201,
         headers: threadVersion(version),
         body: presentDecision(decision),
@@ -158,8 +158,8 @@ export const addModerationRoutes = (app: Router, { world, keys }: Http): void =>
     const { site, params, query } = request
     const binding = ['revisions', site.id, params.id]
     const before = readId(binding, query.cursor)
-    const { items, nextId } = await withComment(world, request, (comment) =>
-      listRevisions(world, { site, comment, before, ...query }),
+    const { items, nextId } = await withComment(context, request, (comment) =>
+      listRevisions(context, { site, comment, before, ...query }),
     )
     return sendPrivately(reply, {
       items: items.map(presentRevision),
@@ -181,7 +181,7 @@ export const addModerationRoutes = (app: Router, { world, keys }: Http): void =>
     }
     const claim = readIdempotencyKey(request)
     const answer = await updateThread(
-      world,
+      context,
       { site, moderator: caller, articleId: params.article_id, change, claim },
       (thread) => ({
         status: 200,

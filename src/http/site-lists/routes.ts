@@ -112,7 +112,7 @@ const LIST_AUTHOR_COMMENTS = op.operation({
 })
 
 export const addSiteListRoutes = (app: Router, http: Http): void => {
-  const { world, keys } = http
+  const { context, keys } = http
 
   /** Remembered for as long as nothing of the site changes, a second at most. */
   const listed = (
@@ -122,7 +122,7 @@ export const addSiteListRoutes = (app: Router, http: Http): void => {
   ) => {
     const { site } = request
     const name = { site: site.id, variant: variantOf(http, site, parts) }
-    return world.lists.page(name, encodingOf(request), build)
+    return context.lists.page(name, encodingOf(request), build)
   }
 
   app.get('/sites/:site/comments', LIST_RECENT, async (request, reply) => {
@@ -140,7 +140,14 @@ export const addSiteListRoutes = (app: Router, http: Http): void => {
     // An id that no author has finds nothing, whatever it looks like.
     const authorId = author === undefined ? undefined : (readAuthorId(author) ?? 0)
     const page = await listed(request, [...binding, after, limit, excerpt], async () => {
-      const found = await listRecent(world, { siteId, articleIds, authorId, parent, after, limit })
+      const found = await listRecent(context, {
+        siteId,
+        articleIds,
+        authorId,
+        parent,
+        after,
+        limit,
+      })
       const next =
         found.next && writeCursor(keys().cursors, binding, { sort: '', after: found.next })
       const items = found.items.map((comment) => presentRecent(comment, excerpt))
@@ -153,7 +160,7 @@ export const addSiteListRoutes = (app: Router, http: Http): void => {
     const { site, query } = request
     const { article_id: articleIds } = query
     const page = await listed(request, ['counts', articleIds], async () =>
-      toHashedPage(null, presentCounts(await countComments(world, { site, articleIds }))),
+      toHashedPage(null, presentCounts(await countComments(context, { site, articleIds }))),
     )
     return sendPage(request, reply, page)
   })
@@ -163,7 +170,7 @@ export const addSiteListRoutes = (app: Router, http: Http): void => {
     { ...COUNT_MANY, bodyLimit: COUNTS_BODY_BYTES },
     async (request, reply) => {
       const { site, body } = request
-      const counts = await countComments(world, { site, articleIds: body.article_ids })
+      const counts = await countComments(context, { site, articleIds: body.article_ids })
       const bytes = toHashedPage(null, presentCounts(counts)).bytes
       return sendPrivately(reply.type('application/json; charset=utf-8'), bytes)
     },
@@ -175,7 +182,7 @@ export const addSiteListRoutes = (app: Router, http: Http): void => {
     const binding = ['articles', site.id, sort]
     const after = cursor === undefined ? null : readCursor(keys().cursors, binding, cursor).after
     const page = await listed(request, [...binding, after, limit], async () => {
-      const found = await listArticles(world, { site, sort, after, limit })
+      const found = await listArticles(context, { site, sort, after, limit })
       const next = found.next && writeCursor(keys().cursors, binding, { sort, after: found.next })
       const items = found.items.map(presentThread)
       return toHashedPage(next, { items, next_cursor: next })
@@ -192,7 +199,7 @@ export const addSiteListRoutes = (app: Router, http: Http): void => {
     const after = cursor === undefined ? null : readCursor(keys().cursors, binding, cursor).after
     const siteId = request.site.id
     const page = await listed(request, [...binding, after, limit], async () => {
-      const found = await listAuthorComments(world, { siteId, authorId, after, limit })
+      const found = await listAuthorComments(context, { siteId, authorId, after, limit })
       const next =
         found.next && writeCursor(keys().cursors, binding, { sort: '', after: found.next })
       const items = found.items.map((comment) => presentRecent(comment, undefined))

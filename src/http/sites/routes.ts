@@ -85,7 +85,7 @@ const LIST_SITES = op.operation({
   limit: 'read',
 })
 
-export const addSiteRoutes = (app: Router, { world, limits, keys }: Http): void => {
+export const addSiteRoutes = (app: Router, { context, limits, keys }: Http): void => {
   app.get('/sites/:site/config', GET_SITE_CONFIG, async (request, reply) => {
     const config = presentSiteConfig(request.site, limits)
     return sendPage(request, reply, toHashedPage(null, config))
@@ -96,7 +96,7 @@ export const addSiteRoutes = (app: Router, { world, limits, keys }: Http): void 
     const { limit, cursor } = request.query
     const binding = ['sites']
     const afterId = readIdCursor(keys().cursors, binding, cursor) ?? 0
-    const { items, nextId } = await listSites(world, { afterId, limit })
+    const { items, nextId } = await listSites(context, { afterId, limit })
     return sendPrivately(reply, {
       items: items.map(presentSite),
       next_cursor: writeIdCursor(keys().cursors, binding, nextId),
@@ -108,7 +108,7 @@ export const addSiteRoutes = (app: Router, { world, limits, keys }: Http): void 
     assertServiceAdmin(administrator)
     const { slug, name } = body
     const wanted = { ...readSettings(body), slug, name: readSiteFields({ name }).name ?? name }
-    const made = await createSite(world, { administrator, site: wanted }, describe)
+    const made = await createSite(context, { administrator, site: wanted }, describe)
     reply.code(201).header('location', `/v1/sites/${made.slug}`)
     return sendPrivately(reply, presentSite(made))
   })
@@ -126,7 +126,7 @@ export const addSiteRoutes = (app: Router, { world, limits, keys }: Http): void 
     const claim = readIdempotencyKey(request)
     const present = (after: SiteAsIs) => ({ status: 200, headers: {}, body: presentSite(after) })
     const act = { site: changed, administrator, settings, ifVersion, claim }
-    return sendWrite(reply, await updateSite(world, act, { present, describe }))
+    return sendWrite(reply, await updateSite(context, act, { present, describe }))
   })
 }
 

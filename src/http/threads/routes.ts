@@ -115,10 +115,10 @@ const LIST_REPLIES = op.operation({
 })
 
 export const addThreadRoutes = (app: Router, http: Http): void => {
-  const { world, keys } = http
+  const { context, keys } = http
   app.get('/sites/:site/articles/:article_id', GET_THREAD, async (request, reply) => {
     const { article_id: articleId } = request.params
-    const found = await getThread(world, {
+    const found = await getThread(context, {
       site: request.site,
       caller: request.caller,
       articleId,
@@ -145,7 +145,7 @@ export const addThreadRoutes = (app: Router, http: Http): void => {
     const variant = variantOf(http, request.site, ['listThread', view, sort, after, focus, limits])
     const position = { view, sort, after, focus: focused, ...limits }
     const page = await listThread(
-      world,
+      context,
       {
         site: request.site,
         caller: request.caller,
@@ -189,9 +189,9 @@ export const addThreadRoutes = (app: Router, http: Http): void => {
     })
     const variant = variantOf(http, request.site, ['listReplies', id, sort, after, limits])
     const position = { sort, after, ...limits, atLeast, variant, encoding: encodingOf(request) }
-    const page = await withComment(world, request, (comment) =>
+    const page = await withComment(context, request, (comment) =>
       listReplies(
-        world,
+        context,
         { site: request.site, caller: request.caller, comment, ...position },
         presentPage,
       ),

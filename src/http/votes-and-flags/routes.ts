@@ -67,7 +67,7 @@ const GET_VIEWER = op.operation({
   limit: 'read',
 })
 
-export const addVoteAndFlagRoutes = (app: Router, { world, keys, limits }: Http): void => {
+export const addVoteAndFlagRoutes = (app: Router, { context, keys, limits }: Http): void => {
   app.put('/sites/:site/comments/:id/vote', VOTE_COMMENT, async (request, reply) => {
     const { site, caller, body, ip } = request
     const vote = {
@@ -77,8 +77,8 @@ export const addVoteAndFlagRoutes = (app: Router, { world, keys, limits }: Http)
       suspect: writerIdentityOf(keys().addresses, request),
       claim: readIdempotencyKey(request),
     }
-    const answer = await withComment(world, request, (comment) =>
-      voteComment(world, { site, caller, comment, ...vote }, (voted) => ({
+    const answer = await withComment(context, request, (comment) =>
+      voteComment(context, { site, caller, comment, ...vote }, (voted) => ({
         status: 200,
         headers: threadVersion(voted.version),
         body: presentVoted(voted),
@@ -97,8 +97,8 @@ export const addVoteAndFlagRoutes = (app: Router, { world, keys, limits }: Http)
       suspect: writerIdentityOf(keys().addresses, request),
       claim: readIdempotencyKey(request),
     }
-    const answer = await changingComment(world, request, (comment) =>
-      flagComment(world, { site, caller, comment, ...flag }, (flagged) => ({
+    const answer = await changingComment(context, request, (comment) =>
+      flagComment(context, { site, caller, comment, ...flag }, (flagged) => ({
         status: flagged.isNew ? 201 : 200,
         headers: {},
         body: presentFlag(flagged),
@@ -109,7 +109,7 @@ export const addVoteAndFlagRoutes = (app: Router, { world, keys, limits }: Http)
 
   app.get('/sites/:site/articles/:article_id/viewer', GET_VIEWER, async (request, reply) => {
     const { site, caller, params, ip } = request
-    const viewer = await getViewer(world, {
+    const viewer = await getViewer(context, {
       site,
       caller,
       articleId: params.article_id,

@@ -28,20 +28,24 @@ type OnComment = {
 
 /** Reads the comment that the path names, or does to it what hides nothing, wherever it is now. */
 export const withComment = <T>(
-  world: Context,
+  context: Context,
   { site, caller, params }: OnComment,
   act: (comment: CommentKey) => Promise<T>,
 ): Promise<T> =>
   withMovedComment(
-    world,
+    context,
     { site, caller, comment: readCommentKey(params.id), look: 'on_miss' },
     act,
   )
 
 /** Does to it what may hide something. */
 export const changingComment = <T>(
-  world: Context,
+  context: Context,
   { site, caller, params }: OnComment,
   act: (comment: CommentKey) => Promise<T>,
 ): Promise<T> =>
-  withMovedComment(world, { site, caller, comment: readCommentKey(params.id), look: 'first' }, act)
+  withMovedComment(
+    context,
+    { site, caller, comment: readCommentKey(params.id), look: 'first' },
+    act,
+  )

@@ -134,12 +134,12 @@ export const listRevisions = (
     .execute()
 
 /**
- * A comment of the site and up to `context` of its ancestors, nearest first, whatever their status:
+ * A comment of the site and up to `ancestorCount` of its ancestors, nearest first, whatever their status:
  * for its author and for moderators.
  */
 export const listWithAncestors = async (
   db: Db,
-  at: { siteId: number; threadId: number; commentId: number; context: number },
+  at: { siteId: number; threadId: number; commentId: number; ancestorCount: number },
 ): Promise<Comment[]> => {
   const { rows } = await sql<CommentRow & { articleId: string }>`
     with recursive line as (
@@ -148,7 +148,7 @@ export const listWithAncestors = async (
       union all
       select c.id, c.parent_id, l.distance + 1 from line l join comments c
         on c.site_id = ${at.siteId} and c.thread_id = ${at.threadId} and c.id = l.parent_id
-      where l.distance < ${at.context}
+      where l.distance < ${at.ancestorCount}
     )
     select ${commentColumns}, t.article_id, ${authorColumns}
     from line l

@@ -111,12 +111,12 @@ export const findFlatPage = async (db: Db, request: FlatRequest): Promise<PageRo
   return toPage((await statement.execute(db.withoutPlugins())).rows)
 }
 
-/** A comment that is shown, with up to `context` of its ancestors, nearest first. */
+/** A comment that is shown, with up to `ancestorCount` of its ancestors, nearest first. */
 export const findCommentPage = async (
   db: Db,
-  request: { siteId: number; threadId: number; commentId: number; context: number },
+  request: { siteId: number; threadId: number; commentId: number; ancestorCount: number },
 ): Promise<PageRows | undefined> => {
-  const { siteId, threadId, commentId, context } = request
+  const { siteId, threadId, commentId, ancestorCount } = request
   const statement = sql<PageRow>`
     with recursive thread as materialized (
       ${threadOf({ siteId, parent: { threadId, commentId } })}
@@ -128,7 +128,7 @@ export const findCommentPage = async (
       select ${commentColumns}, 0, p.position + 1, true, 0
       from page p join comments c
         on c.site_id = ${siteId} and c.thread_id = p.thread_id and c.id = p.parent_id
-      where p.position <= ${context}
+      where p.position <= ${ancestorCount}
     )
     ${selectPage(siteId)}`
   return toPage((await statement.execute(db.withoutPlugins())).rows)

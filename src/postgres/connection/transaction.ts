@@ -59,7 +59,7 @@ export const runQuery = async <T>(query: Promise<T>): Promise<T> => {
 export const acquireThreadLock = async (
   tx: Tx,
   at: { siteId: number; threadId: number },
-  mode: 'shared' | 'alone',
+  mode: 'shared' | 'exclusive',
 ): Promise<void> => {
   const lock = sql.ref(mode === 'shared' ? 'pg_advisory_xact_lock_shared' : 'pg_advisory_xact_lock')
   await sql`

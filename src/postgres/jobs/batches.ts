@@ -65,7 +65,7 @@ export const listBatches = async (
 }
 
 /**
- * Those that chores have to do, oldest first: large ones, and of the others what a request has left
+ * Those that jobs have to do, oldest first: large ones, and of the others what a request has left
  * behind that did not come to its end.
  * @param maxInCall how many comments a request does by itself
  */

@@ -33,21 +33,21 @@ type CannedReasonChange = {
 
 /** In the order in which they were made. */
 export const listCannedReasons = async (
-  world: Context,
+  context: Context,
   page: { siteId: number; afterId: number; limit: number },
 ): Promise<{ items: CannedReason[]; nextId: number | null }> => {
-  const rows = await runQuery(findReasons(world.db, page))
+  const rows = await runQuery(findReasons(context.db, page))
   const items = rows.slice(0, page.limit)
   return { items, nextId: rows.length > items.length ? items.at(-1)!.id : null }
 }
 
 /** Refuses with `invalid_request` when the site has as many as it may have. */
 export const createCannedReason = <Answer>(
-  world: Context,
+  context: Context,
   { site, administrator, fields, claim }: CannedReasonChange & { fields: CannedReasonFields },
   present: (reason: CannedReason) => Answer,
 ): Promise<Answer> =>
-  runOnce(world, claim, async (tx) => {
+  runOnce(context, claim, async (tx) => {
     await lockSiteRow(tx, site.id)
     if ((await countCannedReasons(tx, site.id)) >= MAX_REASONS)
       throw new Refusal('invalid_request', { '': `a site has at most ${MAX_REASONS} reasons` })
@@ -58,11 +58,11 @@ export const createCannedReason = <Answer>(
 
 /** What decisions said before stays as it is: they have words of their own. */
 export const updateCannedReason = <Answer>(
-  world: Context,
+  context: Context,
   request: CannedReasonChange & { id: number; change: Partial<CannedReasonFields> },
   present: (reason: CannedReason) => Answer,
 ): Promise<Answer> =>
-  runOnce(world, request.claim, async (tx) => {
+  runOnce(context, request.claim, async (tx) => {
     const before = await hold(tx, request)
     const after = await replaceReason(tx, request.site.id, { ...before, ...request.change })
     await record(tx, request, { action: 'reason_updated', before, after })
@@ -70,11 +70,11 @@ export const updateCannedReason = <Answer>(
   })
 
 export const deleteCannedReason = <Answer>(
-  world: Context,
+  context: Context,
   request: CannedReasonChange & { id: number },
   present: () => Answer,
 ): Promise<Answer> =>
-  runOnce(world, request.claim, async (tx) => {
+  runOnce(context, request.claim, async (tx) => {
     const before = await hold(tx, request)
     await dropReason(tx, request.site.id, before.id)
     await record(tx, request, { action: 'reason_deleted', before })

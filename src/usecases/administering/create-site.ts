@@ -11,12 +11,12 @@ type NewSite = { readonly slug: string; readonly name: string } & SiteSettings
 
 /** Makes a site. Refuses with `invalid_request` when its slug is taken. */
 export const createSite = async (
-  world: Context,
+  context: Context,
   { administrator, site: wanted }: { administrator: StaffCaller; site: NewSite },
   describe: DescribeSite,
 ): Promise<Site> => {
   const { slug, name, ...settings } = wanted
-  const site = await inTransaction(world.writes, async (tx) => {
+  const site = await inTransaction(context.writes, async (tx) => {
     const change = resolveSettings(settings, { limits: {}, signOn: null, checks: [] })
     const made = await insertSite(tx, { ...change, slug, name })
     if (!made) throw new Refusal('invalid_request', { '/slug': 'is taken' })
@@ -29,16 +29,16 @@ export const createSite = async (
     })
     return made
   })
-  world.sites.forget(slug)
+  context.sites.forget(slug)
   return site
 }
 
 /** All sites, in the order in which they were made. */
 export const listSites = async (
-  world: Context,
+  context: Context,
   page: { afterId: number; limit: number },
 ): Promise<{ items: Site[]; nextId: number | null }> => {
-  const rows = await runQuery(findSites(world.db, page))
+  const rows = await runQuery(findSites(context.db, page))
   const items = rows.slice(0, page.limit)
   return { items, nextId: rows.length > items.length ? items.at(-1)!.id : null }
 }

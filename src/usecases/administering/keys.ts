@@ -19,7 +19,7 @@ export type { Key, KeyFilter } from '../../postgres/service/keys.ts'
 
 const KEY_BYTES = 32
 
-/** What an act on keys is done with: also by an operator, who has no world. */
+/** What an act on keys is done with: also by an operator, who has no context. */
 type KeyChange = {
   readonly db: Db
   readonly ring: KeyFilter

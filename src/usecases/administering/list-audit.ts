@@ -6,10 +6,10 @@ export type { ListedAuditEntry } from '../../postgres/service/audit.ts'
 
 /** What administrators did, latest first: on one site, or on the service and all its sites. */
 export const listAudit = async (
-  world: Context,
+  context: Context,
   request: { siteId: number | undefined; beforeId: number | null; limit: number },
 ): Promise<{ items: ListedAuditEntry[]; nextId: number | null }> => {
-  const rows = await runQuery(findAudit(world.db, request))
+  const rows = await runQuery(findAudit(context.db, request))
   const items = rows.slice(0, request.limit)
   return { items, nextId: rows.length > items.length ? items.at(-1)!.id : null }
 }

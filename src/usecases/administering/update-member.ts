@@ -37,8 +37,8 @@ export type MemberRequest = {
 }
 
 /** A member by the site's own id; refuses with `not_found`. */
-export const getMember = async (world: Context, site: Site, subject: string): Promise<Member> => {
-  const member = await runQuery(findMember(world.db, site.id, subject))
+export const getMember = async (context: Context, site: Site, subject: string): Promise<Member> => {
+  const member = await runQuery(findMember(context.db, site.id, subject))
   if (!member) throw new Refusal('not_found')
   return member
 }
@@ -48,14 +48,14 @@ export const getMember = async (world: Context, site: Site, subject: string): Pr
  * brings its own name, addresses and e-mail; roles that are given here stay.
  */
 export const updateMember = async <Answer>(
-  world: Context,
+  context: Context,
   request: MemberRequest,
   present: (member: Member) => Answer,
 ): Promise<Answer> => {
-  const answer = await runOnce(world, request.claim, async (tx) =>
+  const answer = await runOnce(context, request.claim, async (tx) =>
     present(await update(tx, request)),
   )
-  world.kick('tasks')
+  context.kick('tasks')
   return answer
 }
 

@@ -38,14 +38,14 @@ export type DescribeSite = (site: Site) => Readonly<Record<string, unknown>>
 
 /** Changes a site's settings. Other nodes know of it within a second; writes there at once. */
 export const updateSite = async <Answer>(
-  world: Context,
+  context: Context,
   request: UpdateRequest,
   { present, describe }: { present: (site: Site) => Answer; describe: DescribeSite },
 ): Promise<Answer> => {
-  const answer = await runOnce(world, request.claim, async (tx) =>
+  const answer = await runOnce(context, request.claim, async (tx) =>
     present(await update(tx, request, describe)),
   )
-  world.sites.forget(request.site.slug)
+  context.sites.forget(request.site.slug)
   return answer
 }
 

@@ -39,17 +39,17 @@ export type Answered = { readonly appeal: Appeal; readonly version: number | und
  * other is refused with `decision_conflict`, as is who upholds what is published by now.
  */
 export const answerAppeal = async <Answer>(
-  world: Context,
+  context: Context,
   request: AnswerRequest,
   present: (answered: Answered) => Answer,
 ): Promise<Answer> => {
   const { site, appealId, claim } = request
-  const appeal = await runQuery(findAppeal(world.db, { siteId: site.id, id: appealId }))
+  const appeal = await runQuery(findAppeal(context.db, { siteId: site.id, id: appealId }))
   if (!appeal) throw new Refusal('not_found')
   const { threadId } = appeal.comment
-  return withInvalidation(world, { siteId: site.id, threadIds: [threadId], isHide: false }, () =>
-    runOnce(world, claim, async (tx) => {
-      await acquireThreadLock(tx, { siteId: site.id, threadId }, 'alone')
+  return withInvalidation(context, { siteId: site.id, threadIds: [threadId], isHide: false }, () =>
+    runOnce(context, claim, async (tx) => {
+      await acquireThreadLock(tx, { siteId: site.id, threadId }, 'exclusive')
       return present(await answer(tx, request, appeal))
     }),
   )

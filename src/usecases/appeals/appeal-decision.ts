@@ -27,13 +27,13 @@ type AppealRequest = {
  * stands as its author wants it, what was appealed before, and what waits for its first look.
  */
 export const appealDecision = async <Answer>(
-  world: Context,
+  context: Context,
   request: AppealRequest,
   present: (appeal: OwnAppeal) => Answer,
 ): Promise<Answer> => {
   const { caller } = request
   assertPerson(caller)
-  return runOnce(world, request.claim, async (tx) =>
+  return runOnce(context, request.claim, async (tx) =>
     present(await appeal(tx, { ...request, caller })),
   )
 }

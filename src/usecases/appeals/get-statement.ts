@@ -11,11 +11,11 @@ type Request = { site: Site; caller: Caller; comment: CommentKey }
 
 /** Why a comment stands as it does; for its author alone. */
 export const getStatement = async (
-  world: Context,
+  context: Context,
   { site, caller, comment }: Request,
 ): Promise<Statement> => {
   assertPerson(caller)
-  const found = await runQuery(findStated(world.db, site.id, comment))
+  const found = await runQuery(findStated(context.db, site.id, comment))
   assertOwn(found, caller.authorId)
   return buildStatement(found)
 }

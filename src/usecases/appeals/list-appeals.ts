@@ -21,16 +21,16 @@ type Request = {
 
 /** The appeals that wait, the oldest first, or those that were answered, the latest answer first. */
 export const listAppeals = async (
-  world: Context,
+  context: Context,
   request: Request,
 ): Promise<{ items: ModeratedAppeal[]; nextId: number | null }> => {
   const { siteId, limit } = request
-  const rows = await runQuery(findAppeals(world.db, request))
+  const rows = await runQuery(findAppeals(context.db, request))
   const appeals = rows.slice(0, limit)
   const keys = appeals.map(({ comment }) => comment)
   const ids = appeals.flatMap(({ decisionId }) => decisionId ?? [])
-  const comments = byId(await runQuery(listModerated(world.db, siteId, keys)))
-  const decisions = byId(await runQuery(findDecisions(world.db, siteId, ids)))
+  const comments = byId(await runQuery(listModerated(context.db, siteId, keys)))
+  const decisions = byId(await runQuery(findDecisions(context.db, siteId, ids)))
   const items = appeals.flatMap((appeal) => {
     const about = comments.get(appeal.comment.id)
     const decision = decisions.get(appeal.decisionId ?? 0) ?? null

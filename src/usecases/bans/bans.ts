@@ -42,11 +42,11 @@ export type CreatedBan = { readonly ban: Ban; readonly batch: Batch | null }
 
 /** Bans somebody. Staff is refused: roles are taken first. */
 export const createBan = async <Answer>(
-  world: Context,
+  context: Context,
   request: BanRequest,
   present: (made: CreatedBan) => Answer,
 ): Promise<Answer> => {
-  const made = await runOnce(world, request.claim, async (tx): Promise<CreatedBan> => {
+  const made = await runOnce(context, request.claim, async (tx): Promise<CreatedBan> => {
     const { site, moderator, ban: asked } = request
     await assertMayBan(tx, request)
     const ban = await insertBan(tx, {
@@ -60,7 +60,7 @@ export const createBan = async <Answer>(
     await record(tx, request, { ban, batch, isLifted: false })
     return { ban, batch }
   })
-  if (made.batch) await runCreatedBatch(world, made.batch)
+  if (made.batch) await runCreatedBatch(context, made.batch)
   return present(made)
 }
 
@@ -98,17 +98,20 @@ const assertMayBan = async (
 
 /** Latest first. */
 export const listBans = async (
-  world: Context,
+  context: Context,
   request: Parameters<typeof findBans>[1],
 ): Promise<{ items: Ban[]; nextId: number | null }> => {
-  const rows = await runQuery(findBans(world.db, request))
+  const rows = await runQuery(findBans(context.db, request))
   const items = rows.slice(0, request.limit)
   return { items, nextId: rows.length > items.length ? items.at(-1)!.id : null }
 }
 
 /** Ends a ban; a second time it is no different. Refuses with `not_found`. */
-export const liftBan = (world: Context, { id, ...scope }: Scope & { id: number }): Promise<void> =>
-  inTransaction(world.writes, async (tx) => {
+export const liftBan = (
+  context: Context,
+  { id, ...scope }: Scope & { id: number },
+): Promise<void> =>
+  inTransaction(context.writes, async (tx) => {
     const { site, moderator } = scope
     const ban = await endBan(tx, { siteId: site?.id ?? null, id, by: callerIdOf(moderator) })
     if (!ban) throw new Refusal('not_found')

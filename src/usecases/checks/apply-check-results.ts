@@ -49,11 +49,11 @@ export type AppliedResults = {
  * @returns undefined when there is nothing to judge, or another text by now
  */
 export const applyCheckResults = async (
-  world: Context,
+  context: Context,
   tx: Tx,
   { at, ...said }: CheckResults & { at: CommentKey & { siteId: number } },
 ): Promise<AppliedResults | undefined> => {
-  await acquireThreadLock(tx, at, 'alone')
+  await acquireThreadLock(tx, at, 'exclusive')
   const comment = await findCommentForWrite(tx, at)
   const judged = comment && !comment.isErased ? await findJudged(tx, at) : undefined
   if (!comment || !judged) {
@@ -63,7 +63,7 @@ export const applyCheckResults = async (
   if (said.revision !== undefined && said.revision !== comment.revision) return undefined
   const facts = { ...judged.facts, checks: merge(judged.facts.checks, said) }
   const site = { id: at.siteId, policyVersion: judged.policyVersion }
-  const { screen } = await world.policies.find(site)
+  const { screen } = await context.policies.find(site)
   const { name, url } = said.author ?? comment.author
   const judgement = screen({ body: comment.body, authorName: name, authorUrl: url }, facts)
   await updateJudgement(tx, at, { facts, ...judgement })

@@ -18,13 +18,13 @@ export type WrittenComment<Answer> = {
 /**
  * Asks the checks of a comment that is stored already. Where they count, its author waits for them and
  * is told what has become of it, now and under the same Idempotency-Key; else they are asked after the
- * answer. Never rejects: what goes wrong is left to the chores, and the comment is held until then.
+ * answer. Never rejects: what goes wrong is left to the jobs, and the comment is held until then.
  */
 export const checkAfterWrite = async <Answer>(
-  world: Context,
+  context: Context,
   { checking, request, claim, answer, present }: WrittenComment<Answer>,
 ): Promise<Answer> => {
-  if (checking === 'later') world.later.add(() => checkComment(world, request))
+  if (checking === 'later') context.deferredTasks.add(() => checkComment(context, request))
   if (checking !== 'first') return answer
   let final = answer
   const keep: Parameters<typeof checkComment>[2] = async (tx, settled) => {
@@ -33,10 +33,10 @@ export const checkAfterWrite = async <Answer>(
     if (claim) await updateAnswer(tx, claim, final)
   }
   try {
-    await checkComment(world, request, keep)
+    await checkComment(context, request, keep)
     return final
   } catch (error) {
-    world.warn({ err: error }, 'a comment could not be judged by its checks; trying again later')
+    context.warn({ err: error }, 'a comment could not be judged by its checks; trying again later')
     return answer
   }
 }

@@ -28,23 +28,23 @@ export type CheckRequest = {
  * @returns undefined when there was nothing to judge
  */
 export const checkComment = async (
-  world: Context,
+  context: Context,
   request: CheckRequest,
   then: (tx: Tx, settled: AppliedResults) => Promise<void> = async () => {},
 ): Promise<AppliedResults | undefined> => {
   const { site, comment, author, isLast = false } = request
-  const askable = await runQuery(findAskable(world.db, { siteId: site.id, ...comment }))
+  const askable = await runQuery(findAskable(context.db, { siteId: site.id, ...comment }))
   const waiting = Object.entries(askable?.checks ?? {}).filter(([, { state }]) => state === 'asked')
   const ask = async ([name]: [string, unknown]): Promise<[string, CheckFact]> => {
     const check = site.checks.find((known) => known.name === name)
     if (!check) return [name, { state: 'failed', why: 'the site asks it no more' }]
     if (isLast) return [name, { state: 'failed', why: 'it has not answered for too long' }]
-    return [name, await world.checks.ask(check, toCheckInput(request, askable!))]
+    return [name, await context.checks.ask(check, toCheckInput(request, askable!))]
   }
   const answers = Object.fromEntries(await Promise.all(waiting.map(ask)))
   const { revision } = askable ?? {}
   return saveCheckResults(
-    world,
+    context,
     { site, comment, author, revision, answers, replaces: ['asked'] },
     then,
   )
@@ -57,24 +57,24 @@ export type CheckResultsRequest = CheckResults & {
 
 /** In a transaction of its own, and told to readers before anybody is answered. */
 export const saveCheckResults = async (
-  world: Context,
+  context: Context,
   { site, comment, ...answers }: CheckResultsRequest,
   then: (tx: Tx, settled: AppliedResults) => Promise<void> = async () => {},
 ): Promise<AppliedResults | undefined> => {
   const at = { siteId: site.id, ...comment }
   const changes = { siteId: site.id, threadIds: [comment.threadId] }
   const act = async (tx: Tx): Promise<AppliedResults | undefined> => {
-    const settled = await applyCheckResults(world, tx, { at, ...answers })
+    const settled = await applyCheckResults(context, tx, { at, ...answers })
     if (settled) await then(tx, settled)
     return settled
   }
   try {
-    const settled = await inTransaction(world.writes, act)
+    const settled = await inTransaction(context.writes, act)
     if (settled?.version === undefined) return settled
     const isHide = !isVisible(settled.comment.status)
-    return await withInvalidation(world, { ...changes, isHide }, async () => settled)
+    return await withInvalidation(context, { ...changes, isHide }, async () => settled)
   } catch (error) {
-    await invalidate(world, changes)
+    await invalidate(context, changes)
     throw error
   }
 }

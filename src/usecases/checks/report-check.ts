@@ -24,20 +24,20 @@ export type ReportRequest = {
  * Takes the verdict of a check that has needed time. The first one stands: another one for the same
  * text changes nothing, whoever repeats it.
  */
-export const reportCheck = async (world: Context, request: ReportRequest): Promise<void> => {
+export const reportCheck = async (context: Context, request: ReportRequest): Promise<void> => {
   const { site, name, signed, comment, score, revision } = request
   const check = site.checks.find((known) => known.name === name)
-  if (!check || !world.checks.isFrom(check, signed)) throw new Refusal('invalid_token')
+  if (!check || !context.checks.isFrom(check, signed)) throw new Refusal('invalid_token')
   if (!comment) throw new Refusal('not_found')
   const answers = { [name]: { state: 'answered' as const, score } }
   const said = { answers, revision, replaces: ['asked', 'failed'] as const }
   await withMovedComment(
-    world,
+    context,
     { site, caller: 'check', comment, look: 'first' },
     async (place) => {
-      const found = await runQuery(findAskable(world.db, { siteId: site.id, ...place }))
+      const found = await runQuery(findAskable(context.db, { siteId: site.id, ...place }))
       if (!found) throw new Refusal('not_found')
-      await saveCheckResults(world, { site, comment: place, ...said })
+      await saveCheckResults(context, { site, comment: place, ...said })
     },
   )
 }

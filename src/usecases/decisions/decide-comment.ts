@@ -28,7 +28,7 @@ export type Decided = { readonly decision: Decision; readonly version: number | 
  * the same, exactly one succeeds; the other is refused with `decision_conflict`.
  */
 export const decideComment = async <Answer>(
-  world: Context,
+  context: Context,
   request: DecideRequest,
   present: (decided: Decided) => Answer,
 ): Promise<Answer> => {
@@ -36,14 +36,14 @@ export const decideComment = async <Answer>(
   const { site, comment, claim } = request
   const isHide = !isVisible(request.to)
   const changes = { siteId: site.id, threadIds: [comment.threadId], isHide }
-  return withInvalidation(world, changes, () =>
-    runOnce(world, claim, async (tx) => present(await decide(tx, request))),
+  return withInvalidation(context, changes, () =>
+    runOnce(context, claim, async (tx) => present(await decide(tx, request))),
   )
 }
 
 const decide = async (tx: Tx, { site, comment, ...request }: DecideRequest): Promise<Decided> => {
   const place = { siteId: site.id, threadId: comment.threadId }
-  await acquireThreadLock(tx, place, 'alone')
+  await acquireThreadLock(tx, place, 'exclusive')
   const { settled, version } = await decideInThread(tx, place, {
     wanted: [{ id: comment.id, seen: request.from }],
     order: request,

@@ -27,10 +27,10 @@ export type DecideManyRequest = {
  * and its outcome says so. Refuses with `decision_conflict` when there are not as many as expected.
  */
 export const decideMany = <Answer>(
-  world: Context,
+  context: Context,
   request: DecideManyRequest,
   present: (result: BatchResult) => Answer,
-): Promise<Answer> => startBatch(world, { ...toBatch(request), claim: request.claim }, present)
+): Promise<Answer> => startBatch(context, { ...toBatch(request), claim: request.claim }, present)
 
 export const toBatch = (request: DecideManyRequest): NewBatch => {
   const { site, moderator, comments, from, to, reason, note, replies, expectedCount } = request

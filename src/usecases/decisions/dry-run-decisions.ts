@@ -20,10 +20,10 @@ export type DryRunResult = {
 
 /** What would become of the comments; nothing is done, and nothing of it is stored. */
 export const dryRunDecisions = (
-  world: Context,
+  context: Context,
   request: DecideManyRequest,
 ): Promise<DryRunResult> =>
-  inRolledBackTransaction(world.writes, async (tx) => {
+  inRolledBackTransaction(context.writes, async (tx) => {
     const batch = await createBatch(tx, toBatch(request))
     if (batch.total > MAX_SYNC_DECISIONS) {
       const counted = await countDryRunItems(tx, batch)

@@ -5,8 +5,8 @@ import { type Batch, findBatch } from '../../postgres/jobs/batches.ts'
 import type { Context } from '../context.ts'
 
 /** How far a batch is. */
-export const getBatch = async (world: Context, site: Site, id: number): Promise<Batch> => {
-  const batch = await runQuery(findBatch(world.db, { siteId: site.id, id }))
+export const getBatch = async (context: Context, site: Site, id: number): Promise<Batch> => {
+  const batch = await runQuery(findBatch(context.db, { siteId: site.id, id }))
   if (!batch) throw new Refusal('not_found')
   return batch
 }

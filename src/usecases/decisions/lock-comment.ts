@@ -3,7 +3,7 @@ import { type MarkDecided, type MarkRequest, markComment } from './mark-comment.
 
 /** Closes a comment and all that hangs below it to replies, edits and votes, or opens them again. */
 export const lockComment = <Answer>(
-  world: Context,
+  context: Context,
   request: MarkRequest,
   present: (decided: MarkDecided) => Answer,
-): Promise<Answer> => markComment(world, { ...request, mark: 'lock' }, present)
+): Promise<Answer> => markComment(context, { ...request, mark: 'lock' }, present)

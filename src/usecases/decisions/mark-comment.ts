@@ -32,16 +32,16 @@ export type MarkDecided = {
 
 /** Puts a mark on a comment, or takes it away; for a lock, with all that hangs below. */
 export const markComment = <Answer>(
-  world: Context,
+  context: Context,
   request: MarkRequest & { mark: Mark },
   present: (decided: MarkDecided) => Answer,
 ): Promise<Answer> => {
   const { site, comment, is, claim } = request
   const place = { siteId: site.id, threadId: comment.threadId }
   const changes = { siteId: site.id, threadIds: [comment.threadId], isHide: false }
-  return withInvalidation(world, changes, () =>
-    runOnce(world, claim, async (tx) => {
-      await acquireThreadLock(tx, place, 'alone')
+  return withInvalidation(context, changes, () =>
+    runOnce(context, claim, async (tx) => {
+      await acquireThreadLock(tx, place, 'exclusive')
       const changes = await listChanges(tx, place, request)
       if (changes.length === 0) return present({ comment, is, decision: null, version: undefined })
       const by = { siteId: site.id, by: callerIdOf(request.moderator) }

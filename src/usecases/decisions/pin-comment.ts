@@ -3,7 +3,7 @@ import { type MarkDecided, type MarkRequest, markComment } from './mark-comment.
 
 /** Says of a comment that it deserves to stand out, or no longer. */
 export const pinComment = <Answer>(
-  world: Context,
+  context: Context,
   request: MarkRequest,
   present: (decided: MarkDecided) => Answer,
-): Promise<Answer> => markComment(world, { ...request, mark: 'pin' }, present)
+): Promise<Answer> => markComment(context, { ...request, mark: 'pin' }, present)

@@ -41,37 +41,37 @@ export const createBatch = async (
 }
 
 /**
- * Opens a batch once per Idempotency-Key. Few comments are done before the answer, many by a chore after
- * it. Should the node die in between, a chore does the rest, and the same request is told of all of it.
+ * Opens a batch once per Idempotency-Key. Few comments are done before the answer, many by a job after
+ * it. Should the node die in between, a job does the rest, and the same request is told of all of it.
  */
 export const startBatch = async <Answer>(
-  world: Context,
+  context: Context,
   { claim, ...batch }: NewBatch & { claim: IdempotencyKey | undefined },
   present: (result: BatchResult) => Answer,
 ): Promise<Answer> => {
-  const opened = await runOnce(world, claim, (tx) => createBatch(tx, batch))
-  return present(await runCreatedBatch(world, opened))
+  const opened = await runOnce(context, claim, (tx) => createBatch(tx, batch))
+  return present(await runCreatedBatch(context, opened))
 }
 
 /** Does a batch that was opened, if it is small; else has it done. */
-export const runCreatedBatch = async (world: Context, opened: Batch): Promise<BatchResult> => {
-  if (opened.total <= MAX_SYNC_DECISIONS) return finish(world, opened)
-  world.kick('batches')
+export const runCreatedBatch = async (context: Context, opened: Batch): Promise<BatchResult> => {
+  if (opened.total <= MAX_SYNC_DECISIONS) return finish(context, opened)
+  context.kick('batches')
   return { batch: opened, items: [] }
 }
 
 /** A repeated request finds nothing left to do, and announces all the same: its answer tells of a hide. */
-const finish = async (world: Context, batch: Batch): Promise<BatchResult> => {
-  const items = await runQuery(listItems(world.db, batch))
+const finish = async (context: Context, batch: Batch): Promise<BatchResult> => {
+  const items = await runQuery(listItems(context.db, batch))
   const threadIds = [...new Set(items.map(({ threadId }) => threadId))]
   const changes = { siteId: batch.siteId, threadIds, isHide: hidesComments(batch) }
-  await withInvalidation(world, changes, async () => {
-    const open = await runQuery(listOpenItems(world.db, batch, MAX_SYNC_DECISIONS))
-    await processItems(world, batch, open, lockBatchRow)
+  await withInvalidation(context, changes, async () => {
+    const open = await runQuery(listOpenItems(context.db, batch, MAX_SYNC_DECISIONS))
+    await processItems(context, batch, open, lockBatchRow)
   })
-  await runQuery(countItems(world.writes, batch))
+  await runQuery(countItems(context.writes, batch))
   return {
-    batch: (await runQuery(findBatch(world.db, batch)))!,
-    items: await runQuery(listItems(world.db, batch)),
+    batch: (await runQuery(findBatch(context.db, batch)))!,
+    items: await runQuery(listItems(context.db, batch)),
   }
 }

@@ -28,20 +28,23 @@ export type { ModeratedThread } from '../../postgres/threads/threads.ts'
 
 /** Changes a thread's state or settings; an absent thread comes into being. */
 export const updateThread = async <Answer>(
-  world: Context,
+  context: Context,
   request: Request,
   present: (thread: ModeratedThread) => Answer,
 ): Promise<Answer> => {
   const { site, articleId, change, claim } = request
-  const known = await runQuery(findThreadId(world.db, site.id, articleId))
+  const known = await runQuery(findThreadId(context.db, site.id, articleId))
   const threadIds = known === undefined ? [] : [known]
-  return withInvalidation(world, { siteId: site.id, threadIds, isHide: hidesThread(change) }, () =>
-    runOnce(world, claim, async (tx) => {
-      const id = await ensureThread(tx, site.id, articleId)
-      if (id !== known) threadIds.push(id)
-      await acquireThreadLock(tx, { siteId: site.id, threadId: id }, 'alone')
-      return present(await decide(tx, request, id))
-    }),
+  return withInvalidation(
+    context,
+    { siteId: site.id, threadIds, isHide: hidesThread(change) },
+    () =>
+      runOnce(context, claim, async (tx) => {
+        const id = await ensureThread(tx, site.id, articleId)
+        if (id !== known) threadIds.push(id)
+        await acquireThreadLock(tx, { siteId: site.id, threadId: id }, 'exclusive')
+        return present(await decide(tx, request, id))
+      }),
   )
 }
 

@@ -34,7 +34,7 @@ export type DeleteRequest = {
  * deletion is a decision, and recorded as one. Its shown replies stay, under a tombstone.
  */
 export const deleteComment = <Answer>(
-  world: Context,
+  context: Context,
   request: DeleteRequest,
   present: (deleted: { version: number | undefined }) => Answer,
 ): Promise<Answer> => {
@@ -43,7 +43,7 @@ export const deleteComment = <Answer>(
   const { site, caller, comment: key } = request
   const changes = { siteId: site.id, threadIds: [key.threadId], isHide: true }
   const remove = async (tx: Tx): Promise<Answer> => {
-    await acquireThreadLock(tx, { siteId: site.id, threadId: key.threadId }, 'alone')
+    await acquireThreadLock(tx, { siteId: site.id, threadId: key.threadId }, 'exclusive')
     const thread = await findThreadForWrite(tx, site.id, key.threadId)
     const comment = await findCommentForWrite(tx, { siteId: site.id, ...key })
     if (!thread || !comment) throw new Refusal('not_found')
@@ -66,7 +66,7 @@ export const deleteComment = <Answer>(
     }
     return present({ version: version ?? versionToTell(caller, comment) })
   }
-  return withInvalidation(world, changes, () => runOnce(world, request.claim, remove))
+  return withInvalidation(context, changes, () => runOnce(context, request.claim, remove))
 }
 
 /** Its author is told that something has changed, where it alone saw it. */

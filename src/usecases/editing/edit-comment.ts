@@ -67,20 +67,20 @@ export type Edited = {
 
 /** Replaces the text. An author's edit is judged as a comment is, and may be taken back; a moderator's is not. */
 export const editComment = async <Answer>(
-  world: Context,
+  context: Context,
   request: EditRequest,
   present: (edited: Edited) => Answer,
 ): Promise<Answer> => {
   assertMayWrite(request.caller)
   if (request.caller.kind === 'nobody') throw new Refusal('login_required')
   const bodyHtml = renderMarkdown(request.body)
-  const policy = await world.policies.find(request.site)
+  const policy = await context.policies.find(request.site)
   const { site, comment: key } = request
   const changes = { siteId: site.id, threadIds: [key.threadId], isHide: true }
   let edited: Edited | undefined
   const replace = async (tx: Tx): Promise<Answer> => {
     edited = undefined
-    await acquireThreadLock(tx, { siteId: site.id, threadId: key.threadId }, 'alone')
+    await acquireThreadLock(tx, { siteId: site.id, threadId: key.threadId }, 'exclusive')
     const thread = await findThreadForWrite(tx, site.id, key.threadId)
     const comment = await findCommentForWrite(tx, { siteId: site.id, ...key })
     if (!thread || !comment) throw new Refusal('not_found')
@@ -91,11 +91,11 @@ export const editComment = async <Answer>(
     edited = await edit(tx, request, { comment, thread, bodyHtml, policy })
     return present(edited)
   }
-  const answer = await withInvalidation(world, changes, () =>
-    runOnce(world, request.claim, replace),
+  const answer = await withInvalidation(context, changes, () =>
+    runOnce(context, request.claim, replace),
   )
   // Without it, the answer repeats one that was given.
-  return edited ? checkEdited(world, { request, edited, present, answer }) : answer
+  return edited ? checkEdited(context, { request, edited, present, answer }) : answer
 }
 
 type Checked<Answer> = {
@@ -106,11 +106,11 @@ type Checked<Answer> = {
 }
 
 const checkEdited = <Answer>(
-  world: Context,
+  context: Context,
   { request, edited, present, answer }: Checked<Answer>,
 ): Promise<Answer> => {
   const { site, comment, sender, claim } = request
-  return checkAfterWrite(world, {
+  return checkAfterWrite(context, {
     checking: edited.checking,
     request: { site, comment, sender },
     claim,

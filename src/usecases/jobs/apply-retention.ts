@@ -21,10 +21,10 @@ const BATCH_ADDRESSES = 1_000
  * batches that have ended after a day, addresses after the days that each site says, what an erased member was called after a year. Of several nodes
  * exactly one is at it.
  */
-export const applyRetention = async (world: Context, signal: AbortSignal): Promise<void> => {
+export const applyRetention = async (context: Context, signal: AbortSignal): Promise<void> => {
   const inBatches = async (one: Parameters<typeof inTransaction<number>>[1], batch: number) => {
     const next = () =>
-      inTransaction(world.writes, async (tx) => ((await tryLockRetention(tx)) ? one(tx) : 0))
+      inTransaction(context.writes, async (tx) => ((await tryLockRetention(tx)) ? one(tx) : 0))
     while (!signal.aborted && (await next()) >= batch);
   }
   await inBatches((tx) => deleteOldAnswers(tx, BATCH_ANSWERS), BATCH_ANSWERS)

@@ -25,21 +25,21 @@ const BATCH_COMMENTS = 100
  * @returns whether all is done; else another node is at it
  */
 export const redactErasedComments = async (
-  world: Context,
+  context: Context,
   task: AuthorTask,
   isEnough: () => boolean = () => false,
 ): Promise<boolean> => {
   for (;;) {
-    const some = await findWritings(world.db, { ...task, limit: BATCH_COMMENTS })
+    const some = await findWritings(context.db, { ...task, limit: BATCH_COMMENTS })
     if (!some) break
     if (isEnough()) return false
     const changes = { siteId: task.siteId, threadIds: [some.threadId], isHide: true }
-    const isOurs = await withInvalidation(world, changes, () =>
-      inTransaction(world.writes, (tx) => eraseSome(tx, task, some)),
+    const isOurs = await withInvalidation(context, changes, () =>
+      inTransaction(context.writes, (tx) => eraseSome(tx, task, some)),
     )
     if (!isOurs) return false
   }
-  await inTransaction(world.writes, async (tx) => {
+  await inTransaction(context.writes, async (tx) => {
     await redactVotesAndFlags(tx, task)
     await redactAppeals(tx, task)
     await deleteAuthorTask(tx, task)
@@ -54,7 +54,7 @@ const eraseSome = async (
 ): Promise<boolean> => {
   const { siteId } = task
   if (!(await tryLockAuthorTask(tx, task))) return false
-  await acquireThreadLock(tx, { siteId, threadId }, 'alone')
+  await acquireThreadLock(tx, { siteId, threadId }, 'exclusive')
   for (const id of ids) {
     const comment = await findCommentForWrite(tx, { siteId, threadId, id })
     if (comment && comment.status !== 'deleted')

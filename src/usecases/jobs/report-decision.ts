@@ -12,20 +12,20 @@ const MAX_ATTEMPTS = 8
  * network is forgotten, or its author is erased, or the site asks it no more. Rejects when it is to be
  * tried again.
  */
-export const reportDecision = async (world: Context, report: Report): Promise<void> => {
+export const reportDecision = async (context: Context, report: Report): Promise<void> => {
   const { siteId, threadId, id, slug, checkName, isSpam, attempts } = report
-  const site = await world.sites.find(slug)
+  const site = await context.sites.find(slug)
   const check = site?.checks.find(({ name }) => name === checkName)
-  const askable = await runQuery(findAskable(world.db, { siteId, threadId, id }))
-  const end = () => inTransaction(world.writes, (tx) => deleteReport(tx, report))
+  const askable = await runQuery(findAskable(context.db, { siteId, threadId, id }))
+  const end = () => inTransaction(context.writes, (tx) => deleteReport(tx, report))
   if (!site || !check || !askable) return end()
   const question = toCheckInput({ site, comment: { threadId, id } }, askable)
   if (question.ip === null) return end()
   try {
-    await world.checks.report(check, question, isSpam)
+    await context.checks.report(check, question, isSpam)
   } catch (error) {
     if (attempts < MAX_ATTEMPTS) throw error
-    world.warn({ site: slug, check: checkName }, `${checkName}: a decision could not be reported`)
+    context.warn({ site: slug, check: checkName }, `${checkName}: a decision could not be reported`)
   }
   await end()
 }

@@ -32,21 +32,21 @@ const ITEMS_OF_THREAD = 500
  * no node shows any more what they hid: whoever reads the count may rely on it.
  * @returns whether there is more that this node can do
  */
-export const runBatchStep = async (world: Context, batch: Batch): Promise<boolean> => {
-  const items = await runQuery(listOpenItems(world.db, batch, ITEMS_OF_STEP))
-  const isOurs = items.length === 0 || (await announceStep(world, batch, items))
-  if (isOurs) await runQuery(countItems(world.writes, batch))
+export const runBatchStep = async (context: Context, batch: Batch): Promise<boolean> => {
+  const items = await runQuery(listOpenItems(context.db, batch, ITEMS_OF_STEP))
+  const isOurs = items.length === 0 || (await announceStep(context, batch, items))
+  if (isOurs) await runQuery(countItems(context.writes, batch))
   return isOurs && items.length > 0
 }
 
 const announceStep = (
-  world: Context,
+  context: Context,
   batch: Batch,
   items: readonly OpenItem[],
 ): Promise<boolean> => {
   const threadIds = [...new Set(items.map(({ threadId }) => threadId))]
   const changes = { siteId: batch.siteId, threadIds, isHide: hidesComments(batch) }
-  return withInvalidation(world, changes, () => processItems(world, batch, items, tryLockBatch))
+  return withInvalidation(context, changes, () => processItems(context, batch, items, tryLockBatch))
 }
 
 /** Whether readers may see less after it. */
@@ -59,13 +59,13 @@ export const hidesComments = ({ kind, request }: Batch): boolean =>
  * @returns false when another node has it
  */
 export const processItems = async (
-  world: Context,
+  context: Context,
   batch: Batch,
   items: readonly OpenItem[],
   take: typeof tryLockBatch,
 ): Promise<boolean> => {
   for (const group of groups(items)) {
-    const isOurs = await inTransaction(world.writes, async (tx) => {
+    const isOurs = await inTransaction(context.writes, async (tx) => {
       if (!(await take(tx, batch))) return false
       await settleGroup(tx, batch, group)
       return true
@@ -78,7 +78,7 @@ export const processItems = async (
 const settleGroup = async (tx: Tx, batch: Batch, group: readonly OpenItem[]): Promise<void> => {
   const { threadId } = group[0]!
   const place = { siteId: batch.siteId, threadId }
-  await acquireThreadLock(tx, place, 'alone')
+  await acquireThreadLock(tx, place, 'exclusive')
   const open = await listStillOpen(tx, batch, { threadId, ids: group.map(({ id }) => id) })
   const wanted = group.filter(({ id }) => open.has(id))
   if (wanted.length === 0) return

@@ -12,7 +12,7 @@ const MAX_BATCHES = 20
  * (`tryBatch`), and counts it. What is left when a node dies is left to the next that looks.
  * @returns whether there is more that this node can do
  */
-type Step = (world: Context, batch: Batch) => Promise<boolean>
+type Step = (context: Context, batch: Batch) => Promise<boolean>
 
 const STEPS: Record<BatchKind, Step> = {
   decide: runBatchStep,
@@ -24,15 +24,15 @@ const STEPS: Record<BatchKind, Step> = {
  * Does what is left to do of large batches, whichever node was asked for it; of several nodes one is at
  * each of them. One that fails does not keep the others waiting; the first failure is thrown at the end.
  */
-export const runBatches = async (world: Context, signal: AbortSignal): Promise<void> => {
+export const runBatches = async (context: Context, signal: AbortSignal): Promise<void> => {
   const failures: unknown[] = []
   const wanted = { maxInCall: MAX_SYNC_DECISIONS, limit: MAX_BATCHES }
-  for (const batch of await runQuery(listBatchesToDo(world.db, wanted)))
-    await runBatch(world, batch, signal).catch((error) => failures.push(error))
+  for (const batch of await runQuery(listBatchesToDo(context.db, wanted)))
+    await runBatch(context, batch, signal).catch((error) => failures.push(error))
   if (failures.length > 0) throw failures[0]
 }
 
-const runBatch = async (world: Context, batch: Batch, signal: AbortSignal): Promise<void> => {
+const runBatch = async (context: Context, batch: Batch, signal: AbortSignal): Promise<void> => {
   const step = STEPS[batch.kind]
-  while (step && !signal.aborted && (await step(world, batch)));
+  while (step && !signal.aborted && (await step(context, batch)));
 }

@@ -24,7 +24,7 @@ const REPORT_AGAIN_MS = 60_000
  * asked for time, and reports what moderators have decided. Of several nodes exactly one has each. One
  * that fails does not keep the others waiting; the first failure is thrown at the end.
  */
-export const runChecks = async (world: Context, signal: AbortSignal): Promise<void> => {
+export const runChecks = async (context: Context, signal: AbortSignal): Promise<void> => {
   const failures: unknown[] = []
   const each = async <T>(take: () => Promise<T[]>, act: (one: T) => Promise<unknown>) => {
     for (let taken = BATCH; taken >= BATCH && !signal.aborted; ) {
@@ -36,26 +36,26 @@ export const runChecks = async (world: Context, signal: AbortSignal): Promise<vo
   }
   const questions = { limit: BATCH, putOffMs: TAKEN_MS }
   await each(
-    () => inTransaction(world.writes, (tx) => takeQuestions(tx, questions)),
-    (question) => askAgain(world, question),
+    () => inTransaction(context.writes, (tx) => takeQuestions(tx, questions)),
+    (question) => askAgain(context, question),
   )
   const reports = { limit: BATCH, putOffMs: REPORT_AGAIN_MS }
   await each(
-    () => inTransaction(world.writes, (tx) => takeReports(tx, reports)),
-    (report) => reportDecision(world, report),
+    () => inTransaction(context.writes, (tx) => takeReports(tx, reports)),
+    (report) => reportDecision(context, report),
   )
   if (failures.length > 0) throw failures[0]
 }
 
-const askAgain = async (world: Context, question: DueQuestion): Promise<void> => {
+const askAgain = async (context: Context, question: DueQuestion): Promise<void> => {
   const { siteId, threadId, id, slug, attempts } = question
-  const site = await world.sites.find(slug)
-  const askable = await runQuery(findAskable(world.db, { siteId, threadId, id }))
+  const site = await context.sites.find(slug)
+  const askable = await runQuery(findAskable(context.db, { siteId, threadId, id }))
   const isOpen = Object.values(askable?.checks ?? {}).some(({ state }) => state === 'asked')
   if (!site || !isOpen) {
-    await deleteQuestion(world.writes, { siteId, threadId, id })
+    await deleteQuestion(context.writes, { siteId, threadId, id })
     return
   }
   const isLast = attempts > MAX_ATTEMPTS
-  await checkComment(world, { site, comment: { threadId, id }, isLast })
+  await checkComment(context, { site, comment: { threadId, id }, isLast })
 }

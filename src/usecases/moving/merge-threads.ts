@@ -32,7 +32,7 @@ export type MergeRequest = {
 
 /** Takes all of a thread to that of another article, and closes it. */
 export const mergeThreads = async <Answer>(
-  world: Context,
+  context: Context,
   request: MergeRequest,
   present: (merged: Decided) => Answer,
 ): Promise<Answer> => {
@@ -40,11 +40,11 @@ export const mergeThreads = async <Answer>(
   if (into === articleId)
     throw new Refusal('invalid_request', { '/into': 'must be another article' })
   const [from, known] = await Promise.all(
-    [articleId, into].map((article) => runQuery(findThreadId(world.db, site.id, article))),
+    [articleId, into].map((article) => runQuery(findThreadId(context.db, site.id, article))),
   )
   const threadIds = [from, known].filter((id) => id !== undefined)
-  return withInvalidation(world, { siteId: site.id, threadIds, isHide: true }, () =>
-    runOnce(world, claim, async (tx) => {
+  return withInvalidation(context, { siteId: site.id, threadIds, isHide: true }, () =>
+    runOnce(context, claim, async (tx) => {
       if (from === undefined) throw new Refusal('not_found')
       const to = await ensureThread(tx, site.id, into)
       if (to !== known) threadIds.push(to)

@@ -20,7 +20,7 @@ export const acquireThreadLocks = async (
   threadIds: readonly number[],
 ): Promise<void> => {
   for (const threadId of [...new Set(threadIds)].toSorted((a, b) => a - b))
-    await acquireThreadLock(tx, { siteId, threadId }, 'alone')
+    await acquireThreadLock(tx, { siteId, threadId }, 'exclusive')
 }
 
 export type Destination = {

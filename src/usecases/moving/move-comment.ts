@@ -32,15 +32,15 @@ export type MoveRequest = {
  * another place in its own. It keeps its id.
  */
 export const moveComment = async <Answer>(
-  world: Context,
+  context: Context,
   request: MoveRequest,
   present: (moved: Decided) => Answer,
 ): Promise<Answer> => {
   const { site, comment, articleId, claim } = request
-  const known = await runQuery(findThreadId(world.db, site.id, articleId))
+  const known = await runQuery(findThreadId(context.db, site.id, articleId))
   const threadIds = [comment.threadId, ...(known === undefined ? [] : [known])]
-  return withInvalidation(world, { siteId: site.id, threadIds, isHide: true }, () =>
-    runOnce(world, claim, async (tx) => {
+  return withInvalidation(context, { siteId: site.id, threadIds, isHide: true }, () =>
+    runOnce(context, claim, async (tx) => {
       const to = await ensureThread(tx, site.id, articleId)
       if (to !== known) threadIds.push(to)
       return present(await move(tx, request, to))

@@ -26,11 +26,11 @@ type NewNote = {
 
 /** Tells the other moderators something about an author. Notes are neither changed nor deleted. */
 export const addAuthorNote = <Answer>(
-  world: Context,
+  context: Context,
   { site, moderator, authorId, note, claim }: NewNote,
   present: (note: AuthorNote) => Answer,
 ): Promise<Answer> =>
-  runOnce(world, claim, async (tx) => {
+  runOnce(context, claim, async (tx) => {
     const held = await lockWriterRows(tx, site.id, [authorId])
     if (!held.has(authorId)) throw new Refusal('not_found')
     const act = { siteId: site.id, by: callerIdOf(moderator), authorId }
@@ -42,12 +42,12 @@ export const addAuthorNote = <Answer>(
 
 /** Latest first. */
 export const listAuthorNotes = async (
-  world: Context,
+  context: Context,
   request: { siteId: number; authorId: number; beforeId: number | null; limit: number },
 ): Promise<{ items: AuthorNote[]; nextId: number | null }> => {
   const { siteId, authorId, limit } = request
-  if (!(await runQuery(findAuthor(world.db, siteId, authorId)))) throw new Refusal('not_found')
-  const rows = await runQuery(findNotes(world.db, request))
+  if (!(await runQuery(findAuthor(context.db, siteId, authorId)))) throw new Refusal('not_found')
+  const rows = await runQuery(findNotes(context.db, request))
   const items = rows.slice(0, limit)
   return { items, nextId: rows.length > items.length ? items.at(-1)!.id : null }
 }

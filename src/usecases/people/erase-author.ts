@@ -34,17 +34,17 @@ export type OwnDataRequest = {
  * @returns false when it goes on after this
  */
 export const eraseAuthor = async (
-  world: Context,
+  context: Context,
   request: OwnDataRequest,
   hashSubject: (subject: string) => Buffer,
 ): Promise<boolean> => {
   const { site, authorId } = request
   const at = { siteId: site.id, authorId }
-  const { erasable, by } = await assertMayHandle(world.db, request)
+  const { erasable, by } = await assertMayHandle(context.db, request)
   if (erasable.erasedAt === null) {
     const { subject } = erasable
-    await withInvalidation(world, { siteId: site.id, threadIds: [], isHide: true }, () =>
-      inTransaction(world.writes, async (tx) => {
+    await withInvalidation(context, { siteId: site.id, threadIds: [], isHide: true }, () =>
+      inTransaction(context.writes, async (tx) => {
         await eraseAuthorRow(tx, at, subject === null ? null : hashSubject(subject))
         await insertAuthorTasks(tx, 'erase', { siteId: site.id, authorIds: [authorId] })
         const entry = {
@@ -56,11 +56,11 @@ export const eraseAuthor = async (
       }),
     )
   }
-  const task = await runQuery(findAuthorTask(world.db, { ...at, kind: 'erase' }))
+  const task = await runQuery(findAuthorTask(context.db, { ...at, kind: 'erase' }))
   const enoughAt = performance.now() + PATIENCE_MS
   const isDone =
-    !task || (await redactErasedComments(world, task, () => performance.now() > enoughAt))
-  if (!isDone) world.kick('tasks')
+    !task || (await redactErasedComments(context, task, () => performance.now() > enoughAt))
+  if (!isDone) context.kick('tasks')
   return isDone
 }
 

@@ -47,13 +47,13 @@ export type Export = {
 }
 
 /** What is held on a person, for itself or an administrator. */
-export const exportAuthor = async (world: Context, request: OwnDataRequest): Promise<Export> => {
+export const exportAuthor = async (context: Context, request: OwnDataRequest): Promise<Export> => {
   const { site, caller, authorId } = request
-  const { by } = await assertMayHandle(world.db, request)
+  const { by } = await assertMayHandle(context.db, request)
   const at = { siteId: site.id, authorId }
-  const author = await runQuery(findHeldAuthor(world.db, at))
+  const author = await runQuery(findHeldAuthor(context.db, at))
   if (!author) throw new Refusal('not_found')
-  await inTransaction(world.writes, (tx) =>
+  await inTransaction(context.writes, (tx) =>
     insertAuditEntry(tx, {
       siteId: site.id,
       action: 'author_exported',
@@ -64,11 +64,11 @@ export const exportAuthor = async (world: Context, request: OwnDataRequest): Pro
   const pageOf = (after: CommentKey) => ({ ...at, after, limit: BATCH })
   return {
     author,
-    comments: walkComments(world, { pageOf, siteId: site.id, isOwn: !mayAdminister(caller) }),
-    votes: walk(START, (after) => listHeldVotes(world.db, pageOf(after))),
-    flags: walk(START, (after) => listHeldFlags(world.db, pageOf(after))),
-    appeals: walk(START, (after) => listHeldAppeals(world.db, pageOf(after))),
-    notes: walk({ id: 0 }, (after) => listHeldNotes(world.db, { ...at, after, limit: BATCH })),
+    comments: walkComments(context, { pageOf, siteId: site.id, isOwn: !mayAdminister(caller) }),
+    votes: walk(START, (after) => listHeldVotes(context.db, pageOf(after))),
+    flags: walk(START, (after) => listHeldFlags(context.db, pageOf(after))),
+    appeals: walk(START, (after) => listHeldAppeals(context.db, pageOf(after))),
+    notes: walk({ id: 0 }, (after) => listHeldNotes(context.db, { ...at, after, limit: BATCH })),
   }
 }
 

@@ -8,26 +8,26 @@ import type { Context } from '../context.ts'
 
 /** The site as readers know it, or, for a write, as it is at this moment. */
 export const findSite = (
-  world: Context,
+  context: Context,
   slug: string,
   freshness: 'recent' | 'fresh',
 ): Promise<Site | undefined> =>
-  runQuery(freshness === 'fresh' ? lookUpSite(world.db, slug) : world.sites.find(slug))
+  runQuery(freshness === 'fresh' ? lookUpSite(context.db, slug) : context.sites.find(slug))
 
 /** Whose key this is; undefined when it is unknown, expired or revoked. */
-export const findKey = async (world: Context, key: string): Promise<KeyCaller | undefined> => {
-  const found = await runQuery(lookUpKey(world.db, key))
+export const findKey = async (context: Context, key: string): Promise<KeyCaller | undefined> => {
+  const found = await runQuery(lookUpKey(context.db, key))
   // That it is used is worth noting, and not worth failing for.
-  if (found?.isStale) await touchKey(world.writes, found.keyId).catch(() => {})
+  if (found?.isStale) await touchKey(context.writes, found.keyId).catch(() => {})
   return found
 }
 
 /** Who holds a guest's token; undefined when there is no such guest, or it was erased. */
 export const findGuest = async (
-  world: Context,
+  context: Context,
   siteId: number,
   authorId: number,
 ): Promise<AuthorCaller | undefined> => {
-  const onFile = await runQuery(lookUpGuest(world.db, siteId, authorId))
+  const onFile = await runQuery(lookUpGuest(context.db, siteId, authorId))
   return onFile && { kind: 'guest', authorId, ...onFile }
 }

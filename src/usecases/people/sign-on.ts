@@ -28,12 +28,12 @@ type SignOnRequest = {
  * the member was erased.
  */
 export const signOn = async (
-  world: Context,
+  context: Context,
   request: SignOnRequest,
 ): Promise<Extract<Caller, { kind: 'member' }>> => {
   const { siteId, profile } = request
-  const known = await runQuery(findMember(world.db, siteId, profile.subject))
-  const member = known && isKnown(known, profile) ? known : await learn(world, request)
+  const known = await runQuery(findMember(context.db, siteId, profile.subject))
+  const member = known && isKnown(known, profile) ? known : await learn(context, request)
   const scope = scopeOf([...member.tokenRoles, ...member.grantedRoles])
   const { email, hasShadowed } = member
   return { kind: 'member', authorId: member.id, scope, email, hasShadowed }
@@ -55,9 +55,9 @@ const isShownOtherwise = (
   profile: Pick<MemberProfile, 'name' | 'url' | 'avatarUrl'>,
 ): boolean => name !== profile.name || url !== profile.url || avatarUrl !== profile.avatarUrl
 
-const learn = async (world: Context, request: SignOnRequest): Promise<Member> => {
-  const member = await inTransaction(world.writes, (tx) => learnIn(tx, request))
-  world.kick('tasks')
+const learn = async (context: Context, request: SignOnRequest): Promise<Member> => {
+  const member = await inTransaction(context.writes, (tx) => learnIn(tx, request))
+  context.kick('tasks')
   return member
 }
 

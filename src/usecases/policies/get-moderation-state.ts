@@ -11,10 +11,10 @@ export type ModerationState = {
 
 /** How the site judges at this moment. */
 export const getModerationState = async (
-  world: Context,
+  context: Context,
   siteId: number,
 ): Promise<ModerationState> => {
-  const found = await runQuery(findModerationState(world.db, siteId))
+  const found = await runQuery(findModerationState(context.db, siteId))
   const { policyVersion, since, until } = found
   return { policyVersion, attack: since === null || until === null ? null : { since, until } }
 }

@@ -25,27 +25,27 @@ const SHIPPED: VersionedPolicy = {
 }
 
 /** What comments are judged by at this moment. */
-export const getPolicy = async (world: Context, { slug }: Site): Promise<VersionedPolicy> => {
-  const { id: siteId, policyVersion: version } = (await runQuery(findSite(world.db, slug)))!
-  return getPolicyVersion(world, { siteId, version })
+export const getPolicy = async (context: Context, { slug }: Site): Promise<VersionedPolicy> => {
+  const { id: siteId, policyVersion: version } = (await runQuery(findSite(context.db, slug)))!
+  return getPolicyVersion(context, { siteId, version })
 }
 
 /** Of a version there is only ever one. */
 export const getPolicyVersion = async (
-  world: Context,
+  context: Context,
   at: { siteId: number; version: number },
 ): Promise<VersionedPolicy> => {
-  const found = at.version === 0 ? SHIPPED : await runQuery(findPolicy(world.db, at))
+  const found = at.version === 0 ? SHIPPED : await runQuery(findPolicy(context.db, at))
   if (!found) throw new Refusal('not_found')
   return found
 }
 
 /** What a site has gone by, latest first. */
 export const listPolicies = async (
-  world: Context,
+  context: Context,
   request: { siteId: number; before: number | null; limit: number },
 ): Promise<{ items: PolicyVersion[]; next: number | null }> => {
-  const rows = await runQuery(findPolicies(world.db, request))
+  const rows = await runQuery(findPolicies(context.db, request))
   const items = rows.slice(0, request.limit)
   return { items, next: rows.length > items.length ? items.at(-1)!.version : null }
 }

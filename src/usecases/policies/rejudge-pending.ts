@@ -46,17 +46,17 @@ type Wanted = { readonly policyVersion: number; readonly upToId: number }
  * moderator sent back, or flags did, waits for a person as it was.
  */
 export const rejudgePending = async <Answer>(
-  world: Context,
+  context: Context,
   { site, administrator, claim }: Request,
   present: (batch: Batch) => Answer,
 ): Promise<Answer> => {
-  const answer = await runOnce(world, claim, async (tx) => {
+  const answer = await runOnce(context, claim, async (tx) => {
     const { total, lastId: upToId } = await countHeldByRules(tx, site.id)
     const request: Wanted = { policyVersion: site.policyVersion, upToId }
     const by = callerIdOf(administrator)
     return present(await insertBatch(tx, { siteId: site.id, kind: 'judge', request, by, total }))
   })
-  world.kick('batches')
+  context.kick('batches')
   return answer
 }
 
@@ -65,17 +65,17 @@ export const rejudgePending = async <Answer>(
  * leaves the rest to the next that looks.
  * @returns whether there is more
  */
-export const rejudgeSome = async (world: Context, { siteId, id }: Batch): Promise<boolean> => {
-  const batch = await runQuery(findBatch(world.db, { siteId, id }))
+export const rejudgeSome = async (context: Context, { siteId, id }: Batch): Promise<boolean> => {
+  const batch = await runQuery(findBatch(context.db, { siteId, id }))
   if (!batch || batch.endedAt !== null) return false
   const { policyVersion, upToId } = batch.request as Wanted
-  const { screen } = await world.policies.find({ id: siteId, policyVersion })
+  const { screen } = await context.policies.find({ id: siteId, policyVersion })
   const span = { siteId, afterId: batch.afterId, upToId, limit: MAX_STEP }
-  const next = await runQuery(listHeldByRules(world.db, span))
+  const next = await runQuery(listHeldByRules(context.db, span))
   const { comments, threadId } = takeStep(next, screen)
   const isLast = comments.length === next.length && next.length < MAX_STEP
   const act = () =>
-    inTransaction(world.writes, async (tx) => {
+    inTransaction(context.writes, async (tx) => {
       if (!(await tryLockBatch(tx, batch))) return false
       const now = await findBatch(tx, batch)
       if (now?.afterId !== batch.afterId || now.endedAt !== null) return true
@@ -86,7 +86,7 @@ export const rejudgeSome = async (world: Context, { siteId, id }: Batch): Promis
       return !isLast
     })
   if (threadId === undefined) return act()
-  return withInvalidation(world, { siteId, threadIds: [threadId], isHide: false }, act)
+  return withInvalidation(context, { siteId, threadIds: [threadId], isHide: false }, act)
 }
 
 type Step = {
@@ -117,7 +117,7 @@ const applyStep = async (
     policyVersion,
   }: Step & { screen: CompiledPolicy; policyVersion: number },
 ): Promise<number> => {
-  if (threadId !== undefined) await acquireThreadLock(tx, { siteId, threadId }, 'alone')
+  if (threadId !== undefined) await acquireThreadLock(tx, { siteId, threadId }, 'exclusive')
   const held = (await lockHeldByRules(tx, siteId, comments)).map((comment) => {
     const { verdict, risk, trace } = screen(comment, comment.facts)
     return { threadId: comment.threadId, id: comment.id, verdict, risk, trace }

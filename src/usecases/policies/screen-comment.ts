@@ -32,13 +32,13 @@ export type Tried = Judgement & {
  * What would be said of a new guest's comment at this moment. Nothing is stored, no service outside is
  * asked, and it comes from no network.
  */
-export const screenComment = async (world: Context, trial: Trial): Promise<Tried> => {
+export const screenComment = async (context: Context, trial: Trial): Promise<Tried> => {
   const { site, body, author } = trial
-  const { screen, policyVersion } = await choosePolicy(world, trial)
-  const thread = await runQuery(findThread(world, trial))
+  const { screen, policyVersion } = await choosePolicy(context, trial)
+  const thread = await runQuery(findThread(context, trial))
   const source = { ...hashText(body), authorId: undefined, addressHash: null }
   const place = { siteId: site.id, threadId: thread?.id ?? null }
-  const known = await runQuery(countFor(world.db, place, [source]))
+  const known = await runQuery(countFor(context.db, place, [source]))
   const subject = {
     ...source,
     kind: 'guest',
@@ -55,11 +55,11 @@ export const screenComment = async (world: Context, trial: Trial): Promise<Tried
 }
 
 const choosePolicy = async (
-  world: Context,
+  context: Context,
   { site, policy }: Trial,
 ): Promise<{ screen: CompiledPolicy; policyVersion: number | null }> => {
   if (policy) return { screen: compilePolicy(policy), policyVersion: null }
-  const { screen, version } = await world.policies.find(site)
+  const { screen, version } = await context.policies.find(site)
   return { screen, policyVersion: version }
 }
 

@@ -47,16 +47,16 @@ export type Simulated = Progress & {
  * the result. Touches nothing, and ends when nobody reads on.
  */
 export async function* simulatePolicy(
-  world: Context,
+  context: Context,
   { siteId, policy, days }: { siteId: number; policy: Policy; days: number },
 ): AsyncGenerator<{ progress: Progress } | { result: Simulated }> {
   const screen = compilePolicy(policy)
   const run: Run = { done: 0, changed: 0, changes: [], stored: createTally(), draft: createTally() }
-  const { total, since } = await runQuery(countJudged(world.db, { siteId, days }))
+  const { total, since } = await runQuery(countJudged(context.db, { siteId, days }))
   const progress = () => ({ total, done: run.done, changed: run.changed })
   yield { progress: progress() }
   for (const part of JUDGED_PARTS) {
-    for await (const batch of walk(world, { siteId, since, part })) {
+    for await (const batch of walk(context, { siteId, since, part })) {
       await judgeAll(screen, batch, run)
       yield { progress: progress() }
     }

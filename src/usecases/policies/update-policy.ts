@@ -22,26 +22,26 @@ type Request = {
 
 /** Has a site go by another policy, from the next comment on. It has been checked. */
 export const updatePolicy = async <Answer>(
-  world: Context,
+  context: Context,
   request: Request & { readonly policy: Policy },
   present: (known: VersionedPolicy) => Answer,
 ): Promise<Answer> => {
-  const answer = await runOnce(world, request.claim, async (tx) =>
+  const answer = await runOnce(context, request.claim, async (tx) =>
     present(await makeVersion(tx, request)),
   )
-  world.sites.forget(request.site.slug)
+  context.sites.forget(request.site.slug)
   return answer
 }
 
 /** Goes by what an earlier version says; nothing of the history is lost. */
 export const restorePolicy = async <Answer>(
-  world: Context,
+  context: Context,
   request: Request & { readonly version: number },
   present: (known: VersionedPolicy) => Answer,
 ): Promise<Answer> => {
   const { site, version } = request
-  const { policy } = await getPolicyVersion(world, { siteId: site.id, version })
-  return updatePolicy(world, { ...request, policy }, present)
+  const { policy } = await getPolicyVersion(context, { siteId: site.id, version })
+  return updatePolicy(context, { ...request, policy }, present)
 }
 
 /** Whoever holds the site makes the next version; the audit says which, and not what is in it. */

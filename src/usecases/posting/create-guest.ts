@@ -16,11 +16,11 @@ type GuestRequest = {
 
 /** Makes a guest who can be given a token before the first comment. */
 export const createGuest = <Answer>(
-  world: Context,
+  context: Context,
   { site, profile, suspect, claim }: GuestRequest,
   present: (guest: Author) => Answer,
 ): Promise<Answer> =>
-  runOnce(world, claim, async (tx) => {
+  runOnce(context, claim, async (tx) => {
     await findEffects(tx, site.id, suspect)
     return present(await insertGuest(tx, site.id, profile))
   })

@@ -36,22 +36,22 @@ export type WriteHandler<W extends Write> = {
  * @returns why, when Postgres is away
  */
 export const commitGroup = async <W extends Write>(
-  world: Context,
+  context: Context,
   writes: readonly QueuedWrite<W>[],
   doing: WriteHandler<W>,
 ): Promise<Refusal | undefined> => {
   const attempt: Attempt = { changed: new Set(), isWhole: false }
   try {
-    const outcomes = await transact(world, { writes, attempt }, doing)
-    void tell(world, { writes, attempt }, (write) => {
+    const outcomes = await transact(context, { writes, attempt }, doing)
+    void tell(context, { writes, attempt }, (write) => {
       const outcome = outcomes.get(write)!
       if ('answer' in outcome) write.resolve(outcome.answer)
       else write.reject(outcome.refusal)
     })
   } catch (error) {
     const isAway = error instanceof Refusal && error.code === 'unavailable'
-    if (!isAway && !attempt.isWhole && writes.length > 1) return writeEach(world, writes, doing)
-    void tell(world, { writes, attempt }, (write) => write.reject(error))
+    if (!isAway && !attempt.isWhole && writes.length > 1) return writeEach(context, writes, doing)
+    void tell(context, { writes, attempt }, (write) => write.reject(error))
     return isAway ? error : undefined
   }
 }
@@ -72,13 +72,13 @@ type Batch<W extends Write> = {
 }
 
 const transact = async <W extends Write>(
-  world: Context,
+  context: Context,
   { writes, attempt }: Batch<W>,
   { act, findThread }: WriteHandler<W>,
 ): Promise<Outcomes<W>> => {
   const { changed } = attempt
   try {
-    return await inTransaction(world.writes, async (tx) => {
+    return await inTransaction(context.writes, async (tx) => {
       attempt.isWhole = false
       const outcomes = await runEachOnce<W>(tx, writes, (fresh) => act(tx, fresh, changed))
       const all = [...outcomes.values()]
@@ -98,12 +98,12 @@ const transact = async <W extends Write>(
 }
 
 const writeEach = async <W extends Write>(
-  world: Context,
+  context: Context,
   writes: readonly QueuedWrite<W>[],
   doing: WriteHandler<W>,
 ): Promise<Refusal | undefined> => {
   for (const [n, write] of writes.entries()) {
-    const fault = await commitGroup(world, [write], doing)
+    const fault = await commitGroup(context, [write], doing)
     if (!fault) continue
     for (const rest of writes.slice(n + 1)) rest.reject(fault)
     return fault
@@ -112,11 +112,11 @@ const writeEach = async <W extends Write>(
 
 /** Also when nobody knows whether there was a commit. */
 const tell = async <W extends Write>(
-  world: Context,
+  context: Context,
   { writes, attempt: { changed } }: Batch<W>,
   settle: (write: QueuedWrite<W>) => void,
 ): Promise<void> => {
   if (changed.size > 0)
-    await invalidate(world, { siteId: writes[0]!.site.id, threadIds: [...changed] })
+    await invalidate(context, { siteId: writes[0]!.site.id, threadIds: [...changed] })
   writes.forEach(settle)
 }

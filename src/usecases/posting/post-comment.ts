@@ -57,14 +57,14 @@ export type Post = PostRequest & {
  * same time share a transaction; none sees anything of the others but their comments.
  */
 export const postComment = async <Answer>(
-  world: Context,
+  context: Context,
   request: PostRequest,
   present: (posted: Posted) => Answer,
 ): Promise<Answer> => {
   assertMayPost(request)
   // A member is called what its site calls it.
   const author = request.caller.kind === 'member' ? undefined : request.author
-  const policy = await world.policies.find(request.site)
+  const policy = await context.policies.find(request.site)
   const { body } = request
   const made = { bodyHtml: renderMarkdown(body), print: hashText(body) }
   let posted: Posted | undefined
@@ -75,12 +75,12 @@ export const postComment = async <Answer>(
   const post = { ...request, author, policy, ...made, present: note }
   const thread = JSON.stringify([post.site.id, post.articleId])
   const write = { thread, write: post }
-  const together = (posts: readonly QueuedWrite<Post>[]) => publishTogether(world, posts)
-  const answer = (await enqueueWrite(world.posts, write, together)) as Answer
+  const together = (posts: readonly QueuedWrite<Post>[]) => publishTogether(context, posts)
+  const answer = (await enqueueWrite(context.posts, write, together)) as Answer
   // It may go by another name from now on.
-  if (author && request.caller.kind === 'guest') world.kick('tasks')
+  if (author && request.caller.kind === 'guest') context.kick('tasks')
   // Without it, the answer repeats one that was given.
-  return posted ? checkPosted(world, { post, posted, present, answer }) : answer
+  return posted ? checkPosted(context, { post, posted, present, answer }) : answer
 }
 
 type Checked<Answer> = {
@@ -91,7 +91,7 @@ type Checked<Answer> = {
 }
 
 const checkPosted = <Answer>(
-  world: Context,
+  context: Context,
   { post, posted, present, answer }: Checked<Answer>,
 ): Promise<Answer> => {
   const { site, sender, claim, caller } = post
@@ -104,14 +104,14 @@ const checkPosted = <Answer>(
     present: ({ comment, version }) =>
       present({ ...posted, version, comment: { ...posted.comment, ...shownOf(comment) } }),
   }
-  return checkAfterWrite(world, written)
+  return checkAfterWrite(context, written)
 }
 
 /** What is other about a comment once readers see it. */
 const shownOf = ({ author, status, publishedAt }: Comment) => ({ author, status, publishedAt })
 
 const publishTogether = async (
-  world: Context,
+  context: Context,
   posts: readonly QueuedWrite<Post>[],
 ): Promise<Refusal | undefined> => {
   let attackedUntil: Instant | undefined
@@ -124,9 +124,9 @@ const publishTogether = async (
     },
     findThread: (tx, { site, articleId }) => findThreadId(tx, site.id, articleId),
   }
-  const fault = await commitGroup(world, posts, doing)
+  const fault = await commitGroup(context, posts, doing)
   const { slug: site } = posts[0]!.site
-  if (attackedUntil) world.warn({ site, attackedUntil }, `${site}: too much arrives; all is held`)
+  if (attackedUntil) context.warn({ site, attackedUntil }, `${site}: too much arrives; all is held`)
   return fault
 }
 

@@ -41,10 +41,10 @@ const MAX_PAGES = 20
  * Gives a moderator comments that nobody else gets meanwhile, until it decides on them, gives them back or
  * the time is over. What it has already it has for so long again.
  */
-export const claimComments = async (world: Context, request: ClaimRequest): Promise<Claimed> => {
+export const claimComments = async (context: Context, request: ClaimRequest): Promise<Claimed> => {
   const { site, claim } = request
-  const { keys, until } = await runOnce(world, claim, (tx) => take(tx, request))
-  return { items: await runQuery(listInOrder(world.db, site.id, keys)), until }
+  const { keys, until } = await runOnce(context, claim, (tx) => take(tx, request))
+  return { items: await runQuery(listInOrder(context.db, site.id, keys)), until }
 }
 
 type Taken = { readonly keys: readonly CommentKey[]; readonly until: Instant | null }

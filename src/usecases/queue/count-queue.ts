@@ -5,11 +5,11 @@ import type { Context } from '../context.ts'
 
 /** How many comments of the site have each status, zeros included. */
 export const countQueue = async (
-  world: Context,
+  context: Context,
   siteId: number,
 ): Promise<Record<Status, number>> => {
   const counts = new Map(
-    (await runQuery(findCounts(world.db, siteId))).map((row) => [row.status, row.count]),
+    (await runQuery(findCounts(context.db, siteId))).map((row) => [row.status, row.count]),
   )
   return Object.fromEntries(STATUSES.map((status) => [status, counts.get(status) ?? 0])) as Record<
     Status,

@@ -11,12 +11,12 @@ export type ModerationStats = DecisionCounts & { readonly waiting: WaitingCommen
 
 /** What was decided on a site in the last days, how soon, how often it was wrong, and what waits now. */
 export const getModerationStats = async (
-  world: Context,
+  context: Context,
   request: { siteId: number; days: number },
 ): Promise<ModerationStats> => {
   const [decisions, waiting] = await Promise.all([
-    runQuery(countDecisions(world.db, request)),
-    runQuery(countWaiting(world.db, request.siteId)),
+    runQuery(countDecisions(context.db, request)),
+    runQuery(countWaiting(context.db, request.siteId)),
   ])
   return { ...decisions, waiting }
 }

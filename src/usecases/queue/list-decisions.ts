@@ -10,6 +10,6 @@ export type { Decision } from '../../postgres/moderation/decisions.ts'
 
 /** The audit trail, latest first. A page can be short, or empty, before the end. */
 export const listDecisions = (
-  world: Context,
+  context: Context,
   request: ModerationLogRequest,
-): Promise<ModerationLogPage> => runQuery(findDecisions(world.db, request))
+): Promise<ModerationLogPage> => runQuery(findDecisions(context.db, request))

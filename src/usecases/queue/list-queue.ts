@@ -14,11 +14,11 @@ export { type ModeratedComment, QUEUE_SORTS } from '../../postgres/moderation/qu
 
 /** What waits for a moderator, or was decided. A page may end before it is full: see `next`. */
 export const listQueue = async (
-  world: Context,
+  context: Context,
   request: QueueRequest,
 ): Promise<{ items: ModeratedComment[]; next: Position | null }> => {
-  const { places, next } = await runQuery(findQueuePage(world.db, request))
-  return { items: await runQuery(listInOrder(world.db, request.siteId, places)), next }
+  const { places, next } = await runQuery(findQueuePage(context.db, request))
+  return { items: await runQuery(listInOrder(context.db, request.siteId, places)), next }
 }
 
 /** Comments with all that moderators see of them, in the order given; without what has gone meanwhile. */

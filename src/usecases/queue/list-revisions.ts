@@ -15,14 +15,14 @@ type Request = { site: Site; comment: CommentKey; before: number | null; limit: 
 
 /** What a comment said before each edit, latest first. */
 export const listRevisions = async (
-  world: Context,
+  context: Context,
   { site, comment, before, limit }: Request,
 ): Promise<{ items: Revision[]; nextId: number | null }> => {
   const at = { siteId: site.id, commentId: comment.id }
-  const place = { ...at, threadId: comment.threadId, context: 0 }
-  const [known] = await runQuery(listWithAncestors(world.db, place))
+  const place = { ...at, threadId: comment.threadId, ancestorCount: 0 }
+  const [known] = await runQuery(listWithAncestors(context.db, place))
   if (!known) throw new Refusal('not_found')
-  const rows = await runQuery(findRevisions(world.db, { ...at, before, limit }))
+  const rows = await runQuery(findRevisions(context.db, { ...at, before, limit }))
   const items = rows.slice(0, limit)
   return { items, nextId: rows.length > items.length ? items.at(-1)!.revision : null }
 }

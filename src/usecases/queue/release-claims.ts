@@ -16,10 +16,10 @@ type Request = {
 
 /** Gives back what a moderator has claimed; what it does not have stays as it is. */
 export const releaseClaims = (
-  world: Context,
+  context: Context,
   { site, moderator, comment, claim }: Request,
 ): Promise<null> =>
-  runOnce(world, claim, async (tx) => {
+  runOnce(context, claim, async (tx) => {
     await deleteClaims(tx, { siteId: site.id, by: callerIdOf(moderator), commentId: comment?.id })
     return null
   })

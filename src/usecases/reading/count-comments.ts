@@ -7,10 +7,10 @@ export type { Counts } from '../../postgres/comments/recent.ts'
 
 /** Counts per article, in the order asked for, zeros included. */
 export const countComments = async (
-  world: Context,
+  context: Context,
   request: { site: Site; articleIds: readonly string[] },
 ): Promise<Counts[]> => {
-  const found = await runQuery(listCounts(world.db, request.site.id, request.articleIds))
+  const found = await runQuery(listCounts(context.db, request.site.id, request.articleIds))
   const byArticle = new Map(found.map((counts) => [counts.articleId, counts]))
   return [...new Set(request.articleIds)].map((id) => byArticle.get(id) ?? zeros(id))
 }

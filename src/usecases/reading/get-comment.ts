@@ -18,7 +18,7 @@ export type CommentRequest = ThreadReadOptions & {
   readonly caller: Caller
   readonly comment: CommentKey
   /** How many ancestors to answer with; undefined: none, and no list of them. */
-  readonly context: number | undefined
+  readonly ancestorCount: number | undefined
 }
 
 /** Ancestors root first. */
@@ -30,27 +30,32 @@ export type CommentInContext = {
 
 /** A comment that is shown; a tombstone where only its replies are. */
 export const getComment = async (
-  world: Context,
+  context: Context,
   request: CommentRequest,
   present: (found: CommentInContext) => Page,
 ): Promise<Page> => {
   const { site, comment, atLeast, encoding } = request
   const siteId = site.id
-  const own = await findShadowView(world, { ...request, thread: { id: comment.threadId } })
-  if (own) return world.pages.encode(present(await readOwn(world, request, own)), encoding)
-  const current = await findCurrentThread(world, { siteId, id: comment.threadId }, atLeast)
+  const own = await findShadowView(context, { ...request, thread: { id: comment.threadId } })
+  if (own) return context.pages.encode(present(await readOwn(context, request, own)), encoding)
+  const current = await findCurrentThread(context, { siteId, id: comment.threadId }, atLeast)
   if (!current) throw new Refusal('not_found')
-  const read = () => readInContext(world, request)
-  return findVersionedPage(world, current, { ...request, siteId }, { read, present })
+  const read = () => readInContext(context, request)
+  return findVersionedPage(context, current, { ...request, siteId }, { read, present })
 }
 
 const readInContext = async (
-  world: Context,
+  context: Context,
   request: CommentRequest,
 ): Promise<CommentInContext> => {
-  const { site, comment, context = 0 } = request
+  const { site, comment, ancestorCount = 0 } = request
   const { threadId, id: commentId } = comment
-  const found = await findCommentPage(world.db, { siteId: site.id, threadId, commentId, context })
+  const found = await findCommentPage(context.db, {
+    siteId: site.id,
+    threadId,
+    commentId,
+    ancestorCount,
+  })
   const [first, ...rest] = found?.rows ?? []
   if (!found || !first) throw new Refusal('not_found')
   return { thread: found.thread, comment: first, ancestors: rest.reverse() }
@@ -58,12 +63,12 @@ const readInContext = async (
 
 /** For somebody who sees more in the thread than others do. */
 const readOwn = async (
-  world: Context,
-  { site, comment: key, context = 0 }: CommentRequest,
+  context: Context,
+  { site, comment: key, ancestorCount = 0 }: CommentRequest,
   own: ShadowView,
 ): Promise<CommentInContext> => {
-  const at = { siteId: site.id, threadId: key.threadId, commentId: key.id, context }
-  const rows = await runQuery(listWithAncestors(world.db, at))
+  const at = { siteId: site.id, threadId: key.threadId, commentId: key.id, ancestorCount }
+  const rows = await runQuery(listWithAncestors(context.db, at))
   const [comment, ...ancestors] = rows.map((row) => applyShadowView(own, row))
   if (!comment || !isShown(comment)) throw new Refusal('not_found')
   return { thread: own.thread, comment, ancestors: ancestors.reverse() }
@@ -75,19 +80,19 @@ const readOwn = async (
  * whatever their status; not for an author whose thread readers cannot see.
  */
 export const findRestrictedComment = async (
-  world: Context,
-  request: { site: Site; comment: CommentKey; caller: Caller; context: number | undefined },
+  context: Context,
+  request: { site: Site; comment: CommentKey; caller: Caller; ancestorCount: number | undefined },
 ): Promise<Omit<CommentInContext, 'thread'> | undefined> => {
-  const { site, comment: key, caller, context = 0 } = request
+  const { site, comment: key, caller, ancestorCount = 0 } = request
   if (caller.kind === 'nobody') return undefined
-  const at = { siteId: site.id, threadId: key.threadId, commentId: key.id, context }
-  const [comment, ...ancestors] = await runQuery(listWithAncestors(world.db, at))
+  const at = { siteId: site.id, threadId: key.threadId, commentId: key.id, ancestorCount }
+  const [comment, ...ancestors] = await runQuery(listWithAncestors(context.db, at))
   if (!comment) return undefined
   if (mayModerate(caller)) return { comment, ancestors: ancestors.reverse() }
   const isOwn = isAuthor(caller, comment.author)
   const isHeld = comment.status === 'pending' || comment.status === 'spam'
   if (!isOwn || !isHeld) return undefined
-  const isVisible = await world.threads.find({ siteId: site.id, id: key.threadId }, 0)
+  const isVisible = await context.threads.find({ siteId: site.id, id: key.threadId }, 0)
   const above = isVisible ? ancestors.reverse() : []
   return { comment: { ...comment, status: 'pending' }, ancestors: above }
 }

@@ -7,7 +7,7 @@ import { findCurrentThread } from './versioned-page.ts'
 
 /** The visible thread of an article; undefined when no reader has ever seen one. */
 export const getThread = async (
-  world: Context,
+  context: Context,
   {
     site,
     caller,
@@ -15,7 +15,7 @@ export const getThread = async (
     atLeast,
   }: { site: Site; caller: Caller; articleId: string; atLeast: number },
 ): Promise<FoundThread | undefined> => {
-  const own = await findShadowView(world, { site, caller, thread: { articleId } })
+  const own = await findShadowView(context, { site, caller, thread: { articleId } })
   if (own) return { thread: own.thread, isConfirmed: true }
-  return findCurrentThread(world, { siteId: site.id, articleId }, atLeast)
+  return findCurrentThread(context, { siteId: site.id, articleId }, atLeast)
 }

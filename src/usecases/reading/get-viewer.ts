@@ -39,13 +39,13 @@ type ViewerRequest = {
   readonly suspect: WriterIdentity | undefined
 }
 
-export const getViewer = async (world: Context, request: ViewerRequest): Promise<Viewer> => {
+export const getViewer = async (context: Context, request: ViewerRequest): Promise<Viewer> => {
   const { site, caller, articleId } = request
-  const found = await runQuery(findThreadToWrite(world.db, site.id, articleId))
+  const found = await runQuery(findThreadToWrite(context.db, site.id, articleId))
   // Readers are not told that there is one.
   const thread = found?.state === 'hidden' ? undefined : found
-  const [met = []] = await runQuery(findBansOn(world.db, site.id, [request.suspect]))
-  const wait = thread && (await findWait(world, { ...request, thread }))
+  const [met = []] = await runQuery(findBansOn(context.db, site.id, [request.suspect]))
+  const wait = thread && (await findWait(context, { ...request, thread }))
   const reason = reasonOf(() => {
     assertMayPost({ site, caller })
     assertNotBlocked(met)
@@ -57,10 +57,10 @@ export const getViewer = async (world: Context, request: ViewerRequest): Promise
   if (!('authorId' in caller)) return { ...nothing, author: undefined }
   const at = { siteId: site.id, authorId: caller.authorId }
   if (!thread) {
-    return { ...nothing, author: await runQuery(findAuthor(world.db, at.siteId, at.authorId)) }
+    return { ...nothing, author: await runQuery(findAuthor(context.db, at.siteId, at.authorId)) }
   }
   const own = await runQuery(
-    findViewerData(world.db, { ...at, threadId: thread.id, limit: MAX_PENDING }),
+    findViewerData(context.db, { ...at, threadId: thread.id, limit: MAX_PENDING }),
   )
   // Whether it is pending or spam is not for its author to know.
   const pending = own.pending.map((comment) => ({ ...comment, status: 'pending' as const }))

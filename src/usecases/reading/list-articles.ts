@@ -8,10 +8,10 @@ type Request = { site: Site; sort: ArticleSort; after: Position | null; limit: n
 
 /** Articles that have comments. */
 export const listArticles = async (
-  world: Context,
+  context: Context,
   { site, ...request }: Request,
 ): Promise<{ items: ListedArticle[]; next: Position | null }> => {
-  const rows = await runQuery(findArticles(world.db, { siteId: site.id, ...request }))
+  const rows = await runQuery(findArticles(context.db, { siteId: site.id, ...request }))
   const items = rows.slice(0, request.limit)
   const last = items.at(-1)
   return { items, next: rows.length > items.length && last ? [last.key, last.id] : null }

@@ -13,14 +13,14 @@ type Request = { siteId: number; authorId: number; after: Position | null; limit
  * good as absent, in the middle of a walk too.
  */
 export const listAuthorComments = async (
-  world: Context,
+  context: Context,
   request: Request,
 ): Promise<RecentPage & { readonly author: Author }> => {
   const everything = { articleIds: [], parent: 'any' } as const
-  const page = await listRecent(world, { ...request, ...everything })
+  const page = await listRecent(context, { ...request, ...everything })
   const first = { ...request, ...everything, after: null, limit: 1 }
-  const isAbsent = page.items.length === 0 && (await listRecent(world, first)).items.length === 0
-  const author = await runQuery(findAuthor(world.db, request.siteId, request.authorId))
+  const isAbsent = page.items.length === 0 && (await listRecent(context, first)).items.length === 0
+  const author = await runQuery(findAuthor(context.db, request.siteId, request.authorId))
   if (!author || isAbsent) throw new Refusal('not_found')
   return { ...page, author }
 }

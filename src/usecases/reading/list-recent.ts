@@ -14,8 +14,8 @@ export type RecentPage = {
 }
 
 /** Latest published first, across the site. */
-export const listRecent = async (world: Context, request: RecentRequest): Promise<RecentPage> => {
-  const rows = await runQuery(findRecent(world.db, request))
+export const listRecent = async (context: Context, request: RecentRequest): Promise<RecentPage> => {
+  const rows = await runQuery(findRecent(context.db, request))
   const items = rows.slice(0, request.limit).filter(({ isOver }) => !isOver)
   const last = items.at(-1)
   return { items, next: rows.length > items.length && last ? [last.key, last.id] : null }

@@ -28,42 +28,42 @@ export type RepliesPage = { readonly thread: Thread } & TreePage
 
 /** One page of the direct replies to a comment that is shown; `depth` counts from them. */
 export const listReplies = async (
-  world: Context,
+  context: Context,
   request: RepliesRequest,
   present: (page: RepliesPage) => Page,
 ): Promise<Page> => {
   const { site, comment, atLeast, encoding } = request
   const siteId = site.id
-  const own = await findShadowView(world, { ...request, thread: { id: comment.threadId } })
-  if (own) return world.pages.encode(present(await readOwn(world, request, own)), encoding)
-  const current = await findCurrentThread(world, { siteId, id: comment.threadId }, atLeast)
+  const own = await findShadowView(context, { ...request, thread: { id: comment.threadId } })
+  if (own) return context.pages.encode(present(await readOwn(context, request, own)), encoding)
+  const current = await findCurrentThread(context, { siteId, id: comment.threadId }, atLeast)
   if (!current) throw new Refusal('not_found')
-  const read = () => readReplies(world, request)
-  return findVersionedPage(world, current, { ...request, siteId }, { read, present })
+  const read = () => readReplies(context, request)
+  return findVersionedPage(context, current, { ...request, siteId }, { read, present })
 }
 
-const readReplies = async (world: Context, request: RepliesRequest): Promise<RepliesPage> => {
+const readReplies = async (context: Context, request: RepliesRequest): Promise<RepliesPage> => {
   const { comment, limit } = request
-  const found = await findReplies(world, request)
+  const found = await findReplies(context, request)
   if (!found) throw new Refusal('not_found')
   return { thread: found.thread, ...growTree(found.rows, { parentId: comment.id, limit }) }
 }
 
-const findReplies = (world: Context, request: RepliesRequest) => {
+const findReplies = (context: Context, request: RepliesRequest) => {
   const { site, comment, sort, after, limit, depth, replies } = request
   const parent = { threadId: comment.threadId, commentId: comment.id }
-  return findTreePage(world.db, { siteId: site.id, parent, sort, after, limit, depth, replies })
+  return findTreePage(context.db, { siteId: site.id, parent, sort, after, limit, depth, replies })
 }
 
 /** For somebody who sees more than others do. */
 const readOwn = async (
-  world: Context,
+  context: Context,
   request: RepliesRequest,
   own: ShadowView,
 ): Promise<RepliesPage> => {
   const { comment, sort, after, limit, depth, replies } = request
   const parentId = comment.id
-  const found = await runQuery(findReplies(world, request))
+  const found = await runQuery(findReplies(context, request))
   if (!found && !own.own.some(({ id }) => id === parentId)) throw new Refusal('not_found')
   const tree = { parentId, depth, replies }
   const rows = mergeShadowed(found?.rows ?? [], own, { sort, after, limit, tree })

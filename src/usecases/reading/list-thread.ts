@@ -46,25 +46,26 @@ export type ThreadPage = { readonly thread: Thread } & (
  * a visible thread.
  */
 export const listThread = async (
-  world: Context,
+  context: Context,
   request: ThreadRequest,
   present: (page: ThreadPage) => Page,
 ): Promise<Page | undefined> => {
   const { site, articleId, focus, atLeast, encoding } = request
   const siteId = site.id
-  const own = await findShadowView(world, { ...request, thread: { articleId } })
-  if (own) return world.pages.encode(present(await readOwn(world, request, own)), encoding)
-  const current = await findCurrentThread(world, { siteId, articleId }, atLeast)
+  const own = await findShadowView(context, { ...request, thread: { articleId } })
+  if (own) return context.pages.encode(present(await readOwn(context, request, own)), encoding)
+  const current = await findCurrentThread(context, { siteId, articleId }, atLeast)
   if (focus && !current) throw new Refusal('not_found')
   if (!current) return undefined
-  const read = () => (request.view === 'tree' ? readTree(world, request) : readFlat(world, request))
-  return findVersionedPage(world, current, { ...request, siteId }, { read, present })
+  const read = () =>
+    request.view === 'tree' ? readTree(context, request) : readFlat(context, request)
+  return findVersionedPage(context, current, { ...request, siteId }, { read, present })
 }
 
-const readTree = async (world: Context, request: ThreadRequest): Promise<ThreadPage> => {
+const readTree = async (context: Context, request: ThreadRequest): Promise<ThreadPage> => {
   const { focus, limit } = request
   const { thread, rows } = stillThere(
-    await findTree(world, request, { after: request.after, ...(focus && { focusId: focus.id }) }),
+    await findTree(context, request, { after: request.after, ...(focus && { focusId: focus.id }) }),
   )
   if (focus && !rows.some((row) => isFocus(row, focus))) throw new Refusal('not_found')
   return { view: 'tree', thread, ...growTree(rows, { parentId: 0, limit }) }
@@ -74,22 +75,22 @@ const isFocus = (row: CommentKey, focus: CommentKey): boolean =>
   row.id === focus.id && homeThreadIdOf(row) === homeThreadIdOf(focus)
 
 const findTree = (
-  world: Context,
+  context: Context,
   request: ThreadRequest,
   opening: { focusId?: number; after: Position | null },
 ) => {
   const { site, articleId, sort, limit, depth, replies } = request
   const page = { sort, limit, depth, replies, ...opening }
-  return findTreePage(world.db, { siteId: site.id, parent: { articleId }, ...page })
+  return findTreePage(context.db, { siteId: site.id, parent: { articleId }, ...page })
 }
 
-const readFlat = async (world: Context, request: ThreadRequest): Promise<ThreadPage> => {
-  const { thread, rows } = stillThere(await findFlat(world, request))
+const readFlat = async (context: Context, request: ThreadRequest): Promise<ThreadPage> => {
+  const { thread, rows } = stillThere(await findFlat(context, request))
   return toFlatPage(thread, rows, request.limit)
 }
 
-const findFlat = (world: Context, { site, articleId, sort, after, limit }: ThreadRequest) =>
-  findFlatPage(world.db, { siteId: site.id, articleId, sort, after, limit })
+const findFlat = (context: Context, { site, articleId, sort, after, limit }: ThreadRequest) =>
+  findFlatPage(context.db, { siteId: site.id, articleId, sort, after, limit })
 
 const toFlatPage = (thread: Thread, rows: readonly RankedComment[], limit: number): ThreadPage => {
   const items = rows.slice(0, limit).filter(({ isOver }) => !isOver)
@@ -99,18 +100,18 @@ const toFlatPage = (thread: Thread, rows: readonly RankedComment[], limit: numbe
 
 /** For somebody who sees more than others do; of a thread that is there for nobody else, all of it. */
 const readOwn = async (
-  world: Context,
+  context: Context,
   request: ThreadRequest,
   own: ShadowView,
 ): Promise<ThreadPage> => {
   const { view, focus, sort, after, limit, depth, replies } = request
   const at = { sort, after, limit, focusId: focus?.id }
   if (view === 'flat') {
-    const found = await runQuery(findFlat(world, request))
+    const found = await runQuery(findFlat(context, request))
     return toFlatPage(own.thread, mergeShadowed(found?.rows ?? [], own, at), limit)
   }
   const opening = focus ? focusShadowView(own, focus.id) : { after }
-  const found = await runQuery(findTree(world, request, opening))
+  const found = await runQuery(findTree(context, request, opening))
   const tree = { parentId: 0, depth, replies }
   const rows = mergeShadowed(found?.rows ?? [], own, { ...at, tree })
   if (focus && !rows.some((row) => isFocus(row, focus))) throw new Refusal('not_found')

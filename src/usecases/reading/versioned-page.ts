@@ -19,11 +19,11 @@ export type ThreadReadOptions = {
  * Postgres says is, that version was never given out for this thread.
  */
 export const findCurrentThread = async (
-  world: Context,
+  context: Context,
   question: ThreadQuestion,
   atLeast: number,
 ): Promise<FoundThread | undefined> => {
-  const found = await world.threads.find(question, atLeast)
+  const found = await context.threads.find(question, atLeast)
   if (found && found.thread.version < atLeast) {
     throw new Refusal('invalid_request', { at_least: 'is not a version of this thread' })
   }
@@ -35,7 +35,7 @@ export const findCurrentThread = async (
  * passes without a new version, so the state is part of the name.
  */
 export const findVersionedPage = async <Found extends { readonly thread: Thread }>(
-  world: Context,
+  context: Context,
   { thread, isConfirmed }: FoundThread,
   {
     siteId,
@@ -46,7 +46,7 @@ export const findVersionedPage = async <Found extends { readonly thread: Thread 
 ): Promise<Page> => {
   const { id, version, state } = thread
   const name = { site: siteId, thread: id, version, variant: `${state} ${variant}` }
-  const page = await world.pages.page(name, encoding, async () => {
+  const page = await context.pages.page(name, encoding, async () => {
     const found = await runQuery(read())
     return { version: found.thread.version, page: present(found) }
   })

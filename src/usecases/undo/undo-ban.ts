@@ -14,11 +14,11 @@ import type { UndoRequest } from './undo-decision.ts'
  * that is so already, or the ban cannot be in force any more.
  */
 export const undoBan = <Answer>(
-  world: Context,
+  context: Context,
   { site, moderator, decisionId, claim }: UndoRequest,
   present: (decided: Decided) => Answer,
 ): Promise<Answer> =>
-  runOnce(world, claim, async (tx) => {
+  runOnce(context, claim, async (tx) => {
     const siteId = site.id
     const { action, subject } = await lockUndoTarget(tx, siteId, decisionId)
     const at = { siteId, id: readBanId(subject)! }

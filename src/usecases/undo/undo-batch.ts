@@ -19,12 +19,12 @@ export type UndoBatchRequest = {
  * changed since stays as it is. Refuses with `decision_conflict` while the batch is under way.
  */
 export const undoBatch = <Answer>(
-  world: Context,
+  context: Context,
   { site, moderator, batchId, claim }: UndoBatchRequest,
   present: (result: BatchResult) => Answer,
 ): Promise<Answer> =>
   startBatch(
-    world,
+    context,
     {
       siteId: site.id,
       kind: 'undo',

@@ -30,23 +30,23 @@ export type UndoRequest = {
  * `decision_conflict` what is no longer as the decision left it, and with `move_not_allowed` what is for good.
  */
 export const undoDecision = async <Answer>(
-  world: Context,
+  context: Context,
   request: UndoRequest,
   present: (decided: Decided) => Answer,
 ): Promise<Answer> => {
   const { site, decisionId, claim } = request
-  const found = await runQuery(findDecisionPlace(world.db, site.id, decisionId))
+  const found = await runQuery(findDecisionPlace(context.db, site.id, decisionId))
   if (!found) throw new Refusal('not_found')
-  if (found.action === 'move') return undoMove(world, request, present)
-  if (found.action === 'ban' || found.action === 'unban') return undoBan(world, request, present)
+  if (found.action === 'move') return undoMove(context, request, present)
+  if (found.action === 'ban' || found.action === 'unban') return undoBan(context, request, present)
   const { threadId } = found
   if (found.action === 'thread' && threadId !== null)
-    return undoThread(world, { ...request, threadId }, present)
+    return undoThread(context, { ...request, threadId }, present)
   const undoing = UNDOING[found.action]
   if (threadId === null || !undoing) throw new Refusal('move_not_allowed')
   const isHide = found.from !== null && !isVisible(found.from)
-  return withInvalidation(world, { siteId: site.id, threadIds: [threadId], isHide }, () =>
-    runOnce(world, claim, async (tx) =>
+  return withInvalidation(context, { siteId: site.id, threadIds: [threadId], isHide }, () =>
+    runOnce(context, claim, async (tx) =>
       present(await undo(tx, { siteId: site.id, threadId }, { ...request, undoing })),
     ),
   )
@@ -57,7 +57,7 @@ const undo = async (
   place: ThreadKey,
   { site, moderator, decisionId, undoing }: UndoRequest & { undoing: typeof undoAll },
 ): Promise<Decided> => {
-  await acquireThreadLock(tx, place, 'alone')
+  await acquireThreadLock(tx, place, 'exclusive')
   const found = await listUndoables(tx, place, { ids: [decisionId], scope: 'consequences' })
   const target = found.find(({ id }) => id === decisionId)
   const outcome = undoOutcomeOf(target)

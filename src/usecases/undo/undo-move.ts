@@ -26,16 +26,16 @@ import type { UndoRequest } from './undo-decision.ts'
  * since. Refuses with `decision_conflict` when it is elsewhere by now, or its old parent is.
  */
 export const undoMove = async <Answer>(
-  world: Context,
+  context: Context,
   request: UndoRequest,
   present: (decided: Decided) => Answer,
 ): Promise<Answer> => {
   const { site, decisionId, claim } = request
-  const move = await runQuery(findMoveDecision(world.db, site.id, decisionId))
+  const move = await runQuery(findMoveDecision(context.db, site.id, decisionId))
   if (!move) throw new Refusal('not_found')
   const changes = { siteId: site.id, threadIds: [move.from, move.to], isHide: true }
-  return withInvalidation(world, changes, () =>
-    runOnce(world, claim, async (tx) => {
+  return withInvalidation(context, changes, () =>
+    runOnce(context, claim, async (tx) => {
       await acquireThreadLocks(tx, site.id, changes.threadIds)
       if (await isMoveSuperseded(tx, site.id, move)) throw new Refusal('decision_conflict')
       return present(await (move.commentId === null ? unmerge : moveBack)(tx, request, move))

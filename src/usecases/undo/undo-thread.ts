@@ -18,13 +18,13 @@ type OfThread = UndoRequest & { readonly threadId: number }
  * them is no longer as it left them.
  */
 export const undoThread = <Answer>(
-  world: Context,
+  context: Context,
   request: OfThread,
   present: (decided: Decided) => Answer,
 ): Promise<Answer> => {
   const changes = { siteId: request.site.id, threadIds: [request.threadId], isHide: true }
-  return withInvalidation(world, changes, () =>
-    runOnce(world, request.claim, async (tx) => present(await undo(tx, request))),
+  return withInvalidation(context, changes, () =>
+    runOnce(context, request.claim, async (tx) => present(await undo(tx, request))),
   )
 }
 
@@ -32,7 +32,7 @@ const undo = async (
   tx: Tx,
   { site: { id: siteId }, moderator, decisionId, threadId }: OfThread,
 ): Promise<Decided> => {
-  await acquireThreadLock(tx, { siteId, threadId }, 'alone')
+  await acquireThreadLock(tx, { siteId, threadId }, 'exclusive')
   const { subject, before, after, isUndone } = await lockUndoTarget(tx, siteId, decisionId)
   const now = await findThreadSettings(tx, siteId, threadId)
   const isAsLeft = Object.entries(after ?? {}).every(([name, value]) => now[name] === value)

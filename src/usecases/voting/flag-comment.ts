@@ -51,18 +51,18 @@ export type Flagged = {
  * one too many sends the comment back to the queue.
  */
 export const flagComment = async <Answer>(
-  world: Context,
+  context: Context,
   request: FlagRequest,
   present: (flagged: Flagged) => Answer,
 ): Promise<Answer> => {
   const { site, caller, comment, claim } = request
   assertMayTakePart(site, caller)
   const act = () =>
-    runOnce(world, claim, async (tx) => present(await flag(tx, { ...request, caller })))
+    runOnce(context, claim, async (tx) => present(await flag(tx, { ...request, caller })))
   // No reader sees a flag; only what it may bring about.
   if (site.flagThreshold === 0) return act()
   const changes = { siteId: site.id, threadIds: [comment.threadId], isHide: true }
-  return withInvalidation(world, changes, act)
+  return withInvalidation(context, changes, act)
 }
 
 const flag = async (tx: Tx, request: FlagRequest & { caller: AuthorCaller }): Promise<Flagged> => {
@@ -91,7 +91,7 @@ const lockFlaggableRow = async (
   { site, caller, comment: key }: FlagRequest & { caller: AuthorCaller },
 ): Promise<CommentForWrite> => {
   const at = { siteId: site.id, threadId: key.threadId }
-  await acquireThreadLock(tx, at, site.flagThreshold > 0 ? 'alone' : 'shared')
+  await acquireThreadLock(tx, at, site.flagThreshold > 0 ? 'exclusive' : 'shared')
   const thread = await findThreadForWrite(tx, at.siteId, at.threadId)
   const comment = await findCommentForWrite(tx, { siteId: site.id, ...key })
   const writers = await lockWriterRows(tx, site.id, [caller.authorId])

@@ -44,7 +44,7 @@ export type Vote = Omit<VoteRequest, 'caller'> & {
  * transaction, and every one is answered once readers can see it.
  */
 export const voteComment = async <Answer>(
-  world: Context,
+  context: Context,
   request: VoteRequest,
   present: (voted: Voted) => Answer,
 ): Promise<Answer> => {
@@ -52,8 +52,8 @@ export const voteComment = async <Answer>(
   assertMayTakePart(site, caller)
   const thread = `${site.id}:${comment.threadId}`
   const write = { thread, write: { ...request, caller, present } }
-  return (await enqueueWrite(world.votes, write, (votes) =>
-    commitGroup(world, votes, VOTING),
+  return (await enqueueWrite(context.votes, write, (votes) =>
+    commitGroup(context, votes, VOTING),
   )) as Answer
 }
 
