@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, globSync, readFileSync } from 'node:fs'
-import { dirname, join, relative, resolve } from 'node:path'
+import { basename, dirname, join, relative, resolve } from 'node:path'
 import t from 'tap'
 import { parse } from 'yaml'
 import { Settings } from '../src/config.ts'
@@ -224,10 +224,25 @@ t.test('decisions are numbered, one page each: situation, choice, price', async 
   }
 })
 
-t.test('paths that the pages name are there', async (t) => {
-  const named = [...ALL.matchAll(/`((?:src|test|docs|migrations|scripts)\/[\w./-]+)`/g)]
+/** The files of the repository, and those of `src` by their path below it and by their name alone. */
+const KNOWN_FILES = new Set(
+  globSync('{src,test,docs,migrations,scripts,bench}/**/*', { cwd: ROOT }).flatMap((path) => [
+    path,
+    path.replace(/^src\//, ''),
+    basename(path),
+  ]),
+)
+
+t.test('every source file that a page names exists', async (t) => {
+  const named = [...ALL.matchAll(/`((?:[\w.-]+\/)*[\w.-]+\.(?:ts|sql))`/g)].map(([, path]) => path!)
+  t.ok(named.length > 50, 'the names were found')
   t.same(
-    named.map(([, path]) => path!).filter((path) => !existsSync(join(ROOT, path))),
+    [...new Set(named)].filter((path) => !KNOWN_FILES.has(path)),
+    [],
+  )
+  const folders = [...ALL.matchAll(/`((?:src|test|docs|migrations|scripts)\/[\w./-]+)`/g)]
+  t.same(
+    folders.map(([, path]) => path!).filter((path) => !existsSync(join(ROOT, path))),
     [],
   )
 })
