@@ -3,6 +3,7 @@ import type { BranchNode } from '../../domain/comment/branch.ts'
 import type { Status } from '../../domain/comment/status.ts'
 import type { Instant } from '../../domain/instant.ts'
 import type { Tx } from '../connection/db.ts'
+import { isVisible } from './visible.ts'
 
 type At = { readonly siteId: number; readonly threadId: number }
 
@@ -92,7 +93,7 @@ export const updateStatuses = async (
     update comments c set status = m.to_status, shadowed = c.shadowed and m.to_status = 'deleted',
       published_at = case
       when m.is_restored then m.published_at
-      when m.to_status = 'approved' then coalesce(c.published_at, clock_timestamp())
+      when ${isVisible('m.to_status')} then coalesce(c.published_at, clock_timestamp())
       else c.published_at end
     from unnest(${moves.map(({ id }) => id)}::bigint[],
       ${moves.map(({ to }) => to)}::comment_status[],

@@ -5,6 +5,7 @@ import type { Verdict } from '../../domain/screening/finding.ts'
 import type { Tx } from '../connection/db.ts'
 import type { GuestProfile } from '../people/authors.ts'
 import { forWrite, nextVersion, type ThreadForWrite } from '../threads/threads.ts'
+import { isVisible, isVisibleOrShadowed } from './visible.ts'
 
 /** A comment that a reader can see, and may reply to. */
 export type Parent = {
@@ -32,10 +33,10 @@ export const findThreadAndParents = async (
     with parents as materialized (
       select id as parent_id, home_thread_id as parent_home_thread_id, depth as parent_depth,
         locked as parent_locked, author_id as parent_author_id,
-        case when status = 'approved' then '[]' else facts -> 'bans' end as parent_shadows
+        case when ${isVisible('status')} then '[]' else facts -> 'bans' end as parent_shadows
       from comments
       where site_id = ${at.siteId} and thread_id = ${at.threadId} and id = any(${at.ids}::bigint[])
-        and (status = 'approved' or shadowed and status = 'rejected')
+        and ${isVisibleOrShadowed}
       order by id desc for no key update
     )
     select ${forWrite}, parents.* from threads left join parents on true
@@ -145,7 +146,7 @@ export const insertPosts = async (
         policy_version, facts, risk, shadowed, created_at, active_at, published_at) overriding system value
       select ${siteId}, ${threadId}, comment_id, parent_id, parent_home_thread_id, depth, writer_id,
         status, body, body_html, ${renderer}, article_title, article_url, screening, network, address_hash,
-        policy_version, facts, risk, shadowed, now, now, case when status = 'approved' then now end
+        policy_version, facts, risk, shadowed, now, now, case when ${isVisible('status')} then now end
       from posts, moment
     ),
     noted as (
@@ -160,7 +161,7 @@ export const insertPosts = async (
         active_at = greatest(c.active_at, now)
       from moment, (
         select parent_id, count(*) as number from posts
-        where status = 'approved' and parent_id <> 0 group by parent_id
+        where ${isVisible('status')} and parent_id <> 0 group by parent_id
       ) replies
       where c.site_id = ${siteId} and c.thread_id = ${threadId} and c.id = replies.parent_id
     ),
@@ -172,7 +173,7 @@ export const insertPosts = async (
         title = coalesce(t.title, ${title}), url = coalesce(t.url, ${url})
       from moment, (
         select count(*) as comments, count(*) filter (where parent_id = 0) as roots
-        from posts where status = 'approved' having count(*) > 0
+        from posts where ${isVisible('status')} having count(*) > 0
       ) approved
       where t.site_id = ${siteId} and t.id = ${threadId}
       returning t.version

@@ -14,6 +14,7 @@ import {
   threadIsVisible,
   toComment,
 } from './rows.ts'
+import { isVisible } from './visible.ts'
 
 /** A page of a thread and the thread itself, from one statement and so from one snapshot. */
 export type PageRows = { readonly thread: Thread; readonly rows: RankedComment[] }
@@ -102,7 +103,7 @@ export const findFlatPage = async (db: Db, request: FlatRequest): Promise<PageRo
       select ${commentColumns}, ${order.key} as key, ${placeColumns(sql`false`, sql`order by ${order.by}`)}
       from thread t cross join lateral (
         select * from comments c
-        where c.site_id = ${siteId} and c.thread_id = t.id and c.status = 'approved'
+        where c.site_id = ${siteId} and c.thread_id = t.id and ${isVisible('c.status')}
           ${after ? past(order, after) : sql``}
         order by ${order.by} limit ${limit + 1}
       ) c

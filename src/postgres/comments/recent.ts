@@ -13,6 +13,7 @@ import {
   threadIsVisible,
   toComment,
 } from './rows.ts'
+import { isVisible } from './visible.ts'
 
 /** A comment outside its thread, with what a reader needs to find the article. */
 export type RecentComment = Comment & {
@@ -67,7 +68,7 @@ export const listRecent = async (db: Db, request: RecentRequest): Promise<Recent
 }
 
 const isWanted = ({ authorId, parent, after }: RecentRequest): RawBuilder<unknown> => {
-  const parts: RawBuilder<unknown>[] = [sql`c.status = 'approved'`, PARENTS[parent]]
+  const parts: RawBuilder<unknown>[] = [isVisible('c.status'), PARENTS[parent]]
   if (authorId !== undefined) parts.push(sql`c.author_id = ${authorId}`)
   if (after) {
     parts.push(sql`(c.published_at, c.id) < (${instantOf(after[0])}::timestamptz, ${after[1]})`)

@@ -5,6 +5,7 @@ import type { Db } from '../connection/db.ts'
 import { findAuthor } from '../people/authors.ts'
 import { forWrite, type ThreadForWrite } from '../threads/threads.ts'
 import { authorColumns, type CommentRow, commentColumns, toComment } from './rows.ts'
+import { isInvisible, isVisible } from './visible.ts'
 
 export type OwnVote = CommentKey & { readonly value: -1 | 1 }
 
@@ -48,7 +49,7 @@ const listOwnVotes = async (db: Db, { siteId, threadId, authorId }: At): Promise
     join comments c
       on c.site_id = v.site_id and c.thread_id = v.thread_id and c.id = v.comment_id
     where v.site_id = ${siteId} and v.author_id = ${authorId} and v.thread_id = ${threadId}
-      and c.status = 'approved'`.execute(db)
+      and ${isVisible('c.status')}`.execute(db)
   return rows
 }
 
@@ -63,7 +64,7 @@ const listOwnHeld = async (
     join threads t on t.site_id = c.site_id and t.id = c.thread_id
     join authors a on a.site_id = c.site_id and a.id = c.author_id
     where c.site_id = ${siteId} and c.author_id = ${authorId} and c.thread_id = ${threadId}
-      and c.status <> 'approved' and c.status in ('pending', 'spam')
+      and ${isInvisible('c.status')} and c.status in ('pending', 'spam')
     order by c.id desc limit ${limit}`.execute(db)
   return rows.map((row) => toComment(row, row.articleId))
 }

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { Tx } from '../connection/db.ts'
+import { isVisibleOrShadowed } from './visible.ts'
 
 /** A comment as voters and flaggers need it: one that readers can read. */
 export type Votable = {
@@ -23,7 +24,7 @@ export const lockVotableRows = async (
   const { rows } = await sql<Votable>`
     select id, author_id, upvotes, downvotes, locked, shadowed as is_shadowed from comments
     where site_id = ${at.siteId} and thread_id = ${at.threadId} and id = any(${at.ids}::bigint[])
-      and (status = 'approved' or shadowed and status = 'rejected')
+      and ${isVisibleOrShadowed}
     order by id desc for no key update`.execute(tx)
   return new Map(rows.map((row) => [row.id, row]))
 }

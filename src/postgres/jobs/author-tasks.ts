@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import type { Instant } from '../../domain/instant.ts'
 import { authorId as publicId } from '../../domain/public-id.ts'
+import { isVisible } from '../comments/visible.ts'
 import type { Db, Tx } from '../connection/db.ts'
 import { nextVersion } from '../threads/threads.ts'
 
@@ -83,7 +84,7 @@ type OfAuthor = { readonly siteId: number; readonly authorId: number }
 export const listThreadsOf = async (db: Db, { siteId, authorId }: OfAuthor): Promise<number[]> => {
   const { rows } = await sql<{ threadId: number }>`
     select distinct thread_id from comments
-    where site_id = ${siteId} and author_id = ${authorId} and status = 'approved'
+    where site_id = ${siteId} and author_id = ${authorId} and ${isVisible('status')}
     order by thread_id`.execute(db)
   return rows.map(({ threadId }) => threadId)
 }

@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import type { Status } from '../../domain/comment/status.ts'
 import type { Instant } from '../../domain/instant.ts'
 import type { CommentKey } from '../../domain/public-id.ts'
+import { isVisible } from '../comments/visible.ts'
 import type { Tx } from '../connection/db.ts'
 
 /** From this score on a service has called a comment spam. */
@@ -49,9 +50,9 @@ export const recordDecisionForChecks = async (
     cross join lateral (select c.facts->'checks'->(asked->>'name') as fact) said
     where not exists (select from batches b
         where b.site_id = ${siteId} and b.id = ${batchId}::bigint and b.kind = 'judge')
-      and asked->>'kind' = 'akismet' and m.is_now in ('spam', 'approved')
+      and asked->>'kind' = 'akismet' and (m.is_now = 'spam' or ${isVisible('m.is_now')})
       and said.fact->>'state' = 'answered'
-      and (m.was in ('spam', 'approved')
+      and (m.was = 'spam' or ${isVisible('m.was')}
         or ((said.fact->>'score')::float8 >= ${SPAM_SCORE}) <> (m.is_now = 'spam'))
     on conflict (site_id, comment_id, check_name) do update set is_spam = excluded.is_spam,
       asked_at = excluded.asked_at, due_at = excluded.due_at, attempts = 0`.execute(tx)

@@ -1,4 +1,5 @@
 import { sql } from 'kysely'
+import { isVisible } from '../comments/visible.ts'
 import type { Tx } from '../connection/db.ts'
 
 /** What moderators put on a comment: in front of others, or closed with all below it. */
@@ -25,7 +26,7 @@ export const writeMarks = async (
         and ${column} <> m.is_marked
       returning c.status
     )
-    select coalesce(bool_or(status = 'approved'), false) as is_seen from written`.execute(tx)
+    select coalesce(bool_or(${isVisible('status')}), false) as is_seen from written`.execute(tx)
   return rows[0]!.isSeen
 }
 

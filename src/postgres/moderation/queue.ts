@@ -1,7 +1,7 @@
 import { type RawBuilder, sql } from 'kysely'
 import type { Comment } from '../../domain/comment/comment.ts'
 import type { Position } from '../../domain/comment/sort.ts'
-import type { Status } from '../../domain/comment/status.ts'
+import { isVisible, type Status } from '../../domain/comment/status.ts'
 import type { Instant } from '../../domain/instant.ts'
 import type { FlagReason } from '../../domain/moderation/flag.ts'
 import type { CommentKey } from '../../domain/public-id.ts'
@@ -266,7 +266,7 @@ const ORDERS: Record<QueueSort, Order> = {
     key: sql`c.risk`,
     byKey: sql`c.key desc, c.id desc`,
     parts: (status) => [
-      { has: status === 'approved' ? FLAGGED : WHOLE, by: sql`c.risk desc, c.id desc` },
+      { has: isVisible(status) ? FLAGGED : WHOLE, by: sql`c.risk desc, c.id desc` },
     ],
     past: ([risk, id]) => sql`(c.risk, c.id) < (${risk}, ${id})`,
     isBefore: falling,

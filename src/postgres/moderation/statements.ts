@@ -3,6 +3,7 @@ import type { Reason, Status } from '../../domain/comment/status.ts'
 import type { Instant } from '../../domain/instant.ts'
 import type { Outcome, StatementSource } from '../../domain/moderation/statement.ts'
 import type { CommentKey } from '../../domain/public-id.ts'
+import { isVisible } from '../comments/visible.ts'
 import type { Db } from '../connection/db.ts'
 
 export type StatedComment = StatementSource & {
@@ -39,7 +40,7 @@ export const findStated = async (
   const ofComment = sql`d.site_id = c.site_id and d.comment_id = c.id and d.action = 'status'`
   const { rows } = await sql<Row>`
     select c.author_id, c.status, ${isShadowed} as is_shadowed, c.created_at, c.edited_at,
-      c.screening as trace, c.status = 'approved' and not c.shadowed and t.state <> 'hidden' as is_public,
+      c.screening as trace, ${isVisible('c.status')} and not c.shadowed and t.state <> 'hidden' as is_public,
       clock_timestamp() as read_at, d.id as decision_id, d.from_status as decided_from, d.decided_by,
       d.decided_at, d.reason, p.id as appeal_id, p.text, p.appealed_at, p.outcome, p.note, p.answered_at
     from comments c
@@ -49,7 +50,7 @@ export const findStated = async (
     ) latest on true
     left join lateral (
       select d.* from decisions d
-      where ${ofComment} and d.undoes is null and case when ${isShadowed} then d.to_status = 'approved'
+      where ${ofComment} and d.undoes is null and case when ${isShadowed} then ${isVisible('d.to_status')}
         else d.to_status = c.status and latest.to_status = c.status end
       order by d.id desc limit 1
     ) d on true

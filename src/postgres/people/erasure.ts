@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import type { Instant } from '../../domain/instant.ts'
 import { authorId as publicId } from '../../domain/public-id.ts'
+import { isInvisible, isVisible } from '../comments/visible.ts'
 import type { Db, Tx } from '../connection/db.ts'
 
 type OfAuthor = { readonly siteId: number; readonly authorId: number }
@@ -20,7 +21,7 @@ export const findErasable = async (
   const { rows } = await sql<Erasable>`
     select subject, erased_at, exists (
       select from comments c join threads t on t.site_id = c.site_id and t.id = c.thread_id
-      where c.site_id = ${siteId} and c.author_id = ${authorId} and c.status = 'approved'
+      where c.site_id = ${siteId} and c.author_id = ${authorId} and ${isVisible('c.status')}
         and t.state <> 'hidden') as is_public
     from authors where site_id = ${siteId} and id = ${authorId}`.execute(db)
   return rows[0]
@@ -65,10 +66,10 @@ export const findWritings = async (
   const { rows } = await sql<{ threadId: number; id: number }>`
     with writings as (
       (select thread_id, id from comments
-      where site_id = ${siteId} and author_id = ${authorId} and status = 'approved' limit ${limit})
+      where site_id = ${siteId} and author_id = ${authorId} and ${isVisible('status')} limit ${limit})
       union all
       (select thread_id, id from comments
-      where site_id = ${siteId} and author_id = ${authorId} and status <> 'approved' and body <> ''
+      where site_id = ${siteId} and author_id = ${authorId} and ${isInvisible('status')} and body <> ''
       limit ${limit})
     )
     select thread_id, id from writings

@@ -5,6 +5,7 @@ import type { FlagReason } from '../../domain/moderation/flag.ts'
 import type { OwnAppeal } from '../../domain/moderation/statement.ts'
 import type { CommentKey } from '../../domain/public-id.ts'
 import { authorColumns, type CommentRow, commentColumns, toComment } from '../comments/rows.ts'
+import { isInvisible, isVisible } from '../comments/visible.ts'
 import type { Db } from '../connection/db.ts'
 
 type OfAuthor = { readonly siteId: number; readonly authorId: number }
@@ -55,7 +56,7 @@ export const listHeldComments = async (db: Db, page: Page): Promise<HeldComment[
   >`
     select ${commentColumns}, c.network, c.shadowed and c.status = 'rejected' as is_shadowed, t.article_id, ${authorColumns}
     from (
-      (${of(sql`c.status = 'approved'`)}) union all (${of(sql`c.status <> 'approved'`)})
+      (${of(isVisible('c.status'))}) union all (${of(isInvisible('c.status'))})
       order by thread_id, id limit ${limit}
     ) c
     join threads t on t.site_id = c.site_id and t.id = c.thread_id

@@ -6,6 +6,7 @@ import type { CommentKey } from '../../domain/public-id.ts'
 import type { Facts } from '../../domain/screening/facts.ts'
 import type { Finding } from '../../domain/screening/finding.ts'
 import type { StoredJudgement } from '../comments/comments.ts'
+import { isInvisible, isVisible } from '../comments/visible.ts'
 import type { Db, Tx } from '../connection/db.ts'
 
 /** A comment with what it was judged by, so that it can be judged again. */
@@ -30,8 +31,8 @@ const join = sql`comments c join authors a on a.site_id = c.site_id and a.id = c
 
 /** Each has an index of its own, which is in order of this time. */
 const PARTS = {
-  published: { is: sql`c.status = 'approved'`, at: sql`c.published_at` },
-  held: { is: sql`c.status <> 'approved'`, at: sql`c.created_at` },
+  published: { is: isVisible('c.status'), at: sql`c.published_at` },
+  held: { is: isInvisible('c.status'), at: sql`c.created_at` },
 }
 export type Part = keyof typeof PARTS
 export const JUDGED_PARTS = Object.keys(PARTS) as Part[]

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { Facts } from '../../domain/screening/facts.ts'
+import { isVisible } from '../comments/visible.ts'
 import type { Db, Tx } from '../connection/db.ts'
 
 /** Of a sketch, that texts which are nearly the same share at least one of. */
@@ -119,8 +120,8 @@ const recordsOf = (siteId: number, authorIds: readonly number[], exceptId: numbe
     select coalesce(jsonb_agg(jsonb_build_object(
       'id', a.id,
       'emailDomain', substring(lower(a.email) from '@([^@]+)$'),
-      'approved', ${count(sql`c.status = 'approved'`)},
-      'recentApproved', ${count(sql`c.status = 'approved' and c.published_at > now - ${month}`)},
+      'approved', ${count(isVisible('c.status'))},
+      'recentApproved', ${count(sql`${isVisible('c.status')} and c.published_at > now - ${month}`)},
       'recentRejected', ${count(sql`c.status in ('spam', 'rejected') and c.created_at > now - ${month}`)}
     )), '[]')
     from authors a where a.site_id = ${siteId} and a.id = any(${authorIds}::bigint[]))`

@@ -3,6 +3,7 @@ import type { Thread, ThreadState } from '../../domain/comment/comment.ts'
 import type { Instant } from '../../domain/instant.ts'
 import type { Moderation } from '../../domain/site/site.ts'
 import { closesAt, slowModeSeconds, threadColumns, threadIsVisible } from '../comments/rows.ts'
+import { isVisible } from '../comments/visible.ts'
 import type { Db, Tx } from '../connection/db.ts'
 import type { Tables } from '../connection/tables.ts'
 
@@ -135,7 +136,7 @@ export const recountThread = (
     commentCount: sql`comment_count + ${by.comments}`,
     rootCount: sql`root_count + ${by.roots}`,
     lastCommentAt: sql`(select max(c.created_at) from comments c
-      where c.site_id = ${siteId} and c.thread_id = ${threadId} and c.status = 'approved')`,
+      where c.site_id = ${siteId} and c.thread_id = ${threadId} and ${isVisible('c.status')})`,
     title: sql`coalesce(title, ${first('article_title')})`,
     url: sql`coalesce(url, ${first('article_url')})`,
   })

@@ -227,6 +227,6 @@ const judgeEdit = async (
 
 /** What moderators have turned down stays as they left it. */
 const isTakenBack = ({ status }: CommentForWrite, verdict: Verdict): boolean =>
-  status === 'approved' ? verdict !== 'approved' : status === 'pending' && !isMild(verdict)
+  isVisible(status) ? verdict !== 'approved' : status === 'pending' && !isMild(verdict)
 
 const isMild = (verdict: Verdict): boolean => verdict === 'approved' || verdict === 'pending'

@@ -1,3 +1,4 @@
+import { isVisible } from '../../domain/comment/status.ts'
 import type { Instant } from '../../domain/instant.ts'
 import { isLatestStanding, type Outcome } from '../../domain/moderation/decision.ts'
 import { restoreFlags } from '../../postgres/comments/flags.ts'
@@ -49,7 +50,7 @@ export const undoOutcomeOf = (target: Undoable | undefined): Outcome => {
 const isAsLeft = ({ action, comment, from, to, after, isEdited }: Undoable): boolean => {
   if (action === 'pin') return comment.pinned === after?.pinned
   if (action === 'lock') return comment.locked === after?.locked
-  return comment.status === to && !(isEdited && from === 'approved')
+  return comment.status === to && !(isEdited && from !== null && isVisible(from))
 }
 
 /**

@@ -1,0 +1,17 @@
+import { type RawBuilder, sql } from 'kysely'
+
+/**
+ * The one SQL definition of what readers see, as `isVisible` of `domain/comment/status.ts` is the one in
+ * TypeScript. The predicates of the indexes in `migrations/` repeat it word for word, so that Postgres
+ * can use them.
+ * @param status the column that has the status, with its alias: `c.status`
+ */
+export const isVisible = (status: string): RawBuilder<boolean> =>
+  sql<boolean>`${sql.ref(status)} = 'approved'`
+
+/** The opposite: only moderators see the comment, and its author in part. */
+export const isInvisible = (status: string): RawBuilder<boolean> =>
+  sql<boolean>`${sql.ref(status)} <> 'approved'`
+
+/** A comment that every reader sees, or that its author sees as if every reader did. */
+export const isVisibleOrShadowed = sql<boolean>`(${isVisible('status')} or shadowed and status = 'rejected')`
