@@ -1,20 +1,20 @@
 /**
- * Ids as the wire shows them: opaque to callers, never changing. A comment's id names the thread where
- * it was written too, so that finding it is one primary-key read.
+ * Public ids: opaque to callers, and they never change. A comment's id also names the thread where the
+ * comment was posted, so that one primary-key read finds it.
  *
- * comment `c<thread>-<comment>` · author `a<id>` · key `k<id>` · decision `d<id>` · batch
- * of them `b<id>` · appeal `p<id>` · entry of the audit `e<id>` · canned reason `r<id>` · note on
- * an author `n<id>` · ban `x<id>`, in base 36.
+ * comment `c<thread>-<comment>` · author `a<id>` · API key `k<id>` · decision `d<id>` · batch `b<id>` ·
+ * appeal `p<id>` · audit log entry `e<id>` · canned reason `r<id>` · author note `n<id>` · ban `x<id>`,
+ * numbers in base 36.
  */
 export type CommentKey = {
-  /** Where it is. */
+  /** The thread that the comment is in. */
   readonly threadId: number
   readonly id: number
-  /** Where it was written, if it has moved since. */
+  /** The thread that the comment was posted in, if it moved to another one. */
   readonly homeThreadId?: number | null
 }
 
-/** The thread that a comment's id names. */
+/** The thread that the comment's public id names. */
 export const homeThreadIdOf = ({ threadId, homeThreadId }: CommentKey): number =>
   homeThreadId ?? threadId
 
@@ -30,7 +30,7 @@ export const noteId = (id: number): string => `n${id.toString(36)}`
 export const batchId = (id: number): string => `b${id.toString(36)}`
 export const banId = (id: number): string => `x${id.toString(36)}`
 
-/** Undefined for anything that `commentId` would not have written. */
+/** Undefined if the text is not a comment's public id. */
 export const readCommentId = (text: string): CommentKey | undefined => {
   const [head, tail, ...rest] = text.split('-')
   if (rest.length > 0 || tail === undefined) return undefined

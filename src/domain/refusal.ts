@@ -1,4 +1,4 @@
-/** Every "no" that the service says, with the sentence that people read. The list is closed. */
+/** Every error code of the API with its title. The list is closed. */
 export const REFUSALS = {
   invalid_request: 'The request is not valid.',
   invalid_cursor: 'The cursor does not belong to this list.',
@@ -31,14 +31,14 @@ export const REFUSALS = {
 
 export type RefusalCode = keyof typeof REFUSALS
 
-/** Fields at fault: JSON pointer (the whole body is ''), or the name of a parameter → what is wrong. */
+/** Problems by field: the JSON pointer of a body's field ('' for the whole body) or a parameter's name. */
 export type FieldErrors = Readonly<Record<string, string>>
 
-/** An expected "no". Anything else that is thrown is a bug or a fault of the machinery. */
+/** An expected error with a code. Every other exception is a bug or an outage. */
 export class Refusal extends Error {
   readonly code: RefusalCode
   readonly faults: FieldErrors
-  /** When it is worth trying again, where that is known. */
+  /** How long the caller should wait before another attempt. Undefined if unknown. */
   readonly retryAfterSeconds: number | undefined
 
   constructor(

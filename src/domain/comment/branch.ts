@@ -1,5 +1,6 @@
 import { isShown, type Status } from './status.ts'
 
+/** A comment as far as the shape of its branch matters. */
 export type BranchNode = {
   readonly id: number
   readonly parentId: number
@@ -8,66 +9,65 @@ export type BranchNode = {
 
 type Node = Pick<BranchNode, 'id' | 'parentId'>
 
-/** The comments below `topId`, in order of id. Parents have smaller ids than their replies. */
-export const descendantsOf = <T extends Node>(topId: number, members: readonly T[]): T[] => {
+/**
+ * The comments below `topId`, by id.
+ * @param nodes by id; a parent's id is smaller than its replies' ids
+ */
+export const descendantsOf = <T extends Node>(topId: number, nodes: readonly T[]): T[] => {
   const inside = new Set([topId])
-  return members.filter(({ id, parentId }) => inside.has(parentId) && inside.add(id))
+  return nodes.filter(({ id, parentId }) => inside.has(parentId) && inside.add(id))
 }
 
-/** Comments and all that hangs below them, in order of id. @param members in order of id */
-export const branchesOf = <T extends Node>(
-  topIds: Iterable<number>,
-  members: readonly T[],
-): T[] => {
+/** The comments with these ids and every comment below them, by id. @param nodes by id */
+export const branchesOf = <T extends Node>(topIds: Iterable<number>, nodes: readonly T[]): T[] => {
   const inside = new Set(topIds)
-  return members.filter(
+  return nodes.filter(
     ({ id, parentId }) => inside.has(id) || (inside.has(parentId) && inside.add(id)),
   )
 }
 
 /**
- * Who goes along when comments get another status: whatever hangs below one of them and has the status
- * that it had, but not what is asked for by itself.
- * @param tops those that are asked for, by id
- * @param members all of a thread from the first of them on, in order of id: parents come before replies
- * @returns each with the nearest above it that takes it along
+ * The replies to which a decision cascades: comments below a decided comment that have the same status.
+ * @param decidedIds comments that the decision names; they are not part of the result
+ * @param nodes all comments of the thread from the first decided comment on, by id
+ * @returns each reply with the nearest decided ancestor of the same status
  */
 export const listCascaded = <T extends BranchNode>(
-  tops: ReadonlySet<number>,
-  members: readonly T[],
-): { member: T; causeId: number }[] => {
-  const taken: { member: T; causeId: number }[] = []
-  /** For each comment, the nearest of the tops at or above it, by the status that they had. */
-  const takers = new Map<number, Partial<Record<Status, number>>>()
-  for (const member of members) {
-    const above = takers.get(member.parentId)
-    const isTop = tops.has(member.id)
-    const here = isTop ? { ...above, [member.status]: member.id } : above
-    if (here) takers.set(member.id, here)
-    const causeId = above?.[member.status]
-    if (!isTop && causeId !== undefined) taken.push({ member, causeId })
+  decidedIds: ReadonlySet<number>,
+  nodes: readonly T[],
+): { node: T; causeId: number }[] => {
+  const cascaded: { node: T; causeId: number }[] = []
+  /** For each comment, the nearest decided comment at or above it, by status. */
+  const nearestDecided = new Map<number, Partial<Record<Status, number>>>()
+  for (const node of nodes) {
+    const above = nearestDecided.get(node.parentId)
+    const isDecided = decidedIds.has(node.id)
+    const here = isDecided ? { ...above, [node.status]: node.id } : above
+    if (here) nearestDecided.set(node.id, here)
+    const causeId = above?.[node.status]
+    if (!isDecided && causeId !== undefined) cascaded.push({ node, causeId })
   }
-  return taken
+  return cascaded
 }
 
 /**
- * What other statuses change above their comments: a place in the tree that appears or goes counts with
- * its parent, and where that makes a tombstone appear or vanish, with the parent of that, and so on.
- * @param lines the comments that move and all their ancestors as they were, the last first
- * @param statuses what those that move have now
- * @returns those below which something appeared or went, with how many replies they show now
+ * Recounts shown replies after comments changed status. A comment that appears or disappears changes its
+ * parent's count; if that makes a tombstone appear or disappear, the grandparent's count changes too.
+ * @param path the changed comments and all their ancestors before the change, largest id first
+ * @param statuses the new statuses of the changed comments
+ * @returns the new counts of the comments whose count changed
  */
 export const countReplies = (
-  lines: readonly (BranchNode & { readonly replyCount: number })[],
+  path: readonly (BranchNode & { readonly replyCount: number })[],
   statuses: ReadonlyMap<number, Status>,
 ): Map<number, number> => {
   const counts = new Map<number, number>()
-  const known = new Map(lines.map((line) => [line.id, line]))
-  for (const line of lines) {
-    const replyCount = counts.get(line.id) ?? line.replyCount
-    const isNow = isShown({ status: statuses.get(line.id) ?? line.status, replyCount })
-    const parent = known.get(line.parentId)
-    if (!parent || isNow === isShown(line)) continue
+  const known = new Map(path.map((node) => [node.id, node]))
+  for (const node of path) {
+    const replyCount = counts.get(node.id) ?? node.replyCount
+    const isNow = isShown({ status: statuses.get(node.id) ?? node.status, replyCount })
+    const parent = known.get(node.parentId)
+    if (!parent || isNow === isShown(node)) continue
     counts.set(parent.id, (counts.get(parent.id) ?? parent.replyCount) + (isNow ? 1 : -1))
   }
   return counts

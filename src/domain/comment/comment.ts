@@ -1,7 +1,7 @@
 import type { Instant } from '../instant.ts'
 import type { Status } from './status.ts'
 
-/** Least first. A person may have several; what a comment shows is the highest. */
+/** Staff roles from least to most rights. A comment shows its author's highest role. */
 export const ROLES = ['reader', 'contributor', 'moderator', 'owner'] as const
 export type Role = (typeof ROLES)[number]
 
@@ -27,9 +27,9 @@ export type Thread = {
   readonly commentCount: number
   readonly rootCount: number
   readonly lastCommentAt: Instant | null
-  /** When it closes by itself; null: it does not. */
+  /** When the thread closes automatically. Null if it does not. */
   readonly closesAt: Instant | null
-  /** So long a person waits between two comments; 0: not at all. */
+  /** Slow mode: how long an author must wait between two comments. 0 if slow mode is off. */
   readonly slowModeSeconds: number
   readonly version: number
 }
@@ -38,11 +38,11 @@ export type Comment = {
   readonly threadId: number
   readonly articleId: string
   readonly id: number
-  /** Where it was written; null: where it is. */
+  /** The thread the comment was posted in. Null if it never moved to another thread. */
   readonly homeThreadId: number | null
-  /** 0 for a root. */
+  /** 0 if the comment is a root. */
   readonly parentId: number
-  /** Where its parent was written; null: in the same thread as it is. */
+  /** The thread the parent was posted in. Null if the parent never moved to another thread. */
   readonly parentHomeThreadId: number | null
   readonly depth: number
   readonly status: Status
@@ -58,6 +58,6 @@ export type Comment = {
   readonly downvotes: number
   readonly pinned: boolean
   readonly locked: boolean
-  /** Direct replies that are shown, tombstones included. */
+  /** Direct replies that readers see, tombstones included. */
   readonly replyCount: number
 }

@@ -5,9 +5,9 @@ const BREAKING_TAGS = new Set(['p', 'br', 'pre', 'blockquote', 'ul', 'ol', 'li']
 const clusters = new Intl.Segmenter('en', { granularity: 'grapheme' })
 
 /**
- * The plain text of HTML that `renderMarkdown` made, on one line, at most `maxLength` code points, cut
- * at a word; a word that is too long alone is cut between graphemes. `…` follows where something was
- * cut and is not counted.
+ * Returns the plain text of HTML from `renderMarkdown` on one line.
+ * The text ends at a word boundary after at most `maxLength` code points; a longer single word ends
+ * between graphemes. A shortened text ends with an additional `…`.
  */
 export const excerpt = (bodyHtml: string, maxLength: number): string => {
   const text = plainText(bodyHtml)
@@ -30,7 +30,7 @@ const plainText = (html: string): string => {
   return parts.join('').replace(/\s+/g, ' ').trim()
 }
 
-/** The UTF-16 offset behind the first `count` code points, or the length where there are fewer. */
+/** The UTF-16 offset after the first `count` code points, at most the length of the text. */
 const offsetOf = (text: string, count: number): number => {
   let offset = 0
   for (let n = 0; n < count && offset < text.length; n++) {
@@ -39,10 +39,10 @@ const offsetOf = (text: string, count: number): number => {
   return offset
 }
 
-/** The last place at or before `end` where a word ends, else where a grapheme does. */
+/** The last word boundary at or before `end`, or the last grapheme boundary if the text is one word. */
 const wordEnd = (text: string, end: number): number => {
   const space = text.lastIndexOf(' ', end)
   if (space > 0) return space
-  // Whether a grapheme ends at `end` depends on what stands before it and on one character after.
+  // The segmenter needs the text before `end` and one character after it to find the boundary.
   return clusters.segment(text.slice(0, end + 2)).containing(end)?.index ?? end
 }

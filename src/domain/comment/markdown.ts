@@ -1,21 +1,21 @@
 import MarkdownIt, { type MarkdownIt as Parser, type StateInline } from 'markdown-it'
 import sanitizeHtml from 'sanitize-html'
 
-/** One more whenever the same source can give other HTML, so that stored HTML can be made again. */
+/** Increase it whenever the same source renders to different HTML. Stored HTML keeps its version. */
 export const RENDERER_VERSION = 1
 
 const LINK_REL = 'nofollow ugc noopener noreferrer'
 const LINK_SCHEMES = ['http', 'https', 'mailto']
 const MAX_LINK_LENGTH = 2_048
-/** Quotes and lists below this level are shown as plain paragraphs: markdown-it would drop them. */
+/** Quotes and lists below this level become plain paragraphs; markdown-it would drop their text. */
 const MAX_BLOCK_LEVEL = 20
-/** Blocks use at most 23 levels; the rest is for emphasis, whose depth markdown-it does not limit. */
+/** Blocks nest at most 23 levels deep. The other levels are for emphasis, which markdown-it does not limit. */
 const MAX_TAG_DEPTH = 40
 const LESS_THAN = 0x3c
 
 /**
- * No raw HTML, headings, rules, tables or images. No reference links either: 10,000 characters that
- * use one long target a thousand times would become megabytes.
+ * Raw HTML, headings, rules, tables and images stay plain text. So do reference links: a source of
+ * 10,000 characters that repeats one long target 1,000 times would render to megabytes.
  */
 const BLOCK_RULES = ['blockquote', 'code', 'fence', 'list', 'paragraph']
 const INLINE_RULES = [
@@ -32,13 +32,14 @@ const INLINE_RULES = [
 ]
 
 /**
- * Renders a comment: p br em strong del code pre blockquote ul ol li a, and nothing else whatever
- * comes in. Never throws; a link to anything but an absolute http(s) or mailto URL stays text.
+ * Renders a comment's Markdown to HTML with these elements only:
+ * p br em strong del code pre blockquote ul ol li a.
+ * Only absolute http, https and mailto URLs become links. Never throws.
  */
 export const renderMarkdown = (source: string): string =>
   sanitizeHtml(parser.render(source), SANITIZER)
 
-/** The canonical form of a target that we link to; empty for one that we do not. */
+/** The canonical form of an allowed link target, or an empty string for any other target. */
 const linkTarget = (target: string): string => {
   const url = target.length > MAX_LINK_LENGTH ? null : URL.parse(target)
   if (!url || !LINK_SCHEMES.includes(url.protocol.slice(0, -1))) return ''
@@ -76,7 +77,7 @@ const createParser = (): Parser => {
   md.block.ruler.enableOnly(BLOCK_RULES)
   md.inline.ruler.enableOnly(INLINE_RULES)
   md.inline.ruler2.enableOnly(['balance_pairs', 'strikethrough', 'emphasis', 'fragments_join'])
-  // One more than we link to: a longer match is refused whole, never linked in part.
+  // One character above the limit: linkify then matches a longer URL, and `linkTarget` refuses all of it.
   const maxLength = MAX_LINK_LENGTH + 1
   md.linkify.set({ fuzzyLink: false, fuzzyEmail: false, fuzzyIP: false, maxLength })
   md.linkify.add('ftp:', null).add('//', null)
@@ -97,7 +98,7 @@ const limitBlockLevel = (md: Parser): void => {
   )
 }
 
-/** Inside a link's text `<` starts no other link: HTML has no links in links. */
+/** A `<` inside a link's text never starts another link, because HTML links cannot nest. */
 const lessThanInLink = (state: StateInline, silent: boolean): boolean => {
   if (state.linkLevel === 0 || state.src.charCodeAt(state.pos) !== LESS_THAN) return false
   if (!silent) state.pending += '<'

@@ -4,27 +4,28 @@ import { isShown, isVisible } from './status.ts'
 import type { RankedComment } from './tree.ts'
 
 /**
- * What one person has written in a thread that it alone sees, and sees as if it were published: as it is
- * placed and counted for that person. `thread` is how readers see it.
+ * A thread as the author of shadowed comments sees it: with these comments as if published, in their
+ * places and counted. Everyone else sees the thread without them.
  */
 export type ShadowView = {
   readonly thread: Thread
-  /** In order of id; with tombstones where its own replies need them. */
+  /** The author's shadowed comments by id, and the tombstones above their visible replies. */
   readonly own: readonly RankedComment[]
 }
 
-/** As its author sees what is shadowed. */
+/** Returns a shadowed comment as its author sees it. */
 export const asPublished = <C extends Comment>(comment: C): C => ({
   ...comment,
   status: 'approved',
   publishedAt: comment.publishedAt ?? comment.createdAt,
 })
 
-/** A version of the thread that its author is told of, as after any change at that time. */
+/** The thread version that the author gets after a change to a shadowed comment at that time. */
 export const shadowVersion = (at: string, id: number): number => Date.parse(at) * 1000 + (id % 1000)
 
 /**
- * @param rows all that the person has shadowed in the thread, in order of id, deleted comments included
+ * Adds an author's shadowed comments to the counts and the version of a thread.
+ * @param rows all shadowed comments of the author in the thread by id, deleted ones included
  */
 export const createShadowView = (thread: Thread, rows: readonly RankedComment[]): ShadowView => {
   const replies = new Map<number, number>()
@@ -36,7 +37,7 @@ export const createShadowView = (thread: Thread, rows: readonly RankedComment[])
     shown.unshift(comment)
   }
   return {
-    thread: countOwn(
+    thread: countShadowed(
       thread,
       rows,
       shown.filter(({ status }) => isVisible(status)),
@@ -45,7 +46,7 @@ export const createShadowView = (thread: Thread, rows: readonly RankedComment[])
   }
 }
 
-const countOwn = (
+const countShadowed = (
   thread: Thread,
   rows: readonly RankedComment[],
   visible: readonly RankedComment[],
@@ -64,34 +65,34 @@ const countOwn = (
   }
 }
 
-/** What of a comment depends on what its reader has shadowed: whether it is one, and how many replies it has. */
+/** Gives a comment the status and the reply count that the author of the shadowed comments sees. */
 export const applyShadowView = <C extends Comment>({ own }: ShadowView, comment: C): C => {
   const mine = own.find(({ id }) => id === comment.id)
-  const replyCount = comment.replyCount + countNew(own, comment.id)
+  const replyCount = comment.replyCount + countShadowedReplies(own, comment.id)
   return mine
     ? { ...comment, status: mine.status, publishedAt: mine.publishedAt, replyCount }
     : { ...comment, replyCount }
 }
 
-/** A reply that is a tombstone for all readers is counted already. */
-const countNew = (own: readonly RankedComment[], parentId: number): number =>
+/** Counts the shadowed replies, but not a tombstone that every reader sees: it is counted already. */
+const countShadowedReplies = (own: readonly RankedComment[], parentId: number): number =>
   own.filter((row) => row.parentId === parentId && row.replyCount === 0).length
 
 export type MergedPage = {
   readonly sort: Sort
   readonly after: Position | null
-  /** So many at the first level, and one more that tells of the rest. */
+  /** The largest number of comments at the first level. One more row says that a next page exists. */
   readonly limit: number
-  /** Undefined: the page is flat. */
+  /** Undefined if the page is flat. */
   readonly tree?: { readonly parentId: number; readonly depth: number; readonly replies: number }
-  /** A comment that the page shows wherever it stands. */
+  /** A comment that the page must include, wherever the sort places it. */
   readonly focusId?: number | undefined
 }
 
 /**
- * The rows of a page with those in between that only its reader sees, each where it would stand. What comes
- * after the end of a list comes with its continuation.
- * @param rows as they were read for all readers
+ * Inserts an author's shadowed comments into the rows of a page, each at its place in the sort.
+ * A shadowed comment after the end of a list appears on the page of its continuation.
+ * @param rows the rows that every reader sees
  */
 export const mergeShadowed = (
   rows: readonly RankedComment[],
@@ -104,13 +105,13 @@ export const mergeShadowed = (
   const path = pathTo(page.focusId, [...rows, ...view.own])
   for (const one of view.own) {
     const isOut = known.has(one.id) || (!tree && !isVisible(one.status))
-    if (isOut || !hasPlace(all, { rows, one, page, isForced: path.has(one.id) })) continue
+    if (isOut || !belongsOnPage(all, { rows, one, page, isForced: path.has(one.id) })) continue
     const isSibling = (row: RankedComment) => !tree || row.parentId === one.parentId
     const at = all.findIndex((row) => isSibling(row) && isBefore(one, row, page.sort))
     all.splice(at < 0 ? all.length : at, 0, one)
   }
   const starts = new Map(all.filter(({ id }) => path.has(id)).map((row) => [row.parentId, row]))
-  const taken = new Map<number, number>()
+  const sizes = new Map<number, number>()
   return all
     .filter((row) => {
       const start = starts.get(row.parentId)
@@ -118,9 +119,9 @@ export const mergeShadowed = (
     })
     .filter(({ parentId }) => {
       const list = tree ? parentId : 0
-      taken.set(list, (taken.get(list) ?? 0) + 1)
+      sizes.set(list, (sizes.get(list) ?? 0) + 1)
       const isFirst = !tree || parentId === tree.parentId
-      return taken.get(list)! <= (isFirst ? limit + 1 : tree.replies)
+      return sizes.get(list)! <= (isFirst ? limit + 1 : tree.replies)
     })
     .map((row) => applyShadowView(view, row))
 }
@@ -132,8 +133,8 @@ type Candidate = {
   readonly isForced: boolean
 }
 
-/** Whether the list that it belongs to is on the page, and goes as far as it stands. */
-const hasPlace = (
+/** Whether the page shows the list of siblings and that list reaches the comment's place. */
+const belongsOnPage = (
   all: readonly RankedComment[],
   { rows, one, page, isForced }: Candidate,
 ): boolean => {
@@ -151,14 +152,14 @@ const hasPlace = (
   return isForced || isWhole || (list.length > 0 && isBefore(one, list.at(-1)!, sort))
 }
 
-type Standing = { readonly key: number; readonly id: number }
+type RankedPosition = { readonly key: number; readonly id: number }
 
-const isBefore = (one: Standing, other: Standing, sort: Sort): boolean => {
+const isBefore = (one: RankedPosition, other: RankedPosition, sort: Sort): boolean => {
   const difference = one.key - other.key || one.id - other.id
   return sort === 'oldest' ? difference < 0 : difference > 0
 }
 
-/** A comment and those above it: every list on the way to it starts with one of them. */
+/** The ids of a comment and its ancestors. With a focus, each list of the page starts with one of them. */
 const pathTo = (id: number | undefined, rows: readonly RankedComment[]): ReadonlySet<number> => {
   const path = new Set<number>()
   for (let at = id; at !== undefined; ) {
@@ -170,8 +171,8 @@ const pathTo = (id: number | undefined, rows: readonly RankedComment[]): Readonl
 }
 
 /**
- * How the rows are read on which a page opens at a comment: at the nearest one above it that all readers see,
- * and after the reader's own root.
+ * Replaces a focus that Postgres cannot page to. For a shadowed reply the page focuses on its nearest
+ * ancestor that every reader sees; for a shadowed root the page starts after its position.
  */
 export const focusShadowView = (
   { own }: ShadowView,

@@ -1,13 +1,13 @@
-/** How comments of one parent, or of a flat thread, are ordered. Ties go by id, the same way round. */
+/** Orders of sibling comments, or of a flat thread. Equal keys are ordered by id in the same direction. */
 export const SORTS = ['newest', 'oldest', 'top', 'best', 'hot', 'controversial', 'active'] as const
 export type Sort = (typeof SORTS)[number]
 
-/** How the articles of a site are ordered: by newest comment, by number of them, by age. */
+/** Orders of a site's articles: by newest comment, by number of comments, by age of the thread. */
 export const ARTICLE_SORTS = ['active', 'most', 'newest'] as const
 export type ArticleSort = (typeof ARTICLE_SORTS)[number]
 
 /**
- * Where a page ended: the sort's key of the last item (a time in milliseconds since 1970, a number
- * otherwise) and its id. The next page holds what comes after.
+ * The last item of a page: its sort key and its id. The next page starts after it.
+ * A time is a key in milliseconds since 1970.
  */
 export type Position = readonly [key: number, id: number]

@@ -3,7 +3,7 @@ import { Refusal } from '../refusal.ts'
 export const STATUSES = ['pending', 'approved', 'spam', 'rejected', 'deleted'] as const
 export type Status = (typeof STATUSES)[number]
 
-/** Why a moderator decided so. */
+/** Reasons that a moderator can give for a decision. */
 export const REASONS = [
   'spam',
   'offensive',
@@ -15,7 +15,7 @@ export const REASONS = [
 ] as const
 export type Reason = (typeof REASONS)[number]
 
-const MOVES: Record<Status, readonly Status[]> = {
+const TRANSITIONS: Record<Status, readonly Status[]> = {
   pending: ['approved', 'spam', 'rejected', 'deleted'],
   approved: ['pending', 'spam', 'rejected', 'deleted'],
   spam: ['pending', 'approved', 'rejected', 'deleted'],
@@ -23,17 +23,17 @@ const MOVES: Record<Status, readonly Status[]> = {
   deleted: ['pending', 'approved'],
 }
 
-/** The one definition of what a reader may read. A tombstone is shown, but not read: see `isShown`. */
+/** The only definition of which comments readers can read. A tombstone is shown but not read: see `isShown`. */
 export const isVisible = (status: Status): boolean => status === 'approved'
 
-/** Keeps its place in the tree: readable itself, or with something shown below it. */
+/** Whether a comment keeps its place in the tree: readers can read it, or it has shown replies. */
 export const isShown = (comment: { status: Status; replyCount: number }): boolean =>
   isVisible(comment.status) || comment.replyCount > 0
 
-/** Whether a comment with the one status can get the other. */
-export const isTransitionAllowed = (from: Status, to: Status): boolean => MOVES[from].includes(to)
+export const isTransitionAllowed = (from: Status, to: Status): boolean =>
+  TRANSITIONS[from].includes(to)
 
-/** Refuses with `invalid_request` when nothing would move, and with `move_not_allowed`. */
+/** Refuses an equal status with `invalid_request` and a forbidden transition with `move_not_allowed`. */
 export const assertTransition = (from: Status, to: Status): void => {
   if (from === to) throw new Refusal('invalid_request', { to: 'must differ from "from"' })
   if (!isTransitionAllowed(from, to)) throw new Refusal('move_not_allowed')

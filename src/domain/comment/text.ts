@@ -1,24 +1,25 @@
-/** `problem` completes a sentence whose subject is the field: 'must be …'. */
+/** A validated value, or a problem that completes a sentence about the field: 'must be …'. */
 export type Validated<T> = { ok: true; value: T } | { ok: false; problem: string }
 
 export const MAX_BODY_CODE_POINTS = 10_000
-/** 80 code points are never more than 320 bytes of UTF-8. */
+/** 80 code points are at most 320 bytes of UTF-8. */
 export const MAX_NAME_CODE_POINTS = 80
 const MAX_TITLE_CODE_POINTS = 500
 const MAX_URL_BYTES = 2_048
 const MAX_EMAIL_BYTES = 254
 const MAX_CLUSTER_CODE_POINTS = 16
 /**
- * One composed code point stands for at most four decomposed ones, so text longer than this times
- * the limit stays too long when composed. Normalising 64 KiB of stacked accents costs quadratic time.
+ * One composed code point replaces at most four decomposed ones, so a text longer than four times the
+ * limit is too long in any form. The early check avoids normalising 64 KiB of stacked accents, which
+ * takes quadratic time.
  * Source: UAX #15, maximum expansion factors.
  */
 const MAX_COMPOSITION_FACTOR = 4
 
 const UNNAMEABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}]/u
-/** Marks need a letter to sit on; U+2800 is the Braille pattern without dots. */
+/** Marks are visible only on a letter. U+2800 is the Braille pattern without dots. */
 const ONLY_INVISIBLE = /^[\p{Default_Ignorable_Code_Point}\p{M}\p{White_Space}\u2800]*$/u
-/** The direction controls would turn the rest of a page's line. */
+/** Direction controls would reverse the rest of the line on a page. */
 const UNTITLED = /[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/u
 const CONTROL_OR_SPACE = /[\p{Cc}\p{White_Space}\ufeff]/u
 const EMAIL_LOCAL_PART = /^[\p{L}\p{M}\p{N}!#$%&'*+/=?^_`{|}~.-]{1,64}$/u
@@ -27,10 +28,10 @@ const WEB_PROTOCOLS = ['http:', 'https:']
 
 const clusters = new Intl.Segmenter('en', { granularity: 'grapheme' })
 
-/** Whether Postgres keeps the string exactly: well-formed UTF-16 without U+0000. */
+/** Whether Postgres stores the string unchanged: well-formed UTF-16 without U+0000. */
 export const isStorable = (s: string): boolean => s.isWellFormed() && !s.includes('\0')
 
-/** A comment's source: 1 to 10,000 code points between its outer white space; kept exactly as sent. */
+/** Validates a comment's source: 1 to 10,000 code points, outer white space not counted. Kept as sent. */
 export const validateBody = (s: string): Validated<string> => {
   if (!isStorable(s)) return refuse(NOT_STORABLE)
   if (!isWithin(s.trim(), MAX_BODY_CODE_POINTS)) return refuse(lengthRule(MAX_BODY_CODE_POINTS))
@@ -38,8 +39,9 @@ export const validateBody = (s: string): Validated<string> => {
 }
 
 /**
- * An author's name: NFKC without outer white space, 1 to 80 code points. Refused, never cut: control,
- * direction, zero-width and private-use characters, names that show nothing, stacks of accents.
+ * Validates an author's name: NFKC without outer white space, 1 to 80 code points.
+ * Refuses control, direction, zero-width and private-use characters, invisible names and stacked
+ * accents.
  */
 export const validateName = (s: string): Validated<string> => {
   const name = normalize(s, 'NFKC', MAX_NAME_CODE_POINTS)
@@ -51,8 +53,8 @@ export const validateName = (s: string): Validated<string> => {
 }
 
 /**
- * A website: an absolute http(s) URL of at most 2,048 bytes without user or password. Kept as sent when
- * it is canonical already (or but for the slash after the host), else in canonical form.
+ * Validates a website: an absolute http(s) URL of at most 2,048 bytes without user name or password.
+ * Returns the canonical form; a missing slash after the host stays missing.
  */
 export const validateUrl = (s: string): Validated<string> => {
   if (!isStorable(s)) return refuse(NOT_STORABLE)
@@ -66,14 +68,14 @@ export const validateUrl = (s: string): Validated<string> => {
   return accept(s === url.href || `${s}/` === url.href ? s : url.href)
 }
 
-/** An address of the plain form local@host.tld, at most 254 bytes; kept exactly as sent. */
+/** Validates an e-mail address: local@host.tld, at most 254 bytes. Kept as sent. */
 export const validateEmail = (s: string): Validated<string> => {
   if (!isStorable(s)) return refuse(NOT_STORABLE)
   if (Buffer.byteLength(s) > MAX_EMAIL_BYTES) return refuse('must be at most 254 bytes long')
   return isEmailShaped(s) ? accept(s) : refuse('must be an e-mail address')
 }
 
-/** An article's title: NFC without outer white space, 1 to 500 code points on one line. */
+/** Validates an article's title: NFC without outer white space, 1 to 500 code points on one line. */
 export const validateTitle = (s: string): Validated<string> => {
   const title = normalize(s, 'NFC', MAX_TITLE_CODE_POINTS)
   if (!title.ok) return title
@@ -99,7 +101,7 @@ const isWithin = (s: string, max: number): boolean => {
 
 const codePoints = (s: string): number => Array.from(s).length
 
-/** Storable, normalised, without outer white space, and 1 to `max` code points long. */
+/** Normalises a storable text and trims it. The result has 1 to `max` code points. */
 const normalize = (s: string, form: 'NFC' | 'NFKC', max: number): Validated<string> => {
   if (!isStorable(s)) return refuse(NOT_STORABLE)
   const raw = s.trim()

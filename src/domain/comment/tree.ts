@@ -1,19 +1,19 @@
 import type { Comment } from './comment.ts'
 import type { Position } from './sort.ts'
 
-/** No page holds more comments than this, whatever was asked for at each level. */
+/** The largest number of comments on a page, whatever limits the request sets per level. */
 export const PAGE_BUDGET = 500
 
-/** Nor more text, source and HTML together; but always one comment. */
+/** The largest size of a page's texts, source and HTML together. A page always has at least one comment. */
 export const PAGE_BYTES = 2_097_152
 
 /**
- * A comment of a page, with the sort's key that says where it stands among its siblings. One that
- * `isOver` was left out for its size, with all that follow, and only tells that they are there.
+ * A comment of a page with its sort key. A comment with `isOver` is beyond the page's size: the page
+ * leaves it and all later comments out, and the row only says that they exist.
  */
 export type RankedComment = Comment & { readonly key: number; readonly isOver: boolean }
 
-/** Where to read on: after a position, from the first reply, or nowhere because all is shown. */
+/** Where the next replies start: after a position, or at the first reply. Null if the page shows all. */
 export type Continuation = Position | 'start' | null
 
 export type Branch = {
@@ -29,8 +29,8 @@ export type TreePage = { readonly items: Branch[]; readonly next: Position | nul
 
 /**
  * Joins the rows of one page into branches.
- * @param rows breadth first, siblings in order: at most `limit + 1` children of `parentId`, where
- *   the last one only tells that there are more, and below them whatever was read
+ * @param rows breadth first, siblings in sort order; of the children of `parentId` at most `limit + 1`,
+ *   the last of which only says that a next page exists
  */
 export const growTree = (
   rows: readonly RankedComment[],

@@ -124,12 +124,12 @@ const listCascadedReplies = async (
   const ids = tops.map(({ comment }) => comment.id)
   const members = await listBranchNodes(tx, place, Math.min(...ids))
   const below = listCascaded(new Set(ids), members)
-  const returning = below.filter(({ member }) => member.status === 'deleted' || isVisible(to))
-  const returningIds = returning.map(({ member }) => member.id)
+  const returning = below.filter(({ node }) => node.status === 'deleted' || isVisible(to))
+  const returningIds = returning.map(({ node }) => node.id)
   const erased = returningIds.length > 0 ? await listErased(tx, place, returningIds) : new Set()
   return below
-    .filter(({ member }) => !erased.has(member.id))
-    .map(({ member, causeId }) => ({ ...toTransitionRow(member, to), causeId }))
+    .filter(({ node }) => !erased.has(node.id))
+    .map(({ node, causeId }) => ({ ...toTransitionRow(node, to), causeId }))
 }
 
 /**
