@@ -27,6 +27,8 @@ const OWNED: Record<string, readonly string[]> = {
   cache: ['lru-cache'],
   domain: ['markdown-it', 'sanitize-html', 'htmlparser2'],
 }
+/** Pure packages that every floor may use, the domain too. */
+const PURE = ['typebox']
 const BANNED = /(^|\/)(utils?|helpers?|common|types|services|managers|index\.ts$)/
 const IMPORT =
   /\b(?:import|export)\s+(type\s)?(?:[^'"`;]*?\sfrom\s+)?'([^']+)'|\bimport\('([^']+)'\)/g
@@ -58,6 +60,7 @@ const faultOf = (path: string, { from, isType }: Import): string | undefined => 
   }
   if (from.startsWith('node:')) return undefined
   if (builtinModules.includes(from)) return `${path} imports ${from} without node:`
+  if (PURE.includes(packageOf(from))) return undefined
   const owner = Object.keys(OWNED).find((name) => OWNED[name]!.includes(packageOf(from)))
   if (floor === 'domain' && owner !== 'domain') return `${path} imports ${from}: domain is pure`
   const isAllowed = owner === undefined || owner === floor || (isTop && isType)

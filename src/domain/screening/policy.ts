@@ -1,55 +1,127 @@
-import type { Role } from '../comment/comment.ts'
-import type { Verdict } from './finding.ts'
+import { type Static, type TProperties, Type } from 'typebox'
+import { ROLES } from '../comment/comment.ts'
 
-/** `record`: its opinion is in the trace, and counts for nothing. */
+/** `record`: the finding is in the trace and does not affect the verdict. */
 export const MODES = ['off', 'record', 'enforce'] as const
 export type Mode = (typeof MODES)[number]
 
-type Says = Exclude<Verdict, 'approved'>
-type Rule<Parameters> = Readonly<{ mode: Mode } & Parameters>
-type Strict<Parameters> = Rule<{ says: Says } & Parameters>
+/** Limit of all three word lists together: some 25 MB of memory, and two seconds to compile. */
+export const MAX_WORDS = 100_000
+export const MAX_DOMAINS = 20_000
+
+const oneOf = <const T extends readonly string[]>(values: T, options: object = {}) =>
+  Type.Unsafe<T[number]>({ type: 'string', enum: [...values], ...options })
+
+const object = <T extends TProperties>(properties: T, options: object = {}) =>
+  Type.Object(properties, { additionalProperties: false, ...options })
+
+const integer = (minimum: number, maximum: number, description: string) =>
+  Type.Integer({ minimum, maximum, description })
+
+const words = (description: string) =>
+  Type.Array(Type.String(), { maxItems: MAX_WORDS, description })
+const domains = (description: string) =>
+  Type.Array(Type.String(), { maxItems: MAX_DOMAINS, description })
+
+const mode = oneOf(MODES)
+const says = oneOf(['pending', 'spam', 'rejected'])
+
+const rule = <T extends TProperties>(description: string, parameters: T) =>
+  object({ mode, ...parameters }, { description })
+/** A rule that asks for one verdict. */
+const strictRule = <T extends TProperties>(description: string, parameters: T) =>
+  rule(description, { says, ...parameters })
+
+const checkRule = strictRule('The rule of one check.', {
+  at: Type.Number({ minimum: 0, maximum: 1, description: 'The lowest score that counts.' }),
+  on_failure: oneOf(['ignore', 'hold'], {
+    description: 'What follows when the check does not answer.',
+  }),
+})
 
 /**
- * What a site's rules look for and what they ask for: data, with a version. The names of the rules are
- * those in traces. `moderation_mode` and `ban` are not here: they follow from the site's settings and
- * its bans, and always count.
+ * The one definition of a policy: its type, its validation and its description in the API all come from
+ * this schema. Rules have the same names in traces. The rules `moderation_mode` and `ban` are missing
+ * here: they follow from the site's settings and its bans, and are always enforced.
  */
-export type Policy = {
-  readonly rules: {
-    /** Publishes what these write, whatever other rules say. */
-    readonly role: Rule<{ roles: readonly Role[] }>
-    /** Until so many comments of the author were approved. */
-    readonly first_comments: Strict<{ approved: number }>
-    /** Of an author of whom so many were decided lately, and so many of a hundred turned down. */
-    readonly rejections: Strict<{ decided: number; percent: number }>
-    /** `*` stands for any letters and digits of a word. */
-    readonly words: Rule<{
-      pending: readonly string[]
-      spam: readonly string[]
-      rejected: readonly string[]
-    }>
-    readonly links: Strict<{ max: number }>
-    /** Any link, until so many comments of the author were approved. */
-    readonly links_of_new: Strict<{ approved: number }>
-    /** Domains with all below them. Links to `allow` count in no rule. */
-    readonly link_domains: Strict<{ allow: readonly string[]; block: readonly string[] }>
-    /** So many others with the same text in a day, or with nearly the same. */
-    readonly repeats: Strict<{ same: number; near: number }>
-    /** More than so many in a minute. */
-    readonly thread_flood: Strict<{ max: number }>
-    readonly network_flood: Strict<{ max: number }>
-    /** More than so many in a minute on the site: everything is held from then on for `minutes`. */
-    readonly site_flood: Strict<{ max: number; minutes: number }>
-    /** In code points. */
-    readonly length: Strict<{ min: number; max: number }>
-    /** So many capitals of a hundred letters, in a text of at least `letters`. */
-    readonly shouting: Strict<{ percent: number; letters: number }>
-    readonly disposable_email: Strict<{ domains: readonly string[] }>
-    readonly old_threads: Strict<{ days: number }>
-    /**
-     * Services outside, by name; `at`: from this score (0 to 1) on. Hold: when one that is asked does
-     * not answer. The names are those of the site's checks.
-     */
-    readonly checks: Readonly<Record<string, Strict<{ at: number; on_failure: 'ignore' | 'hold' }>>>
-  }
-}
+export const PolicySchema = object(
+  {
+    rules: object({
+      role: rule('Publishes comments of these roles, whatever other rules find.', {
+        roles: Type.Array(oneOf(ROLES), { maxItems: ROLES.length }),
+      }),
+      first_comments: strictRule('The author has fewer approved comments on the site than this.', {
+        approved: integer(1, 100, 'Approved comments.'),
+      }),
+      rejections: strictRule('Many recent comments of the author were turned down.', {
+        decided: integer(1, 100, 'The rule needs at least this many decided comments in 30 days.'),
+        percent: integer(1, 100, 'At least this percentage of them are spam or rejected.'),
+      }),
+      words: rule('The text, the name or the website contains a listed word.', {
+        pending: words('Words that hold a comment. `*` stands for any letters and digits.'),
+        spam: words('Words that make it spam.'),
+        rejected: words('Words that reject it.'),
+      }),
+      links: strictRule('The comment has more links than this.', {
+        max: integer(0, 1_000, 'Links.'),
+      }),
+      links_of_new: strictRule(
+        'The comment has a link, and its author has fewer approved comments than this.',
+        { approved: integer(1, 100, 'Approved comments.') },
+      ),
+      link_domains: strictRule('The comment links to a blocked domain or a subdomain of one.', {
+        allow: domains('Links to these domains count in no rule.'),
+        block: domains('Blocked domains.'),
+      }),
+      repeats: strictRule('Other comments of the last day have the same or nearly the same text.', {
+        same: integer(1, 100, 'At least this many have the same text.'),
+        near: integer(1, 100, 'At least this many have nearly the same text.'),
+      }),
+      thread_flood: strictRule('The thread got more comments in the last minute than this.', {
+        max: integer(1, 999, 'Comments.'),
+      }),
+      network_flood: strictRule(
+        "The author's network sent more comments in the last minute than this, on any site.",
+        { max: integer(1, 999, 'Comments.') },
+      ),
+      site_flood: strictRule('The site got more comments in the last minute than this.', {
+        max: integer(1, 999, 'Comments.'),
+        minutes: integer(1, 1_440, 'How long the flood hold then holds every comment.'),
+      }),
+      length: strictRule('The text is too short or too long.', {
+        min: integer(0, 10_000, 'Fewest characters.'),
+        max: integer(1, 10_000, 'Most characters.'),
+      }),
+      shouting: strictRule('The text is mostly capitals, or repeats a character many times.', {
+        percent: integer(1, 100, 'At least this percentage of the letters are capitals.'),
+        letters: integer(1, 10_000, 'Capitals count only in a text of at least this many letters.'),
+      }),
+      disposable_email: strictRule("The author's e-mail is at one of these domains.", {
+        domains: domains('Domains, with their subdomains.'),
+      }),
+      old_threads: strictRule('The thread began at least this long ago.', {
+        days: integer(1, 36_500, 'Days.'),
+      }),
+      checks: Type.Unsafe<Record<string, Static<typeof checkRule>>>({
+        type: 'object',
+        description: 'Rules of external checks, by the names that the site gives the checks.',
+        additionalProperties: checkRule,
+      }),
+    }),
+  },
+  {
+    $id: 'Policy',
+    description:
+      'The rules of a site with their parameters. `mode`: a rule that is `off` does not run; the finding ' +
+      'of one with `record` is in the trace and does not affect the verdict. `says`: the verdict that ' +
+      'the rule asks for.',
+  },
+)
+
+type Immutable<T> = T extends readonly (infer Item)[]
+  ? readonly Immutable<Item>[]
+  : T extends object
+    ? { readonly [Key in keyof T]: Immutable<T[Key]> }
+    : T
+
+export type Policy = Immutable<Static<typeof PolicySchema>>

@@ -1,91 +1,122 @@
-import { ROLES } from '../comment/comment.ts'
-import { VERDICTS } from './finding.ts'
-import { MODES, type Policy } from './policy.ts'
+import { Compile } from 'typebox/compile'
+import { MAX_WORDS, type Policy, PolicySchema } from './policy.ts'
 
-/** By JSON pointer; each completes a sentence whose subject is the field. */
+/** By JSON pointer; each sentence has the field as its subject. */
 export type PolicyErrors = Readonly<Record<string, string>>
 export type ValidatedPolicy = { ok: true; value: Policy } | { ok: false; faults: PolicyErrors }
 
-/** Of all three lists together: some 25 MB of memory, and a second or two to make them ready. */
-export const MAX_WORDS = 100_000
-export const MAX_WORD_LENGTH = 100
-/** Entries with `*` between letters are followed one by one. */
-export const MAX_INNER_WILDCARDS = 1_000
-export const MAX_DOMAINS = 20_000
+const MAX_WORD_LENGTH = 100
+/** The search follows entries with `*` between letters one by one. */
+const MAX_INNER_WILDCARDS = 1_000
 const MAX_CHECKS = 10
-/** More would only hide the others. */
-const MAX_FAULTS = 20
+/** More errors would only hide the others. */
+const MAX_ERRORS = 20
 
-type Check = (value: unknown, at: string, faults: Record<string, string>) => void
-type Fields = Readonly<Record<string, Check>>
+type Fault = readonly [pointer: string, sentence: string]
 
-/** Tells whether this is a whole policy, within its bounds. Everything is looked at; at most 20 faults are told. */
+const SHAPE = Compile(PolicySchema)
+
+/** Validates a whole policy. Every part is looked at; at most 20 errors are returned. */
 export const validatePolicy = (document: unknown): ValidatedPolicy => {
-  const faults: Record<string, string> = {}
-  POLICY(document, '', faults)
-  const told = Object.entries(faults).slice(0, MAX_FAULTS)
-  return told.length === 0
-    ? { ok: true, value: document as Policy }
-    : { ok: false, faults: Object.fromEntries(told) }
+  const isShaped = SHAPE.Check(document)
+  const all = [...findContentFaults(document), ...(isShaped ? [] : findShapeFaults(document))]
+  if (all.length === 0) return { ok: true, value: document as Policy }
+  // Of two sentences about one field the first says more.
+  const faults = new Map(all.reverse())
+  return { ok: false, faults: Object.fromEntries([...faults].reverse().slice(0, MAX_ERRORS)) }
 }
 
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
+const say = (count: number): string => count.toLocaleString('en')
+
+const findShapeFaults = (document: unknown): Fault[] =>
+  SHAPE.Errors(document).flatMap(({ keyword, instancePath: at, params }): Fault[] => {
+    if (keyword === 'required')
+      return params.requiredProperties.map((name) => [pointer(at, name), 'is required'])
+    if (keyword === 'additionalProperties')
+      return params.additionalProperties.map((name) => [pointer(at, name), 'is not known'])
+    const sentence = sentenceOf(schemaAt(at))
+    return sentence ? [[at, sentence]] : []
+  })
 
 const pointer = (at: string, name: string): string =>
   `${at}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`
 
-/** These fields and no other. */
-const object =
-  (fields: Fields): Check =>
-  (value, at, faults) => {
-    if (!isObject(value)) {
-      faults[at] = 'must be an object'
-      return
-    }
-    for (const name of Object.keys(value))
-      if (!Object.hasOwn(fields, name)) faults[pointer(at, name)] = 'is not known'
-    for (const [name, check] of Object.entries(fields)) {
-      if (Object.hasOwn(value, name)) check(value[name], pointer(at, name), faults)
-      else faults[pointer(at, name)] = 'is required'
-    }
-  }
-
-const integer =
-  (min: number, max: number): Check =>
-  (value, at, faults) => {
-    if (Number.isInteger(value) && Number(value) >= min && Number(value) <= max) return
-    faults[at] = `must be a whole number from ${say(min)} to ${say(max)}`
-  }
-
-const say = (count: number): string => count.toLocaleString('en')
-
-const share: Check = (value, at, faults) => {
-  if (typeof value !== 'number' || !(value >= 0 && value <= 1)) faults[at] = 'must be from 0 to 1'
+type Schema = {
+  readonly type?: string
+  readonly enum?: readonly string[]
+  readonly minimum?: number
+  readonly maximum?: number
+  readonly maxItems?: number
+  readonly properties?: Readonly<Record<string, Schema>>
+  readonly additionalProperties?: Schema | false
+  readonly items?: Schema
 }
 
-const oneOf =
-  (choices: readonly string[]): Check =>
-  (value, at, faults) => {
-    if (!choices.includes(value as string)) faults[at] = `must be one of ${choices.join(', ')}`
-  }
+/** The part of the schema that describes the value at a JSON pointer. */
+const schemaAt = (at: string): Schema =>
+  at
+    .split('/')
+    .slice(1)
+    .reduce(
+      (schema: Schema, name): Schema =>
+        schema.items ?? schema.properties?.[name] ?? (schema.additionalProperties || {}),
+      PolicySchema as Schema,
+    )
 
-const list =
-  (max: number, check: (item: unknown) => string | undefined): Check =>
-  (value, at, faults) => {
-    if (!Array.isArray(value) || value.length > max) {
-      faults[at] = `must be a list of at most ${say(max)}`
-      return
-    }
-    for (const [n, item] of value.entries()) {
-      const problem = check(item)
-      if (problem) faults[`${at}/${n}`] = problem
-    }
+const sentenceOf = (schema: Schema): string | undefined => {
+  const { type, minimum = 0, maximum = 0, maxItems = 0 } = schema
+  if (schema.enum) return `must be one of ${schema.enum.join(', ')}`
+  if (type === 'integer') return `must be a whole number from ${say(minimum)} to ${say(maximum)}`
+  if (type === 'number') return `must be from ${minimum} to ${maximum}`
+  if (type === 'array') return `must be a list of at most ${say(maxItems)}`
+  return type === 'object' ? 'must be an object' : undefined
+}
+
+type Fields = Readonly<Record<string, unknown>>
+
+const isObject = (value: unknown): value is Fields =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+const fieldsOf = (value: unknown): Fields => (isObject(value) ? value : {})
+
+/** Faults that the schema cannot express: spelling of words and domains, names and limits across fields. */
+const findContentFaults = (document: unknown): Fault[] => {
+  const rules = fieldsOf(fieldsOf(document).rules)
+  const words = fieldsOf(rules.words)
+  const domains = fieldsOf(rules.link_domains)
+  return [
+    ...findItemFaults('/rules/words/pending', words.pending, faultOfWord),
+    ...findItemFaults('/rules/words/spam', words.spam, faultOfWord),
+    ...findItemFaults('/rules/words/rejected', words.rejected, faultOfWord),
+    ...findWordCountFaults(words),
+    ...findItemFaults('/rules/link_domains/allow', domains.allow, faultOfDomain),
+    ...findItemFaults('/rules/link_domains/block', domains.block, faultOfDomain),
+    ...findItemFaults(
+      '/rules/disposable_email/domains',
+      fieldsOf(rules.disposable_email).domains,
+      faultOfDomain,
+    ),
+    ...findCheckNameFaults(rules.checks),
+  ]
+}
+
+const findItemFaults = (
+  at: string,
+  items: unknown,
+  faultOf: (item: unknown) => string | undefined,
+): Fault[] => {
+  const faults: Fault[] = []
+  for (const [n, item] of (Array.isArray(items) ? items : []).entries()) {
+    const sentence = faultOf(item)
+    if (sentence) faults.push([`${at}/${n}`, sentence])
+    if (faults.length === MAX_ERRORS) break
   }
+  return faults
+}
 
 const LETTER_OR_DIGIT = /[\p{L}\p{N}\p{Extended_Pictographic}]/u
 
-const validateWord = (entry: unknown): string | undefined => {
+const faultOfWord = (entry: unknown): string | undefined => {
   if (typeof entry !== 'string' || !entry.isWellFormed()) return 'must be well-formed text'
   if (entry.length > MAX_WORD_LENGTH) return `must be at most ${MAX_WORD_LENGTH} characters long`
   return LETTER_OR_DIGIT.test(entry) ? undefined : 'must contain a letter or a digit'
@@ -93,66 +124,31 @@ const validateWord = (entry: unknown): string | undefined => {
 
 const DOMAIN = /^(?=.{1,253}$)[\p{L}\p{M}\p{N}_-]{1,63}(?:\.[\p{L}\p{M}\p{N}_-]{1,63})*$/u
 
-const validateDomain = (domain: unknown): string | undefined =>
+const faultOfDomain = (domain: unknown): string | undefined =>
   typeof domain === 'string' && DOMAIN.test(domain)
     ? undefined
     : 'must be a domain, without scheme or path'
 
-const validateRole = (role: unknown): string | undefined =>
-  ROLES.some((known) => known === role) ? undefined : `must be one of ${ROLES.join(', ')}`
-
 const INNER_WILDCARD = /[^*]\*+[^*]/
 
-/** The lists one by one, then all of them together. */
-const words: Check = (value, at, faults) => {
-  object({ mode, pending: WORDS, spam: WORDS, rejected: WORDS })(value, at, faults)
-  if (!isObject(value)) return
-  const all = [value.pending, value.spam, value.rejected].flatMap((entries) =>
-    Array.isArray(entries) ? entries : [],
-  )
+/** Limits of the three lists together. */
+const findWordCountFaults = ({ pending, spam, rejected }: Fields): Fault[] => {
+  const all = [pending, spam, rejected].flatMap((list) => (Array.isArray(list) ? list : []))
+  if (all.length > MAX_WORDS)
+    return [['/rules/words', `must list at most ${say(MAX_WORDS)} in all`]]
   const inner = all.filter((entry) => typeof entry === 'string' && INNER_WILDCARD.test(entry))
-  if (all.length > MAX_WORDS) faults[at] = `must list at most ${say(MAX_WORDS)} in all`
-  else if (inner.length > MAX_INNER_WILDCARDS)
-    faults[at] = `must have * between letters in at most ${say(MAX_INNER_WILDCARDS)} entries`
+  if (inner.length <= MAX_INNER_WILDCARDS) return []
+  const limit = `at most ${say(MAX_INNER_WILDCARDS)} entries`
+  return [['/rules/words', `must have * between letters in ${limit}`]]
 }
 
 const CHECK_NAME = /^[a-z][a-z0-9_-]{0,39}$/
 
-const checks: Check = (value, at, faults) => {
-  if (!isObject(value) || Object.keys(value).length > MAX_CHECKS) {
-    faults[at] = `must be an object of at most ${MAX_CHECKS} checks`
-    return
-  }
-  for (const [name, check] of Object.entries(value)) {
-    if (!CHECK_NAME.test(name)) faults[pointer(at, name)] = 'must be the name of a check'
-    else CHECK(check, pointer(at, name), faults)
-  }
+const findCheckNameFaults = (checks: unknown): Fault[] => {
+  if (checks === undefined) return []
+  if (!isObject(checks) || Object.keys(checks).length > MAX_CHECKS)
+    return [['/rules/checks', `must be an object of at most ${MAX_CHECKS} checks`]]
+  return Object.keys(checks)
+    .filter((name) => !CHECK_NAME.test(name))
+    .map((name) => [pointer('/rules/checks', name), 'must be the name of a check'])
 }
-
-const mode = oneOf(MODES)
-const says = oneOf(VERDICTS.filter((verdict) => verdict !== 'approved'))
-const strict = (fields: Fields): Check => object({ mode, says, ...fields })
-const WORDS = list(MAX_WORDS, validateWord)
-const DOMAINS = list(MAX_DOMAINS, validateDomain)
-const CHECK = strict({ at: share, on_failure: oneOf(['ignore', 'hold']) })
-
-const POLICY = object({
-  rules: object({
-    role: object({ mode, roles: list(ROLES.length, validateRole) }),
-    first_comments: strict({ approved: integer(1, 100) }),
-    rejections: strict({ decided: integer(1, 100), percent: integer(1, 100) }),
-    words,
-    links: strict({ max: integer(0, 1_000) }),
-    links_of_new: strict({ approved: integer(1, 100) }),
-    link_domains: strict({ allow: DOMAINS, block: DOMAINS }),
-    repeats: strict({ same: integer(1, 100), near: integer(1, 100) }),
-    thread_flood: strict({ max: integer(1, 999) }),
-    network_flood: strict({ max: integer(1, 999) }),
-    site_flood: strict({ max: integer(1, 999), minutes: integer(1, 1_440) }),
-    length: strict({ min: integer(0, 10_000), max: integer(1, 10_000) }),
-    shouting: strict({ percent: integer(1, 100), letters: integer(1, 10_000) }),
-    disposable_email: strict({ domains: DOMAINS }),
-    old_threads: strict({ days: integer(1, 36_500) }),
-    checks,
-  } satisfies Readonly<Record<keyof Policy['rules'], Check>>),
-})

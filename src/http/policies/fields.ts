@@ -1,15 +1,15 @@
 import type { Static } from 'typebox'
 import { Refusal } from '../../domain/refusal.ts'
-import type { Policy } from '../../domain/screening/policy.ts'
+import type { Policy, PolicySchema } from '../../domain/screening/policy.ts'
 import { validatePolicy } from '../../domain/screening/validate-policy.ts'
 import type { Trial } from '../../usecases/policies/screen-comment.ts'
 import { readBody, readProfile } from '../wire/fields.ts'
-import type { Policy as PolicyOnWire, Trial as TrialOnWire } from './schemas.ts'
+import type { Trial as TrialOnWire } from './schemas.ts'
 
 const POINTER = '/policy'
 
-/** Its shape has been checked; what is in it is checked here, and all faults are told at once. */
-export const readPolicy = (policy: Static<typeof PolicyOnWire>): Policy => {
+/** Ajv has validated the shape; this validates words, domains and limits, and reports all errors together. */
+export const readPolicy = (policy: Static<typeof PolicySchema>): Policy => {
   const checked = validatePolicy(policy)
   if (checked.ok) return checked.value
   const faults = Object.entries(checked.faults).map(([at, fault]) => [`${POINTER}${at}`, fault])

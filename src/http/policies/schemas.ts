@@ -1,8 +1,7 @@
-import { type TSchema, Type } from 'typebox'
-import { ROLES } from '../../domain/comment/comment.ts'
+import { Type } from 'typebox'
 import { DEFAULT_POLICY } from '../../domain/screening/default-policy.ts'
 import { VERDICTS } from '../../domain/screening/finding.ts'
-import { MODES } from '../../domain/screening/policy.ts'
+import { PolicySchema } from '../../domain/screening/policy.ts'
 import {
   count,
   nullable,
@@ -16,72 +15,6 @@ import {
 } from '../wire/schema-parts.ts'
 import { facts, trace } from './judging-schemas.ts'
 
-const mode = oneOf(MODES, { description: '`record`: it is in the trace, and counts for nothing.' })
-const says = oneOf(['pending', 'spam', 'rejected'], { description: 'What it asks for.' })
-const percent = Type.Integer({ minimum: 0, maximum: 100, description: 'Of a hundred.' })
-const words = (description: string) => Type.Array(Type.String(), { description })
-
-const rule = <P extends Record<string, TSchema>>(description: string, parameters: P) =>
-  object({ mode, ...parameters }, { description })
-const strict = <P extends Record<string, TSchema>>(description: string, parameters: P) =>
-  rule(description, { says, ...parameters })
-
-export const Policy = object(
-  {
-    rules: object({
-      role: rule('Publishes what these write, whatever other rules say.', {
-        roles: Type.Array(oneOf(ROLES)),
-      }),
-      first_comments: strict('Until so many comments of the author were approved.', {
-        approved: count('So many.'),
-      }),
-      rejections: strict('Of an author of whom much was turned down in the last 30 days.', {
-        decided: count('When so many were decided.'),
-        percent,
-      }),
-      words: rule('`*` stands for any letters and digits of a word.', {
-        pending: words('Hold the comment.'),
-        spam: words('Make it spam.'),
-        rejected: words('Reject it.'),
-      }),
-      links: strict('More links than this.', { max: count('So many.') }),
-      links_of_new: strict('Any link, until so many comments of the author were approved.', {
-        approved: count('So many.'),
-      }),
-      link_domains: strict('Domains with all below them.', {
-        allow: words('Links to these count in no rule.'),
-        block: words('No links to these.'),
-      }),
-      repeats: strict('So many others of the last day with the same text, or nearly the same.', {
-        same: count('The same.'),
-        near: count('Nearly the same.'),
-      }),
-      thread_flood: strict('More in a minute in the thread.', { max: count('So many.') }),
-      network_flood: strict('More in a minute from the network.', { max: count('So many.') }),
-      site_flood: strict('More in a minute on the site: then everything is held for a while.', {
-        max: count('So many.'),
-        minutes: count('Since the last that was too much.'),
-      }),
-      length: strict('In code points.', { min: count('No fewer.'), max: count('No more.') }),
-      shouting: strict('So many capitals of a hundred letters.', {
-        percent,
-        letters: count('In a text of at least so many.'),
-      }),
-      disposable_email: strict('E-mail of these domains.', { domains: words('Domains.') }),
-      old_threads: strict('Of threads that began so long ago.', { days: count('Days.') }),
-      checks: Type.Unsafe<Record<string, object>>({
-        type: 'object',
-        description: 'Services outside, by the names that the site has for them.',
-        additionalProperties: strict('A service outside.', {
-          at: Type.Number({ minimum: 0, maximum: 1, description: 'From this score on.' }),
-          on_failure: oneOf(['ignore', 'hold'], { description: 'When it does not answer.' }),
-        }),
-      }),
-    }),
-  },
-  { $id: 'Policy', description: 'What the rules look for, and what they ask for.' },
-)
-
 const made = {
   version: count('0 is what the service ships.'),
   note: textOrNull('Why it was made.'),
@@ -89,14 +22,17 @@ const made = {
   at: timeOrNull('Since when it was in force; null: from the start.'),
 }
 
-export const VersionedPolicy = object({ ...made, policy: ref(Policy) }, { $id: 'KnownPolicy' })
+export const VersionedPolicy = object(
+  { ...made, policy: ref(PolicySchema) },
+  { $id: 'KnownPolicy' },
+)
 
 const note = Type.Optional(
   nullable('string', { maxLength: 500, description: 'For who reads the history.' }),
 )
 
 export const NewPolicy = object(
-  { policy: ref(Policy), note },
+  { policy: ref(PolicySchema), note },
   { $id: 'NewPolicy', examples: [{ policy: DEFAULT_POLICY, note: 'back to what is shipped' }] },
 )
 
@@ -120,7 +56,7 @@ export const Trial = object(
     article_id: Type.Optional(
       Type.String({ minLength: 1, maxLength: 512, description: 'Where it would be.' }),
     ),
-    policy: Type.Optional(ref(Policy)),
+    policy: Type.Optional(ref(PolicySchema)),
   },
   { $id: 'Trial', examples: [{ body: 'Is this held?' }] },
 )
@@ -143,7 +79,7 @@ export const Tried = object(
 
 export const NewSimulation = object(
   {
-    policy: ref(Policy),
+    policy: ref(PolicySchema),
     days: Type.Integer({ minimum: 1, maximum: 90, description: 'Of the last so many days.' }),
   },
   { $id: 'NewSimulation', examples: [{ policy: DEFAULT_POLICY, days: 7 }] },

@@ -1,4 +1,5 @@
 import type { TSchema } from 'typebox'
+import { PolicySchema } from '../../domain/screening/policy.ts'
 import {
   Appeal,
   AppealState,
@@ -64,7 +65,6 @@ import {
   NewPolicy,
   NewSimulation,
   PoliciesPage,
-  Policy,
   Rejudging,
   Restoration,
   SimulationLine,
@@ -196,7 +196,7 @@ export const NAMED: readonly TSchema[] = [
   CreatedBan,
   NewBan,
   BansPage,
-  Policy,
+  PolicySchema,
   VersionedPolicy,
   NewPolicy,
   Restoration,
