@@ -7,18 +7,18 @@ import type { OpenRedis, Postgres } from './servers/servers.ts'
 
 export type Database = Seeded & { readonly url: string; readonly name: string }
 
-/** How much is measured: `--quick` does less of everything. */
+/** The amount of work. `--quick` reduces all of it. */
 export type Extent = {
   readonly rounds: number
-  /** Of each trial. */
+  /** Duration of one trial. */
   readonly seconds: number
-  /** Before the rounds, not counted. */
+  /** Duration of the warm-up before the rounds, which does not count. */
   readonly warmSeconds: number
   readonly soakSeconds: number
   readonly decisions: number
 }
 
-/** What every row may use. */
+/** Dependencies of every row. */
 export type Bench = Extent & {
   readonly folder: string
   readonly postgres: Postgres
@@ -30,7 +30,7 @@ export type Bench = Extent & {
 }
 
 export const ADMIN_KEY = 'bench-admin-key-0123456789abcdefghijklmn'
-/** As `npm start` starts it. */
+/** The Node arguments of `npm start`, read from package.json. */
 const START: readonly string[] = JSON.parse(
   readFileSync(join(import.meta.dirname, '../package.json'), 'utf8'),
 )
@@ -64,7 +64,7 @@ export const startService = (
     },
   })
 
-/** Remembers nothing, so that every page is built: no Redis, and no room in memory. */
+/** A node without Redis and without memory for pages, so that it builds every page. */
 export const startForgetful = (bench: Bench, database: Database): Promise<Running> =>
   startService(bench, database, { REDIS_URL: '', AFTERWORD_CACHE_BYTES: '0' })
 
@@ -91,7 +91,7 @@ export const startBare = (
   })
 }
 
-/** Ends what was started, whatever happens in between. */
+/** Stops the started processes, also after an error. */
 export const using = async <T>(
   starts: readonly (() => Promise<Running>)[],
   act: (...running: Running[]) => Promise<T>,

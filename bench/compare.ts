@@ -8,18 +8,18 @@ export type Side = {
   readonly name: string
   /** Loads for so many seconds. @returns how many per second */
   readonly run: (seconds: number) => Promise<number>
-  /** Has nothing to compile: it needs no run before the rounds. */
+  /** True if the side has nothing to compile and needs no warm-up. */
   readonly isWarm?: true
-  /** After all rounds: what the server's process used, where there is one. */
+  /** Returns the processor time of the server's process after all rounds, if it has one. */
   readonly used?: () => Used
 }
 
-/** Of a processor: microseconds for each answer, and the share of one that was busy. */
+/** Processor time: microseconds per response, and the busy share of one processor. */
 export type Used = { readonly cost: number; readonly share: number }
 
 /**
- * Runs the sides in turn, the order changing with each round, after a run of each that does not
- * count. @returns the rates of each side, by round
+ * Runs the sides in turn after a warm-up of each; the order changes with each round.
+ * @returns the rates of each side, by round
  */
 export const alternate = async (
   { rounds, seconds, warmSeconds }: Bench,
@@ -54,14 +54,14 @@ type LoadSide = {
   readonly name: string
   readonly server: Running
   readonly status: number
-  /** What is asked in the next trial. */
+  /** The requests of the next trial. */
   readonly job: () => Omit<Job, 'url' | 'seconds'>
   readonly check?: (trial: Trial) => void
 }
 
 const MICROSECONDS = 1e6
 
-/** Requests to a server. Says how much of a processor it used, and for each answer. */
+/** Loads a server and reports its processor time in all and per response. */
 export const loadSide = ({ load }: Bench, { name, server, status, job, check }: LoadSide): Side => {
   const shares: number[] = []
   const costs: number[] = []
@@ -75,7 +75,7 @@ export const loadSide = ({ load }: Bench, { name, server, status, job, check }: 
     check?.(trial)
     return trial.rate
   }
-  // The first run is the one that does not count.
+  // The first run is the warm-up.
   const used = () => ({ cost: median(costs.slice(1)), share: median(shares.slice(1)) })
   return { name, run, used }
 }

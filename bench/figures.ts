@@ -6,7 +6,7 @@ export const atMost = (bound: number): Goal => ({ is: '<=', bound })
 
 export const sayGoal = (goal: Goal | undefined): string => (goal ? `${goal.is} ${goal.bound}` : '')
 
-/** Null when there is no goal. What could not be measured does not hold. */
+/** Null without a goal. A value that could not be measured misses the goal. */
 export const isHeld = (value: number | null, goal: Goal | undefined): boolean | null => {
   if (!goal) return null
   if (value === null) return false
@@ -14,8 +14,7 @@ export const isHeld = (value: number | null, goal: Goal | undefined): boolean | 
 }
 
 /**
- * The value below which `share` of the values lie, between two neighbours by their distance.
- * NaN of nothing.
+ * The quantile `share` of the values, interpolated between neighbours. NaN for no values.
  */
 export const quantile = (values: readonly number[], share: number): number => {
   const sorted = values.toSorted((a, b) => a - b)
@@ -36,7 +35,7 @@ export const spreadOf = (values: readonly number[]): Spread => ({
   high: Math.max(...values),
 })
 
-/** A pair is one round: what was measured, then what it is measured against, moments apart. */
+/** One pair is one round: the measured value and its reference, taken moments apart. */
 export const ratioOf = (pairs: readonly (readonly [number, number])[]): Spread =>
   spreadOf(pairs.map(([measured, against]) => measured / against))
 

@@ -2,13 +2,13 @@ import type { Agent } from 'node:http'
 import { median, ratioOf, type Spread } from './figures.ts'
 import { createConnection, sendWell } from './servers/http.ts'
 
-/** One side: where it asks next. */
+/** One side of the comparison. `next` returns the address of the next request. */
 export type Asked = { readonly next: () => string }
 
 type Options = { readonly rounds: number; readonly requests: number }
 
 /**
- * Asks both sides in turn, request by request, each on one connection.
+ * Sends requests to both sides in turn, each on one connection.
  * @returns the ratio of the medians, round by round, and the medians in milliseconds
  */
 export const compareLatency = async (

@@ -5,7 +5,7 @@ import pg from 'pg'
 
 const GIGABYTE = 2 ** 30
 
-/** What the figures come from, in one line. */
+/** One line about the machine of the measurement. */
 export const describeMachine = async (
   databaseUrl: string,
   pgbench: string | undefined,

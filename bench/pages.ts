@@ -14,12 +14,12 @@ export const threadPath = (article: number, query: string): string =>
 const LEAST_DEPTH = 9
 const MOST_DEPTH = 10
 const MOST_REPLIES = 50
-/** Nobody replies to one comment so often in a small thread. */
+/** A comment of a small thread has fewer replies than this. */
 const LEAST_REPLIES = 30
 
 /**
- * Pages of whole threads, each named once: first every thread in one way, then every thread in
- * another way that answers the same comments.
+ * Pages of whole threads, each once: every thread with one set of parameters, then every thread with other
+ * parameters that return the same comments.
  */
 export const wholePages = function* (articles: readonly number[]): Generator<string> {
   for (let replies = MOST_REPLIES; replies >= LEAST_REPLIES; replies--)
@@ -31,7 +31,7 @@ export const wholePages = function* (articles: readonly number[]): Generator<str
 export const articlesOf = ({ threads }: Database): number[] =>
   Array.from({ length: threads }, (_, n) => n + 1)
 
-/** The pages of the recent comments, newest first, as far as they go or as many as are wanted. */
+/** Lists the first `count` pages of recent comments, newest first, or all pages if there are fewer. */
 export const walkRecent = async (url: string, pages: number): Promise<string[]> => {
   const paths = [RECENT]
   while (paths.length < pages) {

@@ -8,25 +8,25 @@ export type Line = {
   readonly goal?: Goal
 }
 
-/** What came out for a line. Null: it could not be measured, and the note says why. */
+/** The result of a line. A null value could not be measured; the note gives the reason. */
 export type Figure = {
   readonly value: number | null
   readonly low?: number
   readonly high?: number
   readonly unit?: string
-  /** What was run. */
+  /** The measured command. */
   readonly command: string
-  /** What else is to be known: the rates behind the ratio, or what went wrong. */
+  /** The rates behind the ratio, or the reason of a failure. */
   readonly note: string
-  /** False when something besides the goal is broken, null when it could not be told. */
+  /** False if a condition besides the goal failed, null if the row could not check it. */
   readonly holds?: false | null
 }
 
-/** What is measured in one go: one figure for each of the lines. */
+/** Lines that one measurement fills together. */
 export type Row = {
   readonly lines: readonly Line[]
   readonly run: (bench: Bench) => Promise<readonly Figure[]>
-  /** It writes: what only reads is measured before. */
+  /** True if the row writes. Rows that only read run first. */
   readonly changes?: true
 }
 

@@ -12,7 +12,7 @@ import { START } from './rows/start.ts'
 import { TRAIL } from './rows/trail.ts'
 import { COLD, RECENT_UNCACHED } from './rows/uncached.ts'
 
-/** All that is measured, in the order of the table. */
+/** All rows in the order of the table. */
 export const ROWS: readonly Row[] = [
   CACHED,
   COMPRESSED,

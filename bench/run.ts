@@ -16,8 +16,8 @@ import { findPgbench } from './sql/pgbench.ts'
 import { toJson, toMarkdown, toText } from './table.ts'
 
 /**
- * `npm run bench`: measures the service against what it is made of, side by side in one run. Brings
- * its own Postgres and Redis. Ends with 1 when something does not hold.
+ * `npm run bench`: measures the service against Postgres, Redis and Fastify alone, side by side in one run.
+ * It starts its own Postgres and Redis. The exit code is 1 if a row misses its goal.
  */
 
 const USAGE = `npm run bench -- [--quick] [--soak] [--only PATTERN] [--json FILE] [--markdown FILE]
@@ -68,10 +68,10 @@ const main = async (): Promise<boolean> => {
   return verdicts.every(({ holds }) => holds !== false)
 }
 
-/** What the command is run for: its result, on standard output. */
+/** Prints the result to standard output. */
 const print = (text: string): void => void process.stdout.write(`${text}\n`)
 
-/** Reads first: posts make the threads longer. */
+/** Rows that read run first, because posts make the threads longer. */
 const chooseRows = (only: string | undefined): Row[] => {
   const pattern = new RegExp(only ?? '', 'i')
   const chosen = ROWS.filter(({ lines }) => lines.some(({ row }) => pattern.test(row)))
@@ -113,7 +113,7 @@ const openDatabase = async (server: string, name: string, plan: Plan): Promise<D
   return { ...seeded, url, name }
 }
 
-/** A row that fails says why, and the others go on. */
+/** A failed row reports the reason; the other rows still run. */
 const measure = async ({ lines, run }: Row, bench: Bench): Promise<Measured[]> => {
   const figures = await run(bench).catch((error: Error) =>
     lines.map(() => ({ value: null, command: '', note: `Not measured: ${error.message}` })),

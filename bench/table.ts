@@ -22,7 +22,7 @@ const goalOf = ({ goal }: Line, { unit }: Figure): string =>
 
 const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll(/\s+/g, ' ').trim()
 
-/** Two tables: the figures, and what was run for each of them. */
+/** Formats two tables: the figures, and the command of each figure. */
 export const toMarkdown = (measured: readonly Measured[]): string => {
   const figures = measured.map((one) => {
     const { line, figure } = one
@@ -43,7 +43,7 @@ export const toMarkdown = (measured: readonly Measured[]): string => {
 const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
   [head, head.map(() => '---'), ...rows].map((row) => `| ${row.map(cell).join(' | ')} |`).join('\n')
 
-/** One line of a table, as it is shown while the rest is still being measured. */
+/** Formats one line for the progress output. */
 export const toText = (one: Measured): string => {
   const { line, figure } = one
   const held = heldOf(one)
@@ -54,7 +54,7 @@ export const toText = (one: Measured): string => {
   return `${line.row}: ${figureOf(figure)}${spread}${goal}${verdict}${against}\n    ${figure.command}\n    ${figure.note}`
 }
 
-/** What `--json` writes. */
+/** The output of `--json`. */
 export const toJson = (measured: readonly Measured[]) =>
   measured.map((one) => ({
     row: one.line.row,

@@ -7,7 +7,7 @@ import { readCsv } from './evaluate/csv.ts'
 import { judgeFile, type Labelled } from './evaluate/judge-file.ts'
 import { scoreAll, toMarkdown } from './evaluate/score.ts'
 
-/** `npm run evaluate`: how well the shipped policy, enforced, tells spam from the rest in labelled files. */
+/** `npm run evaluate`: measures how well the enforced default policy separates spam from other comments in labelled files. */
 
 const USAGE = `npm run evaluate -- FILE.csv [FILE.csv …] [--words FILE]
 The files have the columns content and class (1 is spam), and may have author. --words takes a list of
@@ -18,7 +18,7 @@ const { values, positionals } = parseArgs({
   options: { words: { type: 'string' }, help: { type: 'boolean', default: false } },
 })
 
-/** What the command is run for: its result, on standard output. */
+/** Prints the result to standard output. */
 const print = (text: string): void => void process.stdout.write(`${text}\n`)
 
 const readLabelled = (file: string): Labelled[] =>

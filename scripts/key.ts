@@ -20,8 +20,8 @@ import {
 } from '../src/usecases/administering/keys.ts'
 
 /**
- * API keys for operators who have none yet. A key is printed alone on standard output, everything
- * else on standard error. Ends with 1 when nothing was done.
+ * `npm run key`: makes, lists and revokes API keys for operators who have no key yet. The key alone goes
+ * to standard output, everything else to standard error. The exit code is 1 if nothing changed.
  */
 
 const USAGE = `npm run key -- create --name NAME --scope ${SCOPES.join('|')} [--site SLUG] [--expires TIME]
@@ -34,7 +34,7 @@ const OPERATOR = 'operator'
 const MAX_LISTED = 1_000
 const DAY_SECONDS = 86_400
 
-/** What can go wrong by what was typed. */
+/** An error in the command line. */
 class Mistake extends Error {}
 
 type Options = {
@@ -79,7 +79,7 @@ const readArguments = () => {
   }
 }
 
-/** A server that runs already is the service's: it is neither locked nor stopped. */
+/** A Postgres that already runs belongs to the service: the script neither locks nor stops it. */
 const openDatabase = async (): Promise<{ url: string; close: () => Promise<void> }> => {
   const config = readConfig(process.env)
   const dataDir = resolve(config.AFTERWORD_DATA ?? 'data')

@@ -7,8 +7,8 @@ import { verifyArticle } from './load/verify-article.ts'
 
 /**
  * Posts the comments of a JSONL file to a running service, then reads every thread back and compares.
- * It can be run again, also after it was killed: what is there already is recognised. Ends with 1
- * when something was refused or came back different.
+ * A repeated run, also after a kill, recognises the comments that are already there. The exit code is 1
+ * if the service refused a comment or returned a different one.
  */
 
 const USAGE = `npm run load -- FILE [--url http://127.0.0.1:3000] [--site default] [--verify-only]
@@ -34,7 +34,7 @@ const main = async (): Promise<boolean> => {
   return (await verify(client, articles)) && isLoaded
 }
 
-/** One article that is refused does not stop the others. */
+/** A refused article does not stop the others. */
 const load = async (client: Client, articles: readonly Article[]): Promise<boolean> => {
   const total = countEntries(articles)
   const done = createProgress('Loading', total, process.stdout)

@@ -7,7 +7,7 @@ import { Refusal } from '../src/domain/refusal.ts'
 const ROOT = join(import.meta.dirname, '..')
 export const DESCRIPTION_FILE = join(ROOT, 'openapi.yaml')
 
-/** What the routes say of themselves, as YAML. Nothing is opened: no route is called. */
+/** Writes the description of the routes as YAML. It opens no connection and calls no route. */
 export const describeService = async (): Promise<string> => {
   const { version } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8'))
   const app = await buildApp({

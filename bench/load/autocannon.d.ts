@@ -1,11 +1,11 @@
-/** What is used of it here; the package brings no types. */
+/** Types of the parts of autocannon that the benchmark uses; the package has none. */
 declare module 'autocannon' {
   import type { EventEmitter } from 'node:events'
 
   type Request = { method?: string; path?: string; headers?: Record<string, string>; body?: string }
   export type Client = {
     setRequests: (requests: Request[]) => void
-    /** Where a client gathers what comes in. */
+    /** The buffer of a client's incoming bytes. */
     pipelinedRequests: { addBody: (data: unknown) => void }
   }
   type Options = Request & {

@@ -1,8 +1,8 @@
 import autocannon, { type Client } from 'autocannon'
 
 /**
- * The process that loads a server with autocannon. It takes one job after another from its parent
- * and stays, so that no trial pays for its start.
+ * The process that loads a server with autocannon. It takes one trial after another from its parent and
+ * keeps running, so that no trial includes its start.
  */
 
 export type Ask = { readonly path: string; readonly headers?: Record<string, string> }
@@ -14,22 +14,22 @@ export type Job = {
   readonly method?: string
   readonly headers?: Record<string, string>
   readonly body?: string
-  /** Dealt out to the connections, each of which goes round with what it has. */
+  /** Paths, divided among the connections. Each connection repeats its own paths in turn. */
   readonly asks: readonly Ask[]
 }
 
 export type Trial = {
-  /** Answers per second, between the first of them and the last. */
+  /** Responses per second between the first and the last one. */
   readonly rate: number
   readonly answers: number
-  /** Headers included. */
+  /** Received bytes, headers included. */
   readonly bytesPerAnswer: number
   readonly statuses: Readonly<Record<string, number>>
   /** Connections that broke, and requests that took more than 10 s. */
   readonly failures: number
 }
 
-/** How often autocannon looks whether it is time to end. */
+/** The interval at which autocannon checks for the end of the trial. */
 const SAMPLE_MS = 50
 const TIMEOUT_SECONDS = 10
 
@@ -44,7 +44,7 @@ const runJob = ({ asks, seconds, ...rest }: Job): Promise<Trial> =>
       timeout: TIMEOUT_SECONDS,
       setupClient: (client: Client) => {
         client.setRequests(deal(asks, turn++, rest.connections))
-        // Text of the body would be put together piece by piece, and nobody looks at it.
+        // Decoding the bodies to text would cost time, and the trial does not read them.
         client.pipelinedRequests.addBody = () => {}
       },
     }
@@ -80,5 +80,5 @@ process.on('message', (job: Job) => {
   )
 })
 
-/** The parent is gone, or has no more jobs. */
+/** The parent has ended or has no more trials. */
 process.on('disconnect', () => process.exit(0))

@@ -6,7 +6,7 @@ import type { Job, Trial } from './load.ts'
 export type { Ask, Job, Trial } from './load.ts'
 
 export type Load = {
-  /** One job at a time. */
+  /** Runs one trial at a time. */
   readonly run: (job: Job) => Promise<Trial>
   readonly stop: () => Promise<void>
 }
@@ -28,7 +28,7 @@ export const startLoad = (): Load => {
   return { run, stop }
 }
 
-/** @throws Error unless every answer had this status */
+/** @throws Error unless every response had this status */
 export const assertStatus = ({ statuses, failures }: Trial, status: number): void => {
   const others = Object.keys(statuses).filter((found) => found !== String(status))
   if (failures > 0 || others.length > 0)

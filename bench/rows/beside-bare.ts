@@ -6,7 +6,7 @@ import type { Figure } from '../row.ts'
 import type { Answer } from '../servers/http.ts'
 import type { Running } from '../servers/processes.ts'
 
-/** What the rows against a bare route have in common. */
+/** Shared parts of the rows that compare with a bare route. */
 
 export const BARE =
   'a bare Fastify route that sends the same bytes, with the same logger, headers and limiter'
@@ -16,7 +16,7 @@ export const THREAD = threadPath(77, WHOLE)
 
 export type Headers = Record<string, string>
 
-/** The headers of a page, without those that every answer has. */
+/** The headers of a page, without the headers of every response. */
 export const pageHeaders = ({ headers }: Answer): Headers => {
   const names = ['content-type', 'cache-control', 'etag', 'content-encoding', 'link']
   return Object.fromEntries(
@@ -33,7 +33,7 @@ export const assertSame = (ours: Answer, theirs: Answer): void => {
 
 type Asked = { readonly name: string; readonly path: string; readonly headers?: Headers }
 
-/** The same page again and again. */
+/** Requests one page repeatedly. */
 export const pageSide = (bench: Bench, server: Running, asked: Asked): Side => {
   const { name, path, headers = {} } = asked
   const job = () => ({ connections: CONNECTIONS, headers, asks: [{ path }] })

@@ -29,7 +29,7 @@ const assertEncoding = ({ headers }: Answer, asked: string | undefined): void =>
   if (sent !== asked) throw new Error(`asked for ${asked}, the service sent ${sent ?? 'identity'}`)
 }
 
-/** The same page again and again, against its bytes from a bare server. */
+/** Requests one cached page repeatedly, compared with a bare server that sends the same bytes. */
 const cachedPage =
   (path: string, encoding?: string) =>
   (bench: Bench): Promise<Figure[]> =>

@@ -12,7 +12,7 @@ const assertUnchanged = ({ status, body }: Answer): void => {
     throw new Error(`a conditional request was answered ${status}`)
 }
 
-/** What a reader's browser asks when it has the page already. */
+/** Conditional requests, as a browser with a cached page sends them. */
 export const CONDITIONAL: Row = {
   lines: [
     {

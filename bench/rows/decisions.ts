@@ -8,17 +8,17 @@ import { createConnection, sendWell } from '../servers/http.ts'
 const READERS = 8
 const ARTICLE = 'decided'
 const THREAD = `/v1/sites/default/articles/${ARTICLE}/comments`
-/** Between two reads of one reader: together they ask about once in a millisecond. */
+/** The pause between two reads of one reader. All readers together read about once per millisecond. */
 const PAUSE_MS = 5
 const SEEN_MS = 2_000
-/** Reads that begin so long after a decision are looked at before the next comment. */
+/** Reads that start within this time after a decision count before the next comment. */
 const WATCH_MS = 20
 
-/** A read that is over. */
+/** A finished read. */
 type Read = { readonly begun: number; readonly text: string }
 type Decided = { readonly id: string; readonly answered: number }
 
-/** Reads the thread again and again until the signal comes. */
+/** Reads the thread repeatedly until the signal aborts. */
 const keepReading = async (
   url: string,
   agent: Agent,
@@ -32,7 +32,7 @@ const keepReading = async (
   }
 }
 
-/** The moderator's end: one fresh comment after another, each rejected once readers have seen it. */
+/** Posts one comment after another and rejects each after a reader has seen it. */
 const decideAll = async (
   url: string,
   times: number,
@@ -112,7 +112,7 @@ export const DECISIONS: Row = {
     ),
 }
 
-/** What readers saw, and whether they should have. */
+/** Counts the reads that showed a rejected comment. */
 const createWatch = () => {
   const decided: Decided[] = []
   let newest = ''

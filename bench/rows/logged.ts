@@ -4,7 +4,7 @@ import type { Row } from '../row.ts'
 import { sendWell } from '../servers/http.ts'
 import { assertSame, CONNECTIONS, pageSide, THREAD } from './beside-bare.ts'
 
-/** With a line per request, as it comes, against nothing but a route; and what the lines cost. */
+/** Compares default logging with a bare route and with no logging. */
 export const LOGGED: Row = {
   lines: [
     {

@@ -14,14 +14,14 @@ const MEGABYTE = 1e6
 const CONNECTIONS = 20
 const SAMPLE_MS = 500
 const ENCODINGS = ['identity', 'gzip', 'br']
-/** More pages than the budget holds, but few enough to come again. */
+/** More pages than the cache holds, but few enough that each is requested again. */
 const PAGES = 6_000
 const FILL_MS = 60_000
 const FILL_STEP_SECONDS = 3
-/** Of the default of `AFTERWORD_CACHE_BYTES`, of which pages have the greater part. */
+/** The share of `AFTERWORD_CACHE_BYTES` that pages fill. */
 const FULL = 0.85
 const BUDGET = readConfig({}).AFTERWORD_CACHE_BYTES
-/** What it may grow by in the last half, of what it is. */
+/** The allowed growth of the memory in the second half of the measurement. */
 const FLAT = 0.05
 
 type Sample = readonly [seconds: number, bytes: number]
@@ -42,7 +42,7 @@ const sampleMemory = async ({ pid }: Running, signal: AbortSignal): Promise<Samp
   return samples
 }
 
-/** Reads until the budget is full, which is not what is measured. */
+/** Reads until the cache is full. This part is not measured. */
 const fill = async ({ load }: Bench, job: Omit<Job, 'seconds'>): Promise<void> => {
   const begun = performance.now()
   while (performance.now() - begun < FILL_MS && (await cachedBytes(job.url)) < FULL * BUDGET)
@@ -52,7 +52,7 @@ const fill = async ({ load }: Bench, job: Omit<Job, 'seconds'>): Promise<void> =
 const cachedBytes = async (url: string): Promise<number> =>
   (await readMetric(url, 'afterword_page_cache_bytes')) ?? 0
 
-/** The most that a service takes while it answers as fast as it can, its budget of pages full. */
+/** The largest resident memory of a loaded service whose page cache is full. */
 export const MEMORY: Row = {
   lines: [
     {
@@ -98,7 +98,7 @@ export const MEMORY: Row = {
     }),
 }
 
-/** The most of all samples; of their last half the least, bytes per second, and share of growth. */
+/** The largest sample, and the growth within the second half of the samples. */
 const courseOf = (samples: readonly Sample[]) => {
   const half = samples.slice(Math.floor(samples.length / 2))
   const most = Math.max(...samples.map(([, bytes]) => bytes))

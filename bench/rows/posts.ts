@@ -63,7 +63,7 @@ const isInto =
   ({ text }: Statement) =>
     new RegExp(`\\binsert\\s+into\\s+"?${table}"?\\s`, 'i').test(text)
 
-/** One post as the service sends it, for any thread and with a new author each time. */
+/** The statements of one post, recorded from the service, with any thread and a new author each time. */
 const recordPost = async (bench: Bench): Promise<Recorded> => {
   let author: number | undefined
   const sessions = await recordStatements(bench, bench.big, async (url) => {

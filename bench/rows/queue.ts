@@ -6,7 +6,7 @@ import { createConnection, sendWell } from '../servers/http.ts'
 
 const QUEUE = '/v1/sites/default/moderation/comments'
 const PAGES = 400
-/** With and without something that is rare: then a page ends when it has looked at enough. */
+/** Filters with common and with rare matches. With rare matches a page ends at the scan bound. */
 const QUERIES = [
   'status=approved&sort=oldest',
   'status=approved&sort=newest',

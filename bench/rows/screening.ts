@@ -9,10 +9,10 @@ import type { Row } from '../row.ts'
 const WORDS = 65_000
 const CHARACTERS = 10_000
 const COMMENTS = 200
-/** Each comment is judged so often, in turn with the others. */
+/** How often the benchmark judges each comment. */
 const ROUNDS = 10
 const WARM_ROUNDS = 5
-/** Of a hundred words of a comment so many are listed, disguised, or an address. */
+/** Percent of a comment's words that are listed, disguised, or an address. */
 const SHARE = { listed: 1, disguised: 1, link: 0.2 }
 
 const SYLLABLES = (
@@ -81,7 +81,7 @@ export const SCREENING: Row = {
 const judgeAll = (rounds: number, judgeEach: () => number[]): number[] =>
   Array.from({ length: rounds }, judgeEach).slice(WARM_ROUNDS).flat()
 
-/** One in ten is a phrase, one in ten has a wildcard. */
+/** Of ten entries, one is a phrase and one has a wildcard. */
 const makeWords = (random: () => number): string[] => {
   const words = new Set<string>()
   while (words.size < WORDS) {

@@ -10,7 +10,7 @@ import type { Running } from '../servers/processes.ts'
 
 const LARGE = 50_000
 const ARTICLE = 77
-/** Of each side, in one round. */
+/** The number of requests per side and round. */
 const REQUESTS = 30
 const MISSES = 'afterword_page_cache_misses'
 const COLD =
@@ -18,13 +18,13 @@ const COLD =
 
 const always = (url: string): Asked => ({ next: () => url })
 
-/** Goes round. */
+/** Repeats the items in turn. */
 const inTurn = (urls: readonly string[]): Asked => {
   let turn = 0
   return { next: () => urls[turn++ % urls.length]! }
 }
 
-/** @throws Error when the service built fewer pages than it was asked for */
+/** @throws Error if the service built fewer pages than requested */
 const assertBuilt = async (service: Running, asked: number, act: () => Promise<void>) => {
   const before = await readMetric(service.url, MISSES)
   await act()
@@ -41,7 +41,7 @@ const compareThreads = async (bench: Bench, service: Running, query: string): Pr
   const urlOf = (article: number) => `${service.url}${threadPath(article, query)}`
   const large = always(urlOf(big.largeArticles[LARGE]!))
   let compared: Compared | undefined
-  // The round that does not count builds pages too.
+  // The warm-up round builds pages too.
   await assertBuilt(service, 2 * REQUESTS * (rounds + 1), async () => {
     compared = await compareLatency(large, always(urlOf(ARTICLE)), { rounds, requests: REQUESTS })
   })

@@ -4,7 +4,7 @@ import type { Row } from '../row.ts'
 
 const STARTS = 5
 
-/** A node of a service that is in use: its database has been migrated, the page has been read. */
+/** A node of a service in use: the database is migrated and the page was read before. */
 export const START: Row = {
   lines: [
     {

@@ -10,13 +10,13 @@ import type { Running } from '../servers/processes.ts'
 const DECISIONS = 1_000_000
 const DAYS = 365
 const SITE = '/v1/sites/default/moderation'
-/** Of each filter and side; the first do not count. */
+/** Requests per filter and side. The first requests do not count. */
 const PAGES = 100
 const WARM = 20
-/** Of the figures, of each span. */
+/** Requests for the statistics per span. */
 const ROUNDS = 5
 
-/** Two moderators of whom one has not been seen since the beginning. */
+/** An active moderator, and one whose decisions are all old. */
 const seedTrail = async (database: Database, count: number): Promise<void> => {
   const client = new pg.Client({ connectionString: database.url })
   await client.connect()
@@ -32,10 +32,10 @@ const seedTrail = async (database: Database, count: number): Promise<void> => {
   await client.end()
 }
 
-/** It looks through more entries where there are more, up to a bound: it is told, and not compared. */
+/** Its cost grows with the number of entries up to a bound, so the row reports it without a comparison. */
 const COMBINED = 'moderator in an article'
 
-/** Each at many places; some find what is long ago, or nothing. */
+/** Filters of the moderation log, each with many values. Some match only old entries or none. */
 const FILTERS: Record<string, (n: number) => string> = {
   none: () => '',
   article: (n) => `article_id=${1 + (n % 100)}`,
@@ -52,7 +52,7 @@ const FILTERS: Record<string, (n: number) => string> = {
 type Ask = (path: string) => Promise<number>
 type Compared = { readonly name: string; readonly pairs: readonly (readonly [number, number])[] }
 
-/** Both sites in turn, page by page. */
+/** Reads both sites in turn, page by page. */
 const comparePages = async (big: Ask, small: Ask): Promise<Compared[]> => {
   const random = createRandom(6)
   const compared: Compared[] = []

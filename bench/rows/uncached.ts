@@ -18,12 +18,12 @@ import { recordStatements } from '../sql/recording.ts'
 import { type Script, type Statement, toScript } from '../sql/statements.ts'
 
 const CLIENTS = 16
-/** More answers per second than a page that is built allows. */
+/** A rate above the largest rate of built pages. */
 const MOST_RATE = 2_500
 const SAMPLE = 1_234
 const AGAINST = 'pgbench with the same SQL, prepared, as many clients'
 
-/** Pages are read by one long statement; what else is asked, as versions, is short. */
+/** The statement of a page is long. Other statements, such as the one for versions, are short. */
 const pageStatement = (sessions: readonly Statement[][]): Statement => {
   const reads = sessions.flat().filter(({ text }) => /\bcomments c\b/.test(text))
   const [longest] = reads.toSorted((a, b) => b.text.length - a.text.length)
@@ -31,7 +31,7 @@ const pageStatement = (sessions: readonly Statement[][]): Statement => {
   return longest
 }
 
-/** Uncached pages of the service in turn with their SQL alone; without pgbench only the service. */
+/** Compares uncached pages with their SQL alone. Without pgbench it measures only the service. */
 const compareWithSql = async (
   bench: Bench,
   ours: Side,
@@ -48,7 +48,7 @@ const compareWithSql = async (
   return { value: null, holds: null, ...rest, note: `No pgbench on the PATH. ${rest.note}` }
 }
 
-/** Takes the next few of what never comes twice. */
+/** Takes the next requests from a list without repetition. */
 const createTaker = (paths: Iterator<string>) => (count: number) => {
   const asks: { path: string }[] = []
   for (let next = paths.next(); asks.length < count && !next.done; next = paths.next())
@@ -98,7 +98,7 @@ export const COLD: Row = {
   },
 }
 
-/** A list of the site is remembered for a second at most. */
+/** The service caches a list of the site for at most one second. */
 const REMEMBERED_SECONDS = 1
 const CURSORS = 3_000
 

@@ -5,29 +5,29 @@ import { insertSite } from '../../src/postgres/service/sites.ts'
 import { shapeThread } from './shape.ts'
 import { RENDERER_VERSION, writeTexts } from './texts.ts'
 
-/** How many comments in all, and the sizes of the threads that are not of `THREAD` comments. */
+/** The number of all comments, and the sizes of the threads that have more than `THREAD` comments. */
 export type Plan = { readonly comments: number; readonly large: readonly number[] }
 
 /**
- * What is in a seeded database. Articles are called as the ids of their threads, and the first
- * `threads` of them have `THREAD` comments each.
+ * The contents of a seeded database. An article's id is the id of its thread. The first `threads` articles
+ * have `THREAD` comments each.
  */
 export type Seeded = Plan & {
   readonly threads: number
   /** The articles of the large threads, by size. */
   readonly largeArticles: Readonly<Record<number, number>>
-  /** In seconds since 1970: when the first and the last comment were published. */
+  /** Publication times of the first and the last comment in seconds since 1970. */
   readonly published: readonly [number, number]
 }
 
 export const THREAD = 100
-/** So many threads live at the same time and take turns: neither a thread's rows lie together, nor
- * are they all over the table. */
+/** The number of threads that grow in turn, so that a thread's rows are neither adjacent nor scattered over
+ * the whole table. */
 const CONTEMPORARIES = 100
 const COMMENTS_PER_AUTHOR = 10
 const SPAN_SECONDS = 365 * 86_400
 
-/** Migrates an empty database and fills it, in bulk but with every stored count right. */
+/** Migrates an empty database and fills it in bulk with correct stored counts. */
 export const seed = async (url: string, plan: Plan): Promise<Seeded> => {
   await migrate({ url })
   const site = createDb({ url, max: 1, onError: () => {} })
@@ -95,7 +95,7 @@ const listThreads = ({ comments, large }: Plan): SeededThread[] => {
   return threads
 }
 
-/** Foreign keys hold by construction, and a crash means to begin again. */
+/** The seed skips foreign key checks, because its rows satisfy them. A crashed seed starts again. */
 const SESSION = `
   set session_replication_role = replica;
   set synchronous_commit = off;

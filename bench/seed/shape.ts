@@ -6,19 +6,19 @@ export type Node = {
   readonly parent: number
   readonly depth: number
   readonly replies: number
-  /** The place of its newest reply, or its own. */
+  /** The place of the newest reply, or of the comment itself. */
   readonly newest: number
 }
 
 const ROOTS = 0.4
-/** People reply to what they still see: one of the comments just before. */
+/** A reply goes to one of this many comments before it. */
 const IN_SIGHT = 60
-/** All of a small thread fits a page of ten levels; a large one goes deeper. */
+/** A thread of up to this many comments fits a page of ten levels. A larger thread is deeper. */
 const SMALL = 100
 const MAX_DEPTH_SMALL = 8
 const MAX_DEPTH_LARGE = 40
 
-/** A thread of mixed depths, always the same for one size. */
+/** Makes a thread of mixed depths. The same size gives the same thread. */
 export const shapeThread = (size: number): Node[] => {
   const random = createRandom(size)
   const maxDepth = size <= SMALL ? MAX_DEPTH_SMALL : MAX_DEPTH_LARGE

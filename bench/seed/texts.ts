@@ -19,7 +19,7 @@ const MOST_LENGTH = 210
 export type Text = { readonly body: string; readonly html: string }
 export { RENDERER_VERSION }
 
-/** What people write, 120 characters on average, rendered as the service does. */
+/** Texts of 120 characters on average, rendered as the service does. */
 export const writeTexts = (): Text[] => {
   const random = createRandom(1)
   const write = (): Text => {

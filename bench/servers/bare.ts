@@ -6,9 +6,8 @@ import { SECURITY_HEADERS } from '../../src/http/edge/headers.ts'
 import { createLogger } from '../../src/logger.ts'
 
 /**
- * What the framework alone can do: one route that sends the bytes of a file. `LOG_LEVEL`, with the
- * security headers, the limiter and a line per request, as the service has them; without it,
- * nothing but the route.
+ * The framework alone: one route that sends the bytes of a file. With `LOG_LEVEL` it also has the service's
+ * security headers, limiter and request log; without it, only the route.
  */
 
 const { PORT, LOG_LEVEL, BODY_FILE, HEADERS = '{}', LIMIT = '1000000000' } = process.env
@@ -32,7 +31,7 @@ const createDressed = async (level: string): Promise<FastifyInstance> => {
     max: Number(LIMIT),
     timeWindow: WINDOW_MS,
     keyGenerator: (request) => request.ip,
-    // Two headers on each answer, as the service has: its own names are not the library's.
+    // The service sends two limit headers with its own names, so this server sends two as well.
     addHeaders: { 'x-ratelimit-reset': false },
   })
   return app as unknown as FastifyInstance

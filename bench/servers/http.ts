@@ -3,7 +3,7 @@ import { Agent, type IncomingHttpHeaders, request } from 'node:http'
 export type Answer = {
   readonly status: number
   readonly headers: IncomingHttpHeaders
-  /** As it came over the wire: not decompressed. */
+  /** The received bytes, still compressed. */
   readonly body: Buffer
 }
 
@@ -14,7 +14,7 @@ type Options = {
   readonly agent?: Agent
 }
 
-/** One connection that stays open. */
+/** A client with one persistent connection. */
 export const createConnection = (): Agent => new Agent({ keepAlive: true, maxSockets: 1 })
 
 export const send = (url: string, options: Options = {}): Promise<Answer> =>
@@ -40,7 +40,7 @@ export const send = (url: string, options: Options = {}): Promise<Answer> =>
     asked.end(body)
   })
 
-/** @throws Error that shows the beginning of any answer but a good one */
+/** @throws Error with the beginning of the body if the status is 300 or above */
 export const sendWell = async (url: string, options: Options = {}): Promise<Answer> => {
   const answer = await send(url, options)
   if (answer.status >= 300)

@@ -15,28 +15,27 @@ export type Running = {
   readonly stop: () => Promise<void>
 }
 
-/** What would outlive this process: each is in a group of its own, away from Ctrl-C. */
+/** Child processes, each in a process group of its own, so that Ctrl-C does not reach them. */
 const alive = new Set<Running>()
 const end = new AbortController()
 
-/** Stops them all, and lets no other start. */
+/** Stops all child processes and prevents new ones. */
 export const stopProcesses = async (): Promise<void> => {
   end.abort()
   await Promise.all([...alive].map(({ stop }) => stop()))
 }
 
 type Start = {
-  /** Below the root of the project. */
-  /** Options of Node, then the script. */
+  /** Options of Node, then the script's path relative to the project's root. */
   readonly args: readonly string[]
   readonly settings: Readonly<Record<string, string>>
-  /** Answers 200 as soon as the process is ready. */
+  /** The path that returns 200 when the process is ready. */
   readonly readyPath: string
-  /** Takes what the process writes. */
+  /** The file for the process's output. */
   readonly logFile: string
 }
 
-/** Starts a process with these settings and no others, on a free port, and waits until it answers. */
+/** Starts a process on a free port with exactly these settings and waits until it is ready. */
 export const startProcess = async (options: Start): Promise<Running> => {
   const { args, settings, readyPath, logFile } = options
   const port = await findFreePort()
@@ -72,13 +71,13 @@ export const startProcess = async (options: Start): Promise<Running> => {
 
 const MOST_SAID = 300
 
-/** The last that it says of an error, or the last that it says. */
+/** The last error line of the output, or its last line. */
 const lastOf = (file: string): string => {
   const lines = readFileSync(file, 'utf8').trim().split('\n')
   return (lines.findLast((line) => /Error/.test(line)) ?? lines.at(-1) ?? '').slice(0, MOST_SAID)
 }
 
-/** How often the kernel counts in a second; 100 on every Linux that Node runs on. */
+/** Kernel ticks per second: 100 on every Linux that Node supports. */
 const TICKS_PER_SECOND = 100
 const USER_TIME = 11
 const SYSTEM_TIME = 12

@@ -11,8 +11,8 @@ type Stop = () => Promise<unknown>
 const GIGABYTE = 2 ** 30
 
 /**
- * As durable as by default, because posts are measured on it. What is set otherwise serves both
- * sides of every row: memory for the pages, and no checkpoint in mid-measurement.
+ * Postgres keeps its default durability, because rows measure posts. The other settings serve both sides of
+ * every row: memory for the pages, and no checkpoint during a measurement.
  */
 const settings = (): Record<string, string> => ({
   shared_buffers: `${Math.round(Math.min(GIGABYTE, totalmem() / 8) / 1024)}kB`,
@@ -38,7 +38,7 @@ export const openPostgres = async (folder: string): Promise<Postgres> => {
   return { url: server.url, logFile, stop: server.close }
 }
 
-/** Pages of many threads go there: it forgets the oldest rather than grow. */
+/** Redis gets pages of many threads and evicts the oldest instead of growing. */
 const REDIS_MEMORY = '256mb'
 
 export type OpenRedis = { readonly url: string; readonly stop: Stop }
@@ -74,7 +74,7 @@ const isListening = async (port: number): Promise<boolean> => {
 
 const PATIENCE_MS = 15_000
 
-/** Asks it to end, and ends it when it does not. */
+/** Asks the process to end, and kills it if it does not. */
 export const endProcess = async (child: ChildProcess): Promise<void> => {
   if (child.exitCode !== null || child.signalCode !== null) return
   const ended = once(child, 'exit')

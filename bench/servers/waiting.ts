@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 const PATIENCE_MS = 30_000
 
-/** @throws Error that says what was waited for in vain */
+/** @throws Error that names the condition after the time is over */
 export const untilTrue = async (
   what: string,
   isTrue: () => boolean | Promise<boolean>,

@@ -7,7 +7,7 @@ import type { Script } from './statements.ts'
 
 const exec = promisify(execFile)
 
-/** The version; undefined where there is none on the PATH. */
+/** The version of pgbench. Undefined if it is not on the PATH. */
 export const findPgbench = async (): Promise<string | undefined> => {
   try {
     return (await exec('pgbench', ['--version'])).stdout.trim()
@@ -31,8 +31,8 @@ export const sayPgbench = ({ name, clients, seconds }: Omit<Run, 'url' | 'folder
   `pgbench -n -M prepared -c ${clients} -j ${THREADS} -T ${seconds} -f ${name}.sql`
 
 /**
- * Runs a script with as many clients at once, each on its own connection, and the session settings
- * of the service. @returns transactions per second, without the time to connect
+ * Runs a script with the given number of clients, each on its own connection with the service's session
+ * settings. @returns transactions per second, without the time to connect
  */
 const runPgbench = async (run: Run): Promise<number> => {
   const { url, folder, name, script, clients, seconds } = run

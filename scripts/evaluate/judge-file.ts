@@ -9,8 +9,8 @@ export type Judged = { readonly isSpam: boolean; readonly judgement: Judgement }
 const MOST = 100
 
 /**
- * Judges comments in the order of the file. What is known of each is what came before it in the file:
- * comments with the same text, and those of the author that were no spam, as if moderators had decided.
+ * Judges comments in the order of the file. The facts of a comment come from the comments before it:
+ * equal texts, and the author's comments that are not spam count as approved.
  */
 export const judgeFile = (comments: readonly Labelled[], policy: Policy): Judged[] => {
   const judge = compilePolicy(policy)

@@ -1,6 +1,6 @@
 import type { Judged } from './judge-file.ts'
 
-/** How well something told spam from the rest. */
+/** Counts of right and wrong verdicts. */
 export type Score = {
   readonly name: string
   readonly flagged: number
@@ -8,10 +8,10 @@ export type Score = {
   readonly spam: number
 }
 
-/** Rules that go by the author alone hold nearly everybody on a page where nearly everybody is new. */
+/** Rules about the author hold nearly every comment of a page where nearly every author is new. */
 const BY_AUTHOR = new Set(['first_comments'])
 
-/** Of each rule that said something, of all of them, and of all but those that go by the author alone. */
+/** Scores of each rule with a finding, of all rules, and of all rules that do not look at the author. */
 export const scoreAll = (judged: readonly Judged[]): Score[] => {
   const rules = [...new Set(judged.flatMap(({ judgement }) => rulesIn(judgement)))]
   const score = (name: string, isFlagged: (one: Judged) => boolean): Score => {

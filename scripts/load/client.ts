@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
 const TIMEOUT_MS = 30_000
-/** In all, a service may be away for about 15 s. */
+/** The attempts together wait about 15 s for an unavailable service. */
 const MAX_ATTEMPTS = 10
 const FIRST_PAUSE_MS = 100
 const LONGEST_PAUSE_MS = 5_000
@@ -13,16 +13,16 @@ export type Client = {
   readonly post: (path: string, body: object, idempotencyKey: string) => Promise<Answer>
 }
 
-/** What the service said no to. Names the code; shows no key. */
+/** An error response of the service. The message has its code and never the API key. */
 export class Refused extends Error {}
-/** Whoever meets this should stop, and be run again later. */
+/** The service stayed unavailable. The script stops and can run again later. */
 export class Away extends Error {}
 
 /**
- * Speaks to one site. `path` starts below `/v1/sites/{site}`, or is a whole path from a `Link`.
- * Waits as long as `Retry-After` says; tries again, with growing pauses, when the service is away,
- * unavailable, or still at work on the same Idempotency-Key.
- * @throws Refused for any other answer of 400 and above, Away when the service stays away
+ * A client for one site. `path` starts below `/v1/sites/{site}`, or is a whole path from a `Link` header.
+ * The client waits as `Retry-After` says. It repeats a request with growing pauses while the service is
+ * unavailable or still works on the same Idempotency-Key.
+ * @throws Refused for any other status from 400 on, Away if the service stays unavailable
  */
 export const createClient = (url: string, site: string, key: string): Client => {
   const base = `/v1/sites/${site}`
@@ -72,7 +72,7 @@ const tryOnce = async (target: URL, init: Init, key: string): Promise<Answer | F
   }
 }
 
-/** Undefined: trying again would not help. */
+/** Undefined if another attempt would not help. */
 const pauseAfter = (tried: Answer | Failure, attempt: number): number | undefined => {
   const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** (attempt - 1), LONGEST_PAUSE_MS)
   const jittered = pauseMs * (0.5 + Math.random() / 2)

@@ -16,8 +16,7 @@ type Line = Record<string, unknown>
 
 /**
  * Reads a JSONL file: `article_id, ref, parent_ref, author_name, author_url, created_at, body`.
- * Articles and their comments come in file order, but for a reply that stands before its parent:
- * it follows the parent.
+ * Articles and comments keep the order of the file; a reply before its parent moves behind the parent.
  * @throws Error that names the line or the comment
  */
 export const readArticles = async (path: string): Promise<Article[]> => {
@@ -27,7 +26,7 @@ export const readArticles = async (path: string): Promise<Article[]> => {
   return [...byArticle].map(([id, those]) => ({ id, entries: parentsFirst(those) }))
 }
 
-/** As it is named to people. */
+/** The name of a comment in messages. */
 export const nameOf = ({ articleId, ref }: Entry): string => `${articleId} #${ref}`
 
 const toEntry = (line: string, number: number): Entry => {
@@ -37,7 +36,7 @@ const toEntry = (line: string, number: number): Entry => {
   const { article_id: articleId, ref, parent_ref: parent, ...rest } = parse(line, fail)
   const { author_name: name, author_url: url = null, body } = rest
   if (typeof articleId !== 'string' || articleId === '') return fail('article_id must be a text')
-  // Every HTTP client takes these for steps along the path.
+  // HTTP clients resolve these ids as path segments.
   if (articleId === '.' || articleId === '..') return fail(`${articleId} cannot be in an address`)
   if (typeof name !== 'string' || typeof body !== 'string')
     return fail('author_name and body must be texts')

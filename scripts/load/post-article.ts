@@ -5,8 +5,8 @@ import { articlePath, readThread } from './read-back.ts'
 import { recognise } from './recognise.ts'
 
 /**
- * Posts what the thread does not have yet, one after the other, so that a run which is killed leaves
- * the beginning of each article. Calls `done` for every entry, and says whether it is new.
+ * Posts the comments that the thread lacks, one after the other, so that a killed run leaves the beginning
+ * of each article. Calls `done` for every comment with whether it is new.
  */
 export const postArticle = async (
   client: Client,
@@ -39,7 +39,7 @@ const post = async (client: Client, entry: Entry, ids: Map<string, string>): Pro
   )
 }
 
-/** The same entry has the same key in every run: within 24 hours it is posted once, whatever breaks. */
+/** A comment has the same Idempotency-Key in every run, so the service posts it once within 24 hours. */
 const idempotencyKey = ({ articleId, ref, parentRef, name, url, body }: Entry): string =>
   createHash('sha256')
     .update(JSON.stringify([articleId, ref, parentRef, name, url, body]))

@@ -3,7 +3,7 @@ const SAID_PERCENT = 10
 
 type Out = { readonly isTTY?: boolean; write: (text: string) => unknown }
 
-/** Says how far it is: a bar on a terminal, else a line for every 10 %. Call it once per item. */
+/** Shows the progress: a bar on a terminal, otherwise one line per 10 %. Call it once per item. */
 export const createProgress = (label: string, total: number, out: Out): (() => void) => {
   let done = 0
   let said = 0

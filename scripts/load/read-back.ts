@@ -15,17 +15,17 @@ type Replies = {
   readonly remaining: number
 }
 
-/** Small pages, so that reading back takes every kind of continuation. */
+/** Pages are small, so that reading back uses every kind of continuation. */
 const SMALL = 'limit=7&depth=2&replies=2'
 const MAX_LIMIT = 100
 
 export const articlePath = (articleId: string): string =>
   `/articles/${encodeURIComponent(articleId)}`
 
-/** Is told what is wrong with the pages themselves, whatever they show. */
+/** Receives faults of the pages, such as two different cursors. */
 export type Report = (fault: string) => void
 
-/** All that a reader can see of a thread, oldest first, in as few requests as can be. */
+/** Reads every visible comment of a thread, oldest first, with the largest pages. */
 export const readThread = (client: Client, articleId: string): Promise<CommentOnWire[]> =>
   followLinks(
     client,
@@ -35,7 +35,7 @@ export const readThread = (client: Client, articleId: string): Promise<CommentOn
     },
   )
 
-/** The flat list, newest first, page by small page. */
+/** Reads the flat list, newest first, in small pages. */
 export const walkFlat = (
   client: Client,
   articleId: string,
@@ -43,7 +43,7 @@ export const walkFlat = (
 ): Promise<CommentOnWire[]> =>
   followLinks(client, `${articlePath(articleId)}/comments?view=flat&sort=newest&limit=7`, report)
 
-/** The tree, oldest first at every level, page by small page: each comment after its parent. */
+/** Reads the tree, oldest first at every level, in small pages: each comment after its parent. */
 export const walkTree = async (
   client: Client,
   articleId: string,
@@ -75,7 +75,7 @@ const readReplies = async (
   return [...items, ...rest]
 }
 
-/** Every page of a list. The cursor in the body and the one in the header must be the same. */
+/** Reads every page of a list. The body and the `Link` header must have the same cursor. */
 const followLinks = async (
   client: Client,
   first: string,

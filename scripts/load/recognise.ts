@@ -1,15 +1,15 @@
 import type { Entry } from './file.ts'
 import type { CommentOnWire } from './read-back.ts'
 
-/** As the service keeps names. */
+/** Normalises a name as the service does. */
 export const keptName = (name: string): string => name.trim().normalize('NFKC').trim()
 
 export const isAlike = ({ body, name }: Entry, comment: CommentOnWire): boolean =>
   comment.body === body && comment.author?.name === keptName(name)
 
 /**
- * Which comment of the thread is which entry of the file: the same parent, body and author name.
- * Of several alike the first is the first, and none counts twice.
+ * Pairs the comments of the thread with the entries of the file by parent, body and author name. Equal
+ * comments pair in order, each once.
  * @returns ids by `ref`
  */
 export const recognise = (
@@ -18,8 +18,8 @@ export const recognise = (
 ): Map<string, string> => pairUp(entries, comments, { mayDiffer: false })
 
 /**
- * The same; but with `mayDiffer`, what is not recognised is paired, in order, with what is left over
- * below the same parent: a changed body is then one difference, and not one missing and one too many.
+ * Pairs like `recognise`. With `mayDiffer`, the remaining entries also pair with the remaining comments of
+ * the same parent in order, so that a changed body is one difference and not a missing and an extra comment.
  */
 export const pairUp = (
   entries: readonly Entry[],

@@ -3,13 +3,13 @@ import { type Article, type Entry, nameOf } from './file.ts'
 import { articlePath, type CommentOnWire, walkFlat, walkTree } from './read-back.ts'
 import { keptName, pairUp } from './recognise.ts'
 
-/** `right` counts the entries that came back in tree and flat list with nothing wrong. */
+/** `right` counts the entries that the tree and the flat list returned unchanged. */
 export type Verdict = { readonly right: number; readonly differences: readonly string[] }
 
 type Difference = { readonly entry?: Entry; readonly what: string }
 type View = {
   readonly name: 'tree' | 'flat'
-  /** In the order that the view should have. */
+  /** The entries in the expected order of the view. */
   readonly entries: readonly Entry[]
   readonly comments: readonly CommentOnWire[]
 }
@@ -74,11 +74,11 @@ const wrongFields = (entry: Entry, comment: CommentOnWire, depth: number): strin
   return Object.entries(isSame).flatMap(([field, same]) => (same ? [] : [field]))
 }
 
-/** The service may keep a URL in canonical form. */
+/** The service can return a URL in canonical form. */
 const keptUrl = (url: string | null | undefined): string | null =>
   url ? (URL.parse(url)?.href ?? url) : null
 
-/** Entries that come back behind one that should follow them. */
+/** Entries that the view returned after an entry that should follow them. */
 const outOfOrder = (
   entries: readonly Entry[],
   shown: readonly (Entry | undefined)[],
