@@ -32,9 +32,12 @@ const findShapeFaults = (document: unknown): Fault[] =>
   SHAPE.Errors(document).flatMap(({ keyword, instancePath: at, params }): Fault[] => {
     if (keyword === 'required')
       return params.requiredProperties.map((name) => [pointer(at, name), 'is required'])
+    const schema = schemaAt(at)
     if (keyword === 'additionalProperties')
-      return params.additionalProperties.map((name) => [pointer(at, name), 'is not known'])
-    const sentence = sentenceOf(schemaAt(at))
+      return schema.additionalProperties
+        ? []
+        : params.additionalProperties.map((name) => [pointer(at, name), 'is not known'])
+    const sentence = sentenceOf(schema)
     return sentence ? [[at, sentence]] : []
   })
 
