@@ -109,7 +109,7 @@ const create: Act = async (db, { name = '', scope, site, expires }) => {
 const list: Act = async (db, { site }) => {
   const siteId = site === undefined ? undefined : await findSiteId(db, site)
   const page = { beforeId: null, limit: MAX_LISTED }
-  const { items, nextId } = await listKeys({ db, ring: { siteId } }, page)
+  const { items, nextId } = await listKeys({ db, filter: { siteId } }, page)
   for (const key of items) {
     const until = key.revokedAt ? `revoked ${key.revokedAt}` : (key.expiresAt ?? 'for ever')
     const used = key.lastUsedAt ?? 'never'
@@ -122,12 +122,12 @@ const list: Act = async (db, { site }) => {
 const rotate: Act = async (db, { overlap = String(DAY_SECONDS) }, id) => {
   if (!/^\d{1,7}$/.test(overlap)) throw new Mistake('--overlap must be a number of seconds')
   const rotation = { id: readId(id), overlapSeconds: Number(overlap) }
-  tell(await rotateKey({ db, ring: ALL, by: OPERATOR }, rotation))
+  tell(await rotateKey({ db, filter: ALL, by: OPERATOR }, rotation))
   say(`${id} ends after ${overlap} seconds`)
 }
 
 const revoke: Act = async (db, _options, id) => {
-  await revokeKey({ db, ring: ALL, by: OPERATOR }, readId(id))
+  await revokeKey({ db, filter: ALL, by: OPERATOR }, readId(id))
   say(`${id} is revoked`)
 }
 

@@ -17,7 +17,7 @@ const PLACES = ['path', 'query', 'header']
 const NAME = /^[A-Za-z0-9._-]+$/
 const TOP = ['openapi', 'info', 'servers', 'tags', 'paths', 'components']
 const PROBLEM_TYPE = 'application/problem+json'
-const RUNNING = 'running'
+const HEALTH = 'Health'
 const PROBLEM = '#/components/schemas/Problem'
 
 /** Every object in the description. */
@@ -47,7 +47,7 @@ t.test('every operation is named once, summed up, described and tagged', async (
   const claims = operations.flatMap(
     ({ operationId: name, summary, description: prose, tags: own }): [string, unknown][] => [
       [`${name} has a name`, /^[a-z][A-Za-z]+$/.test(name)],
-      [`${name} has a summary`, summary && !summary.endsWith('.')],
+      [`${name} has a summary of at most six words`, /^[A-Z][^ ]*( [^ ]+){0,5}[^.]$/.test(summary)],
       [`${name} has a sentence`, prose.endsWith('.')],
       [`${name} has one tag, which is described`, own?.length === 1 && tags.includes(own[0])],
     ],
@@ -57,7 +57,7 @@ t.test('every operation is named once, summed up, described and tagged', async (
 
 t.test('every operation on a site says how it refuses, as a problem', async (t) => {
   const statuses = new Set<number>(Object.values(STATUS_OF))
-  const onSites = operations.filter(({ tags }) => tags[0] !== RUNNING)
+  const onSites = operations.filter(({ tags }) => tags[0] !== HEALTH)
   const claims = onSites.flatMap(({ operationId: name, responses }): [string, unknown][] => {
     const refusals = Object.keys(responses).filter((status) => Number(status) >= 400)
     const each = refusals.flatMap((status): [string, unknown][] => {

@@ -26,7 +26,7 @@ t.test(
       if (!url.startsWith(address) && !url.startsWith('data:')) foreign.push(url)
     })
     await page.goto(`${address}/docs`)
-    await page.getByText('Post a comment or a reply').waitFor()
+    await page.getByText('Post a comment or reply').waitFor()
     t.equal(await page.title(), 'Afterword')
     t.strictSame({ complaints, foreign }, { complaints: [], foreign: [] })
   },

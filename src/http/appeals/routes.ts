@@ -19,11 +19,12 @@ import { AppealState, AppealsPage, NewAnswer, NewAppeal, Statement } from './sch
 
 const GET_STATEMENT = op.operation({
   id: 'getStatement',
-  tag: 'reading',
-  summary: 'Why your comment stands as it does',
+  tag: 'Reading',
+  summary: 'Explain the status of your comment',
   description:
-    'The statement of reasons, for the author alone: whether rules or people decided, on what ground ' +
-    'and when, and what became of an appeal.',
+    'Returns the statement of reasons: whether rules, readers or a moderator decided, on what ' +
+    "ground, when, and the state of an appeal. Only the comment's author may call it; others get " +
+    '`forbidden` if the comment is public, otherwise `not_found`.',
   params: object(op.commentParams),
   query: op.NO_QUERY,
   body: op.NO_BODY,
@@ -34,12 +35,12 @@ const GET_STATEMENT = op.operation({
 
 const APPEAL_DECISION = op.operation({
   id: 'appealDecision',
-  tag: 'writing',
-  summary: 'Ask that somebody else looks again',
+  tag: 'Posting',
+  summary: 'Appeal against a decision',
   description:
-    'By the author, once for each comment, when it was removed, or held by a moderator; what rules or ' +
-    'readers hold, once it has waited for a day. `decision_conflict` when there is nothing to appeal ' +
-    'against, or no second time.',
+    'The author may appeal once per comment: immediately if a moderator removed or held it, or ' +
+    'after 24 hours if rules or flags hold it. Returns `decision_conflict` if there is nothing to ' +
+    'appeal, or an appeal was already made.',
   params: object(op.commentParams),
   query: op.NO_QUERY,
   body: ref(NewAppeal),
@@ -52,10 +53,10 @@ const APPEAL_DECISION = op.operation({
 
 const LIST_APPEALS = op.operation({
   id: 'listAppeals',
-  tag: 'moderating',
-  summary: 'Appeals of authors',
+  tag: 'Moderation',
+  summary: 'List appeals',
   description:
-    'Those that wait, the oldest first; or those that were answered, the latest answer first.',
+    'Moderators may list open appeals, oldest first, or answered ones, latest answer first.',
   params: object(op.siteParams),
   query: object({
     state: oneOf(['waiting', 'answered'], { default: 'waiting', description: 'Which of them.' }),
@@ -71,11 +72,12 @@ const LIST_APPEALS = op.operation({
 
 const ANSWER_APPEAL = op.operation({
   id: 'answerAppeal',
-  tag: 'moderating',
+  tag: 'Moderation',
   summary: 'Answer an appeal',
   description:
-    'For good, and by somebody else than whoever made the decision or wrote the comment: keys count ' +
-    'as persons. Of two who answer one succeeds.',
+    'A moderator other than the author and whoever decided may uphold or overturn the decision; ' +
+    'each key counts as one person. The answer is final: of two answers at the same time, one ' +
+    'fails with `decision_conflict`.',
   params: object({
     ...op.siteParams,
     id: Type.String({ description: 'The id of the appeal.' }),

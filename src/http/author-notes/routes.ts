@@ -17,7 +17,7 @@ import { object, ref } from '../wire/schema-parts.ts'
 import { AuthorNotesPage, NewAuthorNote, AuthorNote as NoteOnWire } from './schemas.ts'
 
 const ofAuthor = {
-  tag: 'moderating',
+  tag: 'Moderation',
   credential: 'needed',
   params: object({
     ...op.siteParams,
@@ -28,8 +28,10 @@ const ofAuthor = {
 const LIST_AUTHOR_NOTES = op.operation({
   ...ofAuthor,
   id: 'listAuthorNotes',
-  summary: 'What moderators have noted about an author',
-  description: 'Latest first. The author finds it in its own export, and goes with it when erased.',
+  summary: 'List notes about an author',
+  description:
+    "Moderators may read the notes, latest first. Notes are part of the author's data export and " +
+    'are erased with the author.',
   query: object({ ...op.limitParam, ...op.cursorParam }),
   body: op.NO_BODY,
   answers: { 200: ref(AuthorNotesPage) },
@@ -40,10 +42,10 @@ const LIST_AUTHOR_NOTES = op.operation({
 const ADD_AUTHOR_NOTE = op.operation({
   ...ofAuthor,
   id: 'addAuthorNote',
-  summary: 'Note something about an author',
+  summary: 'Add a note about an author',
   description:
-    'For other moderators, and in the export of the author: write nothing that it must not read. ' +
-    'A note is neither changed nor deleted.',
+    'Moderators may add a note for other moderators; it cannot be edited or deleted. The author ' +
+    'can read it in their data export.',
   query: op.NO_QUERY,
   body: ref(NewAuthorNote),
   answers: { 201: ref(NoteOnWire) },

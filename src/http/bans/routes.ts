@@ -16,8 +16,8 @@ import { presentBan, presentMadeBan, readBan } from './fields.ts'
 import { Ban, BansPage, CreatedBan, NewBan } from './schemas.ts'
 
 const idParam = { id: Type.String({ description: 'The id of the ban.' }) }
-const moderating = { tag: 'moderating', credential: 'needed' } as const
-const serving = { tag: 'administering', credential: 'needed' } as const
+const moderating = { tag: 'Moderation', credential: 'needed' } as const
+const serving = { tag: 'Administration', credential: 'needed' } as const
 
 const bansQuery = object({
   kind: Type.Optional(oneOf(BAN_KINDS, { description: 'Only of this kind.' })),
@@ -32,10 +32,10 @@ const bansQuery = object({
 const LIST_BANS = op.operation({
   ...moderating,
   id: 'listBans',
-  summary: 'Who is banned from the site',
+  summary: "List a site's bans",
   description:
-    'Latest first, those included that are over. Bans from all sites meet people here too, and are not ' +
-    'among them: `listServiceBans` has those.',
+    'Moderators may list all bans of the site, latest first, including expired and lifted ones. ' +
+    'Bans on all sites are not included; see `listServiceBans`.',
   params: object(op.siteParams),
   query: bansQuery,
   body: op.NO_BODY,
@@ -47,11 +47,11 @@ const LIST_BANS = op.operation({
 const CREATE_BAN = op.operation({
   ...moderating,
   id: 'createBan',
-  summary: 'Ban an author, a network, an e-mail or a domain of e-mail',
+  summary: 'Ban an author or address',
   description:
-    'From the next write on. Moderators and owners cannot be banned, and no ban meets what they write. ' +
-    'Every ban is a decision of the action `ban`. With `existing` other than `keep` a batch gives the ' +
-    'comments that they have written already another status: up to 500 before the answer.',
+    'Moderators may ban an author, network, e-mail address or e-mail domain from the next write ' +
+    'on; moderators and owners are exempt. With `existing`, comments already written change ' +
+    'status too, in a batch.',
   params: object(op.siteParams),
   query: op.NO_QUERY,
   body: ref(NewBan),
@@ -65,7 +65,8 @@ const LIFT_BAN = op.operation({
   id: 'liftBan',
   summary: 'Lift a ban',
   description:
-    'A second time it is no different. What was held or shadowed stays as it is, until a moderator decides on it.',
+    'Moderators may lift a ban; repeating the request has no effect. Comments that the ban held ' +
+    'or shadowed keep their status.',
   params: object({ ...op.siteParams, ...idParam }),
   query: op.NO_QUERY,
   body: op.NO_BODY,
@@ -76,8 +77,8 @@ const LIFT_BAN = op.operation({
 const LIST_SERVICE_BANS = op.operation({
   ...serving,
   id: 'listServiceBans',
-  summary: 'Who is banned from all sites',
-  description: 'With an admin key for all sites.',
+  summary: 'List bans on all sites',
+  description: 'Service administrators may list the bans that apply to every site.',
   params: object({}),
   query: bansQuery,
   body: op.NO_BODY,
@@ -89,8 +90,10 @@ const LIST_SERVICE_BANS = op.operation({
 const CREATE_SERVICE_BAN = op.operation({
   ...serving,
   id: 'createServiceBan',
-  summary: 'Ban a network, an e-mail or a domain of e-mail from all sites',
-  description: 'With an admin key for all sites. Authors are banned on their own site.',
+  summary: 'Ban an address on all sites',
+  description:
+    'Service administrators may ban a network, e-mail address or e-mail domain on every site. ' +
+    'Authors belong to one site and are banned there.',
   params: object({}),
   query: op.NO_QUERY,
   body: ref(NewBan),
@@ -101,8 +104,10 @@ const CREATE_SERVICE_BAN = op.operation({
 const LIFT_SERVICE_BAN = op.operation({
   ...serving,
   id: 'liftServiceBan',
-  summary: 'Lift a ban from all sites',
-  description: 'With an admin key for all sites.',
+  summary: 'Lift a ban on all sites',
+  description:
+    'Service administrators may lift a ban that applies to every site; repeating the request has ' +
+    'no effect.',
   params: object(idParam),
   query: op.NO_QUERY,
   body: op.NO_BODY,

@@ -25,7 +25,7 @@ import {
 } from './schemas.ts'
 
 const administering = {
-  tag: 'administering',
+  tag: 'Administration',
   credential: 'needed',
   query: op.NO_QUERY,
   limit: 'write',
@@ -39,11 +39,11 @@ const reasonParams = object({
 
 const LIST_CANNED_REASONS = op.operation({
   id: 'listCannedReasons',
-  tag: 'moderating',
-  summary: 'What moderators say often',
+  tag: 'Moderation',
+  summary: 'List canned reasons',
   description:
-    'Words that are ready, in the order in which they were made: a decision that says the same has ' +
-    'the `reason` and the `note` of one of them.',
+    "Moderators may list the site's prepared reasons and notes, oldest first. To use one, copy " +
+    'its `reason` and `note` into a decision.',
   params: object(op.siteParams),
   query: object({ ...op.limitParam, ...op.cursorParam }),
   body: op.NO_BODY,
@@ -56,8 +56,8 @@ const LIST_CANNED_REASONS = op.operation({
 const CREATE_CANNED_REASON = op.operation({
   ...administering,
   id: 'createCannedReason',
-  summary: 'Make a canned reason',
-  description: 'At most 100 on a site.',
+  summary: 'Create a canned reason',
+  description: 'Administrators may create one. A site can have at most 100.',
   params: object(op.siteParams),
   body: ref(NewCannedReason),
   answers: { 201: ref(ReasonOnWire) },
@@ -66,8 +66,10 @@ const CREATE_CANNED_REASON = op.operation({
 const UPDATE_CANNED_REASON = op.operation({
   ...administering,
   id: 'updateCannedReason',
-  summary: 'Change a canned reason',
-  description: 'Only what is named changes. Decisions keep the words that they were given.',
+  summary: 'Update a canned reason',
+  description:
+    'Administrators may change it; only the fields sent change. Decisions that used it keep their ' +
+    'wording.',
   params: reasonParams,
   body: ref(CannedReasonChange),
   answers: { 200: ref(ReasonOnWire) },
@@ -77,7 +79,7 @@ const DELETE_CANNED_REASON = op.operation({
   ...administering,
   id: 'deleteCannedReason',
   summary: 'Delete a canned reason',
-  description: 'Decisions keep the words that they were given.',
+  description: 'Administrators may delete it. Decisions that used it keep their wording.',
   params: reasonParams,
   body: op.NO_BODY,
   answers: { 204: NOTHING },

@@ -13,11 +13,12 @@ import { Verdict } from './schemas.ts'
 
 const REPORT_CHECK = op.operation({
   id: 'reportCheck',
-  tag: 'moderating',
-  summary: 'Tell the verdict of a check that has needed time',
+  tag: 'Moderation',
+  summary: "Report an external check's verdict",
   description:
-    'By the check itself, signed with its secret no longer than five minutes ago. The first verdict ' +
-    'stands; once a moderator has decided it is only noted.',
+    'Called by the external check itself, signed with its secret at most five minutes ago; the ' +
+    'first verdict counts. If a moderator has already decided, the verdict is recorded but ' +
+    'changes nothing.',
   params: object({
     ...op.siteParams,
     name: Type.String({ description: 'The name of the check.' }),

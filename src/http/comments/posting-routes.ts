@@ -18,11 +18,12 @@ import { Guest, GuestProfile, NewComment, PostedComment, Preview, Text } from '.
 
 const POST_COMMENT = op.operation({
   id: 'postComment',
-  tag: 'writing',
-  summary: 'Post a comment or a reply',
+  tag: 'Posting',
+  summary: 'Post a comment or reply',
   description:
-    '201 when it is published, 202 when it is held for a moderator. On sites that ask other services ' +
-    'about comments the answer can take two seconds more.',
+    'Creates a comment by a guest, a member or a moderation key and returns it: 201 if published, ' +
+    '202 if held for a moderator. On a site with external checks, the response can take two ' +
+    'seconds longer.',
   params: object(op.articleParams),
   query: op.NO_QUERY,
   body: ref(NewComment),
@@ -44,9 +45,11 @@ const POST_COMMENT = op.operation({
 
 const CREATE_GUEST = op.operation({
   id: 'createGuest',
-  tag: 'writing',
-  summary: 'Get a guest token before the first comment',
-  description: 'The token owns the guest: its comments belong to whoever holds it.',
+  tag: 'Posting',
+  summary: 'Create a guest and its token',
+  description:
+    'Returns a guest token that can be used before the first comment. Whoever holds the token ' +
+    "owns the guest's comments; a lost token cannot be recovered.",
   params: object(op.siteParams),
   query: op.NO_QUERY,
   body: ref(GuestProfile),
@@ -59,9 +62,11 @@ const CREATE_GUEST = op.operation({
 
 const PREVIEW_COMMENT = op.operation({
   id: 'previewComment',
-  tag: 'reading',
-  summary: 'What a text would look like',
-  description: 'Nothing is stored.',
+  tag: 'Reading',
+  summary: 'Render Markdown without saving it',
+  description:
+    'Anyone may call it; it returns the sanitised HTML that the text would have as a comment. ' +
+    'Nothing is stored and no rules run.',
   params: object(op.siteParams),
   query: op.NO_QUERY,
   body: ref(Text),

@@ -24,10 +24,12 @@ import { Comment, CommentInContext as InContextOnWire, Text } from './schemas.ts
 
 const GET_COMMENT = op.operation({
   id: 'getComment',
-  tag: 'reading',
-  summary: 'One comment',
+  tag: 'Reading',
+  summary: 'Get one comment',
   description:
-    'With `context`, also its nearest ancestors. Its author sees it while it is held, moderators always.',
+    'Anyone may read a published comment; the author can also read it while it is held, and ' +
+    'moderators can read it in any status. With `context`, the response includes its nearest ' +
+    'ancestors.',
   params: object(op.commentParams),
   query: object({
     context: Type.Optional(
@@ -43,11 +45,12 @@ const GET_COMMENT = op.operation({
 
 const EDIT_COMMENT = op.operation({
   id: 'editComment',
-  tag: 'writing',
-  summary: 'Replace the text of a comment',
+  tag: 'Posting',
+  summary: 'Edit a comment',
   description:
-    'By its author within the edit window, or by a moderator. With `If-Match: "<revision>"`, only that revision. ' +
-    "An author's edit is screened again: 202 when it is held.",
+    'Replaces the text; the author may do so within the edit window, a moderator at any time, and ' +
+    '`If-Match: "<revision>"` prevents overwriting another edit. An author\'s edit is judged again ' +
+    'and may be held (202).',
   params: object(op.commentParams),
   query: op.NO_QUERY,
   body: ref(Text),
@@ -60,9 +63,11 @@ const EDIT_COMMENT = op.operation({
 
 const DELETE_COMMENT = op.operation({
   id: 'deleteComment',
-  tag: 'writing',
+  tag: 'Posting',
   summary: 'Delete a comment',
-  description: 'By its author or a moderator. Where replies need it, a tombstone keeps its place.',
+  description:
+    'The author or a moderator may delete a comment; it returns 204. If it has visible replies, a ' +
+    'tombstone without text takes its place.',
   params: object(op.commentParams),
   query: op.NO_QUERY,
   body: op.NO_BODY,

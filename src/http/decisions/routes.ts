@@ -40,7 +40,7 @@ import {
   Pin,
 } from './schemas.ts'
 
-const moderating = { tag: 'moderating', credential: 'needed' } as const
+const moderating = { tag: 'Moderation', credential: 'needed' } as const
 const deciding = { ...moderating, query: op.NO_QUERY, limit: 'write', once: true } as const
 
 const BATCH_ANSWERS = { 200: ref(BatchResultOnWire), 202: ref(BatchResultOnWire) }
@@ -52,11 +52,11 @@ const batchParams = object({
 const DECIDE_MANY = op.operation({
   ...deciding,
   id: 'decideMany',
-  summary: 'Give many comments another status',
+  summary: 'Change the status of many comments',
   description:
-    'Those that are named, or all that a filter finds. Up to 500 are done before the answer, with an ' +
-    'outcome for each; more are a batch (202), whose progress `getBatch` tells. What has another status ' +
-    'than was seen stays as it is: its outcome is `decision_conflict`.',
+    'Applies one decision to listed comments, or to all that match a filter: up to 500 ' +
+    'immediately (200, with an outcome for each), more as a batch (202). Comments that have ' +
+    'changed meanwhile are skipped as `decision_conflict`.',
   params: object(op.siteParams),
   body: ref(NewDecisions),
   answers: BATCH_ANSWERS,
@@ -66,11 +66,11 @@ const DECIDE_MANY = op.operation({
 const UNDO_DECISION = op.operation({
   ...deciding,
   id: 'undoDecision',
-  summary: 'Take a decision back',
+  summary: 'Undo a decision',
   description:
-    'What it changed is as before, with the replies that it took along, if nothing of that was decided ' +
-    'on or changed since. A ban is lifted, or in force again; a thread has its settings back. That is a ' +
-    'decision too, and can be taken back.',
+    'Restores the comment (and replies changed with it), the thread settings or the ban, unless ' +
+    'something changed since (`decision_conflict`). The undo is itself a decision and can be ' +
+    'undone.',
   params: object({ ...op.siteParams, id: Type.String({ description: 'The id of the decision.' }) }),
   body: op.NO_BODY,
   answers: { 201: ref(Decision) },
@@ -80,10 +80,10 @@ const UNDO_DECISION = op.operation({
 const UNDO_BATCH = op.operation({
   ...deciding,
   id: 'undoBatch',
-  summary: 'Take a batch of decisions back',
+  summary: 'Undo a batch',
   description:
-    'Each comment by itself: those that were decided on or have changed since stay as they are. More ' +
-    'than 500 are a batch again.',
+    'Undoes each decision of a finished batch. Comments that changed since are skipped, and more ' +
+    'than 500 become a new batch (202).',
   params: batchParams,
   body: op.NO_BODY,
   answers: BATCH_ANSWERS,
@@ -93,8 +93,10 @@ const UNDO_BATCH = op.operation({
 const LIST_BATCHES = op.operation({
   ...moderating,
   id: 'listBatches',
-  summary: 'What was done to many comments at once',
-  description: 'Latest first, with how far each is.',
+  summary: 'List batches of decisions',
+  description:
+    'Moderators may list bulk decisions, undos and rejudgements with their progress, latest ' +
+    'first.',
   params: object(op.siteParams),
   query: object({ ...op.limitParam, ...op.cursorParam }),
   body: op.NO_BODY,
@@ -106,8 +108,10 @@ const LIST_BATCHES = op.operation({
 const GET_BATCH = op.operation({
   ...moderating,
   id: 'getBatch',
-  summary: 'How far a batch is',
-  description: 'What is counted here no reader sees any more, if it was hidden.',
+  summary: 'Get the progress of a batch',
+  description:
+    'Returns how many comments are done and what the outcomes are. A hidden comment is counted ' +
+    'only once no reader can see it any more.',
   params: batchParams,
   query: op.NO_QUERY,
   body: op.NO_BODY,
@@ -118,8 +122,10 @@ const GET_BATCH = op.operation({
 const PIN_COMMENT = op.operation({
   ...deciding,
   id: 'pinComment',
-  summary: 'Let a comment stand out, or no longer',
-  description: 'Readers are told by `pinned`; the order of comments stays as it is.',
+  summary: 'Pin or unpin a comment',
+  description:
+    'Sets `pinned` and returns it. Pinning does not change the sort order: the page decides where ' +
+    'to show pinned comments.',
   params: object(op.commentParams),
   body: ref(NewPin),
   answers: { 200: ref(Pin) },
@@ -128,8 +134,9 @@ const PIN_COMMENT = op.operation({
 const LOCK_COMMENT = op.operation({
   ...deciding,
   id: 'lockComment',
-  summary: 'Close a comment and all below it, or open them again',
-  description: 'What is locked takes no replies, no votes, and no edits by authors.',
+  summary: 'Lock or unlock a branch',
+  description:
+    'Locks a comment and all replies below it: no new replies, no votes, and no edits by authors.',
   params: object(op.commentParams),
   body: ref(NewLock),
   answers: { 200: ref(Lock) },

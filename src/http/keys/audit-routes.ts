@@ -10,7 +10,7 @@ import { object, ref } from '../wire/schema-parts.ts'
 import { AuditPage } from './schemas.ts'
 
 const audit = {
-  tag: 'administering',
+  tag: 'Administration',
   credential: 'needed',
   query: object({ ...op.limitParam, ...op.cursorParam }),
   body: op.NO_BODY,
@@ -22,16 +22,21 @@ const audit = {
 const LIST_AUDIT = op.operation({
   ...audit,
   id: 'listAudit',
-  summary: 'What administrators did on the site',
-  description: 'Settings, keys, members, exports and erasures; latest first, append-only.',
+  summary: "List a site's audit log",
+  description:
+    'Administrators may list changes to settings, keys and members, and exports and erasures, ' +
+    "latest first; entries never change. Moderators' decisions are not here but in " +
+    '`listDecisions`.',
   params: object(op.siteParams),
 })
 
 const LIST_SERVICE_AUDIT = op.operation({
   ...audit,
   id: 'listServiceAudit',
-  summary: 'What administrators did on the service and all its sites',
-  description: 'With an admin key for all sites; latest first, append-only.',
+  summary: 'List the whole audit log',
+  description:
+    'Service administrators may list audit entries of the service and of every site, latest ' +
+    'first.',
   params: object({}),
 })
 

@@ -1,11 +1,6 @@
-import type { FastifyReply, FastifyRequest } from 'fastify'
-import { Type } from 'typebox'
-import {
-  assertScope,
-  assertServiceAdmin,
-  callerIdOf,
-  type StaffCaller,
-} from '../../domain/people/caller.ts'
+import type { FastifyRequest } from 'fastify'
+import { type Static, Type } from 'typebox'
+import { assertScope, assertServiceAdmin, callerIdOf } from '../../domain/people/caller.ts'
 import { readKeyId } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import {
@@ -18,7 +13,7 @@ import {
 import { findSite } from '../../usecases/people/find-caller.ts'
 import type { Http } from '../edge/request-context.ts'
 import { sendPrivately } from '../edge/responses.ts'
-import { presentKey, presentMadeKey } from '../sites/present.ts'
+import { presentCreatedKey, presentKey } from '../sites/present.ts'
 import { readIdCursor, writeIdCursor } from '../wire/cursors.ts'
 import { readKeyFields } from '../wire/fields.ts'
 import * as op from '../wire/operation.ts'
@@ -26,129 +21,185 @@ import type { Router } from '../wire/router.ts'
 import { NOTHING, object, ref } from '../wire/schema-parts.ts'
 import { CreatedKey, KeysPage, NewKey, NewServiceKey, Rotation } from './schemas.ts'
 
-const SHOWN_ONCE =
-  'The key is told in this answer and kept nowhere, so an Idempotency-Key is not honoured: after a ' +
-  'lost answer, revoke what was made.'
+const administering = { tag: 'Administration', credential: 'needed', query: op.NO_QUERY } as const
+const keyParam = { id: Type.String({ description: 'Id of the key.' }) }
 
-const keyParam = { id: Type.String({ description: 'The id of the key.' }) }
+const listing = {
+  ...administering,
+  query: object({ ...op.limitParam, ...op.cursorParam }),
+  body: op.NO_BODY,
+  answers: { 200: ref(KeysPage) },
+  refusals: ['invalid_cursor'],
+  limit: 'read',
+} as const
 
-/** The same four acts on the keys of one site, and on all keys. */
-const describeRing = (isOfSite: boolean) => {
-  const name = (verb: string, noun: string) => `${verb}${isOfSite ? '' : 'Service'}${noun}`
-  const whose = isOfSite ? 'of the site' : 'of the service and all its sites'
-  const params = isOfSite ? op.siteParams : {}
-  const ring = { tag: 'administering', credential: 'needed', query: op.NO_QUERY } as const
-  return {
-    list: op.operation({
-      ...ring,
-      id: name('list', 'Keys'),
-      summary: `The keys ${whose}`,
-      description: 'Latest first, those that are good for nothing any more included.',
-      params: object(params),
-      query: object({ ...op.limitParam, ...op.cursorParam }),
-      body: op.NO_BODY,
-      answers: { 200: ref(KeysPage) },
-      refusals: ['invalid_cursor'],
-      limit: 'read',
-    }),
-    create: op.operation({
-      ...ring,
-      id: name('create', 'Key'),
-      summary: `Make a key ${whose}`,
-      description: SHOWN_ONCE,
-      params: object(params),
-      body: isOfSite ? ref(NewKey) : ref(NewServiceKey),
-      answers: { 201: ref(CreatedKey) },
-      limit: 'write',
-    }),
-    rotate: op.operation({
-      ...ring,
-      id: name('rotate', 'Key'),
-      summary: 'Replace a key',
-      description: `Another key with the same rights; the old one ends after the overlap. ${SHOWN_ONCE}`,
-      params: object({ ...params, ...keyParam }),
-      body: ref(Rotation),
-      answers: { 201: ref(CreatedKey) },
-      limit: 'write',
-    }),
-    revoke: op.operation({
-      ...ring,
-      id: name('revoke', 'Key'),
-      summary: 'Revoke a key',
-      description: 'It is good for nothing at once. A second time it is no different.',
-      params: object({ ...params, ...keyParam }),
-      body: op.NO_BODY,
-      answers: { 204: NOTHING },
-      limit: 'write',
-    }),
-  }
-}
+const LIST_KEYS = op.operation({
+  ...listing,
+  id: 'listKeys',
+  summary: "List a site's API keys",
+  description:
+    'Administrators may list the keys, latest first, including expired and revoked ones. Secrets are ' +
+    'not returned.',
+  params: object(op.siteParams),
+})
 
-const OF_SITE = describeRing(true)
-const OF_SERVICE = describeRing(false)
+const LIST_SERVICE_KEYS = op.operation({
+  ...listing,
+  id: 'listServiceKeys',
+  summary: 'List all API keys',
+  description:
+    'Service administrators may list the keys of the service and of every site, latest first, ' +
+    'including expired and revoked ones.',
+  params: object({}),
+})
 
-export const addKeyRoutes = (app: Router, http: Http): void => {
-  addRing(app, http, { at: '/sites/:site/keys', operations: OF_SITE, enter: enterSite })
-  addRing(app, http, { at: '/keys', operations: OF_SERVICE, enter: enterService })
-}
+const creating = { ...administering, answers: { 201: ref(CreatedKey) }, limit: 'write' } as const
 
-type Entered = { readonly ring: KeyFilter; readonly by: string }
+const CREATE_KEY = op.operation({
+  ...creating,
+  id: 'createKey',
+  summary: 'Create a site API key',
+  description:
+    'Administrators may create a key; its secret is in this response only. `Idempotency-Key` is ' +
+    'ignored: if the response is lost, revoke the key and create another.',
+  params: object(op.siteParams),
+  body: ref(NewKey),
+})
 
-const enterSite = ({ caller, site }: FastifyRequest): Entered => {
+const CREATE_SERVICE_KEY = op.operation({
+  ...creating,
+  id: 'createServiceKey',
+  summary: 'Create a service API key',
+  description:
+    'Service administrators may create a key for one site or for all sites; its secret is in this ' +
+    'response only. `Idempotency-Key` is ignored.',
+  params: object({}),
+  body: ref(NewServiceKey),
+})
+
+const ROTATE_KEY = op.operation({
+  ...creating,
+  id: 'rotateKey',
+  summary: 'Rotate a site API key',
+  description:
+    'Administrators may create a new key with the same scope; the old one expires after ' +
+    '`overlap_seconds` (a day by default). The secret is in this response only, and ' +
+    '`Idempotency-Key` is ignored.',
+  params: object({ ...op.siteParams, ...keyParam }),
+  body: ref(Rotation),
+})
+
+const ROTATE_SERVICE_KEY = op.operation({
+  ...creating,
+  id: 'rotateServiceKey',
+  summary: 'Rotate any API key',
+  description:
+    'Service administrators may rotate any key; the old one expires after `overlap_seconds`. The ' +
+    'secret is in this response only, and `Idempotency-Key` is ignored.',
+  params: object(keyParam),
+  body: ref(Rotation),
+})
+
+const revoking = {
+  ...administering,
+  body: op.NO_BODY,
+  answers: { 204: NOTHING },
+  limit: 'write',
+} as const
+
+const REVOKE_KEY = op.operation({
+  ...revoking,
+  id: 'revokeKey',
+  summary: 'Revoke a site API key',
+  description:
+    'Administrators may revoke a key; it stops working immediately. Repeating the request has no effect.',
+  params: object({ ...op.siteParams, ...keyParam }),
+})
+
+const REVOKE_SERVICE_KEY = op.operation({
+  ...revoking,
+  id: 'revokeServiceKey',
+  summary: 'Revoke any API key',
+  description:
+    'Service administrators may revoke any key; it stops working immediately. Repeating the request ' +
+    'has no effect.',
+  params: object(keyParam),
+})
+
+type Administered = { readonly filter: KeyFilter; readonly by: string }
+
+/** Refuses callers who may not administer the site. */
+const keysOfSite = ({ caller, site }: Pick<FastifyRequest, 'caller' | 'site'>): Administered => {
   assertScope(caller, 'admin')
-  return { ring: { siteId: site.id }, by: callerIdOf(caller as StaffCaller) }
+  return { filter: { siteId: site.id }, by: callerIdOf(caller) }
 }
 
-const enterService = ({ caller }: FastifyRequest): Entered => {
+/** Refuses callers who may not administer the service. */
+const keysOfService = ({ caller }: Pick<FastifyRequest, 'caller'>): Administered => {
   assertServiceAdmin(caller)
-  return { ring: { siteId: undefined }, by: callerIdOf(caller) }
+  return { filter: { siteId: undefined }, by: callerIdOf(caller) }
 }
 
-type RingRoutes = {
-  readonly at: '/sites/:site/keys' | '/keys'
-  readonly operations: typeof OF_SITE
-  readonly enter: (request: FastifyRequest) => Entered
-}
+export const addKeyRoutes = (app: Router, { context, keys }: Http): void => {
+  const db = context.writes
 
-const addRing = (app: Router, { context, keys }: Http, { at, operations, enter }: RingRoutes) => {
-  const act = (request: unknown) => {
-    const { ring, by } = enter(request as FastifyRequest)
-    return { db: context.writes, ring, by }
-  }
+  app.get('/sites/:site/keys', LIST_KEYS, async (request, reply) =>
+    sendPrivately(reply, await list(keysOfSite(request), request.query)),
+  )
 
-  app.get(at, operations.list, async (request, reply) => {
-    const { ring } = enter(request as FastifyRequest)
-    const { limit, cursor } = request.query
-    const binding = ['keys', ring.siteId]
+  app.get('/keys', LIST_SERVICE_KEYS, async (request, reply) =>
+    sendPrivately(reply, await list(keysOfService(request), request.query)),
+  )
+
+  app.post('/sites/:site/keys', CREATE_KEY, async (request, reply) => {
+    const { by } = keysOfSite(request)
+    const made = await createKey(
+      { db, by },
+      { ...readNewKey(request.body), siteId: request.site.id },
+    )
+    return sendPrivately(reply.code(201), presentCreatedKey(made))
+  })
+
+  app.post('/keys', CREATE_SERVICE_KEY, async (request, reply) => {
+    const { by } = keysOfService(request)
+    const fields = readNewKey(request.body)
+    const siteId = await findSiteId(request.body.site ?? null)
+    const made = await createKey({ db, by }, { ...fields, siteId })
+    return sendPrivately(reply.code(201), presentCreatedKey(made))
+  })
+
+  app.post('/sites/:site/keys/:id/rotations', ROTATE_KEY, async (request, reply) => {
+    const made = await rotateKey({ db, ...keysOfSite(request) }, readRotation(request))
+    return sendPrivately(reply.code(201), presentCreatedKey(made))
+  })
+
+  app.post('/keys/:id/rotations', ROTATE_SERVICE_KEY, async (request, reply) => {
+    const made = await rotateKey({ db, ...keysOfService(request) }, readRotation(request))
+    return sendPrivately(reply.code(201), presentCreatedKey(made))
+  })
+
+  app.delete('/sites/:site/keys/:id', REVOKE_KEY, async (request, reply) => {
+    await revokeKey({ db, ...keysOfSite(request) }, readId(request.params.id))
+    return sendPrivately(reply.code(204), undefined)
+  })
+
+  app.delete('/keys/:id', REVOKE_SERVICE_KEY, async (request, reply) => {
+    await revokeKey({ db, ...keysOfService(request) }, readId(request.params.id))
+    return sendPrivately(reply.code(204), undefined)
+  })
+
+  const list = async (
+    { filter }: Administered,
+    { limit, cursor }: { limit: number; cursor?: string },
+  ) => {
+    const binding = ['keys', filter.siteId]
     const beforeId = readIdCursor(keys().cursors, binding, cursor)
-    const { items, nextId } = await listKeys({ db: context.db, ring }, { beforeId, limit })
-    return sendPrivately(reply as FastifyReply, {
+    const { items, nextId } = await listKeys({ db: context.db, filter }, { beforeId, limit })
+    return {
       items: items.map(presentKey),
       next_cursor: writeIdCursor(keys().cursors, binding, nextId),
-    })
-  })
-
-  app.post(at, operations.create, async (request, reply) => {
-    const { db, ring, by } = act(request)
-    const { scope, ...body } = request.body
-    const fields = readKeyFields(body)
-    assertFuture(fields.expiresAt)
-    const siteId = ring.siteId ?? (await findSiteId('site' in body ? (body.site as string) : null))
-    const made = await createKey({ db, by }, { ...fields, scope, siteId })
-    return sendPrivately(reply.code(201) as FastifyReply, presentMadeKey(made))
-  })
-
-  app.post(`${at}/:id/rotations`, operations.rotate, async (request, reply) => {
-    const { overlap_seconds: overlapSeconds } = request.body
-    const rotation = { id: readKey(request.params), overlapSeconds }
-    const made = await rotateKey(act(request), rotation)
-    return sendPrivately(reply.code(201) as FastifyReply, presentMadeKey(made))
-  })
-
-  app.delete(`${at}/:id`, operations.revoke, async (request, reply) => {
-    await revokeKey(act(request), readKey(request.params))
-    return sendPrivately(reply.code(204) as FastifyReply, undefined)
-  })
+    }
+  }
 
   const findSiteId = async (slug: string | null): Promise<number | null> => {
     if (slug === null) return null
@@ -158,8 +209,21 @@ const addRing = (app: Router, { context, keys }: Http, { at, operations, enter }
   }
 }
 
-const readKey = (params: unknown): number => {
-  const id = readKeyId((params as { id: string }).id)
+const readNewKey = ({ scope, ...body }: Static<typeof NewKey>) => {
+  const fields = { ...readKeyFields(body), scope }
+  assertFuture(fields.expiresAt)
+  return fields
+}
+
+type RotationRequest = { params: { id: string }; body: Static<typeof Rotation> }
+
+const readRotation = ({ params, body }: RotationRequest) => ({
+  id: readId(params.id),
+  overlapSeconds: body.overlap_seconds,
+})
+
+const readId = (text: string): number => {
+  const id = readKeyId(text)
   if (id === undefined) throw new Refusal('not_found')
   return id
 }

@@ -22,7 +22,7 @@ import { presentMember, presentStaff } from './present.ts'
 import { Member, MemberChange, StaffPage } from './schemas.ts'
 
 const member = {
-  tag: 'administering',
+  tag: 'Administration',
   credential: 'needed',
   params: object({
     ...op.siteParams,
@@ -37,9 +37,11 @@ const member = {
 
 const LIST_STAFF = op.operation({
   id: 'listStaff',
-  tag: 'reading',
-  summary: 'Who works for the site',
-  description: 'Those whom an administrator has listed, with all their roles.',
+  tag: 'Reading',
+  summary: "List a site's public staff",
+  description:
+    'Anyone may call it; it returns the members that an administrator has chosen to list, with ' +
+    'their roles. Having a role does not list a member by itself.',
   params: object(op.siteParams),
   query: object({ ...op.limitParam, ...op.cursorParam }),
   body: op.NO_BODY,
@@ -52,8 +54,10 @@ const LIST_STAFF = op.operation({
 const GET_MEMBER = op.operation({
   ...member,
   id: 'getMember',
-  summary: 'A member, by the id that the site gave it',
-  description: 'For administrators. `author.id` is the id that comments and exports go by.',
+  summary: 'Get a member',
+  description:
+    'Administrators may look up a member by `subject`, the id in your own user database. ' +
+    '`author.id` in the response is the id used for comments and exports.',
   body: op.NO_BODY,
   answers: { 200: ref(Member) },
   limit: 'read',
@@ -62,10 +66,11 @@ const GET_MEMBER = op.operation({
 const UPDATE_MEMBER = op.operation({
   ...member,
   id: 'updateMember',
-  summary: 'Give a member roles, a location, a place among the staff',
+  summary: 'Update a member',
   description:
-    'Only what is named changes. One who has not come yet is made, with a `name`. The next token ' +
-    'of the member brings its own name, addresses and e-mail; roles that are given here stay.',
+    'Administrators may set profile, roles, location and staff listing; only the fields sent ' +
+    'change, and an unknown member is created (with a `name`). The next sign-on replaces name, ' +
+    'URLs and e-mail, but not the roles set here.',
   body: ref(MemberChange),
   answers: { 200: ref(Member) },
   limit: 'write',

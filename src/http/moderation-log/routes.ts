@@ -22,11 +22,11 @@ const timeOf = (description: string) =>
 
 const LIST_DECISIONS = op.operation({
   id: 'listDecisions',
-  tag: 'moderating',
-  summary: 'The audit trail',
+  tag: 'Moderation',
+  summary: 'List the moderation log',
   description:
-    'Who did what, from which status to which, why and when; latest first, append-only. Filters can be ' +
-    'combined: a page can then be short, or empty, and still have a `next_cursor`.',
+    'Returns who changed what, when and why, latest first; entries are never changed or removed. ' +
+    'With filters, a page can be short or empty and still have a `next_cursor`.',
   params: object(op.siteParams),
   query: object({
     comment_id: idOf('Only on this comment.'),
@@ -57,12 +57,12 @@ const LIST_DECISIONS = op.operation({
 
 const GET_FIGURES = op.operation({
   id: 'getFigures',
-  tag: 'moderating',
-  summary: 'How moderation goes',
+  tag: 'Moderation',
+  summary: 'Get moderation statistics',
   description:
-    'What was decided in the last days, how long what was held had waited, how much was taken back, and ' +
-    'what waits now. Exact: the decisions are counted at each request, the latest 100,000 at most, and ' +
-    '`since` says from when on.',
+    'Returns decisions, reversals, time to decision and what is waiting, for the last days; ' +
+    'moderators may call it. At most the latest 100,000 decisions are counted: `since` tells ' +
+    'where counting starts.',
   params: object(op.siteParams),
   query: object({
     days: Type.Integer({

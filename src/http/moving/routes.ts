@@ -15,7 +15,7 @@ import { object, ref } from '../wire/schema-parts.ts'
 import { NewMerge, NewMove } from './schemas.ts'
 
 const moving = {
-  tag: 'moderating',
+  tag: 'Moderation',
   credential: 'needed',
   query: op.NO_QUERY,
   answers: { 201: ref(Decision) },
@@ -26,10 +26,10 @@ const moving = {
 const MOVE_COMMENT = op.operation({
   ...moving,
   id: 'moveComment',
-  summary: 'Move a comment to another thread, or to another place in its own',
+  summary: 'Move a comment and its replies',
   description:
-    'With all that hangs below it, whatever the state of either thread. Every id stays as it is and ' +
-    'good. At most 5,000 comments at once.',
+    'Moves a branch of at most 5,000 comments to another thread, or to another parent in the same ' +
+    'thread, even if a thread is closed or locked. Ids do not change and remain valid.',
   params: object(op.commentParams),
   body: ref(NewMove),
   refusals: ['move_not_allowed', 'parent_not_found', 'depth_exceeded'],
@@ -38,10 +38,10 @@ const MOVE_COMMENT = op.operation({
 const MERGE_THREADS = op.operation({
   ...moving,
   id: 'mergeThreads',
-  summary: 'Bring all of a thread into another',
+  summary: 'Merge a thread into another',
   description:
-    'Its comments keep their ids and their tree. What is left is an empty thread, which is closed. ' +
-    'At most 5,000 comments at once.',
+    "Moves all comments, with their ids and nesting, into another article's thread; at most " +
+    '5,000. The emptied thread is closed.',
   params: object(op.articleParams),
   body: ref(NewMerge),
   refusals: ['move_not_allowed'],

@@ -14,7 +14,7 @@ import { writeExport } from './present.ts'
 import { Erasure, Export } from './schemas.ts'
 
 const ofAuthor = {
-  tag: 'writing',
+  tag: 'Posting',
   params: object({
     ...op.siteParams,
     id: Type.String({ description: 'The id of the author.' }),
@@ -27,9 +27,11 @@ const ofAuthor = {
 const EXPORT_AUTHOR = op.operation({
   ...ofAuthor,
   id: 'exportAuthor',
-  summary: 'All that is held on a person',
+  summary: "Export an author's data",
   description:
-    'For the person itself and administrators: profile, comments with what they said before, votes, flags, and what moderators noted.',
+    "Returns the profile, comments with all revisions, votes, flags, appeals and moderators' " +
+    'notes, to the author or an administrator. It counts as a write for rate limits, because each ' +
+    'export is recorded in the audit log.',
   answers: { 200: ref(Export) },
   limit: 'read',
 })
@@ -37,11 +39,11 @@ const EXPORT_AUTHOR = op.operation({
 const ERASE_AUTHOR = op.operation({
   ...ofAuthor,
   id: 'eraseAuthor',
-  summary: 'Erase a person',
+  summary: "Erase an author's data",
   description:
-    'By the person itself or an administrator. Its name, addresses and texts go, and cannot be brought ' +
-    'back; its comments are deleted, with tombstones where replies need them. 202 when it takes ' +
-    'longer than a second and goes on by itself.',
+    'Permanently removes the name, addresses and texts, and deletes the comments; the author or ' +
+    'an administrator may call it. Returns 204 when done, or 202 when it takes longer than a ' +
+    'second and continues in the background.',
   answers: { 202: ref(Erasure), 204: NOTHING },
   limit: 'write',
 })

@@ -26,7 +26,7 @@ import {
 } from './schemas.ts'
 
 const judging = {
-  tag: 'moderating',
+  tag: 'Moderation',
   credential: 'needed',
   params: object(op.siteParams),
   query: op.NO_QUERY,
@@ -35,8 +35,10 @@ const judging = {
 const GET_MODERATION_STATE = op.operation({
   ...judging,
   id: 'getModerationState',
-  summary: 'How the site judges at this moment',
-  description: 'Which policy is in force, and whether everything is held because too much arrives.',
+  summary: 'Get the current moderation state',
+  description:
+    'Moderators may see which policy version is in force, and whether a flood currently holds ' +
+    'every new comment.',
   body: op.NO_BODY,
   answers: { 200: ref(ModerationState) },
   limit: 'read',
@@ -45,10 +47,11 @@ const GET_MODERATION_STATE = op.operation({
 const SCREEN_COMMENT = op.operation({
   ...judging,
   id: 'screenComment',
-  summary: 'What would be said of a text',
+  summary: 'Test a text against the policy',
   description:
-    'As if a new guest wrote it at this moment, by the policy in force or by a draft. Nothing is ' +
-    'stored, and no service outside is asked.',
+    "Moderators may call it; it returns the verdict, risk and trace that a new guest's comment " +
+    'would get now, under the current policy or a draft. Nothing is stored and no external check ' +
+    'is called.',
   body: ref(Trial),
   answers: { 200: ref(Tried) },
   limit: 'write',
@@ -57,11 +60,11 @@ const SCREEN_COMMENT = op.operation({
 const SIMULATE_POLICY = op.operation({
   ...judging,
   id: 'simulatePolicy',
-  summary: 'What a policy would have said of late',
+  summary: 'Test a policy on past comments',
   description:
-    'Judges the comments of the last days once more, from the facts of their time. Lines of JSON: how ' +
-    'far it is, and at last the result, with how it agrees with what moderators decided. Nothing is ' +
-    'changed, and it ends when the connection does. 4 MiB at most.',
+    'Moderators may judge recent comments under a draft policy; the response streams progress and ' +
+    "then the result as JSON lines, with how well verdicts agree with moderators' decisions. It " +
+    'changes nothing and stops when the connection closes.',
   body: ref(NewSimulation),
   answers: {
     200: {
@@ -78,11 +81,12 @@ const { handlerTimeout: _, ...SIMULATING } = SIMULATE_POLICY
 const REJUDGE_PENDING = op.operation({
   ...judging,
   id: 'rejudgePending',
-  tag: 'administering',
-  summary: 'Judge what is held once more',
+  tag: 'Administration',
+  summary: 'Judge held comments again',
   description:
-    'By the policy in force and the facts of before: a batch, done by a job. What a moderator or ' +
-    'flags sent back waits for a person. Each change is a decision, and can be undone.',
+    'Administrators may start a batch (202) that applies the current policy to every comment held ' +
+    'by rules; each change can be undone. Comments sent back by a moderator or by flags are left ' +
+    'alone.',
   body: ref(Rejudging),
   answers: { 202: ref(Batch) },
   limit: 'write',

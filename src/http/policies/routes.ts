@@ -30,7 +30,7 @@ const versionParams = object({
 })
 
 const reading = {
-  tag: 'moderating',
+  tag: 'Moderation',
   credential: 'needed',
   body: op.NO_BODY,
   limit: 'read',
@@ -39,8 +39,10 @@ const reading = {
 const GET_POLICY = op.operation({
   ...reading,
   id: 'getPolicy',
-  summary: 'What comments are judged by',
-  description: 'The policy that is in force at this moment, and who made it.',
+  summary: 'Get the current policy',
+  description:
+    'Moderators may read the rules in force, their version and who made it. Version 0 is the ' +
+    'policy that ships with the service.',
   params: object(op.siteParams),
   query: op.NO_QUERY,
   answers: { 200: ref(VersionedPolicy) },
@@ -49,8 +51,8 @@ const GET_POLICY = op.operation({
 const LIST_POLICIES = op.operation({
   ...reading,
   id: 'listPolicies',
-  summary: 'What the site has gone by',
-  description: 'Every version that was made, latest first, without what is in it.',
+  summary: 'List policy versions',
+  description: 'Moderators may list every version, latest first, without the rules themselves.',
   params: object(op.siteParams),
   query: object({ ...op.limitParam, ...op.cursorParam }),
   answers: { 200: ref(PoliciesPage) },
@@ -60,15 +62,15 @@ const LIST_POLICIES = op.operation({
 const GET_POLICY_VERSION = op.operation({
   ...reading,
   id: 'getPolicyVersion',
-  summary: 'A policy of the history',
-  description: 'A version never changes.',
+  summary: 'Get one policy version',
+  description: 'Moderators may read the rules of any version. A version never changes.',
   params: versionParams,
   query: op.NO_QUERY,
   answers: { 200: ref(VersionedPolicy) },
 })
 
 const making = {
-  tag: 'administering',
+  tag: 'Administration',
   credential: 'needed',
   query: op.NO_QUERY,
   refusals: ['edit_conflict'],
@@ -79,10 +81,10 @@ const making = {
 const UPDATE_POLICY = op.operation({
   ...making,
   id: 'updatePolicy',
-  summary: 'Judge comments by another policy',
+  summary: 'Replace the policy',
   description:
-    'The whole of it, as a new version, from the next comment on. With `If-Match: "<version>"`, only ' +
-    'after that version. 4 MiB at most.',
+    'Administrators may replace all rules (at most 4 MiB); this creates a new version that ' +
+    'applies from the next comment. `If-Match: "<version>"` prevents overwriting another change.',
   params: object(op.siteParams),
   body: ref(NewPolicy),
   answers: { 200: ref(VersionedPolicy) },
@@ -91,8 +93,10 @@ const UPDATE_POLICY = op.operation({
 const RESTORE_POLICY = op.operation({
   ...making,
   id: 'restorePolicy',
-  summary: 'Go back to an earlier policy',
-  description: 'Makes a new version that says the same: nothing of the history is lost.',
+  summary: 'Restore an earlier policy version',
+  description:
+    'Administrators may restore a version. This creates a new version with the same rules; no ' +
+    'version is removed.',
   params: versionParams,
   body: ref(Restoration),
   answers: { 200: ref(VersionedPolicy) },

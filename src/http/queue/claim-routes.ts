@@ -17,16 +17,16 @@ import { Claims, NewClaims } from './claim-schemas.ts'
 const SECONDS = 600
 const LIMIT = 20
 
-const claiming = { tag: 'moderating', credential: 'needed', limit: 'write', once: true } as const
+const claiming = { tag: 'Moderation', credential: 'needed', limit: 'write', once: true } as const
 
 const CLAIM_COMMENTS = op.operation({
   ...claiming,
   id: 'claimComments',
-  summary: 'Have comments to oneself for a while',
+  summary: 'Claim comments to review',
   description:
-    'The next of the queue that nobody has, so that two moderators do not do the same work. A claim ends ' +
-    'with a decision, when it is given back, or with its time; claiming the same again is having it longer. ' +
-    'It keeps nobody from deciding.',
+    'Reserves the next 20 unclaimed comments of the queue (`limit`), or listed ones, for 10 ' +
+    'minutes (`seconds`), and returns them. A claim prevents double work but does not stop others ' +
+    'from deciding.',
   params: object(op.siteParams),
   query: op.NO_QUERY,
   body: ref(NewClaims),
@@ -36,8 +36,8 @@ const CLAIM_COMMENTS = op.operation({
 const RELEASE_CLAIMS = op.operation({
   ...claiming,
   id: 'releaseClaims',
-  summary: 'Give claimed comments back',
-  description: 'All that the caller has, or one of them.',
+  summary: 'Release claims',
+  description: "Releases all of the caller's claims, or the claim on one comment.",
   params: object(op.siteParams),
   query: object({
     comment_id: Type.Optional(Type.String({ description: 'Only this comment.' })),

@@ -30,16 +30,16 @@ import type { Router } from '../wire/router.ts'
 import { object, oneOf, ref } from '../wire/schema-parts.ts'
 import { Decision, NewDecision, QueueCounts, QueuePage, RevisionsPage } from './schemas.ts'
 
-const moderating = { tag: 'moderating', credential: 'needed' } as const
+const moderating = { tag: 'Moderation', credential: 'needed' } as const
 
 const LIST_QUEUE = op.operation({
   ...moderating,
   id: 'listQueue',
-  summary: 'Comments that wait for a moderator',
+  summary: 'List the moderation queue',
   description:
-    'In order of arrival, the most flagged first, or the riskiest first; any status can be asked for. A ' +
-    'page looks at no more than some thousand comments for what is wanted, so it may have few items or ' +
-    'none and a `next_cursor` all the same. `sort=risk` orders approved comments only with `flagged=true`.',
+    'Returns comments awaiting a moderator, oldest first, most flagged first or highest risk ' +
+    'first; other statuses can be requested. Each page searches a limited number of comments, so ' +
+    'it can be empty and still have a `next_cursor`.',
   params: object(op.siteParams),
   query: object({
     ...CommentFilter.properties,
@@ -60,8 +60,10 @@ const LIST_QUEUE = op.operation({
 const COUNT_QUEUE = op.operation({
   ...moderating,
   id: 'countQueue',
-  summary: 'How many comments have each status',
-  description: 'Of the whole site.',
+  summary: 'Count comments by status',
+  description:
+    'Returns the number of comments in each status for the whole site, not only those in the ' +
+    'queue.',
   params: object(op.siteParams),
   query: op.NO_QUERY,
   body: op.NO_BODY,
@@ -72,10 +74,11 @@ const COUNT_QUEUE = op.operation({
 const DECIDE_COMMENT = op.operation({
   ...moderating,
   id: 'decideComment',
-  summary: 'Give a comment another status',
+  summary: 'Change the status of a comment',
   description:
-    '`from` is the status that the moderator saw: of two who saw the same, exactly one succeeds. ' +
-    'With `replies: same`, what hangs below it and has the same status goes along.',
+    'Send the status you saw as `from` and the new one as `to`; it returns the decision, or ' +
+    '`decision_conflict` if the status has changed meanwhile. With `replies: same`, replies that ' +
+    'have the same status change too.',
   params: object(op.commentParams),
   query: op.NO_QUERY,
   body: ref(NewDecision),
@@ -88,8 +91,9 @@ const DECIDE_COMMENT = op.operation({
 const LIST_REVISIONS = op.operation({
   ...moderating,
   id: 'listRevisions',
-  summary: 'What a comment said before each edit',
-  description: 'Latest first. What it says now is not among them.',
+  summary: 'List earlier versions of a comment',
+  description:
+    'Returns the texts before each edit, latest first. The current text is not included.',
   params: object(op.commentParams),
   query: object({ ...op.limitParam, ...op.cursorParam }),
   body: op.NO_BODY,
@@ -101,11 +105,11 @@ const LIST_REVISIONS = op.operation({
 const UPDATE_THREAD = op.operation({
   ...moderating,
   id: 'updateThread',
-  summary: 'Close, lock, hide or describe a thread',
+  summary: "Update a thread's settings",
   description:
-    'Only what is named changes. An absent thread comes into being. `moderation: pre` holds everything ' +
-    'that is posted to it. `state: open` also opens a thread that has closed by itself: what closed it ' +
-    'does not do so again.',
+    'Changes only the fields sent (state, title, URL, closing time, slow mode, moderation mode), ' +
+    'and creates the thread if the article has none. `state: open` on a thread that closed ' +
+    'automatically also stops it from closing automatically again.',
   params: object(op.articleParams),
   query: op.NO_QUERY,
   body: ref(ThreadChange),

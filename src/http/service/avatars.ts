@@ -18,9 +18,11 @@ const PICTURE = {
 
 const GET_AVATAR = op.operation({
   id: 'getAvatar',
-  tag: 'reading',
-  summary: 'A picture for somebody who has none',
-  description: 'Made of the id alone; it tells nothing of the person, not even whether it exists.',
+  tag: 'Reading',
+  summary: 'Get a generated avatar',
+  description:
+    'Anyone may call it; it returns an SVG image derived from the id alone. It returns an image ' +
+    'for any id, so it does not reveal whether the author exists.',
   params: object({ id: Type.String({ description: 'The id of an author.' }) }),
   query: op.NO_QUERY,
   body: op.NO_BODY,

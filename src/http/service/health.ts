@@ -9,31 +9,45 @@ export type HealthReport = {
   readonly checks: Readonly<Record<string, string>>
 }
 
-const running = (operationId: string, summary: string, description: string, response: object) => ({
+const health = (operationId: string, summary: string, description: string, response: object) => ({
   config: { operation: operationId, limit: 'none' as const },
   schema: {
     operationId,
-    tags: ['running'],
+    tags: ['Health'],
     summary,
     description,
     response: { ...response, ...problemAnswers(['invalid_request', 'uri_too_long']) },
   },
 })
 
-const LIVEZ = running('getLiveness', 'Whether the process answers', 'Asks nothing else.', {
-  200: ref(Health),
-})
-const READYZ = running(
+const LIVEZ = health(
+  'getLiveness',
+  'Check that the process responds',
+  'Anyone may call it; it returns 200 as long as the process can answer. It does not contact ' +
+    'Postgres or Redis.',
+  { 200: ref(Health) },
+)
+const READYZ = health(
   'getReadiness',
-  'Whether requests should be sent here',
-  'Postgres and its migrations must be there; without Redis the service is `degraded`.',
+  'Check readiness for traffic',
+  'Anyone may call it; it returns 503 when Postgres is unreachable or not migrated. With Redis away, ' +
+    'or Postgres settings that risk losing writes, it returns 200 with status `degraded`.',
   { 200: ref(Health), 503: ref(Health) },
 )
-const METRICS = running('getMetrics', 'Figures for Prometheus', 'In base units.', {
-  200: { description: 'Text.', content: { 'text/plain': { schema: { type: 'string' } } } },
-})
+const METRICS = health(
+  'getMetrics',
+  'Get Prometheus metrics',
+  'Anyone who can reach the port may call it; it returns metrics in Prometheus text format. Durations ' +
+    'are in seconds and sizes in bytes.',
+  {
+    200: {
+      description: 'Metrics in Prometheus text format.',
+      content: { 'text/plain': { schema: { type: 'string' } } },
+    },
+  },
+)
 
-/** For whoever runs the service. */
+/** Probes and metrics for operators. */
 export const addHealthRoutes = (
   app: FastifyInstance,
   { readiness, metrics }: { readiness: () => Promise<HealthReport>; metrics: Metrics },

@@ -20,13 +20,15 @@ import { object, oneOf, ref } from '../wire/schema-parts.ts'
 
 const COUNTS_BODY_BYTES = 1_048_576
 
-const reading = { tag: 'reading', body: op.NO_BODY, credential: 'taken', limit: 'read' } as const
+const reading = { tag: 'Reading', body: op.NO_BODY, credential: 'taken', limit: 'read' } as const
 
 const LIST_RECENT = op.operation({
   ...reading,
   id: 'listRecent',
-  summary: 'Recent comments of the site',
-  description: 'Latest published first, across all articles.',
+  summary: "List a site's recent comments",
+  description:
+    'Anyone may call it; it returns published comments of all articles, most recently published ' +
+    'first.',
   params: object(op.siteParams),
   query: object({
     ...op.limitParam,
@@ -63,8 +65,10 @@ const articleIdsParam = Type.Array(Type.String({ minLength: 1, maxLength: 512 })
 const COUNT_COMMENTS = op.operation({
   ...reading,
   id: 'countComments',
-  summary: 'Counts of several articles',
-  description: 'By article id, zeros included.',
+  summary: 'Count comments of several articles',
+  description:
+    'Anyone may call it; it returns counts keyed by article id. Articles without comments are ' +
+    'included, with zeros.',
   params: object(op.siteParams),
   query: object({ article_id: articleIdsParam }),
   answers: { 200: ref(Counts) },
@@ -73,8 +77,10 @@ const COUNT_COMMENTS = op.operation({
 const COUNT_MANY = op.operation({
   ...reading,
   id: 'countCommentsOfMany',
-  summary: 'Counts of up to 1,000 articles',
-  description: 'Like `countComments`, with the ids in a body.',
+  summary: 'Count comments of many articles',
+  description:
+    'Like `countComments`, but takes up to 1,000 article ids in the request body. It counts as a ' +
+    'read: it changes nothing, although it is a POST.',
   params: object(op.siteParams),
   query: op.NO_QUERY,
   body: ref(ArticleIds),
@@ -85,8 +91,10 @@ const COUNT_MANY = op.operation({
 const LIST_ARTICLES = op.operation({
   ...reading,
   id: 'listArticles',
-  summary: 'Articles that have comments',
-  description: 'By their newest comment, by how many they have, or by age.',
+  summary: 'List articles with comments',
+  description:
+    'Anyone may call it; it returns articles sorted by latest comment, by number of comments, or ' +
+    'by age.',
   params: object(op.siteParams),
   query: object({
     sort: oneOf(ARTICLE_SORTS, { default: 'active', description: 'The order.' }),
@@ -100,8 +108,10 @@ const LIST_ARTICLES = op.operation({
 const LIST_AUTHOR_COMMENTS = op.operation({
   ...reading,
   id: 'listAuthorComments',
-  summary: 'What an author has published',
-  description: 'Latest published first.',
+  summary: "List an author's published comments",
+  description:
+    'Anyone may call it; it returns published comments, most recent first. An author without ' +
+    'published comments returns 404.',
   params: object({
     ...op.siteParams,
     id: Type.String({ description: 'The id of the author.' }),

@@ -74,7 +74,10 @@ export const presentKey = (key: Key) => ({
   last_used_at: key.lastUsedAt,
 })
 
-export const presentMadeKey = ({ key, secret }: CreatedKey) => ({ ...presentKey(key), key: secret })
+export const presentCreatedKey = ({ key, secret }: CreatedKey) => ({
+  ...presentKey(key),
+  key: secret,
+})
 
 export const presentAuditEntry = (entry: ListedAuditEntry) => ({
   id: auditId(entry.id),

@@ -16,7 +16,7 @@ import { presentSite, presentSiteConfig } from './present.ts'
 import { NewSite, Site, SiteChange, SiteConfig, SitesPage } from './schemas.ts'
 
 const site = {
-  tag: 'administering',
+  tag: 'Administration',
   credential: 'needed',
   params: object(op.siteParams),
   query: op.NO_QUERY,
@@ -25,8 +25,8 @@ const site = {
 const GET_SITE = op.operation({
   ...site,
   id: 'getSite',
-  summary: 'The settings of a site',
-  description: 'For administrators.',
+  summary: "Get a site's settings",
+  description: 'Administrators may read all settings. Secrets are never returned.',
   body: op.NO_BODY,
   answers: { 200: ref(Site) },
   limit: 'read',
@@ -35,10 +35,11 @@ const GET_SITE = op.operation({
 const UPDATE_SITE = op.operation({
   ...site,
   id: 'updateSite',
-  summary: 'Change the settings of a site',
+  summary: "Update a site's settings",
   description:
-    'Only what is named changes. Writes go by it at once, reads on other nodes within a second. ' +
-    'With `If-Match: "<version>"`, only that version. Every change is in the audit.',
+    'Administrators may change settings; only the fields sent change, and `If-Match: "<version>"` ' +
+    'prevents overwriting another change. Writes use the new settings immediately, reads on other ' +
+    'nodes within a second.',
   body: ref(SiteChange),
   answers: { 200: ref(Site) },
   refusals: ['edit_conflict'],
@@ -47,27 +48,29 @@ const UPDATE_SITE = op.operation({
 })
 
 const GET_SITE_CONFIG = op.operation({
-  tag: 'reading',
+  tag: 'Reading',
   params: object(op.siteParams),
   body: op.NO_BODY,
   credential: 'taken',
   limit: 'read',
   id: 'getSiteConfig',
-  summary: 'What a widget needs before it draws',
-  description: 'Limits, edit window, who may post, reasons of flags, sorts and depth.',
+  summary: "Get a site's public settings",
+  description:
+    'Anyone may call it; it returns what a widget needs before it renders: limits, edit window, ' +
+    'who may post, flag reasons, sorts and depth.',
   query: op.NO_QUERY,
   answers: { 200: ref(SiteConfig) },
 })
 
-const service = { ...site, tag: 'administering', params: object({}) } as const
+const service = { ...site, tag: 'Administration', params: object({}) } as const
 
 const CREATE_SITE = op.operation({
   ...service,
   id: 'createSite',
-  summary: 'Make a site',
+  summary: 'Create a site',
   description:
-    'With an admin key for all sites. What is not said is as with a fresh start. A slug is taken for ' +
-    'ever, so that a repeated request makes nothing twice.',
+    'Service administrators may create a site; omitted settings get their defaults. A slug is ' +
+    'never reused, so repeating the request cannot create a second site.',
   body: ref(NewSite),
   answers: { 201: ref(Site) },
   limit: 'write',
@@ -76,8 +79,8 @@ const CREATE_SITE = op.operation({
 const LIST_SITES = op.operation({
   ...service,
   id: 'listSites',
-  summary: 'All sites',
-  description: 'With an admin key for all sites; in the order in which they were made.',
+  summary: 'List all sites',
+  description: 'Service administrators may list every site, oldest first.',
   query: object({ ...op.limitParam, ...op.cursorParam }),
   body: op.NO_BODY,
   answers: { 200: ref(SitesPage) },

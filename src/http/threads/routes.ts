@@ -55,10 +55,11 @@ const treeParams = {
 
 const GET_THREAD = op.operation({
   id: 'getThread',
-  tag: 'reading',
-  summary: 'The thread of an article',
+  tag: 'Reading',
+  summary: "Get a thread's counts and state",
   description:
-    'Counts, state and version. An article without a visible thread answers zeros and nulls.',
+    'Anyone may call it; it returns comment counts, state and version. An article without a ' +
+    'visible thread returns 200 with zeros and nulls, not 404.',
   params: object(op.articleParams),
   query: object(op.atLeastParam),
   body: op.NO_BODY,
@@ -69,11 +70,12 @@ const GET_THREAD = op.operation({
 
 const LIST_THREAD = op.operation({
   id: 'listThread',
-  tag: 'reading',
-  summary: 'The comments of an article',
+  tag: 'Reading',
+  summary: 'List the comments of an article',
   description:
-    'A page of the tree, or of the flat list. At most 500 comments and 2 MiB of text; what does not fit is a continuation. ' +
-    'With `focus`, every list on the way to that comment starts with the ancestor that leads to it.',
+    'Anyone may call it; it returns at most 500 comments and 2 MiB of text, as a tree or a flat ' +
+    'list, with cursors for the rest. With `focus`, each list starts at the branch that contains ' +
+    'that comment.',
   params: object(op.articleParams),
   query: object({
     view: oneOf(['tree', 'flat'], { default: 'tree', description: 'Flat views omit tombstones.' }),
@@ -95,10 +97,11 @@ const LIST_THREAD = op.operation({
 
 const LIST_REPLIES = op.operation({
   id: 'listReplies',
-  tag: 'reading',
-  summary: 'The replies to a comment',
+  tag: 'Reading',
+  summary: 'List the replies to a comment',
   description:
-    'Continues every `replies.next_cursor`, or starts at the first reply. `depth` counts from them.',
+    'Anyone may call it; it returns a page of replies, starting at the first reply or at a ' +
+    '`replies.next_cursor`. `depth` is counted from the first level of replies returned.',
   params: object(op.commentParams),
   query: object({
     ...sortParam,

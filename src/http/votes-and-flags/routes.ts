@@ -20,11 +20,12 @@ const MAX_GUEST_FLAGS = 3
 
 const VOTE_COMMENT = op.operation({
   id: 'voteComment',
-  tag: 'writing',
-  summary: 'Vote for or against a comment',
+  tag: 'Posting',
+  summary: 'Vote on a comment',
   description:
-    'One vote for each member or guest, not on its own comments; it can be changed and taken back. ' +
-    `At most ${MAX_GUEST_VOTES} guests of one network vote on one comment.`,
+    "Sets the caller's vote to 1, -1 or 0 (none) and returns the new score; guests and members " +
+    `may vote, but not on their own comments. At most ${MAX_GUEST_VOTES} guests from one network can ` +
+    'vote on one comment.',
   params: object(op.commentParams),
   query: op.NO_QUERY,
   body: ref(NewVote),
@@ -37,11 +38,11 @@ const VOTE_COMMENT = op.operation({
 
 const FLAG_COMMENT = op.operation({
   id: 'flagComment',
-  tag: 'writing',
-  summary: 'Tell the moderators of a comment',
+  tag: 'Posting',
+  summary: 'Flag a comment for moderators',
   description:
-    'One flag for each member or guest: 201 the first time, 200 when it replaces the one before. ' +
-    `At most ${MAX_GUEST_FLAGS} guests of one network flag one comment.`,
+    "Returns 201 for a first flag, and 200 when it replaces the caller's earlier flag. Guests and " +
+    `members may flag; at most ${MAX_GUEST_FLAGS} guests from one network can flag one comment.`,
   params: object(op.commentParams),
   query: op.NO_QUERY,
   body: ref(NewFlag),
@@ -54,11 +55,11 @@ const FLAG_COMMENT = op.operation({
 
 const GET_VIEWER = op.operation({
   id: 'getViewer',
-  tag: 'reading',
-  summary: 'What is yours in a thread',
+  tag: 'Reading',
+  summary: "Get the caller's own data",
   description:
-    'Who you are, whether you may post, your votes and your held comments: all that stays out of the ' +
-    'pages that readers share.',
+    'Returns who the caller is, whether they may post (and if not, why), their votes and their ' +
+    'held comments. It is separate from the comment pages, which all readers share and can cache.',
   params: object(op.articleParams),
   query: op.NO_QUERY,
   body: op.NO_BODY,

@@ -3,19 +3,24 @@ import type { FastifyInstance } from 'fastify'
 
 const DESCRIPTION = `Nested comments for the articles of any site.
 
-Everything that belongs to a site is under \`/v1/sites/{site}\`. An article is named by the site's own
-key, percent-encoded. Lists answer \`items\` and \`next_cursor\`. Every answer of 400 and above is
-\`application/problem+json\` with a \`code\`.`
+Everything that belongs to a site is under \`/v1/sites/{site}\`. The site names each article by a key of
+its own, percent-encoded. A list returns \`items\` and \`next_cursor\`. Every response with a status of 400
+or above is \`application/problem+json\` with a \`code\`.
+
+**Who may call an operation.** *Anyone* includes requests without a credential. *Moderators* are API keys
+with the scope \`moderate\` or \`admin\`, and members with the role \`moderator\` or \`owner\`.
+*Administrators* are API keys with the scope \`admin\`, and members with the role \`owner\`. *Service
+administrators* are \`admin\` keys that belong to no single site.`
 
 const TAGS = [
-  { name: 'reading', description: 'For widgets and other services.' },
-  { name: 'writing', description: 'For readers who comment.' },
-  { name: 'moderating', description: 'For moderators.' },
-  { name: 'administering', description: 'For those who run a site.' },
-  { name: 'running', description: 'For whoever runs the service.' },
+  { name: 'Reading', description: 'Comments, threads, counts and settings that anyone may read.' },
+  { name: 'Posting', description: 'Comments, votes, flags, appeals and personal data of authors.' },
+  { name: 'Moderation', description: 'Queue, decisions, policy, bans, notes and appeals.' },
+  { name: 'Administration', description: 'Sites, members, API keys and the audit log.' },
+  { name: 'Health', description: 'Probes and metrics for operators.' },
 ]
 
-/** Collects the description of the routes that are added after it. */
+/** Describes the routes that are added after this call. */
 export const addDescription = async (app: FastifyInstance, version: string): Promise<void> => {
   await app.register(swagger, {
     openapi: {
@@ -28,7 +33,7 @@ export const addDescription = async (app: FastifyInstance, version: string): Pro
           bearer: {
             type: 'http',
             scheme: 'bearer',
-            description: "An API key, a member's token or a guest token.",
+            description: 'An API key, a member token or a guest token.',
           },
         },
       },
@@ -39,7 +44,7 @@ export const addDescription = async (app: FastifyInstance, version: string): Pro
     },
     transformObject: (document) =>
       'openapiObject' in document
-        ? withoutNeedlessDemands(document.openapiObject)
+        ? withOptionalDefaults(document.openapiObject)
         : document.swaggerObject,
   })
 }
@@ -47,8 +52,8 @@ export const addDescription = async (app: FastifyInstance, version: string): Pro
 type Parameter = { required?: boolean; schema?: { default?: unknown } }
 type Operations = Record<string, { parameters?: Parameter[] }>
 
-/** A parameter that has a default is there for the handler, and need not be sent. */
-const withoutNeedlessDemands = <T extends { paths?: unknown }>(description: T): T => {
+/** Marks parameters that have a default as optional: TypeBox requires them. */
+const withOptionalDefaults = <T extends { paths?: unknown }>(description: T): T => {
   for (const operations of Object.values((description.paths ?? {}) as Record<string, Operations>))
     for (const { parameters = [] } of Object.values(operations))
       for (const parameter of parameters)

@@ -30,7 +30,7 @@ const HANDLER_TIMEOUT_MS = 10_000
 
 type Operation<Params extends TSchema, Query extends TSchema, Body extends TSchema> = {
   readonly id: string
-  readonly tag: 'reading' | 'writing' | 'moderating' | 'administering'
+  readonly tag: 'Reading' | 'Posting' | 'Moderation' | 'Administration'
   readonly summary: string
   readonly description: string
   readonly params: Params

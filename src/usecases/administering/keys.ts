@@ -22,7 +22,7 @@ const KEY_BYTES = 32
 /** What an act on keys is done with: also by an operator, who has no context. */
 type KeyChange = {
   readonly db: Db
-  readonly ring: KeyFilter
+  readonly filter: KeyFilter
   /** Public id of who does it. */
   readonly by: string
 }
@@ -39,32 +39,32 @@ export const createKey = (
 
 /** Latest first, those that are good for nothing any more included. */
 export const listKeys = async (
-  { db, ring }: Omit<KeyChange, 'by'>,
+  { db, filter }: Omit<KeyChange, 'by'>,
   page: { beforeId: number | null; limit: number },
 ): Promise<{ items: Key[]; nextId: number | null }> => {
-  const rows = await runQuery(findKeys(db, { ...ring, ...page }))
+  const rows = await runQuery(findKeys(db, { ...filter, ...page }))
   const items = rows.slice(0, page.limit)
   return { items, nextId: rows.length > items.length ? items.at(-1)!.id : null }
 }
 
 /**
  * Makes a key with the rights of another one, which ends after the overlap: time to bring the new one
- * to wherever the old one is. Refuses with `not_found` what is no good key of the ring.
+ * to wherever the old one is. Refuses with `not_found` what is no valid key of the filter.
  */
 export const rotateKey = (
-  { db, ring, by }: KeyChange,
+  { db, filter, by }: KeyChange,
   { id, overlapSeconds }: { id: number; overlapSeconds: number },
 ): Promise<CreatedKey> =>
   inTransaction(db, async (tx) => {
-    const rights = await expireKey(tx, { ...ring, id, overlapSeconds })
+    const rights = await expireKey(tx, { ...filter, id, overlapSeconds })
     if (!rights) throw new Refusal('not_found')
     return make(tx, rights, { action: 'key_rotated', by, before: { id: keyId(id) } })
   })
 
 /** A key that is revoked is good for nothing at once; a second time it is no different. */
-export const revokeKey = ({ db, ring, by }: KeyChange, id: number): Promise<void> =>
+export const revokeKey = ({ db, filter, by }: KeyChange, id: number): Promise<void> =>
   inTransaction(db, async (tx) => {
-    const before = await endKey(tx, { ...ring, id })
+    const before = await endKey(tx, { ...filter, id })
     if (!before) throw new Refusal('not_found')
     const { wasRevoked, siteId } = before
     if (wasRevoked) return
