@@ -10,14 +10,14 @@ import pg from 'pg'
 import type { Instant } from '../../domain/instant.ts'
 import type { Tables } from './tables.ts'
 
-/** A pool, or a transaction on one connection of it: what every query takes first. */
+/** A pool of connections, or a transaction on one of them. It is the first parameter of every query. */
 export type Db = Kysely<Tables>
 export type Tx = Transaction<Tables>
 
 /**
- * Whatever happens to Postgres, a caller has an answer after 3 s. A caller waits so long for a
- * connection; a statement takes so long, its waiting for others included; and when not even
- * Postgres answers, the connection is thrown away.
+ * A query ends within 3 s, whatever happens to Postgres: these time-outs bound the wait for a connection,
+ * the statement with its waits for locks, and the wait for a Postgres that does not respond. The pool
+ * discards a connection after the last of them.
  */
 const CONNECT_TIMEOUT_MS = 2_500
 const STATEMENT_TIMEOUT_MS = 2_500
@@ -29,7 +29,7 @@ const IDLE_IN_TRANSACTION_MS = 5_000
 export type PoolFigures = { total: number; idle: number; waiting: number }
 export type OpenDb = { db: Db; figures: () => PoolFigures; close: () => Promise<void> }
 
-/** Opens no connection yet; the first query does. */
+/** Creates a pool. The first query opens the first connection. */
 export const createDb = (options: {
   url: string
   max: number
@@ -44,11 +44,11 @@ export const createDb = (options: {
     keepAlive: true,
     application_name: 'afterword',
     types: { getTypeParser },
-    // It is awaited, though its type does not say so.
+    // The pool awaits this function, although its type says void.
     onConnect: setUpSession as (client: pg.ClientBase) => void,
   })
   pool.on('error', options.onError)
-  // A connection that is lost between two queries of a transaction would end the process.
+  // Without a listener, losing a connection between two queries of a transaction would end the process.
   pool.on('connect', (client) => client.on('error', () => {}))
   const db = new Kysely<Tables>({
     dialect: new PostgresDialect({ pool: discardingBroken(pool) }),
@@ -63,13 +63,13 @@ export const createDb = (options: {
 
 const camelCase = new CamelCasePlugin()
 
-/** What is camelCase in a query is snake_case in its text. Rows have been named already. */
+/** Translates camelCase names of queries to snake_case. `toRows` names the columns of results. */
 const snakeCaseStatements: KyselyPlugin = {
   transformQuery: (query) => camelCase.transformQuery(query),
   transformResult: async ({ result }) => result,
 }
 
-/** Rows with camelCase names, made once: naming those that the driver makes anew is half their cost. */
+/** Builds rows with camelCase names. Renaming the driver's rows would double their cost. */
 const toRows = ({ rows, fields }: pg.QueryArrayResult<unknown[]>): Record<string, unknown>[] => {
   const names = fields.map(({ name }) => name.replace(/_([a-z0-9])/g, (_, c) => c.toUpperCase()))
   return rows.map((values) => {
@@ -79,7 +79,7 @@ const toRows = ({ rows, fields }: pg.QueryArrayResult<unknown[]>): Record<string
   })
 }
 
-/** One statement, because a pooler in front of Postgres may refuse start-up options. */
+/** Sets the session with one statement, because a connection pooler can refuse start-up options. */
 const setUpSession = async (client: pg.ClientBase): Promise<void> => {
   await client.query(`
     set statement_timeout = ${STATEMENT_TIMEOUT_MS};
@@ -91,8 +91,8 @@ const setUpSession = async (client: pg.ClientBase): Promise<void> => {
 }
 
 /**
- * A query that timed out in the client is still running on its connection, and everything sent
- * after it would wait behind it. Such a connection answers nothing more and leaves the pool.
+ * Removes a connection from the pool after a query that timed out in the client. That query still runs,
+ * and later queries on the connection would wait for it.
  */
 const discardingBroken = (
   pool: pg.Pool,
@@ -123,12 +123,12 @@ const discardingBroken = (
   },
 })
 
-/** More texts than this are not ours; each costs memory on every connection. */
+/** The largest number of prepared statements. Each costs memory on every connection. */
 const MAX_PREPARED = 500
 
 /**
- * Statements with parameters are prepared under a name once per connection: planning a page costs
- * more than reading it. What is only a command, as `begin`, has no name.
+ * Names statements with parameters, so that Postgres prepares each once per connection: planning a page
+ * costs more than reading it. A statement without parameters, such as `begin`, has no name.
  */
 const createNames = () => {
   const known = new Map<string, string>()
@@ -144,8 +144,8 @@ const createNames = () => {
 const { INT8, TIMESTAMPTZ } = pg.types.builtins
 
 /**
- * `2026-11-23 09:30:00.12+00`, as a session in UTC writes it, to an Instant: a few slices, where a
- * Date and its way back are a fifth of the time that a page takes in this process.
+ * Converts a time of a session in UTC, `2026-11-23 09:30:00.12+00`, to an Instant by slicing. Converting
+ * through a Date would take a fifth of the time that this process spends on a page.
  */
 const toInstant = (text: string): Instant => {
   const milliseconds = text.length - UTC_END
@@ -154,14 +154,14 @@ const toInstant = (text: string): Instant => {
   return `${text.slice(0, 10)}T${text.slice(11, 19)}.${fraction}Z`
 }
 
-/** The length of a time without a fraction, with the point that would be before one. */
+/** The length of a time without its fraction but with the point before it. */
 const UTC_END = '2026-11-23 09:30:00.+00'.length
 
-/** Microseconds, and years before 1 or after 9999, which Postgres writes otherwise. */
+/** Converts times with microseconds, and years before 1 or after 9999, which Postgres formats differently. */
 const toDistantInstant = (text: string): Instant =>
   (pg.types.getTypeParser(TIMESTAMPTZ, 'text')(text) as Date).toISOString()
 
-/** Identities and versions stay below 2^53, so bigints are numbers. */
+/** Ids and versions stay below 2^53, so a bigint becomes a number. */
 const PARSERS: Readonly<Record<number, (text: string) => unknown>> = {
   [INT8]: Number,
   [TIMESTAMPTZ]: toInstant,

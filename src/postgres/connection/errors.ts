@@ -1,22 +1,22 @@
 import pg from 'pg'
 import { Refusal } from '../../domain/refusal.ts'
 
-/** Deadlock or serialisation failure: nobody's fault, and gone when tried again. */
+/** Whether the error is a deadlock or a serialisation failure. A second attempt usually succeeds. */
 export const isRetryable = (error: unknown): boolean =>
   error instanceof pg.DatabaseError && (error.code === '40P01' || error.code === '40001')
 
-/** SQLSTATE classes that mean Postgres is away, full, shutting down, or out of time. */
-const AWAY = /^(08|53|57P0|57014|55000|55P03|25P03|25006|58)/
-/** What user data can cause: characters and numbers that Postgres does not take. */
+/** SQLSTATE classes of a Postgres that is unreachable, full, shutting down or out of time. */
+const UNAVAILABLE = /^(08|53|57P0|57014|55000|55P03|25P03|25006|58)/
+/** SQLSTATEs that a caller's data can cause: characters and numbers that Postgres does not store. */
 const BAD_DATA = new Set(['22021', '22P05', '22003', '22P02', '22001', '22008', '54000'])
 
-/** What a failed query means to a caller. A refusal stays what it is; a bug stays a bug. */
+/** Translates a failed query into a refusal. Refusals and unexpected errors stay unchanged. */
 export const translateError = (error: unknown): unknown => {
   if (error instanceof Refusal) return error
   if (error instanceof pg.DatabaseError) {
     const code = error.code ?? ''
     if (BAD_DATA.has(code)) return new Refusal('invalid_request', {}, { cause: error })
-    if (AWAY.test(code) || isRetryable(error)) return unavailable(error)
+    if (UNAVAILABLE.test(code) || isRetryable(error)) return unavailable(error)
     return error
   }
   return isConnectionFault(error) ? unavailable(error) : error

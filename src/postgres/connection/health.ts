@@ -7,8 +7,8 @@ const DURABLE = ['fsync', 'full_page_writes', 'synchronous_commit']
 export type PostgresHealth = { readonly missingMigrations: string[]; readonly notDurable: string[] }
 
 /**
- * What keeps this database from being ready, and what keeps a 2xx from being a promise. Throws when
- * Postgres does not answer.
+ * Reports missing migrations and switched-off settings without which a committed write can be lost.
+ * Throws if Postgres does not respond.
  */
 export const probePostgres = async (db: Db): Promise<PostgresHealth> => {
   const { rows: settings } = await sql<{ name: string }>`

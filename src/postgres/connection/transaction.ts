@@ -7,14 +7,13 @@ const ATTEMPTS = 3
 const JITTER_MS = 20
 
 /**
- * Runs one use case in one transaction; after a deadlock or serialisation failure the whole of it
- * again. Refuses with `unavailable` when Postgres is away: the outcome of the commit may then be
- * unknown.
+ * Runs a function in one transaction, and again after a deadlock or serialisation failure. Refuses with
+ * `unavailable` if Postgres does not respond; the transaction may then be committed or not.
  */
-export const inTransaction = async <T>(db: Db, act: (tx: Tx) => Promise<T>): Promise<T> => {
+export const inTransaction = async <T>(db: Db, run: (tx: Tx) => Promise<T>): Promise<T> => {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await db.transaction().execute(act)
+      return await db.transaction().execute(run)
     } catch (error) {
       if (!isRetryable(error) || attempt === ATTEMPTS) throw translateError(error)
       await sleep(Math.random() * JITTER_MS * attempt)
@@ -22,26 +21,26 @@ export const inTransaction = async <T>(db: Db, act: (tx: Tx) => Promise<T>): Pro
   }
 }
 
-const NOTHING_STAYS = new Error('nothing of this stays')
+const ROLL_BACK = new Error('rolled back on purpose')
 
-/** The same, and nothing of it stays: to see what would become of it. */
+/** Runs a function in a transaction and rolls it back, to find out its result without its effects. */
 export const inRolledBackTransaction = async <T>(
   db: Db,
-  act: (tx: Tx) => Promise<T>,
+  run: (tx: Tx) => Promise<T>,
 ): Promise<T> => {
   const results: T[] = []
   try {
     await inTransaction(db, async (tx) => {
-      results.push(await act(tx))
-      throw NOTHING_STAYS
+      results.push(await run(tx))
+      throw ROLL_BACK
     })
   } catch (error) {
-    if (error !== NOTHING_STAYS) throw error
+    if (error !== ROLL_BACK) throw error
   }
   return results.at(-1)!
 }
 
-/** Runs a query outside a transaction, with the same translation of faults. */
+/** Runs a query outside a transaction and translates its errors. */
 export const runQuery = async <T>(query: Promise<T>): Promise<T> => {
   try {
     return await query
@@ -51,10 +50,10 @@ export const runQuery = async <T>(query: Promise<T>): Promise<T> => {
 }
 
 /**
- * Holds the thread until the transaction ends. Writers that can only add share it; whoever hides
- * something or takes a subtree has it alone from the start, because an upgrade deadlocks. It is a
- * statement of its own: what is visible must be read by a later one, in a newer snapshot. Another
- * site's thread is not held: the statement that reads it will not find it.
+ * Acquires the thread lock until the transaction ends. Writes that only add comments share it. A write
+ * that hides comments or changes a branch takes it exclusively from the start, because upgrading a
+ * shared lock deadlocks. The lock is a statement of its own, so that the statements after it read a newer
+ * snapshot. A thread of another site stays unlocked; later statements do not find it.
  */
 export const acquireThreadLock = async (
   tx: Tx,
