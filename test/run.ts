@@ -10,13 +10,18 @@ import { migrate } from '../src/postgres/connection/migrate.ts'
 import { openEmbedded } from '../src/postgres/embedded/embedded.ts'
 import { runOnServer, TEMPLATE, urlOf } from './servers.ts'
 
-/** What `npm test` runs: real servers for all test files, then tap with the arguments given. */
+/**
+ * The runner of `npm test` and `npm run test:slow`: starts real servers for all test files, then runs
+ * tap with the arguments given.
+ */
 
 const ROOT = join(import.meta.dirname, '..')
 const TAP = join(ROOT, 'node_modules/tap/dist/esm/run.mjs')
 const TAP_BUILT = join(ROOT, 'node_modules/@tapjs/test/test-built/dist/esm/index.js')
+/** Node keeps compiled files here: reading the service's takes 0.6 s of processor instead of 1.4. */
+const COMPILE_CACHE = join(ROOT, 'node_modules/.cache/compiled')
 
-/** Nobody misses the data of a test after a power cut. */
+/** Data of a test need not survive a power cut. */
 const SETTINGS = {
   fsync: 'off',
   synchronous_commit: 'off',
@@ -51,7 +56,12 @@ const main = async (): Promise<number> => {
   const redis = TEST_REDIS_URL || (await openRedis())
   if (!redis && REQUIRE_REDIS === '1') throw new Error(`${NO_REDIS}, and REQUIRE_REDIS is set`)
   if (!redis) console.error(`\n*** ${NO_REDIS}: THE TESTS THAT NEED IT ARE SKIPPED ***\n`)
-  const env = { ...process.env, TEST_DATABASE_URL: database, TEST_REDIS_URL: redis ?? '' }
+  const env = {
+    ...process.env,
+    NODE_COMPILE_CACHE: COMPILE_CACHE,
+    TEST_DATABASE_URL: database,
+    TEST_REDIS_URL: redis ?? '',
+  }
   return await run([TAP, ...process.argv.slice(2)], { env })
 }
 
