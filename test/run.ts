@@ -1,6 +1,15 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, existsSync, mkdtempSync, readFileSync, statfsSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  statfsSync,
+  writeFileSync,
+} from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -11,8 +20,11 @@ import { openEmbedded } from '../src/postgres/embedded/embedded.ts'
 import { runOnServer, TEMPLATE, urlOf } from './servers.ts'
 
 /**
- * The runner of `npm test` and `npm run test:slow`: starts real servers for all test files, then runs
- * tap with the arguments given.
+ * The runner of the tests: starts real servers for all of them, then runs tap.
+ *
+ *     npm test                  all but test/slow
+ *     npm run test:slow         test/slow
+ *     npm test -- FILE…         these, with any options of tap
  */
 
 const ROOT = join(import.meta.dirname, '..')
@@ -20,6 +32,11 @@ const TAP = join(ROOT, 'node_modules/tap/dist/esm/run.mjs')
 const TAP_BUILT = join(ROOT, 'node_modules/@tapjs/test/test-built/dist/esm/index.js')
 /** Node keeps compiled files here: reading the service's takes 0.6 s of processor instead of 1.4. */
 const COMPILE_CACHE = join(ROOT, 'node_modules/.cache/compiled')
+/** One file for each process, written anew by every run. */
+const PROCESSES = join(ROOT, '.tap/processes')
+const FILES_PER_PROCESS = 4
+const SLOW = '--slow'
+const SLOW_FOLDER = 'test/slow/'
 
 /** Data of a test need not survive a power cut. */
 const SETTINGS = {
@@ -62,7 +79,37 @@ const main = async (): Promise<number> => {
     TEST_DATABASE_URL: database,
     TEST_REDIS_URL: redis ?? '',
   }
-  return await run([TAP, ...process.argv.slice(2)], { env })
+  return await run([TAP, ...tapArguments(process.argv.slice(2))], { env })
+}
+
+const tapArguments = (args: readonly string[]): readonly string[] => {
+  const isSlow = args.includes(SLOW)
+  const others = args.filter((arg) => arg !== SLOW)
+  if (others.some((arg) => arg.includes('.test.ts'))) return others
+  const files = globSync('test/**/*.test.ts', { cwd: ROOT }).sort()
+  const isWanted = (file: string) => file.startsWith(SLOW_FOLDER) === isSlow
+  return [...others, ...(isSlow ? files.filter(isWanted) : shareProcesses(files.filter(isWanted)))]
+}
+
+/** Files of one folder share processes: each takes 1.2 s of processor to load the service. */
+const shareProcesses = (files: readonly string[]): readonly string[] => {
+  mkdirSync(PROCESSES, { recursive: true })
+  return [...Map.groupBy(files, folderOf)].flatMap(([name, those]) => {
+    const count = Math.ceil(those.length / FILES_PER_PROCESS)
+    return Array.from({ length: count }, (_, i) => {
+      const share = those.filter((_, at) => at % count === i)
+      const imports = share.map((file) => `t.comment('${file}')\nawait import('../../${file}')\n`)
+      const path = join(PROCESSES, `${name}-${i + 1}.test.ts`)
+      writeFileSync(path, `import t from 'tap'\n${imports.join('')}`)
+      return path
+    })
+  })
+}
+
+/** `http` of `test/http/votes.test.ts`; `root` of `test/config.test.ts`. */
+const folderOf = (file: string): string => {
+  const [, folder, name] = file.split('/')
+  return name ? folder! : 'root'
 }
 
 /** A new install of tap comes with the TypeScript plugin, which TypeScript 7 crashes: see .taprc. */

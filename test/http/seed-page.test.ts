@@ -1,10 +1,9 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { openService, type TestService } from '../service.ts'
 
-const FILE = join(import.meta.dirname, '../../../shared/seed/article-page.txt')
-const skipWithoutFile = existsSync(FILE) ? {} : { skip: `there is no ${FILE}` }
+const FILE = join(import.meta.dirname, '../fixtures/article-page.txt')
 
 /** A comment of the page. It shows no names there: they are made here. */
 type Shown = { depth: number; body: string; name: string; replies: Shown[] }
@@ -91,21 +90,24 @@ const openPage = async (t: Parameters<typeof openService>[0]) => {
   return { page, service }
 }
 
-t.test('the file is read as people read it', skipWithoutFile, async (t) => {
-  const { count, roots, recent, title } = readPage()
-  const depths = (shown: readonly Shown[]): number[] =>
-    shown.flatMap(({ depth, replies }) => [depth, ...depths(replies)])
-  t.equal(count, 4)
-  t.strictSame(depths(roots), [0, 1, 2, 0])
-  t.ok(title.endsWith('...'))
-  t.strictSame(
-    recent.map(({ text }) => text.endsWith('...')),
-    [true, true, false, true, false],
-  )
-  for (const { text } of recent) t.notMatch(text, /\n|avatar/)
-})
+t.test(
+  'the fixture has four comments on three levels, and five recent ones of which three are cut',
+  async (t) => {
+    const { count, roots, recent, title } = readPage()
+    const depths = (shown: readonly Shown[]): number[] =>
+      shown.flatMap(({ depth, replies }) => [depth, ...depths(replies)])
+    t.equal(count, 4)
+    t.strictSame(depths(roots), [0, 1, 2, 0])
+    t.ok(title.endsWith('...'))
+    t.strictSame(
+      recent.map(({ text }) => text.endsWith('...')),
+      [true, true, false, true, false],
+    )
+    for (const { text } of recent) t.notMatch(text, /\n|avatar/)
+  },
+)
 
-t.test('the line over the thread', skipWithoutFile, async (t) => {
+t.test('a thread gives the count and title for the line over its comments', async (t) => {
   const { page, service } = await openPage(t)
   const { body } = await service.get(`/articles/${ARTICLE}`)
   t.equal(`${body.comment_count} Comments on “${body.title}”`, page.countLine)
@@ -114,7 +116,7 @@ t.test('the line over the thread', skipWithoutFile, async (t) => {
   t.equal(counts.body[ARTICLE].comment_count, page.count)
 })
 
-t.test('the comments and their nesting', skipWithoutFile, async (t) => {
+t.test('a thread gives the comments of an article page in their nesting', async (t) => {
   const { page, service } = await openPage(t)
   const { body } = await service.get(`/articles/${ARTICLE}/comments?sort=oldest`)
   t.strictSame(body.items.map(show), page.roots)
@@ -124,7 +126,7 @@ t.test('the comments and their nesting', skipWithoutFile, async (t) => {
   t.equal(replies[0].body_html.match(/<p>/g).length, replies[0].body.split('\n\n').length)
 })
 
-t.test('the recent comments of the site, cut at a word', skipWithoutFile, async (t) => {
+t.test('the list of recent comments of a site gives excerpts cut at a word', async (t) => {
   const { page, service } = await openPage(t)
   const shownTexts = page.recent.map(({ text }) => text.replace(/\.\.\.$/, ''))
   const length = Math.max(...shownTexts.map((text) => Array.from(text).length))
@@ -161,7 +163,7 @@ const readStaff = (): { Contributors: string[]; Moderators: string[] } => {
 
 type OnStaff = { name: string; location: string; roles: string[] }
 
-t.test('the contributors and the moderators, some of them both', skipWithoutFile, async (t) => {
+t.test('the staff list gives contributors and moderators, one of them both', async (t) => {
   const service = await openService(t)
   const staff = readStaff()
   const lines = [...new Set(Object.values(staff).flat())]
@@ -188,7 +190,7 @@ t.test('the contributors and the moderators, some of them both', skipWithoutFile
   t.ok(items.some(({ roles }) => roles.length === 2))
 })
 
-t.test('the sentence that asks readers to log in', skipWithoutFile, async (t) => {
+t.test('the config and the viewer of a members-only site ask readers to log in', async (t) => {
   const sentence = 'You must be logged in to post a comment.'
   t.ok(readFileSync(FILE, 'utf8').includes(sentence))
   const service = await openService(t)
