@@ -67,8 +67,6 @@ create table comments (
   policy_version int,                                    -- null: no policy judged it
   facts jsonb,                                           -- the facts that the policy judged from
   risk smallint not null default 0,                      -- 0 to 100, from the trace
-  network text,                                          -- truncated address, for moderators
-  address_hash bytea,
 
   primary key (site_id, thread_id, id),
   constraint comments_thread foreign key (site_id, thread_id) references threads (site_id, id),
@@ -120,9 +118,17 @@ create index comments_shadowed on comments (site_id, author_id, thread_id, id)
   where shadowed;
 -- Moved comments, by their public id.
 create unique index comments_moved on comments (site_id, id) where home_thread_id is not null;
--- Addresses that retention has still to delete.
-create index comments_addresses on comments (site_id, created_at)
-  where address_hash is not null;
+
+-- The address that a comment was sent from. Retention deletes the rows from the oldest on, and no comment
+-- is rewritten for it.
+create table comment_addresses (
+  site_id int not null,
+  written_at timestamptz(3) not null,                    -- created_at of the comment
+  comment_id bigint not null,
+  network text not null,                                 -- truncated address, for moderators
+  address_hash bytea not null,
+  primary key (site_id, written_at, comment_id)
+);
 
 -- The text of a comment before each edit.
 create table comment_revisions (

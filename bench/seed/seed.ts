@@ -59,6 +59,7 @@ const fill = async (client: pg.Client, plan: Plan): Promise<Seeded> => {
     Math.ceil(plan.comments / COMMENTS_PER_AUTHOR),
     RENDERER_VERSION,
   ])
+  await client.query(ADDRESSES)
   await client.query(THREADS, [begun, SPAN_SECONDS / lastId])
   for (const { indexdef } of indexes) await client.query(indexdef)
   await client.query(SEQUENCES)
@@ -151,13 +152,12 @@ const idAt = (place: string): string => `(t.start + (${place} - 1) * t.stride)`
 
 const COMMENTS = `
   insert into comments (site_id, thread_id, id, parent_id, depth, author_id, status, reply_count,
-    upvotes, downvotes, created_at, published_at, active_at, body, body_html, renderer, network,
-    address_hash, screening)
+    upvotes, downvotes, created_at, published_at, active_at, body, body_html, renderer,
+    screening)
   overriding system value
   select 1, n.thread, n.id, n.parent, n.depth, 1 + (hashint4(n.id) & 1073741823) % $3::int,
     'approved', n.replies, hashint4(n.id) & 31, hashint4(-n.id) & 15, ${time('n.id')},
-    ${time('n.id')}, ${time('n.newest')}, b.body, b.html, $4::int, '192.0.2.0/24',
-    decode(md5(n.id::text), 'hex'), '[]'
+    ${time('n.id')}, ${time('n.newest')}, b.body, b.html, $4::int, '[]'
   from (
     select t.thread, ${idAt('s.place')} as id, s.depth, s.replies,
       case when s.parent = 0 then 0 else ${idAt('s.parent')} end as parent,
@@ -165,6 +165,10 @@ const COMMENTS = `
     from seeded_threads t join shapes s using (size)
     order by 2
   ) n join texts b on b.n = (hashint4(n.id) & 1073741823) % (select count(*) from texts)`
+
+const ADDRESSES = `
+  insert into comment_addresses (site_id, written_at, comment_id, network, address_hash)
+  select site_id, created_at, id, '192.0.2.0/24', decode(md5(id::text), 'hex') from comments`
 
 const THREADS = `
   insert into threads (site_id, id, article_id, title, url, version, comment_count, root_count,

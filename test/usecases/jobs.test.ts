@@ -16,8 +16,8 @@ const SECRET = 'a secret that both nodes are given'
 
 const addresses = async (service: TestService): Promise<Record<string, number>> => {
   const { rows } = await sql<Record<string, string>>`
-    select (select count(*) from comments where address_hash is not null) as comments,
-      (select count(*) from comments where network is not null) as networks,
+    select (select count(address_hash) from comment_addresses) as comments,
+      (select count(network) from comment_addresses) as networks,
       (select count(*) from votes where address_hash is not null) as votes,
       (select count(*) from flags where address_hash is not null) as flags`.execute(service.db)
   return Object.fromEntries(Object.entries(rows[0]!).map(([name, count]) => [name, Number(count)]))
@@ -36,6 +36,9 @@ t.test('addresses are forgotten after the days that the site says, and not befor
   await applyRetention(service, NEVER)
   t.same(await addresses(service), { comments: 2, networks: 2, votes: 1, flags: 1 })
   await sql`update comments set created_at = created_at - interval '31 days'`.execute(service.db)
+  await sql`update comment_addresses set written_at = written_at - interval '31 days'`.execute(
+    service.db,
+  )
   await sql`update votes set voted_at = voted_at - interval '31 days'`.execute(service.db)
   await sql`update flags set flagged_at = flagged_at - interval '31 days'`.execute(service.db)
   await applyRetention(service, NEVER)
@@ -60,11 +63,9 @@ t.test('more than a batch is forgotten in one round', async (t) => {
   const service = await openService(t)
   await service.post('a', 'x')
   await sql`
-    insert into comments (site_id, thread_id, author_id, status, created_at, active_at, published_at,
-      body, body_html, renderer, network, address_hash)
-    select site_id, thread_id, author_id, status, created_at - interval '40 days', active_at,
-      published_at, body, body_html, renderer, network, address_hash
-    from comments, generate_series(1, 2500)`.execute(service.db)
+    insert into comment_addresses (site_id, written_at, comment_id, network, address_hash)
+    select site_id, written_at - interval '40 days', 1000 + n, network, address_hash
+    from comment_addresses, generate_series(1, 2500) n`.execute(service.db)
   await applyRetention(service, NEVER)
   t.equal((await addresses(service)).comments, 1)
 })

@@ -4,6 +4,7 @@ import type { Instant } from '../../domain/instant.ts'
 import type { Facts } from '../../domain/screening/facts.ts'
 import type { Finding } from '../../domain/screening/finding.ts'
 import type { Db, Tx } from '../connection/db.ts'
+import { joinAddress } from './addresses.ts'
 import { authorColumns, type CommentRow, commentColumns, toComment } from './rows.ts'
 
 const now = sql<Instant>`clock_timestamp()`
@@ -28,12 +29,13 @@ export const findCommentForWrite = async (
   const { rows } = await sql<
     CommentRow & Omit<CommentForWrite, keyof CommentRow> & { articleId: string }
   >`
-    select ${commentColumns}, c.address_hash, clock_timestamp() as read_at,
+    select ${commentColumns}, d.address_hash, clock_timestamp() as read_at,
       case when c.shadowed and c.status = 'rejected' then c.facts -> 'bans' else '[]' end as shadows,
       a.erased_at is not null as is_erased, t.article_id, ${authorColumns}
     from comments c
     join threads t on t.site_id = c.site_id and t.id = c.thread_id
     join authors a on a.site_id = c.site_id and a.id = c.author_id
+    ${joinAddress}
     where c.site_id = ${at.siteId} and c.thread_id = ${at.threadId} and c.id = ${at.id}
     for no key update of c`.execute(tx)
   return rows[0] && toComment(rows[0], rows[0].articleId)

@@ -142,12 +142,16 @@ export const insertPosts = async (
     ),
     made_comments as (
       insert into comments (site_id, thread_id, id, parent_id, parent_home_thread_id, depth, author_id,
-        status, body, body_html, renderer, article_title, article_url, screening, network, address_hash,
+        status, body, body_html, renderer, article_title, article_url, screening,
         policy_version, facts, risk, shadowed, created_at, active_at, published_at) overriding system value
       select ${siteId}, ${threadId}, comment_id, parent_id, parent_home_thread_id, depth, writer_id,
-        status, body, body_html, ${renderer}, article_title, article_url, screening, network, address_hash,
+        status, body, body_html, ${renderer}, article_title, article_url, screening,
         policy_version, facts, risk, shadowed, now, now, case when ${isVisible('status')} then now end
       from posts, moment
+    ),
+    kept_addresses as (
+      insert into comment_addresses (site_id, written_at, comment_id, network, address_hash)
+      select ${siteId}, now, comment_id, network, address_hash from posts, moment
     ),
     noted as (
       insert into arrivals (site_id, comment_id, thread_id, author_id, address_hash, fingerprint,

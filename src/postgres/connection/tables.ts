@@ -15,6 +15,7 @@ export type Tables = {
   authors: AuthorsTable
   threads: ThreadsTable
   comments: CommentsTable
+  commentAddresses: CommentAddressesTable
   commentRevisions: CommentRevisionsTable
   secrets: SecretsTable
   apiKeys: ApiKeysTable
@@ -130,8 +131,6 @@ type CommentsTable = {
   articleTitle: string | null
   articleUrl: string | null
   screening: ColumnType<unknown, string | null, string | null>
-  network: string | null
-  addressHash: Buffer | null
   flagCount: Generated<number>
   policyVersion: number | null
   facts: ColumnType<unknown, string | null, string | null>
@@ -139,6 +138,14 @@ type CommentsTable = {
   shadowed: Generated<boolean>
   homeThreadId: number | null
   parentHomeThreadId: number | null
+}
+
+type CommentAddressesTable = {
+  siteId: number
+  writtenAt: Instant
+  commentId: number
+  network: string
+  addressHash: Buffer
 }
 
 type CommentRevisionsTable = {

@@ -4,6 +4,7 @@ import { BY_RULES } from '../../domain/people/caller.ts'
 import type { CommentKey } from '../../domain/public-id.ts'
 import type { Facts } from '../../domain/screening/facts.ts'
 import type { Finding } from '../../domain/screening/finding.ts'
+import { joinAddress } from '../comments/addresses.ts'
 import type { Db, Tx } from '../connection/db.ts'
 
 type At = CommentKey & { readonly siteId: number }
@@ -38,10 +39,11 @@ export const findAskable = async (db: Db, at: At): Promise<Askable | undefined> 
       coalesce(c.parent_home_thread_id, c.thread_id) as parent_home_thread_id,
       c.parent_id, t.article_id, coalesce(t.url, c.article_url) as article_url, c.revision, c.body,
       c.created_at, a.kind as author_kind, a.name as author_name, a.url as author_url,
-      a.email as author_email, c.network, c.facts->'checks' as checks
+      a.email as author_email, d.network, c.facts->'checks' as checks
     from comments c
     join threads t on t.site_id = c.site_id and t.id = c.thread_id
     join authors a on a.site_id = c.site_id and a.id = c.author_id
+    ${joinAddress}
     where c.site_id = ${at.siteId} and c.thread_id = ${at.threadId} and c.id = ${at.id}
       and a.erased_at is null`.execute(db)
   return rows[0]

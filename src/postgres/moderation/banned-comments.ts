@@ -75,13 +75,16 @@ const insertItemsOfNetwork = async (
     statuses,
   }: { target: BanSubject & { kind: 'network' }; statuses: Statuses },
 ): Promise<void> => {
-  const isWithin = sql`case when c.network <> 'unknown' then c.network::inet <<= network(${network}::inet) end`
+  const isWithin = sql`case when d.network <> 'unknown' then d.network::inet <<= network(${network}::inet) end`
   for (const status of statuses)
     for await (const [after, last] of ranges(tx, batch.siteId, status))
       await insertItems(tx, batch, {
         status,
         isWanted: sql`c.id > ${after} and c.id <= ${last}
-          and (c.address_hash = ${addressHash} or ${isWithin})`,
+          and exists (
+            select from comment_addresses d
+            where d.site_id = ${batch.siteId} and d.written_at = c.created_at and d.comment_id = c.id
+              and (d.address_hash = ${addressHash} or ${isWithin}))`,
       })
 }
 

@@ -7,6 +7,7 @@ import type { FlagReason } from '../../domain/moderation/flag.ts'
 import type { CommentKey } from '../../domain/public-id.ts'
 import type { Facts } from '../../domain/screening/facts.ts'
 import type { Finding } from '../../domain/screening/finding.ts'
+import { joinAddress } from '../comments/addresses.ts'
 import { authorColumns, type CommentRow, commentColumns, toComment } from '../comments/rows.ts'
 import type { Db } from '../connection/db.ts'
 import { listClaims } from './claims.ts'
@@ -202,11 +203,12 @@ const readModerated = async (
 ): Promise<ModeratedComment[]> => {
   const { rows } = await sql<CommentRow & { articleId: string; flagCount: number }>`
     select ${commentColumns}, c.shadowed as is_shadowed, c.screening, c.risk, c.policy_version, c.facts,
-      c.network, c.flag_count, a.email, t.article_id, t.title as article_title, t.url as article_url,
+      d.network, c.flag_count, a.email, t.article_id, t.title as article_title, t.url as article_url,
       l.claimed_by, l.claimed_until, ${authorColumns}
     from (${comments}) c
     join threads t on t.site_id = c.site_id and t.id = c.thread_id
     join authors a on a.site_id = c.site_id and a.id = c.author_id
+    ${joinAddress}
     left join claims l
       on l.site_id = c.site_id and l.comment_id = c.id and l.claimed_until > clock_timestamp()
     ${order}`.execute(db)

@@ -87,8 +87,14 @@ export const redactComments = async (
 ): Promise<void> => {
   await sql`
     update comments set body = '', body_html = '', article_title = null, article_url = null,
-      screening = null, facts = null, risk = 0, network = null, address_hash = null
+      screening = null, facts = null, risk = 0
     where site_id = ${siteId} and thread_id = ${threadId} and id = any(${ids}::bigint[])`.execute(
+    tx,
+  )
+  await sql`
+    delete from comment_addresses d using comments c
+    where d.site_id = ${siteId} and d.written_at = c.created_at and d.comment_id = c.id
+      and c.site_id = ${siteId} and c.thread_id = ${threadId} and c.id = any(${ids}::bigint[])`.execute(
     tx,
   )
   await sql`

@@ -4,6 +4,7 @@ import type { Instant } from '../../domain/instant.ts'
 import type { FlagReason } from '../../domain/moderation/flag.ts'
 import type { OwnAppeal } from '../../domain/moderation/statement.ts'
 import type { CommentKey } from '../../domain/public-id.ts'
+import { joinAddress } from '../comments/addresses.ts'
 import { authorColumns, type CommentRow, commentColumns, toComment } from '../comments/rows.ts'
 import { isInvisible, isVisible } from '../comments/visible.ts'
 import type { Db } from '../connection/db.ts'
@@ -54,13 +55,14 @@ export const listHeldComments = async (db: Db, page: Page): Promise<HeldComment[
   const { rows } = await sql<
     CommentRow & { articleId: string } & Pick<HeldComment, 'network' | 'isShadowed'>
   >`
-    select ${commentColumns}, c.network, c.shadowed and c.status = 'rejected' as is_shadowed, t.article_id, ${authorColumns}
+    select ${commentColumns}, d.network, c.shadowed and c.status = 'rejected' as is_shadowed, t.article_id, ${authorColumns}
     from (
       (${of(isVisible('c.status'))}) union all (${of(isInvisible('c.status'))})
       order by thread_id, id limit ${limit}
     ) c
     join threads t on t.site_id = c.site_id and t.id = c.thread_id
     join authors a on a.site_id = c.site_id and a.id = c.author_id
+    ${joinAddress}
     order by c.thread_id, c.id`.execute(db)
   return rows.map((row) => toComment(row, row.articleId) as unknown as HeldComment)
 }

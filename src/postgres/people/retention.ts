@@ -12,10 +12,9 @@ export const tryLockRetention = async (tx: Tx): Promise<boolean> => {
 }
 
 const KEPT = {
-  comments: { since: sql`c.created_at`, key: sql`thread_id, id`, more: sql`, network = null` },
-  votes: { since: sql`c.voted_at`, key: sql`thread_id, comment_id, author_id`, more: sql`` },
-  flags: { since: sql`c.flagged_at`, key: sql`thread_id, comment_id, author_id`, more: sql`` },
-  arrivals: { since: sql`c.arrived_at`, key: sql`comment_id`, more: sql`` },
+  votes: { since: sql`c.voted_at`, key: sql`thread_id, comment_id, author_id` },
+  flags: { since: sql`c.flagged_at`, key: sql`thread_id, comment_id, author_id` },
+  arrivals: { since: sql`c.arrived_at`, key: sql`comment_id` },
 }
 
 /**
@@ -28,7 +27,7 @@ export const forgetOldAddresses = async (
   table: keyof typeof KEPT,
   batch: number,
 ): Promise<number> => {
-  const { since, key, more } = KEPT[table]
+  const { since, key } = KEPT[table]
   const { numAffectedRows } = await sql`
     with old as (
       select c.* from sites s cross join lateral (
@@ -39,8 +38,28 @@ export const forgetOldAddresses = async (
       ) c
       limit ${batch}
     )
-    update ${sql.table(table)} set address_hash = null ${more}
+    update ${sql.table(table)} set address_hash = null
     where (site_id, ${key}) in (select * from old)`.execute(tx)
+  return Number(numAffectedRows ?? 0)
+}
+
+/**
+ * Deletes a batch of the addresses of comments that are older than their sites keep them, the oldest first.
+ * @returns the number of rows
+ */
+export const deleteOldAddresses = async (tx: Tx, batch: number): Promise<number> => {
+  const { numAffectedRows } = await sql`
+    with old as (
+      select d.* from sites s cross join lateral (
+        select d.site_id, d.written_at, d.comment_id from comment_addresses d
+        where d.site_id = s.id
+          and d.written_at < clock_timestamp() - make_interval(days => s.retention_days)
+        order by d.written_at limit ${batch} for update skip locked
+      ) d
+      limit ${batch}
+    )
+    delete from comment_addresses
+    where (site_id, written_at, comment_id) in (select * from old)`.execute(tx)
   return Number(numAffectedRows ?? 0)
 }
 

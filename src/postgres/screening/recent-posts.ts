@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { Facts } from '../../domain/screening/facts.ts'
+import { joinAddress } from '../comments/addresses.ts'
 import { isVisible } from '../comments/visible.ts'
 import type { Db, Tx } from '../connection/db.ts'
 
@@ -166,9 +167,10 @@ export const insertArrival = async (
   await sql`
     insert into arrivals (site_id, comment_id, thread_id, author_id, address_hash, fingerprint, sketch,
       arrived_at)
-    select ${siteId}, ${id}, ${threadId}, ${authorId}, c.address_hash, ${fingerprint},
+    select ${siteId}, ${id}, ${threadId}, ${authorId}, d.address_hash, ${fingerprint},
       ${sketch}::bigint[], clock_timestamp()
-    from comments c where c.site_id = ${siteId} and c.thread_id = ${threadId} and c.id = ${id}
+    from comments c ${joinAddress}
+    where c.site_id = ${siteId} and c.thread_id = ${threadId} and c.id = ${id}
     on conflict (site_id, comment_id) do update set fingerprint = excluded.fingerprint,
       sketch = excluded.sketch, arrived_at = excluded.arrived_at`.execute(tx)
 }

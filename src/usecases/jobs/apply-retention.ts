@@ -3,6 +3,7 @@ import { deleteOldItems } from '../../postgres/jobs/batch-items.ts'
 import { forgetEndedBans } from '../../postgres/moderation/bans.ts'
 import { deleteOldClaims } from '../../postgres/moderation/claims.ts'
 import {
+  deleteOldAddresses,
   deleteOldArrivals,
   forgetOldAddresses,
   forgetOldSubjects,
@@ -31,7 +32,8 @@ export const applyRetention = async (context: Context, signal: AbortSignal): Pro
   await inBatches((tx) => deleteOldArrivals(tx, BATCH_ARRIVALS), BATCH_ARRIVALS)
   await inBatches((tx) => deleteOldItems(tx, BATCH_ITEMS), BATCH_ITEMS)
   await inBatches((tx) => deleteOldClaims(tx, BATCH_ITEMS), BATCH_ITEMS)
-  for (const table of ['comments', 'votes', 'flags', 'arrivals'] as const)
+  await inBatches((tx) => deleteOldAddresses(tx, BATCH_ADDRESSES), BATCH_ADDRESSES)
+  for (const table of ['votes', 'flags', 'arrivals'] as const)
     await inBatches((tx) => forgetOldAddresses(tx, table, BATCH_ADDRESSES), BATCH_ADDRESSES)
   await inBatches(forgetOldSubjects, 1)
   await inBatches(forgetEndedBans, 1)
