@@ -14,7 +14,7 @@ import { findSite } from './postgres/service/sites.ts'
 import { findThreads } from './postgres/threads/threads.ts'
 import type { Context } from './usecases/context.ts'
 import { createDeferredTasks } from './usecases/deferred-tasks.ts'
-import { createWriteQueues } from './usecases/posting/write-queue.ts'
+import { createWriteQueues } from './usecases/write-queue.ts'
 
 /** Of the bytes for pages, what the lists of whole sites may take: they live for a second. */
 const LISTS_SHARE = 1 / 8

@@ -8,9 +8,9 @@ import type { ReadMemberToken } from '../domain/people/sign-on.ts'
 import type { Checks } from '../domain/site/check.ts'
 import type { Db } from '../postgres/connection/db.ts'
 import type { DeferredTasks } from './deferred-tasks.ts'
-import type { Post } from './posting/post-comment.ts'
-import type { WriteQueues } from './posting/write-queue.ts'
-import type { Vote } from './voting/vote-comment.ts'
+import type { Post, PostEffect } from './posting/post.ts'
+import type { Vote } from './voting/vote.ts'
+import type { WriteQueues } from './write-queue.ts'
 
 /** What is done by whichever node comes first. */
 export type JobName = 'tasks' | 'batches' | 'checks'
@@ -21,9 +21,9 @@ export type Context = {
   readonly db: Db
   /** For writing: connections of its own, so that writers who wait for each other keep no reader waiting. */
   readonly writes: Db
-  /** Those that wait for a transaction of their thread. */
-  readonly posts: WriteQueues<Post>
-  readonly votes: WriteQueues<Vote>
+  /** Posts and votes that wait for a transaction of their thread. */
+  readonly posts: WriteQueues<Post, PostEffect>
+  readonly votes: WriteQueues<Vote, undefined>
   readonly threads: ThreadCache
   readonly pages: PageCache
   readonly lists: ListCache

@@ -2,110 +2,121 @@ import { Refusal } from '../domain/refusal.ts'
 import type { Tx } from '../postgres/connection/db.ts'
 import { inTransaction } from '../postgres/connection/transaction.ts'
 import {
+  type Earlier,
   findAnswers,
   type IdempotencyKey,
   insertAnswers,
   lockIdempotencyKeys,
 } from '../postgres/service/idempotency.ts'
 import type { Context } from './context.ts'
+import type { Outcome, Outcomes } from './write-queue.ts'
 
 /**
- * One effect per Idempotency-Key: the effect and its answer are committed together, so a repeated
- * request finds both or neither. What was refused had no effect and is not remembered.
+ * Runs a write once per Idempotency-Key. Its effect and its response are committed together, so a
+ * repeated request finds both or neither. A refused write has no effect, and is not remembered.
  */
-export const runOnce = <Answer>(
+export const runOnce = <Response>(
   context: Context,
   claim: IdempotencyKey | undefined,
-  act: (tx: Tx) => Promise<Answer>,
-): Promise<Answer> =>
+  write: (tx: Tx) => Promise<Response>,
+): Promise<Response> =>
   inTransaction(context.writes, async (tx) => {
-    if (!claim) return act(tx)
-    const write = { claim }
-    const outcomes = await runEachOnce(tx, [write], async ([fresh]) =>
-      fresh ? new Map([[fresh, { answer: await act(tx) }]]) : new Map(),
-    )
-    const outcome = outcomes.get(write)!
+    if (!claim) return write(tx)
+    const keyed = { claim }
+    const recalled = await recallResponses(tx, [keyed])
+    const isFresh = recalled.fresh.length > 0
+    const outcomes = new Map(isFresh ? [[keyed, { response: await write(tx) }]] : [])
+    const outcome = (await rememberResponses(tx, recalled, outcomes)).get(keyed)!
     if ('refusal' in outcome) throw outcome.refusal
-    return outcome.answer as Answer
+    return outcome.response as Response
   })
 
-/** What became of one of several writes. `isEarlier`: another transaction gave that answer. */
-export type Outcome =
-  | { readonly answer: unknown; readonly isEarlier?: true }
-  | { readonly refusal: Refusal }
+type KeyedWrite = { readonly claim: IdempotencyKey | undefined }
 
-export type Outcomes<Write> = ReadonlyMap<Write, Outcome>
+/** The outcome of a key, for every write that has the same body. */
+type KeyOutcome<Effect> = { readonly bodyHash: Buffer; readonly outcome: Outcome<Effect> }
 
-type Claiming = { readonly claim: IdempotencyKey | undefined }
+/** The writes of a transaction after their keys were looked up. */
+export type Recalled<W extends KeyedWrite, Effect> = {
+  readonly writes: readonly W[]
+  /** Writes to be done: without a key, or the first with a new key. */
+  readonly fresh: readonly W[]
+  /** By key. */
+  readonly known: ReadonlyMap<string, KeyOutcome<Effect>>
+}
 
 /**
- * The same for several writes that share a transaction. Those that repeat an earlier one get its
- * answer. Of those that repeat each other only the first is acted on, and the others share what
- * becomes of it: Postgres would give the key to all of them, because it is one session that asks.
- * @param act gets those that repeat nothing
+ * Locks the Idempotency-Keys of several writes until the transaction ends, and finds the responses
+ * that earlier transactions remembered. Of the writes that share a key only the first is fresh:
+ * Postgres would grant all of them the lock, because they share a session.
  */
-export const runEachOnce = async <Write extends Claiming>(
+export const recallResponses = async <W extends KeyedWrite, Effect>(
   tx: Tx,
-  writes: readonly Write[],
-  act: (fresh: readonly Write[]) => Promise<Outcomes<Write>>,
-): Promise<Outcomes<Write>> => {
-  const claims = listClaims(writes)
-  if (claims.length === 0) return act(writes)
-  const given = await findGiven(tx, claims)
-  const isFresh = ({ claim }: Write): boolean =>
-    !claim || (claims.includes(claim) && !given.has(nameOf(claim)))
-  const outcomes = new Map(await act(writes.filter(isFresh)))
-  await remember(tx, outcomes)
-  for (const [{ claim }, outcome] of outcomes) {
-    if (claim) given.set(nameOf(claim), { bodyHash: claim.bodyHash, outcome })
+  writes: readonly W[],
+): Promise<Recalled<W, Effect>> => {
+  const firsts = firstOfEachKey(writes)
+  if (firsts.size === 0) return { writes, fresh: writes, known: new Map() }
+  const claims = [...firsts.values()].map(({ claim }) => claim!)
+  const isLocked = await lockIdempotencyKeys(tx, claims)
+  const earlier = await findAnswers(tx, claims)
+  const known = new Map<string, KeyOutcome<Effect>>()
+  for (const [i, key] of [...firsts.keys()].entries()) {
+    const found = isLocked[i] ? earlier[i] : { bodyHash: claims[i]!.bodyHash }
+    if (found) known.set(key, { bodyHash: found.bodyHash, outcome: outcomeOf(found) })
   }
-  for (const write of writes) {
-    if (!outcomes.has(write)) outcomes.set(write, repeat(given, write.claim!))
+  const isFresh = (write: W): boolean => {
+    const key = write.claim && nameOf(write.claim)
+    return key === undefined || (firsts.get(key) === write && !known.has(key))
   }
-  return outcomes
+  return { writes, fresh: writes.filter(isFresh), known }
 }
 
-/** The first claim of each key. */
-const listClaims = (writes: readonly Claiming[]): IdempotencyKey[] => {
-  const claims = new Map<string, IdempotencyKey>()
-  for (const { claim } of writes) {
-    if (claim && !claims.has(nameOf(claim))) claims.set(nameOf(claim), claim)
+const firstOfEachKey = <W extends KeyedWrite>(writes: readonly W[]): Map<string, W> => {
+  const firsts = new Map<string, W>()
+  for (const write of writes) {
+    const key = write.claim && nameOf(write.claim)
+    if (key !== undefined && !firsts.has(key)) firsts.set(key, write)
   }
-  return [...claims.values()]
+  return firsts
 }
+
+/** A key without an answer is locked by another transaction. */
+const outcomeOf = <Effect>({ answer }: Partial<Earlier>): Outcome<Effect> =>
+  answer === undefined
+    ? { refusal: new Refusal('idempotency_in_flight') }
+    : { response: answer, isEarlier: true }
 
 const nameOf = ({ claim }: IdempotencyKey): string => claim.toString('base64')
 
-/** What is said under a key, to whoever sends the same body. */
-type Given = { readonly bodyHash: Buffer; readonly outcome: Outcome }
-
-/** By the names of the claims: what is said already, and of what another transaction holds. */
-const findGiven = async (
+/**
+ * Remembers the responses of the fresh writes, and repeats them for the writes that share their keys.
+ * @returns an outcome for every write
+ */
+export const rememberResponses = async <W extends KeyedWrite, Effect>(
   tx: Tx,
-  claims: readonly IdempotencyKey[],
-): Promise<Map<string, Given>> => {
-  const isHeld = await lockIdempotencyKeys(tx, claims)
-  const earlier = await findAnswers(tx, claims)
-  const given = claims.map((claim, i): Given | undefined => {
-    if (!isHeld[i]) {
-      const refusal = new Refusal('idempotency_in_flight')
-      return { bodyHash: claim.bodyHash, outcome: { refusal } }
-    }
-    const { bodyHash, answer } = earlier[i] ?? {}
-    return bodyHash && { bodyHash, outcome: { answer, isEarlier: true } }
-  })
-  return new Map(claims.flatMap((claim, i) => (given[i] ? [[nameOf(claim), given[i]]] : [])))
-}
-
-const remember = async (tx: Tx, outcomes: Outcomes<Claiming>): Promise<void> => {
-  const answered = [...outcomes].flatMap(([{ claim }, outcome]) =>
-    claim && 'answer' in outcome ? [{ claim, answer: outcome.answer }] : [],
-  )
+  { writes, known }: Recalled<W, Effect>,
+  fresh: Outcomes<W, Effect>,
+): Promise<Outcomes<W, Effect>> => {
+  const outcomes = new Map(known)
+  const answered = []
+  for (const [{ claim }, outcome] of fresh) {
+    if (!claim) continue
+    outcomes.set(nameOf(claim), { bodyHash: claim.bodyHash, outcome: withoutEffect(outcome) })
+    if ('response' in outcome) answered.push({ claim, answer: outcome.response })
+  }
   if (answered.length > 0) await insertAnswers(tx, answered)
+  return new Map(writes.map((write) => [write, fresh.get(write) ?? repeat(outcomes, write.claim!)]))
 }
 
-const repeat = (given: ReadonlyMap<string, Given>, claim: IdempotencyKey): Outcome => {
-  const { bodyHash, outcome } = given.get(nameOf(claim))!
-  if (bodyHash.equals(claim.bodyHash)) return outcome
-  return { refusal: new Refusal('idempotency_key_reused') }
+const withoutEffect = <Effect>(outcome: Outcome<Effect>): Outcome<Effect> =>
+  'refusal' in outcome ? outcome : { response: outcome.response }
+
+const repeat = <Effect>(
+  known: ReadonlyMap<string, KeyOutcome<Effect>>,
+  claim: IdempotencyKey,
+): Outcome<Effect> => {
+  const { bodyHash, outcome } = known.get(nameOf(claim))!
+  return bodyHash.equals(claim.bodyHash)
+    ? outcome
+    : { refusal: new Refusal('idempotency_key_reused') }
 }

@@ -11,7 +11,6 @@ t.test('Posts whose connection is lost', async (t) => {
   const [{ comment }] = [(await publish([{}]))[0]!]
   const { threadId } = comment
   const thread = sql`select pg_advisory_xact_lock(${threadId}::bigint)`
-  const row = sql`select from threads where id = ${threadId} for update`
   const cut = async () => {
     for (const pid of await untilSomebodyWaits(service))
       await sql`select pg_terminate_backend(${pid}::int)`.execute(service.db)
@@ -54,8 +53,13 @@ t.test('Posts whose connection is lost', async (t) => {
   })
 
   t.test('are announced when they may have been written', async (t) => {
+    await sql`create function wait_at_commit() returns trigger language plpgsql as $$ begin
+      perform pg_advisory_xact_lock(0, 1); return null; end $$`.execute(service.db)
+    await sql`create constraint trigger wait_at_commit after insert on comments
+      deferrable initially deferred for each row when (new.body = 'h')
+      execute function wait_at_commit()`.execute(service.db)
     const told = announced.length
-    await during(service, row, async () => {
+    await during(service, sql`select pg_advisory_xact_lock(0, 1)`, async () => {
       const results = post([body('h')])
       await cut()
       t.same(await results, ['unavailable'])

@@ -19,7 +19,7 @@ import { insertDecision } from '../../postgres/moderation/decisions.ts'
 import { type GuestProfile, lockWriterRows } from '../../postgres/people/authors.ts'
 import type { Context } from '../context.ts'
 import { changeStatus } from '../decisions/change-status.ts'
-import { nameGuests } from '../posting/name-guests.ts'
+import { nameGuests } from '../people/name-guests.ts'
 
 /** So long a check that has asked for time has it, before it is asked again. */
 const CALL_BACK_MS = 600_000

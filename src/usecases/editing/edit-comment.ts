@@ -38,12 +38,13 @@ import {
   type ThreadForWrite,
   touchThread,
 } from '../../postgres/threads/threads.ts'
-import { findEffects, judgeByPolicy } from '../bans/ban-effects.ts'
+import { findBanEffects } from '../bans/ban-effects.ts'
 import { checkAfterWrite } from '../checks/check-after-write.ts'
 import type { Context } from '../context.ts'
 import { changeStatus } from '../decisions/change-status.ts'
 import { withInvalidation } from '../invalidate.ts'
 import { countFor, factsOf, hashText } from '../policies/count-facts.ts'
+import { judgeByPolicy } from '../policies/judge-by-policy.ts'
 import { runOnce } from '../run-once.ts'
 import { editShadowed } from './edit-shadowed.ts'
 
@@ -213,13 +214,17 @@ const judgeEdit = async (
     siteModeration: site.moderation,
     threadModeration: thread.moderation,
     attackedUntil: known.attackedUntil,
-    bans: [...(await findEffects(tx, site.id, suspect)), ...comment.shadows],
+    bans: [...(await findBanEffects(tx, site.id, suspect)), ...comment.shadows],
   }
   const checks = initialCheckFacts(site.checks, policy.policy)
   const gathered = { ...factsOf(known, subject, []), checks }
   const draft = { body, authorName: author.name, authorUrl: author.url }
-  const isSeen = isVisible(comment.status) || comment.shadows.length > 0
-  const { judgement, facts, isShadowed } = judgeByPolicy(policy, { draft, facts: gathered, isSeen })
+  const mayBeSeen = isVisible(comment.status) || comment.shadows.length > 0
+  const { judgement, facts, isShadowed } = judgeByPolicy(policy, {
+    draft,
+    facts: gathered,
+    mayBeSeen,
+  })
   const { verdict, risk, trace } = judgement
   await insertArrival(tx, { ...place, ...source, id })
   return { policyVersion: policy.version, facts, risk, trace, verdict, isShadowed }

@@ -3,7 +3,7 @@ import type { WriterIdentity } from '../../domain/moderation/ban.ts'
 import type { Site } from '../../domain/site/site.ts'
 import { type GuestProfile, insertGuest } from '../../postgres/people/authors.ts'
 import type { IdempotencyKey } from '../../postgres/service/idempotency.ts'
-import { findEffects } from '../bans/ban-effects.ts'
+import { findBanEffects } from '../bans/ban-effects.ts'
 import type { Context } from '../context.ts'
 import { runOnce } from '../run-once.ts'
 
@@ -21,6 +21,6 @@ export const createGuest = <Answer>(
   present: (guest: Author) => Answer,
 ): Promise<Answer> =>
   runOnce(context, claim, async (tx) => {
-    await findEffects(tx, site.id, suspect)
+    await findBanEffects(tx, site.id, suspect)
     return present(await insertGuest(tx, site.id, profile))
   })

@@ -8,125 +8,133 @@ import { Refusal } from '../../domain/refusal.ts'
 import { initialCheckFacts } from '../../domain/site/check.ts'
 import type { Parent } from '../../postgres/comments/insert.ts'
 import type { ThreadForWrite } from '../../postgres/threads/threads.ts'
-import { assertNotBlocked, judgeByPolicy, type PolicyResult } from '../bans/ban-effects.ts'
+import { assertNotBlocked } from '../bans/ban-effects.ts'
 import {
   type EarlierPost,
   factsOf,
   type LoadedFacts,
   type PostOrigin,
 } from '../policies/count-facts.ts'
+import { judgeByPolicy, type PolicyResult } from '../policies/judge-by-policy.ts'
 import { floodHoldUntil } from '../policies/start-flood-hold.ts'
-import type { Post } from './post-comment.ts'
+import type { Post } from './post.ts'
 import { assertWaited, type Waits } from './slow-mode.ts'
 
-/** What has to be known of a thread to judge the posts to it. */
+/** What the judgement of posts to one thread depends on, read under its lock. */
 export type Situation = {
   readonly siteId: number
   readonly thread: ThreadForWrite
-  /** What can be replied to. */
+  /** The comments that the posts may reply to, by id. */
   readonly parents: ReadonlyMap<number, Parent>
-  /** Guests and members who have a token. */
+  /** The guests and members who post with a token, by id. */
   readonly writers: ReadonlyMap<number, Author>
   readonly waits: Waits<Post>
-  readonly known: LoadedFacts
-  /** Those in force that meet the writers. */
+  readonly counted: LoadedFacts
   readonly bans: ReadonlyMap<Post, readonly BanMatch[]>
 }
 
-/** A guest who is yet to be made has no id. */
+/** The author of a post. A new guest has no id yet. */
 export type Writer = Omit<Author, 'id'> & { readonly id: number | undefined }
 
-export type JudgedPost = {
+export type JudgedPost = PolicyResult & {
   readonly post: Post
-  /** 0 for a root. */
+  /** 0 for a root comment. */
   readonly parentId: number
-  /** Where the parent was written, if that is another thread. */
+  /** The thread that the parent was posted in; null if it is this thread. */
   readonly parentHomeThreadId: number | null
   readonly depth: number
   /** With the name that the comment is shown under. */
   readonly author: Writer
-} & PolicyResult
+  /** Whether the comment is published, or looks so to its author. */
+  readonly isShownToAuthor: boolean
+}
+
+export type JudgedPosts = {
+  readonly judged: readonly JudgedPost[]
+  readonly refused: ReadonlyMap<Post, Refusal>
+  /** The end of the flood hold that these posts start or extend. */
+  readonly floodHoldUntil: Instant | undefined
+}
 
 /**
- * Judges posts as if one came after the other: a guest whose comment is published goes by the name
- * that it gave from then on, and each counts for those after it.
- * @returns `attackedUntil`: until when the site is to be held from now on, if that is new
+ * Judges posts as if they came one after the other: a post counts in the facts of the next one, and
+ * a guest's published post renames the guest for the next one.
  */
-export const judgePosts = (
-  posts: readonly Post[],
-  situation: Situation,
-): {
-  judged: readonly JudgedPost[]
-  refused: ReadonlyMap<Post, Refusal>
-  attackedUntil: Instant | undefined
-} => {
+export const judgePosts = (posts: readonly Post[], situation: Situation): JudgedPosts => {
   const writers = new Map(situation.writers)
   const judged: JudgedPost[] = []
   const earlier: EarlierPost[] = []
   const refused = new Map<Post, Refusal>()
-  let attackedUntil: Instant | undefined
+  let holdUntil: Instant | undefined
   for (const post of posts) {
     try {
-      const before = { earlier, posted: judged.map((one) => one.post) }
-      const one = judge(post, { ...situation, writers, ...before, attackedUntil })
+      const one = judge(post, { ...situation, writers, judged, earlier, holdUntil })
       judged.push(one)
-      earlier.push({ ...sourceOf(post), verdict: one.judgement.verdict })
+      earlier.push({ ...originOf(post), verdict: one.judgement.verdict })
       const { id, ...author } = one.author
       if (id !== undefined) writers.set(id, { id, ...author })
-      attackedUntil = floodHoldUntil(post.policy, one.facts) ?? attackedUntil
+      holdUntil = floodHoldUntil(post.policy, one.facts) ?? holdUntil
     } catch (error) {
       if (!(error instanceof Refusal)) throw error
       refused.set(post, error)
     }
   }
-  return { judged, refused, attackedUntil }
+  return { judged, refused, floodHoldUntil: holdUntil }
 }
 
-/** What posts are compared and counted by. */
-export const sourceOf = ({ caller, print, addressHash }: Post): PostOrigin => ({
-  ...print,
+/** Where a post comes from, as the facts count it. */
+export const originOf = ({ caller, hashes, addressHash }: Post): PostOrigin => ({
+  ...hashes,
   authorId: 'authorId' in caller ? caller.authorId : undefined,
   addressHash,
 })
 
-type Moment = Situation & {
-  readonly posted: readonly Post[]
+/** The situation after the earlier posts of the transaction. */
+type CurrentSituation = Situation & {
+  readonly judged: readonly JudgedPost[]
   readonly earlier: readonly EarlierPost[]
-  readonly attackedUntil: Instant | undefined
+  readonly holdUntil: Instant | undefined
 }
 
-const judge = (post: Post, moment: Moment): JudgedPost => {
-  const { thread, parents, writers, known, earlier } = moment
-  const author = findWriter(post, writers)
-  const met = assertNotBlocked(moment.bans.get(post)!)
+const judge = (post: Post, situation: CurrentSituation): JudgedPost => {
+  const { thread, counted, judged, earlier, waits } = situation
+  const writer = findWriter(post, situation.writers)
+  const bans = assertNotBlocked(situation.bans.get(post)!)
   assertTakesComments(thread)
-  assertWaited(post, thread, { waits: moment.waits, earlier: moment.posted })
-  const { shadows, ...place } = findPlace(post, thread, parents)
-  const named = { ...author, ...(post.author && { name: post.author.name, url: post.author.url }) }
+  assertWaited(post, thread, { waits, earlier: judged.map((one) => one.post) })
+  const { parentShadows, ...position } = findPosition(post, thread, situation.parents)
+  const { author: profile, site, policy } = post
+  const renamed = profile ? { ...writer, name: profile.name, url: profile.url } : writer
   const subject = {
-    ...sourceOf(post),
-    kind: author.kind,
-    role: author.role,
-    email: post.author?.email,
-    siteModeration: post.site.moderation,
+    ...originOf(post),
+    kind: writer.kind,
+    role: writer.role,
+    email: profile?.email,
+    siteModeration: site.moderation,
     threadModeration: thread.moderation,
-    attackedUntil: moment.attackedUntil ?? known.attackedUntil,
-    bans: [...met, ...shadows],
+    attackedUntil: situation.holdUntil ?? counted.attackedUntil,
+    bans: [...bans, ...parentShadows],
   }
-  const checks = initialCheckFacts(post.site.checks, post.policy.policy)
-  const facts = { ...factsOf(known, subject, earlier), checks }
-  const draft = { body: post.body, authorName: named.name, authorUrl: named.url }
-  const judged = judgeByPolicy(post.policy, { draft, facts, isSeen: true })
-  const isSeen = judged.isShadowed || isVisible(judged.judgement.verdict)
-  return { post, ...place, author: isSeen ? named : author, ...judged }
+  const checks = initialCheckFacts(site.checks, policy.policy)
+  const facts = { ...factsOf(counted, subject, earlier), checks }
+  const draft = { body: post.body, authorName: renamed.name, authorUrl: renamed.url }
+  const result = judgeByPolicy(policy, { draft, facts, mayBeSeen: true })
+  const isShownToAuthor = result.isShadowed || isVisible(result.judgement.verdict)
+  return {
+    post,
+    ...position,
+    author: isShownToAuthor ? renamed : writer,
+    ...result,
+    isShownToAuthor,
+  }
 }
 
-/** A token speaks for its guest; without one, the name given makes a new guest. */
+/** A token names its guest or member; a post without a token creates a guest of the given name. */
 const findWriter = ({ caller, author }: Post, writers: ReadonlyMap<number, Author>): Writer => {
   if ('authorId' in caller) {
-    const known = writers.get(caller.authorId)
-    if (!known) throw new Refusal('invalid_token')
-    return known
+    const writer = writers.get(caller.authorId)
+    if (!writer) throw new Refusal('invalid_token')
+    return writer
   }
   if (!author) {
     throw new Refusal('invalid_request', { '/author': 'is required of a guest without a token' })
@@ -135,24 +143,30 @@ const findWriter = ({ caller, author }: Post, writers: ReadonlyMap<number, Autho
   return { id: undefined, kind: 'guest', role: 'reader', name, url, avatarUrl: null }
 }
 
-/** Refuses when nobody may post to the thread. */
+/** Refuses a post if the thread takes no comments. */
 export const assertTakesComments = ({ state }: Pick<ThreadForWrite, 'state'>): void => {
   if (state === 'locked') throw new Refusal('thread_locked')
   if (state !== 'open') throw new Refusal('thread_closed')
 }
 
-const findPlace = (
+type Position = Pick<JudgedPost, 'parentId' | 'parentHomeThreadId' | 'depth'> & {
+  readonly parentShadows: Parent['shadows']
+}
+
+/** Refuses with `parent_not_found` also if only the parent's author can see the parent. */
+const findPosition = (
   { site, caller, parent }: Post,
   thread: ThreadForWrite,
   parents: ReadonlyMap<number, Parent>,
-): Pick<JudgedPost, 'parentId' | 'parentHomeThreadId' | 'depth'> & Pick<Parent, 'shadows'> => {
-  if (parent === undefined) return { parentId: 0, parentHomeThreadId: null, depth: 0, shadows: [] }
+): Position => {
+  if (parent === undefined)
+    return { parentId: 0, parentHomeThreadId: null, depth: 0, parentShadows: [] }
   const found = parent && parents.get(parent.id)
-  const isMeant = found && homeThreadIdOf({ ...found, threadId: thread.id }) === parent.threadId
-  const isSeen = found && (found.shadows.length === 0 || isAuthor(caller, { id: found.authorId }))
-  if (!isMeant || !isSeen) throw new Refusal('parent_not_found')
+  const isSame = found && homeThreadIdOf({ ...found, threadId: thread.id }) === parent.threadId
+  const maySee = found && (found.shadows.length === 0 || isAuthor(caller, { id: found.authorId }))
+  if (!isSame || !maySee) throw new Refusal('parent_not_found')
   if (found.locked) throw new Refusal('thread_locked')
   if (found.depth >= site.maxDepth) throw new Refusal('depth_exceeded')
-  const { id: parentId, homeThreadId: parentHomeThreadId, shadows } = found
-  return { parentId, parentHomeThreadId, depth: found.depth + 1, shadows }
+  const { id: parentId, homeThreadId: parentHomeThreadId, depth, shadows: parentShadows } = found
+  return { parentId, parentHomeThreadId, depth: depth + 1, parentShadows }
 }

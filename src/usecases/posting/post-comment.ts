@@ -1,139 +1,149 @@
-import type { PolicyInForce } from '../../cache/policies.ts'
-import type { Comment } from '../../domain/comment/comment.ts'
-import { renderMarkdown } from '../../domain/comment/markdown.ts'
-import type { Instant } from '../../domain/instant.ts'
-import type { WriterIdentity } from '../../domain/moderation/ban.ts'
-import { assertMayWrite, type Caller } from '../../domain/people/caller.ts'
-import type { CommentKey } from '../../domain/public-id.ts'
+import { RENDERER_VERSION, renderMarkdown } from '../../domain/comment/markdown.ts'
+import { isVisible } from '../../domain/comment/status.ts'
+import { assertMayWrite } from '../../domain/people/caller.ts'
 import { Refusal } from '../../domain/refusal.ts'
-import type { CheckTiming, Sender } from '../../domain/site/check.ts'
-import type { Site } from '../../domain/site/site.ts'
-import type { GuestProfile } from '../../postgres/people/authors.ts'
-import type { IdempotencyKey } from '../../postgres/service/idempotency.ts'
-import { findThreadId } from '../../postgres/threads/threads.ts'
-import { checkAfterWrite, type WrittenComment } from '../checks/check-after-write.ts'
+import { findThreadAndParents, insertPosts } from '../../postgres/comments/insert.ts'
+import type { Tx } from '../../postgres/connection/db.ts'
+import { insertQuestions } from '../../postgres/jobs/checks.ts'
+import { findBansOn } from '../../postgres/moderation/bans.ts'
+import { lockWriterRows } from '../../postgres/people/authors.ts'
+import { ensureSharedThread, findThreadId } from '../../postgres/threads/threads.ts'
+import { checkAfterWrite } from '../checks/check-after-write.ts'
 import type { Context } from '../context.ts'
-import { hashText, type TextHashes } from '../policies/count-facts.ts'
-import { commitGroup, type WriteHandler } from './group-commit.ts'
-import { type StoreEffects, storePosts } from './store-posts.ts'
-import { enqueueWrite, type QueuedWrite } from './write-queue.ts'
+import { commitGroup, type StoredGroup } from '../group-commit.ts'
+import { nameGuests } from '../people/name-guests.ts'
+import { countFor, hashText } from '../policies/count-facts.ts'
+import { startFloodHold } from '../policies/start-flood-hold.ts'
+import { enqueueWrite, type Outcome } from '../write-queue.ts'
+import { judgePosts, originOf, type Situation } from './judge-posts.ts'
+import type { Post, PostEffect, Posted, PostRequest } from './post.ts'
+import { lockSlowMode } from './slow-mode.ts'
+import { articleOf, profilesOf, toNewPost, toPosted } from './stored-post.ts'
 
-export type PostRequest = {
-  readonly site: Site
-  readonly caller: Caller
-  readonly articleId: string
-  readonly article: { readonly title: string | null; readonly url: string | null }
-  readonly body: string
-  /** Undefined: a root. Null: a reply to something that cannot exist. */
-  readonly parent: CommentKey | null | undefined
-  readonly author: GuestProfile | undefined
-  readonly network: string
-  readonly addressHash: Buffer
-  readonly suspect: WriterIdentity | undefined
-  readonly sender: Sender
-  readonly claim: IdempotencyKey | undefined
-}
-
-export type Posted = {
-  readonly comment: Comment
-  /** The thread's new version; undefined when no reader can see the comment. */
-  readonly version: number | undefined
-  /** The guest who was made for this comment and needs a token. */
-  readonly newGuestId: number | undefined
-  readonly checking: CheckTiming
-}
-
-/** A request on its way, with what is made of it outside the transaction. */
-export type Post = PostRequest & {
-  readonly bodyHtml: string
-  readonly policy: PolicyInForce
-  readonly print: TextHashes
-  /** Its answer, as it is remembered and given. */
-  readonly present: (posted: Posted) => unknown
-}
+export type { Posted, PostRequest } from './post.ts'
 
 /**
- * Publishes a comment, or holds it, as the screening says. Posts to one thread that come at the
- * same time share a transaction; none sees anything of the others but their comments.
+ * Posts a comment: publishes or holds it, as the policy says. Posts that reach a thread while it has a
+ * transaction in progress share the next transaction, each as if it came alone.
  */
-export const postComment = async <Answer>(
+export const postComment = async <Response>(
   context: Context,
   request: PostRequest,
-  present: (posted: Posted) => Answer,
-): Promise<Answer> => {
-  assertMayPost(request)
-  // A member is called what its site calls it.
-  const author = request.caller.kind === 'member' ? undefined : request.author
-  const policy = await context.policies.find(request.site)
-  const { body } = request
-  const made = { bodyHtml: renderMarkdown(body), print: hashText(body) }
-  let posted: Posted | undefined
-  const note = (what: Posted): Answer => {
-    posted = what
-    return present(what)
-  }
-  const post = { ...request, author, policy, ...made, present: note }
-  const thread = JSON.stringify([post.site.id, post.articleId])
-  const write = { thread, write: post }
-  const together = (posts: readonly QueuedWrite<Post>[]) => publishTogether(context, posts)
-  const answer = (await enqueueWrite(context.posts, write, together)) as Answer
-  // It may go by another name from now on.
-  if (author && request.caller.kind === 'guest') context.kick('tasks')
-  // Without it, the answer repeats one that was given.
-  return posted ? checkPosted(context, { post, posted, present, answer }) : answer
-}
-
-type Checked<Answer> = {
-  readonly post: Post
-  readonly posted: Posted
-  readonly present: (posted: Posted) => Answer
-  readonly answer: Answer
-}
-
-const checkPosted = <Answer>(
-  context: Context,
-  { post, posted, present, answer }: Checked<Answer>,
-): Promise<Answer> => {
-  const { site, sender, claim, caller } = post
-  const author = caller.kind === 'guest' ? post.author : undefined
-  const written: WrittenComment<Answer> = {
+  present: (posted: Posted) => Response,
+): Promise<Response> => {
+  const post = await preparePost(context, request, present)
+  const { site, caller, articleId, author, sender, claim } = post
+  const queued = { thread: JSON.stringify([site.id, articleId]), write: post }
+  const { response, effect } = await enqueueWrite(context.posts, queued, (posts) =>
+    commitGroup(context, posts, storePosts),
+  )
+  const profile = caller.kind === 'guest' ? author : undefined
+  // The guest's earlier comments may have to show another name.
+  if (profile) context.kick('tasks')
+  if (!effect) return response as Response
+  const { posted, floodHoldUntil } = effect
+  if (floodHoldUntil)
+    context.warn(
+      { site: site.slug, attackedUntil: floodHoldUntil },
+      'flood: holding all new comments',
+    )
+  return checkAfterWrite(context, {
     checking: posted.checking,
-    request: { site, comment: posted.comment, sender, author },
+    request: { site, comment: posted.comment, sender, author: profile },
     claim,
-    answer,
-    present: ({ comment, version }) =>
-      present({ ...posted, version, comment: { ...posted.comment, ...shownOf(comment) } }),
-  }
-  return checkAfterWrite(context, written)
+    answer: response as Response,
+    present: ({ comment: { author, status, publishedAt }, version }) =>
+      present({ ...posted, version, comment: { ...posted.comment, author, status, publishedAt } }),
+  })
 }
 
-/** What is other about a comment once readers see it. */
-const shownOf = ({ author, status, publishedAt }: Comment) => ({ author, status, publishedAt })
-
-const publishTogether = async (
+/** Does everything that needs no transaction. */
+const preparePost = async (
   context: Context,
-  posts: readonly QueuedWrite<Post>[],
-): Promise<Refusal | undefined> => {
-  let attackedUntil: Instant | undefined
-  const doing: WriteHandler<Post> = {
-    act: async (tx, fresh, changed) => {
-      const told: StoreEffects = { changed }
-      const outcomes = await storePosts(tx, fresh, told)
-      attackedUntil = told.attackedUntil
-      return outcomes
-    },
-    findThread: (tx, { site, articleId }) => findThreadId(tx, site.id, articleId),
+  request: PostRequest,
+  present: Post['present'],
+): Promise<Post> => {
+  assertMayPost(request)
+  return {
+    ...request,
+    // A member's name comes from the site.
+    author: request.caller.kind === 'member' ? undefined : request.author,
+    policy: await context.policies.find(request.site),
+    bodyHtml: renderMarkdown(request.body),
+    hashes: hashText(request.body),
+    present,
   }
-  const fault = await commitGroup(context, posts, doing)
-  const { slug: site } = posts[0]!.site
-  if (attackedUntil) context.warn({ site, attackedUntil }, `${site}: too much arrives; all is held`)
-  return fault
 }
 
-/** Refuses whoever may post nowhere on the site. */
+/** Refuses a caller who may not post anywhere on the site. */
 export const assertMayPost = ({ site, caller }: Pick<PostRequest, 'site' | 'caller'>): void => {
   assertMayWrite(caller)
   if (site.posting === 'nobody') throw new Refusal('posting_disabled')
   if (site.posting === 'members' && (caller.kind === 'nobody' || caller.kind === 'guest'))
     throw new Refusal('login_required')
+}
+
+/**
+ * Stores posts to one thread, published or held. A refused post leaves nothing behind. Rows are locked
+ * in the order that all writers keep: comments, authors, threads, and the site if a flood hold starts.
+ */
+const storePosts = async (
+  tx: Tx,
+  posts: readonly Post[],
+  { site, articleId }: Post,
+): Promise<StoredGroup<Post, PostEffect>> => {
+  if (posts.length === 0) {
+    const threadId = await findThreadId(tx, site.id, articleId)
+    return { outcomes: new Map(), threadId, isVisible: false }
+  }
+  const situation = await loadSituation(tx, posts)
+  const { thread, writers, counted } = situation
+  const { judged, refused, floodHoldUntil } = judgePosts(posts, situation)
+  const outcomes = new Map<Post, Outcome<PostEffect>>()
+  for (const [post, refusal] of refused) outcomes.set(post, { refusal })
+  if (judged.length === 0) return { outcomes, threadId: thread.id, isVisible: false }
+
+  const published = judged.filter(({ judgement }) => isVisible(judgement.verdict))
+  await nameGuests(tx, site.id, { writers, profiles: profilesOf(published) })
+  const { rows, version } = await insertPosts(
+    tx,
+    { siteId: site.id, threadId: thread.id, renderer: RENDERER_VERSION, ...articleOf(published) },
+    judged.map(toNewPost),
+  )
+  // Stored, so that another node runs the checks if this one stops.
+  const questions = judged.flatMap(({ facts }, i) =>
+    Object.keys(facts.checks).length > 0 ? [{ commentId: rows[i]!.id, mayPublish: true }] : [],
+  )
+  if (questions.length > 0)
+    await insertQuestions(tx, { siteId: site.id, threadId: thread.id }, questions)
+  const startsFloodHold =
+    floodHoldUntil !== undefined &&
+    (await startFloodHold(tx, { site, at: counted.at, until: floodHoldUntil }))
+  for (const [i, one] of judged.entries()) {
+    const posted = toPosted(one, rows[i]!, { thread, version })
+    const effect = {
+      posted,
+      floodHoldUntil: startsFloodHold && i === 0 ? floodHoldUntil : undefined,
+    }
+    outcomes.set(one.post, { response: one.post.present(posted), effect })
+  }
+  // A shadowed post invalidates the thread too, so that its response takes as long.
+  const isVisibleToAny = judged.some((one) => one.isShownToAuthor)
+  return { outcomes, threadId: thread.id, isVisible: isVisibleToAny }
+}
+
+/** Takes the lock on the thread first: what is read after it stays true until the transaction ends. */
+const loadSituation = async (tx: Tx, posts: readonly Post[]): Promise<Situation> => {
+  const { site, articleId } = posts[0]!
+  const threadId = await ensureSharedThread(tx, site.id, articleId)
+  const ids = posts.flatMap(({ parent }) => (parent ? [parent.id] : []))
+  const { thread, parents } = await findThreadAndParents(tx, { siteId: site.id, threadId, ids })
+  const writerIds = posts.flatMap(({ caller }) => ('authorId' in caller ? [caller.authorId] : []))
+  const writers = writerIds.length > 0 ? await lockWriterRows(tx, site.id, writerIds) : new Map()
+  const waits = await lockSlowMode(tx, site.id, { thread, senders: posts })
+  const counted = await countFor(tx, { siteId: site.id, threadId }, posts.map(originOf))
+  const identities = posts.map(({ suspect }) => suspect)
+  const matches = await findBansOn(tx, site.id, identities)
+  const bans = new Map(posts.map((post, i) => [post, matches[i]!]))
+  return { siteId: site.id, thread, parents, writers, waits, counted, bans }
 }

@@ -9,22 +9,24 @@ import {
 } from '../../postgres/threads/slow-mode.ts'
 import type { ThreadForWrite } from '../../postgres/threads/threads.ts'
 
+/** Whoever posts: a post, or a viewer who asks whether they may. */
 type Sender = { readonly caller: Caller; readonly addressHash: Buffer }
-type Slow = Pick<ThreadForWrite, 'id' | 'slowModeSeconds'>
+type SlowThread = Pick<ThreadForWrite, 'id' | 'slowModeSeconds'>
 
-/** What those who post have to wait for, by who sends it. */
+/** How long each sender still has to wait; senders who need not wait are missing. */
 export type Waits<S extends Sender> = ReadonlyMap<S, Wait>
 
+/** Guests are recognised by their network too, because anybody can be several guests. */
 const posterOf = ({ caller, addressHash }: Sender): Poster => ({
   authorId: 'authorId' in caller ? caller.authorId : undefined,
   addressHash: caller.kind === 'member' ? null : addressHash,
 })
 
-/** How long each has still to wait before it may post to the thread; moderators never. */
+/** Finds how long senders have to wait before they may post to the thread; moderators never wait. */
 export const findWaitsOf = async <S extends Sender>(
   db: Db,
   siteId: number,
-  { thread, senders }: { thread: Slow; senders: readonly S[] },
+  { thread, senders }: { thread: SlowThread; senders: readonly S[] },
 ): Promise<Waits<S>> => {
   const slowed = senders.filter(({ caller }) => !mayModerate(caller))
   if (thread.slowModeSeconds === 0 || slowed.length === 0) return new Map()
@@ -33,30 +35,33 @@ export const findWaitsOf = async <S extends Sender>(
   return new Map(slowed.flatMap((sender, i) => (waits[i] ? [[sender, waits[i]]] : [])))
 }
 
-/** The same for posts that hold their authors: of one person nobody else posts here meanwhile. */
+/**
+ * As `findWaitsOf`, for posts whose authors' rows are locked: locks the networks of guests as well, so
+ * that no other post of the same person gets in until the transaction ends.
+ */
 export const lockSlowMode = async <S extends Sender>(
   tx: Tx,
   siteId: number,
-  { thread, senders }: { thread: Slow; senders: readonly S[] },
+  { thread, senders }: { thread: SlowThread; senders: readonly S[] },
 ): Promise<Waits<S>> => {
+  if (thread.slowModeSeconds === 0) return new Map()
   const networks = senders.flatMap((sender) => posterOf(sender).addressHash ?? [])
-  if (thread.slowModeSeconds > 0 && networks.length > 0)
-    await lockNetworks(tx, { siteId, threadId: thread.id }, networks)
+  if (networks.length > 0) await lockNetworks(tx, { siteId, threadId: thread.id }, networks)
   return findWaitsOf(tx, siteId, { thread, senders })
 }
 
 /**
- * Refuses with `slow_mode` who has posted to the thread just before.
- * @param earlier those that are posted in the same transaction
+ * Refuses with `slow_mode` if the same person has posted to the thread too recently.
+ * @param earlier senders of earlier posts in the same transaction
  */
 export const assertWaited = <S extends Sender>(
   sender: S,
-  { slowModeSeconds }: Slow,
+  { slowModeSeconds }: SlowThread,
   { waits, earlier }: { waits: Waits<S>; earlier: readonly S[] },
 ): void => {
   if (slowModeSeconds === 0 || mayModerate(sender.caller)) return
-  const isAgain = earlier.some((other) => isSamePerson(posterOf(other), posterOf(sender)))
-  const seconds = isAgain ? slowModeSeconds : waits.get(sender)?.seconds
+  const hasPosted = earlier.some((other) => isSamePerson(posterOf(other), posterOf(sender)))
+  const seconds = hasPosted ? slowModeSeconds : waits.get(sender)?.seconds
   if (seconds !== undefined) throw new Refusal('slow_mode', {}, { retryAfterSeconds: seconds })
 }
 

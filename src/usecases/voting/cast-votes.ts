@@ -18,63 +18,67 @@ import {
   touchThread,
 } from '../../postgres/threads/threads.ts'
 import { assertNotBlocked } from '../bans/ban-effects.ts'
-import type { Outcome, Outcomes } from '../run-once.ts'
-import type { Vote, Voted } from './vote-comment.ts'
+import type { StoredGroup } from '../group-commit.ts'
+import type { Outcome } from '../write-queue.ts'
+import type { Vote, Voted } from './vote.ts'
 
-/** What has to be known to take votes on comments of one thread. */
-type Facts = {
+/** What votes on comments of one thread depend on, read under its lock. */
+type Ballot = {
   readonly siteId: number
   readonly threadId: number
-  /** Undefined when readers cannot see it. */
+  /** Undefined if readers cannot see the thread. */
   readonly thread: ThreadForWrite | undefined
-  /** What can be voted on. */
+  /** The comments that can be voted on, by id. */
   readonly comments: ReadonlyMap<number, Votable>
-  /** Those who are there and were not erased. */
+  /** The ids of the voters who exist and are not erased. */
   readonly voters: ReadonlySet<number>
-  /** The votes as they were before. */
-  readonly before: Book
-  /** Those in force that meet the voters. */
   readonly bans: ReadonlyMap<Vote, readonly BanMatch[]>
+  /** The stored votes of these voters, and of guests of their networks. */
+  readonly stored: VoteBook
 }
 
 /** Votes by comment and voter. */
-type Book = ReadonlyMap<string, VoteRow>
+type VoteBook = ReadonlyMap<string, VoteRow>
+
+/** The votes that a comment has in total. */
+type Tally = { upvotes: number; downvotes: number }
 
 /**
- * Takes votes on comments of one thread, each as if they came one after the other: one that is
- * refused changes nothing for the others. Rows are locked in the order of every writer.
+ * Casts votes on comments of one thread, as if they came one after the other. A refused vote changes
+ * nothing for the others. Rows are locked in the order that all writers keep.
  */
 export const castVotes = async (
   tx: Tx,
   votes: readonly Vote[],
-  changed: Set<number>,
-): Promise<Outcomes<Vote>> => {
-  const outcomes = new Map<Vote, Outcome>()
-  if (votes.length === 0) return outcomes
-  const facts = await gatherFacts(tx, votes)
-  const after = new Map(facts.before)
-  const taken = new Map<Vote, { figures: Tally; isChange: boolean }>()
-  const figures = new Map([...facts.comments].map(([id, comment]) => [id, { ...comment }]))
+  { comment: { threadId } }: Vote,
+): Promise<StoredGroup<Vote, undefined>> => {
+  const outcomes = new Map<Vote, Outcome<undefined>>()
+  if (votes.length === 0) return { outcomes, threadId, isVisible: false }
+  const ballot = await loadBallot(tx, votes)
+  const book = new Map(ballot.stored)
+  const tallies = new Map(
+    [...ballot.comments].map(([id, { upvotes, downvotes }]) => [id, { upvotes, downvotes }]),
+  )
+  const cast = new Map<Vote, Tally & { isChange: boolean }>()
   for (const vote of votes) {
     try {
-      assertMayVote(vote, facts, after)
-      taken.set(vote, take(vote, after, figures.get(vote.comment.id)!))
+      assertMayVote(vote, ballot, book)
+      cast.set(vote, enterVote(vote, book, tallies.get(vote.comment.id)!))
     } catch (error) {
       if (!(error instanceof Refusal)) throw error
       outcomes.set(vote, { refusal: error })
     }
   }
-  const version = await write(tx, facts, after)
-  if (version !== undefined) changed.add(facts.threadId)
-  for (const [vote, { figures: at, isChange }] of taken) {
+  const version = await writeChanges(tx, ballot, book)
+  for (const [vote, { isChange, ...tally }] of cast) {
     const { comment, value } = vote
-    const voted: Voted = { comment, value, ...at, version: isChange ? version : undefined }
-    outcomes.set(vote, { answer: vote.present(voted) })
+    const voted: Voted = { comment, value, ...tally, version: isChange ? version : undefined }
+    outcomes.set(vote, { response: vote.present(voted) })
   }
-  return outcomes
+  return { outcomes, threadId, isVisible: version !== undefined }
 }
 
-const gatherFacts = async (tx: Tx, votes: readonly Vote[]): Promise<Facts> => {
+const loadBallot = async (tx: Tx, votes: readonly Vote[]): Promise<Ballot> => {
   const { site, comment } = votes[0]!
   const at = { siteId: site.id, threadId: comment.threadId }
   await acquireThreadLock(tx, at, 'shared')
@@ -84,89 +88,76 @@ const gatherFacts = async (tx: Tx, votes: readonly Vote[]): Promise<Facts> => {
   const comments = await lockVotableRows(tx, { ...at, ids })
   const voterIds = votes.map(({ caller }) => caller.authorId)
   const voters = new Set((await lockWriterRows(tx, at.siteId, voterIds)).keys())
-  const beside = await listVotesAndNetworkVotes(tx, at, votes.map(toRow))
-  const before = new Map(beside.map((row) => [placeOf(row), row]))
-  const found = await findBansOn(
-    tx,
-    at.siteId,
-    votes.map(({ suspect }) => suspect),
-  )
-  const bans = new Map(votes.map((vote, i) => [vote, found[i]!]))
-  return { ...at, thread: isVisible ? thread : undefined, comments, voters, before, bans }
+  const rows = await listVotesAndNetworkVotes(tx, at, votes.map(toRow))
+  const stored = new Map(rows.map((row) => [keyOf(row), row]))
+  const identities = votes.map(({ suspect }) => suspect)
+  const matches = await findBansOn(tx, at.siteId, identities)
+  const bans = new Map(votes.map((vote, i) => [vote, matches[i]!]))
+  return { ...at, thread: isVisible ? thread : undefined, comments, voters, bans, stored }
 }
 
-const assertMayVote = (vote: Vote, facts: Facts, book: Book): void => {
-  const { thread, comments, voters, bans } = facts
-  const { caller, comment } = vote
+const assertMayVote = (vote: Vote, ballot: Ballot, book: VoteBook): void => {
+  const { thread, comments, voters, bans } = ballot
+  const { caller, comment: key, value } = vote
   if (!voters.has(caller.authorId)) throw new Refusal('invalid_token')
   assertNotBlocked(bans.get(vote)!)
-  const found = comments.get(comment.id)
-  if (!thread || !found) throw new Refusal('not_found')
-  if (found.authorId === caller.authorId) throw new Refusal('forbidden')
-  if (found.isShadowed) throw new Refusal('not_found')
-  if (thread.state === 'locked' || found.locked) throw new Refusal('thread_locked')
-  if (vote.value !== 0 && !book.has(placeOf(toRow(vote)))) assertNetworkMayVote(vote, book)
+  const comment = comments.get(key.id)
+  if (!thread || !comment) throw new Refusal('not_found')
+  if (comment.authorId === caller.authorId) throw new Refusal('forbidden')
+  if (comment.isShadowed) throw new Refusal('not_found')
+  if (thread.state === 'locked' || comment.locked) throw new Refusal('thread_locked')
+  if (value !== 0 && !book.has(keyOf(toRow(vote)))) assertNetworkMayVote(vote, book)
 }
 
-/** Anybody can be as many guests as it likes. */
-const assertNetworkMayVote = (vote: Vote, book: Book): void => {
+/** One person can be several guests, so the guests of one network have only so many votes. */
+const assertNetworkMayVote = (vote: Vote, book: VoteBook): void => {
   const { commentId, addressHash } = toRow(vote)
   if (addressHash === null) return
-  const others = [...book.values()].filter(
+  const networkVotes = [...book.values()].filter(
     (row) => row.commentId === commentId && row.addressHash?.equals(addressHash),
   )
-  if (others.length >= vote.maxGuests!) {
+  if (networkVotes.length >= vote.maxGuests!) {
     throw new Refusal('forbidden', { authorization: 'enough guests of this network have voted' })
   }
 }
 
-type Tally = { upvotes: number; downvotes: number }
-
-/** Enters the vote into the book and counts it. @returns the figures after it */
-const take = (vote: Vote, book: Map<string, VoteRow>, tally: Tally) => {
+/** Enters a vote into the book and the tally of its comment. @returns the tally after it */
+const enterVote = (vote: Vote, book: Map<string, VoteRow>, tally: Tally) => {
   const row = toRow(vote)
-  const place = placeOf(row)
-  const before = book.get(place)
-  const was = before?.value ?? 0
-  if (row.value === 0) book.delete(place)
-  else if (row.value !== was) book.set(place, { ...row, ...before, value: row.value })
-  tally.upvotes += Number(row.value === 1) - Number(was === 1)
-  tally.downvotes += Number(row.value === -1) - Number(was === -1)
-  const { upvotes, downvotes } = tally
-  return { figures: { upvotes, downvotes }, isChange: row.value !== was }
+  const before = book.get(keyOf(row))
+  const valueBefore = before?.value ?? 0
+  const isChange = row.value !== valueBefore
+  if (row.value === 0) book.delete(keyOf(row))
+  else if (isChange) book.set(keyOf(row), { ...row, ...before, value: row.value })
+  tally.upvotes += Number(row.value === 1) - Number(valueBefore === 1)
+  tally.downvotes += Number(row.value === -1) - Number(valueBefore === -1)
+  return { ...tally, isChange }
 }
 
-/** Writes the votes that are other than before. @returns the thread's new version, if there are any */
-const write = async (
+/** Writes the votes that differ from the stored ones. @returns the thread's new version, if any do */
+const writeChanges = async (
   tx: Tx,
-  { siteId, threadId, before }: Facts,
-  after: Book,
+  { siteId, threadId, stored }: Ballot,
+  book: VoteBook,
 ): Promise<number | undefined> => {
-  const set = [...after].flatMap(([place, row]) =>
-    before.get(place)?.value === row.value ? [] : [row],
-  )
-  const withdrawn = [...before].flatMap(([place, row]) =>
-    after.has(place) ? [] : [{ ...row, value: 0 as const }],
-  )
-  const rows = [...set, ...withdrawn]
+  const cast = [...book.values()].filter((row) => stored.get(keyOf(row))?.value !== row.value)
+  const withdrawn = [...stored.values()].filter((row) => !book.has(keyOf(row)))
+  const rows = [...cast, ...withdrawn.map((row) => ({ ...row, value: 0 as const }))]
   if (rows.length === 0) return undefined
   await writeVotes(tx, { siteId, threadId }, rows)
-  await countVotes(tx, { siteId, threadId }, countChanges(rows, before))
+  await countVotes(tx, { siteId, threadId }, countChanges(rows, stored))
   return touchThread(tx, siteId, threadId)
 }
 
-const countChanges = (rows: readonly VoteRow[], before: Book) =>
-  [...Map.groupBy(rows, ({ commentId }) => commentId)].map(([id, those]) => {
-    const count = (value: number) =>
-      those.reduce(
-        (sum, row) =>
-          sum + Number(row.value === value) - Number(before.get(placeOf(row))?.value === value),
-        0,
-      )
-    return { id, up: count(1), down: count(-1) }
+const countChanges = (rows: readonly VoteRow[], stored: VoteBook) =>
+  [...Map.groupBy(rows, ({ commentId }) => commentId)].map(([id, changed]) => {
+    const added = (value: number): number =>
+      changed.filter((row) => row.value === value).length -
+      changed.filter((row) => stored.get(keyOf(row))?.value === value).length
+    return { id, up: added(1), down: added(-1) }
   })
 
-/** Where networks have no share, nothing of them is kept. */
+/** A guest's network is stored only where networks are limited. */
 const toRow = ({ caller, comment, value, addressHash, maxGuests }: Vote): VoteRow => ({
   commentId: comment.id,
   authorId: caller.authorId,
@@ -174,4 +165,4 @@ const toRow = ({ caller, comment, value, addressHash, maxGuests }: Vote): VoteRo
   addressHash: caller.kind === 'guest' && maxGuests !== undefined ? addressHash : null,
 })
 
-const placeOf = ({ commentId, authorId }: VoteRow): string => `${commentId}:${authorId}`
+const keyOf = ({ commentId, authorId }: VoteRow): string => `${commentId}:${authorId}`

@@ -19,7 +19,7 @@ import { insertDecision } from '../../postgres/moderation/decisions.ts'
 import { lockWriterRows } from '../../postgres/people/authors.ts'
 import type { IdempotencyKey } from '../../postgres/service/idempotency.ts'
 import { findThreadForWrite } from '../../postgres/threads/threads.ts'
-import { findEffects } from '../bans/ban-effects.ts'
+import { findBanEffects } from '../bans/ban-effects.ts'
 import type { Context } from '../context.ts'
 import { changeStatus } from '../decisions/change-status.ts'
 import { withInvalidation } from '../invalidate.ts'
@@ -67,7 +67,7 @@ export const flagComment = async <Answer>(
 
 const flag = async (tx: Tx, request: FlagRequest & { caller: AuthorCaller }): Promise<Flagged> => {
   const { site, comment, maxGuests, suspect } = request
-  await findEffects(tx, site.id, suspect)
+  await findBanEffects(tx, site.id, suspect)
   const found = await lockFlaggableRow(tx, request)
   const row = toRow(request)
   const { hasFlagged, ofNetwork } = await findFlagAndNetworkCount(tx, row)

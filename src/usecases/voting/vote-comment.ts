@@ -1,68 +1,34 @@
-import type { WriterIdentity } from '../../domain/moderation/ban.ts'
 import { type AuthorCaller, assertPerson, type Caller } from '../../domain/people/caller.ts'
-import type { CommentKey } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site/site.ts'
-import type { IdempotencyKey } from '../../postgres/service/idempotency.ts'
 import type { Context } from '../context.ts'
-import { commitGroup, type WriteHandler } from '../posting/group-commit.ts'
-import { enqueueWrite } from '../posting/write-queue.ts'
+import { commitGroup } from '../group-commit.ts'
+import { enqueueWrite } from '../write-queue.ts'
 import { castVotes } from './cast-votes.ts'
+import type { Voted, VoteRequest } from './vote.ts'
 
-export type VoteRequest = {
-  readonly site: Site
-  readonly caller: Caller
-  readonly comment: CommentKey
-  /** 0: no vote. */
-  readonly value: -1 | 0 | 1
-  readonly addressHash: Buffer
-  /** So many guests of one network may vote on one comment; undefined: as many as like. */
-  readonly maxGuests: number | undefined
-  readonly suspect: WriterIdentity | undefined
-  readonly claim: IdempotencyKey | undefined
-}
-
-/** A vote as it stands, and what the comment has got altogether. */
-export type Voted = {
-  readonly comment: CommentKey
-  readonly value: -1 | 0 | 1
-  readonly upvotes: number
-  readonly downvotes: number
-  /** The thread's new version; undefined when nothing has changed. */
-  readonly version: number | undefined
-}
-
-/** A request on its way. */
-export type Vote = Omit<VoteRequest, 'caller'> & {
-  readonly caller: AuthorCaller
-  readonly present: (voted: Voted) => unknown
-}
+export type { Voted } from './vote.ts'
 
 /**
- * Votes on a comment, changes the vote, or takes it back. One vote for each person and comment;
- * not on one's own. Votes on comments of one thread that come at the same time share a
- * transaction, and every one is answered once readers can see it.
+ * Sets, changes or withdraws the caller's vote on a comment. Votes that reach a thread while it has a
+ * transaction in progress share the next transaction, each as if it came alone.
  */
-export const voteComment = async <Answer>(
+export const voteComment = async <Response>(
   context: Context,
   request: VoteRequest,
-  present: (voted: Voted) => Answer,
-): Promise<Answer> => {
+  present: (voted: Voted) => Response,
+): Promise<Response> => {
   const { site, caller, comment } = request
   assertMayTakePart(site, caller)
-  const thread = `${site.id}:${comment.threadId}`
-  const write = { thread, write: { ...request, caller, present } }
-  return (await enqueueWrite(context.votes, write, (votes) =>
-    commitGroup(context, votes, VOTING),
-  )) as Answer
+  const vote = { ...request, caller, present }
+  const queued = { thread: `${site.id}:${comment.threadId}`, write: vote }
+  const { response } = await enqueueWrite(context.votes, queued, (votes) =>
+    commitGroup(context, votes, castVotes),
+  )
+  return response as Response
 }
 
-const VOTING: WriteHandler<Vote> = {
-  act: castVotes,
-  findThread: async (_tx, { comment }) => comment.threadId,
-}
-
-/** Refuses whoever has no say on the site: nobody and keys, and guests where only members have one. */
+/** Refuses callers who are no person, and guests on a site where only members take part. */
 export function assertMayTakePart(site: Site, caller: Caller): asserts caller is AuthorCaller {
   assertPerson(caller)
   if (caller.kind === 'guest' && site.posting === 'members') throw new Refusal('login_required')

@@ -1,0 +1,53 @@
+import type { PolicyInForce } from '../../cache/policies.ts'
+import type { Comment } from '../../domain/comment/comment.ts'
+import type { Instant } from '../../domain/instant.ts'
+import type { WriterIdentity } from '../../domain/moderation/ban.ts'
+import type { Caller } from '../../domain/people/caller.ts'
+import type { CommentKey } from '../../domain/public-id.ts'
+import type { CheckTiming, Sender } from '../../domain/site/check.ts'
+import type { Site } from '../../domain/site/site.ts'
+import type { GuestProfile } from '../../postgres/people/authors.ts'
+import type { IdempotencyKey } from '../../postgres/service/idempotency.ts'
+import type { TextHashes } from '../policies/count-facts.ts'
+
+export type PostRequest = {
+  readonly site: Site
+  readonly caller: Caller
+  readonly articleId: string
+  readonly article: { readonly title: string | null; readonly url: string | null }
+  readonly body: string
+  /** Undefined: a root comment. Null: a reply to an id that no comment can have. */
+  readonly parent: CommentKey | null | undefined
+  readonly author: GuestProfile | undefined
+  readonly network: string
+  readonly addressHash: Buffer
+  readonly suspect: WriterIdentity | undefined
+  readonly sender: Sender
+  readonly claim: IdempotencyKey | undefined
+}
+
+/** A prepared request, as it waits in the write queue of its thread. */
+export type Post = PostRequest & {
+  readonly bodyHtml: string
+  readonly policy: PolicyInForce
+  readonly hashes: TextHashes
+  /** Makes the response, which is remembered under the Idempotency-Key. */
+  readonly present: (posted: Posted) => unknown
+}
+
+/** A stored comment, as its author may see it. */
+export type Posted = {
+  readonly comment: Comment
+  /** The thread's new version; undefined if readers cannot see the comment. */
+  readonly version: number | undefined
+  /** The id of a guest who was created for this comment and needs a token. */
+  readonly newGuestId: number | undefined
+  readonly checking: CheckTiming
+}
+
+/** What a post did, beside its response. */
+export type PostEffect = {
+  readonly posted: Posted
+  /** The end of the flood hold that this post started; undefined if it started none. */
+  readonly floodHoldUntil: Instant | undefined
+}

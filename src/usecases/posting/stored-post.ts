@@ -1,0 +1,93 @@
+import { shadowVersion } from '../../domain/comment/shadow-view.ts'
+import { isVisible } from '../../domain/comment/status.ts'
+import { checkTimingOf } from '../../domain/site/check.ts'
+import type { InsertedPost, NewPost } from '../../postgres/comments/insert.ts'
+import type { GuestProfile } from '../../postgres/people/authors.ts'
+import type { ThreadForWrite } from '../../postgres/threads/threads.ts'
+import type { JudgedPost } from './judge-posts.ts'
+import type { Post, Posted } from './post.ts'
+
+/** The last profile of each guest with a token, by the guest's id. */
+export const profilesOf = (published: readonly JudgedPost[]): Map<number, GuestProfile> =>
+  new Map(
+    published.flatMap(({ author, post }) =>
+      author.id !== undefined && post.author ? [[author.id, post.author]] : [],
+    ),
+  )
+
+/** The first title and the first URL that published posts give the article. */
+export const articleOf = (published: readonly JudgedPost[]): Post['article'] => {
+  const articles = published.map(({ post }) => post.article)
+  return {
+    title: articles.find(({ title }) => title !== null)?.title ?? null,
+    url: articles.find(({ url }) => url !== null)?.url ?? null,
+  }
+}
+
+export const toNewPost = (judged: JudgedPost): NewPost => {
+  const { post, parentId, parentHomeThreadId, depth, author, judgement, facts, isShadowed } = judged
+  const isPublished = isVisible(judgement.verdict)
+  return {
+    parentId,
+    parentHomeThreadId,
+    depth,
+    author: author.id ?? post.author!,
+    status: judgement.verdict,
+    body: post.body,
+    bodyHtml: post.bodyHtml,
+    articleTitle: isPublished ? null : post.article.title,
+    articleUrl: isPublished ? null : post.article.url,
+    screening: JSON.stringify(judgement.trace),
+    policyVersion: post.policy.version,
+    facts: JSON.stringify(facts),
+    risk: judgement.risk,
+    shadowed: isShadowed,
+    ...post.hashes,
+    network: post.network,
+    addressHash: post.addressHash,
+  }
+}
+
+/** The comment as its author may see it: an author is not told whether it is pending or spam. */
+export const toPosted = (
+  judged: JudgedPost,
+  { id, authorId, createdAt }: InsertedPost,
+  { thread, version }: { thread: ThreadForWrite; version: number | undefined },
+): Posted => {
+  const { post, parentId, parentHomeThreadId, depth, author, judgement, facts } = judged
+  const { isShadowed, isShownToAuthor } = judged
+  const comment = {
+    ...UNTOUCHED,
+    threadId: thread.id,
+    articleId: thread.articleId,
+    id,
+    parentId,
+    parentHomeThreadId,
+    depth,
+    status: isShownToAuthor ? ('approved' as const) : ('pending' as const),
+    author: { ...author, id: authorId },
+    body: post.body,
+    bodyHtml: post.bodyHtml,
+    createdAt,
+    publishedAt: isShownToAuthor ? createdAt : null,
+  }
+  return {
+    comment,
+    version: isShadowed ? shadowVersion(createdAt, id) : isShownToAuthor ? version : undefined,
+    newGuestId: author.id === undefined ? authorId : undefined,
+    checking: checkTimingOf(judgement.trace, facts),
+  }
+}
+
+/** A comment to which nothing has happened yet. */
+const UNTOUCHED = {
+  homeThreadId: null,
+  revision: 1,
+  editedAt: null,
+  replyCount: 0,
+  score: 0,
+  upvotes: 0,
+  downvotes: 0,
+  pinned: false,
+  locked: false,
+}
