@@ -31,13 +31,15 @@ type Parts = {
   /** Where pages are kept that all nodes share; none when there is only this one. */
   readonly store: PageStore | undefined
   readonly maxBytes: number
+  /** How many threads this node remembers; unset: 50,000. */
+  readonly maxThreads?: number
   readonly hideWaitMs: number
   readonly kick: Context['kick']
   readonly warn: Context['warn']
 }
 
 /** What the use cases of one node are given. Opens nothing. */
-export const createContext = ({ store, maxBytes, ...parts }: Parts): Context => {
+export const createContext = ({ store, maxBytes, maxThreads, ...parts }: Parts): Context => {
   const { db, tokens } = parts
   const listBytes = Math.floor(maxBytes * LISTS_SHARE)
   const memory = { maxBytes: maxBytes - listBytes }
@@ -49,6 +51,7 @@ export const createContext = ({ store, maxBytes, ...parts }: Parts): Context => 
     threads: createThreadCache({
       tokens,
       load: (questions) => runQuery(findThreads(db, questions)),
+      ...(maxThreads && { maxThreads }),
     }),
     pages: store ? createTieredPages({ ...memory, store }) : createMemoryPages(memory),
     lists: createListCache({ tokens, maxBytes: listBytes }),

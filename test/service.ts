@@ -23,6 +23,10 @@ import { createDatabase } from './servers.ts'
 
 type Json = Record<string, any>
 
+/** Memory for the 50,000 of a service in use costs a test 100 ms of processor. */
+const MAX_THREADS = 1_000
+const MAX_COUNTED = 1_000
+
 /** An answer, with its body parsed. */
 export type Answer = { status: number; headers: Record<string, any>; body: any; text: string }
 
@@ -67,7 +71,7 @@ export const openService = async (
   const { url } = await createDatabase(t)
   const { db, close, figures } = createDb({ url, max: 16, onError: () => {} })
   await insertSite(db, { slug: 'default', name: 'Default' })
-  const tokens = options.tokens ?? createLocalCacheTokens(randomUUID)
+  const tokens = options.tokens ?? createLocalCacheTokens(randomUUID, { maxTokens: MAX_THREADS })
   const kick: Context['kick'] = (job) => jobs[job].kick()
   const context = createTestContext(db, tokens, {
     hideWaitMs: options.hideWaitMs,
@@ -89,7 +93,7 @@ export const openService = async (
     logger: false,
     limits: options.limits ?? { read: 0, write: 0 },
     trustedProxies: options.trustedProxies ?? [],
-    counters: { reads: createLocalCounters(), writes: createLocalCounters() },
+    counters: { reads: createCounters(), writes: createCounters() },
     readiness: async () => ({ status: 'ok', checks: {} }),
     figures: () => ({ pools: { read: figures(), write: figures() }, pages: context.pages.stats() }),
   })
@@ -113,6 +117,8 @@ export const openService = async (
   }
 }
 
+const createCounters = () => createLocalCounters({ maxKeys: MAX_COUNTED })
+
 /** One node, which shares with others what the tokens are shared with. */
 export const createTestContext = (
   db: Db,
@@ -135,6 +141,7 @@ export const createTestContext = (
     tokens,
     store: undefined,
     maxBytes: 16_777_216,
+    maxThreads: MAX_THREADS,
     hideWaitMs,
     kick,
     warn,

@@ -5,8 +5,11 @@ import type { CacheTokens } from '../domain/cache-tokens.ts'
 const MAX_TOKENS = 100_000
 
 /** For the only node there is: its own memory is what all nodes share. */
-export const createLocalCacheTokens = (newToken: () => string): CacheTokens => {
-  const tokens = new LRUCache<string, string>({ max: MAX_TOKENS })
+export const createLocalCacheTokens = (
+  newToken: () => string,
+  { maxTokens = MAX_TOKENS } = {},
+): CacheTokens => {
+  const tokens = new LRUCache<string, string>({ max: maxTokens })
   return {
     find: async (name) => tokens.get(name),
     offer: (name) => void (tokens.has(name) || tokens.set(name, newToken())),

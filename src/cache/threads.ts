@@ -26,6 +26,7 @@ type Options = {
   readonly tokens: CacheTokens
   /** Reads the visible threads from Postgres, in the order of the questions. Rejects with Refusals. */
   readonly load: (questions: readonly ThreadQuestion[]) => Promise<(Thread | undefined)[]>
+  readonly maxThreads?: number
 }
 
 /** A hide that could not be announced waits longer than this. */
@@ -34,14 +35,17 @@ const REFRESH_AFTER_MS = 500
 /** A question may wait for the one before it, and a caller has its answer, or none, within 3 s. */
 const GIVE_UP_MS = 2_800
 const MAX_THREADS = 50_000
-const MAX_ARTICLES = 50_000
 
 /** What was learned of a thread: `at` is before Postgres was asked, `token` was read before that. */
 type Known = { readonly thread: Thread; readonly token: string; readonly at: number }
 
-export const createThreadCache = ({ tokens, load }: Options): ThreadCache => {
-  const known = new LRUCache<string, Known>({ max: MAX_THREADS })
-  const ids = new LRUCache<string, number>({ max: MAX_ARTICLES })
+export const createThreadCache = ({
+  tokens,
+  load,
+  maxThreads = MAX_THREADS,
+}: Options): ThreadCache => {
+  const known = new LRUCache<string, Known>({ max: maxThreads })
+  const ids = new LRUCache<string, number>({ max: maxThreads })
   const refreshing = new Set<string>()
   const askAtLeisure = createBatcher(async (questions: readonly ThreadQuestion[]) => {
     const at = performance.now()

@@ -20,10 +20,9 @@ const validators = new Map<string, Compile<Validator>>()
 const serializers = new Map<string, Compile<Serializer>>()
 
 export const buildValidator = ((schemas, options) => {
-  const scope = JSON.stringify([schemas, options?.customOptions])
-  const compile =
-    validators.get(scope) ?? compileOnce(buildAjv(schemas, options) as Compile<Validator>)
-  validators.set(scope, compile)
+  const compile = compileLate(validators, [schemas, options?.customOptions], () =>
+    buildAjv(schemas, options),
+  )
   return (route: Route): Validator => {
     let compiled: Validator | undefined
     const validate: Validator = (data) => {
@@ -37,10 +36,9 @@ export const buildValidator = ((schemas, options) => {
 }) as BuildValidator
 
 export const buildSerializer = ((schemas, options) => {
-  const scope = JSON.stringify([schemas, options])
-  const compile =
-    serializers.get(scope) ?? compileOnce(buildStringify(schemas, options) as Compile<Serializer>)
-  serializers.set(scope, compile)
+  const compile = compileLate(serializers, [schemas, options], () =>
+    buildStringify(schemas, options),
+  )
   return (route: Route): Serializer => {
     let compiled: Serializer | undefined
     return (body) => {
@@ -49,6 +47,25 @@ export const buildSerializer = ((schemas, options) => {
     }
   }
 }) as BuildSerializer
+
+/** The compiler for these schemas, which is found or built when it is used first. */
+const compileLate = <T>(
+  known: Map<string, Compile<T>>,
+  schemas: unknown,
+  build: () => unknown,
+): Compile<T> => {
+  let compile: Compile<T> | undefined
+  const find = (): Compile<T> => {
+    const key = JSON.stringify(schemas)
+    const found = known.get(key) ?? compileOnce(build() as Compile<T>)
+    known.set(key, found)
+    return found
+  }
+  return (route) => {
+    compile ??= find()
+    return compile(route)
+  }
+}
 
 const compileOnce = <T>(compile: Compile<T>): Compile<T> => {
   const known = new Map<string, T>()
