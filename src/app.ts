@@ -28,6 +28,7 @@ import { addModerationRoutes } from './http/queue/routes.ts'
 import { addAvatarRoutes } from './http/service/avatars.ts'
 import { addHealthRoutes, type HealthReport } from './http/service/health.ts'
 import { addReference } from './http/service/reference.ts'
+import { addWelcome } from './http/service/welcome.ts'
 import { addSiteListRoutes } from './http/site-lists/routes.ts'
 import { addSiteRoutes } from './http/sites/routes.ts'
 import { addThreadRoutes } from './http/threads/routes.ts'
@@ -65,7 +66,8 @@ export const buildApp = async (options: AppOptions): Promise<FastifyInstance> =>
   await addDescription(app, options.version)
   for (const schema of NAMED) app.addSchema(schema)
   addHealthRoutes(app, { readiness: options.readiness, metrics })
-  await addReference(app)
+  addWelcome(app, options.version)
+  addReference(app)
   await app.register(async (v1) => addSiteScope(v1 as unknown as Router, options), {
     prefix: '/v1',
   })

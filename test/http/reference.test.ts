@@ -1,8 +1,23 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import { gunzipSync } from 'node:zlib'
+import type { Page } from 'playwright-core'
 import t from 'tap'
+import { parse } from 'yaml'
 import { openBrowser, skipWithoutBrowser } from '../browser.ts'
-import { openService } from '../service.ts'
+import { openService, type TestService } from '../service.ts'
 
-t.test('the description of the service is served as it is committed', async (t) => {
+type Operation = { operationId: string; summary: string; tags: [string] }
+
+const describe = async ({ call }: TestService) => parse((await call('GET', '/openapi.yaml')).text)
+
+const findOperations = async (service: TestService, ids: string[]): Promise<Operation[]> => {
+  const { paths } = await describe(service)
+  const operations = Object.values(paths).flatMap((methods) => Object.values(methods as object))
+  return ids.map((id) => operations.find(({ operationId }) => operationId === id))
+}
+
+t.test('GET /openapi.yaml returns the committed description', async (t) => {
   const { call } = await openService(t)
   const { status, headers, text } = await call('GET', '/openapi.yaml')
   t.equal(status, 200)
@@ -10,24 +25,86 @@ t.test('the description of the service is served as it is committed', async (t) 
   t.match(text, /operationId: postComment/)
 })
 
+/** What the browser reports: requests to other origins, and errors, CSP violations included. */
+const watch = (page: Page, address: string) => {
+  const complaints: string[] = []
+  const foreign: string[] = []
+  page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()))
+  page.on('pageerror', (error) => complaints.push(error.message))
+  page.on('request', (request) => {
+    const url = request.url()
+    if (!url.startsWith(`${address}/`) && !url.startsWith('data:')) foreign.push(url)
+  })
+  return { complaints, foreign }
+}
+
 t.test(
-  'the reference page shows every operation, from our own origin alone',
+  'the reference page shows the quick start and operation ids, from its own origin alone',
   { skip: skipWithoutBrowser },
   async (t) => {
-    const { app } = await openService(t)
-    const address = await app.listen({ port: 0 })
-    const page = await (await openBrowser(t)).newPage()
-    const complaints: string[] = []
-    const foreign: string[] = []
-    page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()))
-    page.on('pageerror', (error) => complaints.push(error.message))
-    page.on('request', (request) => {
-      const url = request.url()
-      if (!url.startsWith(address) && !url.startsWith('data:')) foreign.push(url)
-    })
+    const service = await openService(t)
+    const address = await service.app.listen({ port: 0 })
+    const page = await (await openBrowser(t)).newPage({ viewport: { width: 1400, height: 1000 } })
+    const seen = watch(page, address)
+    page.setDefaultTimeout(90_000)
     await page.goto(`${address}/docs`)
-    await page.getByText('Post a comment or reply').waitFor()
-    t.equal(await page.title(), 'Afterword')
-    t.strictSame({ complaints, foreign }, { complaints: [], foreign: [] })
+    t.equal(await page.title(), 'Afterword API')
+    await page.getByRole('heading', { name: 'Quick start' }).waitFor()
+    const sidebar = page.getByRole('complementary')
+    const operations = await findOperations(service, ['listThread', 'postComment'])
+    for (const { operationId, summary, tags } of operations) {
+      const entry = sidebar.getByText(summary, { exact: true })
+      if (!(await entry.isVisible())) await sidebar.getByText(tags[0], { exact: true }).click()
+      await entry.click()
+      await page.getByText(operationId, { exact: true }).first().waitFor()
+    }
+    t.strictSame(seen, { complaints: [], foreign: [] })
   },
 )
+
+t.test('the reference page lets its script load from its own origin alone', async (t) => {
+  const { call } = await openService(t)
+  const { status, headers, text } = await call('GET', '/docs')
+  t.equal(status, 200)
+  t.match(headers['content-type'], /^text\/html/)
+  t.match(headers['content-security-policy'], /default-src 'none'; script-src 'self';/)
+  t.notMatch(headers['content-security-policy'], /https?:/)
+  t.notMatch(text, /https?:/, 'no address of another origin')
+  t.match((await call('GET', '/docs/')).headers, { location: '/docs' })
+})
+
+t.test('the script of the reference page is compressed for clients that accept gzip', async (t) => {
+  const { app } = await openService(t)
+  const get = (encoding?: string) =>
+    app.inject({ url: '/docs/scalar.js', headers: encoding ? { 'accept-encoding': encoding } : {} })
+  const plain = await get()
+  t.match(plain.headers, { 'content-type': /^text\/javascript/, 'content-encoding': undefined })
+  const compressed = await get('gzip, deflate, br')
+  t.equal(compressed.headers['content-encoding'], 'gzip')
+  t.match(compressed.headers.vary, /Accept-Encoding/)
+  t.ok(gunzipSync(compressed.rawPayload).equals(plain.rawPayload), 'the same script')
+  t.equal((await get('gzip;q=0')).headers['content-encoding'], undefined)
+})
+
+t.test('the commands of the quick start work on a fresh database as printed', async (t) => {
+  const service = await openService(t)
+  const address = await service.app.listen({ port: 0 })
+  const text: string = (await describe(service)).info.description
+  const blocks = [...text.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(([, block]) => block!)
+  const commands = blocks.join('').match(/^curl (?:.*\\\n)*.*$/gm)!
+  t.equal(commands.length, 6, 'the commands were found')
+  t.match(blocks[0], /^SITE=http:\/\/localhost:3000\/v1\/sites\/default$/m)
+  const variables = `SITE=${address}/v1/sites/default; KEY=${service.adminKey};`
+  const run = async (command: string): Promise<unknown> =>
+    JSON.parse((await promisify(execFile)('sh', ['-c', `${variables} ${command}`])).stdout)
+  const results = []
+  for (const command of commands) results.push(await run(command))
+  t.match(results, [
+    { id: 'c1-1', status: 'approved' },
+    { items: [{ id: 'c1-1' }] },
+    { moderation: 'pre' },
+    { id: 'c1-2', status: 'pending' },
+    { items: [{ id: 'c1-2' }] },
+    { from: 'pending', to: 'spam' },
+  ])
+})

@@ -1,7 +1,12 @@
 import swagger from '@fastify/swagger'
 import type { FastifyInstance } from 'fastify'
+import { QUICK_START } from './quick-start.ts'
 
 const DESCRIPTION = `Nested comments for the articles of any site.
+
+${QUICK_START}
+
+## Conventions
 
 Everything that belongs to a site is under \`/v1/sites/{site}\`. The site names each article by a key of
 its own, percent-encoded. A list returns \`items\` and \`next_cursor\`. Every response with a status of 400
@@ -25,7 +30,12 @@ export const addDescription = async (app: FastifyInstance, version: string): Pro
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
-      info: { title: 'Afterword', version, description: DESCRIPTION, license: { name: 'MIT' } },
+      info: {
+        title: 'Afterword',
+        version,
+        description: DESCRIPTION,
+        license: { name: 'MIT' },
+      },
       servers: [{ url: '/' }],
       tags: TAGS,
       components: {
