@@ -233,16 +233,23 @@ const KNOWN_FILES = new Set(
   ]),
 )
 
+/** The files that the reader of an example creates. */
+const CREATED_FILES = new Set(
+  [...TEXTS.get('CONTRIBUTING.md')!.matchAll(/Create\s+`([^`]+)`/g)].map(([, path]) => path!),
+)
+
 t.test('every source file that a page names exists', async (t) => {
   const named = [...ALL.matchAll(/`((?:[\w.-]+\/)*[\w.-]+\.(?:ts|sql))`/g)].map(([, path]) => path!)
   t.ok(named.length > 50, 'the names were found')
   t.same(
-    [...new Set(named)].filter((path) => !KNOWN_FILES.has(path)),
+    [...new Set(named)].filter((path) => !KNOWN_FILES.has(path) && !CREATED_FILES.has(path)),
     [],
   )
   const folders = [...ALL.matchAll(/`((?:src|test|docs|migrations|scripts)\/[\w./-]+)`/g)]
   t.same(
-    folders.map(([, path]) => path!).filter((path) => !existsSync(join(ROOT, path))),
+    folders
+      .map(([, path]) => path!)
+      .filter((path) => !existsSync(join(ROOT, path)) && !CREATED_FILES.has(path)),
     [],
   )
 })

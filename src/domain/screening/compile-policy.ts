@@ -35,7 +35,7 @@ const ALWAYS: readonly Asked[] = [
 ]
 
 /** In the order of a trace. */
-const RULES: { readonly [N in Name]: (rule: Rules[N], rules: Rules) => RuleFunction } = {
+const RULES: { readonly [N in Name]: (rule: Required<Rules>[N], rules: Rules) => RuleFunction } = {
   role,
   first_comments: firstComments,
   rejections,
@@ -58,7 +58,10 @@ const NAMES = Object.keys(RULES) as Name[]
 export const compilePolicy = ({ rules }: Policy): CompiledPolicy => {
   const asked = [
     ...ALWAYS,
-    ...NAMES.flatMap((name) => ask(name, rules[name].mode, () => compileRule(rules, name))),
+    // A version from before the rule existed lacks it.
+    ...NAMES.flatMap((name) =>
+      ask(name, rules[name]?.mode ?? 'off', () => compileRule(rules, name)),
+    ),
     ...Object.entries(rules.checks).flatMap(([name, rule]) =>
       ask(`checks.${name}`, rule.mode, () => check(name, rule)),
     ),
@@ -99,4 +102,4 @@ const ask = (name: string, mode: Mode, compile: () => RuleFunction): Asked[] =>
   mode === 'off' ? [] : [{ name, counts: mode === 'enforce', judge: compile() }]
 
 const compileRule = <N extends Name>(rules: Rules, name: N): RuleFunction =>
-  RULES[name](rules[name], rules)
+  RULES[name]((rules as Required<Rules>)[name], rules)

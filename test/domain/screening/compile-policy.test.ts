@@ -28,6 +28,16 @@ t.test(
   },
 )
 
+t.test('compilePolicy takes a rule that the policy lacks for off', async (t) => {
+  const { first_comments: _, ...rules } = MODES_OF_FIRST('enforce').rules
+  const older = { rules } as unknown as Policy
+  t.same(judgeDraft(draftOf('Good day.'), STRANGER, older), {
+    verdict: 'approved',
+    risk: 0,
+    trace: [],
+  })
+})
+
 t.test('the mode of the site and bans count whatever the policy says', async (t) => {
   const judge = compilePolicy(DEFAULT_POLICY)
   const verdictOf = (facts: Parameters<typeof factsOf>[0]) =>
