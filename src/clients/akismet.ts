@@ -1,5 +1,4 @@
-import type { CheckFact } from '../domain/screening/facts.ts'
-import type { Check, CheckInput } from '../domain/site/check.ts'
+import type { Check, CheckFact, CheckInput } from '../domain/site/check.ts'
 import type { GuardedRequest, Received } from './guarded-request.ts'
 import { InvalidResponse, MAX_ANSWER_BYTES } from './outcome.ts'
 

@@ -1,6 +1,11 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
-import type { CheckFact } from '../domain/screening/facts.ts'
-import { type Check, type CheckInput, type Signed, verdictsPath } from '../domain/site/check.ts'
+import {
+  type Check,
+  type CheckFact,
+  type CheckInput,
+  type Signed,
+  verdictsPath,
+} from '../domain/site/check.ts'
 import type { GuardedRequest } from './guarded-request.ts'
 import { InvalidResponse, MAX_ANSWER_BYTES } from './outcome.ts'
 

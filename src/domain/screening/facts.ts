@@ -1,5 +1,6 @@
 import type { Role } from '../comment/comment.ts'
 import type { Instant } from '../instant.ts'
+import type { CheckFact } from '../site/check.ts'
 import type { Moderation } from '../site/site.ts'
 
 /** What is to be judged. */
@@ -8,14 +9,6 @@ export type Draft = {
   readonly authorName: string
   readonly authorUrl: string | null
 }
-
-/** What a service outside said of the comment, or why it said nothing. */
-export type CheckFact =
-  /** It has been asked, and may still answer. */
-  | { readonly state: 'asked' }
-  /** 0 is surely good, 1 is surely spam. */
-  | { readonly state: 'answered'; readonly score: number }
-  | { readonly state: 'failed'; readonly why: string }
 
 /**
  * What was known when a comment was judged. It is gathered first, so that judging is pure, and kept with

@@ -1,7 +1,4 @@
 import type { Instant } from '../instant.ts'
-import type { CheckFact, Facts } from '../screening/facts.ts'
-import type { Finding } from '../screening/finding.ts'
-import type { Policy } from '../screening/policy.ts'
 
 /** A service outside that a site asks about its comments. Its name is the one in the site's policy. */
 export type Check = {
@@ -64,6 +61,14 @@ export type Signed = {
   readonly body: Buffer
 }
 
+/** The result of an external check for one comment. */
+export type CheckFact =
+  /** The check was asked, and may still respond. */
+  | { readonly state: 'asked' }
+  /** 0 is surely good, 1 is surely spam. */
+  | { readonly state: 'answered'; readonly score: number }
+  | { readonly state: 'failed'; readonly why: string }
+
 /** The services outside, as this node reaches them. */
 export type Checks = {
   /** Never rejects: a service that fails is a fact. `asked`: it will call back. */
@@ -73,33 +78,6 @@ export type Checks = {
   /** Whether the check itself has sent it, not long ago. */
   readonly isFrom: (check: Check, signed: Signed) => boolean
 }
-
-/** What is known before anybody has answered. A check that the policy has turned off is not asked. */
-export const initialCheckFacts = (checks: readonly Check[], { rules }: Policy): Facts['checks'] => {
-  const isOff = (name: string) =>
-    Object.hasOwn(rules.checks, name) && rules.checks[name]?.mode === 'off'
-  const asked = checks.filter(({ name }) => !isOff(name))
-  return Object.fromEntries(asked.map(({ name }) => [name, { state: 'asked' as const }]))
-}
-
-/** Whether checks are asked before an author is answered, after it, or not at all. */
-export type CheckTiming = 'first' | 'later' | 'never'
-
-/**
- * Whoever is judged by checks waits for them, whatever else is said of the comment: from how long an
- * answer takes nobody learns that a comment would be held anyhow.
- */
-export const checkTimingOf = (trace: readonly Finding[], { checks }: Facts): CheckTiming => {
-  const isAwaited = trace.some(
-    ({ rule, counts = true }) =>
-      counts && rule.startsWith(RULE) && checks[rule.slice(RULE.length)]?.state === 'asked',
-  )
-  if (isAwaited) return 'first'
-  return Object.keys(checks).length > 0 ? 'later' : 'never'
-}
-
-/** What the opinions of checks are called in a trace, before their own names. */
-export const RULE = 'checks.'
 
 /** Where a check calls back to; it is signed along, so that a verdict is good in one place. */
 export const verdictsPath = (site: string, name: string): string =>

@@ -1,10 +1,11 @@
 import { isVisible } from '../../domain/comment/status.ts'
 import { BY_RULES } from '../../domain/people/caller.ts'
 import type { CommentKey } from '../../domain/public-id.ts'
+import { CHECK_RULE_PREFIX } from '../../domain/screening/check-facts.ts'
 import type { Judgement } from '../../domain/screening/compile-policy.ts'
-import type { CheckFact, Facts } from '../../domain/screening/facts.ts'
+import type { Facts } from '../../domain/screening/facts.ts'
 import { combine, type Verdict } from '../../domain/screening/finding.ts'
-import { RULE } from '../../domain/site/check.ts'
+import type { CheckFact } from '../../domain/site/check.ts'
 import { type CommentForWrite, findCommentForWrite } from '../../postgres/comments/comments.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import { acquireThreadLock } from '../../postgres/connection/transaction.ts'
@@ -110,7 +111,7 @@ const follow = async (
     await nameGuests(tx, siteId, { writers, profiles: new Map([[id, author]]) })
   }
   const { version } = await changeStatus(tx, comment, { siteId, to })
-  const said = judgement.trace.filter(({ rule }) => rule.startsWith(RULE))
+  const said = judgement.trace.filter(({ rule }) => rule.startsWith(CHECK_RULE_PREFIX))
   const note = said.map(({ evidence }) => evidence).join('; ') || null
   await insertDecision(tx, { siteId, by: BY_RULES, note, threadId, commentId, from, to })
   const after = await findCommentForWrite(tx, { siteId, threadId, id: commentId })

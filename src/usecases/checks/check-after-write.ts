@@ -1,5 +1,5 @@
 import { isVisible } from '../../domain/comment/status.ts'
-import type { CheckTiming } from '../../domain/site/check.ts'
+import type { CheckTiming } from '../../domain/screening/check-facts.ts'
 import { type IdempotencyKey, updateAnswer } from '../../postgres/service/idempotency.ts'
 import type { Context } from '../context.ts'
 import type { AppliedResults } from './apply-check-results.ts'

@@ -1,7 +1,11 @@
 import { isVisible } from '../../domain/comment/status.ts'
 import { type CommentKey, commentId } from '../../domain/public-id.ts'
-import type { CheckFact } from '../../domain/screening/facts.ts'
-import { type CheckInput, type Sender, UNKNOWN_SENDER } from '../../domain/site/check.ts'
+import {
+  type CheckFact,
+  type CheckInput,
+  type Sender,
+  UNKNOWN_SENDER,
+} from '../../domain/site/check.ts'
 import type { Site } from '../../domain/site/site.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import { inTransaction, runQuery } from '../../postgres/connection/transaction.ts'

@@ -12,13 +12,13 @@ import {
 } from '../../domain/people/caller.ts'
 import { authorId, type CommentKey } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
-import type { Verdict } from '../../domain/screening/finding.ts'
 import {
   type CheckTiming,
   checkTimingOf,
   initialCheckFacts,
-  type Sender,
-} from '../../domain/site/check.ts'
+} from '../../domain/screening/check-facts.ts'
+import type { Verdict } from '../../domain/screening/finding.ts'
+import type { Sender } from '../../domain/site/check.ts'
 import type { Site } from '../../domain/site/site.ts'
 import {
   type CommentForWrite,

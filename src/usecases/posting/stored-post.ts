@@ -1,6 +1,6 @@
 import { shadowVersion } from '../../domain/comment/shadow-view.ts'
 import { isVisible } from '../../domain/comment/status.ts'
-import { checkTimingOf } from '../../domain/site/check.ts'
+import { checkTimingOf } from '../../domain/screening/check-facts.ts'
 import type { InsertedPost, NewPost } from '../../postgres/comments/insert.ts'
 import type { GuestProfile } from '../../postgres/people/authors.ts'
 import type { ThreadForWrite } from '../../postgres/threads/threads.ts'

@@ -1,4 +1,4 @@
-import type { CheckFact } from '../facts.ts'
+import type { CheckFact } from '../../site/check.ts'
 import type { Policy } from '../policy.ts'
 import type { RuleFunction, RuleResult } from './rule.ts'
 
