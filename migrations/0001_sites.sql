@@ -72,9 +72,6 @@ create table idempotency_keys (
   primary key (site_id, claim)
 );
 create index idempotency_keys_age on idempotency_keys (created_at);
--- Erasing an author deletes the answers that name it as author of a comment.
-create index idempotency_keys_author on idempotency_keys
-  (site_id, (answer #>> '{body,author,id}'));
 -- Erasing an author deletes the answers that name it in either of two places.
 create index idempotency_keys_person on idempotency_keys
   (site_id, (coalesce(answer #>> '{body,author,id}', answer #>> '{body,author_id}')));

@@ -84,14 +84,11 @@ create index comments_hot on comments (site_id, thread_id, parent_id, hot, id) w
 create index comments_controversial on comments (site_id, thread_id, parent_id, controversy, id) where shown;
 create index comments_active on comments (site_id, thread_id, parent_id, active_at, id) where shown;
 
--- A thread without its tree, and the time of its newest comment.
-create index comments_flat on comments (site_id, thread_id, created_at, id) where status = 'approved';
--- Recent comments of a site, its roots or replies alone, of one article, and of one author.
-create index comments_recent on comments (site_id, published_at, id) where status = 'approved';
-create index comments_recent_roots on comments (site_id, published_at, id)
-  where status = 'approved' and parent_id = 0;
-create index comments_recent_replies on comments (site_id, published_at, id)
-  where status = 'approved' and parent_id <> 0;
+-- A thread without its tree, the time of its newest comment, and its comments of any other status.
+create index comments_flat on comments (site_id, thread_id, status, created_at, id);
+-- Recent comments of a site: roots, replies, and both merged. Then of one article, and of one author.
+create index comments_recent on comments (site_id, least(parent_id, 1), published_at, id)
+  where status = 'approved';
 create index comments_recent_of_thread on comments (site_id, thread_id, published_at, id)
   where status = 'approved';
 create index comments_by_author on comments (site_id, author_id, published_at, id) where status = 'approved';
@@ -103,19 +100,14 @@ create index comments_flagged on comments (site_id, status, flag_count, id)
 create index comments_riskiest on comments (site_id, status, risk, id)
   where status <> 'approved' or flag_count > 0;
 
--- Comments that readers do not see: of an author, of a thread, and by time.
+-- Comments that readers do not see: of an author, shadowed ones among them, and by time.
 create index comments_unpublished_by_author on comments (site_id, author_id, thread_id, id)
-  where status <> 'approved';
-create index comments_unpublished_of_thread on comments (site_id, thread_id, id)
   where status <> 'approved';
 create index comments_held_by_time on comments (site_id, created_at, id)
   where status <> 'approved';
 -- An author's recent spam and rejected comments, for the policy.
 create index comments_turned_down_by_author on comments (site_id, author_id, created_at)
   where status in ('spam', 'rejected');
--- Shadowed comments, which every read by their author looks for.
-create index comments_shadowed on comments (site_id, author_id, thread_id, id)
-  where shadowed;
 -- Moved comments, by their public id.
 create unique index comments_moved on comments (site_id, id) where home_thread_id is not null;
 

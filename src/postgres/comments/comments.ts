@@ -6,6 +6,7 @@ import type { Finding } from '../../domain/screening/finding.ts'
 import type { Db, Tx } from '../connection/db.ts'
 import { joinAddress } from './addresses.ts'
 import { authorColumns, type CommentRow, commentColumns, toComment } from './rows.ts'
+import { isInvisible } from './visible.ts'
 
 const now = sql<Instant>`clock_timestamp()`
 
@@ -176,7 +177,7 @@ export const shadowComment = async (
     returning (
       select count(*) from comments r
       where r.site_id = c.site_id and r.author_id = c.author_id and r.thread_id = c.thread_id
-        and r.parent_id = c.id and r.shadowed and r.status = 'rejected' and r.reply_count = 0
+        and r.parent_id = c.id and ${isInvisible('r.status')} and r.shadowed and r.status = 'rejected' and r.reply_count = 0
     ) as replies`.execute(tx)
   return rows[0]!.replies
 }

@@ -13,7 +13,7 @@ import {
   threadIsVisible,
   toComment,
 } from './rows.ts'
-import { isVisible } from './visible.ts'
+import { isVisible, REPLIES, ROOTS } from './visible.ts'
 
 /** A comment outside its thread, with what a reader needs to find the article. */
 export type RecentComment = Comment & {
@@ -40,22 +40,27 @@ export type RecentRequest = {
  */
 export const listRecent = async (db: Db, request: RecentRequest): Promise<RecentComment[]> => {
   const { siteId, articleIds, limit } = request
-  const inThreads = sql`
-    threads t cross join lateral (
+  const fromThreads = sql`(
+    select c.*, t.article_id, t.title, t.url
+    from threads t cross join lateral (
       select * from comments c
       where c.site_id = t.site_id and c.thread_id = t.id and ${isWanted(request)}
       order by c.published_at desc, c.id desc limit ${limit + 1}
     ) c
-    where t.site_id = ${siteId} and t.article_id = any(${articleIds}) and ${threadIsVisible}`
-  const inSite = sql`
-    comments c join threads t on t.site_id = c.site_id and t.id = c.thread_id and ${threadIsVisible}
-    where c.site_id = ${siteId} and ${isWanted(request)}`
+    where t.site_id = ${siteId} and t.article_id = any(${articleIds}) and ${threadIsVisible}) c`
   const latest = sql`order by c.published_at desc, c.id desc`
+  const inSite = (kind: RawBuilder<unknown>) => sql`(
+    select c.*, t.article_id, t.title, t.url
+    from comments c join threads t on t.site_id = c.site_id and t.id = c.thread_id and ${threadIsVisible}
+    where c.site_id = ${siteId} and ${isWanted(request)} and ${kind}
+    ${latest} limit ${limit + 1})`
+  const kinds = request.authorId === undefined ? KINDS[request.parent] : [sql`true`]
+  const fromSite = sql`(${sql.join(kinds.map(inSite), sql` union all `)}) c`
   const { rows } = await sql<CommentRow & { articleId: string }>`
     with latest as (
       select ${commentColumns}, (extract(epoch from c.published_at) * 1000)::bigint as key,
-        t.article_id, t.title as article_title, t.url as article_url
-      from ${articleIds.length > 0 ? inThreads : inSite}
+        c.article_id, c.title as article_title, c.url as article_url
+      from ${articleIds.length > 0 ? fromThreads : fromSite}
       ${latest} limit ${limit + 1}
     ),
     page as (select *, ${placeColumns(sql`false`, latest)} from latest c)
@@ -75,6 +80,9 @@ const isWanted = ({ authorId, parent, after }: RecentRequest): RawBuilder<unknow
   }
   return sql.join(parts, sql` and `)
 }
+
+/** Postgres merges two ranges of one index faster than it keeps a third index. */
+const KINDS = { any: [ROOTS, REPLIES], root: [ROOTS], reply: [REPLIES] }
 
 const PARENTS = {
   any: sql`true`,

@@ -13,5 +13,9 @@ export const isVisible = (status: string): RawBuilder<boolean> =>
 export const isInvisible = (status: string): RawBuilder<boolean> =>
   sql<boolean>`${sql.ref(status)} <> 'approved'`
 
+/** Root comments and replies: each is one range of the index `comments_recent`. */
+export const ROOTS = sql<boolean>`least(c.parent_id, 1) = 0`
+export const REPLIES = sql<boolean>`least(c.parent_id, 1) = 1`
+
 /** A comment that every reader sees, or that its author sees as if every reader did. */
 export const isVisibleOrShadowed = sql<boolean>`(${isVisible('status')} or shadowed and status = 'rejected')`

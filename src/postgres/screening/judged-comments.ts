@@ -6,7 +6,7 @@ import type { CommentKey } from '../../domain/public-id.ts'
 import type { Facts } from '../../domain/screening/facts.ts'
 import type { Finding } from '../../domain/screening/finding.ts'
 import type { StoredJudgement } from '../comments/comments.ts'
-import { isInvisible, isVisible } from '../comments/visible.ts'
+import { isInvisible, isVisible, REPLIES, ROOTS } from '../comments/visible.ts'
 import type { Db, Tx } from '../connection/db.ts'
 
 /** A comment with what it was judged by, so that it can be judged again. */
@@ -29,10 +29,10 @@ const columns = sql`c.thread_id, c.id, c.home_thread_id, c.body, a.name as autho
 
 const join = sql`comments c join authors a on a.site_id = c.site_id and a.id = c.author_id`
 
-/** Each has an index of its own, which is in order of this time. */
+/** Each part is one or two ranges of an index, in order of this time. */
 const PARTS = {
-  published: { is: isVisible('c.status'), at: sql`c.published_at` },
-  held: { is: isInvisible('c.status'), at: sql`c.created_at` },
+  published: { is: isVisible('c.status'), at: sql`c.published_at`, ranges: [ROOTS, REPLIES] },
+  held: { is: isInvisible('c.status'), at: sql`c.created_at`, ranges: [sql`true`] },
 }
 export type Part = keyof typeof PARTS
 export const JUDGED_PARTS = Object.keys(PARTS) as Part[]
@@ -44,10 +44,16 @@ export const listJudged = async (
   db: Db,
   { siteId, since, part, before, limit }: Span & { before: Before; limit: number },
 ): Promise<(DecidedComment & { at: Instant })[]> => {
-  const { at } = PARTS[part]
+  const { at, ranges } = PARTS[part]
+  const latest = sql`order by ${at} desc, c.id desc limit ${limit}`
+  const judged = (range: RawBuilder<unknown>) => sql`(
+    select c.* from comments c
+    where ${isIn({ siteId, since: sql`${since}::timestamptz`, part, range })}
+      and (${at}, c.id) < (${before.at}::timestamptz, ${before.id}) ${latest})`
   const { rows } = await sql<DecidedComment & { at: Instant }>`
     select ${columns}, ${at} as at, d.to_status as decided
-    from ${join}
+    from (${sql.join(ranges.map(judged), sql` union all `)}) c
+    join authors a on a.site_id = c.site_id and a.id = c.author_id
     left join lateral (
       select d.to_status from decisions d
       where d.site_id = c.site_id and d.comment_id = c.id and d.action = 'status' and d.caused_by is null
@@ -57,9 +63,7 @@ export const listJudged = async (
           where b.site_id = d.site_id and b.id = d.batch_id and b.kind = 'judge')
       order by d.id desc limit 1
     ) d on true
-    where ${isIn({ siteId, since: sql`${since}::timestamptz`, part })}
-      and (${at}, c.id) < (${before.at}::timestamptz, ${before.id})
-    order by ${at} desc, c.id desc limit ${limit}`.execute(db)
+    ${latest}`.execute(db)
   return rows
 }
 
@@ -68,21 +72,28 @@ export const countJudged = async (
   db: Db,
   { siteId, days }: { siteId: number; days: number },
 ): Promise<{ total: number; since: Instant }> => {
-  const one = (part: Part) => sql`
-    (select count(*) from comments c where ${isIn({ siteId, since: sql`m.since`, part })})`
+  const counts = JUDGED_PARTS.flatMap((part) =>
+    PARTS[part].ranges.map(
+      (range) => sql`
+    (select count(*) from comments c where ${isIn({ siteId, since: sql`m.since`, part, range })})`,
+    ),
+  )
   const { rows } = await sql<{ total: number; since: Instant }>`
-    select since, ${sql.join(JUDGED_PARTS.map(one), sql` + `)} as total
+    select since, ${sql.join(counts, sql` + `)} as total
     from (select (clock_timestamp() - make_interval(days => ${days}))::timestamptz(3) as since) m`.execute(
     db,
   )
   return rows[0]!
 }
 
-type SpanInSql = Omit<Span, 'since'> & { readonly since: RawBuilder<unknown> }
+type SpanInSql = Omit<Span, 'since'> & {
+  readonly since: RawBuilder<unknown>
+  readonly range: RawBuilder<unknown>
+}
 
-const isIn = ({ siteId, since, part }: SpanInSql): RawBuilder<unknown> => {
+const isIn = ({ siteId, since, part, range }: SpanInSql): RawBuilder<unknown> => {
   const { is, at } = PARTS[part]
-  return sql`c.site_id = ${siteId} and ${is} and ${at} > ${since}
+  return sql`c.site_id = ${siteId} and ${is} and ${range} and ${at} > ${since}
     and c.created_at > ${since} and c.facts is not null`
 }
 
