@@ -245,11 +245,11 @@ export const countDryRunItems = async (
   return rows
 }
 
-/** Forgets the items of batches that ended a day ago. @returns how many went */
+/** Deletes the items of batches that ended a day ago. @returns the number of rows */
 export const deleteOldItems = async (tx: Tx, limit: number): Promise<number> => {
   const { numAffectedRows } = await sql`
-    delete from batch_items where ctid in (
-      select i.ctid from batch_items i
+    delete from batch_items where (site_id, batch_id, thread_id, comment_id) in (
+      select i.site_id, i.batch_id, i.thread_id, i.comment_id from batch_items i
       join batches b on b.site_id = i.site_id and b.id = i.batch_id
       where b.ended_at < now() - interval '1 day' limit ${limit})`.execute(tx)
   return Number(numAffectedRows ?? 0)

@@ -63,11 +63,11 @@ export const deleteClaims = async (
       ${commentId === undefined ? sql`` : sql`and comment_id = ${commentId}`}`.execute(tx)
 }
 
-/** @returns how many went */
+/** Deletes claims that expired an hour ago. @returns the number of rows */
 export const deleteOldClaims = async (tx: Tx, limit: number): Promise<number> => {
   const { numAffectedRows } = await sql`
-    delete from claims where ctid in (
-      select ctid from claims where claimed_until < now() - interval '1 hour' limit ${limit}
+    delete from claims where (site_id, comment_id) in (
+      select site_id, comment_id from claims where claimed_until < now() - interval '1 hour' limit ${limit}
       for update skip locked)`.execute(tx)
   return Number(numAffectedRows ?? 0)
 }

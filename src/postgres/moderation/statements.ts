@@ -37,7 +37,7 @@ export const findStated = async (
   siteId: number,
   { threadId, id }: CommentKey,
 ): Promise<StatedComment | undefined> => {
-  const ofComment = sql`d.site_id = c.site_id and d.comment_id = c.id and d.action = 'status'`
+  const ofComment = sql`d.comment_id = c.id and d.action = 'status'`
   const { rows } = await sql<Row>`
     select c.author_id, c.status, ${isShadowed} as is_shadowed, c.created_at, c.edited_at,
       c.screening as trace, ${isVisible('c.status')} and not c.shadowed and t.state <> 'hidden' as is_public,
@@ -46,11 +46,11 @@ export const findStated = async (
     from comments c
     join threads t on t.site_id = c.site_id and t.id = c.thread_id
     left join lateral (
-      select d.to_status from decisions d where ${ofComment} order by d.id desc limit 1
+      select d.to_status from decisions d where d.site_id = c.site_id and ${ofComment} order by d.id desc limit 1
     ) latest on true
     left join lateral (
       select d.* from decisions d
-      where ${ofComment} and d.undoes is null and case when ${isShadowed} then ${isVisible('d.to_status')}
+      where d.site_id = c.site_id and ${ofComment} and d.undoes is null and case when ${isShadowed} then ${isVisible('d.to_status')}
         else d.to_status = c.status and latest.to_status = c.status end
       order by d.id desc limit 1
     ) d on true

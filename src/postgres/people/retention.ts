@@ -78,10 +78,14 @@ export const deleteOldArrivals = async (tx: Tx, batch: number): Promise<number> 
   return Number(numAffectedRows ?? 0)
 }
 
-/** A token of before an erasure has expired long since. */
+/**
+ * Deletes the hashed subjects of members that were erased a year ago: every token from before the erasure
+ * has expired.
+ */
 export const forgetOldSubjects = async (tx: Tx): Promise<number> => {
   const { numAffectedRows } = await sql`
-    update authors set erased_subject = null
-    where erased_subject is not null and erased_at < now() - interval '1 year'`.execute(tx)
+    update authors a set erased_subject = null from sites s
+    where a.site_id = s.id and a.erased_subject is not null
+      and a.erased_at < now() - interval '1 year'`.execute(tx)
   return Number(numAffectedRows ?? 0)
 }

@@ -74,12 +74,11 @@ export const updateAnswer = async (
     .execute()
 }
 
-/** Forgets a batch of what is older than a day. @returns how many rows went */
+/** Deletes a batch of the answers that are older than a day. @returns the number of rows */
 export const deleteOldAnswers = async (db: Db, batch: number): Promise<number> => {
   const { numAffectedRows } = await sql`
-    delete from idempotency_keys where ctid = any(array(
-      select ctid from idempotency_keys where created_at < now() - interval '24 hours' limit ${batch}))`.execute(
-    db,
-  )
+    delete from idempotency_keys where (site_id, claim) in (
+      select site_id, claim from idempotency_keys
+      where created_at < now() - interval '24 hours' limit ${batch})`.execute(db)
   return Number(numAffectedRows ?? 0)
 }
