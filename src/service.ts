@@ -17,7 +17,7 @@ import { deriveKeys, type WireKeys } from './http/wire/keys.ts'
 import { createDb, type Db } from './postgres/connection/db.ts'
 import { probePostgres } from './postgres/connection/health.ts'
 import { migrate } from './postgres/connection/migrate.ts'
-import { createBreaker } from './redis/breaker.ts'
+import { createRedisBreaker } from './redis/breaker.ts'
 import { createRedisCacheTokens } from './redis/cache-tokens.ts'
 import { isReady, type RedisClient } from './redis/client.ts'
 import { closeRedis, createRedis } from './redis/connection.ts'
@@ -207,7 +207,7 @@ const createShared = (config: Config, logger: FastifyBaseLogger, protocol: Cache
     return { redis: undefined, tokens, store: undefined, counters }
   }
   const redis = createRedis(config.REDIS_URL, logger)
-  const breaker = createBreaker({ pauseMs: REDIS_PAUSE_MS })
+  const breaker = createRedisBreaker({ pauseMs: REDIS_PAUSE_MS })
   return {
     redis,
     tokens: createRedisCacheTokens(redis, breaker, protocol),

@@ -2,8 +2,9 @@ import { LRUCache } from 'lru-cache'
 import { createBatcher } from '../domain/batcher.ts'
 import { type CacheTokens, threadToken } from '../domain/cache-tokens.ts'
 import type { Thread } from '../domain/comment/comment.ts'
+import { withDeadline } from '../domain/deadline.ts'
 import { Refusal } from '../domain/refusal.ts'
-import { createStaleIfError, orTimeout } from './stale-if-error.ts'
+import { createStaleIfError } from './stale-if-error.ts'
 
 type ByArticle = { readonly siteId: number; readonly articleId: string }
 type ById = { readonly siteId: number; readonly id: number }
@@ -52,9 +53,7 @@ export const createThreadCache = ({
     return (await load(questions)).map((thread) => ({ thread, at }))
   }, keyOf)
   const ask = (question: ThreadQuestion) =>
-    orTimeout(GIVE_UP_MS, askAtLeisure(question), () => {
-      throw new Refusal('unavailable')
-    })
+    withDeadline(GIVE_UP_MS, askAtLeisure(question), () => new Refusal('unavailable'))
   const patiently = createStaleIfError()
 
   const byArticle = async (question: ByArticle): Promise<Thread | undefined> => {

@@ -1,14 +1,17 @@
+import { type Breaker, createBreaker } from '../domain/breaker.ts'
 import type { Check, Checks } from '../domain/site/check.ts'
 import { askAkismet, reportToAkismet } from './akismet.ts'
-import { type Breaker, createBreaker } from './breaker.ts'
 import type { GuardedRequest } from './guarded-request.ts'
 import { reasonOf } from './outcome.ts'
 import { askSignedCheck, isFromSignedCheck } from './signed-check.ts'
 
-/** The services outside that sites ask, each with a breaker of its own on this node. */
+const FAILURES = 5
+const PAUSE_MS = 30_000
+
+/** External checks. This node pauses a check that fails repeatedly. */
 export const createChecks = ({
   request,
-  breaker = createBreaker(),
+  breaker = createBreaker({ failures: FAILURES, pauseMs: PAUSE_MS }),
 }: {
   request: GuardedRequest
   breaker?: Breaker
@@ -30,5 +33,5 @@ export const createChecks = ({
   isFrom: (check, signed) => check.kind === 'http' && isFromSignedCheck(check, signed),
 })
 
-/** With another address it is another service. */
+/** A check with another address is another service, without failures. */
 const nameOf = ({ name, url }: Check, site: string): string => JSON.stringify([site, name, url])

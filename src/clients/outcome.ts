@@ -1,4 +1,4 @@
-import { CircuitOpen } from './breaker.ts'
+import { CircuitOpen } from '../domain/breaker.ts'
 
 /** A verdict is a few bytes. */
 export const MAX_ANSWER_BYTES = 16_384

@@ -5,23 +5,24 @@ import {
   errors,
   type JWTVerifyGetKey,
 } from 'jose'
+import { createBreaker } from '../domain/breaker.ts'
 import { Refusal } from '../domain/refusal.ts'
 import type { GuardedGet } from './guarded-get.ts'
 
-/** What sites have at once; the one that was asked for longest ago goes first. */
+/** Key sets kept in memory; the set that was used longest ago is dropped first. */
 const MAX_SETS = 1_000
-/** Keys are fetched anew after so long. */
+/** Age at which keys are fetched again. */
 const CACHE_MS = 600_000
-/** So long a key that is not among them does not make us fetch. */
+/** How long the keys are not fetched again because of a token whose key is not among them. */
 const COOL_DOWN_MS = 30_000
-/** So long nothing is fetched after it has failed. */
+/** How long the keys are not fetched again after a failed fetch. */
 const FAILURE_PAUSE_MS = 5_000
-/** So long the keys that are known stay good while no newer ones can be had. */
+/** How long known keys stay valid while they cannot be fetched again. */
 const MAX_AGE_MS = 86_400_000
 
 /**
- * Public keys that others serve (JWKS, RFC 7517), fetched when they are needed. A key that they do not
- * have is a bad token; keys that cannot be had are `unavailable`.
+ * Public keys (JWKS, RFC 7517) of sign-on services, fetched on demand. A token whose key is not in the set
+ * is invalid; a set that cannot be fetched is `unavailable`.
  */
 export const createPublicKeys = (get: GuardedGet): ((jwksUrl: string) => JWTVerifyGetKey) => {
   const sets = new Map<string, JWTVerifyGetKey>()
@@ -35,22 +36,16 @@ export const createPublicKeys = (get: GuardedGet): ((jwksUrl: string) => JWTVeri
 }
 
 const createSet = (get: GuardedGet, jwksUrl: string): JWTVerifyGetKey => {
-  let failedAt = Number.NEGATIVE_INFINITY
   let fetchedAt = Number.NEGATIVE_INFINITY
+  const breaker = createBreaker({ failures: 1, pauseMs: FAILURE_PAUSE_MS })
   const fetchKeys = async (): Promise<Response> => {
-    if (performance.now() - failedAt < FAILURE_PAUSE_MS) throw new Error('it failed a moment ago')
-    try {
-      const keys = JSON.parse(await get(jwksUrl))
-      createLocalJWKSet(keys)
-      fetchedAt = performance.now()
-      return Response.json(keys)
-    } catch (error) {
-      failedAt = performance.now()
-      throw error
-    }
+    const keys = JSON.parse(await get(jwksUrl))
+    createLocalJWKSet(keys)
+    fetchedAt = performance.now()
+    return Response.json(keys)
   }
   const remote = createRemoteJWKSet(new URL(jwksUrl), {
-    [customFetch]: fetchKeys,
+    [customFetch]: () => breaker(jwksUrl, fetchKeys),
     cacheMaxAge: CACHE_MS,
     cooldownDuration: COOL_DOWN_MS,
   })
@@ -58,7 +53,7 @@ const createSet = (get: GuardedGet, jwksUrl: string): JWTVerifyGetKey => {
     try {
       return await remote(header, token)
     } catch (error) {
-      // They were there, and none of them fits.
+      // The keys were fetched, and none of them fits the token.
       if (isAboutToken(error)) throw error
       const known = remote.jwks()
       if (!known || performance.now() - fetchedAt > MAX_AGE_MS)

@@ -1,53 +1,34 @@
-/** Runs an attempt and answers what it gave; `undefined` when it failed or was not made at all. */
-export type Breaker = <T>(attempt: () => Promise<T>) => Promise<T | undefined>
+import { createBreaker } from '../domain/breaker.ts'
+import { withDeadline } from '../domain/deadline.ts'
+
+/** Runs an attempt and returns its result; `undefined` if it failed or was refused. */
+export type RedisBreaker = <T>(attempt: () => Promise<T>) => Promise<T | undefined>
 
 /** A cache slower than Postgres is not a cache. */
 const COMMAND_TIMEOUT_MS = 50
 
 /**
- * True when a command failed at once because its node is away, which costs nothing and says
- * nothing of the other masters of a cluster.
+ * True if a command failed immediately because the connection to its node is down. Such a failure costs
+ * nothing and shows nothing about the other masters of a cluster.
  */
 export const isAway = (error: unknown): boolean =>
   error instanceof Error &&
   (error.message === 'Connection is closed.' || error.name === 'MaxRetriesPerRequestError')
 
-/**
- * After a failure nobody asks again for `pauseMs`; then one attempt tries, while the others are
- * still told `undefined`, and its success ends the pause. Share one between all users of a
- * connection, so that a dead or frozen Redis costs one late command and not one per user.
- */
-export const createBreaker = ({ pauseMs }: { pauseMs: number }): Breaker => {
-  let open = false
-  let resumeAt = 0
-  return async (attempt) => {
-    if (open && performance.now() < resumeAt) return undefined
-    const probing = open
-    if (probing) resumeAt = performance.now() + pauseMs
-    try {
-      const answer = await attempt()
-      if (probing) open = false
-      return answer
-    } catch (error) {
-      if (isAway(error)) {
-        if (probing) resumeAt = 0
-        return undefined
-      }
-      // It refused this command, but it is there.
-      open = !(error instanceof Error && error.name === 'ReplyError')
-      resumeAt = performance.now() + pauseMs
-      return undefined
-    }
-  }
+const judge = (error: unknown) => {
+  if (isAway(error)) return 'unknown'
+  return error instanceof Error && error.name === 'ReplyError' ? 'answered' : 'failed'
 }
 
 /**
- * Rejects after 50 ms. An answer that has arrived by then, but was not looked at because this
- * process was busy, is in time: sockets are read once more before the verdict.
+ * One failure begins a pause. All users of a connection share its breaker, so that a dead or frozen Redis
+ * costs one late command instead of one per user.
  */
+export const createRedisBreaker = ({ pauseMs }: { pauseMs: number }): RedisBreaker => {
+  const breaker = createBreaker({ failures: 1, pauseMs, judge })
+  return (attempt) => breaker('redis', attempt).catch(() => undefined)
+}
+
+/** Rejects if Redis has not answered the command after 50 ms. */
 export const withTimeout = <T>(command: Promise<T>): Promise<T> =>
-  new Promise((resolve, reject) => {
-    const giveUp = () => setImmediate(() => reject(new Error('Redis is late')))
-    const timer = setTimeout(giveUp, COMMAND_TIMEOUT_MS)
-    command.then(resolve, reject).finally(() => clearTimeout(timer))
-  })
+  withDeadline(COMMAND_TIMEOUT_MS, command, () => new Error('Redis did not answer in time'))

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createBatcher } from '../domain/batcher.ts'
 import type { CacheTokenName, CacheTokens, CacheTokenTimings } from '../domain/cache-tokens.ts'
-import { type Breaker, isAway, withTimeout } from './breaker.ts'
+import { isAway, type RedisBreaker, withTimeout } from './breaker.ts'
 import { isCluster, type RedisClient } from './client.ts'
 import { onPossibleFailover } from './connection.ts'
 
@@ -20,7 +20,7 @@ const MAX_AT_ONCE = 500
  */
 export const createRedisCacheTokens = (
   redis: RedisClient,
-  breaker: Breaker,
+  breaker: RedisBreaker,
   { newToken, distrustMs }: Pick<CacheTokenTimings, 'newToken' | 'distrustMs'>,
 ): CacheTokens => {
   let trustedFrom = 0

@@ -1,5 +1,5 @@
 import type { Counters } from '../domain/counters.ts'
-import { type Breaker, withTimeout } from './breaker.ts'
+import { type RedisBreaker, withTimeout } from './breaker.ts'
 import type { RedisClient } from './client.ts'
 
 type CountingRedis = RedisClient & {
@@ -25,7 +25,7 @@ const COUNT_HIT = `
 export const createRedisCounters = (
   redis: RedisClient,
   fallback: Counters,
-  breaker: Breaker,
+  breaker: RedisBreaker,
 ): Counters => {
   redis.defineCommand('countHit', { numberOfKeys: 1, lua: COUNT_HIT })
   const counting = redis as CountingRedis

@@ -6,7 +6,7 @@ import {
   type PageName,
   type PageStore,
 } from '../domain/page-store.ts'
-import { type Breaker, withTimeout } from './breaker.ts'
+import { type RedisBreaker, withTimeout } from './breaker.ts'
 import type { RedisClient } from './client.ts'
 
 /** Forgetting: as long again in a node's memory, and 600 s in all. */
@@ -18,7 +18,7 @@ const MARK = 0xaf03
 const LENGTHS_BYTES = 8
 
 /** Pages in Redis, shared by the nodes, all of one thread in one slot; gone after 290 s. */
-export const createRedisPages = (redis: RedisClient, breaker: Breaker): PageStore => ({
+export const createRedisPages = (redis: RedisClient, breaker: RedisBreaker): PageStore => ({
   find: async (name, encoding) => {
     const frame = await breaker(() => withTimeout(redis.getBuffer(keyOf(name, encoding))))
     return frame ? readFrame(frame) : undefined

@@ -4,7 +4,7 @@ import { brotliDecompress, gunzip } from 'node:zlib'
 import t, { type Test } from 'tap'
 import { createMemoryPages, createTieredPages } from '../../src/cache/pages.ts'
 import { ENCODINGS, type Encoding, type Page, type PageName } from '../../src/domain/page-store.ts'
-import { createBreaker } from '../../src/redis/breaker.ts'
+import { createRedisBreaker } from '../../src/redis/breaker.ts'
 import { createRedisPages } from '../../src/redis/pages.ts'
 import {
   openPatientRedis,
@@ -143,7 +143,7 @@ t.test('an expired page leaves memory without being asked for', async (t) => {
 
 const openNode = async (t: Test) => {
   const redis = await openPatientRedis(t, SHARED_URL)
-  const store = createRedisPages(redis, createBreaker({ pauseMs: 1_000 }))
+  const store = createRedisPages(redis, createRedisBreaker({ pauseMs: 1_000 }))
   return { store, pages: createTieredPages({ maxBytes: MEBIBYTE, store }) }
 }
 
@@ -164,7 +164,7 @@ t.test('what one node built another finds in redis', { skip: skipShared }, async
 
 t.test('a stale build never reaches redis', { skip: skipShared }, async (t) => {
   const redis = await openPatientRedis(t, SHARED_URL)
-  const store = createRedisPages(redis, createBreaker({ pauseMs: 1_000 }))
+  const store = createRedisPages(redis, createRedisBreaker({ pauseMs: 1_000 }))
   const pages = createTieredPages({ maxBytes: MEBIBYTE, store })
   const name = makeName()
   await pages.page(name, 'identity', builder(9, makePage('older')))
@@ -174,7 +174,7 @@ t.test('a stale build never reaches redis', { skip: skipShared }, async (t) => {
 t.test('a redis that is frozen or killed changes no answer', { skip: skipOwn }, async (t) => {
   const server = await startServer(t)
   const { redis } = await openRedis(t, server.url)
-  const store = createRedisPages(redis, createBreaker({ pauseMs: 20 }))
+  const store = createRedisPages(redis, createRedisBreaker({ pauseMs: 20 }))
   const pages = createTieredPages({ maxBytes: MEBIBYTE, store })
   for (const harm of [server.freeze, server.kill]) {
     await harm()

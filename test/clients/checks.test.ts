@@ -1,8 +1,8 @@
 import { createHmac } from 'node:crypto'
 import t, { type Test } from 'tap'
-import { createBreaker } from '../../src/clients/breaker.ts'
 import { createChecks } from '../../src/clients/checks.ts'
 import { createGuardedRequest } from '../../src/clients/guarded-request.ts'
+import { createBreaker } from '../../src/domain/breaker.ts'
 import type { Check, CheckInput } from '../../src/domain/site/check.ts'
 import {
   type Answering,
@@ -30,7 +30,11 @@ const QUESTION: CheckInput = {
   userAgent: 'Browser/1',
 }
 
-const open = async (t: Test, answering: Answering, breaker = createBreaker({ failures: 1e9 })) => {
+const open = async (
+  t: Test,
+  answering: Answering,
+  breaker = createBreaker({ failures: 1e9, pauseMs: 0 }),
+) => {
   const server = await openCheckServer(t, answering)
   const request = createGuardedRequest({ allowedNetworks: LOOPBACK, ca: server.ca })
   const checks = createChecks({ request, breaker })

@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap'
 import { type CacheTokens, siteToken, threadToken } from '../../src/domain/cache-tokens.ts'
-import { createBreaker } from '../../src/redis/breaker.ts'
+import { createRedisBreaker } from '../../src/redis/breaker.ts'
 import { createRedisCacheTokens } from '../../src/redis/cache-tokens.ts'
 import type { RedisClient } from '../../src/redis/client.ts'
 import { closeRedis, createRedis } from '../../src/redis/connection.ts'
@@ -27,7 +27,7 @@ let made = 0
 const protocol = { newToken: () => `token ${++made}`, distrustMs: DISTRUST_MS }
 
 const createTokens = (redis: RedisClient, { pauseMs = 20, distrustMs = DISTRUST_MS } = {}) =>
-  createRedisCacheTokens(redis, createBreaker({ pauseMs }), { ...protocol, distrustMs })
+  createRedisCacheTokens(redis, createRedisBreaker({ pauseMs }), { ...protocol, distrustMs })
 
 /** A node that sends whatever it is told to, as soon as it can. */
 const openPatient = async (t: Test, server: Server) => {

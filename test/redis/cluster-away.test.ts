@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import type { Page } from '../../src/domain/page-store.ts'
-import { createBreaker } from '../../src/redis/breaker.ts'
+import { createRedisBreaker } from '../../src/redis/breaker.ts'
 import { isReady } from '../../src/redis/client.ts'
 import { closeRedis, createRedis } from '../../src/redis/connection.ts'
 import { createRedisPages } from '../../src/redis/pages.ts'
@@ -37,7 +37,7 @@ t.test('a cluster whose masters go away', { skip: skipOwn }, async (t) => {
 
   t.test('a killed master takes its threads along, and the others go on', async (t) => {
     const { redis, lines, troubles } = await openRedis(t, url)
-    const store = createRedisPages(redis, createBreaker({ pauseMs: LONG_PAUSE_MS }))
+    const store = createRedisPages(redis, createRedisBreaker({ pauseMs: LONG_PAUSE_MS }))
     const [first, second, third] = await findThreads(nodes, 6)
     const before = troubles.count
     await nodes[2]!.kill()

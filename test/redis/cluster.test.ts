@@ -1,7 +1,7 @@
 import t from 'tap'
 import type { Counters } from '../../src/domain/counters.ts'
 import type { Page } from '../../src/domain/page-store.ts'
-import { createBreaker } from '../../src/redis/breaker.ts'
+import { createRedisBreaker } from '../../src/redis/breaker.ts'
 import { isCluster } from '../../src/redis/client.ts'
 import { createRedisCounters } from '../../src/redis/counters.ts'
 import { createRedisPages } from '../../src/redis/pages.ts'
@@ -32,7 +32,7 @@ t.test('a cluster of three masters', { skip: skipOwn }, async (t) => {
     const [one, other] = await Promise.all(
       [1, 2].map(async () => {
         const { redis } = await openRedis(t, url)
-        return createRedisPages(redis, createBreaker({ pauseMs: 0 }))
+        return createRedisPages(redis, createRedisBreaker({ pauseMs: 0 }))
       }),
     )
     const found = await until('all pages', async () => {
@@ -61,7 +61,7 @@ t.test('a cluster of three masters', { skip: skipOwn }, async (t) => {
   t.test('hits at once over two clients are all counted, whatever the node', async (t) => {
     const clients = await Promise.all([1, 2].map(() => openPatientCluster(t, nodes)))
     const counters = clients.map((client) =>
-      createRedisCounters(client, noFallback, createBreaker({ pauseMs: 0 })),
+      createRedisCounters(client, noFallback, createRedisBreaker({ pauseMs: 0 })),
     )
     for (const key of ['write:a', 'write:b', 'write:c', 'write:d']) {
       const hits = upTo(300).map((i) => counters[i % 2]!.hit(key, HOUR_MS))

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { createBreaker } from '../../src/redis/breaker.ts'
+import { createRedisBreaker } from '../../src/redis/breaker.ts'
 import { isCluster, isReady } from '../../src/redis/client.ts'
 import { closeRedis, createRedis } from '../../src/redis/connection.ts'
 import { collectLog, openRedis, skipOwn, startServer, until, untilSaid } from './own-server.ts'
@@ -103,7 +103,7 @@ t.test(
   async (t) => {
     const server = await startServer(t)
     const { redis } = await openRedis(t, server.url)
-    const breaker = createBreaker({ pauseMs: LONG_PAUSE_MS })
+    const breaker = createRedisBreaker({ pauseMs: LONG_PAUSE_MS })
     let attempts = 0
     const ask = () => breaker(() => redis.ping(`${++attempts}`))
     t.equal(await ask(), '1')
@@ -117,7 +117,7 @@ t.test(
 t.test('redis is used again after a restart', { skip: skipOwn }, async (t) => {
   const server = await startServer(t)
   const { redis } = await openRedis(t, server.url)
-  const breaker = createBreaker({ pauseMs: 20 })
+  const breaker = createRedisBreaker({ pauseMs: 20 })
   await server.kill()
   t.equal(await breaker(() => redis.ping()), undefined)
   await server.start()
@@ -125,7 +125,7 @@ t.test('redis is used again after a restart', { skip: skipOwn }, async (t) => {
 })
 
 t.test('after the pause one attempt tries for all, and success ends the pause', async (t) => {
-  const breaker = createBreaker({ pauseMs: 200 })
+  const breaker = createRedisBreaker({ pauseMs: 200 })
   const trial = Promise.withResolvers<string>()
   await breaker(failing)
   const answers = await until('an attempt after the pause', async () => {
@@ -143,7 +143,7 @@ t.test('after the pause one attempt tries for all, and success ends the pause', 
 })
 
 t.test('a success that began before the failure does not end the pause', async (t) => {
-  const breaker = createBreaker({ pauseMs: LONG_PAUSE_MS })
+  const breaker = createRedisBreaker({ pauseMs: LONG_PAUSE_MS })
   const slow = Promise.withResolvers<string>()
   const early = breaker(() => slow.promise)
   await breaker(failing)
@@ -153,7 +153,7 @@ t.test('a success that began before the failure does not end the pause', async (
 })
 
 t.test('an attempt that throws before it asks counts as failed', async (t) => {
-  const breaker = createBreaker({ pauseMs: LONG_PAUSE_MS })
+  const breaker = createRedisBreaker({ pauseMs: LONG_PAUSE_MS })
   const throwing = (): Promise<never> => {
     throw new Error('at once')
   }
@@ -162,7 +162,7 @@ t.test('an attempt that throws before it asks counts as failed', async (t) => {
 })
 
 t.test('a node that is away begins no pause, and ends none', async (t) => {
-  const breaker = createBreaker({ pauseMs: 50 })
+  const breaker = createRedisBreaker({ pauseMs: 50 })
   const away = async (): Promise<never> => {
     throw new Error('Connection is closed.')
   }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import t from 'tap'
 import { createLocalCounters } from '../../src/cache/counters.ts'
 import type { Counters } from '../../src/domain/counters.ts'
-import { createBreaker } from '../../src/redis/breaker.ts'
+import { createRedisBreaker } from '../../src/redis/breaker.ts'
 import { createRedisCounters } from '../../src/redis/counters.ts'
 import {
   openPatientRedis,
@@ -30,7 +30,7 @@ t.test(
     const key = randomUUID()
     const clients = await Promise.all([1, 2].map(() => openPatientRedis(t, SHARED_URL)))
     const nodes = clients.map((redis) =>
-      createRedisCounters(redis, noFallback, createBreaker({ pauseMs: 0 })),
+      createRedisCounters(redis, noFallback, createRedisBreaker({ pauseMs: 0 })),
     )
     const hits = await Promise.all(upTo(1_000).map((i) => nodes[i % 2]!.hit(key, HOUR_MS)))
     // A slow machine has late answers: they are the fallback's, but Redis has counted those hits too.
@@ -51,7 +51,7 @@ t.test(
 t.test('a key that lost its expiry gets one again', { skip: skipShared }, async (t) => {
   const key = randomUUID()
   const redis = await openPatientRedis(t, SHARED_URL)
-  const counters = createRedisCounters(redis, noFallback, createBreaker({ pauseMs: 1_000 }))
+  const counters = createRedisCounters(redis, noFallback, createRedisBreaker({ pauseMs: 1_000 }))
   await redis.set(limitKey(key), 7)
   t.same(await counters.hit(key, HOUR_MS), { current: 8, ttlMs: HOUR_MS })
   t.ok((await redis.pttl(limitKey(key))) > 0)
@@ -60,7 +60,7 @@ t.test('a key that lost its expiry gets one again', { skip: skipShared }, async 
 t.test('a window ends, and the next hit opens another', { skip: skipShared }, async (t) => {
   const key = randomUUID()
   const redis = await openPatientRedis(t, SHARED_URL)
-  const counters = createRedisCounters(redis, noFallback, createBreaker({ pauseMs: 1_000 }))
+  const counters = createRedisCounters(redis, noFallback, createRedisBreaker({ pauseMs: 1_000 }))
   await counters.hit(key, 50)
   const { current } = await until('a first hit again', async () => {
     const hit = await counters.hit(key, 50)
@@ -72,7 +72,7 @@ t.test('a window ends, and the next hit opens another', { skip: skipShared }, as
 t.test('the script survives a flush of the scripts', { skip: skipOwn }, async (t) => {
   const server = await startServer(t)
   const redis = await openPatientRedis(t, server.url)
-  const counters = createRedisCounters(redis, noFallback, createBreaker({ pauseMs: 1_000 }))
+  const counters = createRedisCounters(redis, noFallback, createRedisBreaker({ pauseMs: 1_000 }))
   await counters.hit('a', HOUR_MS)
   await redis.script('FLUSH')
   t.equal((await counters.hit('a', HOUR_MS)).current, 2)
@@ -81,7 +81,7 @@ t.test('the script survives a flush of the scripts', { skip: skipOwn }, async (t
 t.test('the limit goes on locally while redis is frozen', { skip: skipOwn }, async (t) => {
   const server = await startServer(t)
   const { redis } = await openRedis(t, server.url)
-  const breaker = createBreaker({ pauseMs: 600_000 })
+  const breaker = createRedisBreaker({ pauseMs: 600_000 })
   const counters = createRedisCounters(redis, createLocalCounters(), breaker)
   for (let i = 1; i <= 3; i++) t.equal((await counters.hit('a', HOUR_MS)).current, i)
   server.freeze()
@@ -91,7 +91,7 @@ t.test('the limit goes on locally while redis is frozen', { skip: skipOwn }, asy
 t.test('an error that redis answers is no limit lost either', { skip: skipOwn }, async (t) => {
   const server = await startServer(t)
   const redis = await openPatientRedis(t, server.url)
-  const breaker = createBreaker({ pauseMs: 600_000 })
+  const breaker = createRedisBreaker({ pauseMs: 600_000 })
   const counters = createRedisCounters(redis, createLocalCounters(), breaker)
   await redis.set(limitKey('a'), 'not a number')
   t.equal((await counters.hit('a', HOUR_MS)).current, 1)
@@ -101,7 +101,7 @@ t.test('an error that redis answers is no limit lost either', { skip: skipOwn },
 t.test('redis counts again after a restart', { skip: skipOwn }, async (t) => {
   const server = await startServer(t)
   const { redis } = await openRedis(t, server.url)
-  const counters = createRedisCounters(redis, noFallback, createBreaker({ pauseMs: 20 }))
+  const counters = createRedisCounters(redis, noFallback, createRedisBreaker({ pauseMs: 20 }))
   const countByRedis = () =>
     until('a count by redis', async () => (await counters.hit('a', HOUR_MS)).current || undefined)
   t.ok((await countByRedis()) > 0)

@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto'
 import t from 'tap'
 import { PAGE_BYTES } from '../../src/domain/comment/tree.ts'
 import { ENCODINGS, type Page } from '../../src/domain/page-store.ts'
-import { createBreaker } from '../../src/redis/breaker.ts'
+import { createRedisBreaker } from '../../src/redis/breaker.ts'
 import { createRedisPages } from '../../src/redis/pages.ts'
 import {
   openPatientRedis,
@@ -30,7 +30,7 @@ const makeName = (variant = 'sort=newest') => ({
 
 const openStore = async (t: Parameters<typeof openRedis>[0], url: string) => {
   const redis = await openPatientRedis(t, url)
-  return { redis, store: createRedisPages(redis, createBreaker({ pauseMs: 1_000 })) }
+  return { redis, store: createRedisPages(redis, createRedisBreaker({ pauseMs: 1_000 })) }
 }
 
 t.test(
@@ -135,7 +135,7 @@ t.test(
   async (t) => {
     const server = await startServer(t)
     const { redis } = await openRedis(t, server.url)
-    const store = createRedisPages(redis, createBreaker({ pauseMs: 20 }))
+    const store = createRedisPages(redis, createRedisBreaker({ pauseMs: 20 }))
     const name = makeName()
     server.freeze()
     await store.insert(name, PAGE)

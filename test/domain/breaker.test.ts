@@ -1,5 +1,5 @@
 import t from 'tap'
-import { createBreaker } from '../../src/clients/breaker.ts'
+import { createBreaker } from '../../src/domain/breaker.ts'
 
 const fail = () => Promise.reject(new Error('a failure'))
 const succeed = async () => 'an answer'
@@ -37,4 +37,44 @@ t.test('an attempt that fails after the pause begins another one', async (t) => 
   t.intercept(performance, 'now', { value: () => now + 3_600_000 })
   await t.rejects(breaker('a', fail), /a failure/)
   await t.rejects(breaker('a', succeed), /too often/)
+})
+
+t.test('a success that began before the pause does not end it', async (t) => {
+  const breaker = createBreaker({ failures: 1, pauseMs: 3_600_000 })
+  const { promise, resolve } = Promise.withResolvers<string>()
+  const early = breaker('a', () => promise)
+  await t.rejects(breaker('a', fail), /a failure/)
+  resolve('late')
+  t.equal(await early, 'late')
+  await t.rejects(breaker('a', succeed), /too often/)
+})
+
+t.test(
+  'an error that shows nothing about the target neither begins nor ends a pause',
+  async (t) => {
+    const judge = (error: unknown) => ((error as Error).message === 'away' ? 'unknown' : 'failed')
+    const away = () => Promise.reject(new Error('away'))
+    const breaker = createBreaker({ failures: 1, pauseMs: 3_600_000, judge })
+    await t.rejects(breaker('a', away), /away/)
+    t.equal(await breaker('a', succeed), 'an answer')
+    await t.rejects(breaker('a', fail), /a failure/)
+    const now = performance.now()
+    t.intercept(performance, 'now', { value: () => now + 3_600_000 })
+    await t.rejects(breaker('a', away), /away/)
+    t.equal(await breaker('a', succeed), 'an answer', 'the next attempt is a probe too')
+  },
+)
+
+t.test('an error that is an answer ends the pause', async (t) => {
+  const breaker = createBreaker({
+    failures: 1,
+    pauseMs: 0,
+    judge: (error) => ((error as Error).message === 'refused' ? 'answered' : 'failed'),
+  })
+  await t.rejects(breaker('a', fail), /a failure/)
+  await t.rejects(
+    breaker('a', () => Promise.reject(new Error('refused'))),
+    /refused/,
+  )
+  t.equal(await breaker('a', succeed), 'an answer')
 })
