@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, globSync, readFileSync } from 'node:fs'
-import { basename, dirname, join, relative, resolve } from 'node:path'
+import { dirname, join, relative, resolve } from 'node:path'
 import t from 'tap'
 import { parse } from 'yaml'
 import { Settings } from '../src/config.ts'
@@ -224,13 +224,12 @@ t.test('decisions are numbered, one page each: situation, choice, price', async 
   }
 })
 
-/** The files of the repository, and those of `src` by their path below it and by their name alone. */
+/** The files of the repository, by every end of their path. */
 const KNOWN_FILES = new Set(
-  globSync('{src,test,docs,migrations,scripts,bench}/**/*', { cwd: ROOT }).flatMap((path) => [
-    path,
-    path.replace(/^src\//, ''),
-    basename(path),
-  ]),
+  globSync('{src,test,docs,migrations,scripts,bench}/**/*', { cwd: ROOT }).flatMap((path) => {
+    const parts = path.split('/')
+    return parts.map((_, i) => parts.slice(i).join('/'))
+  }),
 )
 
 /** The files that the reader of an example creates. */

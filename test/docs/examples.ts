@@ -94,10 +94,13 @@ const linesOf = (hunk: string, signs: string): string =>
 
 type Ended = { readonly code: number; readonly output: string }
 
+/** The loaders of tap, which `NODE_OPTIONS` has, do not fit every program. */
+const { NODE_OPTIONS: _, ...ENVIRONMENT } = process.env
+
 export const run = (
   copy: string,
   [command, ...args]: readonly [string, ...string[]],
-  env: NodeJS.ProcessEnv = process.env,
+  env: NodeJS.ProcessEnv = ENVIRONMENT,
 ): Promise<Ended> =>
   new Promise((resolve) => {
     const options = { cwd: copy, env, maxBuffer: 16_777_216 }
