@@ -237,6 +237,19 @@ const CREATED_FILES = new Set(
   [...TEXTS.get('CONTRIBUTING.md')!.matchAll(/Create\s+`([^`]+)`/g)].map(([, path]) => path!),
 )
 
+t.test('every name of code in docs/glossary.md is in the source', async (t) => {
+  const source = globSync('src/**/*.ts', { cwd: ROOT }).map(read).join('\n')
+  const words = new Set(source.match(/\w+/g))
+  const names = rowsOf('docs/glossary.md').flatMap(
+    ([, , name]) => /^`(\w+)`$/.exec(name ?? '')?.[1] ?? [],
+  )
+  t.ok(names.length > 60, 'the names were found')
+  t.same(
+    names.filter((name) => !words.has(name)),
+    [],
+  )
+})
+
 t.test('every source file that a page names exists', async (t) => {
   const named = [...ALL.matchAll(/`((?:[\w.-]+\/)*[\w.-]+\.(?:ts|sql))`/g)].map(([, path]) => path!)
   t.ok(named.length > 50, 'the names were found')
