@@ -1,79 +1,12 @@
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { join } from 'node:path'
-import { text } from 'node:stream/consumers'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { type RawBuilder, sql } from 'kysely'
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { createClient } from '../../scripts/load/client.ts'
 import { threadToken } from '../../src/domain/cache-tokens.ts'
-import { openService, type TestService } from '../service.ts'
-
-const ROOT = join(import.meta.dirname, '../..')
-const REAL_FILE = join(ROOT, '../shared/data/threads/made-mistakes.jsonl')
-const skipWithoutFile = existsSync(REAL_FILE) ? {} : { skip: `there is no ${REAL_FILE}` }
-const GIVE_UP_MS = 20_000
-
-type Line = { article_id: string; ref: number; parent_ref: number | null } & Record<string, unknown>
-type Run = { code: number | null; out: string; err: string }
-
-/** Chains, fans of replies, twins, names to normalise, outer white space, carriage returns. */
-const makeLines = (articles: number, perArticle: number): Line[] =>
-  Array.from({ length: articles * perArticle }, (_, i) => {
-    const ref = Math.floor(i / articles) + 1
-    const parents = [null, 1, 1, ref - 1, null, 1, 2]
-    return {
-      article_id: `article ${i % articles}/ä?`,
-      ref,
-      parent_ref: ref === 1 ? null : (parents[ref % parents.length] ?? null),
-      author_name: ref % 5 === 0 ? '  Ａda ' : 'Ada',
-      author_url: ref % 3 === 0 ? 'https://ada.example' : null,
-      created_at: '2020-01-01T00:00:00Z',
-      body: ref % 4 === 0 ? 'Same words.' : `\t${ref}\r\n\r\nwords * and _ more \n`,
-    }
-  })
-
-const writeLines = async (t: Test, lines: readonly Line[]): Promise<string> => {
-  const path = join(t.testdir({}), 'comments.jsonl')
-  await writeFile(path, lines.map((line) => `${JSON.stringify(line)}\n`).join(''))
-  return path
-}
-
-/** A service that listens, and what it takes to run the script against it. */
-const openListening = async (t: Test) => {
-  const service = await openService(t)
-  const url = await service.app.listen({ host: '127.0.0.1', port: 0 })
-  const start = (file: string, ...more: string[]) =>
-    spawn(process.execPath, ['scripts/load.ts', file, '--url', url, ...more], {
-      cwd: ROOT,
-      env: { ...process.env, AFTERWORD_ADMIN_KEY: service.adminKey },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
-  const load = async (file: string, ...more: string[]): Promise<Run> => {
-    const child = start(file, ...more)
-    const [[code], out, err] = await Promise.all([
-      once(child, 'exit'),
-      text(child.stdout),
-      text(child.stderr),
-    ])
-    return { code, out, err }
-  }
-  return { service, start, load }
-}
-
-const countRows = async ({ db }: TestService): Promise<number> => {
-  const { rows } = await sql<{ n: number }>`select count(*)::int as n from comments`.execute(db)
-  return rows[0]!.n
-}
-
-const untilRows = async (service: TestService, wanted: number): Promise<void> => {
-  for (const begun = Date.now(); (await countRows(service)) < wanted; await sleep(5))
-    if (Date.now() - begun > GIVE_UP_MS) throw new Error(`there are never ${wanted} comments`)
-}
+import type { TestService } from '../service.ts'
+import { countRows, type Line, makeLines, openListening, writeLines } from './run-load.ts'
 
 t.test('what is loaded comes back as it is in the file', async (t) => {
   const { service, load } = await openListening(t)
@@ -83,33 +16,6 @@ t.test('what is loaded comes back as it is in the file', async (t) => {
   t.match(first.out, /\b120 of 120 posted/)
   t.match(first.out, /\b120 of 120 came back/)
   t.match(first.out, /^Loading: 12 of 120\n/, 'a line for every 10 %')
-  t.equal(await countRows(service), 120)
-})
-
-t.test('a second run posts nothing, not even when no Idempotency-Key is remembered', async (t) => {
-  const { service, load } = await openListening(t)
-  const file = await writeLines(t, makeLines(2, 30))
-  await load(file)
-  await sql`delete from idempotency_keys`.execute(service.db)
-  const second = await load(file)
-  t.match(second, { code: 0, err: '' })
-  t.match(second.out, /^0 of 60 posted/m)
-  t.equal(await countRows(service), 60)
-})
-
-t.test('a run that was killed goes on where it was', async (t) => {
-  const { service, start, load } = await openListening(t)
-  const file = await writeLines(t, makeLines(3, 40))
-  for (const rows of [25, 70]) {
-    const child = start(file)
-    await untilRows(service, rows)
-    child.kill('SIGKILL')
-    await once(child, 'exit')
-    t.ok((await countRows(service)) < 120, 'killed on the way')
-  }
-  const last = await load(file)
-  t.match(last, { code: 0, err: '' })
-  t.match(last.out, /\b120 of 120 came back/)
   t.equal(await countRows(service), 120)
 })
 
@@ -247,13 +153,3 @@ const changeVersions = async ({ db, tokens }: TestService) => {
 }
 
 const linesOf = (...faults: string[]) => faults.map((fault) => `article 0/ä? ${fault}\n`).join('')
-
-t.test('the real file comes back, every comment of it', skipWithoutFile, async (t) => {
-  const { service, load } = await openListening(t)
-  const { code, out, err } = await load(REAL_FILE)
-  t.equal(err, '')
-  t.equal(code, 0)
-  t.match(out, /\b720 of 720 came back/)
-  t.match((await load(REAL_FILE)).out, /^0 of 720 posted/m)
-  t.equal(await countRows(service), 720)
-})

@@ -6,14 +6,11 @@ import { createPeriodicJob } from '../../src/usecases/jobs/periodic.ts'
 import { refreshAuthor } from '../../src/usecases/jobs/refresh-author.ts'
 import { runAuthorTasks } from '../../src/usecases/jobs/run-author-tasks.ts'
 import { openService, type TestService } from '../service.ts'
-import { start, until } from '../start.ts'
 
 /** Networks have a share of votes and flags only where there are limits. */
 const LIMITED = { limits: { read: 0, write: 1_000 } }
 const NEVER = new AbortController().signal
 const SITE = '/v1/sites/default'
-const SECRET = 'a secret that both nodes are given'
-
 const addresses = async (service: TestService): Promise<Record<string, number>> => {
   const { rows } = await sql<Record<string, string>>`
     select (select count(address_hash) from comment_addresses) as comments,
@@ -81,18 +78,6 @@ t.test('while one node forgets, another leaves it to it', async (t) => {
   })
   await applyRetention(service, NEVER)
   t.equal((await addresses(service)).comments, 0)
-})
-
-t.test('a service forgets by itself, without being told to', async (t) => {
-  const service = await openService(t, LIMITED)
-  await leaveAddresses(service)
-  await sql`update sites set retention_days = 0`.execute(service.db)
-  const nodes = [1, 2].map(() => start(t, { DATABASE_URL: service.url, AFTERWORD_SECRET: SECRET }))
-  await until('for the addresses to go', async () => {
-    const left = await addresses(service)
-    return Object.values(left).every((count) => count === 0)
-  })
-  t.same(await Promise.all(nodes.map((node) => node.ready().then(() => node.stop()))), [0, 0])
 })
 
 t.test('a task of an author is done once, and stays when it was asked for again', async (t) => {

@@ -7,8 +7,8 @@ import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import t, { type Test } from 'tap'
-import { closeRedis, createRedis } from '../../src/redis/connection.ts'
-import { MASTER } from './own-sentinel.ts'
+import { closeRedis, createRedis } from '../../../src/redis/connection.ts'
+import { MASTER } from '../../redis/own-sentinel.ts'
 import {
   collectLog,
   findFreePort,
@@ -18,7 +18,7 @@ import {
   startProcess,
   until,
   untilSaid,
-} from './own-server.ts'
+} from '../../redis/own-server.ts'
 
 const HANDSHAKE_MS = 100
 const HANDSHAKES = 30

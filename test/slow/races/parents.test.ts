@@ -1,12 +1,12 @@
 import pg from 'pg'
 import t from 'tap'
-import { createDb } from '../../src/postgres/connection/db.ts'
-import { recount } from '../recount.ts'
-import { skipOwn } from '../redis/own-server.ts'
-import { until } from '../start.ts'
-import type { Answer } from './client.ts'
-import { AS_ADMIN, type Node, openRace, type Race } from './race.ts'
-import { type Story, tellStory } from './story.ts'
+import { createDb } from '../../../src/postgres/connection/db.ts'
+import type { Answer } from '../../races/client.ts'
+import { AS_ADMIN, type Node, openRace, type Race } from '../../races/race.ts'
+import { type Story, tellStory } from '../../races/story.ts'
+import { recount } from '../../recount.ts'
+import { skipOwn } from '../../redis/own-server.ts'
+import { until } from '../../start.ts'
 
 const PAIRS = 8
 

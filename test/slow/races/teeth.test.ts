@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
-import { skipOwn } from '../redis/own-server.ts'
-import { until } from '../start.ts'
-import { hideBeforeOlderDump } from './older-dump.ts'
-import { type Node, openRace, type Race, untilRedisIs } from './race.ts'
-import { tellStory } from './story.ts'
-import type { Weakness } from './weakness.ts'
+import { hideBeforeOlderDump } from '../../races/older-dump.ts'
+import { type Node, openRace, type Race, untilRedisIs } from '../../races/race.ts'
+import { tellStory } from '../../races/story.ts'
+import type { Weakness } from '../../races/weakness.ts'
+import { skipOwn } from '../../redis/own-server.ts'
+import { until } from '../../start.ts'
 
 /** A node that has just met Redis does not trust it yet. */
 const TRUST_MS = 1_100

@@ -2,16 +2,23 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import type { Page } from '../../src/domain/page-store.ts'
-import { createRedisBreaker } from '../../src/redis/breaker.ts'
-import { isReady } from '../../src/redis/client.ts'
-import { closeRedis, createRedis } from '../../src/redis/connection.ts'
-import { createRedisPages } from '../../src/redis/pages.ts'
-import { findThreads, startCluster } from './own-cluster.ts'
-import { collectLog, openRedis, skipOwn, startServer, until, untilSaid } from './own-server.ts'
+import type { Page } from '../../../src/domain/page-store.ts'
+import { createRedisBreaker } from '../../../src/redis/breaker.ts'
+import { isReady } from '../../../src/redis/client.ts'
+import { closeRedis, createRedis } from '../../../src/redis/connection.ts'
+import { createRedisPages } from '../../../src/redis/pages.ts'
+import { findThreads, startCluster } from '../../redis/own-cluster.ts'
+import {
+  collectLog,
+  openRedis,
+  skipOwn,
+  startServer,
+  until,
+  untilSaid,
+} from '../../redis/own-server.ts'
 
 const LONG_PAUSE_MS = 600_000
-const REDIS = join(import.meta.dirname, '../../src/redis')
+const REDIS = join(import.meta.dirname, '../../../src/redis')
 
 const PAGE: Page = { etag: '"1"', next: null, encoding: 'br', bytes: Buffer.from('page') }
 const nameOf = (site: number, thread: number) => ({ site, thread, version: 1, variant: 'v' })

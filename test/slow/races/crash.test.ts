@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import t from 'tap'
-import { skipOwn } from '../redis/own-server.ts'
-import { until } from '../start.ts'
-import type { Answer } from './client.ts'
-import { AS_ADMIN, openRace, type ProcessNode } from './race.ts'
-import { type Story, tellStory } from './story.ts'
+import type { Answer } from '../../races/client.ts'
+import { AS_ADMIN, openRace, type ProcessNode } from '../../races/race.ts'
+import { type Story, tellStory } from '../../races/story.ts'
+import { skipOwn } from '../../redis/own-server.ts'
+import { until } from '../../start.ts'
 
 /** From now on the node dies as soon as it is about to announce something. */
 const arm = async ({ process }: ProcessNode): Promise<void> => {

@@ -1,8 +1,8 @@
 import t, { type Test } from 'tap'
-import { isReady, type RedisClient } from '../../src/redis/client.ts'
-import { closeRedis, createRedis } from '../../src/redis/connection.ts'
-import { MASTER, sentinelUrlOf, startSentinel, startSentinels } from './own-sentinel.ts'
-import { collectLog, openRedis, skipOwn, startServer, until } from './own-server.ts'
+import { isReady, type RedisClient } from '../../../src/redis/client.ts'
+import { closeRedis, createRedis } from '../../../src/redis/connection.ts'
+import { MASTER, sentinelUrlOf, startSentinel, startSentinels } from '../../redis/own-sentinel.ts'
+import { collectLog, openRedis, skipOwn, startServer, until } from '../../redis/own-server.ts'
 
 /** Undefined while nobody answers. */
 const portOf = async (redis: RedisClient): Promise<number | undefined> => {

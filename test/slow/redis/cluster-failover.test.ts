@@ -1,7 +1,7 @@
 import t from 'tap'
-import { isCluster, isReady } from '../../src/redis/client.ts'
-import { findThreads, startClusterWithReplica, startNode } from './own-cluster.ts'
-import { openRedis, skipOwn, until, untilSaid } from './own-server.ts'
+import { isCluster, isReady } from '../../../src/redis/client.ts'
+import { findThreads, startClusterWithReplica, startNode } from '../../redis/own-cluster.ts'
+import { openRedis, skipOwn, until, untilSaid } from '../../redis/own-server.ts'
 
 t.test('a client of a cluster whose nodes go', { skip: skipOwn }, async (t) => {
   const { url, nodes, replica } = await startClusterWithReplica(t)

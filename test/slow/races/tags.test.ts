@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { skipOwn } from '../redis/own-server.ts'
-import { until } from '../start.ts'
-import type { Answer } from './client.ts'
-import { runLoad } from './load.ts'
-import { AS_ADMIN, type Node, openRace, type Race } from './race.ts'
+import type { Answer } from '../../races/client.ts'
+import { runLoad } from '../../races/load.ts'
+import { AS_ADMIN, type Node, openRace, type Race } from '../../races/race.ts'
+import { skipOwn } from '../../redis/own-server.ts'
+import { until } from '../../start.ts'
 
 const ENCODINGS = ['identity', 'gzip', 'br']
 

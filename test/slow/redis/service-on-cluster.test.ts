@@ -1,8 +1,8 @@
 import t from 'tap'
-import { createDatabase } from '../servers.ts'
-import { start, until } from '../start.ts'
-import { startCluster } from './own-cluster.ts'
-import { skipOwn } from './own-server.ts'
+import { startCluster } from '../../redis/own-cluster.ts'
+import { skipOwn } from '../../redis/own-server.ts'
+import { createDatabase } from '../../servers.ts'
+import { start, until } from '../../start.ts'
 
 const KEY = 'a-key-of-more-than-thirty-two-characters'
 const SITE = '/v1/sites/default'

@@ -2,9 +2,9 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { openBrowser, skipWithoutBrowser } from '../browser.ts'
+import { listen } from '../http/sockets.ts'
 import { openSignOn, signToken } from '../members.ts'
 import { openService, type TestService } from '../service.ts'
-import { listen } from './sockets.ts'
 
 /** A page of nobody's: it holds no script, the test is its script. */
 const openSite = async (t: Test): Promise<string> => {

@@ -1,9 +1,9 @@
 import t from 'tap'
-import { skipOwn } from '../redis/own-server.ts'
-import type { Answer, Ask } from './client.ts'
-import { AS_ADMIN, type Node, openRace, type Race, untilRedisIs } from './race.ts'
-import { type Story, tellStory } from './story.ts'
-import type { Hide } from './witness.ts'
+import type { Answer, Ask } from '../../races/client.ts'
+import { AS_ADMIN, type Node, openRace, type Race, untilRedisIs } from '../../races/race.ts'
+import { type Story, tellStory } from '../../races/story.ts'
+import type { Hide } from '../../races/witness.ts'
+import { skipOwn } from '../../redis/own-server.ts'
 
 /** The request that hides, and what is gone then if it is not just the comment. */
 type Act = { readonly path: string; readonly ask: Ask; readonly what?: Partial<Hide> }

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { skipOwn } from '../redis/own-server.ts'
-import { type Load, type Look, runLoad } from './load.ts'
-import { hideBeforeOlderDump } from './older-dump.ts'
-import { type Node, openRace, type ProcessNode, type Race, untilRedisIs } from './race.ts'
+import { type Load, type Look, runLoad } from '../../races/load.ts'
+import { hideBeforeOlderDump } from '../../races/older-dump.ts'
+import { type Node, openRace, type ProcessNode, type Race, untilRedisIs } from '../../races/race.ts'
+import { skipOwn } from '../../redis/own-server.ts'
 
 /** A fault is a 503, never anything else. */
 const EXPECTED = / (200|201|204|503)$|^GET (304|404)$/

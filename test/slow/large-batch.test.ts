@@ -1,0 +1,3 @@
+import { testLargeBatch } from '../usecases/large-batch.ts'
+
+testLargeBatch({ comments: 100_000, threads: 500 })
