@@ -237,6 +237,20 @@ const CREATED_FILES = new Set(
   [...TEXTS.get('CONTRIBUTING.md')!.matchAll(/Create\s+`([^`]+)`/g)].map(([, path]) => path!),
 )
 
+t.test('a name that a page places in a file is in that file', async (t) => {
+  const files = globSync('{src,test}/**/*.ts', { cwd: ROOT })
+  const placed = [...ALL.matchAll(/`(\w+)`\s+in\s+`([\w./-]+\.ts)`/g)]
+  t.ok(placed.length > 50, 'the names were found')
+  const isThere = (name: string, path: string): boolean =>
+    files
+      .filter((file) => `/${file}`.endsWith(`/${path}`))
+      .some((file) => new RegExp(`\\b${name}\\b`).test(read(file)))
+  t.same(
+    placed.flatMap(([, name, path]) => (isThere(name!, path!) ? [] : [`${name} in ${path}`])),
+    [],
+  )
+})
+
 t.test('every name of code in docs/glossary.md is in the source', async (t) => {
   const source = globSync('src/**/*.ts', { cwd: ROOT }).map(read).join('\n')
   const words = new Set(source.match(/\w+/g))
