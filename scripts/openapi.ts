@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { buildApp } from '../src/app.ts'
 import { createLocalCounters } from '../src/cache/counters.ts'
 import { Refusal } from '../src/domain/refusal.ts'
+import { writeDescription } from '../src/http/wire/description.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 export const DESCRIPTION_FILE = join(ROOT, 'openapi.yaml')
@@ -27,7 +28,7 @@ export const describeService = async (): Promise<string> => {
     logger: false,
   })
   await app.ready()
-  const description = app.swagger({ yaml: true })
+  const description = writeDescription(app)
   await app.close()
   return description
 }

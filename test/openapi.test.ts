@@ -9,7 +9,14 @@ type Json = Record<string, any>
 const text = await describeService()
 const description: Json = parse(text)
 const operations = Object.entries<Json>(description.paths).flatMap(([path, methods]) =>
-  Object.entries<Json>(methods).map(([method, operation]) => ({ path, method, ...operation })),
+  Object.entries<Json>(methods).map(([method, operation]) => ({
+    path,
+    method,
+    ...operation,
+    parameters: (operation.parameters ?? []).map((one: Json) =>
+      one.$ref ? description.components.parameters[one.$ref.split('/').at(-1)] : one,
+    ),
+  })),
 ) as Json[]
 
 const METHODS = ['get', 'put', 'post', 'delete', 'patch']
@@ -18,7 +25,9 @@ const NAME = /^[A-Za-z0-9._-]+$/
 const TOP = ['openapi', 'info', 'servers', 'tags', 'paths', 'components']
 const PROBLEM_TYPE = 'application/problem+json'
 const HEALTH = 'Health'
-const PROBLEM = '#/components/schemas/Problem'
+const PROBLEM = '#/components/responses/Problem'
+const PROBLEM_SCHEMA = '#/components/schemas/Problem'
+const MAX_BYTES = 200_000
 
 /** Every object in the description. */
 const walk = (value: unknown): Json[] =>
@@ -33,6 +42,7 @@ const resolve = (root: Json, ref: string): unknown =>
 
 t.test('openapi.yaml is what the routes say: `npm run openapi` writes it', async (t) => {
   t.ok(readFileSync(DESCRIPTION_FILE, 'utf8') === text, 'byte for byte')
+  t.ok(Buffer.byteLength(text) <= MAX_BYTES, `at most ${MAX_BYTES} bytes`)
 })
 
 /** Says which of the claims about each thing do not hold. */
@@ -55,22 +65,29 @@ t.test('every operation is named once, summed up, described and tagged', async (
   t.same(faultsOf(claims), [])
 })
 
-t.test('every operation on a site says how it refuses, as a problem', async (t) => {
-  const statuses = new Set<number>(Object.values(STATUS_OF))
-  const onSites = operations.filter(({ tags }) => tags[0] !== HEALTH)
-  const claims = onSites.flatMap(({ operationId: name, responses }): [string, unknown][] => {
-    const refusals = Object.keys(responses).filter((status) => Number(status) >= 400)
-    const each = refusals.flatMap((status): [string, unknown][] => {
-      const { description: codes, content } = responses[status]
+t.test('every operation lists its error codes in one default response', async (t) => {
+  const claims = operations.flatMap(
+    ({ operationId: name, tags, responses }): [string, unknown][] => {
+      const { $ref, description: text } = responses.default
+      const codes: string[] = text.split(', ').map((code: string) => code.slice(1, -1))
+      const least = tags[0] === HEALTH ? 3 : 8
       return [
-        [`${name}: ${status} is the status of a code`, statuses.has(Number(status))],
-        [`${name}: ${status} names its codes`, /^`[a-z_]+`/.test(codes)],
-        [`${name}: ${status} is a problem`, content[PROBLEM_TYPE]?.schema.$ref === PROBLEM],
+        [`${name}: the response is a problem`, $ref === PROBLEM],
+        [`${name}: every code is one of the API`, codes.every((code) => code in STATUS_OF)],
+        [`${name}: no code twice`, new Set(codes).size === codes.length],
+        [`${name}: it has the errors of every operation`, codes.length >= least],
       ]
-    })
-    return [[`${name} names its refusals`, refusals.length >= 8], ...each]
-  })
+    },
+  )
+  const { content } = description.components.responses.Problem
+  claims.push(['a problem has a schema', content[PROBLEM_TYPE].schema.$ref === PROBLEM_SCHEMA])
   t.same(faultsOf(claims), [])
+})
+
+t.test('every error code is declared by an operation, except the reserved one', async (t) => {
+  const declared = operations.map(({ responses }) => responses.default.description).join()
+  const missing = Object.keys(STATUS_OF).filter((code) => !declared.includes(`\`${code}\``))
+  t.same(missing, ['duplicate_comment'])
 })
 
 t.test('every body has a name, and those that are sent have an example', async (t) => {
@@ -115,17 +132,18 @@ t.test('every parameter is described; those of the path are all there', async (t
   t.same(faultsOf(claims), [])
 })
 
-t.test('every reference leads somewhere, and every named schema is used', async (t) => {
+t.test('every reference leads somewhere, and every component is used', async (t) => {
   const refs = walk(description).flatMap(({ $ref }) => (typeof $ref === 'string' ? [$ref] : []))
   t.same(
     refs.filter((ref) => !ref.startsWith('#/') || !resolve(description, ref)),
     [],
   )
-  const used = new Set(refs.map((ref) => ref.split('/').at(-1)))
-  t.same(
-    Object.keys(description.components.schemas).filter((name) => !used.has(name)),
-    [],
-  )
+  const used = new Set(refs)
+  for (const kind of ['schemas', 'responses', 'parameters']) {
+    const names = Object.keys(description.components[kind])
+    const unused = names.filter((name) => !used.has(`#/components/${kind}/${name}`))
+    t.same(unused, [], kind)
+  }
 })
 
 t.test('the document has the structure of OpenAPI 3.1', async (t) => {
@@ -134,7 +152,10 @@ t.test('the document has the structure of OpenAPI 3.1', async (t) => {
   const claims = operations.flatMap(
     ({ path, method, responses, security = [], requestBody }): [string, unknown][] => [
       [`${method} ${path}: its place`, path.startsWith('/') && METHODS.includes(method)],
-      [`${path}: statuses`, Object.keys(responses).every((status) => /^[1-5]\d\d$/.test(status))],
+      [
+        `${path}: statuses`,
+        Object.keys(responses).every((status) => /^([1-5]\d\d|default)$/.test(status)),
+      ],
       [`${path}: answers`, Object.values<Json>(responses).every((one) => one.description)],
       [`${path}: body`, !requestBody || requestBody.content],
       [

@@ -10,7 +10,9 @@ import { createMemberTokens } from '../src/clients/member-tokens.ts'
 import { createContext } from '../src/context.ts'
 import type { CacheTokens } from '../src/domain/cache-tokens.ts'
 import type { Scope } from '../src/domain/people/caller.ts'
+import type { RefusalCode } from '../src/domain/refusal.ts'
 import { deriveKeys } from '../src/http/wire/keys.ts'
+import { STATUS_OF } from '../src/http/wire/problems.ts'
 import { createDb, type Db } from '../src/postgres/connection/db.ts'
 import { insertKey } from '../src/postgres/service/keys.ts'
 import { insertSite } from '../src/postgres/service/sites.ts'
@@ -187,13 +189,22 @@ const callers = (app: FastifyInstance, adminKey: string) => {
   return { call, get, post, decide }
 }
 
-/** An answer with a status that its route does not declare is a fault of the description. */
+/** Fails on a response that its operation does not declare: a status below 400, or an error code. */
 const refuseUndeclared = (app: FastifyInstance): void => {
-  app.addHook('onSend', async (request, reply) => {
-    const declared = request.routeOptions.schema?.response as Json | undefined
+  app.addHook('onSend', async (request, reply, payload) => {
+    const { config, schema } = request.routeOptions
     const { statusCode } = reply
-    const isKnown = declared === undefined || statusCode === 304 || String(statusCode) in declared
-    if (!isKnown)
-      throw new Error(`${request.routeOptions.config.operation} does not declare ${statusCode}`)
+    if (config?.operation === undefined || statusCode === 304) return
+    const declared = (schema?.response ?? {}) as Json
+    const what =
+      statusCode < 400 || statusCode in declared ? statusCode : codeOf(statusCode, payload)
+    const isDeclared = typeof what === 'number' ? what in declared : config.errors?.includes(what)
+    if (!isDeclared) throw new Error(`${config.operation} does not declare ${what}`)
   })
+}
+
+/** The code of an error whose status belongs to it; else both, which no operation declares. */
+const codeOf = (status: number, payload: unknown): RefusalCode => {
+  const { code } = JSON.parse(String(payload)) as { code: RefusalCode }
+  return STATUS_OF[code] === status ? code : (`${status} ${code}` as RefusalCode)
 }

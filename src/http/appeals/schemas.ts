@@ -3,10 +3,12 @@ import { REASONS } from '../../domain/comment/status.ts'
 import { DECIDERS, OUTCOMES, STATEMENT_STATUSES } from '../../domain/moderation/statement.ts'
 import { Decision, ModeratedComment } from '../queue/schemas.ts'
 import {
+  flag,
   nullable,
   object,
   oneOf,
   oneOrNull,
+  openObject,
   page,
   ref,
   refOrNull,
@@ -16,14 +18,17 @@ import {
   timeOrNull,
 } from '../wire/schema-parts.ts'
 
-const answerFields = {
-  id: text('Opaque.'),
-  appealed_at: time('When.'),
-  outcome: oneOrNull(OUTCOMES, 'Null while it waits.'),
-  note: textOrNull('What the author is told.'),
-  answered_at: timeOrNull('When it was answered.'),
+const stateFields = {
+  id: text('Id of the appeal.'),
+  appealed_at: time('When the author appealed.'),
+  outcome: oneOrNull(
+    OUTCOMES,
+    '`upheld`: the decision stands. `overturned`: the comment is published. Null until answered.',
+  ),
+  note: textOrNull('The answer to the author.'),
+  answered_at: timeOrNull('When a moderator answered. Null until then.'),
 }
-const appealFields = { ...answerFields, text: text('What the author says.') }
+const appealFields = { ...stateFields, text: text("The author's explanation.") }
 
 export const NewAppeal = object(
   {
@@ -31,57 +36,61 @@ export const NewAppeal = object(
       minLength: 1,
       maxLength: 2000,
       pattern: '\\S',
-      description: 'Why somebody else should look again.',
+      description: 'Why the decision should be reviewed.',
     }),
   },
   { $id: 'NewAppeal', examples: [{ text: 'It quotes the article, word for word.' }] },
 )
 
-export const Appeal = object(appealFields, { $id: 'Appeal' })
+export const Appeal = openObject(appealFields, { $id: 'Appeal' })
 
-/** An answer to a write, which is remembered and therefore repeats no text. */
-export const AppealState = object(answerFields, { $id: 'AppealState' })
+/** The response to a write. It omits the text, because responses are stored for a day. */
+export const AppealState = openObject(stateFields, { $id: 'AppealState' })
 
-export const Statement = object(
+export const Statement = openObject(
   {
-    comment_id: text('The comment.'),
+    comment_id: text('Id of the comment.'),
     status: oneOf(STATEMENT_STATUSES, {
-      description: '`held`: it waits for somebody to look at it.',
+      description: '`held`: the comment waits for a moderator.',
     }),
-    decided_by: oneOf(DECIDERS, { description: 'Who brought that about.' }),
-    ground: object({
+    decided_by: oneOf(DECIDERS, { description: 'Who decided on this status.' }),
+    ground: openObject({
       reason: oneOrNull(REASONS, 'The reason that a moderator gave.'),
-      rules: Type.Array(object({ rule: text('Name.'), says: text('What it looks at.') }), {
-        description: 'The rules that held it or turned it down.',
-      }),
+      rules: Type.Array(
+        openObject({ rule: text('Name.'), says: text('What the rule looks at.') }),
+        {
+          description: 'The rules that held or rejected the comment.',
+        },
+      ),
     }),
-    decided_at: timeOrNull('When; null when the author deleted it.'),
-    appeal: refOrNull(Appeal, 'Null before there is one.'),
-    may_appeal: Type.Boolean({ description: 'Whether an appeal would be taken at this moment.' }),
+    decided_at: timeOrNull('When the status was decided. Null if the author deleted the comment.'),
+    appeal: refOrNull(Appeal, 'Null if there is no appeal yet.'),
+    may_appeal: flag('Whether the author can appeal now.'),
   },
   { $id: 'Statement' },
 )
 
-export const ModeratedAppeal = object(
+export const ModeratedAppeal = openObject(
   {
     ...appealFields,
-    author_id: text('Who appeals.'),
+    author_id: text('Id of the author who appeals.'),
     comment: ref(ModeratedComment),
     decision: refOrNull(
       Decision,
-      'What it is about; null where rules alone decided. Its `by` must not answer.',
+      'The decision that the appeal is about; its `by` cannot answer. Null if rules decided.',
     ),
-    answered_by: textOrNull('Id of the key or member.'),
+    answered_by: textOrNull('Id of the API key or member. Null until answered.'),
   },
   { $id: 'ModeratedAppeal' },
 )
 
-export const AppealsPage = object(page(ref(ModeratedAppeal)), { $id: 'AppealsPage' })
+export const AppealsPage = openObject(page(ref(ModeratedAppeal)), { $id: 'AppealsPage' })
 
 export const NewAnswer = object(
   {
     outcome: oneOf(OUTCOMES, {
-      description: '`overturned` publishes the comment; `upheld` turns down what was only held.',
+      description:
+        '`overturned` publishes the comment. `upheld` lets the decision stand, and rejects a comment that is held.',
     }),
     note: Type.Optional(nullable('string', { maxLength: 2000, description: 'For the author.' })),
   },

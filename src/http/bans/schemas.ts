@@ -1,10 +1,13 @@
 import { Type } from 'typebox'
-import { REASONS, type Reason } from '../../domain/comment/status.ts'
 import { BAN_EFFECTS, BAN_KINDS, EXISTING_COMMENT_ACTIONS } from '../../domain/moderation/ban.ts'
 import {
+  by,
+  explanation,
+  flag,
   nullable,
   object,
   oneOf,
+  openObject,
   page,
   ref,
   text,
@@ -13,11 +16,11 @@ import {
   timeOrNull,
 } from '../wire/schema-parts.ts'
 
-const kind = oneOf(BAN_KINDS, { description: 'What `value` is.' })
+const kind = oneOf(BAN_KINDS, { description: 'The kind of `value`.' })
 const effect = oneOf(BAN_EFFECTS, {
   description:
     '`block`: posts, edits, votes, flags and new guests are refused with `banned`. `hold`: posts and edits ' +
-    'go to the queue. `shadow`: they are shown to their author alone.',
+    'are held for a moderator. `shadow`: posts and edits are visible to their author only.',
 })
 
 export const NewBan = object(
@@ -27,23 +30,21 @@ export const NewBan = object(
       minLength: 1,
       maxLength: 300,
       description:
-        'The id of an author; an address or a network, IPv4 to /8 and IPv6 to /19 (an IPv6 address alone is ' +
-        'its /64); an e-mail; a domain of e-mail, with all below it.',
+        'The id of an author; an address or network, up to IPv4 /8 and IPv6 /19 (a single IPv6 address ' +
+        'stands for its /64); an e-mail address; or an e-mail domain with its subdomains.',
     }),
     effect,
-    reason: Type.Optional(
-      Type.Unsafe<Reason | null>({ type: ['string', 'null'], enum: [...REASONS, null] }),
-    ),
-    note: Type.Optional(nullable('string', { maxLength: 2000, description: 'For moderators.' })),
+    ...explanation,
     expires_at: Type.Optional(
-      nullable('string', { format: 'date-time', description: 'Null: until it is lifted.' }),
+      nullable('string', { format: 'date-time', description: 'Null: the ban does not expire.' }),
     ),
     existing: Type.Optional(
       oneOf(EXISTING_COMMENT_ACTIONS, {
         default: 'keep',
         description:
-          'What becomes of what those whom it meets have written on the site. `pending` takes what is ' +
-          'published, `spam` and `rejected` also what waits, `deleted` all. Not with bans from all sites.',
+          'New status of comments that the banned writer has posted on this site. `pending` changes ' +
+          'published comments, `spam` and `rejected` also held ones, `deleted` all. Bans on all sites ' +
+          'accept `keep` only.',
       }),
     ),
   },
@@ -51,32 +52,31 @@ export const NewBan = object(
 )
 
 const banFields = {
-  id: text('Opaque.'),
+  id: text('Id of the ban.'),
   kind,
   value: textOrNull(
-    'Whom it is on; of an e-mail only `…@` and its domain; null once an address is forgotten.',
+    'What is banned. An e-mail address is shown as `…@` and its domain. Null once the retention time ' +
+      'of an address is over.',
   ),
   effect,
-  reason: textOrNull('Why.'),
+  reason: textOrNull('Reason.'),
   note: textOrNull('For moderators.'),
-  by: text('Id of the key or member.'),
-  at: time('When it was made.'),
-  expires_at: timeOrNull('When it ends by itself.'),
-  lifted_by: textOrNull('Id of the key or member who lifted it.'),
-  lifted_at: timeOrNull('When it was lifted.'),
-  in_force: Type.Boolean({ description: 'Neither lifted nor over.' }),
+  by,
+  at: time('When the ban was created.'),
+  expires_at: timeOrNull('When the ban expires. Null: never.'),
+  lifted_by: textOrNull('Id of the API key or member. Null if the ban was not lifted.'),
+  lifted_at: timeOrNull('When the ban was lifted.'),
+  in_force: flag('Whether the ban is neither lifted nor expired.'),
 }
 
-export const Ban = object(banFields, { $id: 'Ban' })
+export const Ban = openObject(banFields, { $id: 'Ban' })
 
-export const CreatedBan = object(
+export const CreatedBan = openObject(
   {
     ...banFields,
-    batch_id: textOrNull(
-      'The batch that gives `existing` comments their status, for `getBatch` and `undoBatch`; null: they are kept.',
-    ),
+    batch_id: textOrNull('The batch that changes existing comments. Null if they are kept.'),
   },
-  { $id: 'MadeBan' },
+  { $id: 'CreatedBan' },
 )
 
-export const BansPage = object(page(ref(Ban)), { $id: 'BansPage' })
+export const BansPage = openObject(page(ref(Ban)), { $id: 'BansPage' })

@@ -1,11 +1,11 @@
 import { Type } from 'typebox'
 import { REASONS } from '../../domain/comment/status.ts'
-import { object, oneOf, page, ref, text } from '../wire/schema-parts.ts'
+import { object, oneOf, openObject, page, ref, text } from '../wire/schema-parts.ts'
 
 const fields = {
-  title: Type.String({ minLength: 1, maxLength: 200, description: 'What it is chosen by.' }),
-  reason: oneOf(REASONS, { description: 'The `reason` of a decision.' }),
-  note: Type.String({ minLength: 1, maxLength: 2000, description: 'The `note` of a decision.' }),
+  title: Type.String({ minLength: 1, maxLength: 200, description: 'Shown in a menu.' }),
+  reason: oneOf(REASONS, { description: 'The `reason` of the decision.' }),
+  note: Type.String({ minLength: 1, maxLength: 2000, description: 'The `note` of the decision.' }),
 }
 
 export const NewCannedReason = object(fields, {
@@ -19,6 +19,9 @@ export const CannedReasonChange = object(Type.Partial(Type.Object(fields)).prope
   examples: [{ title: 'Advertising, second time' }],
 })
 
-export const CannedReason = object({ id: text('Opaque.'), ...fields }, { $id: 'CannedReason' })
+export const CannedReason = openObject(
+  { id: text('Id of the canned reason.'), ...fields },
+  { $id: 'CannedReason' },
+)
 
-export const CannedReasonsPage = object(page(ref(CannedReason)), { $id: 'CannedReasonsPage' })
+export const CannedReasonsPage = openObject(page(ref(CannedReason)), { $id: 'CannedReasonsPage' })

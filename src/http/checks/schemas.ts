@@ -1,83 +1,93 @@
 import { Type } from 'typebox'
 import { MAX_TIMEOUT_MS } from '../../domain/site/check.ts'
-import { object, oneOf, text } from '../wire/schema-parts.ts'
+import { object, oneOf, openObject, text } from '../wire/schema-parts.ts'
 
 const name = Type.String({
-  // A name that every object has is none.
+  // Every JavaScript object has a property `constructor`.
   pattern: '^(?!constructor$)[a-z0-9][a-z0-9-]{0,31}$',
-  description: "Names it in the policy's `checks`, in traces and in addresses.",
+  description: "Names the check in the policy's `checks`, in traces and in paths.",
 })
 const timeout = Type.Integer({
   minimum: 100,
   maximum: MAX_TIMEOUT_MS,
-  description: 'For each question. An author waits so long at most, for all checks together.',
+  description: 'How long to wait for one response. All checks of a site run at the same time.',
 })
-const SITE_URL = 'The front page of what Akismet protects.'
-const IS_TEST = 'Akismet learns nothing from it.'
+const SITE_URL = 'Front page of the site that Akismet protects.'
+const IS_TEST = 'Akismet does not learn from test requests.'
 
-export const Check = object(
+export const Check = openObject(
   {
     name,
     kind: oneOf(['akismet', 'http']),
-    url: text('Where it is asked; of Akismet the address that its methods are below.'),
+    url: text('Where the check receives requests. For Akismet: the base URL of its methods.'),
     timeout_ms: timeout,
     site_url: Type.Optional(text(SITE_URL)),
     is_test: Type.Optional(Type.Boolean({ description: IS_TEST })),
   },
   {
     $id: 'Check',
-    description: 'A service outside that is asked about comments; without its secret.',
+    description: 'An external check of new comments, without its secret.',
   },
 )
 
 export const Verdict = object(
   {
-    comment_id: Type.String({ maxLength: 64, description: 'As in the question.' }),
+    comment_id: Type.String({
+      maxLength: 64,
+      description: 'The id from the request to the check.',
+    }),
     score: Type.Number({
       minimum: 0,
       maximum: 1,
-      description: '0 is surely good, 1 is surely spam.',
+      description: '0: certainly good. 1: certainly spam.',
     }),
     revision: Type.Optional(
       Type.Integer({
         minimum: 1,
         maximum: Number.MAX_SAFE_INTEGER,
         description:
-          'As in the question: a verdict on an earlier text is let go. Unset: on what it says now.',
+          'The revision from the request to the check: a verdict on an earlier text is ignored. ' +
+          'Omitted: the verdict is on the current text.',
       }),
     ),
   },
   { $id: 'Verdict', examples: [{ comment_id: 'c1-2', score: 0.97, revision: 1 }] },
 )
 
-const KEPT = 'Left out: the secret that is known for this name and address stays.'
+const KEPT = 'Omitted: the stored secret of this name and URL is kept.'
 
-const akismet = object({
-  name,
-  kind: Type.Literal('akismet'),
-  url: Type.Optional(
-    Type.String({ maxLength: 2048, description: "https only. Unset: Akismet's own." }),
-  ),
-  secret: Type.Optional(
-    Type.String({ pattern: '^[!-~]{1,512}$', description: `The API key. ${KEPT}` }),
-  ),
-  timeout_ms: Type.Optional(timeout),
-  site_url: Type.String({ maxLength: 2048, description: SITE_URL }),
-  is_test: Type.Optional(Type.Boolean({ description: IS_TEST })),
-})
+const AkismetCheckChange = object(
+  {
+    name,
+    kind: Type.Literal('akismet'),
+    url: Type.Optional(
+      Type.String({ maxLength: 2048, description: "https only. Omitted: Akismet's own URL." }),
+    ),
+    secret: Type.Optional(
+      Type.String({ pattern: '^[!-~]{1,512}$', description: `The API key. ${KEPT}` }),
+    ),
+    timeout_ms: Type.Optional(timeout),
+    site_url: Type.String({ maxLength: 2048, description: SITE_URL }),
+    is_test: Type.Optional(Type.Boolean({ description: IS_TEST })),
+  },
+  { title: 'Akismet' },
+)
 
-const http = object({
-  name,
-  kind: Type.Literal('http'),
-  url: Type.String({ maxLength: 2048, description: 'https only.' }),
-  secret: Type.Optional(
-    Type.String({
-      pattern: '^[!-~]{32,512}$',
-      description: `Signs questions and verdicts. ${KEPT}`,
-    }),
-  ),
-  timeout_ms: Type.Optional(timeout),
-})
+const HttpCheckChange = object(
+  {
+    name,
+    kind: Type.Literal('http'),
+    url: Type.String({ maxLength: 2048, description: 'https only.' }),
+    secret: Type.Optional(
+      Type.String({
+        pattern: '^[!-~]{32,512}$',
+        description: `Signs the requests to the check and its verdicts. ${KEPT}`,
+      }),
+    ),
+    timeout_ms: Type.Optional(timeout),
+  },
+  { title: 'HTTP' },
+)
 
 export type CheckFields = {
   name: string
@@ -90,8 +100,8 @@ export type CheckFields = {
 
 export const CheckChange = Type.Unsafe<CheckFields>({
   $id: 'CheckChange',
-  description: 'A service outside that is to be asked about comments.',
-  anyOf: [akismet, http],
+  description: 'An external check to run on new comments.',
+  anyOf: [AkismetCheckChange, HttpCheckChange],
   examples: [
     {
       name: 'own',

@@ -14,7 +14,14 @@ import * as op from '../wire/operation.ts'
 import type { Router } from '../wire/router.ts'
 import { object, ref } from '../wire/schema-parts.ts'
 import { presentAuthor, presentWhole } from './present.ts'
-import { Guest, GuestProfile, NewComment, PostedComment, Preview, Text } from './schemas.ts'
+import {
+  Guest,
+  GuestProfile,
+  NewComment,
+  PostedComment,
+  Preview,
+  PreviewRequest,
+} from './schemas.ts'
 
 const POST_COMMENT = op.operation({
   id: 'postComment',
@@ -69,7 +76,7 @@ const PREVIEW_COMMENT = op.operation({
     'Nothing is stored and no rules run.',
   params: object(op.siteParams),
   query: op.NO_QUERY,
-  body: ref(Text),
+  body: ref(PreviewRequest),
   answers: { 200: ref(Preview) },
   credential: 'taken',
   limit: 'preview',

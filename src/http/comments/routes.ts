@@ -20,7 +20,7 @@ import * as op from '../wire/operation.ts'
 import type { Router } from '../wire/router.ts'
 import { NOTHING, object, ref } from '../wire/schema-parts.ts'
 import { presentComment, presentWhole } from './present.ts'
-import { Comment, CommentInContext as InContextOnWire, Text } from './schemas.ts'
+import { Comment, EditRequest, CommentInContext as InContextOnWire } from './schemas.ts'
 
 const GET_COMMENT = op.operation({
   id: 'getComment',
@@ -53,7 +53,7 @@ const EDIT_COMMENT = op.operation({
     'and may be held (202).',
   params: object(op.commentParams),
   query: op.NO_QUERY,
-  body: ref(Text),
+  body: ref(EditRequest),
   answers: { 200: ref(Comment), 202: ref(Comment) },
   refusals: ['banned', 'thread_locked', 'edit_window_over', 'edit_conflict'],
   credential: 'needed',

@@ -1,110 +1,99 @@
-import { type Static, Type } from 'typebox'
+import { type TSchema, Type } from 'typebox'
 import { ROLES } from '../../domain/comment/comment.ts'
 import { STATUSES } from '../../domain/comment/status.ts'
 import {
   count,
   cursorOrNull,
+  flag,
   nullable,
   object,
   oneOf,
+  openObject,
   page,
   ref,
+  refOrNull,
   text,
   textOrNull,
   time,
   timeOrNull,
 } from '../wire/schema-parts.ts'
 
-const authorFields = {
-  id: text('Opaque; it belongs to the guest token or the account, never to the e-mail.'),
-  name: text('1 to 80 code points of plain text.'),
-  url: textOrNull('http or https.'),
-  avatar_url: textOrNull('http or https; or a path of this service, to a picture made of the id.'),
-  role: oneOf(ROLES),
-  kind: oneOf(['guest', 'member']),
-}
-
-export const Author = object(authorFields, { $id: 'Author' })
-
-export const AuthorOrNull = (description: string) =>
-  Type.Unsafe<Static<typeof Author> | null>({
-    anyOf: [{ $ref: 'Author#' }, { type: 'null' }],
-    description,
-  })
-
-export const commentFields = {
-  id: text('Opaque; never changes.'),
-  article_id: text("The site's own key for the article."),
-  parent_id: textOrNull('The comment that this one replies to; null for a root.'),
-  depth: count('A root is 0.'),
-  author: AuthorOrNull('Null on a tombstone.'),
-  body: textOrNull('The Markdown source exactly as sent; null on a tombstone.'),
-  body_html: textOrNull('Rendered and sanitised; null on a tombstone.'),
-  status: oneOf(STATUSES, { description: 'A tombstone is always `deleted`.' }),
-  revision: Type.Integer({ minimum: 1, description: 'One more with every edit.' }),
-  created_at: time('When it was posted.'),
-  published_at: timeOrNull('When readers could first see it.'),
-  edited_at: timeOrNull('When it was last edited.'),
-  score: Type.Integer({ description: 'upvotes − downvotes.' }),
-  upvotes: count('Votes for it.'),
-  downvotes: count('Votes against it.'),
-  pinned: Type.Boolean(),
-  locked: Type.Boolean({ description: 'Takes no replies.' }),
-  reply_count: count('Direct replies that are shown, tombstones included.'),
-}
-
-export const Comment = object(commentFields, { $id: 'Comment' })
-
-export const CommentInContext = object(
+export const Author = openObject(
   {
-    ...commentFields,
-    ancestors: Type.Optional(
-      Type.Array(ref(Comment), { description: 'Root first; with `context`.' }),
-    ),
+    id: text('Belongs to the guest token or the member account, not to the e-mail address.'),
+    name: text('Plain text, 1 to 80 code points.'),
+    url: textOrNull('http or https.'),
+    avatar_url: textOrNull('http or https; or the path of a generated avatar on this service.'),
+    role: oneOf(ROLES),
+    kind: oneOf(['guest', 'member']),
   },
-  { $id: 'CommentInContext' },
+  { $id: 'Author' },
 )
 
-export const Branch = object(
+export const Comment = Type.Object(
   {
-    ...commentFields,
-    replies: Type.Optional(
-      object(
-        {
-          items: Type.Array(Type.Unsafe({ $ref: 'Branch#' })),
-          next_cursor: cursorOrNull('For `listReplies`: where to read on. Null when all is shown.'),
-          remaining: count('Direct replies that are not in `items`.'),
-        },
-        { description: 'In tree views.' },
-      ),
-    ),
+    id: text('Id of the comment. It never changes.'),
+    article_id: text("The site's own key for the article."),
+    parent_id: textOrNull('The parent comment. Null for a root comment.'),
+    depth: count('0 for a root comment.'),
+    author: refOrNull(Author, 'Null on a tombstone.'),
+    body: textOrNull('The Markdown source exactly as sent. Null on a tombstone.'),
+    body_html: textOrNull('Rendered and sanitised. Null on a tombstone.'),
+    status: oneOf(STATUSES, { description: 'A tombstone is always `deleted`.' }),
+    revision: Type.Integer({ minimum: 1, description: 'Grows by one with every edit.' }),
+    created_at: time('When the comment was posted.'),
+    published_at: timeOrNull('When readers could first see the comment.'),
+    edited_at: timeOrNull('When the comment was last edited.'),
+    score: Type.Integer({ description: '`upvotes` minus `downvotes`.' }),
+    upvotes: count('Votes of 1.'),
+    downvotes: count('Votes of -1.'),
+    pinned: flag('Whether a moderator highlighted the comment.'),
+    locked: flag('Whether a moderator closed the comment to replies.'),
+    reply_count: count('Visible direct replies, including tombstones.'),
   },
-  { $id: 'Branch' },
+  { $id: 'Comment' },
 )
 
-export const ArticleLink = object(
+/** A comment with more fields. */
+export const commentWith = <T extends Record<string, TSchema>>(name: string, fields: T) =>
+  Type.Intersect([ref(Comment), Type.Object(fields)], { $id: name })
+
+export const CommentInContext = commentWith('CommentInContext', {
+  ancestors: Type.Optional(
+    Type.Array(ref(Comment), { description: 'Root comment first. Present with `context`.' }),
+  ),
+})
+
+export const Branch = commentWith('Branch', {
+  replies: openObject(
+    {
+      items: Type.Array(Type.Unsafe({ $ref: 'Branch#' })),
+      next_cursor: cursorOrNull('Cursor for `listReplies`. Null if all replies are included.'),
+      remaining: count('Direct replies that `items` does not include.'),
+    },
+    { description: 'The first replies.' },
+  ),
+})
+
+export const ArticleLink = openObject(
   {
-    id: text('The key of the article.'),
-    title: textOrNull('Its title.'),
-    url: textOrNull('Its address.'),
+    id: text("The site's own key for the article."),
+    title: textOrNull('Title of the article.'),
+    url: textOrNull('URL of the article.'),
   },
   { $id: 'ArticleLink' },
 )
 
-export const RecentComment = object(
-  {
-    ...commentFields,
-    article: ref(ArticleLink),
-    excerpt: Type.Optional(text('Plain text, with `excerpt`.')),
-  },
-  { $id: 'RecentComment' },
-)
+export const RecentComment = commentWith('RecentComment', {
+  article: ref(ArticleLink),
+  excerpt: Type.Optional(text('Plain text. Present with `excerpt`.')),
+})
 
-export const RepliesPage = object(page(ref(Branch)), { $id: 'RepliesPage' })
+export const RepliesPage = openObject(page(ref(Branch)), { $id: 'RepliesPage' })
 
-export const RecentPage = object(page(ref(RecentComment)), { $id: 'RecentPage' })
+export const RecentPage = openObject(page(ref(RecentComment)), { $id: 'RecentPage' })
 
-export const AuthorPage = object(page(ref(RecentComment), { author: ref(Author) }), {
+export const AuthorPage = openObject(page(ref(RecentComment), { author: ref(Author) }), {
   $id: 'AuthorPage',
 })
 
@@ -112,42 +101,54 @@ export const GuestProfile = object(
   {
     name: Type.String({ description: '1 to 80 code points.' }),
     url: Type.Optional(nullable('string', { description: 'http or https.' })),
-    email: Type.Optional(nullable('string', { description: 'Never shown; identifies nobody.' })),
+    email: Type.Optional(
+      nullable('string', { description: 'Never published. It does not identify the guest.' }),
+    ),
   },
   { $id: 'GuestProfile', examples: [{ name: 'Ada', url: 'https://example.org' }] },
 )
 
+const body = Type.String({ description: 'Markdown subset, 1 to 10,000 code points.' })
+
 export const NewComment = object(
   {
-    body: Type.String({ description: 'Markdown subset, 1 to 10,000 code points.' }),
-    parent_id: Type.Optional(nullable('string', { description: 'The comment to reply to.' })),
+    body,
+    parent_id: Type.Optional(
+      nullable('string', { description: 'The comment to reply to. Null or omitted: none.' }),
+    ),
     author: Type.Optional(ref(GuestProfile)),
     article: Type.Optional(
       object(
         { title: Type.Optional(nullable('string')), url: Type.Optional(nullable('string')) },
-        { description: 'Used while the thread has none.' },
+        { description: 'Title and URL for a thread that has none yet.' },
       ),
     ),
   },
   { $id: 'NewComment', examples: [{ body: 'First!', author: { name: 'Ada' } }] },
 )
 
-export const PostedComment = object(
-  {
-    ...commentFields,
-    guest_token: Type.Optional(text('For a guest who had none: keep it, and send it as `Bearer`.')),
-  },
-  { $id: 'PostedComment' },
-)
+export const PostedComment = commentWith('PostedComment', {
+  guest_token: Type.Optional(
+    text('Present if this request created the guest: store it and send it as `Bearer`.'),
+  ),
+})
 
-export const Guest = object(
+export const Guest = openObject(
   { author: ref(Author), guest_token: text('Send it as `Bearer`.') },
   { $id: 'Guest' },
 )
 
-export const Text = object(
-  { body: Type.String({ description: 'Markdown subset, 1 to 10,000 code points.' }) },
-  { $id: 'Text', examples: [{ body: 'Now with *emphasis*.' }] },
+export const EditRequest = object(
+  { body },
+  { $id: 'EditRequest', examples: [{ body: 'Now with *emphasis*.' }] },
 )
 
-export const Preview = object({ body_html: text('Rendered and sanitised.') }, { $id: 'Preview' })
+export const PreviewRequest = object(
+  { body },
+  { $id: 'PreviewRequest', examples: [{ body: 'Is this *emphasis*?' }] },
+)
+
+export const Preview = openObject(
+  { body_html: text('Rendered and sanitised.') },
+  { $id: 'Preview' },
+)

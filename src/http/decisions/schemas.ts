@@ -1,73 +1,84 @@
 import { Type } from 'typebox'
-import { REASONS, type Reason, STATUSES, type Status } from '../../domain/comment/status.ts'
+import { STATUSES } from '../../domain/comment/status.ts'
 import { BATCH_KINDS, MAX_SYNC_DECISIONS, OUTCOMES } from '../../domain/moderation/decision.ts'
 import {
+  by,
   count,
-  nullable,
+  explanation,
+  flag,
   object,
   oneOf,
+  oneOrNull,
+  openObject,
   page,
   ref,
+  refOrNull,
   text,
   textOrNull,
   time,
   timeOrNull,
 } from '../wire/schema-parts.ts'
 
-const Outcomes = object(
-  Object.fromEntries(
-    OUTCOMES.map((outcome) => [outcome, count(`Of how many it is \`${outcome}\`.`)]),
-  ),
-  { description: 'How many comments had which outcome so far.' },
+export const Outcomes = openObject(
+  Object.fromEntries(OUTCOMES.map((outcome) => [outcome, count(`Comments: \`${outcome}\`.`)])),
+  { $id: 'Outcomes', description: 'How many comments have which outcome so far.' },
 )
 
-export const Batch = object(
+export const Batch = openObject(
   {
-    id: text('Opaque.'),
-    kind: oneOf(BATCH_KINDS, { description: 'What is done to each of its comments.' }),
-    to: Type.Unsafe<Status | null>({
-      type: ['string', 'null'],
-      enum: [...STATUSES, null],
-      description: 'The status that they get, where they all get the same.',
+    id: text('Id of the batch.'),
+    kind: oneOf(BATCH_KINDS, {
+      description: '`decide`: decisions. `undo`: undos. `judge`: rejudgements.',
     }),
-    undoes: textOrNull('The batch that it takes back.'),
-    by: text('Id of the key or member.'),
-    at: time('When it was asked for.'),
-    total: count('Its comments.'),
-    done: count('Those that have an outcome, changed or not.'),
-    changed: count('Those that have changed.'),
-    outcomes: Outcomes,
-    ended_at: timeOrNull('When all was done; null while it is under way.'),
+    to: oneOrNull(STATUSES, 'The new status, if it is the same for all comments.'),
+    undoes: textOrNull('The batch that this one undoes.'),
+    by,
+    at: time('When the batch was requested.'),
+    total: count('Comments of the batch.'),
+    done: count('Comments that have an outcome.'),
+    changed: count('Comments with the outcome `changed`.'),
+    outcomes: ref(Outcomes),
+    ended_at: timeOrNull('When the batch ended. Null while it runs.'),
   },
   { $id: 'Batch' },
 )
 
-export const BatchesPage = object(page(ref(Batch)), { $id: 'BatchesPage' })
+export const BatchesPage = openObject(page(ref(Batch)), { $id: 'BatchesPage' })
 
-/** What comments moderators mean; the same words as in the queue. */
+/** The filter of the queue, of claims and of decisions on many comments. */
 export const CommentFilter = object(
   {
     status: Type.Optional(
       Type.Array(oneOf(STATUSES), {
         minItems: 1,
         maxItems: STATUSES.length,
-        description: 'Unset: `pending`, and with `flagged: true` also `approved`.',
+        description: 'Omitted: `pending`, and with `flagged: true` also `approved`.',
       }),
     ),
-    flagged: Type.Optional(
-      Type.Boolean({ description: 'With flags that no moderator has decided on, or without.' }),
-    ),
+    flagged: Type.Optional(flag('Only comments with unresolved flags, or only those without.')),
     rule: Type.Optional(
-      Type.String({ minLength: 1, maxLength: 60, description: 'On which this rule spoke.' }),
+      Type.String({
+        minLength: 1,
+        maxLength: 60,
+        description: 'Only comments with a finding of this rule.',
+      }),
     ),
     article_id: Type.Optional(
-      Type.String({ minLength: 1, maxLength: 512, description: 'Of this article.' }),
+      Type.String({ minLength: 1, maxLength: 512, description: 'Only comments of this article.' }),
     ),
-    author_id: Type.Optional(Type.String({ maxLength: 20, description: 'By this author.' })),
+    author_id: Type.Optional(
+      Type.String({ maxLength: 20, description: 'Only comments by this author.' }),
+    ),
     q: Type.Optional(
-      Type.String({ minLength: 1, maxLength: 200, description: 'With this in the text.' }),
+      Type.String({
+        minLength: 1,
+        maxLength: 200,
+        description: 'Only comments whose text contains this.',
+      }),
     ),
-    until: Type.Optional(Type.String({ format: 'date-time', description: 'Written up to then.' })),
+    until: Type.Optional(
+      Type.String({ format: 'date-time', description: 'Only comments posted up to this time.' }),
+    ),
   },
   { $id: 'CommentFilter' },
 )
@@ -79,33 +90,31 @@ export const NewDecisions = object(
         minItems: 1,
         maxItems: MAX_SYNC_DECISIONS,
         uniqueItems: true,
-        description: 'Either these comments,',
+        description: 'The comments to change. Send either this or `filter`.',
       }),
     ),
     filter: Type.Optional(ref(CommentFilter)),
     expected_count: Type.Optional(
       Type.Integer({
         minimum: 0,
-        description: 'How many the filter finds. Needed with it, but for a dry run.',
+        description:
+          'How many comments match the filter. Required with `filter`, except in a dry run.',
       }),
     ),
     from: Type.Optional(
       oneOf(STATUSES, {
         description:
-          'The status that the moderator saw. Unset: what each comment has when the request arrives.',
+          'The status that the moderator saw. Omitted: the status of each comment when the request arrives.',
       }),
     ),
-    to: oneOf(STATUSES),
-    reason: Type.Optional(
-      Type.Unsafe<Reason | null>({ type: ['string', 'null'], enum: [...REASONS, null] }),
-    ),
-    note: Type.Optional(nullable('string', { maxLength: 2000 })),
+    to: oneOf(STATUSES, { description: 'The new status.' }),
+    ...explanation,
     replies: Type.Optional(
-      oneOf(['keep', 'same'], { description: '`same`: replies with the same status go along.' }),
+      oneOf(['keep', 'same'], {
+        description: '`same`: replies that have the same status change too. Omitted: `keep`.',
+      }),
     ),
-    dry_run: Type.Optional(
-      Type.Boolean({ description: 'Says what would become of each; nothing is done or stored.' }),
-    ),
+    dry_run: Type.Optional(flag('Return the outcomes without changing or storing anything.')),
   },
   {
     $id: 'NewDecisions',
@@ -113,46 +122,35 @@ export const NewDecisions = object(
   },
 )
 
-export const BatchResult = object(
+export const BatchResult = openObject(
   {
-    batch: Type.Unsafe<unknown>({
-      anyOf: [{ $ref: 'Batch#' }, { type: 'null' }],
-      description: 'Null for a dry run.',
-    }),
-    total: count('The comments that are meant.'),
-    outcomes: Outcomes,
+    batch: refOrNull(Batch, 'Null for a dry run.'),
+    total: count('Comments of the request.'),
+    outcomes: ref(Outcomes),
     items: Type.Array(
-      object({
-        comment_id: text('The comment.'),
+      openObject({
+        comment_id: text('Id of the comment.'),
         outcome: oneOf(OUTCOMES),
-        decision_id: textOrNull('The decision that has changed it.'),
+        decision_id: textOrNull('The decision that changed the comment. Null if none did.'),
       }),
-      {
-        description: `One for each comment, when they are at most ${MAX_SYNC_DECISIONS}; else none.`,
-      },
+      { description: `One item per comment. Empty for more than ${MAX_SYNC_DECISIONS} comments.` },
     ),
   },
   { $id: 'BatchResult' },
 )
 
-export const NewPin = object(
-  { pinned: Type.Boolean({ description: 'Whether it stands out.' }) },
-  { $id: 'NewPin', examples: [{ pinned: true }] },
-)
+const pinned = flag('Whether the comment is highlighted.')
+const locked = flag('Whether the comment and all replies below it are closed.')
 
-export const NewLock = object(
-  { locked: Type.Boolean({ description: 'Whether it and all below it are closed.' }) },
-  { $id: 'NewLock', examples: [{ locked: true }] },
-)
+export const NewPin = object({ pinned }, { $id: 'NewPin', examples: [{ pinned: true }] })
 
-const decisionId = { decision_id: textOrNull('The decision; null when it was so already.') }
+export const NewLock = object({ locked }, { $id: 'NewLock', examples: [{ locked: true }] })
 
-export const Pin = object(
-  { comment_id: text('The comment.'), pinned: Type.Boolean(), ...decisionId },
-  { $id: 'Pin' },
-)
+const marked = {
+  comment_id: text('Id of the comment.'),
+  decision_id: textOrNull('The decision. Null if nothing changed.'),
+}
 
-export const Lock = object(
-  { comment_id: text('The comment.'), locked: Type.Boolean(), ...decisionId },
-  { $id: 'Lock' },
-)
+export const Pin = openObject({ ...marked, pinned }, { $id: 'Pin' })
+
+export const Lock = openObject({ ...marked, locked }, { $id: 'Lock' })

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Caller } from '../../domain/people/caller.ts'
+import type { RefusalCode } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site/site.ts'
 import type { Context } from '../../usecases/context.ts'
 import type { WireKeys } from '../wire/keys.ts'
@@ -19,6 +20,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     operation?: string
     limit?: LimitKind
+    /** The codes of all errors that the operation returns. */
+    errors?: readonly RefusalCode[]
     /** Its body is needed byte for byte. */
     isSigned?: boolean
   }

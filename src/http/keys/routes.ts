@@ -19,7 +19,7 @@ import { readKeyFields } from '../wire/fields.ts'
 import * as op from '../wire/operation.ts'
 import type { Router } from '../wire/router.ts'
 import { NOTHING, object, ref } from '../wire/schema-parts.ts'
-import { CreatedKey, KeysPage, NewKey, NewServiceKey, Rotation } from './schemas.ts'
+import { CreatedKey, KeysPage, NewKey, NewServiceKey, RotateRequest } from './schemas.ts'
 
 const administering = { tag: 'Administration', credential: 'needed', query: op.NO_QUERY } as const
 const keyParam = { id: Type.String({ description: 'Id of the key.' }) }
@@ -86,7 +86,7 @@ const ROTATE_KEY = op.operation({
     '`overlap_seconds` (a day by default). The secret is in this response only, and ' +
     '`Idempotency-Key` is ignored.',
   params: object({ ...op.siteParams, ...keyParam }),
-  body: ref(Rotation),
+  body: ref(RotateRequest),
 })
 
 const ROTATE_SERVICE_KEY = op.operation({
@@ -97,7 +97,7 @@ const ROTATE_SERVICE_KEY = op.operation({
     'Service administrators may rotate any key; the old one expires after `overlap_seconds`. The ' +
     'secret is in this response only, and `Idempotency-Key` is ignored.',
   params: object(keyParam),
-  body: ref(Rotation),
+  body: ref(RotateRequest),
 })
 
 const revoking = {
@@ -215,7 +215,7 @@ const readNewKey = ({ scope, ...body }: Static<typeof NewKey>) => {
   return fields
 }
 
-type RotationRequest = { params: { id: string }; body: Static<typeof Rotation> }
+type RotationRequest = { params: { id: string }; body: Static<typeof RotateRequest> }
 
 const readRotation = ({ params, body }: RotationRequest) => ({
   id: readId(params.id),

@@ -5,6 +5,7 @@ import {
   nullable,
   object,
   oneOf,
+  openObject,
   page,
   ref,
   text,
@@ -13,29 +14,34 @@ import {
   timeOrNull,
 } from '../wire/schema-parts.ts'
 
+const scope = oneOf(SCOPES, { description: '`admin` includes `moderate`, which includes `read`.' })
+
 const keyFields = {
-  id: text('Opaque.'),
-  name: text('For people.'),
-  scope: oneOf(SCOPES, { description: '`admin` includes `moderate` includes `read`.' }),
-  site: textOrNull('The slug; null: every site.'),
-  created_at: time('When it was made.'),
-  expires_at: timeOrNull('Until when it is good.'),
-  revoked_at: timeOrNull('Since when it is good for nothing.'),
-  last_used_at: timeOrNull('At most a minute too early.'),
+  id: text('Id of the key. It is not the secret.'),
+  name: text('What the key is for.'),
+  scope,
+  site: textOrNull('Slug of the site. Null: all sites.'),
+  created_at: time('When the key was created.'),
+  expires_at: timeOrNull('When the key expires. Null: never.'),
+  revoked_at: timeOrNull('When the key was revoked. Null if it was not.'),
+  last_used_at: timeOrNull('When the key was last used; up to a minute late.'),
 }
 
-export const Key = object(keyFields, { $id: 'Key' })
+export const Key = openObject(keyFields, { $id: 'Key' })
 
-export const CreatedKey = object(
-  { ...keyFields, key: text('Send it as `Bearer`. It is shown only now.') },
-  { $id: 'MadeKey' },
+export const CreatedKey = openObject(
+  { ...keyFields, key: text('The secret. Send it as `Bearer`. It is returned only once.') },
+  { $id: 'CreatedKey' },
 )
 
 const newKey = {
-  name: Type.String({ minLength: 1, maxLength: 200, description: 'What it is for.' }),
-  scope: oneOf(SCOPES),
+  name: Type.String({ minLength: 1, maxLength: 200, description: 'What the key is for.' }),
+  scope,
   expires_at: Type.Optional(
-    nullable('string', { format: 'date-time', description: 'In the future.' }),
+    nullable('string', {
+      format: 'date-time',
+      description: 'A time in the future. Null or omitted: the key does not expire.',
+    }),
   ),
 }
 
@@ -47,40 +53,42 @@ export const NewKey = object(newKey, {
 export const NewServiceKey = object(
   {
     ...newKey,
-    site: Type.Optional(nullable('string', { description: 'A slug; null: every site.' })),
+    site: Type.Optional(
+      nullable('string', { description: 'Slug of the site. Null or omitted: all sites.' }),
+    ),
   },
   { $id: 'NewServiceKey', examples: [{ name: 'newsletter', scope: 'read', site: 'default' }] },
 )
 
-export const Rotation = object(
+export const RotateRequest = object(
   {
     overlap_seconds: Type.Integer({
       minimum: 0,
       maximum: 2_592_000,
       default: 86_400,
-      description: 'How long the old key is good beside the new one.',
+      description: 'How long the old key remains valid.',
     }),
   },
-  { $id: 'Rotation', examples: [{ overlap_seconds: 3600 }] },
+  { $id: 'RotateRequest', examples: [{ overlap_seconds: 3600 }] },
 )
 
-export const KeysPage = object(page(ref(Key)), { $id: 'KeysPage' })
+export const KeysPage = openObject(page(ref(Key)), { $id: 'KeysPage' })
 
 const changed = (description: string) =>
   Type.Unsafe<object | null>({ type: ['object', 'null'], additionalProperties: true, description })
 
-export const AuditEntry = object(
+export const AuditEntry = openObject(
   {
-    id: text('Opaque.'),
-    site: textOrNull('The slug; null: the whole service.'),
+    id: text('Id of the entry.'),
+    site: textOrNull('Slug of the site. Null: the whole service.'),
     action: oneOf(AUDIT_ACTIONS),
-    subject: text('What was changed: a slug, or the id of a key, an author or a canned reason.'),
-    by: text('Id of the key or member; `operator` for the command line.'),
-    at: time('When.'),
-    before: changed('What has changed, as it was.'),
-    after: changed('And as it is.'),
+    subject: text('What was changed: a slug, or the id of a key, author, ban or canned reason.'),
+    by: text('Id of the API key or member; `operator` for the command line.'),
+    at: time('When it was changed.'),
+    before: changed('The changed fields before.'),
+    after: changed('The changed fields after.'),
   },
   { $id: 'AuditEntry' },
 )
 
-export const AuditPage = object(page(ref(AuditEntry)), { $id: 'AuditPage' })
+export const AuditPage = openObject(page(ref(AuditEntry)), { $id: 'AuditPage' })

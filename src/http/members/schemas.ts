@@ -2,9 +2,11 @@ import { Type } from 'typebox'
 import { ROLES } from '../../domain/comment/comment.ts'
 import { Author } from '../comments/schemas.ts'
 import {
+  flag,
   nullable,
   object,
   oneOf,
+  openObject,
   page,
   ref,
   text,
@@ -15,31 +17,33 @@ import {
 
 const roles = (description: string) => Type.Array(oneOf(ROLES), { description })
 
-export const Member = object(
+export const Member = openObject(
   {
     author: ref(Author),
-    subject: text("The site's own id of the member."),
-    email: textOrNull('Never shown to readers.'),
-    email_verified: Type.Boolean(),
-    token_roles: roles('What the newest token says.'),
-    roles: roles('What administrators gave.'),
-    location: textOrNull('Shown with the staff.'),
-    listed: Type.Boolean({ description: 'Among the staff that readers see.' }),
-    created_at: time('When it was made.'),
-    signed_on_at: timeOrNull('When its newest token was made; null before the first.'),
+    subject: text("The member's id in the site's user database."),
+    email: textOrNull('Never published.'),
+    email_verified: flag('Whether the site has verified the e-mail address.'),
+    token_roles: roles("Roles from the member's latest token."),
+    roles: roles('Roles set by administrators.'),
+    location: textOrNull('Shown in the staff list.'),
+    listed: flag('Whether the public staff list shows the member.'),
+    created_at: time('When the member was created.'),
+    signed_on_at: timeOrNull("When the member's latest token was issued. Null before the first."),
   },
   { $id: 'Member' },
 )
 
 export const MemberChange = object(
   {
-    name: Type.Optional(Type.String({ description: 'Needed when there is no such member yet.' })),
+    name: Type.Optional(Type.String({ description: 'Required to create a member.' })),
     url: Type.Optional(nullable('string', { description: 'http or https.' })),
     avatar_url: Type.Optional(nullable('string', { description: 'http or https.' })),
-    email: Type.Optional(nullable('string')),
+    email: Type.Optional(nullable('string', { description: 'Never published.' })),
     roles: Type.Optional(Type.Array(oneOf(ROLES), { maxItems: ROLES.length, uniqueItems: true })),
-    location: Type.Optional(nullable('string', { description: 'Such as a country; plain text.' })),
-    listed: Type.Optional(Type.Boolean()),
+    location: Type.Optional(
+      nullable('string', { description: 'Plain text, for example a country.' }),
+    ),
+    listed: Type.Optional(flag('Whether the public staff list shows the member.')),
   },
   {
     $id: 'MemberChange',
@@ -48,15 +52,15 @@ export const MemberChange = object(
   },
 )
 
-export const Staff = object(
+export const Staff = openObject(
   {
     name: text('Plain text.'),
-    location: textOrNull('Such as a country.'),
+    location: textOrNull('For example a country.'),
     url: textOrNull('http or https.'),
-    avatar_url: text('http or https; or a path of this service.'),
-    roles: roles('Least first; a person may have several.'),
+    avatar_url: text('http or https; or the path of a generated avatar on this service.'),
+    roles: roles('Lowest role first. A person can have several.'),
   },
   { $id: 'Staff' },
 )
 
-export const StaffPage = object(page(ref(Staff)), { $id: 'StaffPage' })
+export const StaffPage = openObject(page(ref(Staff)), { $id: 'StaffPage' })

@@ -14,7 +14,7 @@ import * as op from '../wire/operation.ts'
 import type { Router } from '../wire/router.ts'
 import { object, oneOf, ref } from '../wire/schema-parts.ts'
 import { presentFigures } from './present.ts'
-import { Figures } from './schemas.ts'
+import { ModerationStats } from './schemas.ts'
 
 const idOf = (description: string) => Type.Optional(Type.String({ description }))
 const timeOf = (description: string) =>
@@ -73,7 +73,7 @@ const GET_FIGURES = op.operation({
     }),
   }),
   body: op.NO_BODY,
-  answers: { 200: ref(Figures) },
+  answers: { 200: ref(ModerationStats) },
   credential: 'needed',
   limit: 'read',
 })

@@ -1,40 +1,40 @@
 import { Type } from 'typebox'
 import { STATUSES } from '../../domain/comment/status.ts'
 import { DECISION_ACTIONS } from '../../domain/moderation/decision.ts'
-import { count, object, time, timeOrNull } from '../wire/schema-parts.ts'
+import { count, openObject, time, timeOrNull } from '../wire/schema-parts.ts'
 
 const seconds = (description: string) =>
   Type.Unsafe<number | null>({ type: ['number', 'null'], minimum: 0, description })
 
 const each = (names: readonly string[], describe: (name: string) => string) =>
-  object(Object.fromEntries(names.map((name) => [name, count(describe(name))])))
+  openObject(Object.fromEntries(names.map((name) => [name, count(describe(name))])))
 
-export const Figures = object(
+export const ModerationStats = openObject(
   {
     since: time(
-      'From when on decisions are counted: later than asked for when there are too many.',
+      'Start of the counted time: later than requested if there are more than 100,000 decisions.',
     ),
-    decisions: object({
-      by_people: count('Acts of moderators, those not counted that take others back.'),
-      by_rules: count('By rules, and by flags of readers together.'),
-      by_action: each(DECISION_ACTIONS, (name) => `Of both, with the action ${name}.`),
-      by_outcome: each(STATUSES, (name) => `Of both, that made a comment ${name}.`),
+    decisions: openObject({
+      by_people: count('Decisions of moderators, without undos.'),
+      by_rules: count('Decisions of rules and flags.'),
+      by_action: each(DECISION_ACTIONS, (name) => `Decisions with the action \`${name}\`.`),
+      by_outcome: each(STATUSES, (name) => `Decisions to \`${name}\`.`),
     }),
-    reversals: object({
-      undone: count('Decisions that were taken back.'),
-      overturned: count('Appeals that were granted.'),
+    reversals: openObject({
+      undone: count('Decisions that were undone.'),
+      overturned: count('Appeals that overturned a decision.'),
     }),
-    time_to_decision: object({
-      count: count('Comments that were held, and that people have decided on.'),
-      median_seconds: seconds('So long half of them had waited at most; null without any.'),
-      p90_seconds: seconds('And nine of ten.'),
+    time_to_decision: openObject({
+      count: count('Held comments that moderators decided on.'),
+      median_seconds: seconds('Half of them waited at most this long. Null if there are none.'),
+      p90_seconds: seconds('90 % of them waited at most this long. Null if there are none.'),
     }),
-    waiting: object({
-      comments: count('Comments that are pending.'),
-      oldest_comment_at: timeOrNull('When the first of them was written.'),
-      appeals: count('Appeals without an answer.'),
-      oldest_appeal_at: timeOrNull('When the first of them was made.'),
+    waiting: openObject({
+      comments: count('Pending comments.'),
+      oldest_comment_at: timeOrNull('When the oldest pending comment was posted.'),
+      appeals: count('Open appeals.'),
+      oldest_appeal_at: timeOrNull('When the oldest open appeal was made.'),
     }),
   },
-  { $id: 'Figures' },
+  { $id: 'ModerationStats' },
 )

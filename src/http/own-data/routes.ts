@@ -11,7 +11,7 @@ import * as op from '../wire/operation.ts'
 import type { Router } from '../wire/router.ts'
 import { NOTHING, object, ref } from '../wire/schema-parts.ts'
 import { writeExport } from './present.ts'
-import { Erasure, Export } from './schemas.ts'
+import { ErasureStatus, Export } from './schemas.ts'
 
 const ofAuthor = {
   tag: 'Posting',
@@ -44,7 +44,7 @@ const ERASE_AUTHOR = op.operation({
     'Permanently removes the name, addresses and texts, and deletes the comments; the author or ' +
     'an administrator may call it. Returns 204 when done, or 202 when it takes longer than a ' +
     'second and continues in the background.',
-  answers: { 202: ref(Erasure), 204: NOTHING },
+  answers: { 202: ref(ErasureStatus), 204: NOTHING },
   limit: 'write',
 })
 

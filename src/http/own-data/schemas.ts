@@ -2,88 +2,90 @@ import { Type } from 'typebox'
 import { ROLES } from '../../domain/comment/comment.ts'
 import { FLAG_REASONS } from '../../domain/moderation/flag.ts'
 import { OUTCOMES } from '../../domain/moderation/statement.ts'
-import { commentFields } from '../comments/schemas.ts'
+import { commentWith } from '../comments/schemas.ts'
 import {
-  object,
+  by,
+  flag,
   oneOf,
   oneOrNull,
+  openObject,
+  ref,
   text,
   textOrNull,
   time,
   timeOrNull,
 } from '../wire/schema-parts.ts'
 
-export const Erasure = object(
-  { status: oneOf(['running'], { description: 'It goes on by itself until all is gone.' }) },
-  { $id: 'Erasure' },
+export const ErasureStatus = openObject(
+  { status: oneOf(['running'], { description: 'The erasure continues in the background.' }) },
+  { $id: 'ErasureStatus' },
 )
 
-export const Export = object(
+const commentId = text('Id of the comment.')
+
+export const ExportedComment = commentWith('ExportedComment', {
+  network: textOrNull('Truncated network of the sender. Null after the retention time.'),
+  shadowed: Type.Optional(
+    flag('True if a ban shows the comment to its author only. Only administrators see this field.'),
+  ),
+  revisions: Type.Array(
+    openObject({
+      revision: Type.Integer(),
+      body: text('The Markdown source.'),
+      replaced_at: time('When an edit replaced the text.'),
+    }),
+    { description: 'The texts before each edit, oldest first.' },
+  ),
+})
+
+export const Export = openObject(
   {
-    author: object({
-      id: text('Opaque.'),
+    author: openObject({
+      id: text('Id of the author.'),
       kind: oneOf(['guest', 'member']),
-      name: text('As readers see it.'),
+      name: text('The published name.'),
       url: textOrNull('http or https.'),
       avatar_url: textOrNull('http or https.'),
-      email: textOrNull('Never shown to readers.'),
-      email_verified: Type.Boolean(),
-      subject: textOrNull("The site's own id of a member."),
+      email: textOrNull('Never published.'),
+      email_verified: flag('Whether the site has verified the e-mail address.'),
+      subject: textOrNull("The member's id in the site's user database. Null for a guest."),
       roles: Type.Array(oneOf(ROLES)),
-      location: textOrNull('Shown with the staff.'),
-      created_at: time('When it was first seen.'),
-      signed_on_at: timeOrNull('When its newest token was made.'),
+      location: textOrNull('Shown in the staff list.'),
+      created_at: time('When the author was created.'),
+      signed_on_at: timeOrNull("When the member's latest token was issued."),
     }),
-    comments: Type.Array(
-      object({
-        ...commentFields,
-        network: textOrNull('Where it came from, truncated; null once it is forgotten.'),
-        shadowed: Type.Optional(
-          Type.Boolean({
-            description: 'True, for administrators alone: a ban shows it to nobody but its author.',
-          }),
-        ),
-        revisions: Type.Array(
-          object({
-            revision: Type.Integer(),
-            body: text('What it said.'),
-            replaced_at: time('Until when.'),
-          }),
-          { description: 'What it said before each edit, oldest first.' },
-        ),
-      }),
-    ),
+    comments: Type.Array(ref(ExportedComment)),
     votes: Type.Array(
-      object({
-        comment_id: text('The comment.'),
-        value: Type.Integer(),
-        voted_at: time('When.'),
+      openObject({
+        comment_id: commentId,
+        value: Type.Integer({ description: '1 or -1.' }),
+        voted_at: time('When the author voted.'),
       }),
     ),
     flags: Type.Array(
-      object({
-        comment_id: text('The comment.'),
+      openObject({
+        comment_id: commentId,
         reason: oneOf(FLAG_REASONS),
         note: textOrNull('For moderators.'),
-        flagged_at: time('When.'),
+        flagged_at: time('When the author flagged the comment.'),
       }),
     ),
     appeals: Type.Array(
-      object({
-        comment_id: text('The comment.'),
-        text: text('Why somebody else should look again.'),
-        appealed_at: time('When.'),
-        outcome: oneOrNull(OUTCOMES, 'Null while it waits.'),
-        note: textOrNull('What it was told.'),
-        answered_at: timeOrNull('When it was answered.'),
+      openObject({
+        comment_id: commentId,
+        text: text("The author's explanation."),
+        appealed_at: time('When the author appealed.'),
+        outcome: oneOrNull(OUTCOMES, 'Null until answered.'),
+        note: textOrNull('The answer to the author.'),
+        answered_at: timeOrNull('When a moderator answered. Null until then.'),
       }),
     ),
     notes: Type.Array(
-      object({
-        id: text('Opaque.'),
-        note: text('What moderators noted about it.'),
-        by: text('Id of the key or member.'),
-        noted_at: time('When.'),
+      openObject({
+        id: text('Id of the note.'),
+        note: text('A note by a moderator about the author.'),
+        by,
+        noted_at: time('When it was added.'),
       }),
     ),
   },

@@ -4,7 +4,7 @@ import type { Policy, PolicySchema } from '../../domain/screening/policy.ts'
 import { validatePolicy } from '../../domain/screening/validate-policy.ts'
 import type { Trial } from '../../usecases/policies/screen-comment.ts'
 import { readBody, readProfile } from '../wire/fields.ts'
-import type { Trial as TrialOnWire } from './schemas.ts'
+import type { ScreeningRequest } from './judging-schemas.ts'
 
 const POINTER = '/policy'
 
@@ -16,13 +16,13 @@ export const readPolicy = (policy: Static<typeof PolicySchema>): Policy => {
   throw new Refusal('invalid_request', Object.fromEntries(faults))
 }
 
-/** Refused as a comment would be. */
-export const readTrial = ({
+/** Refuses a text or author as `postComment` does. */
+export const readScreeningRequest = ({
   body,
   author = {},
   article_id: articleId,
   policy,
-}: Static<typeof TrialOnWire>): Omit<Trial, 'site'> => ({
+}: Static<typeof ScreeningRequest>): Omit<Trial, 'site'> => ({
   body: readBody(body),
   author: readProfile({ name: 'Guest', ...author }),
   articleId,

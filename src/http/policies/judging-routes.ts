@@ -13,17 +13,17 @@ import { sendPrivately, sendWrite } from '../edge/responses.ts'
 import * as op from '../wire/operation.ts'
 import type { Router } from '../wire/router.ts'
 import { object, ref } from '../wire/schema-parts.ts'
-import { readPolicy, readTrial } from './fields.ts'
-import { presentSimulation, presentState, presentTried } from './present.ts'
-import { allowLargeBodyFor } from './routes.ts'
+import { readPolicy, readScreeningRequest } from './fields.ts'
 import {
   ModerationState,
   NewSimulation,
-  Rejudging,
+  RejudgeRequest,
+  ScreeningRequest,
+  ScreeningResult,
   SimulationLine,
-  Trial,
-  Tried,
-} from './schemas.ts'
+} from './judging-schemas.ts'
+import { presentScreeningResult, presentSimulation, presentState } from './present.ts'
+import { allowLargeBodyFor } from './routes.ts'
 
 const judging = {
   tag: 'Moderation',
@@ -52,8 +52,8 @@ const SCREEN_COMMENT = op.operation({
     "Moderators may call it; it returns the verdict, risk and trace that a new guest's comment " +
     'would get now, under the current policy or a draft. Nothing is stored and no external check ' +
     'is called.',
-  body: ref(Trial),
-  answers: { 200: ref(Tried) },
+  body: ref(ScreeningRequest),
+  answers: { 200: ref(ScreeningResult) },
   limit: 'write',
 })
 
@@ -87,7 +87,7 @@ const REJUDGE_PENDING = op.operation({
     'Administrators may start a batch (202) that applies the current policy to every comment held ' +
     'by rules; each change can be undone. Comments sent back by a moderator or by flags are left ' +
     'alone.',
-  body: ref(Rejudging),
+  body: ref(RejudgeRequest),
   answers: { 202: ref(Batch) },
   limit: 'write',
   once: true,
@@ -104,8 +104,8 @@ export const addJudgingRoutes = (app: Router, { context }: Http): void => {
 
   app.post(`${at}/screenings`, { ...SCREEN_COMMENT, ...large }, async (request, reply) => {
     assertScope(request.caller, 'moderate')
-    const trial = { site: request.site, ...readTrial(request.body) }
-    return sendPrivately(reply, presentTried(await screenComment(context, trial)))
+    const trial = { site: request.site, ...readScreeningRequest(request.body) }
+    return sendPrivately(reply, presentScreeningResult(await screenComment(context, trial)))
   })
 
   app.post(`${at}/simulations`, { ...SIMULATING, ...large }, async (request, reply) => {

@@ -42,7 +42,7 @@ export const presentFacts = (facts: Facts) => ({
   checks: { ...facts.checks },
 })
 
-export const presentTried = ({ verdict, risk, trace, facts, policyVersion }: Tried) => ({
+export const presentScreeningResult = ({ verdict, risk, trace, facts, policyVersion }: Tried) => ({
   verdict,
   risk,
   trace: presentTrace(trace),
@@ -74,7 +74,7 @@ export const presentState = ({ policyVersion, attack }: ModerationState) => ({
 
 const presentProgress = ({ total, done, changed }: Progress) => ({ total, done, changed })
 
-const presentFigures = ({ all, approved, turnedDown, precision, recall }: RuleQuality) => ({
+const presentQuality = ({ all, approved, turnedDown, precision, recall }: RuleQuality) => ({
   all,
   approved,
   turned_down: turnedDown,
@@ -90,8 +90,8 @@ export const presentSimulation = (line: { progress: Progress } | { result: Simul
     result: {
       ...presentProgress(line.result),
       changes: changes.map(({ from, to, ...key }) => ({ comment_id: commentId(key), from, to })),
-      stored: presentFigures(stored),
-      draft: presentFigures(draft),
+      stored: presentQuality(stored),
+      draft: presentQuality(draft),
     },
   }
 }

@@ -13,7 +13,7 @@ import type { Router } from '../wire/router.ts'
 import { object, ref } from '../wire/schema-parts.ts'
 import { readPolicy } from './fields.ts'
 import { presentPolicy, presentPolicyVersion } from './present.ts'
-import { NewPolicy, PoliciesPage, Restoration, VersionedPolicy } from './schemas.ts'
+import { NewPolicy, PoliciesPage, RestoreRequest, VersionedPolicy } from './schemas.ts'
 
 /** For some lists of 65,000 words. */
 const BODY_BYTES = 4_194_304
@@ -98,7 +98,7 @@ const RESTORE_POLICY = op.operation({
     'Administrators may restore a version. This creates a new version with the same rules; no ' +
     'version is removed.',
   params: versionParams,
-  body: ref(Restoration),
+  body: ref(RestoreRequest),
   answers: { 200: ref(VersionedPolicy) },
 })
 

@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import { CommentFilter } from '../decisions/schemas.ts'
-import { object, oneOf, ref, timeOrNull } from '../wire/schema-parts.ts'
+import { object, oneOf, openObject, ref, timeOrNull } from '../wire/schema-parts.ts'
 import { ModeratedComment } from './schemas.ts'
 
 export const NewClaims = object(
@@ -10,29 +10,38 @@ export const NewClaims = object(
         minItems: 1,
         maxItems: 100,
         uniqueItems: true,
-        description: 'Either these, to have them, or to have them longer;',
+        description:
+          'The comments to claim, or to claim for longer. Send either this or the other fields.',
       }),
     ),
     filter: Type.Optional(ref(CommentFilter)),
     sort: Type.Optional(
       oneOf(['oldest', 'newest', 'flags', 'risk'], {
-        description: 'The order of the queue. Unset: `oldest`.',
+        description: 'The order of the queue. Omitted: `oldest`.',
       }),
     ),
     limit: Type.Optional(
-      Type.Integer({ minimum: 1, maximum: 100, description: 'How many of the queue. Unset: 20.' }),
+      Type.Integer({
+        minimum: 1,
+        maximum: 100,
+        description: 'How many comments to claim. Omitted: 20.',
+      }),
     ),
     seconds: Type.Optional(
-      Type.Integer({ minimum: 10, maximum: 3600, description: 'For so long. Unset: 600.' }),
+      Type.Integer({
+        minimum: 10,
+        maximum: 3600,
+        description: 'How long the claim lasts. Omitted: 600.',
+      }),
     ),
   },
   { $id: 'NewClaims', examples: [{ limit: 10 }] },
 )
 
-export const Claims = object(
+export const Claims = openObject(
   {
-    items: Type.Array(ref(ModeratedComment), { description: 'What the caller has now.' }),
-    claimed_until: timeOrNull('Until when; null when there was nothing to have.'),
+    items: Type.Array(ref(ModeratedComment), { description: 'The claimed comments.' }),
+    claimed_until: timeOrNull('When the claims end. Null if nothing was claimed.'),
   },
   { $id: 'Claims' },
 )

@@ -1,16 +1,21 @@
 import { Type } from 'typebox'
-import { REASONS, type Reason, STATUSES, type Status } from '../../domain/comment/status.ts'
+import { STATUSES } from '../../domain/comment/status.ts'
 import { DECISION_ACTIONS } from '../../domain/moderation/decision.ts'
 import { FLAG_REASONS } from '../../domain/moderation/flag.ts'
-import { ArticleLink, commentFields } from '../comments/schemas.ts'
-import { factsOrNull, trace } from '../policies/judging-schemas.ts'
+import { ArticleLink, commentWith } from '../comments/schemas.ts'
+import { Facts, Trace } from '../policies/judging-schemas.ts'
 import {
   count,
-  nullable,
+  explanation,
+  flag,
+  integerOrNull,
   object,
   oneOf,
+  oneOrNull,
+  openObject,
   page,
   ref,
+  refOrNull,
   text,
   textOrNull,
   time,
@@ -19,117 +24,100 @@ import {
 export const NewDecision = object(
   {
     from: oneOf(STATUSES, { description: 'The status that the moderator saw.' }),
-    to: oneOf(STATUSES),
-    reason: Type.Optional(
-      Type.Unsafe<Reason | null>({
-        type: ['string', 'null'],
-        enum: [...REASONS, null],
-      }),
-    ),
-    note: Type.Optional(nullable('string', { maxLength: 2000 })),
+    to: oneOf(STATUSES, { description: 'The new status.' }),
+    ...explanation,
     replies: Type.Optional(
-      oneOf(['keep', 'same'], { description: '`same`: replies with the same status go along.' }),
+      oneOf(['keep', 'same'], {
+        description: '`same`: replies that have the same status change too. Omitted: `keep`.',
+      }),
     ),
   },
   { $id: 'NewDecision', examples: [{ from: 'pending', to: 'approved' }] },
 )
 
-const statusOrNull = (description: string) =>
-  Type.Unsafe<Status | null>({ type: ['string', 'null'], enum: [...STATUSES, null], description })
-
-const difference = (description: string) =>
+const changed = (description: string) =>
   Type.Unsafe<Record<string, unknown> | null>({
     type: ['object', 'null'],
     additionalProperties: true,
     description,
   })
 
-export const Decision = object(
+export const Decision = openObject(
   {
-    id: text('Opaque.'),
-    action: oneOf(DECISION_ACTIONS, { description: 'What was done.' }),
-    comment_id: textOrNull('The comment, if it is about one.'),
-    subject: textOrNull('The article, author or ban that it is about, if not a comment.'),
-    from: statusOrNull('The status before, where that has changed.'),
-    to: statusOrNull('And after.'),
-    before: difference('Whatever else has changed, as it was.'),
-    after: difference('And as it is.'),
-    reason: textOrNull('Why.'),
+    id: text('Id of the decision.'),
+    action: oneOf(DECISION_ACTIONS, { description: 'What was changed.' }),
+    comment_id: textOrNull('The comment. Null if the decision is not about one.'),
+    subject: textOrNull('The article, author or ban, if the decision is about one.'),
+    from: oneOrNull(STATUSES, 'The status before. Null if it did not change.'),
+    to: oneOrNull(STATUSES, 'The status after. Null if it did not change.'),
+    before: changed('Other changed fields before.'),
+    after: changed('Other changed fields after.'),
+    reason: textOrNull('Reason.'),
     note: textOrNull('For moderators.'),
-    by: text('Id of the key or member; `rules`, or `flags` of readers together.'),
-    at: time('When.'),
-    caused_by: textOrNull(
-      'The decision that this one followed from: on an ancestor, or on an appeal.',
+    by: text('Id of the API key or member; `rules`; or `flags` if flags of readers decided.'),
+    at: time('When the decision was made.'),
+    caused_by: textOrNull('The decision that caused this one: on an ancestor, or on an appeal.'),
+    batch_id: textOrNull('The batch that the decision belongs to.'),
+    undoes: textOrNull('The decision that this one undoes.'),
+    undone_by: textOrNull('The decision that undid this one.'),
+    policy_version: integerOrNull(
+      'The version of the policy at that time. Null if the service had no policies yet.',
     ),
-    batch_id: textOrNull('The batch that it is part of.'),
-    undoes: textOrNull('The decision that it takes back.'),
-    undone_by: textOrNull('The decision that took it back.'),
-    policy_version: Type.Unsafe<number | null>({
-      type: ['integer', 'null'],
-      description: 'The policy in force at that time; null: there were none yet.',
-    }),
   },
   { $id: 'Decision' },
 )
 
-export const DecisionsPage = object(page(ref(Decision)), { $id: 'DecisionsPage' })
+export const DecisionsPage = openObject(page(ref(Decision)), { $id: 'DecisionsPage' })
 
-export const ModeratedComment = object(
-  {
-    ...commentFields,
-    article: ref(ArticleLink),
-    shadowed: Type.Boolean({
-      description: 'Its author sees it as published; nobody else sees it.',
+export const ModeratedComment = commentWith('ModeratedComment', {
+  article: ref(ArticleLink),
+  shadowed: flag('Whether a ban shows the comment to its author only.'),
+  email: textOrNull("The author's e-mail address."),
+  network: textOrNull('Truncated network of the sender. Null after the retention time.'),
+  trace: ref(Trace),
+  risk: count('How risky the comment is, 0 to 100.'),
+  policy_version: integerOrNull(
+    'The version of the policy that judged the comment. Null if the service had no policies yet.',
+  ),
+  facts: refOrNull(Facts, 'Null if they were not stored, or were erased.'),
+  claim: Type.Unsafe<{ by: string; until: string } | null>({
+    type: ['object', 'null'],
+    additionalProperties: false,
+    required: ['by', 'until'],
+    properties: {
+      by: text('Id of the API key or member that reserved the comment.'),
+      until: time('When the claim ends, unless it is released or the comment is decided before.'),
+    },
+    description: 'Null if the comment is not claimed.',
+  }),
+  flag_count: count('Unresolved flags.'),
+  flags: Type.Array(
+    openObject({
+      reason: oneOf(FLAG_REASONS),
+      note: textOrNull("The reader's explanation."),
+      by: text('Id of the author who flagged the comment.'),
+      flagged_at: time('When the comment was flagged.'),
+      resolved: flag('Whether a moderator has decided since.'),
     }),
-    email: textOrNull('What the guest gave.'),
-    network: textOrNull('Truncated.'),
-    trace,
-    risk: count('How much speaks against it, 0 to 100.'),
-    policy_version: Type.Unsafe<number | null>({
-      type: ['integer', 'null'],
-      description: 'The policy that it was judged by; null: before there were any.',
-    }),
-    facts: factsOrNull,
-    claim: Type.Unsafe<{ by: string; until: string } | null>({
-      type: ['object', 'null'],
-      additionalProperties: false,
-      required: ['by', 'until'],
-      properties: {
-        by: text('Id of the key or member who has it to itself.'),
-        until: time('Until then, if it is not decided on or given back before.'),
-      },
-      description: 'Null: it is free.',
-    }),
-    flag_count: count('Flags that no moderator has decided on.'),
-    flags: Type.Array(
-      object({
-        reason: oneOf(FLAG_REASONS),
-        note: textOrNull('What the reader wrote.'),
-        by: text('Id of the author who flagged it.'),
-        flagged_at: time('When.'),
-        resolved: Type.Boolean({ description: 'A moderator has decided since.' }),
-      }),
-      { description: 'The newest twenty.' },
-    ),
-  },
-  { $id: 'ModeratedComment' },
-)
+    { description: 'The latest twenty flags.' },
+  ),
+})
 
-export const QueuePage = object(page(ref(ModeratedComment)), { $id: 'QueuePage' })
+export const QueuePage = openObject(page(ref(ModeratedComment)), { $id: 'QueuePage' })
 
-export const QueueCounts = object(
-  Object.fromEntries(STATUSES.map((status) => [status, count(`Comments that are ${status}.`)])),
+export const QueueCounts = openObject(
+  Object.fromEntries(STATUSES.map((status) => [status, count(`Comments: \`${status}\`.`)])),
   { $id: 'QueueCounts' },
 )
 
-export const RevisionsPage = object(
+export const RevisionsPage = openObject(
   page(
-    object({
-      revision: Type.Integer({ minimum: 1, description: 'Which one it was.' }),
+    openObject({
+      revision: Type.Integer({ minimum: 1, description: 'Number of the revision.' }),
       body: text('The Markdown source.'),
       body_html: text('Rendered and sanitised.'),
-      replaced_at: time('Until when it stood.'),
-      replaced_by: text('Id of the author or key who edited it.'),
+      replaced_at: time('When an edit replaced the text.'),
+      replaced_by: text('Id of the author or API key that edited it.'),
     }),
   ),
   { $id: 'RevisionsPage' },

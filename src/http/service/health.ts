@@ -1,6 +1,5 @@
 import type { FastifyInstance } from 'fastify'
 import type { Metrics } from '../edge/metrics.ts'
-import { problemAnswers } from '../wire/operation.ts'
 import { Health } from '../wire/problem-schemas.ts'
 import { ref } from '../wire/schema-parts.ts'
 
@@ -10,13 +9,18 @@ export type HealthReport = {
 }
 
 const health = (operationId: string, summary: string, description: string, response: object) => ({
-  config: { operation: operationId, limit: 'none' as const },
+  config: {
+    operation: operationId,
+    limit: 'none' as const,
+    errors: ['invalid_request', 'uri_too_long', 'headers_too_large'] as const,
+  },
   schema: {
     operationId,
     tags: ['Health'],
     summary,
     description,
-    response: { ...response, ...problemAnswers(['invalid_request', 'uri_too_long']) },
+    security: [],
+    response,
   },
 })
 

@@ -3,6 +3,7 @@ import { Worker } from 'node:worker_threads'
 import { gunzip } from 'node:zlib'
 import { Negotiator } from '@fastify/accept-negotiator'
 import type { FastifyInstance, FastifyReply } from 'fastify'
+import { writeDescription } from '../wire/description.ts'
 
 /** The page loads everything from this origin, and no other page may frame it. */
 const PAGE_POLICY = [
@@ -51,9 +52,11 @@ const SCRIPT_LIFETIME = 'public, max-age=86400'
 export const addReference = (app: FastifyInstance): void => {
   const options = { schema: { hide: true }, config: { limit: 'none' as const } }
 
-  app.get('/openapi.yaml', options, async (_request, reply) =>
-    reply.type('application/yaml; charset=utf-8').send(app.swagger({ yaml: true })),
-  )
+  let description: string | undefined
+  app.get('/openapi.yaml', options, async (_request, reply) => {
+    description ??= writeDescription(app)
+    return reply.type('application/yaml; charset=utf-8').send(description)
+  })
 
   app.get('/docs', options, async (_request, reply) =>
     reply

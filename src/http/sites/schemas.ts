@@ -6,9 +6,11 @@ import { PERSON_LIMITS, type PersonLimit } from '../../domain/site/site.ts'
 import { Check, CheckChange } from '../checks/schemas.ts'
 import {
   count,
+  integerOrNull,
   nullable,
   object,
   oneOf,
+  openObject,
   page,
   ref,
   text,
@@ -16,126 +18,62 @@ import {
   time,
 } from '../wire/schema-parts.ts'
 
-const limits = <T extends TSchema>(schema: T) =>
+const perKind = <T extends TSchema>(schema: T) =>
   Object.fromEntries(PERSON_LIMITS.map((kind) => [kind, schema])) as Record<PersonLimit, T>
 
-export const SiteConfig = object(
-  {
-    site: text('The slug.'),
-    name: text('The name.'),
-    moderation: oneOf(['post', 'pre']),
-    who_may_post: oneOf(['anyone', 'members', 'nobody']),
-    login_url: textOrNull('Where readers log in.'),
-    edit_window_seconds: count('How long authors may edit.'),
-    close_after_days: count('So many days after it began a thread closes; 0: never.'),
-    slow_mode_seconds: count(
-      'Between two comments of one person in a thread, where it says nothing else.',
-    ),
-    max_depth: count('The deepest reply that is accepted.'),
-    max_body_length: count('In code points.'),
-    max_name_length: count('In code points.'),
-    limits: object(limits(count('Per person and minute; 0: no limit.')), {
-      description: 'A member is a person, and so is a network with all its guests.',
-    }),
-    flag_reasons: Type.Array(oneOf(FLAG_REASONS)),
-    sorts: Type.Array(oneOf(SORTS)),
-    default_sort: oneOf(SORTS),
-  },
-  { $id: 'SiteConfig' },
-)
+export const Limits = openObject(perKind(Type.Optional(count('Requests. 0: unlimited.'))), {
+  $id: 'Limits',
+  description:
+    'Limits per person and minute. A member is one person, and so are all guests of a network. A ' +
+    "missing limit is the service's own.",
+})
+
+const limitOrNull = integerOrNull("Requests. 0: unlimited. Null: the service's own.", {
+  minimum: 0,
+  maximum: 1_000_000,
+})
+
+export const LimitsChange = object(perKind(Type.Optional(limitOrNull)), {
+  $id: 'LimitsChange',
+  description: 'Limits per person and minute. Omitted limits do not change.',
+})
 
 const issuer = Type.String({
   pattern: '^[!-~]{1,255}$',
-  description: 'What tokens call `iss`: the address of the site.',
+  description: 'The `iss` claim of member tokens: the URL of the site.',
 })
 const kid = Type.String({
   pattern: '^[A-Za-z0-9._-]{1,64}$',
-  description: 'Names the secret in the head of a token.',
+  description: 'Names the secret in the header of a member token.',
 })
+
+export const SigningKey = openObject({ kid }, { $id: 'SigningKey' })
+
+export const SigningKeyChange = object(
+  {
+    kid,
+    secret: Type.Optional(
+      Type.String({
+        pattern: '^[!-~]{32,512}$',
+        description: 'Omitted: the stored secret of this `kid` is kept.',
+      }),
+    ),
+  },
+  { $id: 'SigningKeyChange' },
+)
 
 export const SignOn = Type.Unsafe<object | null>({
   $id: 'SignOn',
-  description: 'How members sign on; without the secrets. Null: there are no members.',
+  description: 'How members sign on, without the secrets. Null: the site has no members.',
   type: ['object', 'null'],
   additionalProperties: false,
   required: ['issuer'],
   properties: {
     issuer,
-    hs256: { type: 'array', items: object({ kid }) },
-    jwks_url: text('Where the public keys are.'),
+    hs256: Type.Array(ref(SigningKey), { description: 'Shared secrets.' }),
+    jwks_url: text('URL of the public keys.'),
   },
 })
-
-const settings = {
-  name: Type.String({ minLength: 1, maxLength: 200, description: 'For people.' }),
-  origins: Type.Array(Type.String({ maxLength: 300 }), {
-    maxItems: 100,
-    description: 'Exact origins that may read and write, or `*`.',
-  }),
-  moderation: oneOf(['post', 'pre']),
-  who_may_post: oneOf(['anyone', 'members', 'nobody']),
-  login_url: nullable('string', { description: 'Where readers log in.' }),
-  edit_window_seconds: Type.Integer({
-    minimum: 0,
-    maximum: 31_536_000,
-    description: 'How long authors may edit.',
-  }),
-  max_depth: Type.Integer({
-    minimum: 0,
-    maximum: 400,
-    description: 'The deepest reply that is accepted.',
-  }),
-  sorts: Type.Array(oneOf(SORTS), {
-    minItems: 1,
-    maxItems: SORTS.length,
-    uniqueItems: true,
-    description: 'The orders that readers may ask for; the first is what they get unasked.',
-  }),
-  retention_days: Type.Integer({
-    minimum: 0,
-    maximum: 3650,
-    description: 'How long addresses of writers are kept, hashed and truncated.',
-  }),
-  flag_threshold: Type.Integer({
-    minimum: 0,
-    maximum: 10_000,
-    description: 'So many flags send a comment back to the queue; 0: never.',
-  }),
-  close_after_days: Type.Integer({
-    minimum: 0,
-    maximum: 3650,
-    description: 'So many days after it began a thread closes; 0: never.',
-  }),
-  slow_mode_seconds: Type.Integer({
-    minimum: 0,
-    maximum: 86_400,
-    description: 'One comment of each person in so many seconds and one thread; 0: no limit.',
-  }),
-}
-
-export const Site = object(
-  {
-    slug: text('Names the site in addresses.'),
-    ...settings,
-    limits: object(limits(Type.Optional(count('Per person and minute; 0: no limit.'))), {
-      description: 'What is missing is as the service says.',
-    }),
-    sign_on: ref(SignOn),
-    checks: Type.Array(ref(Check)),
-    version: Type.Integer({ description: 'One more with every change.' }),
-    created_at: time('When it was made.'),
-  },
-  { $id: 'Site' },
-)
-
-const limitOrNull = Type.Optional(
-  Type.Unsafe<number | null>({
-    type: ['integer', 'null'],
-    minimum: 0,
-    maximum: 1_000_000,
-    description: 'Per person and minute; 0: no limit; null: as the service says.',
-  }),
-)
 
 type SignOnBody =
   | { issuer: string; hs256: { kid: string; secret?: string }[] }
@@ -143,36 +81,119 @@ type SignOnBody =
 
 export const SignOnChange = Type.Unsafe<SignOnBody | null>({
   $id: 'SignOnChange',
-  description: 'With secrets that we share, or with public keys that you serve. Null: no members.',
+  description:
+    'Member tokens are verified with shared secrets, or with public keys that the site serves. Null: ' +
+    'the site has no members.',
   anyOf: [
-    object({
-      issuer,
-      hs256: Type.Array(
-        object({
-          kid,
-          secret: Type.Optional(
-            Type.String({
-              pattern: '^[!-~]{32,512}$',
-              description: 'Left out: the secret that is known under this kid stays.',
-            }),
-          ),
-        }),
-        { minItems: 1, maxItems: 10 },
-      ),
-    }),
-    object({ issuer, jwks_url: Type.String({ maxLength: 2048, description: 'https only.' }) }),
+    object(
+      { issuer, hs256: Type.Array(ref(SigningKeyChange), { minItems: 1, maxItems: 10 }) },
+      { title: 'Shared secrets' },
+    ),
+    object(
+      { issuer, jwks_url: Type.String({ maxLength: 2048, description: 'https only.' }) },
+      { title: 'Public keys' },
+    ),
     { type: 'null' },
   ],
 })
 
+const moderation = oneOf(['post', 'pre'], {
+  description:
+    '`pre`: every comment is held. `post`: comments are published unless a rule holds them.',
+})
+const whoMayPost = oneOf(['anyone', 'members', 'nobody'])
+
+export const SiteConfig = openObject(
+  {
+    site: text('The slug.'),
+    name: text('The name.'),
+    moderation,
+    who_may_post: whoMayPost,
+    login_url: textOrNull('Where readers sign on.'),
+    edit_window_seconds: count('How long authors can edit a comment.'),
+    close_after_days: count('Age at which a thread closes. 0: never.'),
+    slow_mode_seconds: count(
+      'Time between two comments of one person in a thread, unless the thread has its own setting.',
+    ),
+    max_depth: count('The greatest `depth` of a reply.'),
+    max_body_length: count('In code points.'),
+    max_name_length: count('In code points.'),
+    limits: ref(Limits),
+    flag_reasons: Type.Array(oneOf(FLAG_REASONS)),
+    sorts: Type.Array(oneOf(SORTS)),
+    default_sort: oneOf(SORTS),
+  },
+  { $id: 'SiteConfig' },
+)
+
+const settings = {
+  name: Type.String({ minLength: 1, maxLength: 200, description: 'The name.' }),
+  origins: Type.Array(Type.String({ maxLength: 300 }), {
+    maxItems: 100,
+    description: 'Exact origins that can read and write from a browser, or `*` alone.',
+  }),
+  moderation,
+  who_may_post: whoMayPost,
+  login_url: nullable('string', { description: 'Where readers sign on.' }),
+  edit_window_seconds: Type.Integer({
+    minimum: 0,
+    maximum: 31_536_000,
+    description: 'How long authors can edit a comment.',
+  }),
+  max_depth: Type.Integer({
+    minimum: 0,
+    maximum: 400,
+    description: 'The greatest `depth` of a reply.',
+  }),
+  sorts: Type.Array(oneOf(SORTS), {
+    minItems: 1,
+    maxItems: SORTS.length,
+    uniqueItems: true,
+    description: 'The sorts that readers can request. The first is the default.',
+  }),
+  retention_days: Type.Integer({
+    minimum: 0,
+    maximum: 3650,
+    description: 'How long hashed and truncated addresses of writers are kept.',
+  }),
+  flag_threshold: Type.Integer({
+    minimum: 0,
+    maximum: 10_000,
+    description: 'Number of flags that holds a published comment. 0: never.',
+  }),
+  close_after_days: Type.Integer({
+    minimum: 0,
+    maximum: 3650,
+    description: 'Age at which a thread closes. 0: never.',
+  }),
+  slow_mode_seconds: Type.Integer({
+    minimum: 0,
+    maximum: 86_400,
+    description: 'Time between two comments of one person in a thread. 0: no limit.',
+  }),
+}
+
+export const Site = openObject(
+  {
+    slug: text('Names the site in paths.'),
+    ...settings,
+    limits: ref(Limits),
+    sign_on: ref(SignOn),
+    checks: Type.Array(ref(Check)),
+    version: Type.Integer({ description: 'Grows by one with every change.' }),
+    created_at: time('When the site was created.'),
+  },
+  { $id: 'Site' },
+)
+
 const changes = {
   ...Type.Partial(Type.Object(settings)).properties,
-  limits: Type.Optional(object(limits(limitOrNull))),
+  limits: Type.Optional(ref(LimitsChange)),
   sign_on: Type.Optional(ref(SignOnChange)),
   checks: Type.Optional(
     Type.Array(ref(CheckChange), {
       maxItems: MAX_CHECKS,
-      description: 'All of them: one that is left out is asked no more.',
+      description: 'All external checks of the site. An omitted check is removed.',
     }),
   ),
 }
@@ -188,11 +209,11 @@ export const NewSite = object(
     ...changes,
     slug: Type.String({
       pattern: '^[a-z0-9][a-z0-9-]{0,62}$',
-      description: 'Names the site in addresses, for ever.',
+      description: 'Names the site in paths. It cannot be changed.',
     }),
     name: settings.name,
   },
   { $id: 'NewSite', examples: [{ slug: 'blog', name: 'My blog' }] },
 )
 
-export const SitesPage = object(page(ref(Site)), { $id: 'SitesPage' })
+export const SitesPage = openObject(page(ref(Site)), { $id: 'SitesPage' })

@@ -1,11 +1,14 @@
 import { Type } from 'typebox'
 import { THREAD_STATES } from '../../domain/comment/comment.ts'
-import { Branch } from '../comments/schemas.ts'
+import { Branch, Comment } from '../comments/schemas.ts'
 import {
   count,
+  flag,
+  integerOrNull,
   nullable,
   object,
   oneOf,
+  openObject,
   page,
   ref,
   text,
@@ -13,59 +16,62 @@ import {
   timeOrNull,
 } from '../wire/schema-parts.ts'
 
-const integerOrNull = (description: string) =>
-  Type.Unsafe<number | null>({
-    type: ['integer', 'null'],
-    minimum: 0,
-    maximum: 86_400,
-    description,
-  })
+const state = oneOf(THREAD_STATES, {
+  description:
+    '`closed`: no new comments. `locked`: no posts, edits or votes. `hidden`: readers see no thread.',
+})
+const ownSlowMode = integerOrNull(
+  "Time between two comments of one person. 0: no limit. Null: the site's setting applies.",
+  { minimum: 0, maximum: 86_400 },
+)
+const neverCloses = flag("Whether the site's `close_after_days` does not apply.")
+const moderation = oneOf(['site', 'post', 'pre'], {
+  description: "`site`: the site's setting applies.",
+})
+
+const countFields = {
+  comment_count: count('Approved comments.'),
+  root_count: count('Approved root comments.'),
+  last_comment_at: timeOrNull('When the latest approved comment was posted.'),
+}
 
 const threadFields = {
   article_id: text("The site's own key for the article."),
   title: textOrNull('Title of the article.'),
-  url: textOrNull('Address of the article.'),
-  state: oneOf(THREAD_STATES, {
-    description: '`closed`: no new comments. `locked`: no posts, edits or votes.',
-  }),
-  comment_count: count('Approved comments.'),
-  root_count: count('Approved comments that reply to none.'),
-  last_comment_at: timeOrNull('When the newest approved comment was posted.'),
-  closes_at: timeOrNull('When it closes by itself; null: it does not.'),
-  slow_mode_seconds: count('Between two comments of one person; 0: no limit.'),
+  url: textOrNull('URL of the article.'),
+  state,
+  ...countFields,
+  closes_at: timeOrNull('When the thread closes automatically. Null: never.'),
+  slow_mode_seconds: count('Time between two comments of one person. 0: no limit.'),
   version: Type.Integer({
     minimum: 0,
-    description: 'Changes with everything that a reader can see.',
+    description: 'Grows with every change that readers can see.',
   }),
 }
 
-export const Thread = object(threadFields, { $id: 'Thread' })
+export const Thread = openObject(threadFields, { $id: 'Thread' })
 
-export const ModeratedThread = object(
-  {
-    ...threadFields,
-    stays_open: Type.Boolean({ description: 'The days of the site do not close it.' }),
-    slow_mode_seconds: integerOrNull('Null: as the site says.'),
-    moderation: oneOf(['site', 'post', 'pre']),
-  },
+export const ModeratedThread = openObject(
+  { ...threadFields, stays_open: neverCloses, slow_mode_seconds: ownSlowMode, moderation },
   { $id: 'ModeratedThread' },
 )
 
-export const ThreadPage = object(page(ref(Branch), { thread: ref(Thread) }), { $id: 'ThreadPage' })
+export const TreePage = openObject(page(ref(Branch), { thread: ref(Thread) }), { $id: 'TreePage' })
 
-export const ArticlesPage = object(page(ref(Thread)), { $id: 'ArticlesPage' })
+export const FlatPage = openObject(page(ref(Comment), { thread: ref(Thread) }), { $id: 'FlatPage' })
+
+export const ThreadPage = Type.Union([ref(TreePage), ref(FlatPage)], {
+  $id: 'ThreadPage',
+  description: 'A `TreePage` with `view=tree`, a `FlatPage` with `view=flat`.',
+})
+
+export const ArticlesPage = openObject(page(ref(Thread)), { $id: 'ArticlesPage' })
+
+export const ThreadCounts = openObject(countFields, { $id: 'ThreadCounts' })
 
 export const Counts = Type.Object(
   {},
-  {
-    $id: 'Counts',
-    description: 'By article id.',
-    additionalProperties: object({
-      comment_count: count('Approved comments.'),
-      root_count: count('Approved comments that reply to none.'),
-      last_comment_at: timeOrNull('When the newest approved comment was posted.'),
-    }),
-  },
+  { $id: 'Counts', description: 'Counts by article id.', additionalProperties: ref(ThreadCounts) },
 )
 
 export const ArticleIds = object(
@@ -75,15 +81,15 @@ export const ArticleIds = object(
 
 export const ThreadChange = object(
   {
-    state: Type.Optional(oneOf(THREAD_STATES)),
-    title: Type.Optional(nullable('string')),
-    url: Type.Optional(nullable('string')),
-    closes_at: Type.Optional(nullable('string', { format: 'date-time' })),
-    stays_open: Type.Optional(
-      Type.Boolean({ description: 'The days of the site do not close it.' }),
+    state: Type.Optional(state),
+    title: Type.Optional(nullable('string', { description: 'Title of the article.' })),
+    url: Type.Optional(nullable('string', { description: 'URL of the article.' })),
+    closes_at: Type.Optional(
+      nullable('string', { format: 'date-time', description: 'When the thread closes.' }),
     ),
-    slow_mode_seconds: Type.Optional(integerOrNull('Null: as the site says.')),
-    moderation: Type.Optional(oneOf(['site', 'post', 'pre'])),
+    stays_open: Type.Optional(neverCloses),
+    slow_mode_seconds: Type.Optional(ownSlowMode),
+    moderation: Type.Optional(moderation),
   },
   { $id: 'ThreadChange', minProperties: 1, examples: [{ state: 'closed' }] },
 )

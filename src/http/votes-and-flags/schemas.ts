@@ -1,13 +1,17 @@
 import { Type } from 'typebox'
 import { FLAG_REASONS } from '../../domain/moderation/flag.ts'
-import { REFUSALS } from '../../domain/refusal.ts'
-import { AuthorOrNull, Comment } from '../comments/schemas.ts'
+import { REFUSALS, type RefusalCode } from '../../domain/refusal.ts'
+import { Author, Comment } from '../comments/schemas.ts'
 import {
   count,
+  flag,
   nullable,
   object,
   oneOf,
+  oneOrNull,
+  openObject,
   ref,
+  refOrNull,
   text,
   time,
   timeOrNull,
@@ -17,24 +21,26 @@ const value = (description: string) =>
   Type.Unsafe<-1 | 0 | 1>({ type: 'integer', enum: [-1, 0, 1], description })
 
 export const NewVote = object(
-  { value: value('1 is for it, -1 against it, 0 takes the vote back.') },
+  { value: value('1: for the comment. -1: against it. 0: no vote.') },
   { $id: 'NewVote', examples: [{ value: 1 }] },
 )
 
-export const Vote = object(
+export const Vote = openObject(
   {
-    comment_id: text('The comment.'),
-    value: value('Your vote as it stands.'),
-    score: Type.Integer({ description: 'upvotes − downvotes.' }),
-    upvotes: count('Votes for it.'),
-    downvotes: count('Votes against it.'),
+    comment_id: text('Id of the comment.'),
+    value: value("The caller's vote."),
+    score: Type.Integer({ description: '`upvotes` minus `downvotes`.' }),
+    upvotes: count('Votes of 1.'),
+    downvotes: count('Votes of -1.'),
   },
   { $id: 'Vote' },
 )
 
+const reason = oneOf(FLAG_REASONS)
+
 export const NewFlag = object(
   {
-    reason: oneOf(FLAG_REASONS),
+    reason,
     note: Type.Optional(
       nullable('string', { minLength: 1, maxLength: 1000, description: 'For moderators.' }),
     ),
@@ -42,29 +48,25 @@ export const NewFlag = object(
   { $id: 'NewFlag', examples: [{ reason: 'spam', note: 'The same under every article.' }] },
 )
 
-export const Flag = object(
-  {
-    reason: oneOf(FLAG_REASONS),
-    flagged_at: time('When.'),
-  },
+export const Flag = openObject(
+  { reason, flagged_at: time('When the caller flagged the comment.') },
   { $id: 'Flag' },
 )
 
-export const Viewer = object(
+export const Viewer = openObject(
   {
-    author: AuthorOrNull('Null for nobody, and for keys.'),
-    may_post: Type.Boolean(),
-    reason: Type.Unsafe<string | null>({
-      type: ['string', 'null'],
-      enum: [...Object.keys(REFUSALS), null],
-      description: 'The code that posting would be refused with at this moment.',
-    }),
-    may_post_at: timeOrNull('With `slow_mode`: when the next comment is accepted.'),
+    author: refOrNull(Author, 'Null without a credential, and for API keys.'),
+    may_post: flag('Whether the caller can post in this thread.'),
+    reason: oneOrNull(
+      Object.keys(REFUSALS) as RefusalCode[],
+      'The error code that a post would get now. Null if the caller can post.',
+    ),
+    may_post_at: timeOrNull('With `slow_mode`: when the caller can post again.'),
     votes: Type.Record(Type.String(), value('1 or -1.'), {
-      description: 'Your votes, by id of the comment.',
+      description: "The caller's votes, by comment id.",
     }),
     pending: Type.Array(ref(Comment), {
-      description: 'What you wrote here and a moderator has yet to see, newest first.',
+      description: "The caller's held comments in this thread, newest first.",
     }),
   },
   { $id: 'Viewer' },

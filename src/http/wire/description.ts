@@ -1,6 +1,7 @@
 import swagger from '@fastify/swagger'
 import type { FastifyInstance } from 'fastify'
 import { QUICK_START } from './quick-start.ts'
+import { writeYaml } from './write-yaml.ts'
 
 const DESCRIPTION = `Nested comments for the articles of any site.
 
@@ -25,6 +26,17 @@ const TAGS = [
   { name: 'Health', description: 'Probes and metrics for operators.' },
 ]
 
+const PROBLEM = {
+  description: 'An error. The description of each operation lists its codes.',
+  content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+}
+
+const BEARER = {
+  type: 'http',
+  scheme: 'bearer',
+  description: 'An API key, a member token or a guest token.',
+} as const
+
 /** Describes the routes that are added after this call. */
 export const addDescription = async (app: FastifyInstance, version: string): Promise<void> => {
   await app.register(swagger, {
@@ -34,39 +46,117 @@ export const addDescription = async (app: FastifyInstance, version: string): Pro
         title: 'Afterword',
         version,
         description: DESCRIPTION,
-        license: { name: 'MIT' },
+        contact: { name: 'The operator of this service' },
+        license: { name: 'MIT', url: 'https://opensource.org/license/mit' },
       },
       servers: [{ url: '/' }],
       tags: TAGS,
-      components: {
-        securitySchemes: {
-          bearer: {
-            type: 'http',
-            scheme: 'bearer',
-            description: 'An API key, a member token or a guest token.',
-          },
-        },
-      },
+      components: { responses: { Problem: PROBLEM }, securitySchemes: { bearer: BEARER } },
     },
     refResolver: {
       buildLocalReference: (json, _base, _fragment, i) =>
         (json.$id as string | undefined) ?? `def-${i}`,
     },
+    transform: ({ schema, url, route }) => ({
+      schema: { ...schema, [ERRORS]: route.config?.errors ?? [] },
+      url,
+    }),
     transformObject: (document) =>
       'openapiObject' in document
-        ? withOptionalDefaults(document.openapiObject)
+        ? completeDescription(document.openapiObject)
         : document.swaggerObject,
   })
 }
 
-type Parameter = { required?: boolean; schema?: { default?: unknown } }
-type Operations = Record<string, { parameters?: Parameter[] }>
+/** The description of all routes, as `openapi.yaml` has it. */
+export const writeDescription = (app: FastifyInstance): string => writeYaml(app.swagger())
 
-/** Marks parameters that have a default as optional: TypeBox requires them. */
-const withOptionalDefaults = <T extends { paths?: unknown }>(description: T): T => {
-  for (const operations of Object.values((description.paths ?? {}) as Record<string, Operations>))
-    for (const { parameters = [] } of Object.values(operations))
-      for (const parameter of parameters)
-        if (parameter.schema?.default !== undefined) parameter.required = false
-  return description
+/** Carries the error codes of a route to its operation; the finished description does not have it. */
+const ERRORS = 'x-errors'
+
+type Parameter = {
+  readonly name: string
+  readonly in: string
+  required?: boolean
+  readonly schema?: { readonly default?: unknown }
+}
+type Reference = { readonly $ref: string; readonly description?: string }
+type Operation = {
+  parameters?: (Parameter | Reference)[]
+  readonly responses: Record<string, Reference | { description: string }>
+  [ERRORS]?: readonly string[]
+}
+type Description = {
+  readonly paths: Record<string, Record<string, Operation>>
+  readonly components: { parameters?: Record<string, Parameter> }
+}
+
+const completeDescription = <T>(openapi: T): T => {
+  const description = openapi as unknown as Description
+  for (const operations of Object.values(description.paths))
+    for (const operation of Object.values(operations)) {
+      describeErrors(operation)
+      describeStatuses(operation)
+      markDefaultsOptional(operation)
+    }
+  shareParameters(description)
+  return openapi
+}
+
+/** One `default` response lists every error code of the operation. */
+const describeErrors = (operation: Operation): void => {
+  const codes = operation[ERRORS] ?? []
+  delete operation[ERRORS]
+  operation.responses.default = {
+    $ref: '#/components/responses/Problem',
+    description: codes.map((code) => `\`${code}\``).join(', '),
+  }
+}
+
+const STATUSES: Record<string, string> = {
+  200: 'OK.',
+  201: 'Created.',
+  202: 'Accepted: a comment is held, or the work continues in the background.',
+  503: 'Not ready for traffic.',
+}
+
+const describeStatuses = ({ responses }: Operation): void => {
+  for (const [status, response] of Object.entries(responses))
+    if (response.description === 'Default Response')
+      responses[status] = { ...response, description: STATUSES[status]! }
+}
+
+/** TypeBox requires every parameter that has a default. */
+const markDefaultsOptional = ({ parameters = [] }: Operation): void => {
+  for (const parameter of parameters)
+    if ('schema' in parameter && parameter.schema?.default !== undefined) parameter.required = false
+}
+
+/** Moves each parameter that several operations have to the components. */
+const shareParameters = ({ paths, components }: Description): void => {
+  const uses = new Map<string, { operation: Operation; index: number; name: string }[]>()
+  for (const [path, operations] of Object.entries(paths))
+    for (const operation of Object.values(operations))
+      for (const [index, parameter] of (operation.parameters ?? []).entries()) {
+        const text = JSON.stringify(parameter)
+        const name = parameterName(path, parameter as Parameter)
+        uses.set(text, [...(uses.get(text) ?? []), { operation, index, name }])
+      }
+  const shared: Record<string, Parameter> = {}
+  for (const [text, places] of [...uses].filter(([, places]) => places.length > 1)) {
+    const { name } = places[0]!
+    const isTaken = name in shared
+    if (isTaken) continue
+    shared[name] = JSON.parse(text)
+    for (const { operation, index } of places)
+      operation.parameters![index] = { $ref: `#/components/parameters/${name}` }
+  }
+  components.parameters = shared
+}
+
+/** An `id` in a path is named after the segment before it: `comments.id`. */
+const parameterName = (path: string, parameter: Parameter): string => {
+  if (parameter.in !== 'path') return parameter.name
+  const before = path.split('/').at(path.split('/').indexOf(`{${parameter.name}}`) - 1)
+  return `${before}.${parameter.name}`
 }

@@ -1,9 +1,7 @@
 import { type TSchema, Type } from 'typebox'
 import type { RefusalCode } from '../../domain/refusal.ts'
 import type { LimitKind } from '../edge/limits.ts'
-import { Problem } from './problem-schemas.ts'
-import { STATUS_OF } from './problems.ts'
-import { object, ref } from './schema-parts.ts'
+import { object } from './schema-parts.ts'
 
 const ALWAYS: readonly RefusalCode[] = [
   'invalid_request',
@@ -81,7 +79,12 @@ export const operation = <P extends TSchema, Q extends TSchema, B extends TSchem
   ]
   const headers = op.signed ? withSignature : op.once ? withIdempotencyKey : undefined
   return {
-    config: { operation: id, limit: op.limit, ...(op.signed && { isSigned: true }) },
+    config: {
+      operation: id,
+      limit: op.limit,
+      errors: [...new Set(codes)],
+      ...(op.signed && { isSigned: true }),
+    },
     ...(isWrite && { handlerTimeout: HANDLER_TIMEOUT_MS }),
     schema: {
       operationId: id,
@@ -93,7 +96,7 @@ export const operation = <P extends TSchema, Q extends TSchema, B extends TSchem
       querystring: query,
       ...(headers && { headers }),
       ...(body && { body }),
-      response: { ...answers, ...problemAnswers(codes) },
+      response: answers,
     },
   }
 }
@@ -122,20 +125,6 @@ const withSignature = Type.Object({
     }),
   ),
 })
-
-/** The answers that tell of these refusals, by status. */
-export const problemAnswers = (codes: readonly RefusalCode[]): Record<number, unknown> => {
-  const byStatus = Map.groupBy(new Set(codes), (code) => STATUS_OF[code])
-  return Object.fromEntries(
-    [...byStatus].map(([status, those]) => [
-      status,
-      {
-        description: those.map((code) => `\`${code}\``).join(', '),
-        content: { 'application/problem+json': { schema: ref(Problem) } },
-      },
-    ]),
-  )
-}
 
 const MAX_VERSION = Number.MAX_SAFE_INTEGER
 

@@ -1,32 +1,39 @@
 import { Type } from 'typebox'
 import { REFUSALS, type RefusalCode } from '../../domain/refusal.ts'
-import { object, oneOf, text } from './schema-parts.ts'
+import { oneOf, openObject, text } from './schema-parts.ts'
 
 const CODES = Object.keys(REFUSALS) as RefusalCode[]
 
-export const Problem = object(
+export const ErrorCode = oneOf(CODES, {
+  $id: 'ErrorCode',
+  description: 'Stable code of the error, for programs.',
+})
+
+export const Problem = openObject(
   {
     type: text('A URN that names the code.'),
-    title: text('What the code means, for people.'),
+    title: text('What is wrong, for people.'),
     status: Type.Integer({ description: 'The HTTP status.' }),
-    code: oneOf(CODES, { description: 'What programs decide by.' }),
+    code: Type.Unsafe<RefusalCode>({ $ref: 'ErrorCode#' }),
     errors: Type.Optional(
       Type.Array(
-        object({
-          pointer: Type.Optional(text('JSON pointer to the field of the body that is at fault.')),
-          parameter: Type.Optional(text('The parameter or header that is at fault.')),
+        openObject({
+          pointer: Type.Optional(text('JSON pointer to the faulty field of the body.')),
+          parameter: Type.Optional(text('The faulty parameter or header.')),
           detail: text('What is wrong with it.'),
         }),
       ),
     ),
   },
-  { $id: 'Problem' },
+  { $id: 'Problem', description: 'An error as RFC 9457 defines it.' },
 )
 
-export const Health = object(
+export const Health = openObject(
   {
     status: oneOf(['ok', 'degraded', 'unavailable']),
-    checks: Type.Optional(Type.Record(Type.String(), Type.String())),
+    checks: Type.Optional(
+      Type.Record(Type.String(), Type.String(), { description: 'Status of each dependency.' }),
+    ),
   },
   { $id: 'Health' },
 )

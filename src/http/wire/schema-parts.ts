@@ -1,6 +1,7 @@
 import { type Static, type TSchema, Type } from 'typebox'
+import { REASONS, type Reason } from '../../domain/comment/status.ts'
 
-/** A named schema, used by name. */
+/** A reference to a named schema. */
 export const ref = <T extends TSchema>(schema: T) =>
   Type.Unsafe<Static<T>>({ $ref: `${(schema as { $id?: string }).$id}#` })
 
@@ -13,13 +14,20 @@ export const oneOf = <const T extends readonly string[]>(values: T, options: obj
 export const oneOrNull = <const T extends readonly string[]>(values: T, description: string) =>
   Type.Unsafe<T[number] | null>({ type: ['string', 'null'], enum: [...values, null], description })
 
+/** An object of a request: unknown fields are refused. */
 export const object = <T extends Parameters<typeof Type.Object>[0]>(
   properties: T,
   options: object = {},
 ) => Type.Object(properties, { additionalProperties: false, ...options })
 
+/** An object of a response: unknown fields are left out, and later versions can add fields. */
+export const openObject = Type.Object
+
 export const nullable = (type: string, options: object = {}) =>
   Type.Unsafe<string | null>({ type: [type, 'null'], ...options })
+
+export const integerOrNull = (description: string, options: object = {}) =>
+  Type.Unsafe<number | null>({ type: ['integer', 'null'], ...options, description })
 
 export const text = (description: string) => Type.String({ description })
 
@@ -30,6 +38,8 @@ export const time = (description: string) => Type.String({ format: 'date-time', 
 export const timeOrNull = (description: string) =>
   nullable('string', { format: 'date-time', description })
 
+export const flag = (description: string) => Type.Boolean({ description })
+
 export const count = (description: string) => Type.Integer({ minimum: 0, description })
 
 export const cursorOrNull = (description: string) => textOrNull(description)
@@ -37,7 +47,18 @@ export const cursorOrNull = (description: string) => textOrNull(description)
 export const page = (items: TSchema, more: Record<string, TSchema> = {}) => ({
   ...more,
   items: Type.Array(items),
-  next_cursor: cursorOrNull('Null at the end.'),
+  next_cursor: cursorOrNull('Cursor of the next page. Null on the last page.'),
 })
+
+/** The id of whoever changed something as staff. */
+export const by = text('Id of the API key or member.')
+
+/** What a moderator gives with a decision. */
+export const explanation = {
+  reason: Type.Optional(
+    Type.Unsafe<Reason | null>({ type: ['string', 'null'], enum: [...REASONS, null] }),
+  ),
+  note: Type.Optional(nullable('string', { maxLength: 2000, description: 'For moderators.' })),
+}
 
 export const NOTHING = Type.Null({ description: 'No content.' })

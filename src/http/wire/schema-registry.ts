@@ -1,211 +1,54 @@
 import type { TSchema } from 'typebox'
 import { PolicySchema } from '../../domain/screening/policy.ts'
-import {
-  Appeal,
-  AppealState,
-  AppealsPage,
-  ModeratedAppeal,
-  NewAnswer,
-  NewAppeal,
-  Statement,
-} from '../appeals/schemas.ts'
-import { AuthorNote, AuthorNotesPage, NewAuthorNote } from '../author-notes/schemas.ts'
-import { Ban, BansPage, CreatedBan, NewBan } from '../bans/schemas.ts'
-import {
-  CannedReason,
-  CannedReasonChange,
-  CannedReasonsPage,
-  NewCannedReason,
-} from '../canned-reasons/schemas.ts'
-import { Check, CheckChange, Verdict } from '../checks/schemas.ts'
-import {
-  ArticleLink,
-  Author,
-  AuthorPage,
-  Branch,
-  Comment,
-  CommentInContext,
-  Guest,
-  GuestProfile,
-  NewComment,
-  PostedComment,
-  Preview,
-  RecentComment,
-  RecentPage,
-  RepliesPage,
-  Text,
-} from '../comments/schemas.ts'
-import {
-  Batch,
-  BatchesPage,
-  BatchResult,
-  CommentFilter,
-  Lock,
-  NewDecisions,
-  NewLock,
-  NewPin,
-  Pin,
-} from '../decisions/schemas.ts'
-import {
-  AuditEntry,
-  AuditPage,
-  CreatedKey,
-  Key,
-  KeysPage,
-  NewKey,
-  NewServiceKey,
-  Rotation,
-} from '../keys/schemas.ts'
-import { Member, MemberChange, Staff, StaffPage } from '../members/schemas.ts'
-import { Figures } from '../moderation-log/schemas.ts'
-import { NewMerge, NewMove } from '../moving/schemas.ts'
-import { Erasure, Export } from '../own-data/schemas.ts'
-import {
-  ModerationState,
-  NewPolicy,
-  NewSimulation,
-  PoliciesPage,
-  Rejudging,
-  Restoration,
-  SimulationLine,
-  Trial,
-  Tried,
-  VersionedPolicy,
-} from '../policies/schemas.ts'
-import { Claims, NewClaims } from '../queue/claim-schemas.ts'
-import {
-  Decision,
-  DecisionsPage,
-  ModeratedComment,
-  NewDecision,
-  QueueCounts,
-  QueuePage,
-  RevisionsPage,
-} from '../queue/schemas.ts'
-import {
-  NewSite,
-  SignOn,
-  SignOnChange,
-  Site,
-  SiteChange,
-  SiteConfig,
-  SitesPage,
-} from '../sites/schemas.ts'
-import {
-  ArticleIds,
-  ArticlesPage,
-  Counts,
-  ModeratedThread,
-  Thread,
-  ThreadChange,
-  ThreadPage,
-} from '../threads/schemas.ts'
-import { Flag, NewFlag, NewVote, Viewer, Vote } from '../votes-and-flags/schemas.ts'
-import { Health, Problem } from './problem-schemas.ts'
+import * as appeals from '../appeals/schemas.ts'
+import * as authorNotes from '../author-notes/schemas.ts'
+import * as bans from '../bans/schemas.ts'
+import * as cannedReasons from '../canned-reasons/schemas.ts'
+import * as checks from '../checks/schemas.ts'
+import * as comments from '../comments/schemas.ts'
+import * as decisions from '../decisions/schemas.ts'
+import * as keys from '../keys/schemas.ts'
+import * as members from '../members/schemas.ts'
+import * as moderationLog from '../moderation-log/schemas.ts'
+import * as moving from '../moving/schemas.ts'
+import * as ownData from '../own-data/schemas.ts'
+import * as judging from '../policies/judging-schemas.ts'
+import * as policies from '../policies/schemas.ts'
+import * as claims from '../queue/claim-schemas.ts'
+import * as queue from '../queue/schemas.ts'
+import * as sites from '../sites/schemas.ts'
+import * as threads from '../threads/schemas.ts'
+import * as votesAndFlags from '../votes-and-flags/schemas.ts'
+import * as problems from './problem-schemas.ts'
 
-/** Every schema that the description of the service names. */
+const MODULES: readonly object[] = [
+  comments,
+  threads,
+  votesAndFlags,
+  queue,
+  claims,
+  decisions,
+  moderationLog,
+  appeals,
+  policies,
+  judging,
+  checks,
+  bans,
+  authorNotes,
+  cannedReasons,
+  moving,
+  ownData,
+  sites,
+  members,
+  keys,
+  problems,
+]
+
+const isNamed = (schema: unknown): schema is TSchema =>
+  typeof schema === 'object' && schema !== null && '$id' in schema
+
+/** Every schema with a name: what `ref` can refer to. */
 export const NAMED: readonly TSchema[] = [
-  Problem,
-  Author,
-  Comment,
-  CommentInContext,
-  Branch,
-  ArticleLink,
-  RecentComment,
-  Thread,
-  ModeratedThread,
-  ThreadPage,
-  RepliesPage,
-  RecentPage,
-  AuthorPage,
-  ArticlesPage,
-  Counts,
-  GuestProfile,
-  NewComment,
-  PostedComment,
-  Guest,
-  Text,
-  Preview,
-  ArticleIds,
-  Member,
-  MemberChange,
-  Staff,
-  StaffPage,
-  NewVote,
-  Vote,
-  NewFlag,
-  Flag,
-  Viewer,
-  Erasure,
-  Export,
-  SignOn,
-  SignOnChange,
-  Check,
-  CheckChange,
-  Verdict,
-  SiteConfig,
-  Site,
-  SiteChange,
-  NewSite,
-  SitesPage,
-  Key,
-  CreatedKey,
-  NewKey,
-  NewServiceKey,
-  Rotation,
-  KeysPage,
-  AuditEntry,
-  AuditPage,
-  ThreadChange,
-  NewDecision,
-  Decision,
-  DecisionsPage,
-  CommentFilter,
-  NewDecisions,
-  Batch,
-  BatchesPage,
-  BatchResult,
-  NewPin,
-  Pin,
-  NewLock,
-  Lock,
-  NewClaims,
-  Claims,
-  ModeratedComment,
-  QueuePage,
-  QueueCounts,
-  RevisionsPage,
-  NewMove,
-  NewMerge,
-  CannedReason,
-  NewCannedReason,
-  CannedReasonChange,
-  CannedReasonsPage,
-  AuthorNote,
-  NewAuthorNote,
-  AuthorNotesPage,
-  NewAppeal,
-  Appeal,
-  AppealState,
-  Statement,
-  Figures,
-  ModeratedAppeal,
-  AppealsPage,
-  NewAnswer,
-  Ban,
-  CreatedBan,
-  NewBan,
-  BansPage,
   PolicySchema,
-  VersionedPolicy,
-  NewPolicy,
-  Restoration,
-  PoliciesPage,
-  Trial,
-  Tried,
-  NewSimulation,
-  SimulationLine,
-  ModerationState,
-  Rejudging,
-  Health,
+  ...MODULES.flatMap((module) => Object.values(module)).filter(isNamed),
 ]
