@@ -86,7 +86,6 @@ create table batches (
   ended_at timestamptz(3),
   primary key (site_id, id)
 );
-create index batches_to_do on batches (asked_at) where ended_at is null;
 
 create type batch_outcome as enum
   ('changed', 'unchanged', 'decision_conflict', 'not_found', 'move_not_allowed');

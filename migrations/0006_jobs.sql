@@ -1,44 +1,22 @@
--- Background work that any node does: in an author's threads, and with external checks.
+-- Background work that any node does.
 
-create type author_task_kind as enum ('refresh', 'erase');
-
--- A change of an author, or its erasure, still has to reach the author's threads.
-create table author_tasks (
-  site_id int not null,
-  author_id bigint not null,
-  kind author_task_kind not null,
-  asked_at timestamptz(3) not null,
-  primary key (site_id, author_id, kind),
-  constraint author_tasks_author foreign key (site_id, author_id) references authors (site_id, id)
+-- One row per job; its end deletes it. A job that was given up stays, with failed_at, until an operator
+-- retries it or retention deletes it.
+create table jobs (
+  site_id int not null,                                  -- 0: a job of the whole service
+  kind text not null,                                    -- a node takes only the kinds that it knows
+  key text not null,                                     -- what the job is about
+  payload jsonb not null,
+  version int not null default 1,                        -- grows when the job is enqueued again
+  enqueued_at timestamptz not null,
+  due_at timestamptz not null,
+  attempts int not null default 0,                       -- how often it was taken since its last progress
+  done int not null default 0,                           -- comments, threads or items processed so far
+  lease uuid,                                            -- set while a node runs the job
+  leased_until timestamptz,                              -- from then on another node can take the job
+  last_error text,
+  failed_at timestamptz,                                 -- when it was given up
+  primary key (site_id, kind, key)
 );
-
--- Comments that wait for external checks. A node that takes one postpones its due_at first, so that no
--- other node takes it too.
-create table check_questions (
-  site_id int not null,
-  thread_id bigint not null,
-  comment_id bigint not null,
-  may_publish boolean not null,                          -- the checks' answers can publish the comment
-  due_at timestamptz(3) not null,
-  attempts int not null default 0,
-  primary key (site_id, comment_id),
-  constraint check_questions_comment foreign key (site_id, thread_id, comment_id)
-    references comments (site_id, thread_id, id) on update cascade
-);
-create index check_questions_due on check_questions (due_at);
-
--- Moderators' decisions that still have to be reported to the check that judged the comment.
-create table check_reports (
-  site_id int not null,
-  thread_id bigint not null,
-  comment_id bigint not null,
-  check_name text not null,
-  is_spam boolean not null,
-  asked_at timestamptz(3) not null,
-  due_at timestamptz(3) not null,
-  attempts int not null default 0,
-  primary key (site_id, comment_id, check_name),
-  constraint check_reports_comment foreign key (site_id, thread_id, comment_id)
-    references comments (site_id, thread_id, id) on update cascade
-);
-create index check_reports_due on check_reports (due_at);
+create index jobs_due on jobs (kind, due_at) where failed_at is null;
+create index jobs_failed on jobs (failed_at) where failed_at is not null;

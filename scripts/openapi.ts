@@ -24,6 +24,7 @@ export const describeService = async (): Promise<string> => {
     figures: () => ({
       pools: { read: { total: 0, idle: 0, waiting: 0 }, write: { total: 0, idle: 0, waiting: 0 } },
       pages: { hits: 0, misses: 0, bytes: 0 },
+      jobs: async () => [],
     }),
     logger: false,
   })

@@ -14,43 +14,38 @@ import type { CacheTokenTimings } from './domain/cache-tokens.ts'
 import { Refusal } from './domain/refusal.ts'
 import type { HealthReport } from './http/service/health.ts'
 import { deriveKeys, type WireKeys } from './http/wire/keys.ts'
-import { createDb, type Db } from './postgres/connection/db.ts'
+import { createDb, type Db, type OpenDb } from './postgres/connection/db.ts'
 import { probePostgres } from './postgres/connection/health.ts'
 import { migrate } from './postgres/connection/migrate.ts'
+import { countJobs, listFailedKinds } from './postgres/jobs/jobs.ts'
 import { createRedisBreaker } from './redis/breaker.ts'
 import { createRedisCacheTokens } from './redis/cache-tokens.ts'
 import { isReady, type RedisClient } from './redis/client.ts'
 import { closeRedis, createRedis } from './redis/connection.ts'
 import { createRedisCounters } from './redis/counters.ts'
 import { createRedisPages } from './redis/pages.ts'
-import type { JobName } from './usecases/context.ts'
-import { applyRetention } from './usecases/jobs/apply-retention.ts'
-import { bumpClosedThreads } from './usecases/jobs/bump-closed-threads.ts'
-import { createPeriodicJob, type PeriodicJob } from './usecases/jobs/periodic.ts'
-import { runAuthorTasks } from './usecases/jobs/run-author-tasks.ts'
-import { runBatches } from './usecases/jobs/run-batches.ts'
-import { runChecks } from './usecases/jobs/run-checks.ts'
+import type { Context } from './usecases/context.ts'
+import { createJobQueue, ensurePeriodicJobs, type JobQueue } from './usecases/jobs/job-queue.ts'
+import type { JobFailure } from './usecases/jobs/run-jobs.ts'
 import { seedDatabase } from './usecases/seed-database.ts'
 
 const DRAIN_MS = 10_000
 const REDIS_PAUSE_MS = 1_000
 const TOKEN_BYTES = 8
-/** After a fault of Redis no token is trusted for so long. */
+/** After an error of Redis, no cache token is trusted for this long. */
 const DISTRUST_MS = 1_000
-/** A node remembers for 1,000 ms; the rest is for timers that are late. */
+/** A node caches for 1,000 ms; the rest allows for late timers. */
 const HIDE_WAIT_MS = 1_100
 const FIRST_RETRY_MS = 100
 const LAST_RETRY_MS = 1_000
-const FORGET_EVERY_MS = 600_000
-/** Whatever another node has left undone. */
-const LOOK_FOR_TASKS_MS = 10_000
-const NOTICE_CLOSED_MS = 10_000
+/** How often a node looks for due jobs. A killed node's jobs wait this long and `LEASE_MS` at most. */
+const POLL_MS = 2_000
 
 export type Service = {
   readonly app: FastifyInstance
-  /** Migrates and prepares the database, however long it takes to be there. @returns a made admin key */
+  /** Waits for Postgres, migrates and seeds it, and starts the jobs. @returns a new admin key */
   readonly prepare: () => Promise<string | undefined>
-  /** Not ready first; then what is in flight is finished, for 10 s at most; then all connections go. */
+  /** Becomes unready, finishes running requests and jobs for 10 s at most, and closes all connections. */
   readonly close: () => Promise<void>
 }
 
@@ -59,41 +54,40 @@ type Parts = {
   databaseUrl: string
   logger: FastifyBaseLogger
   version: string
-  /** Ends what would otherwise try for ever. */
+  /** Ends the wait for Postgres. */
   stop: AbortSignal
-  /** Only tests have another one. */
+  /** Only tests set other timings. */
   protocol?: Partial<CacheTokenTimings>
 }
 
-/** Everything of one node, put together. Connects by itself, listens nowhere yet. */
+/** Changes while the service runs. */
+type State = {
+  /** Set once the database is prepared. */
+  keys?: WireKeys
+  jobs?: JobQueue
+  readonly closing: AbortController
+}
+
+/** Builds one node from its parts. Connects by itself, but does not listen yet. */
 export const createService = async (parts: Parts): Promise<Service> => {
-  const { config, databaseUrl, logger, version } = parts
-  const state: State = { retired: false }
-  const onError = (error: Error) => {
-    if (!state.retired) logger.warn({ err: error }, 'postgres: an idle connection was lost')
-  }
-  const writers = Math.floor(config.AFTERWORD_POOL / 2)
-  const main = createDb({ url: databaseUrl, max: config.AFTERWORD_POOL - writers, onError })
-  const writes = createDb({ url: databaseUrl, max: writers, onError })
-  const health = createDb({ url: databaseUrl, max: 1, onError })
-  const protocol = { ...PROTOCOL, ...parts.protocol }
-  const shared = createShared(config, logger, protocol)
+  const { config, logger, version } = parts
+  const state: State = { closing: new AbortController() }
+  const pools = createPools(parts, state)
+  const timings = { ...TIMINGS, ...parts.protocol }
+  const shared = createShared(config, logger, timings)
   const outbound = { allowedNetworks: config.outboundNetworks }
   const context = createContext({
-    db: main.db,
-    writes: writes.db,
+    db: pools.read.db,
+    writes: pools.write.db,
     tokens: shared.tokens,
     store: shared.store,
     maxBytes: config.AFTERWORD_CACHE_BYTES,
-    hideWaitMs: protocol.hideWaitMs,
-    kick: (job) => state[job]?.kick(),
+    hideWaitMs: timings.hideWaitMs,
+    kick: (kind) => state.jobs?.kick(kind),
     warn: (fields, message) => logger.warn(fields, message),
     readMemberToken: createMemberTokens({ get: createGuardedGet(outbound) }),
     checks: createChecks({ request: createGuardedRequest(outbound) }),
   })
-  const closing = new AbortController()
-  const patience = { logger, signal: AbortSignal.any([parts.stop, closing.signal]) }
-
   const app = await buildApp({
     context,
     version,
@@ -105,104 +99,54 @@ export const createService = async (parts: Parts): Promise<Service> => {
       if (!state.keys) throw new Refusal('unavailable')
       return state.keys
     },
-    readiness: () => report(health.db, shared.redis, state),
-    figures: () => ({
-      pools: { read: main.figures(), write: writes.figures() },
-      pages: {
-        ...context.pages.stats(),
-        bytes: context.pages.stats().bytes + context.lists.stats().bytes,
-      },
-    }),
+    readiness: () => reportHealth(pools.health.db, shared.redis, state),
+    figures: () => readMetrics(pools, context),
   })
   app.addHook('onSend', (_request, reply, payload, done) => {
-    if (state.retired) reply.header('connection', 'close')
+    if (state.closing.signal.aborted) reply.header('connection', 'close')
     done(null, payload)
   })
-
   return {
     app,
-    prepare: async () => {
-      const attempt = async () => {
-        const applied = await migrate({ url: databaseUrl })
-        if (applied.length > 0) logger.info({ migrations: applied }, 'migrated')
-        const { AFTERWORD_SECRET: secret, AFTERWORD_ADMIN_KEY: adminKey } = config
-        return seedDatabase(main.db, { secret, adminKey })
-      }
-      const { secret, madeKey } = await untilItWorks(attempt, patience)
-      state.keys = deriveKeys(secret)
-      const onError = (error: unknown) =>
-        logger.warn({ err: error }, 'a job could not be done; trying again later')
-      state.tasks = createPeriodicJob((signal) => runAuthorTasks(context, signal), {
-        everyMs: LOOK_FOR_TASKS_MS,
-        onError,
-      })
-      state.batches = createPeriodicJob((signal) => runBatches(context, signal), {
-        everyMs: LOOK_FOR_TASKS_MS,
-        onError,
-      })
-      state.checks = createPeriodicJob((signal) => runChecks(context, signal), {
-        everyMs: LOOK_FOR_TASKS_MS,
-        onError,
-      })
-      state.forgetting = createPeriodicJob((signal) => applyRetention(context, signal), {
-        everyMs: FORGET_EVERY_MS,
-        onError,
-      })
-      state.closing = createPeriodicJob((signal) => bumpClosedThreads(context, signal), {
-        everyMs: NOTICE_CLOSED_MS,
-        onError,
-      })
-      state.tasks.kick()
-      state.batches.kick()
-      state.checks.kick()
-      state.forgetting.kick()
-      state.closing.kick()
-      return madeKey
-    },
+    prepare: () => prepare(parts, context, state),
     close: async () => {
-      state.retired = true
-      closing.abort()
-      const timer = setTimeout(() => app.server.closeAllConnections(), DRAIN_MS)
-      await app.close()
-      clearTimeout(timer)
-      await Promise.all([
-        state.tasks?.close(),
-        state.batches?.close(),
-        state.checks?.close(),
-        context.deferredTasks.settled(),
-        state.forgetting?.close(),
-        state.closing?.close(),
-      ])
-      await Promise.all([
-        main.close(),
-        writes.close(),
-        health.close(),
-        shared.redis && closeRedis(shared.redis),
-      ])
+      await closeApp(app, state)
+      await Promise.all([state.jobs?.close(), context.deferredTasks.settled()])
+      await Promise.all(Object.values(pools).map((pool) => pool.close()))
+      if (shared.redis) await closeRedis(shared.redis)
     },
   }
 }
 
-type State = {
-  keys?: WireKeys
-  forgetting?: PeriodicJob
-  closing?: PeriodicJob
-  retired: boolean
-} & Partial<Record<JobName, PeriodicJob>>
+type Pools = Readonly<Record<'read' | 'write' | 'health', OpenDb>>
 
-const PROTOCOL: CacheTokenTimings = {
+/** Writers that wait for each other, and readers, cannot take each other's connections. */
+const createPools = ({ config, databaseUrl: url, logger }: Parts, { closing }: State): Pools => {
+  const onError = (error: Error) => {
+    if (!closing.signal.aborted)
+      logger.warn({ err: error }, 'postgres: an idle connection was lost')
+  }
+  const writers = Math.floor(config.AFTERWORD_POOL / 2)
+  return {
+    read: createDb({ url, max: config.AFTERWORD_POOL - writers, onError }),
+    write: createDb({ url, max: writers, onError }),
+    health: createDb({ url, max: 1, onError }),
+  }
+}
+
+const TIMINGS: CacheTokenTimings = {
   newToken: () => randomBytes(TOKEN_BYTES).toString('base64url'),
   distrustMs: DISTRUST_MS,
   hideWaitMs: HIDE_WAIT_MS,
 }
 
-/** What the nodes share when there is a Redis, and this one has for itself when there is none. */
-const createShared = (config: Config, logger: FastifyBaseLogger, protocol: CacheTokenTimings) => {
+/** The nodes share cache tokens, pages and write limits in Redis. Without Redis a node has its own. */
+const createShared = (config: Config, logger: FastifyBaseLogger, timings: CacheTokenTimings) => {
   const reads = createLocalCounters()
   if (!config.REDIS_URL) {
     const isAlone = !config.DATABASE_URL
     logger.info(isAlone ? ALONE : NOT_SHARED)
-    const tokens = isAlone ? createLocalCacheTokens(protocol.newToken) : NO_CACHE_TOKENS
+    const tokens = isAlone ? createLocalCacheTokens(timings.newToken) : NO_CACHE_TOKENS
     const counters = { reads, writes: createLocalCounters() }
     return { redis: undefined, tokens, store: undefined, counters }
   }
@@ -210,7 +154,7 @@ const createShared = (config: Config, logger: FastifyBaseLogger, protocol: Cache
   const breaker = createRedisBreaker({ pauseMs: REDIS_PAUSE_MS })
   return {
     redis,
-    tokens: createRedisCacheTokens(redis, breaker, protocol),
+    tokens: createRedisCacheTokens(redis, breaker, timings),
     store: createRedisPages(redis, breaker),
     counters: { reads, writes: createRedisCounters(redis, createLocalCounters(), breaker) },
   }
@@ -220,32 +164,80 @@ const ALONE = 'no REDIS_URL: pages and limits are kept in the memory of this pro
 const NOT_SHARED =
   'no REDIS_URL: limits are counted by this process alone, and every read asks Postgres whether its page is the newest'
 
-const report = async (
+const readMetrics = ({ read, write }: Pools, { pages, lists }: Context) => ({
+  pools: { read: read.figures(), write: write.figures() },
+  pages: { ...pages.stats(), bytes: pages.stats().bytes + lists.stats().bytes },
+  jobs: () => countJobs(read.db),
+})
+
+const reportHealth = async (
   db: Db,
   redis: RedisClient | undefined,
   state: State,
 ): Promise<HealthReport> => {
-  if (state.retired) return { status: 'unavailable', checks: { service: 'is shutting down' } }
-  const redisCheck = redis && (isReady(redis) ? 'ok' : 'away')
-  const checks = { ...(redisCheck && { redis: redisCheck }) }
+  if (state.closing.signal.aborted)
+    return { status: 'unavailable', checks: { service: 'is shutting down' } }
+  const checks = { ...(redis && { redis: isReady(redis) ? 'ok' : 'away' }) }
   try {
     const { missingMigrations, notDurable } = await probePostgres(db)
-    const postgres = notDurable.length > 0 ? `not durable: ${notDurable.join(', ')} off` : 'ok'
-    const isPrepared = missingMigrations.length === 0 && state.keys !== undefined
-    if (!isPrepared)
+    if (missingMigrations.length > 0 || state.keys === undefined)
       return { status: 'unavailable', checks: { ...checks, postgres: 'is not migrated yet' } }
-    const isWhole = postgres === 'ok' && redisCheck !== 'away'
-    return { status: isWhole ? 'ok' : 'degraded', checks: { ...checks, postgres } }
+    const failed = await listFailedKinds(db)
+    const known = {
+      ...checks,
+      postgres: notDurable.length > 0 ? `not durable: ${notDurable.join(', ')} off` : 'ok',
+      ...(failed.length > 0 && { jobs: `given up: ${failed.join(', ')}` }),
+    }
+    const isOk = Object.values(known).every((check) => check === 'ok')
+    return { status: isOk ? 'ok' : 'degraded', checks: known }
   } catch {
     return { status: 'unavailable', checks: { ...checks, postgres: 'away' } }
   }
 }
 
-type Patience = { logger: FastifyBaseLogger; signal: AbortSignal }
+const prepare = async (
+  { config, databaseUrl, logger, stop }: Parts,
+  context: Context,
+  state: State,
+): Promise<string | undefined> => {
+  const attempt = async () => {
+    const applied = await migrate({ url: databaseUrl })
+    if (applied.length > 0) logger.info({ migrations: applied }, 'migrated')
+    const { AFTERWORD_SECRET: secret, AFTERWORD_ADMIN_KEY: adminKey } = config
+    const seeded = await seedDatabase(context.db, { secret, adminKey })
+    await ensurePeriodicJobs(context)
+    return seeded
+  }
+  const signal = AbortSignal.any([stop, state.closing.signal])
+  const { secret, madeKey } = await untilItWorks(attempt, { logger, signal })
+  state.keys = deriveKeys(secret)
+  state.jobs = createJobQueue(context, {
+    pollMs: POLL_MS,
+    onFailure: (failure) => logFailure(logger, failure),
+    onError: (error) => logger.warn({ err: error }, 'jobs not read, will retry'),
+  })
+  return madeKey
+}
+
+const logFailure = (logger: FastifyBaseLogger, { job, error, retryInMs }: JobFailure): void => {
+  const { kind, slug: site, key, attempts } = job
+  const fields = { err: error, job: kind, site, key, attempts }
+  if (retryInMs === undefined) logger.error(fields, 'job given up')
+  else logger.warn({ ...fields, retry_in_ms: retryInMs }, 'job failed, will retry')
+}
+
+const closeApp = async (app: FastifyInstance, { closing }: State): Promise<void> => {
+  closing.abort()
+  const timer = setTimeout(() => app.server.closeAllConnections(), DRAIN_MS)
+  await app.close()
+  clearTimeout(timer)
+}
+
+type Waiting = { logger: FastifyBaseLogger; signal: AbortSignal }
 
 const untilItWorks = async <T>(
   attempt: () => Promise<T>,
-  { logger, signal }: Patience,
+  { logger, signal }: Waiting,
 ): Promise<T> => {
   for (let pauseMs = FIRST_RETRY_MS; ; pauseMs = Math.min(pauseMs * 2, LAST_RETRY_MS)) {
     try {

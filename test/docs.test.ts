@@ -135,6 +135,7 @@ t.test('docs/operations.md has every metric of ours with its help, and nothing e
   const metrics = createMetrics(() => ({
     pools: { read: { total: 0, idle: 0, waiting: 0 }, write: { total: 0, idle: 0, waiting: 0 } },
     pages: { hits: 0, misses: 0, bytes: 0 },
+    jobs: async () => [],
   }))
   const text = await metrics.print()
   const made = [...text.matchAll(/^# HELP (afterword_\w+) (.*)$/gm)].map(([, name, help]) => {

@@ -14,13 +14,11 @@ import type { RefusalCode } from '../src/domain/refusal.ts'
 import { deriveKeys } from '../src/http/wire/keys.ts'
 import { STATUS_OF } from '../src/http/wire/problems.ts'
 import { createDb, type Db } from '../src/postgres/connection/db.ts'
+import { countJobs } from '../src/postgres/jobs/jobs.ts'
 import { insertKey } from '../src/postgres/service/keys.ts'
 import { insertSite } from '../src/postgres/service/sites.ts'
 import type { Context } from '../src/usecases/context.ts'
-import { createPeriodicJob } from '../src/usecases/jobs/periodic.ts'
-import { runAuthorTasks } from '../src/usecases/jobs/run-author-tasks.ts'
-import { runBatches } from '../src/usecases/jobs/run-batches.ts'
-import { runChecks } from '../src/usecases/jobs/run-checks.ts'
+import { createJobQueue } from '../src/usecases/jobs/job-queue.ts'
 import { createDatabase } from './servers.ts'
 
 type Json = Record<string, any>
@@ -74,19 +72,17 @@ export const openService = async (
   const { db, close, figures } = createDb({ url, max: 16, onError: () => {} })
   await insertSite(db, { slug: 'default', name: 'Default' })
   const tokens = options.tokens ?? createLocalCacheTokens(randomUUID, { maxTokens: MAX_THREADS })
-  const kick: Context['kick'] = (job) => jobs[job].kick()
+  const kick: Context['kick'] = (kind) => jobs.kick(kind)
   const context = createTestContext(db, tokens, {
     hideWaitMs: options.hideWaitMs,
     warn: options.warn,
     outbound: options.outbound,
     kick,
   })
-  const seldom = { everyMs: 3_600_000, onError: (error: unknown) => console.error(error) }
-  const jobs = {
-    tasks: createPeriodicJob((signal) => runAuthorTasks(context, signal), seldom),
-    batches: createPeriodicJob((signal) => runBatches(context, signal), seldom),
-    checks: createPeriodicJob((signal) => runChecks(context, signal), seldom),
-  }
+  const jobs = createJobQueue(context, {
+    onFailure: ({ error }) => console.error(error),
+    onError: (error) => console.error(error),
+  })
   const keys = deriveKeys(Buffer.from('a secret for tests'))
   const app = await buildApp({
     context,
@@ -97,14 +93,16 @@ export const openService = async (
     trustedProxies: options.trustedProxies ?? [],
     counters: { reads: createCounters(), writes: createCounters() },
     readiness: async () => ({ status: 'ok', checks: {} }),
-    figures: () => ({ pools: { read: figures(), write: figures() }, pages: context.pages.stats() }),
+    figures: () => ({
+      pools: { read: figures(), write: figures() },
+      pages: context.pages.stats(),
+      jobs: () => countJobs(db),
+    }),
   })
   refuseUndeclared(app)
   t.teardown(async () => {
     await app.close()
-    await jobs.tasks.close()
-    await jobs.batches.close()
-    await jobs.checks.close()
+    await jobs.close()
     await context.deferredTasks.settled()
     await close()
   })

@@ -22,7 +22,11 @@ export const openTwin = async (
     trustedProxies: [],
     counters: { reads: createLocalCounters(), writes: createLocalCounters() },
     readiness: async () => ({ status: 'ok', checks: {} }),
-    figures: () => ({ pools: { read: figures(), write: figures() }, pages: context.pages.stats() }),
+    figures: () => ({
+      pools: { read: figures(), write: figures() },
+      pages: context.pages.stats(),
+      jobs: async () => [],
+    }),
   })
   t.teardown(async () => {
     await app.close()

@@ -4,6 +4,7 @@ import type { PolicyCache } from '../cache/policies.ts'
 import type { SiteCache } from '../cache/sites.ts'
 import type { ThreadCache } from '../cache/threads.ts'
 import type { CacheTokens } from '../domain/cache-tokens.ts'
+import type { JobKind } from '../domain/job.ts'
 import type { ReadMemberToken } from '../domain/people/sign-on.ts'
 import type { Checks } from '../domain/site/check.ts'
 import type { Db } from '../postgres/connection/db.ts'
@@ -12,10 +13,7 @@ import type { Post, PostEffect } from './posting/post.ts'
 import type { Vote } from './voting/vote.ts'
 import type { WriteQueues } from './write-queue.ts'
 
-/** What is done by whichever node comes first. */
-export type JobName = 'tasks' | 'batches' | 'checks'
-
-/** What every use case is given. */
+/** The dependencies of every use case. */
 export type Context = {
   /** For reading. */
   readonly db: Db
@@ -34,8 +32,8 @@ export type Context = {
   readonly checks: Checks
   /** What is done after the answer. */
   readonly deferredTasks: DeferredTasks
-  /** Has what is left to do for authors, or of batches, done soon, without waiting for it. */
-  readonly kick: (job: JobName) => void
+  /** Runs the due jobs of a kind soon, without waiting for them. */
+  readonly kick: (kind: JobKind) => void
   /** Says what a person should know of, though everybody was answered. */
   readonly warn: (fields: Readonly<Record<string, unknown>>, message: string) => void
   /** So long the answer to a hide waits that could not be announced. */

@@ -39,7 +39,7 @@ const isErased = async (service: TestService, id: string, token: string): Promis
 
 const untilTasksEnd = (service: TestService) =>
   until('for the task to end', async () => {
-    const { rows } = await sql`select 1 from author_tasks`.execute(service.db)
+    const { rows } = await sql`select 1 from jobs where kind = 'erase_author'`.execute(service.db)
     return rows.length === 0
   })
 
@@ -292,15 +292,14 @@ t.test('what a node leaves undone when it dies is done by another', async (t) =>
   const service = await openService(t)
   const { token } = await leaveMarks(service)
   await sql`
-    insert into author_tasks (site_id, author_id, kind, asked_at)
-    select site_id, id, 'erase', now() from authors where name like ${`%${MARK}%`}`.execute(
-    service.db,
-  )
+    insert into jobs (site_id, kind, key, payload, enqueued_at, due_at)
+    select site_id, 'erase_author', id, jsonb_build_object('authorId', id), now(), now()
+    from authors where name like ${`%${MARK}%`}`.execute(service.db)
   await sql`update authors set erased_at = now(), name = 'Erased' where name like ${`%${MARK}%`}`.execute(
     service.db,
   )
   t.equal((await service.get('/config', { token })).status, 401)
-  service.kick('tasks')
+  service.kick('erase_author')
   await until('for the texts to go', async () => {
     const { rows } = await sql`select 1 from comments where body like ${`%${MARK}%`}`.execute(
       service.db,

@@ -1,18 +1,11 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { sql } from 'kysely'
 import t from 'tap'
 import { openChecked, own, SITE, STRICT, seen, setChecks } from '../checks.ts'
 import { hanging, json, LOOPBACK } from '../clients/checks-server.ts'
-import type { TestService } from '../service.ts'
+import { makeDue } from '../jobs.ts'
 import { start, until } from '../start.ts'
-
-/** As if the time had come that nodes look after it. */
-const makeDue = async ({ db }: TestService): Promise<void> => {
-  await sql`update check_questions set due_at = now()`.execute(db)
-  await sql`update check_reports set due_at = now()`.execute(db)
-}
 
 t.test('a node that ends while it asks loses nothing', async (t) => {
   const { service, server, state } = await openChecked(t, hanging)

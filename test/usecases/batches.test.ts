@@ -212,10 +212,10 @@ t.test('Guests with a token, whose posts share a transaction', async (t) => {
   })
 
   t.test('are left as a task for the other threads that show them', async (t) => {
-    await sql`delete from author_tasks`.execute(service.db)
+    await sql`delete from jobs`.execute(service.db)
     await publish([{}, as(ada, 'Countess'), as(bob)])
-    const { rows } = await sql`select author_id, kind from author_tasks`.execute(service.db)
-    t.same(rows, [{ authorId: ada, kind: 'refresh' }])
+    const { rows } = await sql`select payload, kind from jobs`.execute(service.db)
+    t.same(rows, [{ payload: { authorId: ada }, kind: 'refresh_author' }])
   })
 
   t.test('do not get another name by a post that is held', async (t) => {

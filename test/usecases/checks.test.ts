@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import t from 'tap'
-import { runChecks } from '../../src/usecases/jobs/run-checks.ts'
+import type { Context } from '../../src/usecases/context.ts'
 import {
   API_KEY,
   akismet,
@@ -14,34 +14,24 @@ import {
   setChecks,
 } from '../checks.ts'
 import { json, LOOPBACK, text } from '../clients/checks-server.ts'
-import { createTestContext, type TestService } from '../service.ts'
+import { countWaiting, makeDue, runDue } from '../jobs.ts'
+import { createTestContext } from '../service.ts'
 
-const NEVER = new AbortController().signal
 const THANKS = 'Thanks for making the web a better place.'
 
-const count = async ({ db }: TestService, table: 'check_questions' | 'check_reports') => {
-  const { rows } = await sql<{ number: number }>`
-    select count(*)::int as number from ${sql.table(table)}`.execute(db)
-  return rows[0]!.number
-}
-
-/** As if the time had come that nodes look after it. */
-const makeDue = async ({ db }: TestService): Promise<void> => {
-  await sql`update check_questions set due_at = now()`.execute(db)
-  await sql`update check_reports set due_at = now()`.execute(db)
-}
+const runChecks = (context: Context) => runDue(context, 'ask_checks', 'report_decision')
 
 t.test('what was asked and has no answer is asked again, when it is time', async (t) => {
   const { service, server, state } = await openChecked(t, json({ pending: true }))
   await setChecks(service, [own(server.url)], { own: STRICT })
   const { id } = await service.post('a', 'x')
   state.answering = json({ score: 0 })
-  await runChecks(service, NEVER)
+  await runChecks(service)
   t.equal(state.heard.length, 1, 'it is not time yet')
   await makeDue(service)
-  await runChecks(service, NEVER)
+  await runChecks(service)
   t.equal((await seen(service, id))!.status, 'approved')
-  t.equal(await count(service, 'check_questions'), 0)
+  t.equal(await countWaiting(service, 'ask_checks'), 0)
   const { ip, body } = { ip: /127\.0\.0/, body: state.heard[1]!.body }
   t.notMatch(body, ip)
 })
@@ -55,7 +45,7 @@ t.test('of several nodes exactly one asks again', async (t) => {
   const nodes = Array.from({ length: 4 }, () =>
     createTestContext(service.db, service.tokens, { outbound }),
   )
-  await Promise.all(nodes.map((node) => runChecks(node, NEVER)))
+  await Promise.all(nodes.map((node) => runChecks(node)))
   t.equal(state.heard.length, 6)
 })
 
@@ -67,14 +57,14 @@ t.test(
     const { id } = await service.post('a', 'x')
     for (let n = 0; n < 3; n++) {
       await makeDue(service)
-      await runChecks(service, NEVER)
+      await runChecks(service)
     }
     t.equal((await seen(service, id))!.status, 'pending')
     await makeDue(service)
-    await runChecks(service, NEVER)
+    await runChecks(service)
     t.match(await factsOf(service, id), { own: { state: 'failed', why: /too long/ } })
     t.equal((await seen(service, id))!.status, 'approved')
-    t.equal(await count(service, 'check_questions'), 0)
+    t.equal(await countWaiting(service, 'ask_checks'), 0)
   },
 )
 
@@ -84,11 +74,11 @@ t.test(
     const { service, server } = await openChecked(t, json('no verdict'))
     await setChecks(service, [own(server.url)], { own: STRICT })
     const { id } = await service.post('a', 'x')
-    await runChecks(service, NEVER)
-    t.equal(await count(service, 'check_questions'), 1)
+    await runChecks(service)
+    t.equal(await countWaiting(service, 'ask_checks'), 1)
     await makeDue(service)
-    await runChecks(service, NEVER)
-    t.equal(await count(service, 'check_questions'), 0)
+    await runChecks(service)
+    t.equal(await countWaiting(service, 'ask_checks'), 0)
     await callBack(service, { comment_id: id, score: 0 })
     t.equal((await seen(service, id))!.status, 'pending')
   },
@@ -100,7 +90,7 @@ t.test('a check that the site has no more is asked no more', async (t) => {
   const { id } = await service.post('a', 'x')
   await service.call('PATCH', SITE, { token: service.adminKey, body: { checks: [] } })
   await makeDue(service)
-  await runChecks(service, NEVER)
+  await runChecks(service)
   t.equal(state.heard.length, 1)
   t.match(await factsOf(service, id), { own: { why: 'the site asks it no more' } })
   t.equal((await seen(service, id))!.status, 'approved')
@@ -129,7 +119,7 @@ t.test(
     t.match([asked.get('user_ip'), asked.get('api_key')], ['127.0.0.1', API_KEY])
     await service.decide(good.id, 'approved', 'spam')
     await service.decide(bad.id, 'spam', 'approved')
-    await runChecks(service, NEVER)
+    await runChecks(service)
     t.same(
       reports()
         .map(([kind, form]) => [kind, form.get('comment_content'), form.get('user_ip')])
@@ -139,7 +129,7 @@ t.test(
         ['spam', 'x', '127.0.0.0'],
       ],
     )
-    await runChecks(service, NEVER)
+    await runChecks(service)
     t.equal(reports().length, 2, 'once')
   },
 )
@@ -151,7 +141,7 @@ t.test('nobody is told of what is neither, and of what Akismet said itself', asy
   await service.decide(one.id, 'pending', 'approved')
   await service.decide(two.id, 'approved', 'rejected')
   await service.decide(two.id, 'rejected', 'deleted')
-  await runChecks(service, NEVER)
+  await runChecks(service)
   t.same(reports(), [])
 })
 
@@ -160,7 +150,7 @@ t.test('the last decision is the one that is reported', async (t) => {
   const { id } = await service.post('a', 'x')
   await service.decide(id, 'approved', 'spam')
   await service.decide(id, 'spam', 'approved')
-  await runChecks(service, NEVER)
+  await runChecks(service)
   t.same(
     reports().map(([kind]) => kind),
     ['ham'],
@@ -174,17 +164,17 @@ t.test(
     const { id } = await service.post('a', 'x')
     await service.decide(id, 'approved', 'spam')
     state.answering = text('Invalid key.')
-    await t.rejects(runChecks(service, NEVER), /does not take/)
-    await runChecks(service, NEVER)
+    await t.rejects(runChecks(service), /does not take/)
+    await runChecks(service)
     t.equal(reports().length, 1, 'it is not time yet')
     for (let attempts = 2; attempts < 8; attempts++) {
       await makeDue(service)
       // It may be left alone meanwhile, which is an attempt too.
-      await t.rejects(runChecks(service, NEVER))
+      await t.rejects(runChecks(service))
     }
     await makeDue(service)
-    await runChecks(service, NEVER)
-    t.equal(await count(service, 'check_reports'), 0)
+    await runChecks(service)
+    t.equal(await countWaiting(service, 'report_decision'), 0)
   },
 )
 
@@ -196,7 +186,7 @@ t.test('of several nodes exactly one reports', async (t) => {
   const nodes = Array.from({ length: 4 }, () =>
     createTestContext(service.db, service.tokens, { outbound }),
   )
-  await Promise.all(nodes.map((node) => runChecks(node, NEVER)))
+  await Promise.all(nodes.map((node) => runChecks(node)))
   t.equal(reports().length, 3)
 })
 
@@ -208,7 +198,7 @@ t.test('what is forgotten or erased is reported to nobody', async (t) => {
     service.db,
   )
   await service.call('DELETE', `${SITE}/authors/${two.author.id}`, { token: service.adminKey })
-  await runChecks(service, NEVER)
+  await runChecks(service)
   t.same(reports(), [])
-  t.equal(await count(service, 'check_reports'), 0)
+  t.equal(await countWaiting(service, 'report_decision'), 0)
 })

@@ -1,10 +1,14 @@
 import { sql } from 'kysely'
 import t from 'tap'
-import { listAuthorTasks } from '../../src/postgres/jobs/author-tasks.ts'
+import { authorJob } from '../../src/domain/job.ts'
+import { readAuthorId } from '../../src/domain/public-id.ts'
+import { completeJob, enqueueJob, postponeJob, takeJobs } from '../../src/postgres/jobs/jobs.ts'
 import { applyRetention } from '../../src/usecases/jobs/apply-retention.ts'
-import { createPeriodicJob } from '../../src/usecases/jobs/periodic.ts'
-import { refreshAuthor } from '../../src/usecases/jobs/refresh-author.ts'
-import { runAuthorTasks } from '../../src/usecases/jobs/run-author-tasks.ts'
+import { ensurePeriodicJobs } from '../../src/usecases/jobs/job-queue.ts'
+import { createLoop } from '../../src/usecases/jobs/loop.ts'
+import { runJobs } from '../../src/usecases/jobs/run-jobs.ts'
+import { refreshAuthor } from '../../src/usecases/people/refresh-author.ts'
+import { countWaiting } from '../jobs.ts'
 import { openService, type TestService } from '../service.ts'
 
 /** Networks have a share of votes and flags only where there are limits. */
@@ -67,34 +71,40 @@ t.test('more than a batch is forgotten in one round', async (t) => {
   t.equal((await addresses(service)).comments, 1)
 })
 
-t.test('while one node forgets, another leaves it to it', async (t) => {
+t.test('while one node applies retention, another node does not', async (t) => {
   const service = await openService(t, LIMITED)
   await leaveAddresses(service)
   await sql`update sites set retention_days = 0`.execute(service.db)
-  await service.db.transaction().execute(async (tx) => {
-    await sql`select pg_advisory_xact_lock(4277009103)`.execute(tx)
-    await applyRetention(service, NEVER)
-    t.equal((await addresses(service)).comments, 2)
-  })
-  await applyRetention(service, NEVER)
+  await ensurePeriodicJobs(service)
+  const [job] = await takeJobs(service.db, { kind: 'apply_retention', limit: 9 })
+  await runJobs(service, 'apply_retention', NEVER)
+  t.equal((await addresses(service)).comments, 2)
+  await postponeJob(service.db, job!, 0)
+  await runJobs(service, 'apply_retention', NEVER)
   t.equal((await addresses(service)).comments, 0)
+  t.equal((await takeJobs(service.db, { kind: 'apply_retention', limit: 9 })).length, 0)
+  t.equal(await countWaiting(service, 'apply_retention'), 1, 'the job waits for the next round')
 })
 
-t.test('a task of an author is done once, and stays when it was asked for again', async (t) => {
-  const service = await openService(t)
-  await service.post('a', 'x')
-  await sql`
-    insert into author_tasks (site_id, author_id, kind, asked_at)
-    select site_id, id, 'refresh', now() - interval '1 hour' from authors`.execute(service.db)
-  const [task] = await listAuthorTasks(service.db, 1)
-  const before = (await service.get('/articles/a')).body.version
-  await sql`update author_tasks set asked_at = now()`.execute(service.db)
-  await refreshAuthor(service, task!)
-  t.ok((await service.get('/articles/a')).body.version > before)
-  t.equal((await listAuthorTasks(service.db, 9)).length, 1)
-  await runAuthorTasks(service, NEVER)
-  t.same(await listAuthorTasks(service.db, 9), [])
-})
+t.test(
+  'a refreshed author is done once, and stays when it was enqueued again meanwhile',
+  async (t) => {
+    const service = await openService(t)
+    const { author } = await service.post('a', 'x')
+    const job = authorJob('refresh_author', { siteId: 1, authorId: readAuthorId(author.id)! })
+    const enqueue = () => service.db.transaction().execute((tx) => enqueueJob(tx, job))
+    await enqueue()
+    const [taken] = await takeJobs(service.db, { kind: 'refresh_author', limit: 1 })
+    const before = (await service.get('/articles/a')).body.version
+    await enqueue()
+    t.equal(await refreshAuthor(service, taken!, NEVER), 'done')
+    await completeJob(service.db, taken!)
+    t.ok((await service.get('/articles/a')).body.version > before)
+    t.equal(await countWaiting(service, 'refresh_author'), 1)
+    t.same(await runJobs(service, 'refresh_author', NEVER), [])
+    t.equal(await countWaiting(service, 'refresh_author'), 0)
+  },
+)
 
 t.test('a loop never does two things at once, and forgets no call', async (t) => {
   let running = 0
@@ -108,7 +118,7 @@ t.test('a loop never does two things at once, and forgets no call', async (t) =>
     running -= 1
     done += 1
   }
-  const loop = createPeriodicJob(act, {
+  const loop = createLoop(act, {
     everyMs: 3_600_000,
     onError: (error) => t.error(error as Error),
   })
@@ -126,7 +136,7 @@ t.test('a loop never does two things at once, and forgets no call', async (t) =>
 t.test('a loop goes on after a failure, which is told', async (t) => {
   const errors: unknown[] = []
   const act = async () => Promise.reject(new Error('away'))
-  const loop = createPeriodicJob(act, {
+  const loop = createLoop(act, {
     everyMs: 3_600_000,
     onError: (error) => errors.push(error),
   })

@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import t from 'tap'
-import { runBatches } from '../../src/usecases/jobs/run-batches.ts'
+import { runJobs } from '../../src/usecases/jobs/run-jobs.ts'
 import { recount } from '../recount.ts'
 import { openService } from '../service.ts'
 import { runStatements, testLargeBatch } from './large-batch.ts'
@@ -23,21 +23,23 @@ t.test('a batch goes on where it was left, and never twice at the same time', as
     values (1, 'decide', '{"to": "approved", "reason": null, "note": null, "replies": "keep"}', 'k1',
       now(), 9000);
     insert into batch_items (site_id, batch_id, thread_id, comment_id, place, seen)
-    select 1, b.id, c.thread_id, c.id, 0, 'pending' from batches b, comments c`,
+    select 1, b.id, c.thread_id, c.id, 0, 'pending' from batches b, comments c;
+    insert into jobs (site_id, kind, key, payload, enqueued_at, due_at)
+    select 1, 'run_batch', id, jsonb_build_object('batchId', id), now(), now() from batches`,
   )
   const idle = { ...service, kick: () => {} }
-  const looks = [false, true]
+  const looks = [false, false]
   const afterOneStep = {
     get aborted() {
       return looks.shift() ?? true
     },
   } as AbortSignal
-  await runBatches(idle, afterOneStep)
+  await runJobs(idle, 'run_batch', afterOneStep)
   const left = await sql<Json>`select done, ended_at from batches`.execute(service.db)
   t.same(left.rows, [{ done: 5000, endedAt: null }])
   const never = new AbortController().signal
-  await Promise.all([1, 2, 3].map(() => runBatches(idle, never)))
-  await runBatches(idle, never)
+  await Promise.all([1, 2, 3].map(() => runJobs(idle, 'run_batch', never)))
+  await runJobs(idle, 'run_batch', never)
   const { rows } = await sql<Json>`
     select b.done, b.changed, b.ended_at is not null as ended,
       (select count(*) from decisions where batch_id = b.id) as decisions from batches b`.execute(

@@ -1,9 +1,9 @@
 import type { Status } from '../../domain/comment/status.ts'
 import { OUTCOMES, type Outcome } from '../../domain/moderation/decision.ts'
 import { batchId, commentId, decisionId } from '../../domain/public-id.ts'
-import type { DryRunResult } from '../../usecases/decisions/dry-run-decisions.ts'
+import type { DryRunResult } from '../../usecases/batches/dry-run-decisions.ts'
+import type { Batch, BatchResult, Item } from '../../usecases/batches/start-batch.ts'
 import type { MarkDecided } from '../../usecases/decisions/mark-comment.ts'
-import type { Batch, BatchResult, Item } from '../../usecases/decisions/start-batch.ts'
 
 export const presentBatch = ({ request, ...batch }: Batch) => {
   const { to = null, batchId: undone } = request as { to?: Status; batchId?: number }

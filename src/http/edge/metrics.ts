@@ -2,11 +2,22 @@ import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 
 type Pool = { readonly total: number; readonly idle: number; readonly waiting: number }
 
-/** Figures that are read when they are asked for. */
+type JobCount = {
+  readonly kind: string
+  readonly state: 'waiting' | 'running' | 'failed'
+  readonly count: number
+  readonly oldestSeconds: number
+}
+
+/** Values that are read for each scrape. */
 export type MetricSources = () => {
   readonly pools: Readonly<Record<'read' | 'write', Pool>>
   readonly pages: { hits: number; misses: number; bytes: number }
+  /** Rejects while Postgres is away. */
+  readonly jobs: () => Promise<readonly JobCount[]>
 }
+
+type ReadJobs = (counts: readonly JobCount[]) => [Record<string, string>, number][]
 
 export type Metrics = {
   readonly observe: (operation: string, status: number, seconds: number) => void
@@ -53,6 +64,32 @@ export const createMetrics = (figures: MetricSources): Metrics => {
   gauge('afterword_page_cache_bytes', 'Held in this process.', () => figures().pages.bytes)
   gauge('afterword_page_cache_hits', 'Pages found, since start.', () => figures().pages.hits)
   gauge('afterword_page_cache_misses', 'Pages built, since start.', () => figures().pages.misses)
+  const jobGauge = (name: string, help: string, labelNames: string[], read: ReadJobs) =>
+    new Gauge({
+      name,
+      help,
+      labelNames,
+      registers: [registry],
+      async collect() {
+        this.reset()
+        const counts = await figures()
+          .jobs()
+          .catch(() => [])
+        for (const [labels, value] of read(counts)) this.set(labels, value)
+      },
+    })
+  jobGauge('afterword_jobs', 'Jobs of all nodes.', ['kind', 'state'], (counts) =>
+    counts.map(({ kind, state, count }) => [{ kind, state }, count]),
+  )
+  jobGauge(
+    'afterword_jobs_oldest_due_seconds',
+    'How long the first waiting job has been due.',
+    ['kind'],
+    (counts) =>
+      counts
+        .filter(({ state }) => state === 'waiting')
+        .map(({ kind, oldestSeconds }) => [{ kind }, Math.max(0, oldestSeconds)]),
+  )
   return {
     observe: (operation, status, seconds) => duration.observe({ operation, status }, seconds),
     print: () => registry.metrics(),

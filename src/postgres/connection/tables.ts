@@ -22,7 +22,6 @@ export type Tables = {
   decisions: DecisionsTable
   idempotencyKeys: IdempotencyKeysTable
   audit: AuditTable
-  authorTasks: AuthorTasksTable
   votes: VotesTable
   flags: FlagsTable
   policies: PoliciesTable
@@ -33,9 +32,8 @@ export type Tables = {
   cannedReasons: CannedReasonsTable
   authorNotes: AuthorNotesTable
   bans: BansTable
-  checkQuestions: CheckQuestionsTable
-  checkReports: CheckReportsTable
   appeals: AppealsTable
+  jobs: JobsTable
 }
 
 type SitesTable = {
@@ -216,13 +214,6 @@ type AuditTable = {
   after: ColumnType<unknown, string | null, never>
 }
 
-type AuthorTasksTable = {
-  siteId: number
-  authorId: number
-  kind: 'refresh' | 'erase'
-  askedAt: Instant
-}
-
 type VotesTable = {
   siteId: number
   threadId: number
@@ -336,26 +327,6 @@ type BansTable = {
   liftedAt: Instant | null
 }
 
-type CheckQuestionsTable = {
-  siteId: number
-  threadId: number
-  commentId: number
-  mayPublish: boolean
-  dueAt: Instant
-  attempts: Generated<number>
-}
-
-type CheckReportsTable = {
-  siteId: number
-  threadId: number
-  commentId: number
-  checkName: string
-  isSpam: boolean
-  askedAt: Instant
-  dueAt: Instant
-  attempts: Generated<number>
-}
-
 type AppealsTable = {
   siteId: number
   id: GeneratedAlways<number>
@@ -370,4 +341,20 @@ type AppealsTable = {
   note: string | null
   answeredBy: string | null
   answeredAt: Instant | null
+}
+
+type JobsTable = {
+  siteId: number
+  kind: string
+  key: string
+  payload: unknown
+  version: Generated<number>
+  enqueuedAt: Instant
+  dueAt: Instant
+  attempts: Generated<number>
+  done: Generated<number>
+  lease: string | null
+  leasedUntil: Instant | null
+  lastError: string | null
+  failedAt: Instant | null
 }

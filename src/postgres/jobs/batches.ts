@@ -1,7 +1,6 @@
 import { sql } from 'kysely'
 import type { Instant } from '../../domain/instant.ts'
 import type { BatchKind, Outcome } from '../../domain/moderation/decision.ts'
-import { batchId as publicId } from '../../domain/public-id.ts'
 import type { Db, Tx } from '../connection/db.ts'
 
 /** Something to be done to many comments, and how far it is. */
@@ -24,9 +23,6 @@ export type Batch = {
   /** Null: something is left to do. */
   readonly endedAt: Instant | null
 }
-
-/** So long a batch belongs to the request that asked for it, if it is small enough for one. */
-const IN_CALL_SECONDS = 15
 
 const columns = sql`site_id, id, kind, request, asked_by as "by", asked_at as "at", total, done, changed,
   outcomes, after_id, ended_at`
@@ -64,41 +60,14 @@ export const listBatches = async (
   return rows
 }
 
-/**
- * Those that jobs have to do, oldest first: large ones, and of the others what a request has left
- * behind that did not come to its end.
- * @param maxInCall how many comments a request does by itself
- */
-export const listBatchesToDo = async (
-  db: Db,
-  { maxInCall, limit }: { maxInCall: number; limit: number },
-): Promise<Batch[]> => {
-  const { rows } = await sql<Batch>`
-    select ${columns} from batches
-    where ended_at is null
-      and (kind = 'judge' or total > ${maxInCall} or asked_at < clock_timestamp() - make_interval(secs => ${IN_CALL_SECONDS}))
-    order by asked_at limit ${limit}`.execute(db)
-  return rows
-}
-
-/** Whether this transaction has the batch to itself; another node may be at it. */
-export const tryLockBatch = async (
+/** Only one transaction at a time processes items of a batch: the request that created it, or a job. */
+export const lockBatchRow = async (
   tx: Tx,
-  batch: Pick<Batch, 'siteId' | 'id'>,
-): Promise<boolean> => {
-  const { rows } = await sql<{ held: boolean }>`
-    select pg_try_advisory_xact_lock(${lockOf(batch)}) as held`.execute(tx)
-  return rows[0]!.held
+  { siteId, id }: Pick<Batch, 'siteId' | 'id'>,
+): Promise<void> => {
+  await sql`
+    select from batches where site_id = ${siteId} and id = ${id} for no key update`.execute(tx)
 }
-
-/** The same, however long it takes: this transaction waits for others. */
-export const lockBatchRow = async (tx: Tx, batch: Pick<Batch, 'siteId' | 'id'>): Promise<true> => {
-  await sql`select pg_advisory_xact_lock(${lockOf(batch)})`.execute(tx)
-  return true
-}
-
-const lockOf = ({ siteId, id }: Pick<Batch, 'siteId' | 'id'>) =>
-  sql`hashtextextended(${`batch ${siteId} ${publicId(id)}`}, 0)`
 
 /** One more step of a batch without items is done, and comes with its effect or not at all. */
 export const advanceBatch = async (

@@ -4,7 +4,7 @@ import type { Instant } from '../../domain/instant.ts'
 import type { DecisionAction } from '../../domain/moderation/decision.ts'
 import { AUTOMATIC } from '../../domain/people/caller.ts'
 import type { Tx } from '../connection/db.ts'
-import { recordDecisionForChecks } from '../jobs/check-reports.ts'
+import { recordDecisionForChecks } from '../screening/check-reports.ts'
 
 /** What an act changed, but for the status; by the names that the wire has for it. */
 export type Difference = Readonly<Record<string, unknown>>

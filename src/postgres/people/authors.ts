@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { Author } from '../../domain/comment/comment.ts'
+import { isVisible } from '../comments/visible.ts'
 import type { Db, Tx } from '../connection/db.ts'
 
 export type GuestProfile = {
@@ -77,4 +78,16 @@ export const updateGuests = async (
       as g (id, name, url, email)
     where a.site_id = ${siteId} and a.id = g.id
       and (a.name, a.url, a.email) is distinct from (g.name, g.url, g.email)`.execute(tx)
+}
+
+/** The threads that show a comment of an author. */
+export const listThreadsOf = async (
+  db: Db,
+  { siteId, authorId }: { siteId: number; authorId: number },
+): Promise<number[]> => {
+  const { rows } = await sql<{ threadId: number }>`
+    select distinct thread_id from comments
+    where site_id = ${siteId} and author_id = ${authorId} and ${isVisible('status')}
+    order by thread_id`.execute(db)
+  return rows.map(({ threadId }) => threadId)
 }

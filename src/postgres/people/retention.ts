@@ -1,16 +1,6 @@
 import { sql } from 'kysely'
 import type { Tx } from '../connection/db.ts'
 
-/** Any constant will do: nodes agree on it. */
-const LOCK = 4_277_009_103
-
-/** Whether this transaction alone forgets. */
-export const tryLockRetention = async (tx: Tx): Promise<boolean> => {
-  const { rows } = await sql<{ held: boolean }>`
-    select pg_try_advisory_xact_lock(${LOCK}) as held`.execute(tx)
-  return rows[0]!.held
-}
-
 const KEPT = {
   votes: { since: sql`c.voted_at`, key: sql`thread_id, comment_id, author_id` },
   flags: { since: sql`c.flagged_at`, key: sql`thread_id, comment_id, author_id` },

@@ -271,3 +271,21 @@ const setModeration = async (
     .where('id', '=', id)
     .execute()
 }
+
+/**
+ * Gives threads a new version. Their rows are locked in the order of their ids, as by every writer, and by
+ * a statement of its own: an update in the statement that locks would start from the rows of its
+ * snapshot, which other transactions may have replaced.
+ */
+export const touchThreads = async (
+  tx: Tx,
+  siteId: number,
+  ids: readonly number[],
+): Promise<void> => {
+  await sql`
+    select 1 from threads where site_id = ${siteId} and id = any(${ids}::bigint[])
+    order by id for no key update`.execute(tx)
+  await sql`
+    update threads set version = ${nextVersion}
+    where site_id = ${siteId} and id = any(${ids}::bigint[])`.execute(tx)
+}

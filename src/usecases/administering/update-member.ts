@@ -1,11 +1,12 @@
 import type { Role } from '../../domain/comment/comment.ts'
+import { authorJob } from '../../domain/job.ts'
 import { callerIdOf, type StaffCaller } from '../../domain/people/caller.ts'
 import { authorId } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site/site.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import { runQuery } from '../../postgres/connection/transaction.ts'
-import { askForRefresh } from '../../postgres/jobs/author-tasks.ts'
+import { enqueueJob } from '../../postgres/jobs/jobs.ts'
 import {
   updateMember as changeMember,
   findMember,
@@ -55,7 +56,7 @@ export const updateMember = async <Answer>(
   const answer = await runOnce(context, request.claim, async (tx) =>
     present(await update(tx, request)),
   )
-  context.kick('tasks')
+  context.kick('refresh_author')
   return answer
 }
 
@@ -71,7 +72,7 @@ const update = async (tx: Tx, request: MemberRequest): Promise<Member> => {
     tokenRoles,
     grantedRoles,
   })
-  await askForRefresh(tx, site.id, [id])
+  await enqueueJob(tx, authorJob('refresh_author', { siteId: site.id, authorId: id }))
   await insertAuditEntry(tx, {
     siteId: site.id,
     action: 'member_updated',

@@ -1,4 +1,5 @@
 import { isVisible } from '../../domain/comment/status.ts'
+import { checksJobKey } from '../../domain/job.ts'
 import { BY_RULES } from '../../domain/people/caller.ts'
 import type { CommentKey } from '../../domain/public-id.ts'
 import { CHECK_RULE_PREFIX } from '../../domain/screening/check-facts.ts'
@@ -9,15 +10,14 @@ import type { CheckFact } from '../../domain/site/check.ts'
 import { type CommentForWrite, findCommentForWrite } from '../../postgres/comments/comments.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import { acquireThreadLock } from '../../postgres/connection/transaction.ts'
-import {
-  deleteQuestion,
-  findJudged,
-  type JudgementState,
-  putOffQuestion,
-  updateJudgement,
-} from '../../postgres/jobs/checks.ts'
+import { deleteJob, rescheduleJob } from '../../postgres/jobs/jobs.ts'
 import { insertDecision } from '../../postgres/moderation/decisions.ts'
 import { type GuestProfile, lockWriterRows } from '../../postgres/people/authors.ts'
+import {
+  findJudged,
+  type JudgementState,
+  updateJudgement,
+} from '../../postgres/screening/checks.ts'
 import type { Context } from '../context.ts'
 import { changeStatus } from '../decisions/change-status.ts'
 import { nameGuests } from '../people/name-guests.ts'
@@ -56,9 +56,10 @@ export const applyCheckResults = async (
 ): Promise<AppliedResults | undefined> => {
   await acquireThreadLock(tx, at, 'exclusive')
   const comment = await findCommentForWrite(tx, at)
-  const judged = comment && !comment.isErased ? await findJudged(tx, at) : undefined
-  if (!comment || !judged) {
-    await deleteQuestion(tx, at)
+  if (!comment) return undefined
+  const judged = comment.isErased ? undefined : await findJudged(tx, at)
+  if (!judged) {
+    await deleteJob(tx, checksJobKey(at))
     return undefined
   }
   if (said.revision !== undefined && said.revision !== comment.revision) return undefined
@@ -125,8 +126,9 @@ const finish = async (
   { checks }: Facts,
   isHeld: boolean,
 ): Promise<void> => {
+  const job = checksJobKey(at)
   const states = Object.values(checks).map(({ state }) => state)
-  if (states.includes('asked')) await putOffQuestion(tx, at, CALL_BACK_MS)
-  else if (isHeld && states.includes('failed')) await putOffQuestion(tx, at, LATE_MS)
-  else await deleteQuestion(tx, at)
+  if (states.includes('asked')) await rescheduleJob(tx, job, CALL_BACK_MS)
+  else if (isHeld && states.includes('failed')) await rescheduleJob(tx, job, LATE_MS)
+  else await deleteJob(tx, job)
 }

@@ -1,4 +1,5 @@
 import { isVisible } from '../../domain/comment/status.ts'
+import type { Job } from '../../domain/job.ts'
 import { type CommentKey, commentId } from '../../domain/public-id.ts'
 import {
   type CheckFact,
@@ -9,8 +10,9 @@ import {
 import type { Site } from '../../domain/site/site.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import { inTransaction, runQuery } from '../../postgres/connection/transaction.ts'
-import { type Askable, findAskable } from '../../postgres/jobs/checks.ts'
 import type { GuestProfile } from '../../postgres/people/authors.ts'
+import { type Askable, findAskable } from '../../postgres/screening/checks.ts'
+import { findMovedComment } from '../../postgres/threads/locations.ts'
 import type { Context } from '../context.ts'
 import { invalidate, withInvalidation } from '../invalidate.ts'
 import { type AppliedResults, applyCheckResults, type CheckResults } from './apply-check-results.ts'
@@ -81,6 +83,19 @@ export const saveCheckResults = async (
     await invalidate(context, changes)
     throw error
   }
+}
+
+/** The comment of a job where it is now. Undefined if it is gone, or its author is erased. */
+export const findCommentOfJob = async (
+  context: Context,
+  { siteId, slug, payload }: Job<'ask_checks' | 'report_decision'>,
+): Promise<{ site: Site; comment: CommentKey; askable: Askable } | undefined> => {
+  const site = slug === null ? undefined : await context.sites.find(slug)
+  const written = { threadId: payload.threadId, id: payload.id }
+  const asked = { siteId, comment: written, caller: 'check' } as const
+  const comment = (await runQuery(findMovedComment(context.db, asked))) ?? written
+  const askable = await runQuery(findAskable(context.db, { siteId, ...comment }))
+  return site && askable && { site, comment, askable }
 }
 
 /** For who asks about a comment, or reports on it, when only its network is known. */

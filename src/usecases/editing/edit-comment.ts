@@ -2,6 +2,7 @@ import type { PolicyInForce } from '../../cache/policies.ts'
 import type { Comment } from '../../domain/comment/comment.ts'
 import { RENDERER_VERSION, renderMarkdown } from '../../domain/comment/markdown.ts'
 import { isVisible } from '../../domain/comment/status.ts'
+import { checksJob, checksJobKey } from '../../domain/job.ts'
 import type { WriterIdentity } from '../../domain/moderation/ban.ts'
 import {
   assertMayWrite,
@@ -28,7 +29,7 @@ import {
 } from '../../postgres/comments/comments.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import { acquireThreadLock } from '../../postgres/connection/transaction.ts'
-import { insertQuestions } from '../../postgres/jobs/checks.ts'
+import { enqueueJob, findJob } from '../../postgres/jobs/jobs.ts'
 import { insertDecision } from '../../postgres/moderation/decisions.ts'
 import { lockWriterRows } from '../../postgres/people/authors.ts'
 import { insertArrival } from '../../postgres/screening/recent-posts.ts'
@@ -168,8 +169,9 @@ const edit = async (tx: Tx, request: EditRequest, found: Edit): Promise<Edited> 
   }
   const checking = judged ? checkTimingOf(judged.trace, judged.facts) : 'never'
   if (checking !== 'never') {
-    const question = { commentId: comment.id, mayPublish: wasVisible }
-    await insertQuestions(tx, { siteId: site.id, threadId: thread.id }, [question])
+    const waiting = await findJob(tx, checksJobKey({ siteId: site.id, id: comment.id }))
+    const mayPublish = wasVisible || waiting?.payload.mayPublish === true
+    await enqueueJob(tx, checksJob(site.id, comment, mayPublish))
   }
   if (judged && isTakenBack(comment, judged.verdict)) {
     const change = { siteId: site.id, to: judged.verdict } as const

@@ -1,5 +1,6 @@
 import { inTransaction } from '../../postgres/connection/transaction.ts'
 import { deleteOldItems } from '../../postgres/jobs/batch-items.ts'
+import { deleteOldFailedJobs } from '../../postgres/jobs/jobs.ts'
 import { forgetEndedBans } from '../../postgres/moderation/bans.ts'
 import { deleteOldClaims } from '../../postgres/moderation/claims.ts'
 import {
@@ -7,7 +8,6 @@ import {
   deleteOldArrivals,
   forgetOldAddresses,
   forgetOldSubjects,
-  tryLockRetention,
 } from '../../postgres/people/retention.ts'
 import { deleteOldAnswers } from '../../postgres/service/idempotency.ts'
 import type { Context } from '../context.ts'
@@ -18,20 +18,19 @@ const BATCH_ITEMS = 5_000
 const BATCH_ADDRESSES = 1_000
 
 /**
- * Forgets what is older than it may be: answers under Idempotency-Keys, arrivals, and the comments of
- * batches that have ended after a day, addresses after the days that each site says, what an erased member was called after a year. Of several nodes
- * exactly one is at it.
+ * Deletes what is past its retention. After a day: responses under Idempotency-Keys, recent posts, expired
+ * claims, items of batches that have ended. After the site's retention days: addresses. After 30 days:
+ * jobs that were given up. After a year: the subject of an erased member.
  */
 export const applyRetention = async (context: Context, signal: AbortSignal): Promise<void> => {
   const inBatches = async (one: Parameters<typeof inTransaction<number>>[1], batch: number) => {
-    const next = () =>
-      inTransaction(context.writes, async (tx) => ((await tryLockRetention(tx)) ? one(tx) : 0))
-    while (!signal.aborted && (await next()) >= batch);
+    while (!signal.aborted && (await inTransaction(context.writes, one)) >= batch);
   }
   await inBatches((tx) => deleteOldAnswers(tx, BATCH_ANSWERS), BATCH_ANSWERS)
   await inBatches((tx) => deleteOldArrivals(tx, BATCH_ARRIVALS), BATCH_ARRIVALS)
   await inBatches((tx) => deleteOldItems(tx, BATCH_ITEMS), BATCH_ITEMS)
   await inBatches((tx) => deleteOldClaims(tx, BATCH_ITEMS), BATCH_ITEMS)
+  await inBatches((tx) => deleteOldFailedJobs(tx, BATCH_ITEMS), BATCH_ITEMS)
   await inBatches((tx) => deleteOldAddresses(tx, BATCH_ADDRESSES), BATCH_ADDRESSES)
   for (const table of ['votes', 'flags', 'arrivals'] as const)
     await inBatches((tx) => forgetOldAddresses(tx, table, BATCH_ADDRESSES), BATCH_ADDRESSES)

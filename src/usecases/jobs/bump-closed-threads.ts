@@ -1,15 +1,15 @@
 import { inTransaction } from '../../postgres/connection/transaction.ts'
-import { touchThreads } from '../../postgres/jobs/author-tasks.ts'
 import { type ClosedThread, lockJustClosedThreads } from '../../postgres/threads/closing.ts'
+import { touchThreads } from '../../postgres/threads/threads.ts'
 import type { Context } from '../context.ts'
 import { invalidate } from '../invalidate.ts'
 
-/** Held together for some milliseconds. */
+/** One transaction locks this many thread rows for some milliseconds. */
 const BATCH_THREADS = 200
 
 /**
- * Gives every thread that has closed by itself a new version. Writers are refused from the moment on, and
- * pages tell of it within a second; this is for whoever goes by the version.
+ * Gives every thread that has closed by itself a new version, for clients that compare versions. Posts
+ * are refused from the closing time on, and pages show it within a second.
  */
 export const bumpClosedThreads = async (context: Context, signal: AbortSignal): Promise<void> => {
   for (let isOver = false; !isOver && !signal.aborted; ) {

@@ -1,3 +1,4 @@
+import { authorJob } from '../../domain/job.ts'
 import {
   type AuthorCaller,
   type Caller,
@@ -11,14 +12,14 @@ import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site/site.ts'
 import type { Db } from '../../postgres/connection/db.ts'
 import { inTransaction, runQuery } from '../../postgres/connection/transaction.ts'
-import { findAuthorTask, insertAuthorTasks } from '../../postgres/jobs/author-tasks.ts'
+import { deleteJob, enqueueJob, findJob } from '../../postgres/jobs/jobs.ts'
 import { type Erasable, eraseAuthorRow, findErasable } from '../../postgres/people/erasure.ts'
 import { insertAuditEntry } from '../../postgres/service/audit.ts'
 import type { Context } from '../context.ts'
 import { withInvalidation } from '../invalidate.ts'
-import { redactErasedComments } from '../jobs/redact-erased-comments.ts'
+import { redactErasedComments } from './redact-erased-comments.ts'
 
-/** So long the answer waits for the erasure; what takes longer goes on behind it. */
+/** How long the request waits for the erasure before a job continues it. */
 const PATIENCE_MS = 1_000
 
 export type OwnDataRequest = {
@@ -40,13 +41,14 @@ export const eraseAuthor = async (
 ): Promise<boolean> => {
   const { site, authorId } = request
   const at = { siteId: site.id, authorId }
+  const job = authorJob('erase_author', at)
   const { erasable, by } = await assertMayHandle(context.db, request)
   if (erasable.erasedAt === null) {
     const { subject } = erasable
     await withInvalidation(context, { siteId: site.id, threadIds: [], isHide: true }, () =>
       inTransaction(context.writes, async (tx) => {
         await eraseAuthorRow(tx, at, subject === null ? null : hashSubject(subject))
-        await insertAuthorTasks(tx, 'erase', { siteId: site.id, authorIds: [authorId] })
+        await enqueueJob(tx, { ...job, dueInMs: PATIENCE_MS })
         const entry = {
           siteId: site.id,
           action: 'author_erased',
@@ -56,11 +58,11 @@ export const eraseAuthor = async (
       }),
     )
   }
-  const task = await runQuery(findAuthorTask(context.db, { ...at, kind: 'erase' }))
+  if (!(await runQuery(findJob(context.db, job)))) return true
   const enoughAt = performance.now() + PATIENCE_MS
-  const isDone =
-    !task || (await redactErasedComments(context, task, () => performance.now() > enoughAt))
-  if (!isDone) context.kick('tasks')
+  const isDone = await redactErasedComments(context, at, async () => performance.now() <= enoughAt)
+  if (isDone) await runQuery(deleteJob(context.writes, job))
+  else context.kick('erase_author')
   return isDone
 }
 

@@ -1,6 +1,7 @@
 import type { Author } from '../../domain/comment/comment.ts'
+import { authorJob } from '../../domain/job.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
-import { askForRefresh } from '../../postgres/jobs/author-tasks.ts'
+import { enqueueJobs } from '../../postgres/jobs/jobs.ts'
 import { type GuestProfile, updateGuests } from '../../postgres/people/authors.ts'
 
 type RenamedGuests = {
@@ -21,5 +22,8 @@ export const nameGuests = async (
     const before = writers.get(id)!
     return before.name === name && before.url === url ? [] : [id]
   })
-  if (renamedIds.length > 0) await askForRefresh(tx, siteId, renamedIds)
+  await enqueueJobs(
+    tx,
+    renamedIds.map((authorId) => authorJob('refresh_author', { siteId, authorId })),
+  )
 }

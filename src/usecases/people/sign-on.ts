@@ -1,9 +1,10 @@
+import { authorJob } from '../../domain/job.ts'
 import { type Caller, scopeOf } from '../../domain/people/caller.ts'
 import type { MemberProfile } from '../../domain/people/sign-on.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import { inTransaction, runQuery } from '../../postgres/connection/transaction.ts'
-import { askForRefresh } from '../../postgres/jobs/author-tasks.ts'
+import { enqueueJob } from '../../postgres/jobs/jobs.ts'
 import {
   findMember,
   insertMember,
@@ -57,7 +58,7 @@ const isShownOtherwise = (
 
 const learn = async (context: Context, request: SignOnRequest): Promise<Member> => {
   const member = await inTransaction(context.writes, (tx) => learnIn(tx, request))
-  context.kick('tasks')
+  context.kick('refresh_author')
   return member
 }
 
@@ -71,7 +72,7 @@ const learnIn = async (tx: Tx, request: SignOnRequest): Promise<Member> => {
   const change = { id, ...shown, signedOnAt, tokenRoles: roles, grantedRoles }
   const after = await updateMember(tx, siteId, change)
   if (isShownOtherwise(before, profile) || before.role !== after.role)
-    await askForRefresh(tx, siteId, [id])
+    await enqueueJob(tx, authorJob('refresh_author', { siteId, authorId: id }))
   return after
 }
 

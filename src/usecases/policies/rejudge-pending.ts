@@ -1,3 +1,4 @@
+import { batchJob } from '../../domain/job.ts'
 import { BY_RULES, callerIdOf, type StaffCaller } from '../../domain/people/caller.ts'
 import type { CompiledPolicy } from '../../domain/screening/compile-policy.ts'
 import type { Site } from '../../domain/site/site.ts'
@@ -14,8 +15,9 @@ import {
   endBatch,
   findBatch,
   insertBatch,
-  tryLockBatch,
+  lockBatchRow,
 } from '../../postgres/jobs/batches.ts'
+import { enqueueJob } from '../../postgres/jobs/jobs.ts'
 import { insertDecision } from '../../postgres/moderation/decisions.ts'
 import {
   countHeldByRules,
@@ -54,20 +56,20 @@ export const rejudgePending = async <Answer>(
     const { total, lastId: upToId } = await countHeldByRules(tx, site.id)
     const request: Wanted = { policyVersion: site.policyVersion, upToId }
     const by = callerIdOf(administrator)
-    return present(await insertBatch(tx, { siteId: site.id, kind: 'judge', request, by, total }))
+    const batch = await insertBatch(tx, { siteId: site.id, kind: 'judge', request, by, total })
+    await enqueueJob(tx, batchJob(batch))
+    return present(batch)
   })
-  context.kick('batches')
+  context.kick('run_batch')
   return answer
 }
 
 /**
- * Judges the next of them, and changes at most those of one thread: it is held alone. A node that dies
- * leaves the rest to the next that looks.
- * @returns whether there is more
+ * Judges the next comments, and changes at most those of one thread, under its exclusive thread lock.
+ * @returns how many comments were judged; undefined when none is left
  */
-export const rejudgeSome = async (context: Context, { siteId, id }: Batch): Promise<boolean> => {
-  const batch = await runQuery(findBatch(context.db, { siteId, id }))
-  if (!batch || batch.endedAt !== null) return false
+export const rejudgeStep = async (context: Context, batch: Batch): Promise<number | undefined> => {
+  const { siteId } = batch
   const { policyVersion, upToId } = batch.request as Wanted
   const { screen } = await context.policies.find({ id: siteId, policyVersion })
   const span = { siteId, afterId: batch.afterId, upToId, limit: MAX_STEP }
@@ -76,14 +78,14 @@ export const rejudgeSome = async (context: Context, { siteId, id }: Batch): Prom
   const isLast = comments.length === next.length && next.length < MAX_STEP
   const act = () =>
     inTransaction(context.writes, async (tx) => {
-      if (!(await tryLockBatch(tx, batch))) return false
+      await lockBatchRow(tx, batch)
       const now = await findBatch(tx, batch)
-      if (now?.afterId !== batch.afterId || now.endedAt !== null) return true
+      if (now?.afterId !== batch.afterId || now.endedAt !== null) return 0
       const changed = await applyStep(tx, batch, { comments, threadId, screen, policyVersion })
       const afterId = comments.at(-1)?.id ?? batch.afterId
       await advanceBatch(tx, batch, { done: comments.length, changed, afterId })
       if (isLast) await endBatch(tx, batch)
-      return !isLast
+      return isLast ? undefined : comments.length
     })
   if (threadId === undefined) return act()
   return withInvalidation(context, { siteId, threadIds: [threadId], isHide: false }, act)

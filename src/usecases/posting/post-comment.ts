@@ -1,10 +1,11 @@
 import { RENDERER_VERSION, renderMarkdown } from '../../domain/comment/markdown.ts'
 import { isVisible } from '../../domain/comment/status.ts'
+import { checksJob } from '../../domain/job.ts'
 import { assertMayWrite } from '../../domain/people/caller.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import { findThreadAndParents, insertPosts } from '../../postgres/comments/insert.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
-import { insertQuestions } from '../../postgres/jobs/checks.ts'
+import { enqueueJobs } from '../../postgres/jobs/jobs.ts'
 import { findBansOn } from '../../postgres/moderation/bans.ts'
 import { lockWriterRows } from '../../postgres/people/authors.ts'
 import { ensureSharedThread, findThreadId } from '../../postgres/threads/threads.ts'
@@ -39,7 +40,7 @@ export const postComment = async <Response>(
   )
   const profile = caller.kind === 'guest' ? author : undefined
   // The guest's earlier comments may have to show another name.
-  if (profile) context.kick('tasks')
+  if (profile) context.kick('refresh_author')
   if (!effect) return response as Response
   const { posted, floodHoldUntil } = effect
   if (floodHoldUntil)
@@ -110,12 +111,12 @@ const storePosts = async (
     { siteId: site.id, threadId: thread.id, renderer: RENDERER_VERSION, ...articleOf(published) },
     judged.map(toNewPost),
   )
-  // Stored, so that another node runs the checks if this one stops.
-  const questions = judged.flatMap(({ facts }, i) =>
-    Object.keys(facts.checks).length > 0 ? [{ commentId: rows[i]!.id, mayPublish: true }] : [],
+  // Another node asks the checks if this one stops.
+  const toCheck = rows.filter((_row, i) => Object.keys(judged[i]!.facts.checks).length > 0)
+  await enqueueJobs(
+    tx,
+    toCheck.map(({ id }) => checksJob(site.id, { threadId: thread.id, id }, true)),
   )
-  if (questions.length > 0)
-    await insertQuestions(tx, { siteId: site.id, threadId: thread.id }, questions)
   const startsFloodHold =
     floodHoldUntil !== undefined &&
     (await startFloodHold(tx, { site, at: counted.at, until: floodHoldUntil }))

@@ -7,7 +7,7 @@ import { insertItemsByFilter, insertItemsByKey } from '../../postgres/jobs/batch
 import type { QueueFilter } from '../../postgres/moderation/queue-filter.ts'
 import type { IdempotencyKey } from '../../postgres/service/idempotency.ts'
 import type { Context } from '../context.ts'
-import type { StatusRequest } from './decide-in-thread.ts'
+import type { StatusRequest } from '../decisions/decide-in-thread.ts'
 import { type BatchResult, type NewBatch, startBatch } from './start-batch.ts'
 
 export type DecideManyRequest = {

@@ -7,7 +7,7 @@ import {
   listDryRunItems,
 } from '../../postgres/jobs/batch-items.ts'
 import type { Context } from '../context.ts'
-import { outcomeOf } from './decide-in-thread.ts'
+import { outcomeOf } from '../decisions/decide-in-thread.ts'
 import { type DecideManyRequest, toBatch } from './decide-many.ts'
 import { createBatch } from './start-batch.ts'
 

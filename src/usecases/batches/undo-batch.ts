@@ -5,7 +5,7 @@ import { insertItemsOfBatch } from '../../postgres/jobs/batch-items.ts'
 import { findBatch } from '../../postgres/jobs/batches.ts'
 import type { IdempotencyKey } from '../../postgres/service/idempotency.ts'
 import type { Context } from '../context.ts'
-import { type BatchResult, startBatch } from '../decisions/start-batch.ts'
+import { type BatchResult, startBatch } from './start-batch.ts'
 
 export type UndoBatchRequest = {
   readonly site: Site

@@ -1,0 +1,52 @@
+import type { Job, JobResult } from '../../domain/job.ts'
+import type { BatchKind } from '../../domain/moderation/decision.ts'
+import { runQuery } from '../../postgres/connection/transaction.ts'
+import { countItems, listOpenItems } from '../../postgres/jobs/batch-items.ts'
+import { type Batch, findBatch } from '../../postgres/jobs/batches.ts'
+import { reportProgress } from '../../postgres/jobs/jobs.ts'
+import type { Context } from '../context.ts'
+import { withInvalidation } from '../invalidate.ts'
+import { rejudgeStep } from '../policies/rejudge-pending.ts'
+import { hidesComments, processItems } from './process-items.ts'
+
+const ITEMS_OF_STEP = 5_000
+
+/** @returns how many comments the step processed; undefined when none is left */
+type Step = (context: Context, batch: Batch) => Promise<number | undefined>
+
+/** Processes a batch step by step. A node that is killed leaves the rest to the next node. */
+export const runBatch = async (
+  context: Context,
+  job: Job<'run_batch'>,
+  signal: AbortSignal,
+): Promise<JobResult> => {
+  while (!signal.aborted) {
+    const key = { siteId: job.siteId, id: job.payload.batchId }
+    const batch = await runQuery(findBatch(context.db, key))
+    if (!batch || batch.endedAt !== null) return 'done'
+    const processed = await STEPS[batch.kind](context, batch)
+    if (processed === undefined) return 'done'
+    if (!(await runQuery(reportProgress(context.writes, job, processed)))) return 'done'
+  }
+  return { againInMs: 0 }
+}
+
+/**
+ * Processes the next items, and counts them once no node shows the comments that they hid: a client that
+ * reads the count can rely on it.
+ */
+const processStep: Step = async (context, batch) => {
+  const items = await runQuery(listOpenItems(context.db, batch, ITEMS_OF_STEP))
+  const threadIds = [...new Set(items.map(({ threadId }) => threadId))]
+  const changes = { siteId: batch.siteId, threadIds, isHide: hidesComments(batch) }
+  if (items.length > 0)
+    await withInvalidation(context, changes, () => processItems(context, batch, items))
+  await runQuery(countItems(context.writes, batch))
+  return items.length > 0 ? items.length : undefined
+}
+
+const STEPS: Record<BatchKind, Step> = {
+  decide: processStep,
+  undo: processStep,
+  judge: rejudgeStep,
+}

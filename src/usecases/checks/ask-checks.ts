@@ -1,0 +1,21 @@
+import { ASK_MS, type Job, type JobResult } from '../../domain/job.ts'
+import type { Context } from '../context.ts'
+import { checkComment, findCommentOfJob } from './check-comment.ts'
+
+/** A check that has not answered by then has failed. */
+const MAX_ATTEMPTS = 3
+
+/**
+ * Asks the checks of a comment that have not answered, because their node was killed or they asked for
+ * time. The transaction that saves their answers postpones or deletes the job itself.
+ */
+export const askChecks = async (context: Context, job: Job<'ask_checks'>): Promise<JobResult> => {
+  const found = await findCommentOfJob(context, job)
+  const checks = Object.values(found?.askable.checks ?? {})
+  if (!found || !checks.some(({ state }) => state === 'asked')) return 'done'
+  const { site, comment } = found
+  const isLast = job.attempts > MAX_ATTEMPTS
+  const applied = await checkComment(context, { site, comment, isLast })
+  // The comment moved, or its text changed, while its checks were asked.
+  return applied ? 'done' : { againInMs: ASK_MS }
+}
