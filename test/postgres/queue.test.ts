@@ -66,7 +66,7 @@ t.test('a page of the queue', async (t) => {
       t.notOk(nodes.some((node) => node['Node Type'] === 'Seq Scan'))
       t.ok(rows <= 2 * LOOKED_AT, `${rows} rows`)
       const found = await findQueuePage(db, { ...page, after: null, q: 'unheard' })
-      t.match(found, { places: [], next: [Number, Number] })
+      t.match(found, { comments: [], next: [Number, Number] })
     })
   }
 })

@@ -1,5 +1,5 @@
 import { type Validated, validateUrl } from '../../domain/comment/text.ts'
-import type { CheckSettings } from '../../usecases/administering/check-settings.ts'
+import type { CheckSettings } from '../../usecases/administering/site-settings.ts'
 import type { CheckFields } from './schemas.ts'
 
 const AKISMET_URL = 'https://rest.akismet.com/1.1'

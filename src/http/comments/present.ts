@@ -11,9 +11,8 @@ import {
 } from '../../domain/public-id.ts'
 import type { Site } from '../../domain/site/site.ts'
 import type { ModeratedThread } from '../../usecases/decisions/update-thread.ts'
-import type { Decision } from '../../usecases/queue/list-decisions.ts'
-import type { ModeratedComment } from '../../usecases/queue/list-queue.ts'
-import type { Revision } from '../../usecases/queue/list-revisions.ts'
+import type { Decision } from '../../usecases/queue/moderation-log.ts'
+import type { ModeratedComment, Revision } from '../../usecases/queue/queue.ts'
 import type { Counts } from '../../usecases/reading/count-comments.ts'
 import type { RecentComment } from '../../usecases/reading/list-recent.ts'
 

@@ -3,7 +3,7 @@ import { OUTCOMES, type Outcome } from '../../domain/moderation/decision.ts'
 import { batchId, commentId, decisionId } from '../../domain/public-id.ts'
 import type { DryRunResult } from '../../usecases/batches/dry-run-decisions.ts'
 import type { Batch, BatchResult, Item } from '../../usecases/batches/start-batch.ts'
-import type { MarkDecided } from '../../usecases/decisions/mark-comment.ts'
+import type { MarkResult } from '../../usecases/decisions/marks.ts'
 
 export const presentBatch = ({ request, ...batch }: Batch) => {
   const { to = null, batchId: undone } = request as { to?: Status; batchId?: number }
@@ -46,17 +46,17 @@ export const presentDryRun = ({ total, outcomes, items }: DryRunResult) => ({
   items: items.map(presentItem),
 })
 
-const presentMark = ({ comment, decision }: MarkDecided) => ({
+const presentMark = ({ comment, decision }: MarkResult) => ({
   comment_id: commentId(comment),
   decision_id: decision && decisionId(decision.id),
 })
 
-export const presentPin = (decided: MarkDecided) => ({
+export const presentPin = (decided: MarkResult) => ({
   ...presentMark(decided),
   pinned: decided.is,
 })
 
-export const presentLock = (decided: MarkDecided) => ({
+export const presentLock = (decided: MarkResult) => ({
   ...presentMark(decided),
   locked: decided.is,
 })

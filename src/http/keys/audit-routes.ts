@@ -1,5 +1,5 @@
 import { assertScope, assertServiceAdmin } from '../../domain/people/caller.ts'
-import { listAudit } from '../../usecases/administering/list-audit.ts'
+import { listAudit } from '../../usecases/administering/audit.ts'
 import type { Http } from '../edge/request-context.ts'
 import { sendPrivately } from '../edge/responses.ts'
 import { presentAuditEntry } from '../sites/present.ts'

@@ -1,6 +1,6 @@
 import { STATUSES } from '../../domain/comment/status.ts'
 import { DECISION_ACTIONS } from '../../domain/moderation/decision.ts'
-import type { ModerationStats } from '../../usecases/queue/get-moderation-stats.ts'
+import type { ModerationStats } from '../../usecases/queue/moderation-log.ts'
 
 type Counted = ModerationStats['counts'][number]
 

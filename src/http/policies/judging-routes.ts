@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import { assertScope } from '../../domain/people/caller.ts'
 import { batchId } from '../../domain/public-id.ts'
-import { getModerationState } from '../../usecases/policies/get-moderation-state.ts'
+import { getModerationState } from '../../usecases/policies/flood-hold.ts'
 import { rejudgePending } from '../../usecases/policies/rejudge-pending.ts'
 import { screenComment } from '../../usecases/policies/screen-comment.ts'
 import { simulatePolicy } from '../../usecases/policies/simulate-policy.ts'

@@ -1,8 +1,13 @@
 import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { assertScope, type Scope } from '../../domain/people/caller.ts'
-import { getPolicy, getPolicyVersion, listPolicies } from '../../usecases/policies/policies.ts'
-import { restorePolicy, updatePolicy } from '../../usecases/policies/update-policy.ts'
+import {
+  getPolicy,
+  getPolicyVersion,
+  listPolicies,
+  restorePolicy,
+  updatePolicy,
+} from '../../usecases/policies/policies.ts'
 import { readIfMatch } from '../edge/conditions.ts'
 import { readIdempotencyKey } from '../edge/idempotency.ts'
 import type { Http } from '../edge/request-context.ts'

@@ -1,9 +1,7 @@
 import { assertScope, callerIdOf } from '../../domain/people/caller.ts'
 import { decideComment } from '../../usecases/decisions/decide-comment.ts'
 import { updateThread } from '../../usecases/decisions/update-thread.ts'
-import { countQueue } from '../../usecases/queue/count-queue.ts'
-import { listQueue, QUEUE_SORTS } from '../../usecases/queue/list-queue.ts'
-import { listRevisions } from '../../usecases/queue/list-revisions.ts'
+import { countQueue, listQueue, listRevisions, QUEUE_SORTS } from '../../usecases/queue/queue.ts'
 import {
   presentDecision,
   presentForModeration,

@@ -3,8 +3,8 @@ import { FLAG_REASONS } from '../../domain/moderation/flag.ts'
 import { auditId, keyId } from '../../domain/public-id.ts'
 import type { Check } from '../../domain/site/check.ts'
 import { PERSON_LIMITS, type Site } from '../../domain/site/site.ts'
+import type { ListedAuditEntry } from '../../usecases/administering/audit.ts'
 import type { CreatedKey, Key } from '../../usecases/administering/keys.ts'
-import type { ListedAuditEntry } from '../../usecases/administering/list-audit.ts'
 import { type Limits, limitOf } from '../edge/limits.ts'
 
 const presentSignOn = ({ signOn }: Site) => {

@@ -3,7 +3,7 @@ import type { Status } from '../../domain/comment/status.ts'
 import type { Outcome } from '../../domain/moderation/decision.ts'
 import type { CommentKey } from '../../domain/public-id.ts'
 import type { Db, Tx } from '../connection/db.ts'
-import { isWanted, type QueueFilter } from '../moderation/queue-filter.ts'
+import { matchesFilter, type QueueFilter } from '../moderation/queue-filter.ts'
 import type { Batch } from './batches.ts'
 
 type Id = Pick<Batch, 'siteId' | 'id'>
@@ -63,7 +63,7 @@ export const insertItemsByFilter = async (
         insert into batch_items (site_id, batch_id, thread_id, comment_id, place, seen)
         select ${siteId}, ${batchId}, c.thread_id, c.id, 0, c.status from comments c
         where c.site_id = ${siteId} and c.status = ${sql.lit(status)}
-          and c.id > ${after} and c.id <= ${last} and ${isWanted(siteId, filter)}`.execute(tx)
+          and c.id > ${after} and c.id <= ${last} and ${matchesFilter(siteId, filter)}`.execute(tx)
 }
 
 /** The ids of all comments that have a status, in ranges of not too many. */

@@ -3,7 +3,7 @@ import type { Instant } from '../../domain/instant.ts'
 import type { CommentKey } from '../../domain/public-id.ts'
 import type { Db, Tx } from '../connection/db.ts'
 
-/** `renews`: what it has already counts from now. */
+/** `renews`: claims that the moderator already has are extended. */
 export type Claimer = {
   readonly siteId: number
   readonly by: string
@@ -12,11 +12,11 @@ export type Claimer = {
 }
 
 /**
- * Gives a moderator those of the comments that nobody else has, for so long. Who claims the same at the
- * same time waits, and gets what is left.
- * @returns what it got, and until when it has it
+ * Claims those of the comments that no other moderator has claimed. A concurrent claim of the same comments
+ * waits for this transaction, and gets the rest.
+ * @returns the claimed comments, and until when
  */
-export const takeClaims = async (
+export const insertClaims = async (
   tx: Tx,
   { siteId, by, seconds, renews }: Claimer,
   keys: readonly CommentKey[],
@@ -39,7 +39,7 @@ export const takeClaims = async (
   return { keys: rows.map(({ threadId, id }) => ({ threadId, id })), until: rows[0]?.until }
 }
 
-/** What a moderator has at this moment. */
+/** Comments that a moderator has claimed now. */
 export const listClaims = async (
   db: Db,
   siteId: number,
@@ -53,7 +53,7 @@ export const listClaims = async (
   return rows
 }
 
-/** Gives back what a moderator has: one comment, or all. */
+/** Ends a moderator's claim on one comment, or all of the moderator's claims. */
 export const deleteClaims = async (
   tx: Tx,
   { siteId, by, commentId }: { siteId: number; by: string; commentId: number | undefined },

@@ -37,7 +37,7 @@ export type Decision = {
 }
 
 /** Who decides, and why: the same for all rows that are written together. */
-export type DecisionBy = {
+export type DecisionOrigin = {
   readonly siteId: number
   readonly by: string
   readonly reason?: Reason | null
@@ -52,7 +52,7 @@ export type DecisionBy = {
  * from a comment.
  */
 export type NewDecision = Partial<
-  Omit<Decision, keyof DecisionBy | 'id' | 'at' | 'policyVersion' | 'undoneBy'>
+  Omit<Decision, keyof DecisionOrigin | 'id' | 'at' | 'policyVersion' | 'undoneBy'>
 > & { readonly authorId?: number }
 
 /** Of `decisions`. */
@@ -74,7 +74,7 @@ const heldMs = sql`extract(epoch from moment.now - greatest(c.created_at, c.edit
  */
 export const insertDecisions = async (
   tx: Tx,
-  { siteId, by, reason = null, note = null, batchId = null, at }: DecisionBy,
+  { siteId, by, reason = null, note = null, batchId = null, at }: DecisionOrigin,
   decisions: readonly NewDecision[],
 ): Promise<Decision[]> => {
   const all = <T>(pick: (decision: NewDecision) => T) => decisions.map((one) => pick(one) ?? null)
@@ -116,5 +116,5 @@ export const insertDecisions = async (
 /** Appends one. */
 export const insertDecision = async (
   tx: Tx,
-  decision: DecisionBy & NewDecision,
+  decision: DecisionOrigin & NewDecision,
 ): Promise<Decision> => (await insertDecisions(tx, decision, [decision]))[0]!

@@ -2,25 +2,25 @@ import { sql } from 'kysely'
 import { isVisible } from '../comments/visible.ts'
 import type { Tx } from '../connection/db.ts'
 
-/** What moderators put on a comment: in front of others, or closed with all below it. */
+/** `pin` highlights a comment; `lock` closes it and the replies below it. */
 export type Mark = 'pin' | 'lock'
 
-export type Marked = { readonly id: number; readonly was: boolean; readonly is: boolean }
+export type MarkTransition = { readonly id: number; readonly was: boolean; readonly is: boolean }
 
-type Place = { readonly siteId: number; readonly threadId: number }
+type ThreadKey = { readonly siteId: number; readonly threadId: number }
 
-/** @returns whether readers can see one of the comments */
+/** @returns whether one of the changed comments is visible */
 export const writeMarks = async (
   tx: Tx,
-  { siteId, threadId }: Place,
+  { siteId, threadId }: ThreadKey,
   mark: Mark,
-  marks: readonly Marked[],
+  transitions: readonly MarkTransition[],
 ): Promise<boolean> => {
   const column = columnOf(mark)
   const { rows } = await sql<{ isSeen: boolean }>`
     with written as (
       update comments c set ${column} = m.is_marked
-      from unnest(${marks.map(({ id }) => id)}::bigint[], ${marks.map(({ is }) => is)}::boolean[])
+      from unnest(${transitions.map(({ id }) => id)}::bigint[], ${transitions.map(({ is }) => is)}::boolean[])
         as m (id, is_marked)
       where c.site_id = ${siteId} and c.thread_id = ${threadId} and c.id = m.id
         and ${column} <> m.is_marked
@@ -30,10 +30,10 @@ export const writeMarks = async (
   return rows[0]!.isSeen
 }
 
-/** The marks of a comment, and for a lock also of all later ones: what hangs below it is among them. */
+/** The mark of a comment; for a lock also those of all later comments, its replies among them. */
 export const listMarks = async (
   tx: Tx,
-  { siteId, threadId }: Place,
+  { siteId, threadId }: ThreadKey,
   mark: Mark,
   id: number,
 ): Promise<{ id: number; parentId: number; isMarked: boolean }[]> => {

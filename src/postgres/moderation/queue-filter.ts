@@ -2,18 +2,18 @@ import { type RawBuilder, sql } from 'kysely'
 import type { Status } from '../../domain/comment/status.ts'
 import type { Instant } from '../../domain/instant.ts'
 
-/** Which comments moderators ask for; what is missing asks for nothing. */
+/** The comments that a moderator asks for; a missing field matches all. */
 export type QueueFilter = {
   readonly statuses: readonly Status[]
   readonly articleId?: string | undefined
   readonly authorId?: number | undefined
-  /** Found anywhere in the text, in any case. */
+  /** Part of the text, in any case. */
   readonly q?: string | undefined
-  /** Only those with flags that no moderator has decided on, or only those without. */
+  /** Only comments with unresolved flags, or only those without. */
   readonly isFlagged?: boolean | undefined
-  /** Only those on which this rule gave its opinion. */
+  /** Only comments with a finding of this rule. */
   readonly rule?: string | undefined
-  /** Written up to then. */
+  /** Only comments posted up to this time. */
   readonly until?: Instant | undefined
 }
 
@@ -22,8 +22,8 @@ export const ofArticle = (siteId: number, articleId: string): RawBuilder<unknown
   return sql`c.thread_id = (${thread})`
 }
 
-/** What a filter asks of `comments c` beside their status. */
-export const isWanted = (siteId: number, filter: QueueFilter): RawBuilder<unknown> => {
+/** The condition of a filter on `comments c`, apart from the status. */
+export const matchesFilter = (siteId: number, filter: QueueFilter): RawBuilder<unknown> => {
   const { articleId, authorId, q, isFlagged, rule, until } = filter
   const parts: RawBuilder<unknown>[] = [sql`true`]
   if (isFlagged !== undefined) parts.push(isFlagged ? sql`c.flag_count > 0` : sql`c.flag_count = 0`)

@@ -5,21 +5,21 @@ import type { DecisionAction } from '../../domain/moderation/decision.ts'
 import { AUTOMATIC } from '../../domain/people/caller.ts'
 import type { Db } from '../connection/db.ts'
 
-type Counted = {
+type ActionCount = {
   readonly action: DecisionAction
-  /** Null where no status has changed. */
+  /** Null if the action changes no status. */
   readonly to: Status | null
   readonly isAutomatic: boolean
   readonly count: number
 }
 
-/** Of the decisions since a time. */
+/** Counts of the decisions since a time. */
 export type DecisionCounts = {
   readonly since: Instant
-  readonly counts: readonly Counted[]
+  readonly counts: readonly ActionCount[]
   readonly undone: number
   readonly overturned: number
-  /** People's first decisions on what was held, and how long they took; null without any. */
+  /** Moderators' decisions on held comments, and how long the comments had waited; null without any. */
   readonly waited: {
     readonly count: number
     readonly medianMs: number | null
@@ -27,23 +27,23 @@ export type DecisionCounts = {
   }
 }
 
-/** So many decisions are counted: those of more days than that are left out, the earliest first. */
+/** At most this many decisions are counted, the latest ones. */
 const MAX_COUNTED = 100_000
 
-/** Reads a range of one index that has all that is asked for, and not the table. */
+/** Reads a range of one covering index, and not the table. */
 export const countDecisions = async (
   db: Db,
   { siteId, days, max = MAX_COUNTED }: { siteId: number; days: number; max?: number },
 ): Promise<DecisionCounts> => {
-  const asked = sql`now() - make_interval(days => ${days})`
+  const requested = sql`now() - make_interval(days => ${days})`
   const { rows } = await sql<DecisionCounts>`
     with latest as materialized (
       select decided_at, action, to_status, decided_by = any(${[...AUTOMATIC]}::text[]) as is_automatic,
         held_ms, undoes
-      from decisions where site_id = ${siteId} and decided_at > ${asked}
+      from decisions where site_id = ${siteId} and decided_at > ${requested}
       order by decided_at desc limit ${max + 1}
     ), span as (
-      select case when count(*) > ${max} then min(decided_at) else ${asked} end as since from latest
+      select case when count(*) > ${max} then min(decided_at) else ${requested} end as since from latest
     ), recent as (
       select * from latest where decided_at > (select since from span)
     ), counted as (
@@ -64,16 +64,16 @@ export const countDecisions = async (
   return rows[0]!
 }
 
-/** What waits at this moment, and since when the oldest of it does. */
-export type WaitingComments = {
+/** Held comments and open appeals now, with the age of the oldest. */
+export type WaitingCounts = {
   readonly comments: number
   readonly oldestCommentAt: Instant | null
   readonly appeals: number
   readonly oldestAppealAt: Instant | null
 }
 
-export const countWaiting = async (db: Db, siteId: number): Promise<WaitingComments> => {
-  const { rows } = await sql<WaitingComments>`
+export const countWaiting = async (db: Db, siteId: number): Promise<WaitingCounts> => {
+  const { rows } = await sql<WaitingCounts>`
     select
       (select count(*) from comments where site_id = ${siteId} and status = 'pending') as comments,
       (select created_at from comments where site_id = ${siteId} and status = 'pending'

@@ -5,7 +5,7 @@ import type { Decidable } from '../comments/branches.ts'
 import type { Db, Tx } from '../connection/db.ts'
 import type { Difference } from './decisions.ts'
 
-/** A decision that is to be taken back, with its comment as it is now. */
+/** A decision on a comment to undo, with the comment as it is now. */
 export type Undoable = {
   readonly id: number
   readonly action: DecisionAction
@@ -18,18 +18,16 @@ export type Undoable = {
   readonly undoes: number | null
   readonly comment: Decidable & { readonly pinned: boolean; readonly locked: boolean }
   readonly isErased: boolean
-  /** It says something else than when the decision was made. */
+  /** The text was edited after the decision. */
   readonly isEdited: boolean
-  /** Later ones of the same kind on the comment, the last first. */
+  /** Later decisions of the same kind on the comment, latest first. */
   readonly later: readonly { readonly id: number; readonly undoes: number | null }[]
-  /** It follows from the answer to an appeal, which is for good. */
+  /** The decision follows from the answer to an appeal, which is final. */
   readonly isAnswer: boolean
 }
 
-type Place = { readonly siteId: number; readonly threadId: number }
-
-/** Where a decision's comment is now, and what it did; undefined if the site has no such decision. */
-export const findDecisionPlace = async (
+/** What a decision did, and the thread where its comment is now. */
+export const findUndoLocation = async (
   db: Db,
   siteId: number,
   id: number,
@@ -49,8 +47,8 @@ export const findDecisionPlace = async (
   return rows[0]
 }
 
-/** A decision on a thread or a ban, and whether it was taken back. */
-export type UndoTarget = {
+/** A decision on a thread or a ban, and whether it was undone. */
+export type SubjectDecision = {
   readonly action: DecisionAction
   readonly subject: string
   readonly before: Difference | null
@@ -58,9 +56,13 @@ export type UndoTarget = {
   readonly isUndone: boolean
 }
 
-/** What the decision is on is held, so that nobody else takes it back. */
-export const lockUndoTarget = async (tx: Tx, siteId: number, id: number): Promise<UndoTarget> => {
-  const { rows } = await sql<UndoTarget>`
+/** The caller locks the thread or the ban first, so that no second undo runs beside this one. */
+export const findSubjectDecision = async (
+  tx: Tx,
+  siteId: number,
+  id: number,
+): Promise<SubjectDecision> => {
+  const { rows } = await sql<SubjectDecision>`
     select d.action, d.subject, d.before, d.after, exists (
       select from decisions u where u.site_id = d.site_id and u.undoes = d.id) as is_undone
     from decisions d where d.site_id = ${siteId} and d.id = ${id}`.execute(tx)
@@ -68,12 +70,12 @@ export const lockUndoTarget = async (tx: Tx, siteId: number, id: number): Promis
 }
 
 /**
- * Decisions on comments of one thread, by their ids. The thread is held alone.
- * @param scope `alone`: those only; `consequences`: and what they caused
+ * Decisions on comments of one thread, by their ids. The caller holds the exclusive thread lock.
+ * @param scope `alone`: these decisions; `consequences`: also the decisions that they caused
  */
 export const listUndoables = async (
   tx: Tx,
-  { siteId, threadId }: Place,
+  { siteId, threadId }: { siteId: number; threadId: number },
   { ids, scope }: { ids: readonly number[]; scope: 'alone' | 'consequences' },
 ): Promise<Undoable[]> => {
   const caused = sql`union all select * from decisions
@@ -100,4 +102,67 @@ export const listUndoables = async (
     ...decision,
     comment: { id: decision.commentId, parentId, status, publishedAt, flagCount, pinned, locked },
   }))
+}
+
+/** Where a comment is, by the ids of the API. */
+export type CommentLocation = { readonly article_id: string; readonly parent_id: string | null }
+
+/** A move or a merge to undo. */
+export type MoveDecision = {
+  readonly id: number
+  /** Null for a merge. */
+  readonly commentId: number | null
+  readonly subject: string | null
+  readonly before: CommentLocation & { readonly state?: string }
+  readonly after: CommentLocation & { readonly state?: string }
+  /** The threads before and after. */
+  readonly from: number
+  readonly to: number
+}
+
+export const findMoveDecision = async (
+  db: Db,
+  siteId: number,
+  id: number,
+): Promise<MoveDecision | undefined> => {
+  const { rows } = await sql<MoveDecision>`
+    select d.id, d.comment_id, d.subject, d.before, d.after, f.id as "from", t.id as "to"
+    from decisions d
+    join threads f on f.site_id = d.site_id and f.article_id = d.before ->> 'article_id'
+    join threads t on t.site_id = d.site_id and t.article_id = d.after ->> 'article_id'
+    where d.site_id = ${siteId} and d.id = ${id} and d.action = 'move'`.execute(db)
+  return rows[0]
+}
+
+/** Whether the move was undone, or its comment was moved again since. */
+export const isMoveSuperseded = async (
+  tx: Tx,
+  siteId: number,
+  { id, commentId }: Pick<MoveDecision, 'id' | 'commentId'>,
+): Promise<boolean> => {
+  const { rows } = await sql<{ is: boolean }>`
+    select exists (select from decisions where site_id = ${siteId} and undoes = ${id})
+      or exists (select from decisions where site_id = ${siteId} and comment_id = ${commentId}
+        and id > ${id} and action = 'move') as "is"`.execute(tx)
+  return rows[0]!.is
+}
+
+/** Root comments that a merge moved and that were not moved again. */
+export const listMergedRoots = async (
+  tx: Tx,
+  siteId: number,
+  { id, to }: Pick<MoveDecision, 'id' | 'to'>,
+): Promise<{ id: number; commentId: number }[]> => {
+  const { rows } = await sql<{ id: number; commentId: number }>`
+    select d.id, d.comment_id from decisions d
+    -- "offset 0" keeps this a look-up per decision: the planner has no statistics for a new thread
+    cross join lateral (
+      select parent_id from comments
+      where site_id = ${siteId} and thread_id = ${to} and id = d.comment_id offset 0
+    ) c
+    where c.parent_id = 0 and d.site_id = ${siteId} and d.caused_by = ${id} and d.action = 'move'
+      and d.id = (select max(later.id) from decisions later where later.site_id = d.site_id
+        and later.comment_id = d.comment_id and later.action = 'move')
+    order by d.comment_id`.execute(tx)
+  return rows
 }

@@ -22,7 +22,7 @@ import { runOnce } from '../run-once.ts'
 
 export type { CannedReason } from '../../postgres/moderation/canned-reasons.ts'
 
-/** So many fit a list that a moderator looks through. */
+/** More would not fit a list that moderators choose from. */
 const MAX_REASONS = 100
 
 type CannedReasonChange = {
@@ -31,7 +31,7 @@ type CannedReasonChange = {
   readonly claim: IdempotencyKey | undefined
 }
 
-/** In the order in which they were made. */
+/** Canned reasons, in the order of their creation. */
 export const listCannedReasons = async (
   context: Context,
   page: { siteId: number; afterId: number; limit: number },
@@ -41,7 +41,7 @@ export const listCannedReasons = async (
   return { items, nextId: rows.length > items.length ? items.at(-1)!.id : null }
 }
 
-/** Refuses with `invalid_request` when the site has as many as it may have. */
+/** Refuses with `invalid_request` if the site has 100 canned reasons already. */
 export const createCannedReason = <Answer>(
   context: Context,
   { site, administrator, fields, claim }: CannedReasonChange & { fields: CannedReasonFields },
@@ -52,20 +52,24 @@ export const createCannedReason = <Answer>(
     if ((await countCannedReasons(tx, site.id)) >= MAX_REASONS)
       throw new Refusal('invalid_request', { '': `a site has at most ${MAX_REASONS} reasons` })
     const after = await insertCannedReason(tx, site.id, fields)
-    await record(tx, { site, administrator, id: after.id }, { action: 'reason_created', after })
+    await insertAudit(
+      tx,
+      { site, administrator, id: after.id },
+      { action: 'reason_created', after },
+    )
     return present(after)
   })
 
-/** What decisions said before stays as it is: they have words of their own. */
+/** Earlier decisions keep the text that they were made with. */
 export const updateCannedReason = <Answer>(
   context: Context,
   request: CannedReasonChange & { id: number; change: Partial<CannedReasonFields> },
   present: (reason: CannedReason) => Answer,
 ): Promise<Answer> =>
   runOnce(context, request.claim, async (tx) => {
-    const before = await hold(tx, request)
+    const before = await lockReason(tx, request)
     const after = await replaceReason(tx, request.site.id, { ...before, ...request.change })
-    await record(tx, request, { action: 'reason_updated', before, after })
+    await insertAudit(tx, request, { action: 'reason_updated', before, after })
     return present(after)
   })
 
@@ -75,35 +79,38 @@ export const deleteCannedReason = <Answer>(
   present: () => Answer,
 ): Promise<Answer> =>
   runOnce(context, request.claim, async (tx) => {
-    const before = await hold(tx, request)
+    const before = await lockReason(tx, request)
     await dropReason(tx, request.site.id, before.id)
-    await record(tx, request, { action: 'reason_deleted', before })
+    await insertAudit(tx, request, { action: 'reason_deleted', before })
     return present()
   })
 
-const hold = async (tx: Tx, { site, id }: { site: Site; id: number }): Promise<CannedReason> => {
+const lockReason = async (
+  tx: Tx,
+  { site, id }: { site: Site; id: number },
+): Promise<CannedReason> => {
   const found = await lockCannedReasonRow(tx, site.id, id)
   if (!found) throw new Refusal('not_found')
   return found
 }
 
-type Change = Pick<NewAuditEntry, 'action'> & { before?: CannedReason; after?: CannedReason }
+type AuditChange = Pick<NewAuditEntry, 'action'> & { before?: CannedReason; after?: CannedReason }
 
-const record = (
+const insertAudit = (
   tx: Tx,
   { site, administrator, id }: Omit<CannedReasonChange, 'claim'> & { id: number },
-  { action, before, after }: Change,
+  { action, before, after }: AuditChange,
 ): Promise<void> =>
   insertAuditEntry(tx, {
     siteId: site.id,
     action,
     subject: reasonId(id),
     by: callerIdOf(administrator),
-    before: before ? wordsOf(before) : null,
-    after: after ? wordsOf(after) : null,
+    before: before ? fieldsOf(before) : null,
+    after: after ? fieldsOf(after) : null,
   })
 
-const wordsOf = ({ title, reason, note }: CannedReason): CannedReasonFields => ({
+const fieldsOf = ({ title, reason, note }: CannedReason): CannedReasonFields => ({
   title,
   reason,
   note,

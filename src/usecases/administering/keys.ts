@@ -19,15 +19,15 @@ export type { Key, KeyFilter } from '../../postgres/service/keys.ts'
 
 const KEY_BYTES = 32
 
-/** What an act on keys is done with: also by an operator, who has no context. */
+/** The operator's scripts change keys too, without a context. */
 type KeyChange = {
   readonly db: Db
   readonly filter: KeyFilter
-  /** Public id of who does it. */
+  /** Public id of the administrator. */
   readonly by: string
 }
 
-/** A key, and what its holder sends: it is told once and kept nowhere. */
+/** A key with its secret, which is returned once and never stored. */
 export type CreatedKey = { readonly key: Key; readonly secret: string }
 
 export const makeSecret = (): string => randomBytes(KEY_BYTES).toString('base64url')
@@ -37,7 +37,7 @@ export const createKey = (
   wanted: { name: string; scope: Scope; siteId: number | null; expiresAt: Instant | null },
 ): Promise<CreatedKey> => inTransaction(db, (tx) => make(tx, wanted, { action: 'key_created', by }))
 
-/** Latest first, those that are good for nothing any more included. */
+/** Keys, latest first, expired and revoked ones included. */
 export const listKeys = async (
   { db, filter }: Omit<KeyChange, 'by'>,
   page: { beforeId: number | null; limit: number },
@@ -48,8 +48,8 @@ export const listKeys = async (
 }
 
 /**
- * Makes a key with the rights of another one, which ends after the overlap: time to bring the new one
- * to wherever the old one is. Refuses with `not_found` what is no valid key of the filter.
+ * Creates a key with the rights of an old one, which still works during the overlap. Refuses with
+ * `not_found` if the filter has no such working key.
  */
 export const rotateKey = (
   { db, filter, by }: KeyChange,
@@ -61,7 +61,7 @@ export const rotateKey = (
     return make(tx, rights, { action: 'key_rotated', by, before: { id: keyId(id) } })
   })
 
-/** A key that is revoked is good for nothing at once; a second time it is no different. */
+/** Revokes a key: it stops working immediately. Revoking it again changes nothing. */
 export const revokeKey = ({ db, filter, by }: KeyChange, id: number): Promise<void> =>
   inTransaction(db, async (tx) => {
     const before = await endKey(tx, { ...filter, id })

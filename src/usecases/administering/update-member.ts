@@ -37,7 +37,7 @@ export type MemberRequest = {
   readonly claim: IdempotencyKey | undefined
 }
 
-/** A member by the site's own id; refuses with `not_found`. */
+/** The member with the site's own id; refuses with `not_found`. */
 export const getMember = async (context: Context, site: Site, subject: string): Promise<Member> => {
   const member = await runQuery(findMember(context.db, site.id, subject))
   if (!member) throw new Refusal('not_found')
@@ -45,8 +45,8 @@ export const getMember = async (context: Context, site: Site, subject: string): 
 }
 
 /**
- * Changes what is said of a member, and makes one who has not come yet. The next token of a member
- * brings its own name, addresses and e-mail; roles that are given here stay.
+ * Changes a member, or creates one who has not signed on yet. The member's next token overwrites name,
+ * addresses and e-mail; roles that are granted here stay.
  */
 export const updateMember = async <Answer>(
   context: Context,

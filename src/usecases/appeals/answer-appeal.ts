@@ -26,22 +26,22 @@ type AnswerRequest = {
   readonly moderator: StaffCaller
   readonly appealId: number
   readonly outcome: Outcome
-  /** For the author. */
+  /** A note to the author. */
   readonly note: string | null
   readonly claim: IdempotencyKey | undefined
 }
 
-export type Answered = { readonly appeal: Appeal; readonly version: number | undefined }
+export type AnsweredAppeal = { readonly appeal: Appeal; readonly version: number | undefined }
 
 /**
- * Answers an appeal: by somebody else than whoever made the decision, and for good. `overturned`
- * publishes the comment; `upheld` turns down what was only held. Of two who answer one succeeds; the
- * other is refused with `decision_conflict`, as is who upholds what is published by now.
+ * Answers an appeal, finally. The moderator must be neither the decider nor the author. `overturned`
+ * publishes the comment; `upheld` rejects a comment that is only held. Of two concurrent answers one
+ * succeeds; the other is refused with `decision_conflict`, as is upholding a published comment.
  */
 export const answerAppeal = async <Answer>(
   context: Context,
   request: AnswerRequest,
-  present: (answered: Answered) => Answer,
+  present: (answered: AnsweredAppeal) => Answer,
 ): Promise<Answer> => {
   const { site, appealId, claim } = request
   const appeal = await runQuery(findAppeal(context.db, { siteId: site.id, id: appealId }))
@@ -55,30 +55,34 @@ export const answerAppeal = async <Answer>(
   )
 }
 
-const answer = async (tx: Tx, request: AnswerRequest, appeal: Appeal): Promise<Answered> => {
+const answer = async (tx: Tx, request: AnswerRequest, appeal: Appeal): Promise<AnsweredAppeal> => {
   const { site, moderator, outcome, note } = request
   const siteId = site.id
   const { threadId, id: commentId } = appeal.comment
   const comment = await findCommentForWrite(tx, { siteId, threadId, id: commentId })
   const stated = await findStated(tx, siteId, appeal.comment)
-  // It is moved to another thread at this moment.
+  // The comment was moved to another thread since.
   if (!comment || !stated) throw new Refusal('decision_conflict')
   const by = callerIdOf(moderator)
   const answered = await giveAnswer(tx, { siteId, id: appeal.id, outcome, note, by })
   if (!answered) throw new Refusal('decision_conflict')
   assertImpartial(by, appeal, stated)
   const to = statusAfter(outcome, comment, stated)
-  const why = { siteId, by, note, threadId, commentId }
-  const act = { action: 'appeal', before: { outcome: null }, after: { outcome } } as const
-  const answering = await insertDecision(tx, { ...why, ...act })
-  await resolveFlags(tx, { siteId, threadId }, [answering])
+  const shared = { siteId, by, note, threadId, commentId }
+  const decision = await insertDecision(tx, {
+    ...shared,
+    action: 'appeal',
+    before: { outcome: null },
+    after: { outcome },
+  })
+  await resolveFlags(tx, { siteId, threadId }, [decision])
   if (to === comment.status) return { appeal: answered, version: undefined }
   const { version } = await changeStatus(tx, comment, { siteId, to })
-  await insertDecision(tx, { ...why, from: comment.status, to, causedBy: answering.id })
+  await insertDecision(tx, { ...shared, from: comment.status, to, causedBy: decision.id })
   return { appeal: answered, version }
 }
 
-/** Nobody judges its own decision, nor its own comment. */
+/** A moderator answers no appeal against their own decision or on their own comment. */
 const assertImpartial = (by: string, appeal: Appeal, { decision }: StatedComment): void => {
   if (![appeal.decidedBy, decision?.by, authorId(appeal.authorId)].includes(by)) return
   throw new Refusal('forbidden', { authorization: 'somebody else must answer this appeal' })

@@ -10,7 +10,7 @@ import {
   type StatusRequest,
   type ThreadKey,
 } from '../decisions/decide-in-thread.ts'
-import { undoInThread } from '../undo/undo-in-thread.ts'
+import { undoInThread } from '../decisions/undo-in-thread.ts'
 
 /** One transaction processes this many comments, while other writers to the thread wait. */
 const ITEMS_OF_THREAD = 500
@@ -37,8 +37,8 @@ const settleGroup = async (tx: Tx, batch: Batch, group: readonly OpenItem[]): Pr
   const open = await listStillOpen(tx, batch, { threadId, ids: group.map(({ id }) => id) })
   const wanted = group.filter(({ id }) => open.has(id))
   if (wanted.length === 0) return
-  const { settled } = await actOn(tx, place, batch, wanted)
-  const outcomes = [...settled].map(([id, { outcome, decision }]) => ({
+  const { results } = await actOn(tx, place, batch, wanted)
+  const outcomes = [...results].map(([id, { outcome, decision }]) => ({
     id,
     outcome,
     decisionId: decision?.id ?? null,
@@ -52,12 +52,13 @@ const actOn = (
   batch: Batch,
   items: readonly OpenItem[],
 ): Promise<DecisionResults> => {
-  const by = { siteId: batch.siteId, by: batch.by, batchId: batch.id }
+  const origin = { siteId: batch.siteId, by: batch.by, batchId: batch.id }
   if (batch.kind === 'undo') {
-    const wanted = items.map(({ id, undoes }) => ({ id, undoes: undoes! }))
-    return undoInThread(tx, place, { wanted, by })
+    const targets = items.map(({ id, undoes }) => ({ id, undoes: undoes! }))
+    return undoInThread(tx, place, { targets, origin })
   }
-  return decideInThread(tx, place, { wanted: items, order: batch.request as StatusRequest, by })
+  const request = batch.request as StatusRequest
+  return decideInThread(tx, place, { targets: items, request, origin })
 }
 
 function* groups(items: readonly OpenItem[]): Generator<OpenItem[]> {

@@ -9,50 +9,52 @@ import {
 import type { CommentForWrite } from '../../postgres/comments/comments.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import { recountThread } from '../../postgres/threads/threads.ts'
+import type { ThreadKey } from './decide-in-thread.ts'
 
-type Place = { readonly siteId: number; readonly threadId: number }
-
-export type Changed = {
-  /** The thread's new version; undefined when no reader can see a difference. */
+export type StatusChange = {
+  /** The thread's new version; undefined if readers see no difference. */
   readonly version: number | undefined
-  /** When each of the comments was published first. */
+  /** When each comment was first published. */
   readonly published: Awaited<ReturnType<typeof updateStatuses>>
 }
 
 /**
- * Gives comments of one thread other statuses, with everything that follows: the tombstones above them,
- * the thread's counts and version. The thread is held alone, and the comments have been read under that
- * lock. What it costs depends on how many they are and how deep, not on the size of the thread.
+ * Changes the statuses of comments in one thread, then the tombstones above them, the thread's counts
+ * and its version. The caller holds the exclusive thread lock and has read the comments under it. The
+ * cost depends on the number and depth of the comments, not on the size of the thread.
  */
 export const changeStatuses = async (
   tx: Tx,
-  place: Place,
-  moves: readonly StatusTransition[],
-): Promise<Changed> => {
-  const seen = moves.filter(({ from, to }) => isVisible(from) || isVisible(to))
+  thread: ThreadKey,
+  transitions: readonly StatusTransition[],
+): Promise<StatusChange> => {
+  const seen = transitions.filter(({ from, to }) => isVisible(from) || isVisible(to))
   if (seen.length === 0)
-    return { version: undefined, published: await updateStatuses(tx, place, moves) }
+    return { version: undefined, published: await updateStatuses(tx, thread, transitions) }
   const ids = seen.map(({ id }) => id)
-  const lines = await listAncestorPaths(tx, place, ids)
-  const published = await updateStatuses(tx, place, moves)
-  const counts = countReplies(lines, new Map(seen.map(({ id, to }) => [id, to])))
-  if (counts.size > 0) await writeReplyCounts(tx, place, counts)
-  const roots = new Set(lines.filter(({ parentId }) => parentId === 0).map(({ id }) => id))
-  const version = await recountThread(tx, place, {
-    comments: balanceOf(seen),
-    roots: balanceOf(seen.filter(({ id }) => roots.has(id))),
+  const paths = await listAncestorPaths(tx, thread, ids)
+  const published = await updateStatuses(tx, thread, transitions)
+  const counts = countReplies(paths, new Map(seen.map(({ id, to }) => [id, to])))
+  if (counts.size > 0) await writeReplyCounts(tx, thread, counts)
+  const roots = new Set(paths.filter(({ parentId }) => parentId === 0).map(({ id }) => id))
+  const version = await recountThread(tx, thread, {
+    comments: visibleGain(seen),
+    roots: visibleGain(seen.filter(({ id }) => roots.has(id))),
     newIds: seen.filter(({ to }) => isVisible(to)).map(({ id }) => id),
   })
   return { version, published }
 }
 
-/** The same for one. */
+/** `changeStatuses` for one comment. */
 export const changeStatus = (
   tx: Tx,
   { threadId, id, status: from }: CommentForWrite,
   { siteId, to }: { siteId: number; to: Status },
-): Promise<Changed> => changeStatuses(tx, { siteId, threadId }, [{ id, from, to }])
+): Promise<StatusChange> => changeStatuses(tx, { siteId, threadId }, [{ id, from, to }])
 
-/** How many more there are that readers can read. */
-const balanceOf = (moves: readonly StatusTransition[]): number =>
-  moves.reduce((sum, { from, to }) => sum + Number(isVisible(to)) - Number(isVisible(from)), 0)
+/** How many more comments readers see after the transitions; negative if fewer. */
+const visibleGain = (transitions: readonly StatusTransition[]): number =>
+  transitions.reduce(
+    (sum, { from, to }) => sum + Number(isVisible(to)) - Number(isVisible(from)),
+    0,
+  )

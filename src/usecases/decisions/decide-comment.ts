@@ -24,8 +24,8 @@ export type DecideRequest = {
 export type Decided = { readonly decision: Decision; readonly version: number | undefined }
 
 /**
- * Moves a comment from the status that the moderator saw to another one. Of two moderators who saw
- * the same, exactly one succeeds; the other is refused with `decision_conflict`.
+ * Changes a comment from the status that the moderator saw to another one. Of two moderators who saw
+ * the same status, exactly one succeeds; the other is refused with `decision_conflict`.
  */
 export const decideComment = async <Answer>(
   context: Context,
@@ -35,25 +35,25 @@ export const decideComment = async <Answer>(
   assertTransition(request.from, request.to)
   const { site, comment, claim } = request
   const isHide = !isVisible(request.to)
-  const changes = { siteId: site.id, threadIds: [comment.threadId], isHide }
-  return withInvalidation(context, changes, () =>
+  const invalidated = { siteId: site.id, threadIds: [comment.threadId], isHide }
+  return withInvalidation(context, invalidated, () =>
     runOnce(context, claim, async (tx) => present(await decide(tx, request))),
   )
 }
 
 const decide = async (tx: Tx, { site, comment, ...request }: DecideRequest): Promise<Decided> => {
-  const place = { siteId: site.id, threadId: comment.threadId }
-  await acquireThreadLock(tx, place, 'exclusive')
-  const { settled, version } = await decideInThread(tx, place, {
-    wanted: [{ id: comment.id, seen: request.from }],
-    order: request,
-    by: { siteId: site.id, by: callerIdOf(request.moderator) },
+  const thread = { siteId: site.id, threadId: comment.threadId }
+  await acquireThreadLock(tx, thread, 'exclusive')
+  const { results, version } = await decideInThread(tx, thread, {
+    targets: [{ id: comment.id, seen: request.from }],
+    request,
+    origin: { siteId: site.id, by: callerIdOf(request.moderator) },
   })
-  return { decision: decisionOf(settled.get(comment.id)!), version }
+  return { decision: assertDecided(results.get(comment.id)!), version }
 }
 
-/** Refuses as the outcome says. */
-export const decisionOf = ({ outcome, decision }: DecisionResult): Decision => {
+/** The decision of a result; refuses as the outcome says if there is none. */
+export const assertDecided = ({ outcome, decision }: DecisionResult): Decision => {
   if (decision) return decision
   throw new Refusal(
     outcome === 'changed' || outcome === 'unchanged' ? 'decision_conflict' : outcome,

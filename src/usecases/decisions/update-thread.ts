@@ -16,7 +16,7 @@ import type { Context } from '../context.ts'
 import { withInvalidation } from '../invalidate.ts'
 import { runOnce } from '../run-once.ts'
 
-type Request = {
+type ThreadRequest = {
   site: Site
   moderator: StaffCaller
   articleId: string
@@ -26,10 +26,10 @@ type Request = {
 
 export type { ModeratedThread } from '../../postgres/threads/threads.ts'
 
-/** Changes a thread's state or settings; an absent thread comes into being. */
+/** Changes a thread's state or settings; creates the thread if it is missing. */
 export const updateThread = async <Answer>(
   context: Context,
-  request: Request,
+  request: ThreadRequest,
   present: (thread: ModeratedThread) => Answer,
 ): Promise<Answer> => {
   const { site, articleId, change, claim } = request
@@ -48,10 +48,10 @@ export const updateThread = async <Answer>(
   )
 }
 
-/** Changes it, with a decision that says what was otherwise before. */
+/** Changes the thread, with a decision that records the difference. */
 const decide = async (
   tx: Tx,
-  { site, moderator, articleId, change }: Request,
+  { site, moderator, articleId, change }: ThreadRequest,
   threadId: number,
 ): Promise<ModeratedThread> => {
   const before = await findThreadSettings(tx, site.id, threadId)
@@ -59,9 +59,11 @@ const decide = async (
   const after = await findThreadSettings(tx, site.id, threadId)
   const names = Object.keys(after).filter((name) => before[name] !== after[name])
   const pick = (from: typeof before) => Object.fromEntries(names.map((name) => [name, from[name]]))
-  const act = { siteId: site.id, action: 'thread', threadId, subject: articleId } as const
   await insertDecision(tx, {
-    ...act,
+    siteId: site.id,
+    action: 'thread',
+    threadId,
+    subject: articleId,
     by: callerIdOf(moderator),
     before: pick(before),
     after: pick(after),
@@ -69,6 +71,6 @@ const decide = async (
   return thread
 }
 
-/** What it says of its article is replaced, as a text by an edit. */
+/** A new title or address replaces the old one, as an edit replaces a text. */
 const hidesThread = ({ state, title, url }: ThreadChange): boolean =>
   state === 'hidden' || title !== undefined || url !== undefined

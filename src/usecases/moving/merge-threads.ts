@@ -17,20 +17,20 @@ import type { Context } from '../context.ts'
 import type { Decided } from '../decisions/decide-comment.ts'
 import { withInvalidation } from '../invalidate.ts'
 import { runOnce } from '../run-once.ts'
-import { acquireThreadLocks, moveTrees } from './move-branch.ts'
+import { acquireThreadLocks, moveRootBranches } from './move-branch.ts'
 
 export type MergeRequest = {
   readonly site: Site
   readonly moderator: StaffCaller
   readonly articleId: string
-  /** The article whose thread gets all. */
+  /** The article whose thread receives the comments. */
   readonly into: string
   readonly reason: Reason | null
   readonly note: string | null
   readonly claim: IdempotencyKey | undefined
 }
 
-/** Takes all of a thread to that of another article, and closes it. */
+/** Moves all comments of a thread into another article's thread, and closes the emptied one. */
 export const mergeThreads = async <Answer>(
   context: Context,
   request: MergeRequest,
@@ -61,25 +61,25 @@ const merge = async (tx: Tx, request: MergeRequest, { from, to }: Threads): Prom
   await acquireThreadLocks(tx, siteId, [from, to])
   const movers = await listMovers(tx, { siteId, threadId: from }, 0)
   const { state } = (await findThreadForWrite(tx, siteId, from))!
-  const version = await moveTrees(tx, siteId, { from, to, movers })
+  const version = await moveRootBranches(tx, siteId, { from, to, movers })
   await closeThread(tx, siteId, from)
-  const why = { siteId, by: callerIdOf(moderator), reason, note }
+  const origin = { siteId, by: callerIdOf(moderator), reason, note }
   const decision = await insertDecision(tx, {
-    ...why,
+    ...origin,
     action: 'move',
     subject: articleId,
     before: { article_id: articleId, state },
     after: { article_id: into, state: 'closed' },
   })
-  const tops = movers.filter(({ parentId }) => parentId === 0)
-  const taken = tops.map((top) => ({
+  const roots = movers.filter(({ parentId }) => parentId === 0)
+  const rows = roots.map((root) => ({
     action: 'move' as const,
     threadId: to,
-    commentId: top.id,
+    commentId: root.id,
     causedBy: decision.id,
     before: { article_id: articleId, parent_id: null },
     after: { article_id: into, parent_id: null },
   }))
-  if (taken.length > 0) await insertDecisions(tx, { ...why, at: decision.at }, taken)
+  if (rows.length > 0) await insertDecisions(tx, { ...origin, at: decision.at }, rows)
   return { decision, version }
 }

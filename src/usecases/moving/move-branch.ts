@@ -10,10 +10,10 @@ import type { Tx } from '../../postgres/connection/db.ts'
 import { acquireThreadLock } from '../../postgres/connection/transaction.ts'
 import { recountThread } from '../../postgres/threads/threads.ts'
 
-/** Whoever writes to either thread waits so long as it takes to move so many: two seconds. */
+/** Moving this many comments takes two seconds, during which other writes to both threads wait. */
 const MAX_MOVED = 5_000
 
-/** Holds threads alone in order of id, as whoever holds several must. */
+/** Acquires exclusive thread locks in order of id, so that no two callers deadlock. */
 export const acquireThreadLocks = async (
   tx: Tx,
   siteId: number,
@@ -25,79 +25,77 @@ export const acquireThreadLocks = async (
 
 export type Destination = {
   readonly threadId: number
-  /** Undefined: it becomes a root. Null: a reply to something that cannot exist. */
+  /** Undefined: the comment becomes a root. Null: the parent's id names no possible comment. */
   readonly parent: CommentKey | null | undefined
-  /** It goes back to where it was: below a tombstone, if that is what its parent is. */
+  /** An undo: the parent may be a tombstone. */
   readonly isReturn?: boolean
 }
 
 /**
- * Takes a comment with all that hangs below it to another place, with everything that follows: depths,
- * the tombstones above both places, the counts and versions of both threads. Both are held alone, and
- * the comment has been read under these locks.
- * @returns the new version of the thread where it is now; undefined when no reader can see a difference
+ * Moves a branch to another thread or parent: updates depths, the tombstones above both parents, and the
+ * counts and versions of both threads. The caller holds the exclusive locks of both threads and has read
+ * the comment under them.
+ * @returns the destination thread's new version; undefined if readers see no difference
  */
-export const moveSubtree = async (
+export const moveBranch = async (
   tx: Tx,
   site: Site,
-  { top, to }: { top: CommentForWrite; to: Destination },
+  { top, destination }: { top: CommentForWrite; destination: Destination },
 ): Promise<number | undefined> => {
-  const parent = await findParent(tx, site, to)
-  assertMayMove(top, to.threadId, parent)
+  const parent = await findParent(tx, site, destination)
+  assertMayMove(top, destination.threadId, parent)
   const siteId = site.id
-  const from = top.threadId
-  const members = await listMovers(tx, { siteId, threadId: from }, top.id)
-  const movers = branchesOf([top.id], members)
+  const [from, to] = [top.threadId, destination.threadId]
+  const nodes = await listMovers(tx, { siteId, threadId: from }, top.id)
+  const movers = branchesOf([top.id], nodes)
   const depthBy = (parent ? parent.depth + 1 : 0) - top.depth
   assertFits(movers, { depthBy, maxDepth: site.maxDepth })
-  const { id, homeThreadId = null } = parent ?? { id: 0 }
-  const place = { id: top.id, parentId: id, parentHomeThreadId: homeThreadId }
-  const isWhole = from !== to.threadId || depthBy !== 0
-  const ids = isWhole ? movers.map((mover) => mover.id) : [top.id]
-  await relocate(tx, { siteId, from, to: to.threadId, depthBy, top: place }, ids)
+  const { id: parentId, homeThreadId = null } = parent ?? { id: 0 }
+  const movedTop = { id: top.id, parentId, parentHomeThreadId: homeThreadId }
+  const isWholeBranchUpdated = from !== to || depthBy !== 0
+  const ids = isWholeBranchUpdated ? movers.map(({ id }) => id) : [top.id]
+  await relocate(tx, { siteId, from, to, depthBy, top: movedTop }, ids)
   if (isShown(top)) {
-    await countPlace(tx, { siteId, threadId: from }, { child: top, isThere: false })
-    const child = { id: top.id, parentId: id }
-    await countPlace(tx, { siteId, threadId: to.threadId }, { child, isThere: true })
+    await recountAncestors(tx, { siteId, threadId: from }, { child: top, change: 'removed' })
+    await recountAncestors(tx, { siteId, threadId: to }, { child: movedTop, change: 'added' })
   }
   const roots = isVisible(top.status)
-    ? { before: Number(top.parentId === 0), after: Number(id === 0) }
+    ? { before: Number(top.parentId === 0), after: Number(parentId === 0) }
     : { before: 0, after: 0 }
-  return countMoved(tx, siteId, { from, to: to.threadId, movers, roots })
+  return recountThreads(tx, siteId, { from, to, movers, roots })
 }
 
-/** Something that is shown has come to a place below a comment, or gone from there. */
-const countPlace = async (
+/** Updates the reply counts above a shown comment that was added below its parent or removed from there. */
+const recountAncestors = async (
   tx: Tx,
-  place: { siteId: number; threadId: number },
-  { child, isThere }: { child: { id: number; parentId: number }; isThere: boolean },
+  thread: { siteId: number; threadId: number },
+  { child, change }: { child: { id: number; parentId: number }; change: 'added' | 'removed' },
 ): Promise<void> => {
   const { id, parentId } = child
   if (parentId === 0) return
-  const [before, after] = isThere
-    ? (['deleted', 'approved'] as const)
-    : (['approved', 'deleted'] as const)
-  const line = { id, parentId, status: before, replyCount: 0 }
-  const lines = [line, ...(await listAncestorPaths(tx, place, [parentId]))]
-  const counts = countReplies(lines, new Map([[id, after]]))
-  if (counts.size > 0) await writeReplyCounts(tx, place, counts)
+  const [before, after] =
+    change === 'added' ? (['deleted', 'approved'] as const) : (['approved', 'deleted'] as const)
+  const node = { id, parentId, status: before, replyCount: 0 }
+  const path = [node, ...(await listAncestorPaths(tx, thread, [parentId]))]
+  const counts = countReplies(path, new Map([[id, after]]))
+  if (counts.size > 0) await writeReplyCounts(tx, thread, counts)
 }
 
-/** Readers can read it, as one that a reply is posted to; but for a return. */
+/** The new parent must be visible, as for a posted reply; only an undo may return below a tombstone. */
 const findParent = async (
   tx: Tx,
   site: Site,
   { threadId, parent, isReturn = false }: Destination,
 ): Promise<CommentForWrite | undefined> => {
   if (parent === undefined) return undefined
-  const at = { siteId: site.id, threadId, id: parent?.id ?? 0 }
-  const found = await findCommentForWrite(tx, at)
-  const isMeant = found && parent && homeThreadIdOf(found) === homeThreadIdOf(parent)
-  if (!isMeant || !(isReturn || isVisible(found.status))) throw new Refusal('parent_not_found')
+  const key = { siteId: site.id, threadId, id: parent?.id ?? 0 }
+  const found = await findCommentForWrite(tx, key)
+  const isSame = found && parent && homeThreadIdOf(found) === homeThreadIdOf(parent)
+  if (!isSame || !(isReturn || isVisible(found.status))) throw new Refusal('parent_not_found')
   return found
 }
 
-/** All that hangs below a comment is younger than it, so that none of it can be its parent either. */
+/** Replies have higher ids than their parents, so a lower id also excludes the branch itself. */
 const assertMayMove = (
   top: CommentForWrite,
   threadId: number,
@@ -123,10 +121,10 @@ const assertFits = (
 }
 
 /**
- * Takes whole trees to another thread, as roots. Both are held alone.
- * @returns the new version of the thread where they are now; undefined when no reader can see a difference
+ * Moves branches of root comments to another thread. The caller holds the exclusive locks of both.
+ * @returns the destination thread's new version; undefined if readers see no difference
  */
-export const moveTrees = async (
+export const moveRootBranches = async (
   tx: Tx,
   siteId: number,
   { from, to, movers }: Omit<Moved, 'roots'>,
@@ -135,34 +133,34 @@ export const moveTrees = async (
   const ids = movers.map(({ id }) => id)
   await relocate(tx, { siteId, from, to, depthBy: 0 }, ids)
   const roots = movers.filter(({ parentId, status }) => parentId === 0 && isVisible(status)).length
-  return countMoved(tx, siteId, { from, to, movers, roots: { before: roots, after: roots } })
+  return recountThreads(tx, siteId, { from, to, movers, roots: { before: roots, after: roots } })
 }
 
 type Moved = {
   readonly from: number
   readonly to: number
   readonly movers: readonly Mover[]
-  /** How many of them are visible roots. */
+  /** How many of the movers are visible roots. */
   readonly roots: { readonly before: number; readonly after: number }
 }
 
 /**
- * Counts what has moved with both threads, whose rows are taken in order of id.
- * @returns the new version of the second; undefined when no reader can see a difference
+ * Updates the counts of both threads, in order of id, as all writers of several threads do.
+ * @returns the destination thread's new version; undefined if readers see no difference
  */
-const countMoved = async (
+const recountThreads = async (
   tx: Tx,
   siteId: number,
   { from, to, movers, roots }: Moved,
 ): Promise<number | undefined> => {
   const comments = movers.filter(({ status }) => isVisible(status)).length
   if (comments === 0) return undefined
-  const count = (threadId: number, by: { comments: number; roots: number }) =>
-    recountThread(tx, { siteId, threadId }, { ...by, newIds: [] })
-  if (from === to) return count(to, { comments: 0, roots: roots.after - roots.before })
-  const take = () => count(from, { comments: -comments, roots: -roots.before })
-  if (from < to) await take()
-  const version = await count(to, { comments, roots: roots.after })
-  if (from > to) await take()
+  const recount = (threadId: number, gain: { comments: number; roots: number }) =>
+    recountThread(tx, { siteId, threadId }, { ...gain, newIds: [] })
+  if (from === to) return recount(to, { comments: 0, roots: roots.after - roots.before })
+  const recountSource = () => recount(from, { comments: -comments, roots: -roots.before })
+  if (from < to) await recountSource()
+  const version = await recount(to, { comments, roots: roots.after })
+  if (from > to) await recountSource()
   return version
 }

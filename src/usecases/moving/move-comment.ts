@@ -13,14 +13,14 @@ import type { Context } from '../context.ts'
 import type { Decided } from '../decisions/decide-comment.ts'
 import { withInvalidation } from '../invalidate.ts'
 import { runOnce } from '../run-once.ts'
-import { acquireThreadLocks, moveSubtree } from './move-branch.ts'
+import { acquireThreadLocks, moveBranch } from './move-branch.ts'
 
 export type MoveRequest = {
   readonly site: Site
   readonly moderator: StaffCaller
   readonly comment: CommentKey
   readonly articleId: string
-  /** Undefined: it becomes a root. Null: a reply to something that cannot exist. */
+  /** Undefined: the comment becomes a root. Null: the parent's id names no possible comment. */
   readonly parent: CommentKey | null | undefined
   readonly reason: Reason | null
   readonly note: string | null
@@ -28,8 +28,8 @@ export type MoveRequest = {
 }
 
 /**
- * Takes a comment with all that hangs below it to another thread, which is made if need be, or to
- * another place in its own. It keeps its id.
+ * Moves a branch to another thread, which is created if missing, or to another parent in its thread. The
+ * comments keep their ids.
  */
 export const moveComment = async <Answer>(
   context: Context,
@@ -53,7 +53,10 @@ const move = async (tx: Tx, request: MoveRequest, to: number): Promise<Decided> 
   await acquireThreadLocks(tx, site.id, [key.threadId, to])
   const top = await findCommentForWrite(tx, { siteId: site.id, ...key })
   if (!top) throw new Refusal('not_found')
-  const version = await moveSubtree(tx, site, { top, to: { threadId: to, parent } })
+  const version = await moveBranch(tx, site, {
+    top,
+    destination: { threadId: to, parent },
+  })
   const decision = await insertDecision(tx, {
     siteId: site.id,
     by: callerIdOf(moderator),
@@ -62,13 +65,13 @@ const move = async (tx: Tx, request: MoveRequest, to: number): Promise<Decided> 
     action: 'move',
     threadId: to,
     commentId: top.id,
-    before: placeOf(top),
+    before: locationOf(top),
     after: { article_id: request.articleId, parent_id: parent ? commentId(parent) : null },
   })
   return { decision, version }
 }
 
-const placeOf = ({
+const locationOf = ({
   articleId,
   threadId,
   parentId,

@@ -15,8 +15,8 @@ import {
   type LoadedFacts,
   type PostOrigin,
 } from '../policies/count-facts.ts'
+import { floodHoldUntil } from '../policies/flood-hold.ts'
 import { judgeByPolicy, type PolicyResult } from '../policies/judge-by-policy.ts'
-import { floodHoldUntil } from '../policies/start-flood-hold.ts'
 import type { Post } from './post.ts'
 import { assertWaited, type Waits } from './slow-mode.ts'
 

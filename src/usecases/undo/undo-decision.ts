@@ -1,21 +1,28 @@
 import { isVisible } from '../../domain/comment/status.ts'
 import { callerIdOf, type StaffCaller } from '../../domain/people/caller.ts'
+import { readBanId } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site/site.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import { acquireThreadLock, runQuery } from '../../postgres/connection/transaction.ts'
-import { findDecisionPlace, listUndoables } from '../../postgres/moderation/undo.ts'
+import { liftBan, renewBan } from '../../postgres/moderation/bans.ts'
+import { insertDecision } from '../../postgres/moderation/decisions.ts'
+import {
+  findSubjectDecision,
+  findUndoLocation,
+  listUndoables,
+} from '../../postgres/moderation/undo.ts'
 import type { IdempotencyKey } from '../../postgres/service/idempotency.ts'
+import { findThreadSettings, restoreThread } from '../../postgres/threads/threads.ts'
+import { record } from '../bans/bans.ts'
 import type { Context } from '../context.ts'
-import { type Decided, decisionOf } from '../decisions/decide-comment.ts'
+import { assertDecided, type Decided } from '../decisions/decide-comment.ts'
 import type { ThreadKey } from '../decisions/decide-in-thread.ts'
-import { undoMarks } from '../decisions/mark-all.ts'
+import { undoMarks } from '../decisions/marks.ts'
+import { undoOutcomeOf, undoStatuses } from '../decisions/undo-in-thread.ts'
 import { withInvalidation } from '../invalidate.ts'
 import { runOnce } from '../run-once.ts'
-import { undoBan } from './undo-ban.ts'
-import { undoAll, undoOutcomeOf } from './undo-in-thread.ts'
 import { undoMove } from './undo-move.ts'
-import { undoThread } from './undo-thread.ts'
 
 export type UndoRequest = {
   readonly site: Site
@@ -25,9 +32,10 @@ export type UndoRequest = {
 }
 
 /**
- * Takes a decision back. Of one on a comment, with what it took along where that has not been decided on
- * since: statuses, times of publication, counts and flags are as they were. Refuses with
- * `decision_conflict` what is no longer as the decision left it, and with `move_not_allowed` what is for good.
+ * Undoes a decision. An undo on a comment also undoes the decisions that the first one caused, where
+ * nobody has decided since: statuses, times of publication, counts and flags are restored. Refuses with
+ * `decision_conflict` if something changed since the decision, and with `move_not_allowed` if the
+ * decision is final.
  */
 export const undoDecision = async <Answer>(
   context: Context,
@@ -35,43 +43,82 @@ export const undoDecision = async <Answer>(
   present: (decided: Decided) => Answer,
 ): Promise<Answer> => {
   const { site, decisionId, claim } = request
-  const found = await runQuery(findDecisionPlace(context.db, site.id, decisionId))
+  const found = await runQuery(findUndoLocation(context.db, site.id, decisionId))
   if (!found) throw new Refusal('not_found')
-  if (found.action === 'move') return undoMove(context, request, present)
-  if (found.action === 'ban' || found.action === 'unban') return undoBan(context, request, present)
-  const { threadId } = found
-  if (found.action === 'thread' && threadId !== null)
-    return undoThread(context, { ...request, threadId }, present)
-  const undoing = UNDOING[found.action]
-  if (threadId === null || !undoing) throw new Refusal('move_not_allowed')
-  const isHide = found.from !== null && !isVisible(found.from)
+  const { action, threadId, from } = found
+  if (action === 'move') return undoMove(context, request, present)
+  if (action === 'ban' || action === 'unban')
+    return runOnce(context, claim, async (tx) => present(await undoBan(tx, request)))
+  const undo = UNDO_IN_THREAD[action]
+  if (threadId === null || !undo) throw new Refusal('move_not_allowed')
+  const thread = { siteId: site.id, threadId }
+  const isHide = action === 'thread' || (from !== null && !isVisible(from))
   return withInvalidation(context, { siteId: site.id, threadIds: [threadId], isHide }, () =>
-    runOnce(context, claim, async (tx) =>
-      present(await undo(tx, { siteId: site.id, threadId }, { ...request, undoing })),
-    ),
+    runOnce(context, claim, async (tx) => {
+      await acquireThreadLock(tx, thread, 'exclusive')
+      return present(await undo(tx, thread, request))
+    }),
   )
 }
 
-const undo = async (
-  tx: Tx,
-  place: ThreadKey,
-  { site, moderator, decisionId, undoing }: UndoRequest & { undoing: typeof undoAll },
-): Promise<Decided> => {
-  await acquireThreadLock(tx, place, 'exclusive')
-  const found = await listUndoables(tx, place, { ids: [decisionId], scope: 'consequences' })
-  const target = found.find(({ id }) => id === decisionId)
-  const outcome = undoOutcomeOf(target)
-  if (!target || outcome !== 'changed')
-    return { decision: decisionOf({ outcome, decision: null }), version: undefined }
-  const taken = found.filter((one) => one !== target && undoOutcomeOf(one) === 'changed')
-  const by = { siteId: site.id, by: callerIdOf(moderator) }
-  const { decisions, version } = await undoing(tx, place, { ready: [target], taken, by })
-  return { decision: decisions.get(target.commentId)!, version }
+type UndoInThread = (tx: Tx, thread: ThreadKey, request: UndoRequest) => Promise<Decided>
+
+const undoOnComment =
+  (undo: typeof undoStatuses): UndoInThread =>
+  async (tx, thread, { site, moderator, decisionId }) => {
+    const found = await listUndoables(tx, thread, { ids: [decisionId], scope: 'consequences' })
+    const target = found.find(({ id }) => id === decisionId)
+    const outcome = undoOutcomeOf(target)
+    if (!target || outcome !== 'changed')
+      return { decision: assertDecided({ outcome, decision: null }), version: undefined }
+    const cascaded = found.filter((one) => one !== target && undoOutcomeOf(one) === 'changed')
+    const origin = { siteId: site.id, by: callerIdOf(moderator) }
+    const { decisions, version } = await undo(tx, thread, { targets: [target], cascaded, origin })
+    return { decision: decisions.get(target.commentId)!, version }
+  }
+
+/** Restores the settings that the decision changed, if all of them are as it left them. */
+const undoOnThread: UndoInThread = async (tx, { siteId, threadId }, { moderator, decisionId }) => {
+  const { subject, before, after, isUndone } = await findSubjectDecision(tx, siteId, decisionId)
+  const settings = await findThreadSettings(tx, siteId, threadId)
+  const isAsLeft = Object.entries(after ?? {}).every(([name, value]) => settings[name] === value)
+  if (isUndone || !isAsLeft) throw new Refusal('decision_conflict')
+  const version = await restoreThread(tx, siteId, threadId, { ...settings, ...before })
+  const decision = await insertDecision(tx, {
+    siteId,
+    action: 'thread',
+    threadId,
+    subject,
+    by: callerIdOf(moderator),
+    before: after,
+    after: before,
+    undoes: decisionId,
+  })
+  return { decision, version: version > 0 ? version : undefined }
 }
 
-/** How acts on comments are taken back. */
-const UNDOING: Partial<Record<string, typeof undoAll>> = {
-  status: undoAll,
-  pin: undoMarks,
-  lock: undoMarks,
+/** Actions that are undone under the lock of one thread. */
+const UNDO_IN_THREAD: Partial<Record<string, UndoInThread>> = {
+  status: undoOnComment(undoStatuses),
+  pin: undoOnComment(undoMarks),
+  lock: undoOnComment(undoMarks),
+  thread: undoOnThread,
+}
+
+/**
+ * Lifts a ban, or renews one that was lifted. Refuses with `decision_conflict` if the ban is in that
+ * state already, or has expired. The ban's row is locked before the decision is read.
+ */
+const undoBan = async (tx: Tx, { site, moderator, decisionId }: UndoRequest): Promise<Decided> => {
+  const siteId = site.id
+  const { action, subject } = await findSubjectDecision(tx, siteId, decisionId)
+  const at = { siteId, id: readBanId(subject)! }
+  const isLifted = action === 'ban'
+  const lift = () => liftBan(tx, { ...at, by: callerIdOf(moderator) })
+  const ban = await (isLifted ? lift() : renewBan(tx, at))
+  if (!ban || ('wasLifted' in ban && ban.wasLifted)) throw new Refusal('decision_conflict')
+  const { isUndone } = await findSubjectDecision(tx, siteId, decisionId)
+  if (isUndone) throw new Refusal('decision_conflict')
+  const decision = await record(tx, { site, moderator }, { ban, isLifted, undoes: decisionId })
+  return { decision: decision!, version: undefined }
 }

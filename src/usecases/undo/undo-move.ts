@@ -12,18 +12,18 @@ import {
   isMoveSuperseded,
   listMergedRoots,
   type MoveDecision,
-} from '../../postgres/moderation/undo-moves.ts'
+} from '../../postgres/moderation/undo.ts'
 import { reopenThread } from '../../postgres/threads/threads.ts'
 import type { Context } from '../context.ts'
 import type { Decided } from '../decisions/decide-comment.ts'
 import { withInvalidation } from '../invalidate.ts'
-import { acquireThreadLocks, moveSubtree, moveTrees } from '../moving/move-branch.ts'
+import { acquireThreadLocks, moveBranch, moveRootBranches } from '../moving/move-branch.ts'
 import { runOnce } from '../run-once.ts'
 import type { UndoRequest } from './undo-decision.ts'
 
 /**
- * Brings back what was moved, with all that hangs below it by now; of a merge, what nobody has moved
- * since. Refuses with `decision_conflict` when it is elsewhere by now, or its old parent is.
+ * Moves a branch back to where it was, replies added since included; of a merge, the root comments that
+ * were not moved again. Refuses with `decision_conflict` if the comment or its old parent was moved since.
  */
 export const undoMove = async <Answer>(
   context: Context,
@@ -33,12 +33,12 @@ export const undoMove = async <Answer>(
   const { site, decisionId, claim } = request
   const move = await runQuery(findMoveDecision(context.db, site.id, decisionId))
   if (!move) throw new Refusal('not_found')
-  const changes = { siteId: site.id, threadIds: [move.from, move.to], isHide: true }
-  return withInvalidation(context, changes, () =>
+  const invalidated = { siteId: site.id, threadIds: [move.from, move.to], isHide: true }
+  return withInvalidation(context, invalidated, () =>
     runOnce(context, claim, async (tx) => {
-      await acquireThreadLocks(tx, site.id, changes.threadIds)
+      await acquireThreadLocks(tx, site.id, invalidated.threadIds)
       if (await isMoveSuperseded(tx, site.id, move)) throw new Refusal('decision_conflict')
-      return present(await (move.commentId === null ? unmerge : moveBack)(tx, request, move))
+      return present(await (move.commentId === null ? undoMerge : moveBack)(tx, request, move))
     }),
   )
 }
@@ -56,17 +56,22 @@ const moveBack = async (
   const top = await findCommentForWrite(tx, { siteId: site.id, threadId: to, id: commentId })
   if (!top) throw new Refusal('decision_conflict')
   const parent = before.parent_id === null ? undefined : readCommentId(before.parent_id)!
-  const back = { threadId: from, parent, isReturn: true }
-  const version = await moveSubtree(tx, site, { top, to: back }).catch((error: unknown) => {
+  const destination = { threadId: from, parent, isReturn: true }
+  const version = await moveBranch(tx, site, { top, destination }).catch((error: unknown) => {
     const isGone = error instanceof Refusal && error.code === 'parent_not_found'
     throw isGone ? new Refusal('decision_conflict') : error
   })
-  const place = { siteId: site.id, threadId: from, commentId }
-  const decision = await insertDecision(tx, { ...place, by: callerIdOf(moderator), ...toRow(move) })
+  const decision = await insertDecision(tx, {
+    siteId: site.id,
+    threadId: from,
+    commentId,
+    by: callerIdOf(moderator),
+    ...toRow(move),
+  })
   return { decision, version }
 }
 
-const unmerge = async (
+const undoMerge = async (
   tx: Tx,
   { site, moderator }: UndoRequest,
   move: MoveDecision,
@@ -75,12 +80,12 @@ const unmerge = async (
   const { from, to, subject, before, after } = move
   const roots = await listMergedRoots(tx, siteId, move)
   const rootIds = roots.map(({ commentId }) => commentId)
-  const members = await listMovers(tx, { siteId, threadId: to }, rootIds[0] ?? 0)
-  const movers = branchesOf(rootIds, members)
-  const version = await moveTrees(tx, siteId, { from: to, to: from, movers })
+  const nodes = await listMovers(tx, { siteId, threadId: to }, rootIds[0] ?? 0)
+  const movers = branchesOf(rootIds, nodes)
+  const version = await moveRootBranches(tx, siteId, { from: to, to: from, movers })
   if (before.state === 'open') await reopenThread(tx, siteId, from)
-  const by = { siteId, by: callerIdOf(moderator) }
-  const decision = await insertDecision(tx, { ...by, subject, ...toRow(move) })
+  const origin = { siteId, by: callerIdOf(moderator) }
+  const decision = await insertDecision(tx, { ...origin, subject, ...toRow(move) })
   const rows = roots.map(({ id, commentId }) => ({
     action: 'move' as const,
     threadId: from,
@@ -90,6 +95,6 @@ const unmerge = async (
     before: { article_id: after.article_id, parent_id: null },
     after: { article_id: before.article_id, parent_id: null },
   }))
-  if (rows.length > 0) await insertDecisions(tx, { ...by, at: decision.at }, rows)
+  if (rows.length > 0) await insertDecisions(tx, { ...origin, at: decision.at }, rows)
   return { decision, version }
 }

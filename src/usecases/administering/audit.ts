@@ -4,7 +4,7 @@ import type { Context } from '../context.ts'
 
 export type { ListedAuditEntry } from '../../postgres/service/audit.ts'
 
-/** What administrators did, latest first: on one site, or on the service and all its sites. */
+/** Administrators' changes, latest first: of one site, or of the service and all its sites. */
 export const listAudit = async (
   context: Context,
   request: { siteId: number | undefined; beforeId: number | null; limit: number },

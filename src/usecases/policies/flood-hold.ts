@@ -3,13 +3,15 @@ import type { Instant } from '../../domain/instant.ts'
 import type { Facts } from '../../domain/screening/facts.ts'
 import type { Site } from '../../domain/site/site.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
+import { runQuery } from '../../postgres/connection/transaction.ts'
 import { insertAuditEntry } from '../../postgres/service/audit.ts'
-import { extendAttack } from '../../postgres/service/sites.ts'
+import { extendAttack, findModerationState } from '../../postgres/service/sites.ts'
+import type { Context } from '../context.ts'
 
-/** It is held a little longer than it must be, so that not every post of an attack writes. */
+/** A flood hold lasts this much longer than the policy asks, so that not every post of a flood extends it. */
 const SPARE_MS = 10_000
 
-/** Until when the site is to be held, because too much arrives; undefined: as long as it is already. */
+/** Until when a flood hold must last after this comment; undefined if the current one, or none, suffices. */
 export const floodHoldUntil = (
   { policy }: PolicyInForce,
   { at, arrivals, attackedUntil }: Facts,
@@ -22,9 +24,9 @@ export const floodHoldUntil = (
 }
 
 /**
- * Holds everything on the site. Its row is the last of all that a writer waits for, after its thread;
- * who holds it waits for no thread.
- * @returns whether an attack begins with this
+ * Starts or extends a flood hold. A writer locks the site's row last, after its thread, and so waits for
+ * no thread while it has that lock.
+ * @returns whether the hold is new
  */
 export const startFloodHold = async (
   tx: Tx,
@@ -40,4 +42,20 @@ export const startFloodHold = async (
     after: { attacked_until: until },
   })
   return true
+}
+
+export type ModerationState = {
+  readonly policyVersion: number
+  /** The flood hold; null if there is none. */
+  readonly attack: { readonly since: Instant; readonly until: Instant } | null
+}
+
+/** The policy version in force, and the flood hold if there is one. */
+export const getModerationState = async (
+  context: Context,
+  siteId: number,
+): Promise<ModerationState> => {
+  const found = await runQuery(findModerationState(context.db, siteId))
+  const { policyVersion, since, until } = found
+  return { policyVersion, attack: since === null || until === null ? null : { since, until } }
 }

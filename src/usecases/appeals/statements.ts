@@ -9,7 +9,7 @@ import type { Context } from '../context.ts'
 
 type Request = { site: Site; caller: Caller; comment: CommentKey }
 
-/** Why a comment stands as it does; for its author alone. */
+/** The statement of reasons for a comment's status; only for its author. */
 export const getStatement = async (
   context: Context,
   { site, caller, comment }: Request,
@@ -20,7 +20,7 @@ export const getStatement = async (
   return buildStatement(found)
 }
 
-/** What others cannot read is for them as good as absent. */
+/** Refuses another author's comment: with `not_found` if that comment is not public. */
 export function assertOwn(
   found: StatedComment | undefined,
   authorId: number,

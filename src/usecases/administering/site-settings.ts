@@ -1,0 +1,70 @@
+import { Refusal } from '../../domain/refusal.ts'
+import type { Check } from '../../domain/site/check.ts'
+import type { PersonLimit, Site } from '../../domain/site/site.ts'
+import type { SiteChange } from '../../postgres/service/sites.ts'
+
+/** Settings to change. A limit that is null returns to the service's own; a missing secret stays. */
+export type SiteSettings = Omit<SiteChange, 'limits' | 'signOn' | 'checks'> & {
+  readonly limits?: Readonly<Partial<Record<PersonLimit, number | null>>>
+  readonly signOn?: SignOnSettings | null
+  readonly checks?: readonly CheckSettings[]
+}
+
+export type SignOnSettings =
+  | { readonly issuer: string; readonly hs256: readonly { kid: string; secret?: string }[] }
+  | { readonly issuer: string; readonly jwksUrl: string }
+
+export type CheckSettings = WithoutSecret<Check> & { readonly secret?: string }
+
+type WithoutSecret<T> = T extends unknown ? Omit<T, 'secret'> : never
+
+type SettingsBefore = Pick<Site, 'limits' | 'signOn' | 'checks'>
+
+/** Fills in the limits and secrets that a change leaves out. */
+export const resolveSettings = (
+  { limits, signOn, checks, ...plain }: SiteSettings,
+  before: SettingsBefore,
+): SiteChange => ({
+  ...plain,
+  ...(limits && { limits: mergeLimits(before.limits, limits) }),
+  ...(signOn !== undefined && { signOn: signOn && keepSignOnSecrets(signOn, before.signOn) }),
+  ...(checks && { checks: keepCheckSecrets(checks, before.checks) }),
+})
+
+const mergeLimits = (before: Site['limits'], change: NonNullable<SiteSettings['limits']>) =>
+  Object.fromEntries(
+    Object.entries({ ...before, ...change }).filter(([, limit]) => limit !== null),
+  ) as Site['limits']
+
+const keepSignOnSecrets = (signOn: SignOnSettings, before: Site['signOn']): Site['signOn'] => {
+  if ('jwksUrl' in signOn) return signOn
+  const known = new Map(
+    before && 'hs256' in before ? before.hs256.map(({ kid, secret }) => [kid, secret]) : [],
+  )
+  const hs256 = signOn.hs256.map(({ kid, secret = known.get(kid) }, i) => {
+    if (secret !== undefined) return { kid, secret }
+    throw new Refusal('invalid_request', {
+      [`/sign_on/hs256/${i}/secret`]: 'is required: no secret is known under this kid',
+    })
+  })
+  return { issuer: signOn.issuer, hs256 }
+}
+
+/**
+ * A check keeps its secret only at the same address: an administrator who changes the address must not
+ * have the old secret sent there.
+ */
+const keepCheckSecrets = (
+  checks: readonly CheckSettings[],
+  before: readonly Check[],
+): readonly Check[] =>
+  checks.map((check, i) => {
+    const same = before.find(
+      ({ name, kind, url }) => name === check.name && kind === check.kind && url === check.url,
+    )
+    const secret = check.secret ?? same?.secret
+    if (secret !== undefined) return { ...check, secret }
+    throw new Refusal('invalid_request', {
+      [`/checks/${i}/secret`]: 'is required: no secret is known for this name and address',
+    })
+  })
