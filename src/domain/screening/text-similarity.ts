@@ -1,5 +1,5 @@
-import { fold } from './folding/fold.ts'
-import { GAP, lookOf, SIGN, unitOf } from './folding/letters.ts'
+import { foldText } from './folding/fold-text.ts'
+import { GAP, lookOf, SIGN, unitOf } from './folding/letter-codes.ts'
 
 /** Letters that are looked at together. */
 const SHINGLE = 5
@@ -44,7 +44,7 @@ export const isAlike = (a: readonly number[], b: readonly number[]): boolean =>
   likeness(a, b) >= ALIKE
 
 const lettersOf = (body: string): Uint16Array => {
-  const { letters, length } = fold(body)
+  const { letters, length } = foldText(body)
   const kept = new Uint16Array(length)
   let count = 0
   for (let at = 0; at < length; at++) {

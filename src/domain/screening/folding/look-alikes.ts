@@ -1,6 +1,6 @@
 /**
- * Letters of other alphabets that readers take for Latin ones. The table of Unicode (UTS #39) is made to
- * compare identifiers: it takes `m` for `rn` and `I` for `l`, and would find words that nobody wrote.
+ * Letters of other alphabets that readers take for Latin ones. Unicode's own table (UTS #39) compares
+ * identifiers: it equates `m` with `rn` and `I` with `l`, and would find words that the author did not write.
  */
 const ALIKE: readonly (readonly [alike: string, latin: string])[] = [
   // Cyrillic
@@ -15,7 +15,7 @@ const ALIKE: readonly (readonly [alike: string, latin: string])[] = [
   ['ⲀⲂⲤⲈⲎⲒⲔⲘⲚⲞⲢⲦⲨⲬ', 'abcehikmnoptyx'],
 ]
 
-/** Latin letters that are others with a stroke, a hook, or small capitals: no decomposition says so. */
+/** Latin letters with a stroke or a hook, and small capitals, which Unicode does not decompose. */
 const PLAIN: readonly (readonly [letters: string, latin: string])[] = [
   ['øłđħŧɨʉƀɓƈɗɖƒɠƙɱɲŋƥɾʂƭʋƴʐ', 'oldhtiubbcddfgkmnnprstvyz'],
   ['ɑɡıȷɩɪᴀʙᴄᴅᴇꜰɢʜᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ', 'agijiiabcdefghjklmnoprstuvwyz'],
@@ -31,16 +31,16 @@ const PLAIN_OF = new Map([...pairUp(PLAIN), ...Object.entries(SPELLED)])
 /** The Latin letter that this letter, in its case and without accents, looks like. */
 export const latinLookOf = (letter: string): string | undefined => LATIN_OF.get(letter)
 
-/** A Latin letter without its stroke or hook, or what it is spelled as; any other as it is. */
+/** A Latin letter without its stroke or hook, or as it is spelled; any other letter unchanged. */
 export const withoutStroke = (letter: string): string => PLAIN_OF.get(letter) ?? letter
 
-/** White letters in black shapes: emoji, which no decomposition takes for letters. */
+/** White letters in black shapes are emoji, which Unicode does not decompose. */
 export const letterInShape = (codePoint: number): string | undefined => {
   const first = [0x1f150, 0x1f170].find((from) => codePoint >= from && codePoint < from + 26)
   return first === undefined ? undefined : String.fromCharCode(0x61 + codePoint - first)
 }
 
-/** What Cyrillic words are written with by those who hide them. */
+/** Characters that disguise Cyrillic letters. */
 export const CYRILLIC_OF: ReadonlyMap<string, string> = pairUp([
   ['abcehikmnoprstuxyj034@6', 'авсенікмпоргѕтихујозчаб'],
 ])

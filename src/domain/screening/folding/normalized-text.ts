@@ -1,41 +1,41 @@
 /**
- * A text as it is read: words with one space before and behind each. Characters of scripts without spaces
- * are words. Arrays are longer than what is in them.
+ * A text as words with one space before and after each. Characters of scripts without spaces are words.
+ * Only the first `length` elements of the arrays count.
  */
 export type NormalizedText = {
   length: number
   units: Uint16Array
-  /** Of letters: UTF-16 code units of the text. */
+  /** The place of each letter in UTF-16 code units of the text. */
   starts: Int32Array
   ends: Int32Array
 }
 
 export const SPACE = 0x20
-/** No character, and in no word. */
+/** A non-character that occurs in no word. */
 const CUT = 0xffff
 
-/** Room that readings are made in, one after the other. */
+/** Arrays up to this length are reused for the next text. */
 const KEPT = 1 << 15
 const kept: { plain?: NormalizedText; disguised?: NormalizedText } = {}
 
-/** It lasts until the next one of its kind is opened. */
+/** Opens an empty text. It is overwritten when the next one of its kind is opened. */
 export const openNormalizedText = (
   kind: 'plain' | 'disguised',
   capacity: number,
 ): NormalizedText => {
-  const reading = capacity + ROOM > KEPT ? createNormalizedText(capacity + ROOM) : keep(kind)
-  reading.units[0] = SPACE
-  reading.length = 1
-  return reading
+  const normalized = capacity + ROOM > KEPT ? createNormalizedText(capacity + ROOM) : reuse(kind)
+  normalized.units[0] = SPACE
+  normalized.length = 1
+  return normalized
 }
 
-/** For the spaces around a text. */
+/** Spare elements for the spaces around a text. */
 const ROOM = 64
 
-const keep = (kind: 'plain' | 'disguised'): NormalizedText => {
-  const reading = kept[kind] ?? createNormalizedText(KEPT)
-  kept[kind] = reading
-  return reading
+const reuse = (kind: 'plain' | 'disguised'): NormalizedText => {
+  const normalized = kept[kind] ?? createNormalizedText(KEPT)
+  kept[kind] = normalized
+  return normalized
 }
 
 const createNormalizedText = (size: number): NormalizedText => ({
@@ -45,30 +45,35 @@ const createNormalizedText = (size: number): NormalizedText => ({
   ends: new Int32Array(size),
 })
 
-export const write = (reading: NormalizedText, unit: number, start: number, end: number): void => {
-  const at = reading.length
-  if (at === reading.units.length) grow(reading)
-  reading.units[at] = unit
-  reading.starts[at] = start
-  reading.ends[at] = end
-  reading.length = at + 1
+export const addLetter = (
+  normalized: NormalizedText,
+  unit: number,
+  start: number,
+  end: number,
+): void => {
+  const at = normalized.length
+  if (at === normalized.units.length) grow(normalized)
+  normalized.units[at] = unit
+  normalized.starts[at] = start
+  normalized.ends[at] = end
+  normalized.length = at + 1
 }
 
-/** Ends the word, if one has begun. */
-export const separate = (reading: NormalizedText): void => {
-  if (reading.units[reading.length - 1] !== SPACE) write(reading, SPACE, 0, 0)
+/** Ends the current word, if there is one. */
+export const endWord = (normalized: NormalizedText): void => {
+  if (normalized.units[normalized.length - 1] !== SPACE) addLetter(normalized, SPACE, 0, 0)
 }
 
-/** What comes does not follow on what was: nothing is found across. */
-export const cut = (reading: NormalizedText): void => {
-  write(reading, CUT, 0, 0)
-  write(reading, SPACE, 0, 0)
+/** Separates two parts, so that no entry matches across them. */
+export const endPart = (normalized: NormalizedText): void => {
+  addLetter(normalized, CUT, 0, 0)
+  addLetter(normalized, SPACE, 0, 0)
 }
 
-const grow = (reading: NormalizedText): void => {
-  const larger = createNormalizedText(reading.units.length * 2)
-  larger.units.set(reading.units)
-  larger.starts.set(reading.starts)
-  larger.ends.set(reading.ends)
-  Object.assign(reading, { ...larger, length: reading.length })
+const grow = (normalized: NormalizedText): void => {
+  const larger = createNormalizedText(normalized.units.length * 2)
+  larger.units.set(normalized.units)
+  larger.starts.set(normalized.starts)
+  larger.ends.set(normalized.ends)
+  Object.assign(normalized, { ...larger, length: normalized.length })
 }

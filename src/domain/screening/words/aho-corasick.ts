@@ -1,38 +1,38 @@
 /**
- * Finds many strings at once: each code unit of a text is looked at once, however many there are.
- * Nodes are numbered level by level, so that the children of a node are neighbours: 18 bytes for each.
+ * Finds many strings in one pass: each code unit of a text is read once, however many strings there are.
+ * Nodes are numbered level by level, so that the children of a node are neighbours. A node takes 18 bytes.
  * Source: A. V. Aho, M. J. Corasick, CACM 18 (1975) 333–340.
  */
 export type Automaton = {
   /**
-   * The children of node n are those from `children[n] >> 1` up to `children[n + 1] >> 1`, by label. The
-   * lowest bit says whether a string ends at the node, or at one of its fails.
+   * Node n has the children from `children[n] >> 1` up to `children[n + 1] >> 1`, by label. The lowest
+   * bit is set if a string ends at the node, or at a node on its chain of failure links.
    */
   readonly children: Int32Array
   readonly labels: Uint16Array
-  /** The node of the longest end of this one that is a beginning too. */
+  /** The failure link: the node of the longest suffix of this node's string that begins a string. */
   readonly fails: Int32Array
   /** The string that ends at a node, or -1. */
   readonly strings: Int32Array
-  /** The nearest node, this one or one of its fails, where a string ends; 0: none. */
+  /** The nearest node, this one or one on its failure links, where a string ends; 0 for none. */
   readonly outputs: Int32Array
-  /** The children of the root by their label. */
+  /** The children of the root by label. */
   readonly roots: Int32Array
-  /** Where each plain label leads from the first nodes, fails included: most steps are among them. */
+  /** A full transition table of the first nodes for plain labels, which most steps use. */
   readonly plain: Int32Array
 }
 
 const ROOT = 0
-/** Nodes that have a row of places for the plain labels: 0.6 MB at most. */
+/** Nodes with a row in that table: at most 0.6 MB. */
 const PLAIN_NODES = 4_096
 const PLAIN = ' abcdefghijklmnopqrstuvwxyz0123456789'
 const PLAIN_LABELS = PLAIN.length
 const OTHER_LABEL = 255
-/** The place of a label in a row. */
-const PLACES = new Uint8Array(0x10000).fill(OTHER_LABEL)
-for (let n = 0; n < PLAIN_LABELS; n++) PLACES[PLAIN.charCodeAt(n)] = n
+/** The column of a label in that table. */
+const COLUMNS = new Uint8Array(0x10000).fill(OTHER_LABEL)
+for (let n = 0; n < PLAIN_LABELS; n++) COLUMNS[PLAIN.charCodeAt(n)] = n
 
-/** Of strings that are sorted by code unit, each once, none empty. */
+/** @param strings sorted by code unit, without duplicates and empty strings */
 export const buildAutomaton = (strings: readonly string[]): Automaton => {
   const size = countNodes(strings)
   const automaton: Automaton = {
@@ -44,29 +44,29 @@ export const buildAutomaton = (strings: readonly string[]): Automaton => {
     roots: new Int32Array(0x10000),
     plain: new Int32Array(Math.min(size, PLAIN_NODES) * PLAIN_LABELS),
   }
-  growNodes(automaton, strings)
+  addNodes(automaton, strings)
   for (let child = firstChild(automaton, ROOT); child < firstChild(automaton, ROOT + 1); child++)
     automaton.roots[automaton.labels[child]!] = child
-  linkFails(automaton)
-  fillPlain(automaton)
+  addFailureLinks(automaton)
+  fillPlainTable(automaton)
   return automaton
 }
 
 /**
- * Tells every place where a string ends: its number, and the place behind it.
- * @returns the steps that it took: at most two for each unit, and one for each string that is told
+ * Reports every string in a text: its number, and its end.
+ * @returns the steps: at most two for each code unit, and one for each reported string
  */
-export const scan = (
+export const findStrings = (
   automaton: Automaton,
   { units, length }: { readonly units: Uint16Array; readonly length: number },
-  tell: (string: number, end: number) => void,
+  report: (string: number, end: number) => void,
 ): number => {
   const { children, strings, outputs, fails, plain } = automaton
   const plainNodes = plain.length / PLAIN_LABELS
   let [steps, node] = [length, ROOT]
   for (let at = 0; at < length; at++) {
-    const place = PLACES[units[at]!]!
-    if (node < plainNodes && place !== OTHER_LABEL) node = plain[node * PLAIN_LABELS + place]!
+    const column = COLUMNS[units[at]!]!
+    if (node < plainNodes && column !== OTHER_LABEL) node = plain[node * PLAIN_LABELS + column]!
     else {
       let next = findChild(automaton, node, units[at]!)
       for (; next === 0 && node !== ROOT; steps++) {
@@ -77,14 +77,14 @@ export const scan = (
     }
     if (!(children[node]! & 1)) continue
     for (let out = outputs[node]!; out !== 0; out = outputs[fails[out]!]!, steps++)
-      tell(strings[out]!, at + 1)
+      report(strings[out]!, at + 1)
   }
   return steps
 }
 
 const firstChild = ({ children }: Automaton, node: number): number => children[node]! >> 1
 
-/** A node for each beginning, and the root. */
+/** One node for each distinct prefix, and the root. */
 const countNodes = (strings: readonly string[]): number => {
   let size = 1
   let before = ''
@@ -98,8 +98,8 @@ const countNodes = (strings: readonly string[]): number => {
   return size
 }
 
-/** A node stands for the strings from `low` up to `high`, which begin alike. */
-const growNodes = ({ children, labels, strings: ends }: Automaton, strings: readonly string[]) => {
+/** Fills in children and labels. A node stands for the strings from `low` up to `high`, which share a prefix. */
+const addNodes = ({ children, labels, strings: ends }: Automaton, strings: readonly string[]) => {
   const [low, high] = [new Int32Array(labels.length), new Int32Array(labels.length)]
   high[ROOT] = strings.length
   let count = 1
@@ -124,7 +124,7 @@ const growNodes = ({ children, labels, strings: ends }: Automaton, strings: read
   children[labels.length] = count << 1
 }
 
-const linkFails = (automaton: Automaton): void => {
+const addFailureLinks = (automaton: Automaton): void => {
   const { children, labels, fails, strings, outputs } = automaton
   for (let node = 0; node < labels.length; node++) {
     outputs[node] = strings[node]! >= 0 ? node : outputs[fails[node]!]!
@@ -144,8 +144,8 @@ const findNext = (automaton: Automaton, from: number, unit: number): number => {
   return child
 }
 
-/** Fails come first: they are nearer to the root. */
-const fillPlain = (automaton: Automaton): void => {
+/** Fills the table in order of depth: a failure link leads to a lower depth. */
+const fillPlainTable = (automaton: Automaton): void => {
   const { labels, fails, plain } = automaton
   for (let node = 0; node * PLAIN_LABELS < plain.length; node++) {
     const row = node * PLAIN_LABELS
@@ -156,13 +156,13 @@ const fillPlain = (automaton: Automaton): void => {
       child < firstChild(automaton, node + 1);
       child++
     ) {
-      const place = PLACES[labels[child]!]!
-      if (place !== OTHER_LABEL) plain[row + place] = child
+      const column = COLUMNS[labels[child]!]!
+      if (column !== OTHER_LABEL) plain[row + column] = child
     }
   }
 }
 
-/** 0: there is none. */
+/** @returns 0 if the node has no such child */
 const findChild = ({ children, labels, roots }: Automaton, node: number, unit: number): number => {
   if (node === ROOT) return roots[unit]!
   let low = children[node]! >> 1

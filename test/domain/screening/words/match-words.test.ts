@@ -1,10 +1,10 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { compileSearch } from '../../../../src/domain/screening/words/search.ts'
+import { compileWords, matchWords } from '../../../../src/domain/screening/words/match-words.ts'
 
 /** What is found of one entry in a text. */
 const found = (entry: string, text: string): string[] =>
-  compileSearch([entry])(text).hits.map(({ start, end }) => text.slice(start, end))
+  matchWords(compileWords([entry]), text).matches.map(({ start, end }) => text.slice(start, end))
 
 const FOUND: readonly (readonly [entry: string, text: string, found: string])[] = [
   ['viagra', 'Buy Viágra!', 'Viágra'],
@@ -61,15 +61,17 @@ const small = fc.string({ unit: fc.constantFrom('a', 'b', 'c', ' ', '.', '1', '�
 t.test('every word of a text is found where it stands', async () => {
   fc.assert(
     fc.property(small, (text) => {
-      const search = compileSearch(['ab', 'b', 'abc', 'c a', 'bb'])
-      return search(text).hits.every(({ start, end }) => start < end && end <= text.length)
+      const words = compileWords(['ab', 'b', 'abc', 'c a', 'bb'])
+      return matchWords(words, text).matches.every(
+        ({ start, end }) => start < end && end <= text.length,
+      )
     }),
   )
   fc.assert(
     fc.property(small, (text) => {
       const plain = [...text.matchAll(/(?<![abc1а])ab(?![abc1а])/g)].map(({ index }) => index)
-      const hits = compileSearch(['ab'])(text).hits.map(({ start }) => start)
-      return plain.every((index) => hits.includes(index))
+      const starts = matchWords(compileWords(['ab']), text).matches.map(({ start }) => start)
+      return plain.every((index) => starts.includes(index))
     }),
   )
 })
@@ -101,9 +103,9 @@ t.test('twice the text takes at most twice the steps, whatever is in it', async 
     'a b c d e',
     '三a三',
   ]
-  const search = compileSearch(entries)
+  const words = compileWords(entries)
   for (const [name, unit] of Object.entries(HOSTILE)) {
-    const stepsFor = (times: number) => search(unit.repeat(times)).steps
+    const stepsFor = (times: number) => matchWords(words, unit.repeat(times)).steps
     const [one, two, four] = [stepsFor(1_000), stepsFor(2_000), stepsFor(4_000)]
     t.ok(two <= 2.05 * one && four <= 2.05 * two, `${name}: ${one}, ${two}, ${four}`)
   }
@@ -112,5 +114,6 @@ t.test('twice the text takes at most twice the steps, whatever is in it', async 
 t.test('sixty-five thousand entries take no more steps than their matches', async (t) => {
   const entries = Array.from({ length: 65_000 }, (_, n) => `w${n.toString(36)}`)
   const text = 'Nothing of this is on the list. '.repeat(300)
-  t.ok(compileSearch(entries)(text).steps <= compileSearch(['other'])(text).steps * 2)
+  const { steps } = matchWords(compileWords(entries), text)
+  t.ok(steps <= matchWords(compileWords(['other']), text).steps * 2)
 })

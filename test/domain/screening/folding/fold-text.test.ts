@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { fold } from '../../../../src/domain/screening/folding/fold.ts'
+import { foldText } from '../../../../src/domain/screening/folding/fold-text.ts'
 
 const folded = (text: string): string => {
-  const { letters, length } = fold(text)
+  const { letters, length } = foldText(text)
   return String.fromCharCode(...letters.subarray(0, length))
 }
 
@@ -36,7 +36,7 @@ t.test(
   async () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 100 }), (text) => {
-        const { starts, ends, length } = fold(text)
+        const { starts, ends, length } = foldText(text)
         const isWhole = (at: number) => text.slice(0, at).isWellFormed()
         return Array.from({ length }, (_, n) => n).every(
           (n) =>

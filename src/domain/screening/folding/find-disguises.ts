@@ -1,4 +1,4 @@
-import type { Letters } from './fold.ts'
+import type { FoldedText } from './fold-text.ts'
 import {
   ALIKE,
   CYRILLIC,
@@ -11,69 +11,69 @@ import {
   SIGN,
   UNSPACED,
   unitOf,
-} from './letters.ts'
+} from './letter-codes.ts'
 
-/** How a word seems to hide what it says: digits and signs stand for letters. */
+/** Kinds of disguise, one bit each. Digits and signs stand for letters. */
 export const LEET = 1
-/** Some of those stand for `i` as well as for `l`. */
+/** Some of those digits and signs can stand for `i` or for `l`. */
 export const EITHER = 2
-/** Letters of two alphabets, of which some look like those of the other. */
+/** Letters of two alphabets, some of which look like those of the other. */
 export const MIXED = 4
-/** Of another alphabet, all of it like Latin letters, in a text that is else Latin. */
+/** A word of another alphabet in a Latin text, whose letters all look like Latin ones. */
 export const FOREIGN = 8
-/** A letter three times and more in a row. */
+/** A letter at least three times in a row. */
 export const LONG = 16
-/** Letters with the same sign between them all: s.p.a.c.e.d out. */
+/** Single letters with the same sign between all of them: s.p.a.c.e.d */
 export const SPACED = 32
-/** Cyrillic letters and digits. */
+/** Cyrillic letters with digits among them. */
 export const LEET_CYRILLIC = 64
 
-/** The words of a text as a reading has them, and how each is disguised. What is spaced out is one word. */
-export type Words = {
+/** The words of a text and their disguises. Spaced letters are one word. */
+export type WordList = {
   count: number
   readonly froms: Int32Array
   readonly ends: Int32Array
-  readonly hows: Uint8Array
-  /** All of them together. */
-  all: number
+  readonly disguises: Uint8Array
+  /** The disguises of all words together. */
+  allDisguises: number
 }
 
 const SPACED_LETTERS = 3
-/** What stands behind a number as it is measured, counted or ordered. */
+/** Units and ordinal endings that follow a number. */
 const UNITS = new Set('st nd rd th am pm km kg cm mm ml ft oz lb gb mb tb kb hz ms in'.split(' '))
 const [BANG, ONE, BAR] = [0x21, 0x31, 0x7c]
 const isEither = (unit: number): boolean => unit === ONE || unit === BANG || unit === BAR
 
-/** Room that words are found in, text after text. */
+/** Arrays up to this length are reused for the next text. */
 const KEPT = 1 << 15
-let kept: Words | undefined
+let kept: WordList | undefined
 
-const openWords = (capacity: number): Words => {
-  if (capacity > KEPT) return createWords(capacity)
-  kept ??= createWords(KEPT)
+const openWordList = (capacity: number): WordList => {
+  if (capacity > KEPT) return createWordList(capacity)
+  kept ??= createWordList(KEPT)
   kept.count = 0
-  kept.all = 0
+  kept.allDisguises = 0
   return kept
 }
 
-const createWords = (capacity: number): Words => ({
+const createWordList = (capacity: number): WordList => ({
   count: 0,
   froms: new Int32Array(capacity),
   ends: new Int32Array(capacity),
-  hows: new Uint8Array(capacity),
-  all: 0,
+  disguises: new Uint8Array(capacity),
+  allDisguises: 0,
 })
 
-/** Each letter is looked at a few times, however they stand. They last until the next text's are found. */
-export const findWords = (text: string, folded: Letters): Words => {
-  const words = openWords(folded.length)
-  splitWords(words, folded, readsLatin(folded))
+/** Finds the words of a folded text in linear time. The result is overwritten by the next text's. */
+export const findWords = (text: string, folded: FoldedText): WordList => {
+  const words = openWordList(folded.length)
+  splitWords(words, folded, isLatin(folded))
   joinSpaced(text, folded, words)
   return words
 }
 
-/** Not a word in it can only be written in another alphabet, and most letters are Latin. */
-const readsLatin = ({ letters, length, kinds }: Letters): boolean => {
+/** Whether most letters are Latin, and all others look like Latin ones. */
+const isLatin = ({ letters, length, kinds }: FoldedText): boolean => {
   if (!(kinds & (ALIKE | OTHER))) return true
   let [latin, alike] = [0, 0]
   for (let at = 0; at < length; at++) {
@@ -84,9 +84,9 @@ const readsLatin = ({ letters, length, kinds }: Letters): boolean => {
   return latin > alike
 }
 
-const splitWords = (words: Words, folded: Letters, isLatinText: boolean): void => {
+const splitWords = (words: WordList, folded: FoldedText, isLatinText: boolean): void => {
   const { letters, length } = folded
-  const { froms, ends, hows } = words
+  const { froms, ends, disguises } = words
   const between = GAP | UNSPACED
   for (let at = 0; at < length; ) {
     let from = at++
@@ -95,11 +95,11 @@ const splitWords = (words: Words, folded: Letters, isLatinText: boolean): void =
     const end = endWithoutMarks(letters, from, at)
     from = beginOfLetters(letters, from, end)
     if (from === end) continue
-    const how = howHidden(folded, from, end, isLatinText)
+    const found = disguisesOf(folded, from, end, isLatinText)
     froms[words.count] = from
     ends[words.count] = end
-    hows[words.count++] = how
-    words.all |= how
+    disguises[words.count++] = found
+    words.allDisguises |= found
   }
 }
 
@@ -112,7 +112,7 @@ const endWithoutMarks = (letters: Int32Array, from: number, behind: number): num
   return end
 }
 
-/** Without marks, and without the sign of a price. */
+/** Leaves out leading marks, and the sign of a price. */
 const beginOfLetters = (letters: Int32Array, first: number, end: number): number => {
   let from = first
   while (from < end && isMark(letters[from]!)) from++
@@ -120,7 +120,12 @@ const beginOfLetters = (letters: Int32Array, first: number, end: number): number
   return from
 }
 
-const howHidden = (folded: Letters, from: number, end: number, isLatinText: boolean): number => {
+const disguisesOf = (
+  folded: FoldedText,
+  from: number,
+  end: number,
+  isLatinText: boolean,
+): number => {
   const { letters } = folded
   let [all, runs, run, before] = [0, 0, 0, 0]
   for (let at = from; at < end; at++) {
@@ -130,13 +135,19 @@ const howHidden = (folded: Letters, from: number, end: number, isLatinText: bool
     if (run > 2 && letter & LETTER) runs = LONG
     before = letter
   }
-  // Most words are of Latin letters and nothing else.
-  return (all & ~0xffff) === LATIN ? runs : runs | howMixed(folded, { from, end, all }, isLatinText)
+  // Most words have only Latin letters.
+  return (all & ~0xffff) === LATIN
+    ? runs
+    : runs | alphabetDisguisesOf(folded, { from, end, all }, isLatinText)
 }
 
-type Seen = { readonly from: number; readonly end: number; readonly all: number }
+type WordLetters = { readonly from: number; readonly end: number; readonly all: number }
 
-const howMixed = (folded: Letters, { from, end, all }: Seen, isLatinText: boolean): number => {
+const alphabetDisguisesOf = (
+  folded: FoldedText,
+  { from, end, all }: WordLetters,
+  isLatinText: boolean,
+): number => {
   const isForeign = isLatinText && (all & LETTER) === ALIKE
   const signs = all & (DIGIT | SIGN) ? findSigns(folded, from, end) : 0
   const isLeet = signs > 0 && (all & LATIN || isForeign) && !isMeasure(folded, from, end)
@@ -148,8 +159,8 @@ const howMixed = (folded: Letters, { from, end, all }: Seen, isLatinText: boolea
   )
 }
 
-/** Whether there are some that stand for letters, and for two. */
-const findSigns = ({ letters }: Letters, from: number, end: number): number => {
+/** The disguises of digits and signs that stand for letters: `LEET`, with `EITHER`, or 0. */
+const findSigns = ({ letters }: FoldedText, from: number, end: number): number => {
   let signs = 0
   for (let at = from; at < end; at++) {
     if (!(letters[at]! & (DIGIT | SIGN)) || lookOf(letters[at]!) === 0) continue
@@ -158,8 +169,8 @@ const findSigns = ({ letters }: Letters, from: number, end: number): number => {
   return signs
 }
 
-/** A number with what it counts: 5k, 1st, 10am, 500mm. */
-const isMeasure = ({ letters }: Letters, from: number, end: number): boolean => {
+/** A number with its unit: 5k, 1st, 10am, 500mm. */
+const isMeasure = ({ letters }: FoldedText, from: number, end: number): boolean => {
   let at = from
   while (at < end && letters[at]! & DIGIT) at++
   if (at === from || end - at > 2) return false
@@ -167,9 +178,9 @@ const isMeasure = ({ letters }: Letters, from: number, end: number): boolean => 
   return UNITS.has(String.fromCharCode(unitOf(letters[at]!), unitOf(letters[at + 1]!)))
 }
 
-/** Makes one word of each row of single letters. */
-const joinSpaced = (text: string, folded: Letters, words: Words): void => {
-  const { froms, ends, hows, count } = words
+/** Joins each row of single letters into one word. */
+const joinSpaced = (text: string, folded: FoldedText, words: WordList): void => {
+  const { froms, ends, disguises, count } = words
   let kept = 0
   for (let n = 0; n < count; kept++) {
     const behind = endOfRow(text, folded, words, { first: n, count })
@@ -177,17 +188,17 @@ const joinSpaced = (text: string, folded: Letters, words: Words): void => {
       behind - n >= SPACED_LETTERS && isMostlyLetters(folded, froms[n]!, ends[behind - 1]!)
     froms[kept] = froms[n]!
     ends[kept] = isRow ? ends[behind - 1]! : ends[n]!
-    hows[kept] = isRow ? SPACED | LEET | EITHER : hows[n]!
-    if (isRow) words.all |= SPACED
+    disguises[kept] = isRow ? SPACED | LEET | EITHER : disguises[n]!
+    if (isRow) words.allDisguises |= SPACED
     if (isRow) n = behind
     else {
-      // What ends a row that is none may begin another, with another sign: no word is looked at thrice.
+      // The word that ends a short row may begin another row, with another sign. No word is read three times.
       const next = Math.max(n + 1, behind - 1)
       for (n++; n < next; n++) {
         kept++
         froms[kept] = froms[n]!
         ends[kept] = ends[n]!
-        hows[kept] = hows[n]!
+        disguises[kept] = disguises[n]!
       }
     }
   }
@@ -196,8 +207,13 @@ const joinSpaced = (text: string, folded: Letters, words: Words): void => {
 
 type Row = { readonly first: number; readonly count: number }
 
-/** The word behind those that stand alone with the same sign between them. */
-const endOfRow = (text: string, folded: Letters, words: Words, { first, count }: Row): number => {
+/** The end of a row of single letters with the same sign between them. */
+const endOfRow = (
+  text: string,
+  folded: FoldedText,
+  words: WordList,
+  { first, count }: Row,
+): number => {
   let n = first + 1
   if (!isSingle(folded, words, first)) return n
   const sign = signBefore(text, folded, words, n)
@@ -205,18 +221,18 @@ const endOfRow = (text: string, folded: Letters, words: Words, { first, count }:
   return n
 }
 
-const isSingle = ({ letters }: Letters, { froms, ends }: Words, n: number): boolean =>
+const isSingle = ({ letters }: FoldedText, { froms, ends }: WordList, n: number): boolean =>
   ends[n]! - froms[n]! === 1 && !(letters[froms[n]!]! & UNSPACED)
 
-/** The one sign between this word and the one before; NaN: there are none or several. */
+/** The only sign between this word and the one before; NaN for none or several. */
 const signBefore = (
   text: string,
-  { starts }: Letters,
-  { froms, ends }: Words,
+  { starts }: FoldedText,
+  { froms, ends }: WordList,
   n: number,
 ): number => (froms[n]! - ends[n - 1]! === 1 ? text.charCodeAt(starts[ends[n - 1]!]!) : Number.NaN)
 
-const isMostlyLetters = ({ letters }: Letters, from: number, end: number): boolean => {
+const isMostlyLetters = ({ letters }: FoldedText, from: number, end: number): boolean => {
   let [words, others] = [0, 0]
   for (let at = from; at < end; at++) {
     if (letters[at]! & LETTER) words++

@@ -1,11 +1,11 @@
-import { type Folded, foldCodePoint, GAP, UNSPACED, unitOf } from './letters.ts'
+import { type FoldedCodePoint, foldCodePoint, GAP, UNSPACED, unitOf } from './letter-codes.ts'
 
-/** The letters of a text, each with the place that it comes from. Arrays are longer than what is in them. */
-export type Letters = {
+/** The letter codes of a text, each with its place in the text. Only the first `length` elements count. */
+export type FoldedText = {
   length: number
-  /** What there is of any kind. */
+  /** The bits of all letters together. */
   kinds: number
-  /** As `letters.ts` has them. */
+  /** Letter codes: see `letter-codes.ts`. */
   letters: Int32Array
   /** UTF-16 code units of the text. */
   starts: Int32Array
@@ -13,24 +13,24 @@ export type Letters = {
 }
 
 const PLANES = 0x20000
-/** Of planes 0 and 1, as they are asked for: 0 is not known yet, negative is a place in `SEVERAL`. */
+/** Codes of planes 0 and 1, filled on demand. 0: not computed yet. Negative: an index in `SEVERAL`. */
 const KNOWN = new Int32Array(PLANES)
 const SEVERAL: (readonly number[])[] = []
 const NOTHING = 1 << 29
 const MARK = 1 << 30
-/** What one code point becomes at most: U+FDFA is a whole sentence. */
+/** The most letters that one code point becomes: U+FDFA is a whole sentence. */
 const MOST = 32
 
-/** Memory that is asked for again and again costs more than what is done in it. */
+/** Arrays up to this length are reused: allocating them costs more than folding. */
 const KEPT = 1 << 15
-let kept: Letters | undefined
+let kept: FoldedText | undefined
 
 /**
- * A text letter by letter, without case, accents, width, style, and what cannot be seen. Each code point
- * is looked at once. What comes back lasts until the next text is folded.
+ * Folds a text: removes case, accents, width, style and invisible characters. Each code point is read
+ * once. The result is overwritten when the next text is folded.
  */
-export const fold = (text: string): Letters => {
-  const folded = openLetters(text.length + MOST)
+export const foldText = (text: string): FoldedText => {
+  const folded = openFoldedText(text.length + MOST)
   for (let at = 0; at < text.length; ) {
     at = addUsual(folded, text, at)
     if (at === text.length) break
@@ -40,13 +40,13 @@ export const fold = (text: string): Letters => {
     addUnusual(folded, { codePoint, known, start: at, end })
     at = end
   }
-  // What a text before has left behind is no part of this one.
+  // The array may hold letters of an earlier text behind this one.
   folded.letters[folded.length] = 0
   return folded
 }
 
-/** Adds letters as long as each is one code unit that becomes one, and known. Returns where that ends. */
-const addUsual = (folded: Letters, text: string, from: number): number => {
+/** Adds letters while each is one known code unit that folds to one. @returns the end of that run */
+const addUsual = (folded: FoldedText, text: string, from: number): number => {
   const { letters, starts, ends } = folded
   const until = Math.min(text.length, from + letters.length - folded.length)
   let [n, at, kinds] = [folded.length, from, 0]
@@ -64,15 +64,15 @@ const addUsual = (folded: Letters, text: string, from: number): number => {
   return at
 }
 
-const openLetters = (capacity: number): Letters => {
-  if (capacity > KEPT) return createLetters(capacity)
-  kept ??= createLetters(KEPT)
+const openFoldedText = (capacity: number): FoldedText => {
+  if (capacity > KEPT) return createFoldedText(capacity)
+  kept ??= createFoldedText(KEPT)
   kept.length = 0
   kept.kinds = 0
   return kept
 }
 
-const createLetters = (capacity: number): Letters => ({
+const createFoldedText = (capacity: number): FoldedText => ({
   length: 0,
   kinds: 0,
   letters: new Int32Array(capacity),
@@ -82,25 +82,28 @@ const createLetters = (capacity: number): Letters => ({
 
 const learn = (codePoint: number): number => {
   const known = encode(foldCodePoint(codePoint))
-  // Half a pair stays unknown, so that pairs are seen.
+  // Halves of surrogate pairs stay unknown, so that `addUsual` stops at pairs.
   if (codePoint < 0xd800 || codePoint > 0xdfff) KNOWN[codePoint] = known
   return known
 }
 
-const encode = (folded: Folded): number => {
+const encode = (folded: FoldedCodePoint): number => {
   if (folded === 'nothing') return NOTHING
   if (folded === 'mark') return MARK
   return folded.length === 1 ? folded[0]! : -SEVERAL.push(folded)
 }
 
-type One = {
+type CodePointInText = {
   readonly codePoint: number
   readonly known: number
   readonly start: number
   readonly end: number
 }
 
-const addUnusual = (folded: Letters, { codePoint, known, start, end }: One): void => {
+const addUnusual = (
+  folded: FoldedText,
+  { codePoint, known, start, end }: CodePointInText,
+): void => {
   if (isJoining(codePoint) && join(folded, codePoint, end)) return
   if (known === NOTHING) return
   if (known === MARK) extend(folded, end)
@@ -116,8 +119,8 @@ const HAN: readonly (readonly [from: number, end: number])[] = [
 const INVISIBLE = [0xe0000, 0xe1000] as const
 const COMPATIBLE = [0x2f800, 0x2fa20] as const
 
-/** Beyond plane 1 there are Chinese characters, and what cannot be seen. */
-const addRare = (folded: Letters, codePoint: number, start: number, end: number): void => {
+/** Beyond plane 1 there are Chinese characters and invisible code points. */
+const addRare = (folded: FoldedText, codePoint: number, start: number, end: number): void => {
   const isIn = ([from, until]: readonly [number, number]) => codePoint >= from && codePoint < until
   if (isIn(INVISIBLE)) return
   if (isIn(COMPATIBLE)) addAll(folded, compatibleOf(codePoint), start, end)
@@ -130,7 +133,7 @@ const addRare = (folded: Letters, codePoint: number, start: number, end: number)
 
 const COMPATIBLES = new Map<number, readonly number[]>()
 
-/** 542 characters that stand for others. */
+/** 542 characters are compatible forms of others. */
 const compatibleOf = (codePoint: number): readonly number[] => {
   const known = COMPATIBLES.get(codePoint)
   if (known) return known
@@ -140,10 +143,10 @@ const compatibleOf = (codePoint: number): readonly number[] => {
   return letters
 }
 
-/** Parts of Korean syllables, and the voicing of kana. */
+/** Parts of Korean syllables and the voicing of kana join the letter before them. */
 const isJoining = (c: number): boolean => c > 0x1160 && (c < 0x1200 || c === 0x3099 || c === 0x309a)
 
-const join = (folded: Letters, codePoint: number, end: number): boolean => {
+const join = (folded: FoldedText, codePoint: number, end: number): boolean => {
   const last = folded.length - 1
   if (last < 0) return false
   const letter = folded.letters[last]!
@@ -154,12 +157,12 @@ const join = (folded: Letters, codePoint: number, end: number): boolean => {
   return true
 }
 
-const extend = (folded: Letters, end: number): void => {
+const extend = (folded: FoldedText, end: number): void => {
   const last = folded.length - 1
   if (last >= 0 && !(folded.letters[last]! & GAP)) folded.ends[last] = end
 }
 
-const addAll = (folded: Letters, all: readonly number[], start: number, end: number): void => {
+const addAll = (folded: FoldedText, all: readonly number[], start: number, end: number): void => {
   if (folded.length + MOST > folded.letters.length) grow(folded)
   for (const letter of all) {
     const n = folded.length++
@@ -170,8 +173,8 @@ const addAll = (folded: Letters, all: readonly number[], start: number, end: num
   }
 }
 
-const grow = (folded: Letters): void => {
-  const larger = createLetters(folded.letters.length * 2 + MOST)
+const grow = (folded: FoldedText): void => {
+  const larger = createFoldedText(folded.letters.length * 2 + MOST)
   larger.letters.set(folded.letters)
   larger.starts.set(folded.starts)
   larger.ends.set(folded.ends)
