@@ -1,7 +1,11 @@
 import { compilePolicy, type Judgement } from '../../src/domain/screening/compile-policy.ts'
 import type { Facts } from '../../src/domain/screening/facts.ts'
 import type { Policy } from '../../src/domain/screening/policy.ts'
-import { fingerprintOf, isAlike, sketchOf } from '../../src/domain/screening/text-similarity.ts'
+import {
+  fingerprintOf,
+  isNearlySame,
+  minHashesOf,
+} from '../../src/domain/screening/text-similarity.ts'
 
 export type Labelled = { readonly body: string; readonly author: string; readonly isSpam: boolean }
 export type Judged = { readonly isSpam: boolean; readonly judgement: Judgement }
@@ -17,9 +21,9 @@ export const judgeFile = (comments: readonly Labelled[], policy: Policy): Judged
   const earlier: { fingerprint: number; sketch: readonly number[] }[] = []
   const decided = new Map<string, { good: number; bad: number }>()
   return comments.map(({ body, author, isSpam }) => {
-    const [fingerprint, sketch] = [fingerprintOf(body), sketchOf(body)]
+    const [fingerprint, sketch] = [fingerprintOf(body), minHashesOf(body)]
     const same = earlier.filter((one) => one.fingerprint === fingerprint).length
-    const near = earlier.filter((one) => isAlike(one.sketch, sketch)).length - same
+    const near = earlier.filter((one) => isNearlySame(one.sketch, sketch)).length - same
     const known = decided.get(author) ?? { good: 0, bad: 0 }
     const facts = factsOf({ same, near: Math.max(0, near), ...known })
     earlier.push({ fingerprint, sketch })

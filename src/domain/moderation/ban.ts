@@ -4,15 +4,15 @@ import type { Instant } from '../instant.ts'
 export const BAN_KINDS = ['author', 'network', 'email', 'email_domain'] as const
 export type BanKind = (typeof BAN_KINDS)[number]
 
-/** `block` refuses all writes, `hold` sends comments to the queue, `shadow` shows them to their author alone. */
+/** `block` refuses all writes, `hold` sends comments to the queue, `shadow` shows them only to their author. */
 export const BAN_EFFECTS = ['block', 'hold', 'shadow'] as const
 export type BanEffect = (typeof BAN_EFFECTS)[number]
 
-/** What becomes of what the banned have written before. */
+/** What a new ban does to earlier comments of the banned writer. */
 export const EXISTING_COMMENT_ACTIONS = ['keep', 'pending', 'spam', 'rejected', 'deleted'] as const
 export type ExistingCommentAction = (typeof EXISTING_COMMENT_ACTIONS)[number]
 
-/** Which comments get another status with a ban. It takes nothing out of the spam, or back. */
+/** The statuses that a new ban changes. It publishes nothing, and moves nothing out of spam. */
 export const STATUSES_CHANGED_BY: Record<
   Exclude<ExistingCommentAction, 'keep'>,
   readonly Status[]
@@ -25,13 +25,13 @@ export const STATUSES_CHANGED_BY: Record<
 
 export type Ban = {
   readonly id: number
-  /** Null: every site. */
+  /** Null for a ban on every site. */
   readonly siteId: number | null
   readonly kind: BanKind
   readonly authorId: number | null
-  /** As CIDR. */
+  /** In CIDR notation. */
   readonly network: string | null
-  /** Of e-mail; of a banned address, which is kept nowhere, this is all that is known. */
+  /** The e-mail domain. A banned e-mail address is stored only as a hash and this domain. */
   readonly domain: string | null
   readonly effect: BanEffect
   readonly reason: Reason | null
@@ -44,42 +44,42 @@ export type Ban = {
   readonly isInForce: boolean
 }
 
-/** Whom a ban is on. */
+/** The author, network, e-mail address or e-mail domain that a ban names. */
 export type BanSubject =
   | { readonly kind: 'author'; readonly authorId: number }
   | {
       readonly kind: 'network'
       readonly network: string
-      /** As comments keep it, if it is the network of one sender. */
+      /** The address hash that comments store; null if the network has several senders. */
       readonly addressHash: Buffer | null
     }
   | { readonly kind: 'email'; readonly emailHash: Buffer; readonly domain: string }
   | { readonly kind: 'email_domain'; readonly domain: string }
 
-/** Somebody who writes, as bans know it. Moderators are none: a ban does not meet them. */
+/** What bans know of a writer. Moderators have none: bans do not apply to them. */
 export type WriterIdentity = {
   readonly authorId: number | undefined
-  /** In memory only; null when it is no address. */
+  /** Never stored; null if the address is not valid. */
   readonly ip: string | null
   readonly emailHashes: readonly Buffer[]
-  /** Of its e-mail, with all above them. */
+  /** The domain of the e-mail address, and the domains above it. */
   readonly domains: readonly string[]
 }
 
-/** A ban as it meets somebody. */
+/** A ban that applies to the writer of this request. */
 export type BanMatch = Pick<Ban, 'id' | 'effect'>
 
-/** The one way in which an address is written that is the same for everybody who has it. */
+/** One spelling for all spellings of the same address. */
 export const normalizeEmail = (email: string): string => {
   const at = email.lastIndexOf('@')
   return `${email.slice(0, at).normalize('NFC').toLowerCase()}@${normalizeDomain(email.slice(at + 1))}`
 }
 
-/** In lower case, other scripts as DNS has them. */
+/** In lower case and ASCII, as in DNS. */
 export const normalizeDomain = (domain: string): string =>
   URL.parse(`http://${domain}`)?.hostname ?? domain.toLowerCase()
 
-/** The domain of a normalised address and those above it, but for the last label alone. */
+/** The domain of a normalized address and those above it, without the top-level domain. */
 export const domainsOf = (email: string): string[] => {
   const labels = email.slice(email.lastIndexOf('@') + 1).split('.')
   return labels.slice(0, -1).map((_, n) => labels.slice(n).join('.'))

@@ -1,4 +1,4 @@
-/** What moderators do. `status` is the common one; each act is one row of the audit trail. */
+/** Kinds of decisions. Each decision is one row of the moderation log. */
 export const DECISION_ACTIONS = [
   'status',
   'edit',
@@ -13,11 +13,11 @@ export const DECISION_ACTIONS = [
 ] as const
 export type DecisionAction = (typeof DECISION_ACTIONS)[number]
 
-/** Many decisions at once, the taking back of many, and judging again what is pending. */
+/** Many decisions, many undos, or judging held comments again. */
 export const BATCH_KINDS = ['decide', 'undo', 'judge'] as const
 export type BatchKind = (typeof BATCH_KINDS)[number]
 
-/** What becomes of one comment of a batch. All but the first change nothing. */
+/** What happened to one comment of a batch. Only `changed` changes it. */
 export const OUTCOMES = [
   'changed',
   'unchanged',
@@ -30,9 +30,9 @@ export type Outcome = (typeof OUTCOMES)[number]
 type LaterDecision = { readonly id: number; readonly undoes: number | null }
 
 /**
- * Whether a decision is the last word on its comment, so that it can be taken back: nothing later stands
- * but what took later ones back. One that was taken back once is not, even if that was taken back too.
- * @param later all decisions of its kind on the comment that came after it, the last first
+ * Whether a decision is the latest on its comment that still stands, so that it can be undone: every later
+ * decision was undone. A decision that was undone once cannot be undone again, even if its undo was undone.
+ * @param later all later decisions of its kind on the comment, latest first
  */
 export const isLatestStanding = (id: number, later: readonly LaterDecision[]): boolean => {
   const undone = new Set<number>()
@@ -45,5 +45,5 @@ export const isLatestStanding = (id: number, later: readonly LaterDecision[]): b
   return true
 }
 
-/** So many comments are decided on within a request; more are left to a job. */
+/** A request decides on at most this many comments; a job decides on more. */
 export const MAX_SYNC_DECISIONS = 500

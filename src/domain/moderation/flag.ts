@@ -1,4 +1,4 @@
-/** Why a reader thinks that a moderator should look. */
+/** Reasons that a reader gives for a flag. */
 export const FLAG_REASONS = [
   'spam',
   'offensive',

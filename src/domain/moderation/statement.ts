@@ -5,7 +5,7 @@ import { authorId as publicId } from '../public-id.ts'
 import type { Finding } from '../screening/finding.ts'
 import type { Policy } from '../screening/policy.ts'
 
-/** What became of a comment, as its author may know it. */
+/** The status of a comment, as far as its author may know it. */
 export const STATEMENT_STATUSES = ['published', 'held', 'removed'] as const
 export type StatementStatus = (typeof STATEMENT_STATUSES)[number]
 
@@ -15,7 +15,7 @@ export type Decider = (typeof DECIDERS)[number]
 export const OUTCOMES = ['upheld', 'overturned'] as const
 export type Outcome = (typeof OUTCOMES)[number]
 
-/** What an author asked, and what it was told. */
+/** An appeal with its answer, as its author sees it. */
 export type OwnAppeal = {
   readonly id: number
   readonly text: string
@@ -25,7 +25,7 @@ export type OwnAppeal = {
   readonly answeredAt: Instant | null
 }
 
-/** A decision, as far as it says why a comment stands as it does. */
+/** The decision that explains a comment's status. */
 export type DecisiveDecision = {
   readonly from: Status
   readonly by: string
@@ -33,7 +33,7 @@ export type DecisiveDecision = {
   readonly reason: Reason | null
 }
 
-/** A comment with all that says how it came to its status. */
+/** A comment with what explains its status. */
 export type StatementSource = {
   readonly authorId: number
   readonly status: Status
@@ -41,58 +41,58 @@ export type StatementSource = {
   readonly createdAt: Instant
   readonly editedAt: Instant | null
   readonly trace: readonly Finding[] | null
-  /** The decision that gave it this status, or that published one that is shadowed now; null: none did. */
+  /** The decision that led to this status, or that published a shadowed comment; null if none did. */
   readonly decision: DecisiveDecision | null
   readonly appeal: OwnAppeal | null
-  /** The database's time of reading. */
+  /** The time of reading, by the database's clock. */
   readonly readAt: Instant
 }
 
-/** Why a comment stands as it does, for its author. */
+/** The statement of reasons that an author gets for a comment's status. */
 export type Statement = {
   readonly standing: StatementStatus
   readonly decidedBy: Decider
   readonly reason: Reason | null
-  /** Those that held it or turned it down. */
+  /** The rules that held the comment or turned it down. */
   readonly rules: readonly { readonly rule: string; readonly says: string }[]
-  /** Null when its author deleted it. */
+  /** Null if the author deleted the comment. */
   readonly decidedAt: Instant | null
   readonly appeal: OwnAppeal | null
   readonly mayAppeal: boolean
 }
 
 /**
- * What rules are called in a statement. A sentence says what a rule looks at, never what it has found:
- * neither words nor numbers, and nothing of others.
+ * The sentences that explain rules to authors. A sentence says what a rule looks at, and never what it
+ * found: no words, no numbers, nothing about other people.
  */
-const SAYINGS: Record<keyof Policy['rules'] | 'moderation_mode' | 'ban', string> = {
-  moderation_mode: 'Every comment here is looked at before it is published.',
-  ban: 'What this author writes is looked at before it is published.',
-  role: 'Comments of some roles are looked at.',
-  first_comments: 'The first comments of an author are looked at before they are published.',
+const RULE_SENTENCES: Record<keyof Policy['rules'] | 'moderation_mode' | 'ban', string> = {
+  moderation_mode: 'A moderator reads every comment here before it is published.',
+  ban: 'A moderator reads every comment of this author before it is published.',
+  role: 'The author has a role whose comments the site reads.',
+  first_comments: 'A moderator reads the first comments of each author before they are published.',
   rejections: 'Several recent comments of the author were turned down.',
-  words: 'It has words that this site looks at, or does not allow.',
-  links: 'It has more links than this site allows.',
-  links_of_new: 'It has links, and the author is new here.',
-  link_domains: 'It links to a place that this site does not allow.',
+  words: 'The comment contains words that this site holds or does not allow.',
+  links: 'The comment has more links than this site allows.',
+  links_of_new: 'The comment has a link, and the author is new here.',
+  link_domains: 'The comment has a link that this site does not allow.',
   repeats: 'The same text, or nearly the same, was posted before.',
-  thread_flood: 'Too many comments arrived in the thread at once.',
-  network_flood: 'Too many comments arrived from one network at once.',
-  site_flood: 'Too many comments arrived on the site at once.',
-  length: 'It is too short or too long.',
-  shouting: 'Most of it is in capitals.',
-  disposable_email: 'The e-mail address is of a kind that this site does not take.',
+  thread_flood: 'The thread received too many comments in a short time.',
+  network_flood: 'One network sent too many comments in a short time.',
+  site_flood: 'The site received too many comments in a short time.',
+  length: 'The comment is too short or too long.',
+  shouting: 'The comment is mostly in capitals, or repeats a character many times.',
+  disposable_email: 'This site does not accept disposable e-mail addresses.',
   old_threads: 'The thread is old.',
-  checks: 'A service that this site asks about comments spoke against it, or did not answer.',
+  checks: 'A spam check of this site objected to the comment, or did not respond.',
 }
 const OTHER_RULE = 'A rule of this site.'
 
-/** So long what is only held is left to the queue: a moderator is likely to come by. */
-const PATIENCE_MS = 86_400_000
+/** An author can appeal against a held comment after a day: a moderator usually decides before. */
+const HELD_BEFORE_APPEAL_MS = 86_400_000
 
 /**
- * Whether it is pending or spam is not for its author to know, unless a person decided so; that it is
- * shadowed never is.
+ * Builds the statement of reasons. It shows both pending and spam as held unless a moderator decided, and
+ * never shows that a comment is shadowed.
  */
 export const buildStatement = (comment: StatementSource): Statement => {
   const decidedBy = deciderOf(comment)
@@ -102,7 +102,7 @@ export const buildStatement = (comment: StatementSource): Statement => {
     standing,
     decidedBy,
     reason: isPublished ? null : (comment.decision?.reason ?? null),
-    rules: isPublished || decidedBy !== 'rules' ? [] : sayingsOf(comment.trace ?? []),
+    rules: isPublished || decidedBy !== 'rules' ? [] : ruleSentencesOf(comment.trace ?? []),
     decidedAt: decidedBy === 'author' ? null : timeOf(comment, standing),
     appeal: comment.appeal,
   }
@@ -113,7 +113,7 @@ const isAutomatic = ({ by }: DecisiveDecision): boolean => AUTOMATIC.includes(by
 
 const deciderOf = ({ authorId, status, decision }: StatementSource): Decider => {
   if (!decision) return status === 'deleted' ? 'author' : 'rules'
-  // A moderator that deletes its own comment leaves a decision.
+  // A moderator who deletes their own comment leaves a decision.
   if (status === 'deleted' && decision.by === publicId(authorId)) return 'author'
   if (!isAutomatic(decision)) return 'moderator'
   return decision.by === BY_FLAGS ? 'readers' : 'rules'
@@ -129,14 +129,14 @@ const standingOf = (
   return status === 'spam' && decidedBy !== 'moderator' ? 'held' : 'removed'
 }
 
-/** What rules make of a comment that is held already is told by no time either. */
+/** The time of an automatic decision on a held comment stays hidden: it would reveal that decision. */
 const timeOf = (
   { decision, editedAt, createdAt }: StatementSource,
   standing: StatementStatus,
 ): Instant => {
-  const isTold =
+  const isShown =
     decision && !(standing === 'held' && isAutomatic(decision) && decision.from === 'pending')
-  return isTold ? decision.at : (editedAt ?? createdAt)
+  return isShown ? decision.at : (editedAt ?? createdAt)
 }
 
 const mayAppeal = (
@@ -145,14 +145,14 @@ const mayAppeal = (
 ): boolean => {
   if (standing === 'published' || decidedBy === 'author' || appeal) return false
   if (standing === 'removed' || decidedBy === 'moderator') return true
-  return Date.parse(readAt) - Date.parse(decidedAt!) >= PATIENCE_MS
+  return Date.parse(readAt) - Date.parse(decidedAt!) >= HELD_BEFORE_APPEAL_MS
 }
 
-/** Each once; all services outside are one. A ban that shadows is told by nothing. */
-const sayingsOf = (trace: readonly Finding[]): Statement['rules'] => {
-  const speaks = ({ rule, says, counts = true }: Finding): boolean =>
+/** Each rule once; all external checks are one. A shadow ban never shows. */
+const ruleSentencesOf = (trace: readonly Finding[]): Statement['rules'] => {
+  const isShown = ({ rule, says, counts = true }: Finding): boolean =>
     counts && says !== 'approved' && !(rule === 'ban' && says === 'rejected')
-  const names = trace.filter(speaks).map(({ rule }) => rule.replace(/^checks\..*$/s, 'checks'))
-  const says = new Map(Object.entries(SAYINGS))
-  return [...new Set(names)].map((rule) => ({ rule, says: says.get(rule) ?? OTHER_RULE }))
+  const names = trace.filter(isShown).map(({ rule }) => rule.replace(/^checks\..*$/s, 'checks'))
+  const sentences = new Map(Object.entries(RULE_SENTENCES))
+  return [...new Set(names)].map((rule) => ({ rule, says: sentences.get(rule) ?? OTHER_RULE }))
 }

@@ -1,26 +1,26 @@
 import type { Role } from '../comment/comment.ts'
 import type { Instant } from '../instant.ts'
 
-/** How a site vouches for its members: by secrets that it shares with us, or by public keys. */
+/** How a site signs its members' tokens: with shared secrets, or with keys whose public half it serves. */
 export type SignOn =
   | { readonly issuer: string; readonly hs256: readonly SignOnSecret[] }
   | { readonly issuer: string; readonly jwksUrl: string }
 
-/** HS256; `kid` names it in the head of a token, so that an old and a new one hold at once. */
+/** `kid` names the secret in a token's header, so that an old and a new secret work side by side. */
 export type SignOnSecret = { readonly kid: string; readonly secret: string }
 
-/** What a member's token says, checked: who it is, and how it is shown. */
+/** The verified content of a member's token. */
 export type MemberProfile = {
   /** The site's own id of the member, at most 255 characters. */
   readonly subject: string
   readonly name: string
   readonly url: string | null
-  /** What the token calls `picture`. */
+  /** The claim `picture` of the token. */
   readonly avatarUrl: string | null
   readonly email: string | null
   readonly emailVerified: boolean
   readonly roles: readonly Role[]
-  /** When the token was made: an older one says nothing new. */
+  /** When the token was issued: an older token changes nothing. */
   readonly issuedAt: Instant
 }
 

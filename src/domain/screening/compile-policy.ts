@@ -21,21 +21,27 @@ export type Judgement = {
   readonly trace: readonly Finding[]
 }
 
-/** A policy made ready: immutable, fast, and worth keeping. */
+/** A policy ready to judge: immutable, and worth caching. */
 export type CompiledPolicy = (draft: Draft, facts: Facts) => Judgement
 
 type Rules = Policy['rules']
-type Name = Exclude<keyof Rules, 'checks'>
-type Asked = { readonly name: string; readonly counts: boolean; readonly judge: RuleFunction }
+type RuleName = Exclude<keyof Rules, 'checks'>
+type CompiledRule = {
+  readonly name: string
+  readonly counts: boolean
+  readonly judge: RuleFunction
+}
 
-/** What follows from the site's settings and its bans always counts. */
-const ALWAYS: readonly Asked[] = [
+/** Rules from the site's settings and its bans are always enforced. */
+const ALWAYS: readonly CompiledRule[] = [
   { name: 'moderation_mode', counts: true, judge: moderationMode },
   { name: 'ban', counts: true, judge: ban },
 ]
 
-/** In the order of a trace. */
-const RULES: { readonly [N in Name]: (rule: Required<Rules>[N], rules: Rules) => RuleFunction } = {
+/** In the order of findings in a trace. */
+const RULES: {
+  readonly [N in RuleName]: (rule: Required<Rules>[N], rules: Rules) => RuleFunction
+} = {
   role,
   first_comments: firstComments,
   rejections,
@@ -52,54 +58,55 @@ const RULES: { readonly [N in Name]: (rule: Required<Rules>[N], rules: Rules) =>
   disposable_email: disposableEmail,
   old_threads: oldThreads,
 }
-const NAMES = Object.keys(RULES) as Name[]
+const NAMES = Object.keys(RULES) as RuleName[]
 
-/** Takes a second or two for the longest lists of words; then each comment is judged at once. */
+/** Compiling the longest word lists takes up to two seconds; judging a comment then takes microseconds. */
 export const compilePolicy = ({ rules }: Policy): CompiledPolicy => {
-  const asked = [
+  const compiled = [
     ...ALWAYS,
     // A version from before the rule existed lacks it.
     ...NAMES.flatMap((name) =>
-      ask(name, rules[name]?.mode ?? 'off', () => compileRule(rules, name)),
+      compileUnlessOff(name, rules[name]?.mode ?? 'off', () => compileRule(rules, name)),
     ),
     ...Object.entries(rules.checks).flatMap(([name, rule]) =>
-      ask(`checks.${name}`, rule.mode, () => check(name, rule)),
+      compileUnlessOff(`checks.${name}`, rule.mode, () => check(name, rule)),
     ),
   ]
   return (draft, facts) => {
-    const seen = seeOnce(draft)
-    const unnamed = Object.keys(facts.checks).filter((name) => !Object.hasOwn(rules.checks, name))
-    const all = unnamed.length === 0 ? asked : [...asked, ...unnamed.map(record)]
+    const links = findLinksOnce(draft)
+    const unknownChecks = Object.keys(facts.checks).filter(
+      (name) => !Object.hasOwn(rules.checks, name),
+    )
+    const all =
+      unknownChecks.length === 0 ? compiled : [...compiled, ...unknownChecks.map(recordCheck)]
     const trace = all.flatMap(({ name, counts, judge }): Finding[] => {
-      const said = judge(draft, facts, seen)
-      return said ? [{ rule: name, counts, ...said }] : []
+      const result = judge(draft, facts, links)
+      return result ? [{ rule: name, counts, ...result }] : []
     })
     return { verdict: combine(trace), risk: riskOf(trace), trace }
   }
 }
 
-/** What a service says that the policy does not know is recorded, and counts for nothing. */
-const record = (name: string): Asked => {
+/** A check that the policy does not name is recorded and not enforced. */
+const recordCheck = (name: string): CompiledRule => {
   const rule = { mode: 'record', says: 'spam', at: 0.5, on_failure: 'ignore' } as const
   return { name: `checks.${name}`, counts: false, judge: check(name, rule) }
 }
 
-/** Asks every rule. Same input, same judgement; the trace alone says why. */
+/** Runs every rule. The same input always gives the same judgement; the trace alone determines it. */
 export const judgeDraft = (draft: Draft, facts: Facts, policy: Policy): Judgement =>
   compilePolicy(policy)(draft, facts)
 
-const seeOnce = ({ body }: Draft): DraftLinks => {
+const findLinksOnce = ({ body }: Draft): DraftLinks => {
   let links: readonly Link[] | undefined
-  return {
-    links: () => {
-      links ??= findLinks(body)
-      return links
-    },
+  return () => {
+    links ??= findLinks(body)
+    return links
   }
 }
 
-const ask = (name: string, mode: Mode, compile: () => RuleFunction): Asked[] =>
+const compileUnlessOff = (name: string, mode: Mode, compile: () => RuleFunction): CompiledRule[] =>
   mode === 'off' ? [] : [{ name, counts: mode === 'enforce', judge: compile() }]
 
-const compileRule = <N extends Name>(rules: Rules, name: N): RuleFunction =>
+const compileRule = <N extends RuleName>(rules: Rules, name: N): RuleFunction =>
   RULES[name]((rules as Required<Rules>)[name], rules)

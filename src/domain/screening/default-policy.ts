@@ -1,12 +1,11 @@
 import type { Policy } from './policy.ts'
 
-/** Words that stand with commas between them. */
+/** Splits a text at its commas. */
 const list = (words: string): string[] => words.trim().split(/,\s+/)
 
 /**
- * What a site begins with: version 0 of its policy. Every rule only records, until somebody turns it on.
- * Comments were judged by it and are judged again by it: it never changes. Its figures are explained in
- * docs/moderation/judging.md.
+ * Version 0 of every site's policy, in which each rule has the mode `record`. It never changes: comments
+ * that it judged may be judged by it again. docs/moderation/judging.md explains its values.
  */
 export const DEFAULT_POLICY: Policy = {
   rules: {

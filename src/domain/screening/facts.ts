@@ -3,7 +3,7 @@ import type { Instant } from '../instant.ts'
 import type { CheckFact } from '../site/check.ts'
 import type { Moderation } from '../site/site.ts'
 
-/** What is to be judged. */
+/** The text to judge. */
 export type Draft = {
   readonly body: string
   readonly authorName: string
@@ -11,8 +11,8 @@ export type Draft = {
 }
 
 /**
- * What was known when a comment was judged. It is gathered first, so that judging is pure, and kept with
- * the comment, so that it can be judged again. The spans are fixed: a policy only says how much is too much.
+ * The data that a policy may use. They are gathered before judging, which is therefore pure, and stored with
+ * the comment, which can therefore be judged again. The time spans are fixed; a policy only sets limits.
  */
 export type Facts = {
   readonly at: Instant
@@ -21,26 +21,26 @@ export type Facts = {
   readonly author: {
     readonly kind: 'guest' | 'member'
     readonly role: Role
-    /** Approved comments on the site, counted up to 100. */
+    /** Approved comments on the site, at most 100. */
     readonly approved: number
-    /** Comments of the last 30 days that were approved, and that are spam or rejected; each up to 100. */
+    /** Comments of the last 30 days: approved ones, and spam or rejected ones; at most 100 each. */
     readonly recentApproved: number
     readonly recentRejected: number
     /** In lower case; null without an e-mail. */
     readonly emailDomain: string | null
   }
-  /** When the thread began; null: with this comment. */
+  /** When the thread began; null if this comment begins it. */
   readonly threadSince: Instant | null
-  /** Of the last day, on the site: with the same folded text, and with nearly the same. Each up to 100. */
+  /** Other comments of the last day on the site with the same or nearly the same text; at most 100 each. */
   readonly repeats: { readonly same: number; readonly near: number }
   /**
-   * Of the last minute, this one included: in the thread, on the site, and from the network on any
-   * site. Each up to 1,000.
+   * Comments of the last minute, this one included: in the thread, on the site, and from the network on
+   * any site; at most 1,000 each.
    */
   readonly arrivals: { readonly thread: number; readonly site: number; readonly network: number }
-  /** Until when everything on the site is held, because too much arrived; null: it is not. */
+  /** The end of the site's flood hold; null if there is none. */
   readonly attackedUntil: Instant | null
-  /** Bans that meet the author and do not refuse the comment. */
+  /** Bans that match the writer, without those that block. */
   readonly bans: readonly { readonly id: number; readonly effect: 'hold' | 'shadow' }[]
   /** By the name of the check. */
   readonly checks: Readonly<Record<string, CheckFact>>

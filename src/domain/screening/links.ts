@@ -1,23 +1,23 @@
-/** A link in a text, with a scheme or without. */
+/** A link in a text, with or without a scheme. */
 export type Link = {
   readonly start: number
   readonly end: number
-  /** In ASCII. Where it leads, and then what is in its path: addresses that are handed on. */
+  /** In ASCII: the host that the link leads to, then the hosts of addresses in its path. */
   readonly hosts: readonly string[]
-  /** The host that it pretends to lead to. */
+  /** The other host that a deceptive link shows. */
   readonly pretends: string | undefined
 }
 
-/** Where no address goes on. Brackets too: Markdown puts them around text and target. */
+/** Characters that end an address. Brackets do: Markdown puts them around text and target. */
 const ENDS = new Uint8Array(0x10000)
 for (const c of ' \t\n\r\f\v<>"\'`()[]{}|\u00a0\u3000\u2028\u2029') ENDS[c.charCodeAt(0)] = 1
 const SCHEME = /(?:https?|ftp|hxxps?):\/\/$/i
 const NEXT_SCHEME = /(?:https?|ftp)$/i
 const AFTER_HOST = /[/?#\\:]/
 const PLAIN_HOST = /^[a-z0-9-]+(?:\.[a-z0-9-]+)+$/
-/** An address in numbers, which can be written in many ways. */
+/** Numeric addresses can be written in many ways; only the URL parser knows them all. */
 const NUMERIC = /(?:^|\.)\d[^.]*$/
-/** Domains that are seldom anything but one, without a scheme too. */
+/** Top-level domains that make a text an address even without a scheme. */
 const TOP_LEVEL = new Set(
   (
     'com net org info biz xyz top site online shop store club app dev blog live pro vip win bid loan ' +
@@ -28,8 +28,8 @@ const SECOND_LEVEL = new Set('co com net org gov ac'.split(' '))
 const MAX_HOST_LENGTH = 253
 
 /**
- * All links of a text in order, Markdown's `[text](target)` as one. Each character is looked at a few times,
- * however they stand.
+ * All links of a text in order, Markdown's `[text](target)` as one link. Takes linear time whatever the
+ * text.
  */
 export const findLinks = (text: string): readonly Link[] => {
   const links: Link[] = []
@@ -43,7 +43,7 @@ export const findLinks = (text: string): readonly Link[] => {
   return links
 }
 
-/** The next point or colon: no address is without. */
+/** The next dot or colon: every address has one. */
 const nextSign = (text: string, from: number): number => {
   SIGN.lastIndex = from
   return SIGN.exec(text)?.index ?? text.length
@@ -70,7 +70,7 @@ const addLink = (links: Link[], text: string, link: Link | undefined): void => {
   else links.push(link)
 }
 
-/** What stands before `](` up to its bracket. */
+/** Whether the link before is the text of this Markdown target. */
 const isLabel = (text: string, label: Link, link: Link): boolean =>
   text.startsWith('](', link.start - 2) &&
   label.end <= link.start - 2 &&
@@ -84,7 +84,7 @@ const withLabel = (label: Link, link: Link): Link => {
 
 const isSameSite = (a: string, b: string): boolean => isBelow(a, b) || isBelow(b, a)
 
-/** Whether it is the domain, or below it. */
+/** Whether the host is the domain or a subdomain. */
 export const isBelow = (host: string, domain: string): boolean =>
   host === domain || host.endsWith(`.${domain}`) || `www.${host}` === domain
 
@@ -109,7 +109,7 @@ const readLink = (text: string, start: number, end: number): Link | undefined =>
 
 type Address = { readonly host: string | undefined; readonly pretends: string | undefined }
 
-/** What stands behind `://`. Before an `@` there is a user name, which may look like a host. */
+/** Parses the part after `://`. A user name before `@` may look like a host. */
 const readAddress = (rest: string): Address => {
   const slash = rest.slice(0, MAX_HOST_LENGTH * 4).search(/[/?#\\]/)
   const authority = rest.slice(0, slash < 0 ? MAX_HOST_LENGTH * 4 : slash)
@@ -121,7 +121,7 @@ const readAddress = (rest: string): Address => {
   }
 }
 
-/** In ASCII and lower case, without port and dots around it. */
+/** The host in ASCII and lower case, without port and outer dots. */
 const hostOf = (written: string): string | undefined => {
   const host = written.split(AFTER_HOST)[0]!.replace(/^\.+|\.+$/g, '')
   if (host.length > MAX_HOST_LENGTH || host === '') return undefined
@@ -129,7 +129,7 @@ const hostOf = (written: string): string | undefined => {
   return URL.parse(`http://${host}/`)?.hostname.replace(/\.$/, '') || undefined
 }
 
-/** Without a scheme: what begins with a host that looks like one, and is no e-mail address. */
+/** A link without a scheme begins with a likely host and is no e-mail address. */
 const readBare = (text: string, start: number, end: number): Link | undefined => {
   const run = text.slice(start, end)
   const lead = /^[^\p{L}\p{N}]*/u.exec(run)![0].length
@@ -162,7 +162,7 @@ const looksLikeHost = (labels: readonly string[], hasPath: boolean): boolean => 
   )
 }
 
-/** The point, comma or mark behind it ends a sentence. */
+/** The end without punctuation that ends a sentence. */
 const endOfSentence = (text: string, start: number, end: number): number => {
   let last = end
   while (last > start && '.,;:!?*_~'.includes(text[last - 1]!)) last--

@@ -3,20 +3,20 @@ import { VERDICTS, type Verdict } from './finding.ts'
 
 type Counts = Record<Verdict, number>
 
-/** How verdicts and decisions meet. */
+/** Counts of verdicts, by what moderators decided. */
 export type Tally = {
-  /** Of all comments. */
+  /** All comments. */
   readonly all: Counts
-  /** Of those that a moderator approved, and of those that one turned down. */
+  /** Comments that a moderator approved, and comments that a moderator turned down. */
   readonly approved: Counts
   readonly turnedDown: Counts
 }
 
-/** A verdict that holds a comment is right when a moderator turned it down. Null: there is none. */
+/** A verdict that holds a comment is right if a moderator turned the comment down. */
 export type RuleQuality = Tally & {
-  /** Of what is held and decided on, so much was turned down. */
+  /** The share of held and decided comments that were turned down; null if there are none. */
   readonly precision: number | null
-  /** Of what was turned down, so much is held. */
+  /** The share of comments turned down that are held; null if there are none. */
   readonly recall: number | null
 }
 
@@ -28,7 +28,7 @@ export const createTally = (): Tally => ({
   turnedDown: { ...NONE },
 })
 
-/** @param decided what a moderator decided; `pending` and null are no decision */
+/** @param decided the status that a moderator chose; `pending` and null do not count */
 export const addToTally = (tally: Tally, verdict: Verdict, decided: Status | null): void => {
   tally.all[verdict] += 1
   if (decided === 'approved') tally.approved[verdict] += 1

@@ -1,34 +1,35 @@
 import { foldText } from './folding/fold-text.ts'
 import { GAP, lookOf, SIGN, unitOf } from './folding/letter-codes.ts'
 
-/** Letters that are looked at together. */
-const SHINGLE = 5
-/** 24 shingles tell likeness to within a tenth. */
-const SKETCH_SIZE = 24
-/** From here on two texts are nearly the same. */
-const ALIKE = 0.6
+/** A shingle is this many letters in a row. */
+const SHINGLE_LETTERS = 5
+/** 24 hashes estimate the similarity of two texts to within 0.1. */
+const MAX_MIN_HASHES = 24
+/** The lowest similarity of texts that count as nearly the same. */
+const NEARLY_SAME = 0.6
 
-/** A number below 2^53 for the text without case, accents, spaces, signs and look-alikes. */
+/** A hash below 2^53 of the text without case, accents, spaces, signs and look-alikes. */
 export const fingerprintOf = (body: string): number => {
   const text = lettersOf(body)
   return text.length > 0 ? hash(text, 0, text.length) : hash(codesOf(body), 0, body.length)
 }
 
 /**
- * The least numbers of all that stand for five letters in a row, in order, at most 24: texts that have
- * much in common have many of them in common.
+ * The MinHash of a text: the lowest 24 hashes of its shingles, in ascending order. Similar texts have many
+ * of them in common. Source: A. Z. Broder, SEQUENCES (1997) 21–29.
  */
-export const sketchOf = (body: string): number[] => {
+export const minHashesOf = (body: string): number[] => {
   const text = lettersOf(body)
-  if (text.length <= SHINGLE) return [fingerprintOf(body)]
-  const least: number[] = []
-  for (let at = 0; at + SHINGLE <= text.length; at++) keepLeast(least, hash(text, at, at + SHINGLE))
-  return least
+  if (text.length <= SHINGLE_LETTERS) return [fingerprintOf(body)]
+  const lowest: number[] = []
+  for (let at = 0; at + SHINGLE_LETTERS <= text.length; at++)
+    keepLowest(lowest, hash(text, at, at + SHINGLE_LETTERS))
+  return lowest
 }
 
-/** How much two texts have in common by their sketches: 0 is nothing, 1 is all. */
-export const likeness = (a: readonly number[], b: readonly number[]): number => {
-  const size = Math.min(SKETCH_SIZE, new Set([...a, ...b]).size)
+/** The estimated similarity of two texts by their MinHashes, from 0 to 1. */
+export const similarity = (a: readonly number[], b: readonly number[]): number => {
+  const size = Math.min(MAX_MIN_HASHES, new Set([...a, ...b]).size)
   let [i, j, seen, both] = [0, 0, 0, 0]
   for (; seen < size; seen++) {
     const [x, y] = [a[i] ?? Number.POSITIVE_INFINITY, b[j] ?? Number.POSITIVE_INFINITY]
@@ -40,8 +41,8 @@ export const likeness = (a: readonly number[], b: readonly number[]): number => 
 }
 
 /** Whether two texts count as nearly the same. */
-export const isAlike = (a: readonly number[], b: readonly number[]): boolean =>
-  likeness(a, b) >= ALIKE
+export const isNearlySame = (a: readonly number[], b: readonly number[]): boolean =>
+  similarity(a, b) >= NEARLY_SAME
 
 const lettersOf = (body: string): Uint16Array => {
   const { letters, length } = foldText(body)
@@ -57,7 +58,7 @@ const lettersOf = (body: string): Uint16Array => {
 const codesOf = (text: string): Uint16Array =>
   Uint16Array.from({ length: text.length }, (_, at) => text.charCodeAt(at))
 
-/** Two multiplicative hashes of 32 bits, of which 53 are kept. */
+/** Two multiplicative hashes of 32 bits, of which 53 bits are kept. */
 const hash = (units: Uint16Array, from: number, to: number): number => {
   let high = 0x9e3779b9
   let low = 0x85ebca6b
@@ -77,11 +78,11 @@ const spread = (h: number): number => {
   return twice ^ (twice >>> 16)
 }
 
-const keepLeast = (least: number[], value: number): void => {
-  if (least.length === SKETCH_SIZE && value >= least[SKETCH_SIZE - 1]!) return
-  let at = least.length
-  while (at > 0 && least[at - 1]! > value) at--
-  if (least[at - 1] === value) return
-  least.splice(at, 0, value)
-  if (least.length > SKETCH_SIZE) least.pop()
+const keepLowest = (lowest: number[], value: number): void => {
+  if (lowest.length === MAX_MIN_HASHES && value >= lowest[MAX_MIN_HASHES - 1]!) return
+  let at = lowest.length
+  while (at > 0 && lowest[at - 1]! > value) at--
+  if (lowest[at - 1] === value) return
+  lowest.splice(at, 0, value)
+  if (lowest.length > MAX_MIN_HASHES) lowest.pop()
 }

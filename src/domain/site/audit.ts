@@ -19,10 +19,10 @@ export const AUDIT_ACTIONS = [
 ] as const
 export type AuditAction = (typeof AUDIT_ACTIONS)[number]
 
-/** An act of an administrator, of somebody on its own data, or of a rule. Holds neither secrets nor personal data. */
+/** A change by an administrator, by an author to their own data, or by a rule. It contains no secrets and no personal data. */
 export type AuditEntry = {
   readonly id: number
-  /** Null: of the whole service. */
+  /** Null for the whole service. */
   readonly siteId: number | null
   readonly action: AuditAction
   /** The slug of a site, or the public id of a key, an author or a canned reason. */
@@ -30,7 +30,7 @@ export type AuditEntry = {
   /** Public id of the key or person, or the name of a rule. */
   readonly by: string
   readonly at: Instant
-  /** What has changed, as it was and as it is. */
+  /** The changed fields, before and after. */
   readonly before: object | null
   readonly after: object | null
 }

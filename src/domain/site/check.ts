@@ -1,33 +1,33 @@
 import type { Instant } from '../instant.ts'
 
-/** A service outside that a site asks about its comments. Its name is the one in the site's policy. */
+/** An external check. The site's policy names it by `name`. */
 export type Check = {
   readonly name: string
-  /** Of Akismet the address that its methods are below. */
+  /** For Akismet the base address of its methods. */
   readonly url: string
-  /** Signs what is sent and what comes back; of Akismet the API key. Never leaves. */
+  /** Signs requests and responses; for Akismet the API key. Never returned. */
   readonly secret: string
   readonly timeoutMs: number
 } & (
   | { readonly kind: 'http' }
-  /** `siteUrl`: the front page of what it protects. */
+  /** `siteUrl`: the front page of the protected site. */
   | { readonly kind: 'akismet'; readonly siteUrl: string; readonly isTest: boolean }
 )
 
 export const MAX_CHECKS = 5
-/** An author waits for all of them together, and they are asked at once. */
+/** The service asks all checks in parallel while the author waits. */
 export const MAX_TIMEOUT_MS = 2_000
 
-/** Who has sent a comment, as it is known only while it posts. */
+/** The sender of a comment, known only during the request. */
 export type Sender = {
-  /** Null: what a proxy says of it is no address. */
+  /** Null if the proxy reports no valid address. */
   readonly ip: string | null
   readonly userAgent: string | null
 }
 
 export const UNKNOWN_SENDER: Sender = { ip: null, userAgent: null }
 
-/** What is asked about: a comment, and what is known of who sent it. */
+/** What a check receives: a comment and its sender. */
 export type CheckInput = {
   /** The slug. */
   readonly site: string
@@ -45,14 +45,14 @@ export type CheckInput = {
     readonly url: string | null
     readonly email: string | null
   }
-  /** At the moment of posting the address itself; later the first one of its network; null: forgotten. */
+  /** The address while posting, later the first address of its network; null once that is deleted. */
   readonly ip: string | null
   readonly userAgent: string | null
 }
 
-/** Something that a check has sent, and what is said to prove it. */
+/** A signed request from a check. */
 export type Signed = {
-  /** Where it was sent to. */
+  /** The path of the request. */
   readonly path: string
   /** Seconds since 1970, in digits. */
   readonly timestamp: string
@@ -69,16 +69,16 @@ export type CheckFact =
   | { readonly state: 'answered'; readonly score: number }
   | { readonly state: 'failed'; readonly why: string }
 
-/** The services outside, as this node reaches them. */
+/** Access to external checks. */
 export type Checks = {
-  /** Never rejects: a service that fails is a fact. `asked`: it will call back. */
-  readonly ask: (check: Check, question: CheckInput) => Promise<CheckFact>
-  /** Tells a service what a moderator has decided. Rejects when it does not take it. */
-  readonly report: (check: Check, question: CheckInput, isSpam: boolean) => Promise<void>
-  /** Whether the check itself has sent it, not long ago. */
+  /** Never rejects: a failure is a fact. `asked`: the check will call back. */
+  readonly ask: (check: Check, input: CheckInput) => Promise<CheckFact>
+  /** Reports a moderator's decision. Rejects if the check does not accept it. */
+  readonly report: (check: Check, input: CheckInput, isSpam: boolean) => Promise<void>
+  /** Whether the check sent this request, and recently. */
   readonly isFrom: (check: Check, signed: Signed) => boolean
 }
 
-/** Where a check calls back to; it is signed along, so that a verdict is good in one place. */
+/** Where a check calls back. The signature covers the path, so that a verdict is valid on one site only. */
 export const verdictsPath = (site: string, name: string): string =>
   `/v1/sites/${site}/checks/${name}/verdicts`

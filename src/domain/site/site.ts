@@ -5,13 +5,13 @@ import type { Check } from './check.ts'
 
 export type Moderation = 'post' | 'pre'
 
-/** What one person may do so often in a minute, each counted apart. */
+/** Actions with a limit per person and minute. */
 export const PERSON_LIMITS = ['create', 'vote', 'flag', 'preview', 'sign_on'] as const
 export type PersonLimit = (typeof PERSON_LIMITS)[number]
-/** 0: no limit of this kind; missing: as the service says. */
+/** 0 means no limit; a missing limit means the service's own. */
 export type PersonLimits = Readonly<Partial<Record<PersonLimit, number>>>
 
-/** A site and its settings. `version` changes with every change of them. */
+/** A site and its settings. Every change of the settings raises `version`. */
 export type Site = {
   readonly id: number
   readonly slug: string
@@ -24,26 +24,26 @@ export type Site = {
   readonly editWindowSeconds: number
   readonly maxDepth: number
   readonly limits: PersonLimits
-  /** The orders that readers may ask for; the first is what they get unasked. */
+  /** The sorts that readers may choose; the first is the default. */
   readonly sorts: readonly Sort[]
-  /** So long the addresses of writers are kept, as keyed hashes and truncated networks. */
+  /** How long addresses of writers are stored, as keyed hashes and truncated networks. */
   readonly retentionDays: number
-  /** So many flags send a comment back to the queue; 0: no number does. */
+  /** This many flags send a comment back to the queue; 0 for never. */
   readonly flagThreshold: number
-  /** So many days after it began a thread closes; 0: never. */
+  /** A thread closes this many days after it began; 0 for never. */
   readonly closeAfterDays: number
-  /** So long a person waits between two comments in one thread; 0: not at all. */
+  /** How long an author waits between two comments in one thread; 0 for no wait. */
   readonly slowModeSeconds: number
-  /** Null: the site has no members. */
+  /** Null if the site has no members. */
   readonly signOn: SignOn | null
-  /** Services outside that are asked about comments. */
+  /** External checks. */
   readonly checks: readonly Check[]
-  /** Of the policy that comments are judged by; 0: the one that the service ships. */
+  /** The version of the policy in force; 0 for the default policy. */
   readonly policyVersion: number
   readonly version: number
   readonly createdAt: Instant
 }
 
-/** The opaque origin `null` is nobody's: any sandboxed page can send it. */
+/** The opaque origin `null` is never allowed: any sandboxed page can send it. */
 export const isAllowedOrigin = (site: Site, origin: string): boolean =>
   origin !== 'null' && (site.origins.includes('*') || site.origins.includes(origin))

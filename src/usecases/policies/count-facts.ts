@@ -2,7 +2,7 @@ import type { Role } from '../../domain/comment/comment.ts'
 import type { Instant } from '../../domain/instant.ts'
 import type { Facts } from '../../domain/screening/facts.ts'
 import type { Verdict } from '../../domain/screening/finding.ts'
-import { fingerprintOf, isAlike, sketchOf } from '../../domain/screening/text-similarity.ts'
+import { fingerprintOf, isNearlySame, minHashesOf } from '../../domain/screening/text-similarity.ts'
 import type { Moderation } from '../../domain/site/site.ts'
 import type { Db } from '../../postgres/connection/db.ts'
 import {
@@ -18,7 +18,7 @@ export type TextHashes = { readonly fingerprint: number; readonly sketch: readon
 
 export const hashText = (text: string): TextHashes => ({
   fingerprint: fingerprintOf(text),
-  sketch: sketchOf(text),
+  sketch: minHashesOf(text),
 })
 
 /** Whose text it is, and where it comes from. */
@@ -145,7 +145,7 @@ const repeatsOf = (
 ): Facts['repeats'] => {
   const others = [...alike, ...earlier.map((one) => ({ ...one, number: 1 }))]
   const near = others.reduce((sum, other) => {
-    const isNear = other.fingerprint !== fingerprint && isAlike(other.sketch, sketch)
+    const isNear = other.fingerprint !== fingerprint && isNearlySame(other.sketch, sketch)
     return isNear ? sum + other.number : sum
   }, 0)
   const equal = earlier.filter((one) => one.fingerprint === fingerprint).length

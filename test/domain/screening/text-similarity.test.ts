@@ -2,9 +2,9 @@ import fc from 'fast-check'
 import t from 'tap'
 import {
   fingerprintOf,
-  isAlike,
-  likeness,
-  sketchOf,
+  isNearlySame,
+  minHashesOf,
+  similarity,
 } from '../../../src/domain/screening/text-similarity.ts'
 
 const TEXT = 'Visit my new shop for the best garden chairs, all of them half price this week only!'
@@ -27,39 +27,42 @@ t.test(
   },
 )
 
-t.test('fingerprints and sketches are safe integers, and sketches ascend', async () => {
+t.test('fingerprintOf and minHashesOf return safe integers; MinHashes ascend', async () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary', maxLength: 300 }), (text) => {
-      const sketch = sketchOf(text)
-      const isSafe = [fingerprintOf(text), ...sketch].every(
+      const hashes = minHashesOf(text)
+      const isSafe = [fingerprintOf(text), ...hashes].every(
         (n) => Number.isSafeInteger(n) && n >= 0,
       )
       return (
-        isSafe && sketch.length <= 24 && sketch.every((n, at) => at === 0 || n > sketch[at - 1]!)
+        isSafe && hashes.length <= 24 && hashes.every((n, at) => at === 0 || n > hashes[at - 1]!)
       )
     }),
   )
 })
 
 t.test(
-  'likeness is 1 for the same text, high for nearly the same, and 0 for another',
+  'similarity is 1 for the same text, high for nearly the same, and 0 for another',
   async (t) => {
-    const sketch = sketchOf(TEXT)
-    t.equal(likeness(sketch, sketchOf(TEXT.toUpperCase())), 1)
-    t.ok(isAlike(sketch, sketchOf(TEXT.replace('week', 'month'))))
-    t.ok(isAlike(sketch, sketchOf(`${TEXT} chairs.example`)))
-    t.equal(likeness(sketch, sketchOf('I did not know that the bridge was so old. Thank you.')), 0)
-    t.equal(likeness(sketchOf('Yes'), sketchOf('yes.')), 1)
-    t.equal(likeness([], []), 0)
+    const hashes = minHashesOf(TEXT)
+    t.equal(similarity(hashes, minHashesOf(TEXT.toUpperCase())), 1)
+    t.ok(isNearlySame(hashes, minHashesOf(TEXT.replace('week', 'month'))))
+    t.ok(isNearlySame(hashes, minHashesOf(`${TEXT} chairs.example`)))
+    t.equal(
+      similarity(hashes, minHashesOf('I did not know that the bridge was so old. Thank you.')),
+      0,
+    )
+    t.equal(similarity(minHashesOf('Yes'), minHashesOf('yes.')), 1)
+    t.equal(similarity([], []), 0)
   },
 )
 
-t.test('likeness does not depend on which text comes first', async () => {
+t.test('similarity does not depend on which text comes first', async () => {
   const text = fc.string({ unit: fc.constantFrom('a', 'b', ' '), maxLength: 60 })
   fc.assert(
     fc.property(text, text, (a, b) => {
-      const [x, y] = [sketchOf(a), sketchOf(b)]
-      return likeness(x, y) === likeness(y, x) && likeness(x, x) === 1
+      const [x, y] = [minHashesOf(a), minHashesOf(b)]
+      return similarity(x, y) === similarity(y, x) && similarity(x, x) === 1
     }),
   )
 })

@@ -5,13 +5,13 @@ import type { RuleFunction, RuleResult } from './rule.ts'
 type Check = Policy['rules']['checks'][string]
 
 /**
- * What a service outside says. A comment waits while its answer can still come, whatever is to be done
- * when none does: it would else be public for the seconds that a service takes.
+ * Judges the result of an external check. While the check can still respond, the comment waits even with
+ * `on_failure: ignore`: it would otherwise be public for those seconds.
  */
 export const check =
   (name: string, rule: Check): RuleFunction =>
   (_draft, { checks }) => {
-    // A name from a policy may be that of a property which every object has.
+    // A policy may name a check like a property of every object, for example `constructor`.
     const fact = Object.hasOwn(checks, name) ? checks[name] : undefined
     if (fact?.state === 'answered') return judgeScore(name, rule, fact.score)
     if (fact?.state === 'asked')

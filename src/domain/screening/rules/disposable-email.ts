@@ -1,7 +1,7 @@
 import type { Policy } from '../policy.ts'
 import type { RuleFunction } from './rule.ts'
 
-/** The domain of the address, or one above it. */
+/** Finds the domain of the address or a domain above it. */
 export const disposableEmail = ({
   domains,
   says,

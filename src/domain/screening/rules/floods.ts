@@ -17,7 +17,7 @@ export const networkFlood =
       ? { says, score: 50, evidence: `${inTheLastMinute(arrivals.network)} came from its network` }
       : undefined
 
-/** What goes beyond the bound, and everything while the site is held for that. */
+/** Finds comments beyond the limit, and every comment during a flood hold. */
 export const siteFlood =
   ({ max, says }: Rules['site_flood']): RuleFunction =>
   (_draft, { at, arrivals, attackedUntil }) => {

@@ -1,12 +1,12 @@
 import type { Policy } from '../policy.ts'
 import { type RuleFunction, sayCount } from './rule.ts'
 
-/** Outer white space is not counted. */
+/** Outer white space does not count. */
 export const length =
   ({ min, max, says }: Policy['rules']['length']): RuleFunction =>
   ({ body }) => {
     const text = body.trim()
-    // There are half as many code points as code units at least, and never more.
+    // A text has at least half as many code points as code units, and at most as many.
     if (text.length >= 2 * min && text.length <= max) return undefined
     const count = countCodePoints(text)
     if (count >= min && count <= max) return undefined

@@ -4,23 +4,24 @@ import type { Policy } from '../policy.ts'
 import { MAX_TEXT_MATCHES, type RuleFunction, sayCount } from './rule.ts'
 
 type Rules = Policy['rules']
-type Domains = { readonly has: (host: string) => string | undefined }
+/** Finds the listed domain that a host belongs to. */
+type FindDomain = (host: string) => string | undefined
 
-/** Links to domains that are allowed count in no rule. */
-const countedIn = (allow: readonly string[]) => {
-  const allowed = domainsOf(allow)
+/** Links to allowed domains count in no rule. */
+const createLinkFilter = (allow: readonly string[]) => {
+  const findAllowed = createDomainFinder(allow)
   return (links: readonly Link[]): Link[] =>
-    links.filter(({ hosts, pretends }) => pretends || !hosts.every((host) => allowed.has(host)))
+    links.filter(({ hosts, pretends }) => pretends || !hosts.every((host) => findAllowed(host)))
 }
 
 export const links = ({ max, says }: Rules['links'], { link_domains }: Rules): RuleFunction => {
-  const counted = countedIn(link_domains.allow)
-  return ({ body }, _facts, seen) => {
-    const found = counted(seen.links())
+  const filter = createLinkFilter(link_domains.allow)
+  return ({ body }, _facts, draftLinks) => {
+    const found = filter(draftLinks())
     if (found.length <= max) return undefined
     const evidence = `it has ${sayCount(found.length, 'link')}, more than ${max}`
     const score = Math.min(90, 40 + 5 * (found.length - max))
-    return { says, score, evidence, found: foundIn(body, found) }
+    return { says, score, evidence, found: toMatches(body, found) }
   }
 }
 
@@ -28,72 +29,71 @@ export const linksOfNew = (
   { approved, says }: Rules['links_of_new'],
   { link_domains }: Rules,
 ): RuleFunction => {
-  const counted = countedIn(link_domains.allow)
-  return ({ body }, { author }, seen) => {
-    const found = author.approved < approved ? counted(seen.links()) : []
+  const filter = createLinkFilter(link_domains.allow)
+  return ({ body }, { author }, draftLinks) => {
+    const found = author.approved < approved ? filter(draftLinks()) : []
     if (found.length === 0) return undefined
     const had = sayCount(author.approved, 'approved comment')
     const evidence = `it has ${sayCount(found.length, 'link')}, and its author ${had}`
-    return { says, score: 40, evidence, found: foundIn(body, found) }
+    return { says, score: 40, evidence, found: toMatches(body, found) }
   }
 }
 
-/** Links to blocked domains, and links that pretend to lead elsewhere; in the author's website too. */
+/** Finds links to blocked domains, and deceptive links, in the text and in the author's website. */
 export const linkDomains = ({ block, says }: Rules['link_domains']): RuleFunction => {
-  const blocked = domainsOf(block)
-  return ({ body, authorUrl }, _facts, seen) => {
+  const findBlocked = createDomainFinder(block)
+  return ({ body, authorUrl }, _facts, draftLinks) => {
     const website = authorUrl ?? ''
-    const told = [
-      ...tellLinks(blocked, seen.links(), { field: 'body', text: body }),
-      ...tellLinks(blocked, findLinks(website), { field: 'url', text: website }),
+    const findings = [
+      ...judgeLinks(findBlocked, draftLinks(), { field: 'body', text: body }),
+      ...judgeLinks(findBlocked, findLinks(website), { field: 'url', text: website }),
     ]
-    if (told.length === 0) return undefined
-    const sentences = [...new Set(told.map(({ sentence }) => sentence))]
+    if (findings.length === 0) return undefined
+    const sentences = [...new Set(findings.map(({ sentence }) => sentence))]
     return {
       says,
       score: 80,
       evidence: sentences.slice(0, 3).join('; '),
-      found: told.slice(0, MAX_TEXT_MATCHES).map(({ found }) => found),
+      found: findings.slice(0, MAX_TEXT_MATCHES).map(({ match }) => match),
     }
   }
 }
 
 type Field = { readonly field: TextMatch['field']; readonly text: string }
 
-const tellLinks = (blocked: Domains, links: readonly Link[], { field, text }: Field) =>
+const judgeLinks = (findBlocked: FindDomain, links: readonly Link[], { field, text }: Field) =>
   links.flatMap((link) => {
     const { hosts, pretends } = link
-    const domain = hosts.map(blocked.has).find((found) => found !== undefined)
+    const domain = hosts.map(findBlocked).find((found) => found !== undefined)
     if (domain === undefined && pretends === undefined) return []
     const sentence =
       domain === undefined
         ? `a link leads to ${hosts[0]} and pretends to lead to ${pretends}`
         : `a link leads to ${domain}, which is blocked`
-    return [{ sentence, found: foundOf(text, link, field) }]
+    return [{ sentence, match: toMatch(text, link, field) }]
   })
 
-const foundIn = (body: string, all: readonly Link[]): TextMatch[] =>
-  all.slice(0, MAX_TEXT_MATCHES).map((link) => foundOf(body, link, 'body'))
+const toMatches = (body: string, all: readonly Link[]): TextMatch[] =>
+  all.slice(0, MAX_TEXT_MATCHES).map((link) => toMatch(body, link, 'body'))
 
-const foundOf = (text: string, { start, end }: Link, field: TextMatch['field']): TextMatch => ({
+const toMatch = (text: string, { start, end }: Link, field: TextMatch['field']): TextMatch => ({
   text: text.slice(start, end),
   field,
   start,
   end,
 })
 
-/** Looks a host up with all above it. */
-const domainsOf = (written: readonly string[]): Domains => {
-  const domains = new Set(written.map(domainOf))
-  const has = (host: string): string | undefined => {
+/** The finder looks up a host and all domains above it. */
+const createDomainFinder = (written: readonly string[]): FindDomain => {
+  const domains = new Set(written.map(toAsciiDomain))
+  return (host) => {
     for (let rest = host; ; rest = rest.slice(rest.indexOf('.') + 1)) {
       if (domains.has(rest)) return rest
       if (!rest.includes('.')) return undefined
     }
   }
-  return { has }
 }
 
-/** In ASCII, as hosts of links are. */
-const domainOf = (written: string): string =>
+/** Hosts of links are in ASCII too. */
+const toAsciiDomain = (written: string): string =>
   URL.parse(`http://${written}/`)?.hostname ?? written.toLowerCase()

@@ -1,18 +1,17 @@
 import type { Policy } from '../policy.ts'
 import { type RuleFunction, sayCount } from './rule.ts'
 
-/** People thank each other in the same few words. */
-const SHORT = 16
+/** Shorter texts repeat by chance: people thank each other in the same few words. */
+const MIN_CODE_UNITS = 16
 
-/** Of texts that are not short, in UTF-16 code units. */
 export const repeats =
   ({ same, near, says }: Policy['rules']['repeats']): RuleFunction =>
   ({ body }, facts) => {
-    if (body.trim().length < SHORT) return undefined
-    const found = facts.repeats
-    if (found.same < same && found.near < near) return undefined
+    if (body.trim().length < MIN_CODE_UNITS) return undefined
+    const counted = facts.repeats
+    if (counted.same < same && counted.near < near) return undefined
     const [count, how] =
-      found.same >= same ? [found.same, 'the same'] : [found.near, 'nearly the same']
+      counted.same >= same ? [counted.same, 'the same'] : [counted.near, 'nearly the same']
     const others = sayCount(count, 'other comment')
     return {
       says,

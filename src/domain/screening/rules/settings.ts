@@ -1,14 +1,14 @@
 import { banId } from '../../public-id.ts'
 import type { RuleFunction } from './rule.ts'
 
-/** The site or the thread is moderated before publication. */
+/** The thread's own mode overrides the site's. */
 export const moderationMode: RuleFunction = (_draft, { siteModeration, threadModeration }) => {
   const where = threadModeration ? 'thread' : 'site'
   if ((threadModeration ?? siteModeration) !== 'pre') return undefined
   return { says: 'pending', evidence: `the ${where} is moderated before publication` }
 }
 
-/** A ban that does not refuse the comment. Of several, the one that leaves the least. */
+/** Of several bans that do not block, a shadow ban decides. */
 export const ban: RuleFunction = (_draft, { bans }) => {
   const found = bans.find(({ effect }) => effect === 'shadow') ?? bans[0]
   if (!found) return undefined

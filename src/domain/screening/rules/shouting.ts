@@ -3,51 +3,51 @@ import type { Link } from '../links.ts'
 import type { Policy } from '../policy.ts'
 import { MAX_TEXT_MATCHES, type RuleFunction } from './rule.ts'
 
-/** So many `!` and `?` in a row, or of any other character but spaces and dots, are one as well. */
-const MARKS = 5
-const SAME = 8
+/** Lengths at which a row of `!` and `?`, or of one other character, counts as shouting. */
+const MIN_MARKS = 5
+const MIN_SAME = 8
 const UPPER = /^\p{Lu}$/u
 const LOWER = /^\p{Ll}$/u
 
-type Shout = { readonly start: number; readonly end: number }
-type Heard = { upper: number; letters: number; readonly runs: Shout[] }
+type Span = { readonly start: number; readonly end: number }
+type CaseCounts = { upper: number; letters: number; readonly runs: Span[] }
 
-/** Capitals of scripts that have them, and rows of marks and of one character; not in links. */
+/** Finds texts of capitals, and rows of one character. Links do not count. */
 export const shouting =
   ({ percent, letters, says }: Policy['rules']['shouting']): RuleFunction =>
-  ({ body }, _facts, seen) => {
-    const parts = partsBetween(body, seen.links())
-    const heard = listen(body, parts)
-    const share = Math.round((heard.upper * 100) / Math.max(1, heard.letters))
+  ({ body }, _facts, draftLinks) => {
+    const parts = partsBetween(body, draftLinks())
+    const counts = countCases(body, parts)
+    const share = Math.round((counts.upper * 100) / Math.max(1, counts.letters))
     const isLoud =
-      heard.letters >= Math.max(1, letters) && heard.upper * 100 >= percent * heard.letters
-    if (!isLoud && heard.runs.length === 0) return undefined
-    const said = [
+      counts.letters >= Math.max(1, letters) && counts.upper * 100 >= percent * counts.letters
+    if (!isLoud && counts.runs.length === 0) return undefined
+    const evidence = [
       ...(isLoud ? [`${share} of 100 letters are capitals`] : []),
-      ...(heard.runs.length > 0 ? ['a character is repeated again and again'] : []),
+      ...(counts.runs.length > 0 ? ['a character is repeated again and again'] : []),
     ]
-    const found = [...(isLoud ? findCapitals(body, parts) : []), ...heard.runs]
+    const found = [...(isLoud ? findCapitals(body, parts) : []), ...counts.runs]
       .sort((a, b) => a.start - b.start)
       .slice(0, MAX_TEXT_MATCHES)
-      .map((shout) => foundOf(body, shout))
-    return { says, score: isLoud ? 30 : 15, evidence: said.join(', and '), found }
+      .map((span) => toMatch(body, span))
+    return { says, score: isLoud ? 30 : 15, evidence: evidence.join(', and '), found }
   }
 
-const foundOf = (body: string, { start, end }: Shout): TextMatch => ({
+const toMatch = (body: string, { start, end }: Span): TextMatch => ({
   text: body.slice(start, end),
   field: 'body',
   start,
   end,
 })
 
-const partsBetween = (body: string, links: readonly Link[]): Shout[] => {
+const partsBetween = (body: string, links: readonly Link[]): Span[] => {
   const ends = [0, ...links.map(({ end }) => end)]
   return ends.map((start, n) => ({ start, end: links[n]?.start ?? body.length }))
 }
 
 const CAPITALS = /\p{Lu}{2,}/gu
 
-const findCapitals = (body: string, parts: readonly Shout[]): Shout[] =>
+const findCapitals = (body: string, parts: readonly Span[]): Span[] =>
   parts.flatMap(({ start, end }) =>
     Array.from(body.slice(start, end).matchAll(CAPITALS), ({ index, 0: word }) => ({
       start: start + index,
@@ -55,13 +55,13 @@ const findCapitals = (body: string, parts: readonly Shout[]): Shout[] =>
     })),
   )
 
-const listen = (body: string, parts: readonly Shout[]): Heard => {
-  const heard: Heard = { upper: 0, letters: 0, runs: [] }
-  for (const part of parts) listenTo(heard, body, part)
-  return heard
+const countCases = (body: string, parts: readonly Span[]): CaseCounts => {
+  const counts: CaseCounts = { upper: 0, letters: 0, runs: [] }
+  for (const part of parts) addPart(counts, body, part)
+  return counts
 }
 
-const listenTo = (heard: Heard, body: string, { start, end }: Shout): void => {
+const addPart = (counts: CaseCounts, body: string, { start, end }: Span): void => {
   let [run, last, upper, letters] = [start, 0, 0, 0]
   for (let at = start; at <= end; at++) {
     const unit = at < end ? body.charCodeAt(at) : 0
@@ -69,17 +69,17 @@ const listenTo = (heard: Heard, body: string, { start, end }: Shout): void => {
     letters += (kind >> 1) & 1
     upper += kind >> 2
     if (unit === last || (isMark(unit) && isMark(last)) || isSecondHalf(unit)) continue
-    if (at - run >= MARKS && isRun(body, run, at)) heard.runs.push({ start: run, end: at })
+    if (at - run >= MIN_MARKS && isRun(body, run, at)) counts.runs.push({ start: run, end: at })
     run = at
     last = unit
   }
-  heard.upper += upper
-  heard.letters += letters
+  counts.upper += upper
+  counts.letters += letters
 }
 
-/** Of letters beyond the first plane hardly any have a case, and both halves of a pair have none. */
+/** Cases by code unit, filled on demand. Letters beyond the first plane hardly ever have a case. */
 const CASES = new Uint8Array(0x10000)
-/** Known, a letter with a case, a capital: one bit each. */
+/** One bit each: known, a letter with a case, a capital. */
 const [NO_LETTER, SMALL, CAPITAL] = [1, 3, 7]
 
 const learnCase = (unit: number): number => {
@@ -95,9 +95,9 @@ const isSecondHalf = (unit: number): boolean => unit >= 0xdc00 && unit <= 0xdfff
 const isRun = (body: string, start: number, end: number): boolean => {
   const first = body.codePointAt(start)!
   if (isMark(first)) return true
-  if (end - start < (first > 0xffff ? 2 * SAME : SAME)) return false
+  if (end - start < (first > 0xffff ? 2 * MIN_SAME : MIN_SAME)) return false
   return !QUIET.test(body.slice(start, start + 1))
 }
 
-/** Rows of these are lines and spaces. */
+/** Rows of these characters are lines and spaces. */
 const QUIET = /[\s.\-_=*#~]/
