@@ -21,7 +21,7 @@ export const describeService = async (): Promise<string> => {
     counters: { reads: createLocalCounters(), writes: createLocalCounters() },
     trustedProxies: [],
     readiness: async () => ({ status: 'unavailable', checks: {} }),
-    figures: () => ({
+    metricSources: () => ({
       pools: { read: { total: 0, idle: 0, waiting: 0 }, write: { total: 0, idle: 0, waiting: 0 } },
       pages: { hits: 0, misses: 0, bytes: 0 },
       jobs: async () => [],

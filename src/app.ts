@@ -51,14 +51,14 @@ export type AppOptions = Http & {
   readonly counters: LimitCounters
   readonly trustedProxies: readonly string[]
   readonly readiness: () => Promise<HealthReport>
-  readonly figures: MetricSources
+  readonly metricSources: MetricSources
   readonly logger: FastifyBaseLogger | false
 }
 
 /** The whole HTTP surface. Opens nothing. */
 export const buildApp = async (options: AppOptions): Promise<FastifyInstance> => {
   const app = createServer(options)
-  const metrics = createMetrics(options.figures)
+  const metrics = createMetrics(options.metricSources)
   addErrors(app)
   addContext(app)
   addStrictParsing(app)

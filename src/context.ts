@@ -25,7 +25,7 @@ const VOTES_REST_MS = 50
 type Parts = {
   readonly db: Db
   readonly writes: Db
-  readonly tokens: CacheTokens
+  readonly cacheTokens: CacheTokens
   readonly readMemberToken: ReadMemberToken
   readonly checks: Checks
   /** Where pages are kept that all nodes share; none when there is only this one. */
@@ -40,7 +40,7 @@ type Parts = {
 
 /** What the use cases of one node are given. Opens nothing. */
 export const createContext = ({ store, maxBytes, maxThreads, ...parts }: Parts): Context => {
-  const { db, tokens } = parts
+  const { db, cacheTokens } = parts
   const listBytes = Math.floor(maxBytes * LISTS_SHARE)
   const memory = { maxBytes: maxBytes - listBytes }
   return {
@@ -49,12 +49,12 @@ export const createContext = ({ store, maxBytes, maxThreads, ...parts }: Parts):
     posts: createWriteQueues(),
     votes: createWriteQueues({ restMs: VOTES_REST_MS }),
     threads: createThreadCache({
-      tokens,
+      cacheTokens,
       load: (questions) => runQuery(findThreads(db, questions)),
       ...(maxThreads && { maxThreads }),
     }),
     pages: store ? createTieredPages({ ...memory, store }) : createMemoryPages(memory),
-    lists: createListCache({ tokens, maxBytes: listBytes }),
+    lists: createListCache({ cacheTokens, maxBytes: listBytes }),
     sites: createSiteCache((slug) => findSite(db, slug)),
     policies: createPolicyCache(async (at) => (await runQuery(findPolicy(db, at)))!.policy),
   }

@@ -79,7 +79,7 @@ export const createService = async (parts: Parts): Promise<Service> => {
   const context = createContext({
     db: pools.read.db,
     writes: pools.write.db,
-    tokens: shared.tokens,
+    cacheTokens: shared.cacheTokens,
     store: shared.store,
     maxBytes: config.AFTERWORD_CACHE_BYTES,
     hideWaitMs: timings.hideWaitMs,
@@ -100,7 +100,7 @@ export const createService = async (parts: Parts): Promise<Service> => {
       return state.keys
     },
     readiness: () => reportHealth(pools.health.db, shared.redis, state),
-    figures: () => readMetrics(pools, context),
+    metricSources: () => readMetrics(pools, context),
   })
   app.addHook('onSend', (_request, reply, payload, done) => {
     if (state.closing.signal.aborted) reply.header('connection', 'close')
@@ -146,15 +146,15 @@ const createShared = (config: Config, logger: FastifyBaseLogger, timings: CacheT
   if (!config.REDIS_URL) {
     const isAlone = !config.DATABASE_URL
     logger.info(isAlone ? ALONE : NOT_SHARED)
-    const tokens = isAlone ? createLocalCacheTokens(timings.newToken) : NO_CACHE_TOKENS
+    const cacheTokens = isAlone ? createLocalCacheTokens(timings.newToken) : NO_CACHE_TOKENS
     const counters = { reads, writes: createLocalCounters() }
-    return { redis: undefined, tokens, store: undefined, counters }
+    return { redis: undefined, cacheTokens, store: undefined, counters }
   }
   const redis = createRedis(config.REDIS_URL, logger)
   const breaker = createRedisBreaker({ pauseMs: REDIS_PAUSE_MS })
   return {
     redis,
-    tokens: createRedisCacheTokens(redis, breaker, timings),
+    cacheTokens: createRedisCacheTokens(redis, breaker, timings),
     store: createRedisPages(redis, breaker),
     counters: { reads, writes: createRedisCounters(redis, createLocalCounters(), breaker) },
   }

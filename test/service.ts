@@ -93,7 +93,7 @@ export const openService = async (
     trustedProxies: options.trustedProxies ?? [],
     counters: { reads: createCounters(), writes: createCounters() },
     readiness: async () => ({ status: 'ok', checks: {} }),
-    figures: () => ({
+    metricSources: () => ({
       pools: { read: figures(), write: figures() },
       pages: context.pages.stats(),
       jobs: () => countJobs(db),
@@ -138,7 +138,7 @@ export const createTestContext = (
   createContext({
     db,
     writes: db,
-    tokens,
+    cacheTokens: tokens,
     store: undefined,
     maxBytes: 16_777_216,
     maxThreads: MAX_THREADS,

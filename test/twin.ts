@@ -7,7 +7,7 @@ import { createTestContext, type Teardown, type TestService } from './service.ts
 /** Another node of a test's Afterword: a pool and a memory of its own, the same database and tokens. */
 export const openTwin = async (
   t: Teardown,
-  { url, tokens }: TestService,
+  { url, cacheTokens: tokens }: TestService,
   { version = '0.0.0' } = {},
 ): Promise<TestService['app']> => {
   const { db, close, figures } = createDb({ url, max: 16, onError: () => {} })
@@ -22,7 +22,7 @@ export const openTwin = async (
     trustedProxies: [],
     counters: { reads: createLocalCounters(), writes: createLocalCounters() },
     readiness: async () => ({ status: 'ok', checks: {} }),
-    figures: () => ({
+    metricSources: () => ({
       pools: { read: figures(), write: figures() },
       pages: context.pages.stats(),
       jobs: async () => [],

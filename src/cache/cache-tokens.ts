@@ -1,10 +1,10 @@
 import { LRUCache } from 'lru-cache'
 import type { CacheTokens } from '../domain/cache-tokens.ts'
 
-/** A token that is dropped costs one question. */
+/** A cache token that is dropped costs one query. */
 const MAX_TOKENS = 100_000
 
-/** For the only node there is: its own memory is what all nodes share. */
+/** Cache tokens of a node without other nodes: it keeps them in its own memory. */
 export const createLocalCacheTokens = (
   newToken: () => string,
   { maxTokens = MAX_TOKENS } = {},
@@ -13,7 +13,7 @@ export const createLocalCacheTokens = (
   return {
     find: async (name) => tokens.get(name),
     offer: (name) => void (tokens.has(name) || tokens.set(name, newToken())),
-    announce: async (names) => {
+    invalidate: async (names) => {
       for (const name of names) tokens.set(name, newToken())
       return true
     },
@@ -21,10 +21,10 @@ export const createLocalCacheTokens = (
   }
 }
 
-/** For nodes that share nothing but Postgres: nobody remembers anything, so nobody is told. */
+/** Cache tokens of nodes that share only Postgres: without a token, a node does not cache anything. */
 export const NO_CACHE_TOKENS: CacheTokens = {
   find: async () => undefined,
   offer: () => {},
-  announce: async () => true,
+  invalidate: async () => true,
   trustedFrom: () => Number.POSITIVE_INFINITY,
 }

@@ -3,15 +3,15 @@ import type { Counters } from '../domain/counters.ts'
 
 type Window = { current: number; endsAt: number }
 
-/** About 10 MB; the key that was longest without a hit is forgotten first. */
+/** About 10 MB. The key without a hit for the longest time is dropped first. */
 const MAX_KEYS = 50_000
 
-/** Counts in this process only, in bounded memory. */
+/** Counters of this process, in bounded memory. */
 export const createLocalCounters = ({ maxKeys = MAX_KEYS } = {}): Counters => {
   const windows = new LRUCache<string, Window>({ max: maxKeys })
   return {
     hit: async (key, windowMs) => {
-      // Whole: the difference of two fractions may come out a little too long.
+      // Whole milliseconds: the difference of two fractions can exceed `windowMs` by rounding.
       const now = Math.floor(performance.now())
       const window = openWindow(windows.get(key), now) ?? { current: 0, endsAt: now + windowMs }
       window.current += 1

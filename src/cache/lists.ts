@@ -3,97 +3,113 @@ import type { Encoding, Page } from '../domain/page-store.ts'
 import { createEncoder } from './encoder.ts'
 import { createMemory } from './memory.ts'
 
-/** A list of a whole site. The variant is the canonical query and all else that shapes the bytes. */
+/** Names a list of a site. The variant is the canonical query and everything else that shapes the bytes. */
 export type ListName = { readonly site: number; readonly variant: string }
 
 export type ListCache = {
   /**
-   * The list as it is at this moment or later: remembered for a second, as long as the site's token
-   * is the one that was read before it was built. One build at a time for each list: who comes
-   * while it runs, and may not share it, shares the next.
+   * Returns the list as it is now or later. A list is cached for a second, while the site's cache token is
+   * the one read before the build. One build runs at a time per list: a call during a build that began
+   * too early for it shares the next build.
    */
   page: (name: ListName, encoding: Encoding, build: () => Promise<Page>) => Promise<Page>
   stats: () => { bytes: number }
 }
 
-/** A hide that could not be announced waits longer than this. */
+/** A hide whose invalidation fails waits longer than this. */
 const LIFETIME_MS = 1_000
 
-/** `at` is before the build began, `token` was read before that. */
-type Listed = { readonly page: Page; readonly token: string | undefined; readonly at: number }
 type Token = string | undefined
-type Flight = { token: Token; at: number; listed: Promise<Listed>; next?: Flight }
 
-export const createListCache = (options: { tokens: CacheTokens; maxBytes: number }): ListCache => {
-  const { tokens, maxBytes } = options
-  const memory = createMemory<Listed>({ maxBytes, lifetimeMs: LIFETIME_MS })
-  const flights = new Map<string, Flight>()
+/** `at` is a time before the build began; `token` was read before that. */
+type Entry = { readonly page: Page; readonly token: Token; readonly at: number }
+type Build = { token: Token; at: number; entry: Promise<Entry>; next?: Build }
+type BuildPage = () => Promise<Page>
+type IsCurrent = (built: Pick<Entry, 'token' | 'at'>, token: Token) => boolean
+
+export const createListCache = ({
+  cacheTokens,
+  maxBytes,
+}: {
+  cacheTokens: CacheTokens
+  maxBytes: number
+}): ListCache => {
+  const memory = createMemory<Entry>({ maxBytes, lifetimeMs: LIFETIME_MS })
   const encode = createEncoder()
 
-  const isGood = ({ token, at }: { token: Token; at: number }, now: Token): boolean =>
+  const isCurrent: IsCurrent = ({ token, at }, now) =>
     now !== undefined &&
     token === now &&
-    at >= tokens.trustedFrom() &&
+    at >= cacheTokens.trustedFrom() &&
     performance.now() - at < LIFETIME_MS
 
-  const recall = (key: string, token: Token): Listed | undefined => {
-    const listed = memory.get(key)
-    return listed && isGood(listed, token) ? listed : undefined
+  const keep = (key: string, entry: Entry): void => {
+    if (entry.token !== undefined) memory.set(key, entry)
   }
-
-  /** The flight under way if it began late enough for this reader, else the one after it. */
-  const share = (key: string, token: Token, build: () => Promise<Page>): Promise<Listed> => {
-    const flight = flights.get(key)
-    if (!flight) return start(key, token, build).listed
-    if (isGood(flight, token)) return flight.listed
-    flight.next ??= wait(key, flight, build)
-    flight.next.token = token
-    return flight.next.listed
+  const findCurrent = (key: string, token: Token): Entry | undefined => {
+    const entry = memory.get(key)
+    return entry && isCurrent(entry, token) ? entry : undefined
   }
-
-  const start = (key: string, token: Token, build: () => Promise<Page>): Flight => {
-    const flight = { token, at: performance.now() } as Flight
-    flight.listed = run(key, flight, build)
-    flights.set(key, flight)
-    return flight
-  }
-
-  const wait = (key: string, before: Flight, build: () => Promise<Page>): Flight => {
-    const flight = { token: undefined, at: Number.POSITIVE_INFINITY } as Flight
-    flight.listed = before.listed.then(ignore, ignore).then(() => {
-      flight.at = performance.now()
-      flights.set(key, flight)
-      return run(key, flight, build)
-    })
-    return flight
-  }
-
-  const run = async (key: string, flight: Flight, build: () => Promise<Page>): Promise<Listed> => {
-    const { token, at } = flight
-    try {
-      const listed = { page: await build(), token, at }
-      if (token !== undefined) memory.set(key, listed)
-      return listed
-    } finally {
-      if (!flight.next) flights.delete(key)
-    }
-  }
+  const buildOnce = createBuilds(isCurrent, keep)
 
   return {
     page: async (name, encoding, build) => {
-      const token = await tokens.find(siteToken(name.site))
-      if (token === undefined) tokens.offer(siteToken(name.site))
+      const token = await cacheTokens.find(siteToken(name.site))
+      if (token === undefined) cacheTokens.offer(siteToken(name.site))
       const key = keyOf(name, encoding)
-      const remembered = recall(key, token)
-      if (remembered) return remembered.page
+      const cached = findCurrent(key, token)
+      if (cached) return cached.page
       const plain = keyOf(name, 'identity')
-      const listed = recall(plain, token) ?? (await share(plain, token, build))
-      if (encoding === 'identity') return listed.page
-      const page = await encode(listed.page, encoding)
-      if (listed.token !== undefined) memory.set(key, { ...listed, page })
+      const entry = findCurrent(plain, token) ?? (await buildOnce(plain, token, build))
+      if (encoding === 'identity') return entry.page
+      const page = await encode(entry.page, encoding)
+      keep(key, { ...entry, page })
       return page
     },
     stats: () => ({ bytes: memory.calculatedSize }),
+  }
+}
+
+/** Runs one build at a time for each key, and at most one that waits for it. */
+const createBuilds = (isCurrent: IsCurrent, keep: (key: string, entry: Entry) => void) => {
+  const builds = new Map<string, Build>()
+
+  const start = (key: string, token: Token, buildPage: BuildPage): Build => {
+    const build = { token, at: performance.now() } as Build
+    build.entry = run(key, build, buildPage)
+    builds.set(key, build)
+    return build
+  }
+
+  const startAfter = (key: string, before: Build, buildPage: BuildPage): Build => {
+    const build = { token: undefined, at: Number.POSITIVE_INFINITY } as Build
+    build.entry = before.entry.then(ignore, ignore).then(() => {
+      build.at = performance.now()
+      builds.set(key, build)
+      return run(key, build, buildPage)
+    })
+    return build
+  }
+
+  const run = async (key: string, build: Build, buildPage: BuildPage): Promise<Entry> => {
+    const { token, at } = build
+    try {
+      const entry = { page: await buildPage(), token, at }
+      keep(key, entry)
+      return entry
+    } finally {
+      if (!build.next) builds.delete(key)
+    }
+  }
+
+  /** Returns the entry of the running build if it began late enough, else of the build after it. */
+  return (key: string, token: Token, buildPage: BuildPage): Promise<Entry> => {
+    const build = builds.get(key)
+    if (!build) return start(key, token, buildPage).entry
+    if (isCurrent(build, token)) return build.entry
+    build.next ??= startAfter(key, build, buildPage)
+    build.next.token = token
+    return build.next.entry
   }
 }
 

@@ -1,19 +1,19 @@
 import { LRUCache } from 'lru-cache'
 import type { Page } from '../domain/page-store.ts'
 
-/** What a page costs besides its text: map and list slots, the objects themselves. */
+/** Memory of a page besides its text: map and list slots, and the objects themselves. */
 const OVERHEAD_BYTES = 512
 const SWEEP_MS = 10_000
 
-/** Something that holds a page. */
-type Holder = { readonly page: Page }
+/** A cache entry that contains a page. */
+type Entry = { readonly page: Page }
 
 /**
- * Remembers pages, at most `maxBytes` of them: the least used go first. A page that is larger than
- * all of that is not kept.
- * @param lifetimeMs after which a page is gone, whether anybody asks for it or not
+ * Keeps at most `maxBytes` of pages and drops the least recently used first. A page larger than
+ * `maxBytes` is not kept.
+ * @param lifetimeMs age at which a page is dropped, also without a request for it
  */
-export const createMemory = <T extends Holder>(options: {
+export const createMemory = <T extends Entry>(options: {
   maxBytes: number
   lifetimeMs: number
 }): LRUCache<string, T> => {
@@ -23,7 +23,7 @@ export const createMemory = <T extends Holder>(options: {
       bytes.length + 2 * (etag.length + key.length) + OVERHEAD_BYTES,
     ttl: options.lifetimeMs,
   })
-  // One sweep for all: a timer for each page costs more than the page's look-up.
+  // One sweep for all pages: a timer per page costs more than looking the page up.
   setInterval(() => memory.purgeStale(), Math.min(SWEEP_MS, options.lifetimeMs)).unref()
   return memory
 }

@@ -2,64 +2,63 @@ import type { Encoding, Page, PageName, PageStore } from '../domain/page-store.t
 import { createEncoder, type Encoder } from './encoder.ts'
 import { createMemory } from './memory.ts'
 
-/** A page and the thread version that its rows were read at. */
+/** A page and the thread version of its rows. */
 export type BuiltPage = { readonly version: number; readonly page: Page }
 
 export type PageCache = {
   /**
-   * The page under this name, in this encoding: remembered, or made once however many ask for it
-   * at the same time. A build is remembered under the version that it read; one that read an older
-   * version than asked (a lagging replica) is answered, but not remembered. A failed build rejects
-   * everybody who waited for it, and the next reader builds again.
+   * Returns the page from the cache, or builds it once for all concurrent calls. The built page is cached
+   * under the version that the build read. If that is older than `name.version` (a lagging replica), the
+   * page is returned but not cached. A failed build rejects all its callers; the next call builds again.
    */
   page: (name: PageName, encoding: Encoding, build: () => Promise<BuiltPage>) => Promise<Page>
-  /** A page that is for one reader, and kept nowhere. */
+  /** Compresses a page for one caller, without caching it. */
   encode: Encoder
-  /** `misses` counts builds, failed ones included; `hits` every other question; `bytes` what is held. */
+  /** `misses` counts builds, failed ones included; `hits` all other calls; `bytes` is the memory used. */
   stats: () => { hits: number; misses: number; bytes: number }
 }
 
 /**
- * Forgetting: no copy of an erased comment outlives 600 s. A page that was found in Redis at the
- * end of its life there lives as long again here.
+ * Erasure promises that no copy of an erased comment outlives 600 s. A page found in Redis at the end of
+ * its life there lives as long again in this process.
  */
 const LIFETIME_MS = 290_000
 
 type MemoryOptions = { maxBytes: number; lifetimeMs?: number }
 
-/** Pages remembered in this process, at most `maxBytes` of them. */
+/** Caches pages in this process, at most `maxBytes` of them. */
 export const createMemoryPages = (options: MemoryOptions): PageCache =>
   createTieredPages({ ...options, store: noStore })
 
-/** Pages remembered in this process in front of a store that all nodes share. */
+/** Caches pages in this process, in front of a store that all nodes share. */
 export const createTieredPages = (options: MemoryOptions & { store: PageStore }): PageCache => {
   const { maxBytes, lifetimeMs = LIFETIME_MS, store } = options
   const memory = createMemory<BuiltPage>({ maxBytes, lifetimeMs })
-  const flights = new Map<string, Promise<BuiltPage>>()
+  const loads = new Map<string, Promise<BuiltPage>>()
   const encode = createEncoder()
-  let asked = 0
+  let calls = 0
   let misses = 0
 
   type Build = () => Promise<BuiltPage>
 
   const find = (name: PageName, encoding: Encoding, build: Build): Promise<BuiltPage> => {
     const key = keyOf(name, encoding)
-    const flight =
-      flights.get(key) ?? load(name, encoding, build).finally(() => flights.delete(key))
-    flights.set(key, flight)
-    return flight
+    const loading = loads.get(key) ?? load(name, encoding, build).finally(() => loads.delete(key))
+    loads.set(key, loading)
+    return loading
   }
 
   const load = async (name: PageName, encoding: Encoding, build: Build): Promise<BuiltPage> => {
     const found = await store.find(name, encoding)
     if (found !== undefined) return keep(name, encoding, { version: name.version, page: found })
-    const made = encoding === 'identity' ? await make(build) : await compress(name, encoding, build)
-    if (made.version < name.version) return made
-    void store.insert({ ...name, version: made.version }, made.page)
-    return keep(name, encoding, made)
+    const built =
+      encoding === 'identity' ? await count(build) : await compress(name, encoding, build)
+    if (built.version < name.version) return built
+    void store.insert({ ...name, version: built.version }, built.page)
+    return keep(name, encoding, built)
   }
 
-  const make = (build: Build): Promise<BuiltPage> => {
+  const count = (build: Build): Promise<BuiltPage> => {
     misses += 1
     return build()
   }
@@ -69,19 +68,19 @@ export const createTieredPages = (options: MemoryOptions & { store: PageStore })
     return { ...plain, page: await encode(plain.page, encoding) }
   }
 
-  const keep = (name: PageName, encoding: Encoding, made: BuiltPage): BuiltPage => {
-    memory.set(keyOf({ ...name, version: made.version }, encoding), made)
-    return made
+  const keep = (name: PageName, encoding: Encoding, built: BuiltPage): BuiltPage => {
+    memory.set(keyOf({ ...name, version: built.version }, encoding), built)
+    return built
   }
 
   return {
     encode,
     page: async (name, encoding, build) => {
-      asked += 1
-      const remembered = memory.get(keyOf(name, encoding))
-      return remembered ? remembered.page : (await find(name, encoding, build)).page
+      calls += 1
+      const cached = memory.get(keyOf(name, encoding))
+      return cached ? cached.page : (await find(name, encoding, build)).page
     },
-    stats: () => ({ hits: asked - misses, misses, bytes: memory.calculatedSize }),
+    stats: () => ({ hits: calls - misses, misses, bytes: memory.calculatedSize }),
   }
 }
 

@@ -3,10 +3,10 @@ import { type CompiledPolicy, compilePolicy } from '../domain/screening/compile-
 import { DEFAULT_POLICY } from '../domain/screening/default-policy.ts'
 import type { Policy } from '../domain/screening/policy.ts'
 
-/** Of policies as they are written. Made ready, lists of words take fifty times as much. */
+/** Size of the policies as JSON. Compiled word lists take about fifty times as much memory. */
 const MAX_BYTES = 4_194_304
 
-/** A policy as it is used. Of one version there is never another one. */
+/** A compiled policy. A version of a policy never changes. */
 export type PolicyInForce = {
   readonly version: number
   readonly policy: Policy
@@ -14,7 +14,7 @@ export type PolicyInForce = {
 }
 
 export type PolicyCache = {
-  /** One look-up at a time for each, however many ask. */
+  /** Concurrent calls for one policy share one query. */
   find: (site: { id: number; policyVersion: number }) => Promise<PolicyInForce>
 }
 
@@ -26,7 +26,7 @@ export const createPolicyCache = (
     sizeCalculation: ({ policy }) => JSON.stringify(policy).length,
   })
   const loads = new Map<string, Promise<PolicyInForce>>()
-  const shipped = toInForce(0, DEFAULT_POLICY)
+  const byDefault = toInForce(0, DEFAULT_POLICY)
 
   const loadOnce = (key: string, at: { siteId: number; version: number }) => {
     const loading = load(at)
@@ -42,7 +42,7 @@ export const createPolicyCache = (
 
   return {
     find: async ({ id: siteId, policyVersion: version }) => {
-      if (version === 0) return shipped
+      if (version === 0) return byDefault
       const key = `${siteId}:${version}`
       return known.get(key) ?? loads.get(key) ?? loadOnce(key, { siteId, version })
     },

@@ -2,52 +2,52 @@ import { LRUCache } from 'lru-cache'
 import type { Site } from '../domain/site/site.ts'
 import { createStaleIfError } from './stale-if-error.ts'
 
-/** Readers on another node see changed settings no later than this. */
+/** How long another node can use settings that have changed. */
 const LIFETIME_MS = 1_000
 const MAX_SITES = 10_000
 
 export type SiteCache = {
   /**
-   * As it was at most a second ago, or whatever is remembered while Postgres does not answer. One
-   * look-up at a time for each slug, however many ask.
+   * The site as it was at most a second ago; while Postgres does not answer, the cached site of any age.
+   * Concurrent calls for one slug share one query.
    */
   find: (slug: string) => Promise<Site | undefined>
-  /** Forgets it, because this node has just changed it. */
+  /** Drops the cached site after this node has changed it. */
   forget: (slug: string) => void
 }
 
-type Known = { readonly site: Site; readonly at: number }
-type Look = Promise<Site | undefined>
+type Entry = { readonly site: Site; readonly at: number }
+type Load = Promise<Site | undefined>
 
-export const createSiteCache = (load: (slug: string) => Look): SiteCache => {
-  const known = new LRUCache<string, Known>({ max: MAX_SITES })
-  const looks = new Map<string, Look>()
-  const patiently = createStaleIfError()
+export const createSiteCache = (query: (slug: string) => Load): SiteCache => {
+  const entries = new LRUCache<string, Entry>({ max: MAX_SITES })
+  const loads = new Map<string, Load>()
+  const staleIfError = createStaleIfError()
 
-  const look = (slug: string): Look => {
+  const load = (slug: string): Load => {
     const at = performance.now()
-    const looking: Look = load(slug)
+    const loading: Load = query(slug)
       .then((site) => {
-        if (looks.get(slug) === looking && site) known.set(slug, { site, at })
-        else if (looks.get(slug) === looking) known.delete(slug)
+        if (loads.get(slug) === loading && site) entries.set(slug, { site, at })
+        else if (loads.get(slug) === loading) entries.delete(slug)
         return site
       })
-      .finally(() => looks.get(slug) === looking && looks.delete(slug))
-    looks.set(slug, looking)
-    return looking
+      .finally(() => loads.get(slug) === loading && loads.delete(slug))
+    loads.set(slug, loading)
+    return loading
   }
 
   return {
     find: async (slug) => {
-      const entry = known.get(slug)
+      const entry = entries.get(slug)
       if (entry && performance.now() - entry.at < LIFETIME_MS) return entry.site
-      const learn = () => looks.get(slug) ?? look(slug)
-      return entry ? patiently(learn, (): Site | undefined => entry.site) : learn()
+      const loadOnce = () => loads.get(slug) ?? load(slug)
+      return entry ? staleIfError(loadOnce, (): Site | undefined => entry.site) : loadOnce()
     },
-    // Whoever waits for the look-up that is under way still gets what it finds.
+    // Callers that wait for a running query still get its result.
     forget: (slug) => {
-      looks.delete(slug)
-      known.delete(slug)
+      loads.delete(slug)
+      entries.delete(slug)
     },
   }
 }

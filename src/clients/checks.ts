@@ -16,19 +16,19 @@ export const createChecks = ({
   request: GuardedRequest
   breaker?: Breaker
 }): Checks => ({
-  ask: async (check, question) => {
+  ask: async (check, input) => {
     const ask = () =>
       check.kind === 'akismet'
-        ? askAkismet(request, check, question)
-        : askSignedCheck(request, check, question)
+        ? askAkismet(request, check, input)
+        : askSignedCheck(request, check, input)
     try {
-      return await breaker(nameOf(check, question.site), ask)
+      return await breaker(nameOf(check, input.site), ask)
     } catch (error) {
       return { state: 'failed', why: reasonOf(error) }
     }
   },
-  report: async (check, question, isSpam) => {
-    if (check.kind === 'akismet') await reportToAkismet(request, check, { question, isSpam })
+  report: async (check, input, isSpam) => {
+    if (check.kind === 'akismet') await reportToAkismet(request, check, { input, isSpam })
   },
   isFrom: (check, signed) => check.kind === 'http' && isFromSignedCheck(check, signed),
 })

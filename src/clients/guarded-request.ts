@@ -4,12 +4,12 @@ import { request } from 'node:https'
 import { isIP, type LookupFunction } from 'node:net'
 import ipaddr from 'ipaddr.js'
 
-/** What is sent to an address that somebody else has chosen. A body makes it a POST. */
+/** A request to an address that a site has chosen: a POST if it has a body, else a GET. */
 export type Sent = {
   readonly url: string
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string
-  /** From here to the last byte of the answer. */
+  /** Until the last byte of the response. */
   readonly timeoutMs: number
   readonly maxBytes: number
 }
@@ -21,15 +21,15 @@ export type Received = {
 }
 
 /**
- * The one way out: https, a public address, one answer without redirects, no proxy. Rejects with why
- * there is no answer; one of any status is an answer.
+ * The only way to send requests to services outside: https to a public address, without redirects and
+ * without a proxy. Resolves with a response of any status; rejects with the reason if there is none.
  */
 export type GuardedRequest = (sent: Sent) => Promise<Received>
 
 export type GuardOptions = {
-  /** Networks (CIDR) that may be asked although they are not public. */
+  /** Networks (CIDR) that are allowed although they are not public. */
   readonly allowedNetworks: readonly string[]
-  /** Certificates to trust instead of the usual ones. */
+  /** Certificates to trust instead of the default ones. */
   readonly ca?: string
 }
 
@@ -39,10 +39,10 @@ export const createGuardedRequest = ({ allowedNetworks, ca }: GuardOptions): Gua
   return async ({ url: text, headers, body, timeoutMs, maxBytes }) => {
     const url = readUrl(text)
     const host = url.hostname.replace(/^\[(.*)\]$/, '$1')
-    // The name is not looked up when it is an address.
+    // An address is not looked up, so the guarded lookup does not see it.
     if (isIP(host) !== 0 && !isAllowed(host)) throw new Error(`${host} is not public`)
     const { promise, resolve, reject } = Promise.withResolvers<Received>()
-    const runQuery = request(url, {
+    const sent = request(url, {
       method: body === undefined ? 'GET' : 'POST',
       agent: false,
       lookup,
@@ -50,16 +50,16 @@ export const createGuardedRequest = ({ allowedNetworks, ca }: GuardOptions): Gua
       headers: { 'user-agent': 'Afterword', ...headers },
       ...(ca !== undefined && { ca }),
     })
-    runQuery.on('error', reject)
-    runQuery.on('socket', (socket) =>
+    sent.on('error', reject)
+    sent.on('socket', (socket) =>
       socket.once('connect', () => {
         const address = socket.remoteAddress ?? ''
         if (!isAllowed(address)) socket.destroy(new Error(`${address} is not public`))
       }),
     )
-    runQuery.on('response', (answer) => void receive(answer, maxBytes).then(resolve, reject))
-    runQuery.end(body)
-    return promise.finally(() => runQuery.destroy())
+    sent.on('response', (response) => void receive(response, maxBytes).then(resolve, reject))
+    sent.end(body)
+    return promise.finally(() => sent.destroy())
   }
 }
 
@@ -70,7 +70,7 @@ const readUrl = (text: string): URL => {
   return url
 }
 
-/** Whether an address is one of the public Internet, or of a network that is allowed by name. */
+/** True for an address of the public Internet or of an allowed network. */
 const createAddressGuard = (allowedNetworks: readonly string[]) => {
   const allowed = allowedNetworks.map((network) =>
     network.includes('/') ? ipaddr.parseCIDR(network) : wholeOf(ipaddr.parse(network)),
@@ -89,7 +89,7 @@ const wholeOf = (address: ipaddr.IPv4 | ipaddr.IPv6): [ipaddr.IPv4 | ipaddr.IPv6
   address.kind() === 'ipv4' ? 32 : 128,
 ]
 
-/** One address that is not public spoils the name: whichever is connected to was looked at. */
+/** Rejects a name if any of its addresses is not allowed, so that the one used for the connection is. */
 const createGuardedLookup =
   (isAllowed: (address: string) => boolean): LookupFunction =>
   (name, options, done) => {
@@ -102,14 +102,14 @@ const createGuardedLookup =
     })
   }
 
-const receive = async (answer: IncomingMessage, maxBytes: number): Promise<Received> => {
+const receive = async (response: IncomingMessage, maxBytes: number): Promise<Received> => {
   const chunks: Buffer[] = []
   let bytes = 0
-  for await (const chunk of answer) {
+  for await (const chunk of response) {
     bytes += chunk.length
     if (bytes > maxBytes) throw new Error('the answer is too long')
     chunks.push(chunk)
   }
   const text = Buffer.concat(chunks).toString('utf8')
-  return { status: answer.statusCode!, headers: answer.headers, text }
+  return { status: response.statusCode!, headers: response.headers, text }
 }

@@ -13,15 +13,15 @@ import { Refusal } from '../domain/refusal.ts'
 import type { GuardedGet } from './guarded-get.ts'
 import { createPublicKeys } from './public-keys.ts'
 
-/** Ours and theirs need not be set alike. */
+/** The clocks of this service and of a site can differ. */
 const CLOCK_TOLERANCE_SECONDS = 60
 const MAX_TOKEN_LENGTH = 8_192
 const MAX_SUBJECT_LENGTH = 255
 const PUBLIC_KEY_ALGORITHMS = ['RS256', 'ES256', 'EdDSA']
 
 /**
- * Reads members' tokens: JWTs (RFC 7519) that a site signs with a secret or a private key of its own.
- * Which algorithms a key is for is said by the site's settings and never by a token.
+ * Reads member tokens: JWTs (RFC 7519) that a site signs with a secret or private key of its own. The
+ * settings of the site determine the algorithm of a key; the header of a token does not.
  */
 export const createMemberTokens = ({ get }: { readonly get: GuardedGet }): ReadMemberToken => {
   const publicKeys = createPublicKeys(get)
@@ -40,7 +40,7 @@ export const createMemberTokens = ({ get }: { readonly get: GuardedGet }): ReadM
   }
 }
 
-/** A token that names none is for the only secret there is. */
+/** A token without a `kid` is verified with the site's only secret, if there is exactly one. */
 const secretOf =
   (secrets: Extract<SignOn, { hs256: unknown }>['hs256']): JWTVerifyGetKey =>
   ({ kid }) => {
@@ -52,7 +52,7 @@ const secretOf =
 
 type Options = Parameters<typeof jwtVerify>[2]
 
-/** What is wrong with a claim is told only to whoever has signed the token. */
+/** Explains a wrong claim only if the signature is valid: that caller knows the key of the site. */
 const verify = async (
   token: string,
   key: JWTVerifyGetKey,
@@ -106,14 +106,14 @@ const readSubject = (subject: unknown): string => {
 const read = (
   claims: JWTPayload,
   name: 'name' | 'url' | 'picture' | 'email',
-  check: (text: string) => Validated<string>,
+  validate: (text: string) => Validated<string>,
 ): string | null => {
   const value = claims[name]
   if (name !== 'name' && (value === undefined || value === null)) return null
   if (typeof value !== 'string') throw wrongClaim(name, 'must be a text')
-  const checked = check(value)
-  if (!checked.ok) throw wrongClaim(name, checked.problem)
-  return checked.value
+  const validated = validate(value)
+  if (!validated.ok) throw wrongClaim(name, validated.problem)
+  return validated.value
 }
 
 const readVerified = (value: unknown): boolean => {
@@ -122,11 +122,15 @@ const readVerified = (value: unknown): boolean => {
   return value === true
 }
 
-/** One role, or several. */
+/** The claim is one role or a list of roles. */
 const readRoles = (value: unknown): Role[] => {
-  const said = Array.isArray(value) ? value : value === undefined || value === null ? [] : [value]
-  const roles = ROLES.filter((role) => said.includes(role))
-  if (roles.length !== said.length) throw wrongClaim('role', `must be of ${ROLES.join(', ')}`)
+  const claimed = Array.isArray(value)
+    ? value
+    : value === undefined || value === null
+      ? []
+      : [value]
+  const roles = ROLES.filter((role) => claimed.includes(role))
+  if (roles.length !== claimed.length) throw wrongClaim('role', `must be of ${ROLES.join(', ')}`)
   return roles
 }
 

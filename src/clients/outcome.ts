@@ -1,12 +1,12 @@
 import { CircuitOpen } from '../domain/breaker.ts'
 
-/** A verdict is a few bytes. */
+/** A response of a check has a few bytes. */
 export const MAX_ANSWER_BYTES = 16_384
 
-/** It has answered, and not as it should. The message is for moderators, and ours alone. */
+/** Thrown for a response that a check must not give. Moderators see the message. */
 export class InvalidResponse extends Error {}
 
-/** Why a check said nothing, in our own words: moderators need not know where it is. */
+/** The reason for moderators why a check failed. It does not contain the address of the check. */
 export const reasonOf = (error: unknown): string => {
   if (error instanceof InvalidResponse || error instanceof CircuitOpen) return error.message
   const isLate = error instanceof Error && ['AbortError', 'TimeoutError'].includes(error.name)

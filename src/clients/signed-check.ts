@@ -9,22 +9,22 @@ import {
 import type { GuardedRequest } from './guarded-request.ts'
 import { InvalidResponse, MAX_ANSWER_BYTES } from './outcome.ts'
 
-/** Clocks differ, and a request takes its time; what is older may have been overheard. */
+/** Allows for different clocks and slow requests; an older request can be a replay. */
 const WINDOW_SECONDS = 300
 
 type SignedCheck = Extract<Check, { kind: 'http' }>
 
 /**
- * Asks a service that speaks our own protocol: the question is JSON, and the answer `{ "score": 0.9 }`
- * or `{ "pending": true }`. Rejects when it is anything else.
+ * Asks a check that implements the protocol of this service: it receives JSON, and returns
+ * `{ "score": 0.9 }` or `{ "pending": true }`. Rejects any other response.
  */
 export const askSignedCheck = async (
   request: GuardedRequest,
   check: SignedCheck,
-  question: CheckInput,
+  input: CheckInput,
 ): Promise<CheckFact> => {
-  const callback = verdictsPath(question.site, check.name)
-  const body = JSON.stringify(toWire(question, callback))
+  const callback = verdictsPath(input.site, check.name)
+  const body = JSON.stringify(toWire(input, callback))
   const timestamp = String(Math.floor(Date.now() / 1000))
   const signature = sign(check.secret, { path: callback, timestamp, body: Buffer.from(body) })
   const { status, text } = await request({
@@ -43,7 +43,7 @@ export const askSignedCheck = async (
   return readVerdict(text)
 }
 
-/** Made with the check's secret, for its own place, and not long ago by the clock of this node. */
+/** True if the request is signed with the check's secret, for its path, within the last 5 minutes. */
 export const isFromSignedCheck = ({ secret }: SignedCheck, signed: Signed): boolean => {
   const { timestamp, signature } = signed
   if (!/^\d{1,12}$/.test(timestamp) || !/^[0-9a-f]{64}$/.test(signature)) return false
@@ -51,28 +51,28 @@ export const isFromSignedCheck = ({ secret }: SignedCheck, signed: Signed): bool
   return isRecent && timingSafeEqual(Buffer.from(signature, 'hex'), sign(secret, signed))
 }
 
-/** HMAC-SHA-256 over time, place and body, so that none of them can be another one. */
+/** HMAC-SHA-256 over timestamp, path and body, so that none of them can be changed. */
 const sign = (
   secret: string,
   { timestamp, path, body }: Pick<Signed, 'timestamp' | 'path' | 'body'>,
 ): Buffer => createHmac('sha256', secret).update(`${timestamp}.${path}.`).update(body).digest()
 
-/** No more than a judgement needs: not the e-mail, not the address. */
-const toWire = ({ author, ...question }: CheckInput, callback: string) => ({
-  site: question.site,
-  comment_id: question.commentId,
-  revision: question.revision,
-  article_id: question.articleId,
-  article_url: question.articleUrl,
-  parent_id: question.parentId,
-  body: question.body,
+/** Sends only what a check needs: neither the e-mail address nor the IP address of the author. */
+const toWire = ({ author, ...input }: CheckInput, callback: string) => ({
+  site: input.site,
+  comment_id: input.commentId,
+  revision: input.revision,
+  article_id: input.articleId,
+  article_url: input.articleUrl,
+  parent_id: input.parentId,
+  body: input.body,
   author: {
     kind: author.kind,
     name: author.name,
     url: author.url,
     email_domain: author.email?.split('@').at(-1)?.toLowerCase() ?? null,
   },
-  created_at: question.createdAt,
+  created_at: input.createdAt,
   callback,
 })
 
@@ -81,7 +81,6 @@ const readVerdict = (text: string): CheckFact => {
   if (typeof answer !== 'object' || answer === null) throw new InvalidResponse('its answer is none')
   if ('pending' in answer && answer.pending === true) return { state: 'asked' }
   const score = 'score' in answer ? answer.score : undefined
-  // NaN and infinities are not of JSON, and would fail here too.
   if (typeof score !== 'number' || !(score >= 0 && score <= 1))
     throw new InvalidResponse('its answer has no score from 0 to 1')
   return { state: 'answered', score }

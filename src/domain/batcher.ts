@@ -1,46 +1,46 @@
 const MAX_BATCH = 1_000
 
-type Batch<Question, Answer> = {
-  readonly questions: Map<string, Question>
-  readonly answers: Promise<ReadonlyMap<string, Answer>>
+type Batch<Query, Result> = {
+  readonly queries: Map<string, Query>
+  readonly results: Promise<ReadonlyMap<string, Result>>
 }
 
 /**
- * Asks many questions at once, one batch after the other: all questions of one turn of the event
- * loop go out together, and those that come while a batch is under way wait for the next. What has
- * been sent is joined by nobody, because its answer may be older than the question.
- * @param load answers in the order of the questions; when it rejects, so do all of the batch
- * @param spacingMs at least so long from one batch to the next: the first of many questions goes out
- *   at once, and the others together, instead of each at the cost of a system call
+ * Loads many results together, one batch after the other. All queries of one turn of the event loop are
+ * one batch; queries that arrive while a batch runs wait for the next, because the result of the running
+ * batch can be older than the query.
+ * @param load returns results in the order of the queries; if it rejects, all queries of the batch do
+ * @param spacingMs the least time between two batches: the first of many queries is sent immediately and
+ *   the others together, instead of one system call for each
  */
-export const createBatcher = <Question, Answer>(
-  load: (questions: readonly Question[]) => Promise<readonly Answer[]>,
-  keyOf: (question: Question) => string,
+export const createBatcher = <Query, Result>(
+  load: (queries: readonly Query[]) => Promise<readonly Result[]>,
+  keyOf: (query: Query) => string,
   spacingMs = 0,
-): ((question: Question) => Promise<Answer>) => {
+): ((query: Query) => Promise<Result>) => {
   let underWay: Promise<unknown> = Promise.resolve()
-  let waiting: Batch<Question, Answer> | undefined
+  let waiting: Batch<Query, Result> | undefined
 
-  const send = async (questions: Map<string, Question>): Promise<Map<string, Answer>> => {
-    if (waiting?.questions === questions) waiting = undefined
-    const answers = await load([...questions.values()])
-    return new Map([...questions.keys()].map((key, i) => [key, answers[i]!]))
+  const send = async (queries: Map<string, Query>): Promise<Map<string, Result>> => {
+    if (waiting?.queries === queries) waiting = undefined
+    const results = await load([...queries.values()])
+    return new Map([...queries.keys()].map((key, i) => [key, results[i]!]))
   }
 
-  const open = (): Batch<Question, Answer> => {
-    const questions = new Map<string, Question>()
+  const open = (): Batch<Query, Result> => {
+    const queries = new Map<string, Query>()
     const sent = underWay.then(endOfTurn)
-    const answers = sent.then(() => send(questions))
+    const results = sent.then(() => send(queries))
     const spaced = spacingMs > 0 ? sent.then(() => pause(spacingMs)) : sent
-    underWay = Promise.all([answers.catch(() => {}), spaced])
-    return { questions, answers }
+    underWay = Promise.all([results.catch(() => {}), spaced])
+    return { queries, results }
   }
 
-  return async (question) => {
-    const key = keyOf(question)
-    if (waiting === undefined || waiting.questions.size >= MAX_BATCH) waiting = open()
-    waiting.questions.set(key, question)
-    return (await waiting.answers).get(key)!
+  return async (query) => {
+    const key = keyOf(query)
+    if (waiting === undefined || waiting.queries.size >= MAX_BATCH) waiting = open()
+    waiting.queries.set(key, query)
+    return (await waiting.results).get(key)!
   }
 }
 

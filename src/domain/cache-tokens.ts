@@ -1,7 +1,7 @@
 /**
- * What a token stands for: a thread, `1:23` (site and thread), or what a whole site lists, `1`. A
- * token is random, and replaced after every change that readers see. Whatever a node has learned
- * counts only as long as the token is still the one that it saw before it asked.
+ * Names the cache token of a thread, `1:23` (site and thread), or of all lists of a site, `1`. A cache
+ * token is random, and replaced after every change that readers see. A cached page or thread is current
+ * only while its token is the one that the node read before it loaded the page or thread.
  */
 export type CacheTokenName = string
 
@@ -9,24 +9,24 @@ export const siteToken = (siteId: number): CacheTokenName => `${siteId}`
 export const threadToken = (siteId: number, threadId: number): CacheTokenName =>
   `${siteId}:${threadId}`
 
-/** None of these rejects. Times are those of the monotonic clock, in milliseconds. */
+/** No function rejects. Times are milliseconds of the monotonic clock. */
 export type CacheTokens = {
-  /** The token at this moment; undefined when there is none, or nobody can tell. */
+  /** Finds the current token; undefined if there is none, or if the store does not answer. */
   find: (name: CacheTokenName) => Promise<string | undefined>
-  /** Makes a token where there was none, for the next reader. */
+  /** Creates the token if there is none, for the next read. */
   offer: (name: CacheTokenName) => void
-  /** Replaces tokens. False when a node may still go by an old one. */
-  announce: (names: readonly CacheTokenName[]) => Promise<boolean>
-  /** What was learned before this time counts no longer, whatever its token. */
+  /** Replaces tokens. Returns false if a node can still use an old token. */
+  invalidate: (names: readonly CacheTokenName[]) => Promise<boolean>
+  /** Pages and threads loaded before this time are not current, whatever their tokens. */
   trustedFrom: () => number
 }
 
-/** What exactness rests on. Tests give other values, to show that they would notice. */
+/** The values that exact caching depends on. Tests set wrong values to show that they notice. */
 export type CacheTokenTimings = {
-  /** A value that never comes twice. */
+  /** Returns a new value each time. */
   readonly newToken: () => string
-  /** So long a node trusts no token after a fault of what keeps them. */
+  /** How long a node trusts no token after a fault of the store. */
   readonly distrustMs: number
-  /** So long a hide waits that could not be announced: longer than any node remembers. */
+  /** How long a hide waits if its invalidation fails: longer than any node uses a cached copy. */
   readonly hideWaitMs: number
 }

@@ -1,7 +1,7 @@
 /**
- * Counts hits in fixed windows. `hit` counts one under the key and answers how many there are in
- * the open window, this one included, and how long it stays open. The first hit opens a window.
- * `windowMs` is a whole number above 0; the same key always comes with the same window. Never rejects.
+ * Counts hits in fixed windows; the first hit of a key opens its window. `hit` adds one hit, and returns
+ * the number of hits in the window and how long the window stays open. `windowMs` is a whole number above
+ * 0, and always the same for a key. Never rejects.
  */
 export type Counters = {
   hit: (key: string, windowMs: number) => Promise<{ current: number; ttlMs: number }>

@@ -2,7 +2,7 @@ import { isIPv6 } from 'node:net'
 
 export type Host = { readonly host: string; readonly port: number }
 
-/** Where Redis is, and how to get in. */
+/** Hosts and credentials of a Redis. */
 export type RedisAddress = {
   readonly kind: 'single' | 'cluster' | 'sentinel'
   readonly isEncrypted: boolean
@@ -10,14 +10,14 @@ export type RedisAddress = {
   readonly username: string | undefined
   readonly password: string | undefined
   readonly db: number
-  /** What the sentinels call the master; empty without sentinels. */
+  /** The name that the sentinels have for the master; empty without sentinels. */
   readonly master: string
 }
 
 const DEFAULT_PORT = { single: 6379, cluster: 6379, sentinel: 26379 }
 
-const BEGINNING = /^redis(?<s>s?)(?:\+(?<kind>cluster|sentinel))?:\/\//
-const REST = /^(?:(?<login>[^/?#]*)@)?(?<hosts>[^@/?#]*)(?:\/(?<path>[^@?#]*))?$/
+const SCHEME = /^redis(?<s>s?)(?:\+(?<kind>cluster|sentinel))?:\/\//
+const TARGET = /^(?:(?<login>[^/?#]*)@)?(?<hosts>[^@/?#]*)(?:\/(?<path>[^@?#]*))?$/
 const HOST = /^(?:\[(?<ipv6>[^\]]*)\]|(?<name>[\w.-]+))(?::(?<port>\d{1,5}))?$/
 
 const MUST = {
@@ -31,19 +31,25 @@ const MUST = {
 }
 
 /**
- * Several hosts are no URL to the URL class, hence this.
- * @throws Error that says what it must be, and shows nothing of it: it may have a password
+ * Parses the URL here, because the URL class rejects several hosts.
+ * @throws Error that says what the URL must be and shows no part of it: the URL can contain a password
  */
 export const parseRedisUrl = (url: string): RedisAddress => {
-  const beginning = BEGINNING.exec(url)
-  if (!beginning) throw new Error(MUST.begin)
-  const rest = REST.exec(url.slice(beginning[0].length))?.groups
-  if (!rest) throw new Error(MUST.encode)
-  const kind = (beginning.groups!.kind ?? 'single') as RedisAddress['kind']
-  const hosts = rest.hosts!.split(',').map((text) => readHost(text, DEFAULT_PORT[kind]))
+  const scheme = SCHEME.exec(url)
+  if (!scheme) throw new Error(MUST.begin)
+  const target = TARGET.exec(url.slice(scheme[0].length))?.groups
+  if (!target) throw new Error(MUST.encode)
+  const kind = (scheme.groups!.kind ?? 'single') as RedisAddress['kind']
+  const hosts = target.hosts!.split(',').map((text) => readHost(text, DEFAULT_PORT[kind]))
   if (kind === 'single' && hosts.length > 1) throw new Error(MUST.haveOneHost)
-  const isEncrypted = beginning.groups!.s === 's'
-  return { kind, isEncrypted, hosts, ...readLogin(rest.login ?? ''), ...readPath(rest.path, kind) }
+  const isEncrypted = scheme.groups!.s === 's'
+  return {
+    kind,
+    isEncrypted,
+    hosts,
+    ...readLogin(target.login ?? ''),
+    ...readPath(target.path, kind),
+  }
 }
 
 const readHost = (text: string, defaultPort: number): Host => {

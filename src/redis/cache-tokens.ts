@@ -7,16 +7,15 @@ import { onPossibleFailover } from './connection.ts'
 
 const LIFETIME_SECONDS = 86_400
 
-/** At 10,000 reads a second a question of their own for every few of them is a seventh of all work. */
+/** Reads of one millisecond share a command: at 10,000 reads a second, more commands take a seventh of all work. */
 const SPACING_MS = 1
 
 const RETRY_MS = 500
-const MAX_AT_ONCE = 500
+const MAX_RETRIED = 500
 
 /**
- * Tokens that all nodes share. After any failed or late command, and whenever the connection may
- * be another one, this node trusts none for `distrustMs`: what it remembers may be from a Redis
- * that knew less, or more, than this one.
+ * Cache tokens that all nodes share. After a failed or late command, and after a possible failover, this
+ * node trusts no token for `distrustMs`: its cached copies can be from a Redis with other tokens.
  */
 export const createRedisCacheTokens = (
   redis: RedisClient,
@@ -32,12 +31,12 @@ export const createRedisCacheTokens = (
     try {
       return await withTimeout(command())
     } catch (error) {
-      // Whose master is away has been distrusted when it went.
+      // The node has distrusted its tokens since it lost the connection to this master.
       if (!isAway(error)) distrust()
       throw error
     }
   }
-  const ask = async (names: readonly CacheTokenName[]): Promise<(string | undefined)[]> => {
+  const findAll = async (names: readonly CacheTokenName[]): Promise<(string | undefined)[]> => {
     const found = await breaker(() => attempt(() => readAll(redis, names)))
     return names.map((_, i) => found?.[i] ?? undefined)
   }
@@ -48,17 +47,17 @@ export const createRedisCacheTokens = (
       () => true,
       () => false,
     )
-  const owe = createDebts(attemptAll)
+  const retry = createRetries(attemptAll)
   return {
-    find: createBatcher(ask, (name) => name, SPACING_MS),
+    find: createBatcher(findAll, (name) => name, SPACING_MS),
     offer: (name) => {
-      const make = () => redis.set(keyOf(name), newToken(), 'EX', LIFETIME_SECONDS, 'NX')
-      void breaker(() => attempt(make))
+      const create = () => redis.set(keyOf(name), newToken(), 'EX', LIFETIME_SECONDS, 'NX')
+      void breaker(() => attempt(create))
     },
-    // Tried whatever the breaker says: it may be only this node that Redis is away from.
-    announce: async (names) => {
+    // Also during a pause of the breaker: Redis can be away from this node alone.
+    invalidate: async (names) => {
       const isDone = await attemptAll(names)
-      if (!isDone) owe(names)
+      if (!isDone) retry(names)
       return isDone
     },
     trustedFrom: () => trustedFrom,
@@ -66,32 +65,32 @@ export const createRedisCacheTokens = (
 }
 
 /**
- * What could not be announced is tried again until it can be: the hide has waited until no node goes
- * by what it remembers, but one that loses Postgres later would.
+ * Retries failed invalidations until they succeed. The hide has waited until every cached copy has expired,
+ * but a node that loses Postgres later would serve an expired copy whose token is unchanged.
  */
-const createDebts = (pay: (names: readonly CacheTokenName[]) => Promise<boolean>) => {
-  const owed = new Set<CacheTokenName>()
-  let isPaying = false
-  const payAll = async (): Promise<void> => {
-    isPaying = true
-    while (owed.size > 0) {
+const createRetries = (replaceAll: (names: readonly CacheTokenName[]) => Promise<boolean>) => {
+  const failed = new Set<CacheTokenName>()
+  let isRunning = false
+  const run = async (): Promise<void> => {
+    isRunning = true
+    while (failed.size > 0) {
       await sleep(RETRY_MS, undefined, { ref: false })
-      const some = [...owed].slice(0, MAX_AT_ONCE)
-      if (await pay(some)) for (const name of some) owed.delete(name)
+      const names = [...failed].slice(0, MAX_RETRIED)
+      if (await replaceAll(names)) for (const name of names) failed.delete(name)
     }
-    isPaying = false
+    isRunning = false
   }
   return (names: readonly CacheTokenName[]): void => {
-    for (const name of names) owed.add(name)
-    if (!isPaying) void payAll()
+    for (const name of names) failed.add(name)
+    if (!isRunning) void run()
   }
 }
 
 const keyOf = (name: CacheTokenName): string => `{${name}}k`
 
 /**
- * One command on a single Redis. In a cluster the names are of several slots: a master that is away
- * fails only its own.
+ * One command on a single Redis. In a cluster the names belong to several slots, and a master that is away
+ * fails only its own names.
  */
 const readAll = (
   redis: RedisClient,

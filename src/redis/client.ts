@@ -8,15 +8,15 @@ export type RedisLog = Pick<BaseLogger, 'info' | 'warn'>
 
 export const CONNECT_TIMEOUT_MS = 1_000
 const RETRY_MAX_MS = 1_000
-/** So long the end of a connection may take. */
+/** How long closing a connection can take. */
 const DISCONNECT_TIMEOUT_MS = 50
 
-/** A connection whose packets are dropped would otherwise wait minutes for TCP to notice. */
+/** Without this limit, TCP notices dropped packets only after minutes. */
 const SILENCE_MS = 1_000
 
 export const backOff = (times: number): number => Math.min(2 ** times * 25, RETRY_MAX_MS)
 
-/** A command whose outcome is unknown is never sent again: a SET could bring back what was there. */
+/** A command with an unknown outcome is never sent again: a repeated SET could restore an old value. */
 export const FAIL_FAST = {
   maxRetriesPerRequest: 0,
   autoResendUnfulfilledCommands: false,
@@ -38,28 +38,28 @@ export const isCluster = (client: RedisClient): client is Cluster => client.isCl
 
 export type Outages = { readonly away: (reason: string) => void; readonly back: () => void }
 
-/** One line when Redis goes away and one when it is back, however often it was asked in between. */
+/** Logs one line when Redis goes away and one when it is back. */
 export const createOutages = (address: string, log: RedisLog): Outages => {
-  let isAwayNow = false
+  let isOut = false
   return {
     away: (reason) => {
-      if (!isAwayNow) log.warn({ redis: address, reason }, `redis ${address} is away: ${reason}`)
-      isAwayNow = true
+      if (!isOut) log.warn({ redis: address, reason }, `redis ${address} is away: ${reason}`)
+      isOut = true
     },
     back: () => {
-      if (isAwayNow) log.info({ redis: address }, `redis ${address} is back`)
-      isAwayNow = false
+      if (isOut) log.info({ redis: address }, `redis ${address} is back`)
+      isOut = false
     },
   }
 }
 
-export const watchConnection = (redis: Redis, absences: Outages): void => {
-  redis.on('error', (error: Error) => absences.away(reasonOf(error)))
-  redis.on('reconnecting', () => absences.away('connection closed'))
-  redis.on('ready', absences.back)
+export const watchConnection = (redis: Redis, outages: Outages): void => {
+  redis.on('error', (error: Error) => outages.away(reasonOf(error)))
+  redis.on('reconnecting', () => outages.away('connection closed'))
+  redis.on('ready', outages.back)
 }
 
-/** Of what Redis itself replied only the first word: an answer to AUTH can quote the password. */
+/** The reason to log. Of a reply only the first word, because a reply to AUTH can quote the password. */
 export const reasonOf = (error: Error): string => {
   if (error.name === 'ReplyError') return error.message.split(' ')[0]!
   if ('lastNodeError' in error && error.lastNodeError instanceof Error)
@@ -71,7 +71,7 @@ export const reasonOf = (error: Error): string => {
   return code ? `no sentinel answers: ${code}` : 'no sentinel answers'
 }
 
-/** True while a command would be sent, whatever its key: of a cluster, all masters are there. */
+/** True if a command with any key would be sent: all masters of a cluster are connected. */
 export const isReady = (client: RedisClient): boolean => {
   const nodes = isCluster(client) ? client.nodes('master') : [client]
   return client.status === 'ready' && nodes.length > 0 && nodes.every(isConnected)

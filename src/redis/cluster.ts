@@ -9,36 +9,37 @@ import {
   reasonOf,
 } from './client.ts'
 
-/** A slot that has moved, and is moving on; more of them would not be done in 50 ms. */
+/** Enough for a slot that has moved and is moving again; more do not fit into 50 ms. */
 const MAX_REDIRECTIONS = 3
 
-/** What a cluster emits whenever `onTrouble` speaks. */
-export const POSSIBLE_FAILOVER = 'trouble'
+/** Event of a cluster client: later replies can come from another Redis than earlier ones. */
+export const POSSIBLE_FAILOVER = 'possibleFailover'
 
 /**
- * A node that is away stays a node while another one tells the slots: its commands fail at once,
- * without a detour. When none does, all are given up and the hosts of the address are asked again,
- * by name: the whole cluster may have moved.
+ * The library's cluster client. It routes commands and follows moved slots; this file adds three things
+ * that it lacks. A node that is away is kept while another node returns the slots, so that its commands
+ * fail immediately. If no node returns the slots, all nodes are dropped and the client starts again from
+ * the hosts of the address, because the whole cluster can have moved. `POSSIBLE_FAILOVER` is emitted.
  */
-export const createCluster = (address: RedisAddress, absences: Outages): Cluster => {
+export const createCluster = (address: RedisAddress, outages: Outages): Cluster => {
   let isLost = false
   const cluster = new Cluster([...address.hosts], {
     enableOfflineQueue: false,
     enableReadyCheck: false,
     scaleReads: 'master',
     maxRedirections: MAX_REDIRECTIONS,
-    // 0 is never: what fails has failed.
+    // 0 switches retries off.
     retryDelayOnFailover: 0,
     retryDelayOnClusterDown: 0,
     retryDelayOnTryAgain: 0,
     slotsRefreshTimeout: CONNECT_TIMEOUT_MS,
     clusterRetryStrategy: backOff,
     clusterNodeRetryStrategy: (times) => (isLost ? null : backOff(times)),
-    // A certificate has the name, and the address behind it may change.
+    // Connect by name: a certificate contains the name, and its address can change.
     dnsLookup: (host, callback) => callback(null, host),
     redisOptions: {
       ...optionsOf(address),
-      // The one place that sees such an answer before the command is sent to another node.
+      // The only hook that sees a redirect before the library sends the command to another node.
       reconnectOnError: ({ message }) => {
         if (/^(MOVED|ASK) /.test(message)) cluster.emit(POSSIBLE_FAILOVER)
         return false
@@ -55,11 +56,11 @@ export const createCluster = (address: RedisAddress, absences: Outages): Cluster
     isLost = false
     for (const node of cluster.nodes('master'))
       if (node.status === 'wait') node.connect().catch(() => {})
-    if (isReady(cluster)) absences.back()
+    if (isReady(cluster)) outages.back()
   })
-  cluster.on('error', (error: Error) => absences.away(reasonOf(error)))
-  cluster.on('reconnecting', () => absences.away('no node has slots'))
-  cluster.on('+node', (node: Redis) => watchNode(node, { cluster, absences, refresh }))
+  cluster.on('error', (error: Error) => outages.away(reasonOf(error)))
+  cluster.on('reconnecting', () => outages.away('no node has slots'))
+  cluster.on('+node', (node: Redis) => watchNode(node, { cluster, outages, refresh }))
   for (const event of ['+node', '-node', 'ready', 'close'])
     cluster.on(event, () => cluster.emit(POSSIBLE_FAILOVER))
   watchSlots(cluster)
@@ -68,41 +69,41 @@ export const createCluster = (address: RedisAddress, absences: Outages): Cluster
 
 type Watch = {
   readonly cluster: Cluster
-  readonly absences: Outages
-  /** Asks for the slots: another node may have those of one that is away. */
+  readonly outages: Outages
+  /** Fetches the slots: another node can have the slots of a node that is away. */
   readonly refresh: () => void
 }
 
-const watchNode = (node: Redis, { cluster, absences, refresh }: Watch): void => {
+const watchNode = (node: Redis, { cluster, outages, refresh }: Watch): void => {
   const { host, port } = node.options
-  const noteAway = (reason: string): void => {
-    if (!node.options.readOnly) absences.away(`${host}:${port}: ${reason}`)
+  const reportAway = (reason: string): void => {
+    if (!node.options.readOnly) outages.away(`${host}:${port}: ${reason}`)
   }
   let isUp = false
-  const noteLoss = (): void => {
+  const reportLoss = (): void => {
     if (isUp) cluster.emit(POSSIBLE_FAILOVER)
     isUp = false
   }
   node.on('ready', () => {
     isUp = true
     cluster.emit(POSSIBLE_FAILOVER)
-    if (isReady(cluster)) absences.back()
+    if (isReady(cluster)) outages.back()
   })
-  node.on('close', noteLoss)
+  node.on('close', reportLoss)
   node.on('error', (error) => {
-    noteLoss()
-    noteAway(reasonOf(error))
+    reportLoss()
+    reportAway(reasonOf(error))
   })
   node.on('reconnecting', () => {
-    noteAway('connection closed')
+    reportAway('connection closed')
     refresh()
   })
-  // Asking for the slots takes a new connection, and that takes longer than a command may.
+  // The library fetches the slots on a new connection, which takes longer than a command is allowed to.
   const duplicate = node.duplicate.bind(node)
   node.duplicate = (override) => duplicate({ ...override, commandTimeout: CONNECT_TIMEOUT_MS })
 }
 
-/** The library does not tell which slots have another master, nor that none has. */
+/** Compares the masters of all slots, because the library does not report whether a refresh changed them. */
 const watchSlots = (cluster: Cluster): void => {
   let known: (string | undefined)[] = []
   cluster.on('refresh', () => {

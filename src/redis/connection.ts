@@ -16,37 +16,36 @@ import { createCluster, POSSIBLE_FAILOVER } from './cluster.ts'
 import { createFollower, sentinelsOf } from './sentinel.ts'
 
 /**
- * A Redis, the master that sentinels name, or a cluster, that connects, and reconnects, by itself
- * in the background. Nothing ever queues for it: a command fails at once while its master is away,
- * and after 50 ms when it is late. Only masters are asked.
+ * Creates a client of a single Redis, of the master that sentinels name, or of a cluster. The client
+ * connects and reconnects in the background and sends commands to masters only. Commands are never queued:
+ * a command fails immediately while its master is away.
  * @throws Error as `parseRedisUrl` does
  */
 export const createRedis = (url: string, log: RedisLog): RedisClient => {
   const address = parseRedisUrl(url)
-  const absences = createOutages(labelOf(address), log)
-  return CREATE[address.kind](address, absences)
+  const outages = createOutages(labelOf(address), log)
+  return CREATE[address.kind](address, outages)
 }
 
-/** Lets what was sent finish, for at most 50 ms, and stays away. Never rejects. */
+/** Waits at most 50 ms for sent commands, then closes the client for good. Never rejects. */
 export const closeRedis = async (client: RedisClient): Promise<void> => {
   const sentinels = sentinelsOf.get(client) ?? []
-  for (const one of [...(isCluster(client) ? client.nodes() : [client]), ...sentinels])
-    one.stream?.on('error', ignoreSecondError)
+  for (const connection of [...(isCluster(client) ? client.nodes() : [client]), ...sentinels])
+    connection.stream?.on('error', ignoreSecondError)
   for (const sentinel of sentinels) sentinel.disconnect()
   await withTimeout(client.quit()).catch(() => {})
   client.disconnect()
 }
 
 /**
- * A TLS socket that is closed while it finds that it does not trust the certificate fails twice.
- * The library listens once, so that the second error would end the process.
+ * A TLS socket that is closed while it rejects the certificate emits two errors. The library listens once,
+ * so the second error would end the process.
  */
 const ignoreSecondError = (): void => {}
 
 /**
- * Calls the listener whenever what this connection said before may come from another Redis than
- * what it says next: when it is lost and when it is there again, and in a cluster also for each of
- * its masters, for an answer that comes from another node, and for slots that have another master.
+ * Calls the listener when later replies can come from another Redis than earlier ones: when a connection
+ * is lost or opened and, in a cluster, for each master, for a redirect and for slots with a new master.
  */
 export const onPossibleFailover = (client: RedisClient, listener: () => void): void => {
   const emitter: EventEmitter = client
@@ -54,7 +53,7 @@ export const onPossibleFailover = (client: RedisClient, listener: () => void): v
     emitter.on(event, () => listener())
 }
 
-const createSingle = (address: RedisAddress, absences: Outages): Redis => {
+const createSingle = (address: RedisAddress, outages: Outages): Redis => {
   const redis = new Redis({
     ...optionsOf(address),
     ...address.hosts[0]!,
@@ -62,7 +61,7 @@ const createSingle = (address: RedisAddress, absences: Outages): Redis => {
     enableOfflineQueue: false,
     retryStrategy: backOff,
   })
-  watchConnection(redis, absences)
+  watchConnection(redis, outages)
   return redis
 }
 

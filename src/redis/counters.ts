@@ -6,7 +6,7 @@ type CountingRedis = RedisClient & {
   countHit: (key: string, windowMs: number) => Promise<[current: number, ttlMs: number]>
 }
 
-/** One step for all nodes. A key that has lost its expiry would refuse its caller for ever. */
+/** Atomic for all nodes. Sets a lost expiry again: without one, the limit would refuse its caller for ever. */
 const COUNT_HIT = `
   local current = redis.call('INCR', KEYS[1])
   local ttl = redis.call('PTTL', KEYS[1])
@@ -18,9 +18,8 @@ const COUNT_HIT = `
 `
 
 /**
- * Counts exactly across all nodes while Redis answers, and by `fallback` while it does not: never no
- * limit, never an error. The fallback counts every hit, so that its limit goes on where this node
- * stands and does not begin anew with each outage.
+ * Counts across all nodes while Redis answers, and with `fallback` otherwise, so that a limit always
+ * applies. The fallback counts every hit, so that an outage does not start the count of this node again.
  */
 export const createRedisCounters = (
   redis: RedisClient,

@@ -9,15 +9,15 @@ import {
 import { type RedisBreaker, withTimeout } from './breaker.ts'
 import type { RedisClient } from './client.ts'
 
-/** Forgetting: as long again in a node's memory, and 600 s in all. */
+/** A node can keep a page as long again in memory; erasure allows 600 s in all. */
 const LIFETIME_SECONDS = 290
 const MAX_VARIANT_CHARACTERS = 64
 
-/** A mark, so that a foreign value is no page, then the lengths of the head and of the bytes. */
+/** A frame begins with a mark, which other values lack, and the lengths of its head and of its bytes. */
 const MARK = 0xaf03
 const LENGTHS_BYTES = 8
 
-/** Pages in Redis, shared by the nodes, all of one thread in one slot; gone after 290 s. */
+/** Pages in Redis for all nodes, kept for 290 s. The pages of a thread are in one slot. */
 export const createRedisPages = (redis: RedisClient, breaker: RedisBreaker): PageStore => ({
   find: async (name, encoding) => {
     const frame = await breaker(() => withTimeout(redis.getBuffer(keyOf(name, encoding))))
@@ -48,8 +48,8 @@ const writeFrame = ({ etag, next, encoding, bytes }: Page): Buffer => {
 }
 
 /**
- * Undefined when the value is not a whole frame. The bytes are copied, because a slice keeps the
- * whole network buffer alive, and no byte budget would know of it.
+ * Undefined if the value is not a complete frame. The bytes are copied, because a slice keeps the whole
+ * network buffer in memory, which no byte budget counts.
  */
 const readFrame = (frame: Buffer): Page | undefined => {
   if (frame.length < LENGTHS_BYTES || frame.readUInt16BE(0) !== MARK) return undefined
@@ -59,7 +59,7 @@ const readFrame = (frame: Buffer): Page | undefined => {
   return head && { ...head, bytes: Buffer.from(frame.subarray(bodyAt)) }
 }
 
-/** What others may have written does not become a header. */
+/** Validates the head, because other programs can have written it and its parts become headers. */
 const readHead = (text: string): Omit<Page, 'bytes'> | undefined => {
   try {
     const [etag, next, encoding] = JSON.parse(text)

@@ -10,11 +10,14 @@ import {
   watchConnection,
 } from './client.ts'
 
-/** The connections that hear of another master; they end with the client. */
+/** Connections that receive news of another master; `closeRedis` closes them with the client. */
 export const sentinelsOf = new WeakMap<RedisClient, readonly Redis[]>()
 
-/** A user's name is one of Redis; a password alone opens the sentinels too, if they have one. */
-export const createFollower = (address: RedisAddress, absences: Outages): Redis => {
+/**
+ * The library's sentinel client, which asks the sentinels for the master whenever it connects. A password
+ * without a user name is also used for the sentinels, if they want one.
+ */
+export const createFollower = (address: RedisAddress, outages: Outages): Redis => {
   const { hosts, master, username, password, isEncrypted } = address
   const tls = isEncrypted ? {} : undefined
   const sentinelPassword = username === undefined ? password : undefined
@@ -31,31 +34,31 @@ export const createFollower = (address: RedisAddress, absences: Outages): Redis 
     db: address.db,
     enableOfflineQueue: false,
     retryStrategy: backOff,
-    // It was the master.
+    // A replica that was the master.
     reconnectOnError: ({ message }) => message.startsWith('READONLY'),
   })
-  watchConnection(redis, absences)
-  const follow = createFollow(redis)
-  const hear = (host: Host) =>
-    hearOfMasters({ ...host, password: sentinelPassword, tls }, (name) => {
-      if (name === master) follow()
+  watchConnection(redis, outages)
+  const reconnect = createReconnect(redis)
+  const listen = (host: Host) =>
+    listenToSentinel({ ...host, password: sentinelPassword, tls }, (name) => {
+      if (name === master) reconnect()
     })
-  sentinelsOf.set(redis, hosts.map(hear))
+  sentinelsOf.set(redis, hosts.map(listen))
   return redis
 }
 
 /**
- * Goes to the master that the sentinels name now. A master that was replaced goes on for about 10 s
- * until a sentinel tells it, and a connection that is being made may be to that one: it is made again.
+ * Reconnects to the master that the sentinels name now. A replaced master accepts commands for about 10 s,
+ * until a sentinel demotes it; a connection that is being opened can be to that one, and is opened again.
  */
-const createFollow = (redis: Redis) => {
+const createReconnect = (redis: Redis) => {
   let isOutdated = false
   redis.on('ready', () => isOutdated && redis.disconnect(true))
   redis.on('close', () => {
     isOutdated = false
   })
   return (): void => {
-    // To interrupt it while it asks the sentinels would end it for good.
+    // Disconnecting while the client asks the sentinels would close it for good.
     if (redis.status === 'connecting') isOutdated = true
     else redis.disconnect(true)
   }
@@ -63,8 +66,11 @@ const createFollow = (redis: Redis) => {
 
 type SentinelOptions = Pick<RedisOptions, 'host' | 'port' | 'password' | 'tls'>
 
-/** The library's own listener writes to standard error when a sentinel is away. */
-const hearOfMasters = (options: SentinelOptions, onSwitch: (name: string) => void): Redis => {
+/**
+ * Subscribes to the news of one sentinel. The library's own `failoverDetector` subscribes only after the
+ * client has connected, and writes to standard error when a sentinel is away.
+ */
+const listenToSentinel = (options: SentinelOptions, onSwitch: (name: string) => void): Redis => {
   const { connectTimeout, disconnectTimeout, socketTimeout } = FAIL_FAST
   const timeouts = { connectTimeout, disconnectTimeout, socketTimeout }
   const sentinel = new Redis({

@@ -27,7 +27,7 @@ export type Context = {
   readonly lists: ListCache
   readonly sites: SiteCache
   readonly policies: PolicyCache
-  readonly tokens: CacheTokens
+  readonly cacheTokens: CacheTokens
   readonly readMemberToken: ReadMemberToken
   readonly checks: Checks
   /** What is done after the answer. */

@@ -11,7 +11,10 @@ export type Changes = { readonly siteId: number; readonly threadIds: readonly nu
  * @returns false when a node may still show them as they were, for a second at most
  */
 export const invalidate = (context: Context, { siteId, threadIds }: Changes): Promise<boolean> =>
-  context.tokens.announce([siteToken(siteId), ...threadIds.map((id) => threadToken(siteId, id))])
+  context.cacheTokens.invalidate([
+    siteToken(siteId),
+    ...threadIds.map((id) => threadToken(siteId, id)),
+  ])
 
 /**
  * Runs a write and announces it. When it hides something it is answered only once no node shows what

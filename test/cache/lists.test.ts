@@ -32,14 +32,14 @@ const openTokens = () => {
   tokens.offer(TOKEN)
   return {
     tokens,
-    change: () => tokens.announce([TOKEN]),
+    change: () => tokens.invalidate([TOKEN]),
     distrust: (ms: number) => (trustedFrom = performance.now() + ms),
   }
 }
 
 /** A cache whose builds the test ends one by one, in the order in which they began. */
 const openCache = (tokens: CacheTokens) => {
-  const lists = createListCache({ tokens, maxBytes: MEBIBYTE })
+  const lists = createListCache({ cacheTokens: tokens, maxBytes: MEBIBYTE })
   const builds = createByHand<void, Page>()
   const read = (variant = 'v', encoding: Encoding = 'identity') =>
     textOf(lists.page({ site: SITE, variant }, encoding, () => builds.ask()))
@@ -56,7 +56,7 @@ t.test('a list is built once and remembered as long as its token is the same', a
   t.equal(await first, 'one')
   for (let i = 0; i < 3; i++) t.equal(await read(), 'one')
   t.equal(count(), 1)
-  await tokens.announce([siteToken(2), '1:1'])
+  await tokens.invalidate([siteToken(2), '1:1'])
   t.equal(await read(), 'one', 'other tokens are not its own')
   await change()
   const next = read()
@@ -67,7 +67,7 @@ t.test('a list is built once and remembered as long as its token is the same', a
 
 t.test('sites and variants are apart', async (t) => {
   stopClock(t)
-  const lists = createListCache({ tokens: openTokens().tokens, maxBytes: MEBIBYTE })
+  const lists = createListCache({ cacheTokens: openTokens().tokens, maxBytes: MEBIBYTE })
   const names = [
     { site: SITE, variant: 'v' },
     { site: SITE, variant: 'w' },
@@ -308,7 +308,7 @@ const DECODERS = {
 
 t.test('every encoding is of the same build, and made once', async (t) => {
   stopClock(t)
-  const lists = createListCache({ tokens: openTokens().tokens, maxBytes: MEBIBYTE })
+  const lists = createListCache({ cacheTokens: openTokens().tokens, maxBytes: MEBIBYTE })
   let builds = 0
   const read = (encoding: Encoding) =>
     lists.page({ site: SITE, variant: 'v' }, encoding, async () => makePage(`${++builds} ${LONG}`))
@@ -329,7 +329,7 @@ t.test('every encoding is of the same build, and made once', async (t) => {
 t.test('an encoded list is as old as its build, and goes with its token', async (t) => {
   const clock = stopClock(t)
   const { tokens, change } = openTokens()
-  const lists = createListCache({ tokens, maxBytes: MEBIBYTE })
+  const lists = createListCache({ cacheTokens: tokens, maxBytes: MEBIBYTE })
   let builds = 0
   const read = async () => {
     const build = async () => makePage(`${++builds} ${LONG}`)
@@ -346,7 +346,7 @@ t.test('an encoded list is as old as its build, and goes with its token', async 
 })
 
 t.test('a small list stays as it is', async (t) => {
-  const lists = createListCache({ tokens: openTokens().tokens, maxBytes: MEBIBYTE })
+  const lists = createListCache({ cacheTokens: openTokens().tokens, maxBytes: MEBIBYTE })
   const name = { site: SITE, variant: 'v' }
   const page = await lists.page(name, 'br', async () => makePage('small'))
   t.match(page, { encoding: 'identity', etag: '"small"' })
@@ -355,7 +355,7 @@ t.test('a small list stays as it is', async (t) => {
 t.test(
   'memory holds no more bytes than it may, and nothing for longer than it counts',
   async (t) => {
-    const lists = createListCache({ tokens: openTokens().tokens, maxBytes: MEBIBYTE })
+    const lists = createListCache({ cacheTokens: openTokens().tokens, maxBytes: MEBIBYTE })
     for (let i = 0; i < 50; i++) {
       const build = async () => makePage('x'.repeat(100_000))
       await lists.page({ site: SITE, variant: String(i) }, 'identity', build)

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises'
 import t from 'tap'
 import { createLocalCacheTokens, NO_CACHE_TOKENS } from '../../src/cache/cache-tokens.ts'
-import { createThreadCache, type ThreadQuestion } from '../../src/cache/threads.ts'
+import { createThreadCache, type ThreadQuery } from '../../src/cache/threads.ts'
 import { type CacheTokens, threadToken } from '../../src/domain/cache-tokens.ts'
 import type { Thread } from '../../src/domain/comment/comment.ts'
 import { createByHand, settle, stopClock } from '../by-hand.ts'
@@ -41,8 +41,8 @@ const openTokens = () => {
 
 /** A cache whose questions to Postgres the test answers, or leaves to a table of threads. */
 const openCache = (tokens: CacheTokens = openTokens().tokens) => {
-  const postgres = createByHand<readonly ThreadQuestion[], (Thread | undefined)[]>()
-  const { find } = createThreadCache({ tokens, load: postgres.ask })
+  const postgres = createByHand<readonly ThreadQuery[], (Thread | undefined)[]>()
+  const { find } = createThreadCache({ cacheTokens: tokens, load: postgres.ask })
   const answerNext = async (...threads: (Thread | undefined)[]) => {
     const { input, answer } = await postgres.next()
     answer(threads)
@@ -50,7 +50,7 @@ const openCache = (tokens: CacheTokens = openTokens().tokens) => {
   }
   /** Asks, expects that Postgres is asked as well, and answers for it. */
   const findAnew = async (
-    question: ThreadQuestion,
+    question: ThreadQuery,
     thread: Thread | undefined,
     { atLeast = 0 } = {},
   ) => {
@@ -60,7 +60,7 @@ const openCache = (tokens: CacheTokens = openTokens().tokens) => {
   }
   return {
     postgres,
-    find: (question: ThreadQuestion, atLeast = 0) => find(question, atLeast),
+    find: (question: ThreadQuery, atLeast = 0) => find(question, atLeast),
     findAnew,
     answerNext,
     count: () => postgres.calls.length,
@@ -69,7 +69,7 @@ const openCache = (tokens: CacheTokens = openTokens().tokens) => {
 
 /** A cache that remembers version 1 under the token of this moment. */
 const openWarm = async (tokens: CacheTokens = openTokens().tokens) => {
-  await tokens.announce([TOKEN])
+  await tokens.invalidate([TOKEN])
   const cache = openCache(tokens)
   await cache.findAnew(BY_ID, makeThread(1))
   return { ...cache, count: () => cache.count() - 1 }
@@ -94,11 +94,11 @@ t.test('readers who come at the same time share one question', async (t) => {
 t.test('once its token is replaced, a thread is asked for again', async (t) => {
   const { tokens } = openTokens()
   const { find, findAnew, count } = await openWarm(tokens)
-  await tokens.announce([TOKEN])
+  await tokens.invalidate([TOKEN])
   t.match(await findAnew(BY_ID, makeThread(2)), shown(2))
   t.match(await find(BY_ID), shown(2))
   t.equal(count(), 1)
-  await tokens.announce([threadToken(SITE, 24), threadToken(2, 23)])
+  await tokens.invalidate([threadToken(SITE, 24), threadToken(2, 23)])
   t.match(await find(BY_ID), shown(2), 'the tokens of other threads are not its own')
   t.equal(count(), 1)
 })
@@ -108,10 +108,10 @@ t.test(
   async (t) => {
     const { tokens } = openTokens()
     const { find, findAnew, postgres } = await openWarm(tokens)
-    await tokens.announce([TOKEN])
+    await tokens.invalidate([TOKEN])
     const early = find(BY_ID)
     const { answer } = await postgres.next()
-    await tokens.announce([TOKEN])
+    await tokens.invalidate([TOKEN])
     answer([makeThread(2)])
     t.match(await early, shown(2), 'who asked before the change may see what was there')
     t.match(await findAnew(BY_ID, makeThread(3)), shown(3))
@@ -122,17 +122,17 @@ t.test(
 t.test('who comes while a question is under way does not share it', async (t) => {
   const { tokens } = openTokens()
   const { find, findAnew, postgres, answerNext } = await openWarm(tokens)
-  await tokens.announce([TOKEN])
+  await tokens.invalidate([TOKEN])
   const early = find(BY_ID)
   const { answer } = await postgres.next()
-  await tokens.announce([TOKEN])
+  await tokens.invalidate([TOKEN])
   const late = find(BY_ID)
   await settle()
   answer([makeThread(2)])
   await answerNext(makeThread(3))
   t.match(await Promise.all([early, late]), [shown(2), shown(3)])
   t.match(await find(BY_ID), shown(3))
-  await tokens.announce([TOKEN])
+  await tokens.invalidate([TOKEN])
   t.match(await findAnew(BY_ID, makeThread(4)), shown(4))
 })
 
@@ -198,7 +198,7 @@ t.test('what is older than a second is asked again before the answer', async (t)
 t.test('the second begins before Postgres is asked', async (t) => {
   const clock = stopClock(t)
   const { tokens } = openTokens()
-  await tokens.announce([TOKEN])
+  await tokens.invalidate([TOKEN])
   const { find, findAnew, postgres } = openCache(tokens)
   const slow = find(BY_ID)
   const { answer } = await postgres.next()
@@ -236,7 +236,7 @@ t.test(
     clock.pass(500)
     await find(BY_ID)
     const { answer } = await postgres.next()
-    await tokens.announce([TOKEN])
+    await tokens.invalidate([TOKEN])
     answer([makeThread(2)])
     await settle()
     t.match(await findAnew(BY_ID, makeThread(3)), shown(3))
@@ -255,7 +255,7 @@ t.test('who names a newer version than the remembered one is answered by Postgre
 
 t.test('an article is asked for by name until its thread is known', async (t) => {
   const { tokens } = openTokens()
-  await tokens.announce([TOKEN])
+  await tokens.invalidate([TOKEN])
   const { find, answerNext, count } = openCache(tokens)
   const questions: unknown[] = []
   for (let i = 0; i < 2; i++) {
@@ -274,7 +274,7 @@ t.test('an article that has another thread now gets that one', async (t) => {
   const { find, findAnew, postgres, answerNext } = openCache(tokens)
   await findAnew(BY_ARTICLE, makeThread(1))
   for (const gone of [undefined, makeThread(2, { articleId: 'b' })]) {
-    await tokens.announce([TOKEN])
+    await tokens.invalidate([TOKEN])
     const runQuery = find(BY_ARTICLE)
     t.same(await answerNext(gone), [BY_ID])
     t.same(await answerNext(makeThread(5, { id: 24 })), [BY_ARTICLE])
@@ -293,7 +293,7 @@ t.test('an article whose thread is remembered under another article asks by name
   const { tokens } = openTokens()
   const { find, findAnew, answerNext } = openCache(tokens)
   await findAnew(BY_ARTICLE, makeThread(1))
-  await tokens.announce([TOKEN])
+  await tokens.invalidate([TOKEN])
   await findAnew(BY_ID, makeThread(2, { articleId: 'b' }))
   const runQuery = find(BY_ARTICLE)
   t.same(await answerNext(makeThread(2, { articleId: 'b' })), [BY_ID])
@@ -316,7 +316,7 @@ t.test('a thread that is hidden is gone, and asked for until it is back', async 
   stopClock(t)
   const { tokens } = openTokens()
   const { find, findAnew } = await openWarm(tokens)
-  await tokens.announce([TOKEN])
+  await tokens.invalidate([TOKEN])
   for (let i = 0; i < 2; i++) t.equal(await findAnew(BY_ID, undefined), undefined)
   t.match(await findAnew(BY_ID, makeThread(3)), shown(3))
   t.match(await find(BY_ID), shown(3))
@@ -349,7 +349,7 @@ t.test('it stays good when Postgres takes its time', async (t) => {
 t.test('an answer that has arrived counts, though the process was busy', async (t) => {
   const clock = stopClock(t)
   const { tokens } = openTokens()
-  await tokens.announce([TOKEN])
+  await tokens.invalidate([TOKEN])
   let blockMs = 0
   const load = async () => {
     const reading = stat(import.meta.filename)
@@ -357,7 +357,7 @@ t.test('an answer that has arrived counts, though the process was busy', async (
     await reading
     return [makeThread(blockMs === 0 ? 1 : 2)]
   }
-  const { find } = createThreadCache({ tokens, load })
+  const { find } = createThreadCache({ cacheTokens: tokens, load })
   await find(BY_ID, 0)
   clock.pass(1_000)
   blockMs = 400
@@ -384,7 +384,7 @@ t.test('after a failure Postgres is asked nothing about it for a second', async 
 t.test('by its article a thread stays good as well', async (t) => {
   const clock = stopClock(t)
   const { tokens } = openTokens()
-  await tokens.announce([TOKEN])
+  await tokens.invalidate([TOKEN])
   const { find, findAnew, postgres } = openCache(tokens)
   for (let i = 0; i < 2; i++) await findAnew(BY_ARTICLE, makeThread(1))
   clock.pass(1_000)
@@ -404,7 +404,7 @@ t.test('a thread whose token was replaced is refused while Postgres fails', asyn
   const question = await postgres.next()
   question.fail(new Error('away'))
   t.match(await early, shown(1, false))
-  await tokens.announce([TOKEN])
+  await tokens.invalidate([TOKEN])
   const late = find(BY_ID)
   const again = await postgres.next()
   again.fail(new Error('away'))
@@ -414,7 +414,7 @@ t.test('a thread whose token was replaced is refused while Postgres fails', asyn
 t.test('so is one whose token is not trusted, and one of an older version', async (t) => {
   const { tokens, distrust } = openTokens()
   const { find, postgres } = await openWarm(tokens)
-  const refused = async (question: ThreadQuestion, atLeast = 0) => {
+  const refused = async (question: ThreadQuery, atLeast = 0) => {
     const runQuery = find(question, atLeast)
     const { fail } = await postgres.next()
     fail(new Error('away'))

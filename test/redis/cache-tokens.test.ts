@@ -36,8 +36,8 @@ const openPatient = async (t: Test, server: Server) => {
 }
 
 /** On a machine that is busy with others a healthy Redis may be late. */
-const announceInTime = (tokens: CacheTokens, names: readonly string[]): Promise<true> =>
-  until('an announcement', async () => (await tokens.announce(names)) || undefined)
+const invalidateInTime = (tokens: CacheTokens, names: readonly string[]): Promise<true> =>
+  until('an announcement', async () => (await tokens.invalidate(names)) || undefined)
 
 const findInTime = (tokens: CacheTokens, name: string): Promise<string> =>
   until(`a token for ${name}`, () => tokens.find(name))
@@ -46,7 +46,7 @@ const findInTime = (tokens: CacheTokens, name: string): Promise<string> =>
 const openNode = async (t: Test, server: Server, options = {}) => {
   const { redis } = await openRedis(t, server.url)
   const tokens = createTokens(redis, options)
-  await announceInTime(tokens, BOTH)
+  await invalidateInTime(tokens, BOTH)
   return { redis, tokens }
 }
 
@@ -66,27 +66,27 @@ t.test('a token is what was announced last, on whatever node', { skip: skipOwn }
   t.equal(await one.tokens.find(THREAD), undefined)
   const seen = new Set<string>()
   for (const { tokens } of [one, other, one, other]) {
-    await announceInTime(tokens, BOTH)
+    await invalidateInTime(tokens, BOTH)
     const token = await findInTime(one.tokens, THREAD)
     t.equal(await findInTime(other.tokens, THREAD), token)
     seen.add(token)
   }
   t.equal(seen.size, 4, 'a new one every time')
-  await announceInTime(one.tokens, [SITE])
+  await invalidateInTime(one.tokens, [SITE])
   t.ok(seen.has(await findInTime(other.tokens, THREAD)), 'and nothing else is replaced')
 })
 
 t.test('every name has a token of its own', { skip: skipOwn }, async (t) => {
   const { tokens } = await openPatient(t, await startServer(t))
   const names = ['1', '2', '1:2', '12', '2:1', '1:23', '12:3']
-  await announceInTime(tokens, names)
+  await invalidateInTime(tokens, names)
   const found = await Promise.all(names.map((name) => findInTime(tokens, name)))
   t.equal(new Set(found).size, names.length)
 })
 
 t.test('keys are tagged with site and thread, and last a day', { skip: skipOwn }, async (t) => {
   const { redis, tokens } = await openPatient(t, await startServer(t))
-  await announceInTime(tokens, BOTH)
+  await invalidateInTime(tokens, BOTH)
   const keys = ['{1:23}k', '{1}k', '{2:1}k', '{2}k']
   await until('four keys', async () => {
     for (const name of ['2:1', '2']) tokens.offer(name)
@@ -110,7 +110,7 @@ t.test('an offer makes a token where there is none', { skip: skipOwn }, async (t
     tokens.offer(THREAD)
     t.equal(await findInTime(tokens, THREAD), first, 'and never replaces one')
   }
-  await announceInTime(nodes[0].tokens, [THREAD])
+  await invalidateInTime(nodes[0].tokens, [THREAD])
   const second = await findInTime(nodes[0].tokens, THREAD)
   nodes[1].tokens.offer(THREAD)
   t.equal(await findInTime(nodes[1].tokens, THREAD), second)
@@ -120,7 +120,7 @@ t.test('an offer makes a token where there is none', { skip: skipOwn }, async (t
 t.test('all questions of a turn are one command', { skip: skipOwn }, async (t) => {
   const { redis, tokens } = await openPatient(t, await startServer(t))
   const names = Array.from({ length: 200 }, (_, n) => threadToken(1, n))
-  await announceInTime(tokens, names)
+  await invalidateInTime(tokens, names)
   const found = await until('all answers in time', async () => {
     await redis.config('RESETSTAT')
     const found = await Promise.all([...names, ...names].map(tokens.find))
@@ -142,7 +142,7 @@ t.test(
     const other = await openPatient(t, server)
     for (let compared = 0; compared < 20; ) {
       const early = tokens.find(THREAD)
-      await announceInTime(other.tokens, [THREAD])
+      await invalidateInTime(other.tokens, [THREAD])
       const late = await tokens.find(THREAD)
       await early
       if (late === undefined) continue
@@ -174,7 +174,7 @@ for (const [fault, cause] of Object.entries(FAULTS)) {
       await cause(server, admin)
       for (let i = 0; i < 3; i++) {
         let announced: unknown
-        const act = async () => (announced = await tokens.announce(BOTH))
+        const act = async () => (announced = await tokens.invalidate(BOTH))
         t.ok(await distrusts(tokens, act))
         t.equal(announced, false)
       }
@@ -189,9 +189,9 @@ t.test(
     const server = await startServer(t)
     const { redis, tokens } = await openPatient(t, server)
     await redis.call('ACL', 'SETUSER', 'default', 'resetkeys', '~{1}k')
-    await announceInTime(tokens, [SITE])
-    t.equal(await tokens.announce(BOTH), false)
-    t.equal(await tokens.announce([THREAD]), false)
+    await invalidateInTime(tokens, [SITE])
+    t.equal(await tokens.invalidate(BOTH), false)
+    t.equal(await tokens.invalidate([THREAD]), false)
   },
 )
 
@@ -270,7 +270,7 @@ t.test('an announcement is tried while nothing else is', { skip: skipOwn }, asyn
   server.freeze()
   t.equal(await tokens.find(THREAD), undefined)
   server.thaw()
-  await announceInTime(tokens, BOTH)
+  await invalidateInTime(tokens, BOTH)
   t.not(await findInTime(other.tokens, THREAD), before)
   t.equal(await tokens.find(THREAD), undefined, 'a question is not')
 })
@@ -284,8 +284,8 @@ t.test(
     const other = await openPatient(t, server)
     const before = await findInTime(other.tokens, THREAD)
     server.freeze()
-    t.equal(await tokens.announce(BOTH), false)
-    const withTimeout = announceInTime(other.tokens, BOTH)
+    t.equal(await tokens.invalidate(BOTH), false)
+    const withTimeout = invalidateInTime(other.tokens, BOTH)
     server.thaw()
     await withTimeout
     const found = new Set<string>()
@@ -298,6 +298,6 @@ t.test('a node that is told to distrust nothing goes on', { skip: skipOwn }, asy
   const server = await startServer(t)
   const { tokens } = await openNode(t, server, { distrustMs: 0 })
   await server.kill()
-  t.equal(await tokens.announce(BOTH), false)
+  t.equal(await tokens.invalidate(BOTH), false)
   t.equal(tokens.trustedFrom(), 0)
 })

@@ -146,10 +146,10 @@ const tamper = async (service: TestService, ref: number, change: RawBuilder<unkn
 }
 
 /** Tells the cache that something has changed. */
-const changeVersions = async ({ db, tokens }: TestService) => {
+const changeVersions = async ({ db, cacheTokens: tokens }: TestService) => {
   const { rows } = await sql<{ id: number }>`
     update threads set version = version + 1 returning id`.execute(db)
-  await tokens.announce(rows.map(({ id }) => threadToken(1, id)))
+  await tokens.invalidate(rows.map(({ id }) => threadToken(1, id)))
 }
 
 const linesOf = (...faults: string[]) => faults.map((fault) => `article 0/ä? ${fault}\n`).join('')

@@ -43,7 +43,7 @@ t.test('of several nodes exactly one asks again', async (t) => {
   await makeDue(service)
   const outbound = { allowedNetworks: LOOPBACK, ca: server.ca }
   const nodes = Array.from({ length: 4 }, () =>
-    createTestContext(service.db, service.tokens, { outbound }),
+    createTestContext(service.db, service.cacheTokens, { outbound }),
   )
   await Promise.all(nodes.map((node) => runChecks(node)))
   t.equal(state.heard.length, 6)
@@ -184,7 +184,7 @@ t.test('of several nodes exactly one reports', async (t) => {
     await service.decide((await service.post('a', body)).id, 'approved', 'spam')
   const outbound = { allowedNetworks: LOOPBACK, ca: server.ca }
   const nodes = Array.from({ length: 4 }, () =>
-    createTestContext(service.db, service.tokens, { outbound }),
+    createTestContext(service.db, service.cacheTokens, { outbound }),
   )
   await Promise.all(nodes.map((node) => runChecks(node)))
   t.equal(reports().length, 3)

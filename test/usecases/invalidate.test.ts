@@ -25,10 +25,10 @@ const openRecord = () => {
   const record = { names: [] as string[][], at: 0, fails: false }
   const tokens: CacheTokens = {
     ...local,
-    announce: async (names) => {
+    invalidate: async (names) => {
       record.names.push([...names])
       record.at = performance.now()
-      return record.fails ? false : local.announce(names)
+      return record.fails ? false : local.invalidate(names)
     },
   }
   return { record, tokens }
@@ -126,7 +126,7 @@ for (const [what, { send, statuses }] of Object.entries(HIDES))
 t.test('what is hidden is committed before it is announced, and answered after', async (t) => {
   const withInvalidation = createByHand<readonly string[], boolean>()
   const local = createLocalCacheTokens(randomUUID)
-  const service = await openService(t, { tokens: { ...local, announce: withInvalidation.ask } })
+  const service = await openService(t, { tokens: { ...local, invalidate: withInvalidation.ask } })
   const posting = service.post('a', 'text')
   const { answer: publish } = await withInvalidation.next()
   publish(true)

@@ -47,9 +47,9 @@ export const openPosting = async (t: Teardown, options: ServiceOptions = {}): Pr
   const local = createLocalCacheTokens(randomUUID)
   const tokens: CacheTokens = {
     ...local,
-    announce: (names) => {
+    invalidate: (names) => {
       announced.push([...names])
-      return local.announce(names)
+      return local.invalidate(names)
     },
   }
   const service = await openService(t, { ...options, tokens })
@@ -91,7 +91,7 @@ const postOne = (service: Context, site: Site, some: Some): Promise<Result> => {
 const NODES = 8
 
 /** Nodes on the same database. */
-export const openNodes = (t: Teardown, { url, tokens }: TestService): Context[] =>
+export const openNodes = (t: Teardown, { url, cacheTokens: tokens }: TestService): Context[] =>
   Array.from({ length: NODES }, () => {
     const { db, close } = createDb({ url, max: 16, onError: () => {} })
     t.teardown(close)

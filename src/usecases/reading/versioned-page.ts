@@ -1,4 +1,4 @@
-import type { FoundThread, ThreadQuestion } from '../../cache/threads.ts'
+import type { FoundThread, ThreadQuery } from '../../cache/threads.ts'
 import type { Thread } from '../../domain/comment/comment.ts'
 import type { Encoding, Page } from '../../domain/page-store.ts'
 import { Refusal } from '../../domain/refusal.ts'
@@ -20,7 +20,7 @@ export type ThreadReadOptions = {
  */
 export const findCurrentThread = async (
   context: Context,
-  question: ThreadQuestion,
+  question: ThreadQuery,
   atLeast: number,
 ): Promise<FoundThread | undefined> => {
   const found = await context.threads.find(question, atLeast)
