@@ -40,10 +40,10 @@ import { NAMED } from './http/wire/schema-registry.ts'
 
 const BODY_BYTES = 65_536
 const HEADER_BYTES = 32_768
-/** The whole request must have arrived within this. */
+/** How long a whole request can take to arrive. */
 const REQUEST_TIMEOUT_MS = 10_000
 const CONNECTION_TIMEOUT_MS = 30_000
-/** How often Node looks whether a request has taken too long to arrive. */
+/** How often Node looks for requests that take too long to arrive. */
 const CHECK_CONNECTIONS_MS = 2_000
 const KEEP_ALIVE_TIMEOUT_MS = 72_000
 
@@ -55,7 +55,7 @@ export type AppOptions = Http & {
   readonly logger: FastifyBaseLogger | false
 }
 
-/** The whole HTTP surface. Opens nothing. */
+/** Builds the HTTP server with all routes. It neither connects nor listens. */
 export const buildApp = async (options: AppOptions): Promise<FastifyInstance> => {
   const app = createServer(options)
   const metrics = createMetrics(options.metricSources)
@@ -87,7 +87,7 @@ const createServer = ({ logger, trustedProxies }: AppOptions): FastifyInstance =
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: MAX_URL_LENGTH },
-    // `addStrictness` refuses what has no host: Node would answer without a problem.
+    // `addStrictParsing` refuses a request without a host; Node would respond without a problem document.
     http: {
       maxHeaderSize: HEADER_BYTES,
       requireHostHeader: false,
@@ -98,13 +98,13 @@ const createServer = ({ logger, trustedProxies }: AppOptions): FastifyInstance =
     frameworkErrors: onFrameworkError,
     clientErrorHandler: onClientError,
   })
-  // Hooks that wait for nothing are plain functions: a promise each, and all together cost as much
-  // as the look-up of a page.
+  // Hooks without I/O are plain functions: the promises of async hooks together cost as much as finding a
+  // cached page.
   app.addHook('onRequest', (_request, reply, done) => {
     reply.headers(SECURITY_HEADERS)
     done()
   })
-  // An expectation that we do not know is no expectation: Node would answer 417 without a problem.
+  // An unknown `Expect` header is ignored; Node would respond 417 without a problem document.
   app.server.on('checkExpectation', (...exchange) => app.server.emit('request', ...exchange))
   return app as unknown as FastifyInstance
 }

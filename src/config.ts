@@ -3,7 +3,7 @@ import { type Static, Type } from 'typebox'
 import { Value } from 'typebox/value'
 import { parseRedisUrl } from './redis/address.ts'
 
-/** `10.0.0.0/8`, or an address alone. */
+/** True for a network such as `10.0.0.0/8`, or for an address. */
 const isNetwork = (text: string): boolean => {
   const [address = '', prefix, ...rest] = text.split('/')
   const longest = { 0: -1, 4: 32, 6: 128 }[isIP(address) as 0 | 4 | 6]
@@ -11,7 +11,7 @@ const isNetwork = (text: string): boolean => {
   return longest > 0 && isPrefix && rest.length === 0
 }
 
-/** Every setting: its bounds, its default, and what it is for. `docs/operations.md` says the same. */
+/** All settings with bounds, default and purpose. A test compares `docs/operations.md` with them. */
 export const Settings = Type.Object({
   PORT: Type.Integer({
     minimum: 0,
@@ -106,8 +106,8 @@ type Property = {
 }
 
 /**
- * Reads the settings; an empty variable is an unset one.
- * @throws Error that names every fault, and shows no value: a setting may be a secret
+ * Reads the settings; an empty variable counts as unset.
+ * @throws Error that names every fault and shows no value, because a setting can be a secret
  */
 export const readConfig = (env: Readonly<Record<string, string | undefined>>): Config => {
   const given = Object.keys(Settings.properties).flatMap((name) =>
@@ -152,7 +152,7 @@ const faultOf = (name: string, values: Record<string, unknown>): string | undefi
   return isUrl && Value.Check(propertyOf(name) as never, value) ? undefined : expectation(name)
 }
 
-/** Several hosts are no URL to the URL class. */
+/** The URL class rejects several hosts, so the Redis URL has a parser of its own. */
 const redisFault = (url: string | undefined): string | undefined => {
   try {
     if (url !== undefined) parseRedisUrl(url)

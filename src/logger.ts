@@ -2,8 +2,8 @@ import type { FastifyBaseLogger } from 'fastify'
 import { pino } from 'pino'
 
 /**
- * JSON lines on standard output. Of an error only what tells where it happened: drivers hang
- * connection parameters and the values of rows on theirs.
+ * Logs JSON lines to standard output. Of an error it logs only the properties named below: drivers add
+ * connection parameters and values of rows to their errors.
  */
 export const createLogger = (level: string): FastifyBaseLogger =>
   pino({

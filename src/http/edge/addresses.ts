@@ -6,25 +6,25 @@ import type { Sender } from '../../domain/site/check.ts'
 import { sign } from '../wire/keys.ts'
 
 const HASH_BYTES = 16
-/** No browser has more to say. */
+/** Longer than the user agent of any browser. */
 const MAX_USER_AGENT_LENGTH = 500
 
-/** What a trusted proxy forwards need not be an address; whoever it is shares one quota. */
+/** A trusted proxy can forward a value that is no address; all such senders share one quota. */
 const UNKNOWN = 'unknown'
 
-/** Who sends the request, for those who are asked about what it says. Kept nowhere. */
+/** The sender's address and user agent, for external checks. They are not stored. */
 export const senderOf = ({ ip, headers }: FastifyRequest): Sender => ({
   ip: isIP(ip) === 0 ? null : ip,
   userAgent: headers['user-agent']?.slice(0, MAX_USER_AGENT_LENGTH) ?? null,
 })
 
-/** What limits go by: an IPv4 address, or the /64 that an IPv6 subscriber has. */
+/** The network that limits count: an IPv4 address, or the /64 that an IPv6 subscriber has. */
 export const networkOf = (ip: string): string => {
   if (isIPv4(ip)) return ip
   return isIP(ip) === 0 ? UNKNOWN : normalizeIP(ip)
 }
 
-/** What moderators see and what is kept: the /24 of an IPv4 address, the /48 of an IPv6 one. */
+/** The part of an address that is stored and that moderators see: the IPv4 /24 or the IPv6 /48. */
 export const truncateAddress = (ip: string): string => {
   const network = networkOf(ip)
   if (network === UNKNOWN) return UNKNOWN
@@ -32,10 +32,10 @@ export const truncateAddress = (ip: string): string => {
   return `${normalizeIP(ip, 48)}/48`
 }
 
-/** Tells addresses apart without keeping them. */
+/** Hashes the network of an address, so that networks can be compared without storing them. */
 export const hashAddress = (key: KeyObject, ip: string): Buffer =>
   sign(key, networkOf(ip), HASH_BYTES)
 
-/** Tells a site's members apart without keeping what the site calls them. */
+/** Hashes a member's subject, so that members can be recognised without storing their subjects. */
 export const hashSubject = (key: KeyObject, siteId: number, subject: string): Buffer =>
   sign(key, `member ${siteId} ${subject}`, HASH_BYTES)

@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import { Refusal } from '../../domain/refusal.ts'
 
-/** The revision or version that the caller has seen: `"3"`, as an entity tag is written; `*` is any. */
+/** Reads the revision or version that the caller has seen from `If-Match: "3"`; undefined for `*`. */
 export const readIfMatch = ({ headers }: FastifyRequest): number | undefined => {
   const header = headers['if-match']
   if (header === undefined || header.trim() === '*') return undefined

@@ -6,20 +6,24 @@ import { PROBLEM_TYPE, SECURITY_HEADERS } from './headers.ts'
 
 const RETRY_AFTER_SECONDS = '1'
 
-/** Turns everything that goes wrong into a problem with a code. One log line for what is ours. */
+/** Turns every error into a problem with a code. Logs one line for a fault of the service. */
 export const addErrors = (app: FastifyInstance): void => {
   app.setNotFoundHandler((_request, reply) => sendRefusal(reply, new Refusal('not_found')))
   app.setErrorHandler(sendError)
 }
 
-/** Also for what the framework refuses before any hook has run, as with a malformed address. */
+/** Also for requests that the framework refuses before any hook runs, such as a malformed URL. */
 const sendError = (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
   const refusal = toRefusal(error)
   if (!refusal) {
-    request.log.error({ err: error, operation: request.routeOptions.config?.operation }, 'failed')
+    request.log.error(
+      { err: error, operation: request.routeOptions.config?.operation },
+      'request failed',
+    )
     return sendProblem(reply, toProblem('unavailable', {}, 500))
   }
-  if (refusal.code === 'unavailable') request.log.warn({ err: refusal.cause }, 'unavailable')
+  if (refusal.code === 'unavailable')
+    request.log.warn({ err: refusal.cause }, 'request refused: unavailable')
   return sendRefusal(reply, refusal)
 }
 
@@ -47,7 +51,7 @@ const sendProblem = (reply: FastifyReply, problem: ReturnType<typeof toProblem>)
     .serializer(JSON.stringify)
     .send(problem)
 
-/** What is not even HTTP, or too long for its header, is answered on the bare socket. */
+/** Answers on the socket itself if a request is not HTTP or its headers are too large. */
 export const onClientError = (error: NodeJS.ErrnoException, socket: Socket): void => {
   if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
   const code = error.code === 'HPE_HEADER_OVERFLOW' ? 'headers_too_large' : 'invalid_request'

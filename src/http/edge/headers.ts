@@ -1,4 +1,4 @@
-/** On every answer, errors included. */
+/** Sent with every response, errors included. */
 export const SECURITY_HEADERS = {
   'x-content-type-options': 'nosniff',
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",

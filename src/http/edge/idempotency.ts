@@ -6,8 +6,10 @@ import { Refusal } from '../../domain/refusal.ts'
 /** 16 to 128 visible ASCII characters. */
 const KEY = /^[!-~]{16,128}$/
 
-/** The request's Idempotency-Key, bound to site, operation, path (decoded: it
- * can be written in several ways) and caller; undefined without one. */
+/**
+ * Reads the Idempotency-Key and binds it to the site, operation, path parameters and caller. The parameters
+ * are decoded, because a path can be encoded in several ways. Undefined if there is no key.
+ */
 export const readIdempotencyKey = (request: FastifyRequest) => {
   const key = request.headers['idempotency-key']
   if (key === undefined) return undefined

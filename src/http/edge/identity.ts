@@ -9,7 +9,7 @@ import { readGuestToken } from '../wire/guest-tokens.ts'
 import { hashSubject } from './addresses.ts'
 import type { Http } from './request-context.ts'
 
-/** What a credential says by itself, before anybody is looked up by it. */
+/** A parsed credential, before its holder is looked up. */
 export type Credential =
   | { readonly kind: 'guest'; readonly authorId: number }
   | { readonly kind: 'member'; readonly profile: MemberProfile }
@@ -21,9 +21,8 @@ const KEY = /^[A-Za-z0-9_-]{32,200}$/
 const MEMBER_TOKEN = /^[\w-]+\.[\w-]+\.[\w-]*$/
 
 /**
- * Reads the credential of a request. One that is not good is refused with `invalid_token`, even
- * where none is needed: whoever sends one believes that it counts. Where there is no site there are
- * only keys.
+ * Reads the credential of a request. Refuses an invalid one with `invalid_token` even if the operation
+ * needs none, because its sender expects it to be used. Without a site, only API keys are valid.
  */
 export const readCredential = async (
   { context, keys }: Http,
@@ -38,7 +37,7 @@ export const readCredential = async (
   return { kind: 'member', profile: await context.readMemberToken(site, token) }
 }
 
-/** Whose key it is. A key for another site is `forbidden`. */
+/** Finds the caller of an API key. Refuses a key of another site with `forbidden`. */
 export const identifyKey = async (
   { context }: Http,
   key: string,
@@ -51,7 +50,7 @@ export const identifyKey = async (
   return holder
 }
 
-/** Who holds the credential; a member who comes for the first time is made. */
+/** Finds the caller of a guest or member token; creates a member who signs on for the first time. */
 export const identify = async (
   { context, keys }: Http,
   credential: PersonalCredential,

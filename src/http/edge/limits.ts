@@ -4,33 +4,33 @@ import type { Counters } from '../../domain/counters.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import { PERSON_LIMITS, type PersonLimit, type Site } from '../../domain/site/site.ts'
 
-/** Per person and minute, as the service says; 0 is no limit, of the site's own either. */
+/** Limits of the service per person and minute; 0 means no limit, also none of the site. */
 export type Limits = { readonly read: number; readonly write: number }
 
-/** What a request counts against; `none` is not limited. */
+/** The limit that counts a request; `none` does not count it. */
 export type LimitKind = PersonLimit | 'read' | 'write' | 'none'
 
-/** Reads are counted in this node; all else wherever `writes` counts, which nodes may share. */
+/** Reads are counted by this node alone; all other requests by `writes`, which nodes can share. */
 export type LimitCounters = { readonly reads: Counters; readonly writes: Counters }
 
-/** Whom a request counts for: someone who is known, or everybody of a network. */
+/** One hit of a limit: for a known caller, or for all callers of a network. */
 export type Counted = {
   readonly kind: LimitKind
-  /** Tells nothing of an address or a person: it may go to Redis. */
+  /** Contains no address and no personal data, because it can be stored in Redis. */
   readonly key: string
   readonly max: number
 }
 
 const WINDOW_MS = 60_000
 
-/** How much of something one person may do in a minute on a site; 0: as much as it likes. */
+/** The number of requests of a kind that one person can send to a site in a minute; 0 means no limit. */
 export const limitOf = (limits: Limits, site: Site | null, kind: LimitKind): number => {
   if (kind === 'none') return 0
   if (kind === 'read' || limits.write === 0) return limits[kind === 'read' ? 'read' : 'write']
   return kind === 'write' ? limits.write : (site?.limits[kind] ?? limits.write)
 }
 
-/** Counts, says how much is left, and refuses with `rate_limited` what is too much. */
+/** Counts a request, sets the rate-limit headers and refuses too many requests with `rate_limited`. */
 export type Count = (
   request: FastifyRequest,
   reply: FastifyReply,
@@ -38,18 +38,18 @@ export type Count = (
 ) => Promise<void>
 
 /**
- * The library decides; its own stores and headers are replaced, because they fail or stop limiting
- * without Redis, and are not in the two-field syntax.
+ * The library decides. Its stores are replaced, because they fail or stop limiting without Redis, and so are
+ * its headers, because they do not have the syntax of two fields.
  */
 export const addLimits = async (app: FastifyInstance, counters: LimitCounters): Promise<Count> => {
   await app.register(rateLimit, { global: false, store: createStore(counters) })
-  const asked = new WeakMap<FastifyRequest, Counted>()
+  const hits = new WeakMap<FastifyRequest, Counted>()
   const limiterOf = (kind: LimitKind) => {
     const options = {
       kind,
       timeWindow: WINDOW_MS,
-      max: (request: FastifyRequest) => asked.get(request)!.max,
-      keyGenerator: (request: FastifyRequest) => `${kind}:${asked.get(request)!.key}`,
+      max: (request: FastifyRequest) => hits.get(request)!.max,
+      keyGenerator: (request: FastifyRequest) => `${kind}:${hits.get(request)!.key}`,
     }
     return app.createRateLimit(options)
   }
@@ -59,7 +59,7 @@ export const addLimits = async (app: FastifyInstance, counters: LimitCounters): 
   return async (request, reply, counted) => {
     const { kind, max } = counted
     if (max === 0) return
-    asked.set(request, counted)
+    hits.set(request, counted)
     const result = await limiters.get(kind)!(request)
     if (result.isAllowed) return
     const { remaining, ttlInSeconds } = result
@@ -73,7 +73,7 @@ export const addLimits = async (app: FastifyInstance, counters: LimitCounters): 
 
 type Hit = (error: Error | null, result?: { current: number; ttl: number }) => void
 
-/** The library makes its store with `new`, and one child per limiter. */
+/** A class, because the library constructs its store with `new`; it makes one child per limiter. */
 const createStore = (counters: LimitCounters) =>
   class Store {
     readonly counters: Counters

@@ -9,15 +9,13 @@ type JobCount = {
   readonly oldestSeconds: number
 }
 
-/** Values that are read for each scrape. */
+/** Reads the current values when the metrics are requested. */
 export type MetricSources = () => {
   readonly pools: Readonly<Record<'read' | 'write', Pool>>
   readonly pages: { hits: number; misses: number; bytes: number }
   /** Rejects while Postgres is away. */
   readonly jobs: () => Promise<readonly JobCount[]>
 }
-
-type ReadJobs = (counts: readonly JobCount[]) => [Record<string, string>, number][]
 
 export type Metrics = {
   readonly observe: (operation: string, status: number, seconds: number) => void
@@ -27,7 +25,7 @@ export type Metrics = {
 
 const BUCKETS_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5]
 
-export const createMetrics = (figures: MetricSources): Metrics => {
+export const createMetrics = (readSources: MetricSources): Metrics => {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
   const duration = new Histogram({
@@ -37,34 +35,53 @@ export const createMetrics = (figures: MetricSources): Metrics => {
     buckets: BUCKETS_SECONDS,
     registers: [registry],
   })
-  const gauge = (name: string, help: string, read: () => number) =>
-    new Gauge({
-      name,
-      help,
-      registers: [registry],
-      collect() {
-        this.set(read())
-      },
-    })
-  const poolGauge = (name: string, help: string, read: (pool: Pool) => number) =>
+  addPoolGauges(registry, readSources)
+  addPageGauges(registry, readSources)
+  addJobGauges(registry, readSources)
+  return {
+    observe: (operation, status, seconds) => duration.observe({ operation, status }, seconds),
+    print: () => registry.metrics(),
+    contentType: registry.contentType,
+  }
+}
+
+const addPoolGauges = (registry: Registry, readSources: MetricSources): void => {
+  const add = (name: string, help: string, read: (pool: Pool) => number) =>
     new Gauge({
       name,
       help,
       labelNames: ['pool'],
       registers: [registry],
       collect() {
-        const { pools } = figures()
+        const { pools } = readSources()
         this.set({ pool: 'read' }, read(pools.read))
         this.set({ pool: 'write' }, read(pools.write))
       },
     })
-  poolGauge('afterword_postgres_connections', 'Open connections.', (pool) => pool.total)
-  poolGauge('afterword_postgres_idle_connections', 'Open and unused.', (pool) => pool.idle)
-  poolGauge('afterword_postgres_waiting', 'Requests that wait for one.', (pool) => pool.waiting)
-  gauge('afterword_page_cache_bytes', 'Held in this process.', () => figures().pages.bytes)
-  gauge('afterword_page_cache_hits', 'Pages found, since start.', () => figures().pages.hits)
-  gauge('afterword_page_cache_misses', 'Pages built, since start.', () => figures().pages.misses)
-  const jobGauge = (name: string, help: string, labelNames: string[], read: ReadJobs) =>
+  add('afterword_postgres_connections', 'Open connections.', (pool) => pool.total)
+  add('afterword_postgres_idle_connections', 'Open and unused.', (pool) => pool.idle)
+  add('afterword_postgres_waiting', 'Requests that wait for one.', (pool) => pool.waiting)
+}
+
+const addPageGauges = (registry: Registry, readSources: MetricSources): void => {
+  const add = (name: string, help: string, key: 'bytes' | 'hits' | 'misses') =>
+    new Gauge({
+      name,
+      help,
+      registers: [registry],
+      collect() {
+        this.set(readSources().pages[key])
+      },
+    })
+  add('afterword_page_cache_bytes', 'Held in this process.', 'bytes')
+  add('afterword_page_cache_hits', 'Pages found, since start.', 'hits')
+  add('afterword_page_cache_misses', 'Pages built, since start.', 'misses')
+}
+
+type ReadJobs = (counts: readonly JobCount[]) => [Record<string, string>, number][]
+
+const addJobGauges = (registry: Registry, readSources: MetricSources): void => {
+  const add = (name: string, help: string, labelNames: string[], read: ReadJobs) =>
     new Gauge({
       name,
       help,
@@ -72,16 +89,16 @@ export const createMetrics = (figures: MetricSources): Metrics => {
       registers: [registry],
       async collect() {
         this.reset()
-        const counts = await figures()
+        const counts = await readSources()
           .jobs()
           .catch(() => [])
         for (const [labels, value] of read(counts)) this.set(labels, value)
       },
     })
-  jobGauge('afterword_jobs', 'Jobs of all nodes.', ['kind', 'state'], (counts) =>
+  add('afterword_jobs', 'Jobs of all nodes.', ['kind', 'state'], (counts) =>
     counts.map(({ kind, state, count }) => [{ kind, state }, count]),
   )
-  jobGauge(
+  add(
     'afterword_jobs_oldest_due_seconds',
     'How long the first waiting job has been due.',
     ['kind'],
@@ -90,9 +107,4 @@ export const createMetrics = (figures: MetricSources): Metrics => {
         .filter(({ state }) => state === 'waiting')
         .map(({ kind, oldestSeconds }) => [{ kind }, Math.max(0, oldestSeconds)]),
   )
-  return {
-    observe: (operation, status, seconds) => duration.observe({ operation, status }, seconds),
-    print: () => registry.metrics(),
-    contentType: registry.contentType,
-  }
 }

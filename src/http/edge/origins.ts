@@ -11,30 +11,33 @@ const METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE'
 const ALLOWED = 'authorization, content-type, if-match, if-none-match, idempotency-key'
 const EXPOSED = 'etag, link, location, ratelimit, ratelimit-policy, retry-after, thread-version'
 
-/** Cross-origin sharing for the exact origins of the site that is addressed; never with cookies. */
+/** Allows cross-origin requests from the exact origins of the site, never with cookies. */
 export const addOrigins = async (app: FastifyInstance, { context }: Http): Promise<void> => {
   await app.register(cors, {
     delegator: (request: FastifyRequest, done: (error: Error | null, options: object) => void) => {
-      // Most readers are of the same origin, or programs.
-      if (request.headers.origin === undefined) return done(null, NOT_SHARED)
-      isShared(context, request).then(
-        (origin) => done(null, { ...SHARED, origin }),
-        (error) => done(error, NOT_SHARED),
+      // Most requests come from the same origin or from programs, and need no look-up of the site.
+      if (request.headers.origin === undefined) return done(null, SAME_ORIGIN_ONLY)
+      isSharedOrigin(context, request).then(
+        (origin) => done(null, { ...CORS_OPTIONS, origin }),
+        (error) => done(error, SAME_ORIGIN_ONLY),
       )
     },
   })
 }
 
-const SHARED = {
+const CORS_OPTIONS = {
   methods: METHODS,
   allowedHeaders: ALLOWED,
   exposedHeaders: EXPOSED,
   maxAge: PREFLIGHT_SECONDS,
   strictPreflight: false,
 }
-const NOT_SHARED = { ...SHARED, origin: false }
+const SAME_ORIGIN_ONLY = { ...CORS_OPTIONS, origin: false }
 
-const isShared = async (context: Http['context'], request: FastifyRequest): Promise<boolean> => {
+const isSharedOrigin = async (
+  context: Http['context'],
+  request: FastifyRequest,
+): Promise<boolean> => {
   const { origin } = request.headers
   const slug = siteSlug(request)
   if (origin === undefined || slug === undefined) return false
@@ -42,7 +45,7 @@ const isShared = async (context: Http['context'], request: FastifyRequest): Prom
   return site !== undefined && isAllowedOrigin(site, origin)
 }
 
-/** A browser sends the origin with every write; programs send none. */
+/** Refuses a write from another origin. Browsers send the origin with every write, programs do not. */
 export const assertOrigin = (request: FastifyRequest): void => {
   const { origin } = request.headers
   if (origin !== undefined && isWrite(request) && !isAllowedOrigin(request.site, origin)) {

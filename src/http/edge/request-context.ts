@@ -6,13 +6,13 @@ import type { Context } from '../../usecases/context.ts'
 import type { WireKeys } from '../wire/keys.ts'
 import type { LimitKind, Limits } from './limits.ts'
 
-/** What the routes are given. */
+/** Dependencies of the routes. */
 export type Http = {
   readonly context: Context
-  /** Refuses with `unavailable` until the service has found its secret. */
+  /** Refuses with `unavailable` until the service has its secret. */
   readonly keys: () => WireKeys
   readonly limits: Limits
-  /** Of the program: pages that another one made may look otherwise. */
+  /** Version of the program. Another version can build other pages from the same rows. */
   readonly version: string
 }
 
@@ -22,23 +22,23 @@ declare module 'fastify' {
     limit?: LimitKind
     /** The codes of all errors that the operation returns. */
     errors?: readonly RefusalCode[]
-    /** Its body is needed byte for byte. */
+    /** True if the handler verifies a signature over the bytes of the body. */
     isSigned?: boolean
   }
   interface FastifyRequest {
-    /** The site of the address; routes without a site do not ask for it. */
+    /** The site in the path; not set on routes without a site. */
     site: Site
     caller: Caller
-    /** The part of the sender's address that limits go by: an IPv4 address, or an IPv6 /64. */
+    /** The network that limits count: the sender's IPv4 address or IPv6 /64. */
     network: string
-    /** The body as it came, where that is signed. */
+    /** The bytes of the body, on routes with `isSigned`. */
     bytes: Buffer
   }
 }
 
 export const NOBODY: Caller = { kind: 'nobody' }
 
-/** Decorates requests with the facts that the hooks find out. */
+/** Declares the properties of a request that the hooks set. */
 export const addContext = (app: FastifyInstance): void => {
   app.decorateRequest('site', null as never)
   app.decorateRequest('caller', null as never)
@@ -49,13 +49,13 @@ export const addContext = (app: FastifyInstance): void => {
 export const isWrite = (request: FastifyRequest): boolean =>
   !['GET', 'HEAD', 'OPTIONS'].includes(request.method)
 
-/** Whether the route is about one site. A preflight is about the one that its address names. */
+/** True if the path contains a site. A preflight has the path of the request that it announces. */
 export const isOfSite = ({ params }: FastifyRequest): boolean =>
   'site' in (params as object) || '*' in (params as object)
 
 const SLUG = /^[a-z0-9][a-z0-9-]{0,62}$/
 
-/** The site that the address names. A preflight matches no route of its own, only `*`. */
+/** Reads the slug of the site from the path. A preflight has no route of its own, only `*`. */
 export const siteSlug = (request: FastifyRequest): string | undefined => {
   const { site, '*': rest = '' } = request.params as { site?: string; '*'?: string }
   const slug = site ?? /^\/?sites\/([^/]+)/.exec(rest)?.[1] ?? ''

@@ -8,15 +8,14 @@ import { addLimits, type Count, type LimitCounters, type LimitKind, limitOf } fr
 import { addOrigins, assertOrigin } from './origins.ts'
 import { type Http, isOfSite, isWrite, NOBODY, siteSlug } from './request-context.ts'
 
-/** Callers with a key are known: they have this many times the quota, each key its own. */
+/** Each API key has this many times the quota of a person. */
 const KEY_FACTOR = 100
 
 /**
- * What happens to every request before its handler: which site, shared with which origin, who sent
- * it, and whether that is too much. A member counts for itself, whoever else is on its network; a
- * guest counts for the network, because anybody can make as many guests as it likes. Only who has a
- * key is looked up before it is known what counts; all others ask Postgres for nothing more once
- * it is too much.
+ * Runs before every handler: finds the site, applies its origins, counts the request and identifies the
+ * caller. A member has a quota of their own; guests share the quota of their network, because anyone can
+ * create any number of guests. Only API keys are looked up before the request is counted, so that other
+ * callers over their limit cost no query.
  */
 export const addRequestPipeline = async (
   app: FastifyInstance,
@@ -46,7 +45,7 @@ const enter = async (entry: Entry): Promise<void> => {
     await countNetwork(entry, null)
     throw new Refusal('not_found')
   }
-  // Nearly every read is one of these: each promise less is felt.
+  // Nearly every read has no credential, and each promise that it saves is measurable.
   if (request.headers.authorization === undefined) return enterAsNobody(entry, site)
   const credential = await countingRefusals(entry, site, () => readCredential(http, request, site))
   if (credential.kind !== 'key') return enterAsPerson(entry, site!, credential)
@@ -55,14 +54,14 @@ const enter = async (entry: Entry): Promise<void> => {
   const key = `key:${holder.keyId}`
   await countAs(entry, site, { key, factor: KEY_FACTOR })
   request.caller = holder
-  request.site = await findForActing(http, request, site)
+  request.site = await findCurrentSite(http, request, site)
 }
 
 const enterAsNobody = async (entry: Entry, site: Site | null): Promise<void> => {
   const { http, request } = entry
   await countNetwork(entry, site)
   request.caller = NOBODY
-  request.site = isWrite(request) ? await findForActing(http, request, site) : (site as Site)
+  request.site = isWrite(request) ? await findCurrentSite(http, request, site) : (site as Site)
 }
 
 const enterAsPerson = async (
@@ -76,8 +75,8 @@ const enterAsPerson = async (
     const key = hashSubject(http.keys().addresses, site.id, subject).toString('base64url')
     await countAs(entry, site, { key })
   } else await countNetwork(entry, site)
-  request.site = await findForActing(http, request, site)
-  // A change of the site may have ended what its tokens were good for.
+  request.site = await findCurrentSite(http, request, site)
+  // If the site has changed since it was cached, its tokens can be invalid by now.
   const isStale = request.site.version !== site.version
   const now = isStale ? await readCredential(http, request, request.site) : credential
   request.caller = await identify(http, now as PersonalCredential, request.site)
@@ -88,8 +87,8 @@ const findSiteOf = (http: Http, request: FastifyRequest, freshness: 'recent' | '
   return slug === undefined ? undefined : findSite(http.context, slug, freshness)
 }
 
-/** A write goes by the site as it is at this moment. There may be none: see `isOfSite`. */
-const findForActing = async (
+/** Loads the current site for a write. Null for a route without a site, see `isOfSite`. */
+const findCurrentSite = async (
   http: Http,
   request: FastifyRequest,
   site: Site | null,
@@ -105,13 +104,13 @@ const countAs = (
   { key, factor = 1, kind = request.routeOptions.config.limit ?? 'read' }: Counting,
 ): Promise<void> => {
   const max = limitOf(http.limits, site, kind) * factor
-  const place = site && kind !== 'read' ? `${site.id}:${key}` : key
-  return count(request, reply, { kind, key: place, max })
+  const scopedKey = site && kind !== 'read' ? `${site.id}:${key}` : key
+  return count(request, reply, { kind, key: scopedKey, max })
 }
 
 type Counting = { key: string; factor?: number; kind?: LimitKind }
 
-/** Reads are counted in this process only; what may go to Redis does not tell the address. */
+/** Reads are counted in this process alone; other keys can be stored in Redis, so the address is hashed. */
 const countNetwork = (
   entry: Entry,
   site: Site | null,
@@ -124,14 +123,14 @@ const countNetwork = (
   return countAs(entry, site, { key, kind })
 }
 
-/** A bad credential counts against the network, and as an attempt to sign on. */
+/** Counts a bad credential against the network, and also as an attempt to sign on. */
 const countingRefusals = async <T>(
   entry: Entry,
   site: Site | null,
-  look: () => Promise<T>,
+  attempt: () => Promise<T>,
 ): Promise<T> => {
   try {
-    return await look()
+    return await attempt()
   } catch (refusal) {
     await countNetwork(entry, site)
     const isBad = refusal instanceof Refusal && refusal.code === 'invalid_token'

@@ -10,10 +10,10 @@ const PUBLIC = 'public, max-age=0, must-revalidate'
 const PRIVATE = 'private, no-store'
 const JSON_TYPE = 'application/json; charset=utf-8'
 const VARY = 'Origin, Accept-Encoding'
-/** RFC 9211: it was remembered, and Postgres does not answer. */
+/** RFC 9211: the page is cached, and Postgres did not answer whether it is current. */
 const UNCONFIRMED = 'Afterword; hit; detail=unconfirmed'
 
-/** A page of a list: `next` is the cursor of the one after it, or null. */
+/** Makes a page of a list; `next` is the cursor of the next page, or null. */
 export const toPage = (etag: string, next: string | null, body: object): Page => ({
   etag,
   next,
@@ -21,17 +21,17 @@ export const toPage = (etag: string, next: string | null, body: object): Page =>
   bytes: Buffer.from(JSON.stringify(body)),
 })
 
-/** The tag of a page that has no version: a hash of what it says. */
+/** Makes a page without a version, whose entity tag is a hash of its bytes. */
 export const toHashedPage = (next: string | null, body: object): Page => {
   const page = toPage('', next, body)
   const hash = createHash('sha256').update(page.bytes).digest('base64url')
   return { ...page, etag: `"${hash.slice(0, 22)}"` }
 }
 
-/** One more whenever the same rows would make other bytes. */
+/** Must be raised by one when the same rows make other bytes. */
 const PAGE_FORMAT = 4
 
-/** Names everything that shapes a page's bytes, but for the thread and its version. */
+/** Names everything that shapes the bytes of a page, except the thread and its version. */
 export const variantOf = (
   { keys, version }: Pick<Http, 'keys' | 'version'>,
   site: Site,
@@ -39,22 +39,22 @@ export const variantOf = (
 ): string =>
   JSON.stringify([PAGE_FORMAT, RENDERER_VERSION, version, keys().id, site.version, ...parts])
 
-/** The tag of a page of a thread: its version, and a hash of all else that shapes it. */
+/** The entity tag of a page of a thread: the version, and a hash of everything else that shapes it. */
 export const versionTag = (version: number, variant: string): string =>
   `"${version.toString(36)}-${createHash('sha256').update(variant).digest('base64url').slice(0, 12)}"`
 
 const negotiator = new Negotiator({ supportedValues: [...ENCODINGS] })
 
-/** The encoding that the reader takes and that is smallest. */
+/** The smallest encoding that the client accepts. */
 export const encodingOf = ({ headers }: FastifyRequest): Encoding => {
   const accepted = headers['accept-encoding']
   if (accepted === undefined) return 'identity'
-  // `*` is whatever is not named: the library takes it for our best, even one that is refused.
+  // The library takes `*` for the best encoding, even if the client refuses that one.
   const named = String(accepted).trim() === '*' ? '*' : String(accepted).replace(/\*[^,]*/, '')
   return (negotiator.negotiate(named) as Encoding | null) ?? 'identity'
 }
 
-/** Answers a public read: 304 when the reader has it, and nothing to keep for a caller with a token. */
+/** Sends a public read: 304 if the client has the page. A response to a caller with a token is private. */
 export const sendPage = (
   request: FastifyRequest,
   reply: FastifyReply,
@@ -75,16 +75,16 @@ export const sendPage = (
 
 export const unconfirmed = (page: Page): Page => ({ ...page, isUnconfirmed: true })
 
-/** Answers what only this caller may see. */
+/** Sends data that only this caller may see. */
 export const sendPrivately = (reply: FastifyReply, body: unknown): FastifyReply =>
   reply.header('cache-control', PRIVATE).send(body)
 
-/** An answer to a write, as it is remembered under its Idempotency-Key. */
+/** The response to a write, as it is stored under its Idempotency-Key. */
 export type WriteResponse = {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
   readonly body: object | null
-  /** A guest who is given a token; the token itself is not remembered. */
+  /** A guest who gets a token with the response; the token itself is not stored. */
   readonly newGuestId?: number
 }
 
@@ -93,18 +93,18 @@ export const sendWrite = (
   { status, headers, body }: WriteResponse,
 ): FastifyReply => sendPrivately(reply.code(status).headers(headers), body ?? undefined)
 
-/** Says which version of the thread shows the write. */
+/** The header with the first version of the thread that shows the write. */
 export const threadVersion = (version: number | undefined): Record<string, string> =>
   version === undefined ? {} : { 'thread-version': String(version) }
 
 const nextUrl = (request: FastifyRequest, cursor: string): string => {
-  // A base, because a request may also name the whole address; only its path is repeated.
+  // The base is not used if the request has an absolute URL; only the path is returned.
   const { pathname, searchParams: params } = new URL(request.raw.url ?? '', 'http://localhost')
   params.set('cursor', cursor)
-  params.delete('focus') // it only opens the first page
+  params.delete('focus') // it applies to the first page only
   return `${pathname}?${params.toString()}`
 }
 
-/** Weak comparison, as RFC 9110 asks of If-None-Match. */
+/** Weak comparison, as RFC 9110 requires for If-None-Match. */
 const matches = (header = '', etag: string): boolean =>
   header.split(',').some((tag) => tag.trim() === '*' || tag.trim().replace(/^W\//, '') === etag)

@@ -4,13 +4,13 @@ import { isStorable } from '../../domain/comment/text.ts'
 import { Refusal } from '../../domain/refusal.ts'
 
 const MAX_JSON_DEPTH = 8
-/** RFC 6901: the pointer to all of it. */
+/** RFC 6901: the pointer to the whole body. */
 const WHOLE_BODY = ''
 export const MAX_URL_LENGTH = 8_192
 
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 
-/** Takes only what means one thing: nothing is guessed, dropped, replaced or coerced. */
+/** Accepts only unambiguous requests: parsing guesses, drops, replaces and coerces nothing. */
 export const addStrictParsing = (app: FastifyInstance): void => {
   app.removeAllContentTypeParsers()
   app.addContentTypeParser(
@@ -34,7 +34,7 @@ export const addStrictParsing = (app: FastifyInstance): void => {
   })
 }
 
-/** A body is UTF-8, one JSON text, not deep, and every string in it can be stored as it is. */
+/** Accepts UTF-8 with one JSON text of limited depth, in which every string can be stored unchanged. */
 const parseJson = (bytes: Buffer): unknown => {
   let value: unknown
   try {
@@ -53,7 +53,7 @@ const assertStrings = (value: unknown, where: string, depth = 1): void => {
   if (typeof value !== 'object' || value === null) return
   if (depth > MAX_JSON_DEPTH)
     throw new Refusal('invalid_request', { [where]: 'is nested too deep' })
-  // A list can have a million items: no pair is made of each.
+  // A list can have a million items, so `Object.entries` would be too slow.
   if (Array.isArray(value)) {
     for (const inner of value) assertStrings(inner, where, depth + 1)
     return
@@ -64,7 +64,7 @@ const assertStrings = (value: unknown, where: string, depth = 1): void => {
   }
 }
 
-/** RFC 9112: exactly one, but for HTTP/1.0, which may have none. */
+/** RFC 9112: a request has exactly one Host header; HTTP/1.0 allows none. */
 const assertHost = ({ raw }: FastifyRequest): void => {
   let hosts = 0
   for (let i = 0; i < raw.rawHeaders.length; i += 2) {
@@ -75,7 +75,7 @@ const assertHost = ({ raw }: FastifyRequest): void => {
   if (!isEnough) throw new Refusal('invalid_request', { host: 'is needed exactly once' })
 }
 
-/** The router decodes the path and refuses what is malformed; the query it would let pass. */
+/** Refuses a malformed query string, which the router accepts. The router refuses a malformed path. */
 const assertUrl = (url: string): void => {
   if (url.length > MAX_URL_LENGTH) throw new Refusal('uri_too_long')
   const at = url.indexOf('?')
@@ -94,8 +94,8 @@ const assertUrl = (url: string): void => {
 type Property = { type?: string }
 
 /**
- * Gives the query's values the types that the route declares, where they are written plainly;
- * validation refuses the rest. A parameter that may be repeated is always an array.
+ * Converts query values to the types that the route declares if they are in canonical form; validation
+ * refuses all others. A parameter that can be repeated is always an array.
  */
 const readQuery = (request: FastifyRequest): void => {
   const query = request.query as Record<string, unknown>

@@ -13,19 +13,19 @@ import { hashAddress } from './addresses.ts'
 
 const HASH_BYTES = 16
 
-/** Tells a banned e-mail without keeping it; the same on all sites, for bans that are for all. */
+/** Hashes an e-mail address, so that bans need not store it. All sites use one hash, for bans on all sites. */
 export const hashEmail = (key: KeyObject, email: string): Buffer =>
   sign(key, `email ${normalizeEmail(email)}`, HASH_BYTES)
 
-/** Whether a ban meets who gives this e-mail. */
+/** True if a ban matches a writer with this e-mail address. */
 export const matchesEmail = (key: KeyObject, target: BanSubject, email: string): boolean => {
   if (target.kind === 'email') return hashEmail(key, email).equals(target.emailHash)
   return target.kind === 'email_domain' && domainsOf(normalizeEmail(email)).includes(target.domain)
 }
 
 /**
- * Who sends a request, as bans know it: by its token, its address, and the e-mail that is on file or that
- * it gives with this. Undefined for those whom no ban meets.
+ * The data of a caller that bans are compared with: author, address, and the e-mail addresses that are
+ * stored or given with the request. Undefined for moderators, whom no ban matches.
  */
 export const writerIdentityOf = (
   key: KeyObject,
@@ -33,8 +33,8 @@ export const writerIdentityOf = (
   given: string | null = null,
 ): WriterIdentity | undefined => {
   if (mayModerate(caller)) return undefined
-  const onFile = 'authorId' in caller ? (caller.email ?? null) : null
-  const emails = [given, onFile].flatMap((email) => (email === null ? [] : [normalizeEmail(email)]))
+  const stored = 'authorId' in caller ? (caller.email ?? null) : null
+  const emails = [given, stored].flatMap((email) => (email === null ? [] : [normalizeEmail(email)]))
   return {
     authorId: 'authorId' in caller ? caller.authorId : undefined,
     ip: isIP(ip) === 0 || ip.includes('%') ? null : unmapped(ip),
@@ -43,29 +43,29 @@ export const writerIdentityOf = (
   }
 }
 
-/** An IPv4 address that is written as one of IPv6 is one of IPv4. */
+/** Converts an IPv4 address in IPv6 notation to IPv4 notation. */
 const unmapped = (ip: string): string => ip.replace(/^::ffff:(?=\d+\.)/i, '')
 const MAPPED_BITS = 96
 
 const MIN_PREFIX = { 4: 8, 6: 19 }
 const MAX_PREFIX = { 4: 32, 6: 128 }
-/** What an address alone stands for: itself, or the /64 that an IPv6 subscriber has. */
+/** The network of an address without a prefix: the IPv4 address, or the /64 of an IPv6 subscriber. */
 const DEFAULT_PREFIX = { 4: 32, 6: 64 }
 
 /**
- * A network as it is banned, in the way that Postgres takes it, and the hash of the address that it stands
- * for; undefined when it is none, or too large.
+ * Reads a network to ban, in the notation of Postgres, with the hash of its address if it is one
+ * subscriber's. Undefined if the text is no network, or if the network is too large.
  */
 export const readNetwork = (
   key: KeyObject,
   text: string,
 ): { network: string; addressHash: Buffer | null } | undefined => {
-  const [written = '', size, ...rest] = text.trim().split('/')
-  const address = unmapped(written)
+  const [original = '', size, ...rest] = text.trim().split('/')
+  const address = unmapped(original)
   const family = isIP(address)
   if ((family !== 4 && family !== 6) || rest.length > 0 || address.includes('%')) return undefined
   if (size !== undefined && !/^\d{1,3}$/.test(size)) return undefined
-  const shared = address === written ? 0 : MAPPED_BITS
+  const shared = address === original ? 0 : MAPPED_BITS
   const prefix = size === undefined ? DEFAULT_PREFIX[family] : Number(size) - shared
   if (prefix < MIN_PREFIX[family] || prefix > MAX_PREFIX[family]) return undefined
   const addressHash = prefix === DEFAULT_PREFIX[family] ? hashAddress(key, address) : null

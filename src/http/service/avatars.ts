@@ -8,8 +8,8 @@ import { object } from '../wire/schema-parts.ts'
 
 const SATURATION = 55
 const LIGHTNESS = 45
-/** The same id always makes the same picture. */
-const FOR_EVER = 'public, max-age=31536000, immutable'
+/** The picture of an id never changes. */
+const ONE_YEAR = 'public, max-age=31536000, immutable'
 
 const PICTURE = {
   description: 'A picture.',
@@ -35,7 +35,7 @@ export const addAvatarRoutes = (app: Router): void => {
   app.get('/avatars/:id.svg', GET_AVATAR, async (request, reply) => {
     const { id } = request.params
     if (readAuthorId(id) === undefined) throw new Refusal('not_found')
-    reply.header('cache-control', FOR_EVER).type('image/svg+xml')
+    reply.header('cache-control', ONE_YEAR).type('image/svg+xml')
     return reply.serializer(String).send(minidenticon(id, SATURATION, LIGHTNESS))
   })
 }

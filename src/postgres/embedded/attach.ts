@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { findServer } from './process.ts'
 
 /**
- * The address of the server that a service runs on this data folder; undefined when none runs. Whoever
- * attaches to it leaves its lock and its life to the service.
+ * Finds the URL of the server that a service runs on this data folder; undefined if none runs. A program
+ * that connects to it must not take its lock or stop it.
  */
 export const findRunning = (dataDir: string): string | undefined => {
   if (!existsSync(dataDir)) return undefined

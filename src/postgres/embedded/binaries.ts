@@ -13,7 +13,7 @@ import process from 'node:process'
 import { stageFolder } from './staging.ts'
 import { findClosedFolder, makeOpenFolder, type ServerUser } from './user.ts'
 
-/** Where root keeps what `nobody` must reach: world-readable, outside every home folder. */
+/** For files of root that `nobody` must read: readable for every user, outside every home folder. */
 export const SHARED_FOLDER = '/var/lib/afterword'
 
 type Link = { readonly source: string; readonly target: string }
@@ -34,8 +34,8 @@ export const findBinariesPackage = (): string => {
 }
 
 /**
- * Makes the binaries of a package ready to run as `user` and tells in which folder they are:
- * in the package, or in a copy when the user cannot reach the package.
+ * Prepares the binaries of a package so that `user` can run them. Returns their folder: in the package, or
+ * a copy if the user cannot read the package.
  */
 export const prepareBinaries = async (options: {
   packageFolder: string
@@ -49,7 +49,7 @@ export const prepareBinaries = async (options: {
   return copyBinaries(packageFolder, options.sharedFolder ?? SHARED_FOLDER)
 }
 
-/** The package's install script makes these links; `--ignore-scripts` skips it. */
+/** Makes the links that the install script of the package makes, because `--ignore-scripts` skips it. */
 const repairLinks = (packageFolder: string): void => {
   const list = join(packageFolder, 'native', 'pg-symlinks.json')
   if (!existsSync(list)) return
@@ -72,7 +72,7 @@ const makeLink = (source: string, path: string): void => {
   }
 }
 
-/** 60 MB, once per version: the links stay relative and every user may read the copy. */
+/** Copies 60 MB once per version. The links stay relative, and every user can read the copy. */
 const copyBinaries = async (packageFolder: string, sharedFolder: string): Promise<string> => {
   const { version } = JSON.parse(readFileSync(join(packageFolder, 'package.json'), 'utf8'))
   const folder = join(sharedFolder, `postgres-${version}-${basename(packageFolder)}`)

@@ -12,7 +12,7 @@ type Log = {
   warn: (fields: object, message: string) => void
 }
 
-/** One data folder in use: the lock comes and goes with the server that holds it. */
+/** One data folder in use. A lock ends with its server; a restarted server has a new lock. */
 type Watch = {
   readonly home: Home
   readonly dataDir: string
@@ -28,10 +28,10 @@ const PAUSE_MS = 50
 const RESTART_PAUSE_MS = 2000
 
 /**
- * Starts or attaches to the Postgres of one data folder and keeps it running until `close`.
- * `dataDir` is absolute; `mayRelocate` says that nobody chose it, so that the data may go elsewhere
- * when root starts the service and the user of Postgres cannot enter it. Throws when another
- * service uses the folder.
+ * Starts the Postgres of one data folder, or connects to the one that runs, and keeps it running until
+ * `close`. `dataDir` is absolute. `mayRelocate` is true for the default folder: its data can be moved if
+ * root starts the service and the user of Postgres cannot enter it. Throws if another service uses the
+ * folder.
  */
 export const openEmbedded = async (options: {
   dataDir: string
@@ -58,7 +58,7 @@ export const openEmbedded = async (options: {
   return { url: embeddedUrl(home.password, port), close }
 }
 
-/** Finds or starts the server and takes its lock; again while the server goes away in between. */
+/** Finds or starts the server and takes its lock; tries again if the server ends in between. */
 const acquire = async (watch: Watch): Promise<Lock> => {
   const { home, dataDir, port, signal } = watch
   const begun = Date.now()
@@ -79,13 +79,13 @@ const acquire = async (watch: Watch): Promise<Lock> => {
   }
 }
 
-/** The server goes first: who waits for the lock must not get it from a server that is leaving. */
+/** Stops the server before the lock ends: a waiting service must not lock a server that is stopping. */
 const release = async (lock: Lock, home: Home): Promise<void> => {
   await stopServer(lock.server.pid, home.folder)
   await lock.client.end()
 }
 
-/** Brings the server back on its port whenever it goes away. */
+/** Starts the server again on its port whenever it ends. */
 const supervise = async (watch: Watch): Promise<void> => {
   const { dataDir, log, signal } = watch
   while (!signal.aborted) {
@@ -122,7 +122,7 @@ const shutDown = async (watch: Watch, supervision: Promise<void>): Promise<void>
   await supervision
 }
 
-/** A server that supervision left without a lock is ours to stop, unless another service has it. */
+/** Locks a running server without a lock, so that it can be stopped; undefined if another service has it. */
 const lockRunning = async ({ home, dataDir }: Watch): Promise<Lock | undefined> => {
   const server = findServer(home.folder)
   return server && takeLock(home, server, dataDir).catch(() => undefined)

@@ -19,7 +19,7 @@ import { openPlace } from './place.ts'
 import { stageFolder } from './staging.ts'
 import { chownFolder, type ServerUser } from './user.ts'
 
-/** All that starting the server of one data folder needs. Paths are real: no links in them. */
+/** Everything needed to start the server of one data folder. The paths contain no links. */
 export type Home = {
   readonly folder: string
   readonly logFile: string
@@ -29,10 +29,10 @@ export type Home = {
   readonly user: ServerUser | undefined
 }
 
-/** What the caller's environment says must not change the server: PGPORT, LANG, TZ and the like. */
+/** Fixed, so that variables such as PGPORT, LANG and TZ of the caller do not change the server. */
 export const SERVER_ENV = { PATH: '/usr/local/bin:/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' }
 
-/** Finds or makes the data of one folder: its place, its password, its first initdb. */
+/** Finds or creates the data of one folder: location, password and database cluster. */
 export const openHome = async (options: {
   dataDir: string
   mayRelocate: boolean
@@ -53,7 +53,7 @@ export const openHome = async (options: {
   return home
 }
 
-/** Of two services that choose a password at once both take the first one's. */
+/** Two services that create a password at the same time both use the first. */
 const openPassword = (file: string, folder: string): string => {
   if (existsSync(file)) return readFileSync(file, 'utf8').trim()
   if (existsSync(join(folder, 'PG_VERSION'))) {
@@ -63,7 +63,7 @@ const openPassword = (file: string, folder: string): string => {
   return readFileSync(file, 'utf8').trim()
 }
 
-/** The file appears whole and on disk, or not at all: without it the data is locked. */
+/** Writes the file completely and to disk, or not at all: without it the data cannot be opened. */
 const makePassword = (file: string): void => {
   const draft = `${file}.${randomBytes(4).toString('hex')}`
   writeFileSync(draft, randomBytes(24).toString('hex'), { mode: 0o600, flush: true })
@@ -76,7 +76,7 @@ const makePassword = (file: string): void => {
   }
 }
 
-/** Data brought back from a copy may have lost the owner and the mode that Postgres insists on. */
+/** Also restores the owner and the mode that Postgres requires, which a backup can have lost. */
 const initialise = async (home: Home, sync: boolean): Promise<void> => {
   const { folder, user } = home
   await stageFolder({ folder, proof: 'PG_VERSION', fill: (staging) => initdb(home, staging, sync) })
@@ -84,7 +84,7 @@ const initialise = async (home: Home, sync: boolean): Promise<void> => {
   chmodSync(folder, 0o700)
 }
 
-/** 0.7 s. Sorting and case come from Postgres itself, the same everywhere, not from the libc. */
+/** Takes 0.7 s. Sorting and case are those of Postgres, which are equal everywhere, not of the libc. */
 const initdb = async (home: Home, staging: string, sync: boolean): Promise<void> => {
   mkdirSync(staging, { mode: 0o700 })
   if (home.user) chownSync(staging, home.user.uid, home.user.gid)

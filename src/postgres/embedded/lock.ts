@@ -2,7 +2,7 @@ import pg from 'pg'
 import type { Home } from './folder.ts'
 import type { Server } from './process.ts'
 
-/** Holding it means: this service, and no other, uses the server. */
+/** A lock that only the service has that uses the server. */
 export type Lock = {
   readonly server: Server
   readonly client: pg.Client
@@ -10,9 +10,9 @@ export type Lock = {
   readonly ended: Promise<void>
 }
 
-/** Any constant will do; it locks in the database `postgres`, where nothing else does. */
+/** Any constant: no other program takes advisory locks in the database `postgres`. */
 const LOCK_KEY = 2_718_281_828
-/** A service that was killed a moment ago leaves its lock to the kernel and the server to end. */
+/** Covers the time until kernel and server end the lock of a service that was killed. */
 const LOCK_WAIT_MS = 1000
 const CONNECT_MS = 5000
 
@@ -23,7 +23,7 @@ const GONE: ReadonlySet<unknown> = new Set(
   'ECONNREFUSED ECONNRESET EPIPE 57P01 57P02 57P03'.split(' '),
 )
 
-/** Thrown when a service on this folder holds the lock. */
+/** Thrown if another service has the lock of this folder. */
 export class FolderTaken extends Error {}
 
 /** Takes the lock of a server and makes sure that its database `afterword` exists. */
@@ -43,7 +43,7 @@ export const takeLock = async (home: Home, server: Server, dataDir: string): Pro
   }
 }
 
-/** Whether an error says that the server went away, so that finding or starting it again helps. */
+/** True if the error shows that the server ended, so that it can be found or started again. */
 export const isGone = (error: unknown): boolean => {
   const { code, message } = error as { code?: unknown; message?: string }
   return GONE.has(code) || /terminated|timeout expired/.test(message ?? '')

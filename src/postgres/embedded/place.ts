@@ -20,23 +20,23 @@ type Options = {
 }
 
 /**
- * Where the data of a folder really is, and who owns it. When root starts the service and the
- * folder is closed to the user of Postgres, the data moves to a shared place and a link tells where.
+ * Finds the real location of a data folder, and its owner. If root starts the service and the user of
+ * Postgres cannot enter the folder, the data is kept in a shared folder, and a link replaces the folder.
  */
 export const openPlace = (options: Options): { root: string; user: ServerUser | undefined } => {
-  const wanted = followLink(options.dataDir)
-  const user = findServerUser(join(wanted, 'postgres'))
+  const folder = followLink(options.dataDir)
+  const user = findServerUser(join(folder, 'postgres'))
   if (!user) {
-    mkdirSync(wanted, { recursive: true })
-    return { root: realpathSync(wanted), user }
+    mkdirSync(folder, { recursive: true })
+    return { root: realpathSync(folder), user }
   }
-  const closed = findClosedFolder(findExisting(wanted), user)
-  if (closed !== undefined) return { root: relocate(closed, wanted, options), user }
-  makeOpenFolder(wanted)
-  return { root: realpathSync(wanted), user }
+  const closed = findClosedFolder(findExisting(folder), user)
+  if (closed !== undefined) return { root: relocate(closed, folder, options), user }
+  makeOpenFolder(folder)
+  return { root: realpathSync(folder), user }
 }
 
-/** Follows a link even when its target is gone. */
+/** Follows a link, also to a missing target. */
 const followLink = (path: string): string => {
   const stats = lstatSync(path, { throwIfNoEntry: false })
   return stats?.isSymbolicLink() ? followLink(resolve(dirname(path), readlinkSync(path))) : path
@@ -45,10 +45,10 @@ const followLink = (path: string): string => {
 const findExisting = (path: string): string =>
   existsSync(path) ? realpathSync(path) : findExisting(dirname(path))
 
-/** The name follows from the path, so a lost link leads to the same data again. */
-const relocate = (closed: string, wanted: string, options: Options): string => {
+/** The name is a hash of the path, so that a new link leads to the same data. */
+const relocate = (closed: string, folder: string, options: Options): string => {
   const { dataDir, mayRelocate, log } = options
-  if (!mayRelocate || wanted !== dataDir || !makeRoom(dataDir)) throw unreachable(closed, dataDir)
+  if (!mayRelocate || folder !== dataDir || !makeRoom(dataDir)) throw unreachable(closed, dataDir)
   const name = createHash('sha256').update(dataDir).digest('hex').slice(0, 12)
   const target = join(SHARED_FOLDER, `data-${name}`)
   makeOpenFolder(target)
@@ -60,7 +60,7 @@ const relocate = (closed: string, wanted: string, options: Options): string => {
   return realpathSync(target)
 }
 
-/** Removes an empty folder, for a link to take its name; a full one stays as it is. */
+/** Removes an empty folder, so that a link can replace it. False if the folder has content. */
 const makeRoom = (dataDir: string): boolean => {
   try {
     if (lstatSync(dataDir, { throwIfNoEntry: false })?.isDirectory()) rmdirSync(dataDir)
@@ -77,7 +77,7 @@ const unreachable = (closed: string, dataDir: string): Error =>
       'may enter, or start Afterword as another user',
   )
 
-/** False when a second start made the link in between. */
+/** False if another start has made the link. */
 const makeLink = (target: string, path: string): boolean => {
   try {
     symlinkSync(target, path)

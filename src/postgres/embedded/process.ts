@@ -4,23 +4,23 @@ import { basename, join } from 'node:path'
 import process from 'node:process'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** `status` is what Postgres writes: starting, ready, stopping. */
+/** `status` is starting, ready or stopping, as Postgres writes it to postmaster.pid. */
 export type Server = { readonly pid: number; readonly port: number; readonly status: string }
 
 const POLL_MS = 10
 const FAST_STOP_MS = 15_000
 const STOP_MS = 20_000
-/** A server that is starting fills its postmaster.pid at once. */
+/** A starting server fills its postmaster.pid within this time. */
 const EMPTY_MS = 2_000
 
-/** The server that runs on a data folder now, if any: read from its postmaster.pid. */
+/** Finds the running server of a data folder by its postmaster.pid. */
 export const findServer = (folder: string): Server | undefined => {
   const [pid, , , port, , , , status] = readPidFile(folder)
   if (!serves(Number(pid), folder)) return undefined
   return { pid: Number(pid), port: Number(port), status: status?.trim() || 'starting' }
 }
 
-/** Fast shutdown: open transactions roll back, the rest goes to disk. */
+/** Fast shutdown: Postgres rolls back open transactions and writes everything to disk. */
 export const stopServer = async (pid: number, folder: string): Promise<void> => {
   const begun = Date.now()
   let sent: NodeJS.Signals | undefined
@@ -35,16 +35,16 @@ export const stopServer = async (pid: number, folder: string): Promise<void> => 
 }
 
 /**
- * Postgres refuses to start while the process id in postmaster.pid is alive, whoever has it by now:
- * a stranger, or a dead server that nobody waited for. Backends left of that server are no danger:
- * their shared memory refuses a new one as well. It also refuses an empty file, which a rival's is
- * for a moment, and that of a server that fell over while it wrote it for ever.
+ * Removes a postmaster.pid that would keep Postgres from starting: one whose process id now belongs to
+ * another program or to a zombie, and one that stays empty because its server crashed while writing it.
+ * Removing it is safe with old backends: their shared memory refuses a new server as well. A file of a
+ * server that is just starting is empty only for a moment.
  */
 export const clearStalePid = (folder: string): void => {
   const file = join(folder, 'postmaster.pid')
   const [text = ''] = readPidFile(folder)
-  const isStrangers = isAlive(Number(text)) && !serves(Number(text), folder)
-  if (isStrangers || isLeftEmpty(file)) rmSync(file, { force: true })
+  const isOtherProgram = isAlive(Number(text)) && !serves(Number(text), folder)
+  if (isOtherProgram || isLeftEmpty(file)) rmSync(file, { force: true })
 }
 
 const isLeftEmpty = (file: string): boolean => {
@@ -52,7 +52,7 @@ const isLeftEmpty = (file: string): boolean => {
   return found?.size === 0 && Date.now() - found.mtimeMs > EMPTY_MS
 }
 
-/** True for a process of another user too. */
+/** Also true for a process of another user. */
 export const isAlive = (pid: number): boolean => {
   try {
     return pid > 0 && process.kill(pid, 0)
@@ -70,13 +70,13 @@ const readPidFile = (folder: string): string[] => {
   }
 }
 
-/** Whether a process is the Postgres of this folder, and not a later one with the same id. */
+/** True if the process is the Postgres of this folder, not another one with the same id. */
 const serves = (pid: number, folder: string): boolean => {
   const [program = '', ...args] = pid > 0 ? readCommand(pid) : []
   return basename(program).startsWith('postgres') && args.includes(folder)
 }
 
-/** Empty for a process that is gone, or dead and not yet waited for. */
+/** Empty for a process that has ended, and for a zombie. */
 const readCommand = (pid: number): string[] => {
   try {
     if (process.platform === 'linux')

@@ -16,16 +16,16 @@ type Attempt = { readonly child: ChildProcess; failure: (() => string) | undefin
 
 const POLL_MS = 10
 const BACKOFF_MS = 500
-/** A killed server's old backends refuse its successor until they are gone. */
+/** The backends of a killed server refuse a new server until they end. */
 const REFUSED_MS = 20_000
-/** Recovery after a crash replays the log, and answers nobody until it is done. */
+/** After a crash, Postgres replays its log before it accepts connections. */
 const START_MS = 300_000
 
-/** What a start says that works when tried again: old backends, a rival, a port just taken. */
+/** Failures that end by themselves: old backends, another starting server, a port that was just taken. */
 const TRANSIENT =
   /pre-existing shared memory block|postmaster\.pid" (already|is empty)|create any TCP\/IP/
 
-/** On loopback only; and the log holds no statement and no value of a row. */
+/** Listens on loopback only. The log contains no statements and no values of rows. */
 const SETTINGS = {
   listen_addresses: '127.0.0.1',
   unix_socket_directories: '',
@@ -37,8 +37,8 @@ const SETTINGS = {
 }
 
 /**
- * A server of this home that is ready: the one that runs, or a new one, which is `isOurs`.
- * Throws what the server's log says when it refuses to start for good.
+ * Finds the running server of this data folder, or starts one, which is `isOurs`, and waits until it is
+ * ready. Throws with the end of the server's log if the server cannot start.
  */
 export const findOrStartServer = async (
   home: Home,
@@ -95,7 +95,7 @@ const findFreePort = (): Promise<number> =>
     })
   })
 
-/** In a session of its own, or Ctrl-C would stop it before the service has drained. */
+/** Starts the server in its own session; otherwise Ctrl-C would stop it before the service has drained. */
 const spawnServer = (home: Home, args: string[]): Attempt => {
   const log = openSync(home.logFile, 'a', 0o600)
   const from = statSync(home.logFile).size
@@ -113,7 +113,7 @@ const spawnServer = (home: Home, args: string[]): Attempt => {
   )
 }
 
-/** The log is read when somebody asks: a server that ends much later may leave none. */
+/** Reads the log on demand: a server that ends much later can leave none. */
 const watchAttempt = (child: ChildProcess, readLog: () => string): Attempt => {
   const attempt: Attempt = { child, failure: undefined }
   child.once('error', ({ message }) => {

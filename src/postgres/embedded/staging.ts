@@ -5,13 +5,13 @@ import { basename, dirname, join } from 'node:path'
 import process from 'node:process'
 import { isAlive } from './process.ts'
 
-/** No initdb and no copy takes this long: what is older was abandoned. */
+/** Longer than any initdb or copy takes: an older temporary folder is abandoned. */
 const ABANDONED_MS = 600_000
 
 /**
- * Fills a folder under a temporary name beside its own and renames it, so that a kill on the way
- * leaves nothing half done. `proof` is a file that only the finished folder has. Of two processes
- * that do this at once the first to rename wins, and both go on with its folder.
+ * Fills a temporary folder and renames it to `folder`, so that a kill leaves no incomplete folder. `proof`
+ * is a file that only the complete folder has. If two processes do this together, both use the folder that
+ * was renamed first.
  */
 export const stageFolder = async (options: {
   folder: string
@@ -50,7 +50,7 @@ const isAbandoned = (path: string, pid: number): boolean => {
   return stats !== undefined && (!isAlive(pid) || Date.now() - stats.mtimeMs > ABANDONED_MS)
 }
 
-/** A rename survives a power cut once its folder is on disk. Windows opens no folders: skip it. */
+/** Makes a rename survive a power cut. Skipped on Windows, which cannot open folders. */
 const syncFolder = (folder: string): void => {
   if (process.platform === 'win32') return
   const handle = openSync(folder, 'r')

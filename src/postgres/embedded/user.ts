@@ -2,14 +2,14 @@ import { chmodSync, lchownSync, mkdirSync, readdirSync, readFileSync, statSync }
 import { dirname, join } from 'node:path'
 import process from 'node:process'
 
-/** Whom initdb and the server run as. */
+/** The user that runs initdb and the server. */
 export type ServerUser = { readonly uid: number; readonly gid: number }
 
 const NOBODY: ServerUser = { uid: 65534, gid: 65534 }
 
 /**
- * Postgres refuses to run as root. So root runs it as the owner of the data, or as `nobody` while
- * there is no data or root owns it. Undefined means: as the user of this process.
+ * Postgres refuses to run as root. If this process is root, Postgres runs as the owner of the data, or as
+ * `nobody` if there is no data or root owns it. Undefined: it runs as the user of this process.
  */
 export const findServerUser = (dataFolder: string): ServerUser | undefined => {
   const owner = statSync(dataFolder, { throwIfNoEntry: false })
@@ -24,21 +24,21 @@ export const findServerUser = (dataFolder: string): ServerUser | undefined => {
   return undefined
 }
 
-/** The first folder from the root down to `folder` that the user may not enter, if any. */
+/** Finds the first folder on the path to `folder` that the user cannot enter. */
 export const findClosedFolder = (folder: string, user: ServerUser): string | undefined => {
   const parent = dirname(folder)
   const closed = parent === folder ? undefined : findClosedFolder(parent, user)
   return closed ?? (mayEnter(folder, user) ? undefined : folder)
 }
 
-/** Makes the missing folders of a path, and opens those it made to every user whatever the umask. */
+/** Makes the missing folders of a path, readable for every user whatever the umask. */
 export const makeOpenFolder = (folder: string): void => {
   const first = mkdirSync(folder, { recursive: true })
   if (first === undefined) return
   for (let made = folder; made.length >= first.length; made = dirname(made)) chmodSync(made, 0o755)
 }
 
-/** Gives a folder and all that is in it to the user, without following links. */
+/** Makes the user the owner of a folder and its content, without following links. */
 export const chownFolder = (folder: string, { uid, gid }: ServerUser): void => {
   for (const entry of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
     lchownSync(join(folder, entry), uid, gid)
@@ -51,7 +51,7 @@ const nobody = (): ServerUser => {
   return line ? { uid: Number(line[1]), gid: Number(line[2]) } : NOBODY
 }
 
-/** By the mode bits alone: an access list may allow more, which costs a copy or a clear refusal. */
+/** Checks only the mode bits. If an access list allows more, the result is a needless copy or refusal. */
 const mayEnter = (folder: string, user: ServerUser): boolean => {
   const { mode, uid, gid } = statSync(folder)
   if (uid === user.uid) return (mode & 0o100) !== 0
