@@ -109,7 +109,7 @@ t.test('the guard finds what is planted', async (t) => {
     ['domain/a.ts', 'export const now = () => Date.now()'],
     ['cache/a.ts', "import type { Db } from '../postgres/connection/db.ts'"],
     ['redis/a.ts', "import { x } from '../cache/pages.ts'"],
-    ['postgres/a.ts', "import {\n  a,\n  b,\n} from '../usecases/reading/get-thread.ts'"],
+    ['postgres/a.ts', "import {\n  a,\n  b,\n} from '../usecases/reading/get-comment.ts'"],
     ['usecases/a.ts', "import { x } from '../http/app.ts'"],
     ['usecases/a.ts', "import { sql } from 'kysely'"],
     ['http/routes/a.ts', "import { x } from '../../postgres/pages.ts'"],

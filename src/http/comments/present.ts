@@ -13,8 +13,7 @@ import type { Site } from '../../domain/site/site.ts'
 import type { ModeratedThread } from '../../usecases/decisions/update-thread.ts'
 import type { Decision } from '../../usecases/queue/moderation-log.ts'
 import type { ModeratedComment, Revision } from '../../usecases/queue/queue.ts'
-import type { Counts } from '../../usecases/reading/count-comments.ts'
-import type { RecentComment } from '../../usecases/reading/list-recent.ts'
+import type { Counts, RecentComment } from '../../usecases/reading/lists.ts'
 
 import { presentFacts, presentTrace } from '../policies/present.ts'
 

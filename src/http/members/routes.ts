@@ -2,7 +2,7 @@ import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { assertScope } from '../../domain/people/caller.ts'
 import { getMember, updateMember } from '../../usecases/administering/update-member.ts'
-import { listStaff } from '../../usecases/reading/list-staff.ts'
+import { listStaff } from '../../usecases/reading/lists.ts'
 import { readIdempotencyKey } from '../edge/idempotency.ts'
 import type { Http } from '../edge/request-context.ts'
 import {

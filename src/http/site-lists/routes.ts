@@ -4,10 +4,12 @@ import { ARTICLE_SORTS } from '../../domain/comment/sort.ts'
 import type { Page } from '../../domain/page-store.ts'
 import { readAuthorId } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
-import { countComments } from '../../usecases/reading/count-comments.ts'
-import { listArticles } from '../../usecases/reading/list-articles.ts'
-import { listAuthorComments } from '../../usecases/reading/list-author-comments.ts'
-import { listRecent } from '../../usecases/reading/list-recent.ts'
+import {
+  countComments,
+  listArticles,
+  listAuthorComments,
+  listRecent,
+} from '../../usecases/reading/lists.ts'
 import { presentAuthor, presentCounts, presentRecent, presentThread } from '../comments/present.ts'
 import { AuthorPage, RecentPage } from '../comments/schemas.ts'
 import type { Http } from '../edge/request-context.ts'

@@ -3,9 +3,8 @@ import { SORTS } from '../../domain/comment/sort.ts'
 import type { Continuation } from '../../domain/comment/tree.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site/site.ts'
-import { getThread } from '../../usecases/reading/get-thread.ts'
 import { listReplies, type RepliesPage } from '../../usecases/reading/list-replies.ts'
-import { listThread, type ThreadPage } from '../../usecases/reading/list-thread.ts'
+import { getThread, listThread, type ThreadPage } from '../../usecases/reading/list-thread.ts'
 import {
   presentAbsentThread,
   presentBranch,

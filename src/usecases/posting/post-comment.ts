@@ -76,6 +76,9 @@ const preparePost = async (
   }
 }
 
+/** Returns the HTML that a comment with this text would have. */
+export const previewComment = (body: string): string => renderMarkdown(body)
+
 /** Refuses a caller who may not post anywhere on the site. */
 export const assertMayPost = ({ site, caller }: Pick<PostRequest, 'site' | 'caller'>): void => {
   assertMayWrite(caller)

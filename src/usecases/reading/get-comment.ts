@@ -17,18 +17,18 @@ export type CommentRequest = ThreadReadOptions & {
   readonly site: Site
   readonly caller: Caller
   readonly comment: CommentKey
-  /** How many ancestors to answer with; undefined: none, and no list of them. */
+  /** How many ancestors to return; undefined: no list of ancestors. */
   readonly ancestorCount: number | undefined
 }
 
-/** Ancestors root first. */
+/** A comment with its nearest ancestors, root first. */
 export type CommentInContext = {
   readonly thread: Thread
   readonly comment: Comment
   readonly ancestors: Comment[]
 }
 
-/** A comment that is shown; a tombstone where only its replies are. */
+/** Returns a shown comment: itself, or a tombstone if only its replies are visible. */
 export const getComment = async (
   context: Context,
   request: CommentRequest,
@@ -36,8 +36,9 @@ export const getComment = async (
 ): Promise<Page> => {
   const { site, comment, atLeast, encoding } = request
   const siteId = site.id
-  const own = await findShadowView(context, { ...request, thread: { id: comment.threadId } })
-  if (own) return context.pages.encode(present(await readOwn(context, request, own)), encoding)
+  const view = await findShadowView(context, { ...request, thread: { id: comment.threadId } })
+  if (view)
+    return context.pages.encode(present(await readShadowed(context, request, view)), encoding)
   const current = await findCurrentThread(context, { siteId, id: comment.threadId }, atLeast)
   if (!current) throw new Refusal('not_found')
   const read = () => readInContext(context, request)
@@ -61,23 +62,23 @@ const readInContext = async (
   return { thread: found.thread, comment: first, ancestors: rest.reverse() }
 }
 
-/** For somebody who sees more in the thread than others do. */
-const readOwn = async (
+/** Reads a comment for an author of shadowed comments in the thread. */
+const readShadowed = async (
   context: Context,
   { site, comment: key, ancestorCount = 0 }: CommentRequest,
-  own: ShadowView,
+  view: ShadowView,
 ): Promise<CommentInContext> => {
   const at = { siteId: site.id, threadId: key.threadId, commentId: key.id, ancestorCount }
   const rows = await runQuery(listWithAncestors(context.db, at))
-  const [comment, ...ancestors] = rows.map((row) => applyShadowView(own, row))
+  const [comment, ...ancestors] = rows.map((row) => applyShadowView(view, row))
   if (!comment || !isShown(comment)) throw new Refusal('not_found')
-  return { thread: own.thread, comment, ancestors: ancestors.reverse() }
+  return { thread: view.thread, comment, ancestors: ancestors.reverse() }
 }
 
 /**
- * A comment for those who may see more than readers do: moderators every one, and authors their own
- * while it is held. Undefined for everybody else. Ancestors are there
- * whatever their status; not for an author whose thread readers cannot see.
+ * Returns a comment that readers may not see: any comment to a moderator, and a held comment to its
+ * author. Undefined for every other caller. The ancestors have any status; an author gets none if
+ * readers cannot see the thread.
  */
 export const findRestrictedComment = async (
   context: Context,

@@ -17,17 +17,17 @@ import { findWaitsOf } from '../posting/slow-mode.ts'
 
 const MAX_PENDING = 100
 
-/** Everything of a page that is about who looks at it. */
+/** The caller's own data in a thread. */
 export type Viewer = {
-  /** Undefined for nobody, and for keys. */
+  /** Undefined for API keys and callers without a credential. */
   readonly author: Author | undefined
-  /** What posting would be refused with at this moment. */
+  /** The error that a post would get now; undefined if the caller may post. */
   readonly reason: RefusalCode | undefined
-  /** When that is only a matter of waiting. */
+  /** When slow mode lets the caller post again. */
   readonly mayPostAt: Instant | undefined
-  /** On comments that readers can read. */
+  /** The caller's votes on visible comments. */
   readonly votes: readonly OwnVote[]
-  /** What it wrote here and a moderator has yet to see, newest first. */
+  /** The caller's held comments, newest first. */
   readonly pending: readonly Comment[]
 }
 
@@ -39,16 +39,17 @@ type ViewerRequest = {
   readonly suspect: WriterIdentity | undefined
 }
 
+/** Returns the caller's own data in a thread: all that cached pages do not show. */
 export const getViewer = async (context: Context, request: ViewerRequest): Promise<Viewer> => {
   const { site, caller, articleId } = request
   const found = await runQuery(findThreadToWrite(context.db, site.id, articleId))
-  // Readers are not told that there is one.
+  // A hidden thread looks absent.
   const thread = found?.state === 'hidden' ? undefined : found
-  const [met = []] = await runQuery(findBansOn(context.db, site.id, [request.suspect]))
+  const [bans = []] = await runQuery(findBansOn(context.db, site.id, [request.suspect]))
   const wait = thread && (await findWait(context, { ...request, thread }))
   const reason = reasonOf(() => {
     assertMayPost({ site, caller })
-    assertNotBlocked(met)
+    assertNotBlocked(bans)
     if (thread) assertTakesComments(thread)
     if (wait) throw new Refusal('slow_mode')
   })
@@ -62,7 +63,7 @@ export const getViewer = async (context: Context, request: ViewerRequest): Promi
   const own = await runQuery(
     findViewerData(context.db, { ...at, threadId: thread.id, limit: MAX_PENDING }),
   )
-  // Whether it is pending or spam is not for its author to know.
+  // Authors are not told whether their comment is pending or spam.
   const pending = own.pending.map((comment) => ({ ...comment, status: 'pending' as const }))
   return { ...nothing, ...own, pending }
 }

@@ -26,7 +26,7 @@ export type RepliesRequest = ThreadReadOptions & {
 
 export type RepliesPage = { readonly thread: Thread } & TreePage
 
-/** One page of the direct replies to a comment that is shown; `depth` counts from them. */
+/** Returns one page of the direct replies to a shown comment. `depth` counts from these replies. */
 export const listReplies = async (
   context: Context,
   request: RepliesRequest,
@@ -34,8 +34,9 @@ export const listReplies = async (
 ): Promise<Page> => {
   const { site, comment, atLeast, encoding } = request
   const siteId = site.id
-  const own = await findShadowView(context, { ...request, thread: { id: comment.threadId } })
-  if (own) return context.pages.encode(present(await readOwn(context, request, own)), encoding)
+  const view = await findShadowView(context, { ...request, thread: { id: comment.threadId } })
+  if (view)
+    return context.pages.encode(present(await readShadowed(context, request, view)), encoding)
   const current = await findCurrentThread(context, { siteId, id: comment.threadId }, atLeast)
   if (!current) throw new Refusal('not_found')
   const read = () => readReplies(context, request)
@@ -55,17 +56,17 @@ const findReplies = (context: Context, request: RepliesRequest) => {
   return findTreePage(context.db, { siteId: site.id, parent, sort, after, limit, depth, replies })
 }
 
-/** For somebody who sees more than others do. */
-const readOwn = async (
+/** Reads a page for an author of shadowed comments. */
+const readShadowed = async (
   context: Context,
   request: RepliesRequest,
-  own: ShadowView,
+  view: ShadowView,
 ): Promise<RepliesPage> => {
   const { comment, sort, after, limit, depth, replies } = request
   const parentId = comment.id
   const found = await runQuery(findReplies(context, request))
-  if (!found && !own.own.some(({ id }) => id === parentId)) throw new Refusal('not_found')
+  if (!found && !view.own.some(({ id }) => id === parentId)) throw new Refusal('not_found')
   const tree = { parentId, depth, replies }
-  const rows = mergeShadowed(found?.rows ?? [], own, { sort, after, limit, tree })
-  return { thread: own.thread, ...growTree(rows, { parentId, limit }) }
+  const rows = mergeShadowed(found?.rows ?? [], view, { sort, after, limit, tree })
+  return { thread: view.thread, ...growTree(rows, { parentId, limit }) }
 }

@@ -1,3 +1,4 @@
+import type { FoundThread } from '../../cache/threads.ts'
 import type { Comment, Thread } from '../../domain/comment/comment.ts'
 import {
   focusShadowView,
@@ -35,15 +36,27 @@ export type ThreadRequest = ThreadReadOptions & {
   readonly focus: CommentKey | undefined
 }
 
+type GetThreadRequest = Pick<ThreadRequest, 'site' | 'caller' | 'articleId' | 'atLeast'>
+
 export type FlatPage = { readonly items: readonly Comment[]; readonly next: Position | null }
 export type ThreadPage = { readonly thread: Thread } & (
   | ({ readonly view: 'tree' } & TreePage)
   | ({ readonly view: 'flat' } & FlatPage)
 )
 
+/** Returns the visible thread of an article; undefined if readers have never seen one. */
+export const getThread = async (
+  context: Context,
+  { site, caller, articleId, atLeast }: GetThreadRequest,
+): Promise<FoundThread | undefined> => {
+  const view = await findShadowView(context, { site, caller, thread: { articleId } })
+  if (view) return { thread: view.thread, isConfirmed: true }
+  return findCurrentThread(context, { siteId: site.id, articleId }, atLeast)
+}
+
 /**
- * One page of a thread, as the bytes that `present` makes of it. Undefined for an article without
- * a visible thread.
+ * Returns one page of a thread as the bytes that `present` makes; undefined if the article has no
+ * visible thread.
  */
 export const listThread = async (
   context: Context,
@@ -52,8 +65,9 @@ export const listThread = async (
 ): Promise<Page | undefined> => {
   const { site, articleId, focus, atLeast, encoding } = request
   const siteId = site.id
-  const own = await findShadowView(context, { ...request, thread: { articleId } })
-  if (own) return context.pages.encode(present(await readOwn(context, request, own)), encoding)
+  const view = await findShadowView(context, { ...request, thread: { articleId } })
+  if (view)
+    return context.pages.encode(present(await readShadowed(context, request, view)), encoding)
   const current = await findCurrentThread(context, { siteId, articleId }, atLeast)
   if (focus && !current) throw new Refusal('not_found')
   if (!current) return undefined
@@ -64,9 +78,8 @@ export const listThread = async (
 
 const readTree = async (context: Context, request: ThreadRequest): Promise<ThreadPage> => {
   const { focus, limit } = request
-  const { thread, rows } = stillThere(
-    await findTree(context, request, { after: request.after, ...(focus && { focusId: focus.id }) }),
-  )
+  const start = { after: request.after, ...(focus && { focusId: focus.id }) }
+  const { thread, rows } = assertStillVisible(await findTree(context, request, start))
   if (focus && !rows.some((row) => isFocus(row, focus))) throw new Refusal('not_found')
   return { view: 'tree', thread, ...growTree(rows, { parentId: 0, limit }) }
 }
@@ -77,15 +90,15 @@ const isFocus = (row: CommentKey, focus: CommentKey): boolean =>
 const findTree = (
   context: Context,
   request: ThreadRequest,
-  opening: { focusId?: number; after: Position | null },
+  start: { focusId?: number; after: Position | null },
 ) => {
   const { site, articleId, sort, limit, depth, replies } = request
-  const page = { sort, limit, depth, replies, ...opening }
+  const page = { sort, limit, depth, replies, ...start }
   return findTreePage(context.db, { siteId: site.id, parent: { articleId }, ...page })
 }
 
 const readFlat = async (context: Context, request: ThreadRequest): Promise<ThreadPage> => {
-  const { thread, rows } = stillThere(await findFlat(context, request))
+  const { thread, rows } = assertStillVisible(await findFlat(context, request))
   return toFlatPage(thread, rows, request.limit)
 }
 
@@ -98,28 +111,28 @@ const toFlatPage = (thread: Thread, rows: readonly RankedComment[], limit: numbe
   return { view: 'flat', thread, items, next }
 }
 
-/** For somebody who sees more than others do; of a thread that is there for nobody else, all of it. */
-const readOwn = async (
+/** Reads a page for an author of shadowed comments. */
+const readShadowed = async (
   context: Context,
   request: ThreadRequest,
-  own: ShadowView,
+  shadowView: ShadowView,
 ): Promise<ThreadPage> => {
   const { view, focus, sort, after, limit, depth, replies } = request
   const at = { sort, after, limit, focusId: focus?.id }
   if (view === 'flat') {
     const found = await runQuery(findFlat(context, request))
-    return toFlatPage(own.thread, mergeShadowed(found?.rows ?? [], own, at), limit)
+    return toFlatPage(shadowView.thread, mergeShadowed(found?.rows ?? [], shadowView, at), limit)
   }
-  const opening = focus ? focusShadowView(own, focus.id) : { after }
-  const found = await runQuery(findTree(context, request, opening))
+  const start = focus ? focusShadowView(shadowView, focus.id) : { after }
+  const found = await runQuery(findTree(context, request, start))
   const tree = { parentId: 0, depth, replies }
-  const rows = mergeShadowed(found?.rows ?? [], own, { ...at, tree })
+  const rows = mergeShadowed(found?.rows ?? [], shadowView, { ...at, tree })
   if (focus && !rows.some((row) => isFocus(row, focus))) throw new Refusal('not_found')
-  return { view, thread: own.thread, ...growTree(rows, { parentId: 0, limit }) }
+  return { view, thread: shadowView.thread, ...growTree(rows, { parentId: 0, limit }) }
 }
 
-/** The thread was visible a moment ago. The caller's next try finds it absent. */
-const stillThere = (found: PageRows | undefined): PageRows => {
+/** A thread that was hidden since its version was read is `unavailable` once, and then absent. */
+const assertStillVisible = (found: PageRows | undefined): PageRows => {
   if (!found) throw new Refusal('unavailable')
   return found
 }

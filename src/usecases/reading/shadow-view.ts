@@ -14,9 +14,8 @@ type Request = {
 }
 
 /**
- * How the thread looks to somebody who has written there what nobody else sees; undefined for all others,
- * who are nearly everybody, and cost nothing here. It is read anew each time, so that it shows whatever
- * version its reader knows of.
+ * Returns the thread as the author of shadowed comments sees it; undefined for other callers, for whom
+ * no query runs. The view is never cached, so that it always shows the version its reader knows of.
  */
 export const findShadowView = async (
   { db }: Context,

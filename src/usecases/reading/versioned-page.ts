@@ -5,18 +5,18 @@ import { Refusal } from '../../domain/refusal.ts'
 import { runQuery } from '../../postgres/connection/transaction.ts'
 import type { Context } from '../context.ts'
 
-/** What every read of a thread says besides what it asks for. */
+/** What every read of a thread needs besides its own parameters. */
 export type ThreadReadOptions = {
-  /** A version that the reader knows of: the answer shows it, or a newer one. */
+  /** A version that the reader knows of; the response shows this version or a newer one. */
   readonly atLeast: number
-  /** Names everything that shapes the bytes, but for the thread and its version. */
+  /** Names everything that shapes the bytes, except the thread and its version. */
   readonly variant: string
   readonly encoding: Encoding
 }
 
 /**
- * The visible thread as it is now. What is remembered is not older than `atLeast`; when what
- * Postgres says is, that version was never given out for this thread.
+ * Returns the visible thread in its current version. Refuses if even Postgres has an older version
+ * than `atLeast`: no response of this thread can have named it.
  */
 export const findCurrentThread = async (
   context: Context,
@@ -31,8 +31,8 @@ export const findCurrentThread = async (
 }
 
 /**
- * A page of the thread at that version: remembered, or else read and presented now. A closing time
- * passes without a new version, so the state is part of the name.
+ * Returns a page of the thread in this version, cached or newly read. The state is part of the page's
+ * name, because a thread closes by itself without a new version.
  */
 export const findVersionedPage = async <Found extends { readonly thread: Thread }>(
   context: Context,

@@ -1,0 +1,81 @@
+import type { Author } from '../../domain/comment/comment.ts'
+import type { ArticleSort, Position } from '../../domain/comment/sort.ts'
+import { Refusal } from '../../domain/refusal.ts'
+import type { Site } from '../../domain/site/site.ts'
+import * as rows from '../../postgres/comments/recent.ts'
+import { runQuery } from '../../postgres/connection/transaction.ts'
+import { findAuthor } from '../../postgres/people/authors.ts'
+import * as members from '../../postgres/people/members.ts'
+import type { Context } from '../context.ts'
+
+export type { Counts, RecentComment } from '../../postgres/comments/recent.ts'
+
+export type RecentPage = {
+  readonly items: readonly rows.RecentComment[]
+  readonly next: Position | null
+}
+
+/** Lists the published comments of a site, latest first. */
+export const listRecent = async (
+  context: Context,
+  request: rows.RecentRequest,
+): Promise<RecentPage> => {
+  const found = await runQuery(rows.listRecent(context.db, request))
+  const items = found.slice(0, request.limit).filter(({ isOver }) => !isOver)
+  const last = items.at(-1)
+  return { items, next: found.length > items.length && last ? [last.key, last.id] : null }
+}
+
+type AuthorRequest = { siteId: number; authorId: number; after: Position | null; limit: number }
+
+/**
+ * Lists the published comments of an author, latest first. Refuses with `not_found` an author without
+ * published comments, on every page of the list.
+ */
+export const listAuthorComments = async (
+  context: Context,
+  request: AuthorRequest,
+): Promise<RecentPage & { readonly author: Author }> => {
+  const anywhere = { ...request, articleIds: [], parent: 'any' } as const
+  const page = await listRecent(context, anywhere)
+  const isVisible =
+    page.items.length > 0 ||
+    (await listRecent(context, { ...anywhere, after: null, limit: 1 })).items.length > 0
+  const author = await runQuery(findAuthor(context.db, request.siteId, request.authorId))
+  if (!author || !isVisible) throw new Refusal('not_found')
+  return { ...page, author }
+}
+
+/** Lists the articles that have published comments. */
+export const listArticles = async (
+  context: Context,
+  { site, ...request }: { site: Site; sort: ArticleSort; after: Position | null; limit: number },
+): Promise<{ items: rows.ListedArticle[]; next: Position | null }> => {
+  const found = await runQuery(rows.listArticles(context.db, { siteId: site.id, ...request }))
+  const items = found.slice(0, request.limit)
+  const last = items.at(-1)
+  return { items, next: found.length > items.length && last ? [last.key, last.id] : null }
+}
+
+/** Counts the published comments of each article, in the order of the request. */
+export const countComments = async (
+  context: Context,
+  { site, articleIds }: { site: Site; articleIds: readonly string[] },
+): Promise<rows.Counts[]> => {
+  const found = await runQuery(rows.listCounts(context.db, site.id, articleIds))
+  const byArticle = new Map(found.map((counts) => [counts.articleId, counts]))
+  const none = { commentCount: 0, rootCount: 0, lastCommentAt: null }
+  return [...new Set(articleIds)].map(
+    (articleId) => byArticle.get(articleId) ?? { articleId, ...none },
+  )
+}
+
+/** Lists the public staff of a site, longest-standing first. */
+export const listStaff = async (
+  context: Context,
+  request: { siteId: number; afterId: number; limit: number },
+): Promise<{ items: members.Staff[]; nextId: number | null }> => {
+  const found = await runQuery(members.listStaff(context.db, request))
+  const items = found.slice(0, request.limit)
+  return { items, nextId: found.length > items.length ? items.at(-1)!.id : null }
+}
