@@ -13,11 +13,11 @@ import type { Post, PostEffect } from './posting/post.ts'
 import type { Vote } from './voting/vote.ts'
 import type { WriteQueues } from './write-queue.ts'
 
-/** The dependencies of every use case. */
+/** Dependencies of every use case. */
 export type Context = {
-  /** For reading. */
+  /** Connections for reading. */
   readonly db: Db
-  /** For writing: connections of its own, so that writers who wait for each other keep no reader waiting. */
+  /** Connections for writing; separate, so that writers who wait for locks do not block readers. */
   readonly writes: Db
   /** Posts and votes that wait for a transaction of their thread. */
   readonly posts: WriteQueues<Post, PostEffect>
@@ -30,12 +30,12 @@ export type Context = {
   readonly cacheTokens: CacheTokens
   readonly readMemberToken: ReadMemberToken
   readonly checks: Checks
-  /** What is done after the answer. */
+  /** Work that this node does after the response. */
   readonly deferredTasks: DeferredTasks
   /** Runs the due jobs of a kind soon, without waiting for them. */
   readonly kick: (kind: JobKind) => void
-  /** Says what a person should know of, though everybody was answered. */
+  /** Logs a problem that a person should know of, although the request succeeded. */
   readonly warn: (fields: Readonly<Record<string, unknown>>, message: string) => void
-  /** So long the answer to a hide waits that could not be announced. */
+  /** How long the response to a hide waits if its invalidation failed. */
   readonly hideWaitMs: number
 }

@@ -1,28 +1,28 @@
-/** What is done without anybody who waits for it. */
+/** Work that this node does after the response, without a stored record. */
 export type DeferredTasks = {
-  /** Begins it now. What fails, or is too much at once, is left to the jobs. */
-  readonly add: (act: () => Promise<unknown>) => void
-  /** Ends when all of it has. */
+  /** Starts a task immediately. A task that fails or exceeds `MAX_DEFERRED` is left to the jobs. */
+  readonly add: (task: () => Promise<unknown>) => void
+  /** Resolves when no task is running. */
   readonly settled: () => Promise<void>
 }
 
-/** Beyond this it is left to the jobs, which do some at a time. */
+/** How many tasks run together. */
 const MAX_DEFERRED = 200
 
 export const createDeferredTasks = (
   warn: (fields: Readonly<Record<string, unknown>>, message: string) => void,
 ): DeferredTasks => {
-  const underWay = new Set<Promise<void>>()
+  const running = new Set<Promise<void>>()
   return {
-    add: (act) => {
-      if (underWay.size >= MAX_DEFERRED) return
-      const doing = act()
-        .catch((error) => warn({ err: error }, 'what was left for later has failed'))
-        .then(() => void underWay.delete(doing))
-      underWay.add(doing)
+    add: (task) => {
+      if (running.size >= MAX_DEFERRED) return
+      const run = task()
+        .catch((error) => warn({ err: error }, 'deferred task failed'))
+        .then(() => void running.delete(run))
+      running.add(run)
     },
     settled: async () => {
-      while (underWay.size > 0) await Promise.all(underWay)
+      while (running.size > 0) await Promise.all(running)
     },
   }
 }

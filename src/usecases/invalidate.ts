@@ -2,13 +2,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { siteToken, threadToken } from '../domain/cache-tokens.ts'
 import type { Context } from './context.ts'
 
-/** The threads that a write has changed for readers. */
+/** The threads in which a write changes what readers see. */
 export type Changes = { readonly siteId: number; readonly threadIds: readonly number[] }
 
 /**
- * Tells every node that these threads, and the lists of their site, have changed: after the commit
- * and before the answer, and also when nobody knows whether there was a commit. Never rejects.
- * @returns false when a node may still show them as they were, for a second at most
+ * Makes every node drop what it has cached of these threads and of their site's lists. Runs after the
+ * commit and before the response, also if the result of the commit is unknown. Never rejects.
+ * @returns false if a node may still show cached data, for at most one second
  */
 export const invalidate = (context: Context, { siteId, threadIds }: Changes): Promise<boolean> =>
   context.cacheTokens.invalidate([
@@ -17,24 +17,24 @@ export const invalidate = (context: Context, { siteId, threadIds }: Changes): Pr
   ])
 
 /**
- * Runs a write and announces it. When it hides something it is answered only once no node shows what
- * was there before: at once when they could be told, else when none of them can remember it. A
- * refusal, whatever was asked for, may tell that a hide is in force, and a repeated answer does.
+ * Runs a write, then invalidates what it changed. A write that hides a comment responds after every
+ * node has dropped its cached copy. If invalidation fails, it waits `hideWaitMs`, until all copies have
+ * expired. Every refusal waits too, because it may tell that a comment is hidden.
  */
-export const withInvalidation = async <Answer>(
+export const withInvalidation = async <Response>(
   context: Context,
   changes: Changes & { readonly isHide: boolean },
-  act: () => Promise<Answer>,
-): Promise<Answer> => {
+  write: () => Promise<Response>,
+): Promise<Response> => {
   let mayTellOfHide = true
   try {
-    const answer = await act()
+    const response = await write()
     mayTellOfHide = changes.isHide
-    return answer
+    return response
   } finally {
-    const ended = performance.now()
-    const isKnown = await invalidate(context, changes)
-    if (!isKnown && mayTellOfHide)
-      await sleep(Math.max(0, context.hideWaitMs - (performance.now() - ended)))
+    const endedAt = performance.now()
+    const isInvalidated = await invalidate(context, changes)
+    if (!isInvalidated && mayTellOfHide)
+      await sleep(Math.max(0, context.hideWaitMs - (performance.now() - endedAt)))
   }
 }

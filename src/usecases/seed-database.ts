@@ -8,9 +8,9 @@ import { makeSecret } from './administering/keys.ts'
 const SECRET_BYTES = 32
 
 /**
- * What a migrated database must hold before the service can answer: the site `default`, the
- * service's secret, and an admin key. Safe to repeat, and on several nodes at once.
- * @returns the secret, and the admin key if one was made: it is stored only as a hash
+ * Inserts what the service needs in a migrated database: the site `default`, the service's secret and
+ * an admin key. Safe to repeat, and to run on several nodes together.
+ * @returns the secret, and the admin key if it is new: the database stores only its hash
  */
 export const seedDatabase = async (
   db: Db,
@@ -24,8 +24,8 @@ export const seedDatabase = async (
     await ensureAdminKey(db, 'AFTERWORD_ADMIN_KEY', given.adminKey)
     return { secret, madeKey: undefined }
   }
-  const made = makeSecret()
-  const first = { name: 'first', scope: 'admin', siteId: null, key: made } as const
-  const isFirst = await insertFirstKey(db, first)
-  return { secret, madeKey: isFirst ? made : undefined }
+  const key = makeSecret()
+  const firstKey = { name: 'first', scope: 'admin', siteId: null, key } as const
+  const isInserted = await insertFirstKey(db, firstKey)
+  return { secret, madeKey: isInserted ? key : undefined }
 }

@@ -6,40 +6,41 @@ import { runQuery } from '../postgres/connection/transaction.ts'
 import { findMovedComment } from '../postgres/threads/locations.ts'
 import type { Context } from './context.ts'
 
-type Following = {
+type MovableComment = {
   readonly site: Site
   readonly caller: Caller | 'check'
   readonly comment: CommentKey
   /**
-   * `on_miss`: a comment that has not moved costs nothing more. `first`: for what may hide something,
-   * because a repeated answer is announced too, and must be where the comment is.
+   * When to look up the current thread. `on_miss`: an unmoved comment costs no query. `first`: for a
+   * write that may hide the comment; its invalidation must name the current thread, even if the write
+   * only repeats a response.
    */
   readonly look: 'first' | 'on_miss'
 }
 
 /**
- * Does something with a comment where it is: in the thread that its id names, or in the one that it was
- * moved to, also when it is moved meanwhile.
+ * Runs a use case on a comment in its current thread: the thread that the comment's id names, or the one
+ * that it moved to, even if it moves meanwhile.
  */
 export const withMovedComment = async <T>(
   context: Context,
-  { site, caller, comment, look }: Following,
-  act: (comment: CommentKey) => Promise<T>,
+  { site, caller, comment, look }: MovableComment,
+  run: (comment: CommentKey) => Promise<T>,
 ): Promise<T> => {
-  const find = async (): Promise<CommentKey> =>
+  const findCurrent = async (): Promise<CommentKey> =>
     (await runQuery(findMovedComment(context.db, { siteId: site.id, comment, caller }))) ?? comment
-  const actAt = async (place: CommentKey): Promise<T> => {
+  const runAt = async (key: CommentKey): Promise<T> => {
     try {
-      return await act(place)
+      return await run(key)
     } catch (error) {
-      const now = isMiss(error) ? await find() : place
-      if (now.threadId === place.threadId) throw error
-      return actAt(now)
+      const current = isMiss(error) ? await findCurrent() : key
+      if (current.threadId === key.threadId) throw error
+      return runAt(current)
     }
   }
-  return actAt(look === 'first' ? await find() : comment)
+  return runAt(look === 'first' ? await findCurrent() : comment)
 }
 
-/** A version of the thread where it is now is none of the thread where it was. */
+/** A version of the comment's new thread is unknown to its old thread. */
 const isMiss = (error: unknown): boolean =>
   error instanceof Refusal && (error.code === 'not_found' || 'at_least' in error.faults)

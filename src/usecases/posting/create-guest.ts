@@ -14,12 +14,12 @@ type GuestRequest = {
   readonly claim: IdempotencyKey | undefined
 }
 
-/** Makes a guest who can be given a token before the first comment. */
-export const createGuest = <Answer>(
+/** Creates a guest, who can get a token before the first comment. */
+export const createGuest = <Response>(
   context: Context,
   { site, profile, suspect, claim }: GuestRequest,
-  present: (guest: Author) => Answer,
-): Promise<Answer> =>
+  present: (guest: Author) => Response,
+): Promise<Response> =>
   runOnce(context, claim, async (tx) => {
     await findBanEffects(tx, site.id, suspect)
     return present(await insertGuest(tx, site.id, profile))

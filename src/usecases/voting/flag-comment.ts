@@ -33,7 +33,7 @@ export type FlagRequest = {
   readonly reason: FlagReason
   readonly note: string | null
   readonly addressHash: Buffer
-  /** So many guests of one network may flag one comment; undefined: as many as like. */
+  /** How many guests of one network may flag one comment; undefined: no limit. */
   readonly maxGuests: number | undefined
   readonly suspect: WriterIdentity | undefined
   readonly claim: IdempotencyKey | undefined
@@ -42,27 +42,27 @@ export type FlagRequest = {
 export type Flagged = {
   readonly reason: FlagReason
   readonly flaggedAt: Instant
-  /** False: it replaces the one that the same person gave before. */
+  /** False if the flag replaces an earlier flag of the same person. */
   readonly isNew: boolean
 }
 
 /**
- * Tells the moderators of a comment; once for each person. When the site says so, the flag that is
- * one too many sends the comment back to the queue.
+ * Reports a comment to the moderators, once for each person. The flag that reaches the site's threshold
+ * sends the comment back to the queue.
  */
-export const flagComment = async <Answer>(
+export const flagComment = async <Response>(
   context: Context,
   request: FlagRequest,
-  present: (flagged: Flagged) => Answer,
-): Promise<Answer> => {
+  present: (flagged: Flagged) => Response,
+): Promise<Response> => {
   const { site, caller, comment, claim } = request
   assertMayTakePart(site, caller)
-  const act = () =>
+  const write = () =>
     runOnce(context, claim, async (tx) => present(await flag(tx, { ...request, caller })))
-  // No reader sees a flag; only what it may bring about.
-  if (site.flagThreshold === 0) return act()
+  // Readers see no flags, only the hold that a threshold brings about.
+  if (site.flagThreshold === 0) return write()
   const changes = { siteId: site.id, threadIds: [comment.threadId], isHide: true }
-  return withInvalidation(context, changes, act)
+  return withInvalidation(context, changes, write)
 }
 
 const flag = async (tx: Tx, request: FlagRequest & { caller: AuthorCaller }): Promise<Flagged> => {
@@ -85,7 +85,7 @@ const flag = async (tx: Tx, request: FlagRequest & { caller: AuthorCaller }): Pr
   return { reason: request.reason, flaggedAt, isNew: !hasFlagged }
 }
 
-/** Whoever may hide has the thread alone from the start: an upgrade deadlocks. */
+/** A flag that may hide the comment takes the exclusive lock first: upgrading a shared one deadlocks. */
 const lockFlaggableRow = async (
   tx: Tx,
   { site, caller, comment: key }: FlagRequest & { caller: AuthorCaller },
