@@ -9,26 +9,38 @@ import {
   lockIdempotencyKeys,
 } from '../postgres/service/idempotency.ts'
 import type { Context } from './context.ts'
-import type { Outcome, Outcomes } from './write-queue.ts'
+import type { Outcome, Outcomes, Written } from './write-queue.ts'
 
 /**
  * Runs a write once per Idempotency-Key. Its effect and its response are committed together, so a
  * repeated request finds both or neither. A refused write has no effect, and is not remembered.
  */
-export const runOnce = <Response>(
+export const runOnce = async <Response>(
   context: Context,
   claim: IdempotencyKey | undefined,
   write: (tx: Tx) => Promise<Response>,
-): Promise<Response> =>
+): Promise<Response> => {
+  const { response } = await writeOnce(context, claim, async (tx) => ({
+    response: await write(tx),
+  }))
+  return response as Response
+}
+
+/** As `runOnce`, for a write whose caller needs the effect too; a repeated response has none. */
+export const writeOnce = <Effect>(
+  context: Context,
+  claim: IdempotencyKey | undefined,
+  write: (tx: Tx) => Promise<Written<Effect>>,
+): Promise<Written<Effect>> =>
   inTransaction(context.writes, async (tx) => {
     if (!claim) return write(tx)
     const keyed = { claim }
-    const recalled = await recallResponses(tx, [keyed])
-    const isFresh = recalled.fresh.length > 0
-    const outcomes = new Map(isFresh ? [[keyed, { response: await write(tx) }]] : [])
+    const recalled = await recallResponses<typeof keyed, Effect>(tx, [keyed])
+    const outcomes = new Map<typeof keyed, Outcome<Effect>>()
+    if (recalled.fresh.length > 0) outcomes.set(keyed, await write(tx))
     const outcome = (await rememberResponses(tx, recalled, outcomes)).get(keyed)!
     if ('refusal' in outcome) throw outcome.refusal
-    return outcome.response as Response
+    return outcome
   })
 
 type KeyedWrite = { readonly claim: IdempotencyKey | undefined }

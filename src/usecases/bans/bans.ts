@@ -26,57 +26,57 @@ import type { Context } from '../context.ts'
 import type { StatusRequest } from '../decisions/decide-in-thread.ts'
 import { runOnce } from '../run-once.ts'
 
-/** Null: every site. */
-type Scope = { readonly site: Site | null; readonly moderator: StaffCaller }
+/** Where a ban applies, and who decides it. `site`: null for all sites. */
+type BanScope = { readonly site: Site | null; readonly moderator: StaffCaller }
 
-export type BanRequest = Scope & {
+export type BanRequest = BanScope & {
   readonly ban: Omit<NewBan, 'siteId' | 'by'>
   readonly existing: ExistingCommentAction
-  /** Whether the ban meets who has this e-mail. */
+  /** Whether the ban matches an author with this e-mail address. */
   readonly isMet: (email: string) => boolean
   readonly claim: IdempotencyKey | undefined
 }
 
-/** `batch`: what becomes of that which was written before; null: nothing. */
+/** `batch`: the decisions on existing comments; null if the ban keeps them. */
 export type CreatedBan = { readonly ban: Ban; readonly batch: Batch | null }
 
-/** Bans somebody. Staff is refused: roles are taken first. */
-export const createBan = async <Answer>(
+/** Bans a ban subject. Refuses to ban staff, who must lose their roles first. */
+export const createBan = async <Response>(
   context: Context,
   request: BanRequest,
-  present: (made: CreatedBan) => Answer,
-): Promise<Answer> => {
-  const made = await runOnce(context, request.claim, async (tx): Promise<CreatedBan> => {
-    const { site, moderator, ban: asked } = request
+  present: (created: CreatedBan) => Response,
+): Promise<Response> => {
+  const created = await runOnce(context, request.claim, async (tx): Promise<CreatedBan> => {
+    const { site, moderator, ban: newBan } = request
     await assertMayBan(tx, request)
     const ban = await insertBan(tx, {
-      ...asked,
+      ...newBan,
       siteId: site?.id ?? null,
       by: callerIdOf(moderator),
     })
     if (ban.expiresAt !== null && ban.expiresAt <= ban.at)
       throw new Refusal('invalid_request', { '/expires_at': 'must be in the future' })
-    const batch = await takeExisting(tx, request)
+    const batch = await createBanBatch(tx, request)
     await record(tx, request, { ban, batch, isLifted: false })
     return { ban, batch }
   })
-  if (made.batch) await runCreatedBatch(context, made.batch)
-  return present(made)
+  if (created.batch) await runCreatedBatch(context, created.batch)
+  return present(created)
 }
 
-/** Writes down which comments of the banned get another status; they are done like those of any batch. */
-const takeExisting = async (
+/** Creates the batch that changes the existing comments of a banned author. */
+const createBanBatch = async (
   tx: Tx,
   { site, moderator, existing, isMet, ban: { target, reason, note } }: BanRequest,
 ): Promise<Batch | null> => {
   if (!site || existing === 'keep') return null
-  const order: StatusRequest = { to: existing, reason, note, replies: 'keep' }
+  const decision: StatusRequest = { to: existing, reason, note, replies: 'keep' }
   const statuses = STATUSES_CHANGED_BY[existing]
   return createBatch(tx, {
     siteId: site.id,
     kind: 'decide',
     by: callerIdOf(moderator),
-    request: order,
+    request: decision,
     fill: (tx, batch) => insertItemsOfBanned(tx, batch, { target, statuses, isMet }),
     assertTotal: () => {},
   })
@@ -96,7 +96,7 @@ const assertMayBan = async (
     throw new Refusal('invalid_request', { '/value': 'is of the staff' })
 }
 
-/** Latest first. */
+/** Lists bans, latest first. */
 export const listBans = async (
   context: Context,
   request: Parameters<typeof findBans>[1],
@@ -106,10 +106,10 @@ export const listBans = async (
   return { items, nextId: rows.length > items.length ? items.at(-1)!.id : null }
 }
 
-/** Ends a ban; a second time it is no different. Refuses with `not_found`. */
+/** Lifts a ban; lifting it again changes nothing. Refuses with `not_found`. */
 export const liftBan = (
   context: Context,
-  { id, ...scope }: Scope & { id: number },
+  { id, ...scope }: BanScope & { id: number },
 ): Promise<void> =>
   inTransaction(context.writes, async (tx) => {
     const { site, moderator } = scope
@@ -118,27 +118,27 @@ export const liftBan = (
     if (!ban.wasLifted) await record(tx, scope, { ban, isLifted: true })
   })
 
-type BanAct = {
+type BanChange = {
   readonly ban: Ban
   readonly batch?: Batch | null
   readonly isLifted: boolean
   readonly undoes?: number
 }
 
-/** A decision on a site, an entry of the audit for the service; neither holds an address. */
+/** Records a change of a ban: of one site as a decision, of all sites in the audit log. No record has an address. */
 export const record = async (
   tx: Tx,
-  { site, moderator }: Scope,
-  { ban, batch, isLifted, undoes }: BanAct,
+  { site, moderator }: BanScope,
+  { ban, batch, isLifted, undoes }: BanChange,
 ): Promise<Decision | undefined> => {
   const { id, kind, authorId, effect, expiresAt, reason, note } = ban
   const author = authorId === null ? {} : { author_id: authorName(authorId) }
-  const taking = batch ? { batch_id: batchId(batch.id) } : {}
-  const said = { kind, ...author, effect, expires_at: expiresAt, ...taking }
-  const what = {
+  const inBatch = batch ? { batch_id: batchId(batch.id) } : {}
+  const fields = { kind, ...author, effect, expires_at: expiresAt, ...inBatch }
+  const change = {
     subject: banId(id),
     by: callerIdOf(moderator),
-    ...(isLifted ? { before: said } : { after: said }),
+    ...(isLifted ? { before: fields } : { after: fields }),
   }
   if (site) {
     const why = isLifted ? {} : { reason, note }
@@ -147,14 +147,14 @@ export const record = async (
       action: isLifted ? 'unban' : 'ban',
       ...(authorId !== null && { authorId }),
       ...(undoes !== undefined && { undoes }),
-      ...what,
+      ...change,
       ...why,
     })
   }
   await insertAuditEntry(tx, {
     siteId: null,
     action: isLifted ? 'ban_lifted' : 'ban_created',
-    ...what,
+    ...change,
   })
   return undefined
 }

@@ -30,19 +30,19 @@ export type DeleteRequest = {
 }
 
 /**
- * Deletes a comment for its author or a moderator; a second time it is no different. A moderator's
- * deletion is a decision, and recorded as one. Its shown replies stay, under a tombstone.
+ * Deletes a comment for its author or a moderator; a repeated deletion succeeds too. A moderator's
+ * deletion is recorded as a decision. Shown replies stay, below a tombstone.
  */
-export const deleteComment = <Answer>(
+export const deleteComment = <Response>(
   context: Context,
   request: DeleteRequest,
-  present: (deleted: { version: number | undefined }) => Answer,
-): Promise<Answer> => {
+  present: (deleted: { version: number | undefined }) => Response,
+): Promise<Response> => {
   assertMayWrite(request.caller)
   if (request.caller.kind === 'nobody') throw new Refusal('login_required')
   const { site, caller, comment: key } = request
   const changes = { siteId: site.id, threadIds: [key.threadId], isHide: true }
-  const remove = async (tx: Tx): Promise<Answer> => {
+  const remove = async (tx: Tx): Promise<Response> => {
     await acquireThreadLock(tx, { siteId: site.id, threadId: key.threadId }, 'exclusive')
     const thread = await findThreadForWrite(tx, site.id, key.threadId)
     const comment = await findCommentForWrite(tx, { siteId: site.id, ...key })
@@ -53,24 +53,19 @@ export const deleteComment = <Answer>(
     const change = { siteId: site.id, to: 'deleted' } as const
     const { version } = await changeStatus(tx, comment, change)
     if (mayModerate(caller)) {
-      const move = {
-        from,
-        to: 'deleted',
-        reason: null,
-        note: null,
-        by: callerIdOf(caller),
-      } as const
-      const place = { siteId: site.id, threadId }
-      const decision = await insertDecision(tx, { ...place, commentId, ...move })
-      await resolveFlags(tx, place, [decision])
+      const at = { siteId: site.id, threadId }
+      const transition = { from, to: 'deleted', reason: null, note: null } as const
+      const by = callerIdOf(caller)
+      const decision = await insertDecision(tx, { ...at, commentId, ...transition, by })
+      await resolveFlags(tx, at, [decision])
     }
-    return present({ version: version ?? versionToTell(caller, comment) })
+    return present({ version: version ?? versionForAuthor(caller, comment) })
   }
   return withInvalidation(context, changes, () => runOnce(context, request.claim, remove))
 }
 
-/** Its author is told that something has changed, where it alone saw it. */
-const versionToTell = (caller: Caller, { author, shadows, readAt, id }: CommentForWrite) =>
+/** The author of a shadowed comment gets a new version, as after any deletion. */
+const versionForAuthor = (caller: Caller, { author, shadows, readAt, id }: CommentForWrite) =>
   shadows.length > 0 && isAuthor(caller, author) ? shadowVersion(readAt, id) : undefined
 
 const assertMayDelete = (

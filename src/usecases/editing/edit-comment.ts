@@ -46,7 +46,7 @@ import { changeStatus } from '../decisions/change-status.ts'
 import { withInvalidation } from '../invalidate.ts'
 import { countFor, factsOf, hashText } from '../policies/count-facts.ts'
 import { judgeByPolicy } from '../policies/judge-by-policy.ts'
-import { runOnce } from '../run-once.ts'
+import { writeOnce } from '../run-once.ts'
 import { editShadowed } from './edit-shadowed.ts'
 
 export type EditRequest = {
@@ -54,7 +54,7 @@ export type EditRequest = {
   readonly caller: Caller
   readonly comment: CommentKey
   readonly body: string
-  /** The revision that the caller has seen, if it says so. */
+  /** The revision that the caller has seen; undefined: the caller does not say. */
   readonly ifRevision: number | undefined
   readonly suspect: WriterIdentity | undefined
   readonly sender: Sender
@@ -67,58 +67,60 @@ export type Edited = {
   readonly checking: CheckTiming
 }
 
-/** Replaces the text. An author's edit is judged as a comment is, and may be taken back; a moderator's is not. */
-export const editComment = async <Answer>(
+/**
+ * Replaces the text of a comment. The policy judges an author's edit as it judges a new comment, and
+ * may hide the comment; it does not judge a moderator's edit.
+ */
+export const editComment = async <Response>(
   context: Context,
   request: EditRequest,
-  present: (edited: Edited) => Answer,
-): Promise<Answer> => {
+  present: (edited: Edited) => Response,
+): Promise<Response> => {
   assertMayWrite(request.caller)
   if (request.caller.kind === 'nobody') throw new Refusal('login_required')
-  const bodyHtml = renderMarkdown(request.body)
-  const policy = await context.policies.find(request.site)
-  const { site, comment: key } = request
-  const changes = { siteId: site.id, threadIds: [key.threadId], isHide: true }
-  let edited: Edited | undefined
-  const replace = async (tx: Tx): Promise<Answer> => {
-    edited = undefined
-    await acquireThreadLock(tx, { siteId: site.id, threadId: key.threadId }, 'exclusive')
-    const thread = await findThreadForWrite(tx, site.id, key.threadId)
-    const comment = await findCommentForWrite(tx, { siteId: site.id, ...key })
-    if (!thread || !comment) throw new Refusal('not_found')
-    // Held, so that an erasure finds the answer that repeats its text.
-    const authors = await lockWriterRows(tx, site.id, [comment.author.id])
-    if (!authors.has(comment.author.id)) throw new Refusal('not_found')
-    assertMayEdit(request, comment, thread)
-    edited = await edit(tx, request, { comment, thread, bodyHtml, policy })
-    return present(edited)
-  }
-  const answer = await withInvalidation(context, changes, () =>
-    runOnce(context, request.claim, replace),
-  )
-  // Without it, the answer repeats one that was given.
-  return edited ? checkEdited(context, { request, edited, present, answer }) : answer
-}
-
-type Checked<Answer> = {
-  readonly request: EditRequest
-  readonly edited: Edited
-  readonly present: (edited: Edited) => Answer
-  readonly answer: Answer
-}
-
-const checkEdited = <Answer>(
-  context: Context,
-  { request, edited, present, answer }: Checked<Answer>,
-): Promise<Answer> => {
   const { site, comment, sender, claim } = request
+  const bodyHtml = renderMarkdown(request.body)
+  const policy = await context.policies.find(site)
+  const changes = { siteId: site.id, threadIds: [comment.threadId], isHide: true }
+  const { response, effect: edited } = await withInvalidation(context, changes, () =>
+    writeOnce(context, claim, async (tx) => {
+      const edited = await edit(tx, request, await lockForEdit(tx, request, { bodyHtml, policy }))
+      return { response: present(edited), effect: edited }
+    }),
+  )
+  if (!edited) return response as Response
   return checkAfterWrite(context, {
     checking: edited.checking,
     request: { site, comment, sender },
     claim,
-    answer,
-    present: (settled) => present({ ...edited, ...settled }),
+    answer: response as Response,
+    present: (results) => present({ ...edited, ...results }),
   })
+}
+
+/** What an edit does with a comment, read under the thread's lock. */
+type Edit = {
+  readonly comment: CommentForWrite
+  readonly thread: ThreadForWrite
+  readonly bodyHtml: string
+  readonly policy: PolicyInForce
+}
+
+const lockForEdit = async (
+  tx: Tx,
+  request: EditRequest,
+  prepared: Pick<Edit, 'bodyHtml' | 'policy'>,
+): Promise<Edit> => {
+  const { site, comment: key } = request
+  await acquireThreadLock(tx, { siteId: site.id, threadId: key.threadId }, 'exclusive')
+  const thread = await findThreadForWrite(tx, site.id, key.threadId)
+  const comment = await findCommentForWrite(tx, { siteId: site.id, ...key })
+  if (!thread || !comment) throw new Refusal('not_found')
+  // The row lock makes an erasure wait, and then find the remembered response with the text.
+  const authors = await lockWriterRows(tx, site.id, [comment.author.id])
+  if (!authors.has(comment.author.id)) throw new Refusal('not_found')
+  assertMayEdit(request, comment, thread)
+  return { comment, thread, ...prepared }
 }
 
 const assertMayEdit = (
@@ -141,18 +143,11 @@ const assertMayEdit = (
     throw new Refusal('edit_conflict')
 }
 
-type Edit = {
-  readonly comment: CommentForWrite
-  readonly thread: ThreadForWrite
-  readonly bodyHtml: string
-  readonly policy: PolicyInForce
-}
-
-const edit = async (tx: Tx, request: EditRequest, found: Edit): Promise<Edited> => {
+const edit = async (tx: Tx, request: EditRequest, target: Edit): Promise<Edited> => {
   const { site, caller, body } = request
-  const { comment, thread, bodyHtml } = found
+  const { comment, thread, bodyHtml } = target
   const byModerator = mayModerate(caller)
-  const judged = byModerator ? undefined : await judgeEdit(tx, request, found)
+  const judged = byModerator ? undefined : await judgeEdit(tx, request, target)
   const revised = await reviseComment(tx, site.id, comment, {
     body,
     bodyHtml,
@@ -173,53 +168,52 @@ const edit = async (tx: Tx, request: EditRequest, found: Edit): Promise<Edited> 
     const mayPublish = wasVisible || waiting?.payload.mayPublish === true
     await enqueueJob(tx, checksJob(site.id, comment, mayPublish))
   }
-  if (judged && isTakenBack(comment, judged.verdict)) {
+  if (judged && mustHide(comment, judged.verdict)) {
     const change = { siteId: site.id, to: judged.verdict } as const
     const { version } = await changeStatus(tx, comment, change)
     return { comment: { ...edited, status: 'pending' }, version, checking }
   }
   return {
     checking,
-    // Whether it is pending or spam is not for its author to know.
+    // Authors are not told whether their comment is pending or spam.
     comment: byModerator || wasVisible ? edited : { ...edited, status: 'pending' },
     version: wasVisible ? await touchThread(tx, site.id, thread.id) : undefined,
   }
 }
 
-/** What it said is among its revisions, which can be erased. */
+/** Records a moderator's edit without the texts: only the revisions have them, and can be erased. */
 const recordEdit = async (
   tx: Tx,
   { site }: EditRequest,
   { threadId, id: commentId, revision }: CommentForWrite,
   by: string,
 ): Promise<void> => {
-  const act = { siteId: site.id, by, action: 'edit', threadId, commentId } as const
-  await insertDecision(tx, { ...act, before: { revision }, after: { revision: revision + 1 } })
+  const decision = { siteId: site.id, by, action: 'edit', threadId, commentId } as const
+  await insertDecision(tx, { ...decision, before: { revision }, after: { revision: revision + 1 } })
 }
 
-/** As a new comment at this moment, but that it is not counted itself. */
+/** Judges the new text as a comment that is posted now; the facts do not count the old text. */
 const judgeEdit = async (
   tx: Tx,
   { site, body, suspect }: EditRequest,
   { comment, thread, policy }: Edit,
 ): Promise<StoredJudgement & { verdict: Verdict; isShadowed: boolean }> => {
   const { author, id } = comment
-  const place = { siteId: site.id, threadId: thread.id }
-  const print = hashText(body)
-  const source = { ...print, authorId: author.id, addressHash: comment.addressHash }
-  const known = await countFor(tx, { ...place, exceptId: id }, [source])
+  const at = { siteId: site.id, threadId: thread.id }
+  const origin = { ...hashText(body), authorId: author.id, addressHash: comment.addressHash }
+  const counted = await countFor(tx, { ...at, exceptId: id }, [origin])
   const subject = {
-    ...source,
+    ...origin,
     kind: author.kind,
     role: author.role,
     email: undefined,
     siteModeration: site.moderation,
     threadModeration: thread.moderation,
-    attackedUntil: known.attackedUntil,
+    attackedUntil: counted.attackedUntil,
     bans: [...(await findBanEffects(tx, site.id, suspect)), ...comment.shadows],
   }
   const checks = initialCheckFacts(site.checks, policy.policy)
-  const gathered = { ...factsOf(known, subject, []), checks }
+  const gathered = { ...factsOf(counted, subject, []), checks }
   const draft = { body, authorName: author.name, authorUrl: author.url }
   const mayBeSeen = isVisible(comment.status) || comment.shadows.length > 0
   const { judgement, facts, isShadowed } = judgeByPolicy(policy, {
@@ -228,12 +222,12 @@ const judgeEdit = async (
     mayBeSeen,
   })
   const { verdict, risk, trace } = judgement
-  await insertArrival(tx, { ...place, ...source, id })
+  await insertArrival(tx, { ...at, ...origin, id })
   return { policyVersion: policy.version, facts, risk, trace, verdict, isShadowed }
 }
 
-/** What moderators have turned down stays as they left it. */
-const isTakenBack = ({ status }: CommentForWrite, verdict: Verdict): boolean =>
+/** Whether the edit sends the comment to another status. A comment that moderators turned down keeps its own. */
+const mustHide = ({ status }: CommentForWrite, verdict: Verdict): boolean =>
   isVisible(status) ? verdict !== 'approved' : status === 'pending' && !isMild(verdict)
 
 const isMild = (verdict: Verdict): boolean => verdict === 'approved' || verdict === 'pending'

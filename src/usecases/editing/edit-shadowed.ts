@@ -13,8 +13,8 @@ type ShadowedEdit = {
 }
 
 /**
- * What its author alone sees, before or after an edit: for others it is gone, if it was ever there, and
- * its author is told what it would be told of any edit.
+ * Stores an edit of a comment that is shadowed before or after it. Other readers cannot see the comment;
+ * its author gets the response to an ordinary edit.
  */
 export const editShadowed = async (
   tx: Tx,

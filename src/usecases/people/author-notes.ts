@@ -24,23 +24,23 @@ type NewNote = {
   readonly claim: IdempotencyKey | undefined
 }
 
-/** Tells the other moderators something about an author. Notes are neither changed nor deleted. */
-export const addAuthorNote = <Answer>(
+/** Adds a moderator's note about an author. A note cannot be changed or deleted. */
+export const addAuthorNote = <Response>(
   context: Context,
   { site, moderator, authorId, note, claim }: NewNote,
-  present: (note: AuthorNote) => Answer,
-): Promise<Answer> =>
+  present: (note: AuthorNote) => Response,
+): Promise<Response> =>
   runOnce(context, claim, async (tx) => {
-    const held = await lockWriterRows(tx, site.id, [authorId])
-    if (!held.has(authorId)) throw new Refusal('not_found')
-    const act = { siteId: site.id, by: callerIdOf(moderator), authorId }
-    const noted = await insertAuthorNote(tx, { ...act, note })
-    // What it says can be erased.
-    await insertDecision(tx, { ...act, action: 'note', subject: publicId(authorId) })
-    return present(noted)
+    const authors = await lockWriterRows(tx, site.id, [authorId])
+    if (!authors.has(authorId)) throw new Refusal('not_found')
+    const entry = { siteId: site.id, by: callerIdOf(moderator), authorId }
+    const inserted = await insertAuthorNote(tx, { ...entry, note })
+    // The decision does not repeat the text, which can be erased.
+    await insertDecision(tx, { ...entry, action: 'note', subject: publicId(authorId) })
+    return present(inserted)
   })
 
-/** Latest first. */
+/** Lists the notes about an author, latest first. */
 export const listAuthorNotes = async (
   context: Context,
   request: { siteId: number; authorId: number; beforeId: number | null; limit: number },

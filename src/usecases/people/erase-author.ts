@@ -19,7 +19,7 @@ import type { Context } from '../context.ts'
 import { withInvalidation } from '../invalidate.ts'
 import { redactErasedComments } from './redact-erased-comments.ts'
 
-/** How long the request waits for the erasure before a job continues it. */
+/** How long the response waits for the erasure; a longer erasure continues as a job. */
 const PATIENCE_MS = 1_000
 
 export type OwnDataRequest = {
@@ -29,10 +29,10 @@ export type OwnDataRequest = {
 }
 
 /**
- * Erases a person: everything that says who it was, and all that it wrote. Its comments are deleted,
- * so that the tree is kept, and its votes stay as nobody's.
- * @param hashSubject makes of what the site called it what tokens from before are known by
- * @returns false when it goes on after this
+ * Erases an author's personal data and texts. The comments are deleted, so that their replies keep
+ * their places; the votes still count, without their author.
+ * @param hashSubject hashes the member's subject, so that older member tokens stay refused
+ * @returns false if a job continues the erasure
  */
 export const eraseAuthor = async (
   context: Context,
@@ -59,16 +59,16 @@ export const eraseAuthor = async (
     )
   }
   if (!(await runQuery(findJob(context.db, job)))) return true
-  const enoughAt = performance.now() + PATIENCE_MS
-  const isDone = await redactErasedComments(context, at, async () => performance.now() <= enoughAt)
+  const deadline = performance.now() + PATIENCE_MS
+  const isDone = await redactErasedComments(context, at, async () => performance.now() <= deadline)
   if (isDone) await runQuery(deleteJob(context.writes, job))
   else context.kick('erase_author')
   return isDone
 }
 
 /**
- * Who may have what is held on somebody: the person itself and administrators. Whom readers cannot see
- * is for all others as good as absent.
+ * Refuses callers other than the author and administrators. An author whom readers cannot see looks
+ * absent to other callers.
  */
 export const assertMayHandle = async (
   db: Db,

@@ -36,7 +36,7 @@ const START: CommentKey = { threadId: 0, id: 0 }
 
 export type ExportedComment = HeldComment & { readonly revisions: readonly HeldRevision[] }
 
-/** All that is held on one person; the lists are read as they are asked for. */
+/** All data kept about one author; each list is read while it is consumed. */
 export type Export = {
   readonly author: HeldAuthor
   readonly comments: AsyncIterable<ExportedComment>
@@ -46,7 +46,7 @@ export type Export = {
   readonly notes: AsyncIterable<HeldNote>
 }
 
-/** What is held on a person, for itself or an administrator. */
+/** Exports all data kept about an author, for the author or an administrator. */
 export const exportAuthor = async (context: Context, request: OwnDataRequest): Promise<Export> => {
   const { site, caller, authorId } = request
   const { by } = await assertMayHandle(context.db, request)
@@ -98,13 +98,13 @@ const walkComments = (
       ({ commentId }) => commentId,
     )
     return comments.map((comment) => ({
-      ...(isOwn ? asItsAuthorSees(comment) : comment),
+      ...(isOwn ? asAuthorSees(comment) : comment),
       revisions: revisions.get(comment.id) ?? [],
     }))
   })
 
-/** Whether it is pending or spam is not for its author to know, nor that nobody else sees it. */
-const asItsAuthorSees = (comment: HeldComment): HeldComment => {
+/** Authors are not told that their comment is spam, or shadowed. */
+const asAuthorSees = (comment: HeldComment): HeldComment => {
   if (comment.isShadowed) return { ...asPublished(comment), isShadowed: false }
   return comment.status === 'spam' ? { ...comment, status: 'pending' } : comment
 }

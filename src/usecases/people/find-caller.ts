@@ -6,7 +6,7 @@ import { findKey as lookUpKey, touchKey } from '../../postgres/service/keys.ts'
 import { findSite as lookUpSite } from '../../postgres/service/sites.ts'
 import type { Context } from '../context.ts'
 
-/** The site as readers know it, or, for a write, as it is at this moment. */
+/** Returns a site: `recent` may be cached for a second, `fresh` is for writes. */
 export const findSite = (
   context: Context,
   slug: string,
@@ -14,20 +14,20 @@ export const findSite = (
 ): Promise<Site | undefined> =>
   runQuery(freshness === 'fresh' ? lookUpSite(context.db, slug) : context.sites.find(slug))
 
-/** Whose key this is; undefined when it is unknown, expired or revoked. */
+/** Returns the holder of an API key; undefined if the key is unknown, expired or revoked. */
 export const findKey = async (context: Context, key: string): Promise<KeyCaller | undefined> => {
   const found = await runQuery(lookUpKey(context.db, key))
-  // That it is used is worth noting, and not worth failing for.
+  // A failure to store the time of use must not fail the request.
   if (found?.isStale) await touchKey(context.writes, found.keyId).catch(() => {})
   return found
 }
 
-/** Who holds a guest's token; undefined when there is no such guest, or it was erased. */
+/** Returns the guest of a guest token; undefined if the guest does not exist or is erased. */
 export const findGuest = async (
   context: Context,
   siteId: number,
   authorId: number,
 ): Promise<AuthorCaller | undefined> => {
-  const onFile = await runQuery(lookUpGuest(context.db, siteId, authorId))
-  return onFile && { kind: 'guest', authorId, ...onFile }
+  const guest = await runQuery(lookUpGuest(context.db, siteId, authorId))
+  return guest && { kind: 'guest', authorId, ...guest }
 }

@@ -18,32 +18,33 @@ import type { Context } from '../context.ts'
 type SignOnRequest = {
   readonly siteId: number
   readonly profile: MemberProfile
-  /** What stands for the subject once it is erased. */
+  /** The hash that replaces the subject of an erased member. */
   readonly erasedSubject: Buffer
 }
 
 /**
- * Who holds a member's token that has been checked. Whoever comes for the first time is made, and a
- * newer token brings its profile along; an older one changes nothing. Roles are those of the newest
- * token and those that administrators gave. Refuses with `invalid_token` when the token is from before
- * the member was erased.
+ * Returns the member of a verified member token. Creates the member for the first token, and updates the
+ * profile for a newer token; an older token changes nothing. The roles are those of the newest token and
+ * those that administrators granted. Refuses with `invalid_token` a token from before the member's
+ * erasure.
  */
 export const signOn = async (
   context: Context,
   request: SignOnRequest,
 ): Promise<Extract<Caller, { kind: 'member' }>> => {
   const { siteId, profile } = request
-  const known = await runQuery(findMember(context.db, siteId, profile.subject))
-  const member = known && isKnown(known, profile) ? known : await learn(context, request)
+  const stored = await runQuery(findMember(context.db, siteId, profile.subject))
+  const member =
+    stored && isUpToDate(stored, profile) ? stored : await storeProfile(context, request)
   const scope = scopeOf([...member.tokenRoles, ...member.grantedRoles])
   const { email, hasShadowed } = member
   return { kind: 'member', authorId: member.id, scope, email, hasShadowed }
 }
 
-const isKnown = (member: Member, profile: MemberProfile): boolean =>
+const isUpToDate = (member: Member, profile: MemberProfile): boolean =>
   isOlder(profile, member) ||
   (member.signedOnAt === profile.issuedAt &&
-    !isShownOtherwise(member, profile) &&
+    !looksDifferent(member, profile) &&
     member.email === profile.email &&
     member.emailVerified === profile.emailVerified &&
     member.tokenRoles.join() === profile.roles.join())
@@ -51,39 +52,39 @@ const isKnown = (member: Member, profile: MemberProfile): boolean =>
 const isOlder = (profile: MemberProfile, { signedOnAt }: Member): boolean =>
   signedOnAt !== null && profile.issuedAt < signedOnAt
 
-const isShownOtherwise = (
+const looksDifferent = (
   { name, url, avatarUrl }: Member,
   profile: Pick<MemberProfile, 'name' | 'url' | 'avatarUrl'>,
 ): boolean => name !== profile.name || url !== profile.url || avatarUrl !== profile.avatarUrl
 
-const learn = async (context: Context, request: SignOnRequest): Promise<Member> => {
-  const member = await inTransaction(context.writes, (tx) => learnIn(tx, request))
+const storeProfile = async (context: Context, request: SignOnRequest): Promise<Member> => {
+  const member = await inTransaction(context.writes, (tx) => storeProfileIn(tx, request))
   context.kick('refresh_author')
   return member
 }
 
-const learnIn = async (tx: Tx, request: SignOnRequest): Promise<Member> => {
+const storeProfileIn = async (tx: Tx, request: SignOnRequest): Promise<Member> => {
   const { siteId, profile } = request
   const before =
-    (await lockMemberRow(tx, siteId, profile.subject)) ?? (await insertAndHold(tx, request))
+    (await lockMemberRow(tx, siteId, profile.subject)) ?? (await insertAndLock(tx, request))
   if (isOlder(profile, before)) return before
-  const { subject: _, issuedAt: signedOnAt, roles, ...shown } = profile
+  const { subject: _, issuedAt: signedOnAt, roles, ...visible } = profile
   const { id, grantedRoles } = before
-  const change = { id, ...shown, signedOnAt, tokenRoles: roles, grantedRoles }
+  const change = { id, ...visible, signedOnAt, tokenRoles: roles, grantedRoles }
   const after = await updateMember(tx, siteId, change)
-  if (isShownOtherwise(before, profile) || before.role !== after.role)
+  if (looksDifferent(before, profile) || before.role !== after.role)
     await enqueueJob(tx, authorJob('refresh_author', { siteId, authorId: id }))
   return after
 }
 
-const insertAndHold = async (
+const insertAndLock = async (
   tx: Tx,
   { siteId, profile, erasedSubject }: SignOnRequest,
 ): Promise<Member> => {
   const { subject, name, issuedAt: since } = profile
   if (await isErasedSince(tx, siteId, { erasedSubject, since })) throw new Refusal('invalid_token')
   await insertMember(tx, siteId, { subject, name })
-  const made = await lockMemberRow(tx, siteId, subject)
-  if (!made) throw new Refusal('invalid_token')
-  return made
+  const member = await lockMemberRow(tx, siteId, subject)
+  if (!member) throw new Refusal('invalid_token')
+  return member
 }
