@@ -25,7 +25,7 @@ const messageOf = (env: Record<string, string>): string => {
   return ''
 }
 
-t.test('an empty environment gives the defaults, and no more', async (t) => {
+t.test('readConfig gives the defaults for an empty environment', async (t) => {
   t.same(readConfig({}), {
     PORT: 3000,
     HOST: '127.0.0.1',
@@ -40,12 +40,12 @@ t.test('an empty environment gives the defaults, and no more', async (t) => {
   t.ok(Object.isFrozen(readConfig({})))
 })
 
-t.test('an empty variable is an unset one', async (t) => {
+t.test('readConfig takes an empty variable as unset', async (t) => {
   const empty = Object.fromEntries(Object.keys(Settings.properties).map((name) => [name, '']))
   t.same(readConfig(empty), readConfig({}))
 })
 
-t.test('addresses and networks are looked at closely', async (t) => {
+t.test('readConfig refuses malformed addresses and networks', async (t) => {
   for (const network of ['999.1.1.1', '1.2.3.4/99', '::1/129', '1.2.3.4/8/8', 'proxy']) {
     t.match(messageOf({ AFTERWORD_TRUSTED_PROXIES: network }), 'AFTERWORD_TRUSTED_PROXIES must')
     t.match(messageOf({ AFTERWORD_OUTBOUND_NETWORKS: network }), 'AFTERWORD_OUTBOUND_NETWORKS must')
@@ -54,32 +54,35 @@ t.test('addresses and networks are looked at closely', async (t) => {
   t.match(messageOf({ DATABASE_URL: 'postgres://[' }), 'DATABASE_URL must')
 })
 
-t.test('every kind of Redis is taken, and what is wrong with its address is told', async (t) => {
-  for (const url of [
-    'redis://cache:6379/1',
-    'rediss://:hunter2@cache',
-    'redis+cluster://ada:hunter2@a:7001,b:7002,[::1]:7003',
-    'rediss+sentinel://a,b,c/main/1',
-  ])
-    t.equal(readConfig({ REDIS_URL: url }).REDIS_URL, url)
-  for (const [url, fault] of [
-    ['redis://a,b', 'REDIS_URL must have one host; several take redis+cluster:// or'],
-    ['redis+cluster://a:7001,:hunter2', 'REDIS_URL must have a host like name:6379'],
-    ['redis+cluster://:hunter2@a/1', 'REDIS_URL must not name a database'],
-    ['redis+sentinel://:hunter2@a', 'REDIS_URL must name the master after the hosts'],
-    ['redis+proxy://:hunter2@a', 'REDIS_URL must begin with redis://'],
-    ['redis://:hunter/2@a', 'REDIS_URL must have / ? # @ and % percent-encoded'],
-  ] as const) {
-    t.match(messageOf({ REDIS_URL: url }), fault)
-    t.notMatch(messageOf({ REDIS_URL: url }), /hunter/)
-  }
-})
+t.test(
+  'readConfig takes every kind of Redis address and says what is wrong with a bad one',
+  async (t) => {
+    for (const url of [
+      'redis://cache:6379/1',
+      'rediss://:hunter2@cache',
+      'redis+cluster://ada:hunter2@a:7001,b:7002,[::1]:7003',
+      'rediss+sentinel://a,b,c/main/1',
+    ])
+      t.equal(readConfig({ REDIS_URL: url }).REDIS_URL, url)
+    for (const [url, fault] of [
+      ['redis://a,b', 'REDIS_URL must have one host; several take redis+cluster:// or'],
+      ['redis+cluster://a:7001,:hunter2', 'REDIS_URL must have a host like name:6379'],
+      ['redis+cluster://:hunter2@a/1', 'REDIS_URL must not name a database'],
+      ['redis+sentinel://:hunter2@a', 'REDIS_URL must name the master after the hosts'],
+      ['redis+proxy://:hunter2@a', 'REDIS_URL must begin with redis://'],
+      ['redis://:hunter/2@a', 'REDIS_URL must have / ? # @ and % percent-encoded'],
+    ] as const) {
+      t.match(messageOf({ REDIS_URL: url }), fault)
+      t.notMatch(messageOf({ REDIS_URL: url }), /hunter/)
+    }
+  },
+)
 
-t.test('what is not a setting is not looked at', async (t) => {
+t.test('readConfig ignores variables that are not settings', async (t) => {
   t.same(readConfig({ HOME: '/root', AFTERWORD_TYPO: 'x' }), readConfig({}))
 })
 
-t.test('right values come out typed', async (t) => {
+t.test('readConfig returns typed values', async (t) => {
   const config = readConfig({
     PORT: '0',
     DATABASE_URL: 'postgresql://db/afterword',
@@ -94,7 +97,7 @@ t.test('right values come out typed', async (t) => {
   t.same(config.trustedProxies, ['10.0.0.0/8', '::1', '192.0.2.1'])
 })
 
-t.test('one message names every fault, and says what is expected', async (t) => {
+t.test('readConfig names every bad setting and what it expects in one message', async (t) => {
   const lines = messageOf(WRONG).split('\n')
   t.equal(lines[0], 'Settings are wrong:')
   for (const name of Object.keys(WRONG)) {
@@ -104,11 +107,11 @@ t.test('one message names every fault, and says what is expected', async (t) => 
   t.equal(lines.length, 1 + Object.keys(WRONG).length, 'and nothing else is')
 })
 
-t.test('no message shows a value', async (t) => {
+t.test('no error of readConfig shows a value', async (t) => {
   t.notMatch(messageOf(WRONG), /hunter2|mysql|70000|64MB/)
 })
 
-t.test('the bounds themselves are allowed, and what is just beyond is not', async (t) => {
+t.test('readConfig allows each bound and refuses the value just beyond it', async (t) => {
   for (const value of ['2', '500'])
     t.equal(readConfig({ AFTERWORD_POOL: value }).AFTERWORD_POOL, Number(value))
   for (const value of ['1', '501', '2.5', '2e2', '0x10', ' 10', '+3'])
@@ -118,7 +121,7 @@ t.test('the bounds themselves are allowed, and what is just beyond is not', asyn
     )
 })
 
-t.test('a key has 32 to 200 characters that survive a header', async (t) => {
+t.test('readConfig takes an admin key of 32 to 200 characters that survive a header', async (t) => {
   const isTaken = (key: string) => messageOf({ AFTERWORD_ADMIN_KEY: key }) === ''
   t.ok(isTaken('aZ0_-'.repeat(40)))
   t.notOk(isTaken('a'.repeat(31)))

@@ -2,7 +2,7 @@ import pg from 'pg'
 import t from 'tap'
 import { startService } from './own-service.ts'
 
-t.test('while many writers wait for one thread, readers are answered', async (t) => {
+t.test('readers get responses while many writers wait for one thread', async (t) => {
   const { post, read, url } = await startService(t)
   const { body } = await post('busy', 'one')
   await post('quiet', 'one')

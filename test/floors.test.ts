@@ -92,7 +92,7 @@ t.test(
   },
 )
 
-t.test('every import of the source is seen', async (t) => {
+t.test('the guard of the floors sees every import of the source', async (t) => {
   const all = FILES.flatMap((path) => {
     const source = readFileSync(join(SRC, path), 'utf8')
     const said = source.match(/^(import|export) .*from '|^} from '|^import '|import\('/gm) ?? []
@@ -101,7 +101,7 @@ t.test('every import of the source is seen', async (t) => {
   t.same(all, [])
 })
 
-t.test('the guard finds what is planted', async (t) => {
+t.test('the guard of the floors finds planted violations', async (t) => {
   const planted: [string, string][] = [
     ['domain/a.ts', "import { x } from '../postgres/b.ts'"],
     ['domain/a.ts', "import pg from 'pg'"],

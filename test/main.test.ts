@@ -5,7 +5,7 @@ import { ARTICLE, bodiesOf, postTo } from './hello.ts'
 import { createDataDir, findPostgres, start, until } from './start.ts'
 
 const KEY = /Admin key, shown only now: (\S+)\n/
-t.test('a first start makes one admin key, and tells it once and not to the log', async (t) => {
+t.test('a first start creates one admin key and prints it once, not in the log', async (t) => {
   const settings = { AFTERWORD_DATA: createDataDir(t), LOG_LEVEL: 'trace' }
   const first = start(t, settings)
   const url = await first.ready()
@@ -24,22 +24,25 @@ t.test('a first start makes one admin key, and tells it once and not to the log'
   t.equal(await second.stop(), 0)
 })
 
-t.test('the log is JSON lines with the address, and nothing of who asked', async (t) => {
-  const service = start(t, { AFTERWORD_DATA: createDataDir(t), LOG_LEVEL: 'trace' })
-  const url = await service.ready()
-  await postTo(url, 'A body that stays out of the log')
-  await fetch(`${url}/v1/sites/default/config`, {
-    headers: { authorization: 'Bearer wrong-token' },
-  })
-  await service.stop()
-  const lines = service.out().trim().split('\n')
-  const messages = lines.map((line) => JSON.parse(line).msg)
-  t.ok(messages.includes('postComment 201') && messages.includes('getSiteConfig 401'))
-  t.ok(messages.some((message) => message.endsWith(`answers at ${url}`)))
-  t.notMatch(service.out(), /A body that|Ada|wrong-token|remoteAddress/)
-})
+t.test(
+  'the log has JSON lines with the address of the service, and nothing about callers',
+  async (t) => {
+    const service = start(t, { AFTERWORD_DATA: createDataDir(t), LOG_LEVEL: 'trace' })
+    const url = await service.ready()
+    await postTo(url, 'A body that stays out of the log')
+    await fetch(`${url}/v1/sites/default/config`, {
+      headers: { authorization: 'Bearer wrong-token' },
+    })
+    await service.stop()
+    const lines = service.out().trim().split('\n')
+    const messages = lines.map((line) => JSON.parse(line).msg)
+    t.ok(messages.includes('postComment 201') && messages.includes('getSiteConfig 401'))
+    t.ok(messages.some((message) => message.endsWith(`answers at ${url}`)))
+    t.notMatch(service.out(), /A body that|Ada|wrong-token|remoteAddress/)
+  },
+)
 
-t.test('wrong settings stop the start, and every fault is named', async (t) => {
+t.test('invalid settings stop the start, and each is named', async (t) => {
   const service = start(t, { PORT: '70000', AFTERWORD_POOL: 'many', LOG_LEVEL: 'loud' })
   t.equal(await service.ended(), 1)
   for (const name of ['PORT', 'AFTERWORD_POOL', 'LOG_LEVEL'])
@@ -48,7 +51,7 @@ t.test('wrong settings stop the start, and every fault is named', async (t) => {
 })
 
 t.test(
-  'on SIGTERM, however often, a request in flight is answered, and the end is 0',
+  'on SIGTERM, however often, a request in flight gets its response and the exit code is 0',
   async (t) => {
     const dataDir = createDataDir(t)
     const service = start(t, { AFTERWORD_DATA: dataDir })

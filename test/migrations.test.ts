@@ -69,7 +69,7 @@ t.test('no migration ends its own transaction', async (t) => {
   }
 })
 
-t.test('of two servers that migrate at once one applies and one waits', async (t) => {
+t.test('of two nodes that migrate together one applies and one waits', async (t) => {
   const url = await createEmptyDatabase(t)
   const both = await Promise.all([migrate({ url }), migrate({ url })])
   t.same(
@@ -79,7 +79,7 @@ t.test('of two servers that migrate at once one applies and one waits', async (t
   t.same(await migrate({ url }), [], 'nothing is left to do')
 })
 
-t.test('a migration that fails leaves nothing, and is tried again', async (t) => {
+t.test('a failed migration leaves nothing and is tried again', async (t) => {
   const url = await createEmptyDatabase(t)
   const folder = createFolder(t, {
     '0001_a.sql': 'create table a ()',
@@ -93,7 +93,7 @@ t.test('a migration that fails leaves nothing, and is tried again', async (t) =>
   t.same(await migrate({ url, folder }), ['0002_b.sql'])
 })
 
-t.test('a migration that is killed half-way is done by the next start', async (t) => {
+t.test('a migration killed half-way is applied by the next start', async (t) => {
   const url = await createEmptyDatabase(t)
   const folder = createFolder(t, {
     '0001_a.sql': 'create table a ()',
@@ -116,7 +116,7 @@ const untilSleeping = async (url: string): Promise<void> => {
     if (Date.now() - begun > WAIT_MS) throw new Error('waited in vain for the migration to begin')
 }
 
-t.test('a database that a newer version has migrated is left as it is', async (t) => {
+t.test('a database migrated by a newer version is left as it is', async (t) => {
   const url = await createEmptyDatabase(t)
   await migrate({ url })
   await ask(url, "insert into migrations (name) values ('9999_of_the_future.sql')")

@@ -12,7 +12,7 @@ const plant = async ({ post, decide }: TestService) => {
   await decide(reply.id, 'approved', 'spam')
 }
 
-t.test('a sound database has no differences', async (t) => {
+t.test('recount finds no difference in a sound database', async (t) => {
   const service = await openService(t)
   t.same(await recount(service.db), [], 'empty')
   await plant(service)
@@ -88,7 +88,7 @@ const CORRUPTIONS = [
   ],
 ] as const
 
-t.test('each wrong figure is told', async (t) => {
+t.test('recount names each wrong count', async (t) => {
   const service = await openService(t)
   await plant(service)
   for (const [figure, statement, difference] of CORRUPTIONS) {

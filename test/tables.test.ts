@@ -58,7 +58,7 @@ const readSchema = async (url: string): Promise<Schema> => {
   return schema
 }
 
-t.test('tables.ts says what the migrations make', async (t) => {
+t.test('tables.ts describes the tables that the migrations create', async (t) => {
   const { url } = await createDatabase(t)
   const said = readTypes(readFileSync(FILE, 'utf8'))
   const made = await readSchema(url)
@@ -73,7 +73,7 @@ t.test('tables.ts says what the migrations make', async (t) => {
   }
 })
 
-t.test('a column that differs is seen', async (t) => {
+t.test('the guard of tables.ts notices a column that differs', async (t) => {
   const { sites } = readTypes(
     'type Tables = {\n a: X\n sites: S\n}\ntype S = {\n  id: string | null\n}\ntype X = {}',
   )

@@ -7,7 +7,7 @@ import { writeTexts } from '../../bench/seed/texts.ts'
 const LEVELS = 9
 const MOST_REPLIES = 30
 
-t.test('a thread of 100 fits one page whole', async (t) => {
+t.test('shapeThread: a thread of 100 comments fits one page', async (t) => {
   const nodes = shapeThread(100)
   t.equal(nodes.length, 100)
   t.ok(Math.max(...nodes.map(({ depth }) => depth)) < LEVELS)
@@ -16,15 +16,18 @@ t.test('a thread of 100 fits one page whole', async (t) => {
   t.ok(nodes.every(({ parent, place }) => parent < place))
 })
 
-t.test('texts are of 120 characters on average, and always the same', async (t) => {
-  const texts = writeTexts()
-  const average = texts.reduce((sum, { body }) => sum + body.length, 0) / texts.length
-  t.ok(average > 110 && average < 130, String(average))
-  t.same(writeTexts(), texts)
-  t.match(texts[0]!.html, /^<p>.*<\/p>\n$/)
-})
+t.test(
+  'writeTexts returns the same texts in every run, of 120 characters on average',
+  async (t) => {
+    const texts = writeTexts()
+    const average = texts.reduce((sum, { body }) => sum + body.length, 0) / texts.length
+    t.ok(average > 110 && average < 130, String(average))
+    t.same(writeTexts(), texts)
+    t.match(texts[0]!.html, /^<p>.*<\/p>\n$/)
+  },
+)
 
-t.test('a shuffle loses nothing, and is the same in every run', async (t) => {
+t.test('shuffle keeps every item and gives the same order in every run', async (t) => {
   const values = [1, 2, 3, 4, 5, 6, 7, 8]
   const mixed = shuffle(values, createRandom(3))
   t.notSame(mixed, values)
@@ -35,12 +38,12 @@ t.test('a shuffle loses nothing, and is the same in every run', async (t) => {
   t.same(shuffle(values, createRandom(3)), mixed)
 })
 
-t.test('no page of a whole thread is named twice', async (t) => {
+t.test('wholePages names each page of a thread once', async (t) => {
   const pages = [...wholePages([1, 2, 3])]
   t.equal(new Set(pages).size, pages.length)
 })
 
-t.test('comments of a page are counted at all levels', async (t) => {
+t.test('countComments counts the comments of a page at all levels', async (t) => {
   const leaf = { replies: { items: [] } }
   t.equal(countComments({ items: [{ replies: { items: [leaf, leaf] } }, leaf] }), 4)
 })

@@ -6,13 +6,13 @@ import { toJson, toMarkdown } from '../../bench/table.ts'
 const LINE = { row: 'a page', against: 'a | b', goal: atLeast(0.85) }
 const FIGURE = { value: 0.9, low: 0.8, high: 1, command: 'run', note: 'two\nlines' }
 
-t.test('the table says what holds, in cells that stay one line', async (t) => {
+t.test('the table says which goals hold, and every cell is one line', async (t) => {
   const text = toMarkdown([{ line: LINE, figure: FIGURE }])
   t.match(text, '| a page | a \\| b | 0.9 | 0.8–1 | >= 0.85 | yes |\n')
   t.match(text, '| a page | `run` | two lines |')
 })
 
-t.test('what is written for programs has a verdict for each row', async (t) => {
+t.test('the JSON report has a verdict for each row', async (t) => {
   const { goal: _, ...noGoal } = LINE
   const measured = [
     { line: LINE, figure: FIGURE },
@@ -30,7 +30,7 @@ t.test('what is written for programs has a verdict for each row', async (t) => {
   )
 })
 
-t.test('the rate of pgbench counts only when nothing failed', async (t) => {
+t.test('the rate of pgbench is refused when a transaction failed', async (t) => {
   const printed =
     'number of failed transactions: 0 (0.000%)\ntps = 123.5 (without initial connection time)\n'
   t.equal(readRate(printed), 123.5)

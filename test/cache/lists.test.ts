@@ -65,7 +65,7 @@ t.test('a list is built once and remembered as long as its token is the same', a
   t.equal(count(), 2)
 })
 
-t.test('sites and variants are apart', async (t) => {
+t.test('lists of different sites and variants are cached apart', async (t) => {
   stopClock(t)
   const lists = createListCache({ cacheTokens: openTokens().tokens, maxBytes: MEBIBYTE })
   const names = [
@@ -80,7 +80,7 @@ t.test('sites and variants are apart', async (t) => {
     }
 })
 
-t.test('who comes while a build is under way, and has its token, shares it', async (t) => {
+t.test('a reader who comes during a build and has its token shares the build', async (t) => {
   const { tokens } = openTokens()
   const { read, finish, count } = openCache(tokens)
   const readers = Array.from({ length: 50 }, () => read())
@@ -93,7 +93,7 @@ t.test('who comes while a build is under way, and has its token, shares it', asy
 })
 
 t.test(
-  'who comes under another token shares the next build, and there is one at a time',
+  'readers under another token share the next build, and one build runs at a time',
   async (t) => {
     const { tokens, change } = openTokens()
     const { read, finish, count } = openCache(tokens)
@@ -112,39 +112,42 @@ t.test(
   },
 )
 
-t.test('the next build counts under the token of who came last before it began', async (t) => {
-  const { tokens, change } = openTokens()
-  const { read, finish, count } = openCache(tokens)
-  const first = read()
-  await settle()
-  await change()
-  const second = read()
-  await settle()
-  await change()
-  const third = read()
-  await settle()
-  await finish('one')
-  await settle()
-  const fourth = read()
-  await settle()
-  t.equal(count(), 2, 'who has that token too shares it when it has begun')
-  await change()
-  const fifth = read()
-  await settle()
-  await finish('two')
-  await finish('three')
-  t.same(await Promise.all([first, second, third, fourth, fifth]), [
-    'one',
-    'two',
-    'two',
-    'two',
-    'three',
-  ])
-  t.equal(await read(), 'three')
-  t.equal(count(), 3)
-})
+t.test(
+  'the next build is cached under the token of the last reader who came before it began',
+  async (t) => {
+    const { tokens, change } = openTokens()
+    const { read, finish, count } = openCache(tokens)
+    const first = read()
+    await settle()
+    await change()
+    const second = read()
+    await settle()
+    await change()
+    const third = read()
+    await settle()
+    await finish('one')
+    await settle()
+    const fourth = read()
+    await settle()
+    t.equal(count(), 2, 'who has that token too shares it when it has begun')
+    await change()
+    const fifth = read()
+    await settle()
+    await finish('two')
+    await finish('three')
+    t.same(await Promise.all([first, second, third, fourth, fifth]), [
+      'one',
+      'two',
+      'two',
+      'two',
+      'three',
+    ])
+    t.equal(await read(), 'three')
+    t.equal(count(), 3)
+  },
+)
 
-t.test('a build is not remembered as current when its token was replaced meanwhile', async (t) => {
+t.test('a build is not cached as current when its token was replaced meanwhile', async (t) => {
   const { tokens, change } = openTokens()
   const { read, finish } = openCache(tokens)
   const early = read()
@@ -158,26 +161,29 @@ t.test('a build is not remembered as current when its token was replaced meanwhi
 })
 
 for (const trustedFrom of [Number.POSITIVE_INFINITY, 0])
-  t.test('without a token nobody shares a build under way, and none is remembered', async (t) => {
-    const { read, finish, count } = openCache({
-      ...NO_CACHE_TOKENS,
-      trustedFrom: () => trustedFrom,
-    })
-    const early = read()
-    await settle()
-    const late = [read(), read()]
-    await settle()
-    t.equal(count(), 1)
-    await finish('one')
-    t.equal(await early, 'one')
-    await finish('two')
-    t.same(await Promise.all(late), ['two', 'two'])
-    const again = read()
-    await finish('three')
-    t.equal(await again, 'three')
-  })
+  t.test(
+    'without a cache token, readers share no running build and no build is cached',
+    async (t) => {
+      const { read, finish, count } = openCache({
+        ...NO_CACHE_TOKENS,
+        trustedFrom: () => trustedFrom,
+      })
+      const early = read()
+      await settle()
+      const late = [read(), read()]
+      await settle()
+      t.equal(count(), 1)
+      await finish('one')
+      t.equal(await early, 'one')
+      await finish('two')
+      t.same(await Promise.all(late), ['two', 'two'])
+      const again = read()
+      await finish('three')
+      t.equal(await again, 'three')
+    },
+  )
 
-t.test('where a token is missing, one is offered for the next reader', async (t) => {
+t.test('a missing cache token is offered for the next reader', async (t) => {
   let count = 0
   const tokens = createLocalCacheTokens(() => `token ${++count}`)
   const { read, finish } = openCache(tokens)
@@ -191,7 +197,7 @@ t.test('where a token is missing, one is offered for the next reader', async (t)
   t.equal(await read(), 'two')
 })
 
-t.test('a list is at most a second old, from the start of its build', async (t) => {
+t.test('a cached list is at most a second old, counted from the start of its build', async (t) => {
   const clock = stopClock(t)
   const { tokens } = openTokens()
   const { read, finish, count } = openCache(tokens)
@@ -209,26 +215,29 @@ t.test('a list is at most a second old, from the start of its build', async (t) 
   t.equal(await late, 'two')
 })
 
-t.test('who comes a second after a build began shares the next, which begins then', async (t) => {
-  const clock = stopClock(t)
-  const { tokens } = openTokens()
-  const { read, finish, count } = openCache(tokens)
-  const early = read()
-  await settle()
-  clock.pass(1_000)
-  const late = read()
-  await settle()
-  t.equal(count(), 1)
-  clock.pass(5_000)
-  await finish('one')
-  await finish('two')
-  t.same(await Promise.all([early, late]), ['one', 'two'])
-  clock.pass(999)
-  t.equal(await read(), 'two')
-  t.equal(count(), 2)
-})
+t.test(
+  'a reader who comes a second after a build began shares the next one, which begins then',
+  async (t) => {
+    const clock = stopClock(t)
+    const { tokens } = openTokens()
+    const { read, finish, count } = openCache(tokens)
+    const early = read()
+    await settle()
+    clock.pass(1_000)
+    const late = read()
+    await settle()
+    t.equal(count(), 1)
+    clock.pass(5_000)
+    await finish('one')
+    await finish('two')
+    t.same(await Promise.all([early, late]), ['one', 'two'])
+    clock.pass(999)
+    t.equal(await read(), 'two')
+    t.equal(count(), 2)
+  },
+)
 
-t.test('while no token is trusted, nobody shares a build that began before', async (t) => {
+t.test('while no cache token is trusted, readers share no build that began before', async (t) => {
   const clock = stopClock(t)
   const { tokens, distrust } = openTokens()
   const { read, finish, count } = openCache(tokens)
@@ -251,7 +260,7 @@ t.test('while no token is trusted, nobody shares a build that began before', asy
   t.equal(count(), 4)
 })
 
-t.test('a failed build rejects those who wait for it, and the next reader builds', async (t) => {
+t.test('a failed list build rejects its readers, and the next reader builds again', async (t) => {
   const { tokens } = openTokens()
   const { read, finish, builds } = openCache(tokens)
   const readers = Promise.allSettled([read(), read()])
@@ -265,7 +274,7 @@ t.test('a failed build rejects those who wait for it, and the next reader builds
   t.equal(await read(), 'one')
 })
 
-t.test('those who wait for the next build do not fail with the one under way', async (t) => {
+t.test('readers who wait for the next list build do not fail with the running one', async (t) => {
   const { tokens, change } = openTokens()
   const { read, finish, builds, count } = openCache(tokens)
   const early = read()
@@ -281,7 +290,7 @@ t.test('those who wait for the next build do not fail with the one under way', a
   t.equal(count(), 2)
 })
 
-t.test('a failed next build leaves nothing behind either', async (t) => {
+t.test('a failed next list build leaves nothing behind', async (t) => {
   const { tokens, change } = openTokens()
   const { read, finish, builds } = openCache(tokens)
   const early = read()
@@ -306,7 +315,7 @@ const DECODERS = {
   br: promisify(brotliDecompress),
 }
 
-t.test('every encoding is of the same build, and made once', async (t) => {
+t.test('every encoding of a list comes from the same build and is made once', async (t) => {
   stopClock(t)
   const lists = createListCache({ cacheTokens: openTokens().tokens, maxBytes: MEBIBYTE })
   let builds = 0
@@ -345,23 +354,20 @@ t.test('an encoded list is as old as its build, and goes with its token', async 
   t.equal(await read(), 3)
 })
 
-t.test('a small list stays as it is', async (t) => {
+t.test('a small list is not compressed', async (t) => {
   const lists = createListCache({ cacheTokens: openTokens().tokens, maxBytes: MEBIBYTE })
   const name = { site: SITE, variant: 'v' }
   const page = await lists.page(name, 'br', async () => makePage('small'))
   t.match(page, { encoding: 'identity', etag: '"small"' })
 })
 
-t.test(
-  'memory holds no more bytes than it may, and nothing for longer than it counts',
-  async (t) => {
-    const lists = createListCache({ cacheTokens: openTokens().tokens, maxBytes: MEBIBYTE })
-    for (let i = 0; i < 50; i++) {
-      const build = async () => makePage('x'.repeat(100_000))
-      await lists.page({ site: SITE, variant: String(i) }, 'identity', build)
-      t.ok(lists.stats().bytes <= MEBIBYTE)
-    }
-    t.ok(lists.stats().bytes > MEBIBYTE / 2)
-    await until('memory to be empty', async () => lists.stats().bytes === 0 || undefined)
-  },
-)
+t.test('the list cache keeps at most its bytes, and no list longer than a second', async (t) => {
+  const lists = createListCache({ cacheTokens: openTokens().tokens, maxBytes: MEBIBYTE })
+  for (let i = 0; i < 50; i++) {
+    const build = async () => makePage('x'.repeat(100_000))
+    await lists.page({ site: SITE, variant: String(i) }, 'identity', build)
+    t.ok(lists.stats().bytes <= MEBIBYTE)
+  }
+  t.ok(lists.stats().bytes > MEBIBYTE / 2)
+  await until('memory to be empty', async () => lists.stats().bytes === 0 || undefined)
+})

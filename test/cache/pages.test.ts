@@ -42,7 +42,7 @@ const mustNotBuild = async (): Promise<never> => {
   throw new Error('built again')
 }
 
-t.test('a page is built once and then remembered', async (t) => {
+t.test('a page is built once and then cached', async (t) => {
   const pages = createMemoryPages({ maxBytes: MEBIBYTE })
   const name = makeName()
   const page = makePage('a')
@@ -51,7 +51,7 @@ t.test('a page is built once and then remembered', async (t) => {
   t.match(pages.stats(), { hits: 1, misses: 1 })
 })
 
-t.test('every part of the name counts', async (t) => {
+t.test('pages whose names differ in any part are cached apart', async (t) => {
   const pages = createMemoryPages({ maxBytes: MEBIBYTE })
   const name = makeName()
   await pages.page(name, 'identity', builder(10, makePage('a')))
@@ -64,7 +64,7 @@ t.test('every part of the name counts', async (t) => {
   }
 })
 
-t.test('readers who come at the same time share one build', async (t) => {
+t.test('readers who ask for a page at the same time share one build', async (t) => {
   const pages = createMemoryPages({ maxBytes: MEBIBYTE })
   const name = makeName()
   const build = builder(10, makePage('a'))
@@ -76,7 +76,7 @@ t.test('readers who come at the same time share one build', async (t) => {
   t.match(pages.stats(), { hits: 99, misses: 1 })
 })
 
-t.test('a failed build rejects all who wait, and the next reader builds again', async (t) => {
+t.test('a failed page build rejects its readers, and the next reader builds again', async (t) => {
   const pages = createMemoryPages({ maxBytes: MEBIBYTE })
   const name = makeName()
   const fail = async (): Promise<never> => {
@@ -89,7 +89,7 @@ t.test('a failed build rejects all who wait, and the next reader builds again', 
   t.equal(await pages.page(name, 'identity', builder(10, page)), page)
 })
 
-t.test('a build that read a newer version is remembered under that version', async (t) => {
+t.test('a page build that read a newer version is cached under that version', async (t) => {
   const pages = createMemoryPages({ maxBytes: MEBIBYTE })
   const name = makeName()
   const page = makePage('newer')
@@ -100,7 +100,7 @@ t.test('a build that read a newer version is remembered under that version', asy
   t.equal(again.calls, 1, 'nothing is under the name that was asked')
 })
 
-t.test('a build that read an older version is answered but not remembered', async (t) => {
+t.test('a page build that read an older version is returned but not cached', async (t) => {
   const pages = createMemoryPages({ maxBytes: MEBIBYTE })
   const name = makeName()
   const stale = makePage('older')
@@ -111,7 +111,7 @@ t.test('a build that read an older version is answered but not remembered', asyn
   t.equal(await pages.page({ ...name, version: 9 }, 'identity', builder(9, page)), page)
 })
 
-t.test('memory holds no more bytes than it may', async (t) => {
+t.test('the page cache keeps at most its bytes in memory', async (t) => {
   const pages = createMemoryPages({ maxBytes: MEBIBYTE })
   for (let i = 0; i < 100; i++) {
     await pages.page(makeName(), 'identity', builder(10, makeBytes(Buffer.alloc(100_000))))
@@ -120,21 +120,18 @@ t.test('memory holds no more bytes than it may', async (t) => {
   t.ok(pages.stats().bytes > MEBIBYTE / 2)
 })
 
-t.test(
-  'a page nearly as big as the budget is remembered; a bigger one is only answered',
-  async (t) => {
-    const pages = createMemoryPages({ maxBytes: MEBIBYTE })
-    const name = makeName()
-    const big = makeBytes(Buffer.alloc(MEBIBYTE - 1_000))
-    await pages.page(name, 'identity', builder(10, big))
-    t.equal(await pages.page(name, 'identity', mustNotBuild), big)
-    const bigger = makeBytes(Buffer.alloc(MEBIBYTE))
-    t.equal(await pages.page(makeName(), 'identity', builder(10, bigger)), bigger)
-    t.equal(await pages.page(name, 'identity', mustNotBuild), big, 'and evicts nothing')
-  },
-)
+t.test('a page nearly as big as the memory is cached; a bigger one is only returned', async (t) => {
+  const pages = createMemoryPages({ maxBytes: MEBIBYTE })
+  const name = makeName()
+  const big = makeBytes(Buffer.alloc(MEBIBYTE - 1_000))
+  await pages.page(name, 'identity', builder(10, big))
+  t.equal(await pages.page(name, 'identity', mustNotBuild), big)
+  const bigger = makeBytes(Buffer.alloc(MEBIBYTE))
+  t.equal(await pages.page(makeName(), 'identity', builder(10, bigger)), bigger)
+  t.equal(await pages.page(name, 'identity', mustNotBuild), big, 'and evicts nothing')
+})
 
-t.test('an expired page leaves memory without being asked for', async (t) => {
+t.test('an expired page leaves memory without a read', async (t) => {
   const pages = createMemoryPages({ maxBytes: MEBIBYTE, lifetimeMs: 20 })
   await pages.page(makeName(), 'identity', builder(10, makePage('a')))
   await until('memory to be empty', async () => pages.stats().bytes === 0 || undefined)
@@ -147,31 +144,39 @@ const openNode = async (t: Test) => {
   return { store, pages: createTieredPages({ maxBytes: MEBIBYTE, store }) }
 }
 
-t.test('what one node built another finds in redis', { skip: skipShared }, async (t) => {
-  const [one, other] = await Promise.all([openNode(t), openNode(t)])
-  const name = makeName()
-  const page = makePage('a')
-  await one.pages.page(name, 'identity', builder(12, page))
-  await until('the page in redis', () => one.store.find({ ...name, version: 12 }, 'identity'))
-  t.same(await other.pages.page({ ...name, version: 12 }, 'identity', mustNotBuild), page)
-  t.equal(
-    await other.store.find(name, 'identity'),
-    undefined,
-    'not under the version that was asked',
-  )
-  t.match(other.pages.stats(), { hits: 1, misses: 0 })
-})
+t.test(
+  'a page that one node built is found in Redis by another',
+  { skip: skipShared },
+  async (t) => {
+    const [one, other] = await Promise.all([openNode(t), openNode(t)])
+    const name = makeName()
+    const page = makePage('a')
+    await one.pages.page(name, 'identity', builder(12, page))
+    await until('the page in redis', () => one.store.find({ ...name, version: 12 }, 'identity'))
+    t.same(await other.pages.page({ ...name, version: 12 }, 'identity', mustNotBuild), page)
+    t.equal(
+      await other.store.find(name, 'identity'),
+      undefined,
+      'not under the version that was asked',
+    )
+    t.match(other.pages.stats(), { hits: 1, misses: 0 })
+  },
+)
 
-t.test('a stale build never reaches redis', { skip: skipShared }, async (t) => {
-  const redis = await openPatientRedis(t, SHARED_URL)
-  const store = createRedisPages(redis, createRedisBreaker({ pauseMs: 1_000 }))
-  const pages = createTieredPages({ maxBytes: MEBIBYTE, store })
-  const name = makeName()
-  await pages.page(name, 'identity', builder(9, makePage('older')))
-  t.same(await redis.keys(`{${name.site}:*`), [])
-})
+t.test(
+  'a page build that read an older version never reaches Redis',
+  { skip: skipShared },
+  async (t) => {
+    const redis = await openPatientRedis(t, SHARED_URL)
+    const store = createRedisPages(redis, createRedisBreaker({ pauseMs: 1_000 }))
+    const pages = createTieredPages({ maxBytes: MEBIBYTE, store })
+    const name = makeName()
+    await pages.page(name, 'identity', builder(9, makePage('older')))
+    t.same(await redis.keys(`{${name.site}:*`), [])
+  },
+)
 
-t.test('a redis that is frozen or killed changes no answer', { skip: skipOwn }, async (t) => {
+t.test('a frozen or killed Redis changes no page', { skip: skipOwn }, async (t) => {
   const server = await startServer(t)
   const { redis } = await openRedis(t, server.url)
   const store = createRedisPages(redis, createRedisBreaker({ pauseMs: 20 }))
@@ -185,7 +190,7 @@ t.test('a redis that is frozen or killed changes no answer', { skip: skipOwn }, 
   }
 })
 
-t.test('a budget of nothing keeps nothing, and answers', async (t) => {
+t.test('a page cache of 0 bytes keeps nothing and still returns pages', async (t) => {
   const pages = createMemoryPages({ maxBytes: 0 })
   let builds = 0
   const build = async () => {
@@ -208,7 +213,7 @@ const DECODERS: Record<Encoding, (bytes: Buffer) => Promise<Buffer>> = {
 const decode = async ({ encoding, bytes }: Page): Promise<string> =>
   String(await DECODERS[encoding](bytes))
 
-t.test('each encoding of a version is made once, however many ask at once', async (t) => {
+t.test('each encoding of a page is made once, however many readers ask together', async (t) => {
   const pages = createMemoryPages({ maxBytes: MEBIBYTE })
   const name = makeName()
   const build = builder(10, makePage(LONG))
@@ -227,7 +232,7 @@ t.test('each encoding of a version is made once, however many ask at once', asyn
   t.ok([...tags].every((tag) => /^"[^"]+"$/.test(tag)))
 })
 
-t.test('an encoding that is asked for later is made of what is remembered', async (t) => {
+t.test('a later encoding of a page is made from the cached page', async (t) => {
   const pages = createMemoryPages({ maxBytes: MEBIBYTE })
   const name = makeName()
   await pages.page(name, 'identity', builder(10, makePage(LONG)))
@@ -240,7 +245,7 @@ t.test('an encoding that is asked for later is made of what is remembered', asyn
   t.match(pages.stats(), { hits: 4, misses: 1 })
 })
 
-t.test('a small page stays as it is, in every encoding', async (t) => {
+t.test('a small page is not compressed in any encoding', async (t) => {
   const pages = createMemoryPages({ maxBytes: MEBIBYTE })
   const name = makeName()
   const build = builder(10, makePage('small'))
@@ -249,23 +254,20 @@ t.test('a small page stays as it is, in every encoding', async (t) => {
   t.equal(build.calls, 1)
 })
 
-t.test(
-  'an encoded build is remembered under the version that it read, as others are',
-  async (t) => {
-    const pages = createMemoryPages({ maxBytes: MEBIBYTE })
-    const name = makeName()
-    const newer = await pages.page(name, 'gzip', builder(12, makePage(LONG)))
-    t.equal(await pages.page({ ...name, version: 12 }, 'gzip', mustNotBuild), newer)
-    const other = makeName()
-    const older = await pages.page(other, 'br', builder(9, makePage(LONG)))
-    t.equal(await decode(older), LONG)
-    const right = builder(10, makePage(`${LONG}!`))
-    t.equal(await decode(await pages.page(other, 'br', right)), `${LONG}!`)
-    t.equal(right.calls, 1, 'what read an older version is not remembered')
-  },
-)
+t.test('an encoded page build is cached under the version that it read', async (t) => {
+  const pages = createMemoryPages({ maxBytes: MEBIBYTE })
+  const name = makeName()
+  const newer = await pages.page(name, 'gzip', builder(12, makePage(LONG)))
+  t.equal(await pages.page({ ...name, version: 12 }, 'gzip', mustNotBuild), newer)
+  const other = makeName()
+  const older = await pages.page(other, 'br', builder(9, makePage(LONG)))
+  t.equal(await decode(older), LONG)
+  const right = builder(10, makePage(`${LONG}!`))
+  t.equal(await decode(await pages.page(other, 'br', right)), `${LONG}!`)
+  t.equal(right.calls, 1, 'what read an older version is not remembered')
+})
 
-t.test('a failed build rejects those who wait for its encodings too', async (t) => {
+t.test('a failed page build rejects readers who wait for its encodings', async (t) => {
   const pages = createMemoryPages({ maxBytes: MEBIBYTE })
   const name = makeName()
   const fail = async (): Promise<never> => {
@@ -276,7 +278,7 @@ t.test('a failed build rejects those who wait for its encodings too', async (t) 
   t.equal(await decode(await pages.page(name, 'br', builder(10, makePage(LONG)))), LONG)
 })
 
-t.test('a page as large as pages get is remembered in every encoding', async (t) => {
+t.test('a page of the largest size is cached in every encoding', async (t) => {
   const pages = createMemoryPages({ maxBytes: 16 * MEBIBYTE })
   const name = makeName()
   const page = makeBytes(randomBytes(2.5 * MEBIBYTE))
@@ -290,7 +292,7 @@ t.test('a page as large as pages get is remembered in every encoding', async (t)
   t.ok(pages.stats().bytes > 3 * page.bytes.length)
 })
 
-t.test('the bytes of every encoding count', async (t) => {
+t.test('the bytes of every encoding of a page count against the memory', async (t) => {
   const pages = createMemoryPages({ maxBytes: MEBIBYTE })
   for (let i = 0; i < 10; i++) {
     const name = makeName()
@@ -307,23 +309,31 @@ t.test('the bytes of every encoding count', async (t) => {
 const findBuilt = ({ pages }: Awaited<ReturnType<typeof openNode>>, name: PageName, as: Encoding) =>
   until('the page in redis', () => pages.page(name, as, mustNotBuild).catch(() => undefined))
 
-t.test('what one node has encoded another finds in redis', { skip: skipShared }, async (t) => {
-  const [one, other] = await Promise.all([openNode(t), openNode(t)])
-  const name = makeName()
-  for (const encoding of ENCODINGS) {
-    const page = await one.pages.page(name, encoding, builder(10, makePage(LONG)))
-    await until('the page in redis', () => one.store.find(name, encoding))
-    const found = await findBuilt(other, name, encoding)
-    t.same(found, page)
-    t.equal(await decode(found), LONG)
-  }
-})
+t.test(
+  'an encoding that one node made is found in Redis by another',
+  { skip: skipShared },
+  async (t) => {
+    const [one, other] = await Promise.all([openNode(t), openNode(t)])
+    const name = makeName()
+    for (const encoding of ENCODINGS) {
+      const page = await one.pages.page(name, encoding, builder(10, makePage(LONG)))
+      await until('the page in redis', () => one.store.find(name, encoding))
+      const found = await findBuilt(other, name, encoding)
+      t.same(found, page)
+      t.equal(await decode(found), LONG)
+    }
+  },
+)
 
-t.test('what is in redis as it is is encoded, not built again', { skip: skipShared }, async (t) => {
-  const [one, other] = await Promise.all([openNode(t), openNode(t)])
-  const name = makeName()
-  await one.pages.page(name, 'identity', builder(10, makePage(LONG)))
-  await until('the page in redis', () => one.store.find(name, 'identity'))
-  t.equal(await decode(await findBuilt(other, name, 'br')), LONG)
-  t.ok(await until('the encoded page in redis', () => one.store.find(name, 'br')))
-})
+t.test(
+  'a page found uncompressed in Redis is encoded, not built again',
+  { skip: skipShared },
+  async (t) => {
+    const [one, other] = await Promise.all([openNode(t), openNode(t)])
+    const name = makeName()
+    await one.pages.page(name, 'identity', builder(10, makePage(LONG)))
+    await until('the page in redis', () => one.store.find(name, 'identity'))
+    t.equal(await decode(await findBuilt(other, name, 'br')), LONG)
+    t.ok(await until('the encoded page in redis', () => one.store.find(name, 'br')))
+  },
+)

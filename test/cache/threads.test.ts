@@ -75,14 +75,14 @@ const openWarm = async (tokens: CacheTokens = openTokens().tokens) => {
   return { ...cache, count: () => cache.count() - 1 }
 }
 
-t.test('what Postgres has said is remembered as long as its token is the same', async (t) => {
+t.test('a thread is cached as long as its cache token stays the same', async (t) => {
   stopClock(t)
   const { find, count } = await openWarm()
   for (let i = 0; i < 3; i++) t.match(await find(BY_ID), shown(1))
   t.equal(count(), 0)
 })
 
-t.test('readers who come at the same time share one question', async (t) => {
+t.test('readers who ask for a thread at the same time share one query', async (t) => {
   const { tokens } = openTokens()
   const { find, answerNext, count } = openCache(tokens)
   const runQuery = Promise.all(Array.from({ length: 100 }, () => find(BY_ID)))
@@ -91,7 +91,7 @@ t.test('readers who come at the same time share one question', async (t) => {
   t.equal(count(), 1)
 })
 
-t.test('once its token is replaced, a thread is asked for again', async (t) => {
+t.test('a thread is loaded again once its cache token is replaced', async (t) => {
   const { tokens } = openTokens()
   const { find, findAnew, count } = await openWarm(tokens)
   await tokens.invalidate([TOKEN])
@@ -104,7 +104,7 @@ t.test('once its token is replaced, a thread is asked for again', async (t) => {
 })
 
 t.test(
-  'an answer to a question that was asked before the token was replaced is not remembered as current',
+  'a thread loaded before its cache token was replaced is not cached as current',
   async (t) => {
     const { tokens } = openTokens()
     const { find, findAnew, postgres } = await openWarm(tokens)
@@ -119,7 +119,7 @@ t.test(
   },
 )
 
-t.test('who comes while a question is under way does not share it', async (t) => {
+t.test('a reader who comes while a thread is being loaded does not share that query', async (t) => {
   const { tokens } = openTokens()
   const { find, findAnew, postgres, answerNext } = await openWarm(tokens)
   await tokens.invalidate([TOKEN])
@@ -136,19 +136,22 @@ t.test('who comes while a question is under way does not share it', async (t) =>
   t.match(await findAnew(BY_ID, makeThread(4)), shown(4))
 })
 
-t.test('without a token nothing is remembered, and one is offered for the next time', async (t) => {
-  const { tokens } = openTokens()
-  const { find, findAnew, count } = openCache(tokens)
-  t.match(await findAnew(BY_ID, makeThread(1)), shown(1))
-  const offered = await tokens.find(TOKEN)
-  t.type(offered, 'string')
-  t.match(await findAnew(BY_ID, makeThread(2)), shown(2), 'nothing was remembered')
-  t.match(await find(BY_ID), shown(2))
-  t.equal(count(), 2)
-  t.equal(await tokens.find(TOKEN), offered)
-})
+t.test(
+  'without a cache token no thread is cached, and a token is offered for the next read',
+  async (t) => {
+    const { tokens } = openTokens()
+    const { find, findAnew, count } = openCache(tokens)
+    t.match(await findAnew(BY_ID, makeThread(1)), shown(1))
+    const offered = await tokens.find(TOKEN)
+    t.type(offered, 'string')
+    t.match(await findAnew(BY_ID, makeThread(2)), shown(2), 'nothing was remembered')
+    t.match(await find(BY_ID), shown(2))
+    t.equal(count(), 2)
+    t.equal(await tokens.find(TOKEN), offered)
+  },
+)
 
-t.test('where nobody keeps tokens, every read asks', async (t) => {
+t.test('without shared cache tokens every read loads the thread', async (t) => {
   const { findAnew } = openCache(NO_CACHE_TOKENS)
   for (const version of [1, 2, 3]) {
     t.match(await findAnew(BY_ID, makeThread(version)), shown(version))
@@ -156,21 +159,24 @@ t.test('where nobody keeps tokens, every read asks', async (t) => {
   }
 })
 
-t.test('while no token is trusted, every read asks, and nothing is remembered', async (t) => {
-  const clock = stopClock(t)
-  const { tokens, distrust } = openTokens()
-  const { find, findAnew } = await openWarm(tokens)
-  distrust(1_000)
-  for (const version of [2, 3]) {
-    t.match(await findAnew(BY_ID, makeThread(version)), shown(version))
-    clock.pass(499)
-  }
-  clock.pass(2)
-  t.match(await findAnew(BY_ID, makeThread(4)), shown(4), 'the first that is remembered')
-  t.match(await find(BY_ID), shown(4))
-})
+t.test(
+  'while no cache token is trusted, every read loads the thread and none is cached',
+  async (t) => {
+    const clock = stopClock(t)
+    const { tokens, distrust } = openTokens()
+    const { find, findAnew } = await openWarm(tokens)
+    distrust(1_000)
+    for (const version of [2, 3]) {
+      t.match(await findAnew(BY_ID, makeThread(version)), shown(version))
+      clock.pass(499)
+    }
+    clock.pass(2)
+    t.match(await findAnew(BY_ID, makeThread(4)), shown(4), 'the first that is remembered')
+    t.match(await find(BY_ID), shown(4))
+  },
+)
 
-t.test('a question from before a token was trusted again is not remembered', async (t) => {
+t.test('a thread loaded before cache tokens were trusted again is not cached', async (t) => {
   const clock = stopClock(t)
   const { tokens, distrust } = openTokens()
   const { find, findAnew, postgres } = await openWarm(tokens)
@@ -183,7 +189,7 @@ t.test('a question from before a token was trusted again is not remembered', asy
   t.match(await findAnew(BY_ID, makeThread(3)), shown(3))
 })
 
-t.test('what is older than a second is asked again before the answer', async (t) => {
+t.test('a cached thread older than a second is loaded again before the response', async (t) => {
   const clock = stopClock(t)
   const { find, findAnew, count } = await openWarm()
   clock.pass(499)
@@ -195,7 +201,7 @@ t.test('what is older than a second is asked again before the answer', async (t)
   t.equal(count(), 1)
 })
 
-t.test('the second begins before Postgres is asked', async (t) => {
+t.test('the second of a cached thread begins before Postgres is queried', async (t) => {
   const clock = stopClock(t)
   const { tokens } = openTokens()
   await tokens.invalidate([TOKEN])
@@ -208,52 +214,59 @@ t.test('the second begins before Postgres is asked', async (t) => {
   t.match(await findAnew(BY_ID, makeThread(2)), shown(2))
 })
 
-t.test('from half a second on it is asked again behind an answer at once', async (t) => {
-  const clock = stopClock(t)
-  const { find, postgres, count } = await openWarm()
-  clock.pass(500)
-  t.match(await find(BY_ID), shown(1))
-  const { input, answer } = await postgres.next()
-  t.same(input, [BY_ID])
-  clock.pass(499)
-  t.match(await find(BY_ID), shown(1))
-  await settle()
-  t.equal(count(), 1, 'once, however many read')
-  answer([makeThread(2)])
-  await settle()
-  t.match(await find(BY_ID), shown(2))
-  t.equal(count(), 1)
-  clock.pass(500)
-  t.match(await find(BY_ID), shown(2), 'its second has begun with that question')
-})
-
 t.test(
-  'what was asked behind an answer is not remembered under a token that came later',
+  'a cached thread older than half a second is returned and loaded again behind the response',
   async (t) => {
     const clock = stopClock(t)
-    const { tokens } = openTokens()
-    const { find, findAnew, postgres } = await openWarm(tokens)
+    const { find, postgres, count } = await openWarm()
     clock.pass(500)
-    await find(BY_ID)
-    const { answer } = await postgres.next()
-    await tokens.invalidate([TOKEN])
+    t.match(await find(BY_ID), shown(1))
+    const { input, answer } = await postgres.next()
+    t.same(input, [BY_ID])
+    clock.pass(499)
+    t.match(await find(BY_ID), shown(1))
+    await settle()
+    t.equal(count(), 1, 'once, however many read')
     answer([makeThread(2)])
     await settle()
-    t.match(await findAnew(BY_ID, makeThread(3)), shown(3))
+    t.match(await find(BY_ID), shown(2))
+    t.equal(count(), 1)
+    clock.pass(500)
+    t.match(await find(BY_ID), shown(2), 'its second has begun with that question')
   },
 )
 
-t.test('who names a newer version than the remembered one is answered by Postgres', async (t) => {
-  stopClock(t)
-  const { find, findAnew, count } = await openWarm()
-  t.match(await find(BY_ID, 1), shown(1))
-  t.equal(count(), 0)
-  t.match(await findAnew(BY_ID, makeThread(2), { atLeast: 2 }), shown(2))
-  t.match(await find(BY_ID), shown(2))
-  t.match(await findAnew(BY_ID, makeThread(2), { atLeast: 3 }), shown(2), 'for the caller to judge')
+t.test('a thread loaded behind a response is not cached under a later token', async (t) => {
+  const clock = stopClock(t)
+  const { tokens } = openTokens()
+  const { find, findAnew, postgres } = await openWarm(tokens)
+  clock.pass(500)
+  await find(BY_ID)
+  const { answer } = await postgres.next()
+  await tokens.invalidate([TOKEN])
+  answer([makeThread(2)])
+  await settle()
+  t.match(await findAnew(BY_ID, makeThread(3)), shown(3))
 })
 
-t.test('an article is asked for by name until its thread is known', async (t) => {
+t.test(
+  'a reader who names a newer version than the cached one gets the thread from Postgres',
+  async (t) => {
+    stopClock(t)
+    const { find, findAnew, count } = await openWarm()
+    t.match(await find(BY_ID, 1), shown(1))
+    t.equal(count(), 0)
+    t.match(await findAnew(BY_ID, makeThread(2), { atLeast: 2 }), shown(2))
+    t.match(await find(BY_ID), shown(2))
+    t.match(
+      await findAnew(BY_ID, makeThread(2), { atLeast: 3 }),
+      shown(2),
+      'for the caller to judge',
+    )
+  },
+)
+
+t.test('an article is loaded by its id until its thread is known', async (t) => {
   const { tokens } = openTokens()
   await tokens.invalidate([TOKEN])
   const { find, answerNext, count } = openCache(tokens)
@@ -269,7 +282,7 @@ t.test('an article is asked for by name until its thread is known', async (t) =>
   t.equal(count(), 2)
 })
 
-t.test('an article that has another thread now gets that one', async (t) => {
+t.test('an article that has another thread now gets that thread', async (t) => {
   const { tokens } = openTokens()
   const { find, findAnew, postgres, answerNext } = openCache(tokens)
   await findAnew(BY_ARTICLE, makeThread(1))
@@ -288,7 +301,7 @@ t.test('an article that has another thread now gets that one', async (t) => {
   }
 })
 
-t.test('an article whose thread is remembered under another article asks by name', async (t) => {
+t.test('an article whose thread is cached under another article is loaded by its id', async (t) => {
   stopClock(t)
   const { tokens } = openTokens()
   const { find, findAnew, answerNext } = openCache(tokens)
@@ -301,7 +314,7 @@ t.test('an article whose thread is remembered under another article asks by name
   t.equal(await runQuery, undefined)
 })
 
-t.test('absent threads are not remembered', async (t) => {
+t.test('absent threads are not cached', async (t) => {
   stopClock(t)
   const { tokens } = openTokens()
   const { findAnew } = openCache(tokens)
@@ -312,17 +325,20 @@ t.test('absent threads are not remembered', async (t) => {
   t.match(await findAnew(BY_ARTICLE, makeThread(1)), shown(1))
 })
 
-t.test('a thread that is hidden is gone, and asked for until it is back', async (t) => {
-  stopClock(t)
-  const { tokens } = openTokens()
-  const { find, findAnew } = await openWarm(tokens)
-  await tokens.invalidate([TOKEN])
-  for (let i = 0; i < 2; i++) t.equal(await findAnew(BY_ID, undefined), undefined)
-  t.match(await findAnew(BY_ID, makeThread(3)), shown(3))
-  t.match(await find(BY_ID), shown(3))
-})
+t.test(
+  'a hidden thread is absent, and loaded at every read until it is visible again',
+  async (t) => {
+    stopClock(t)
+    const { tokens } = openTokens()
+    const { find, findAnew } = await openWarm(tokens)
+    await tokens.invalidate([TOKEN])
+    for (let i = 0; i < 2; i++) t.equal(await findAnew(BY_ID, undefined), undefined)
+    t.match(await findAnew(BY_ID, makeThread(3)), shown(3))
+    t.match(await find(BY_ID), shown(3))
+  },
+)
 
-t.test('while Postgres fails, what is remembered stays good, and says so', async (t) => {
+t.test('while Postgres fails, a cached thread is returned as unconfirmed', async (t) => {
   const clock = stopClock(t)
   const { find, postgres, count } = await openWarm()
   for (const age of [1_000, 3_600_000]) {
@@ -335,7 +351,7 @@ t.test('while Postgres fails, what is remembered stays good, and says so', async
   t.equal(count(), 2)
 })
 
-t.test('it stays good when Postgres takes its time', async (t) => {
+t.test('while Postgres is slow, a cached thread is returned as unconfirmed', async (t) => {
   const clock = stopClock(t)
   const { find, postgres, answerNext } = await openWarm()
   clock.pass(1_000)
@@ -346,7 +362,7 @@ t.test('it stays good when Postgres takes its time', async (t) => {
   t.equal(postgres.calls.length, 2)
 })
 
-t.test('an answer that has arrived counts, though the process was busy', async (t) => {
+t.test('a thread that arrived in time counts although the process was busy', async (t) => {
   const clock = stopClock(t)
   const { tokens } = openTokens()
   await tokens.invalidate([TOKEN])
@@ -365,7 +381,7 @@ t.test('an answer that has arrived counts, though the process was busy', async (
   t.match(await find(BY_ID, 0), shown(2, true))
 })
 
-t.test('after a failure Postgres is asked nothing about it for a second', async (t) => {
+t.test('after a failure a thread is not loaded for a second', async (t) => {
   const clock = stopClock(t)
   const { find, findAnew, postgres, count } = await openWarm()
   clock.pass(1_000)
@@ -381,7 +397,7 @@ t.test('after a failure Postgres is asked nothing about it for a second', async 
   t.match(await findAnew(BY_ID, makeThread(2)), shown(2, true))
 })
 
-t.test('by its article a thread stays good as well', async (t) => {
+t.test('while Postgres fails, a thread cached by its article is returned as well', async (t) => {
   const clock = stopClock(t)
   const { tokens } = openTokens()
   await tokens.invalidate([TOKEN])
@@ -395,7 +411,7 @@ t.test('by its article a thread stays good as well', async (t) => {
   t.match(await find(BY_ARTICLE), shown(1, false))
 })
 
-t.test('a thread whose token was replaced is refused while Postgres fails', async (t) => {
+t.test('while Postgres fails, a thread whose cache token was replaced is refused', async (t) => {
   const clock = stopClock(t)
   const { tokens } = openTokens()
   const { find, postgres } = await openWarm(tokens)
@@ -411,21 +427,24 @@ t.test('a thread whose token was replaced is refused while Postgres fails', asyn
   await t.rejects(late, { message: 'away' })
 })
 
-t.test('so is one whose token is not trusted, and one of an older version', async (t) => {
-  const { tokens, distrust } = openTokens()
-  const { find, postgres } = await openWarm(tokens)
-  const refused = async (question: ThreadQuery, atLeast = 0) => {
-    const runQuery = find(question, atLeast)
-    const { fail } = await postgres.next()
-    fail(new Error('away'))
-    await t.rejects(runQuery, { message: 'away' })
-  }
-  await refused(BY_ID, 2)
-  distrust(0)
-  await refused(BY_ID)
-})
+t.test(
+  'while Postgres fails, a thread with an untrusted token or an older version is refused',
+  async (t) => {
+    const { tokens, distrust } = openTokens()
+    const { find, postgres } = await openWarm(tokens)
+    const refused = async (question: ThreadQuery, atLeast = 0) => {
+      const runQuery = find(question, atLeast)
+      const { fail } = await postgres.next()
+      fail(new Error('away'))
+      await t.rejects(runQuery, { message: 'away' })
+    }
+    await refused(BY_ID, 2)
+    distrust(0)
+    await refused(BY_ID)
+  },
+)
 
-t.test('what was never read is refused while Postgres fails', async (t) => {
+t.test('while Postgres fails, a thread that was never read is refused', async (t) => {
   const { find, postgres } = await openWarm()
   for (const question of [BY_ARTICLE, { siteId: SITE, id: 24 }]) {
     const runQuery = find(question)
@@ -435,7 +454,7 @@ t.test('what was never read is refused while Postgres fails', async (t) => {
   }
 })
 
-t.test('a thread that was found hidden does not come back when Postgres fails', async (t) => {
+t.test('a thread that was found hidden stays hidden while Postgres fails', async (t) => {
   const clock = stopClock(t)
   const { find, findAnew, postgres } = await openWarm()
   clock.pass(1_000)

@@ -50,7 +50,7 @@ const open = async (
   return { ...server, checks, own, akismet, ask: (check: Check) => checks.ask(check, QUESTION) }
 }
 
-t.test('a check is asked with what it needs, and no more', async (t) => {
+t.test('a check is sent the fields it needs, and no others', async (t) => {
   const { state, ask, own } = await open(t, json({ score: 0.25, why: 'it has its reasons' }))
   t.same(await ask(own), { state: 'answered', score: 0.25 })
   const { method, path, headers, body } = state.heard[0]!
@@ -75,7 +75,7 @@ t.test('a check is asked with what it needs, and no more', async (t) => {
   t.notMatch(JSON.stringify([headers, body]), /ada@|192\.0\.2|Browser|the secret/)
 })
 
-t.test('the question is signed as it is described', async (t) => {
+t.test('the request to a check is signed as the docs describe', async (t) => {
   const { state, ask, own } = await open(t, json({ score: 0 }))
   await ask(own)
   const { headers, body } = state.heard[0]!
@@ -87,41 +87,44 @@ t.test('the question is signed as it is described', async (t) => {
   t.ok(Math.abs(Number(timestamp) - Date.now() / 1000) < 60)
 })
 
-t.test('what comes from a check is told from what does not', async (t) => {
-  const { checks, own, akismet } = await open(t, json({ score: 0 }))
-  const now = Math.floor(Date.now() / 1000)
-  const sign = (more: { path?: string; at?: number; secret?: string } = {}) => {
-    const { path = '/v1/sites/blog/checks/own/verdicts', at = now, secret = SECRET } = more
-    const body = Buffer.from('{"comment_id":"c1-2","score":1}')
-    const signature = createHmac('sha256', secret)
-      .update(`${at}.${path}.${body.toString()}`)
-      .digest('hex')
-    return { path: '/v1/sites/blog/checks/own/verdicts', timestamp: String(at), signature, body }
-  }
-  t.equal(checks.isFrom(own, sign()), true)
-  t.equal(checks.isFrom(own, sign({ at: now - 290 })), true)
-  t.equal(checks.isFrom(akismet, sign()), false, 'Akismet calls nobody back')
-  for (const forged of [
-    sign({ at: now - 310 }),
-    sign({ at: now + 310 }),
-    sign({ secret: `${SECRET}!` }),
-    sign({ path: '/v1/sites/other/checks/own/verdicts' }),
-    { ...sign(), timestamp: String(now + 1) },
-    { ...sign(), timestamp: 'now' },
-    { ...sign(), body: Buffer.from('{"comment_id":"c1-2","score":0}') },
-    { ...sign(), signature: '' },
-    { ...sign(), signature: sign().signature.toUpperCase() },
-    { ...sign(), signature: sign().signature.slice(0, 62) },
-  ])
-    t.equal(checks.isFrom(own, forged), false, JSON.stringify(forged))
-})
+t.test(
+  'a verdict is accepted with the check’s own signature, and with no forged or old one',
+  async (t) => {
+    const { checks, own, akismet } = await open(t, json({ score: 0 }))
+    const now = Math.floor(Date.now() / 1000)
+    const sign = (more: { path?: string; at?: number; secret?: string } = {}) => {
+      const { path = '/v1/sites/blog/checks/own/verdicts', at = now, secret = SECRET } = more
+      const body = Buffer.from('{"comment_id":"c1-2","score":1}')
+      const signature = createHmac('sha256', secret)
+        .update(`${at}.${path}.${body.toString()}`)
+        .digest('hex')
+      return { path: '/v1/sites/blog/checks/own/verdicts', timestamp: String(at), signature, body }
+    }
+    t.equal(checks.isFrom(own, sign()), true)
+    t.equal(checks.isFrom(own, sign({ at: now - 290 })), true)
+    t.equal(checks.isFrom(akismet, sign()), false, 'Akismet calls nobody back')
+    for (const forged of [
+      sign({ at: now - 310 }),
+      sign({ at: now + 310 }),
+      sign({ secret: `${SECRET}!` }),
+      sign({ path: '/v1/sites/other/checks/own/verdicts' }),
+      { ...sign(), timestamp: String(now + 1) },
+      { ...sign(), timestamp: 'now' },
+      { ...sign(), body: Buffer.from('{"comment_id":"c1-2","score":0}') },
+      { ...sign(), signature: '' },
+      { ...sign(), signature: sign().signature.toUpperCase() },
+      { ...sign(), signature: sign().signature.slice(0, 62) },
+    ])
+      t.equal(checks.isFrom(own, forged), false, JSON.stringify(forged))
+  },
+)
 
-t.test('a check that needs time has been asked', async (t) => {
+t.test('a check that responds with pending counts as asked', async (t) => {
   const { ask, own } = await open(t, json({ pending: true }))
   t.same(await ask(own), { state: 'asked' })
 })
 
-t.test('no lie is a score', async (t) => {
+t.test('an invalid response of a check is a failure, not a score', async (t) => {
   const { state, ask, own } = await open(t, hanging)
   for (const [what, [lie, why]] of Object.entries(LIES)) {
     state.answering = lie
@@ -133,7 +136,7 @@ t.test('no lie is a score', async (t) => {
   )
 })
 
-t.test('a check that hangs, or is not there, is a fact too', async (t) => {
+t.test('a check that hangs or is absent gives a failure as its fact', async (t) => {
   const { ask, own, close } = await open(t, hanging)
   const impatient = { ...own, timeoutMs: 50 }
   t.same(await ask(impatient), { state: 'failed', why: 'it does not answer in time' })
@@ -141,7 +144,7 @@ t.test('a check that hangs, or is not there, is a fact too', async (t) => {
   t.same(await ask(own), { state: 'failed', why: 'it cannot be reached' })
 })
 
-t.test('Akismet is asked in its own words', async (t) => {
+t.test('Akismet is sent the parameters of its own API', async (t) => {
   const { state, ask, akismet, checks } = await open(t, text('false'))
   t.same(await ask(akismet), { state: 'answered', score: 0 })
   const { path, headers, body } = state.heard[0]!
@@ -180,7 +183,7 @@ t.test('Akismet is asked in its own words', async (t) => {
     t.equal(form.has(name), false, name)
 })
 
-t.test('what Akismet says is a score or a failure', async (t) => {
+t.test('a response of Akismet becomes a score or a failure', async (t) => {
   const { state, ask, akismet } = await open(t, hanging)
   const said: [Answering, object][] = [
     [text('true'), { state: 'answered', score: 0.9 }],
@@ -202,7 +205,7 @@ t.test('what Akismet says is a score or a failure', async (t) => {
   }
 })
 
-t.test('Akismet is told what was decided, and has to thank for it', async (t) => {
+t.test('Akismet gets reports of decisions and must confirm them', async (t) => {
   const thanks = text('Thanks for making the web a better place.')
   const { state, checks, akismet, own } = await open(t, thanks)
   await checks.report(akismet, QUESTION, true)
@@ -216,13 +219,20 @@ t.test('Akismet is told what was decided, and has to thank for it', async (t) =>
   await t.rejects(checks.report(akismet, QUESTION, true), /does not take/)
 })
 
-t.test('who fails again and again is left alone, and nobody else with it', async (t) => {
-  const breaker = createBreaker({ failures: 3, pauseMs: 3_600_000 })
-  const { state, ask, own } = await open(t, json('no verdict'), breaker)
-  for (let n = 0; n < 3; n++) t.match(await ask(own), { why: /its answer is none/ })
-  t.same(await ask(own), { state: 'failed', why: 'it has failed too often' })
-  t.equal(state.heard.length, 3)
-  state.answering = json({ score: 0 })
-  t.match(await ask({ ...own, name: 'another' }), { score: 0 })
-  t.match(await ask({ ...own, url: `${own.url}/new` }), { score: 0 }, 'a new address is a new try')
-})
+t.test(
+  'a check that fails repeatedly is not asked for a while, and other checks are',
+  async (t) => {
+    const breaker = createBreaker({ failures: 3, pauseMs: 3_600_000 })
+    const { state, ask, own } = await open(t, json('no verdict'), breaker)
+    for (let n = 0; n < 3; n++) t.match(await ask(own), { why: /its answer is none/ })
+    t.same(await ask(own), { state: 'failed', why: 'it has failed too often' })
+    t.equal(state.heard.length, 3)
+    state.answering = json({ score: 0 })
+    t.match(await ask({ ...own, name: 'another' }), { score: 0 })
+    t.match(
+      await ask({ ...own, url: `${own.url}/new` }),
+      { score: 0 },
+      'a new address is a new try',
+    )
+  },
+)

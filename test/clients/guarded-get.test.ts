@@ -10,13 +10,13 @@ const open = async (t: Test, handle: RequestListener) => {
   return { ...server, get: createGuardedGet({ allowedNetworks: LOOPBACK, ca: server.ca }) }
 }
 
-t.test('a text is fetched from a network that is allowed', async (t) => {
+t.test('guardedGet fetches a text from an allowed network', async (t) => {
   const { url, get } = await open(t, (_request, answer) => void answer.end('the text'))
   t.equal(await get(`${url}/keys`), 'the text')
   t.equal(await get(url.replace('localhost', '127.0.0.1')), 'the text')
 })
 
-t.test('nothing that is not public is asked, by name or by address', async (t) => {
+t.test('guardedGet refuses hosts that are not public, by name and by address', async (t) => {
   let asked = 0
   const { ca, port } = await open(t, (_request, answer) => {
     asked += 1
@@ -54,13 +54,13 @@ t.test('nothing that is not public is asked, by name or by address', async (t) =
   t.equal(asked, 0)
 })
 
-t.test('a network that is allowed allows no other', async (t) => {
+t.test('guardedGet: an allowed network allows no other network', async (t) => {
   const { ca, url } = await open(t, (_request, answer) => void answer.end())
   const get = createGuardedGet({ allowedNetworks: ['10.0.0.0/8', '192.0.2.1'], ca })
   await t.rejects(get(url), /not public/)
 })
 
-t.test('addresses that are no plain https address are refused', async (t) => {
+t.test('guardedGet refuses URLs that are not plain https', async (t) => {
   const { get } = await open(t, (_request, answer) => void answer.end())
   for (const url of ['http://example.org/', 'ftp://example.org/', 'file:///etc/passwd'])
     await t.rejects(get(url), /only https/)
@@ -68,7 +68,7 @@ t.test('addresses that are no plain https address are refused', async (t) => {
   await t.rejects(get('nonsense'), /Invalid URL/)
 })
 
-t.test('an answer that leads elsewhere is none', async (t) => {
+t.test('guardedGet follows no redirect', async (t) => {
   const paths: (string | undefined)[] = []
   const { url, get } = await open(t, (request, answer) => {
     paths.push(request.url)
@@ -78,19 +78,19 @@ t.test('an answer that leads elsewhere is none', async (t) => {
   t.same(paths, ['/here'])
 })
 
-t.test('an answer that is too long is given up', async (t) => {
+t.test('guardedGet gives up a response that is too long', async (t) => {
   const { url, get } = await open(t, (_request, answer) => {
     answer.end(Buffer.alloc(262_145, 'x'))
   })
   await t.rejects(get(url), /too long/)
 })
 
-t.test('a server that does not answer is given up', async (t) => {
+t.test('guardedGet gives up a server that does not respond', async (t) => {
   const { url, get } = await open(t, () => {})
   await t.rejects(get(url), { name: 'AbortError' })
 })
 
-t.test('a server that is not who it says is not believed', async (t) => {
+t.test('guardedGet refuses a server with a wrong certificate', async (t) => {
   const { url } = await open(t, (_request, answer) => void answer.end('x'))
   await t.rejects(createGuardedGet({ allowedNetworks: LOOPBACK })(url), /self.signed|certificate/)
 })

@@ -4,7 +4,7 @@ import { json, LOOPBACK, openCheckServer } from './checks-server.ts'
 
 const LIMITS = { timeoutMs: 2_000, maxBytes: 100 }
 
-t.test('a body is posted, and any status is an answer', async (t) => {
+t.test('guardedRequest posts a body and returns any status', async (t) => {
   const { url, ca, state } = await openCheckServer(t, (answer, heard) => {
     answer.writeHead(418, { 'x-more': 'y' }).end(heard.body)
   })
@@ -23,18 +23,21 @@ t.test('a body is posted, and any status is an answer', async (t) => {
   t.equal(state.heard[1]!.method, 'GET')
 })
 
-t.test('nothing is posted to what is not public, in plain, or with a password', async (t) => {
-  const { url, ca, state } = await openCheckServer(t, json({}))
-  const request = createGuardedRequest({ allowedNetworks: [], ca })
-  const post = (to: string) => request({ url: to, body: 'x', ...LIMITS })
-  await t.rejects(post(url), /not public/)
-  await t.rejects(post(url.replace('localhost', '127.0.0.1')), /not public/)
-  await t.rejects(post(url.replace('https', 'http')), /only https/)
-  await t.rejects(post(url.replace('//', '//a:b@')), /no user/)
-  t.same(state.heard, [])
-})
+t.test(
+  'guardedRequest refuses hosts that are not public, plain http, and passwords in URLs',
+  async (t) => {
+    const { url, ca, state } = await openCheckServer(t, json({}))
+    const request = createGuardedRequest({ allowedNetworks: [], ca })
+    const post = (to: string) => request({ url: to, body: 'x', ...LIMITS })
+    await t.rejects(post(url), /not public/)
+    await t.rejects(post(url.replace('localhost', '127.0.0.1')), /not public/)
+    await t.rejects(post(url.replace('https', 'http')), /only https/)
+    await t.rejects(post(url.replace('//', '//a:b@')), /no user/)
+    t.same(state.heard, [])
+  },
+)
 
-t.test('no variable of the environment sends it through a proxy', async (t) => {
+t.test('guardedRequest ignores the proxy variables of the environment', async (t) => {
   const { url, ca, state } = await openCheckServer(t, json({}))
   const proxies = ['HTTPS_PROXY', 'https_proxy', 'ALL_PROXY']
   t.intercept(process, 'env', {

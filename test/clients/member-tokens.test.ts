@@ -37,7 +37,7 @@ const forge = (header: object, claims: object, secret = SECRET): string => {
   return `${text}.${createHmac('sha256', secret).update(text).digest('base64url')}`
 }
 
-t.test('a good token says who it is', async (t) => {
+t.test('a valid member token names its member', async (t) => {
   const all = {
     picture: 'https://example.org/a.png',
     url: 'https://ada.example',
@@ -70,7 +70,7 @@ const GOOD: Record<string, () => Promise<string>> = {
 }
 
 for (const [what, make] of Object.entries(GOOD))
-  t.test(`a token ${what} is good`, async (t) => {
+  t.test(`a member token ${what} is valid`, async (t) => {
     t.match(await read(SHARED, await make()), { subject: 'u1', name: 'Ada' })
   })
 
@@ -138,22 +138,25 @@ const FORGED: Record<string, () => Promise<string> | string> = {
 }
 
 for (const [what, make] of Object.entries(FORGED))
-  t.test(`a token ${what} is refused`, async (t) => {
+  t.test(`a member token ${what} is refused`, async (t) => {
     await t.rejects(read(SHARED, await make()), { code: 'invalid_token' })
   })
 
-t.test('whoever signs a token is told what is wrong with it, and nobody else', async (t) => {
-  const faultsOf = (token: string) => read(SHARED, token).catch((error: Refusal) => error.faults)
-  t.same(await faultsOf(await sign({ aud: 'shop' })), {
-    authorization: 'the claim "aud" must be the slug of the site',
-  })
-  t.same(await faultsOf(await without('name')), { authorization: 'the claim "name" is missing' })
-  const other = await sign({ aud: 'shop' }, {}, 'another secret, of 32 characters and more')
-  t.same(await faultsOf(other), {})
-})
+t.test(
+  'the reason why a member token is invalid is shown to a caller who can sign tokens',
+  async (t) => {
+    const faultsOf = (token: string) => read(SHARED, token).catch((error: Refusal) => error.faults)
+    t.same(await faultsOf(await sign({ aud: 'shop' })), {
+      authorization: 'the claim "aud" must be the slug of the site',
+    })
+    t.same(await faultsOf(await without('name')), { authorization: 'the claim "name" is missing' })
+    const other = await sign({ aud: 'shop' }, {}, 'another secret, of 32 characters and more')
+    t.same(await faultsOf(other), {})
+  },
+)
 
 t.test(
-  'a site without sign-on has no members, and one with two secrets asks for the kid',
+  'a site without sign-on has no members, and a site with two secrets requires a kid',
   async (t) => {
     await t.rejects(read({ slug: 'blog', signOn: null }, await sign()), { code: 'invalid_token' })
     const hs256 = [...SHARED.signOn.hs256, { kid: 'k2', secret: SECRET.toUpperCase() }]
@@ -186,7 +189,7 @@ const makeKey = async (alg: string, kid: string) => {
 
 const serve = (...keys: { jwk: object }[]) => JSON.stringify({ keys: keys.map(({ jwk }) => jwk) })
 
-t.test('public keys are fetched once for all tokens of theirs', async (t) => {
+t.test('public keys are fetched once for all member tokens that they verify', async (t) => {
   const { state, site, read } = await openKeys(t)
   const keys = await Promise.all(['RS256', 'ES256', 'EdDSA'].map((alg) => makeKey(alg, alg)))
   state.text = serve(...keys)
@@ -196,7 +199,7 @@ t.test('public keys are fetched once for all tokens of theirs', async (t) => {
   t.equal(state.asked, 1)
 })
 
-t.test('a key that is not among them makes us fetch no more than once in a while', async (t) => {
+t.test('an unknown kid causes at most one fetch of public keys per interval', async (t) => {
   const { state, site, read } = await openKeys(t)
   const [known, unknown] = await Promise.all([makeKey('ES256', 'a'), makeKey('ES256', 'b')])
   state.text = serve(known)
@@ -206,24 +209,27 @@ t.test('a key that is not among them makes us fetch no more than once in a while
   t.equal(state.asked, 1)
 })
 
-t.test('keys that cannot be had are nobody else’s fault', async (t) => {
-  const { state, site, read, server } = await openKeys(t)
-  const key = await makeKey('ES256', 'a')
-  for (const text of ['not JSON', '{}', '[]', '{"keys":1}', 'null']) {
-    state.text = text
-    const fresh = {
-      ...site,
-      signOn: { ...site.signOn, jwksUrl: `${site.signOn.jwksUrl}?${text.length}${text[0]}` },
+t.test(
+  'public keys that cannot be fetched make sign-on unavailable, not the token invalid',
+  async (t) => {
+    const { state, site, read, server } = await openKeys(t)
+    const key = await makeKey('ES256', 'a')
+    for (const text of ['not JSON', '{}', '[]', '{"keys":1}', 'null']) {
+      state.text = text
+      const fresh = {
+        ...site,
+        signOn: { ...site.signOn, jwksUrl: `${site.signOn.jwksUrl}?${text.length}${text[0]}` },
+      }
+      await t.rejects(read(fresh, await key.token()), { code: 'unavailable' }, text)
     }
-    await t.rejects(read(fresh, await key.token()), { code: 'unavailable' }, text)
-  }
-  state.status = 500
-  await t.rejects(read(site, await key.token()), { code: 'unavailable' })
-  server.close()
-  await t.rejects(read(site, await key.token()), { code: 'unavailable' })
-})
+    state.status = 500
+    await t.rejects(read(site, await key.token()), { code: 'unavailable' })
+    server.close()
+    await t.rejects(read(site, await key.token()), { code: 'unavailable' })
+  },
+)
 
-t.test('keys that were had stay good while the server is away', async (t) => {
+t.test('fetched public keys stay valid while their server is away', async (t) => {
   const { state, site, read, server } = await openKeys(t)
   const key = await makeKey('ES256', 'a')
   state.text = serve(key)
@@ -234,30 +240,27 @@ t.test('keys that were had stay good while the server is away', async (t) => {
   t.match(await read(site, await key.token({ exp: NOW + 7_000 })), { subject: 'u1' })
 })
 
-t.test(
-  'a public key is no secret: neither family of keys is looked up for the other',
-  async (t) => {
-    const { state, site, read } = await openKeys(t)
-    const key = await makeKey('RS256', 'a')
-    const oct = { jwk: { kty: 'oct', kid: 'o', alg: 'HS256', k: base64url.encode(SECRET) } }
-    state.text = serve(key, oct)
-    await read(site, await key.token())
-    const pem = await exportSPKI(key.publicKey)
-    for (const token of [
-      forge({ alg: 'HS256', kid: 'a' }, CLAIMS, pem),
-      forge({ alg: 'HS256', kid: 'o' }, CLAIMS),
-      forge({ alg: 'HS256', kid: 'a' }, CLAIMS, JSON.stringify(key.jwk)),
-    ])
-      await t.rejects(read(site, token), { code: 'invalid_token' })
-    const asHs = {
-      slug: 'blog',
-      signOn: { issuer: ISSUER, hs256: [{ kid: 'a', secret: pem.slice(0, 200) }] },
-    }
-    await t.rejects(read(asHs, await key.token()), { code: 'invalid_token' })
-  },
-)
+t.test('public keys verify no HMAC token, and secrets verify no public-key token', async (t) => {
+  const { state, site, read } = await openKeys(t)
+  const key = await makeKey('RS256', 'a')
+  const oct = { jwk: { kty: 'oct', kid: 'o', alg: 'HS256', k: base64url.encode(SECRET) } }
+  state.text = serve(key, oct)
+  await read(site, await key.token())
+  const pem = await exportSPKI(key.publicKey)
+  for (const token of [
+    forge({ alg: 'HS256', kid: 'a' }, CLAIMS, pem),
+    forge({ alg: 'HS256', kid: 'o' }, CLAIMS),
+    forge({ alg: 'HS256', kid: 'a' }, CLAIMS, JSON.stringify(key.jwk)),
+  ])
+    await t.rejects(read(site, token), { code: 'invalid_token' })
+  const asHs = {
+    slug: 'blog',
+    signOn: { issuer: ISSUER, hs256: [{ kid: 'a', secret: pem.slice(0, 200) }] },
+  }
+  await t.rejects(read(asHs, await key.token()), { code: 'invalid_token' })
+})
 
-t.test('what a token says of its own key is not believed', async (t) => {
+t.test('a key or key address inside a member token is ignored', async (t) => {
   const { state, site, read } = await openKeys(t)
   const [known, own] = await Promise.all([makeKey('ES256', 'a'), generateKeyPair('ES256')])
   state.text = serve(known)

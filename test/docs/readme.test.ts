@@ -43,11 +43,11 @@ t.test('the session in README.md works as it is printed', async (t) => {
   }
 })
 
-t.test('README.md shows how a fresh start tells its key', async (t) => {
+t.test('README.md shows how a fresh start prints its admin key', async (t) => {
   t.match(README, /```text\nAdmin key, shown only now: [\w-]{43}\n```/)
 })
 
-t.test('an answer that differs from the printed one is seen', async (t) => {
+t.test('the test of README.md notices a response that differs from the printed one', async (t) => {
   const printed = toPattern('{"a":1,…,"c":[…]}')
   t.match('{"a":1,"b":2,"c":[{}]}', printed)
   t.notMatch('{"a":2,"b":2,"c":[{}]}', printed)

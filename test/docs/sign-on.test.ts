@@ -29,7 +29,7 @@ const extract = (t: Test, name: string, file: string): string => {
   return join(folder, file)
 }
 
-t.test('the Node recipe answers a token to whoever is logged in', async (t) => {
+t.test('the Node recipe returns a token to a user who is logged in', async (t) => {
   const { answerToken } = await import(pathToFileURL(extract(t, 'node', 'token.mjs')).href)
   const findUser = (request: { url?: string }) =>
     request.url === '/ada' && { id: 7, name: 'Ada', picture: 'https://example.org/ada.png' }
@@ -43,7 +43,7 @@ t.test('the Node recipe answers a token to whoever is logged in', async (t) => {
   t.equal((await fetch(`${base}/nobody`)).status, 401)
 })
 
-t.test('the serverless recipe answers a token to whoever is logged in', async (t) => {
+t.test('the serverless recipe returns a token to a user who is logged in', async (t) => {
   const { default: handler } = await import(
     pathToFileURL(extract(t, 'serverless', 'token.mjs')).href
   )
@@ -83,24 +83,28 @@ echo json_encode([$GLOBALS['route'][0], $answer]);
 
 const skipWithoutPhp = spawnSync('php', ['--version']).error ? 'no php on the PATH' : false
 
-t.test('the WordPress recipe', { skip: skipWithoutPhp }, async (t) => {
-  const ask = (id: number, may: string[]) => {
-    const recipe = extract(t, 'wordpress', 'recipe.php')
-    const stand = `${recipe}.stand.php`
-    writeFileSync(stand, WORDPRESS(id, may))
-    return JSON.parse(execFileSync('php', [stand, recipe], { encoding: 'utf8' }))
-  }
-  const [path, token] = ask(7, [])
-  t.equal(path, 'comments/v1/token')
-  t.match(await read(SITE, token), {
-    subject: '7',
-    name: 'Grace Ö',
-    email: 'grace@example.org',
-    roles: [],
-  })
-  t.match(await read(SITE, ask(7, ['moderate_comments'])[1]), { roles: ['moderator'] })
-  t.match(await read(SITE, ask(7, ['manage_options', 'moderate_comments'])[1]), {
-    roles: ['owner'],
-  })
-  t.match(ask(0, []), ['comments/v1/token', { data: { status: 401 } }])
-})
+t.test(
+  'the WordPress recipe returns a token to a user who is logged in',
+  { skip: skipWithoutPhp },
+  async (t) => {
+    const ask = (id: number, may: string[]) => {
+      const recipe = extract(t, 'wordpress', 'recipe.php')
+      const stand = `${recipe}.stand.php`
+      writeFileSync(stand, WORDPRESS(id, may))
+      return JSON.parse(execFileSync('php', [stand, recipe], { encoding: 'utf8' }))
+    }
+    const [path, token] = ask(7, [])
+    t.equal(path, 'comments/v1/token')
+    t.match(await read(SITE, token), {
+      subject: '7',
+      name: 'Grace Ö',
+      email: 'grace@example.org',
+      roles: [],
+    })
+    t.match(await read(SITE, ask(7, ['moderate_comments'])[1]), { roles: ['moderator'] })
+    t.match(await read(SITE, ask(7, ['manage_options', 'moderate_comments'])[1]), {
+      roles: ['owner'],
+    })
+    t.match(ask(0, []), ['comments/v1/token', { data: { status: 401 } }])
+  },
+)

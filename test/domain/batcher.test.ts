@@ -17,18 +17,21 @@ const openBatcher = (spacingMs?: number) => {
   return { ask: (key: string, more = 0) => ask({ key, more }), next, batches }
 }
 
-t.test('questions of one turn go out together, and each gets its own answer', async (t) => {
-  const { ask, next, batches } = openBatcher()
-  const answers = Promise.all([ask('a'), Promise.resolve().then(() => ask('b')), ask('c')])
-  const batch = await next()
-  t.same(batch.keys.toSorted(), ['a', 'b', 'c'])
-  batch.answer('1')
-  t.same(await answers, ['1a', '1b', '1c'])
-  await settle()
-  t.equal(batches.calls.length, 1)
-})
+t.test(
+  'createBatcher sends the questions of one turn together and returns each its own result',
+  async (t) => {
+    const { ask, next, batches } = openBatcher()
+    const answers = Promise.all([ask('a'), Promise.resolve().then(() => ask('b')), ask('c')])
+    const batch = await next()
+    t.same(batch.keys.toSorted(), ['a', 'b', 'c'])
+    batch.answer('1')
+    t.same(await answers, ['1a', '1b', '1c'])
+    await settle()
+    t.equal(batches.calls.length, 1)
+  },
+)
 
-t.test('the same question is asked once in a batch', async (t) => {
+t.test('createBatcher asks the same question once per batch', async (t) => {
   const { ask, next } = openBatcher()
   const answers = Promise.all([ask('a', 1), ask('b', 2), ask('a', 3)])
   const batch = await next()
@@ -37,7 +40,7 @@ t.test('the same question is asked once in a batch', async (t) => {
   t.same(await answers, ['1a', '1b', '1a'])
 })
 
-t.test('what comes while a batch is under way waits for the next one', async (t) => {
+t.test('createBatcher: a question that comes during a batch waits for the next', async (t) => {
   const { ask, next, batches } = openBatcher()
   const first = ask('a')
   const underWay = await next()
@@ -54,7 +57,7 @@ t.test('what comes while a batch is under way waits for the next one', async (t)
   t.same(await Promise.all(late), ['new a', 'new b', 'new c'], 'also who asked the same')
 })
 
-t.test('what comes right after an answer is asked anew', async (t) => {
+t.test('createBatcher: a question right after a result is asked anew', async (t) => {
   const { ask, next } = openBatcher()
   const first = ask('a').then((answer) => [answer, ask('a')] as const)
   const batch = await next()
@@ -66,7 +69,7 @@ t.test('what comes right after an answer is asked anew', async (t) => {
   t.equal(await again, 'new a')
 })
 
-t.test('a failed batch rejects its own questions, and no others', async (t) => {
+t.test('createBatcher: a failed batch rejects its own questions and no others', async (t) => {
   const { ask, next } = openBatcher()
   const first = Promise.allSettled([ask('a'), ask('b')])
   const failing = await next()
@@ -83,7 +86,7 @@ t.test('a failed batch rejects its own questions, and no others', async (t) => {
   t.equal(await afterwards, '2a')
 })
 
-t.test('a load that throws at once is a failed batch too', async (t) => {
+t.test('createBatcher: a load that throws synchronously is a failed batch', async (t) => {
   let isBroken = true
   const load = (questions: readonly string[]): Promise<readonly string[]> => {
     if (isBroken) throw new Error('at once')
@@ -95,71 +98,83 @@ t.test('a load that throws at once is a failed batch too', async (t) => {
   t.equal(await ask('a'), 'a')
 })
 
-t.test('more than 1,000 questions go out in several batches, one after the other', async (t) => {
-  const { ask, next, batches } = openBatcher()
-  const keys = Array.from({ length: 2_500 }, (_, n) => String(n))
-  const answers = Promise.all(keys.map((key) => ask(key)))
-  const asked: string[] = []
-  for (const size of [1_000, 1_000, 500]) {
-    const batch = await next()
-    await settle()
-    t.equal(batch.keys.length, size)
-    t.equal(batches.calls.at(-1)?.input.length, size, 'the next one waits')
-    asked.push(...batch.keys)
-    batch.answer('=')
-  }
-  t.same(asked, keys)
-  t.same(
-    await answers,
-    keys.map((key) => `=${key}`),
-  )
-})
+t.test(
+  'createBatcher splits more than 1,000 questions into batches, one after the other',
+  async (t) => {
+    const { ask, next, batches } = openBatcher()
+    const keys = Array.from({ length: 2_500 }, (_, n) => String(n))
+    const answers = Promise.all(keys.map((key) => ask(key)))
+    const asked: string[] = []
+    for (const size of [1_000, 1_000, 500]) {
+      const batch = await next()
+      await settle()
+      t.equal(batch.keys.length, size)
+      t.equal(batches.calls.at(-1)?.input.length, size, 'the next one waits')
+      asked.push(...batch.keys)
+      batch.answer('=')
+    }
+    t.same(asked, keys)
+    t.same(
+      await answers,
+      keys.map((key) => `=${key}`),
+    )
+  },
+)
 
-t.test('who comes while many wait still goes with them, or after them', async (t) => {
-  const { ask, next } = openBatcher()
-  const keys = Array.from({ length: 1_001 }, (_, n) => String(n))
-  const answers = Promise.all(keys.map((key) => ask(key)))
-  const first = await next()
-  const late = ask('late')
-  first.answer('=')
-  const second = await next()
-  t.same(second.keys, ['1000', 'late'])
-  second.answer('=')
-  t.equal((await answers).at(-1), '=1000')
-  t.equal(await late, '=late')
-})
+t.test(
+  'createBatcher: a question that comes while many wait goes with them or after them',
+  async (t) => {
+    const { ask, next } = openBatcher()
+    const keys = Array.from({ length: 1_001 }, (_, n) => String(n))
+    const answers = Promise.all(keys.map((key) => ask(key)))
+    const first = await next()
+    const late = ask('late')
+    first.answer('=')
+    const second = await next()
+    t.same(second.keys, ['1000', 'late'])
+    second.answer('=')
+    t.equal((await answers).at(-1), '=1000')
+    t.equal(await late, '=late')
+  },
+)
 
 const SPACING_MS = 300
 /** A timer may be a little early. */
 const LEAST_MS = SPACING_MS - 5
 
-t.test('with a spacing, a batch waits that long for others, but for the first', async (t) => {
-  const { ask, next } = openBatcher(SPACING_MS)
-  const first = ask('a')
-  const batch = await next()
-  const sentAt = performance.now()
-  batch.answer('1')
-  t.equal(await first, '1a')
-  const late = [ask('b')]
-  await settle()
-  late.push(ask('c'))
-  const withMovedComment = await next()
-  t.ok(performance.now() - sentAt >= LEAST_MS)
-  t.same(withMovedComment.keys, ['b', 'c'])
-  withMovedComment.answer('2')
-  t.same(await Promise.all(late), ['2b', '2c'])
-})
+t.test(
+  'createBatcher: with a spacing every batch but the first waits for more questions',
+  async (t) => {
+    const { ask, next } = openBatcher(SPACING_MS)
+    const first = ask('a')
+    const batch = await next()
+    const sentAt = performance.now()
+    batch.answer('1')
+    t.equal(await first, '1a')
+    const late = [ask('b')]
+    await settle()
+    late.push(ask('c'))
+    const withMovedComment = await next()
+    t.ok(performance.now() - sentAt >= LEAST_MS)
+    t.same(withMovedComment.keys, ['b', 'c'])
+    withMovedComment.answer('2')
+    t.same(await Promise.all(late), ['2b', '2c'])
+  },
+)
 
-t.test('with a spacing too, there is one batch at a time, and a failed one is over', async (t) => {
-  const { ask, next, batches } = openBatcher(1)
-  const first = ask('a')
-  const failing = await next()
-  const late = ask('a')
-  await sleep(20)
-  t.equal(batches.calls.length, 1)
-  failing.fail(new Error('away'))
-  await t.rejects(first, { message: 'away' })
-  const withMovedComment = await next()
-  withMovedComment.answer('1')
-  t.equal(await late, '1a')
-})
+t.test(
+  'createBatcher: with a spacing one batch runs at a time, and a failed one ends',
+  async (t) => {
+    const { ask, next, batches } = openBatcher(1)
+    const first = ask('a')
+    const failing = await next()
+    const late = ask('a')
+    await sleep(20)
+    t.equal(batches.calls.length, 1)
+    failing.fail(new Error('away'))
+    await t.rejects(first, { message: 'away' })
+    const withMovedComment = await next()
+    withMovedComment.answer('1')
+    t.equal(await late, '1a')
+  },
+)

@@ -55,7 +55,7 @@ const faultsSpelled = (html: string): string[] => {
 const faultsIn = (html: string): string[] => [...faultsParsed(html), ...faultsSpelled(html)]
 const faultsOf = (source: string): string[] => faultsIn(renderMarkdown(source))
 
-t.test('the check of the output finds what it looks for', async (t) => {
+t.test('the search for forbidden HTML finds every kind of it', async (t) => {
   const bad = [
     '<script>alert(1)</script>',
     '<p onclick="x()">a</p>',
@@ -81,7 +81,7 @@ t.test('the check of the output finds what it looks for', async (t) => {
   t.same(faultsIn(`<p>${link}<br />\n<em>b</em></p>\n<ol start="3">\n<li>c</li>\n</ol>\n`), [])
 })
 
-t.test('the subset is rendered', async (t) => {
+t.test('renderMarkdown renders its subset of CommonMark', async (t) => {
   const a = (href: string, text: string): string => `<a href="${href}" rel="${REL}">${text}</a>`
   const cases: [source: string, html: string][] = [
     ['a\n\nb', '<p>a</p>\n<p>b</p>\n'],
@@ -110,7 +110,7 @@ t.test('the subset is rendered', async (t) => {
   for (const [source, html] of cases) t.equal(renderMarkdown(source), html, shown(source))
 })
 
-t.test('what is not in the subset stays text', async (t) => {
+t.test('renderMarkdown leaves Markdown outside its subset as text', async (t) => {
   const text = [
     '# a',
     '---',
@@ -130,7 +130,7 @@ t.test('what is not in the subset stays text', async (t) => {
   }
 })
 
-t.test('only absolute http, https and mailto URLs become links', async (t) => {
+t.test('renderMarkdown links absolute http, https and mailto URLs only', async (t) => {
   const relative = ['/a', 'a', '#a', '?a', '//a.example', 'a.example', '.', '\\\\a.example']
   const broken = ['', '<>', 'https://', 'http:', 'mailto', ':', '<java\tscript:alert(1)>']
   const script = [
@@ -157,7 +157,7 @@ t.test('only absolute http, https and mailto URLs become links', async (t) => {
   t.equal(renderMarkdown(fuzzy), `<p>${fuzzy}</p>\n`)
 })
 
-t.test('a URL with a user or a password is not linked as a whole', async (t) => {
+t.test('renderMarkdown does not link a URL with a user or a password as a whole', async (t) => {
   for (const target of ['https://a.example@b.example', 'https://a.example:c@b.example/d']) {
     for (const source of [target, `<${target}>`, `[e](${target})`]) {
       t.notMatch(renderMarkdown(source), /href="[^"]*(?:@|b\.example)/, source)
@@ -165,7 +165,7 @@ t.test('a URL with a user or a password is not linked as a whole', async (t) => 
   }
 })
 
-t.test('a link holds no other link', async (t) => {
+t.test('renderMarkdown never nests links', async (t) => {
   const inner = [
     '[b](https://b.example)',
     '<https://b.example>',
@@ -177,7 +177,7 @@ t.test('a link holds no other link', async (t) => {
   }
 })
 
-t.test('text below the deepest level is kept', async (t) => {
+t.test('renderMarkdown keeps the text below the deepest level', async (t) => {
   const levels = [1, 9, 19, 20, 21, 30, 99, 200, 1_000]
   for (const sign of ['> ', '- ', '1. ', '> - ', '- > ', '[', '*', 'a~~', '_**']) {
     for (const n of levels) {
@@ -189,7 +189,7 @@ t.test('text below the deepest level is kept', async (t) => {
   }
 })
 
-t.test('tags nest at most 40 deep', async (t) => {
+t.test('renderMarkdown nests tags at most 40 deep', async (t) => {
   for (const sign of ['>', '- ', '**', '*a **b ', '~~a ']) {
     let depth = 0
     let deepest = 0
@@ -203,7 +203,7 @@ t.test('tags nest at most 40 deep', async (t) => {
   }
 })
 
-t.test('10,000 characters never throw, nor grow beyond 200 KB', async (t) => {
+t.test('renderMarkdown renders any 10,000 characters into at most 200 kB', async (t) => {
   const alone = '> [ ( * _ ~ ` - + & < ! \\ | # : / . " \t \n \r 💩 \u0301 é'.split(' ')
   const pairs = [
     '> ',
@@ -259,7 +259,7 @@ t.test('10,000 characters never throw, nor grow beyond 200 KB', async (t) => {
   }
 })
 
-t.test('growing runs, nests and hosts come out safe as well', async (t) => {
+t.test('renderMarkdown renders growing runs, nests and hosts harmless', async (t) => {
   const han = (n: number): string =>
     String.fromCodePoint(...Array.from({ length: n }, (_, i) => 0x4e00 + i))
   const sources = [
@@ -277,7 +277,7 @@ t.test('growing runs, nests and hosts come out safe as well', async (t) => {
   }
 })
 
-t.test('whatever comes in, only what is allowed comes out, and it can be stored', async () => {
+t.test('renderMarkdown renders any text into allowed HTML that can be stored', async () => {
   const bits =
     '* _ ~~ ` [ ]( ) < > > - 1. http://a.b javascript: mailto:a@b " & &#0; \\ \n \t'.split(' ')
   const piece = fc.oneof(fc.constantFrom(...bits, ' ', '\n\n'), fc.string({ unit: 'binary' }))
@@ -326,6 +326,6 @@ t.test(
   },
 )
 
-t.test('the renderer has a version to store with the HTML', async (t) => {
+t.test('RENDERER_VERSION is the version that is stored with the HTML', async (t) => {
   t.equal(RENDERER_VERSION, 1)
 })

@@ -98,12 +98,12 @@ const CASES: Case[] = [
   ],
 ]
 
-t.test('what its author is told of a comment', async (t) => {
+t.test('the statement of a comment tells its author the status and its grounds', async (t) => {
   for (const [what, comment, told] of CASES)
     t.match(buildStatement({ ...COMMENT, ...comment }), told, what)
 })
 
-t.test('what rules hold is told alike, whether it is pending or spam', async (t) => {
+t.test('the statement of a comment held by rules is the same for pending and spam', async (t) => {
   for (const readAt of [DECIDED, NEXT_DAY]) {
     const held = buildStatement({ ...COMMENT, status: 'pending', readAt })
     t.same(buildStatement({ ...COMMENT, status: 'spam', readAt }), held)
@@ -112,16 +112,19 @@ t.test('what rules hold is told alike, whether it is pending or spam', async (t)
   }
 })
 
-t.test('a shadowed comment is told like a published one, whatever its status', async (t) => {
-  const published = buildStatement(COMMENT)
-  for (const status of ['approved', 'pending', 'spam', 'rejected'] as const)
-    t.same(buildStatement({ ...COMMENT, status, isShadowed: true, readAt: NEXT_DAY }), {
-      ...published,
-      appeal: null,
-    })
-})
+t.test(
+  'the statement of a shadowed comment is that of a published one, whatever its status',
+  async (t) => {
+    const published = buildStatement(COMMENT)
+    for (const status of ['approved', 'pending', 'spam', 'rejected'] as const)
+      t.same(buildStatement({ ...COMMENT, status, isShadowed: true, readAt: NEXT_DAY }), {
+        ...published,
+        appeal: null,
+      })
+  },
+)
 
-t.test('rules are told by name and purpose, without what they found', async (t) => {
+t.test('the statement names rules and their purpose, without their text matches', async (t) => {
   const trace = [
     {
       rule: 'words',

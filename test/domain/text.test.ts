@@ -32,7 +32,7 @@ t.test('a string is storable when Postgres can give it back unchanged', async (t
   t.notOk(isStorable('\ude00\ud83d'), 'a pair the wrong way round')
 })
 
-t.test('no check keeps a string that cannot be stored', async (t) => {
+t.test('no validator accepts a string that cannot be stored', async (t) => {
   for (const check of [validateBody, validateName, validateUrl, validateEmail, validateTitle]) {
     for (const s of ['a\0', 'https://a.example/\0', 'a@b.example\0', '\ud800', 'a\udfff']) {
       t.equal(kept(check, s), undefined, `${check.name} ${shown(s)}`)
@@ -40,7 +40,7 @@ t.test('no check keeps a string that cannot be stored', async (t) => {
   }
 })
 
-t.test('every problem completes a sentence about the field', async (t) => {
+t.test('every validation error completes a sentence about the field', async (t) => {
   const problems = [validateBody, validateName, validateUrl, validateEmail, validateTitle].flatMap(
     (check) => ['', '\0', 'a\nb', 'a@', '\u200b', 'x'.repeat(20_000)].map((s) => check(s)),
   )
@@ -85,7 +85,7 @@ t.test('a name holds no control, direction, zero-width or private characters', a
   }
 })
 
-t.test('a name shows something', async (t) => {
+t.test('a name has a visible character', async (t) => {
   for (const s of ['', '   ', '\u3164', '\u115f\u1160', '\u2800', '\u034f', '\ufe0f', '\u0301']) {
     t.equal(kept(validateName, s), undefined, shown(s))
   }
@@ -104,7 +104,7 @@ t.test('a name has at most 16 code points in one grapheme', async (t) => {
   t.equal(kept(validateName, `x${'\u0335'.repeat(16)}`), undefined)
 })
 
-t.test('64 KiB of stacked accents are refused', async (t) => {
+t.test('a name of 64 KiB of stacked accents is refused', async (t) => {
   const accents = `a${'\u0316\u0301'.repeat(16_000)}`
   t.equal(kept(validateName, accents), undefined)
   t.equal(kept(validateTitle, accents), undefined)

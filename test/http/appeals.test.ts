@@ -42,7 +42,7 @@ const openCase = async (service: TestService, moderator: string) => {
   return { id, token, appealId: body.id as string, decision: made.body }
 }
 
-t.test('an author appeals, and somebody else publishes the comment again', async (t) => {
+t.test('an author appeals, and another moderator publishes the comment again', async (t) => {
   const service = await openService(t)
   const [first, second] = await openStaff(service)
   const { id, token, appealId, decision } = await openCase(service, first)
@@ -66,7 +66,7 @@ t.test('an author appeals, and somebody else publishes the comment again', async
   t.same(await recount(service.db), [])
 })
 
-t.test('the answer and what it changes are in the audit trail', async (t) => {
+t.test('answerAppeal writes the answer and its decision to the moderation log', async (t) => {
   const service = await openService(t)
   const [first, second] = await openStaff(service)
   const { id, appealId } = await openCase(service, first)
@@ -81,7 +81,7 @@ t.test('the answer and what it changes are in the audit trail', async (t) => {
   t.not(moved.by, rejected.by)
 })
 
-t.test('an answer is for good: neither it nor what it changed is undone', async (t) => {
+t.test('the answer to an appeal cannot be undone, nor what it changed', async (t) => {
   const service = await openService(t)
   const [first, second] = await openStaff(service)
   const { id, appealId } = await openCase(service, first)
@@ -95,7 +95,7 @@ t.test('an answer is for good: neither it nor what it changed is undone', async 
   t.equal((await service.get(`/comments/${id}`)).status, 200)
 })
 
-t.test('nobody answers for its own decision, keys included', async (t) => {
+t.test('moderators and keys cannot answer an appeal against their own decision', async (t) => {
   const service = await openService(t)
   const [first, second] = await openStaff(service)
   const { appealId } = await openCase(service, first)
@@ -109,7 +109,7 @@ t.test('nobody answers for its own decision, keys included', async (t) => {
   t.equal((await answer(service, byKey.appealId, await service.makeKey('moderate'))).status, 201)
 })
 
-t.test('nor does whoever decided since, nor the author itself', async (t) => {
+t.test('neither a moderator who decided since nor the author can answer an appeal', async (t) => {
   const service = await openService(t)
   const [first, second, third] = await openStaff(service)
   const { id, appealId } = await openCase(service, first)
@@ -126,7 +126,7 @@ t.test('nor does whoever decided since, nor the author itself', async (t) => {
   t.equal((await answer(service, mine.id, second)).status, 403)
 })
 
-t.test('of moderators who answer at once one succeeds', async (t) => {
+t.test('of moderators who answer one appeal together, one succeeds', async (t) => {
   const service = await openService(t)
   const [first] = await openStaff(service)
   const { id, appealId } = await openCase(service, first)
@@ -143,7 +143,7 @@ t.test('of moderators who answer at once one succeeds', async (t) => {
   t.equal(isShown, outcome === 'overturned')
 })
 
-t.test('once for each comment, also after an answer and a new decision', async (t) => {
+t.test('a comment has one appeal, also after an answer and a new decision', async (t) => {
   const service = await openService(t)
   const [first, second] = await openStaff(service)
   const { id, token, appealId } = await openCase(service, first)
@@ -156,7 +156,7 @@ t.test('once for each comment, also after an answer and a new decision', async (
   t.equal((await appeal(service, id, token)).status, 409)
 })
 
-t.test('many at once are one', async (t) => {
+t.test('many appeals of one comment sent together are one appeal', async (t) => {
   const service = await openService(t)
   const { id, guest_token: token } = await service.post('a', 'x')
   await service.decide(id, 'approved', 'rejected')
@@ -166,7 +166,7 @@ t.test('many at once are one', async (t) => {
 })
 
 t.test(
-  'what is published, deleted by its author or fresh in the queue is not appealed',
+  'a comment that is published, deleted by its author or new in the queue cannot be appealed',
   async (t) => {
     const service = await openService(t)
     const open = await service.post('a', 'x')
@@ -185,7 +185,7 @@ t.test(
   },
 )
 
-t.test('upheld, it stays away, and what was only held is turned down', async (t) => {
+t.test('an upheld comment stays hidden, and a held one is rejected', async (t) => {
   const service = await openService(t)
   const [first, second] = await openStaff(service)
   const { id, token, appealId } = await openCase(service, first)
@@ -205,7 +205,7 @@ t.test('upheld, it stays away, and what was only held is turned down', async (t)
   t.same(await recount(service.db), [])
 })
 
-t.test('what has become of the comment since is respected', async (t) => {
+t.test('answerAppeal respects decisions on the comment since the appeal', async (t) => {
   const service = await openService(t)
   const [first, second] = await openStaff(service)
   const published = await openCase(service, first)
@@ -221,7 +221,7 @@ t.test('what has become of the comment since is respected', async (t) => {
   t.equal(closed.status, 201)
 })
 
-t.test('only its author appeals, and only of its own site', async (t) => {
+t.test('only the author of a comment can appeal, and only on its site', async (t) => {
   const service = await openService(t)
   const { id } = await service.post('a', 'x')
   await service.decide(id, 'approved', 'rejected')
@@ -231,7 +231,7 @@ t.test('only its author appeals, and only of its own site', async (t) => {
   t.equal((await appeal(service, id, service.adminKey)).status, 403)
 })
 
-t.test('a text is needed, of 1 to 2,000 code points', async (t) => {
+t.test('an appeal needs a text of 1 to 2,000 code points', async (t) => {
   const service = await openService(t)
   const { id, guest_token: token } = await service.post('a', 'x')
   await service.decide(id, 'approved', 'rejected')
@@ -242,7 +242,7 @@ t.test('a text is needed, of 1 to 2,000 code points', async (t) => {
   t.equal((await appeal(service, id, token, { text: '😀'.repeat(2000) })).status, 201)
 })
 
-t.test('a repeated request has one effect, and its answer holds no text', async (t) => {
+t.test('a repeated appeal has one effect, and its response holds no text', async (t) => {
   const service = await openService(t)
   const { id, guest_token: token } = await service.post('a', 'x')
   await service.decide(id, 'approved', 'rejected')

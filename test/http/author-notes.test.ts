@@ -13,7 +13,7 @@ const asModerator = async ({ call, makeKey }: TestService) => {
   }
 }
 
-t.test('notes on an author are read by moderators, latest first', async (t) => {
+t.test('listAuthorNotes shows moderators the notes on an author, latest first', async (t) => {
   const service = await openService(t)
   const { add, list } = await asModerator(service)
   const { author } = await service.post('a', 'x')
@@ -29,7 +29,7 @@ t.test('notes on an author are read by moderators, latest first', async (t) => {
   t.equal(rest.next_cursor, null)
 })
 
-t.test('one who is not there has no notes, and none of another site', async (t) => {
+t.test('an author who is absent or of another site has no notes', async (t) => {
   const service = await openService(t)
   const { add, list } = await asModerator(service)
   const { author } = await service.post('a', 'x')
@@ -43,7 +43,7 @@ t.test('one who is not there has no notes, and none of another site', async (t) 
   t.equal((await service.call('POST', path, { token, body: { note: 'x' } })).status, 404)
 })
 
-t.test('a cursor belongs to its author', async (t) => {
+t.test('a cursor of author notes belongs to its author', async (t) => {
   const service = await openService(t)
   const { add, list } = await asModerator(service)
   const [one, two] = [await service.post('a', 'x'), await service.post('a', 'y')]
@@ -56,7 +56,7 @@ t.test('a cursor belongs to its author', async (t) => {
   })
 })
 
-t.test('the author finds them in its export, and they go with it', async (t) => {
+t.test('author notes are in the export of the author, and an erasure removes them', async (t) => {
   const service = await openService(t)
   const { add, list } = await asModerator(service)
   const { author, guest_token: token } = await service.post('a', 'x')
@@ -73,7 +73,7 @@ t.test('the author finds them in its export, and they go with it', async (t) => 
   t.notMatch(JSON.stringify([kept, answers]), 'quince')
 })
 
-t.test('a note that is added while its author is erased goes with it, or is refused', async (t) => {
+t.test('an author note added during an erasure is removed with it, or refused', async (t) => {
   const service = await openService(t)
   const { add } = await asModerator(service)
   const { author, guest_token: token } = await service.post('a', 'x')
@@ -88,7 +88,7 @@ t.test('a note that is added while its author is erased goes with it, or is refu
   })
 })
 
-t.test('a note has 1 to 2,000 characters', async (t) => {
+t.test('an author note has 1 to 2,000 characters', async (t) => {
   const service = await openService(t)
   const { add } = await asModerator(service)
   const { author } = await service.post('a', 'x')

@@ -31,7 +31,7 @@ const trying = async (
 
 const from = (address: string): Call => ({ headers: { 'x-forwarded-for': address } })
 
-t.test('who is blocked writes nothing, and still reads and deletes', async (t) => {
+t.test('a blocked writer cannot write, and still reads and deletes', async (t) => {
   const service = await openService(t)
   const other = await service.post('a', 'of somebody else')
   const { author, id, guest_token: token } = await service.post('a', 'mine')
@@ -54,7 +54,7 @@ t.test('who is blocked writes nothing, and still reads and deletes', async (t) =
   t.equal((await service.call('DELETE', `${SITE}/comments/${id}`, { token })).status, 204)
 })
 
-t.test('a ban on an account follows it', async (t) => {
+t.test('a ban of a member follows the account', async (t) => {
   const service = await openService(t)
   await openSignOn(service)
   const token = await signToken({ sub: 'm', name: 'Mary' })
@@ -64,7 +64,7 @@ t.test('a ban on an account follows it', async (t) => {
   t.equal(await trying(service, { token: another }), '403 banned')
 })
 
-t.test('a network is banned whoever comes from it, but for moderators', async (t) => {
+t.test('a ban of a network applies to everyone in it but moderators', async (t) => {
   const service = await openService(t, PROXIED)
   await openSignOn(service)
   const moderator = await signToken({ sub: 'mod', name: 'Grace', role: 'moderator' })
@@ -94,7 +94,7 @@ t.test('a network is banned whoever comes from it, but for moderators', async (t
   t.equal(key.status, 201)
 })
 
-t.test('an e-mail is known by its hash, however it is written, and also on file', async (t) => {
+t.test('a ban of an e-mail matches its hash in any spelling, also of stored authors', async (t) => {
   const service = await openService(t)
   const early = await service.post('a', 'x', { author: { name: 'Eve', email: 'EVE@Example.org' } })
   const { body } = await ban(service, { kind: 'email', value: 'eve@example.ORG' })
@@ -106,7 +106,7 @@ t.test('an e-mail is known by its hash, however it is written, and also on file'
   t.notMatch(rows[0]!.row, /eve/i)
 })
 
-t.test('a domain of e-mail is banned with all below it', async (t) => {
+t.test('a ban of an e-mail domain matches its subdomains', async (t) => {
   const service = await openService(t)
   await ban(service, { kind: 'email_domain', value: 'Trash.Example' })
   t.equal(await trying(service, {}, { email: 'a@trash.example' }), '403 banned')
@@ -114,7 +114,7 @@ t.test('a domain of e-mail is banned with all below it', async (t) => {
   t.equal(await trying(service, {}, { email: 'a@nottrash.example' }), '201 approved')
 })
 
-t.test('who is held goes to the queue, edits included, and the trace says why', async (t) => {
+t.test('comments and edits of a held writer go to the queue, and the trace says why', async (t) => {
   const service = await openService(t)
   const { author, id, guest_token: token } = await service.post('a', 'early')
   const { body } = await ban(service, { kind: 'author', value: author.id, effect: 'hold' })
@@ -204,7 +204,7 @@ t.test('a ban for all sites holds on each, and on none once it is lifted', async
   t.notMatch(audit.text, '203.0.113')
 })
 
-t.test('what cannot be banned is refused, and says why', async (t) => {
+t.test('createBan refuses a subject that cannot be banned, and says why', async (t) => {
   const service = await openService(t)
   await openSignOn(service)
   const token = await signToken({ sub: 'mod', name: 'Grace', role: 'moderator' })

@@ -81,7 +81,7 @@ t.test('content negotiation', async (t) => {
   const service = await openService(t)
   const { first, threadPaths, listPaths, smallPaths } = await seed(service)
 
-  t.test('every public read answers in the best encoding that is accepted', async (t) => {
+  t.test('every public read is sent in the best accepted encoding', async (t) => {
     for (const path of [...threadPaths, ...listPaths]) {
       const plain = await read(service.app, path)
       for (const [accepted, encoding] of NEGOTIATED) {
@@ -96,14 +96,14 @@ t.test('content negotiation', async (t) => {
   })
 
   t.test(
-    'an encoding that is refused by name is not sent to whoever takes all others',
+    'an encoding refused by name is not sent to a client that accepts all others',
     async (t) => {
       const accepted = { 'accept-encoding': 'br;q=0, *' }
       t.not((await read(service.app, threadPaths[0]!, accepted)).encoding, 'br')
     },
   )
 
-  t.test('small answers go out as they are, and vary all the same', async (t) => {
+  t.test('small responses are not compressed, and vary all the same', async (t) => {
     for (const path of smallPaths) {
       const plain = await read(service.app, path)
       const answer = await read(service.app, path, { 'accept-encoding': 'br, gzip' })
@@ -116,7 +116,7 @@ t.test('content negotiation', async (t) => {
     }
   })
 
-  t.test('HEAD tells what GET would, whatever the encoding', async (t) => {
+  t.test('HEAD returns the headers of GET in every encoding', async (t) => {
     for (const path of [threadPaths[0]!, listPaths[0]!])
       for (const encoding of ENCODINGS) {
         const headers = { 'accept-encoding': encoding }
@@ -131,7 +131,7 @@ t.test('content negotiation', async (t) => {
       }
   })
 
-  t.test('each encoding has a tag of its own, and only that one answers 304', async (t) => {
+  t.test('each encoding has an entity tag of its own, and only that one gives 304', async (t) => {
     for (const path of [...threadPaths, ...listPaths]) {
       const tags = new Map<Encoding, string>()
       for (const encoding of ENCODINGS)
@@ -149,7 +149,7 @@ t.test('content negotiation', async (t) => {
     }
   })
 
-  t.test('of a list of tags the one of the encoding counts', async (t) => {
+  t.test('of a list of entity tags the one of the encoding counts', async (t) => {
     const path = threadPaths[0]!
     const tagOf = async (encoding: Encoding) =>
       (await read(service.app, path, { 'accept-encoding': encoding })).etag
@@ -161,7 +161,7 @@ t.test('content negotiation', async (t) => {
     t.equal(await status(`${gzip}, "x"`), 200)
   })
 
-  t.test('callers with a token are answered privately, in the encoding they take', async (t) => {
+  t.test('callers with a token get private responses in their accepted encoding', async (t) => {
     for (const token of [first.guest_token, service.adminKey])
       for (const path of [...threadPaths, ...listPaths, ...smallPaths]) {
         const open = await read(service.app, path, { 'accept-encoding': 'gzip' })
@@ -257,13 +257,13 @@ const CHANGES: Record<string, Change> = {
   },
 }
 
-t.test('tags', async (t) => {
+t.test('entity tags', async (t) => {
   const nodes = await openNodes(t)
   const { service, paths, threadPaths, first } = nodes
   const isOfThread = ({ path }: Tag) => threadPaths.includes(path)
   const isOfThreadPage = ({ path }: Tag) => path.startsWith('/articles/a/comments')
 
-  t.test('are still true after a comment that is held, and rejected', async (t) => {
+  t.test('entity tags stay valid after a comment is held and rejected', async (t) => {
     await patch(service, '/articles/a', { moderation: 'pre' })
     const tags = await holdTags(nodes.nodes, paths)
     const held = await service.post('a', 'held', { parent_id: first.id })
@@ -275,7 +275,7 @@ t.test('tags', async (t) => {
   })
 
   for (const [what, { make, spares, isSoon }] of Object.entries(CHANGES))
-    t.test(`from before ${what} answer 304 no more, on any node`, async (t) => {
+    t.test(`entity tags from before ${what} give no 304 on any node`, async (t) => {
       const victim = await service.post('a', 'to be changed', { parent_id: first.id })
       const tags = (await holdTags(nodes.nodes, paths)).filter(({ path }) => !spares.test(path))
       t.equal((await stillTrue(tags)).length, tags.length, 'until then all do')
@@ -285,21 +285,24 @@ t.test('tags', async (t) => {
       t.same(await stillTrue(tags), [])
     })
 
-  t.test('of a node of another build are others', async (t) => {
+  t.test('entity tags differ between builds', async (t) => {
     await patch(service, '/articles/a', { state: 'open' })
     const newer = await openTwin(t, service, { version: '0.0.1' })
     const tags = (await holdTags([service.app], paths)).filter(isOfThread)
     t.same(await stillTrue(tags.map((tag) => ({ ...tag, app: newer }))), [])
   })
 
-  t.test('are others under other settings of the site, elsewhere within a second', async (t) => {
-    const tags = (await holdTags(nodes.nodes, paths)).filter(isOfThread)
-    t.equal((await patch(service, '', { edit_window_seconds: 77 })).status, 200)
-    t.same(await stillTrue(tags.filter(({ app }) => app === service.app)), [])
-    await until('for the other node to know', async () => (await stillTrue(tags)).length === 0)
-  })
+  t.test(
+    'entity tags differ under other settings of the site, on other nodes within a second',
+    async (t) => {
+      const tags = (await holdTags(nodes.nodes, paths)).filter(isOfThread)
+      t.equal((await patch(service, '', { edit_window_seconds: 77 })).status, 200)
+      t.same(await stillTrue(tags.filter(({ app }) => app === service.app)), [])
+      await until('for the other node to know', async () => (await stillTrue(tags)).length === 0)
+    },
+  )
 
-  t.test('are others once a closing time has come, though nobody has changed it', async (t) => {
+  t.test('entity tags differ once the closing time of a thread has come', async (t) => {
     const clock = stopClock(t)
     await patch(service, '/articles/a', { closes_at: '2999-01-01T00:00:00Z' })
     const tags = (await holdTags(nodes.nodes, paths)).filter(isOfThreadPage)
@@ -340,31 +343,37 @@ t.test('while Postgres is away', async (t) => {
   const { service, app, link, tags, paths, look } = await openHurt(t)
   link.cut()
 
-  t.test('threads that were read go on for a second as if nothing were', async (t) => {
+  t.test('while Postgres is away, cached threads are served for a second as usual', async (t) => {
     t.same(await look(), CONFIRMED)
   })
 
-  t.test('they go on after that, and their answers say so', async (t) => {
-    for (const age of [1_500, 60_000, 100_000]) {
-      clock.pass(age)
-      t.same(await look(), UNCONFIRMED)
-      t.equal((await stillTrue(tags)).length, tags.length, '304s do as well')
-    }
-  })
+  t.test(
+    'while Postgres is away, cached threads are served after that as unconfirmed',
+    async (t) => {
+      for (const age of [1_500, 60_000, 100_000]) {
+        clock.pass(age)
+        t.same(await look(), UNCONFIRMED)
+        t.equal((await stillTrue(tags)).length, tags.length, '304s do as well')
+      }
+    },
+  )
 
-  t.test('what nobody has read is a 503, never an empty list', async (t) => {
-    const unread = ['/articles/article-1', '/articles/article-1/comments', '/articles/absent']
-    const variants = [`${paths[1]}?sort=top`, `${paths[1]}?at_least=${Number.MAX_SAFE_INTEGER}`]
-    for (const path of [...unread, ...variants, '/comments', '/counts?article_id=a'])
-      t.equal((await read(app, path)).status, 503, path)
-  })
+  t.test(
+    'while Postgres is away, a thread that is not cached gives 503, never an empty list',
+    async (t) => {
+      const unread = ['/articles/article-1', '/articles/article-1/comments', '/articles/absent']
+      const variants = [`${paths[1]}?sort=top`, `${paths[1]}?at_least=${Number.MAX_SAFE_INTEGER}`]
+      for (const path of [...unread, ...variants, '/comments', '/counts?article_id=a'])
+        t.equal((await read(app, path)).status, 503, path)
+    },
+  )
 
-  t.test('nothing that has changed is shown as it was', async (t) => {
+  t.test('while Postgres is away, no changed thread is shown as it was', async (t) => {
     await service.decide((await service.post('a', 'news')).id, 'approved', 'rejected')
     t.same(await look(), new Set(['503 confirmed']))
   })
 
-  t.test('and once it is back, all is confirmed again', async (t) => {
+  t.test('once Postgres is back, responses are confirmed again', async (t) => {
     link.heal()
     clock.pass(1_000)
     await until('for Postgres to be asked again', async () => (await look()).has('200 confirmed'))
@@ -372,7 +381,7 @@ t.test('while Postgres is away', async (t) => {
   })
 })
 
-t.test('while Postgres does not answer, threads that were read go on as well', async (t) => {
+t.test('while Postgres does not respond, cached threads are served as well', async (t) => {
   const clock = stopClock(t)
   const { link, tags, look } = await openHurt(t)
   link.freeze()

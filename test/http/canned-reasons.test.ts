@@ -12,27 +12,30 @@ const asAdmin = ({ call, adminKey: token }: TestService) => ({
   audit: async () => (await call('GET', '/v1/sites/default/audit', { token })).body.items,
 })
 
-t.test('a reason is made, listed, changed and deleted, and the audit knows of all', async (t) => {
-  const { create, change, remove, list, audit } = asAdmin(await openService(t))
-  const { status, body } = await create(SPAM)
-  t.equal(status, 201)
-  t.match(body, { id: /^r\w+$/, ...SPAM })
-  t.same((await list()).body, { items: [body], next_cursor: null })
-  const changed = await change(body.id, { title: 'Advertising, again' })
-  t.same(changed.body, { ...body, title: 'Advertising, again' })
-  t.equal((await remove(body.id)).status, 204)
-  t.same((await list()).body.items, [])
-  t.equal((await remove(body.id)).status, 404)
-  t.equal((await change(body.id, { note: 'x' })).status, 404)
-  t.equal((await remove('nonsense')).status, 404)
-  const [deleted, updated, created] = await audit()
-  t.match(created, { action: 'reason_created', subject: body.id, before: null, after: SPAM })
-  t.match(updated, { action: 'reason_updated', before: SPAM })
-  t.same(updated.after, { ...SPAM, title: 'Advertising, again' })
-  t.match(deleted, { action: 'reason_deleted', subject: body.id, after: null })
-})
+t.test(
+  'a canned reason is created, listed, changed and deleted, each with an audit entry',
+  async (t) => {
+    const { create, change, remove, list, audit } = asAdmin(await openService(t))
+    const { status, body } = await create(SPAM)
+    t.equal(status, 201)
+    t.match(body, { id: /^r\w+$/, ...SPAM })
+    t.same((await list()).body, { items: [body], next_cursor: null })
+    const changed = await change(body.id, { title: 'Advertising, again' })
+    t.same(changed.body, { ...body, title: 'Advertising, again' })
+    t.equal((await remove(body.id)).status, 204)
+    t.same((await list()).body.items, [])
+    t.equal((await remove(body.id)).status, 404)
+    t.equal((await change(body.id, { note: 'x' })).status, 404)
+    t.equal((await remove('nonsense')).status, 404)
+    const [deleted, updated, created] = await audit()
+    t.match(created, { action: 'reason_created', subject: body.id, before: null, after: SPAM })
+    t.match(updated, { action: 'reason_updated', before: SPAM })
+    t.same(updated.after, { ...SPAM, title: 'Advertising, again' })
+    t.match(deleted, { action: 'reason_deleted', subject: body.id, after: null })
+  },
+)
 
-t.test('its words are a reason and a note of a decision', async (t) => {
+t.test('the texts of a canned reason are valid as reason and note of a decision', async (t) => {
   const service = await openService(t)
   const { reason, note } = (await asAdmin(service).create(SPAM)).body
   const comment = await service.post('a', 'buy!')
@@ -41,7 +44,7 @@ t.test('its words are a reason and a note of a decision', async (t) => {
   t.match(body, { reason: SPAM.reason, note: SPAM.note })
 })
 
-t.test('the list is walked in order, page by page', async (t) => {
+t.test('listCannedReasons gives all reasons in order, page by page', async (t) => {
   const { create, list } = asAdmin(await openService(t))
   for (const title of ['one', 'two', 'three']) await create({ ...SPAM, title })
   const first = (await list('?limit=2')).body
@@ -52,7 +55,7 @@ t.test('the list is walked in order, page by page', async (t) => {
   t.match(await list('?cursor=nonsense'), { status: 400, body: { code: 'invalid_cursor' } })
 })
 
-t.test('a site has at most a hundred, even when two are made at the same time', async (t) => {
+t.test('a site has at most 100 canned reasons, also when two are created together', async (t) => {
   const { create, list } = asAdmin(await openService(t))
   for (let n = 0; n < 99; n++) await create({ ...SPAM, title: `${n}` })
   const answers = await Promise.all([create(SPAM), create(SPAM)])
@@ -64,7 +67,7 @@ t.test('a site has at most a hundred, even when two are made at the same time', 
   t.equal((await list('?limit=100')).body.items.length, 100)
 })
 
-t.test('what is no reason is refused, with the field at fault', async (t) => {
+t.test('createCannedReason refuses invalid reasons and names the field', async (t) => {
   const { create, change } = asAdmin(await openService(t))
   const { id } = (await create(SPAM)).body
   for (const [fault, pointer] of [
@@ -80,7 +83,7 @@ t.test('what is no reason is refused, with the field at fault', async (t) => {
   t.equal((await change(id, {})).status, 400)
 })
 
-t.test('one key makes one reason, and no other site has it', async (t) => {
+t.test('one Idempotency-Key creates one canned reason, on its site only', async (t) => {
   const service = await openService(t)
   const { create, list } = asAdmin(service)
   const headers = { 'idempotency-key': 'the-same-key-twice' }

@@ -27,7 +27,7 @@ const AKISMET = {
 const set = (service: TestService, checks: object[]) =>
   service.call('PATCH', SITE, { token: service.adminKey, body: { checks } })
 
-t.test('a site names its checks, and their secrets never leave', async (t) => {
+t.test('a site shows its checks without their secrets', async (t) => {
   const service = await openService(t)
   t.same((await service.get('', { token: service.adminKey })).body.checks, [])
   const changed = await set(service, [OWN, { ...AKISMET, timeout_ms: 500, is_test: true }])
@@ -56,7 +56,7 @@ t.test('a site names its checks, and their secrets never leave', async (t) => {
   t.notMatch(told[1].text, /checks/, 'readers need not know')
 })
 
-t.test('a secret that is left out stays, but does not move to another address', async (t) => {
+t.test('a check keeps its secret when the update omits it, unless its URL changes', async (t) => {
   const service = await openService(t)
   const secretOf = async () => {
     service.sites.forget('default')
@@ -76,7 +76,7 @@ t.test('a secret that is left out stays, but does not move to another address', 
   t.same(await secretOf(), [])
 })
 
-t.test('checks that cannot be are refused with where they are wrong', async (t) => {
+t.test('updateSite refuses invalid checks and names the field', async (t) => {
   const service = await openService(t)
   const wrong: [object[], string][] = [
     [[{ ...OWN, url: 'http://checks.example' }], '/checks/0/url'],
@@ -116,7 +116,7 @@ const post = (
 const honest: Answering = (answer, heard) =>
   json({ score: heard.body.includes('spam') ? 0.9 : 0.1 })(answer, heard)
 
-t.test('a comment has its id before anybody is asked, and readers see it after that', async (t) => {
+t.test('a comment has its id before a check is asked, and is published afterwards', async (t) => {
   const { service, server, state } = await openChecked(t, hanging)
   await setChecks(service, [own(server.url)], { own: STRICT })
   const seenMeanwhile: Record<string, any>[] = []
@@ -141,7 +141,7 @@ t.test('a comment has its id before anybody is asked, and readers see it after t
   t.match(opinion, { says: 'spam', counts: true, evidence: 'own is 90 % sure that it is spam' })
 })
 
-t.test('what checks have brought about is in the trail of decisions, by the rules', async (t) => {
+t.test('a verdict of a check is in the moderation log as a decision of rules', async (t) => {
   const { service, server } = await openChecked(t, honest)
   await setChecks(service, [own(server.url)], { own: STRICT })
   await post(service, 'spam')
@@ -159,7 +159,7 @@ const LIES_ALONE: Record<string, Answering> = {
   'half a word': dying,
 }
 
-t.test('no outage publishes anything where that is not wanted', async (t) => {
+t.test('an outage of a check publishes no comment where the policy holds it', async (t) => {
   const { service, server, state } = await openChecked(t, hanging)
   const impatient = own(server.url, { timeout_ms: 100 })
   for (const onFailure of ['hold', 'ignore'] as const) {
@@ -186,7 +186,7 @@ t.test('no outage publishes anything where that is not wanted', async (t) => {
   )
 })
 
-t.test('checks are asked at once, and the strictest that counts is heard', async (t) => {
+t.test('all checks are asked together, and the strictest enforced verdict counts', async (t) => {
   const { service, server, state } = await openChecked(t, hanging)
   const names = ['a', 'b', 'c', 'd', 'e']
   const waiting: (() => void)[] = []
@@ -206,34 +206,31 @@ t.test('checks are asked at once, and the strictest that counts is heard', async
   t.equal(state.heard.length, 5)
 })
 
-t.test(
-  'checks that only record keep nobody waiting, and those that are off are not asked',
-  async (t) => {
-    const { service, server, state } = await openChecked(t, hanging)
-    const asked = Promise.withResolvers<void>()
-    let answerNow = () => {}
-    state.answering = (answer, heard) => {
-      answerNow = () => json({ score: 1 })(answer, heard)
-      asked.resolve()
-    }
-    const off = own(server.url, { name: 'off', url: `${server.url}/off` })
-    await setChecks(service, [own(server.url), off], { off: { ...STRICT, mode: 'off' } })
-    const answer = await post(service, 'x')
-    t.match(answer, { status: 201 }, 'though the check has not answered')
-    await asked.promise
-    answerNow()
-    await service.deferredTasks.settled()
-    const after = (await seen(service, answer.body.id))!
-    t.equal(after.status, 'approved')
-    t.equal(await riskOf(service, answer.body.id), 100)
-    const opinion = after.trace.find(({ rule }: { rule: string }) => rule === 'checks.own')
-    t.match(opinion, { counts: false, says: 'spam' })
-    t.same(Object.keys(await factsOf(service, answer.body.id)), ['own'])
-    t.notOk(state.heard.some(({ path }) => path === '/off'))
-  },
-)
+t.test('recording checks delay no response, and checks that are off are not asked', async (t) => {
+  const { service, server, state } = await openChecked(t, hanging)
+  const asked = Promise.withResolvers<void>()
+  let answerNow = () => {}
+  state.answering = (answer, heard) => {
+    answerNow = () => json({ score: 1 })(answer, heard)
+    asked.resolve()
+  }
+  const off = own(server.url, { name: 'off', url: `${server.url}/off` })
+  await setChecks(service, [own(server.url), off], { off: { ...STRICT, mode: 'off' } })
+  const answer = await post(service, 'x')
+  t.match(answer, { status: 201 }, 'though the check has not answered')
+  await asked.promise
+  answerNow()
+  await service.deferredTasks.settled()
+  const after = (await seen(service, answer.body.id))!
+  t.equal(after.status, 'approved')
+  t.equal(await riskOf(service, answer.body.id), 100)
+  const opinion = after.trace.find(({ rule }: { rule: string }) => rule === 'checks.own')
+  t.match(opinion, { counts: false, says: 'spam' })
+  t.same(Object.keys(await factsOf(service, answer.body.id)), ['own'])
+  t.notOk(state.heard.some(({ path }) => path === '/off'))
+})
 
-t.test('who repeats a post gets the answer that was given in the end', async (t) => {
+t.test('a repeated post gets the final response of the first', async (t) => {
   const { service, server, state } = await openChecked(t, honest)
   await setChecks(service, [own(server.url)], { own: STRICT })
   const headers = { 'idempotency-key': 'a-key-of-sixteen-and-more' }
@@ -247,7 +244,7 @@ t.test('who repeats a post gets the answer that was given in the end', async (t)
   t.equal(state.heard.length, 1)
 })
 
-t.test('an edit is checked like a comment, and comes back when it is good', async (t) => {
+t.test('an edit is checked like a comment, and published when the check approves it', async (t) => {
   const { service, server, state } = await openChecked(t, honest)
   await setChecks(service, [own(server.url)], { own: STRICT })
   const { body: comment } = await post(service, 'x')
@@ -268,7 +265,7 @@ t.test('an edit is checked like a comment, and comes back when it is good', asyn
 })
 
 t.test(
-  'what was held before an edit stays held, whatever a check says of the new text',
+  'a comment held before its edit stays held, whatever a check says of the new text',
   async (t) => {
     const { service, server } = await openChecked(t, honest)
     const { body: comment } = await post(service, 'x')
@@ -281,7 +278,7 @@ t.test(
   },
 )
 
-t.test('a guest with a token gets its new name with the comment that readers see', async (t) => {
+t.test('a guest’s new name appears with the published comment', async (t) => {
   const { service, server, state } = await openChecked(t, honest)
   await setChecks(service, [own(server.url)], { own: STRICT })
   const { guest_token: token } = (await post(service, 'x')).body
@@ -297,7 +294,7 @@ t.test('a guest with a token gets its new name with the comment that readers see
   )
 })
 
-t.test('a verdict may come late, and publishes what waits for it', async (t) => {
+t.test('a late verdict publishes the comment that waits for it', async (t) => {
   const { service, server } = await openChecked(t, json({ pending: true }))
   await setChecks(service, [own(server.url)], { own: STRICT })
   const [good, bad] = [(await post(service, 'x')).body, (await post(service, 'y')).body]
@@ -312,26 +309,23 @@ t.test('a verdict may come late, and publishes what waits for it', async (t) => 
   t.equal((await seen(service, good.id))!.status, 'approved')
 })
 
-t.test(
-  'a verdict that comes after a failure still counts, one on an earlier text does not',
-  async (t) => {
-    const { service, server, state } = await openChecked(t, json('no verdict'))
-    await setChecks(service, [own(server.url)], { own: STRICT })
-    const { body: comment } = await post(service, 'x')
-    t.equal(comment.status, 'pending')
-    t.equal((await callBack(service, { comment_id: comment.id, score: 0 })).status, 204)
-    t.equal((await seen(service, comment.id))!.status, 'approved')
-    state.answering = json({ pending: true })
-    const edit = { token: comment.guest_token, body: { body: 'y' } }
-    t.match(await service.call('PATCH', `${SITE}/comments/${comment.id}`, edit), { status: 202 })
-    await callBack(service, { comment_id: comment.id, score: 0, revision: 1 })
-    t.equal((await seen(service, comment.id))!.status, 'pending')
-    await callBack(service, { comment_id: comment.id, score: 0, revision: 2 })
-    t.equal((await seen(service, comment.id))!.status, 'approved')
-  },
-)
+t.test('a verdict after a failure counts, and a verdict on an earlier text does not', async (t) => {
+  const { service, server, state } = await openChecked(t, json('no verdict'))
+  await setChecks(service, [own(server.url)], { own: STRICT })
+  const { body: comment } = await post(service, 'x')
+  t.equal(comment.status, 'pending')
+  t.equal((await callBack(service, { comment_id: comment.id, score: 0 })).status, 204)
+  t.equal((await seen(service, comment.id))!.status, 'approved')
+  state.answering = json({ pending: true })
+  const edit = { token: comment.guest_token, body: { body: 'y' } }
+  t.match(await service.call('PATCH', `${SITE}/comments/${comment.id}`, edit), { status: 202 })
+  await callBack(service, { comment_id: comment.id, score: 0, revision: 1 })
+  t.equal((await seen(service, comment.id))!.status, 'pending')
+  await callBack(service, { comment_id: comment.id, score: 0, revision: 2 })
+  t.equal((await seen(service, comment.id))!.status, 'approved')
+})
 
-t.test('nobody but the check itself brings a verdict', async (t) => {
+t.test('only the check itself can report its verdict', async (t) => {
   const { service, server } = await openChecked(t, json({ pending: true }))
   await setChecks(service, [own(server.url), akismet(server.url)], { own: STRICT })
   const { body: comment } = await post(service, 'x')
@@ -361,7 +355,7 @@ t.test('nobody but the check itself brings a verdict', async (t) => {
   t.equal((await seen(service, comment.id))!.status, 'pending')
 })
 
-t.test('once somebody has decided, a verdict is noted and moves nothing', async (t) => {
+t.test('a verdict after a moderator’s decision is stored and changes no status', async (t) => {
   const { service, server } = await openChecked(t, json({ pending: true }))
   await setChecks(service, [own(server.url)], { own: STRICT })
   const [one, two] = [(await post(service, 'x')).body, (await post(service, 'y')).body]

@@ -50,7 +50,7 @@ t.test('a thread closes some days after it began, if its site says so', async (t
   t.equal(await posting(service), '201 approved')
 })
 
-t.test('its own time to close counts more than the days of the site', async (t) => {
+t.test('the closing time of a thread overrides the days of its site', async (t) => {
   const service = await openService(t)
   await service.post('a', 'early')
   await age(service, 30)
@@ -61,7 +61,7 @@ t.test('its own time to close counts more than the days of the site', async (t) 
   t.match(await setThread(service, { closes_at: null }), { state: 'closed', stays_open: false })
 })
 
-t.test('a thread that a moderator opens again is not closed again', async (t) => {
+t.test('a thread that a moderator reopens is not closed again', async (t) => {
   const service = await openService(t)
   await service.post('a', 'early')
   await age(service, 30)
@@ -75,7 +75,7 @@ t.test('a thread that a moderator opens again is not closed again', async (t) =>
   t.match(await setThread(service, { state: 'open' }), { state: 'open', closes_at: null })
 })
 
-t.test('opening a thread keeps a time to close that is still to come', async (t) => {
+t.test('reopening a thread keeps a closing time in the future', async (t) => {
   const service = await openService(t)
   const closes_at = '2999-01-01T00:00:00.000Z'
   await setThread(service, { state: 'closed', closes_at })
@@ -105,7 +105,7 @@ t.test('a thread that has closed gets a new version once', async (t) => {
   t.equal((await service.get('/articles/other')).body.version, other)
 })
 
-t.test('so does one that the days of its site have closed, of many', async (t) => {
+t.test('many threads closed by the days of their site get a new version once each', async (t) => {
   const service = await openService(t)
   await service.post('a', 'early')
   await setSite(service, { close_after_days: 7 })
@@ -128,7 +128,7 @@ t.test('so does one that the days of its site have closed, of many', async (t) =
   t.equal(rows[0]!.old, 0, 'all of them have one')
 })
 
-t.test('every change of a thread is a decision that says what was otherwise before', async (t) => {
+t.test('every change of a thread is a decision that names the earlier values', async (t) => {
   const service = await openService(t)
   await setThread(service, { state: 'locked', closes_at: '2999-01-01T00:00:00.000Z' })
   await setThread(service, { state: 'open', moderation: 'pre', slow_mode_seconds: 5 })

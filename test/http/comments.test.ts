@@ -24,7 +24,7 @@ const plantChain = async ({ post }: TestService, depth: number): Promise<string[
   return ids
 }
 
-t.test('getComment answers what was posted', async (t) => {
+t.test('getComment returns the posted comment', async (t) => {
   const service = await openService(t)
   const { guest_token: _, ...posted } = await service.post('a', '*hello*\r\n ')
   const { status, body } = await service.get(`/comments/${posted.id}`)
@@ -33,7 +33,7 @@ t.test('getComment answers what was posted', async (t) => {
   t.equal(body.body, '*hello*\r\n ')
 })
 
-t.test('context adds the nearest ancestors, root first', async (t) => {
+t.test('getComment: context adds the nearest ancestors, root first', async (t) => {
   const service = await openService(t)
   const ids = await plantChain(service, 4)
   const ancestors = async (context: number) =>
@@ -46,7 +46,7 @@ t.test('context adds the nearest ancestors, root first', async (t) => {
   t.same((await service.get(`/comments/${ids[0]}?context=9`)).body.ancestors, [])
 })
 
-t.test('context takes 0 to 100', async (t) => {
+t.test('getComment: context takes 0 to 100', async (t) => {
   const service = await openService(t)
   const { id } = await service.post('a', 'x')
   t.equal((await service.get(`/comments/${id}?context=100`)).status, 200)
@@ -57,7 +57,7 @@ t.test('context takes 0 to 100', async (t) => {
 })
 
 t.test(
-  'ancestors that are hidden are tombstones, and so is a hidden comment with replies',
+  'getComment shows hidden ancestors, and a hidden comment with replies, as tombstones',
   async (t) => {
     const service = await openService(t)
     const ids = await plantChain(service, 3)
@@ -70,7 +70,7 @@ t.test(
   },
 )
 
-t.test('a tombstone tells nothing of what it was, whatever the reason', async (t) => {
+t.test('a tombstone shows nothing of its comment, whatever hid it', async (t) => {
   const service = await openService(t)
   const url = 'https://secret.example/'
   const author = { name: 'Secretive', url, email: 'secret@example.org' }
@@ -87,45 +87,48 @@ t.test('a tombstone tells nothing of what it was, whatever the reason', async (t
   t.notMatch(answers[0], /secret/i)
 })
 
-t.test('malformed, absent, hidden and other sites’ ids give the same 404', async (t) => {
-  const service = await openService(t)
-  await insertSite(service.db, { slug: 'other', name: 'Other' })
-  const path = '/v1/sites/other/articles/a/comments'
-  const elsewhere = await service.call('POST', path, {
-    body: { body: 'x', author: { name: 'Bo' } },
-  })
-  const hidden = []
-  for (const status of ['pending', 'spam', 'rejected', 'deleted']) {
-    const { id } = await service.post('a', status)
-    await service.decide(id, 'approved', status)
-    hidden.push(id)
-  }
-  const shown = await service.post('a', 'shown')
-  const { threadId, id } = readCommentId(shown.id)!
-  const misplaced = `c${(threadId + 1).toString(36)}-${id.toString(36)}`
-  const malformed = [
-    'x',
-    'c',
-    'c-',
-    'c1',
-    'c0-1',
-    'c1-01',
-    'C1-1',
-    'c1-1-1',
-    'c1-zzzzzzzzzzz',
-    'c1-%00',
-  ]
-  const absent = ['c1-zzz', 'czz-1', `c${threadId}-zzzzzzzzzz`, misplaced]
-  const expected = traits(await service.get('/comments/c1-zzz'))
-  t.match(expected, { status: 404, headers: { 'content-type': /^application\/problem\+json/ } })
-  for (const id of [...malformed.slice(0, -1), ...absent, ...hidden, elsewhere.body.id]) {
-    t.same(traits(await service.get(`/comments/${id}`)), expected, id)
-    t.same(traits(await service.get(`/comments/${id}?context=2`)), expected, id)
-    t.same(traits(await service.get(`/comments/${id}/replies`)), expected, id)
-  }
-})
+t.test(
+  'getComment gives the same 404 for malformed, absent, hidden and other sites’ ids',
+  async (t) => {
+    const service = await openService(t)
+    await insertSite(service.db, { slug: 'other', name: 'Other' })
+    const path = '/v1/sites/other/articles/a/comments'
+    const elsewhere = await service.call('POST', path, {
+      body: { body: 'x', author: { name: 'Bo' } },
+    })
+    const hidden = []
+    for (const status of ['pending', 'spam', 'rejected', 'deleted']) {
+      const { id } = await service.post('a', status)
+      await service.decide(id, 'approved', status)
+      hidden.push(id)
+    }
+    const shown = await service.post('a', 'shown')
+    const { threadId, id } = readCommentId(shown.id)!
+    const misplaced = `c${(threadId + 1).toString(36)}-${id.toString(36)}`
+    const malformed = [
+      'x',
+      'c',
+      'c-',
+      'c1',
+      'c0-1',
+      'c1-01',
+      'C1-1',
+      'c1-1-1',
+      'c1-zzzzzzzzzzz',
+      'c1-%00',
+    ]
+    const absent = ['c1-zzz', 'czz-1', `c${threadId}-zzzzzzzzzz`, misplaced]
+    const expected = traits(await service.get('/comments/c1-zzz'))
+    t.match(expected, { status: 404, headers: { 'content-type': /^application\/problem\+json/ } })
+    for (const id of [...malformed.slice(0, -1), ...absent, ...hidden, elsewhere.body.id]) {
+      t.same(traits(await service.get(`/comments/${id}`)), expected, id)
+      t.same(traits(await service.get(`/comments/${id}?context=2`)), expected, id)
+      t.same(traits(await service.get(`/comments/${id}/replies`)), expected, id)
+    }
+  },
+)
 
-t.test('a comment that was held from the start gives the same 404', async (t) => {
+t.test('getComment gives the same 404 for a comment that was held from the start', async (t) => {
   const service = await openService(t)
   const expected = traits(await service.get('/comments/c1-zzz'))
   await holdEverything(service)
@@ -135,7 +138,7 @@ t.test('a comment that was held from the start gives the same 404', async (t) =>
   t.same(traits(await service.get(`/comments/${held.id}`)), expected)
 })
 
-t.test('a comment of a hidden thread gives the same 404', async (t) => {
+t.test('getComment gives the same 404 for a comment of a hidden thread', async (t) => {
   const service = await openService(t)
   const expected = traits(await service.get('/comments/c1-zzz'))
   const { id } = await service.post('a', 'x')
@@ -145,7 +148,7 @@ t.test('a comment of a hidden thread gives the same 404', async (t) => {
   t.same(traits(await service.get(`/comments/${id}/replies`)), expected)
 })
 
-t.test('a site that is not there is 404 for everything', async (t) => {
+t.test('every operation on an absent site gives 404', async (t) => {
   const service = await openService(t)
   const { id } = await service.post('a', 'x')
   for (const path of ['/articles/a', '/articles/a/comments', `/comments/${id}`, '/comments']) {
@@ -154,7 +157,7 @@ t.test('a site that is not there is 404 for everything', async (t) => {
   }
 })
 
-t.test('a guest sees their own held comment, as pending, and nobody else does', async (t) => {
+t.test('only its author sees a held comment, as pending', async (t) => {
   const service = await openService(t)
   const stranger = await service.post('a', 'x')
   await holdEverything(service)
@@ -167,20 +170,17 @@ t.test('a guest sees their own held comment, as pending, and nobody else does', 
   t.equal((await read()).status, 404)
 })
 
-t.test(
-  'a guest is told that it is pending even where it is spam, and nothing of a rejection',
-  async (t) => {
-    const service = await openService(t)
-    const { id, guest_token: token } = await service.post('a', 'x')
-    await service.decide(id, 'approved', 'spam')
-    t.match((await service.get(`/comments/${id}`, { token })).body, {
-      status: 'pending',
-      body: 'x',
-    })
-    await service.decide(id, 'spam', 'rejected')
-    t.equal((await service.get(`/comments/${id}`, { token })).status, 404)
-  },
-)
+t.test('a guest sees spam as pending, and nothing of a rejection', async (t) => {
+  const service = await openService(t)
+  const { id, guest_token: token } = await service.post('a', 'x')
+  await service.decide(id, 'approved', 'spam')
+  t.match((await service.get(`/comments/${id}`, { token })).body, {
+    status: 'pending',
+    body: 'x',
+  })
+  await service.decide(id, 'spam', 'rejected')
+  t.equal((await service.get(`/comments/${id}`, { token })).status, 404)
+})
 
 t.test('moderators see a hidden comment as it is', async (t) => {
   const service = await openService(t)
@@ -197,7 +197,7 @@ t.test('moderators see a hidden comment as it is', async (t) => {
   }
 })
 
-t.test('moderators see what a tombstone was', async (t) => {
+t.test('moderators see the comment of a tombstone', async (t) => {
   const service = await openService(t)
   const ids = await plantChain(service, 2)
   await service.decide(ids[0]!, 'approved', 'rejected')

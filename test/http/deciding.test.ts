@@ -46,7 +46,7 @@ const hold = async (service: TestService, count: number): Promise<string[]> => {
   return ids
 }
 
-t.test('decideMany: an outcome for each comment, in the order of the request', async (t) => {
+t.test('decideMany returns an outcome for each comment, in the order of the request', async (t) => {
   const service = await openService(t)
   const { decideMany, decisions, statusOf, thread } = openActing(service)
   const [one, two, three, four] = await hold(service, 4)
@@ -90,7 +90,7 @@ t.test('decideMany: an outcome for each comment, in the order of the request', a
   t.same(await recount(service.db), [])
 })
 
-t.test('decideMany: what a filter finds, if it is as many as expected', async (t) => {
+t.test('decideMany decides what a filter finds, if the count is as expected', async (t) => {
   const service = await openService(t)
   const { decideMany, statusOf } = openActing(service)
   await hold(service, 6)
@@ -110,7 +110,7 @@ t.test('decideMany: what a filter finds, if it is as many as expected', async (t
   t.match((await decideMany({ filter: other, dry_run: true, to: 'spam' })).body, { total: 0 })
 })
 
-t.test('decideMany: a dry run says what would become of each, and stores nothing', async (t) => {
+t.test('decideMany: a dry run returns each outcome and stores nothing', async (t) => {
   const service = await openService(t)
   const { decideMany, decisions, send, statusOf } = openActing(service)
   const [one, two] = await hold(service, 2)
@@ -136,7 +136,7 @@ t.test('decideMany: a dry run says what would become of each, and stores nothing
   t.same((await send('GET', '/moderation/batches')).body.items, [])
 })
 
-t.test('decideMany: what is not asked well is refused', async (t) => {
+t.test('decideMany refuses malformed requests', async (t) => {
   const service = await openService(t)
   const { decideMany } = openActing(service)
   const refusals: [Json, string][] = [
@@ -157,7 +157,7 @@ t.test('decideMany: what is not asked well is refused', async (t) => {
   t.equal(said(await decideMany({ ...move, to: 'deleted' })), '400 invalid_request')
 })
 
-t.test('decideMany: one effect per Idempotency-Key', async (t) => {
+t.test('decideMany has one effect per Idempotency-Key', async (t) => {
   const service = await openService(t)
   const { decideMany, decisions } = openActing(service)
   const comment_ids = await hold(service, 3)
@@ -176,7 +176,7 @@ t.test('decideMany: one effect per Idempotency-Key', async (t) => {
 })
 
 t.test(
-  'decideMany: more than 500 are done after the answer, with progress, and undone',
+  'decideMany decides more than 500 comments after the response, with progress and undo',
   async (t) => {
     const service = await openService(t)
     const { decideMany, send, statusOf, undoBatch } = openActing(service)
@@ -211,7 +211,7 @@ t.test(
   },
 )
 
-t.test('undoDecision gives back what was taken, once', async (t) => {
+t.test('undoDecision restores cascaded comments, once', async (t) => {
   const service = await openService(t)
   const { decisions, thread, undo } = openActing(service)
   const root = await service.post('a', 'root')
@@ -249,7 +249,7 @@ t.test('undoDecision gives back what was taken, once', async (t) => {
 })
 
 t.test(
-  'undoDecision, undoBatch: what was edited while it was hidden is not published',
+  'undoDecision and undoBatch do not publish a comment that was edited while hidden',
   async (t) => {
     const service = await openService(t)
     const { decideMany, statusOf, undo, undoBatch } = openActing(service)
@@ -279,7 +279,7 @@ t.test(
   },
 )
 
-t.test('undoDecision: flags count again, and the time of publication is as before', async (t) => {
+t.test('undoDecision restores the flag count and the time of publication', async (t) => {
   const service = await openService(t)
   const { undo, decisions } = openActing(service)
   const [id] = await hold(service, 1)
@@ -308,21 +308,18 @@ t.test('undoDecision: flags count again, and the time of publication is as befor
   t.same(await recount(service.db), [])
 })
 
-t.test(
-  'a decision that was never published is as if it had not been, once it is undone',
-  async (t) => {
-    const service = await openService(t)
-    const { undo } = openActing(service)
-    const [id] = await hold(service, 1)
-    const { body } = await service.decide(id!, 'pending', 'approved')
-    await undo(body.id)
-    const { rows } = await sql<Json>`select status, published_at from comments`.execute(service.db)
-    t.same(rows, [{ status: 'pending', publishedAt: null }])
-    t.same((await service.get('/comments')).body.items, [])
-  },
-)
+t.test('an undone decision that readers never saw leaves no trace for readers', async (t) => {
+  const service = await openService(t)
+  const { undo } = openActing(service)
+  const [id] = await hold(service, 1)
+  const { body } = await service.decide(id!, 'pending', 'approved')
+  await undo(body.id)
+  const { rows } = await sql<Json>`select status, published_at from comments`.execute(service.db)
+  t.same(rows, [{ status: 'pending', publishedAt: null }])
+  t.same((await service.get('/comments')).body.items, [])
+})
 
-t.test('pinComment says so to readers, and can be undone', async (t) => {
+t.test('pinComment shows the pin to readers and can be undone', async (t) => {
   const service = await openService(t)
   const { send, undo, thread } = openActing(service)
   const { id } = await service.post('a', 'x')
@@ -343,52 +340,55 @@ t.test('pinComment says so to readers, and can be undone', async (t) => {
   t.equal(said(await undo(body.decision_id)), '409 decision_conflict')
 })
 
-t.test('lockComment closes a subtree to replies, edits and votes, and undo opens it', async (t) => {
-  const service = await openService(t)
-  await openSignOn(service)
-  const { send, undo } = openActing(service)
-  const token = await signToken({ sub: 'm', name: 'Mary' })
-  const voter = await signToken({ sub: 'v', name: 'Vera' })
-  const root = await service.post('a', 'root')
-  const reply = await service.post('a', 'reply', { parent_id: root.id }, { token })
-  const beside = await service.post('a', 'beside', {}, { token })
-  const attempts = async (id: string) => [
-    said(
-      await service.call('POST', `${SITE}/articles/a/comments`, {
-        token,
-        body: { body: 'x', parent_id: id },
-      }),
-    ),
-    said(await service.call('PATCH', `${SITE}/comments/${id}`, { token, body: { body: 'y' } })),
-    said(
-      await service.call('PUT', `${SITE}/comments/${id}/vote`, {
-        token: voter,
-        body: { value: 1 },
-      }),
-    ),
-  ]
-  const lock = (id: string, locked: boolean) => send('PUT', `/comments/${id}/lock`, { locked })
-  const { body } = await lock(root.id, true)
-  const refused = Array(3).fill('409 thread_locked')
-  t.same(await attempts(reply.id), refused)
-  t.same(await attempts(beside.id), ['201', '200', '200'])
-  t.equal((await service.get(`/comments/${reply.id}`)).body.locked, true)
-  t.equal(
-    said(await send('PATCH', `/comments/${reply.id}`, { body: 'z' })),
-    '200',
-    'moderators edit',
-  )
-  t.match((await lock(root.id, true)).body, { locked: true, decision_id: null })
-  await lock(reply.id, false)
-  t.equal((await service.get(`/comments/${reply.id}`)).body.locked, false)
-  const undone = await undo(body.decision_id)
-  t.match(undone, { status: 201, body: { action: 'lock', after: { locked: false } } })
-  await undo(undone.body.id)
-  t.equal((await service.get(`/comments/${root.id}`)).body.locked, true)
-  t.equal(
-    (await service.get(`/comments/${reply.id}`)).body.locked,
-    false,
-    'it was opened by itself',
-  )
-  t.same(await recount(service.db), [])
-})
+t.test(
+  'lockComment closes a branch to replies, edits and votes, and an undo opens it',
+  async (t) => {
+    const service = await openService(t)
+    await openSignOn(service)
+    const { send, undo } = openActing(service)
+    const token = await signToken({ sub: 'm', name: 'Mary' })
+    const voter = await signToken({ sub: 'v', name: 'Vera' })
+    const root = await service.post('a', 'root')
+    const reply = await service.post('a', 'reply', { parent_id: root.id }, { token })
+    const beside = await service.post('a', 'beside', {}, { token })
+    const attempts = async (id: string) => [
+      said(
+        await service.call('POST', `${SITE}/articles/a/comments`, {
+          token,
+          body: { body: 'x', parent_id: id },
+        }),
+      ),
+      said(await service.call('PATCH', `${SITE}/comments/${id}`, { token, body: { body: 'y' } })),
+      said(
+        await service.call('PUT', `${SITE}/comments/${id}/vote`, {
+          token: voter,
+          body: { value: 1 },
+        }),
+      ),
+    ]
+    const lock = (id: string, locked: boolean) => send('PUT', `/comments/${id}/lock`, { locked })
+    const { body } = await lock(root.id, true)
+    const refused = Array(3).fill('409 thread_locked')
+    t.same(await attempts(reply.id), refused)
+    t.same(await attempts(beside.id), ['201', '200', '200'])
+    t.equal((await service.get(`/comments/${reply.id}`)).body.locked, true)
+    t.equal(
+      said(await send('PATCH', `/comments/${reply.id}`, { body: 'z' })),
+      '200',
+      'moderators edit',
+    )
+    t.match((await lock(root.id, true)).body, { locked: true, decision_id: null })
+    await lock(reply.id, false)
+    t.equal((await service.get(`/comments/${reply.id}`)).body.locked, false)
+    const undone = await undo(body.decision_id)
+    t.match(undone, { status: 201, body: { action: 'lock', after: { locked: false } } })
+    await undo(undone.body.id)
+    t.equal((await service.get(`/comments/${root.id}`)).body.locked, true)
+    t.equal(
+      (await service.get(`/comments/${reply.id}`)).body.locked,
+      false,
+      'it was opened by itself',
+    )
+    t.same(await recount(service.db), [])
+  },
+)

@@ -17,7 +17,7 @@ const set = (service: TestService, body: object) =>
 const queue = async (service: TestService, query: string) =>
   (await service.get(`/moderation/comments?${query}`, { token: service.adminKey })).body
 
-t.test('a flag is for moderators, and readers see nothing of it', async (t) => {
+t.test('flagComment shows a flag to moderators and nothing to readers', async (t) => {
   const service = await openService(t)
   const { id } = await service.post('a', 'x')
   const before = await service.get('/articles/a/comments')
@@ -30,7 +30,7 @@ t.test('a flag is for moderators, and readers see nothing of it', async (t) => {
   t.equal(items[0].flags[0].resolved, false)
 })
 
-t.test('one flag for each reader, however often and fast it is sent', async (t) => {
+t.test('a reader has one flag per comment, however often and fast it is sent', async (t) => {
   const service = await openService(t)
   const { id } = await service.post('a', 'x')
   const token = await makeGuest(service)
@@ -43,7 +43,7 @@ t.test('one flag for each reader, however often and fast it is sent', async (t) 
   t.same(await recount(service.db), [])
 })
 
-t.test('as many flags as the site says hold the comment, once and with a decision', async (t) => {
+t.test('a comment is held once, with a decision, at the site’s number of flags', async (t) => {
   const service = await openService(t)
   await openSignOn(service)
   await set(service, { flag_threshold: 3 })
@@ -61,24 +61,27 @@ t.test('as many flags as the site says hold the comment, once and with a decisio
   t.same(await recount(service.db), [])
 })
 
-t.test('a decision settles the flags: one more does not hold it again', async (t) => {
-  const service = await openService(t)
-  await set(service, { flag_threshold: 2 })
-  const { id } = await service.post('a', 'x')
-  const [one, two, three] = await Promise.all([1, 2, 3].map(() => makeGuest(service)))
-  await flag(service, id, one)
-  await flag(service, id, two)
-  t.equal((await service.decide(id, 'pending', 'approved')).status, 201)
-  t.equal((await flag(service, id, three)).status, 201)
-  t.equal((await flag(service, id, one)).status, 200, 'who has flagged before counts no more')
-  t.equal((await service.get(`/comments/${id}`)).status, 200)
-  const { items } = await queue(service, 'flagged=true')
-  t.match(items, [{ flag_count: 1, status: 'approved' }])
-  t.equal(items[0].flags.filter((told: { resolved: boolean }) => told.resolved).length, 2)
-  t.same(await recount(service.db), [])
-})
+t.test(
+  'a decision resolves the flags, and one more flag does not hold the comment again',
+  async (t) => {
+    const service = await openService(t)
+    await set(service, { flag_threshold: 2 })
+    const { id } = await service.post('a', 'x')
+    const [one, two, three] = await Promise.all([1, 2, 3].map(() => makeGuest(service)))
+    await flag(service, id, one)
+    await flag(service, id, two)
+    t.equal((await service.decide(id, 'pending', 'approved')).status, 201)
+    t.equal((await flag(service, id, three)).status, 201)
+    t.equal((await flag(service, id, one)).status, 200, 'who has flagged before counts no more')
+    t.equal((await service.get(`/comments/${id}`)).status, 200)
+    const { items } = await queue(service, 'flagged=true')
+    t.match(items, [{ flag_count: 1, status: 'approved' }])
+    t.equal(items[0].flags.filter((told: { resolved: boolean }) => told.resolved).length, 2)
+    t.same(await recount(service.db), [])
+  },
+)
 
-t.test('the queue shows the most flagged first, page by page', async (t) => {
+t.test('listQueue by flags shows the most flagged first, page by page', async (t) => {
   const service = await openService(t)
   await set(service, { moderation: 'post' })
   const ids: string[] = []
@@ -103,7 +106,7 @@ t.test('the queue shows the most flagged first, page by page', async (t) => {
   )
 })
 
-t.test('three guests of one network flag a comment, and no more', async (t) => {
+t.test('at most three guests of one network flag a comment', async (t) => {
   const service = await openService(t, { limits: { read: 0, write: 1_000 } })
   const { id } = await service.post('a', 'x')
   const tokens = await Promise.all([1, 2, 3, 4].map(() => makeGuest(service)))
@@ -113,7 +116,7 @@ t.test('three guests of one network flag a comment, and no more', async (t) => {
   t.equal((await flag(service, id, tokens[0])).status, 200, 'who has one may change it')
 })
 
-t.test('nobody, keys and authors of the comment do not flag', async (t) => {
+t.test('anonymous callers, keys and the author cannot flag a comment', async (t) => {
   const service = await openService(t)
   const { id, guest_token: own } = await service.post('a', 'x')
   t.match(await flag(service, id, undefined), { status: 401, body: { code: 'login_required' } })
@@ -121,7 +124,7 @@ t.test('nobody, keys and authors of the comment do not flag', async (t) => {
   t.equal((await flag(service, id, own)).status, 403)
 })
 
-t.test('flags and decisions on the same comments never wait for each other', async (t) => {
+t.test('flags and decisions on the same comments never deadlock', async (t) => {
   const service = await openService(t)
   await set(service, { flag_threshold: 2 })
   const ids: string[] = []
@@ -137,7 +140,7 @@ t.test('flags and decisions on the same comments never wait for each other', asy
   t.same(await recount(service.db), [])
 })
 
-t.test('moderators read what a comment said before', async (t) => {
+t.test('listRevisions shows moderators the earlier texts of a comment', async (t) => {
   const service = await openService(t)
   const { id, guest_token: token } = await service.post('a', 'one')
   for (const body of ['two', 'three'])

@@ -73,25 +73,22 @@ const leaveMarks = async (service: TestService) => {
   return { token, root, reply, other, alone, id: root.author.id as string }
 }
 
-t.test(
-  'after an erasure nothing of a guest is held, and the tree and its figures are kept',
-  async (t) => {
-    const service = await openService(t)
-    const { token, root, reply, other, alone, id } = await leaveMarks(service)
-    t.match(await dump(service), MARK)
-    t.ok(await isErased(service, id, token))
-    t.notMatch(await dump(service), MARK)
-    const { body } = await service.get('/articles/a/comments')
-    t.match(body.items, [{ id: root.id, status: 'deleted', author: null, body: null }])
-    t.match(body.items[0].replies.items, [{ id: reply.id, status: 'deleted' }])
-    t.match(body.items[0].replies.items[0].replies.items, [{ id: other.id, upvotes: 1 }])
-    t.equal(body.thread.comment_count, 1)
-    t.equal((await service.get(`/comments/${alone.id}`)).status, 404)
-    t.same(await recount(service.db), [])
-  },
-)
+t.test('eraseAuthor removes all data of a guest and keeps the tree and its counts', async (t) => {
+  const service = await openService(t)
+  const { token, root, reply, other, alone, id } = await leaveMarks(service)
+  t.match(await dump(service), MARK)
+  t.ok(await isErased(service, id, token))
+  t.notMatch(await dump(service), MARK)
+  const { body } = await service.get('/articles/a/comments')
+  t.match(body.items, [{ id: root.id, status: 'deleted', author: null, body: null }])
+  t.match(body.items[0].replies.items, [{ id: reply.id, status: 'deleted' }])
+  t.match(body.items[0].replies.items[0].replies.items, [{ id: other.id, upvotes: 1 }])
+  t.equal(body.thread.comment_count, 1)
+  t.equal((await service.get(`/comments/${alone.id}`)).status, 404)
+  t.same(await recount(service.db), [])
+})
 
-t.test('a token of one who was erased is good for nothing', async (t) => {
+t.test('the token of an erased guest is refused', async (t) => {
   const service = await openService(t)
   const { token, id } = await leaveMarks(service)
   await isErased(service, id, token)
@@ -104,7 +101,7 @@ t.test('a token of one who was erased is good for nothing', async (t) => {
   )
 })
 
-t.test('what was erased is brought back by nobody', async (t) => {
+t.test('no decision restores an erased comment', async (t) => {
   const service = await openService(t)
   const { token, root, id } = await leaveMarks(service)
   await isErased(service, id, token)
@@ -114,7 +111,7 @@ t.test('what was erased is brought back by nobody', async (t) => {
   t.equal((await service.call('PATCH', `${SITE}/comments/${root.id}`, edit)).status, 404)
 })
 
-t.test('nor is it brought back along with what it replied to', async (t) => {
+t.test('no cascade restores an erased reply', async (t) => {
   const service = await openService(t)
   const root = await service.post('a', 'root')
   const erased = await service.post('a', MARK, { parent_id: root.id })
@@ -130,25 +127,28 @@ t.test('nor is it brought back along with what it replied to', async (t) => {
   t.same(await recount(service.db), [])
 })
 
-t.test('of an erasure an answered appeal is left without its text, and others go', async (t) => {
-  const service = await openService(t)
-  const { token, alone, id } = await leaveMarks(service)
-  await service.decide(alone.id, 'approved', 'rejected')
-  const appeal = { token, body: { text: MARK } }
-  const { body } = await service.call('POST', `${SITE}/comments/${alone.id}/appeals`, appeal)
-  await service.call('POST', `${SITE}/moderation/appeals/${body.id}/answers`, {
-    token: await service.makeKey('moderate'),
-    body: { outcome: 'upheld' },
-  })
-  await erase(service, id, token)
-  const list = async (state: string) =>
-    (await service.get(`/moderation/appeals?state=${state}`, { token: service.adminKey })).body
-      .items
-  t.same(await list('waiting'), [])
-  t.match(await list('answered'), [{ id: body.id, text: '', outcome: 'upheld' }])
-})
+t.test(
+  'eraseAuthor keeps an answered appeal without its text and deletes other appeals',
+  async (t) => {
+    const service = await openService(t)
+    const { token, alone, id } = await leaveMarks(service)
+    await service.decide(alone.id, 'approved', 'rejected')
+    const appeal = { token, body: { text: MARK } }
+    const { body } = await service.call('POST', `${SITE}/comments/${alone.id}/appeals`, appeal)
+    await service.call('POST', `${SITE}/moderation/appeals/${body.id}/answers`, {
+      token: await service.makeKey('moderate'),
+      body: { outcome: 'upheld' },
+    })
+    await erase(service, id, token)
+    const list = async (state: string) =>
+      (await service.get(`/moderation/appeals?state=${state}`, { token: service.adminKey })).body
+        .items
+    t.same(await list('waiting'), [])
+    t.match(await list('answered'), [{ id: body.id, text: '', outcome: 'upheld' }])
+  },
+)
 
-t.test('a member is erased with its account; a token from before makes nobody anew', async (t) => {
+t.test('eraseAuthor erases a member, and an earlier token does not create it again', async (t) => {
   const service = await openService(t)
   await openSignOn(service)
   const now = Math.floor(Date.now() / 1000)
@@ -163,18 +163,24 @@ t.test('a member is erased with its account; a token from before makes nobody an
   t.not(again.author.id, author.id, 'whoever comes back is somebody new')
 })
 
-t.test('a token from before is known by its time, though its clock is ahead of ours', async (t) => {
-  const service = await openService(t)
-  await openSignOn(service)
-  const iat = Math.floor(Date.now() / 1000) + 50
-  const token = await signToken({ iat })
-  const { author } = await service.post('a', 'x', {}, { token })
-  t.ok(await isErased(service, author.id, token))
-  t.equal((await service.get('/config', { token })).status, 401)
-  t.equal((await service.get('/config', { token: await signToken({ iat: iat + 1 }) })).status, 200)
-})
+t.test(
+  'an earlier member token is recognised by its time, though its clock is ahead',
+  async (t) => {
+    const service = await openService(t)
+    await openSignOn(service)
+    const iat = Math.floor(Date.now() / 1000) + 50
+    const token = await signToken({ iat })
+    const { author } = await service.post('a', 'x', {}, { token })
+    t.ok(await isErased(service, author.id, token))
+    t.equal((await service.get('/config', { token })).status, 401)
+    t.equal(
+      (await service.get('/config', { token: await signToken({ iat: iat + 1 }) })).status,
+      200,
+    )
+  },
+)
 
-t.test('only the person itself and administrators erase and export', async (t) => {
+t.test('only the author and administrators can erase and export', async (t) => {
   const service = await openService(t)
   const { id } = await leaveMarks(service)
   const { guest_token: stranger } = await service.post('c', 'x')
@@ -193,7 +199,7 @@ t.test('only the person itself and administrators erase and export', async (t) =
   t.match(await dump(service), MARK, 'and nothing has gone')
 })
 
-t.test('an export has all that is held on a person, and the audit knows of it', async (t) => {
+t.test('exportAuthor returns all data of an author and leaves an audit entry', async (t) => {
   const service = await openService(t)
   const { token, root, reply, other, alone, id } = await leaveMarks(service)
   const { body, headers } = await service.get(`/authors/${id}/export`, { token })
@@ -215,7 +221,7 @@ t.test('an export has all that is held on a person, and the audit knows of it', 
   t.match(items[0], { action: 'author_exported', subject: id, by: id })
 })
 
-t.test('an export of more than a batch is whole', async (t) => {
+t.test('exportAuthor returns more than a batch completely', async (t) => {
   const service = await openService(t)
   const { guest_token: token, author } = await service.post('a', 'x')
   await sql`
@@ -229,7 +235,7 @@ t.test('an export of more than a batch is whole', async (t) => {
   t.equal(new Set(body.comments.map(({ id }: { id: string }) => id)).size, 1201)
 })
 
-t.test('posts of a guest that is being erased are erased with it, or refused', async (t) => {
+t.test('posts of a guest during an erasure are erased or refused', async (t) => {
   const service = await openService(t)
   const other = await openTwin(t, service)
   const { token, id } = await leaveMarks(service)
@@ -250,7 +256,7 @@ t.test('posts of a guest that is being erased are erased with it, or refused', a
   t.same(await recount(service.db), [])
 })
 
-t.test('an edit that an erasure overtakes is remembered under no key', async (t) => {
+t.test('an edit overtaken by an erasure is remembered under no Idempotency-Key', async (t) => {
   const service = await openService(t)
   const { id, author, guest_token: token } = await service.post('a', 'x')
   const edit = (at: string) =>
@@ -272,7 +278,7 @@ t.test('an edit that an erasure overtakes is remembered under no key', async (t)
   t.match(await edit(service.adminKey), { status: 404 })
 })
 
-t.test('what takes longer than an answer may goes on by itself', async (t) => {
+t.test('an erasure that takes long goes on after the response', async (t) => {
   const service = await openService(t)
   const { token, id } = await leaveMarks(service)
   const erasing = await during(service, sql`select from comments for update`, async () => {
@@ -288,7 +294,7 @@ t.test('what takes longer than an answer may goes on by itself', async (t) => {
   t.same(await recount(service.db), [])
 })
 
-t.test('what a node leaves undone when it dies is done by another', async (t) => {
+t.test('an erasure that a killed node left is finished by another', async (t) => {
   const service = await openService(t)
   const { token } = await leaveMarks(service)
   await sql`

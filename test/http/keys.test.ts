@@ -15,7 +15,7 @@ const openSites = async (t: Parameters<typeof openService>[0]) => {
 const make = (service: TestService, token: string, body: object, at = KEYS) =>
   service.call('POST', at, { token, body })
 
-t.test('a key is told once, works at once, and is listed without itself', async (t) => {
+t.test('createKey shows a key once, it works immediately, and lists omit it', async (t) => {
   const { service, siteAdmin } = await openSites(t)
   const { status, body } = await make(service, siteAdmin, { name: 'desk', scope: 'moderate' })
   t.equal(status, 201)
@@ -44,7 +44,7 @@ t.test('a rotated key and the new one overlap, then the old one ends', async (t)
   t.equal((await rotate(0)).status, 404, 'what has ended is not rotated')
 })
 
-t.test('a revoked key is good for nothing at once', async (t) => {
+t.test('a revoked key stops working immediately', async (t) => {
   const { service, siteAdmin } = await openSites(t)
   const { body } = await make(service, siteAdmin, { name: 'desk', scope: 'read' })
   const revoke = () => service.call('DELETE', `${KEYS}/${body.id}`, { token: siteAdmin })
@@ -57,7 +57,7 @@ t.test('a revoked key is good for nothing at once', async (t) => {
   t.equal(rotation.status, 404)
 })
 
-t.test('an administrator of a site reaches no key of another one, nor of all', async (t) => {
+t.test('an administrator of one site cannot reach keys of other sites or of all', async (t) => {
   const { service, siteAdmin } = await openSites(t)
   const other = await make(
     service,
@@ -78,7 +78,7 @@ t.test('an administrator of a site reaches no key of another one, nor of all', a
   t.ok(items.every(({ site }: { site: string }) => site === 'default'))
 })
 
-t.test('a key ends by itself, and none begins in the past', async (t) => {
+t.test('a key expires at its time, which cannot be in the past', async (t) => {
   const { service, siteAdmin } = await openSites(t)
   const expires = new Date(Date.now() + 3_600_000).toISOString()
   const { body } = await make(service, siteAdmin, { name: 'x', scope: 'read', expires_at: expires })
@@ -92,7 +92,7 @@ t.test('a key ends by itself, and none begins in the past', async (t) => {
   })
 })
 
-t.test('every act on keys is in the audit, which cannot be changed', async (t) => {
+t.test('every change of keys is in the audit log, which is append-only', async (t) => {
   const { service, siteAdmin } = await openSites(t)
   const { body } = await make(service, siteAdmin, { name: 'desk', scope: 'read' })
   const next = await make(service, siteAdmin, {}, `${KEYS}/${body.id}/rotations`)

@@ -7,7 +7,7 @@ import { openService, type TestService } from '../service.ts'
 
 const SITE = '/v1/sites/default'
 
-t.test('a guest whose held reply is in a hidden thread sees nothing of the thread', async (t) => {
+t.test('a guest with a held reply in a hidden thread sees nothing of the thread', async (t) => {
   const { call, get, post, adminKey } = await openService(t)
   const moderate = (body: object) => call('PATCH', `${SITE}/articles/a`, { token: adminKey, body })
   const parent = await post('a', 'a secret')
@@ -22,7 +22,7 @@ t.test('a guest whose held reply is in a hidden thread sees nothing of the threa
   t.same(after.body.ancestors, [])
 })
 
-t.test('one Idempotency-Key is one effect, however its path is written', async (t) => {
+t.test('an Idempotency-Key has one effect, however its path is written', async (t) => {
   const { call, get } = await openService(t)
   const headers = { 'idempotency-key': 'one-key-for-both-ways' }
   const body = { body: 'once', author: { name: 'Ada' } }
@@ -48,7 +48,7 @@ t.test('Link repeats a query that has question marks in it', async (t) => {
   )
 })
 
-t.test('an old cursor does not show an author of whom nothing is visible any more', async (t) => {
+t.test('an old cursor does not show an author without visible comments', async (t) => {
   const { call, get, post, adminKey } = await openService(t)
   const { author, guest_token: token } = await post('a', 'one')
   await post('a', 'two', {}, { token })
@@ -59,7 +59,7 @@ t.test('an old cursor does not show an author of whom nothing is visible any mor
   t.equal((await get(`${path}&cursor=${body.next_cursor}`)).status, 404)
 })
 
-t.test('readers of a site are answered while its settings change', async (t) => {
+t.test('readers of a site get responses while its settings change', async (t) => {
   const { get, call, adminKey } = await openService(t)
   const change = (name: string) => call('PATCH', SITE, { token: adminKey, body: { name } })
   const names = Array.from({ length: 20 }, (_, n) => `Name ${n}`)
@@ -75,16 +75,19 @@ t.test('readers of a site are answered while its settings change', async (t) => 
   t.same(statuses, new Set([200]))
 })
 
-t.test('who waits for a site that is forgotten meanwhile gets it all the same', async (t) => {
-  const { promise, resolve } = Promise.withResolvers<undefined>()
-  const cache = createSiteCache(() => promise)
-  const waiting = cache.find('slow')
-  cache.forget('slow')
-  resolve(undefined)
-  t.equal(await waiting, undefined)
-})
+t.test(
+  'a reader who waits for a site while it is dropped from the cache gets the site',
+  async (t) => {
+    const { promise, resolve } = Promise.withResolvers<undefined>()
+    const cache = createSiteCache(() => promise)
+    const waiting = cache.find('slow')
+    cache.forget('slow')
+    resolve(undefined)
+    t.equal(await waiting, undefined)
+  },
+)
 
-t.test('the decisions on a comment are found by its whole id', async (t) => {
+t.test('listDecisions finds decisions by the whole comment id only', async (t) => {
   const { get, post, decide, adminKey } = await openService(t)
   const { id } = await post('a', 'text')
   await decide(id, 'approved', 'spam')
@@ -132,7 +135,7 @@ const plantHidden = async (service: TestService): Promise<Record<string, string>
   return hidden
 }
 
-t.test('whatever is asked of a hidden comment, the answer is that of an absent one', async (t) => {
+t.test('every operation on a hidden comment responds as for an absent one', async (t) => {
   const service = await openService(t, { limits: { read: 100_000, write: 100_000 } })
   await openSignOn(service)
   const hidden = await plantHidden(service)

@@ -20,7 +20,7 @@ const open = async (t: Parameters<typeof openService>[0], write = 1_000) => {
 
 const from = (address: string) => ({ 'x-forwarded-for': address })
 
-t.test('each kind of write has a limit of its own, as the site says', async (t) => {
+t.test('each kind of write has a limit of its own, set by the site', async (t) => {
   const service = await open(t)
   const { id } = await service.post('a', 'x')
   const { body: guest } = await service.call('POST', `${SITE}/guests`, { body: { name: 'Grace' } })
@@ -49,7 +49,7 @@ t.test('each kind of write has a limit of its own, as the site says', async (t) 
   t.match((await service.get('/config')).body.limits, { create: 1, vote: 2, sign_on: 2 })
 })
 
-t.test('a member is not punished for strangers on its network', async (t) => {
+t.test('a member’s limit does not count strangers on the same network', async (t) => {
   const service = await open(t)
   await set(service, { create: 2 })
   const headers = from('203.0.113.7')
@@ -80,7 +80,7 @@ t.test('guests of one IPv6 /64 share a limit, however many tokens they take', as
   t.same([(await post(0)).status, (await post(1)).status, (await post(2)).status], [201, 201, 429])
 })
 
-t.test('bad credentials are counted as attempts to sign on', async (t) => {
+t.test('bad credentials count as attempts to sign on', async (t) => {
   const service = await open(t)
   await set(service, { sign_on: 2 })
   const headers = from('203.0.113.5')
@@ -92,7 +92,7 @@ t.test('bad credentials are counted as attempts to sign on', async (t) => {
   t.equal((await service.get('/config', { headers, token: await signToken() })).status, 200)
 })
 
-t.test('an export is a row of the audit, and counts as a write', async (t) => {
+t.test('an export has an audit entry and counts as a write', async (t) => {
   const service = await open(t, 2)
   const { author, guest_token: token } = await service.post('a', 'x')
   const statuses: number[] = []
@@ -104,7 +104,7 @@ t.test('an export is a row of the audit, and counts as a write', async (t) => {
   t.equal(exports.length, 2)
 })
 
-t.test('a site of its own counts by itself', async (t) => {
+t.test('each site counts its limits separately', async (t) => {
   const service = await open(t, 1)
   const body = { slug: 'other', name: 'Other' }
   await service.call('POST', '/v1/sites', { token: service.adminKey, body })
@@ -114,7 +114,7 @@ t.test('a site of its own counts by itself', async (t) => {
   t.equal((await service.call('POST', there, { body: POST })).status, 201)
 })
 
-t.test('0 for the service is no limit at all, whatever a site says', async (t) => {
+t.test('a limit of 0 for the service is no limit, whatever a site sets', async (t) => {
   const service = await open(t, 0)
   await set(service, { create: 1 })
   for (let n = 0; n < 5; n++)

@@ -34,28 +34,25 @@ t.test('a member posts under the name and picture of its token', async (t) => {
   )
 })
 
-t.test(
-  'a newer token changes the profile wherever it is shown, an older one nowhere',
-  async (t) => {
-    const service = await openMembers(t)
-    await service.post('a', 'one', {}, { token: await signToken({ iat: NOW - 100 }) })
-    await service.post(
-      'b',
-      'two',
-      {},
-      { token: await signToken({ iat: NOW - 90, name: 'Countess' }) },
-    )
-    const shown = async () => (await service.get('/articles/a/comments')).body.items[0].author.name
-    await until('for the other thread to show it', async () => (await shown()) === 'Countess')
-    const older = await signToken({ iat: NOW - 95, name: 'Byron' })
-    const comment = await service.post('c', 'three', {}, { token: older })
-    t.equal(comment.author.name, 'Countess')
-    t.equal(await shown(), 'Countess')
-  },
-)
+t.test('a newer member token updates the profile everywhere, an older one nowhere', async (t) => {
+  const service = await openMembers(t)
+  await service.post('a', 'one', {}, { token: await signToken({ iat: NOW - 100 }) })
+  await service.post(
+    'b',
+    'two',
+    {},
+    { token: await signToken({ iat: NOW - 90, name: 'Countess' }) },
+  )
+  const shown = async () => (await service.get('/articles/a/comments')).body.items[0].author.name
+  await until('for the other thread to show it', async () => (await shown()) === 'Countess')
+  const older = await signToken({ iat: NOW - 95, name: 'Byron' })
+  const comment = await service.post('c', 'three', {}, { token: older })
+  t.equal(comment.author.name, 'Countess')
+  t.equal(await shown(), 'Countess')
+})
 
 t.test(
-  'a role of moderator moderates, a role of owner administers, on that site only',
+  'the role moderator moderates and the role owner administers, on their site only',
   async (t) => {
     const service = await openMembers(t)
     await service.call('POST', '/v1/sites', {
@@ -103,7 +100,7 @@ t.test('where only members may post, guests are told to log in', async (t) => {
   t.equal(status, 'approved')
 })
 
-t.test('members edit and delete what is theirs, and nobody else does', async (t) => {
+t.test('only the author among members edits and deletes a comment', async (t) => {
   const service = await openMembers(t)
   const token = await signToken()
   const { id } = await service.post('a', 'x', {}, { token })
@@ -116,7 +113,7 @@ t.test('members edit and delete what is theirs, and nobody else does', async (t)
   t.equal((await service.call('DELETE', path, { token })).status, 204)
 })
 
-t.test('listStaff has those who are listed, with all their roles and where they are', async (t) => {
+t.test('listStaff shows listed staff with all roles and their location', async (t) => {
   const service = await openMembers(t)
   const name = (subject: string, body: object) =>
     service.call('PATCH', `${SITE}/members/${subject}`, { token: service.adminKey, body })
@@ -142,26 +139,32 @@ t.test('listStaff has those who are listed, with all their roles and where they 
   t.equal(rest.next_cursor, null)
 })
 
-t.test('updateMember makes one who has not come, and keeps its roles when it comes', async (t) => {
-  const service = await openMembers(t)
-  const path = `${SITE}/members/ada`
-  const as = { token: service.adminKey }
-  const nameless = await service.call('PATCH', path, { ...as, body: { roles: ['moderator'] } })
-  t.match(nameless, { status: 400, body: { errors: [{ pointer: '/name' }] } })
-  const made = await service.call('PATCH', path, {
-    ...as,
-    body: { name: 'A', roles: ['moderator'] },
-  })
-  t.match(made, { status: 200, body: { subject: 'ada', roles: ['moderator'], signed_on_at: null } })
-  const token = await signToken({ email: 'ada@example.org', email_verified: true })
-  t.equal((await service.get('/moderation/counts', { token })).status, 200)
-  const { body } = await service.call('GET', path, as)
-  t.match(body, { author: { name: 'Ada', role: 'moderator', id: made.body.author.id } })
-  t.match(body, { email: 'ada@example.org', email_verified: true, token_roles: [] })
-  t.equal((await service.call('GET', `${SITE}/members/nobody`, as)).status, 404)
-})
+t.test(
+  'updateMember creates a member before the first sign-on, and sign-on keeps the roles',
+  async (t) => {
+    const service = await openMembers(t)
+    const path = `${SITE}/members/ada`
+    const as = { token: service.adminKey }
+    const nameless = await service.call('PATCH', path, { ...as, body: { roles: ['moderator'] } })
+    t.match(nameless, { status: 400, body: { errors: [{ pointer: '/name' }] } })
+    const made = await service.call('PATCH', path, {
+      ...as,
+      body: { name: 'A', roles: ['moderator'] },
+    })
+    t.match(made, {
+      status: 200,
+      body: { subject: 'ada', roles: ['moderator'], signed_on_at: null },
+    })
+    const token = await signToken({ email: 'ada@example.org', email_verified: true })
+    t.equal((await service.get('/moderation/counts', { token })).status, 200)
+    const { body } = await service.call('GET', path, as)
+    t.match(body, { author: { name: 'Ada', role: 'moderator', id: made.body.author.id } })
+    t.match(body, { email: 'ada@example.org', email_verified: true, token_roles: [] })
+    t.equal((await service.call('GET', `${SITE}/members/nobody`, as)).status, 404)
+  },
+)
 
-t.test('an avatar is made of the id alone, whoever asks', async (t) => {
+t.test('an avatar depends on the author id alone', async (t) => {
   const service = await openService(t)
   const { author } = await service.post('a', 'x')
   const answer = await service.call('GET', author.avatar_url)

@@ -60,7 +60,7 @@ t.test('listQueue and countQueue', async (t) => {
   const listed = async (query: string) =>
     (await get(`/moderation/comments${query}`)).body.items.map((c: Json) => names.get(c.id))
 
-  t.test('lists what is pending in order of arrival, with what only moderators see', async (t) => {
+  t.test('listQueue shows pending comments by arrival, with fields for moderators', async (t) => {
     const { headers, body } = await get('/moderation/comments')
     t.equal(headers['cache-control'], 'private, no-store')
     t.same(
@@ -80,7 +80,7 @@ t.test('listQueue and countQueue', async (t) => {
     t.equal(body.next_cursor, null)
   })
 
-  t.test('filters', async (t) => {
+  t.test('listQueue filters by rule, author and text', async (t) => {
     const all = STATUSES.map((status) => `status=${status}`).join('&')
     const filters: [string, number[]][] = [
       ['?status=spam', [2]],
@@ -104,7 +104,7 @@ t.test('listQueue and countQueue', async (t) => {
     for (const [query, expected] of filters) t.same(await listed(query), expected, query)
   })
 
-  t.test('is walked page by page, in both orders', async (t) => {
+  t.test('listQueue is walked page by page in both orders', async (t) => {
     const all = STATUSES.map((status) => `status=${status}`).join('&')
     for (const [sort, expected] of [
       ['oldest', [1, 2, 3, 4]],
@@ -125,7 +125,7 @@ t.test('listQueue and countQueue', async (t) => {
     }
   })
 
-  t.test('binds a cursor to its filters', async (t) => {
+  t.test('listQueue binds a cursor to its filters', async (t) => {
     const { next_cursor: cursor } = (await get('/moderation/comments?limit=1')).body
     t.equal(said(await get(`/moderation/comments?cursor=${cursor}&limit=50`)), '200')
     for (const query of [
@@ -144,7 +144,7 @@ t.test('listQueue and countQueue', async (t) => {
     t.equal(said(await get(`/moderation/decisions?cursor=${cursor}`)), '400 invalid_cursor')
   })
 
-  t.test('refuses what it does not know', async (t) => {
+  t.test('listQueue refuses unknown parameters', async (t) => {
     for (const query of [
       '?status=odd',
       '?sort=loudest',
@@ -159,14 +159,14 @@ t.test('listQueue and countQueue', async (t) => {
     }
   })
 
-  t.test('counts each status, zeros included', async (t) => {
+  t.test('countQueue counts each status, zeros included', async (t) => {
     const expected = { pending: 2, approved: 1, spam: 1, rejected: 0, deleted: 0 }
     t.same((await get('/moderation/counts')).body, expected)
     await decide(four.id, 'approved', 'deleted')
     t.same((await get('/moderation/counts')).body, { ...expected, approved: 0, deleted: 1 })
   })
 
-  t.test('shows nothing of another site', async (t) => {
+  t.test('listQueue and countQueue show nothing of another site', async (t) => {
     await insertSite(service.db, { slug: 'other', name: 'Other' })
     const other = (path: string) =>
       service.call('GET', `/v1/sites/other${path}`, { token: service.adminKey })
@@ -196,7 +196,7 @@ t.test('decideComment', async (t) => {
   }
   const pairs = STATUSES.flatMap((from) => STATUSES.map((to) => [from, to] as const))
 
-  t.test('makes every allowed move, and refuses each other one', async (t) => {
+  t.test('decideComment makes every allowed transition and refuses each other one', async (t) => {
     for (const [from, to] of pairs) {
       const { id } = await post('moves', 'text')
       if (from !== 'approved') await decide(id, 'approved', from)
@@ -214,7 +214,7 @@ t.test('decideComment', async (t) => {
     t.same(await recount(service.db), [])
   })
 
-  t.test('refuses a moderator who saw another status', async (t) => {
+  t.test('decideComment refuses a moderator who saw another status', async (t) => {
     for (const [from, to] of pairs) {
       if (!ALLOWED[from]!.includes(to)) continue
       const is = STATUSES.find((status) => status !== from && status !== 'deleted')!
@@ -224,7 +224,7 @@ t.test('decideComment', async (t) => {
     }
   })
 
-  t.test('answers with the decision, and with the version that shows it', async (t) => {
+  t.test('decideComment returns the decision and the version that shows it', async (t) => {
     const { id } = await post('answers', 'text')
     const { status, headers, body } = await decide(id, 'approved', 'spam', {
       reason: 'spam',
@@ -238,7 +238,7 @@ t.test('decideComment', async (t) => {
     t.match(body.at, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
   })
 
-  t.test('changes nothing for readers when they could see neither', async (t) => {
+  t.test('decideComment between two hidden statuses changes nothing for readers', async (t) => {
     const { id } = await post('unseen', 'text')
     await post('unseen', 'another')
     await decide(id, 'approved', 'pending')
@@ -249,7 +249,7 @@ t.test('decideComment', async (t) => {
     t.same([after.text, after.headers.etag], [before.text, before.headers.etag])
   })
 
-  t.test('says which fields are at fault', async (t) => {
+  t.test('decideComment names the invalid fields', async (t) => {
     const { id } = await post('faults', 'text')
     const faults: [Json, string][] = [
       [{ to: 'spam' }, '/from'],
@@ -271,7 +271,7 @@ t.test('decideComment', async (t) => {
     t.equal((await service.get(`/comments/${id}`)).body.status, 'approved')
   })
 
-  t.test('knows only the comments of its site', async (t) => {
+  t.test('decideComment finds only comments of its site', async (t) => {
     await insertSite(service.db, { slug: 'other', name: 'Other' })
     const { id } = await post('sites', 'text')
     const body = { from: 'approved', to: 'spam' }
@@ -285,14 +285,14 @@ t.test('decideComment', async (t) => {
     }
   })
 
-  t.test('keeps the first time of publication through a restore', async (t) => {
+  t.test('decideComment keeps the first time of publication through a restore', async (t) => {
     const { id, published_at: first } = await post('restored', 'text')
     await decide(id, 'approved', 'deleted')
     t.equal((await decide(id, 'deleted', 'approved')).status, 201)
     t.equal((await service.get(`/comments/${id}`)).body.published_at, first)
   })
 
-  t.test('keeps the replies: a tombstone above them', async (t) => {
+  t.test('decideComment keeps replies below a tombstone', async (t) => {
     const [, middle] = await plant(service, 'keep', ['root', 'middle', 'leaf'])
     await decide(middle!.id, 'approved', 'spam')
     t.same(await treeOf(service, 'keep'), [['root', [['✝', [['leaf']]]]]])
@@ -302,7 +302,7 @@ t.test('decideComment', async (t) => {
     t.match(await threadOf(service, 'keep'), { comment_count: 3, root_count: 1 })
   })
 
-  t.test('takes the replies of the same status along, both ways', async (t) => {
+  t.test('decideComment cascades to replies of the same status, both ways', async (t) => {
     const [root, middle] = await plant(service, 'same', ['root', 'middle', 'leaf'])
     const spam = await post('same', 'spam', { parent_id: root!.id })
     const below = await post('same', 'below', { parent_id: spam.id })
@@ -341,7 +341,7 @@ t.test('decideComment', async (t) => {
     t.match(await threadOf(service, 'same'), { comment_count: 5, root_count: 2 })
   })
 
-  t.test('takes nothing along from outside the branch', async (t) => {
+  t.test('decideComment cascades to nothing outside the branch', async (t) => {
     const [root, one] = await plant(service, 'branches', ['root', 'one', 'below one'])
     const two = await post('branches', 'two', { parent_id: root!.id })
     await post('branches', 'below two', { parent_id: two.id })
@@ -350,26 +350,29 @@ t.test('decideComment', async (t) => {
     t.equal((await service.get(`/comments/${root!.id}`)).body.reply_count, 1)
   })
 
-  t.test('makes a chain of tombstones appear when a reply below it is approved late', async (t) => {
-    const [root, middle, leaf] = await plant(service, 'late', ['root', 'middle', 'leaf'])
-    for (const { id } of [leaf!, middle!, root!]) await decide(id, 'approved', 'pending')
-    t.same(await treeOf(service, 'late'), [])
-    await decide(leaf!.id, 'pending', 'approved')
-    t.same(await treeOf(service, 'late'), [['✝', [['✝', [['leaf']]]]]])
-    t.match(await threadOf(service, 'late'), { comment_count: 1, root_count: 0 })
-    t.equal(
-      said(
-        await call('POST', `${SITE}/articles/late/comments`, {
-          body: { body: 'x', author: { name: 'Ada' }, parent_id: middle!.id },
-        }),
-      ),
-      '422 parent_not_found',
-    )
-    await decide(leaf!.id, 'approved', 'spam')
-    t.same(await treeOf(service, 'late'), [])
-  })
+  t.test(
+    'decideComment shows a chain of tombstones when a reply below is approved late',
+    async (t) => {
+      const [root, middle, leaf] = await plant(service, 'late', ['root', 'middle', 'leaf'])
+      for (const { id } of [leaf!, middle!, root!]) await decide(id, 'approved', 'pending')
+      t.same(await treeOf(service, 'late'), [])
+      await decide(leaf!.id, 'pending', 'approved')
+      t.same(await treeOf(service, 'late'), [['✝', [['✝', [['leaf']]]]]])
+      t.match(await threadOf(service, 'late'), { comment_count: 1, root_count: 0 })
+      t.equal(
+        said(
+          await call('POST', `${SITE}/articles/late/comments`, {
+            body: { body: 'x', author: { name: 'Ada' }, parent_id: middle!.id },
+          }),
+        ),
+        '422 parent_not_found',
+      )
+      await decide(leaf!.id, 'approved', 'spam')
+      t.same(await treeOf(service, 'late'), [])
+    },
+  )
 
-  t.test('shows a tombstone as one, whatever the reason, and no more of it', async (t) => {
+  t.test('decideComment leaves the same tombstone for every reason', async (t) => {
     for (const to of ['pending', 'spam', 'rejected', 'deleted']) {
       const [root] = await plant(service, `why-${to}`, ['a secret', 'reply'])
       await decide(root!.id, 'approved', to, { reason: 'illegal', note: 'a note' })
@@ -391,9 +394,11 @@ t.test('decideComment', async (t) => {
     }
   })
 
-  t.test('has kept every count right', async (t) => t.same(await recount(service.db), []))
+  t.test('decideComment keeps every count right', async (t) =>
+    t.same(await recount(service.db), []),
+  )
 
-  t.test('loses no reply that the recount would miss', async (t) => {
+  t.test('decideComment loses no reply that the recount would miss', async (t) => {
     await post('control', 'corrupted')
     await setStatus('corrupted', 'spam')
     t.not((await recount(service.db)).length, 0)
@@ -407,7 +412,7 @@ t.test('listDecisions', async (t) => {
   const list = async (query = ''): Promise<Json[]> =>
     (await get(`/moderation/decisions${query}`)).body.items
 
-  t.test('has each decision once, latest first, and its consequences', async (t) => {
+  t.test('listDecisions shows each decision once, latest first, with its cascade', async (t) => {
     const [root, reply] = await plant(service, 'a', ['root', 'reply'])
     const one = (
       await decide(root!.id, 'approved', 'spam', { reason: 'spam', note: 'n', replies: 'same' })
@@ -428,7 +433,7 @@ t.test('listDecisions', async (t) => {
     t.same(await list('?comment_id=nonsense'), [])
   })
 
-  t.test('has none for what was refused', async (t) => {
+  t.test('listDecisions shows nothing of refused decisions', async (t) => {
     const { id } = await post('b', 'text')
     await decide(id, 'spam', 'approved')
     await decide(id, 'approved', 'approved')
@@ -436,7 +441,7 @@ t.test('listDecisions', async (t) => {
     t.same(await list(`?comment_id=${id}`), [])
   })
 
-  t.test('tells the keys of two moderators apart', async (t) => {
+  t.test('listDecisions tells the keys of two moderators apart', async (t) => {
     const { id } = await post('c', 'text')
     const [one, two] = [await service.makeKey('moderate'), await service.makeKey('moderate')]
     const as = (token: string, from: string, to: string) =>
@@ -445,7 +450,7 @@ t.test('listDecisions', async (t) => {
     t.not(made[0]!.body.by, made[1]!.body.by)
   })
 
-  t.test('is walked page by page', async (t) => {
+  t.test('listDecisions is walked page by page', async (t) => {
     const all = (await list()).map(({ id }) => id)
     const seen: string[] = []
     for (let cursor = ''; ; ) {
@@ -457,7 +462,7 @@ t.test('listDecisions', async (t) => {
     t.same(seen, all)
   })
 
-  t.test('is append-only: the database refuses all else', async (t) => {
+  t.test('decisions are append-only: the database refuses all else', async (t) => {
     const before = await list()
     for (const statement of [
       'update decisions set note = null',
@@ -475,7 +480,7 @@ t.test('updateThread', async (t) => {
   const { post, get } = service
   const { changeThread } = asAdmin(service)
 
-  t.test('changes what is named, and answers with the thread', async (t) => {
+  t.test('updateThread changes the named fields and returns the thread', async (t) => {
     await post('a', 'text')
     const closes_at = '2100-01-02T03:04:05.678Z'
     const changes: [Json, Json?][] = [
@@ -509,13 +514,13 @@ t.test('updateThread', async (t) => {
     }
   })
 
-  t.test('makes a thread that was absent', async (t) => {
+  t.test('updateThread creates an absent thread', async (t) => {
     const { status, body } = await changeThread('absent', { state: 'closed', title: 'Soon' })
     t.match({ status, body }, { status: 200, body: { state: 'closed', comment_count: 0 } })
     t.match(await threadOf(service, 'absent'), { state: 'closed', title: 'Soon', comment_count: 0 })
   })
 
-  t.test('hides a thread as if it were absent, and brings it back', async (t) => {
+  t.test('updateThread hides a thread as if it were absent, and restores it', async (t) => {
     const root = await post('hidden', 'a secret', { article: { title: 'T' } })
     await post('hidden', 'reply', { parent_id: root.id })
     const paths = ['/articles/hidden', '/articles/hidden/comments', '/counts?article_id=hidden']
@@ -537,14 +542,14 @@ t.test('updateThread', async (t) => {
     )
   })
 
-  t.test('closes a thread when its time has come', async (t) => {
+  t.test('updateThread closes a thread when its closing time has come', async (t) => {
     await changeThread('timed', { closes_at: new Date(Date.now() - 1).toISOString() })
     t.equal((await threadOf(service, 'timed')).state, 'closed')
     await changeThread('timed', { closes_at: null })
     t.equal((await threadOf(service, 'timed')).state, 'open')
   })
 
-  t.test('says which fields are at fault', async (t) => {
+  t.test('updateThread names the invalid fields', async (t) => {
     const faults: [Json, string][] = [
       [{}, ''],
       [{ state: 'shut' }, '/state'],
@@ -566,7 +571,7 @@ t.test('updateThread', async (t) => {
     }
   })
 
-  t.test('takes every time that it can give back', async (t) => {
+  t.test('updateThread takes every time that it can return', async (t) => {
     for (const closes_at of [
       '0001-01-01T00:00:00Z',
       '9999-12-31T23:59:59.999Z',
@@ -585,14 +590,14 @@ t.test('updateThread', async (t) => {
     t.equal(said(outside), '400 invalid_request')
   })
 
-  t.test('has kept every count right', async (t) => t.same(await recount(service.db), []))
+  t.test('updateThread keeps every count right', async (t) => t.same(await recount(service.db), []))
 })
 
 t.test('getSite and updateSite', async (t) => {
   const service = await openService(t)
   const { get, changeSite } = asAdmin(service)
 
-  t.test('answer with all settings, and change what is named', async (t) => {
+  t.test('getSite returns all settings, and updateSite changes the named ones', async (t) => {
     const fresh = (await get('')).body
     t.match(fresh, {
       slug: 'default',
@@ -619,7 +624,7 @@ t.test('getSite and updateSite', async (t) => {
     }
   })
 
-  t.test('take exact origins only', async (t) => {
+  t.test('updateSite takes exact origins only', async (t) => {
     const bad = [
       'https://a.example/',
       'a.example',
@@ -641,7 +646,7 @@ t.test('getSite and updateSite', async (t) => {
     t.equal(said(await changeSite({ origins: ['*'] })), '200')
   })
 
-  t.test('say which fields are at fault', async (t) => {
+  t.test('updateSite names the invalid fields', async (t) => {
     const faults: [Json, string][] = [
       [{}, ''],
       [{ name: '' }, '/name'],
@@ -662,7 +667,7 @@ t.test('getSite and updateSite', async (t) => {
   })
 })
 
-t.test('each operation knows its callers', async (t) => {
+t.test('every moderation operation refuses callers without its right', async (t) => {
   const service = await openService(t)
   const { call, makeKey, post, adminKey, db } = service
   await insertSite(db, { slug: 'other', name: 'Other' })

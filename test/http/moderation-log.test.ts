@@ -44,24 +44,27 @@ const openTrail = async (service: TestService) => {
   return { ada, olga, ids, moderator: third.by as string, key: first.by as string }
 }
 
-t.test('an entry says who did what to whom, from what to what, and by which policy', async (t) => {
-  const service = await openService(t)
-  const { ada, ids, key } = await openTrail(service)
-  await sql`update sites set policy_version = 7`.execute(service.db)
-  await service.decide(ada.id, 'spam', 'rejected', { reason: 'abusive', note: 'noted' })
-  const { items } = await trail(service)
-  const moved = { from: 'spam', to: 'rejected', reason: 'abusive', note: 'noted', by: key }
-  t.match(items[0], { action: 'status', comment_id: ada.id, ...moved, policy_version: 7 })
-  t.match(items[0], { subject: null, batch_id: null, undoes: null, undone_by: null })
-  t.match(items[1], { action: 'thread', subject: 'b', from: null, to: null, policy_version: 0 })
-  t.match(items[1], { before: { state: 'open' }, after: { state: 'closed' } })
-  t.same(
-    items.slice(1).map(({ id }: Json) => id),
-    ids.reverse(),
-  )
-})
+t.test(
+  'an entry of the moderation log says who changed what, from and to which status, by which policy',
+  async (t) => {
+    const service = await openService(t)
+    const { ada, ids, key } = await openTrail(service)
+    await sql`update sites set policy_version = 7`.execute(service.db)
+    await service.decide(ada.id, 'spam', 'rejected', { reason: 'abusive', note: 'noted' })
+    const { items } = await trail(service)
+    const moved = { from: 'spam', to: 'rejected', reason: 'abusive', note: 'noted', by: key }
+    t.match(items[0], { action: 'status', comment_id: ada.id, ...moved, policy_version: 7 })
+    t.match(items[0], { subject: null, batch_id: null, undoes: null, undone_by: null })
+    t.match(items[1], { action: 'thread', subject: 'b', from: null, to: null, policy_version: 0 })
+    t.match(items[1], { before: { state: 'open' }, after: { state: 'closed' } })
+    t.same(
+      items.slice(1).map(({ id }: Json) => id),
+      ids.reverse(),
+    )
+  },
+)
 
-t.test('each filter finds what it names, alone and with others', async (t) => {
+t.test('each filter of the moderation log finds its entries, alone and with others', async (t) => {
   const service = await openService(t)
   const { ada, olga, ids, moderator, key } = await openTrail(service)
   const [spam, hold, approve, close] = ids
@@ -87,7 +90,7 @@ t.test('each filter finds what it names, alone and with others', async (t) => {
   t.same(await found('article_id=never&by=nobody'), [])
 })
 
-t.test('times bound it exactly, from and until', async (t) => {
+t.test('since and until bound the moderation log exactly', async (t) => {
   const service = await openService(t)
   const [first, second] = ['2026-11-20T10:00:00.000Z', '2026-11-20T10:00:00.001Z']
   await sql`
@@ -109,29 +112,32 @@ t.test('times bound it exactly, from and until', async (t) => {
   t.match(bad, { status: 400, body: { errors: [{ parameter: 'since' }] } })
 })
 
-t.test('a walk finds each once, also what is rare among many of others', async (t) => {
-  const service = await openService(t)
-  const { id } = await service.post('a', 'x')
-  await service.post('b', 'y')
-  const rare = (await service.decide(id, 'approved', 'spam')).body.id
-  await sql`
+t.test(
+  'a walk of the moderation log finds each entry once, also rare ones among many',
+  async (t) => {
+    const service = await openService(t)
+    const { id } = await service.post('a', 'x')
+    await service.post('b', 'y')
+    const rare = (await service.decide(id, 'approved', 'spam')).body.id
+    await sql`
     insert into decisions (site_id, thread_id, comment_id, from_status, to_status, decided_by, decided_at)
     select 1, 2, 2, 'approved', 'pending', 'k1', now() from generate_series(1, 7000)`.execute(
-    service.db,
-  )
-  await service.decide(id, 'spam', 'approved')
-  t.equal((await walk(service, 'limit=100')).length, 7002)
-  const page = await trail(service, '?by=k1&author_id=a1&action=status')
-  t.equal(page.items.length, 2, 'the author leads')
-  const since = '2001-01-01T00:00:00Z'
-  const query = `since=${since}&by=k1&article_id=a`
-  t.equal((await walk(service, query)).length, 2)
-  const first = await trail(service, `?action=status&since=${since}&until=2001-02-01T00:00:00Z`)
-  t.same(first, { items: [], next_cursor: null })
-  t.ok((await walk(service, `by=k1&since=${since}`)).includes(rare))
-})
+      service.db,
+    )
+    await service.decide(id, 'spam', 'approved')
+    t.equal((await walk(service, 'limit=100')).length, 7002)
+    const page = await trail(service, '?by=k1&author_id=a1&action=status')
+    t.equal(page.items.length, 2, 'the author leads')
+    const since = '2001-01-01T00:00:00Z'
+    const query = `since=${since}&by=k1&article_id=a`
+    t.equal((await walk(service, query)).length, 2)
+    const first = await trail(service, `?action=status&since=${since}&until=2001-02-01T00:00:00Z`)
+    t.same(first, { items: [], next_cursor: null })
+    t.ok((await walk(service, `by=k1&since=${since}`)).includes(rare))
+  },
+)
 
-t.test('a cursor is good for its own filters', async (t) => {
+t.test('a cursor of the moderation log is bound to its filters', async (t) => {
   const service = await openService(t)
   const { key } = await openTrail(service)
   const { next_cursor: cursor } = await trail(service, `?by=${key}&limit=1`)
@@ -141,7 +147,7 @@ t.test('a cursor is good for its own filters', async (t) => {
   t.match(other, { status: 400, body: { code: 'invalid_cursor' } })
 })
 
-t.test('what was taken back names what took it back', async (t) => {
+t.test('an undone entry of the moderation log names its undo', async (t) => {
   const service = await openService(t)
   const { id } = await service.post('a', 'x')
   const { body } = await service.decide(id, 'approved', 'spam')
@@ -155,7 +161,7 @@ t.test('what was taken back names what took it back', async (t) => {
   t.match(undone, { id: body.id, undoes: null, undone_by: undo.id })
 })
 
-t.test('no entry holds a text that an erasure must reach', async (t) => {
+t.test('no entry of the moderation log holds a text that an erasure must reach', async (t) => {
   const service = await openService(t)
   const { id, author } = await service.post('a', 'marmot one')
   await asAdmin(service, 'PATCH', `/comments/${id}`, { body: 'marmot two' })
@@ -254,27 +260,33 @@ const plant = async (service: TestService): Promise<Made> => {
   return { id, reply, other, author: author.id, appeal: body.id }
 }
 
-t.test('whatever a moderator does is in the audit trail, once, and under its name', async (t) => {
-  for (const [operation, [entries, act]] of Object.entries(ACTS)) {
-    const service = await openService(t)
-    const made = await plant(service)
-    const token = await service.makeKey('moderate')
-    const answers: Json[] = []
-    await act(async (method, path, body) => {
-      const answer = await service.call(method, `${SITE}${path}`, { token, ...(body && { body }) })
-      answers.push(answer)
-      return answer
-    }, made)
-    t.ok(
-      answers.every(({ status }) => status < 300),
-      `${operation}: ${answers.map(({ status, text }) => `${status} ${text}`).join()}`,
-    )
-    const { items } = await trail(service, '?by=k2')
-    t.equal(items.length, entries, `${operation}: ${items.map(({ action }: Json) => action)}`)
-  }
-})
+t.test(
+  'every act of a moderator is in the moderation log once, under the moderator’s name',
+  async (t) => {
+    for (const [operation, [entries, act]] of Object.entries(ACTS)) {
+      const service = await openService(t)
+      const made = await plant(service)
+      const token = await service.makeKey('moderate')
+      const answers: Json[] = []
+      await act(async (method, path, body) => {
+        const answer = await service.call(method, `${SITE}${path}`, {
+          token,
+          ...(body && { body }),
+        })
+        answers.push(answer)
+        return answer
+      }, made)
+      t.ok(
+        answers.every(({ status }) => status < 300),
+        `${operation}: ${answers.map(({ status, text }) => `${status} ${text}`).join()}`,
+      )
+      const { items } = await trail(service, '?by=k2')
+      t.equal(items.length, entries, `${operation}: ${items.map(({ action }: Json) => action)}`)
+    }
+  },
+)
 
-t.test('the table has every act of moderators that there is', async (t) => {
+t.test('the table of moderators’ acts has every operation that moderates', async (t) => {
   const service = await openService(t)
   const { paths } = parse((await service.call('GET', '/openapi.yaml')).text)
   const operations = Object.values<Json>(paths).flatMap((methods) => Object.entries<Json>(methods))

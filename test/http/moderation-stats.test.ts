@@ -29,27 +29,30 @@ const zeros = {
   waiting: { comments: 0, oldest_comment_at: null, appeals: 0, oldest_appeal_at: null },
 }
 
-t.test('a site where nothing was decided has zeros', async (t) => {
+t.test('getModerationStats gives zeros for a site without decisions', async (t) => {
   const service = await openService(t)
   t.match(await figures(service), zeros)
 })
 
-t.test('what was decided, by whom, and how long it had waited', async (t) => {
-  const service = await openService(t)
-  const ids = await startFloodHold(service, [1000, 800, 600, 400, 200, 100])
-  for (const id of ids.slice(0, 5)) await service.decide(id, 'pending', 'approved')
-  await service.decide(ids[0], 'approved', 'spam')
-  const found = await figures(service)
-  t.match(found.decisions, { by_people: 6, by_rules: 0, by_action: { status: 6, pin: 0 } })
-  t.match(found.decisions.by_outcome, { approved: 5, spam: 1, rejected: 0 })
-  const { count, median_seconds: median, p90_seconds: p90 } = found.time_to_decision
-  t.equal(count, 5, 'what was not held has not waited')
-  t.ok(median >= 600 && median < 700, `${median} s`)
-  t.ok(p90 >= 1000 && p90 < 1100, `${p90} s`)
-  t.match(found.waiting, { comments: 1, oldest_comment_at: /^20/ })
-})
+t.test(
+  'getModerationStats counts decisions by moderator and the time comments waited',
+  async (t) => {
+    const service = await openService(t)
+    const ids = await startFloodHold(service, [1000, 800, 600, 400, 200, 100])
+    for (const id of ids.slice(0, 5)) await service.decide(id, 'pending', 'approved')
+    await service.decide(ids[0], 'approved', 'spam')
+    const found = await figures(service)
+    t.match(found.decisions, { by_people: 6, by_rules: 0, by_action: { status: 6, pin: 0 } })
+    t.match(found.decisions.by_outcome, { approved: 5, spam: 1, rejected: 0 })
+    const { count, median_seconds: median, p90_seconds: p90 } = found.time_to_decision
+    t.equal(count, 5, 'what was not held has not waited')
+    t.ok(median >= 600 && median < 700, `${median} s`)
+    t.ok(p90 >= 1000 && p90 < 1100, `${p90} s`)
+    t.match(found.waiting, { comments: 1, oldest_comment_at: /^20/ })
+  },
+)
 
-t.test('a comment that is held again waits from then on', async (t) => {
+t.test('getModerationStats counts the wait of a comment from its latest hold', async (t) => {
   const service = await openService(t)
   const [id] = await startFloodHold(service, [5000])
   await service.decide(id, 'pending', 'approved')
@@ -62,7 +65,7 @@ t.test('a comment that is held again waits from then on', async (t) => {
   t.ok(rows[2]!.heldMs! < 4_000_000)
 })
 
-t.test('what readers hold together is no act of people', async (t) => {
+t.test('getModerationStats does not count holds by flags as decisions of people', async (t) => {
   const service = await openService(t)
   await service.call('PATCH', SITE, { token: service.adminKey, body: { flag_threshold: 1 } })
   const { id } = await service.post('a', 'x')
@@ -72,7 +75,7 @@ t.test('what readers hold together is no act of people', async (t) => {
   t.match((await figures(service)).decisions, { by_people: 0, by_rules: 1 })
 })
 
-t.test('what was taken back, and what an appeal overturned', async (t) => {
+t.test('getModerationStats counts undone decisions and overturned appeals', async (t) => {
   const service = await openService(t)
   const [one, two] = [await service.post('a', 'x'), await service.post('a', 'y')]
   const { body: decision } = await service.decide(one.id, 'approved', 'spam')
@@ -94,7 +97,7 @@ t.test('what was taken back, and what an appeal overturned', async (t) => {
   t.match(found.waiting, { appeals: 0, oldest_appeal_at: null })
 })
 
-t.test('only the days that are asked for count, and only of the site', async (t) => {
+t.test('getModerationStats counts only the requested days of the site', async (t) => {
   const service = await openService(t)
   await service.call('POST', '/v1/sites', {
     token: service.adminKey,
@@ -115,17 +118,20 @@ t.test('only the days that are asked for count, and only of the site', async (t)
     })
 })
 
-t.test('of too many decisions the latest are counted, and it says since when', async (t) => {
-  const service = await openService(t)
-  await sql`
+t.test(
+  'getModerationStats counts the latest of too many decisions and says since when',
+  async (t) => {
+    const service = await openService(t)
+    await sql`
     insert into decisions (site_id, thread_id, comment_id, from_status, to_status, decided_by, decided_at)
     select 1, 1, 1, 'approved', 'spam', 'k1', timestamptz '2026-11-01Z' + n * interval '1 minute'
     from generate_series(1, 50) n`.execute(service.db)
-  const request = { siteId: 1, days: 36_500 }
-  const countOf = ({ counts }: { counts: readonly { count: number }[] }) => counts[0]?.count
-  const all = await countDecisions(service.db, { ...request, max: 50 })
-  t.equal(countOf(all), 50)
-  const latest = await countDecisions(service.db, { ...request, max: 10 })
-  t.equal(countOf(latest), 10)
-  t.equal(latest.since, '2026-11-01T00:40:00.000Z', 'of those after it none is left out')
-})
+    const request = { siteId: 1, days: 36_500 }
+    const countOf = ({ counts }: { counts: readonly { count: number }[] }) => counts[0]?.count
+    const all = await countDecisions(service.db, { ...request, max: 50 })
+    t.equal(countOf(all), 50)
+    const latest = await countDecisions(service.db, { ...request, max: 10 })
+    t.equal(countOf(latest), 10)
+    t.equal(latest.since, '2026-11-01T00:40:00.000Z', 'of those after it none is left out')
+  },
+)

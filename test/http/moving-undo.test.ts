@@ -39,7 +39,7 @@ const plant = async ({ post }: TestService) => {
   return { target, root, reply, nested, other: await post('a', 'other') }
 }
 
-t.test('a move that is taken back leaves nothing behind', async (t) => {
+t.test('an undone move leaves nothing behind', async (t) => {
   const service = await openService(t)
   const { move, undo } = asModerator(service)
   const { reply, nested, target } = await plant(service)
@@ -70,7 +70,7 @@ t.test('a move that is taken back leaves nothing behind', async (t) => {
 const latestOn = async ({ get, adminKey: token }: TestService, id: string): Promise<Json> =>
   (await get(`/moderation/decisions?comment_id=${id}`, { token })).body.items[0]
 
-t.test('a move is not taken back when things have moved on', async (t) => {
+t.test('undo of a move is refused when its comments have changed since', async (t) => {
   const service = await openService(t)
   const { move, undo } = asModerator(service)
   const { root, reply, nested, target } = await plant(service)
@@ -91,7 +91,7 @@ t.test('a move is not taken back when things have moved on', async (t) => {
   t.same(await recount(service.db), [])
 })
 
-t.test('replies that came since go back along', async (t) => {
+t.test('undo of a move takes replies posted since along', async (t) => {
   const service = await openService(t)
   const { move, undo } = asModerator(service)
   const { other } = await plant(service)
@@ -105,7 +105,7 @@ t.test('replies that came since go back along', async (t) => {
   t.same(await recount(service.db), [])
 })
 
-t.test('a merge that is taken back restores both threads', async (t) => {
+t.test('an undone merge restores both threads', async (t) => {
   const service = await openService(t)
   const { merge, undo, move } = asModerator(service)
   const { root, other } = await plant(service)
@@ -174,7 +174,7 @@ const createActor = (service: TestService) => {
   }
 }
 
-t.test('whatever is moved, merged, decided and undone, every figure is true', async (t) => {
+t.test('any sequence of moves, merges, decisions and undos keeps every count true', async (t) => {
   await fc.assert(
     fc.asyncProperty(fc.array(anAct, { minLength: 10, maxLength: 30 }), async (acts) => {
       const service = await openService(t)
@@ -190,7 +190,7 @@ t.test('whatever is moved, merged, decided and undone, every figure is true', as
   )
 })
 
-t.test('posts, votes, decisions and moves at the same time lose nothing', async (t) => {
+t.test('concurrent posts, votes, decisions and moves lose nothing', async (t) => {
   const service = await openService(t)
   const apps = [service.app, await openTwin(t, service)]
   const { adminKey, db } = service

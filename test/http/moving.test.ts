@@ -44,7 +44,7 @@ const plant = async ({ post }: TestService) => {
   return { root, reply, nested, other, target }
 }
 
-t.test('a comment moves with its replies, and both threads stay true', async (t) => {
+t.test('moveComment takes replies along, and the counts of both threads stay true', async (t) => {
   const service = await openService(t)
   const { move } = asModerator(service)
   const { reply, nested, other, target } = await plant(service)
@@ -66,7 +66,7 @@ t.test('a comment moves with its replies, and both threads stay true', async (t)
   t.same(await recount(service.db), [])
 })
 
-t.test('a comment moves within its thread, to a parent and to the roots', async (t) => {
+t.test('moveComment moves a comment within its thread, to a parent and to the roots', async (t) => {
   const service = await openService(t)
   const { move } = asModerator(service)
   const { root, reply, nested, other } = await plant(service)
@@ -86,7 +86,7 @@ t.test('a comment moves within its thread, to a parent and to the roots', async 
   t.same(await recount(service.db), [])
 })
 
-t.test('a thread is made for what is moved to it, and takes it though it is closed', async (t) => {
+t.test('moveComment creates the target thread, and moves into a closed one', async (t) => {
   const service = await openService(t)
   const { call, adminKey: token } = service
   const { move } = asModerator(service)
@@ -102,7 +102,7 @@ t.test('a thread is made for what is moved to it, and takes it though it is clos
   t.same(await recount(service.db), [])
 })
 
-t.test('tombstones come and go on both sides', async (t) => {
+t.test('moveComment adds and removes tombstones on both sides', async (t) => {
   const service = await openService(t)
   const { move } = asModerator(service)
   const { root, reply, nested, target } = await plant(service)
@@ -119,7 +119,7 @@ t.test('tombstones come and go on both sides', async (t) => {
   t.same(await recount(service.db), [])
 })
 
-t.test('what nobody sees moves unseen', async (t) => {
+t.test('moveComment of a hidden comment changes nothing for readers', async (t) => {
   const service = await openService(t)
   const { move } = asModerator(service)
   const { other } = await plant(service)
@@ -138,7 +138,7 @@ t.test('what nobody sees moves unseen', async (t) => {
   t.same(await recount(service.db), [])
 })
 
-t.test('what cannot be is refused, and nothing has changed', async (t) => {
+t.test('moveComment refuses impossible moves and changes nothing', async (t) => {
   const service = await openService(t)
   const { move } = asModerator(service)
   const { call, adminKey: token, post, decide } = service
@@ -180,7 +180,7 @@ t.test('what cannot be is refused, and nothing has changed', async (t) => {
   t.same(await recount(service.db), [])
 })
 
-t.test('every operation takes the id that a comment was given first', async (t) => {
+t.test('every operation takes the first id of a moved comment', async (t) => {
   const service = await openService(t)
   const { move } = asModerator(service)
   const { call, get, post, decide, adminKey } = service
@@ -235,7 +235,7 @@ t.test('every operation takes the id that a comment was given first', async (t) 
   t.same(await recount(service.db), [])
 })
 
-t.test('a comment keeps its id however often it moves, and on its way home', async (t) => {
+t.test('a comment keeps its id through any number of moves and its way back', async (t) => {
   const service = await openService(t)
   const { move } = asModerator(service)
   const { root, reply, nested } = await plant(service)
@@ -281,7 +281,7 @@ t.test('a reply below a moved comment moves on with it, each with its own id', a
   t.same(await recount(service.db), [])
 })
 
-t.test('a moved comment that is hidden is like one that never was', async (t) => {
+t.test('a hidden moved comment is like an absent one', async (t) => {
   const service = await openService(t)
   const { move } = asModerator(service)
   const { call, get, decide } = service
@@ -304,7 +304,7 @@ t.test('a moved comment that is hidden is like one that never was', async (t) =>
   )
 })
 
-t.test('the lists of the site show the article where a comment is now', async (t) => {
+t.test('the lists of a site show the present article of a moved comment', async (t) => {
   const service = await openService(t)
   const { move } = asModerator(service)
   const { get } = service
@@ -325,7 +325,7 @@ t.test('the lists of the site show the article where a comment is now', async (t
   t.match(held.votes, [{ comment_id: other.id }])
 })
 
-t.test('votes, flags and revisions go along', async (t) => {
+t.test('moveComment takes votes, flags and revisions along', async (t) => {
   const service = await openService(t)
   const { move } = asModerator(service)
   const { call, get, adminKey: token } = service
@@ -344,32 +344,38 @@ t.test('votes, flags and revisions go along', async (t) => {
   t.same(await recount(service.db), [])
 })
 
-t.test('what a held comment said of its article does not name another one', async (t) => {
-  const service = await openService(t)
-  const { move } = asModerator(service)
-  const { call, adminKey: token } = service
-  await call('PATCH', SITE, { token, body: { moderation: 'pre' } })
-  const held = await service.post('a', 'held', { article: { title: 'Of a' } })
-  await move(held.id, { article_id: 'b' })
-  await service.decide(held.id, 'pending', 'approved')
-  t.equal((await service.get('/articles/b')).body.title, null)
-})
+t.test(
+  'the article title sent with a held comment names no other article after a move',
+  async (t) => {
+    const service = await openService(t)
+    const { move } = asModerator(service)
+    const { call, adminKey: token } = service
+    await call('PATCH', SITE, { token, body: { moderation: 'pre' } })
+    const held = await service.post('a', 'held', { article: { title: 'Of a' } })
+    await move(held.id, { article_id: 'b' })
+    await service.decide(held.id, 'pending', 'approved')
+    t.equal((await service.get('/articles/b')).body.title, null)
+  },
+)
 
-t.test('a move under one key is one move, also when it is repeated after another', async (t) => {
-  const service = await openService(t)
-  const { move } = asModerator(service)
-  const { other } = await plant(service)
-  const headers = { 'idempotency-key': 'a-key-for-one-move' }
-  const first = await move(other.id, { article_id: 'b' }, headers)
-  await move(other.id, { article_id: 'c' })
-  const again = await move(other.id, { article_id: 'b' }, headers)
-  t.equal(again.text, first.text)
-  t.equal((await service.get(`/comments/${other.id}`)).body.article_id, 'c')
-  const token = service.adminKey
-  const { items } = (await service.get(`/moderation/decisions?comment_id=${other.id}`, { token }))
-    .body
-  t.equal(items.length, 2)
-})
+t.test(
+  'moveComment has one effect per Idempotency-Key, also when repeated after another move',
+  async (t) => {
+    const service = await openService(t)
+    const { move } = asModerator(service)
+    const { other } = await plant(service)
+    const headers = { 'idempotency-key': 'a-key-for-one-move' }
+    const first = await move(other.id, { article_id: 'b' }, headers)
+    await move(other.id, { article_id: 'c' })
+    const again = await move(other.id, { article_id: 'b' }, headers)
+    t.equal(again.text, first.text)
+    t.equal((await service.get(`/comments/${other.id}`)).body.article_id, 'c')
+    const token = service.adminKey
+    const { items } = (await service.get(`/moderation/decisions?comment_id=${other.id}`, { token }))
+      .body
+    t.equal(items.length, 2)
+  },
+)
 
 t.test('mergeThreads brings all of a thread into another, and closes it', async (t) => {
   const service = await openService(t)
@@ -415,7 +421,7 @@ t.test('mergeThreads brings all of a thread into another, and closes it', async 
   t.same(await recount(service.db), [])
 })
 
-t.test('a merge that cannot be is refused', async (t) => {
+t.test('mergeThreads refuses impossible merges', async (t) => {
   const service = await openService(t)
   const { merge } = asModerator(service)
   await plant(service)
@@ -424,7 +430,7 @@ t.test('a merge that cannot be is refused', async (t) => {
   t.equal(said(await merge('a', '')), '400 invalid_request')
 })
 
-t.test('a merge under one key is one merge', async (t) => {
+t.test('mergeThreads has one effect per Idempotency-Key', async (t) => {
   const service = await openService(t)
   const { merge } = asModerator(service)
   const { call, adminKey: token } = service

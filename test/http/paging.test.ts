@@ -183,7 +183,7 @@ for (const sort of SORTS) {
   })
 }
 
-t.test('with focus, what comes after the path is walked whole', async (t) => {
+t.test('focus: all after the path is walked whole', async (t) => {
   const service = await openService(t)
   const walks = fc.asyncProperty(plans, limitsOf, fc.nat(), async (plan, limits, pick) => {
     const article = nextArticle()
@@ -342,7 +342,7 @@ const walkTreeLoosely = async (
   return shown
 }
 
-t.test('recent comments: a walk is whole, latest published first', async (t) => {
+t.test('listRecent: a walk is whole, latest published first', async (t) => {
   const service = await openService(t)
   for (const article of [nextArticle(), nextArticle(), nextArticle()]) {
     await plant(service, article, SHAPE)
@@ -359,7 +359,7 @@ t.test('recent comments: a walk is whole, latest published first', async (t) => 
   }
 })
 
-t.test('recent comments: a walk is exact while others post, reject and approve', async (t) => {
+t.test('listRecent: a walk is exact while others post, reject and approve', async (t) => {
   const service = await openService(t)
   const article = nextArticle()
   const planted = await plant(service, article, SHAPE)
@@ -384,7 +384,7 @@ t.test('recent comments: a walk is exact while others post, reject and approve',
   }
 })
 
-t.test('recent comments: who polls the first page misses no late approval', async (t) => {
+t.test('listRecent: polling the first page misses no late approval', async (t) => {
   const service = await openService(t)
   const early = await service.post('a', 'early')
   await service.call('PATCH', '/v1/sites/default', {

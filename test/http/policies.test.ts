@@ -25,7 +25,7 @@ const asAdmin = ({ call, adminKey: token }: TestService) => ({
     call('POST', `${POLICIES}/${version}/restore`, { token, body, headers }),
 })
 
-t.test('A site goes by what the service ships, until somebody makes a policy', async (t) => {
+t.test('a site uses the default policy until an administrator creates one', async (t) => {
   const service = await openService(t)
   const { get, put, restore } = asAdmin(service)
   const short = withRule('length', { mode: 'enforce', min: 5 })
@@ -70,7 +70,7 @@ t.test('A site goes by what the service ships, until somebody makes a policy', a
   t.equal(JSON.stringify(acts).includes('rules'), false, 'the audit holds no lists of words')
 })
 
-t.test('Of two administrators who saw the same policy, one wins', async (t) => {
+t.test('of two administrators who saw the same policy, one succeeds', async (t) => {
   const service = await openService(t)
   const { put, restore, get } = asAdmin(service)
   const seen = { 'if-match': '"0"' }
@@ -94,7 +94,7 @@ t.test('Of two administrators who saw the same policy, one wins', async (t) => {
   t.same(versions, [2, 3, 4, 5, 6, 7, 8, 9], 'versions have no gaps')
 })
 
-t.test('One request makes one version, however often it is sent', async (t) => {
+t.test('a repeated request creates one version of a policy', async (t) => {
   const service = await openService(t)
   const { put } = asAdmin(service)
   const key = { 'idempotency-key': 'policy-0123456789' }
@@ -103,7 +103,7 @@ t.test('One request makes one version, however often it is sent', async (t) => {
   t.match(await put(withRule('links', { max: 9 }), {}, key), { status: 422 })
 })
 
-t.test('Policies of one site are nothing to another', async (t) => {
+t.test('the policies of a site are unknown to other sites', async (t) => {
   const service = await openService(t)
   const { put, get } = asAdmin(service)
   await service.call('POST', '/v1/sites', {
@@ -119,7 +119,7 @@ t.test('Policies of one site are nothing to another', async (t) => {
   t.equal(posted.status, 201)
 })
 
-t.test('A policy is refused', async (t) => {
+t.test('createPolicy refuses an invalid policy and names each error', async (t) => {
   const service = await openService(t)
   const { put } = asAdmin(service)
   const { links: _, ...rest } = DEFAULT_POLICY.rules
@@ -164,7 +164,7 @@ t.test('A policy is refused', async (t) => {
   t.equal(rows.length, 0)
 })
 
-t.test('A policy with 65,000 words is taken, and of more than 4 MiB there is none', async (t) => {
+t.test('createPolicy takes 65,000 words and refuses more than 4 MiB', async (t) => {
   const service = await openService(t)
   const { put } = asAdmin(service)
   const spam = Array.from({ length: 65_000 }, (_, n) => `word${n.toString(36)}x`)
@@ -185,7 +185,7 @@ t.test('A policy with 65,000 words is taken, and of more than 4 MiB there is non
   t.equal(elsewhere.status, 413, 'on other routes 64 KiB is the bound')
 })
 
-t.test('A large body is read of those alone who may send it', async (t) => {
+t.test('a large body is read only from callers who may send it', async (t) => {
   const service = await openService(t)
   const reader = await service.makeKey('read')
   const moderator = await service.makeKey('moderate')

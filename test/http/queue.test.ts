@@ -48,7 +48,7 @@ const openQueue = (service: TestService, token = service.adminKey) => {
 
 const ids = ({ items }: Json): string[] => items.map(({ id }: Json) => id)
 
-t.test('listQueue finds what is rare, page after page, in every order', async (t) => {
+t.test('listQueue finds rare comments page after page in every order', async (t) => {
   const service = await openService(t)
   await hold(service, 9_500)
   const { walk } = openQueue(service)
@@ -71,7 +71,7 @@ t.test('listQueue finds what is rare, page after page, in every order', async (t
 })
 
 t.test(
-  'listQueue by risk: the riskiest first, and of approved comments those with flags',
+  'listQueue by risk shows the riskiest first, and of approved comments those with flags',
   async (t) => {
     const service = await openService(t)
     await hold(service, 250)
@@ -91,7 +91,7 @@ t.test(
   },
 )
 
-t.test('listQueue leads straight to what is of one article or author', async (t) => {
+t.test('listQueue finds comments of one article or author without a scan', async (t) => {
   const service = await openService(t)
   await hold(service, 9_000)
   await service.call('PATCH', SITE, { token: service.adminKey, body: { moderation: 'pre' } })
@@ -104,44 +104,47 @@ t.test('listQueue leads straight to what is of one article or author', async (t)
   t.same(await bodies('until=2020-01-01T00:00:00Z'), [])
 })
 
-t.test('claimComments: the next that nobody has, shown to all, until it is decided', async (t) => {
-  const service = await openService(t)
-  await hold(service, 6)
-  const other = await service.makeKey('moderate')
-  const mine = openQueue(service)
-  const theirs = openQueue(service, other)
-  const first = await mine.claim({ limit: 2, seconds: 60 })
-  t.same(
-    first.items.map(({ body }: Json) => body),
-    ['0', '1'],
-  )
-  t.match(first.items[0].claim, { by: String, until: first.claimed_until })
-  const next = await theirs.claim({ limit: 2, filter: { article_id: 'a' }, sort: 'newest' })
-  t.same(
-    next.items.map(({ body }: Json) => body),
-    ['5', '4'],
-  )
-  t.same(await mine.bodies('claimed=mine'), ['0', '1'])
-  t.same(await mine.bodies('claimed=free'), ['2', '3'])
-  t.same(await theirs.bodies('claimed=mine&sort=newest'), ['5', '4'])
-  t.equal((await theirs.list()).items.filter(({ claim }: Json) => claim).length, 4)
-  const [one, two] = ids(first)
-  t.same((await theirs.claim({ comment_ids: [one] })).items, [], 'it is somebody else’s')
-  const longer = await mine.claim({ comment_ids: [one, 'czz-zz'], seconds: 3600 })
-  t.same(ids(longer), [one])
-  t.ok(longer.claimed_until > first.claimed_until)
-  t.equal((await service.decide(one!, 'pending', 'spam')).status, 201)
-  t.same(await mine.bodies('claimed=mine'), ['1'])
-  t.equal((await theirs.release(two)).status, 204)
-  t.same(await mine.bodies('claimed=mine'), ['1'], 'only what is one’s own')
-  t.equal((await mine.release()).status, 204)
-  t.same(await mine.bodies('claimed=mine'), [])
-  await sql`update claims set claimed_until = now()`.execute(service.db)
-  t.same(await theirs.bodies('claimed=free'), ['1', '2', '3', '4', '5'], 'the time is over')
-  t.match(await mine.claim({ comment_ids: [ids(next)[0]] }), { items: [{ body: '5' }] })
-})
+t.test(
+  'claimComments claims the next free comment, shown to all until it is decided',
+  async (t) => {
+    const service = await openService(t)
+    await hold(service, 6)
+    const other = await service.makeKey('moderate')
+    const mine = openQueue(service)
+    const theirs = openQueue(service, other)
+    const first = await mine.claim({ limit: 2, seconds: 60 })
+    t.same(
+      first.items.map(({ body }: Json) => body),
+      ['0', '1'],
+    )
+    t.match(first.items[0].claim, { by: String, until: first.claimed_until })
+    const next = await theirs.claim({ limit: 2, filter: { article_id: 'a' }, sort: 'newest' })
+    t.same(
+      next.items.map(({ body }: Json) => body),
+      ['5', '4'],
+    )
+    t.same(await mine.bodies('claimed=mine'), ['0', '1'])
+    t.same(await mine.bodies('claimed=free'), ['2', '3'])
+    t.same(await theirs.bodies('claimed=mine&sort=newest'), ['5', '4'])
+    t.equal((await theirs.list()).items.filter(({ claim }: Json) => claim).length, 4)
+    const [one, two] = ids(first)
+    t.same((await theirs.claim({ comment_ids: [one] })).items, [], 'it is somebody else’s')
+    const longer = await mine.claim({ comment_ids: [one, 'czz-zz'], seconds: 3600 })
+    t.same(ids(longer), [one])
+    t.ok(longer.claimed_until > first.claimed_until)
+    t.equal((await service.decide(one!, 'pending', 'spam')).status, 201)
+    t.same(await mine.bodies('claimed=mine'), ['1'])
+    t.equal((await theirs.release(two)).status, 204)
+    t.same(await mine.bodies('claimed=mine'), ['1'], 'only what is one’s own')
+    t.equal((await mine.release()).status, 204)
+    t.same(await mine.bodies('claimed=mine'), [])
+    await sql`update claims set claimed_until = now()`.execute(service.db)
+    t.same(await theirs.bodies('claimed=free'), ['1', '2', '3', '4', '5'], 'the time is over')
+    t.match(await mine.claim({ comment_ids: [ids(next)[0]] }), { items: [{ body: '5' }] })
+  },
+)
 
-t.test('claimComments: two who ask at once never get the same', async (t) => {
+t.test('claimComments never gives two moderators the same comment', async (t) => {
   const service = await openService(t)
   await hold(service, 60)
   const moderators = [
@@ -158,20 +161,23 @@ t.test('claimComments: two who ask at once never get the same', async (t) => {
   t.match(await openQueue(service).claim({}), { items: [], claimed_until: null })
 })
 
-t.test('claimComments: what is not asked well is refused; a key makes it once', async (t) => {
-  const service = await openService(t)
-  await hold(service, 9)
-  const { claim } = openQueue(service)
-  t.match(await claim({ comment_ids: ['x'] }), { errors: [{ pointer: '/comment_ids/0' }] })
-  t.match(await claim({ comment_ids: ['c1-1'], limit: 3 }), { errors: [{ pointer: '' }] })
-  t.match(await claim({ sort: 'risk', filter: { status: ['approved'] } }), {
-    errors: [{ pointer: '/sort' }],
-  })
-  const once = () =>
-    service.call('POST', `${SITE}/moderation/claims`, {
-      token: service.adminKey,
-      body: { limit: 2 },
-      headers: { 'idempotency-key': 'a-key-for-two-comments' },
+t.test(
+  'claimComments refuses malformed requests and has one effect per Idempotency-Key',
+  async (t) => {
+    const service = await openService(t)
+    await hold(service, 9)
+    const { claim } = openQueue(service)
+    t.match(await claim({ comment_ids: ['x'] }), { errors: [{ pointer: '/comment_ids/0' }] })
+    t.match(await claim({ comment_ids: ['c1-1'], limit: 3 }), { errors: [{ pointer: '' }] })
+    t.match(await claim({ sort: 'risk', filter: { status: ['approved'] } }), {
+      errors: [{ pointer: '/sort' }],
     })
-  t.same(ids((await once()).body), ids((await once()).body))
-})
+    const once = () =>
+      service.call('POST', `${SITE}/moderation/claims`, {
+        token: service.adminKey,
+        body: { limit: 2 },
+        headers: { 'idempotency-key': 'a-key-for-two-comments' },
+      })
+    t.same(ids((await once()).body), ids((await once()).body))
+  },
+)

@@ -420,7 +420,7 @@ t.test('requests that end too early are refused, and have no effect', async (t) 
   t.equal((await service.get('/articles/a')).body.comment_count, 0)
 })
 
-t.test('what looks odd and means one thing is taken', async (t) => {
+t.test('odd requests with one meaning are accepted', async (t) => {
   const { port } = await openServer(t)
   const odd: [string, Bytes, number][] = [
     ['a byte order mark', post(`\ufeff${GOOD}`), 201],
@@ -467,7 +467,7 @@ const openShared = async (t: Test, origins: string[]): Promise<TestService> => {
   return service
 }
 
-t.test('exact origins may read and write, others may not', async (t) => {
+t.test('exact origins read and write, and other origins cannot', async (t) => {
   const service = await openShared(t, ['https://a.example'])
   const ask = (origin: string, method = 'GET') =>
     service.call(method, COMMENTS, {
@@ -500,7 +500,7 @@ t.test('exact origins may read and write, others may not', async (t) => {
   t.equal((await service.post('a', 'x')).status, 'approved', 'programs send no origin')
 })
 
-t.test('null is nobody, even where any origin may write', async (t) => {
+t.test('the origin null cannot write, even where any origin can', async (t) => {
   const service = await openService(t)
   const ask = (origin: string) =>
     service.call('POST', COMMENTS, { headers: { origin }, body: JSON.parse(GOOD) })
@@ -508,7 +508,7 @@ t.test('null is nobody, even where any origin may write', async (t) => {
   t.equal((await ask('https://any.example')).status, 201)
 })
 
-t.test('a preflight says what may be sent, an answer what may be read', async (t) => {
+t.test('a preflight lists the allowed request headers, a response the readable ones', async (t) => {
   const service = await openShared(t, ['https://a.example'])
   const asked = await preflight(service, 'https://a.example', 'PATCH')
   t.equal(asked.status, 204)
@@ -531,7 +531,7 @@ t.test('a preflight says what may be sent, an answer what may be read', async (t
     t.equal(answer['access-control-allow-credentials'], undefined)
 })
 
-t.test('every answer of a site varies with the origin, and errors can be read', async (t) => {
+t.test('every response of a site varies with the origin, and errors are readable', async (t) => {
   const service = await openShared(t, ['https://a.example'])
   const asked = ['', '?limit=0', '?cursor=x'].map((query) => `${COMMENTS}${query}`)
   for (const path of [...asked, `${SITE}/comments/c1-1`, `${SITE}/config`, '/v1/nope', '/livez']) {
@@ -548,26 +548,31 @@ t.test('every answer of a site varies with the origin, and errors can be read', 
 
 const QUOTA = { limits: { read: 5, write: 2 } }
 
-t.test('what is left is said in two fields, and too much is refused', async (t) => {
-  const service = await openService(t, QUOTA)
-  for (const left of [1, 0]) {
-    const { status, headers } = await service.call('POST', COMMENTS, { body: JSON.parse(GOOD) })
-    t.equal(status, 201)
-    t.equal(headers['ratelimit-policy'], '"create";q=2;w=60')
-    t.match(headers.ratelimit, new RegExp(`^"create";r=${left};t=([1-9]|[1-5]\\d|60)$`))
-    t.equal(headers['retry-after'], undefined)
-  }
-  const { status, headers, body } = await service.call('POST', COMMENTS, { body: JSON.parse(GOOD) })
-  t.match({ status, body }, { status: 429, body: { code: 'rate_limited', status: 429 } })
-  t.match(headers.ratelimit, /^"create";r=0;t=\d+$/)
-  t.match(headers['retry-after'], /^([1-9]|[1-5]\d|60)$/)
-  t.equal(headers['content-type'], 'application/problem+json')
-  t.match(headers.vary, /Origin/)
-  t.equal((await service.get('/articles/a')).status, 200, 'reads are counted by themselves')
-  t.equal((await service.get('/articles/a')).body.comment_count, 2)
-})
+t.test(
+  'rate limits are shown in two header fields, and too many requests are refused',
+  async (t) => {
+    const service = await openService(t, QUOTA)
+    for (const left of [1, 0]) {
+      const { status, headers } = await service.call('POST', COMMENTS, { body: JSON.parse(GOOD) })
+      t.equal(status, 201)
+      t.equal(headers['ratelimit-policy'], '"create";q=2;w=60')
+      t.match(headers.ratelimit, new RegExp(`^"create";r=${left};t=([1-9]|[1-5]\\d|60)$`))
+      t.equal(headers['retry-after'], undefined)
+    }
+    const { status, headers, body } = await service.call('POST', COMMENTS, {
+      body: JSON.parse(GOOD),
+    })
+    t.match({ status, body }, { status: 429, body: { code: 'rate_limited', status: 429 } })
+    t.match(headers.ratelimit, /^"create";r=0;t=\d+$/)
+    t.match(headers['retry-after'], /^([1-9]|[1-5]\d|60)$/)
+    t.equal(headers['content-type'], 'application/problem+json')
+    t.match(headers.vary, /Origin/)
+    t.equal((await service.get('/articles/a')).status, 200, 'reads are counted by themselves')
+    t.equal((await service.get('/articles/a')).body.comment_count, 2)
+  },
+)
 
-t.test('bad requests and bad credentials count too', async (t) => {
+t.test('bad requests and bad credentials count against the rate limit', async (t) => {
   const service = await openService(t, QUOTA)
   t.equal((await service.call('POST', COMMENTS, { body: {} })).status, 400)
   const wrong = { token: 'x'.repeat(40), body: JSON.parse(GOOD) }
@@ -580,7 +585,7 @@ t.test('bad requests and bad credentials count too', async (t) => {
   )
 })
 
-t.test('0 is no limit', async (t) => {
+t.test('a rate limit of 0 is no limit', async (t) => {
   const service = await openService(t, { limits: { read: 0, write: 0 } })
   const { status, headers } = await service.call('POST', COMMENTS, { body: JSON.parse(GOOD) })
   t.equal(status, 201)
@@ -588,7 +593,7 @@ t.test('0 is no limit', async (t) => {
   for (let i = 0; i < 20; i++) t.equal((await service.get('/articles/a')).status, 200)
 })
 
-t.test('each key has a quota of its own', async (t) => {
+t.test('each API key has a rate limit of its own', async (t) => {
   const service = await openService(t, QUOTA)
   for (let i = 0; i < 3; i++) await service.call('POST', COMMENTS, { body: JSON.parse(GOOD) })
   const other = await service.makeKey('moderate')
@@ -611,7 +616,7 @@ const readAs = async (service: TestService, forwarded: string): Promise<string> 
   return /r=(\d+)/.exec(headers.ratelimit)![1]!
 }
 
-t.test('X-Forwarded-For is believed from listed networks only', async (t) => {
+t.test('X-Forwarded-For counts from trusted proxies only', async (t) => {
   const open = await openService(t, QUOTA)
   t.equal(await readAs(open, '203.0.113.1'), '4')
   t.equal(await readAs(open, '203.0.113.2'), '3', 'nobody is listed')
@@ -628,7 +633,7 @@ t.test('X-Forwarded-For is believed from listed networks only', async (t) => {
   )
 })
 
-t.test('IPv6 counts by /64', async (t) => {
+t.test('rate limits count IPv6 addresses by /64', async (t) => {
   const service = await openService(t, { ...QUOTA, trustedProxies: ['127.0.0.1'] })
   t.equal(await readAs(service, '2001:db8:1:2::1'), '4')
   t.equal(await readAs(service, '2001:DB8:1:2:ffff:ffff:ffff:ffff'), '3')
@@ -638,7 +643,7 @@ t.test('IPv6 counts by /64', async (t) => {
 })
 
 t.test(
-  'what is no address in X-Forwarded-For is neither kept nor a quota of its own',
+  'an invalid address in X-Forwarded-For is not stored and has no rate limit of its own',
   async (t) => {
     const limits = { read: 0, write: 7 }
     const service = await openService(t, { limits, trustedProxies: ['127.0.0.1'] })

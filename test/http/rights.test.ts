@@ -404,7 +404,7 @@ const ROWS: Record<string, Case> = {
   },
 }
 
-t.test('every operation, for every kind of caller', async (t) => {
+t.test('every operation accepts exactly the kinds of caller with its right', async (t) => {
   const service = await openService(t)
   const { id } = await service.post('a', 'x')
   t.equal(id, 'c1-1')
@@ -422,7 +422,7 @@ t.test('every operation, for every kind of caller', async (t) => {
     }
 })
 
-t.test('the table has every operation that there is, and no other', async (t) => {
+t.test('the table of rights has exactly the operations of the API', async (t) => {
   const service = await openService(t)
   const description = await service.call('GET', '/openapi.yaml')
   const all = [...description.text.matchAll(/operationId: (\w+)/g)].map(([, name]) => name!)

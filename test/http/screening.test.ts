@@ -45,9 +45,9 @@ const RULES: [string, Changes, string, string, Json?][] = [
   ],
 ]
 
-t.test('A rule that is turned on', async (t) => {
+t.test('an enforced rule', async (t) => {
   for (const [rule, changes, body, verdict, more] of RULES)
-    await t.test(`${rule} judges comments and edits`, async (t) => {
+    await t.test(`the rule ${rule} judges comments and edits`, async (t) => {
       const service = await openService(t)
       const { get, send } = asAdmin(service)
       t.equal(
@@ -77,14 +77,14 @@ t.test('A rule that is turned on', async (t) => {
     })
 })
 
-t.test('A flood', async (t) => {
+t.test('a flood', async (t) => {
   const FLOODS: [string, Changes, string][] = [
     ['thread_flood', { thread_flood: { mode: 'enforce', max: 1 } }, 'a'],
     ['network_flood', { network_flood: { mode: 'enforce', max: 1 } }, 'b'],
     ['site_flood', { site_flood: { mode: 'enforce', max: 1 } }, 'b'],
   ]
   for (const [rule, changes, article] of FLOODS)
-    await t.test(`${rule} holds what is too much`, async (t) => {
+    await t.test(`the rule ${rule} holds comments beyond its limit`, async (t) => {
       const service = await openService(t)
       await goBy(service, changes)
       t.equal((await service.post('a', 'one')).status, 'approved')
@@ -97,7 +97,7 @@ t.test('A flood', async (t) => {
     })
 })
 
-t.test('A dry run', async (t) => {
+t.test('screenComment', async (t) => {
   const service = await openService(t)
   const { send } = asAdmin(service)
   await service.post('a', 'Hello there, this has been said before')
@@ -112,19 +112,19 @@ t.test('A dry run', async (t) => {
   const policy = policyWith({ repeats: { mode: 'enforce', says: 'spam' } })
   const body = 'Hello there, this has been said before!'
 
-  t.test('says what a draft would say, and why', async (t) => {
+  t.test('screenComment returns the verdict of a draft policy and its trace', async (t) => {
     const { status, body: tried } = await send('/moderation/screenings', { body, policy })
     t.equal(status, 200)
     t.match(tried, { verdict: 'spam', policy_version: null, facts: { repeats: { same: 1 } } })
     t.match(tried.trace.at(-1), { rule: 'repeats', says: 'spam', counts: true })
   })
 
-  t.test('goes by the policy in force without one', async (t) => {
+  t.test('screenComment uses the policy in force by default', async (t) => {
     const { body: tried } = await send('/moderation/screenings', { body, article_id: 'a' })
     t.match(tried, { verdict: 'approved', policy_version: 0, facts: { arrivals: { thread: 2 } } })
   })
 
-  t.test('says what a comment would become at that moment', async (t) => {
+  t.test('screenComment returns the status that a comment would get now', async (t) => {
     const { body: tried } = await send('/moderation/screenings', {
       body: 'Hello there, this has been said before',
       article_id: 'a',
@@ -140,13 +140,13 @@ t.test('A dry run', async (t) => {
     t.equal(tried.verdict, posted.status)
   })
 
-  t.test('stores nothing', async (t) => {
+  t.test('screenComment stores nothing', async (t) => {
     const { comments, authors, arrivals } = before!
     const one = { comments: comments + 1, authors: authors + 1, arrivals: arrivals + 1 }
     t.same(await rows(), { ...before, ...one }, 'but the comment that was posted meanwhile')
   })
 
-  t.test('refuses what a comment would be refused for', async (t) => {
+  t.test('screenComment refuses texts that postComment refuses', async (t) => {
     t.match(await send('/moderation/screenings', { body: ' ' }), { status: 400 })
     const author = { name: '', email: 'x' }
     t.match(await send('/moderation/screenings', { body: 'x', author }), { status: 400 })
@@ -169,7 +169,7 @@ const plant = async (service: TestService) => {
     published_at = published_at - interval '9 days' where id in (22, 23)`.execute(service.db)
 }
 
-t.test('A simulation', async (t) => {
+t.test('simulatePolicy', async (t) => {
   const service = await openService(t)
   await plant(service)
   const policy = policyWith({ links: { mode: 'enforce', says: 'spam', max: 1 } })
@@ -186,7 +186,7 @@ t.test('A simulation', async (t) => {
       .map((line) => JSON.parse(line) as Json)
   }
 
-  t.test('says what counting by hand says', async (t) => {
+  t.test('simulatePolicy returns the counts of a count by hand', async (t) => {
     const { rows } = await sql<Json>`select c.id, c.body, c.facts, c.screening, a.name, a.url,
         (select to_status from decisions d where d.comment_id = c.id order by d.id desc limit 1) as decided
       from comments c join authors a on a.id = c.author_id
@@ -213,13 +213,13 @@ t.test('A simulation', async (t) => {
     t.ok(lines.slice(0, -1).every((line) => 'progress' in line))
   })
 
-  t.test('goes as far back as it is asked to', async (t) => {
+  t.test('simulatePolicy reads as far back as requested', async (t) => {
     const [first] = await simulate(7)
     const [longer] = await simulate(30)
     t.equal(longer!.progress.total, first!.progress.total + 2)
   })
 
-  t.test('touches nothing', async (t) => {
+  t.test('simulatePolicy changes nothing', async (t) => {
     const state = async () =>
       (await sql<Json>`select id, xmin::text from comments order by id`.execute(service.db)).rows
     const before = await state()
@@ -227,7 +227,7 @@ t.test('A simulation', async (t) => {
     t.same(await state(), before)
   })
 
-  t.test('ends when nobody reads on', async (t) => {
+  t.test('simulatePolicy ends when the client disconnects', async (t) => {
     await sql`insert into comments (site_id, thread_id, author_id, status, created_at, active_at,
         published_at, body, body_html, renderer, facts, screening)
       select site_id, thread_id, author_id, status, created_at, active_at, published_at, body, body_html,
@@ -260,7 +260,7 @@ t.test('A simulation', async (t) => {
   })
 })
 
-t.test('Judging again what is held', async (t) => {
+t.test('rejudgePending', async (t) => {
   const service = await openService(t)
   const { get, send } = asAdmin(service)
   const strict: Changes = { length: { mode: 'enforce', min: 100 } }
@@ -283,7 +283,7 @@ t.test('Judging again what is held', async (t) => {
   t.match(started, { status: 202, body: { kind: 'judge', total: 7 } })
   const batch = await done(started.body.id)
 
-  t.test('changes what the policy in force says of it', async (t) => {
+  t.test('rejudgePending changes the status to the verdict of the policy in force', async (t) => {
     t.match(batch, { total: 7, done: 7, changed: 7, outcomes: { changed: 7, unchanged: 0 } })
     const spam = 'spam'
     const [a, p] = ['approved', 'pending']
@@ -296,14 +296,14 @@ t.test('Judging again what is held', async (t) => {
     t.same(await recount(service.db), [])
   })
 
-  t.test('leaves a decision for each', async (t) => {
+  t.test('rejudgePending leaves a decision for each comment', async (t) => {
     const { items } = (await get('/moderation/decisions')).body
     const those = items.filter(({ batch_id }: Json) => batch_id === batch.id)
     t.equal(those.length, 7)
     t.match(those[0], { from: 'pending', policy_version: 2, note: 'judged again by policy 2' })
   })
 
-  t.test('keeps what it was judged by', async (t) => {
+  t.test('rejudgePending keeps the facts of the first judgement', async (t) => {
     const { rows } =
       await sql<Json>`select policy_version, screening from comments where id = 2`.execute(
         service.db,
@@ -312,7 +312,7 @@ t.test('Judging again what is held', async (t) => {
     t.ok(rows[0]!.screening.some(({ rule }: Json) => rule === 'words'))
   })
 
-  t.test('can be taken back', async (t) => {
+  t.test('rejudgePending can be undone', async (t) => {
     const undone = await send(`/moderation/batches/${batch.id}/undo`, {})
     t.ok(undone.status < 300, undone.text)
     await done(undone.body.batch?.id ?? undone.body.id)
@@ -320,7 +320,7 @@ t.test('Judging again what is held', async (t) => {
     t.same(await recount(service.db), [])
   })
 
-  t.test('and done again', async (t) => {
+  t.test('rejudgePending can be repeated after an undo', async (t) => {
     const again = await send('/moderation/rejudge')
     t.match(again.body, { total: 7 })
     t.match(await done(again.body.id), { changed: 7 })

@@ -116,7 +116,7 @@ const lookAround = async (scene: Scene): Promise<[string, string][]> => {
   return seen
 }
 
-t.test('its author cannot tell a shadow from being published', async (t) => {
+t.test('an author cannot tell a shadowed comment from a published one', async (t) => {
   const [shadowed, published] = [await openScene(t), await openScene(t)]
   await banEve(shadowed)
   for (const scene of [shadowed, published]) await play(scene)
@@ -126,41 +126,47 @@ t.test('its author cannot tell a shadow from being published', async (t) => {
   t.same(await recount(shadowed.service.db), [])
 })
 
-t.test('what its author does with it is answered as if it were published', async (t) => {
-  const outcomes: string[][] = []
-  for (const isBanned of [true, false]) {
-    const scene = await openScene(t)
-    const { eve, others } = scene
-    await say(scene, others)
-    if (isBanned) await banEve(scene)
-    const answers: Answer[] = []
-    const act = async (token: string, method: string, path: string, body?: Json) =>
-      answers.push(await send(scene, token, method, path, body))
-    await act(eve, 'POST', '/articles/a/comments', { body: 'mine' })
-    const { id } = answers[0]!.body
-    await act(eve, 'POST', '/articles/a/comments', { body: 'again', parent_id: id })
-    await act(eve, 'POST', '/articles/new/comments', { body: 'a thread', article: { title: 'T' } })
-    await act(eve, 'GET', '/articles/new/comments')
-    await act(eve, 'PUT', `/comments/${id}/vote`, { value: 1 })
-    await act(eve, 'POST', `/comments/${id}/flags`, { reason: 'spam' })
-    await act(eve, 'PATCH', `/comments/${id}`, { body: 'edited' })
-    const at = answers.at(-1)!.headers['thread-version']
-    await act(eve, 'GET', `/articles/a/comments?at_least=${at}`)
-    await act(eve, 'DELETE', `/comments/${id}`)
-    await act(
-      eve,
-      'GET',
-      `/articles/a/comments?at_least=${answers.at(-1)!.headers['thread-version']}`,
-    )
-    await act(eve, 'GET', `/comments/${id}`)
-    outcomes.push(
-      answers.map(({ status, headers, text }) =>
-        [status, headers.location, !!headers['thread-version'], timeless(text)].join(' '),
-      ),
-    )
-  }
-  t.same(outcomes[0], outcomes[1])
-})
+t.test(
+  'operations of the author on a shadowed comment respond as if it were published',
+  async (t) => {
+    const outcomes: string[][] = []
+    for (const isBanned of [true, false]) {
+      const scene = await openScene(t)
+      const { eve, others } = scene
+      await say(scene, others)
+      if (isBanned) await banEve(scene)
+      const answers: Answer[] = []
+      const act = async (token: string, method: string, path: string, body?: Json) =>
+        answers.push(await send(scene, token, method, path, body))
+      await act(eve, 'POST', '/articles/a/comments', { body: 'mine' })
+      const { id } = answers[0]!.body
+      await act(eve, 'POST', '/articles/a/comments', { body: 'again', parent_id: id })
+      await act(eve, 'POST', '/articles/new/comments', {
+        body: 'a thread',
+        article: { title: 'T' },
+      })
+      await act(eve, 'GET', '/articles/new/comments')
+      await act(eve, 'PUT', `/comments/${id}/vote`, { value: 1 })
+      await act(eve, 'POST', `/comments/${id}/flags`, { reason: 'spam' })
+      await act(eve, 'PATCH', `/comments/${id}`, { body: 'edited' })
+      const at = answers.at(-1)!.headers['thread-version']
+      await act(eve, 'GET', `/articles/a/comments?at_least=${at}`)
+      await act(eve, 'DELETE', `/comments/${id}`)
+      await act(
+        eve,
+        'GET',
+        `/articles/a/comments?at_least=${answers.at(-1)!.headers['thread-version']}`,
+      )
+      await act(eve, 'GET', `/comments/${id}`)
+      outcomes.push(
+        answers.map(({ status, headers, text }) =>
+          [status, headers.location, !!headers['thread-version'], timeless(text)].join(' '),
+        ),
+      )
+    }
+    t.same(outcomes[0], outcomes[1])
+  },
+)
 
 /** Every byte that others get, entity tags and versions included. */
 const everything = async ({ service, ids, others, evesId }: Scene): Promise<string[]> => {
@@ -189,7 +195,7 @@ const everything = async ({ service, ids, others, evesId }: Scene): Promise<stri
   return answers
 }
 
-t.test('no public byte changes, whatever the author does in its shadow', async (t) => {
+t.test('no public byte changes, whatever the author does with shadowed comments', async (t) => {
   const scene = await openScene(t)
   const { eve, others } = scene
   await say(scene, others)
@@ -223,7 +229,7 @@ t.test('no public byte changes, whatever the author does in its shadow', async (
   t.equal(said(answered), '422 parent_not_found')
 })
 
-t.test('a moderator sees it, and a decision on it ends the shadow', async (t) => {
+t.test('a moderator sees a shadowed comment, and a decision ends the shadow', async (t) => {
   const scene = await openScene(t)
   const { service, eve } = scene
   await banEve(scene)
@@ -239,7 +245,7 @@ t.test('a moderator sees it, and a decision on it ends the shadow', async (t) =>
   t.equal((await send(scene, eve, 'GET', `/comments/${body.id}`)).status, 404)
 })
 
-t.test('an edit of what was published takes it into the shadow', async (t) => {
+t.test('an edit of a published comment by a shadow-banned author shadows it', async (t) => {
   const scene = await openScene(t)
   const { service, eve, others } = scene
   await say(scene, eve)
@@ -255,7 +261,7 @@ t.test('an edit of what was published takes it into the shadow', async (t) => {
   t.same(await recount(service.db), [])
 })
 
-t.test('what would be held anyway is held, shadow or not', async (t) => {
+t.test('a comment that would be held anyway is held, shadowed or not', async (t) => {
   const scene = await openScene(t)
   const { service, eve } = scene
   await service.call('PATCH', SITE, { token: service.adminKey, body: { moderation: 'pre' } })
@@ -268,7 +274,7 @@ t.test('what would be held anyway is held, shadow or not', async (t) => {
   t.match(items, [{ id: body.id, shadowed: false }])
 })
 
-t.test('a reply to what is shadowed is shadowed, also when the ban is over', async (t) => {
+t.test('a reply to a shadowed comment is shadowed, also after the ban', async (t) => {
   const scene = await openScene(t)
   const { service, eve } = scene
   const ban = (await banEve(scene)).body
@@ -282,14 +288,18 @@ t.test('a reply to what is shadowed is shadowed, also when the ban is over', asy
   t.equal((await send(scene, eve, 'GET', '/articles/a')).body.comment_count, 3)
 })
 
-t.test('its author finds it in its export as it sees it, an administrator as it is', async (t) => {
-  const scene = await openScene(t)
-  await banEve(scene)
-  await say(scene, scene.eve)
-  const path = `/authors/${scene.evesId}/export`
-  const firstFor = async (token: string) => (await send(scene, token, 'GET', path)).body.comments[0]
-  const own = await firstFor(scene.eve)
-  t.equal(own.status, 'approved')
-  t.notOk('shadowed' in own)
-  t.match(await firstFor(scene.service.adminKey), { status: 'rejected', shadowed: true })
-})
+t.test(
+  'exportAuthor shows a shadowed comment to its author as published, to an administrator as it is',
+  async (t) => {
+    const scene = await openScene(t)
+    await banEve(scene)
+    await say(scene, scene.eve)
+    const path = `/authors/${scene.evesId}/export`
+    const firstFor = async (token: string) =>
+      (await send(scene, token, 'GET', path)).body.comments[0]
+    const own = await firstFor(scene.eve)
+    t.equal(own.status, 'approved')
+    t.notOk('shadowed' in own)
+    t.match(await firstFor(scene.service.adminKey), { status: 'rejected', shadowed: true })
+  },
+)

@@ -48,20 +48,17 @@ t.test('listRecent: a late approval comes first', async (t) => {
   t.ok(items[0].published_at > items[1].published_at)
 })
 
-t.test(
-  'listRecent: what is held or hidden is not there, nor what is in a hidden thread',
-  async (t) => {
-    const service = await openService(t)
-    const [gone] = await postAll(service, 'a:gone', 'a:here', 'secret:x')
-    await service.decide(gone.id, 'approved', 'spam')
-    await hide(service, 'secret')
-    await holdEverything(service)
-    await service.post('a', 'held')
-    t.equal(bodies(await service.get('/comments')), 'here')
-  },
-)
+t.test('listRecent omits held and hidden comments, and hidden threads', async (t) => {
+  const service = await openService(t)
+  const [gone] = await postAll(service, 'a:gone', 'a:here', 'secret:x')
+  await service.decide(gone.id, 'approved', 'spam')
+  await hide(service, 'secret')
+  await holdEverything(service)
+  await service.post('a', 'held')
+  t.equal(bodies(await service.get('/comments')), 'here')
+})
 
-t.test('listRecent: tombstones are not there', async (t) => {
+t.test('listRecent omits tombstones', async (t) => {
   const service = await openService(t)
   const root = await service.post('a', 'root')
   await service.post('a', 'reply', { parent_id: root.id })
@@ -96,7 +93,7 @@ t.test('listRecent: author_id, parent, and both', async (t) => {
   t.equal(bodies(await service.get(`/comments?${author}&parent=reply&article_id=b`)), '')
 })
 
-t.test('listRecent: an author nobody knows has written nothing', async (t) => {
+t.test('listRecent is empty for an unknown author', async (t) => {
   const service = await openService(t)
   await service.post('a', 'x')
   for (const id of ['azzzz', 'nonsense', 'a0', '']) {
@@ -153,7 +150,7 @@ t.test(
   },
 )
 
-t.test('listRecent: equal times go by id, and no page loses one', async (t) => {
+t.test('listRecent orders equal times by id, and no page loses a comment', async (t) => {
   const service = await openService(t)
   await postAll(service, 'a:1', 'b:2', 'a:3', 'b:4')
   await sql`update comments set published_at = '2026-01-01'`.execute(service.db)
@@ -166,7 +163,7 @@ t.test('listRecent: equal times go by id, and no page loses one', async (t) => {
   t.equal(walked.join(' '), '4 3 2 1')
 })
 
-t.test('lists of one site hold nothing of another', async (t) => {
+t.test('the lists of a site show nothing of another site', async (t) => {
   const service = await openService(t)
   const { author } = await service.post('a', 'x')
   await insertSite(service.db, { slug: 'other', name: 'Other' })
@@ -190,15 +187,18 @@ t.test('countComments: per article, zeros included, each once', async (t) => {
   t.same(body, { a, 'no/ne': ZEROS })
 })
 
-t.test('countComments: held-only and hidden threads count nothing', async (t) => {
-  const service = await openService(t)
-  await service.post('hidden', 'x')
-  await hide(service, 'hidden')
-  await holdEverything(service)
-  await service.post('held', 'x')
-  const { body } = await service.get('/counts?article_id=held&article_id=hidden')
-  t.same(body, { held: ZEROS, hidden: ZEROS })
-})
+t.test(
+  'countComments gives 0 for threads that are hidden or have held comments only',
+  async (t) => {
+    const service = await openService(t)
+    await service.post('hidden', 'x')
+    await hide(service, 'hidden')
+    await holdEverything(service)
+    await service.post('held', 'x')
+    const { body } = await service.get('/counts?article_id=held&article_id=hidden')
+    t.same(body, { held: ZEROS, hidden: ZEROS })
+  },
+)
 
 t.test('countComments: an article may be called __proto__', async (t) => {
   const service = await openService(t)
@@ -254,7 +254,7 @@ t.test('countComments: POST folds duplicates, and takes 1 MiB', async (t) => {
   t.match(tooLarge, { status: 413, body: { code: 'body_too_large' } })
 })
 
-t.test('listArticles: by newest comment, by how many, by age', async (t) => {
+t.test('listArticles sorts by newest comment, by count and by age', async (t) => {
   const service = await openService(t)
   await postAll(service, 'a:1', 'b:2', 'c:3', 'b:4', 'a:5', 'a:6')
   t.equal(articles(await service.get('/articles')), 'a b c')
@@ -266,14 +266,14 @@ t.test('listArticles: by newest comment, by how many, by age', async (t) => {
   t.match(await service.get('/articles?sort=top'), REFUSED)
 })
 
-t.test('listArticles: each is the thread that getThread answers', async (t) => {
+t.test('listArticles returns each thread as getThread does', async (t) => {
   const service = await openService(t)
   await service.post('a', 'x', { article: { title: 'A' } })
   const { items } = (await service.get('/articles')).body
   t.same(items, [(await service.get('/articles/a')).body])
 })
 
-t.test('listArticles: only those with something to read', async (t) => {
+t.test('listArticles shows only articles with visible comments', async (t) => {
   const service = await openService(t)
   const [, gone] = await postAll(service, 'here:1', 'gone:2', 'hidden:3')
   await service.decide(gone.id, 'approved', 'rejected')
@@ -309,7 +309,7 @@ t.test('listArticles: a cursor is bound to its sort', async (t) => {
   t.same([status, body.code], [400, 'invalid_cursor'])
 })
 
-t.test('listAuthorComments: what an author has published, latest first', async (t) => {
+t.test('listAuthorComments shows the published comments of an author, latest first', async (t) => {
   const service = await openService(t)
   const first = await service.post('a', '1')
   const token = first.guest_token
@@ -339,7 +339,7 @@ t.test('listAuthorComments: pages, with cursors that are bound to the author', a
   t.same([status, body.code], [400, 'invalid_cursor'])
 })
 
-t.test('listAuthorComments: without anything published, 404 as for nobody', async (t) => {
+t.test('listAuthorComments gives 404 for an author without published comments', async (t) => {
   const service = await openService(t)
   const rejected = await service.post('a', 'x')
   const unseen = await service.post('hidden', 'x')
@@ -369,7 +369,7 @@ t.test('no public list holds an e-mail, a network or a trace', async (t) => {
   }
 })
 
-t.test('lists have tags that answer 304, until something changes', async (t) => {
+t.test('lists have entity tags that give 304 until something changes', async (t) => {
   const service = await openService(t)
   const { author } = await service.post('a', 'x')
   const paths = ['/comments', '/articles', '/counts?article_id=a', `/authors/${author.id}/comments`]
@@ -384,7 +384,7 @@ t.test('lists have tags that answer 304, until something changes', async (t) => 
   t.equal((await service.get('/comments', { headers: { 'if-none-match': etag } })).status, 200)
 })
 
-t.test('getSiteConfig says what a widget needs before it draws', async (t) => {
+t.test('getSiteConfig returns the settings that a widget needs', async (t) => {
   const service = await openService(t)
   const { status, body } = await service.get('/config')
   t.equal(status, 200)
@@ -410,7 +410,7 @@ t.test('getSiteConfig says what a widget needs before it draws', async (t) => {
   t.match(changed, { name: 'Mine', who_may_post: 'members', max_depth: 3 })
 })
 
-t.test('previewComment renders what postComment would, and stores nothing', async (t) => {
+t.test('previewComment renders as postComment does and stores nothing', async (t) => {
   const service = await openService(t)
   const body = '**hi** <script>alert(1)</script> https://example.org\n\n- x'
   const answer = await service.call('POST', '/v1/sites/default/preview', { body: { body } })
@@ -421,7 +421,7 @@ t.test('previewComment renders what postComment would, and stores nothing', asyn
   t.same(answer.body, { body_html: posted.body_html })
 })
 
-t.test('previewComment refuses what postComment would', async (t) => {
+t.test('previewComment refuses texts that postComment refuses', async (t) => {
   const { call } = await openService(t)
   const wrong = [{ body: '' }, { body: ' \n ' }, { body: 'x'.repeat(10_001) }, {}, { body: 1 }]
   for (const body of [...wrong, { body: 'x', more: 1 }, { body: '\u0000' }]) {

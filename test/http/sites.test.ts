@@ -7,7 +7,7 @@ const SITE = '/v1/sites/default'
 const patch = (service: TestService, body: object, headers: Record<string, string> = {}) =>
   service.call('PATCH', SITE, { token: service.adminKey, body, headers })
 
-t.test('a site is made with its settings, found in the list, and used', async (t) => {
+t.test('createSite creates a site with its settings, which is listed and usable', async (t) => {
   const service = await openService(t)
   const body = { slug: 'blog', name: 'Blog', origins: ['https://blog.example'], sorts: ['oldest'] }
   const made = await service.call('POST', '/v1/sites', { token: service.adminKey, body })
@@ -28,7 +28,7 @@ t.test('a site is made with its settings, found in the list, and used', async (t
   )
 })
 
-t.test('a slug is taken for ever, and only a key for all sites makes one', async (t) => {
+t.test('createSite refuses a used slug, and needs a key for all sites', async (t) => {
   const service = await openService(t)
   const make = (token: string | undefined, slug: string) =>
     service.call('POST', '/v1/sites', { token, body: { slug, name: 'x' } })
@@ -41,28 +41,31 @@ t.test('a slug is taken for ever, and only a key for all sites makes one', async
   t.equal((await make(service.adminKey, 'No Slug')).status, 400)
 })
 
-t.test('only what is named changes, with a version and an entry in the audit', async (t) => {
-  const service = await openService(t)
-  const settings = {
-    limits: { create: 3, vote: 0 },
-    sorts: ['best', 'newest'],
-    retention_days: 7,
-    flag_threshold: 5,
-    edit_window_seconds: 60,
-    max_depth: 9,
-  }
-  t.match(await patch(service, settings), { status: 200, body: { ...settings, version: 2 } })
-  const { body } = await patch(service, { limits: { create: null } })
-  t.same(body.limits, { vote: 0 })
-  const audit = (await service.get('/audit', { token: service.adminKey })).body.items
-  t.match(audit[0], { action: 'site_updated', subject: 'default', by: /^k/ })
-  t.same(
-    [audit[0].before, audit[0].after],
-    [{ limits: { create: 3, vote: 0 } }, { limits: { vote: 0 } }],
-  )
-})
+t.test(
+  'updateSite changes the named settings only, with a version and an audit entry',
+  async (t) => {
+    const service = await openService(t)
+    const settings = {
+      limits: { create: 3, vote: 0 },
+      sorts: ['best', 'newest'],
+      retention_days: 7,
+      flag_threshold: 5,
+      edit_window_seconds: 60,
+      max_depth: 9,
+    }
+    t.match(await patch(service, settings), { status: 200, body: { ...settings, version: 2 } })
+    const { body } = await patch(service, { limits: { create: null } })
+    t.same(body.limits, { vote: 0 })
+    const audit = (await service.get('/audit', { token: service.adminKey })).body.items
+    t.match(audit[0], { action: 'site_updated', subject: 'default', by: /^k/ })
+    t.same(
+      [audit[0].before, audit[0].after],
+      [{ limits: { create: 3, vote: 0 } }, { limits: { vote: 0 } }],
+    )
+  },
+)
 
-t.test('two changes at once are both there, and both recorded', async (t) => {
+t.test('two concurrent updates of a site are both stored and both audited', async (t) => {
   const service = await openService(t)
   await Promise.all([patch(service, { retention_days: 1 }), patch(service, { flag_threshold: 2 })])
   const { body } = await service.get('', { token: service.adminKey })
@@ -70,7 +73,7 @@ t.test('two changes at once are both there, and both recorded', async (t) => {
   t.equal((await service.get('/audit', { token: service.adminKey })).body.items.length, 2)
 })
 
-t.test('with If-Match only the version that was seen is changed', async (t) => {
+t.test('updateSite with If-Match changes only the version that the caller saw', async (t) => {
   const service = await openService(t)
   t.equal((await patch(service, { name: 'A' }, { 'if-match': '"1"' })).status, 200)
   const late = await patch(service, { name: 'B' }, { 'if-match': '"1"' })
@@ -92,28 +95,25 @@ t.test('the secrets of a site never leave it', async (t) => {
   for (const { text } of told) t.notMatch(text, SECRET)
 })
 
-t.test(
-  'secrets are rotated by kid: what is not sent again stays, what is left out ends',
-  async (t) => {
-    const service = await openService(t)
-    const issuer = 'https://example.org'
-    await patch(service, { sign_on: { issuer, hs256: [{ kid: 'one', secret: SECRET }] } })
-    const token = await signToken()
-    const status = async () => (await service.get('/config', { token })).status
-    t.equal(await status(), 200)
-    const next = { kid: 'two', secret: SECRET.toUpperCase() }
-    await patch(service, { sign_on: { issuer, hs256: [next, { kid: 'one' }] } })
-    t.equal(await status(), 200, 'both hold')
-    await patch(service, { sign_on: { issuer, hs256: [{ kid: 'two' }] } })
-    t.equal(await status(), 401)
-    const unknown = await patch(service, { sign_on: { issuer, hs256: [{ kid: 'three' }] } })
-    t.match(unknown, { status: 400, body: { errors: [{ pointer: '/sign_on/hs256/0/secret' }] } })
-    await patch(service, { sign_on: null })
-    t.equal((await service.get('', { token: service.adminKey })).body.sign_on, null)
-  },
-)
+t.test('updateSite rotates secrets by kid: listed kids stay, omitted ones end', async (t) => {
+  const service = await openService(t)
+  const issuer = 'https://example.org'
+  await patch(service, { sign_on: { issuer, hs256: [{ kid: 'one', secret: SECRET }] } })
+  const token = await signToken()
+  const status = async () => (await service.get('/config', { token })).status
+  t.equal(await status(), 200)
+  const next = { kid: 'two', secret: SECRET.toUpperCase() }
+  await patch(service, { sign_on: { issuer, hs256: [next, { kid: 'one' }] } })
+  t.equal(await status(), 200, 'both hold')
+  await patch(service, { sign_on: { issuer, hs256: [{ kid: 'two' }] } })
+  t.equal(await status(), 401)
+  const unknown = await patch(service, { sign_on: { issuer, hs256: [{ kid: 'three' }] } })
+  t.match(unknown, { status: 400, body: { errors: [{ pointer: '/sign_on/hs256/0/secret' }] } })
+  await patch(service, { sign_on: null })
+  t.equal((await service.get('', { token: service.adminKey })).body.sign_on, null)
+})
 
-t.test('settings that cannot be are refused with where they are wrong', async (t) => {
+t.test('updateSite refuses invalid settings and names the field', async (t) => {
   const service = await openService(t)
   const issuer = 'https://example.org'
   const key = { kid: 'a', secret: SECRET }
@@ -141,7 +141,7 @@ t.test('settings that cannot be are refused with where they are wrong', async (t
   t.equal((await service.get('', { token: service.adminKey })).body.version, 1)
 })
 
-t.test('readers get the orders that the site has, its first one unasked', async (t) => {
+t.test('readers get the sorts of the site, its first one by default', async (t) => {
   const service = await openService(t)
   await patch(service, { sorts: ['oldest', 'top'] })
   for (const body of ['one', 'two']) await service.post('a', body)

@@ -3,7 +3,7 @@ import { openService } from '../service.ts'
 
 /** A comment whose HTML is nine times its text: the largest that ten thousand characters make. */
 const LARGE = 'http://a\n'.repeat(1_111)
-t.test('a comment is shown by focus, however large those on its way are', async (t) => {
+t.test('focus shows a comment, however large its ancestors are', async (t) => {
   const service = await openService(t)
   let parent: string | null = null
   for (let n = 0; n < 30; n++) {

@@ -22,7 +22,7 @@ const wait = (service: TestService, seconds: number) =>
     service.db,
   )
 
-t.test('a person waits between two comments in one thread', async (t) => {
+t.test('slow mode: an author waits between two comments in one thread', async (t) => {
   const service = await openService(t)
   await openSignOn(service)
   await set(service, '', { slow_mode_seconds: 60 })
@@ -44,7 +44,7 @@ t.test('a person waits between two comments in one thread', async (t) => {
   t.equal(said(await post(service, { token })), '201 approved')
 })
 
-t.test('a guest who becomes another one waits all the same', async (t) => {
+t.test('slow mode: a guest who takes a new identity waits as well', async (t) => {
   const service = await openService(t, { trustedProxies: ['127.0.0.1'] })
   await set(service, '', { slow_mode_seconds: 60 })
   const from = (address: string) => ({ headers: { 'x-forwarded-for': address } })
@@ -57,19 +57,22 @@ t.test('a guest who becomes another one waits all the same', async (t) => {
   t.equal(viewer.body.reason, 'slow_mode')
 })
 
-t.test('members do not slow down guests of their network, and moderators never wait', async (t) => {
-  const service = await openService(t)
-  await openSignOn(service)
-  await set(service, '', { slow_mode_seconds: 60 })
-  const member = await signToken({ sub: 'm', name: 'Mary' })
-  const moderator = await signToken({ sub: 'mod', name: 'Grace', role: 'moderator' })
-  const outcomes = []
-  for (const call of [{ token: member }, {}, { token: moderator }, { token: moderator }])
-    outcomes.push(said(await post(service, call)))
-  t.same(outcomes, Array(4).fill('201 approved'))
-})
+t.test(
+  'slow mode: members do not slow down guests of their network, and moderators never wait',
+  async (t) => {
+    const service = await openService(t)
+    await openSignOn(service)
+    await set(service, '', { slow_mode_seconds: 60 })
+    const member = await signToken({ sub: 'm', name: 'Mary' })
+    const moderator = await signToken({ sub: 'mod', name: 'Grace', role: 'moderator' })
+    const outcomes = []
+    for (const call of [{ token: member }, {}, { token: moderator }, { token: moderator }])
+      outcomes.push(said(await post(service, call)))
+    t.same(outcomes, Array(4).fill('201 approved'))
+  },
+)
 
-t.test('a thread has its own pace, or that of the site', async (t) => {
+t.test('slow mode: a thread has its own interval, or that of the site', async (t) => {
   const service = await openService(t)
   await post(service)
   const paceOf = async () => (await service.get('/articles/a')).body.slow_mode_seconds
@@ -87,20 +90,17 @@ t.test('a thread has its own pace, or that of the site', async (t) => {
   t.equal((await service.get('/articles/absent')).body.slow_mode_seconds, 60)
 })
 
-t.test(
-  'an edit is no comment, a held comment is one, and a repeated request is none',
-  async (t) => {
-    const service = await openService(t)
-    await set(service, '', { slow_mode_seconds: 60, moderation: 'pre' })
-    const headers = { 'idempotency-key': 'one-key-for-this-comment' }
-    const first = await post(service, { headers })
-    t.equal(said(first), '202 pending')
-    t.equal((await post(service, { headers })).body.id, first.body.id)
-    t.equal(said(await post(service)), '429 slow_mode')
-    await wait(service, 60)
-    const token = first.body.guest_token
-    const edit = { token, body: { body: 'y' } }
-    t.equal((await service.call('PATCH', `${SITE}/comments/${first.body.id}`, edit)).status, 202)
-    t.equal(said(await post(service, { token })), '202 pending')
-  },
-)
+t.test('slow mode counts held comments, but no edits and repeated requests', async (t) => {
+  const service = await openService(t)
+  await set(service, '', { slow_mode_seconds: 60, moderation: 'pre' })
+  const headers = { 'idempotency-key': 'one-key-for-this-comment' }
+  const first = await post(service, { headers })
+  t.equal(said(first), '202 pending')
+  t.equal((await post(service, { headers })).body.id, first.body.id)
+  t.equal(said(await post(service)), '429 slow_mode')
+  await wait(service, 60)
+  const token = first.body.guest_token
+  const edit = { token, body: { body: 'y' } }
+  t.equal((await service.call('PATCH', `${SITE}/comments/${first.body.id}`, edit)).status, 202)
+  t.equal(said(await post(service, { token })), '202 pending')
+})

@@ -17,41 +17,47 @@ const write = async (service: TestService, body = 'x') => {
 const setSite = (service: TestService, body: object) =>
   service.call('PATCH', SITE, { token: service.adminKey, body })
 
-t.test('its author learns who decided, on what ground and when, and nothing else', async (t) => {
-  const service = await openService(t)
-  const { id, ask } = await write(service)
-  t.match(await ask(), {
-    comment_id: id,
-    status: 'published',
-    decided_by: 'rules',
-    ground: { reason: null, rules: [] },
-    appeal: null,
-    may_appeal: false,
-  })
-  const more = { reason: 'off_topic', note: 'internal remark' }
-  const { body: decision } = await service.decide(id, 'approved', 'rejected', more)
-  const statement = await ask()
-  t.match(statement, {
-    status: 'removed',
-    decided_by: 'moderator',
-    ground: { reason: 'off_topic', rules: [] },
-    decided_at: decision.at,
-    may_appeal: true,
-  })
-  t.notMatch(JSON.stringify(statement), new RegExp(`internal|"${decision.by}"`))
-})
+t.test(
+  'a statement tells the author who decided, on which grounds and when, and nothing else',
+  async (t) => {
+    const service = await openService(t)
+    const { id, ask } = await write(service)
+    t.match(await ask(), {
+      comment_id: id,
+      status: 'published',
+      decided_by: 'rules',
+      ground: { reason: null, rules: [] },
+      appeal: null,
+      may_appeal: false,
+    })
+    const more = { reason: 'off_topic', note: 'internal remark' }
+    const { body: decision } = await service.decide(id, 'approved', 'rejected', more)
+    const statement = await ask()
+    t.match(statement, {
+      status: 'removed',
+      decided_by: 'moderator',
+      ground: { reason: 'off_topic', rules: [] },
+      decided_at: decision.at,
+      may_appeal: true,
+    })
+    t.notMatch(JSON.stringify(statement), new RegExp(`internal|"${decision.by}"`))
+  },
+)
 
-t.test('what rules hold says which, and a moderator who agrees is told apart', async (t) => {
-  const service = await openService(t)
-  await setSite(service, { moderation: 'pre' })
-  const { id, ask } = await write(service)
-  const held = { status: 'held', decided_by: 'rules', may_appeal: false }
-  t.match(await ask(), { ...held, ground: { rules: [{ rule: 'moderation_mode' }] } })
-  await service.decide(id, 'pending', 'approved')
-  t.match(await ask(), { status: 'published', decided_by: 'moderator' })
-})
+t.test(
+  'a statement names the rules that hold a comment, apart from a moderator who agrees',
+  async (t) => {
+    const service = await openService(t)
+    await setSite(service, { moderation: 'pre' })
+    const { id, ask } = await write(service)
+    const held = { status: 'held', decided_by: 'rules', may_appeal: false }
+    t.match(await ask(), { ...held, ground: { rules: [{ rule: 'moderation_mode' }] } })
+    await service.decide(id, 'pending', 'approved')
+    t.match(await ask(), { status: 'published', decided_by: 'moderator' })
+  },
+)
 
-t.test('spam is held as long as only rules say so', async (t) => {
+t.test('a statement shows spam as held as long as only rules decided', async (t) => {
   const service = await openService(t)
   await setSite(service, { moderation: 'pre' })
   const { id, ask } = await write(service)
@@ -63,7 +69,7 @@ t.test('spam is held as long as only rules say so', async (t) => {
   t.match(await ask(), { status: 'removed', decided_by: 'moderator', ground: { reason: 'spam' } })
 })
 
-t.test('a shadowed comment is told like a published one', async (t) => {
+t.test('the statement of a shadowed comment is that of a published one', async (t) => {
   const service = await openService(t)
   const { ask } = await write(service)
   const published = await ask()
@@ -73,7 +79,7 @@ t.test('a shadowed comment is told like a published one', async (t) => {
   }
 })
 
-t.test('a shadowed comment that is deleted is told so', async (t) => {
+t.test('the statement of a deleted shadowed comment says deleted', async (t) => {
   const service = await openService(t)
   const { id, ask } = await write(service)
   await sql`update comments set shadowed = true, status = 'rejected', published_at = null`.execute(
@@ -83,7 +89,7 @@ t.test('a shadowed comment that is deleted is told so', async (t) => {
   t.match(await ask(), { status: 'removed', decided_by: 'moderator' })
 })
 
-t.test('deleted by its author, or by a moderator', async (t) => {
+t.test('a statement tells a deletion by the author from one by a moderator', async (t) => {
   const service = await openService(t)
   const own = await write(service)
   await service.call('DELETE', `${SITE}/comments/${own.id}`, { token: own.token })
@@ -94,7 +100,7 @@ t.test('deleted by its author, or by a moderator', async (t) => {
   t.match(await other.ask(), { status: 'removed', decided_by: 'moderator', may_appeal: true })
 })
 
-t.test('readers hold a comment together', async (t) => {
+t.test('a statement names the flags of readers that hold a comment', async (t) => {
   const service = await openService(t)
   await setSite(service, { flag_threshold: 1 })
   const { id, ask } = await write(service)
@@ -106,7 +112,7 @@ t.test('readers hold a comment together', async (t) => {
   t.notMatch(JSON.stringify(statement), 'their words')
 })
 
-t.test('a later hold is not taken for an earlier decision', async (t) => {
+t.test('a statement does not take a later hold for an earlier decision', async (t) => {
   const service = await openService(t)
   const { id, token, ask } = await write(service)
   await service.decide(id, 'approved', 'pending')
@@ -118,7 +124,7 @@ t.test('a later hold is not taken for an earlier decision', async (t) => {
   t.match(await ask(), { status: 'held', decided_by: 'rules' })
 })
 
-t.test('nobody else is told, whatever their rights', async (t) => {
+t.test('only the author gets the statement, whatever rights others have', async (t) => {
   const service = await openService(t)
   await openSignOn(service)
   const { id, token } = await write(service)

@@ -53,7 +53,7 @@ const withoutDate = ({ status, headers, text }: any) => {
   return { status, headers: rest, text }
 }
 
-t.test('getThread of an absent article answers zeros and nulls', async (t) => {
+t.test('getThread returns zeros and nulls for an absent article', async (t) => {
   const { get } = await openService(t)
   const { status, body } = await get('/articles/no%2Fsuch')
   t.equal(status, 200)
@@ -71,7 +71,7 @@ t.test('getThread of an absent article answers zeros and nulls', async (t) => {
   })
 })
 
-t.test('getThread counts what is approved, and says when the newest came', async (t) => {
+t.test('getThread counts approved comments and gives the time of the newest', async (t) => {
   const service = await openService(t)
   const article = { title: 'A', url: 'https://example.org/a' }
   const root = await service.post('a', 'root', { article })
@@ -84,7 +84,7 @@ t.test('getThread counts what is approved, and says when the newest came', async
   t.ok(after.version > body.version)
 })
 
-t.test('absent, held-only and hidden threads give the same bytes', async (t) => {
+t.test('absent, hidden and held-only threads give the same bytes', async (t) => {
   const service = await openService(t)
   const read = async () => [
     withoutDate(await service.get('/articles/a')),
@@ -102,7 +102,7 @@ t.test('absent, held-only and hidden threads give the same bytes', async (t) => 
 })
 
 t.test(
-  'a comment that is held, or rejected while held, changes no answer and no tag',
+  'a comment that is held, or rejected while held, changes no response and no entity tag',
   async (t) => {
     const service = await openService(t)
     const root = await service.post('a', 'root')
@@ -121,18 +121,21 @@ t.test(
   },
 )
 
-t.test('a thread says its state, and when its time has come, that it is closed', async (t) => {
-  const service = await openService(t)
-  await service.post('a', 'x')
-  const states = async () => {
-    const { body } = await service.get(COMMENTS)
-    return [(await service.get('/articles/a')).body.state, body.thread.state]
-  }
-  await patchThread(service, { state: 'locked' })
-  t.same(await states(), ['locked', 'locked'])
-  await patchThread(service, { state: 'open', closes_at: '2020-01-01T00:00:00.000Z' })
-  t.same(await states(), ['closed', 'closed'])
-})
+t.test(
+  'getThread returns the state of a thread, closed once its closing time has come',
+  async (t) => {
+    const service = await openService(t)
+    await service.post('a', 'x')
+    const states = async () => {
+      const { body } = await service.get(COMMENTS)
+      return [(await service.get('/articles/a')).body.state, body.thread.state]
+    }
+    await patchThread(service, { state: 'locked' })
+    t.same(await states(), ['locked', 'locked'])
+    await patchThread(service, { state: 'open', closes_at: '2020-01-01T00:00:00.000Z' })
+    t.same(await states(), ['closed', 'closed'])
+  },
+)
 
 t.test('listThread shows the tree, newest first at every level', async (t) => {
   const service = await openService(t)
@@ -143,7 +146,7 @@ t.test('listThread shows the tree, newest first at every level', async (t) => {
   t.match(body.thread, { article_id: 'a', comment_count: 8, root_count: 3 })
 })
 
-t.test('a comment on the wire has its place, its author and its counts', async (t) => {
+t.test('listThread returns each comment with its place, author and counts', async (t) => {
   const service = await openService(t)
   const ids = await plant(service, { a: { a1: {} } })
   const { body } = await service.get(COMMENTS)
@@ -217,7 +220,7 @@ for (const [sort, { posted, expected }] of Object.entries(ORDERS)) {
   })
 }
 
-t.test('sort=best: who was only voted down stands with who was not voted on', async (t) => {
+t.test('sort=best ranks comments with down votes only like those without votes', async (t) => {
   const service = await openService(t)
   const ids = await plant(service, { hated: {}, disliked: {}, unnoticed: {}, tried: {} })
   await vote(service, ids.hated, 0, 100)
@@ -227,7 +230,7 @@ t.test('sort=best: who was only voted down stands with who was not voted on', as
   t.equal(bodies(body.items), 'tried unnoticed disliked hated')
 })
 
-t.test('sort=active: a reply lifts what it replies to, until it is hidden', async (t) => {
+t.test('sort=active: a reply lifts its ancestors until it is hidden', async (t) => {
   const service = await openService(t)
   const ids = await plant(service, { a: { a1: {} }, b: {}, c: {} })
   const [order, flat] = [`${COMMENTS}?sort=active`, `${COMMENTS}?sort=active&view=flat`]
@@ -239,7 +242,7 @@ t.test('sort=active: a reply lifts what it replies to, until it is hidden', asyn
   t.equal(shape((await service.get(order)).body.items), 'c b a(a1)')
 })
 
-t.test('newest is the default, and an unknown sort is refused', async (t) => {
+t.test('listThread sorts by newest by default and refuses an unknown sort', async (t) => {
   const service = await openService(t)
   await plant(service, { a: {}, b: {} })
   const [plain, named] = [await service.get(COMMENTS), await service.get(`${COMMENTS}?sort=newest`)]
@@ -250,7 +253,7 @@ t.test('newest is the default, and an unknown sort is refused', async (t) => {
   })
 })
 
-t.test('limits out of bounds, doubled or unknown parameters are refused', async (t) => {
+t.test('listThread refuses limits out of bounds and doubled or unknown parameters', async (t) => {
   const { get } = await openService(t)
   const wrong = [
     'limit=0',
@@ -267,7 +270,7 @@ t.test('limits out of bounds, doubled or unknown parameters are refused', async 
   }
 })
 
-t.test('limit counts roots, and next_cursor reads on', async (t) => {
+t.test('listThread: limit counts roots, and next_cursor continues', async (t) => {
   const service = await openService(t)
   await plant(service, { a: { a1: {} }, b: {}, c: { c1: {} } })
   const first = (await service.get(`${COMMENTS}?limit=2`)).body
@@ -277,7 +280,7 @@ t.test('limit counts roots, and next_cursor reads on', async (t) => {
   t.equal(second.next_cursor, null)
 })
 
-t.test('a list that ends with its page has no next_cursor', async (t) => {
+t.test('listThread: a list that ends with its page has no next_cursor', async (t) => {
   const service = await openService(t)
   await plant(service, { a: { a1: {}, a2: {} }, b: {} })
   const { body } = await service.get(`${COMMENTS}?limit=2&replies=2`)
@@ -286,20 +289,23 @@ t.test('a list that ends with its page has no next_cursor', async (t) => {
   t.match(body.items[1].replies, { next_cursor: null, remaining: 0 })
 })
 
-t.test('replies limits each parent, and its next_cursor reads on in listReplies', async (t) => {
-  const service = await openService(t)
-  const ids = await plant(service, { a: { a1: {}, a2: {}, a3: {}, a4: {}, a5: {} } })
-  const { items } = (await service.get(`${COMMENTS}?replies=2`)).body
-  t.equal(shape(items), 'a(a5 a4 +3)')
-  const path = `/comments/${ids.a}/replies?limit=2&cursor=`
-  const second = (await service.get(path + items[0].replies.next_cursor)).body
-  t.equal(shape(second.items), 'a3 a2')
-  const third = (await service.get(path + second.next_cursor)).body
-  t.equal(shape(third.items), 'a1')
-  t.equal(third.next_cursor, null)
-})
+t.test(
+  'listThread: replies limits each parent, and its next_cursor continues in listReplies',
+  async (t) => {
+    const service = await openService(t)
+    const ids = await plant(service, { a: { a1: {}, a2: {}, a3: {}, a4: {}, a5: {} } })
+    const { items } = (await service.get(`${COMMENTS}?replies=2`)).body
+    t.equal(shape(items), 'a(a5 a4 +3)')
+    const path = `/comments/${ids.a}/replies?limit=2&cursor=`
+    const second = (await service.get(path + items[0].replies.next_cursor)).body
+    t.equal(shape(second.items), 'a3 a2')
+    const third = (await service.get(path + second.next_cursor)).body
+    t.equal(shape(third.items), 'a1')
+    t.equal(third.next_cursor, null)
+  },
+)
 
-t.test('replies=0 shows none, and its next_cursor starts at the first', async (t) => {
+t.test('listThread: replies=0 shows none, and its next_cursor starts at the first', async (t) => {
   const service = await openService(t)
   const ids = await plant(service, { a: { a1: {}, a2: {} } })
   const { items } = (await service.get(`${COMMENTS}?replies=0&sort=oldest`)).body
@@ -311,20 +317,23 @@ t.test('replies=0 shows none, and its next_cursor starts at the first', async (t
   )
 })
 
-t.test('where depth ends, next_cursor and listReplies without one start alike', async (t) => {
-  const service = await openService(t)
-  const ids = await plant(service, { a: { b: { c: { d: { e: {} } }, c2: {} } } })
-  const { items } = (await service.get(`${COMMENTS}?depth=2`)).body
-  t.equal(shape(items), 'a(b(+2))')
-  const { next_cursor } = items[0].replies.items[0].replies
-  const path = `/comments/${ids.b}/replies?depth=2`
-  const continued = await service.get(`${path}&cursor=${next_cursor}`)
-  t.equal(shape(continued.body.items), 'c2 c(d(+1))')
-  t.equal((await service.get(path)).text, continued.text)
-})
+t.test(
+  'listThread: below depth, next_cursor and listReplies without a cursor start alike',
+  async (t) => {
+    const service = await openService(t)
+    const ids = await plant(service, { a: { b: { c: { d: { e: {} } }, c2: {} } } })
+    const { items } = (await service.get(`${COMMENTS}?depth=2`)).body
+    t.equal(shape(items), 'a(b(+2))')
+    const { next_cursor } = items[0].replies.items[0].replies
+    const path = `/comments/${ids.b}/replies?depth=2`
+    const continued = await service.get(`${path}&cursor=${next_cursor}`)
+    t.equal(shape(continued.body.items), 'c2 c(d(+1))')
+    t.equal((await service.get(path)).text, continued.text)
+  },
+)
 
 t.test(
-  'depth is absolute in a comment, and counts from the first level in listReplies',
+  'the field depth is absolute, the parameter depth of listReplies counts from the first level',
   async (t) => {
     const service = await openService(t)
     const ids = await plant(service, { a: { b: { c: { d: {} } } } })
@@ -349,7 +358,7 @@ t.test('a reply cursor keeps the sort of the page it came from', async (t) => {
   })
 })
 
-t.test('listReplies of what is not shown is 404', async (t) => {
+t.test('listReplies of a comment that is not shown gives 404', async (t) => {
   const service = await openService(t)
   const ids = await plant(service, { a: {}, b: {} })
   await service.decide(ids.a, 'approved', 'rejected')
@@ -361,7 +370,7 @@ t.test('listReplies of what is not shown is 404', async (t) => {
   }
 })
 
-t.test('a cursor is good for other limits', async (t) => {
+t.test('a cursor is valid under other limits', async (t) => {
   const service = await openService(t)
   await plant(service, { a: {}, b: { b1: { b2: {} } }, c: {} })
   const { next_cursor } = (await service.get(`${COMMENTS}?limit=1&depth=1&replies=0`)).body
@@ -433,7 +442,7 @@ t.test('a cursor with any character changed is refused', async (t) => {
 
 const other = (char: string): string => (char === 'A' ? 'B' : 'A')
 
-t.test('Link leads to the next page as printed', async (t) => {
+t.test('the Link header leads to the next page as printed', async (t) => {
   const service = await openService(t)
   for (const body of ['a', 'b', 'c']) await service.post('2024/é?&#a b', body)
   const article = encodeURIComponent('2024/é?&#a b')
@@ -444,18 +453,24 @@ t.test('Link leads to the next page as printed', async (t) => {
   t.equal(third.headers.link, undefined)
 })
 
-t.test('Link leads from a page with at_least, with focus, and through replies', async (t) => {
-  const service = await openService(t)
-  const ids = await plant(service, { a: { a1: {}, a2: {} }, b: {}, c: {} })
-  const { version } = (await service.get('/articles/a')).body
-  const queries = [`${COMMENTS}?limit=1&at_least=${version}`, `${COMMENTS}?limit=1&focus=${ids.c}`]
-  for (const path of queries) {
-    const next = await service.call('GET', nextLink((await service.get(path)).headers.link))
-    t.equal(shape(next.body?.items ?? []), 'b', path)
-  }
-  const replies = await service.get(`/comments/${ids.a}/replies?limit=1`)
-  t.equal(shape((await service.call('GET', nextLink(replies.headers.link))).body.items), 'a1')
-})
+t.test(
+  'the Link header leads on from a page with at_least, with focus, and through replies',
+  async (t) => {
+    const service = await openService(t)
+    const ids = await plant(service, { a: { a1: {}, a2: {} }, b: {}, c: {} })
+    const { version } = (await service.get('/articles/a')).body
+    const queries = [
+      `${COMMENTS}?limit=1&at_least=${version}`,
+      `${COMMENTS}?limit=1&focus=${ids.c}`,
+    ]
+    for (const path of queries) {
+      const next = await service.call('GET', nextLink((await service.get(path)).headers.link))
+      t.equal(shape(next.body?.items ?? []), 'b', path)
+    }
+    const replies = await service.get(`/comments/${ids.a}/replies?limit=1`)
+    t.equal(shape((await service.call('GET', nextLink(replies.headers.link))).body.items), 'a1')
+  },
+)
 
 t.test('focus starts every list on the way at the path', async (t) => {
   const service = await openService(t)
@@ -481,7 +496,7 @@ t.test('focus shows the whole path beyond depth, replies and page', async (t) =>
   }
 })
 
-t.test('pages with focus read on after the path', async (t) => {
+t.test('pages with focus continue after the path', async (t) => {
   const service = await openService(t)
   const ids = await plant(service, { a: {}, b: { b1: {}, b2: {}, b3: {} }, c: {} })
   const { body } = await service.get(`${COMMENTS}?focus=${ids.b2}&limit=1&replies=1`)
@@ -492,7 +507,7 @@ t.test('pages with focus read on after the path', async (t) => {
   t.equal(shape(rest.body.items), 'b1')
 })
 
-t.test('focus on what is not shown in this thread is 404', async (t) => {
+t.test('focus on a comment that this thread does not show gives 404', async (t) => {
   const service = await openService(t)
   const ids = await plant(service, { a: {}, gone: {} })
   const elsewhere = await service.post('other', 'x')
@@ -540,7 +555,7 @@ t.test('flat views omit tombstones', async (t) => {
   }
 })
 
-t.test('tombstones go with the last visible reply, and come back with it', async (t) => {
+t.test('a tombstone disappears with its last visible reply, and comes back with it', async (t) => {
   const service = await openService(t)
   const ids = await plant(service, { a: { b: { c: {} } }, d: {} })
   await service.decide(ids.a, 'approved', 'rejected')
@@ -553,27 +568,30 @@ t.test('tombstones go with the last visible reply, and come back with it', async
   t.equal(shape((await service.get(COMMENTS)).body.items), 'd a(†(c))')
 })
 
-t.test('every thread read has a strong tag that answers 304 until something changes', async (t) => {
-  const service = await openService(t)
-  const ids = await plant(service, { a: { a1: {} } })
-  const paths = ['/articles/a', COMMENTS, `${COMMENTS}?view=flat`, `/comments/${ids.a}/replies`]
-  for (const path of [...paths, `/comments/${ids.a}`, `/comments/${ids.a}?context=1`]) {
-    const first = await service.get(path)
-    t.match(first.headers, {
-      etag: /^"[^"]+"$/,
-      'cache-control': 'public, max-age=0, must-revalidate',
-    })
-    const headers = { 'if-none-match': first.headers.etag }
-    const same = await service.get(path, { headers })
-    t.same([same.status, same.text, same.headers.etag], [304, '', first.headers.etag], path)
-    await service.post('a', 'news', { parent_id: ids.a })
-    const changed = await service.get(path, { headers })
-    t.equal(changed.status, 200, path)
-    t.not(changed.headers.etag, first.headers.etag, path)
-  }
-})
+t.test(
+  'every thread read has a strong entity tag that gives 304 until something changes',
+  async (t) => {
+    const service = await openService(t)
+    const ids = await plant(service, { a: { a1: {} } })
+    const paths = ['/articles/a', COMMENTS, `${COMMENTS}?view=flat`, `/comments/${ids.a}/replies`]
+    for (const path of [...paths, `/comments/${ids.a}`, `/comments/${ids.a}?context=1`]) {
+      const first = await service.get(path)
+      t.match(first.headers, {
+        etag: /^"[^"]+"$/,
+        'cache-control': 'public, max-age=0, must-revalidate',
+      })
+      const headers = { 'if-none-match': first.headers.etag }
+      const same = await service.get(path, { headers })
+      t.same([same.status, same.text, same.headers.etag], [304, '', first.headers.etag], path)
+      await service.post('a', 'news', { parent_id: ids.a })
+      const changed = await service.get(path, { headers })
+      t.equal(changed.status, 200, path)
+      t.not(changed.headers.etag, first.headers.etag, path)
+    }
+  },
+)
 
-t.test('an absent thread has a tag too', async (t) => {
+t.test('an absent thread has an entity tag', async (t) => {
   const { get } = await openService(t)
   for (const path of ['/articles/a', COMMENTS]) {
     const { headers } = await get(path)
@@ -594,7 +612,7 @@ t.test('If-None-Match may be a list, weak, or a star', async (t) => {
   for (const tags of ['"x"', String(etag).replaceAll('"', ''), '']) t.equal(await status(tags), 200)
 })
 
-t.test('other queries have other tags', async (t) => {
+t.test('different queries have different entity tags', async (t) => {
   const service = await openService(t)
   await plant(service, { a: { a1: {} }, b: {} })
   const queries = ['', 'view=flat', 'sort=oldest', 'limit=1', 'depth=1', 'replies=0', 'sort=top']
@@ -604,7 +622,7 @@ t.test('other queries have other tags', async (t) => {
   t.equal(new Set(await Promise.all(tags)).size, queries.length)
 })
 
-t.test('a caller with a token is answered privately, with nothing to keep', async (t) => {
+t.test('a caller with a token gets a private response that no cache keeps', async (t) => {
   const service = await openService(t)
   const { id, guest_token } = await service.post('a', 'x')
   const { etag } = (await service.get(COMMENTS)).headers
@@ -620,13 +638,13 @@ t.test('a caller with a token is answered privately, with nothing to keep', asyn
   }
 })
 
-t.test('an unknown token is 401 on a public read too', async (t) => {
+t.test('an unknown token gives 401 on a public read', async (t) => {
   const { get } = await openService(t)
   const answer = await get(COMMENTS, { token: 'x'.repeat(40) })
   t.match(answer, { status: 401, body: { code: 'invalid_token' } })
 })
 
-t.test('at_least takes the version of a write, and refuses one that never was', async (t) => {
+t.test('at_least takes the version of a write and refuses an unknown one', async (t) => {
   const service = await openService(t)
   const { id } = await service.post('a', 'x')
   const path = '/v1/sites/default/articles/a/comments'
@@ -656,7 +674,7 @@ const seed = async ({ db, post }: TestService, roots: number, replies: number): 
     version = version + 1 where id = ${threadId}`.execute(db)
 }
 
-t.test('no page holds more than 500 comments, and what does not fit is continued', async (t) => {
+t.test('a page has at most 500 comments, and a continuation for the rest', async (t) => {
   const service = await openService(t)
   await seed(service, 60, 10)
   const { body } = await service.get(`${COMMENTS}?limit=100&replies=50&depth=10`)
@@ -673,13 +691,16 @@ t.test('no page holds more than 500 comments, and what does not fit is continued
   }
 })
 
-t.test('the page budget holds for a flat page, for replies and with focus', async (t) => {
-  const service = await openService(t)
-  await seed(service, 100, 9)
-  t.equal((await service.get(`${COMMENTS}?view=flat&limit=100`)).body.items.length, 100)
-  const { items } = (await service.get(`${COMMENTS}?view=flat&sort=oldest&limit=100`)).body
-  const last = items.findLast((item: any) => item.depth === 0).id
-  const page = (await service.get(`${COMMENTS}?limit=100&replies=50&focus=${last}`)).body.items
-  t.equal(page[0].id, last)
-  t.ok(countBranches(page) <= 500)
-})
+t.test(
+  'a flat page, a page of replies and a page with focus have at most 500 comments',
+  async (t) => {
+    const service = await openService(t)
+    await seed(service, 100, 9)
+    t.equal((await service.get(`${COMMENTS}?view=flat&limit=100`)).body.items.length, 100)
+    const { items } = (await service.get(`${COMMENTS}?view=flat&sort=oldest&limit=100`)).body
+    const last = items.findLast((item: any) => item.depth === 0).id
+    const page = (await service.get(`${COMMENTS}?limit=100&replies=50&focus=${last}`)).body.items
+    t.equal(page[0].id, last)
+    t.ok(countBranches(page) <= 500)
+  },
+)

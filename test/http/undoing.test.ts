@@ -19,7 +19,7 @@ const open = (service: TestService) => {
 
 const said = ({ status, body }: Answer): string => `${status} ${body?.code ?? ''}`
 
-t.test('the settings of a thread are as before, those that were changed', async (t) => {
+t.test('undo restores the changed settings of a thread', async (t) => {
   const service = await openService(t)
   const { send, undo, last, thread } = open(service)
   await service.post('a', 'x')
@@ -50,21 +50,18 @@ t.test('the settings of a thread are as before, those that were changed', async 
   t.equal((await thread()).comment_count, 0, 'and that is taken back too')
 })
 
-t.test(
-  'a thread that closed by itself is closed again, when opening it is taken back',
-  async (t) => {
-    const service = await openService(t)
-    const { send, undo, last, thread } = open(service)
-    await service.post('a', 'x')
-    await send('PATCH', '/articles/a', { closes_at: '2020-01-01T00:00:00Z' })
-    await send('PATCH', '/articles/a', { state: 'open' })
-    t.equal((await thread()).state, 'open')
-    await undo((await last()).id)
-    t.match(await thread(), { state: 'closed', closes_at: '2020-01-01T00:00:00.000Z' })
-  },
-)
+t.test('undo of reopening closes a thread that had closed by its time', async (t) => {
+  const service = await openService(t)
+  const { send, undo, last, thread } = open(service)
+  await service.post('a', 'x')
+  await send('PATCH', '/articles/a', { closes_at: '2020-01-01T00:00:00Z' })
+  await send('PATCH', '/articles/a', { state: 'open' })
+  t.equal((await thread()).state, 'open')
+  await undo((await last()).id)
+  t.match(await thread(), { state: 'closed', closes_at: '2020-01-01T00:00:00.000Z' })
+})
 
-t.test('what was changed again since stays, and what was not is no conflict', async (t) => {
+t.test('undo keeps settings that changed again since, and restores the others', async (t) => {
   const service = await openService(t)
   const { send, undo, last, thread } = open(service)
   await service.post('a', 'x')
@@ -80,7 +77,7 @@ t.test('what was changed again since stays, and what was not is no conflict', as
   t.equal(said(await undo(closed)), '409 decision_conflict', 'never twice')
 })
 
-t.test('a ban is lifted, and in force again, while its time is not over', async (t) => {
+t.test('undo lifts a ban, and its undo renews the ban until its end', async (t) => {
   const service = await openService(t)
   const { send, undo, last } = open(service)
   const { author, guest_token: token } = await service.post('a', 'x')
@@ -107,7 +104,7 @@ t.test('a ban is lifted, and in force again, while its time is not over', async 
   t.equal(said(await undo(unbanned)), '409 decision_conflict', 'its time is over')
 })
 
-t.test('of two who take the same back at once, one does', async (t) => {
+t.test('of two moderators who undo the same decision together, one succeeds', async (t) => {
   const service = await openService(t)
   const { send, undo, last } = open(service)
   const asked = { kind: 'email', value: 'eve@example.org', effect: 'block' }

@@ -5,7 +5,7 @@ import { openService } from '../service.ts'
 const SITE = '/v1/sites/default'
 
 t.test(
-  'a viewer has its author, its votes and its held comments, and no cache keeps them',
+  'getViewer returns the caller’s author, votes and held comments, and no cache keeps them',
   async (t) => {
     const service = await openService(t)
     const { id } = await service.post('a', 'x')
@@ -30,7 +30,7 @@ t.test(
   },
 )
 
-t.test('nobody and keys have nothing of their own', async (t) => {
+t.test('getViewer returns nothing for anonymous callers and keys', async (t) => {
   const service = await openService(t)
   await service.post('a', 'x')
   for (const token of [undefined, service.adminKey]) {
@@ -46,7 +46,7 @@ t.test('nobody and keys have nothing of their own', async (t) => {
   }
 })
 
-t.test('a viewer is told what posting would be refused with', async (t) => {
+t.test('getViewer returns the error that posting would give', async (t) => {
   const service = await openService(t)
   await openSignOn(service)
   const { guest_token: guest } = await service.post('a', 'x')
@@ -75,7 +75,7 @@ t.test('a viewer is told what posting would be refused with', async (t) => {
   t.equal(await asked(member), 'posting_disabled')
 })
 
-t.test('a thread that is hidden looks like one that is absent', async (t) => {
+t.test('getViewer shows a hidden thread as absent', async (t) => {
   const service = await openService(t)
   const { id } = await service.post('a', 'x')
   const { guest_token: token } = await service.post('b', 'y')

@@ -21,7 +21,7 @@ const vote = (
   { token, value }: { token?: string; value: number },
 ) => service.call('PUT', `${SITE}/comments/${id}/vote`, { token, body: { value } })
 
-t.test('a vote counts, is changed, and is taken back', async (t) => {
+t.test('voteComment counts, changes and removes a vote', async (t) => {
   const service = await openService(t)
   const { id } = await service.post('a', 'x')
   const token = await makeGuest(service)
@@ -41,7 +41,7 @@ t.test('a vote counts, is changed, and is taken back', async (t) => {
 })
 
 t.test(
-  'a vote that changes something says which version shows it, one that does not is silent',
+  'voteComment returns the version that shows a change, and none without a change',
   async (t) => {
     const service = await openService(t)
     const { id } = await service.post('a', 'x')
@@ -55,7 +55,7 @@ t.test(
   },
 )
 
-t.test('200 parallel identical votes move the score by one', async (t) => {
+t.test('200 concurrent identical votes change the score by one', async (t) => {
   const service = await openService(t)
   const { id } = await service.post('a', 'x')
   const token = await makeGuest(service)
@@ -67,7 +67,7 @@ t.test('200 parallel identical votes move the score by one', async (t) => {
   t.same(await recount(service.db), [])
 })
 
-t.test('any mix of parallel votes on two nodes ends equal to the rows', async (t) => {
+t.test('any mix of concurrent votes on two nodes ends with the score of the rows', async (t) => {
   const service = await openService(t)
   const other = await openTwin(t, service)
   const ids = [(await service.post('a', 'x')).id, (await service.post('a', 'y')).id]
@@ -102,7 +102,7 @@ t.test('any mix of parallel votes on two nodes ends equal to the rows', async (t
   t.same(await recount(service.db), [])
 })
 
-t.test('nobody votes on its own comment, and keys vote on none', async (t) => {
+t.test('authors cannot vote on their own comments, and keys cannot vote', async (t) => {
   const service = await openService(t)
   const { id, guest_token: token } = await service.post('a', 'x')
   t.match(await vote(service, id, { token, value: 1 }), {
@@ -113,33 +113,30 @@ t.test('nobody votes on its own comment, and keys vote on none', async (t) => {
   t.match(await vote(service, id, { value: 1 }), { status: 401, body: { code: 'login_required' } })
 })
 
-t.test(
-  'a hidden comment and an absent one refuse votes and flags with the same bytes',
-  async (t) => {
-    const service = await openService(t)
-    const token = await makeGuest(service)
-    const { id } = await service.post('a', 'x')
-    const parent = await service.post('a', 'tombstone')
-    await service.post('a', 'y', { parent_id: parent.id })
-    await service.decide(id, 'approved', 'rejected')
-    await service.decide(parent.id, 'approved', 'spam')
-    const answers = await Promise.all(
-      [id, parent.id, 'c1-zzz', 'czz-1', 'nonsense'].flatMap((which) => [
-        vote(service, which, { token, value: 1 }),
-        service.call('POST', `${SITE}/comments/${which}/flags`, {
-          token,
-          body: { reason: 'spam' },
-        }),
-      ]),
-    )
-    const told = answers.map(({ status, text, headers }) => {
-      const { date: _, ...rest } = headers
-      return JSON.stringify([status, text, rest])
-    })
-    t.equal(new Set(told).size, 1)
-    t.match(answers[0], { status: 404, body: { code: 'not_found' } })
-  },
-)
+t.test('votes and flags on a hidden and on an absent comment give the same bytes', async (t) => {
+  const service = await openService(t)
+  const token = await makeGuest(service)
+  const { id } = await service.post('a', 'x')
+  const parent = await service.post('a', 'tombstone')
+  await service.post('a', 'y', { parent_id: parent.id })
+  await service.decide(id, 'approved', 'rejected')
+  await service.decide(parent.id, 'approved', 'spam')
+  const answers = await Promise.all(
+    [id, parent.id, 'c1-zzz', 'czz-1', 'nonsense'].flatMap((which) => [
+      vote(service, which, { token, value: 1 }),
+      service.call('POST', `${SITE}/comments/${which}/flags`, {
+        token,
+        body: { reason: 'spam' },
+      }),
+    ]),
+  )
+  const told = answers.map(({ status, text, headers }) => {
+    const { date: _, ...rest } = headers
+    return JSON.stringify([status, text, rest])
+  })
+  t.equal(new Set(told).size, 1)
+  t.match(answers[0], { status: 404, body: { code: 'not_found' } })
+})
 
 t.test('a locked thread takes no votes, a closed one does', async (t) => {
   const service = await openService(t)
@@ -157,7 +154,7 @@ t.test('a locked thread takes no votes, a closed one does', async (t) => {
 })
 
 t.test(
-  'five guests of one network vote on a comment, and members as many as there are',
+  'at most five guests of one network vote on a comment, and any number of members',
   async (t) => {
     const service = await openService(t, {
       limits: { read: 0, write: 1_000 },
@@ -209,21 +206,24 @@ t.test('the ranked sorts follow the votes', async (t) => {
   t.equal(await first('controversial'), 'two')
 })
 
-t.test('a repeated request under its key answers the same and changes nothing', async (t) => {
-  const service = await openService(t)
-  const { id } = await service.post('a', 'x')
-  const token = await makeGuest(service)
-  const headers = { 'idempotency-key': 'once-and-only-once' }
-  const put = (value: number) =>
-    service.call('PUT', `${SITE}/comments/${id}/vote`, { token, headers, body: { value } })
-  const first = await put(1)
-  await vote(service, id, { token, value: -1 })
-  t.same((await put(1)).body, first.body)
-  t.match(await put(-1), { status: 422, body: { code: 'idempotency_key_reused' } })
-  t.equal((await service.get(`/comments/${id}`)).body.score, -1)
-})
+t.test(
+  'a repeated vote with its Idempotency-Key returns the same and changes nothing',
+  async (t) => {
+    const service = await openService(t)
+    const { id } = await service.post('a', 'x')
+    const token = await makeGuest(service)
+    const headers = { 'idempotency-key': 'once-and-only-once' }
+    const put = (value: number) =>
+      service.call('PUT', `${SITE}/comments/${id}/vote`, { token, headers, body: { value } })
+    const first = await put(1)
+    await vote(service, id, { token, value: -1 })
+    t.same((await put(1)).body, first.body)
+    t.match(await put(-1), { status: 422, body: { code: 'idempotency_key_reused' } })
+    t.equal((await service.get(`/comments/${id}`)).body.score, -1)
+  },
+)
 
-t.test('votes and hides of the same comment end in a tree whose figures are true', async (t) => {
+t.test('concurrent votes and hides of one comment keep every count true', async (t) => {
   const service = await openService(t)
   const { id } = await service.post('a', 'x')
   const tokens = await makeGuests(service, 10)
@@ -236,7 +236,7 @@ t.test('votes and hides of the same comment end in a tree whose figures are true
   t.same(await recount(service.db), [])
 })
 
-t.test('a vote is there for whoever asks any node for its version', async (t) => {
+t.test('a vote is shown by every node that is asked for its version', async (t) => {
   const service = await openService(t)
   const other = await openTwin(t, service)
   const { id } = await service.post('a', 'x')
@@ -251,7 +251,7 @@ t.test('a vote is there for whoever asks any node for its version', async (t) =>
   }
 })
 
-t.test('where only members take part, guests neither vote nor flag', async (t) => {
+t.test('guests of a members-only site can neither vote nor flag', async (t) => {
   const service = await openService(t)
   await openSignOn(service)
   const { id } = await service.post('a', 'x')
@@ -265,7 +265,7 @@ t.test('where only members take part, guests neither vote nor flag', async (t) =
   t.equal((await vote(service, id, { token: await signToken(), value: 1 })).status, 200)
 })
 
-t.test('of votes that share a transaction each has its own answer', async (t) => {
+t.test('each of the votes in one transaction has its own response', async (t) => {
   const service = await openService(t)
   const mine = await service.post('a', 'x')
   const [first, ...tokens] = await makeGuests(service, 6)

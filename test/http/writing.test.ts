@@ -49,30 +49,33 @@ t.test('postComment', async (t) => {
   const service = await openService(t)
   const { get, post, decide } = service
 
-  t.test('publishes a comment: 201, where it is, and the version that shows it', async (t) => {
-    const { status, headers, body } = await tryPost(service, 'new', { body: '*hello*' })
-    t.equal(status, 201)
-    t.equal(headers.location, `${SITE}/comments/${body.id}`)
-    t.equal(headers['thread-version'], String((await threadOf(service, 'new')).version))
-    t.equal(headers['cache-control'], 'private, no-store')
-    t.match(body, { status: 'approved', depth: 0, parent_id: null, revision: 1, reply_count: 0 })
-    t.match(body, { article_id: 'new', body: '*hello*', body_html: '<p><em>hello</em></p>\n' })
-    t.equal(body.published_at, body.created_at)
-  })
+  t.test(
+    'postComment publishes a comment: 201, its location, and the version that shows it',
+    async (t) => {
+      const { status, headers, body } = await tryPost(service, 'new', { body: '*hello*' })
+      t.equal(status, 201)
+      t.equal(headers.location, `${SITE}/comments/${body.id}`)
+      t.equal(headers['thread-version'], String((await threadOf(service, 'new')).version))
+      t.equal(headers['cache-control'], 'private, no-store')
+      t.match(body, { status: 'approved', depth: 0, parent_id: null, revision: 1, reply_count: 0 })
+      t.match(body, { article_id: 'new', body: '*hello*', body_html: '<p><em>hello</em></p>\n' })
+      t.equal(body.published_at, body.created_at)
+    },
+  )
 
-  t.test('answers with what getComment then says', async (t) => {
+  t.test('postComment returns what getComment returns afterwards', async (t) => {
     const { guest_token, ...posted } = await post('same', 'text')
     t.type(guest_token, 'string')
     t.same((await get(`/comments/${posted.id}`)).body, posted)
   })
 
-  t.test('takes a version that it gave as at_least', async (t) => {
+  t.test('reads take the version of postComment as at_least', async (t) => {
     const { headers } = await tryPost(service, 'versions', {})
     const path = `/articles/versions/comments?at_least=${headers['thread-version']}`
     t.equal((await get(path)).body.items.length, 1)
   })
 
-  t.test('keeps the body byte for byte', async (t) => {
+  t.test('postComment keeps the body byte for byte', async (t) => {
     const bodies = [
       ' outer \n',
       'a\r\nb\rc\n',
@@ -91,7 +94,7 @@ t.test('postComment', async (t) => {
     }
   })
 
-  t.test('makes a guest, and a token that speaks for it', async (t) => {
+  t.test('postComment creates a guest and its token', async (t) => {
     const first = await post('guests', 'one')
     const second = await post('guests', 'two', {}, { token: first.guest_token })
     t.same(second.author, first.author)
@@ -105,13 +108,13 @@ t.test('postComment', async (t) => {
     })
   })
 
-  t.test('makes two guests of two posts, whatever they are called', async (t) => {
+  t.test('postComment creates two guests for two posts, also of the same name', async (t) => {
     const author = { ...ADA, email: 'ada@example.org' }
     const [one, two] = [await post('two', '1', { author }), await post('two', '2', { author })]
     t.not(one.author.id, two.author.id)
   })
 
-  t.test('shows a new name wherever the guest has written', async (t) => {
+  t.test('postComment shows a new name on all comments of the guest', async (t) => {
     const { guest_token: token, author } = await post('here', 'one')
     await post('there', 'two', {}, { token })
     const before = await get('/articles/there/comments')
@@ -135,7 +138,7 @@ t.test('postComment', async (t) => {
     t.same(new Set(items.map((c: Json) => c.author.name)), new Set(['Lovelace']))
   })
 
-  t.test('keeps an e-mail that comes later, for moderators only', async (t) => {
+  t.test('postComment keeps a later e-mail, for moderators only', async (t) => {
     const { guest_token: token, author, id } = await post('mail', 'one')
     await post('mail', 'two', { author: { ...ADA, email: 'ada@example.org' } }, { token })
     const path = `/moderation/comments?status=approved&author_id=${author.id}`
@@ -148,17 +151,14 @@ t.test('postComment', async (t) => {
     t.notMatch((await get('/articles/mail/comments', { token })).text, 'example.org')
   })
 
-  t.test(
-    'leaves the version of a thread alone when a guest says the same name again',
-    async (t) => {
-      const { guest_token: token } = await post('quiet', 'one')
-      const { version } = await threadOf(service, 'quiet')
-      await post('elsewhere', 'two', { author: ADA }, { token })
-      t.equal((await threadOf(service, 'quiet')).version, version)
-    },
-  )
+  t.test('postComment with the same name changes no version of other threads', async (t) => {
+    const { guest_token: token } = await post('quiet', 'one')
+    const { version } = await threadOf(service, 'quiet')
+    await post('elsewhere', 'two', { author: ADA }, { token })
+    t.equal((await threadOf(service, 'quiet')).version, version)
+  })
 
-  t.test('tells a thread its article once', async (t) => {
+  t.test('postComment sets title and URL of an article once', async (t) => {
     const [first, second] = [1, 2].map((n) => ({ title: `T${n}`, url: `https://a.example/${n}` }))
     await post('told', 'one')
     t.match(await threadOf(service, 'told'), { title: null, url: null })
@@ -168,13 +168,13 @@ t.test('postComment', async (t) => {
     t.match(await threadOf(service, 'told'), first!)
   })
 
-  t.test('tells title and url apart', async (t) => {
+  t.test('postComment sets title and URL of an article separately', async (t) => {
     await post('half', 'one', { article: { title: 'T' } })
     await post('half', 'two', { article: { title: 'Other', url: 'https://a.example/' } })
     t.match(await threadOf(service, 'half'), { title: 'T', url: 'https://a.example/' })
   })
 
-  t.test('replies only to what can be read in the same thread', async (t) => {
+  t.test('postComment replies only to visible comments of the same thread', async (t) => {
     const root = await post('parents', 'root')
     const gone = await post('parents', 'without replies')
     const tombstone = await post('parents', 'with a reply')
@@ -201,7 +201,7 @@ t.test('postComment', async (t) => {
     t.equal((await tryPost(service, 'parents', { parent_id: null })).body.depth, 0)
   })
 
-  t.test('does not reply across sites', async (t) => {
+  t.test('postComment does not reply across sites', async (t) => {
     await insertSite(service.db, { slug: 'other', name: 'Other' })
     const { id } = await post('sites', 'root')
     const body = { body: 'text', author: ADA, parent_id: id }
@@ -209,7 +209,7 @@ t.test('postComment', async (t) => {
     t.equal(said(answer), '422 parent_not_found')
   })
 
-  t.test('leaves nothing behind when it refuses', async (t) => {
+  t.test('postComment leaves nothing behind when it refuses', async (t) => {
     const count = async () =>
       (
         await sql<Json>`select (select count(*) from threads) as threads, (select count(*) from authors) as authors,
@@ -238,7 +238,7 @@ t.test('postComment', async (t) => {
     ['a parent of another type', { parent_id: 3 }, ['/parent_id']],
     ['two faults', { body: ' ', author: { name: '' } }, ['/body', '/author/name']],
   ]
-  t.test('says which fields are at fault', async (t) => {
+  t.test('postComment names the invalid fields', async (t) => {
     for (const [what, body, pointers] of FAULTS) {
       const answer = await tryPost(service, 'faults', body)
       t.equal(said(answer), '400 invalid_request', what)
@@ -251,7 +251,7 @@ t.test('postComment', async (t) => {
     t.equal((await threadOf(service, 'faults')).version, 0)
   })
 
-  t.test('goes by the state of the thread', async (t) => {
+  t.test('postComment respects the state of the thread', async (t) => {
     const past = new Date(Date.now() - 1000).toISOString()
     const future = new Date(Date.now() + 3_600_000).toISOString()
     const states: [Json, string][] = [
@@ -271,7 +271,7 @@ t.test('postComment', async (t) => {
     }
   })
 
-  t.test('takes no reply to a locked comment', async (t) => {
+  t.test('postComment takes no reply to a locked comment', async (t) => {
     const { id } = await post('locked', 'root')
     await sql`update comments set locked = true where body = 'root'
       and thread_id = (select id from threads where article_id = 'locked')`.execute(service.db)
@@ -279,14 +279,14 @@ t.test('postComment', async (t) => {
     t.equal(said(await tryPost(service, 'locked', {})), '201')
   })
 
-  t.test('has kept every count right', async (t) => t.same(await recount(service.db), []))
+  t.test('postComment keeps every count right', async (t) => t.same(await recount(service.db), []))
 })
 
 t.test('postComment under the settings of the site', async (t) => {
   const service = await openService(t)
   const { get, post, decide } = service
 
-  t.test('nests no deeper than max_depth', async (t) => {
+  t.test('postComment nests no deeper than max_depth', async (t) => {
     await changeSite(service, { max_depth: 2 })
     let parent: Json = await post('deep', 'root')
     for (const _ of [1, 2]) parent = await post('deep', 'reply', { parent_id: parent.id })
@@ -298,7 +298,7 @@ t.test('postComment under the settings of the site', async (t) => {
     t.equal(said(await tryPost(service, 'deep', { parent_id: id })), '422 depth_exceeded')
   })
 
-  t.test('asks who may post', async (t) => {
+  t.test('postComment respects who_may_post', async (t) => {
     const { guest_token: token } = await post('who', 'one')
     await changeSite(service, { who_may_post: 'nobody' })
     t.equal(said(await tryPost(service, 'who', {})), '403 posting_disabled')
@@ -311,7 +311,7 @@ t.test('postComment under the settings of the site', async (t) => {
   })
 
   t.test(
-    'holds comments where they are moderated first: no reader sees a difference',
+    'postComment holds comments under pre-moderation, without a difference for readers',
     async (t) => {
       await post('held', 'before')
       await changeSite(service, { moderation: 'pre' })
@@ -344,14 +344,14 @@ t.test('postComment under the settings of the site', async (t) => {
     )
   })
 
-  t.test('a thread goes before its site', async (t) => {
+  t.test('postComment: the moderation mode of a thread overrides that of its site', async (t) => {
     await changeThread(service, 'trusted', { moderation: 'post' })
     t.equal((await tryPost(service, 'trusted', {})).status, 201)
     await changeThread(service, 'trusted', { moderation: 'site' })
     t.equal((await tryPost(service, 'trusted', {})).status, 202)
   })
 
-  t.test('a held comment tells its article when it is approved', async (t) => {
+  t.test('a held comment sets the article’s title and URL when it is approved', async (t) => {
     const article = { title: 'Told late', url: 'https://a.example/late' }
     const { id } = await post('late', 'one', { article })
     t.match(await threadOf(service, 'late'), { title: null, url: null, version: 0 })
@@ -361,14 +361,16 @@ t.test('postComment under the settings of the site', async (t) => {
     t.equal(headers['thread-version'], String(thread.version))
   })
 
-  t.test('but not where somebody else has told it before', async (t) => {
+  t.test('a held comment does not overwrite an article’s title and URL', async (t) => {
     const { id } = await post('late-too', 'one', { article: { title: 'Held' } })
     await changeThread(service, 'late-too', { title: 'Moderated' })
     await decide(id, 'pending', 'approved')
     t.match(await threadOf(service, 'late-too'), { title: 'Moderated' })
   })
 
-  t.test('has kept every count right', async (t) => t.same(await recount(service.db), []))
+  t.test('postComment under site settings keeps every count right', async (t) =>
+    t.same(await recount(service.db), []),
+  )
 })
 
 t.test('createGuest', async (t) => {
@@ -377,7 +379,7 @@ t.test('createGuest', async (t) => {
   const create = (body: Json, options: Call = {}) =>
     call('POST', `${SITE}/guests`, { ...options, body })
 
-  t.test('gives a token that posts as the guest', async (t) => {
+  t.test('createGuest returns a token that posts as the guest', async (t) => {
     const { status, body } = await create({
       ...ADA,
       url: 'https://ada.example',
@@ -390,12 +392,12 @@ t.test('createGuest', async (t) => {
     t.same(author, body.author)
   })
 
-  t.test('shows nobody a guest who has written nothing', async (t) => {
+  t.test('createGuest: a guest without comments is shown to readers nowhere', async (t) => {
     const { body } = await create(ADA)
     t.equal(said(await get(`/authors/${body.author.id}/comments`)), '404 not_found')
   })
 
-  t.test('says which fields are at fault', async (t) => {
+  t.test('createGuest names the invalid fields', async (t) => {
     const faults = [
       [{}, '/name'],
       [{ name: ' ' }, '/name'],
@@ -410,7 +412,7 @@ t.test('createGuest', async (t) => {
     }
   })
 
-  t.test('refuses a token of another site', async (t) => {
+  t.test('the token of a guest is refused on another site', async (t) => {
     await insertSite(service.db, { slug: 'other', name: 'Other' })
     const { body } = await call('POST', '/v1/sites/other/guests', { body: ADA })
     t.equal(said(await tryPost(service, 'a', {}, { token: body.guest_token })), '401 invalid_token')
@@ -430,7 +432,7 @@ t.test('editComment', async (t) => {
     await sql`update threads set last_comment_at = last_comment_at - ${earlier}`.execute(service.db)
   }
 
-  t.test('lets the author replace the text, and keeps the old one', async (t) => {
+  t.test('editComment lets the author replace the text and keeps the old one', async (t) => {
     const { id, guest_token: token } = await post('edits', 'frist')
     const { version } = await threadOf(service, 'edits')
     const { status, headers, body } = await edit(service, id, ' first\r\n', { token })
@@ -453,7 +455,7 @@ t.test('editComment', async (t) => {
     ])
   })
 
-  t.test('goes by the revision that the author has seen', async (t) => {
+  t.test('editComment needs the revision that the author saw', async (t) => {
     const { id, guest_token: token } = await post('matches', 'one')
     const ifMatch = (revision: string) =>
       edit(service, id, 'two', { token, headers: { 'if-match': revision } })
@@ -467,7 +469,7 @@ t.test('editComment', async (t) => {
     }
   })
 
-  t.test('is over for the author after the edit window, not for moderators', async (t) => {
+  t.test('editComment ends for the author after the edit window, not for moderators', async (t) => {
     const { id, guest_token: token } = await post('window', 'one')
     await age(299)
     t.equal(said(await edit(service, id, 'two', { token })), '200')
@@ -478,7 +480,7 @@ t.test('editComment', async (t) => {
     t.match(body, { body: 'four', revision: 3, author: { name: 'Ada' } })
   })
 
-  t.test('says whether it is not yours, or not there', async (t) => {
+  t.test('editComment tells a comment of another author from an absent one', async (t) => {
     const mine = await post('whose', 'mine')
     const { guest_token: token } = await post('whose', 'another')
     t.equal(said(await edit(service, mine.id, 'x')), '401 login_required')
@@ -495,18 +497,15 @@ t.test('editComment', async (t) => {
     }
   })
 
-  t.test(
-    'says nothing of a comment in a hidden thread to those who did not write it',
-    async (t) => {
-      const { id } = await post('out-of-sight', 'mine')
-      const { guest_token: token } = await post('whose', 'another')
-      await changeThread(service, 'out-of-sight', { state: 'hidden' })
-      t.equal(said(await edit(service, id, 'x', { token })), '404 not_found')
-      t.equal(said(await remove(service, id, { token })), '404 not_found')
-    },
-  )
+  t.test('editComment gives 404 for a hidden thread’s comment to all but its author', async (t) => {
+    const { id } = await post('out-of-sight', 'mine')
+    const { guest_token: token } = await post('whose', 'another')
+    await changeThread(service, 'out-of-sight', { state: 'hidden' })
+    t.equal(said(await edit(service, id, 'x', { token })), '404 not_found')
+    t.equal(said(await remove(service, id, { token })), '404 not_found')
+  })
 
-  t.test('waits while the thread is locked, not while it is closed', async (t) => {
+  t.test('editComment is refused in a locked thread, not in a closed one', async (t) => {
     const { id, guest_token: token } = await post('shut', 'one')
     await changeThread(service, 'shut', { state: 'closed' })
     t.equal(said(await edit(service, id, 'two', { token })), '200')
@@ -515,7 +514,7 @@ t.test('editComment', async (t) => {
     t.equal(said(await edit(service, id, 'three', { token: service.adminKey })), '200')
   })
 
-  t.test('says which fields are at fault', async (t) => {
+  t.test('editComment names the invalid fields', async (t) => {
     const { id, guest_token: token } = await post('faulty', 'one')
     for (const body of ['', ' \n', 'x'.repeat(10_001)]) {
       t.match(await edit(service, id, body, { token }), {
@@ -526,7 +525,7 @@ t.test('editComment', async (t) => {
     t.equal((await get(`/comments/${id}`)).body.revision, 1)
   })
 
-  t.test('never tells an author that a comment was taken for spam', async (t) => {
+  t.test('editComment never shows an author that a comment is spam', async (t) => {
     const { id, guest_token: token } = await post('spammy', 'one')
     await decide(id, 'approved', 'spam')
     const { status, body } = await edit(service, id, 'two', { token })
@@ -537,7 +536,7 @@ t.test('editComment', async (t) => {
     t.equal((await get(`/comments/${id}`, { token: service.adminKey })).body.status, 'spam')
   })
 
-  t.test('is screened again: where comments are moderated first it goes off', async (t) => {
+  t.test('editComment judges the text again and holds it under pre-moderation', async (t) => {
     const root = await post('screened', 'root')
     await post('screened', 'reply', { parent_id: root.id })
     await changeSite(service, { moderation: 'pre' })
@@ -552,14 +551,14 @@ t.test('editComment', async (t) => {
     t.match(list.items[0], { status: 'deleted', body: null, author: null, reply_count: 1 })
   })
 
-  t.test('is not screened when a moderator does it', async (t) => {
+  t.test('editComment by a moderator is not judged', async (t) => {
     const { id } = (await tryPost(service, 'overseen', {})).body
     await decide(id, 'pending', 'approved')
     const { status, body } = await edit(service, id, 'changed', { token: service.adminKey })
     t.match({ status, body }, { status: 200, body: { status: 'approved' } })
   })
 
-  t.test('of a held comment, no reader sees a difference', async (t) => {
+  t.test('editComment of a held comment changes nothing for readers', async (t) => {
     const { id, guest_token: token } = (await tryPost(service, 'overseen', {})).body
     const before = await readerView(service, 'overseen')
     const { status, headers } = await edit(service, id, 'changed', { token })
@@ -568,7 +567,7 @@ t.test('editComment', async (t) => {
     t.same(await readerView(service, 'overseen'), before)
   })
 
-  t.test('has kept every count right', async (t) => t.same(await recount(service.db), []))
+  t.test('editComment keeps every count right', async (t) => t.same(await recount(service.db), []))
 })
 
 t.test('deleteComment', async (t) => {
@@ -577,23 +576,26 @@ t.test('deleteComment', async (t) => {
   const decisionsOn = async (id: string) =>
     (await get(`/moderation/decisions?comment_id=${id}`, { token: service.adminKey })).body.items
 
-  t.test('by its author: gone, for the counts and for everybody, without a decision', async (t) => {
-    const { id, guest_token: token } = await post('own', 'one')
-    const { version } = await threadOf(service, 'own')
-    const { status, text, headers } = await remove(service, id, { token })
-    t.match({ status, text }, { status: 204, text: '' })
-    t.ok(Number(headers['thread-version']) > version)
-    t.equal(said(await get(`/comments/${id}`)), '404 not_found')
-    t.equal(said(await get(`/comments/${id}`, { token })), '404 not_found')
-    t.match(await threadOf(service, 'own'), {
-      comment_count: 0,
-      root_count: 0,
-      last_comment_at: null,
-    })
-    t.same(await decisionsOn(id), [])
-  })
+  t.test(
+    'deleteComment by the author removes the comment and its count, without a decision',
+    async (t) => {
+      const { id, guest_token: token } = await post('own', 'one')
+      const { version } = await threadOf(service, 'own')
+      const { status, text, headers } = await remove(service, id, { token })
+      t.match({ status, text }, { status: 204, text: '' })
+      t.ok(Number(headers['thread-version']) > version)
+      t.equal(said(await get(`/comments/${id}`)), '404 not_found')
+      t.equal(said(await get(`/comments/${id}`, { token })), '404 not_found')
+      t.match(await threadOf(service, 'own'), {
+        comment_count: 0,
+        root_count: 0,
+        last_comment_at: null,
+      })
+      t.same(await decisionsOn(id), [])
+    },
+  )
 
-  t.test('by a moderator: a decision', async (t) => {
+  t.test('deleteComment by a moderator is a decision', async (t) => {
     const { id } = await post('moderated', 'one')
     t.equal((await remove(service, id, { token: service.adminKey })).status, 204)
     const [decision, ...more] = await decisionsOn(id)
@@ -601,7 +603,7 @@ t.test('deleteComment', async (t) => {
     t.same(more, [])
   })
 
-  t.test('twice is no different', async (t) => {
+  t.test('deleteComment twice has the effect of once', async (t) => {
     const { id, guest_token: token } = await post('twice', 'one')
     for (const as of [token, token, service.adminKey]) {
       t.equal((await remove(service, id, { token: as })).status, 204)
@@ -609,7 +611,7 @@ t.test('deleteComment', async (t) => {
     t.same(await decisionsOn(id), [])
   })
 
-  t.test('is for authors and moderators', async (t) => {
+  t.test('deleteComment is for authors and moderators', async (t) => {
     const { id } = await post('whose', 'mine')
     const { guest_token: token } = await post('whose', 'another')
     t.equal(said(await remove(service, id)), '401 login_required')
@@ -622,22 +624,33 @@ t.test('deleteComment', async (t) => {
     t.equal(said(await remove(service, 'nonsense', { token })), '404 not_found')
   })
 
-  t.test('leaves a tombstone for the replies, and none when the last of them goes', async (t) => {
-    const root = await post('tree', 'root')
-    const reply = await post('tree', 'reply', { parent_id: root.id })
-    const nested = await post('tree', 'nested', { parent_id: reply.id })
-    for (const { id, guest_token: token } of [root, reply]) await remove(service, id, { token })
-    const { thread, items } = (await get('/articles/tree/comments')).body
-    t.match(thread, { comment_count: 1, root_count: 0 })
-    t.match(items[0], { id: root.id, status: 'deleted', body: null, body_html: null, author: null })
-    t.match(items[0].replies.items[0], { id: reply.id, status: 'deleted', reply_count: 1 })
-    t.match(items[0].replies.items[0].replies.items[0], { id: nested.id, body: 'nested' })
-    await remove(service, nested.id, { token: nested.guest_token })
-    t.same((await get('/articles/tree/comments')).body.items, [])
-    t.equal(said(await get(`/comments/${root.id}`)), '404 not_found')
-  })
+  t.test(
+    'deleteComment leaves a tombstone above replies until the last of them goes',
+    async (t) => {
+      const root = await post('tree', 'root')
+      const reply = await post('tree', 'reply', { parent_id: root.id })
+      const nested = await post('tree', 'nested', { parent_id: reply.id })
+      for (const { id, guest_token: token } of [root, reply]) await remove(service, id, { token })
+      const { thread, items } = (await get('/articles/tree/comments')).body
+      t.match(thread, { comment_count: 1, root_count: 0 })
+      t.match(items[0], {
+        id: root.id,
+        status: 'deleted',
+        body: null,
+        body_html: null,
+        author: null,
+      })
+      t.match(items[0].replies.items[0], { id: reply.id, status: 'deleted', reply_count: 1 })
+      t.match(items[0].replies.items[0].replies.items[0], { id: nested.id, body: 'nested' })
+      await remove(service, nested.id, { token: nested.guest_token })
+      t.same((await get('/articles/tree/comments')).body.items, [])
+      t.equal(said(await get(`/comments/${root.id}`)), '404 not_found')
+    },
+  )
 
-  t.test('has kept every count right', async (t) => t.same(await recount(service.db), []))
+  t.test('deleteComment keeps every count right', async (t) =>
+    t.same(await recount(service.db), []),
+  )
 })
 
 t.test('Idempotency-Key', async (t) => {
@@ -658,39 +671,42 @@ t.test('Idempotency-Key', async (t) => {
     return { status, headers: rest, text }
   }
 
-  t.test('gives every kind of write the same answer again, and no second effect', async (t) => {
-    const { id, guest_token: token } = await post('again', 'mine')
-    const own = await post('again', 'to delete')
-    const writes: Record<string, (key: string) => Promise<Answer>> = {
-      postComment: (key) => tryPost(service, 'again', {}, withKey(key)),
-      'postComment by a guest': (key) => tryPost(service, 'again', {}, withKey(key, { token })),
-      createGuest: (key) => call('POST', `${SITE}/guests`, withKey(key, { body: ADA })),
-      editComment: (key) => edit(service, id, 'edited', withKey(key, { token })),
-      deleteComment: (key) => remove(service, own.id, withKey(key, { token: own.guest_token })),
-      decideComment: (key) =>
-        call(
-          'POST',
-          `${SITE}/comments/${id}/decisions`,
-          withKey(key, { token: adminKey, body: { from: 'approved', to: 'spam' } }),
-        ),
-      updateThread: (key) =>
-        call(
-          'PATCH',
-          `${SITE}/articles/again`,
-          withKey(key, { token: adminKey, body: { title: 'T' } }),
-        ),
-      updateSite: (key) =>
-        call('PATCH', SITE, withKey(key, { token: adminKey, body: { name: 'N' } })),
-    }
-    for (const [operation, write] of Object.entries(writes)) {
-      const key = freshKey()
-      const first = await write(key)
-      t.ok(first.status < 300, `${operation} ${first.status}`)
-      const stored = await contents()
-      t.same(exactly(await write(key)), exactly(first), operation)
-      t.equal(await contents(), stored, `${operation} has one effect`)
-    }
-  })
+  t.test(
+    'an Idempotency-Key gives every kind of write the same response and no second effect',
+    async (t) => {
+      const { id, guest_token: token } = await post('again', 'mine')
+      const own = await post('again', 'to delete')
+      const writes: Record<string, (key: string) => Promise<Answer>> = {
+        postComment: (key) => tryPost(service, 'again', {}, withKey(key)),
+        'postComment by a guest': (key) => tryPost(service, 'again', {}, withKey(key, { token })),
+        createGuest: (key) => call('POST', `${SITE}/guests`, withKey(key, { body: ADA })),
+        editComment: (key) => edit(service, id, 'edited', withKey(key, { token })),
+        deleteComment: (key) => remove(service, own.id, withKey(key, { token: own.guest_token })),
+        decideComment: (key) =>
+          call(
+            'POST',
+            `${SITE}/comments/${id}/decisions`,
+            withKey(key, { token: adminKey, body: { from: 'approved', to: 'spam' } }),
+          ),
+        updateThread: (key) =>
+          call(
+            'PATCH',
+            `${SITE}/articles/again`,
+            withKey(key, { token: adminKey, body: { title: 'T' } }),
+          ),
+        updateSite: (key) =>
+          call('PATCH', SITE, withKey(key, { token: adminKey, body: { name: 'N' } })),
+      }
+      for (const [operation, write] of Object.entries(writes)) {
+        const key = freshKey()
+        const first = await write(key)
+        t.ok(first.status < 300, `${operation} ${first.status}`)
+        const stored = await contents()
+        t.same(exactly(await write(key)), exactly(first), operation)
+        t.equal(await contents(), stored, `${operation} has one effect`)
+      }
+    },
+  )
 
   const contents = async (): Promise<string> => {
     const tables = [
@@ -707,7 +723,7 @@ t.test('Idempotency-Key', async (t) => {
     return createHash('sha256').update(JSON.stringify(rows)).digest('hex')
   }
 
-  t.test('gives the guest token again, and it is good', async (t) => {
+  t.test('an Idempotency-Key returns the same guest token, and it works', async (t) => {
     const key = freshKey()
     const [one, two] = [
       await tryPost(service, 'tokens', {}, withKey(key)),
@@ -723,7 +739,7 @@ t.test('Idempotency-Key', async (t) => {
     )
   })
 
-  t.test('is refused with another body', async (t) => {
+  t.test('an Idempotency-Key is refused with another body', async (t) => {
     const key = freshKey()
     await tryPost(service, 'bodies', { body: 'one' }, withKey(key))
     t.equal(
@@ -733,7 +749,7 @@ t.test('Idempotency-Key', async (t) => {
     t.equal(await countOf('bodies'), 1)
   })
 
-  t.test('is refused with another If-Match', async (t) => {
+  t.test('an Idempotency-Key is refused with another If-Match', async (t) => {
     const { id, guest_token: token } = await post('if-match', 'one')
     const key = freshKey()
     const write = (revision: string) =>
@@ -743,7 +759,7 @@ t.test('Idempotency-Key', async (t) => {
     t.equal(said(await write('"2"')), '422 idempotency_key_reused')
   })
 
-  t.test('belongs to one caller, one path, one operation and one site', async (t) => {
+  t.test('an Idempotency-Key belongs to one caller, path, operation and site', async (t) => {
     const key = freshKey()
     const { guest_token: token } = (await tryPost(service, 'claims', {}, withKey(key))).body
     await insertSite(service.db, { slug: 'other', name: 'Other' })
@@ -762,7 +778,7 @@ t.test('Idempotency-Key', async (t) => {
     t.equal(await countOf('claims'), 3)
   })
 
-  t.test('is 16 to 128 visible ASCII characters', async (t) => {
+  t.test('an Idempotency-Key has 16 to 128 visible ASCII characters', async (t) => {
     for (const key of [
       '',
       'x'.repeat(15),
@@ -778,7 +794,7 @@ t.test('Idempotency-Key', async (t) => {
     }
   })
 
-  t.test('does not remember what was refused', async (t) => {
+  t.test('an Idempotency-Key does not remember a refusal', async (t) => {
     const key = freshKey()
     await changeThread(service, 'refused', { state: 'closed' })
     t.equal(said(await tryPost(service, 'refused', {}, withKey(key))), '409 thread_closed')
@@ -786,7 +802,7 @@ t.test('Idempotency-Key', async (t) => {
     t.equal(said(await tryPost(service, 'refused', { body: 'another' }, withKey(key))), '201')
   })
 
-  t.test('is forgotten after a day', async (t) => {
+  t.test('an Idempotency-Key is forgotten after a day', async (t) => {
     const key = freshKey()
     const write = (body: string) => tryPost(service, 'days', { body }, withKey(key))
     const age = (interval: string) =>
@@ -803,32 +819,35 @@ t.test('Idempotency-Key', async (t) => {
     t.equal(await countOf('days'), 2)
   })
 
-  t.test('has one effect, however many send it at once to two nodes', async (t) => {
-    for (let round = 0; round < 5; round++) {
-      const options = withKey(freshKey(), { body: { body: 'text', author: ADA } })
-      const url = `${SITE}/articles/parallel-${round}/comments`
-      const send = async (n: number): Promise<Answer> => {
-        if (n % 2) return call('POST', url, options)
-        const answer = await twin.inject({
-          method: 'POST',
-          url,
-          headers: options.headers,
-          payload: options.body as object,
-        })
-        const { statusCode: status, headers, body: text } = answer
-        return { status, headers, text, body: JSON.parse(text) }
+  t.test(
+    'an Idempotency-Key has one effect, however many requests carry it to two nodes together',
+    async (t) => {
+      for (let round = 0; round < 5; round++) {
+        const options = withKey(freshKey(), { body: { body: 'text', author: ADA } })
+        const url = `${SITE}/articles/parallel-${round}/comments`
+        const send = async (n: number): Promise<Answer> => {
+          if (n % 2) return call('POST', url, options)
+          const answer = await twin.inject({
+            method: 'POST',
+            url,
+            headers: options.headers,
+            payload: options.body as object,
+          })
+          const { statusCode: status, headers, body: text } = answer
+          return { status, headers, text, body: JSON.parse(text) }
+        }
+        const answers = await Promise.all(Array.from({ length: 8 }, (_, n) => send(n)))
+        const good = answers.filter(({ status }) => status === 201)
+        t.ok(good.length >= 1)
+        t.equal(new Set(good.map(({ text }) => text)).size, 1, 'one answer')
+        const bad = answers.filter(({ status }) => status !== 201)
+        t.same(new Set(bad.map(said)), new Set(bad.length > 0 ? ['409 idempotency_in_flight'] : []))
+        t.equal(await countOf(`parallel-${round}`), 1)
       }
-      const answers = await Promise.all(Array.from({ length: 8 }, (_, n) => send(n)))
-      const good = answers.filter(({ status }) => status === 201)
-      t.ok(good.length >= 1)
-      t.equal(new Set(good.map(({ text }) => text)).size, 1, 'one answer')
-      const bad = answers.filter(({ status }) => status !== 201)
-      t.same(new Set(bad.map(said)), new Set(bad.length > 0 ? ['409 idempotency_in_flight'] : []))
-      t.equal(await countOf(`parallel-${round}`), 1)
-    }
-  })
+    },
+  )
 
-  t.test('is refused while the first is still being answered', async (t) => {
+  t.test('an Idempotency-Key is refused while its first request is in progress', async (t) => {
     const { id } = await post('in-flight', 'root')
     const threadId = Number.parseInt(id.slice(1).split('-')[0], 36)
     const key = freshKey()
@@ -845,7 +864,9 @@ t.test('Idempotency-Key', async (t) => {
     t.equal((await write()).text, first.text)
   })
 
-  t.test('has kept every count right', async (t) => t.same(await recount(service.db), []))
+  t.test('repeated requests keep every count right', async (t) =>
+    t.same(await recount(service.db), []),
+  )
 })
 
 /** Gives up after many questions, each of which takes Postgres a moment. */

@@ -89,7 +89,7 @@ const REFUSED: [string, string, string][] = [
   ],
 ]
 
-t.test('the database itself refuses', async (t) => {
+t.test('the constraints of the database refuse invalid rows', async (t) => {
   const { db, post } = await openService(t)
   await post('a', 'text')
   await sql`insert into sites (slug, name) values ('other', 'Other')`.execute(db)
@@ -102,7 +102,7 @@ t.test('the database itself refuses', async (t) => {
   }
 })
 
-t.test('votes are never below zero', async (t) => {
+t.test('counts of votes are never below zero', async (t) => {
   const { db, post } = await openService(t)
   await post('a', 'text')
   // Whatever follows from the votes is worked out before they are checked, and fails first.
@@ -111,7 +111,7 @@ t.test('votes are never below zero', async (t) => {
   }
 })
 
-t.test('what a comment is sorted by follows from its votes and its status', async (t) => {
+t.test('the sort keys of a comment follow from its votes and status', async (t) => {
   const { db, post } = await openService(t)
   await post('a', 'text')
   await sql`update comments set upvotes = 3, downvotes = 1`.execute(db)

@@ -147,12 +147,15 @@ t.test('50,000 comments', async (t) => {
   }
 
   for (const sort of SORTS) {
-    await t.test(`sort=${sort}: before the planner knows anything of the tables`, async (t) => {
-      const index = INDEXES[sort]
-      const found = await tree({ ...big(sort), depth: 1 })
-      assertPlan(t, `unanalysed ${sort}, depth 1`, found, { index, ...SHALLOW })
-      assertPlan(t, `unanalysed ${sort}, default`, await tree(big(sort)), { index, ...BUDGET })
-    })
+    await t.test(
+      `sort=${sort}: a page of 50,000 comments reads few rows before the tables are analysed`,
+      async (t) => {
+        const index = INDEXES[sort]
+        const found = await tree({ ...big(sort), depth: 1 })
+        assertPlan(t, `unanalysed ${sort}, depth 1`, found, { index, ...SHALLOW })
+        assertPlan(t, `unanalysed ${sort}, default`, await tree(big(sort)), { index, ...BUDGET })
+      },
+    )
   }
 
   await client.query('vacuum analyze')
@@ -160,42 +163,54 @@ t.test('50,000 comments', async (t) => {
   for (const sort of SORTS) {
     const index = INDEXES[sort]
 
-    await t.test(`sort=${sort}: the first page reads its own rows only`, async (t) => {
-      const found = await tree({ ...big(sort), depth: 1 })
-      assertPlan(t, `${sort}, depth 1`, found, { index, ...SHALLOW })
-    })
+    await t.test(
+      `sort=${sort}: the first page of 50,000 comments reads its own rows only`,
+      async (t) => {
+        const found = await tree({ ...big(sort), depth: 1 })
+        assertPlan(t, `${sort}, depth 1`, found, { index, ...SHALLOW })
+      },
+    )
 
-    await t.test(`sort=${sort}: with replies, no more than the page budget`, async (t) => {
-      assertPlan(t, `${sort}, default`, await tree(big(sort)), { index, ...BUDGET })
-      const most = await tree({ ...big(sort), limit: 100, depth: 10, replies: 50 })
-      assertPlan(t, `${sort}, most`, most, { index, ...BUDGET })
-    })
+    await t.test(
+      `sort=${sort}: a page with replies reads no more than the page budget`,
+      async (t) => {
+        assertPlan(t, `${sort}, default`, await tree(big(sort)), { index, ...BUDGET })
+        const most = await tree({ ...big(sort), limit: 100, depth: 10, replies: 50 })
+        assertPlan(t, `${sort}, most`, most, { index, ...BUDGET })
+      },
+    )
 
-    await t.test(`sort=${sort}: a late page is like the first`, async (t) => {
+    await t.test(`sort=${sort}: a late page reads as little as the first`, async (t) => {
       const after = await positionAt(sort, 0, 15_000)
       const found = await tree({ ...big(sort), after, depth: 1 })
       assertPlan(t, `${sort}, page 750`, found, { index, ...SHALLOW })
     })
 
-    await t.test(`sort=${sort}: 20,000 direct replies`, async (t) => {
-      const first = await tree({ ...repliesTo(BIG_ROOT, sort), depth: 1 })
-      assertPlan(t, `${sort}, replies`, first, { index, rows: 22, buffers: 200 })
-      const after = await positionAt(sort, BIG_ROOT, 15_000)
-      const late = await tree({ ...repliesTo(BIG_ROOT, sort), after, depth: 1 })
-      assertPlan(t, `${sort}, late replies`, late, { index, rows: 22, buffers: 200 })
-    })
+    await t.test(
+      `sort=${sort}: a page of 20,000 direct replies reads its own rows only`,
+      async (t) => {
+        const first = await tree({ ...repliesTo(BIG_ROOT, sort), depth: 1 })
+        assertPlan(t, `${sort}, replies`, first, { index, rows: 22, buffers: 200 })
+        const after = await positionAt(sort, BIG_ROOT, 15_000)
+        const late = await tree({ ...repliesTo(BIG_ROOT, sort), after, depth: 1 })
+        assertPlan(t, `${sort}, late replies`, late, { index, rows: 22, buffers: 200 })
+      },
+    )
 
-    await t.test(`sort=${sort}: focus on a late comment and on the end of the chain`, async (t) => {
-      const [, lateId] = await positionAt(sort, BIG_ROOT, 15_000)
-      const bounds = { index, rows: BUDGET.rows + 4, buffers: BUDGET.buffers }
-      assertPlan(t, `${sort}, late focus`, await tree({ ...big(sort), focusId: lateId }), bounds)
-      const deep = await tree({ ...big(sort), focusId: CHAIN_END })
-      const path = 2 * (CHAIN_END - CHAIN_START + 1)
-      assertPlan(t, `${sort}, deep focus`, deep, { ...bounds, rows: bounds.rows + path })
-    })
+    await t.test(
+      `sort=${sort}: focus on a late comment, and on the end of a chain, reads the path only`,
+      async (t) => {
+        const [, lateId] = await positionAt(sort, BIG_ROOT, 15_000)
+        const bounds = { index, rows: BUDGET.rows + 4, buffers: BUDGET.buffers }
+        assertPlan(t, `${sort}, late focus`, await tree({ ...big(sort), focusId: lateId }), bounds)
+        const deep = await tree({ ...big(sort), focusId: CHAIN_END })
+        const path = 2 * (CHAIN_END - CHAIN_START + 1)
+        assertPlan(t, `${sort}, deep focus`, deep, { ...bounds, rows: bounds.rows + path })
+      },
+    )
   }
 
-  await t.test('the chain costs its levels, however deep it hangs', async (t) => {
+  await t.test('a chain of replies costs one look-up per level', async (t) => {
     const found = await tree({ ...repliesTo(CHAIN_END - 50, 'newest'), depth: 10 })
     assertPlan(t, 'in the chain', found, { index: 'comments_children', rows: 11, buffers: 100 })
   })
@@ -207,16 +222,19 @@ t.test('50,000 comments', async (t) => {
   })
 
   for (const sort of ['newest', 'oldest'] as const) {
-    await t.test(`flat, sort=${sort}: first and late pages read their own rows only`, async (t) => {
-      const bounds = { index: 'comments_flat', ...SHALLOW }
-      assertPlan(t, `flat ${sort}`, await flat(sort, null), bounds)
-      const after = await positionAt(sort, 0, 15_000)
-      assertPlan(t, `late flat ${sort}`, await flat(sort, after), bounds)
-    })
+    await t.test(
+      `flat view, sort=${sort}: first and late pages read their own rows only`,
+      async (t) => {
+        const bounds = { index: 'comments_flat', ...SHALLOW }
+        assertPlan(t, `flat ${sort}`, await flat(sort, null), bounds)
+        const after = await positionAt(sort, 0, 15_000)
+        assertPlan(t, `late flat ${sort}`, await flat(sort, after), bounds)
+      },
+    )
   }
 
   for (const sort of ['top', 'best', 'hot', 'controversial', 'active'] as const) {
-    await t.test(`flat, sort=${sort}: no other thread is read`, async (t) => {
+    await t.test(`flat view, sort=${sort}: a page reads no other thread`, async (t) => {
       const { rows, buffers, ms } = await flat(sort, null)
       t.comment(`flat ${sort}: ${ms.toFixed(2)} ms, ${rows} rows, ${buffers} buffers`)
       t.ok(rows <= CHAIN_END)

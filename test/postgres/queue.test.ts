@@ -50,7 +50,7 @@ t.test('a page of the queue', async (t) => {
     const ask = (more: object) =>
       explain(db, (asked) => findQueuePage(asked, { ...page, after: null, ...more }))
     await t.test(
-      `${sort}: begins and goes on by its index, and looks at nothing else`,
+      `the queue by ${sort} starts and continues in its index, and reads nothing else`,
       async (t) => {
         for (const after of [null, [3, 30_000]] as const) {
           const { nodes, rows } = await ask({ after })
@@ -61,12 +61,15 @@ t.test('a page of the queue', async (t) => {
         }
       },
     )
-    await t.test(`${sort}: what is rare ends it after ${LOOKED_AT} comments`, async (t) => {
-      const { nodes, rows } = await ask({ q: 'unheard' })
-      t.notOk(nodes.some((node) => node['Node Type'] === 'Seq Scan'))
-      t.ok(rows <= 2 * LOOKED_AT, `${rows} rows`)
-      const found = await findQueuePage(db, { ...page, after: null, q: 'unheard' })
-      t.match(found, { comments: [], next: [Number, Number] })
-    })
+    await t.test(
+      `the queue by ${sort} ends a search for rare comments after ${LOOKED_AT}`,
+      async (t) => {
+        const { nodes, rows } = await ask({ q: 'unheard' })
+        t.notOk(nodes.some((node) => node['Node Type'] === 'Seq Scan'))
+        t.ok(rows <= 2 * LOOKED_AT, `${rows} rows`)
+        const found = await findQueuePage(db, { ...page, after: null, q: 'unheard' })
+        t.match(found, { comments: [], next: [Number, Number] })
+      },
+    )
   }
 })

@@ -98,13 +98,17 @@ t.test('two and three nodes behave as one service', { skip: skipOwn }, async (t)
   }
   const nodes = await Promise.all([1, 2, 3].map(() => race.openService({ settings })))
 
-  await t.test('two show what the other took', (t) => behaveAsOne(t, race, nodes.slice(0, 2)))
-  await t.test('three show what the others took', (t) => behaveAsOne(t, race, nodes))
-  await t.test('what one approves, the others show at once', async (t) => {
+  await t.test('each of two nodes shows what the other accepted', (t) =>
+    behaveAsOne(t, race, nodes.slice(0, 2)),
+  )
+  await t.test('each of three nodes shows what the others accepted', (t) =>
+    behaveAsOne(t, race, nodes),
+  )
+  await t.test('a comment approved on one node is shown by the others immediately', async (t) => {
     for (const pair of nodes.flatMap((one) => nodes.map((other) => [one, other])))
       t.same(await readApproved(race, pair, 'approved'), [404, 200])
   })
-  await t.test('three share the limits of writers', async (t) => {
+  await t.test('three nodes share the limits of writers', async (t) => {
     const counts: number[] = []
     // While Redis is late, a node counts by itself: never less than it should, and not exactly.
     await until('for an exact count', async () => {

@@ -24,7 +24,7 @@ const openWitness = () => {
   return { judge: witness.judge, at }
 }
 
-t.test('what may be shown passes', async (t) => {
+t.test('the witness accepts responses that may be shown', async (t) => {
   const { judge, at } = openWitness()
   const hidden = { items: [{ id: 'c1-1', body: 'Some mark1x text' }] }
   for (const body of [
@@ -38,7 +38,7 @@ t.test('what may be shown passes', async (t) => {
   t.same(judge(answer(hidden, at - 1)), [], 'to who had asked before')
 })
 
-t.test('what was hidden is found in every shape', async (t) => {
+t.test('the witness finds a hidden comment in every shape of response', async (t) => {
   const { judge } = openWitness()
   for (const [body, fault] of [
     [{ items: [{ ...item, body: 'Some mark1x text' }] }, /shows mark1x/],

@@ -13,7 +13,7 @@ const messageOf = (url: string): string => {
   return ''
 }
 
-t.test('every form is read', async (t) => {
+t.test('a Redis address is read in every form', async (t) => {
   const hosts = [
     { host: 'h1', port: 7001 },
     { host: 'h_2.example', port: 7002 },
@@ -43,7 +43,7 @@ t.test('every form is read', async (t) => {
     t.same(parseRedisUrl(url), { ...PLAIN, hosts: [LOCAL], db: 0, master: '', ...parts }, url)
 })
 
-t.test('IPv6 is in brackets, and comes without them', async (t) => {
+t.test('an IPv6 address of Redis is written in brackets and returned without', async (t) => {
   const { hosts } = parseRedisUrl('redis+cluster://[::1],[2001:db8::7]:7001,127.0.0.1:7002')
   t.same(hosts, [
     { host: '::1', port: 6379 },
@@ -52,7 +52,7 @@ t.test('IPv6 is in brackets, and comes without them', async (t) => {
   ])
 })
 
-t.test('user and password are decoded, and may be missing', async (t) => {
+t.test('user and password of a Redis address are decoded, and optional', async (t) => {
   const wanted: [string, string | undefined, string | undefined][] = [
     ['ada:secret', 'ada', 'secret'],
     [':secret', undefined, 'secret'],
@@ -70,7 +70,7 @@ t.test('user and password are decoded, and may be missing', async (t) => {
     }
 })
 
-t.test('what is wrong is told, and none of it is shown', async (t) => {
+t.test('an error about a Redis address says what is wrong and shows no value', async (t) => {
   const wrong: [RegExp, string[]][] = [
     [
       /must begin with redis:\/\//,

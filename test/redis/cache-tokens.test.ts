@@ -59,7 +59,7 @@ const distrusts = async (tokens: CacheTokens, act: () => Promise<unknown>): Prom
   return trustedFrom >= before + DISTRUST_MS && trustedFrom <= after + DISTRUST_MS
 }
 
-t.test('a token is what was announced last, on whatever node', { skip: skipOwn }, async (t) => {
+t.test('a cache token is the last one announced on any node', { skip: skipOwn }, async (t) => {
   const server = await startServer(t)
   const one = await openPatient(t, server)
   const other = await openPatient(t, server)
@@ -76,7 +76,7 @@ t.test('a token is what was announced last, on whatever node', { skip: skipOwn }
   t.ok(seen.has(await findInTime(other.tokens, THREAD)), 'and nothing else is replaced')
 })
 
-t.test('every name has a token of its own', { skip: skipOwn }, async (t) => {
+t.test('every name has a cache token of its own', { skip: skipOwn }, async (t) => {
   const { tokens } = await openPatient(t, await startServer(t))
   const names = ['1', '2', '1:2', '12', '2:1', '1:23', '12:3']
   await invalidateInTime(tokens, names)
@@ -84,22 +84,26 @@ t.test('every name has a token of its own', { skip: skipOwn }, async (t) => {
   t.equal(new Set(found).size, names.length)
 })
 
-t.test('keys are tagged with site and thread, and last a day', { skip: skipOwn }, async (t) => {
-  const { redis, tokens } = await openPatient(t, await startServer(t))
-  await invalidateInTime(tokens, BOTH)
-  const keys = ['{1:23}k', '{1}k', '{2:1}k', '{2}k']
-  await until('four keys', async () => {
-    for (const name of ['2:1', '2']) tokens.offer(name)
-    return (await redis.dbsize()) >= keys.length || undefined
-  })
-  t.same((await redis.keys('*')).toSorted(), keys.toSorted())
-  for (const key of keys) {
-    const ttl = await redis.ttl(key)
-    t.ok(ttl > DAY_SECONDS - 60 && ttl <= DAY_SECONDS, key)
-  }
-})
+t.test(
+  'keys of cache tokens are tagged with site and thread, and last a day',
+  { skip: skipOwn },
+  async (t) => {
+    const { redis, tokens } = await openPatient(t, await startServer(t))
+    await invalidateInTime(tokens, BOTH)
+    const keys = ['{1:23}k', '{1}k', '{2:1}k', '{2}k']
+    await until('four keys', async () => {
+      for (const name of ['2:1', '2']) tokens.offer(name)
+      return (await redis.dbsize()) >= keys.length || undefined
+    })
+    t.same((await redis.keys('*')).toSorted(), keys.toSorted())
+    for (const key of keys) {
+      const ttl = await redis.ttl(key)
+      t.ok(ttl > DAY_SECONDS - 60 && ttl <= DAY_SECONDS, key)
+    }
+  },
+)
 
-t.test('an offer makes a token where there is none', { skip: skipOwn }, async (t) => {
+t.test('an offer stores a cache token if there is none', { skip: skipOwn }, async (t) => {
   const server = await startServer(t)
   const nodes = [await openPatient(t, server), await openPatient(t, server)] as const
   const first = await until('a token', () => {
@@ -117,7 +121,7 @@ t.test('an offer makes a token where there is none', { skip: skipOwn }, async (t
   t.not(second, first)
 })
 
-t.test('all questions of a turn are one command', { skip: skipOwn }, async (t) => {
+t.test('all look-ups of one turn are one Redis command', { skip: skipOwn }, async (t) => {
   const { redis, tokens } = await openPatient(t, await startServer(t))
   const names = Array.from({ length: 200 }, (_, n) => threadToken(1, n))
   await invalidateInTime(tokens, names)
@@ -133,24 +137,20 @@ t.test('all questions of a turn are one command', { skip: skipOwn }, async (t) =
   t.same(found.slice(0, 200), found.slice(200), 'each its own')
 })
 
-t.test(
-  'who asks while a question is under way gets a later answer',
-  { skip: skipOwn },
-  async (t) => {
-    const server = await startServer(t)
-    const { tokens } = await openPatient(t, server)
-    const other = await openPatient(t, server)
-    for (let compared = 0; compared < 20; ) {
-      const early = tokens.find(THREAD)
-      await invalidateInTime(other.tokens, [THREAD])
-      const late = await tokens.find(THREAD)
-      await early
-      if (late === undefined) continue
-      compared += 1
-      t.equal(late, await findInTime(other.tokens, THREAD))
-    }
-  },
-)
+t.test('a look-up during a command gets a later result', { skip: skipOwn }, async (t) => {
+  const server = await startServer(t)
+  const { tokens } = await openPatient(t, server)
+  const other = await openPatient(t, server)
+  for (let compared = 0; compared < 20; ) {
+    const early = tokens.find(THREAD)
+    await invalidateInTime(other.tokens, [THREAD])
+    const late = await tokens.find(THREAD)
+    await early
+    if (late === undefined) continue
+    compared += 1
+    t.equal(late, await findInTime(other.tokens, THREAD))
+  }
+})
 
 /** What keeps a Redis that was healthy from taking an announcement. */
 const FAULTS: Record<string, (server: Server, admin: RedisClient) => unknown> = {
@@ -165,7 +165,7 @@ const FAULTS: Record<string, (server: Server, admin: RedisClient) => unknown> = 
 
 for (const [fault, cause] of Object.entries(FAULTS)) {
   t.test(
-    `a Redis that is ${fault} takes no announcement, and the node knows`,
+    `a Redis that is ${fault} takes no announcement, and the node is told`,
     { skip: skipOwn },
     async (t) => {
       const server = await startServer(t)
@@ -183,7 +183,7 @@ for (const [fault, cause] of Object.entries(FAULTS)) {
 }
 
 t.test(
-  'of two names one that fails is enough for none to count as announced',
+  'one failed name of two is enough for neither to count as announced',
   { skip: skipOwn },
   async (t) => {
     const server = await startServer(t)
@@ -197,7 +197,7 @@ t.test(
 
 for (const fault of ['frozen', 'dead'])
   t.test(
-    `a Redis that is ${fault} has no tokens, and nothing rejects`,
+    `a Redis that is ${fault} gives no cache tokens, and no look-up rejects`,
     { skip: skipOwn },
     async (t) => {
       const server = await startServer(t)
@@ -211,7 +211,7 @@ for (const fault of ['frozen', 'dead'])
     },
   )
 
-t.test('an offer that fails is a failure like any other', { skip: skipOwn }, async (t) => {
+t.test('a failed offer counts as a failure of Redis', { skip: skipOwn }, async (t) => {
   const server = await startServer(t)
   const { redis, tokens } = await openPatient(t, server)
   const before = await until('an offer that is taken, and is no failure', async () => {
@@ -228,15 +228,19 @@ t.test('an offer that fails is a failure like any other', { skip: skipOwn }, asy
   t.ok(await distrusts(tokens, offer))
 })
 
-t.test('after the first connection no token is trusted either', { skip: skipOwn }, async (t) => {
-  const server = await startServer(t)
-  const redis = createRedis(server.url, collectLog().log)
-  t.teardown(() => closeRedis(redis))
-  const tokens = createTokens(redis)
-  t.ok(await distrusts(tokens, () => untilReady(redis)))
-})
+t.test(
+  'no cache token is trusted right after the first connection',
+  { skip: skipOwn },
+  async (t) => {
+    const server = await startServer(t)
+    const redis = createRedis(server.url, collectLog().log)
+    t.teardown(() => closeRedis(redis))
+    const tokens = createTokens(redis)
+    t.ok(await distrusts(tokens, () => untilReady(redis)))
+  },
+)
 
-t.test('after a reconnect no token is trusted', { skip: skipOwn }, async (t) => {
+t.test('no cache token is trusted right after a reconnect', { skip: skipOwn }, async (t) => {
   const server = await startServer(t)
   const { redis, tokens } = await openNode(t, server)
   await server.kill()
@@ -250,7 +254,7 @@ t.test('after a reconnect no token is trusted', { skip: skipOwn }, async (t) => 
   t.ok(tokens.trustedFrom() >= connectedAt + DISTRUST_MS)
 })
 
-t.test('after a thaw no token is trusted, though they are there', { skip: skipOwn }, async (t) => {
+t.test('no cache token is trusted right after Redis thaws', { skip: skipOwn }, async (t) => {
   const server = await startServer(t)
   const { tokens } = await openNode(t, server)
   const before = await findInTime(tokens, THREAD)
@@ -262,7 +266,7 @@ t.test('after a thaw no token is trusted, though they are there', { skip: skipOw
   t.ok(tokens.trustedFrom() >= begun + DISTRUST_MS)
 })
 
-t.test('an announcement is tried while nothing else is', { skip: skipOwn }, async (t) => {
+t.test('announcements are tried while look-ups are skipped', { skip: skipOwn }, async (t) => {
   const server = await startServer(t)
   const { tokens } = await openNode(t, server, { pauseMs: LONG_PAUSE_MS })
   const other = await openPatient(t, server)
@@ -275,29 +279,29 @@ t.test('an announcement is tried while nothing else is', { skip: skipOwn }, asyn
   t.equal(await tokens.find(THREAD), undefined, 'a question is not')
 })
 
+t.test('a late announcement brings no old cache token back', { skip: skipOwn }, async (t) => {
+  const server = await startServer(t)
+  const { tokens } = await openNode(t, server)
+  const other = await openPatient(t, server)
+  const before = await findInTime(other.tokens, THREAD)
+  server.freeze()
+  t.equal(await tokens.invalidate(BOTH), false)
+  const withTimeout = invalidateInTime(other.tokens, BOTH)
+  server.thaw()
+  await withTimeout
+  const found = new Set<string>()
+  for (let i = 0; i < 50; i++) found.add(await findInTime(other.tokens, THREAD))
+  t.notOk(found.has(before))
+})
+
 t.test(
-  'an announcement that came too late to count brings no old token back',
+  'a node with a distrust time of 0 trusts cache tokens immediately',
   { skip: skipOwn },
   async (t) => {
     const server = await startServer(t)
-    const { tokens } = await openNode(t, server)
-    const other = await openPatient(t, server)
-    const before = await findInTime(other.tokens, THREAD)
-    server.freeze()
+    const { tokens } = await openNode(t, server, { distrustMs: 0 })
+    await server.kill()
     t.equal(await tokens.invalidate(BOTH), false)
-    const withTimeout = invalidateInTime(other.tokens, BOTH)
-    server.thaw()
-    await withTimeout
-    const found = new Set<string>()
-    for (let i = 0; i < 50; i++) found.add(await findInTime(other.tokens, THREAD))
-    t.notOk(found.has(before))
+    t.equal(tokens.trustedFrom(), 0)
   },
 )
-
-t.test('a node that is told to distrust nothing goes on', { skip: skipOwn }, async (t) => {
-  const server = await startServer(t)
-  const { tokens } = await openNode(t, server, { distrustMs: 0 })
-  await server.kill()
-  t.equal(await tokens.invalidate(BOTH), false)
-  t.equal(tokens.trustedFrom(), 0)
-})

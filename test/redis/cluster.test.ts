@@ -27,7 +27,7 @@ const noFallback: Counters = { hit: async () => ({ current: 0, ttlMs: 0 }) }
 t.test('a cluster of three masters', { skip: skipOwn }, async (t) => {
   const { url, nodes } = await startCluster(t)
 
-  t.test('pages that one client stores in one tick are found by another', async (t) => {
+  t.test('a cluster: pages that one client stores in one tick are found by another', async (t) => {
     const threads = upTo(90)
     const [one, other] = await Promise.all(
       [1, 2].map(async () => {
@@ -48,7 +48,7 @@ t.test('a cluster of three masters', { skip: skipOwn }, async (t) => {
     t.ok(Math.min(...sizes) > 0, 'and every master has some')
   })
 
-  t.test('values of many threads are written and read in one tick each', async (t) => {
+  t.test('a cluster: values of many threads are written and read in one tick each', async (t) => {
     const { redis } = await openRedis(t, url)
     const threads = upTo(90)
     const values = await untilSaid('all values', async () => {
@@ -58,7 +58,7 @@ t.test('a cluster of three masters', { skip: skipOwn }, async (t) => {
     t.same(values, threads.map(String))
   })
 
-  t.test('hits at once over two clients are all counted, whatever the node', async (t) => {
+  t.test('a cluster counts all concurrent hits of two clients, whatever the node', async (t) => {
     const clients = await Promise.all([1, 2].map(() => openPatientCluster(t, nodes)))
     const counters = clients.map((client) =>
       createRedisCounters(client, noFallback, createRedisBreaker({ pauseMs: 0 })),
@@ -77,7 +77,7 @@ t.test('a cluster of three masters', { skip: skipOwn }, async (t) => {
     }
   })
 
-  t.test('a slot that moves while it is used never gives an old answer', async (t) => {
+  t.test('a slot of a cluster that moves while in use never gives an old value', async (t) => {
     const [thread] = await findThreads(nodes, 3)
     const key = keyOf(3, thread)
     const writer = await openPatientCluster(t, nodes)
@@ -107,7 +107,7 @@ t.test('a cluster of three masters', { skip: skipOwn }, async (t) => {
     }
   })
 
-  t.test('a slot that has moved is told although nobody asked it', async (t) => {
+  t.test('a moved slot of a cluster is reported without a command to it', async (t) => {
     const { redis, troubles } = await openRedis(t, url)
     const [thread] = await findThreads(nodes, 4)
     const [from, to] = nodes as [Node, Node]

@@ -10,24 +10,28 @@ const failing = async (): Promise<never> => {
   throw new Error('refused')
 }
 
-t.test('a command fails at once while redis is away, and nothing queues', async (t) => {
+t.test('a Redis command fails immediately while Redis is away, and none queue', async (t) => {
   const redis = createRedis('redis://127.0.0.1:1', collectLog().log)
   t.teardown(() => closeRedis(redis))
   await t.rejects(redis.get('a'), /writeable/)
 })
 
-t.test('closing never rejects, and ends for good', { skip: skipOwn }, async (t) => {
-  const server = await startServer(t)
-  const { redis } = await openRedis(t, server.url)
-  server.freeze()
-  await closeRedis(redis)
-  await until('the connection to end', async () => redis.status === 'end' || undefined)
-  server.thaw()
-  await t.rejects(redis.ping(), /closed/)
-})
+t.test(
+  'closing a Redis connection never rejects, and ends it for good',
+  { skip: skipOwn },
+  async (t) => {
+    const server = await startServer(t)
+    const { redis } = await openRedis(t, server.url)
+    server.freeze()
+    await closeRedis(redis)
+    await until('the connection to end', async () => redis.status === 'end' || undefined)
+    server.thaw()
+    await t.rejects(redis.ping(), /closed/)
+  },
+)
 
 t.test(
-  'the log says once that redis is away and once that it is back',
+  'the log says once that Redis is away and once that it is back',
   { skip: skipOwn },
   async (t) => {
     const server = await startServer(t)
@@ -46,7 +50,7 @@ t.test(
   },
 )
 
-t.test('a frozen redis is noticed, and used again when it thaws', { skip: skipOwn }, async (t) => {
+t.test('a frozen Redis is noticed, and used again after it thaws', { skip: skipOwn }, async (t) => {
   const server = await startServer(t)
   const { redis, lines } = await openRedis(t, server.url)
   server.freeze()
@@ -58,7 +62,7 @@ t.test('a frozen redis is noticed, and used again when it thaws', { skip: skipOw
 })
 
 t.test(
-  'trouble is told when redis goes away, and before the first answer when it is back',
+  'trouble is reported when Redis goes away, and before its first result when it is back',
   { skip: skipOwn },
   async (t) => {
     const server = await startServer(t)
@@ -81,7 +85,7 @@ t.test(
 )
 
 t.test(
-  'the password is not logged, not even where redis quotes it',
+  'the password is not logged, not even where Redis quotes it',
   { skip: skipOwn },
   async (t) => {
     const renamed = ['HELLO', 'AUTH'].flatMap((name) => ['--rename-command', name, ''])
@@ -98,7 +102,7 @@ t.test(
 )
 
 t.test(
-  'a frozen redis costs one late command, then it is skipped',
+  'a frozen Redis costs one late command, then it is skipped',
   { skip: skipOwn },
   async (t) => {
     const server = await startServer(t)
@@ -114,7 +118,7 @@ t.test(
   },
 )
 
-t.test('redis is used again after a restart', { skip: skipOwn }, async (t) => {
+t.test('Redis is used again after a restart', { skip: skipOwn }, async (t) => {
   const server = await startServer(t)
   const { redis } = await openRedis(t, server.url)
   const breaker = createRedisBreaker({ pauseMs: 20 })

@@ -24,7 +24,7 @@ const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) =
 const limitKey = (key: string): string => `afterword:limit:{${key}}`
 
 t.test(
-  '1000 hits at once over two nodes are all counted, each once',
+  'Redis counters: 1,000 concurrent hits over two nodes are each counted once',
   { skip: skipShared },
   async (t) => {
     const key = randomUUID()
@@ -48,28 +48,36 @@ t.test(
   },
 )
 
-t.test('a key that lost its expiry gets one again', { skip: skipShared }, async (t) => {
-  const key = randomUUID()
-  const redis = await openPatientRedis(t, SHARED_URL)
-  const counters = createRedisCounters(redis, noFallback, createRedisBreaker({ pauseMs: 1_000 }))
-  await redis.set(limitKey(key), 7)
-  t.same(await counters.hit(key, HOUR_MS), { current: 8, ttlMs: HOUR_MS })
-  t.ok((await redis.pttl(limitKey(key))) > 0)
-})
+t.test(
+  'Redis counters: a key that lost its expiry gets one again',
+  { skip: skipShared },
+  async (t) => {
+    const key = randomUUID()
+    const redis = await openPatientRedis(t, SHARED_URL)
+    const counters = createRedisCounters(redis, noFallback, createRedisBreaker({ pauseMs: 1_000 }))
+    await redis.set(limitKey(key), 7)
+    t.same(await counters.hit(key, HOUR_MS), { current: 8, ttlMs: HOUR_MS })
+    t.ok((await redis.pttl(limitKey(key))) > 0)
+  },
+)
 
-t.test('a window ends, and the next hit opens another', { skip: skipShared }, async (t) => {
-  const key = randomUUID()
-  const redis = await openPatientRedis(t, SHARED_URL)
-  const counters = createRedisCounters(redis, noFallback, createRedisBreaker({ pauseMs: 1_000 }))
-  await counters.hit(key, 50)
-  const { current } = await until('a first hit again', async () => {
-    const hit = await counters.hit(key, 50)
-    return hit.current === 1 ? hit : undefined
-  })
-  t.equal(current, 1)
-})
+t.test(
+  'Redis counters: a window ends, and the next hit opens another',
+  { skip: skipShared },
+  async (t) => {
+    const key = randomUUID()
+    const redis = await openPatientRedis(t, SHARED_URL)
+    const counters = createRedisCounters(redis, noFallback, createRedisBreaker({ pauseMs: 1_000 }))
+    await counters.hit(key, 50)
+    const { current } = await until('a first hit again', async () => {
+      const hit = await counters.hit(key, 50)
+      return hit.current === 1 ? hit : undefined
+    })
+    t.equal(current, 1)
+  },
+)
 
-t.test('the script survives a flush of the scripts', { skip: skipOwn }, async (t) => {
+t.test('Redis counters survive a flush of the scripts', { skip: skipOwn }, async (t) => {
   const server = await startServer(t)
   const redis = await openPatientRedis(t, server.url)
   const counters = createRedisCounters(redis, noFallback, createRedisBreaker({ pauseMs: 1_000 }))
@@ -78,7 +86,7 @@ t.test('the script survives a flush of the scripts', { skip: skipOwn }, async (t
   t.equal((await counters.hit('a', HOUR_MS)).current, 2)
 })
 
-t.test('the limit goes on locally while redis is frozen', { skip: skipOwn }, async (t) => {
+t.test('Redis counters count locally while Redis is frozen', { skip: skipOwn }, async (t) => {
   const server = await startServer(t)
   const { redis } = await openRedis(t, server.url)
   const breaker = createRedisBreaker({ pauseMs: 600_000 })
@@ -88,7 +96,7 @@ t.test('the limit goes on locally while redis is frozen', { skip: skipOwn }, asy
   for (let i = 4; i <= 50; i++) t.equal((await counters.hit('a', HOUR_MS)).current, i)
 })
 
-t.test('an error that redis answers is no limit lost either', { skip: skipOwn }, async (t) => {
+t.test('Redis counters count locally when Redis returns an error', { skip: skipOwn }, async (t) => {
   const server = await startServer(t)
   const redis = await openPatientRedis(t, server.url)
   const breaker = createRedisBreaker({ pauseMs: 600_000 })
@@ -98,7 +106,7 @@ t.test('an error that redis answers is no limit lost either', { skip: skipOwn },
   t.equal((await counters.hit('a', HOUR_MS)).current, 2)
 })
 
-t.test('redis counts again after a restart', { skip: skipOwn }, async (t) => {
+t.test('Redis counters use Redis again after a restart', { skip: skipOwn }, async (t) => {
   const server = await startServer(t)
   const { redis } = await openRedis(t, server.url)
   const counters = createRedisCounters(redis, noFallback, createRedisBreaker({ pauseMs: 20 }))

@@ -34,7 +34,7 @@ const openStore = async (t: Parameters<typeof openRedis>[0], url: string) => {
 }
 
 t.test(
-  'a page comes back byte for byte, and only under its name',
+  'Redis pages: a page comes back byte for byte, and only under its name',
   { skip: skipShared },
   async (t) => {
     const { store } = await openStore(t, SHARED_URL)
@@ -47,7 +47,7 @@ t.test(
   },
 )
 
-t.test('a page is found only in the encoding that it has', { skip: skipShared }, async (t) => {
+t.test('Redis pages: a page is found only in its encoding', { skip: skipShared }, async (t) => {
   const { store } = await openStore(t, SHARED_URL)
   const name = makeName()
   for (const encoding of ENCODINGS) {
@@ -59,7 +59,7 @@ t.test('a page is found only in the encoding that it has', { skip: skipShared },
 })
 
 t.test(
-  'an empty page and the largest that there may be come back',
+  'Redis pages: an empty page and the largest page come back',
   { skip: skipShared },
   async (t) => {
     const { store } = await openStore(t, SHARED_URL)
@@ -71,16 +71,20 @@ t.test(
   },
 )
 
-t.test('a key carries the thread as its hash tag and expires', { skip: skipShared }, async (t) => {
-  const { redis, store } = await openStore(t, SHARED_URL)
-  const name = makeName()
-  await store.insert(name, PAGE)
-  const key = `{${name.site}:2}p:${name.version}:identity:sort=newest`
-  const ttl = await redis.ttl(key)
-  t.ok(ttl > 0 && ttl <= 300, 'twice that is the most that it lives, with the memory of a node')
-})
+t.test(
+  'Redis pages: a key has the thread as its hash tag and expires',
+  { skip: skipShared },
+  async (t) => {
+    const { redis, store } = await openStore(t, SHARED_URL)
+    const name = makeName()
+    await store.insert(name, PAGE)
+    const key = `{${name.site}:2}p:${name.version}:identity:sort=newest`
+    const ttl = await redis.ttl(key)
+    t.ok(ttl > 0 && ttl <= 300, 'twice that is the most that it lives, with the memory of a node')
+  },
+)
 
-t.test('long variants are hashed, and still apart', { skip: skipShared }, async (t) => {
+t.test('Redis pages: long variants are hashed, and stay apart', { skip: skipShared }, async (t) => {
   const { redis, store } = await openStore(t, SHARED_URL)
   const name = makeName(`${'v'.repeat(2_000)}1`)
   await store.insert(name, PAGE)
@@ -90,7 +94,7 @@ t.test('long variants are hashed, and still apart', { skip: skipShared }, async 
   t.ok(key!.length < 120)
 })
 
-t.test('a corrupt value counts as absent', { skip: skipShared }, async (t) => {
+t.test('Redis pages: a corrupt value counts as absent', { skip: skipShared }, async (t) => {
   const { redis, store } = await openStore(t, SHARED_URL)
   const name = makeName()
   await store.insert(name, PAGE)
@@ -130,7 +134,7 @@ t.test('a corrupt value counts as absent', { skip: skipShared }, async (t) => {
 })
 
 t.test(
-  'a frozen, killed or restarted redis is a miss, not an error',
+  'Redis pages: a frozen, killed or restarted Redis is a miss, not an error',
   { skip: skipOwn },
   async (t) => {
     const server = await startServer(t)

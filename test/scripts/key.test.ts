@@ -2,7 +2,7 @@ import t from 'tap'
 import { openService } from '../service.ts'
 import { key } from './run-key.ts'
 
-t.test('an operator makes a key, replaces it and revokes it', async (t) => {
+t.test('npm run key creates, replaces and revokes a key', async (t) => {
   const service = await openService(t)
   const env = { DATABASE_URL: service.url }
   const made = await key(env, 'create', '--name', 'desk', '--scope', 'admin')

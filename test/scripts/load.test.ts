@@ -8,7 +8,7 @@ import { threadToken } from '../../src/domain/cache-tokens.ts'
 import type { TestService } from '../service.ts'
 import { countRows, type Line, makeLines, openListening, writeLines } from './run-load.ts'
 
-t.test('what is loaded comes back as it is in the file', async (t) => {
+t.test('npm run load: loaded comments come back as in the file', async (t) => {
   const { service, load } = await openListening(t)
   const file = await writeLines(t, makeLines(3, 40))
   const first = await load(file)
@@ -19,14 +19,14 @@ t.test('what is loaded comes back as it is in the file', async (t) => {
   t.equal(await countRows(service), 120)
 })
 
-t.test('a reply that stands before its parent follows it', async (t) => {
+t.test('npm run load posts a parent before a reply that precedes it in the file', async (t) => {
   const { load } = await openListening(t)
   const { code, out } = await load(await writeLines(t, makeLines(1, 12).reverse()))
   t.equal(code, 0)
   t.match(out, /\b12 of 12 came back/)
 })
 
-t.test('one changed character is one difference, and the run fails', async (t) => {
+t.test('npm run load reports one changed character as one difference and fails', async (t) => {
   const { service, load } = await openListening(t)
   const file = await writeLines(t, makeLines(1, 20))
   await load(file)
@@ -38,7 +38,7 @@ t.test('one changed character is one difference, and the run fails', async (t) =
   t.equal(await countRows(service), 20)
 })
 
-t.test('whatever else is tampered with is named', async (t) => {
+t.test('npm run load names every other changed field', async (t) => {
   const { service, load } = await openListening(t)
   const file = await writeLines(t, makeLines(1, 20))
   await load(file)
@@ -56,7 +56,7 @@ t.test('whatever else is tampered with is named', async (t) => {
   t.match(err, '#13: depth differs in the flat view')
 })
 
-t.test('what is missing, too much or counted wrongly is named', async (t) => {
+t.test('npm run load names missing and surplus comments and wrong counts', async (t) => {
   const { service, load } = await openListening(t)
   const lines = makeLines(1, 20)
   await load(await writeLines(t, lines))
@@ -73,7 +73,7 @@ t.test('what is missing, too much or counted wrongly is named', async (t) => {
   t.match(err, 'getThread counts 21 and 2 roots, not 22 and')
 })
 
-t.test('a refusal is named, and the other articles go on', async (t) => {
+t.test('npm run load names a refusal and continues with other articles', async (t) => {
   const { service, load } = await openListening(t)
   const lines = makeLines(2, 5)
   await service.call(
@@ -91,7 +91,7 @@ t.test('a refusal is named, and the other articles go on', async (t) => {
   t.match(out, /^5 of 10 came back/m)
 })
 
-t.test('the client waits for limits, and tries again what passes', async (t) => {
+t.test('npm run load waits for rate limits and retries passing errors', async (t) => {
   const answers = [
     { status: 429, headers: { 'retry-after': '1' }, body: { code: 'rate_limited' } },
     { status: 503, headers: { 'retry-after': '0' }, body: { code: 'unavailable' } },
@@ -122,7 +122,7 @@ t.test('the client waits for limits, and tries again what passes', async (t) => 
   })
 })
 
-t.test('a file that cannot be loaded is refused before anything is sent', async (t) => {
+t.test('npm run load refuses an invalid file before it sends anything', async (t) => {
   const { service, load } = await openListening(t)
   const [line] = makeLines(1, 1)
   const wrong: [Line[], RegExp][] = [

@@ -4,7 +4,7 @@ import { createDb } from '../../src/postgres/connection/db.ts'
 import { recount } from '../recount.ts'
 import { createDatabase } from '../servers.ts'
 
-t.test('every figure that the bulk stores is the one that a recount finds', async (t) => {
+t.test('the seed of the bench stores the counts that a recount finds', async (t) => {
   const { url } = await createDatabase(t)
   const seeded = await seed(url, { comments: 2_300, large: [500, 300] })
   const { db, close } = createDb({ url, max: 1, onError: () => {} })

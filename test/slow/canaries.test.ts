@@ -50,48 +50,53 @@ const traces = (text: string): string[] => [
   ),
 ]
 
-t.test('no mark gets out', { skip: skipShared }, async (t) => {
-  const { url } = await createDatabase(t)
-  const service = start(t, {
-    DATABASE_URL: url,
-    REDIS_URL: process.env.TEST_REDIS_URL!,
-    AFTERWORD_ADMIN_KEY: ADMIN,
-    AFTERWORD_TRUSTED_PROXIES: '127.0.0.1',
-    AFTERWORD_LIMIT_READ: '0',
-    AFTERWORD_LIMIT_WRITE: '100000',
-    LOG_LEVEL: 'trace',
-  })
-  const base = await service.ready()
-  const send = createSender(base)
-  for (const slug of SITES) await plant(send, slug)
-  const operations = await listOperations(base)
-  const heard: Heard[] = []
-  for (const site of SITES) {
-    const guest = (await send('POST', `/${site}/guests`, { body: { name: 'Mallory' } })).guest_token
-    for (const token of [undefined, guest])
-      heard.push(...(await crawl(base, { site, token, operations })))
-    t.match(await send('GET', `/${site}/articles/a/viewer`, { token: guest }), { may_post: true })
-  }
-  const asked = new Set(heard.map(({ operation }) => operation))
-  t.same(
-    operations.filter(({ id }) => !asked.has(id)),
-    [],
-    'every operation was asked for',
-  )
-  const redis = await readRedis()
-  for (const places of [heard, redis])
-    t.ok(
-      SITES.every((site) => places.some(({ text }) => text.includes(mark(`open-${site}`)))),
-      'what is public was found',
+t.test(
+  'no marked secret leaves the service in a response, a log or Redis',
+  { skip: skipShared },
+  async (t) => {
+    const { url } = await createDatabase(t)
+    const service = start(t, {
+      DATABASE_URL: url,
+      REDIS_URL: process.env.TEST_REDIS_URL!,
+      AFTERWORD_ADMIN_KEY: ADMIN,
+      AFTERWORD_TRUSTED_PROXIES: '127.0.0.1',
+      AFTERWORD_LIMIT_READ: '0',
+      AFTERWORD_LIMIT_WRITE: '100000',
+      LOG_LEVEL: 'trace',
+    })
+    const base = await service.ready()
+    const send = createSender(base)
+    for (const slug of SITES) await plant(send, slug)
+    const operations = await listOperations(base)
+    const heard: Heard[] = []
+    for (const site of SITES) {
+      const guest = (await send('POST', `/${site}/guests`, { body: { name: 'Mallory' } }))
+        .guest_token
+      for (const token of [undefined, guest])
+        heard.push(...(await crawl(base, { site, token, operations })))
+      t.match(await send('GET', `/${site}/articles/a/viewer`, { token: guest }), { may_post: true })
+    }
+    const asked = new Set(heard.map(({ operation }) => operation))
+    t.same(
+      operations.filter(({ id }) => !asked.has(id)),
+      [],
+      'every operation was asked for',
     )
-  heard.push(...redis, { name: 'the log', text: service.out() + service.err() })
-  const found = SITES.flatMap(marksOf)
-    .flatMap(traces)
-    .flatMap((trace) =>
-      heard.filter(({ text }) => text.includes(trace)).map(({ name }) => `${trace} in ${name}`),
-    )
-  t.same(found, [])
-})
+    const redis = await readRedis()
+    for (const places of [heard, redis])
+      t.ok(
+        SITES.every((site) => places.some(({ text }) => text.includes(mark(`open-${site}`)))),
+        'what is public was found',
+      )
+    heard.push(...redis, { name: 'the log', text: service.out() + service.err() })
+    const found = SITES.flatMap(marksOf)
+      .flatMap(traces)
+      .flatMap((trace) =>
+        heard.filter(({ text }) => text.includes(trace)).map(({ name }) => `${trace} in ${name}`),
+      )
+    t.same(found, [])
+  },
+)
 
 type Send = (method: string, path: string, call?: { token?: string; body?: Json }) => Promise<Json>
 

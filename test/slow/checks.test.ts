@@ -7,7 +7,7 @@ import { hanging, json, LOOPBACK } from '../clients/checks-server.ts'
 import { makeDue } from '../jobs.ts'
 import { start, until } from '../start.ts'
 
-t.test('a node that ends while it asks loses nothing', async (t) => {
+t.test('a node that ends while it asks a check loses nothing', async (t) => {
   const { service, server, state } = await openChecked(t, hanging)
   await setChecks(service, [own(server.url)], { own: STRICT })
   const folder = mkdtempSync(join(tmpdir(), 'afterword-ca-'))

@@ -84,14 +84,14 @@ const takePassword = (t: Test): string => {
   return file
 }
 
-t.test('a second service on the same folder is refused, and the first goes on', async (t) => {
+t.test('a second service on the same data folder is refused, and the first goes on', async (t) => {
   const { url } = await open(t, dataDir)
   const message = `another Afterword already runs on ${dataDir}`
   await t.rejects(open(t, dataDir), { message })
   t.equal(await ask(url, 'select 1'), 1)
 })
 
-t.test('of services that start at once on a fresh folder exactly one wins', async (t) => {
+t.test('of services that start together on a fresh data folder exactly one wins', async (t) => {
   const dataDir = tempFolder(t)
   const starts = await Promise.allSettled([1, 2, 3].map(() => open(t, dataDir)))
   const won = starts.filter((start) => start.status === 'fulfilled')
@@ -101,7 +101,7 @@ t.test('of services that start at once on a fresh folder exactly one wins', asyn
   t.equal(await ask(won[0]!.value.url, 'select 1'), 1)
 })
 
-t.test('of processes that start at once on a stopped folder exactly one wins', async (t) => {
+t.test('of processes that start together on a stopped data folder exactly one wins', async (t) => {
   await (await open(t, dataDir)).close()
   const lines = await Promise.all([1, 2].map(() => openInChild(t, dataDir).line))
   t.equal(lines.filter((line) => line.startsWith('postgres://')).length, 1, lines.join('\n'))
@@ -109,7 +109,7 @@ t.test('of processes that start at once on a stopped folder exactly one wins', a
   t.equal(lost.length, 1)
 })
 
-t.test('a start after kill -9 of the service attaches to its server', async (t) => {
+t.test('a start after kill -9 of the service attaches to its Postgres', async (t) => {
   const { child, line } = openInChild(t, dataDir)
   const url = await line
   const pid = serverPid(dataDir)
@@ -121,7 +121,7 @@ t.test('a start after kill -9 of the service attaches to its server', async (t) 
   t.equal(findServer(join(dataDir, 'postgres')), undefined)
 })
 
-t.test('a start after kill -9 of the service and of its server recovers', async (t) => {
+t.test('a start after kill -9 of the service and of its Postgres recovers', async (t) => {
   const { child, line } = openInChild(t, dataDir)
   await ask(await line, 'create table saved as select 42 as answer')
   await kill(child)
@@ -130,7 +130,7 @@ t.test('a start after kill -9 of the service and of its server recovers', async 
   t.equal(await ask(url, 'select answer from saved'), 42)
 })
 
-t.test('a server killed under the service comes back on its port, and stays ours', async (t) => {
+t.test('a Postgres killed under the service comes back on its port', async (t) => {
   const { log, warnings } = createLog()
   const { url } = await open(t, dataDir, { log })
   for (const signal of ['SIGKILL', 'SIGINT'] as const) {
@@ -143,7 +143,7 @@ t.test('a server killed under the service comes back on its port, and stays ours
   await t.rejects(open(t, dataDir), /another Afterword already runs/)
 })
 
-t.test('a lost lock is taken again on the server that goes on', async (t) => {
+t.test('a lost lock is taken again on the running Postgres', async (t) => {
   const { log, warnings } = createLog()
   const { url } = await open(t, dataDir, { log })
   const pid = serverPid(dataDir)
@@ -153,7 +153,7 @@ t.test('a lost lock is taken again on the server that goes on', async (t) => {
   t.equal(serverPid(dataDir), pid)
 })
 
-t.test('closing while the server is being restarted leaves no server', async (t) => {
+t.test('closing during a restart of Postgres leaves no Postgres running', async (t) => {
   const embedded = await open(t, dataDir)
   process.kill(serverPid(dataDir), 'SIGKILL')
   await sleep(30)
@@ -171,7 +171,7 @@ t.test('an empty postmaster.pid that was left behind does not stop a start', asy
   t.equal(await ask(url, 'select 1 as answer'), 1)
 })
 
-t.test('a postmaster.pid whose number a stranger has by now does not stop a start', async (t) => {
+t.test('a postmaster.pid with the pid of another program does not stop a start', async (t) => {
   await (await open(t, dataDir)).close()
   const stranger = spawn('sleep', ['60'], isRoot ? NOBODY : {})
   t.teardown(() => kill(stranger))
@@ -180,7 +180,7 @@ t.test('a postmaster.pid whose number a stranger has by now does not stop a star
   t.equal(await ask(url, 'select 1'), 1)
 })
 
-t.test('what a killed initdb left behind is cleaned up', async (t) => {
+t.test('the files of a killed initdb are removed', async (t) => {
   const dataDir = tempFolder(t)
   const gone = spawn('true')
   await once(gone, 'exit')
@@ -190,21 +190,21 @@ t.test('what a killed initdb left behind is cleaned up', async (t) => {
   t.strictSame(left, ['postgres', 'postgres.log', 'postgres.password'])
 })
 
-t.test('a lost password is told before anything is started', async (t) => {
+t.test('a lost password stops the start before Postgres runs', async (t) => {
   await (await open(t, dataDir)).close()
   const password = takePassword(t)
   rmSync(password)
   await t.rejects(open(t, dataDir), /postgres\.password is gone/)
 })
 
-t.test('a wrong password is told, and no server stays behind', async (t) => {
+t.test('a wrong password stops the start, and no Postgres stays behind', async (t) => {
   await (await open(t, dataDir)).close()
   writeFileSync(takePassword(t), 'wrong')
   await t.rejects(open(t, dataDir), /postgres\.password does not open the data/)
   t.equal(findServer(join(dataDir, 'postgres')), undefined)
 })
 
-t.test('a server that cannot start is told at once, with its reason', async (t) => {
+t.test('a Postgres that cannot start is reported immediately with its reason', async (t) => {
   const settings = { ...FAST, shared_buffers: 'plenty' }
   await t.rejects(open(t, dataDir, { settings }), /does not start .*"shared_buffers"/s)
 })
@@ -233,7 +233,7 @@ t.test('as root, a chosen folder that Postgres cannot enter is refused', asRoot,
   t.notOk(existsSync(join(closed, 'data')))
 })
 
-t.test('as root, data that came back from a copy as root’s goes to Postgres', asRoot, async (t) => {
+t.test('as root, restored data that root owns is given to Postgres’ user', asRoot, async (t) => {
   await (await open(t, dataDir)).close()
   const all = readdirSync(dataDir, { recursive: true, encoding: 'utf8' })
   for (const name of ['.', ...all]) chownSync(join(dataDir, name), 0, 0)
@@ -242,7 +242,7 @@ t.test('as root, data that came back from a copy as root’s goes to Postgres', 
   t.equal(await ask(url, 'select 1'), 1)
 })
 
-t.test('as root, data of a person is served as that person', asRoot, async (t) => {
+t.test('as root, the data of another user is served as that user', asRoot, async (t) => {
   await (await open(t, dataDir)).close()
   const all = readdirSync(dataDir, { recursive: true, encoding: 'utf8' })
   for (const name of all) chownSync(join(dataDir, name), 12345, 12345)
@@ -250,7 +250,7 @@ t.test('as root, data of a person is served as that person', asRoot, async (t) =
   t.equal(lstatSync(`/proc/${serverPid(dataDir)}`).uid, 12345)
 })
 
-t.test('links that --ignore-scripts left out are made', async (t) => {
+t.test('links that npm --ignore-scripts left out are created', async (t) => {
   const { packageFolder, links } = copyPackage(t)
   for (const link of links) rmSync(link)
   const native = await prepareBinaries({ packageFolder, user: undefined })

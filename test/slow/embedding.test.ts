@@ -62,7 +62,7 @@ const openPages = async (
 
 const COMMENTS = '/articles/a/comments'
 
-t.test('a page of another origin', { skip: skipWithoutBrowser }, async (t) => {
+t.test('a page of another origin in a browser', { skip: skipWithoutBrowser }, async (t) => {
   const { service, allowed, foreign } = await openPages(t)
   const token = await signToken()
   const posted = await allowed({
@@ -72,7 +72,7 @@ t.test('a page of another origin', { skip: skipWithoutBrowser }, async (t) => {
   })
   const guest = posted.body.guest_token
 
-  t.test('that is allowed reads, posts, edits and votes', async (t) => {
+  t.test('a page of an allowed origin reads, posts, edits and votes', async (t) => {
     t.match(posted, { status: 201, version: /^\d+$/ })
     const { id } = posted.body
     const edit = {
@@ -90,7 +90,7 @@ t.test('a page of another origin', { skip: skipWithoutBrowser }, async (t) => {
     t.match(viewer.body, { author: { name: 'Ada', kind: 'member' }, votes: { [id]: 1 } })
   })
 
-  t.test('that is foreign gets nothing, and changes nothing', async (t) => {
+  t.test('a page of a foreign origin reads nothing and changes nothing', async (t) => {
     const { id } = posted.body
     const acts: Act[] = [
       { method: 'GET', path: COMMENTS },

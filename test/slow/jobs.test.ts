@@ -24,7 +24,7 @@ const leaveAddresses = async (service: TestService) => {
   await service.call('POST', `${SITE}/comments/${id}/flags`, { token, body: { reason: 'spam' } })
 }
 
-t.test('a service forgets by itself, without being told to', async (t) => {
+t.test('a running service applies the retention by itself', async (t) => {
   const service = await openService(t, LIMITED)
   await leaveAddresses(service)
   await sql`update sites set retention_days = 0`.execute(service.db)

@@ -3,7 +3,7 @@ import { key } from '../scripts/run-key.ts'
 import { openService } from '../service.ts'
 import { createDataDir, start } from '../start.ts'
 
-t.test('a key for one site is for that site', async (t) => {
+t.test('npm run key creates a key for one site', async (t) => {
   const service = await openService(t)
   const env = { DATABASE_URL: service.url }
   const expires = new Date(Date.now() + 3_600_000).toISOString()
@@ -14,7 +14,7 @@ t.test('a key for one site is for that site', async (t) => {
   t.match(out, `\tread\tdefault\t${expires}\tused never\tx`)
 })
 
-t.test('what was typed wrong is told in one line, and nothing is done', async (t) => {
+t.test('npm run key reports wrong arguments in one line and changes nothing', async (t) => {
   const service = await openService(t)
   const wrong: [RegExp, ...string[]][] = [
     [/^npm run key/, 'destroy'],
@@ -30,7 +30,7 @@ t.test('what was typed wrong is told in one line, and nothing is done', async (t
     t.match(await key({ DATABASE_URL: service.url }, ...args), { code: 1, out: '', err: words })
 })
 
-t.test('it attaches to the Postgres of a service that runs', async (t) => {
+t.test('npm run key attaches to the Postgres of a running service', async (t) => {
   const dataDir = createDataDir(t)
   const service = start(t, { AFTERWORD_DATA: dataDir })
   const url = await service.ready()

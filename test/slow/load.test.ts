@@ -16,18 +16,21 @@ const untilRows = async (service: TestService, wanted: number): Promise<void> =>
     if (Date.now() - begun > GIVE_UP_MS) throw new Error(`there are never ${wanted} comments`)
 }
 
-t.test('a second run posts nothing, not even when no Idempotency-Key is remembered', async (t) => {
-  const { service, load } = await openListening(t)
-  const file = await writeLines(t, makeLines(2, 30))
-  await load(file)
-  await sql`delete from idempotency_keys`.execute(service.db)
-  const second = await load(file)
-  t.match(second, { code: 0, err: '' })
-  t.match(second.out, /^0 of 60 posted/m)
-  t.equal(await countRows(service), 60)
-})
+t.test(
+  'npm run load: a second run posts nothing, even when no Idempotency-Key is remembered',
+  async (t) => {
+    const { service, load } = await openListening(t)
+    const file = await writeLines(t, makeLines(2, 30))
+    await load(file)
+    await sql`delete from idempotency_keys`.execute(service.db)
+    const second = await load(file)
+    t.match(second, { code: 0, err: '' })
+    t.match(second.out, /^0 of 60 posted/m)
+    t.equal(await countRows(service), 60)
+  },
+)
 
-t.test('a run that was killed goes on where it was', async (t) => {
+t.test('npm run load continues a killed run', async (t) => {
   const { service, start, load } = await openListening(t)
   const file = await writeLines(t, makeLines(3, 40))
   for (const rows of [25, 70]) {
@@ -43,7 +46,7 @@ t.test('a run that was killed goes on where it was', async (t) => {
   t.equal(await countRows(service), 120)
 })
 
-t.test('the real file comes back, every comment of it', skipWithoutFile, async (t) => {
+t.test('npm run load: every comment of a real file comes back', skipWithoutFile, async (t) => {
   const { service, load } = await openListening(t)
   const { code, out, err } = await load(REAL_FILE)
   t.equal(err, '')

@@ -5,7 +5,7 @@ import { bodiesOf, postTo } from '../hello.ts'
 import { createDatabase } from '../servers.ts'
 import { createDataDir, findFreePort, findPostgres, type Started, start, until } from '../start.ts'
 
-t.test('a second service on the same data is refused, and the first goes on', async (t) => {
+t.test('a second service on the same data is refused, and the first continues', async (t) => {
   const settings = { AFTERWORD_DATA: createDataDir(t) }
   const first = start(t, settings)
   const url = await first.ready()
@@ -15,7 +15,7 @@ t.test('a second service on the same data is refused, and the first goes on', as
   t.equal((await postTo(url, 'Still here')).status, 201)
 })
 
-t.test('after kill -9 of the service a start finds what was acknowledged', async (t) => {
+t.test('after kill -9 of the service a start finds every acknowledged comment', async (t) => {
   const settings = { AFTERWORD_DATA: createDataDir(t) }
   const first = start(t, settings)
   await postTo(await first.ready(), 'Acknowledged')
@@ -27,16 +27,19 @@ t.test('after kill -9 of the service a start finds what was acknowledged', async
   t.equal(findPostgres(settings.AFTERWORD_DATA), undefined, 'and is stopped by the second')
 })
 
-t.test('after kill -9 of the service and of its Postgres a start finds it as well', async (t) => {
-  const settings = { AFTERWORD_DATA: createDataDir(t) }
-  const first = start(t, settings)
-  await postTo(await first.ready(), 'Acknowledged')
-  process.kill(findPostgres(settings.AFTERWORD_DATA)!.pid, 'SIGKILL')
-  await first.stop('SIGKILL')
-  t.same(await bodiesOf(await start(t, settings).ready()), ['Acknowledged'])
-})
+t.test(
+  'after kill -9 of the service and its Postgres a start finds every acknowledged comment',
+  async (t) => {
+    const settings = { AFTERWORD_DATA: createDataDir(t) }
+    const first = start(t, settings)
+    await postTo(await first.ready(), 'Acknowledged')
+    process.kill(findPostgres(settings.AFTERWORD_DATA)!.pid, 'SIGKILL')
+    await first.stop('SIGKILL')
+    t.same(await bodiesOf(await start(t, settings).ready()), ['Acknowledged'])
+  },
+)
 
-t.test('when its Postgres is killed the running service gets it back', async (t) => {
+t.test('a running service restarts its killed Postgres', async (t) => {
   const settings = { AFTERWORD_DATA: createDataDir(t) }
   const service = start(t, settings)
   const url = await service.ready()
@@ -52,7 +55,7 @@ t.test('when its Postgres is killed the running service gets it back', async (t)
 })
 
 t.test(
-  'a service whose Postgres is away at the start is alive, and ready when it is there',
+  'a service without Postgres at its start is alive, and ready once Postgres is there',
   async (t) => {
     const { url: database } = await createDatabase(t)
     const port = await findFreePort()
@@ -79,7 +82,7 @@ t.test(
   },
 )
 
-t.test('a service that never found its Postgres stops like any other', async (t) => {
+t.test('a service that never found its Postgres stops on SIGTERM', async (t) => {
   const DATABASE_URL = `postgres://nobody@127.0.0.1:${await findFreePort()}/none`
   const service = start(t, { DATABASE_URL })
   await service.listening()
@@ -120,7 +123,7 @@ t.test('SIGTERM for `npm start` reaches the service', async (t) => {
   t.equal(findPostgres(dataDir), undefined)
 })
 
-t.test('SIGTERM for the whole group of `npm start` is one stop too', async (t) => {
+t.test('SIGTERM for the whole group of `npm start` stops the service once', async (t) => {
   const dataDir = createDataDir(t)
   const npm = startByNpm(t, dataDir)
   await npm.ready()

@@ -164,19 +164,24 @@ t.test('32 clients in one thread on two nodes', async (t) => {
   const { db } = service
   t.comment(Object.fromEntries(race.answers))
 
-  t.test('get no answer but those of the rules: no deadlock, no 5xx', async (t) => {
-    t.same(
-      [...race.answers.keys()].filter((what) => !EXPECTED.test(what)),
-      [],
-    )
-    for (const what of ['200', '201', '204', '409 decision_conflict', '422 parent_not_found']) {
-      t.ok(race.answers.has(what), `${what} came up`)
-    }
-  })
+  t.test(
+    '32 clients on two nodes get documented responses only: no deadlock, no 5xx',
+    async (t) => {
+      t.same(
+        [...race.answers.keys()].filter((what) => !EXPECTED.test(what)),
+        [],
+      )
+      for (const what of ['200', '201', '204', '409 decision_conflict', '422 parent_not_found']) {
+        t.ok(race.answers.has(what), `${what} came up`)
+      }
+    },
+  )
 
-  t.test('leave every count as a recount finds it', async (t) => t.same(await recount(db), []))
+  t.test('32 clients on two nodes leave every count right', async (t) =>
+    t.same(await recount(db), []),
+  )
 
-  t.test('leave every comment that was acknowledged, where it was put', async (t) => {
+  t.test('32 clients on two nodes find every acknowledged comment at its place', async (t) => {
     const { rows } = await sql<{ id: number; parent: number }>`
       select id, parent_id as parent from comments order by id`.execute(db)
     const number = (id: string | null) => (id ? Number.parseInt(id.split('-')[1]!, 36) : 0)
@@ -190,14 +195,14 @@ t.test('32 clients in one thread on two nodes', async (t) => {
     )
   })
 
-  t.test('leave one decision row per acknowledged decision', async (t) => {
+  t.test('32 clients on two nodes leave one decision row per acknowledged decision', async (t) => {
     const { rows } = await sql<{
       id: number
     }>`select id from decisions where caused_by is null`.execute(db)
     t.same(new Set(rows.map(({ id }) => `d${id.toString(36)}`)), new Set(race.decisions.keys()))
   })
 
-  t.test('get no reply in below a comment that was hidden before', async (t) => {
+  t.test('32 clients on two nodes add no reply below a hidden comment', async (t) => {
     const turns = await turnsOf(race, service)
     t.same(acceptedUnderHidden(race, turns), [])
     const late = { id: 'late', token: '', begun: performance.now(), ended: performance.now() }
@@ -207,7 +212,7 @@ t.test('32 clients in one thread on two nodes', async (t) => {
   })
 })
 
-t.test('guests who change their names in each other’s threads do not wait for ever', async (t) => {
+t.test('guests who change their names in each other’s threads do not deadlock', async (t) => {
   const service = await openService(t)
   const send = await openNodes(t, service)
   const articles = ['x', 'y', 'z']
@@ -381,7 +386,7 @@ const readBack = async ({ get }: TestService, article: string) => {
   return { tree: outline(items), comments: thread.comment_count, roots: thread.root_count }
 }
 
-t.test('whatever is done to a thread, readers see what a simple model says', async (t) => {
+t.test('readers see what a simple model predicts for any sequence of writes', async (t) => {
   const service = await openService(t)
   await service.call('PATCH', SITE, { token: service.adminKey, body: { max_depth: MAX_DEPTH } })
   let threads = 0

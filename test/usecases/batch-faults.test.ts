@@ -19,20 +19,23 @@ t.test('Posts whose connection is lost', async (t) => {
   const stored = async () =>
     new Set((await sql<any>`select body from comments`.execute(service.db)).rows.map((r) => r.body))
 
-  t.test('are all told that nobody knows, and those that came just now are written', async (t) => {
-    stopClock(t)
-    const { results } = await during(service, thread, async () => {
-      const results = post(['a', 'b', 'c'].map(body))
-      await cut()
-      return { results }
-    })
-    const [first, ...rest] = await results
-    t.equal(first, 'unavailable')
-    t.ok(rest.every(isPosted))
-    t.notOk((await stored()).has('a'))
-  })
+  t.test(
+    'posts whose connection is lost are refused as unknown, and new ones are written',
+    async (t) => {
+      stopClock(t)
+      const { results } = await during(service, thread, async () => {
+        const results = post(['a', 'b', 'c'].map(body))
+        await cut()
+        return { results }
+      })
+      const [first, ...rest] = await results
+      t.equal(first, 'unavailable')
+      t.ok(rest.every(isPosted))
+      t.notOk((await stored()).has('a'))
+    },
+  )
 
-  t.test('take those along that have waited too long for another attempt', async (t) => {
+  t.test('posts that have waited too long fail with those whose connection is lost', async (t) => {
     const clock = stopClock(t)
     const { results } = await during(service, thread, async () => {
       const early = post(['d', 'e', 'f'].map(body))
@@ -52,22 +55,25 @@ t.test('Posts whose connection is lost', async (t) => {
     )
   })
 
-  t.test('are announced when they may have been written', async (t) => {
-    await sql`create function wait_at_commit() returns trigger language plpgsql as $$ begin
+  t.test(
+    'posts whose connection is lost invalidate caches if they may have been written',
+    async (t) => {
+      await sql`create function wait_at_commit() returns trigger language plpgsql as $$ begin
       perform pg_advisory_xact_lock(0, 1); return null; end $$`.execute(service.db)
-    await sql`create constraint trigger wait_at_commit after insert on comments
+      await sql`create constraint trigger wait_at_commit after insert on comments
       deferrable initially deferred for each row when (new.body = 'h')
       execute function wait_at_commit()`.execute(service.db)
-    const told = announced.length
-    await during(service, sql`select pg_advisory_xact_lock(0, 1)`, async () => {
-      const results = post([body('h')])
-      await cut()
-      t.same(await results, ['unavailable'])
-    })
-    t.same(announced.slice(told), [['1', `1:${threadId}`]])
-  })
+      const told = announced.length
+      await during(service, sql`select pg_advisory_xact_lock(0, 1)`, async () => {
+        const results = post([body('h')])
+        await cut()
+        t.same(await results, ['unavailable'])
+      })
+      t.same(announced.slice(told), [['1', `1:${threadId}`]])
+    },
+  )
 
-  t.test('are not written a second time when it is the commit that fails', async (t) => {
+  t.test('posts whose commit fails are not written a second time', async (t) => {
     await sql`create sequence attempts`.execute(service.db)
     await sql`create function fail_once() returns trigger language plpgsql as $$ begin
       if nextval('attempts') = 1 then raise 'once'; end if; return null; end $$`.execute(service.db)
@@ -83,9 +89,12 @@ t.test('Posts whose connection is lost', async (t) => {
     )
   })
 
-  t.test('leave nothing in memory, and every count right', async (t) => {
-    await settle()
-    t.equal(service.posts.open.size, 0)
-    t.same(await recount(service.db), [])
-  })
+  t.test(
+    'posts whose connection is lost leave nothing in memory and every count right',
+    async (t) => {
+      await settle()
+      t.equal(service.posts.open.size, 0)
+      t.same(await recount(service.db), [])
+    },
+  )
 })

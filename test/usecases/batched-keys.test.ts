@@ -24,16 +24,19 @@ t.test('Idempotency-Keys of posts that share a transaction', async (t) => {
   const countComments = async (): Promise<number> =>
     (await sql<any>`select count(*) as n from comments`.execute(service.db)).rows[0].n
 
-  t.test('give one comment and one answer to those that say the same', async (t) => {
-    const before = await countComments()
-    const results = await post([{}, keyed('one'), keyed('two'), keyed('one'), keyed('one')])
-    const [one, two, ...rest] = results.slice(1)
-    t.same(rest, [one, one], 'the guest who is given a token included')
-    t.not((one as Posted).comment.id, (two as Posted).comment.id)
-    t.equal(await countComments(), before + 3)
-  })
+  t.test(
+    'equal posts with one Idempotency-Key in one transaction give one comment and one response',
+    async (t) => {
+      const before = await countComments()
+      const results = await post([{}, keyed('one'), keyed('two'), keyed('one'), keyed('one')])
+      const [one, two, ...rest] = results.slice(1)
+      t.same(rest, [one, one], 'the guest who is given a token included')
+      t.not((one as Posted).comment.id, (two as Posted).comment.id)
+      t.equal(await countComments(), before + 3)
+    },
+  )
 
-  t.test('are refused to those that say something else', async (t) => {
+  t.test('different posts with one Idempotency-Key in one transaction are refused', async (t) => {
     const before = await countComments()
     const results = await post([{}, keyed('three', 'a'), keyed('three', 'b'), keyed('three', 'a')])
     t.equal(results[2], 'idempotency_key_reused')
@@ -41,21 +44,24 @@ t.test('Idempotency-Keys of posts that share a transaction', async (t) => {
     t.equal(await countComments(), before + 2)
   })
 
-  t.test('are found again by whoever repeats them later, alone or with others', async (t) => {
-    const first = kept((await post([{}, keyed('four')]))[1])
-    const before = await countComments()
-    t.same(await post([keyed('four')]), [first])
-    const told = announced.length
-    t.same((await post([{}, keyed('four'), keyed('four', 'another'), keyed('four')])).slice(1), [
-      first,
-      'idempotency_key_reused',
-      first,
-    ])
-    t.equal(announced.length, told + 2, 'and announced again, in case that nobody had been told')
-    t.equal(await countComments(), before + 1)
-  })
+  t.test(
+    'an Idempotency-Key of a group commit is found by later requests, alone or grouped',
+    async (t) => {
+      const first = kept((await post([{}, keyed('four')]))[1])
+      const before = await countComments()
+      t.same(await post([keyed('four')]), [first])
+      const told = announced.length
+      t.same((await post([{}, keyed('four'), keyed('four', 'another'), keyed('four')])).slice(1), [
+        first,
+        'idempotency_key_reused',
+        first,
+      ])
+      t.equal(announced.length, told + 2, 'and announced again, in case that nobody had been told')
+      t.equal(await countComments(), before + 1)
+    },
+  )
 
-  t.test('are not remembered of what is refused, and all are refused', async (t) => {
+  t.test('an Idempotency-Key of a refused post in a group commit is not remembered', async (t) => {
     const refused = { ...keyed('five'), parent: null }
     const results = await post([{}, refused, refused, keyed('six')])
     t.same(results.slice(1, 3), ['parent_not_found', 'parent_not_found'])
@@ -63,18 +69,21 @@ t.test('Idempotency-Keys of posts that share a transaction', async (t) => {
     t.equal((await post([keyed('six', 'another')]))[0], 'idempotency_key_reused')
   })
 
-  t.test('are refused while another node holds them, and the others go on', async (t) => {
-    const seven = keyed('seven')
-    const results = await service.db.transaction().execute(async (tx) => {
-      t.same(await lockIdempotencyKeys(tx, [seven.claim]), [true])
-      return post([{}, seven, keyed('eight'), seven])
-    })
-    t.same([results[1], results[3]], ['idempotency_in_flight', 'idempotency_in_flight'])
-    t.type(results[2], Object)
-    t.type((await post([seven]))[0], Object, 'and free again after that')
-  })
+  t.test(
+    'a post whose Idempotency-Key another node holds is refused, and the rest of its group is written',
+    async (t) => {
+      const seven = keyed('seven')
+      const results = await service.db.transaction().execute(async (tx) => {
+        t.same(await lockIdempotencyKeys(tx, [seven.claim]), [true])
+        return post([{}, seven, keyed('eight'), seven])
+      })
+      t.same([results[1], results[3]], ['idempotency_in_flight', 'idempotency_in_flight'])
+      t.type(results[2], Object)
+      t.type((await post([seven]))[0], Object, 'and free again after that')
+    },
+  )
 
-  t.test('are refused while this node writes them', async (t) => {
+  t.test('a post is refused while this node writes its Idempotency-Key', async (t) => {
     const thread = sql`select pg_advisory_xact_lock(id) from threads`
     const { both } = await during(service, thread, async () => {
       const both = post([keyed('nine'), keyed('nine')])
@@ -89,5 +98,7 @@ t.test('Idempotency-Keys of posts that share a transaction', async (t) => {
     t.equal(two, 'idempotency_in_flight')
   })
 
-  t.test('have kept every count right', async (t) => t.same(await recount(service.db), []))
+  t.test('posts with Idempotency-Keys in group commits keep every count right', async (t) =>
+    t.same(await recount(service.db), []),
+  )
 })

@@ -27,19 +27,22 @@ t.test('Posts to one thread at the same time', async (t) => {
   const bodies = Array.from({ length: 40 }, (_, n) => ({ body: `text ${n}` }))
   const posted = await publish(bodies)
 
-  t.test('get their own answers, in order of arrival', async (t) => {
-    t.same(
-      posted.map(({ comment }) => comment.body),
-      bodies.map(({ body }) => body),
-    )
-    const comments = posted.map(({ comment }) => comment)
-    t.ok(isAscending(comments.map(({ id }) => id)))
-    t.equal(new Set(comments.map(({ id }) => id)).size, 40)
-    t.ok(isAscending(comments.map(({ createdAt }) => createdAt)))
-    t.equal(new Set(posted.map(({ newGuestId }) => newGuestId)).size, 40, 'and their own guests')
-  })
+  t.test(
+    'concurrent posts to one thread get their own responses, in order of arrival',
+    async (t) => {
+      t.same(
+        posted.map(({ comment }) => comment.body),
+        bodies.map(({ body }) => body),
+      )
+      const comments = posted.map(({ comment }) => comment)
+      t.ok(isAscending(comments.map(({ id }) => id)))
+      t.equal(new Set(comments.map(({ id }) => id)).size, 40)
+      t.ok(isAscending(comments.map(({ createdAt }) => createdAt)))
+      t.equal(new Set(posted.map(({ newGuestId }) => newGuestId)).size, 40, 'and their own guests')
+    },
+  )
 
-  t.test('are stored as they are answered', async (t) => {
+  t.test('concurrent posts to one thread are stored as in their responses', async (t) => {
     const { rows } = await sql<any>`select c.id, c.body, c.author_id, a.name, c.created_at
       from comments c join authors a on a.id = c.author_id order by c.id`.execute(service.db)
     const answered = posted.map(({ comment: { id, body, author, createdAt } }) => {
@@ -49,20 +52,23 @@ t.test('Posts to one thread at the same time', async (t) => {
     t.same(await recount(service.db), [])
   })
 
-  t.test('take two transactions: the first starts at once, and the others share one', async (t) => {
-    t.equal(versionsOf(posted).size, 2)
-    t.equal(versionsOf(posted.slice(1)).size, 1)
-    t.equal(announced.length, 2, 'and are announced as often')
-  })
+  t.test(
+    'concurrent posts to one thread take two transactions: the first alone, the others together',
+    async (t) => {
+      t.equal(versionsOf(posted).size, 2)
+      t.equal(versionsOf(posted.slice(1)).size, 1)
+      t.equal(announced.length, 2, 'and are announced as often')
+    },
+  )
 
-  t.test('are no more than 64 in one', async (t) => {
+  t.test('one group commit has at most 64 posts', async (t) => {
     const many = (await publish(Array.from({ length: 101 }, () => ({})))).slice(1)
     t.equal(versionsOf(many).size, 2)
     t.equal(versionsOf(many.slice(0, 64)).size, 1)
     t.equal(versionsOf(many.slice(64)).size, 1)
   })
 
-  t.test('wait for no other thread', async (t) => {
+  t.test('posts to one thread do not wait for another thread', async (t) => {
     const thread = sql`select pg_advisory_xact_lock(id) from threads where article_id = ${ARTICLE}`
     await during(service, thread, async () => {
       const waiting = post([{}])
@@ -72,7 +78,9 @@ t.test('Posts to one thread at the same time', async (t) => {
     }).then(({ waiting }) => waiting)
   })
 
-  t.test('leave nothing in memory', async (t) => t.equal(service.posts.open.size, 0))
+  t.test('concurrent posts to one thread leave nothing in memory', async (t) =>
+    t.equal(service.posts.open.size, 0),
+  )
 })
 
 t.test('Of posts that share a transaction, one that is refused', async (t) => {
@@ -96,7 +104,7 @@ t.test('Of posts that share a transaction, one that is refused', async (t) => {
     t.same(bodies, ['text', 'other 0', 'other 1', 'other 2', '', 'other 3', 'other 4'])
   }
 
-  t.test('leaves nothing behind, and no guest', async (t) => {
+  t.test('a refused post in a group commit leaves nothing behind, and no guest', async (t) => {
     const made = 6 * refusals.length
     const { threads, authors, comments } = before
     t.same(await countRows(service), {
@@ -107,7 +115,7 @@ t.test('Of posts that share a transaction, one that is refused', async (t) => {
     t.same(await recount(service.db), [])
   })
 
-  t.test('has company: with all refused, not even the thread is made', async (t) => {
+  t.test('a group commit of refused posts creates no thread', async (t) => {
     const rows = await countRows(service)
     const reply = { articleId: 'fresh', parent: id(root.id) }
     t.same(new Set(await post([reply, reply, reply])), new Set(['parent_not_found']))
@@ -122,7 +130,7 @@ t.test('Replies that share a transaction', async (t) => {
   )
   const nodes = openNodes(t, service)
 
-  t.test('are counted with their parents and the thread', async (t) => {
+  t.test('replies in a group commit are counted at their parents and the thread', async (t) => {
     const [one, two] = roots.map(({ threadId, id }) => ({ parent: { threadId, id } }))
     const replies = await publish([{}, one!, two!, one!, {}, one!])
     t.same(
@@ -132,24 +140,27 @@ t.test('Replies that share a transaction', async (t) => {
     t.same(await recount(service.db), [])
   })
 
-  t.test('wait for no other node for ever, whatever the order of the parents', async (t) => {
-    const deadlocks = await countDeadlocks(service)
-    const pick = () => roots[Math.floor(Math.random() * roots.length)]!
-    const replies = Array.from({ length: 40 }, () => {
-      const { threadId, id } = pick()
-      return { parent: { threadId, id } }
-    })
-    const run = async (node: Context) => {
-      for (let round = 0; round < 10; round++)
-        await publish(
-          replies.toSorted(() => Math.random() - 0.5),
-          node,
-        )
-    }
-    await Promise.all(nodes.map(run))
-    t.equal(await countDeadlocks(service), deadlocks, 'nor did any have to be tried again')
-    t.same(await recount(service.db), [])
-  })
+  t.test(
+    'replies in group commits on two nodes do not deadlock, whatever the order of parents',
+    async (t) => {
+      const deadlocks = await countDeadlocks(service)
+      const pick = () => roots[Math.floor(Math.random() * roots.length)]!
+      const replies = Array.from({ length: 40 }, () => {
+        const { threadId, id } = pick()
+        return { parent: { threadId, id } }
+      })
+      const run = async (node: Context) => {
+        for (let round = 0; round < 10; round++)
+          await publish(
+            replies.toSorted(() => Math.random() - 0.5),
+            node,
+          )
+      }
+      await Promise.all(nodes.map(run))
+      t.equal(await countDeadlocks(service), deadlocks, 'nor did any have to be tried again')
+      t.same(await recount(service.db), [])
+    },
+  )
 })
 
 t.test('Held posts that share a transaction', async (t) => {
@@ -159,7 +170,7 @@ t.test('Held posts that share a transaction', async (t) => {
     (await sql<any>`select version from threads`.execute(service.db)).rows[0].version
   await publish([{}])
 
-  t.test('change nothing for readers', async (t) => {
+  t.test('held posts in a group commit change nothing for readers', async (t) => {
     const [before, told] = [await versionOf(), announced.length]
     const held = await publish([PRE, PRE, { ...PRE, article: { title: 'T', url: null } }])
     t.same(versionsOf(held), new Set([undefined]))
@@ -169,7 +180,7 @@ t.test('Held posts that share a transaction', async (t) => {
     t.same(await recount(service.db), [])
   })
 
-  t.test('do not hold up those that are published', async (t) => {
+  t.test('held posts in a group commit do not delay published ones', async (t) => {
     const mixed = (await publish([{}, PRE, {}, PRE, {}])).slice(1)
     const [held, shown] = [mixed[0]!, mixed[1]!]
     t.same(
@@ -195,7 +206,7 @@ t.test('Guests with a token, whose posts share a transaction', async (t) => {
   const namesOf = (posted: readonly Posted[]) =>
     posted.map(({ comment: { author } }) => author.name)
 
-  t.test('get no other guest', async (t) => {
+  t.test('guests with a token in a group commit stay the same guests', async (t) => {
     const posted = await publish([{}, as(ada), as(bob), as(ada, 'Ada')])
     t.same(
       posted.slice(1).map(({ comment: { author }, newGuestId }) => [author.id, newGuestId]),
@@ -203,7 +214,7 @@ t.test('Guests with a token, whose posts share a transaction', async (t) => {
     )
   })
 
-  t.test('go by the name they gave last', async (t) => {
+  t.test('guests with a token in a group commit get their latest name', async (t) => {
     const acts = [{}, as(ada), as(ada, 'Lovelace'), as(bob), as(ada), as(ada, 'Byron'), as(ada)]
     const names = namesOf(await publish(acts)).slice(1)
     t.same(names, ['Ada', 'Lovelace', 'Bob', 'Lovelace', 'Byron', 'Byron'])
@@ -211,14 +222,17 @@ t.test('Guests with a token, whose posts share a transaction', async (t) => {
     t.same(rows, [{ name: 'Byron' }])
   })
 
-  t.test('are left as a task for the other threads that show them', async (t) => {
-    await sql`delete from jobs`.execute(service.db)
-    await publish([{}, as(ada, 'Countess'), as(bob)])
-    const { rows } = await sql`select payload, kind from jobs`.execute(service.db)
-    t.same(rows, [{ payload: { authorId: ada }, kind: 'refresh_author' }])
-  })
+  t.test(
+    'a new name in a group commit becomes a task for other threads of the guest',
+    async (t) => {
+      await sql`delete from jobs`.execute(service.db)
+      await publish([{}, as(ada, 'Countess'), as(bob)])
+      const { rows } = await sql`select payload, kind from jobs`.execute(service.db)
+      t.same(rows, [{ payload: { authorId: ada }, kind: 'refresh_author' }])
+    },
+  )
 
-  t.test('do not get another name by a post that is held', async (t) => {
+  t.test('guests with a token get no new name from a held post', async (t) => {
     const held = { ...as(ada, 'Mallory'), site: { moderation: 'pre' } as const }
     t.same(namesOf(await publish([{}, held, as(ada)])).slice(1), ['Countess', 'Countess'])
   })
@@ -270,22 +284,25 @@ t.test('A thread that changes while posts wait', async (t) => {
     ['locked', 'thread_locked'],
     ['hidden', 'thread_closed'],
   ]) {
-    t.test(`takes none of them once it is ${state}`, async (t) => {
+    t.test(`a thread that becomes ${state} accepts none of the posts that wait`, async (t) => {
       const results = await change(sql`update threads set state = ${state}`, [{}, ...OTHERS])
       t.same(new Set(results), new Set([code]))
       await sql`update threads set state = 'open'`.execute(service.db)
     })
   }
 
-  t.test('takes no reply to what is hidden meanwhile, and the others', async (t) => {
-    const reply = { parent: { threadId, id } }
-    const hide = sql`with hidden as (update comments set status = 'rejected' where id = ${id})
+  t.test(
+    'a thread accepts waiting posts except replies to a comment hidden meanwhile',
+    async (t) => {
+      const reply = { parent: { threadId, id } }
+      const hide = sql`with hidden as (update comments set status = 'rejected' where id = ${id})
       update threads set comment_count = 0, root_count = 0, last_comment_at = null`
-    const results = await change(hide, [reply, reply, {}, reply])
-    t.same(
-      results.map((result) => (typeof result === 'string' ? result : 'posted')),
-      ['parent_not_found', 'parent_not_found', 'posted', 'parent_not_found'],
-    )
-    t.same(await recount(service.db), [])
-  })
+      const results = await change(hide, [reply, reply, {}, reply])
+      t.same(
+        results.map((result) => (typeof result === 'string' ? result : 'posted')),
+        ['parent_not_found', 'parent_not_found', 'posted', 'parent_not_found'],
+      )
+      t.same(await recount(service.db), [])
+    },
+  )
 })

@@ -21,7 +21,7 @@ const THANKS = 'Thanks for making the web a better place.'
 
 const runChecks = (context: Context) => runDue(context, 'ask_checks', 'report_decision')
 
-t.test('what was asked and has no answer is asked again, when it is time', async (t) => {
+t.test('runChecks asks a check again when its result is overdue', async (t) => {
   const { service, server, state } = await openChecked(t, json({ pending: true }))
   await setChecks(service, [own(server.url)], { own: STRICT })
   const { id } = await service.post('a', 'x')
@@ -36,7 +36,7 @@ t.test('what was asked and has no answer is asked again, when it is time', async
   t.notMatch(body, ip)
 })
 
-t.test('of several nodes exactly one asks again', async (t) => {
+t.test('runChecks: of several nodes exactly one asks a check again', async (t) => {
   const { service, server, state } = await openChecked(t, json({ pending: true }))
   await setChecks(service, [own(server.url)], { own: STRICT })
   for (const body of ['x', 'y', 'z']) await service.post('a', body)
@@ -50,7 +50,7 @@ t.test('of several nodes exactly one asks again', async (t) => {
 })
 
 t.test(
-  'a check that never answers has failed in the end, and its rule says what follows',
+  'runChecks: a check that never responds has failed in the end, and its rule decides',
   async (t) => {
     const { service, server } = await openChecked(t, json({ pending: true }))
     await setChecks(service, [own(server.url)], { own: { ...STRICT, on_failure: 'ignore' } })
@@ -69,7 +69,7 @@ t.test(
 )
 
 t.test(
-  'what is held after a failure can be released by a call for a day, and then no more',
+  'runChecks: a comment held after a failure can be published by a late verdict for a day',
   async (t) => {
     const { service, server } = await openChecked(t, json('no verdict'))
     await setChecks(service, [own(server.url)], { own: STRICT })
@@ -84,7 +84,7 @@ t.test(
   },
 )
 
-t.test('a check that the site has no more is asked no more', async (t) => {
+t.test('runChecks does not ask a check that the site removed', async (t) => {
   const { service, server, state } = await openChecked(t, json({ pending: true }))
   await setChecks(service, [own(server.url)], { own: { ...STRICT, on_failure: 'ignore' } })
   const { id } = await service.post('a', 'x')
@@ -111,7 +111,7 @@ const openAkismet = async (t: Parameters<typeof openChecked>[0]) => {
 }
 
 t.test(
-  'Akismet hears where a moderator sees it otherwise, with the network in place of the address',
+  'runChecks reports a moderator’s disagreement to Akismet, with the network instead of the address',
   async (t) => {
     const { service, state, reports } = await openAkismet(t)
     const [good, bad] = [await service.post('a', 'x'), await service.post('a', 'spam')]
@@ -134,7 +134,7 @@ t.test(
   },
 )
 
-t.test('nobody is told of what is neither, and of what Akismet said itself', async (t) => {
+t.test('runChecks reports no neutral decision and no agreement to Akismet', async (t) => {
   const { service, reports } = await openAkismet(t)
   const [one, two] = [await service.post('a', 'x'), await service.post('a', 'y')]
   await service.decide(one.id, 'approved', 'pending')
@@ -145,7 +145,7 @@ t.test('nobody is told of what is neither, and of what Akismet said itself', asy
   t.same(reports(), [])
 })
 
-t.test('the last decision is the one that is reported', async (t) => {
+t.test('runChecks reports the latest decision', async (t) => {
   const { service, reports } = await openAkismet(t)
   const { id } = await service.post('a', 'x')
   await service.decide(id, 'approved', 'spam')
@@ -157,28 +157,25 @@ t.test('the last decision is the one that is reported', async (t) => {
   )
 })
 
-t.test(
-  'a report that is not taken is tried again, later each time, and given up in the end',
-  async (t) => {
-    const { service, state, reports } = await openAkismet(t)
-    const { id } = await service.post('a', 'x')
-    await service.decide(id, 'approved', 'spam')
-    state.answering = text('Invalid key.')
-    await t.rejects(runChecks(service), /does not take/)
-    await runChecks(service)
-    t.equal(reports().length, 1, 'it is not time yet')
-    for (let attempts = 2; attempts < 8; attempts++) {
-      await makeDue(service)
-      // It may be left alone meanwhile, which is an attempt too.
-      await t.rejects(runChecks(service))
-    }
+t.test('runChecks retries a failed report later each time, and gives up in the end', async (t) => {
+  const { service, state, reports } = await openAkismet(t)
+  const { id } = await service.post('a', 'x')
+  await service.decide(id, 'approved', 'spam')
+  state.answering = text('Invalid key.')
+  await t.rejects(runChecks(service), /does not take/)
+  await runChecks(service)
+  t.equal(reports().length, 1, 'it is not time yet')
+  for (let attempts = 2; attempts < 8; attempts++) {
     await makeDue(service)
-    await runChecks(service)
-    t.equal(await countWaiting(service, 'report_decision'), 0)
-  },
-)
+    // It may be left alone meanwhile, which is an attempt too.
+    await t.rejects(runChecks(service))
+  }
+  await makeDue(service)
+  await runChecks(service)
+  t.equal(await countWaiting(service, 'report_decision'), 0)
+})
 
-t.test('of several nodes exactly one reports', async (t) => {
+t.test('runChecks: of several nodes exactly one reports a decision', async (t) => {
   const { service, server, reports } = await openAkismet(t)
   for (const body of ['x', 'y', 'z'])
     await service.decide((await service.post('a', body)).id, 'approved', 'spam')
@@ -190,7 +187,7 @@ t.test('of several nodes exactly one reports', async (t) => {
   t.equal(reports().length, 3)
 })
 
-t.test('what is forgotten or erased is reported to nobody', async (t) => {
+t.test('runChecks reports no comment that was erased or whose data expired', async (t) => {
   const { service, reports } = await openAkismet(t)
   const [one, two] = [await service.post('a', 'x'), await service.post('a', 'y')]
   for (const { id } of [one, two]) await service.decide(id, 'approved', 'spam')

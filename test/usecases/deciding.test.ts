@@ -39,7 +39,7 @@ const statusOf = async (service: TestService, id: string): Promise<Status> => {
   return rows[0]!.status
 }
 
-t.test('every change of status that the machine allows, and no other', async (t) => {
+t.test('decideComment makes every allowed transition of status, and no other', async (t) => {
   const service = await openService(t)
   const { decide, decideMany } = openActing(service)
   const arrive = async (from: Status): Promise<string> => {
@@ -75,7 +75,7 @@ const acts = fc.array(
   { minLength: 1, maxLength: 6 },
 )
 
-t.test('what is undone in reverse is as before, whatever was decided on any tree', async (t) => {
+t.test('decisions on any tree, undone in reverse, restore the tree', async (t) => {
   const service = await openService(t)
   const { decide, decideMany, undo, undoBatch } = openActing(service)
   const { guest_token: token } = (
@@ -128,7 +128,7 @@ t.test('what is undone in reverse is as before, whatever was decided on any tree
   )
 })
 
-t.test('of two who act on the same comment at once, one succeeds', async (t) => {
+t.test('of two moderators who decide one comment together, one succeeds', async (t) => {
   const service = await openService(t)
   const { decide, decideMany, undo, undoBatch } = openActing(service)
   const won = (answer: Answer): boolean =>
@@ -162,29 +162,32 @@ t.test('of two who act on the same comment at once, one succeeds', async (t) => 
   t.same(await recount(service.db), [])
 })
 
-t.test('decisions that cross in many threads end, each comment with one', async (t) => {
-  const service = await openService(t)
-  const { decideMany } = openActing(service)
-  const ids: string[] = []
-  for (let n = 0; n < 40; n++) ids.push((await service.post(`article-${n % 8}`, 'x')).id)
-  const orders = [ids, ids.toReversed(), ids.toSorted()]
-  const answers = await Promise.all(
-    orders.map((comment_ids, n) =>
-      decideMany({
-        comment_ids,
-        from: 'approved',
-        to: (['spam', 'rejected', 'deleted'] as const)[n],
-      }),
-    ),
-  )
-  t.same(
-    answers.map(({ status }) => status),
-    [200, 200, 200],
-  )
-  const changed = answers.flatMap(({ body }) => body.outcomes.changed)
-  t.equal(
-    changed.reduce((sum, count) => sum + count, 0),
-    40,
-  )
-  t.same(await recount(service.db), [])
-})
+t.test(
+  'decisions that cross in many threads do not deadlock, and each comment has one',
+  async (t) => {
+    const service = await openService(t)
+    const { decideMany } = openActing(service)
+    const ids: string[] = []
+    for (let n = 0; n < 40; n++) ids.push((await service.post(`article-${n % 8}`, 'x')).id)
+    const orders = [ids, ids.toReversed(), ids.toSorted()]
+    const answers = await Promise.all(
+      orders.map((comment_ids, n) =>
+        decideMany({
+          comment_ids,
+          from: 'approved',
+          to: (['spam', 'rejected', 'deleted'] as const)[n],
+        }),
+      ),
+    )
+    t.same(
+      answers.map(({ status }) => status),
+      [200, 200, 200],
+    )
+    const changed = answers.flatMap(({ body }) => body.outcomes.changed)
+    t.equal(
+      changed.reduce((sum, count) => sum + count, 0),
+      40,
+    )
+    t.same(await recount(service.db), [])
+  },
+)

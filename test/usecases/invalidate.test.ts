@@ -103,7 +103,7 @@ let articles = 0
 const freshKey = (): string => `key-${randomUUID()}`
 
 for (const [what, { send, statuses }] of Object.entries(HIDES))
-  t.test(`${what} is announced before every answer that says so`, async (t) => {
+  t.test(`${what} invalidates caches before every response that shows it`, async (t) => {
     const service = await openRecorded(t)
     const [first, second, replay] = statuses
     const key = freshKey()
@@ -123,7 +123,7 @@ for (const [what, { send, statuses }] of Object.entries(HIDES))
     t.ok(unannounced.waitedMs >= LEAST_WAIT_MS, `${unannounced.waitedMs} ms`)
   })
 
-t.test('what is hidden is committed before it is announced, and answered after', async (t) => {
+t.test('a hide is committed before it invalidates caches, and responds afterwards', async (t) => {
   const withInvalidation = createByHand<readonly string[], boolean>()
   const local = createLocalCacheTokens(randomUUID)
   const service = await openService(t, { tokens: { ...local, invalidate: withInvalidation.ask } })
@@ -150,7 +150,7 @@ const stored = async ({ db }: TestService): Promise<string> => {
   return JSON.stringify(rows)
 }
 
-t.test('nothing is announced for what a caller may not even try', async (t) => {
+t.test('a forbidden request invalidates no cache', async (t) => {
   const service = await openRecorded(t)
   const comment = await service.post('a', 'text')
   service.record.names = []
@@ -164,7 +164,7 @@ t.test('nothing is announced for what a caller may not even try', async (t) => {
   t.same(service.record.names, [])
 })
 
-t.test('a post is announced before its answer, and so is its replay', async (t) => {
+t.test('a post and its replay invalidate caches before their responses', async (t) => {
   const service = await openRecorded(t)
   const key = freshKey()
   const send = () =>
@@ -180,7 +180,7 @@ t.test('a post is announced before its answer, and so is its replay', async (t) 
   }
 })
 
-t.test('a post under a new name is announced for every thread that shows it', async (t) => {
+t.test('a post under a new name invalidates every thread that shows the name', async (t) => {
   const service = await openRecorded(t)
   const first = await service.post('a', 'text')
   const as = { token: first.guest_token }
@@ -194,7 +194,7 @@ t.test('a post under a new name is announced for every thread that shows it', as
   t.same(service.record.names[1]?.toSorted(), names.toSorted())
 })
 
-t.test('posts that share a transaction are announced together', async (t) => {
+t.test('posts in one group commit invalidate caches together', async (t) => {
   const service = await openRecorded(t)
   const first = await service.post('a', 'text')
   service.record.names = []
@@ -203,7 +203,7 @@ t.test('posts that share a transaction are announced together', async (t) => {
   for (const names of service.record.names) t.same(names, ['1', nameOf(first)])
 })
 
-t.test('what is shown does not wait when it cannot be announced', async (t) => {
+t.test('an approval does not wait when invalidation fails', async (t) => {
   const service = await openRecorded(t, TOO_LONG_MS)
   const { id } = await service.post('a', 'text')
   await service.decide(id, 'approved', 'rejected')
@@ -212,17 +212,20 @@ t.test('what is shown does not wait when it cannot be announced', async (t) => {
   t.equal((await service.decide(id, 'rejected', 'approved')).status, 201)
 })
 
-t.test('an approval that is refused waits, because it may tell of a hide', async (t) => {
-  const service = await openRecorded(t)
-  const { id } = await service.post('a', 'text')
-  await service.decide(id, 'approved', 'rejected')
-  service.record.fails = true
-  const refused = await follow(service, () => service.decide(id, 'pending', 'approved'))
-  t.equal(refused.status, 409)
-  t.ok(refused.waitedMs >= LEAST_WAIT_MS, `${refused.waitedMs} ms`)
-})
+t.test(
+  'a refused approval waits when invalidation fails, because it may reveal a hide',
+  async (t) => {
+    const service = await openRecorded(t)
+    const { id } = await service.post('a', 'text')
+    await service.decide(id, 'approved', 'rejected')
+    service.record.fails = true
+    const refused = await follow(service, () => service.decide(id, 'pending', 'approved'))
+    t.equal(refused.status, 409)
+    t.ok(refused.waitedMs >= LEAST_WAIT_MS, `${refused.waitedMs} ms`)
+  },
+)
 
-t.test('a comment that is held changes nothing that readers know', async (t) => {
+t.test('a held comment invalidates no cache', async (t) => {
   const service = await openRecorded(t)
   const root = await service.post('a', 'text')
   const twin = await openTwin(t, service)

@@ -31,28 +31,31 @@ const leaveAddresses = async (service: TestService) => {
   await service.call('POST', `${SITE}/comments/${id}/flags`, { token, body: { reason: 'spam' } })
 }
 
-t.test('addresses are forgotten after the days that the site says, and not before', async (t) => {
-  const service = await openService(t, LIMITED)
-  await leaveAddresses(service)
-  await applyRetention(service, NEVER)
-  t.same(await addresses(service), { comments: 2, networks: 2, votes: 1, flags: 1 })
-  await sql`update comments set created_at = created_at - interval '31 days'`.execute(service.db)
-  await sql`update comment_addresses set written_at = written_at - interval '31 days'`.execute(
-    service.db,
-  )
-  await sql`update votes set voted_at = voted_at - interval '31 days'`.execute(service.db)
-  await sql`update flags set flagged_at = flagged_at - interval '31 days'`.execute(service.db)
-  await applyRetention(service, NEVER)
-  t.same(await addresses(service), { comments: 0, networks: 0, votes: 0, flags: 0 })
-  const { items } = (
-    await service.get('/moderation/comments?status=approved', {
-      token: service.adminKey,
-    })
-  ).body
-  t.equal(items[0].network, null)
-})
+t.test(
+  'applyRetention deletes addresses after the site’s number of days, and not before',
+  async (t) => {
+    const service = await openService(t, LIMITED)
+    await leaveAddresses(service)
+    await applyRetention(service, NEVER)
+    t.same(await addresses(service), { comments: 2, networks: 2, votes: 1, flags: 1 })
+    await sql`update comments set created_at = created_at - interval '31 days'`.execute(service.db)
+    await sql`update comment_addresses set written_at = written_at - interval '31 days'`.execute(
+      service.db,
+    )
+    await sql`update votes set voted_at = voted_at - interval '31 days'`.execute(service.db)
+    await sql`update flags set flagged_at = flagged_at - interval '31 days'`.execute(service.db)
+    await applyRetention(service, NEVER)
+    t.same(await addresses(service), { comments: 0, networks: 0, votes: 0, flags: 0 })
+    const { items } = (
+      await service.get('/moderation/comments?status=approved', {
+        token: service.adminKey,
+      })
+    ).body
+    t.equal(items[0].network, null)
+  },
+)
 
-t.test('a site that keeps no addresses has none after the next round', async (t) => {
+t.test('applyRetention deletes all addresses of a site that keeps none', async (t) => {
   const service = await openService(t, LIMITED)
   await leaveAddresses(service)
   await service.call('PATCH', SITE, { token: service.adminKey, body: { retention_days: 0 } })
@@ -60,7 +63,7 @@ t.test('a site that keeps no addresses has none after the next round', async (t)
   t.same(await addresses(service), { comments: 0, networks: 0, votes: 0, flags: 0 })
 })
 
-t.test('more than a batch is forgotten in one round', async (t) => {
+t.test('applyRetention deletes more than a batch in one round', async (t) => {
   const service = await openService(t)
   await service.post('a', 'x')
   await sql`
@@ -106,7 +109,7 @@ t.test(
   },
 )
 
-t.test('a loop never does two things at once, and forgets no call', async (t) => {
+t.test('a periodic job never runs twice at the same time, and misses no kick', async (t) => {
   let running = 0
   let most = 0
   let done = 0
@@ -133,7 +136,7 @@ t.test('a loop never does two things at once, and forgets no call', async (t) =>
   t.same([most, done, release.length], [1, 2, 0])
 })
 
-t.test('a loop goes on after a failure, which is told', async (t) => {
+t.test('a periodic job continues after a failure and reports it', async (t) => {
   const errors: unknown[] = []
   const act = async () => Promise.reject(new Error('away'))
   const loop = createLoop(act, {

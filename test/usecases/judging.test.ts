@@ -60,7 +60,7 @@ t.test('Facts of posts at the same moment', async (t) => {
   await publish(posts)
   const facts = (await storedOf(service)).map((row) => row.facts)
 
-  t.test('count each other in their order, as if one came after the other', async (t) => {
+  t.test('facts of concurrent posts count the posts before them in order', async (t) => {
     t.same(
       facts.map(({ arrivals }) => [arrivals.thread, arrivals.site, arrivals.network]),
       [
@@ -74,7 +74,7 @@ t.test('Facts of posts at the same moment', async (t) => {
     )
   })
 
-  t.test('count who says the same, or nearly', async (t) => {
+  t.test('facts of concurrent posts count equal and similar texts', async (t) => {
     t.same(
       facts.map(({ repeats }) => [repeats.same, repeats.near]),
       [
@@ -88,22 +88,25 @@ t.test('Facts of posts at the same moment', async (t) => {
     )
   })
 
-  t.test('know what became of what the author wrote', async (t) => {
-    t.same(
-      facts.map(({ author }) => [author.approved, author.recentApproved, author.recentRejected]),
-      [
-        [0, 0, 0],
-        [1, 1, 0],
-        [0, 0, 0],
-        [2, 2, 0],
-        [0, 0, 0],
-        [0, 0, 0],
-      ],
-    )
-    t.equal(facts[4]!.author.emailDomain, 'mail.example')
-  })
+  t.test(
+    'facts of concurrent posts know the status of the author’s earlier comments',
+    async (t) => {
+      t.same(
+        facts.map(({ author }) => [author.approved, author.recentApproved, author.recentRejected]),
+        [
+          [0, 0, 0],
+          [1, 1, 0],
+          [0, 0, 0],
+          [2, 2, 0],
+          [0, 0, 0],
+          [0, 0, 0],
+        ],
+      )
+      t.equal(facts[4]!.author.emailDomain, 'mail.example')
+    },
+  )
 
-  t.test('know since when the thread is there', async (t) => {
+  t.test('facts of concurrent posts know the age of the thread', async (t) => {
     const { rows } = await sql<any>`select created_at from threads`.execute(service.db)
     t.equal(facts[0]!.threadSince, null, 'with this comment')
     t.equal(facts[1]!.threadSince, rows[0].createdAt)
@@ -117,7 +120,7 @@ t.test('Facts of later posts', async (t) => {
   const second = await publish([{ body: NEARLY, caller: ada, articleId: 'elsewhere' }])
   await service.decide(`c2-${second[0]!.comment.id.toString(36)}`, 'approved', 'spam')
 
-  t.test('count what has been decided, on the whole site', async (t) => {
+  t.test('facts of later posts count decisions on the whole site', async (t) => {
     await publish([{ caller: ada, body: LONG }])
     const { facts } = (await storedOf(service)).at(-1)!
     t.match(facts.author, { approved: 1, recentApproved: 1, recentRejected: 1 })
@@ -125,7 +128,7 @@ t.test('Facts of later posts', async (t) => {
     t.match(facts.arrivals, { thread: 2, site: 3, network: 3 })
   })
 
-  t.test('count nothing that is older than they say', async (t) => {
+  t.test('facts of later posts count nothing older than their window', async (t) => {
     await sql`update arrivals set arrived_at = arrived_at - interval '2 minutes'`.execute(
       service.db,
     )
@@ -142,7 +145,7 @@ t.test('Facts of later posts', async (t) => {
     t.match(later.author, { approved: 2, recentApproved: 0, recentRejected: 0 })
   })
 
-  t.test('are bounded', async (t) => {
+  t.test('facts of later posts are bounded', async (t) => {
     await sql`insert into arrivals (site_id, comment_id, thread_id, author_id, address_hash, fingerprint,
         sketch, arrived_at)
       select site_id, 1000000 + n, thread_id, author_id, address_hash, fingerprint, sketch, now()
@@ -154,7 +157,7 @@ t.test('Facts of later posts', async (t) => {
   })
 })
 
-t.test('What was judged is judged the same again, from what is stored', async (t) => {
+t.test('stored facts give the same judgement again', async (t) => {
   const { service, publish, post } = await openPosting(t)
   const changes = {
     links: { mode: 'enforce', max: 0 },
@@ -190,7 +193,7 @@ t.test('When too much arrives on a site', async (t) => {
     (await sql<any>`select xmin::text as row from sites`.execute(service.db)).rows[0].row
   const statusOf = (posted: Posted[]) => posted.map(({ comment }) => comment.status)
 
-  t.test('the rest is held, and it is said once', async (t) => {
+  t.test('a flood holds further posts and is logged once', async (t) => {
     t.equal(await state(), null)
     const posted = await publish(Array.from({ length: 8 }, (_, n) => ({ body: `one ${n}`, site })))
     const held = ['pending', 'pending', 'pending']
@@ -207,7 +210,7 @@ t.test('When too much arrives on a site', async (t) => {
     t.equal(entries.length, 1)
   })
 
-  t.test('so is everything after it, without a write for each', async (t) => {
+  t.test('a flood hold holds every later post without a write for each', async (t) => {
     await sql`update arrivals set arrived_at = arrived_at - interval '2 minutes'`.execute(
       service.db,
     )
@@ -219,7 +222,7 @@ t.test('When too much arrives on a site', async (t) => {
     t.equal(told.length, 1)
   })
 
-  t.test('it ends by itself', async (t) => {
+  t.test('a flood hold ends by itself', async (t) => {
     await sql`update arrivals set arrived_at = arrived_at - interval '2 minutes'`.execute(
       service.db,
     )
@@ -228,7 +231,7 @@ t.test('When too much arrives on a site', async (t) => {
     t.same(statusOf(await publish([{ body: 'at last', site }])), ['approved'])
   })
 
-  t.test('from everywhere at once, nobody waits for ever', async (t) => {
+  t.test('a flood from many networks together causes no deadlock', async (t) => {
     const nodes = openNodes(t, service)
     const before = await countDeadlocks(service)
     await Promise.all(
@@ -259,23 +262,26 @@ t.test('Arrivals are forgotten', async (t) => {
     (await sql<any>`select comment_id, address_hash from arrivals order by 1`.execute(service.db))
       .rows
 
-  t.test('after a day', async (t) => {
+  t.test('records of recent posts are deleted after a day', async (t) => {
     await sql`update arrivals set arrived_at = arrived_at - interval '25 hours'
       where comment_id = ${old.comment.id}`.execute(service.db)
     await forgetNow()
     t.equal((await rows()).length, 2)
   })
 
-  t.test('where their networks are kept for less, without those', async (t) => {
-    await sql`update sites set retention_days = 0`.execute(service.db)
-    await forgetNow()
-    t.same(
-      (await rows()).map(({ addressHash }) => addressHash),
-      [null, null],
-    )
-  })
+  t.test(
+    'records of recent posts lose their networks with the retention of the site',
+    async (t) => {
+      await sql`update sites set retention_days = 0`.execute(service.db)
+      await forgetNow()
+      t.same(
+        (await rows()).map(({ addressHash }) => addressHash),
+        [null, null],
+      )
+    },
+  )
 
-  t.test('with whoever wrote them', async (t) => {
+  t.test('records of recent posts are deleted with their author', async (t) => {
     const ada = await service.post('a', 'mine')
     await service.call('DELETE', `/v1/sites/default/authors/${ada.author.id}`, {
       token: ada.guest_token,
@@ -287,7 +293,7 @@ t.test('Arrivals are forgotten', async (t) => {
   })
 })
 
-t.test('What is counted is found by indexes', async (t) => {
+t.test('facts are counted through indexes', async (t) => {
   const service = await openService(t)
   await service.post('a', LONG)
   await sql`insert into arrivals (site_id, comment_id, thread_id, author_id, address_hash, fingerprint,

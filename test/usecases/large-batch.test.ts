@@ -9,7 +9,7 @@ type Json = Record<string, any>
 
 testLargeBatch({ comments: 2_000, threads: 50 })
 
-t.test('a batch goes on where it was left, and never twice at the same time', async (t) => {
+t.test('a batch continues where it was left, and never runs twice at the same time', async (t) => {
   const service = await openService(t)
   await runStatements(
     service.url,

@@ -33,7 +33,7 @@ const openNodes = async (
   }
 }
 
-t.test('of many moderators who saw the same, exactly one decides', async (t) => {
+t.test('of many moderators who saw the same status, exactly one decides', async (t) => {
   const service = await openService(t)
   const send = await openNodes(t, service)
   for (let round = 0; round < 5; round++) {
@@ -57,7 +57,7 @@ t.test('of many moderators who saw the same, exactly one decides', async (t) => 
   t.same(await recount(service.db), [])
 })
 
-t.test('of many first comments of an article, all are in one thread', async (t) => {
+t.test('many concurrent first comments of an article are all in one thread', async (t) => {
   const service = await openService(t)
   const send = await openNodes(t, service)
   const comment = { body: 'first!', author: { name: 'Ada' } }

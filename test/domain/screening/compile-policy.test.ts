@@ -10,7 +10,7 @@ const MODES_OF_FIRST = (mode: 'off' | 'record' | 'enforce'): Policy => ({
 const STRANGER = factsOf({ author: { approved: 0 } })
 
 t.test(
-  'a rule that is enforced counts, one that records does not, one that is off is not asked',
+  'an enforced rule counts, a recording rule does not, and a rule that is off does not run',
   async (t) => {
     const judge = (mode: 'off' | 'record' | 'enforce') =>
       judgeDraft(draftOf('Good day.'), STRANGER, MODES_OF_FIRST(mode))
@@ -38,7 +38,7 @@ t.test('compilePolicy takes a rule that the policy lacks for off', async (t) => 
   })
 })
 
-t.test('the mode of the site and bans count whatever the policy says', async (t) => {
+t.test('the site’s moderation mode and bans count whatever the policy says', async (t) => {
   const judge = compilePolicy(DEFAULT_POLICY)
   const verdictOf = (facts: Parameters<typeof factsOf>[0]) =>
     judge(draftOf('Good day.'), factsOf(facts)).verdict

@@ -79,24 +79,21 @@ const policies: fc.Arbitrary<Policy> = fc
 const again = <T>(value: T): T => JSON.parse(JSON.stringify(value))
 const RUNS = { numRuns: 60 }
 
-t.test(
-  'the same input has the same judgement, also when it was stored, and others judged, in between',
-  async () => {
-    fc.assert(
-      fc.property(drafts, facts, policies, (draft, known, policy) => {
-        const first = judgeDraft(draft, known, policy)
-        const isSame = (judgement: unknown) => JSON.stringify(judgement) === JSON.stringify(first)
-        return (
-          isSame(judgeDraft(draft, known, policy)) &&
-          isSame(judgeDraft(again(draft), again(known), again(policy)))
-        )
-      }),
-      RUNS,
-    )
-  },
-)
+t.test('judgeDraft judges the same input alike, also after storage and other drafts', async () => {
+  fc.assert(
+    fc.property(drafts, facts, policies, (draft, known, policy) => {
+      const first = judgeDraft(draft, known, policy)
+      const isSame = (judgement: unknown) => JSON.stringify(judgement) === JSON.stringify(first)
+      return (
+        isSame(judgeDraft(draft, known, policy)) &&
+        isSame(judgeDraft(again(draft), again(known), again(policy)))
+      )
+    }),
+    RUNS,
+  )
+})
 
-t.test('the trace alone gives the verdict and the risk, stored or not', async () => {
+t.test('the stored trace gives the same verdict and risk as the judgement', async () => {
   fc.assert(
     fc.property(drafts, facts, policies, (draft, known, policy) => {
       const { verdict, risk, trace } = judgeDraft(draft, known, policy)
@@ -106,7 +103,7 @@ t.test('the trace alone gives the verdict and the risk, stored or not', async ()
   )
 })
 
-t.test('opinions have a rule, a score of 0 to 100 and a sentence', async () => {
+t.test('every finding has a rule, a score of 0 to 100 and a sentence', async () => {
   fc.assert(
     fc.property(drafts, facts, policies, (draft, known, policy) =>
       judgeDraft(draft, known, policy).trace.every(
@@ -123,7 +120,7 @@ t.test('opinions have a rule, a score of 0 to 100 and a sentence', async () => {
   )
 })
 
-t.test('what is found is what stands there', async () => {
+t.test('every text match of a finding is at its place in the draft', async () => {
   fc.assert(
     fc.property(drafts, facts, policies, (draft, known, policy) => {
       const fields = {
@@ -141,7 +138,7 @@ t.test('what is found is what stands there', async () => {
   )
 })
 
-t.test('rules that abstain, are off, or only record never change the verdict', async () => {
+t.test('rules that abstain, are off or only record never change the verdict', async () => {
   fc.assert(
     fc.property(
       drafts,
@@ -176,7 +173,7 @@ t.test('judgeDraft judges every naughty string', async (t) => {
 })
 
 t.test(
-  'texts made to be slow are judged: all letters, all marks, all brackets, all links',
+  'judgeDraft judges texts made to be slow: all letters, all marks, all brackets, all links',
   async (t) => {
     const units = [
       'a',

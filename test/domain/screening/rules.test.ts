@@ -21,7 +21,7 @@ const said = (
     (opinion) => opinion.rule === rule,
   )
 
-t.test('rules that go by facts speak from their figure on', async (t) => {
+t.test('rules on facts fire from their threshold on', async (t) => {
   const author = (given: Partial<Facts['author']>) => factsOf({ author: given })
   const arrivals = (given: Partial<Facts['arrivals']>) => factsOf({ arrivals: given })
   const cases: readonly (readonly [rule: string, silent: Facts, speaks: Facts])[] = [
@@ -60,7 +60,7 @@ t.test('rules that go by facts speak from their figure on', async (t) => {
 })
 
 t.test(
-  'a check is believed from its score on, waited for, and missed where that holds',
+  'the rule of a check fires from its score on, while it is awaited, and when it failed',
   async (t) => {
     const check = { mode: 'enforce', says: 'spam', at: 0.9 } as const
     const verdictOf = (on_failure: 'ignore' | 'hold', checks: Facts['checks']) =>
@@ -80,7 +80,7 @@ t.test(
   },
 )
 
-t.test('links count from their number on, but for domains that are allowed', async (t) => {
+t.test('the link rule fires from its number of links on, without allowed domains', async (t) => {
   const body = 'http://a.com http://b.com http://c.com http://d.allowed.com'
   const link_domains = {
     mode: 'enforce',
@@ -102,7 +102,7 @@ t.test('links count from their number on, but for domains that are allowed', asy
   t.ok(said('link_domains', { body: '[http://a.com](http://b.com)' }), 'it pretends')
 })
 
-t.test('shouting is capitals, and rows of one character', async (t) => {
+t.test('the shouting rule fires on capitals and on rows of one character', async (t) => {
   const found = (body: string) => said('shouting', { body })?.found?.map(({ text }) => text)
   t.same(found('THIS IS VERY LOUD INDEED, is it'), ['THIS', 'IS', 'VERY', 'LOUD', 'INDEED'])
   t.same(found('Really?!?!? Nooooooooooo'), ['?!?!?', 'ooooooooooo'])
@@ -115,7 +115,7 @@ t.test('shouting is capitals, and rows of one character', async (t) => {
     t.equal(found(quiet), undefined, quiet)
 })
 
-t.test('words say the strictest list that they are on', async (t) => {
+t.test('the word rule gives the verdict of the strictest list', async (t) => {
   const rules = {
     words: { mode: 'enforce', pending: ['red'], spam: ['green'], rejected: ['blue*'] },
   } as const

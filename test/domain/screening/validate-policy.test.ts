@@ -14,12 +14,15 @@ const faultsOf = (document: unknown) => {
   return checked.ok ? {} : checked.faults
 }
 
-t.test('the shipped policy is one, also when it has been written and read', async (t) => {
-  t.same(faultsOf(DEFAULT_POLICY), {})
-  t.same(faultsOf(JSON.parse(JSON.stringify(DEFAULT_POLICY))), {})
-})
+t.test(
+  'validatePolicy accepts the default policy, also after a round trip through JSON',
+  async (t) => {
+    t.same(faultsOf(DEFAULT_POLICY), {})
+    t.same(faultsOf(JSON.parse(JSON.stringify(DEFAULT_POLICY))), {})
+  },
+)
 
-t.test('what is no policy says where it is none', async (t) => {
+t.test('validatePolicy names the place of each error', async (t) => {
   t.same(faultsOf(null), { '': 'must be an object' })
   t.same(faultsOf([]), { '': 'must be an object' })
   t.same(faultsOf({ rules: DEFAULT_POLICY.rules, version: 1 }), { '/version': 'is not known' })
@@ -28,7 +31,7 @@ t.test('what is no policy says where it is none', async (t) => {
   t.same(faultsOf(withRules({ 'a/b~c': {} })), { '/rules/a~1b~0c': 'is not known' })
 })
 
-t.test('every figure has its bounds', async (t) => {
+t.test('validatePolicy checks the bounds of every number', async (t) => {
   t.same(faultsOf(withPart('links', { max: -1 })), {
     '/rules/links/max': 'must be a whole number from 0 to 1,000',
   })
@@ -43,7 +46,7 @@ t.test('every figure has its bounds', async (t) => {
   ])
 })
 
-t.test('words are text with a letter or digit, and there are not too many', async (t) => {
+t.test('validatePolicy takes words with a letter or digit, up to a limit', async (t) => {
   const faults = faultsOf(
     withPart('words', { spam: ['ok', '*', '?!', 'a'.repeat(101), 7, '\ud800'] }),
   )
@@ -59,14 +62,14 @@ t.test('words are text with a letter or digit, and there are not too many', asyn
   t.same(Object.keys(faultsOf(withPart('words', { spam: inner }))), ['/rules/words'])
 })
 
-t.test('domains have no scheme, no path and no wildcard', async (t) => {
+t.test('validatePolicy takes domains without scheme, path and wildcard', async (t) => {
   const block = ['example.com', 'münchen.example', 'xn--mnchen-3ya.example', 'localhost']
   t.same(faultsOf(withPart('link_domains', { block })), {})
   const bad = ['https://example.com', 'a.example/b', '*.example', '', 'a..b', 'a b', 'x'.repeat(64)]
   t.equal(Object.keys(faultsOf(withPart('link_domains', { block: bad }))).length, bad.length)
 })
 
-t.test('checks have names and bounds', async (t) => {
+t.test('validatePolicy checks the names and bounds of external checks', async (t) => {
   const check = { mode: 'record', says: 'spam', at: 0.5, on_failure: 'hold' }
   t.same(faultsOf(withRules({ checks: { akismet: check } })), {})
   t.same(Object.keys(faultsOf(withRules({ checks: { akismet: { ...check, at: 2 } } }))), [
@@ -78,7 +81,7 @@ t.test('checks have names and bounds', async (t) => {
   ])
 })
 
-t.test('no document makes a list of faults without an end', async (t) => {
+t.test('validatePolicy returns a bounded list of errors for any document', async (t) => {
   const spam = Array.from({ length: 90_000 }, () => '')
   t.equal(Object.keys(faultsOf(withPart('words', { spam }))).length, 20)
 })

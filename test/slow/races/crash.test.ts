@@ -12,7 +12,7 @@ const arm = async ({ process }: ProcessNode): Promise<void> => {
   await until('for the node to be armed', () => process.out().includes('armed'))
 }
 
-t.test('what a node hid before it was killed is not shown', { skip: skipOwn }, async (t) => {
+t.test('a comment hidden by a node that was killed is not shown', { skip: skipOwn }, async (t) => {
   const race = await openRace(t)
   const survivor = await race.openService()
   const doomed = await Promise.all([race.openProcess(), race.openProcess(), race.openProcess()])

@@ -76,12 +76,12 @@ const hide = async (
   return answer.status < 300 ? [] : [`${answer.status} ${answer.text}`]
 }
 
-t.test('what was hidden on one node is not shown on another', { skip: skipOwn }, async (t) => {
+t.test('hidden comments on two nodes', { skip: skipOwn }, async (t) => {
   const race = await openRace(t)
   const nodes = await Promise.all([race.openService(), race.openService()])
   const [first, second] = nodes
 
-  await t.test('however it was hidden', async (t) => {
+  await t.test('a comment hidden in any way on one node is not shown by another', async (t) => {
     for (const told of await tellAll(race, first, 'healthy')) {
       await told.story.warm(second)
       t.same(await hide(race, first, told), [])
@@ -89,7 +89,7 @@ t.test('what was hidden on one node is not shown on another', { skip: skipOwn },
     }
   })
 
-  await t.test('nor when the first has no Redis', async (t) => {
+  await t.test('a comment hidden by a node without Redis is not shown by another', async (t) => {
     const all = await tellAll(race, first, 'alone')
     first.link.cut()
     await untilRedisIs('away', race.send, first)

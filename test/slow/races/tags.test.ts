@@ -59,7 +59,7 @@ t.test('an entity tag', { skip: skipOwn }, async (t) => {
   const nodes = [await race.openService(), await race.openService()] as const
   const { send } = race
 
-  await t.test('is that of one body, byte for byte, on every node', async (t) => {
+  await t.test('an entity tag names one body, byte for byte, on every node', async (t) => {
     t.same(await compareBodies(race, nodes), [])
   })
 
@@ -76,7 +76,7 @@ t.test('an entity tag', { skip: skipOwn }, async (t) => {
     return tags
   }
 
-  await t.test('is no longer good after a hide', async (t) => {
+  await t.test('an entity tag is invalid after a hide', async (t) => {
     const id = await post('to be hidden')
     const tags = await fresh(t)
     const body = { from: 'approved', to: 'rejected' }
@@ -85,7 +85,7 @@ t.test('an entity tag', { skip: skipOwn }, async (t) => {
     for (const node of nodes) t.same(await askAll(race, node, tags), new Set([200]))
   })
 
-  await t.test('is not good for another encoding', async (t) => {
+  await t.test('an entity tag is invalid for another encoding', async (t) => {
     const tags = (await fresh(t)).filter(({ path }) => path !== '/articles/a')
     t.same(new Set(tags.map(({ content }) => content)), new Set([undefined, 'gzip', 'br']))
     for (const tag of tags) {
@@ -97,7 +97,7 @@ t.test('an entity tag', { skip: skipOwn }, async (t) => {
   })
 
   await t.test(
-    'is no longer good under changed settings, on the other node within a second',
+    'an entity tag is invalid under changed settings, on the other node within a second',
     async (t) => {
       const tags = (await fresh(t)).filter(({ path }) => path !== '/articles/a')
       const change = { method: 'PATCH', headers: AS_ADMIN, body: { edit_window_seconds: 77 } }
@@ -110,7 +110,7 @@ t.test('an entity tag', { skip: skipOwn }, async (t) => {
     },
   )
 
-  await t.test('is not good for another build', async (t) => {
+  await t.test('an entity tag is invalid for another build', async (t) => {
     const tags = (await fresh(t)).filter(({ path }) => path !== '/articles/a')
     const newer = await race.openService({ weakness: { version: '0.0.1' } })
     t.same(await askAll(race, newer, tags), new Set([200]))

@@ -80,26 +80,32 @@ const hideUnderSameToken: Script = async (race, [first, second], article) => {
   return story.look(second)
 }
 
-t.test('the tests of what is hidden', { skip: skipOwn }, async (t) => {
+t.test('the tests of hidden comments', { skip: skipOwn }, async (t) => {
   const race = await openRace(t)
 
-  await t.test('find nothing in what these steps show', async (t) => {
+  await t.test('the tests of hidden comments pass on the unchanged service', async (t) => {
     const nodes = await openNodes(race, {})
     for (const script of [hideUnannounced, hideBeforeOlder])
       t.same(await script(race, nodes, `sound-${script.name}`), [])
   })
 
-  await t.test('notice a hide that did not wait for what other nodes remember', async (t) => {
-    const faults = await findFaults(race, { hideWaitMs: 0 }, hideUnannounced)
-    t.match(faults.join(), /shows mark|has version/)
-  })
+  await t.test(
+    'the tests of hidden comments notice a hide that does not wait for other nodes',
+    async (t) => {
+      const faults = await findFaults(race, { hideWaitMs: 0 }, hideUnannounced)
+      t.match(faults.join(), /shows mark|has version/)
+    },
+  )
 
-  await t.test('notice a node that went on trusting a Redis that had come back', async (t) => {
-    const faults = await findFaults(race, { distrustMs: 0 }, hideBeforeOlder)
-    t.match(faults.join(), /shows mark|has version/)
-  })
+  await t.test(
+    'the tests of hidden comments notice a node that trusts a returned Redis',
+    async (t) => {
+      const faults = await findFaults(race, { distrustMs: 0 }, hideBeforeOlder)
+      t.match(faults.join(), /shows mark|has version/)
+    },
+  )
 
-  await t.test('notice tokens that come twice', async (t) => {
+  await t.test('the tests of hidden comments notice cache tokens that come twice', async (t) => {
     const faults = await findFaults(race, { token: 'counter' }, hideUnderSameToken)
     t.match(faults.join(), /shows mark|has version/)
   })

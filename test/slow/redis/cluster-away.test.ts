@@ -27,7 +27,7 @@ const keyOf = (site: number, thread: number): string => `{${site}:${thread}}k`
 t.test('a cluster whose masters go away', { skip: skipOwn }, async (t) => {
   const { url, nodes } = await startCluster(t)
 
-  t.test('a frozen master is noticed, and used again when it thaws', async (t) => {
+  t.test('a frozen master of a cluster is noticed, and used again when it thaws', async (t) => {
     const { redis, lines, troubles } = await openRedis(t, url)
     const [first, , third] = await findThreads(nodes, 5)
     const before = troubles.count
@@ -42,7 +42,7 @@ t.test('a cluster whose masters go away', { skip: skipOwn }, async (t) => {
     t.equal(await untilSaid('an answer', () => redis.get(keyOf(5, third))), null)
   })
 
-  t.test('a killed master takes its threads along, and the others go on', async (t) => {
+  t.test('a killed master of a cluster affects its own threads only', async (t) => {
     const { redis, lines, troubles } = await openRedis(t, url)
     const store = createRedisPages(redis, createRedisBreaker({ pauseMs: LONG_PAUSE_MS }))
     const [first, second, third] = await findThreads(nodes, 6)
@@ -83,7 +83,7 @@ t.test('a cluster whose masters go away', { skip: skipOwn }, async (t) => {
     t.equal(lines.length, 2)
   })
 
-  t.test('closing ends for good, and nothing keeps the process', async (t) => {
+  t.test('closing a cluster client ends it for good and lets the process end', async (t) => {
     const { redis } = await openRedis(t, url)
     await closeRedis(redis)
     t.notOk(isReady(redis))
@@ -94,7 +94,7 @@ t.test('a cluster whose masters go away', { skip: skipOwn }, async (t) => {
   })
 })
 
-t.test('nothing queues for a cluster that is away, and nothing keeps the process', async (t) => {
+t.test('no command queues for a cluster that is away, and the process can end', async (t) => {
   const url = 'redis+cluster://127.0.0.1:1,127.0.0.1:2'
   const { log, lines } = collectLog()
   const redis = createRedis(url, log)

@@ -10,7 +10,7 @@ t.test('a client of a cluster whose nodes go', { skip: skipOwn }, async (t) => {
   await elsewhere.kill()
   const { redis, lines, troubles } = await openRedis(t, `${url},127.0.0.1:${elsewhere.port}`)
 
-  t.test('follows to the replica that takes the place of its master', async (t) => {
+  t.test('a cluster client follows to the replica that replaces its master', async (t) => {
     const [thread] = await findThreads(nodes, 1)
     const key = `{1:${thread}}k`
     await nodes[0]!.admin.set(key, 'kept')
@@ -29,22 +29,25 @@ t.test('a client of a cluster whose nodes go', { skip: skipOwn }, async (t) => {
     t.match(await replica.admin.role(), ['master'])
   })
 
-  t.test('asks the hosts of the address again when all it knows are gone', async (t) => {
-    await nodes[0]!.start()
-    // A replica that was never asked keeps no connection that could end.
-    await until('the one before to be known as a replica', async () => {
-      if (isCluster(redis)) redis.refreshSlotsCache()
-      return (isCluster(redis) && redis.nodes('slave')[0]) || undefined
-    })
-    await Promise.all([...nodes, replica].map((node) => node.kill()))
-    await until('the cluster to be lost', async () => redis.status !== 'ready' || undefined)
-    t.notOk(isReady(redis))
-    await t.rejects(redis.get('a'))
-    const before = troubles.count
-    await elsewhere.start()
-    t.equal(await untilSaid('an answer', () => redis.get('a')), null)
-    t.ok(troubles.count > before)
-    t.ok(isReady(redis))
-    t.match(lines.slice(2), [{ level: 40 }, { level: 30, msg: /is back$/ }])
-  })
+  t.test(
+    'a cluster client asks the hosts of its address again when all known nodes are gone',
+    async (t) => {
+      await nodes[0]!.start()
+      // A replica that was never asked keeps no connection that could end.
+      await until('the one before to be known as a replica', async () => {
+        if (isCluster(redis)) redis.refreshSlotsCache()
+        return (isCluster(redis) && redis.nodes('slave')[0]) || undefined
+      })
+      await Promise.all([...nodes, replica].map((node) => node.kill()))
+      await until('the cluster to be lost', async () => redis.status !== 'ready' || undefined)
+      t.notOk(isReady(redis))
+      await t.rejects(redis.get('a'))
+      const before = troubles.count
+      await elsewhere.start()
+      t.equal(await untilSaid('an answer', () => redis.get('a')), null)
+      t.ok(troubles.count > before)
+      t.ok(isReady(redis))
+      t.match(lines.slice(2), [{ level: 40 }, { level: 30, msg: /is back$/ }])
+    },
+  )
 })

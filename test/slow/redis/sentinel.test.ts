@@ -21,35 +21,31 @@ const reasonFor = async (t: Test, url: string) => {
   return msg
 }
 
-t.test(
-  'when the sentinels name another master, it is used at once',
-  { skip: skipOwn },
-  async (t) => {
-    const { url, master, replica, sentinels } = await startSentinels(t, 3)
-    const { redis, lines, troubles } = await openRedis(t, url)
-    t.equal(await portOf(redis), master.port)
-    await redis.set('a', 'old')
-    const before = troubles.count
-    await until('a failover', () =>
-      sentinels[0]!.admin.call('SENTINEL', 'FAILOVER', MASTER).catch(() => undefined),
-    )
-    await until('the other one', async () => (await portOf(redis)) === replica.port || undefined)
-    t.ok(troubles.count > before)
-    t.match(await master.admin.role(), ['master'], 'while the one before still believes that it is')
-    await master.admin.set('a', 'lost')
-    await replica.admin.set('a', 'new')
-    t.equal(await until('an answer', () => redis.get('a').catch(() => undefined)), 'new')
-    const told = lines.map(({ level, msg }) => [level, msg.replace(/.* is /, '')])
-    t.same(
-      told,
-      told.map((_, i) => (i % 2 ? [30, 'back'] : [40, 'away: connection closed'])),
-    )
-    t.equal(lines.length % 2, 0)
-  },
-)
+t.test('a new master named by the sentinels is used immediately', { skip: skipOwn }, async (t) => {
+  const { url, master, replica, sentinels } = await startSentinels(t, 3)
+  const { redis, lines, troubles } = await openRedis(t, url)
+  t.equal(await portOf(redis), master.port)
+  await redis.set('a', 'old')
+  const before = troubles.count
+  await until('a failover', () =>
+    sentinels[0]!.admin.call('SENTINEL', 'FAILOVER', MASTER).catch(() => undefined),
+  )
+  await until('the other one', async () => (await portOf(redis)) === replica.port || undefined)
+  t.ok(troubles.count > before)
+  t.match(await master.admin.role(), ['master'], 'while the one before still believes that it is')
+  await master.admin.set('a', 'lost')
+  await replica.admin.set('a', 'new')
+  t.equal(await until('an answer', () => redis.get('a').catch(() => undefined)), 'new')
+  const told = lines.map(({ level, msg }) => [level, msg.replace(/.* is /, '')])
+  t.same(
+    told,
+    told.map((_, i) => (i % 2 ? [30, 'back'] : [40, 'away: connection closed'])),
+  )
+  t.equal(lines.length % 2, 0)
+})
 
 t.test(
-  'when the master is killed, the one that takes over is found',
+  'the successor of a killed master is found through the sentinels',
   { skip: skipOwn },
   async (t) => {
     const { url, master, replica } = await startSentinels(t, 1)
@@ -73,7 +69,7 @@ t.test(
 )
 
 t.test(
-  'a master that has become a replica is left at the first write',
+  'a master that became a replica is left at the first write',
   { skip: skipOwn },
   async (t) => {
     const [master, other] = await Promise.all([startServer(t), startServer(t)])
@@ -89,7 +85,7 @@ t.test(
   },
 )
 
-t.test('why there is no master is logged', { skip: skipOwn }, async (t) => {
+t.test('the log says why the sentinels give no master', { skip: skipOwn }, async (t) => {
   const server = await startServer(t)
   const sentinel = await startSentinel(t, server.port)
   const url = sentinelUrlOf([sentinel])
@@ -99,7 +95,7 @@ t.test('why there is no master is logged', { skip: skipOwn }, async (t) => {
 })
 
 t.test(
-  'a password opens redis, and the sentinels if they have one',
+  'a password opens Redis, and the sentinels if they have one',
   { skip: skipOwn },
   async (t) => {
     const server = await startServer(t, ['--requirepass', 'secret-word'])

@@ -50,32 +50,35 @@ t.test('two nodes on one cluster', { skip: skipOwn }, async (t) => {
     })
   }
 
-  t.test('what is posted at one is read at the other, at once', async (t) => {
+  t.test('two nodes on a cluster: a post at one is read at the other immediately', async (t) => {
     t.same(await bodiesAt(other), [])
     t.equal((await postTo(one, 'First!')).status, 201)
     t.same(await bodiesAt(other), ['First!'])
     t.same(await bodiesAt(one), ['First!'])
   })
 
-  t.test('what is decided at one is so at the other, at once, every time', async (t) => {
-    const decide = async (from: string, to: string) => {
-      const authorization = { authorization: `Bearer ${KEY}` }
-      const answer = await sendTo(
-        `${one}${SITE}/comments/c1-1/decisions`,
-        { from, to },
-        authorization,
-      )
-      t.equal(answer.status, 201)
-    }
-    for (let i = 0; i < DECISIONS; i++) {
-      t.same(await bodiesAt(other), ['First!'])
-      await decide('approved', 'rejected')
-      t.same(await bodiesAt(other), [])
-      await decide('rejected', 'approved')
-    }
-  })
+  t.test(
+    'two nodes on a cluster: a decision at one holds at the other immediately, every time',
+    async (t) => {
+      const decide = async (from: string, to: string) => {
+        const authorization = { authorization: `Bearer ${KEY}` }
+        const answer = await sendTo(
+          `${one}${SITE}/comments/c1-1/decisions`,
+          { from, to },
+          authorization,
+        )
+        t.equal(answer.status, 201)
+      }
+      for (let i = 0; i < DECISIONS; i++) {
+        t.same(await bodiesAt(other), ['First!'])
+        await decide('approved', 'rejected')
+        t.same(await bodiesAt(other), [])
+        await decide('rejected', 'approved')
+      }
+    },
+  )
 
-  t.test('the limit of writes is one for both', async (t) => {
+  t.test('two nodes on a cluster share one limit of writes', async (t) => {
     const nodes = [one, other, one, other, one, other, one]
     let address = 0
     // Again with another address after a late answer of redis, as there is on a busy machine.
@@ -89,7 +92,7 @@ t.test('two nodes on one cluster', { skip: skipOwn }, async (t) => {
     t.ok(isOne)
   })
 
-  t.test('they stop as they do without a cluster', async (t) => {
+  t.test('two nodes on a cluster stop as without one', async (t) => {
     t.same(await Promise.all(services.map((service) => service.stop())), [0, 0])
   })
 })

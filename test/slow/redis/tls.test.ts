@@ -92,7 +92,7 @@ const closeAfter = async (turns: number, url: string): Promise<void> => {
   await closeRedis(redis)
 }
 
-t.test('a redis, a cluster and sentinels are reached over TLS, by name', { skip }, async (t) => {
+t.test('Redis, a cluster and sentinels are reached over TLS by name', { skip }, async (t) => {
   const certificate = createCertificate(t)
   const { settings } = certificate
   const single = await startTls(t, [...settings, 'save ""'])

@@ -32,7 +32,7 @@ const FOUND: readonly (readonly [entry: string, text: string, found: string])[] 
   ['--and', 'this --and that', 'and'],
 ]
 
-t.test('an entry is found however it is written', async (t) => {
+t.test('a word entry is found in every spelling that folds to it', async (t) => {
   for (const [entry, text, expected] of FOUND) t.equal(found(entry, text)[0], expected, entry)
 })
 
@@ -47,18 +47,18 @@ const NOT_FOUND: readonly (readonly [entry: string, text: string])[] = [
   ['buy * now', 'buy it all now'],
 ]
 
-t.test('a word is not found within another, across others, or in numbers', async (t) => {
+t.test('a word entry is not found within another word, across words or in numbers', async (t) => {
   for (const [entry, text] of NOT_FOUND) t.same(found(entry, text), [], `${entry} in ${text}`)
 })
 
-t.test('entries are text: nothing in them is an expression', async (t) => {
+t.test('a word entry is plain text, not an expression', async (t) => {
   t.same(found('(a+)+$', 'aaaa'), [])
   t.same(found('a.c', 'abc'), [])
 })
 
 const small = fc.string({ unit: fc.constantFrom('a', 'b', 'c', ' ', '.', '1', 'а'), maxLength: 40 })
 
-t.test('every word of a text is found where it stands', async () => {
+t.test('every word of a text is found at its place', async () => {
   fc.assert(
     fc.property(small, (text) => {
       const words = compileWords(['ab', 'b', 'abc', 'c a', 'bb'])
@@ -89,7 +89,7 @@ const HOSTILE: Readonly<Record<string, string>> = {
   wildcards: 'axbxc',
 }
 
-t.test('twice the text takes at most twice the steps, whatever is in it', async (t) => {
+t.test('the word search takes at most twice the steps for twice the text', async (t) => {
   const entries = [
     'a',
     'aa',
@@ -111,7 +111,7 @@ t.test('twice the text takes at most twice the steps, whatever is in it', async 
   }
 })
 
-t.test('sixty-five thousand entries take no more steps than their matches', async (t) => {
+t.test('the word search of 65,000 entries takes no more steps than their matches', async (t) => {
   const entries = Array.from({ length: 65_000 }, (_, n) => `w${n.toString(36)}`)
   const text = 'Nothing of this is on the list. '.repeat(300)
   const { steps } = matchWords(compileWords(entries), text)
