@@ -10,7 +10,7 @@ const PAUSE_MS = 1_000
 export type StaleIfError = <T>(load: () => Promise<T>, cached: () => T) => Promise<T>
 
 export const createStaleIfError = (): StaleIfError => {
-  const breaker = createBreaker({ failures: 1, pauseMs: PAUSE_MS })
+  const breaker = createBreaker({ failures: 1, pauseMs: PAUSE_MS, now: () => performance.now() })
   const isLate = () => new Error('Postgres did not answer in time')
   return (load, cached) =>
     breaker('postgres', () => withDeadline(PATIENCE_MS, load(), isLate)).catch(cached)

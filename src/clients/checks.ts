@@ -11,7 +11,11 @@ const PAUSE_MS = 30_000
 /** External checks. This node pauses a check that fails repeatedly. */
 export const createChecks = ({
   request,
-  breaker = createBreaker({ failures: FAILURES, pauseMs: PAUSE_MS }),
+  breaker = createBreaker({
+    failures: FAILURES,
+    pauseMs: PAUSE_MS,
+    now: () => performance.now(),
+  }),
 }: {
   request: GuardedRequest
   breaker?: Breaker

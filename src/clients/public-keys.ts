@@ -37,7 +37,11 @@ export const createPublicKeys = (get: GuardedGet): ((jwksUrl: string) => JWTVeri
 
 const createSet = (get: GuardedGet, jwksUrl: string): JWTVerifyGetKey => {
   let fetchedAt = Number.NEGATIVE_INFINITY
-  const breaker = createBreaker({ failures: 1, pauseMs: FAILURE_PAUSE_MS })
+  const breaker = createBreaker({
+    failures: 1,
+    pauseMs: FAILURE_PAUSE_MS,
+    now: () => performance.now(),
+  })
   const fetchKeys = async (): Promise<Response> => {
     const keys = JSON.parse(await get(jwksUrl))
     createLocalJWKSet(keys)

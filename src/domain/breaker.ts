@@ -7,6 +7,8 @@ export type BreakerOptions = {
   /** How many failures in a row begin a pause. */
   readonly failures: number
   readonly pauseMs: number
+  /** Milliseconds of a monotonic clock. */
+  readonly now: () => number
   /**
    * What an error shows about the target: `answered` that it works and refused this attempt, `unknown`
    * nothing. By default every error is a failure.
@@ -25,6 +27,7 @@ type Circuit = { failures: number; resumeAt: number }
 export const createBreaker = ({
   failures,
   pauseMs,
+  now,
   judge = () => 'failed',
 }: BreakerOptions): Breaker => {
   const circuits = new Map<string, Circuit>()
@@ -33,8 +36,8 @@ export const createBreaker = ({
   const begin = (target: string): boolean => {
     const circuit = circuits.get(target)
     if (!circuit || circuit.failures < failures) return false
-    if (performance.now() < circuit.resumeAt) throw new CircuitOpen('it has failed too often')
-    circuit.resumeAt = performance.now() + pauseMs
+    if (now() < circuit.resumeAt) throw new CircuitOpen('it has failed too often')
+    circuit.resumeAt = now() + pauseMs
     return true
   }
 
@@ -50,7 +53,7 @@ export const createBreaker = ({
     else if (verdict === 'failed')
       circuits.set(target, {
         failures: circuit.failures + 1,
-        resumeAt: performance.now() + pauseMs,
+        resumeAt: now() + pauseMs,
       })
     // The probe told nothing, so the next attempt is another one.
     else if (isProbe) circuit.resumeAt = 0

@@ -25,7 +25,7 @@ const judge = (error: unknown) => {
  * costs one late command instead of one per user.
  */
 export const createRedisBreaker = ({ pauseMs }: { pauseMs: number }): RedisBreaker => {
-  const breaker = createBreaker({ failures: 1, pauseMs, judge })
+  const breaker = createBreaker({ failures: 1, pauseMs, judge, now: () => performance.now() })
   return (attempt) => breaker('redis', attempt).catch(() => undefined)
 }
 

@@ -30,10 +30,12 @@ const QUESTION: CheckInput = {
   userAgent: 'Browser/1',
 }
 
+const now = () => performance.now()
+
 const open = async (
   t: Test,
   answering: Answering,
-  breaker = createBreaker({ failures: 1e9, pauseMs: 0 }),
+  breaker = createBreaker({ failures: 1e9, pauseMs: 0, now }),
 ) => {
   const server = await openCheckServer(t, answering)
   const request = createGuardedRequest({ allowedNetworks: LOOPBACK, ca: server.ca })
@@ -222,7 +224,7 @@ t.test('Akismet gets reports of decisions and must confirm them', async (t) => {
 t.test(
   'a check that fails repeatedly is not asked for a while, and other checks are',
   async (t) => {
-    const breaker = createBreaker({ failures: 3, pauseMs: 3_600_000 })
+    const breaker = createBreaker({ failures: 3, pauseMs: 3_600_000, now })
     const { state, ask, own } = await open(t, json('no verdict'), breaker)
     for (let n = 0; n < 3; n++) t.match(await ask(own), { why: /its answer is none/ })
     t.same(await ask(own), { state: 'failed', why: 'it has failed too often' })

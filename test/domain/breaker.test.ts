@@ -1,11 +1,15 @@
 import t from 'tap'
 import { createBreaker } from '../../src/domain/breaker.ts'
 
+const HOUR_MS = 3_600_000
+const clock = { now: 0 }
+const now = () => clock.now
+
 const fail = () => Promise.reject(new Error('a failure'))
 const succeed = async () => 'an answer'
 
 t.test('failures in a row open it, and a success between them does not count', async (t) => {
-  const breaker = createBreaker({ failures: 2, pauseMs: 3_600_000 })
+  const breaker = createBreaker({ failures: 2, pauseMs: HOUR_MS, now })
   await t.rejects(breaker('a', fail), /a failure/)
   t.equal(await breaker('a', succeed), 'an answer')
   await t.rejects(breaker('a', fail), /a failure/)
@@ -17,10 +21,9 @@ t.test('failures in a row open it, and a success between them does not count', a
 t.test(
   'after the pause one tries while the others are sent away, and its success closes it',
   async (t) => {
-    const breaker = createBreaker({ failures: 1, pauseMs: 3_600_000 })
+    const breaker = createBreaker({ failures: 1, pauseMs: HOUR_MS, now })
     await t.rejects(breaker('a', fail), /a failure/)
-    const now = performance.now()
-    t.intercept(performance, 'now', { value: () => now + 3_600_000 })
+    clock.now += HOUR_MS
     const { promise, resolve } = Promise.withResolvers<string>()
     const trying = breaker('a', () => promise)
     await t.rejects(breaker('a', succeed), /too often/)
@@ -31,16 +34,15 @@ t.test(
 )
 
 t.test('an attempt that fails after the pause begins another one', async (t) => {
-  const breaker = createBreaker({ failures: 3, pauseMs: 3_600_000 })
+  const breaker = createBreaker({ failures: 3, pauseMs: HOUR_MS, now })
   for (let n = 0; n < 3; n++) await t.rejects(breaker('a', fail), /a failure/)
-  const now = performance.now()
-  t.intercept(performance, 'now', { value: () => now + 3_600_000 })
+  clock.now += HOUR_MS
   await t.rejects(breaker('a', fail), /a failure/)
   await t.rejects(breaker('a', succeed), /too often/)
 })
 
 t.test('a success that began before the pause does not end it', async (t) => {
-  const breaker = createBreaker({ failures: 1, pauseMs: 3_600_000 })
+  const breaker = createBreaker({ failures: 1, pauseMs: HOUR_MS, now })
   const { promise, resolve } = Promise.withResolvers<string>()
   const early = breaker('a', () => promise)
   await t.rejects(breaker('a', fail), /a failure/)
@@ -54,12 +56,11 @@ t.test(
   async (t) => {
     const judge = (error: unknown) => ((error as Error).message === 'away' ? 'unknown' : 'failed')
     const away = () => Promise.reject(new Error('away'))
-    const breaker = createBreaker({ failures: 1, pauseMs: 3_600_000, judge })
+    const breaker = createBreaker({ failures: 1, pauseMs: HOUR_MS, now, judge })
     await t.rejects(breaker('a', away), /away/)
     t.equal(await breaker('a', succeed), 'an answer')
     await t.rejects(breaker('a', fail), /a failure/)
-    const now = performance.now()
-    t.intercept(performance, 'now', { value: () => now + 3_600_000 })
+    clock.now += HOUR_MS
     await t.rejects(breaker('a', away), /away/)
     t.equal(await breaker('a', succeed), 'an answer', 'the next attempt is a probe too')
   },
@@ -69,6 +70,7 @@ t.test('an error that is an answer ends the pause', async (t) => {
   const breaker = createBreaker({
     failures: 1,
     pauseMs: 0,
+    now,
     judge: (error) => ((error as Error).message === 'refused' ? 'answered' : 'failed'),
   })
   await t.rejects(breaker('a', fail), /a failure/)
