@@ -9,7 +9,8 @@ import {
 import type { CommentForWrite } from '../../postgres/comments/comments.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import { recountThread } from '../../postgres/threads/threads.ts'
-import type { ThreadKey } from './decide-in-thread.ts'
+
+export type ThreadKey = { readonly siteId: number; readonly threadId: number }
 
 export type StatusChange = {
   /** The thread's new version; undefined if readers see no difference. */

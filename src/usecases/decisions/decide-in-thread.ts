@@ -20,9 +20,9 @@ import {
   type DecisionOrigin,
   insertDecisions,
 } from '../../postgres/moderation/decisions.ts'
-import { changeStatuses } from './change-status.ts'
+import { changeStatuses, type ThreadKey } from './change-status.ts'
 
-export type ThreadKey = { readonly siteId: number; readonly threadId: number }
+export type { ThreadKey } from './change-status.ts'
 
 export type StatusRequest = {
   readonly to: Status

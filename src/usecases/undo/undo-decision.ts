@@ -1,8 +1,7 @@
 import { isVisible } from '../../domain/comment/status.ts'
-import { callerIdOf, type StaffCaller } from '../../domain/people/caller.ts'
+import { callerIdOf } from '../../domain/people/caller.ts'
 import { readBanId } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
-import type { Site } from '../../domain/site/site.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import { acquireThreadLock, runQuery } from '../../postgres/connection/transaction.ts'
 import { liftBan, renewBan } from '../../postgres/moderation/bans.ts'
@@ -12,7 +11,6 @@ import {
   findUndoLocation,
   listUndoables,
 } from '../../postgres/moderation/undo.ts'
-import type { IdempotencyKey } from '../../postgres/service/idempotency.ts'
 import { findThreadSettings, restoreThread } from '../../postgres/threads/threads.ts'
 import { record } from '../bans/bans.ts'
 import type { Context } from '../context.ts'
@@ -23,13 +21,7 @@ import { undoOutcomeOf, undoStatuses } from '../decisions/undo-in-thread.ts'
 import { withInvalidation } from '../invalidate.ts'
 import { runOnce } from '../run-once.ts'
 import { undoMove } from './undo-move.ts'
-
-export type UndoRequest = {
-  readonly site: Site
-  readonly moderator: StaffCaller
-  readonly decisionId: number
-  readonly claim: IdempotencyKey | undefined
-}
+import type { UndoRequest } from './undo-request.ts'
 
 /**
  * Undoes a decision. An undo on a comment also undoes the decisions that the first one caused, where

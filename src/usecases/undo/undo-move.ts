@@ -19,7 +19,7 @@ import type { Decided } from '../decisions/decide-comment.ts'
 import { withInvalidation } from '../invalidate.ts'
 import { acquireThreadLocks, moveBranch, moveRootBranches } from '../moving/move-branch.ts'
 import { runOnce } from '../run-once.ts'
-import type { UndoRequest } from './undo-decision.ts'
+import type { UndoRequest } from './undo-request.ts'
 
 /**
  * Moves a branch back to where it was, replies added since included; of a merge, the root comments that
