@@ -12,7 +12,7 @@ const LARGE = 50_000
 const ARTICLE = 77
 /** The number of requests per side and round. */
 const REQUESTS = 30
-const MISSES = 'afterword_page_cache_misses'
+const MISSES = 'afterword_page_cache_misses_total'
 const COLD =
   'AFTERWORD_CACHE_BYTES=0, no Redis, one connection for each side: nothing is remembered'
 

@@ -62,7 +62,9 @@ t.test('an author appeals, and another moderator publishes the comment again', a
   })
   t.notMatch(JSON.stringify(statement), /internal/)
   t.same((await list(service)).items, [])
-  t.match((await list(service, '?state=answered')).items, [{ id: appealId, outcome: 'overturned' }])
+  t.match((await list(service, '?status=answered')).items, [
+    { id: appealId, outcome: 'overturned' },
+  ])
   t.same(await recount(service.db), [])
 })
 
@@ -88,7 +90,7 @@ t.test('the answer to an appeal cannot be undone, nor what it changed', async (t
   await answer(service, appealId, second)
   const trail = await service.get('/moderation/decisions?limit=2', { token: service.adminKey })
   for (const decision of trail.body.items) {
-    const path = `${SITE}/moderation/decisions/${decision.id}/undo`
+    const path = `${SITE}/moderation/decisions/${decision.id}/undos`
     const undone = await service.call('POST', path, { token: first, body: {} })
     t.match(undone, { status: 409 }, decision.action)
   }

@@ -15,7 +15,7 @@ const open = (service: TestService) => {
     send,
     ban: (body: Json, call?: Call) =>
       send('POST', '/moderation/bans', { effect: 'block', ...body }, call),
-    undoBatch: (id: string) => send('POST', `/moderation/batches/${id}/undo`),
+    undoBatch: (id: string) => send('POST', `/moderation/batches/${id}/undos`),
     count: async (): Promise<number> => (await service.get('/articles/a')).body.comment_count,
     /** What readers see. */
     texts: async (): Promise<string[]> =>
@@ -35,7 +35,12 @@ t.test(
     const other = await service.post('a', 'of another')
     const { author, guest_token: token } = await service.post('a', 'first')
     await service.post('a', 'a reply', { parent_id: other.id }, { token })
-    const asked = { kind: 'author', value: author.id, existing: 'rejected', reason: 'abusive' }
+    const asked = {
+      kind: 'author',
+      value: author.id,
+      existing_comments: 'rejected',
+      reason: 'abusive',
+    }
     const once = { headers: { 'idempotency-key': 'ban-of-an-author-1' } }
     const { status, body } = await ban(asked, once)
     t.match({ status, body }, { status: 201, body: { value: author.id, batch_id: /^b/ } })
@@ -72,7 +77,7 @@ t.test('a ban keeps existing comments by default, and takes none out of spam', a
   t.equal((await ban(target)).body.batch_id, null)
   t.same(await texts(), ['published'])
   const statuses = async (existing: string) => {
-    await ban({ ...target, existing })
+    await ban({ ...target, existing_comments: existing })
     const query = 'status=pending&status=approved&status=spam&status=rejected&status=deleted'
     const { items } = (await send('GET', `/moderation/comments?${query}&sort=oldest`)).body
     return Object.fromEntries(items.map(({ body, status }: Json) => [body, status]))
@@ -97,10 +102,14 @@ t.test(
     await write('four', 'x@bücher.example')
     const staff = { sub: 'mod', name: 'Grace', role: 'moderator', email: 'g@example.org' }
     await service.post('a', 'of the staff', {}, { token: await signToken(staff) })
-    await ban({ kind: 'email', value: 'eve@mail.example.org', existing: 'spam' })
+    await ban({ kind: 'email', value: 'eve@mail.example.org', existing_comments: 'spam' })
     t.same(await texts(), ['two', 'three', 'four', 'of the staff'])
-    await ban({ kind: 'email_domain', value: 'xn--bcher-kva.example', existing: 'spam' })
-    const { body } = await ban({ kind: 'email_domain', value: 'EXAMPLE.org', existing: 'rejected' })
+    await ban({ kind: 'email_domain', value: 'xn--bcher-kva.example', existing_comments: 'spam' })
+    const { body } = await ban({
+      kind: 'email_domain',
+      value: 'EXAMPLE.org',
+      existing_comments: 'rejected',
+    })
     t.same(await texts(), ['three', 'of the staff'])
     t.equal(await count(), 2)
     t.same(await recount(service.db), [])
@@ -120,13 +129,21 @@ t.test(
     for (const address of ['203.0.113.5', '203.0.113.6', '203.0.200.1', '2001:db8:1:2::3'])
       await write(address)
     await write('nonsense')
-    const part = await ban({ kind: 'network', value: '203.0.113.0/25', existing: 'rejected' })
+    const part = await ban({
+      kind: 'network',
+      value: '203.0.113.0/25',
+      existing_comments: 'rejected',
+    })
     t.ok(part.body.batch_id)
     t.equal((await texts()).length, 5, 'of a part of what is kept nothing is certain')
-    await ban({ kind: 'network', value: '203.0.113.5', existing: 'rejected' })
+    await ban({ kind: 'network', value: '203.0.113.5', existing_comments: 'rejected' })
     t.same((await texts()).length, 4, 'one address is told by its hash')
-    await ban({ kind: 'network', value: '2001:db8:1:2::ff', existing: 'rejected' })
-    const { body } = await ban({ kind: 'network', value: '203.0.0.0/16', existing: 'rejected' })
+    await ban({ kind: 'network', value: '2001:db8:1:2::ff', existing_comments: 'rejected' })
+    const { body } = await ban({
+      kind: 'network',
+      value: '203.0.0.0/16',
+      existing_comments: 'rejected',
+    })
     t.same(await texts(), ['nonsense'])
     await undoBatch(body.batch_id)
     t.same(await texts(), ['203.0.113.6', '203.0.200.1', 'nonsense'])
@@ -138,7 +155,12 @@ t.test('a ban from all sites keeps existing comments', async (t) => {
   const service = await openService(t)
   const answer = await service.call('POST', '/v1/bans', {
     token: service.adminKey,
-    body: { kind: 'email_domain', value: 'example.org', effect: 'block', existing: 'rejected' },
+    body: {
+      kind: 'email_domain',
+      value: 'example.org',
+      effect: 'block',
+      existing_comments: 'rejected',
+    },
   })
-  t.match(answer, { status: 400, body: { errors: [{ pointer: '/existing' }] } })
+  t.match(answer, { status: 400, body: { errors: [{ pointer: '/existing_comments' }] } })
 })

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { openService, type TestService } from '../service.ts'
 
-const REASONS = '/v1/sites/default/moderation/reasons'
+const REASONS = '/v1/sites/default/moderation/canned-reasons'
 const SPAM = { title: 'Advertising', reason: 'spam', note: 'Please do not advertise here.' }
 
 const asAdmin = ({ call, adminKey: token }: TestService) => ({
@@ -92,7 +92,7 @@ t.test('one Idempotency-Key creates one canned reason, on its site only', async 
   t.equal((await list()).body.items.length, 1)
   const token = service.adminKey
   await service.call('POST', '/v1/sites', { token, body: { slug: 'other', name: 'Other' } })
-  const other = '/v1/sites/other/moderation/reasons'
+  const other = '/v1/sites/other/moderation/canned-reasons'
   t.same((await service.call('GET', other, { token })).body.items, [])
   t.equal((await service.call('DELETE', `${other}/${first.body.id}`, { token })).status, 404)
 })

@@ -29,8 +29,8 @@ const openActing = (service: TestService) => {
     send,
     statusOf,
     decideMany: (body: Json, key?: string) => send('POST', '/moderation/decisions', body, key),
-    undo: (id: string) => send('POST', `/moderation/decisions/${id}/undo`),
-    undoBatch: (id: string) => send('POST', `/moderation/batches/${id}/undo`),
+    undo: (id: string) => send('POST', `/moderation/decisions/${id}/undos`),
+    undoBatch: (id: string) => send('POST', `/moderation/batches/${id}/undos`),
     decisions: async (): Promise<Json[]> =>
       (await send('GET', '/moderation/decisions?limit=100')).body.items,
     thread: async (article: string): Promise<Json> =>

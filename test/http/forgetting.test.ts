@@ -141,7 +141,7 @@ t.test(
     })
     await erase(service, id, token)
     const list = async (state: string) =>
-      (await service.get(`/moderation/appeals?state=${state}`, { token: service.adminKey })).body
+      (await service.get(`/moderation/appeals?status=${state}`, { token: service.adminKey })).body
         .items
     t.same(await list('waiting'), [])
     t.match(await list('answered'), [{ id: body.id, text: '', outcome: 'upheld' }])

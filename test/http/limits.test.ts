@@ -92,16 +92,16 @@ t.test('bad credentials count as attempts to sign on', async (t) => {
   t.equal((await service.get('/config', { headers, token: await signToken() })).status, 200)
 })
 
-t.test('an export has an audit entry and counts as a write', async (t) => {
+t.test('exportAuthor has an audit entry and counts as a read', async (t) => {
   const service = await open(t, 2)
   const { author, guest_token: token } = await service.post('a', 'x')
   const statuses: number[] = []
   for (let n = 0; n < 3; n++)
     statuses.push((await service.get(`/authors/${author.id}/export`, { token })).status)
-  t.same(statuses, [200, 200, 429])
+  t.same(statuses, [200, 200, 200], 'the site allows two writes')
   const { items } = (await service.get('/audit', { token: service.adminKey })).body
   const exports = items.filter(({ action }: { action: string }) => action === 'author_exported')
-  t.equal(exports.length, 2)
+  t.equal(exports.length, 3)
 })
 
 t.test('each site counts its limits separately', async (t) => {

@@ -199,7 +199,7 @@ const ACTS: Record<string, [entries: number, act: Acting]> = {
     async (as, { id }) => {
       const move = { from: 'approved', to: 'spam' }
       const { body } = await as('POST', `/comments/${id}/decisions`, move)
-      return as('POST', `/moderation/decisions/${body.id}/undo`, {})
+      return as('POST', `/moderation/decisions/${body.id}/undos`, {})
     },
   ],
   undoBatch: [
@@ -207,7 +207,7 @@ const ACTS: Record<string, [entries: number, act: Acting]> = {
     async (as, { id, other }) => {
       const order = { comment_ids: [id, other], to: 'rejected' }
       const { body } = await as('POST', '/moderation/decisions', order)
-      return as('POST', `/moderation/batches/${body.batch.id}/undo`, {})
+      return as('POST', `/moderation/batches/${body.batch.id}/undos`, {})
     },
   ],
   deleteComment: [1, (as, { id }) => as('DELETE', `/comments/${id}`)],

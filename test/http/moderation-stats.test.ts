@@ -6,7 +6,7 @@ import { openService, type TestService } from '../service.ts'
 const SITE = '/v1/sites/default'
 
 const figures = async (service: TestService, query = '') =>
-  (await service.get(`/moderation/figures${query}`, { token: service.adminKey })).body
+  (await service.get(`/moderation/stats${query}`, { token: service.adminKey })).body
 
 /** Comments that were held so many seconds ago; the queue's order is that of the list. */
 const startFloodHold = async (service: TestService, ages: readonly number[]) => {
@@ -79,7 +79,7 @@ t.test('getModerationStats counts undone decisions and overturned appeals', asyn
   const service = await openService(t)
   const [one, two] = [await service.post('a', 'x'), await service.post('a', 'y')]
   const { body: decision } = await service.decide(one.id, 'approved', 'spam')
-  await service.call('POST', `${SITE}/moderation/decisions/${decision.id}/undo`, {
+  await service.call('POST', `${SITE}/moderation/decisions/${decision.id}/undos`, {
     token: service.adminKey,
     body: {},
   })
@@ -112,7 +112,7 @@ t.test('getModerationStats counts only the requested days of the site', async (t
     t.equal(decisions.by_people, days, `${days} days`)
   }
   for (const days of ['0', '366', 'x'])
-    t.match(await service.get(`/moderation/figures?days=${days}`, { token: service.adminKey }), {
+    t.match(await service.get(`/moderation/stats?days=${days}`, { token: service.adminKey }), {
       status: 400,
       body: { errors: [{ parameter: 'days' }] },
     })

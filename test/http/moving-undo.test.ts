@@ -15,7 +15,7 @@ const asModerator = ({ call, adminKey: token }: TestService) => {
     move: (id: string, article: string, parent: string | null = null) =>
       send(`/comments/${id}/moves`, { article_id: article, parent_id: parent }),
     merge: (article: string, into: string) => send(`/articles/${article}/merges`, { into }),
-    undo: ({ body }: { body: Json }) => send(`/moderation/decisions/${body.id}/undo`),
+    undo: ({ body }: { body: Json }) => send(`/moderation/decisions/${body.id}/undos`),
   }
 }
 

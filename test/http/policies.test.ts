@@ -22,7 +22,7 @@ const asAdmin = ({ call, adminKey: token }: TestService) => ({
   put: (policy: Policy, more: Json = {}, headers: Record<string, string> = {}) =>
     call('PUT', POLICY, { token, body: { policy, ...more }, headers }),
   restore: (version: number | string, body: Json = {}, headers: Record<string, string> = {}) =>
-    call('POST', `${POLICIES}/${version}/restore`, { token, body, headers }),
+    call('POST', `${POLICIES}/${version}/restorations`, { token, body, headers }),
 })
 
 t.test('a site uses the default policy until an administrator creates one', async (t) => {

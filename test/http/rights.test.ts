@@ -179,7 +179,7 @@ const ROWS: Record<string, Case> = {
     body: { text: 'x' },
     row: OPINION,
   },
-  getFigures: { method: 'GET', path: '/moderation/figures', row: MODERATING(200) },
+  getModerationStats: { method: 'GET', path: '/moderation/stats', row: MODERATING(200) },
   listAppeals: { method: 'GET', path: '/moderation/appeals', row: MODERATING(200) },
   answerAppeal: {
     method: 'POST',
@@ -209,22 +209,22 @@ const ROWS: Record<string, Case> = {
     body: { into: 'a' },
     row: MODERATING(404),
   },
-  listCannedReasons: { method: 'GET', path: '/moderation/reasons', row: MODERATING(200) },
+  listCannedReasons: { method: 'GET', path: '/moderation/canned-reasons', row: MODERATING(200) },
   createCannedReason: {
     method: 'POST',
-    path: '/moderation/reasons',
+    path: '/moderation/canned-reasons',
     body: { title: 'x', reason: 'spam', note: 'x' },
     row: ADMINISTERING(201),
   },
   updateCannedReason: {
     method: 'PATCH',
-    path: '/moderation/reasons/rzzz',
+    path: '/moderation/canned-reasons/rzzz',
     body: { title: 'x' },
     row: ADMINISTERING(404),
   },
   deleteCannedReason: {
     method: 'DELETE',
-    path: '/moderation/reasons/rzzz',
+    path: '/moderation/canned-reasons/rzzz',
     row: ADMINISTERING(404),
   },
   listAuthorNotes: { method: 'GET', path: '/authors/a1/notes', row: MODERATING(200) },
@@ -249,12 +249,12 @@ const ROWS: Record<string, Case> = {
   releaseClaims: { method: 'DELETE', path: '/moderation/claims', row: MODERATING(204) },
   undoDecision: {
     method: 'POST',
-    path: '/moderation/decisions/dzzz/undo',
+    path: '/moderation/decisions/dzzz/undos',
     row: MODERATING(404),
   },
   listBatches: { method: 'GET', path: '/moderation/batches', row: MODERATING(200) },
   getBatch: { method: 'GET', path: '/moderation/batches/bzzz', row: MODERATING(404) },
-  undoBatch: { method: 'POST', path: '/moderation/batches/bzzz/undo', row: MODERATING(404) },
+  undoBatch: { method: 'POST', path: '/moderation/batches/bzzz/undos', row: MODERATING(404) },
   pinComment: {
     method: 'PUT',
     path: `/comments/${NOTHING}/pin`,
@@ -307,7 +307,7 @@ const ROWS: Record<string, Case> = {
   getPolicyVersion: { method: 'GET', path: '/moderation/policies/999', row: MODERATING(404) },
   restorePolicy: {
     method: 'POST',
-    path: '/moderation/policies/0/restore',
+    path: '/moderation/policies/0/restorations',
     body: {},
     row: ADMINISTERING(200),
   },
@@ -326,7 +326,7 @@ const ROWS: Record<string, Case> = {
   },
   rejudgePending: {
     method: 'POST',
-    path: '/moderation/rejudge',
+    path: '/moderation/rejudgements',
     body: {},
     row: ADMINISTERING(202),
   },

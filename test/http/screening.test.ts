@@ -279,7 +279,7 @@ t.test('rejudgePending', async (t) => {
     }
     throw new Error('the batch does not end')
   }
-  const started = await send('/moderation/rejudge')
+  const started = await send('/moderation/rejudgements')
   t.match(started, { status: 202, body: { kind: 'judge', total: 7 } })
   const batch = await done(started.body.id)
 
@@ -313,7 +313,7 @@ t.test('rejudgePending', async (t) => {
   })
 
   t.test('rejudgePending can be undone', async (t) => {
-    const undone = await send(`/moderation/batches/${batch.id}/undo`, {})
+    const undone = await send(`/moderation/batches/${batch.id}/undos`, {})
     t.ok(undone.status < 300, undone.text)
     await done(undone.body.batch?.id ?? undone.body.id)
     t.same(new Set(Object.values(await statusesOf(service))), new Set(['pending']))
@@ -321,7 +321,7 @@ t.test('rejudgePending', async (t) => {
   })
 
   t.test('rejudgePending can be repeated after an undo', async (t) => {
-    const again = await send('/moderation/rejudge')
+    const again = await send('/moderation/rejudgements')
     t.match(again.body, { total: 7 })
     t.match(await done(again.body.id), { changed: 7 })
     t.same(await recount(service.db), [])

@@ -11,7 +11,7 @@ const open = (service: TestService) => {
     service.call(method, `${SITE}${path}`, { token: service.adminKey, body })
   return {
     send,
-    undo: (id: string) => send('POST', `/moderation/decisions/${id}/undo`),
+    undo: (id: string) => send('POST', `/moderation/decisions/${id}/undos`),
     last: async (): Promise<Json> => (await send('GET', '/moderation/decisions')).body.items[0],
     thread: async (): Promise<Json> => (await service.get('/articles/a')).body,
   }

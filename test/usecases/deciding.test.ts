@@ -15,8 +15,8 @@ const openActing = (service: TestService) => {
   return {
     decide: (id: string, body: Json) => send(`/comments/${id}/decisions`, body),
     decideMany: (body: Json) => send('/moderation/decisions', body),
-    undo: (id: string) => send(`/moderation/decisions/${id}/undo`),
-    undoBatch: (id: string) => send(`/moderation/batches/${id}/undo`),
+    undo: (id: string) => send(`/moderation/decisions/${id}/undos`),
+    undoBatch: (id: string) => send(`/moderation/batches/${id}/undos`),
   }
 }
 

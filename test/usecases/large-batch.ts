@@ -95,7 +95,7 @@ export const testLargeBatch = ({ comments, threads }: Size): void => {
       t.match(await ended(body.batch.id), { total: comments, done: comments, changed: comments })
       t.match((await send('GET', '/counts')).body, { pending: 0, rejected: comments })
       t.same(await recountAll(service), [])
-      const undone = await send('POST', `/batches/${body.batch.id}/undo`)
+      const undone = await send('POST', `/batches/${body.batch.id}/undos`)
       t.equal(undone.status, 202)
       t.match(await ended(undone.body.batch.id), {
         total: comments,

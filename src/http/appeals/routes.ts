@@ -58,7 +58,7 @@ const LIST_APPEALS = op.operation({
     'Moderators may list open appeals, oldest first, or answered ones, latest answer first.',
   params: object(op.siteParams),
   query: object({
-    state: oneOf(['waiting', 'answered'], { default: 'waiting', description: 'Which of them.' }),
+    status: oneOf(['waiting', 'answered'], { default: 'waiting', description: 'Which of them.' }),
     ...op.limitParam,
     ...op.cursorParam,
   }),
@@ -114,11 +114,11 @@ export const addAppealRoutes = (app: Router, { context, keys }: Http): void => {
 
   app.get('/sites/:site/moderation/appeals', LIST_APPEALS, async (request, reply) => {
     assertScope(request.caller, 'moderate')
-    const { state, limit, cursor } = request.query
+    const { status, limit, cursor } = request.query
     const siteId = request.site.id
-    const binding = ['appeals', siteId, state]
+    const binding = ['appeals', siteId, status]
     const afterId = readIdCursor(keys().cursors, binding, cursor)
-    const { items, nextId } = await listAppeals(context, { siteId, state, afterId, limit })
+    const { items, nextId } = await listAppeals(context, { siteId, state: status, afterId, limit })
     return sendPrivately(reply, {
       items: items.map(presentModeratedAppeal),
       next_cursor: writeIdCursor(keys().cursors, binding, nextId),

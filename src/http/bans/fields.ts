@@ -18,7 +18,7 @@ type BanOnWire = Static<typeof NewBan>
 
 /** A ban as it is asked for, and what with what was written; its e-mail goes no further than this. */
 export const readBan = (key: KeyObject, body: BanOnWire) => {
-  const { effect, reason = null, note = null, existing = 'keep' } = body
+  const { effect, reason = null, note = null, existing_comments: existing = 'keep' } = body
   const expiresAt = readTimeOrNull('/expires_at', body.expires_at)
   const target = readTarget(key, body)
   const isMet = (email: string) => matchesEmail(key, target, email)

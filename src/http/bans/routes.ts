@@ -50,7 +50,7 @@ const CREATE_BAN = op.operation({
   summary: 'Ban an author or address',
   description:
     'Moderators may ban an author, network, e-mail address or e-mail domain from the next write ' +
-    'on; moderators and owners are exempt. With `existing`, comments already written change ' +
+    'on; moderators and owners are exempt. With `existing_comments`, comments already written change ' +
     'status too, in a batch.',
   params: object(op.siteParams),
   query: op.NO_QUERY,

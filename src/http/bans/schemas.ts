@@ -38,7 +38,7 @@ export const NewBan = object(
     expires_at: Type.Optional(
       nullable('string', { format: 'date-time', description: 'Null: the ban does not expire.' }),
     ),
-    existing: Type.Optional(
+    existing_comments: Type.Optional(
       oneOf(EXISTING_COMMENT_ACTIONS, {
         default: 'keep',
         description:

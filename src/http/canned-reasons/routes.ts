@@ -86,7 +86,7 @@ const DELETE_CANNED_REASON = op.operation({
 })
 
 export const addCannedReasonRoutes = (app: Router, { context, keys }: Http): void => {
-  const at = '/sites/:site/moderation/reasons'
+  const at = '/sites/:site/moderation/canned-reasons'
   app.get(at, LIST_CANNED_REASONS, async (request, reply) => {
     assertScope(request.caller, 'moderate')
     const { limit, cursor } = request.query

@@ -153,7 +153,7 @@ export const addDecidingRoutes = (app: Router, { context, keys }: Http): void =>
     return sendWrite(reply, await decideMany(context, act, toAnswer))
   })
 
-  app.post('/sites/:site/moderation/decisions/:id/undo', UNDO_DECISION, async (request, reply) => {
+  app.post('/sites/:site/moderation/decisions/:id/undos', UNDO_DECISION, async (request, reply) => {
     const { site, caller, params } = request
     assertScope(caller, 'moderate')
     const decisionId = known(readDecisionId(params.id))
@@ -184,7 +184,7 @@ export const addDecidingRoutes = (app: Router, { context, keys }: Http): void =>
     return sendPrivately(reply, presentBatch(batch))
   })
 
-  app.post('/sites/:site/moderation/batches/:id/undo', UNDO_BATCH, async (request, reply) => {
+  app.post('/sites/:site/moderation/batches/:id/undos', UNDO_BATCH, async (request, reply) => {
     const { site, caller, params } = request
     assertScope(caller, 'moderate')
     const batchId = known(readBatchId(params.id))

@@ -1,4 +1,4 @@
-import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 
 type Pool = { readonly total: number; readonly idle: number; readonly waiting: number }
 
@@ -36,7 +36,7 @@ export const createMetrics = (readSources: MetricSources): Metrics => {
     registers: [registry],
   })
   addPoolGauges(registry, readSources)
-  addPageGauges(registry, readSources)
+  addPageMetrics(registry, readSources)
   addJobGauges(registry, readSources)
   return {
     observe: (operation, status, seconds) => duration.observe({ operation, status }, seconds),
@@ -63,19 +63,27 @@ const addPoolGauges = (registry: Registry, readSources: MetricSources): void => 
   add('afterword_postgres_waiting', 'Requests that wait for one.', (pool) => pool.waiting)
 }
 
-const addPageGauges = (registry: Registry, readSources: MetricSources): void => {
-  const add = (name: string, help: string, key: 'bytes' | 'hits' | 'misses') =>
-    new Gauge({
+const addPageMetrics = (registry: Registry, readSources: MetricSources): void => {
+  new Gauge({
+    name: 'afterword_page_cache_bytes',
+    help: 'Held in this process.',
+    registers: [registry],
+    collect() {
+      this.set(readSources().pages.bytes)
+    },
+  })
+  const addCounter = (name: string, help: string, key: 'hits' | 'misses') =>
+    new Counter({
       name,
       help,
       registers: [registry],
       collect() {
-        this.set(readSources().pages[key])
+        this.reset()
+        this.inc(readSources().pages[key])
       },
     })
-  add('afterword_page_cache_bytes', 'Held in this process.', 'bytes')
-  add('afterword_page_cache_hits', 'Pages found, since start.', 'hits')
-  add('afterword_page_cache_misses', 'Pages built, since start.', 'misses')
+  addCounter('afterword_page_cache_hits_total', 'Pages found, since start.', 'hits')
+  addCounter('afterword_page_cache_misses_total', 'Pages built, since start.', 'misses')
 }
 
 type ReadJobs = (counts: readonly JobCount[]) => [Record<string, string>, number][]

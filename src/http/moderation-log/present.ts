@@ -4,7 +4,7 @@ import type { ModerationStats } from '../../usecases/queue/moderation-log.ts'
 
 type Counted = ModerationStats['counts'][number]
 
-export const presentFigures = ({
+export const presentModerationStats = ({
   since,
   counts,
   undone,

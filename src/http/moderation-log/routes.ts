@@ -12,7 +12,7 @@ import { readTime } from '../wire/fields.ts'
 import * as op from '../wire/operation.ts'
 import type { Router } from '../wire/router.ts'
 import { object, oneOf, ref } from '../wire/schema-parts.ts'
-import { presentFigures } from './present.ts'
+import { presentModerationStats } from './present.ts'
 import { ModerationStats } from './schemas.ts'
 
 const idOf = (description: string) => Type.Optional(Type.String({ description }))
@@ -54,8 +54,8 @@ const LIST_DECISIONS = op.operation({
   limit: 'read',
 })
 
-const GET_FIGURES = op.operation({
-  id: 'getFigures',
+const GET_MODERATION_STATS = op.operation({
+  id: 'getModerationStats',
   tag: 'Moderation',
   summary: 'Get moderation statistics',
   description:
@@ -108,10 +108,10 @@ export const addModerationLogRoutes = (app: Router, { context, keys }: Http): vo
     })
   })
 
-  app.get('/sites/:site/moderation/figures', GET_FIGURES, async (request, reply) => {
+  app.get('/sites/:site/moderation/stats', GET_MODERATION_STATS, async (request, reply) => {
     assertScope(request.caller, 'moderate')
     const { days } = request.query
     const figures = await getModerationStats(context, { siteId: request.site.id, days })
-    return sendPrivately(reply, presentFigures(figures))
+    return sendPrivately(reply, presentModerationStats(figures))
   })
 }

@@ -116,7 +116,7 @@ export const addJudgingRoutes = (app: Router, { context }: Http): void => {
     return sendPrivately(reply, Readable.from(toLines(simulatePolicy(context, act))))
   })
 
-  app.post(`${at}/rejudge`, REJUDGE_PENDING, async (request, reply) => {
+  app.post(`${at}/rejudgements`, REJUDGE_PENDING, async (request, reply) => {
     const { site, caller: administrator } = request
     assertScope(administrator, 'admin')
     const act = { site, administrator, claim: readIdempotencyKey(request) }

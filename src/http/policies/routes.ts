@@ -150,7 +150,7 @@ export const addPolicyRoutes = (app: Router, { context, keys }: Http): void => {
     return sendPrivately(reply, presentPolicy(known))
   })
 
-  app.post(`${all}/:version/restore`, RESTORE_POLICY, async (request, reply) => {
+  app.post(`${all}/:version/restorations`, RESTORE_POLICY, async (request, reply) => {
     const { site, caller: administrator, body, params } = request
     assertScope(administrator, 'admin')
     const version = readVersion(params.version)

@@ -87,7 +87,9 @@ const assertMayBan = async (
   { site, existing, ban: { target } }: Pick<BanRequest, 'site' | 'existing' | 'ban'>,
 ): Promise<void> => {
   if (!site && existing !== 'keep')
-    throw new Refusal('invalid_request', { '/existing': 'must be keep in a ban from all sites' })
+    throw new Refusal('invalid_request', {
+      '/existing_comments': 'must be keep in a ban from all sites',
+    })
   if (target.kind !== 'author') return
   if (!site) throw new Refusal('invalid_request', { '/kind': 'authors are banned on their site' })
   const author = await findAuthor(tx, site.id, target.authorId)
