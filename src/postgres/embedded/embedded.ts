@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { embeddedUrl } from './attach.ts'
-import { type Home, openHome } from './folder.ts'
 import { FolderTaken, isGone, type Lock, takeLock } from './lock.ts'
 import { findServer, stopServer } from './process.ts'
 import { findOrStartServer } from './server.ts'
+import { openServerSetup, type ServerSetup } from './server-setup.ts'
 
 export type Embedded = { readonly url: string; close: () => Promise<void> }
 
@@ -14,7 +14,7 @@ type Log = {
 
 /** One data folder in use. A lock ends with its server; a restarted server has a new lock. */
 type Watch = {
-  readonly home: Home
+  readonly setup: ServerSetup
   readonly dataDir: string
   readonly settings: Readonly<Record<string, string>>
   readonly log: Log
@@ -40,10 +40,10 @@ export const openEmbedded = async (options: {
   log: Log
 }): Promise<Embedded> => {
   const { dataDir, settings = {}, log } = options
-  const home = await openHome({ ...options, sync: settings.fsync !== 'off' })
+  const setup = await openServerSetup({ ...options, sync: settings.fsync !== 'off' })
   const stop = new AbortController()
   const { signal } = stop
-  const watch: Watch = { home, dataDir, settings, log, signal, port: undefined, lock: undefined }
+  const watch: Watch = { setup, dataDir, settings, log, signal, port: undefined, lock: undefined }
   watch.lock = await acquire(watch)
   const { pid, port } = watch.lock.server
   watch.port = port
@@ -55,23 +55,23 @@ export const openEmbedded = async (options: {
     closed ??= shutDown(watch, supervision)
     return closed
   }
-  return { url: embeddedUrl(home.password, port), close }
+  return { url: embeddedUrl(setup.password, port), close }
 }
 
 /** Finds or starts the server and takes its lock; tries again if the server ends in between. */
 const acquire = async (watch: Watch): Promise<Lock> => {
-  const { home, dataDir, port, signal } = watch
+  const { setup, dataDir, port, signal } = watch
   const begun = Date.now()
   for (;;) {
-    const server = await findOrStartServer(home, watch, signal)
+    const server = await findOrStartServer(setup, watch, signal)
     try {
-      const lock = await takeLock(home, server, dataDir)
+      const lock = await takeLock(setup, server, dataDir)
       if (port === undefined || port === server.port) return lock
-      await release(lock, home)
+      await release(lock, setup)
     } catch (error) {
       if (!isGone(error) || Date.now() - begun > ACQUIRE_MS) {
         if (server.isOurs && !(error instanceof FolderTaken))
-          await stopServer(server.pid, home.folder)
+          await stopServer(server.pid, setup.folder)
         throw error
       }
     }
@@ -80,8 +80,8 @@ const acquire = async (watch: Watch): Promise<Lock> => {
 }
 
 /** Stops the server before the lock ends: a waiting service must not lock a server that is stopping. */
-const release = async (lock: Lock, home: Home): Promise<void> => {
-  await stopServer(lock.server.pid, home.folder)
+const release = async (lock: Lock, setup: ServerSetup): Promise<void> => {
+  await stopServer(lock.server.pid, setup.folder)
   await lock.client.end()
 }
 
@@ -118,12 +118,12 @@ const reacquire = async (watch: Watch): Promise<Lock | undefined> => {
 const shutDown = async (watch: Watch, supervision: Promise<void>): Promise<void> => {
   if (!watch.lock) await supervision
   const lock = watch.lock ?? (await lockRunning(watch))
-  if (lock) await release(lock, watch.home)
+  if (lock) await release(lock, watch.setup)
   await supervision
 }
 
 /** Locks a running server without a lock, so that it can be stopped; undefined if another service has it. */
-const lockRunning = async ({ home, dataDir }: Watch): Promise<Lock | undefined> => {
-  const server = findServer(home.folder)
-  return server && takeLock(home, server, dataDir).catch(() => undefined)
+const lockRunning = async ({ setup, dataDir }: Watch): Promise<Lock | undefined> => {
+  const server = findServer(setup.folder)
+  return server && takeLock(setup, server, dataDir).catch(() => undefined)
 }

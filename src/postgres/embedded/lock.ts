@@ -1,6 +1,6 @@
 import pg from 'pg'
-import type { Home } from './folder.ts'
 import type { Server } from './process.ts'
+import type { ServerSetup } from './server-setup.ts'
 
 /** A lock that only the service has that uses the server. */
 export type Lock = {
@@ -27,8 +27,12 @@ const GONE: ReadonlySet<unknown> = new Set(
 export class FolderTaken extends Error {}
 
 /** Takes the lock of a server and makes sure that its database `afterword` exists. */
-export const takeLock = async (home: Home, server: Server, dataDir: string): Promise<Lock> => {
-  const client = createClient(home, server)
+export const takeLock = async (
+  setup: ServerSetup,
+  server: Server,
+  dataDir: string,
+): Promise<Lock> => {
+  const client = createClient(setup, server)
   const ended = new Promise<void>((resolve) => client.once('end', () => resolve()))
   client.on('error', () => {})
   try {
@@ -39,7 +43,7 @@ export const takeLock = async (home: Home, server: Server, dataDir: string): Pro
     return { server, client, ended }
   } catch (error) {
     client.end().catch(() => {})
-    throw explain(error, home, dataDir)
+    throw explain(error, setup, dataDir)
   }
 }
 
@@ -49,12 +53,12 @@ export const isGone = (error: unknown): boolean => {
   return GONE.has(code) || /terminated|timeout expired/.test(message ?? '')
 }
 
-const createClient = (home: Home, server: Server): pg.Client =>
+const createClient = (setup: ServerSetup, server: Server): pg.Client =>
   new pg.Client({
     host: '127.0.0.1',
     port: server.port,
     user: 'afterword',
-    password: home.password,
+    password: setup.password,
     database: 'postgres',
     ssl: false,
     application_name: 'afterword lock',
@@ -66,12 +70,12 @@ const ensureDatabase = async (client: pg.Client): Promise<void> => {
   if (found.rowCount === 0) await client.query('create database afterword')
 }
 
-const explain = (error: unknown, home: Home, dataDir: string): unknown => {
+const explain = (error: unknown, setup: ServerSetup, dataDir: string): unknown => {
   const code = (error as { code?: unknown }).code
   if (code === LOCK_NOT_AVAILABLE) {
     return new FolderTaken(`another Afterword already runs on ${dataDir}`, { cause: error })
   }
   if (code !== INVALID_PASSWORD) return error
-  const message = `${home.passwordFile} does not open the data in ${home.folder}: bring the file back`
+  const message = `${setup.passwordFile} does not open the data in ${setup.folder}: bring the file back`
   return new Error(message, { cause: error })
 }

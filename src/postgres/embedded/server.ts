@@ -3,8 +3,8 @@ import { closeSync, openSync, readFileSync, statSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Home, SERVER_ENV } from './folder.ts'
 import { clearStalePid, findServer, type Server, stopServer } from './process.ts'
+import { SERVER_ENV, type ServerSetup } from './server-setup.ts'
 
 export type ServerOptions = {
   /** Undefined takes any free port. */
@@ -41,25 +41,25 @@ const SETTINGS = {
  * ready. Throws with the end of the server's log if the server cannot start.
  */
 export const findOrStartServer = async (
-  home: Home,
+  setup: ServerSetup,
   options: ServerOptions,
   signal: AbortSignal,
 ): Promise<Server & { isOurs: boolean }> => {
   const begun = Date.now()
   let attempt: Attempt | undefined
   for (let pause = POLL_MS; Date.now() - begun < START_MS; await sleep(pause)) {
-    if (signal.aborted) return await abandon(attempt, home.folder, signal)
-    const server = findServer(home.folder)
+    if (signal.aborted) return await abandon(attempt, setup.folder, signal)
+    const server = findServer(setup.folder)
     if (server?.status === 'ready') {
       return { ...server, isOurs: server.pid === attempt?.child.pid }
     }
     if (attempt?.failure) {
-      assertTransient(attempt.failure(), home, begun)
+      assertTransient(attempt.failure(), setup, begun)
       attempt = undefined
       pause = Math.min(pause * 2, BACKOFF_MS)
-    } else if (!server && !attempt) attempt = await launch(home, options)
+    } else if (!server && !attempt) attempt = await launch(setup, options)
   }
-  throw new Error(`Postgres on ${home.folder} is not ready after ${START_MS} ms`)
+  throw new Error(`Postgres on ${setup.folder} is not ready after ${START_MS} ms`)
 }
 
 const abandon = async (
@@ -71,19 +71,19 @@ const abandon = async (
   throw signal.reason
 }
 
-const assertTransient = (failure: string, home: Home, begun: number): void => {
+const assertTransient = (failure: string, setup: ServerSetup, begun: number): void => {
   if (TRANSIENT.test(failure) && Date.now() - begun < REFUSED_MS) return
-  throw new Error(`Postgres on ${home.folder} does not start (see ${home.logFile}): ${failure}`)
+  throw new Error(`Postgres on ${setup.folder} does not start (see ${setup.logFile}): ${failure}`)
 }
 
-const launch = async (home: Home, options: ServerOptions): Promise<Attempt> => {
-  clearStalePid(home.folder)
+const launch = async (setup: ServerSetup, options: ServerOptions): Promise<Attempt> => {
+  clearStalePid(setup.folder)
   const port = options.port ?? (await findFreePort())
-  const args = ['-D', home.folder, '-p', String(port)]
+  const args = ['-D', setup.folder, '-p', String(port)]
   for (const [name, value] of Object.entries({ ...SETTINGS, ...options.settings })) {
     args.push('-c', `${name}=${value}`)
   }
-  return spawnServer(home, args)
+  return spawnServer(setup, args)
 }
 
 const findFreePort = (): Promise<number> =>
@@ -96,12 +96,12 @@ const findFreePort = (): Promise<number> =>
   })
 
 /** Starts the server in its own session; otherwise Ctrl-C would stop it before the service has drained. */
-const spawnServer = (home: Home, args: string[]): Attempt => {
-  const log = openSync(home.logFile, 'a', 0o600)
-  const from = statSync(home.logFile).size
-  const child = spawn(join(home.binaries, 'bin', 'postgres'), args, {
-    ...home.user,
-    cwd: home.folder,
+const spawnServer = (setup: ServerSetup, args: string[]): Attempt => {
+  const log = openSync(setup.logFile, 'a', 0o600)
+  const from = statSync(setup.logFile).size
+  const child = spawn(join(setup.binaries, 'bin', 'postgres'), args, {
+    ...setup.user,
+    cwd: setup.folder,
     env: SERVER_ENV,
     detached: true,
     stdio: ['ignore', log, log],
@@ -109,7 +109,7 @@ const spawnServer = (home: Home, args: string[]): Attempt => {
   closeSync(log)
   child.unref()
   return watchAttempt(child, () =>
-    readFileSync(home.logFile).subarray(from).toString('utf8').slice(-2000).trim(),
+    readFileSync(setup.logFile).subarray(from).toString('utf8').slice(-2000).trim(),
   )
 }
 

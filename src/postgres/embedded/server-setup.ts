@@ -15,12 +15,12 @@ import {
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { findBinariesPackage, prepareBinaries } from './binaries.ts'
-import { openPlace } from './place.ts'
+import { openDataFolder } from './data-folder.ts'
 import { stageFolder } from './staging.ts'
 import { chownFolder, type ServerUser } from './user.ts'
 
 /** Everything needed to start the server of one data folder. The paths contain no links. */
-export type Home = {
+export type ServerSetup = {
   readonly folder: string
   readonly logFile: string
   readonly passwordFile: string
@@ -33,14 +33,14 @@ export type Home = {
 export const SERVER_ENV = { PATH: '/usr/local/bin:/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' }
 
 /** Finds or creates the data of one folder: location, password and database cluster. */
-export const openHome = async (options: {
+export const openServerSetup = async (options: {
   dataDir: string
   mayRelocate: boolean
   sync: boolean
   log: { warn: (fields: object, message: string) => void }
-}): Promise<Home> => {
+}): Promise<ServerSetup> => {
   const packageFolder = findBinariesPackage()
-  const { root, user } = openPlace(options)
+  const { root, user } = openDataFolder(options)
   const binaries = await prepareBinaries({ packageFolder, user })
   const folder = join(root, 'postgres')
   const passwordFile = join(root, 'postgres.password')
@@ -48,9 +48,9 @@ export const openHome = async (options: {
   const logFile = join(root, 'postgres.log')
   appendFileSync(logFile, '', { mode: 0o600 })
   if (user) for (const file of [passwordFile, logFile]) chownSync(file, user.uid, user.gid)
-  const home = { folder, logFile, passwordFile, password, binaries, user }
-  await initialise(home, options.sync)
-  return home
+  const setup = { folder, logFile, passwordFile, password, binaries, user }
+  await initialise(setup, options.sync)
+  return setup
 }
 
 /** Two services that create a password at the same time both use the first. */
@@ -77,21 +77,25 @@ const makePassword = (file: string): void => {
 }
 
 /** Also restores the owner and the mode that Postgres requires, which a backup can have lost. */
-const initialise = async (home: Home, sync: boolean): Promise<void> => {
-  const { folder, user } = home
-  await stageFolder({ folder, proof: 'PG_VERSION', fill: (staging) => initdb(home, staging, sync) })
+const initialise = async (setup: ServerSetup, sync: boolean): Promise<void> => {
+  const { folder, user } = setup
+  await stageFolder({
+    folder,
+    proof: 'PG_VERSION',
+    fill: (staging) => initdb(setup, staging, sync),
+  })
   if (user && statSync(folder).uid === 0) chownFolder(folder, user)
   chmodSync(folder, 0o700)
 }
 
 /** Takes 0.7 s. Sorting and case are those of Postgres, which are equal everywhere, not of the libc. */
-const initdb = async (home: Home, staging: string, sync: boolean): Promise<void> => {
+const initdb = async (setup: ServerSetup, staging: string, sync: boolean): Promise<void> => {
   mkdirSync(staging, { mode: 0o700 })
-  if (home.user) chownSync(staging, home.user.uid, home.user.gid)
-  const args = ['-D', staging, '-U', 'afterword', `--pwfile=${home.passwordFile}`]
+  if (setup.user) chownSync(staging, setup.user.uid, setup.user.gid)
+  const args = ['-D', staging, '-U', 'afterword', `--pwfile=${setup.passwordFile}`]
   args.push('--auth=scram-sha-256', '--encoding=UTF8', '--no-locale', '--no-instructions')
   args.push('--locale-provider=builtin', '--builtin-locale=C.UTF-8')
   if (!sync) args.push('--no-sync')
-  const options = { ...home.user, cwd: staging, env: SERVER_ENV }
-  await promisify(execFile)(join(home.binaries, 'bin', 'initdb'), args, options)
+  const options = { ...setup.user, cwd: staging, env: SERVER_ENV }
+  await promisify(execFile)(join(setup.binaries, 'bin', 'initdb'), args, options)
 }

@@ -23,7 +23,9 @@ type Options = {
  * Finds the real location of a data folder, and its owner. If root starts the service and the user of
  * Postgres cannot enter the folder, the data is kept in a shared folder, and a link replaces the folder.
  */
-export const openPlace = (options: Options): { root: string; user: ServerUser | undefined } => {
+export const openDataFolder = (
+  options: Options,
+): { root: string; user: ServerUser | undefined } => {
   const folder = followLink(options.dataDir)
   const user = findServerUser(join(folder, 'postgres'))
   if (!user) {
@@ -48,7 +50,8 @@ const findExisting = (path: string): string =>
 /** The name is a hash of the path, so that a new link leads to the same data. */
 const relocate = (closed: string, folder: string, options: Options): string => {
   const { dataDir, mayRelocate, log } = options
-  if (!mayRelocate || folder !== dataDir || !makeRoom(dataDir)) throw unreachable(closed, dataDir)
+  if (!mayRelocate || folder !== dataDir || !removeEmptyFolder(dataDir))
+    throw unreachable(closed, dataDir)
   const name = createHash('sha256').update(dataDir).digest('hex').slice(0, 12)
   const target = join(SHARED_FOLDER, `data-${name}`)
   makeOpenFolder(target)
@@ -61,7 +64,7 @@ const relocate = (closed: string, folder: string, options: Options): string => {
 }
 
 /** Removes an empty folder, so that a link can replace it. False if the folder has content. */
-const makeRoom = (dataDir: string): boolean => {
+const removeEmptyFolder = (dataDir: string): boolean => {
   try {
     if (lstatSync(dataDir, { throwIfNoEntry: false })?.isDirectory()) rmdirSync(dataDir)
     return true
