@@ -42,7 +42,7 @@ const explainOnce = async (
   await db.connection().execute(async (session) => {
     const { text, values } = await textOf(ask)
     await sql.raw(`prepare asked as ${text}`).execute(session)
-    const literals = values.map((value) => pg.escapeLiteral(String(value))).join(', ')
+    const literals = values.map(toLiteral).join(', ')
     const execute = sql.raw(`explain (analyze, buffers, format json) execute asked (${literals})`)
     const { rows } = await execute.execute(session)
     answer = Object.values(rows[0]!)[0]
@@ -63,6 +63,9 @@ const explainOnce = async (
     ms,
   }
 }
+
+const toLiteral = (value: unknown): string =>
+  pg.escapeLiteral(Array.isArray(value) ? `{${value.join(',')}}` : String(value))
 
 /** What Kysely would have sent. */
 const textOf = async (ask: (db: Db) => Promise<unknown>) => {

@@ -15,7 +15,7 @@ import {
 } from '../checks.ts'
 import { json, LOOPBACK, text } from '../clients/checks-server.ts'
 import { countWaiting, makeDue, runDue } from '../jobs.ts'
-import { createTestContext } from '../service.ts'
+import { createTestContext, type TestService } from '../service.ts'
 
 const THANKS = 'Thanks for making the web a better place.'
 
@@ -84,6 +84,27 @@ t.test(
   },
 )
 
+const moveTo = (service: TestService, id: string, article: string) =>
+  service.call('POST', `${SITE}/comments/${id}/moves`, {
+    token: service.adminKey,
+    body: { article_id: article },
+  })
+
+t.test('askChecks asks about a comment in the thread that it moved to', async (t) => {
+  const { service, server, state } = await openChecked(t, json({ pending: true }))
+  await setChecks(service, [own(server.url)], { own: STRICT })
+  const { id } = await service.post('a', 'x')
+  const { id: root } = await service.post('b', 'y')
+  t.equal((await moveTo(service, id, 'b')).status, 201)
+  state.answering = json({ score: 0 })
+  await makeDue(service)
+  await runChecks(service)
+  t.equal((await seen(service, id))!.status, 'approved')
+  t.equal((await seen(service, root))!.status, 'approved')
+  t.equal((await service.get('/articles/b')).body.comment_count, 2)
+  t.equal(await countWaiting(service, 'ask_checks'), 0)
+})
+
 t.test('runChecks does not ask a check that the site removed', async (t) => {
   const { service, server, state } = await openChecked(t, json({ pending: true }))
   await setChecks(service, [own(server.url)], { own: { ...STRICT, on_failure: 'ignore' } })
@@ -133,6 +154,18 @@ t.test(
     t.equal(reports().length, 2, 'once')
   },
 )
+
+t.test('reportDecision reports a decision after the comment moved', async (t) => {
+  const { service, reports } = await openAkismet(t)
+  const { id } = await service.post('a', 'x')
+  await service.decide(id, 'approved', 'spam')
+  await moveTo(service, id, 'b')
+  await runChecks(service)
+  t.same(
+    reports().map(([kind, form]) => [kind, form.get('comment_content')]),
+    [['spam', 'x']],
+  )
+})
 
 t.test('runChecks reports no neutral decision and no agreement to Akismet', async (t) => {
   const { service, reports } = await openAkismet(t)

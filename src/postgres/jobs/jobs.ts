@@ -49,18 +49,24 @@ export const ensureJob = async (db: Db, kind: JobKind): Promise<void> => {
     on conflict do nothing`.execute(db)
 }
 
-const isReady = sql`j.failed_at is null and j.due_at <= clock_timestamp()
-  and (j.leased_until is null or j.leased_until <= clock_timestamp())`
+/** `clock_timestamp()` may change within a statement, so the index could not find due jobs by it. */
+const isReady = sql`j.failed_at is null and j.due_at <= statement_timestamp()
+  and (j.leased_until is null or j.leased_until <= statement_timestamp())`
 
-/** The kinds of which a job is due and no node runs it. */
+/** The kinds of which a job is due and no node runs it. Reads one job per kind: `exists` would read all. */
 export const listDueKinds = async (db: Db, kinds: readonly JobKind[]): Promise<JobKind[]> => {
   const { rows } = await sql<{ kind: JobKind }>`
     select k.kind from unnest(${kinds}::text[]) as k (kind)
-    where exists (select from jobs j where j.kind = k.kind and ${isReady})`.execute(db)
+    cross join lateral (
+      select from jobs j where j.kind = k.kind and ${isReady} order by due_at limit 1
+    ) due`.execute(db)
   return rows.map(({ kind }) => kind)
 }
 
-/** Takes the jobs of a kind that are due longest: until their leases expire, no other node takes them. */
+/**
+ * Takes the jobs of a kind that have been due longest: until their leases expire, no other node takes them.
+ * The limit is part of the text, because a plan for any limit would read the whole table.
+ */
 export const takeJobs = async <K extends JobKind>(
   db: Db,
   { kind, limit }: { kind: K; limit: number },
@@ -68,7 +74,7 @@ export const takeJobs = async <K extends JobKind>(
   const { rows } = await sql<Job<K>>`
     with due as (
       select site_id, kind, key from jobs j where kind = ${kind} and ${isReady}
-      order by due_at limit ${limit} for update skip locked
+      order by due_at limit ${sql.lit(limit)} for update skip locked
     )
     update jobs j set attempts = j.attempts + 1, lease = gen_random_uuid(), leased_until = ${inMs(LEASE_MS)}
     from due left join sites s on s.id = due.site_id
@@ -190,7 +196,7 @@ export const listFailedKinds = async (db: Db): Promise<JobKind[]> => {
 export const deleteOldFailedJobs = async (tx: Tx, limit: number): Promise<number> => {
   const { numAffectedRows } = await sql`
     delete from jobs where (site_id, kind, key) in (
-      select site_id, kind, key from jobs where failed_at < clock_timestamp() - interval '30 days'
+      select site_id, kind, key from jobs where failed_at < now() - interval '30 days'
       limit ${limit})`.execute(tx)
   return Number(numAffectedRows ?? 0)
 }
