@@ -94,17 +94,16 @@ const linesOf = (hunk: string, signs: string): string =>
 
 type Ended = { readonly code: number; readonly output: string }
 
-/** The loaders of tap, which `NODE_OPTIONS` has, do not fit every program. */
-const { NODE_OPTIONS: _, ...ENVIRONMENT } = process.env
-
+/** Runs a program without the loaders of tap, which do not fit every program. */
 export const run = (
   copy: string,
-  [command, ...args]: readonly [string, ...string[]],
-  env: NodeJS.ProcessEnv = ENVIRONMENT,
+  command: readonly string[],
+  env: NodeJS.ProcessEnv = process.env,
 ): Promise<Ended> =>
   new Promise((resolve) => {
     const options = { cwd: copy, env, maxBuffer: 16_777_216 }
-    execFile(command, args, options, (error, stdout, stderr) => {
+    const args = ['--unset=NODE_OPTIONS', ...command]
+    execFile('env', args, options, (error, stdout, stderr) => {
       const code = error ? Number(error.code ?? 1) : 0
       resolve({ code, output: `${stdout}${stderr}` })
     })
