@@ -1,6 +1,9 @@
+import { createHash } from 'node:crypto'
 import { sql } from 'kysely'
 import t from 'tap'
-import { openService, type TestService } from '../service.ts'
+import { STATUSES } from '../../src/domain/comment/status.ts'
+import { findSite, insertSite } from '../../src/postgres/service/sites.ts'
+import { type Answer, openService, type TestService } from '../service.ts'
 
 type Json = Record<string, any>
 
@@ -181,3 +184,249 @@ t.test(
     t.same(ids((await once()).body), ids((await once()).body))
   },
 )
+
+/** An answer in a few words: its status, and why not. */
+const said = ({ status, body }: Answer): string =>
+  status < 400 ? `${status}` : `${status} ${body.code}`
+
+const asAdmin = (service: TestService) => ({
+  get: (path: string) => service.get(path, { token: service.adminKey }),
+  changeThread: (article: string, body: Json) =>
+    service.call('PATCH', `${SITE}/articles/${article}`, { token: service.adminKey, body }),
+  changeSite: (body: Json) => service.call('PATCH', SITE, { token: service.adminKey, body }),
+})
+
+t.test('listQueue and countQueue', async (t) => {
+  const service = await openService(t)
+  const { post, decide } = service
+  const { get, changeSite } = asAdmin(service)
+  await changeSite({ moderation: 'pre' })
+  const author = { name: 'Ada', email: 'ada@example.org' }
+  const one = await post('a', 'One 100%', { author, article: { title: 'T' } })
+  const two = await post('b', 'two_2')
+  const three = await post('a', 'three\\', {}, { token: one.guest_token })
+  const four = await post('b', 'FOUR')
+  await decide(two.id, 'pending', 'spam')
+  await decide(four.id, 'pending', 'approved')
+  const names = new Map([one, two, three, four].map((c, n) => [c.id, n + 1]))
+  const listed = async (query: string) =>
+    (await get(`/moderation/comments${query}`)).body.items.map((c: Json) => names.get(c.id))
+
+  t.test('listQueue shows pending comments by arrival, with fields for moderators', async (t) => {
+    const { headers, body } = await get('/moderation/comments')
+    t.equal(headers['cache-control'], 'private, no-store')
+    t.same(
+      body.items.map((c: Json) => c.id),
+      [one.id, three.id],
+    )
+    t.match(body.items[0], {
+      status: 'pending',
+      body: 'One 100%',
+      email: 'ada@example.org',
+      network: '127.0.0.0/24',
+    })
+    t.match(body.items[0], {
+      article: { id: 'a', title: null },
+      trace: [{ rule: 'moderation_mode', says: 'pending' }],
+    })
+    t.equal(body.next_cursor, null)
+  })
+
+  t.test('listQueue filters by rule, author and text', async (t) => {
+    const all = STATUSES.map((status) => `status=${status}`).join('&')
+    const filters: [string, number[]][] = [
+      ['?status=spam', [2]],
+      ['?status=approved', [4]],
+      ['?status=rejected', []],
+      ['?status=spam&status=pending', [1, 2, 3]],
+      [`?${all}`, [1, 2, 3, 4]],
+      [`?${all}&sort=newest`, [4, 3, 2, 1]],
+      [`?${all}&article_id=b`, [2, 4]],
+      ['?article_id=absent', []],
+      [`?author_id=${one.author.id}`, [1, 3]],
+      ['?author_id=a999', []],
+      ['?author_id=nonsense', []],
+      [`?${all}&q=four`, [4]],
+      [`?${all}&q=%25`, [1]],
+      [`?${all}&q=_`, [2]],
+      [`?${all}&q=%5C`, [3]],
+      [`?${all}&q=o`, [1, 2, 4]],
+      [`?status=pending&article_id=a&author_id=${one.author.id}&q=three`, [3]],
+    ]
+    for (const [query, expected] of filters) t.same(await listed(query), expected, query)
+  })
+
+  t.test('listQueue is walked page by page in both orders', async (t) => {
+    const all = STATUSES.map((status) => `status=${status}`).join('&')
+    for (const [sort, expected] of [
+      ['oldest', [1, 2, 3, 4]],
+      ['newest', [4, 3, 2, 1]],
+    ] as const) {
+      for (const limit of [1, 2, 3, 4]) {
+        const seen: unknown[] = []
+        for (let cursor = ''; ; ) {
+          const { body } = await get(
+            `/moderation/comments?${all}&sort=${sort}&limit=${limit}${cursor}`,
+          )
+          seen.push(...body.items.map((c: Json) => names.get(c.id)))
+          if (body.next_cursor === null) break
+          cursor = `&cursor=${body.next_cursor}`
+        }
+        t.same(seen, expected, `${sort} by ${limit}`)
+      }
+    }
+  })
+
+  t.test('listQueue binds a cursor to its filters', async (t) => {
+    const { next_cursor: cursor } = (await get('/moderation/comments?limit=1')).body
+    t.equal(said(await get(`/moderation/comments?cursor=${cursor}&limit=50`)), '200')
+    for (const query of [
+      '&status=spam',
+      '&sort=newest',
+      '&q=x',
+      '&article_id=a',
+      '&author_id=a1',
+    ]) {
+      t.equal(
+        said(await get(`/moderation/comments?cursor=${cursor}${query}`)),
+        '400 invalid_cursor',
+        query,
+      )
+    }
+    t.equal(said(await get(`/moderation/decisions?cursor=${cursor}`)), '400 invalid_cursor')
+  })
+
+  t.test('listQueue refuses unknown parameters', async (t) => {
+    for (const query of [
+      '?status=odd',
+      '?sort=loudest',
+      '?flagged=1',
+      '?limit=0',
+      '?limit=101',
+      '?q=',
+      '?x=1',
+      '?q=a&q=b',
+    ]) {
+      t.equal(said(await get(`/moderation/comments${query}`)), '400 invalid_request', query)
+    }
+  })
+
+  t.test('countQueue counts each status, zeros included', async (t) => {
+    const expected = { pending: 2, approved: 1, spam: 1, rejected: 0, deleted: 0 }
+    t.same((await get('/moderation/counts')).body, expected)
+    await decide(four.id, 'approved', 'deleted')
+    t.same((await get('/moderation/counts')).body, { ...expected, approved: 0, deleted: 1 })
+  })
+
+  t.test('listQueue and countQueue show nothing of another site', async (t) => {
+    await insertSite(service.db, { slug: 'other', name: 'Other' })
+    const other = (path: string) =>
+      service.call('GET', `/v1/sites/other${path}`, { token: service.adminKey })
+    const all = STATUSES.map((status) => `status=${status}`).join('&')
+    t.same((await other(`/moderation/comments?${all}`)).body.items, [])
+    t.same((await other(`/moderation/comments?${all}&author_id=${one.author.id}`)).body.items, [])
+    t.same((await other('/moderation/decisions')).body.items, [])
+    t.same(new Set(Object.values((await other('/moderation/counts')).body)), new Set([0]))
+  })
+})
+
+t.test('every moderation operation refuses callers without its right', async (t) => {
+  const service = await openService(t)
+  const { call, makeKey, post, adminKey, db } = service
+  await insertSite(db, { slug: 'other', name: 'Other' })
+  const [here, other] = [await findSite(db, 'default'), await findSite(db, 'other')]
+  const outdated = async (column: string) => {
+    const key = await makeKey('admin')
+    const hash = createHash('sha256').update(key).digest()
+    await sql`update api_keys set ${sql.ref(column)} = now() - interval '1 second' where hash = ${hash}`.execute(
+      db,
+    )
+    return key
+  }
+  const { id } = await post('a', 'by somebody else')
+  const CALLERS = {
+    nobody: undefined,
+    guest: (await post('a', 'text')).guest_token,
+    read: await makeKey('read'),
+    moderate: await makeKey('moderate'),
+    'moderate here': await makeKey('moderate', here!.id),
+    admin: adminKey,
+    'admin elsewhere': await makeKey('admin', other!.id),
+    expired: await outdated('expires_at'),
+    revoked: await outdated('revoked_at'),
+    unknown: 'x'.repeat(40),
+    nonsense: 'Ada',
+  }
+  type Caller = keyof typeof CALLERS
+
+  const BAD = { 'admin elsewhere': 403, expired: 401, revoked: 401, unknown: 401, nonsense: 401 }
+  const everybody = (status: number) => ({
+    nobody: status,
+    guest: status,
+    read: status,
+    moderate: status,
+    'moderate here': status,
+    admin: status,
+    ...BAD,
+  })
+  const writers = (status: number) => ({ ...everybody(status), read: 403 })
+  const moderators = (status: number) => ({
+    ...everybody(status),
+    nobody: 401,
+    guest: 403,
+    read: 403,
+  })
+  const admins = (status: number) => ({
+    ...moderators(status),
+    moderate: 403,
+    'moderate here': 403,
+  })
+
+  const OPERATIONS: [string, string, string, unknown, Record<Caller, number>][] = [
+    ['getThread', 'GET', '/articles/a', undefined, everybody(200)],
+    ['listThread', 'GET', '/articles/a/comments', undefined, everybody(200)],
+    ['getComment', 'GET', `/comments/${id}`, undefined, everybody(200)],
+    ['listReplies', 'GET', `/comments/${id}/replies`, undefined, everybody(200)],
+    ['listRecent', 'GET', '/comments', undefined, everybody(200)],
+    ['countComments', 'GET', '/counts?article_id=a', undefined, everybody(200)],
+    ['getSiteConfig', 'GET', '/config', undefined, everybody(200)],
+    ['previewComment', 'POST', '/preview', { body: 'x' }, everybody(200)],
+    [
+      'postComment',
+      'POST',
+      '/articles/a/comments',
+      { body: 'x', author: { name: 'Bo' } },
+      writers(201),
+    ],
+    ['createGuest', 'POST', '/guests', { name: 'Bo' }, writers(201)],
+    ['editComment', 'PATCH', `/comments/${id}`, { body: 'x' }, moderators(200)],
+    // Everybody who may decide comes too late.
+    [
+      'decideComment',
+      'POST',
+      `/comments/${id}/decisions`,
+      { from: 'spam', to: 'approved' },
+      moderators(409),
+    ],
+    ['listQueue', 'GET', '/moderation/comments', undefined, moderators(200)],
+    ['countQueue', 'GET', '/moderation/counts', undefined, moderators(200)],
+    ['listDecisions', 'GET', '/moderation/decisions', undefined, moderators(200)],
+    ['updateThread', 'PATCH', '/articles/a', { title: 'T' }, moderators(200)],
+    ['getSite', 'GET', '', undefined, admins(200)],
+    ['updateSite', 'PATCH', '', { name: 'N' }, admins(200)],
+    ['deleteComment', 'DELETE', `/comments/${id}`, undefined, moderators(204)],
+  ]
+  for (const [operation, method, path, body, expected] of OPERATIONS) {
+    t.test(operation, async (t) => {
+      const statuses: Record<string, number> = {}
+      for (const [caller, token] of Object.entries(CALLERS)) {
+        const answer = await call(method, `${SITE}${path}`, { token, body })
+        statuses[caller] = answer.status
+        if (answer.status === 401)
+          t.equal(answer.body.code, token ? 'invalid_token' : 'login_required')
+        if (token) t.match(answer.headers['cache-control'], /no-store/, caller)
+      }
+      t.same(statuses, expected)
+    })
+  }
+})

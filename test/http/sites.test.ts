@@ -1,6 +1,6 @@
 import t from 'tap'
 import { SECRET, signToken } from '../members.ts'
-import { openService, type TestService } from '../service.ts'
+import { type Answer, openService, type TestService } from '../service.ts'
 
 const SITE = '/v1/sites/default'
 
@@ -151,4 +151,91 @@ t.test('readers get the sorts of the site, its first one by default', async (t) 
   const refused = await service.get('/articles/a/comments?sort=newest')
   t.match(refused, { status: 400, body: { errors: [{ parameter: 'sort' }] } })
   t.equal((await service.get('/articles/a/comments?sort=top')).status, 200)
+})
+
+type Json = Record<string, any>
+
+/** An answer in a few words: its status, and why not. */
+const said = ({ status, body }: Answer): string =>
+  status < 400 ? `${status}` : `${status} ${body.code}`
+
+const asAdmin = (service: TestService) => ({
+  get: (path: string) => service.get(path, { token: service.adminKey }),
+  changeThread: (article: string, body: Json) =>
+    service.call('PATCH', `${SITE}/articles/${article}`, { token: service.adminKey, body }),
+  changeSite: (body: Json) => service.call('PATCH', SITE, { token: service.adminKey, body }),
+})
+
+t.test('getSite and updateSite', async (t) => {
+  const service = await openService(t)
+  const { get, changeSite } = asAdmin(service)
+
+  t.test('getSite returns all settings, and updateSite changes the named ones', async (t) => {
+    const fresh = (await get('')).body
+    t.match(fresh, {
+      slug: 'default',
+      name: 'Default',
+      origins: ['*'],
+      moderation: 'post',
+      who_may_post: 'anyone',
+    })
+    t.match(fresh, { login_url: null, edit_window_seconds: 300, max_depth: 100, version: 1 })
+    const changes: Json[] = [
+      { name: 'My site' },
+      { origins: ['https://a.example', 'http://localhost:3000'] },
+      { moderation: 'pre' },
+      { who_may_post: 'members', login_url: 'https://a.example/login' },
+      { edit_window_seconds: 0, max_depth: 0 },
+      { login_url: null, origins: [] },
+    ]
+    let expected = fresh
+    for (const change of changes) {
+      const { status, body } = await changeSite(change)
+      expected = { ...expected, ...change, version: expected.version + 1 }
+      t.same({ status, body }, { status: 200, body: expected }, JSON.stringify(change))
+      t.same((await get('')).body, expected)
+    }
+  })
+
+  t.test('updateSite takes exact origins only', async (t) => {
+    const bad = [
+      'https://a.example/',
+      'a.example',
+      'https://*.a.example',
+      'null',
+      'HTTPS://A.example',
+      'https://a.example:443',
+      'ftp://a.example',
+      'https://u@a.example',
+      '',
+      'file://',
+    ]
+    for (const origin of bad) {
+      const answer = await changeSite({ origins: [origin] })
+      t.equal(said(answer), '400 invalid_request', origin)
+      t.equal(answer.body.errors?.[0].pointer, '/origins', origin)
+    }
+    t.equal(said(await changeSite({ origins: ['*', 'https://a.example'] })), '400 invalid_request')
+    t.equal(said(await changeSite({ origins: ['*'] })), '200')
+  })
+
+  t.test('updateSite names the invalid fields', async (t) => {
+    const faults: [Json, string][] = [
+      [{}, ''],
+      [{ name: '' }, '/name'],
+      [{ moderation: 'site' }, '/moderation'],
+      [{ who_may_post: 'all' }, '/who_may_post'],
+      [{ login_url: 'x' }, '/login_url'],
+      [{ edit_window_seconds: -1 }, '/edit_window_seconds'],
+      [{ edit_window_seconds: 1.5 }, '/edit_window_seconds'],
+      [{ max_depth: 401 }, '/max_depth'],
+      [{ max_depth: '3' }, '/max_depth'],
+      [{ slug: 'other' }, '/slug'],
+    ]
+    for (const [change, pointer] of faults) {
+      const answer = await changeSite(change)
+      t.equal(said(answer), '400 invalid_request', JSON.stringify(change))
+      t.equal(answer.body.errors?.[0].pointer, pointer, JSON.stringify(change))
+    }
+  })
 })

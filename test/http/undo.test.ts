@@ -3,7 +3,6 @@ import t from 'tap'
 import { openSignOn, signToken } from '../members.ts'
 import { recount } from '../recount.ts'
 import { type Answer, openService, type TestService } from '../service.ts'
-import { until } from '../start.ts'
 
 type Json = Record<string, any>
 
@@ -45,171 +44,6 @@ const hold = async (service: TestService, count: number): Promise<string[]> => {
   for (let n = 0; n < count; n++) ids.push((await service.post(n % 2 ? 'b' : 'a', String(n))).id)
   return ids
 }
-
-t.test('decideMany returns an outcome for each comment, in the order of the request', async (t) => {
-  const service = await openService(t)
-  const { decideMany, decisions, statusOf, thread } = openActing(service)
-  const [one, two, three, four] = await hold(service, 4)
-  await service.decide(two!, 'pending', 'spam')
-  await service.decide(three!, 'pending', 'deleted')
-  const comment_ids = [four, 'czz-zz', three, two, one]
-  const answer = await decideMany({ comment_ids, from: 'pending', to: 'approved', note: 'n' })
-  t.equal(answer.status, 200)
-  t.match(answer.body, {
-    batch: { kind: 'decide', to: 'approved', undoes: null, total: 5, done: 5, changed: 2 },
-    total: 5,
-    outcomes: { changed: 2, decision_conflict: 2, not_found: 1, unchanged: 0 },
-  })
-  t.match(answer.body.batch, { ended_at: String })
-  t.same(
-    answer.body.items.map((item: Json) => [item.comment_id, item.outcome]),
-    [
-      [four, 'changed'],
-      ['czz-zz', 'not_found'],
-      [three, 'decision_conflict'],
-      [two, 'decision_conflict'],
-      [one, 'changed'],
-    ],
-  )
-  t.same(await statusOf(), { 0: 'approved', 1: 'spam', 2: 'deleted', 3: 'approved' })
-  const made = (await decisions()).filter(({ batch_id: id }) => id === answer.body.batch.id)
-  t.match(made, [
-    { to: 'approved', note: 'n' },
-    { to: 'approved', note: 'n' },
-  ])
-  t.same(
-    new Set(made.map(({ id }) => id)),
-    new Set(answer.body.items.flatMap(({ decision_id: id }: Json) => id ?? [])),
-  )
-  t.match([await thread('a'), await thread('b')], [{ comment_count: 1 }, { comment_count: 1 }])
-  const again = await decideMany({ comment_ids: [one, two, three], to: 'spam' })
-  t.same(
-    again.body.items.map(({ outcome }: Json) => outcome),
-    ['changed', 'unchanged', 'move_not_allowed'],
-  )
-  t.same(await recount(service.db), [])
-})
-
-t.test('decideMany decides what a filter finds, if the count is as expected', async (t) => {
-  const service = await openService(t)
-  const { decideMany, statusOf } = openActing(service)
-  await hold(service, 6)
-  const filter = { article_id: 'a', q: '4' }
-  const refused = await decideMany({ filter, expected_count: 2, to: 'spam' })
-  t.equal(said(refused), '409 decision_conflict')
-  t.match(refused.body.errors, [{ pointer: '/expected_count', detail: 'there are 1 comments' }])
-  t.equal((await decideMany({ filter, expected_count: 1, to: 'spam' })).status, 200)
-  const rest = { filter: { status: ['spam', 'pending'] }, expected_count: 6, to: 'rejected' }
-  t.match((await decideMany(rest)).body.outcomes, { changed: 6 })
-  t.same(new Set(Object.values(await statusOf())), new Set(['rejected']))
-  const past = { status: ['rejected'], until: '2020-01-01T00:00:00Z' }
-  t.match((await decideMany({ filter: past, dry_run: true, to: 'spam' })).body, { total: 0 })
-  const rule = { status: ['rejected'], rule: 'moderation_mode' }
-  t.match((await decideMany({ filter: rule, dry_run: true, to: 'spam' })).body, { total: 6 })
-  const other = { ...rule, rule: 'words' }
-  t.match((await decideMany({ filter: other, dry_run: true, to: 'spam' })).body, { total: 0 })
-})
-
-t.test('decideMany: a dry run returns each outcome and stores nothing', async (t) => {
-  const service = await openService(t)
-  const { decideMany, decisions, send, statusOf } = openActing(service)
-  const [one, two] = await hold(service, 2)
-  await service.decide(two!, 'pending', 'deleted')
-  const before = [await statusOf(), await decisions()]
-  const run = { comment_ids: [one, two, 'czz-zz'], to: 'spam', dry_run: true }
-  const { status, body } = await decideMany(run, 'a-key-for-a-dry-run')
-  t.equal(status, 200)
-  t.match(body, {
-    batch: null,
-    total: 3,
-    outcomes: { changed: 1, move_not_allowed: 1, not_found: 1 },
-  })
-  t.same(
-    body.items.map((item: Json) => [item.outcome, item.decision_id]),
-    [
-      ['changed', null],
-      ['move_not_allowed', null],
-      ['not_found', null],
-    ],
-  )
-  t.same([await statusOf(), await decisions()], before)
-  t.same((await send('GET', '/moderation/batches')).body.items, [])
-})
-
-t.test('decideMany refuses malformed requests', async (t) => {
-  const service = await openService(t)
-  const { decideMany } = openActing(service)
-  const refusals: [Json, string][] = [
-    [{ to: 'spam' }, ''],
-    [{ to: 'spam', comment_ids: ['c1-1'], filter: {} }, ''],
-    [{ to: 'spam', filter: {} }, '/expected_count'],
-    [{ to: 'spam', comment_ids: ['c1-1', 'x'] }, '/comment_ids/1'],
-    [{ to: 'spam', filter: { until: '2020-13-01T00:00:00Z' }, expected_count: 1 }, '/filter/until'],
-    [{ to: 'spam', comment_ids: Array.from({ length: 501 }, (_, n) => `c1-${n}`) }, '/comment_ids'],
-  ]
-  for (const [body, pointer] of refusals) {
-    const answer = await decideMany(body)
-    t.equal(said(answer), '400 invalid_request', pointer)
-    t.equal(answer.body.errors[0].pointer, pointer)
-  }
-  const move = { comment_ids: ['c1-1'], from: 'deleted', to: 'spam' }
-  t.equal(said(await decideMany(move)), '409 move_not_allowed')
-  t.equal(said(await decideMany({ ...move, to: 'deleted' })), '400 invalid_request')
-})
-
-t.test('decideMany has one effect per Idempotency-Key', async (t) => {
-  const service = await openService(t)
-  const { decideMany, decisions } = openActing(service)
-  const comment_ids = await hold(service, 3)
-  const body = { comment_ids, to: 'spam' }
-  const answers = await Promise.all(
-    [1, 2, 3].map(() => decideMany(body, 'the-same-key-for-all-of-them')),
-  )
-  const done = answers.filter(({ status }) => status === 200)
-  t.ok(done.length > 0)
-  for (const answer of answers) t.match(said(answer), /^200$|^409 idempotency_in_flight$/)
-  const later = await decideMany(body, 'the-same-key-for-all-of-them')
-  for (const answer of done) t.same(answer.body, later.body)
-  t.equal((await decisions()).length, 3)
-  const other = await decideMany({ ...body, to: 'rejected' }, 'the-same-key-for-all-of-them')
-  t.equal(said(other), '422 idempotency_key_reused')
-})
-
-t.test(
-  'decideMany decides more than 500 comments after the response, with progress and undo',
-  async (t) => {
-    const service = await openService(t)
-    const { decideMany, send, statusOf, undoBatch } = openActing(service)
-    await hold(service, 2)
-    await sql`
-    insert into comments (site_id, thread_id, author_id, status, created_at, active_at, body, body_html,
-      renderer)
-    select site_id, thread_id, author_id, status, created_at, active_at, body || n, body_html, renderer
-    from comments, generate_series(1, 300) n`.execute(service.db)
-    const answer = await decideMany(
-      { filter: {}, expected_count: 602, to: 'approved' },
-      'a-key-for-a-large-batch',
-    )
-    t.equal(answer.status, 202)
-    t.match(answer.body, { batch: { total: 602, done: 0, ended_at: null }, items: [] })
-    const { id } = answer.body.batch
-    const ended = async (batch: string): Promise<Json> =>
-      until('the batch to end', async () => {
-        const { body } = await send('GET', `/moderation/batches/${batch}`)
-        return body.ended_at && body
-      })
-    t.match(await ended(id), { done: 602, changed: 602, outcomes: { changed: 602 } })
-    t.same(await recount(service.db), [])
-    t.same(new Set(Object.values(await statusOf())), new Set(['approved']))
-    const undone = await undoBatch(id)
-    t.match(undone, { status: 202, body: { batch: { kind: 'undo', undoes: id, to: null } } })
-    t.match(await ended(undone.body.batch.id), { done: 602, changed: 602 })
-    t.same(await recount(service.db), [])
-    t.same(new Set(Object.values(await statusOf())), new Set(['pending']))
-    const { items } = (await send('GET', '/moderation/batches?limit=1')).body
-    t.equal(items[0].id, undone.body.batch.id)
-  },
-)
 
 t.test('undoDecision restores cascaded comments, once', async (t) => {
   const service = await openService(t)
@@ -392,3 +226,121 @@ t.test(
     t.same(await recount(service.db), [])
   },
 )
+
+const open = (service: TestService) => {
+  const send = (method: string, path: string, body?: Json): Promise<Answer> =>
+    service.call(method, `${SITE}${path}`, { token: service.adminKey, body })
+  return {
+    send,
+    undo: (id: string) => send('POST', `/moderation/decisions/${id}/undos`),
+    last: async (): Promise<Json> => (await send('GET', '/moderation/decisions')).body.items[0],
+    thread: async (): Promise<Json> => (await service.get('/articles/a')).body,
+  }
+}
+
+const codeOf = ({ status, body }: Answer): string => `${status} ${body?.code ?? ''}`
+
+t.test('undo restores the changed settings of a thread', async (t) => {
+  const service = await openService(t)
+  const { send, undo, last, thread } = open(service)
+  await service.post('a', 'x')
+  const update = async (change: Json): Promise<string> => {
+    t.equal((await send('PATCH', '/articles/a', change)).status, 200)
+    return (await last()).id
+  }
+  await update({ title: 'First', slow_mode_seconds: 5 })
+  const before = await thread()
+  const closes_at = '2031-01-01T00:00:00.000Z'
+  const change = { state: 'hidden', title: 'Second', closes_at, moderation: 'pre' }
+  const changed = await update({ ...change, stays_open: true, slow_mode_seconds: null })
+  t.equal((await thread()).comment_count, 0)
+  const undone = await undo(changed)
+  t.match(undone, {
+    status: 201,
+    headers: { 'thread-version': String },
+    body: {
+      action: 'thread',
+      subject: 'a',
+      undoes: changed,
+      after: { title: 'First', moderation: 'site' },
+    },
+  })
+  t.same({ ...(await thread()), version: 0 }, { ...before, version: 0 })
+  t.equal(codeOf(await undo(changed)), '409 decision_conflict', 'once')
+  t.equal((await undo(undone.body.id)).status, 201)
+  t.equal((await thread()).comment_count, 0, 'and that is taken back too')
+})
+
+t.test('undo of reopening closes a thread that had closed by its time', async (t) => {
+  const service = await openService(t)
+  const { send, undo, last, thread } = open(service)
+  await service.post('a', 'x')
+  await send('PATCH', '/articles/a', { closes_at: '2020-01-01T00:00:00Z' })
+  await send('PATCH', '/articles/a', { state: 'open' })
+  t.equal((await thread()).state, 'open')
+  await undo((await last()).id)
+  t.match(await thread(), { state: 'closed', closes_at: '2020-01-01T00:00:00.000Z' })
+})
+
+t.test('undo keeps settings that changed again since, and restores the others', async (t) => {
+  const service = await openService(t)
+  const { send, undo, last, thread } = open(service)
+  await service.post('a', 'x')
+  await send('PATCH', '/articles/a', { state: 'closed' })
+  const closed = (await last()).id
+  await send('PATCH', '/articles/a', { title: 'T' })
+  const titled = (await last()).id
+  await send('PATCH', '/articles/a', { title: 'U' })
+  t.equal(codeOf(await undo(titled)), '409 decision_conflict')
+  t.equal((await undo(closed)).status, 201)
+  t.match(await thread(), { state: 'open', title: 'U' })
+  await send('PATCH', '/articles/a', { state: 'closed' })
+  t.equal(codeOf(await undo(closed)), '409 decision_conflict', 'never twice')
+})
+
+t.test('undo lifts a ban, and its undo renews the ban until its end', async (t) => {
+  const service = await openService(t)
+  const { send, undo, last } = open(service)
+  const { author, guest_token: token } = await service.post('a', 'x')
+  const trying = async () =>
+    (await service.call('POST', `${SITE}/articles/a/comments`, { token, body: { body: 'y' } }))
+      .status
+  const asked = { kind: 'author', value: author.id, effect: 'block', reason: 'spam' }
+  const ban = (await send('POST', '/moderation/bans', asked)).body
+  const banned = (await last()).id
+  t.equal(await trying(), 403)
+  const lifted = await undo(banned)
+  t.match(lifted, { status: 201, body: { action: 'unban', subject: ban.id, undoes: banned } })
+  t.equal(await trying(), 201)
+  t.equal(codeOf(await undo(banned)), '409 decision_conflict')
+  const again = await undo(lifted.body.id)
+  t.match(again.body, { action: 'ban', undoes: lifted.body.id, reason: 'spam' })
+  t.equal(await trying(), 403)
+  t.equal(codeOf(await undo(lifted.body.id)), '409 decision_conflict')
+  t.equal(codeOf(await undo(banned)), '409 decision_conflict', 'never twice')
+  await send('DELETE', `/moderation/bans/${ban.id}`)
+  const unbanned = (await last()).id
+  t.equal(codeOf(await undo(again.body.id)), '409 decision_conflict', 'it is lifted by now')
+  await sql`update bans set expires_at = clock_timestamp()`.execute(service.db)
+  t.equal(codeOf(await undo(unbanned)), '409 decision_conflict', 'its time is over')
+})
+
+t.test('of two moderators who undo the same decision together, one succeeds', async (t) => {
+  const service = await openService(t)
+  const { send, undo, last } = open(service)
+  const asked = { kind: 'email', value: 'eve@example.org', effect: 'block' }
+  await send('POST', '/moderation/bans', asked)
+  const banned = (await last()).id
+  const bans = await Promise.all([undo(banned), undo(banned)])
+  t.same(
+    bans.map(({ status }) => status).toSorted((a, b) => a - b),
+    [201, 409],
+  )
+  await send('PATCH', '/articles/a', { state: 'closed' })
+  const closed = (await last()).id
+  const threads = await Promise.all([undo(closed), undo(closed)])
+  t.same(
+    threads.map(({ status }) => status).toSorted((a, b) => a - b),
+    [201, 409],
+  )
+})
