@@ -16,10 +16,10 @@ import type { Context } from './usecases/context.ts'
 import { createDeferredTasks } from './usecases/deferred-tasks.ts'
 import { createWriteQueues } from './usecases/write-queue.ts'
 
-/** Of the bytes for pages, what the lists of whole sites may take: they live for a second. */
+/** The share of the page cache for lists of whole sites, which are cached for a second. */
 const LISTS_SHARE = 1 / 8
 
-/** So that a hot page is made anew because of votes at most twenty times a second. */
+/** Votes change the version of a thread, and so its pages, at most twenty times a second. */
 const VOTES_REST_MS = 50
 
 type Parts = {
@@ -28,17 +28,17 @@ type Parts = {
   readonly cacheTokens: CacheTokens
   readonly readMemberToken: ReadMemberToken
   readonly checks: Checks
-  /** Where pages are kept that all nodes share; none when there is only this one. */
+  /** The page store that all nodes share; undefined without Redis. */
   readonly store: PageStore | undefined
   readonly maxBytes: number
-  /** How many threads this node remembers; unset: 50,000. */
+  /** How many threads this node caches; missing: 50,000. */
   readonly maxThreads?: number
   readonly hideWaitMs: number
   readonly kick: Context['kick']
   readonly warn: Context['warn']
 }
 
-/** What the use cases of one node are given. Opens nothing. */
+/** Builds the dependencies of the use cases of one node. Opens no connection. */
 export const createContext = ({ store, maxBytes, maxThreads, ...parts }: Parts): Context => {
   const { db, cacheTokens } = parts
   const listBytes = Math.floor(maxBytes * LISTS_SHARE)

@@ -11,10 +11,10 @@ const { version } = JSON.parse(
   readFileSync(resolve(import.meta.dirname, '../package.json'), 'utf8'),
 )
 
-/** What has been opened, to be closed in reverse. */
+/** Closes what was opened; called in reverse order. */
 type Opened = (() => Promise<unknown>)[]
 
-/** Starts the service, and stops it at the first SIGTERM or SIGINT: in mid-start, after the step. */
+/** Runs the service until the first SIGTERM or SIGINT. A signal during the start takes effect after its step. */
 export const run = async (env: NodeJS.ProcessEnv): Promise<void> => {
   const config = readConfig(env)
   const logger = createLogger(config.LOG_LEVEL)
@@ -55,7 +55,7 @@ const start = async ({ config, logger, stop, opened }: Start): Promise<void> => 
   logger.info({ address, version }, `Afterword ${version} answers at ${address}`)
 }
 
-/** A repeated signal is the same one. */
+/** Repeated signals have no further effect. */
 const stopAtSignal = (logger: FastifyBaseLogger): AbortSignal => {
   const stop = new AbortController()
   const onSignal = (signal: NodeJS.Signals): void => {

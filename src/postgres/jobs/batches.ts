@@ -3,24 +3,24 @@ import type { Instant } from '../../domain/instant.ts'
 import type { BatchKind, Outcome } from '../../domain/moderation/decision.ts'
 import type { Db, Tx } from '../connection/db.ts'
 
-/** Something to be done to many comments, and how far it is. */
+/** Many decisions, undos or re-judgements of one request, and their progress. */
 export type Batch = {
   readonly siteId: number
   readonly id: number
   readonly kind: BatchKind
-  /** What to do, as whoever does it understands it. */
+  /** What to do; its form depends on the kind. */
   readonly request: unknown
   readonly by: string
   readonly at: Instant
   readonly total: number
-  /** Looked at, changed or not. */
+  /** Comments processed, changed or not. */
   readonly done: number
   readonly changed: number
-  /** How many items had which; missing is none. */
+  /** The number of items per outcome; a missing outcome has none. */
   readonly outcomes: Readonly<Partial<Record<Outcome, number>>>
-  /** Where its next step begins, for kinds that keep no items. */
+  /** Where the next step begins, for kinds without items. */
   readonly afterId: number
-  /** Null: something is left to do. */
+  /** Null if comments are left to process. */
   readonly endedAt: Instant | null
 }
 
@@ -69,7 +69,7 @@ export const lockBatchRow = async (
     select from batches where site_id = ${siteId} and id = ${id} for no key update`.execute(tx)
 }
 
-/** One more step of a batch without items is done, and comes with its effect or not at all. */
+/** Counts one step of a batch without items, in the transaction of its effect. */
 export const advanceBatch = async (
   tx: Tx,
   { siteId, id }: Pick<Batch, 'siteId' | 'id'>,
@@ -82,7 +82,7 @@ export const advanceBatch = async (
     where site_id = ${siteId} and id = ${id}`.execute(tx)
 }
 
-/** Nothing is left to do. */
+/** Marks a batch as ended. */
 export const endBatch = async (
   tx: Tx,
   { siteId, id }: Pick<Batch, 'siteId' | 'id'>,

@@ -22,32 +22,32 @@ import type { Context } from '../context.ts'
 import { changeStatus } from '../decisions/change-status.ts'
 import { nameGuests } from '../people/name-guests.ts'
 
-/** So long a check that has asked for time has it, before it is asked again. */
+/** How long a check that answered `pending` has before it is asked again. */
 const CALL_BACK_MS = 600_000
-/** So long a check that has failed can still release what is held because of it. */
+/** How long a late score can still release a comment that is held because its check failed. */
 const LATE_MS = 86_400_000
 
-/** What checks have said of a text. */
+/** The answers of checks about one revision of a comment. */
 export type CheckResults = {
   readonly answers: Readonly<Record<string, CheckFact>>
-  /** What an answer may take the place of: the first verdict of a check stands. */
+  /** The states that an answer can replace: the first score of a check stands. */
   readonly replaces: readonly CheckFact['state'][]
-  /** Of which text; undefined: of the one that there is. */
+  /** Undefined: the current revision. */
   readonly revision: number | undefined
-  /** What a guest calls itself from this comment on, once readers see it. */
+  /** The guest's profile from this comment on, stored once the comment is published. */
   readonly author?: GuestProfile | undefined
 }
 
 export type AppliedResults = {
   readonly comment: CommentForWrite
-  /** The thread's new version; undefined when no reader can see a difference. */
+  /** The thread's new version; undefined if no reader can see a difference. */
   readonly version: number | undefined
 }
 
 /**
- * Judges a comment anew, by the policy and the facts that it was judged by, and what checks have said
- * since. Its status follows, unless somebody has decided meanwhile: then it is only noted.
- * @returns undefined when there is nothing to judge, or another text by now
+ * Judges a comment again, by its policy, its facts and the answers of its checks. The verdict changes the
+ * status, unless a moderator has decided meanwhile: then the judgement is only stored.
+ * @returns undefined if the comment is gone, was judged without facts, or has another revision by now
  */
 export const applyCheckResults = async (
   context: Context,
@@ -87,7 +87,7 @@ const merge = (
     }),
   )
 
-/** Only what still has the status that the rules gave it; and what nobody has held goes to readers. */
+/** The comment must still have the status that the rules gave it. A comment that a moderator held stays held. */
 const mayFollow = (comment: CommentForWrite, judged: JudgementState, to: Verdict): boolean => {
   const isAsJudged = comment.status === combine(judged.screening) && !judged.isDecided
   return isAsJudged && comment.status !== to && (!isVisible(to) || judged.mayPublish === true)
@@ -119,7 +119,7 @@ const follow = async (
   return { comment: after!, version }
 }
 
-/** A check that has asked for time is asked again later; one that has failed may still call. */
+/** A check that answered `pending` is asked again later; a check that failed may still send its score. */
 const finish = async (
   tx: Tx,
   at: CommentKey & { siteId: number },

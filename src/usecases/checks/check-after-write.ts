@@ -5,20 +5,21 @@ import type { Context } from '../context.ts'
 import type { AppliedResults } from './apply-check-results.ts'
 import { type CheckRequest, checkComment } from './check-comment.ts'
 
-/** A comment that has just been written, and its answer as it would be without the checks. */
+/** A comment that was stored, and its response without the answers of its checks. */
 export type WrittenComment<Answer> = {
   readonly checking: CheckTiming
   readonly request: CheckRequest
   readonly claim: IdempotencyKey | undefined
   readonly answer: Answer
-  /** The answer once readers see it. */
+  /** Builds the response once the checks have published the comment. */
   readonly present: (settled: AppliedResults) => Answer
 }
 
 /**
- * Asks the checks of a comment that is stored already. Where they count, its author waits for them and
- * is told what has become of it, now and under the same Idempotency-Key; else they are asked after the
- * answer. Never rejects: what goes wrong is left to the jobs, and the comment is held until then.
+ * Asks the checks of a stored comment. If their answers decide whether it is published, the author waits
+ * for them, and the response and its repetition under the same Idempotency-Key show the result. Otherwise
+ * the checks are asked after the response. Never rejects: after an error a job asks the checks again, and
+ * the comment is held until then.
  */
 export const checkAfterWrite = async <Answer>(
   context: Context,

@@ -20,18 +20,18 @@ import { type AppliedResults, applyCheckResults, type CheckResults } from './app
 export type CheckRequest = {
   readonly site: Site
   readonly comment: CommentKey
-  /** Known only while it posts. */
+  /** Known only during the request that stores the comment. */
   readonly sender?: Sender
-  /** What a guest who is known by another name calls itself in this comment. */
+  /** The profile in this comment of a guest whose stored profile differs. */
   readonly author?: GuestProfile | undefined
-  /** Nobody is asked again; who has not answered has failed. */
+  /** The last attempt: checks that have not answered count as failed. */
   readonly isLast?: boolean
 }
 
 /**
- * Asks all checks that have not answered yet, at once, and judges the comment by what they say.
- * @param then is done in the same transaction
- * @returns undefined when there was nothing to judge
+ * Asks all checks that have not answered together, and judges the comment by their answers.
+ * @param then runs in the transaction that saves the answers
+ * @returns undefined if the comment cannot be judged
  */
 export const checkComment = async (
   context: Context,
@@ -61,7 +61,7 @@ export type CheckResultsRequest = CheckResults & {
   readonly comment: CommentKey
 }
 
-/** In a transaction of its own, and told to readers before anybody is answered. */
+/** Saves answers in a transaction of its own, and invalidates the thread if readers see a difference. */
 export const saveCheckResults = async (
   context: Context,
   { site, comment, ...answers }: CheckResultsRequest,
@@ -98,7 +98,7 @@ export const findCommentOfJob = async (
   return site && askable && { site, comment, askable }
 }
 
-/** For who asks about a comment, or reports on it, when only its network is known. */
+/** Builds the input of a check. After the request that stored the comment, only its network is known. */
 export const toCheckInput = (
   { site, comment, sender = UNKNOWN_SENDER, author }: CheckRequest,
   askable: Askable,
@@ -124,6 +124,6 @@ export const toCheckInput = (
   userAgent: sender.userAgent,
 })
 
-/** `192.0.2.0` of `192.0.2.0/24`. */
+/** Returns `192.0.2.0` for `192.0.2.0/24`. */
 const firstOf = (network: string | null): string | null =>
   network?.includes('/') ? network.split('/')[0]! : null

@@ -10,19 +10,19 @@ import { saveCheckResults } from './check-comment.ts'
 
 export type ReportRequest = {
   readonly site: Site
-  /** Of the check. */
+  /** The name of the check. */
   readonly name: string
   readonly signed: Signed
-  /** Undefined: an id that no comment has. */
+  /** Undefined if the id is malformed. */
   readonly comment: CommentKey | undefined
   readonly score: number
-  /** Of the text that was judged; undefined: of the one that there is. */
+  /** The revision that the check judged; undefined: the current revision. */
   readonly revision: number | undefined
 }
 
 /**
- * Takes the verdict of a check that has needed time. The first one stands: another one for the same
- * text changes nothing, whoever repeats it.
+ * Receives the score of a check that answered `pending`. The first score for a revision stands; a second
+ * one changes nothing.
  */
 export const reportCheck = async (context: Context, request: ReportRequest): Promise<void> => {
   const { site, name, signed, comment, score, revision } = request
