@@ -458,7 +458,7 @@ t.test('a thread that was found hidden stays hidden while Postgres fails', async
   const clock = stopClock(t)
   const { find, findAnew, postgres } = await openWarm()
   clock.pass(1_000)
-  t.equal(await findAnew(BY_ID, undefined), undefined, 'hidden, and nobody could announce it')
+  t.equal(await findAnew(BY_ID, undefined), undefined, 'hidden, and the invalidation failed')
   const runQuery = find(BY_ID)
   const { fail } = await postgres.next()
   fail(new Error('away'))

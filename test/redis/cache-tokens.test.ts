@@ -37,7 +37,7 @@ const openPatient = async (t: Test, server: Server) => {
 
 /** On a machine that is busy with others a healthy Redis may be late. */
 const invalidateInTime = (tokens: CacheTokens, names: readonly string[]): Promise<true> =>
-  until('an announcement', async () => (await tokens.invalidate(names)) || undefined)
+  until('an invalidation', async () => (await tokens.invalidate(names)) || undefined)
 
 const findInTime = (tokens: CacheTokens, name: string): Promise<string> =>
   until(`a token for ${name}`, () => tokens.find(name))
@@ -59,7 +59,7 @@ const distrusts = async (tokens: CacheTokens, act: () => Promise<unknown>): Prom
   return trustedFrom >= before + DISTRUST_MS && trustedFrom <= after + DISTRUST_MS
 }
 
-t.test('a cache token is the last one announced on any node', { skip: skipOwn }, async (t) => {
+t.test('a cache token is the last one invalidated on any node', { skip: skipOwn }, async (t) => {
   const server = await startServer(t)
   const one = await openPatient(t, server)
   const other = await openPatient(t, server)
@@ -152,7 +152,7 @@ t.test('a look-up during a command gets a later result', { skip: skipOwn }, asyn
   }
 })
 
-/** What keeps a Redis that was healthy from taking an announcement. */
+/** What keeps a Redis that was healthy from taking an invalidation. */
 const FAULTS: Record<string, (server: Server, admin: RedisClient) => unknown> = {
   frozen: (server) => server.freeze(),
   dead: (server) => server.kill(),
@@ -165,7 +165,7 @@ const FAULTS: Record<string, (server: Server, admin: RedisClient) => unknown> = 
 
 for (const [fault, cause] of Object.entries(FAULTS)) {
   t.test(
-    `a Redis that is ${fault} takes no announcement, and the node is told`,
+    `a Redis that is ${fault} takes no invalidation, and the node is told`,
     { skip: skipOwn },
     async (t) => {
       const server = await startServer(t)
@@ -173,17 +173,17 @@ for (const [fault, cause] of Object.entries(FAULTS)) {
       const { tokens } = await openNode(t, server)
       await cause(server, admin)
       for (let i = 0; i < 3; i++) {
-        let announced: unknown
-        const act = async () => (announced = await tokens.invalidate(BOTH))
+        let invalidated: unknown
+        const act = async () => (invalidated = await tokens.invalidate(BOTH))
         t.ok(await distrusts(tokens, act))
-        t.equal(announced, false)
+        t.equal(invalidated, false)
       }
     },
   )
 }
 
 t.test(
-  'one failed name of two is enough for neither to count as announced',
+  'one failed name of two is enough for neither to count as invalidated',
   { skip: skipOwn },
   async (t) => {
     const server = await startServer(t)
@@ -266,7 +266,7 @@ t.test('no cache token is trusted right after Redis thaws', { skip: skipOwn }, a
   t.ok(tokens.trustedFrom() >= begun + DISTRUST_MS)
 })
 
-t.test('announcements are tried while look-ups are skipped', { skip: skipOwn }, async (t) => {
+t.test('invalidations are tried while look-ups are skipped', { skip: skipOwn }, async (t) => {
   const server = await startServer(t)
   const { tokens } = await openNode(t, server, { pauseMs: LONG_PAUSE_MS })
   const other = await openPatient(t, server)
@@ -279,7 +279,7 @@ t.test('announcements are tried while look-ups are skipped', { skip: skipOwn }, 
   t.equal(await tokens.find(THREAD), undefined, 'a question is not')
 })
 
-t.test('a late announcement brings no old cache token back', { skip: skipOwn }, async (t) => {
+t.test('a late invalidation brings no old cache token back', { skip: skipOwn }, async (t) => {
   const server = await startServer(t)
   const { tokens } = await openNode(t, server)
   const other = await openPatient(t, server)
