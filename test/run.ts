@@ -34,7 +34,7 @@ const TAP_BUILT = join(ROOT, 'node_modules/@tapjs/test/test-built/dist/esm/index
 const COMPILE_CACHE = join(ROOT, 'node_modules/.cache/compiled')
 /** One file for each process, written anew by every run. */
 const PROCESSES = join(ROOT, '.tap/processes')
-const FILES_PER_PROCESS = 4
+const FILES_PER_PROCESS = 6
 const SLOW = '--slow'
 const SLOW_FOLDER = 'test/slow/'
 
@@ -76,6 +76,7 @@ const main = async (): Promise<number> => {
   const env = {
     ...process.env,
     NODE_COMPILE_CACHE: COMPILE_CACHE,
+    TEST_LENGTH: process.argv.includes(SLOW) ? 'full' : 'sample',
     TEST_DATABASE_URL: database,
     TEST_REDIS_URL: redis ?? '',
   }

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
+import { runs } from '../lengths.ts'
 import { recount } from '../recount.ts'
 import { openService, type TestService } from '../service.ts'
 import { openTwin } from '../twin.ts'
@@ -186,7 +187,7 @@ t.test('any sequence of moves, merges, decisions and undos keeps every count tru
         if (differences.length > 0) throw new Error(`${one.kind}: ${differences.join('\n')}`)
       }
     }),
-    { numRuns: 10 },
+    { numRuns: runs(3, 20) },
   )
 })
 

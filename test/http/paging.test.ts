@@ -3,6 +3,7 @@ import { sql } from 'kysely'
 import t from 'tap'
 import { SORTS, type Sort } from '../../src/domain/comment/sort.ts'
 import { commentId } from '../../src/domain/public-id.ts'
+import { runs } from '../lengths.ts'
 import { openService, type TestService } from '../service.ts'
 
 /** I-10: a walk shows each comment that was visible throughout exactly once, in order. */
@@ -149,7 +150,7 @@ const findThreadId = async ({ db }: TestService, article: string): Promise<numbe
 let lastArticle = 0
 const nextArticle = (): string => `article-${++lastArticle}`
 
-const RUNS = { numRuns: 15, endOnFailure: true }
+const RUNS = { numRuns: runs(5, 30), endOnFailure: true }
 
 for (const sort of SORTS) {
   t.test(`sort=${sort}: any tree, with any limits, is walked whole and in order`, async (t) => {
@@ -204,7 +205,7 @@ t.test('focus: all after the path is walked whole', async (t) => {
     if (walked !== draw(expected)) throw new Error(`${walked} is not ${draw(expected)}`)
     if (drawPath(first.items, focus) === undefined) throw new Error('the path is not in the page')
   })
-  await fc.assert(walks, { ...RUNS, numRuns: 30 })
+  await fc.assert(walks, { ...RUNS, numRuns: runs(10, 60) })
 })
 
 /** The forest without what stands before the path in the lists on the way. */

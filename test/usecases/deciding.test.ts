@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { sql } from 'kysely'
 import t from 'tap'
 import { isTransitionAllowed, STATUSES, type Status } from '../../src/domain/comment/status.ts'
+import { runs } from '../lengths.ts'
 import { recount } from '../recount.ts'
 import { type Answer, openService, type TestService } from '../service.ts'
 
@@ -124,7 +125,7 @@ t.test('decisions on any tree, undone in reverse, restore the tree', async (t) =
         return true
       },
     ),
-    { numRuns: 15 },
+    { numRuns: runs(5, 30) },
   )
 })
 

@@ -1,0 +1,4 @@
+// The properties of these files, at full length: see `runs` in test/lengths.ts.
+import '../http/moving-undo.test.ts'
+import '../http/paging.test.ts'
+import '../usecases/deciding.test.ts'
