@@ -315,7 +315,7 @@ t.test('facts are counted through indexes', async (t) => {
     authorIds: [1, 2],
     addressHashes: [NOWHERE],
     fingerprints: [5],
-    shingles: [5, 6],
+    minHashes: [5, 6],
     exceptId: 0,
   }
   const nodes = await explain(service, (db) => countFacts(db, question))

@@ -21,8 +21,8 @@ export const readBan = (key: KeyObject, body: BanOnWire) => {
   const { effect, reason = null, note = null, existing_comments: existing = 'keep' } = body
   const expiresAt = readTimeOrNull('/expires_at', body.expires_at)
   const target = readTarget(key, body)
-  const isMet = (email: string) => matchesEmail(key, target, email)
-  return { ban: { target, effect, reason, note, expiresAt }, existing, isMet }
+  const appliesTo = (email: string) => matchesEmail(key, target, email)
+  return { ban: { target, effect, reason, note, expiresAt }, existing, appliesTo }
 }
 
 const readTarget = (key: KeyObject, { kind, value }: BanOnWire): BanSubject => {

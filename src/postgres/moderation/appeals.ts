@@ -6,9 +6,9 @@ import type { Db, Tx } from '../connection/db.ts'
 export type Appeal = OwnAppeal & {
   readonly comment: CommentKey
   readonly authorId: number
-  /** The decision that it is about; null: one that no person made. */
+  /** The decision that the appeal is against; null if no person made it. */
   readonly decisionId: number | null
-  /** Who made that decision. */
+  /** The maker of that decision. */
   readonly decidedBy: string | null
   readonly answeredBy: string | null
 }
@@ -28,7 +28,7 @@ export type NewAppeal = Pick<
   'comment' | 'authorId' | 'text' | 'decisionId' | 'decidedBy'
 > & { readonly siteId: number }
 
-/** The first on its comment, which is locked. */
+/** The caller has locked the comment, which has no appeal yet. */
 export const insertAppeal = async (tx: Tx, appeal: NewAppeal): Promise<Appeal> => {
   const { siteId, comment, authorId, text, decisionId, decidedBy } = appeal
   const { rows } = await sql<Row>`
@@ -49,7 +49,7 @@ export const findAppeal = async (
   return rows[0] && toAppeal(rows[0])
 }
 
-/** Undefined when it has been answered. */
+/** Undefined if the appeal was already answered. */
 export const answerAppeal = async (
   tx: Tx,
   answer: { siteId: number; id: number; outcome: Outcome; note: string | null; by: string },
@@ -62,7 +62,7 @@ export const answerAppeal = async (
   return rows[0] && toAppeal(rows[0])
 }
 
-/** Those that wait, the oldest first, or those that were answered, the latest answer first; `limit + 1`. */
+/** Waiting appeals, oldest first, or answered ones, latest answer first; `limit + 1` rows. */
 export const listAppeals = async (
   db: Db,
   request: { siteId: number; state: 'waiting' | 'answered'; afterId: number | null; limit: number },

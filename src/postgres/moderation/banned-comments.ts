@@ -8,31 +8,31 @@ import type { Batch } from '../jobs/batches.ts'
 type Id = Pick<Batch, 'siteId' | 'id'>
 type Statuses = readonly Status[]
 
-/** So many authors one statement looks at. */
-const RANGE = 10_000
+/** One statement reads this many authors. */
+const AUTHORS_PER_RANGE = 10_000
 
 /**
- * Adds to a batch what those have written whom a ban meets, as far as that is known: no address is known
- * once it is forgotten. As with the ban itself, the staff is not meant.
+ * Adds the earlier comments of banned writers to a batch, without those of staff. Comments whose address
+ * retention has deleted cannot be found by a network.
  */
 export const insertItemsOfBanned = async (
   tx: Tx,
   batch: Id,
-  banned: { target: BanSubject; statuses: Statuses; isMet: (email: string) => boolean },
+  banned: { target: BanSubject; statuses: Statuses; appliesTo: (email: string) => boolean },
 ): Promise<void> => {
-  const { target, statuses, isMet } = banned
+  const { target, statuses, appliesTo } = banned
   if (target.kind === 'author')
     return insertItemsOfAuthors(tx, batch, { authorIds: [target.authorId], statuses })
   if (target.kind === 'network') return insertItemsOfNetwork(tx, batch, { target, statuses })
   for await (const authors of listAuthorsOf(tx, batch.siteId, target.domain)) {
-    const authorIds = authors.filter(({ email }) => isMet(email)).map(({ id }) => id)
+    const authorIds = authors.filter(({ email }) => appliesTo(email)).map(({ id }) => id)
     if (authorIds.length > 0) await insertItemsOfAuthors(tx, batch, { authorIds, statuses })
   }
 }
 
 /**
- * Authors whose e-mail may be of a domain or one below it, range by range: the domain is in it, or it is in
- * another script.
+ * Authors whose e-mail may be at a domain or a subdomain, range by range: the e-mail contains the domain, or
+ * is in another script.
  */
 async function* listAuthorsOf(
   tx: Tx,
@@ -45,7 +45,7 @@ async function* listAuthorsOf(
         filter (where position(${domain} in lower(email)) > 0 or email ~ '[^ -~]'), '[]') as found
       from (
         select id, email from authors where site_id = ${siteId} and id > ${after}
-        order by id limit ${RANGE}
+        order by id limit ${AUTHORS_PER_RANGE}
       ) a`.execute(tx)
     const { last, found } = rows[0]!
     if (last === null) return
@@ -54,7 +54,7 @@ async function* listAuthorsOf(
   }
 }
 
-/** Those of the statuses one by one, so that each is found by its index. */
+/** Reads one status after the other, so that each uses its index. */
 const insertItemsOfAuthors = async (
   tx: Tx,
   batch: Id,

@@ -29,7 +29,7 @@ export type NewBan = {
 
 export const insertBan = async (tx: Tx, ban: NewBan): Promise<Ban> => {
   const { siteId, target, effect, reason, note, expiresAt, by } = ban
-  const { authorId, network, emailHash, domain } = { ...NOBODY, ...target }
+  const { authorId, network, emailHash, domain } = { ...NO_SUBJECT, ...target }
   const { rows } = await sql<Ban>`
     insert into bans as b (site_id, kind, author_id, network, email_hash, domain, effect, reason, note,
       made_by, made_at, expires_at)
@@ -39,9 +39,9 @@ export const insertBan = async (tx: Tx, ban: NewBan): Promise<Ban> => {
   return rows[0]!
 }
 
-const NOBODY = { authorId: null, network: null, emailHash: null, domain: null }
+const NO_SUBJECT = { authorId: null, network: null, emailHash: null, domain: null }
 
-/** A ban of one site, or of the service. */
+/** Bans of one site; null: bans on every site. */
 const inScope = (siteId: number | null) => sql`b.site_id is not distinct from ${siteId}`
 
 /** Latest first; `limit + 1` rows. */
@@ -68,7 +68,7 @@ export const listBans = async (
   return rows
 }
 
-/** @returns the ban, and whether it was lifted before */
+/** @returns the ban, and whether it was already lifted */
 export const liftBan = async (
   tx: Tx,
   { siteId, id, by }: { siteId: number | null; id: number; by: string },
@@ -85,7 +85,7 @@ export const liftBan = async (
   return rows[0]
 }
 
-/** Puts a ban that was lifted back in force, unless it is over or its address is forgotten. */
+/** Renews a lifted ban, unless it has expired or its address was deleted. */
 export const renewBan = async (
   tx: Tx,
   { siteId, id }: { siteId: number; id: number },
@@ -100,17 +100,17 @@ export const renewBan = async (
 }
 
 /**
- * The bans in force, of the site and of the service, that meet each of them. However many bans there
- * are, it is a look-up for each kind and each suspect.
- * @returns in the order of the suspects; nothing meets one that is undefined
+ * The bans in force, of the site and of the service, that match each writer. Each kind of ban is one index
+ * look-up per writer, however many bans there are.
+ * @returns the matches in the order of the writers; none for a writer that is undefined
  */
 export const findBansOn = async (
   db: Db,
   siteId: number,
-  suspects: readonly (WriterIdentity | undefined)[],
+  writers: readonly (WriterIdentity | undefined)[],
 ): Promise<readonly (readonly BanMatch[])[]> => {
-  const all = suspects.flatMap((suspect, place) => (suspect ? [{ ...suspect, place }] : []))
-  if (all.length === 0) return suspects.map(() => [])
+  const all = writers.flatMap((writer, place) => (writer ? [{ ...writer, place }] : []))
+  if (all.length === 0) return writers.map(() => [])
   const emails = all.flatMap(({ place, emailHashes }) =>
     emailHashes.map((hash) => ({ place, hash })),
   )
@@ -142,19 +142,19 @@ export const findBansOn = async (
     ${found(sql`b.kind = 'email_domain' and b.domain = q.domain and ${here}`)}
     order by id`.execute(db)
   const byPlace = Map.groupBy(rows, ({ place }) => place)
-  return suspects.map((_, i) => (byPlace.get(i) ?? []).map(({ id, effect }) => ({ id, effect })))
+  return writers.map((_, i) => (byPlace.get(i) ?? []).map(({ id, effect }) => ({ id, effect })))
 }
 
-/** A ban that has ended this long ago keeps nothing of the address, beside the days of its site. */
-const SERVICE_DAYS = 30
+/** How long an ended ban on every site keeps its address; a site's bans follow the site's retention. */
+const SERVICE_RETENTION_DAYS = 30
 
-/** Forgets addresses of bans that are over for longer than addresses are kept. @returns how many went */
+/** Deletes the addresses of bans that ended before the retention period. @returns the number of bans */
 export const forgetEndedBans = async (tx: Tx): Promise<number> => {
   const { numAffectedRows } = await sql`
     update bans b set network = null, email_hash = null
     where num_nonnulls(b.network, b.email_hash) > 0
       and least(b.lifted_at, b.expires_at) < clock_timestamp() - make_interval(
-        days => coalesce((select retention_days from sites where id = b.site_id), ${SERVICE_DAYS}))`.execute(
+        days => coalesce((select retention_days from sites where id = b.site_id), ${SERVICE_RETENTION_DAYS}))`.execute(
     tx,
   )
   return Number(numAffectedRows ?? 0)

@@ -2,10 +2,10 @@ import { sql } from 'kysely'
 import type { Reason } from '../../domain/comment/status.ts'
 import type { Db, Tx } from '../connection/db.ts'
 
-/** What moderators say often, in words that are ready. */
+/** A prepared reason and note for decisions. */
 export type CannedReason = {
   readonly id: number
-  /** What moderators choose it by. */
+  /** The title in the moderators' list. */
   readonly title: string
   readonly reason: Reason
   readonly note: string
@@ -15,7 +15,7 @@ export type CannedReasonFields = Omit<CannedReason, 'id'>
 
 const COLUMNS = ['id', 'title', 'reason', 'note'] as const
 
-/** In the order in which they were made; `limit + 1` rows. */
+/** In the order of creation; `limit + 1` rows. */
 export const listCannedReasons = (
   db: Db,
   { siteId, afterId, limit }: { siteId: number; afterId: number; limit: number },
@@ -29,7 +29,7 @@ export const listCannedReasons = (
     .limit(limit + 1)
     .execute()
 
-/** The site is held, so that the number holds until the transaction ends. */
+/** The caller has locked the site's row, so the count stays true until the transaction ends. */
 export const countCannedReasons = async (tx: Tx, siteId: number): Promise<number> => {
   const { rows } = await sql<{ count: number }>`
     select count(*) as count from canned_reasons where site_id = ${siteId}`.execute(tx)

@@ -6,16 +6,16 @@ import { AUTOMATIC } from '../../domain/people/caller.ts'
 import type { Tx } from '../connection/db.ts'
 import { recordDecisionForChecks } from '../screening/check-reports.ts'
 
-/** What an act changed, but for the status; by the names that the wire has for it. */
+/** Fields that a decision changed apart from the status, by their names in the API. */
 export type Difference = Readonly<Record<string, unknown>>
 
-/** One act of a moderator. What it does not concern is null. */
+/** One row of the moderation log. Fields that do not apply are null. */
 export type Decision = {
   readonly id: number
   readonly action: DecisionAction
   readonly threadId: number | null
   readonly commentId: number | null
-  /** Article, author or ban, where no comment is meant. */
+  /** The article, author or ban that the decision is on, if it is on no comment. */
   readonly subject: string | null
   readonly from: Status | null
   readonly to: Status | null
@@ -23,54 +23,54 @@ export type Decision = {
   readonly after: Difference | null
   readonly reason: Reason | null
   readonly note: string | null
-  /** The decision on an ancestor that took this comment along. */
+  /** The decision that cascaded to this comment. */
   readonly causedBy: number | null
   readonly batchId: number | null
-  /** The decision that this one takes back. */
+  /** The decision that this one undoes. */
   readonly undoes: number | null
-  /** The one that took it back. */
+  /** The decision that undid this one. */
   readonly undoneBy: number | null
-  /** In force on the site at that time. */
+  /** The policy in force at that time. */
   readonly policyVersion: number | null
   readonly by: string
   readonly at: Instant
 }
 
-/** Who decides, and why: the same for all rows that are written together. */
+/** The fields that all decisions written together share. */
 export type DecisionOrigin = {
   readonly siteId: number
   readonly by: string
   readonly reason?: Reason | null
   readonly note?: string | null
   readonly batchId?: number | null
-  /** Missing: now. */
+  /** Default: now. */
   readonly at?: Instant
 }
 
 /**
- * What is missing is null, and the action `status`. `authorId` is who is meant, where that does not follow
- * from a comment.
+ * A missing field is null; a missing action is `status`. `authorId` names the author if the decision is on
+ * no comment.
  */
 export type NewDecision = Partial<
   Omit<Decision, keyof DecisionOrigin | 'id' | 'at' | 'policyVersion' | 'undoneBy'>
 > & { readonly authorId?: number }
 
-/** Of `decisions`. */
+/** Columns of `decisions`. */
 export const decisionColumns = sql`id, action, thread_id, comment_id, subject, from_status as "from", to_status as "to",
   before, after, reason, note, caused_by, batch_id, undoes, policy_version, decided_by as "by",
   decided_at as "at"`
 
-/** Since it was written, last edited, or sent back to the queue. */
+/** How long the comment waited since it was posted, last edited, or sent back to the queue. */
 const heldMs = sql`extract(epoch from moment.now - greatest(c.created_at, c.edited_at, (
   select h.decided_at from decisions h
   where h.site_id = c.site_id and h.comment_id = c.id and h.to_status = 'pending'
   order by h.id desc limit 1))) * 1000`
 
 /**
- * Appends decisions, in the order given, and ends the claims on their comments. A row names the thread
- * where its comment was written, so that it finds the comment by its id wherever it is moved to; whose
- * comment it is, and how long that had waited. Checks hear of what persons decide.
- * @returns them in the same order
+ * Appends decisions in the given order and ends the claims on their comments. A row names the thread in
+ * which its comment was posted, which finds the comment even after a move. Decisions of moderators are
+ * reported to checks.
+ * @returns the decisions in the same order
  */
 export const insertDecisions = async (
   tx: Tx,
@@ -99,7 +99,7 @@ export const insertDecisions = async (
       ${all((one) => one.authorId)}::bigint[])
       with ordinality as d (action, thread_id, comment_id, subject, from_status, to_status, before,
         after, caused_by, undoes, author_id, place)
-    -- "offset 0" keeps this a look-up per comment, whatever the planner believes of them
+    -- "offset 0" keeps this a look-up per comment, whatever the planner estimates
     left join lateral (
       select * from comments where site_id = ${siteId} and thread_id = d.thread_id and id = d.comment_id
       offset 0
@@ -113,7 +113,6 @@ export const insertDecisions = async (
   return rows
 }
 
-/** Appends one. */
 export const insertDecision = async (
   tx: Tx,
   decision: DecisionOrigin & NewDecision,

@@ -5,7 +5,7 @@ import type { CommentKey } from '../../domain/public-id.ts'
 import type { Db } from '../connection/db.ts'
 import { type Decision, decisionColumns } from './decisions.ts'
 
-/** What is missing is not asked for. */
+/** A missing field matches all decisions. */
 export type ModerationLogFilter = {
   readonly comment?: CommentKey | undefined
   readonly batchId?: number | undefined
@@ -13,7 +13,7 @@ export type ModerationLogFilter = {
   readonly articleId?: string | undefined
   readonly by?: string | undefined
   readonly action?: DecisionAction | undefined
-  /** From this time on, and before that one. */
+  /** From this time (included) to that one (excluded). */
   readonly since?: Instant | undefined
   readonly until?: Instant | undefined
 }
@@ -30,26 +30,26 @@ const undoneBy = sql`(
   select u.id from decisions u where u.site_id = decisions.site_id and u.undoes = decisions.id
 ) as undone_by`
 
-/** So many decisions are looked at for a page. */
-const SCAN = 1_000
+/** A page scans at most this many decisions. */
+const MAX_SCANNED = 1_000
 
 type Row = Decision & { readonly isWanted: boolean; readonly scanned: number }
 
 /**
- * Latest first. One filter is the range of an index; what else is asked for is looked for within it, in so
- * many decisions and no more. A page can therefore be short, or empty, and still say where the next begins.
+ * Decisions, latest first. One filter selects the range of an index; the page scans at most 1,000 decisions
+ * of it for the other filters. A page can therefore be short, or empty, and still have a next page.
  */
 export const listDecisions = async (
   db: Db,
   request: ModerationLogRequest,
 ): Promise<ModerationLogPage> => {
   const { siteId, beforeId, limit } = request
-  const { lead, others } = planOf(request)
-  const scan = others.length === 0 ? limit + 1 : SCAN
+  const { lead, others } = chooseLead(request)
+  const scan = others.length === 0 ? limit + 1 : MAX_SCANNED
   const { rows } = await sql<Row>`
     with scanned as (
       select *, ${sql.join([sql`true`, ...others], sql` and `)} as is_wanted from decisions
-      where site_id = ${siteId} and ${rangeOf(lead, beforeId)} and ${daysOf(request)}
+      where site_id = ${siteId} and ${rangeOf(lead, beforeId)} and ${idsOfTime(request)}
       order by ${lead ? sql`${lead.column} desc, id desc` : sql`id desc`} limit ${scan}
     )
     select ${decisionColumns}, ${undoneBy}, is_wanted, (select count(*) from scanned) as scanned
@@ -63,7 +63,7 @@ export const listDecisions = async (
   return { items, nextId: isOver ? null : last!.id }
 }
 
-/** These of the site; in no order. */
+/** Decisions by id, in no order. */
 export const findDecisions = async (
   db: Db,
   siteId: number,
@@ -75,28 +75,28 @@ export const findDecisions = async (
   return rows
 }
 
-/** A column that leads an index, and what it must be. `where`: what else the index asks for. */
-type Lead = {
+/** The filter whose index is used: its column and value, and the condition of a partial index. */
+type LeadingFilter = {
   readonly column: RawBuilder<unknown>
   readonly value: RawBuilder<unknown>
   readonly where?: RawBuilder<unknown>
 }
 
-/** The filter that is likely to leave the least comes first, and leads. */
-const planOf = (
+/** The filter that is likely to match the fewest decisions leads. */
+const chooseLead = (
   request: ModerationLogRequest,
-): { lead: Lead | undefined; others: RawBuilder<unknown>[] } => {
+): { lead: LeadingFilter | undefined; others: RawBuilder<unknown>[] } => {
   const { siteId, comment, batchId, authorId, articleId, by, action, since, until } = request
-  const isRare = action !== undefined && action !== 'status'
+  const isRareAction = action !== undefined && action !== 'status'
   const article = sql`coalesce((
     select id from threads where site_id = ${siteId} and article_id = ${articleId}), 0)`
-  const leads: Lead[] = [
+  const leads: LeadingFilter[] = [
     ...(comment === undefined ? [] : [{ column: sql`comment_id`, value: sql`${comment.id}` }]),
     ...(batchId === undefined ? [] : [{ column: sql`batch_id`, value: sql`${batchId}` }]),
     ...(authorId === undefined ? [] : [{ column: sql`author_id`, value: sql`${authorId}` }]),
     ...(articleId === undefined ? [] : [{ column: sql`thread_id`, value: article }]),
     ...(by === undefined ? [] : [{ column: sql`decided_by`, value: sql`${by}` }]),
-    ...(isRare ? [{ column: sql`action`, value: sql.lit(action), where: NOT_STATUS }] : []),
+    ...(isRareAction ? [{ column: sql`action`, value: sql.lit(action), where: NOT_STATUS }] : []),
   ]
   const [lead, ...rest] = leads
   const others = rest.map(({ column, value }) => sql`${column} is not distinct from ${value}`)
@@ -110,21 +110,21 @@ const planOf = (
 const NOT_STATUS = sql`action <> 'status'`
 
 /**
- * What is equal to a constant is no order to Postgres: it would then walk all decisions by id, until it has
- * found enough. As a range it is one, and only the index of the column has it.
+ * Compares the column as a range. For an equality Postgres may ignore the column's index and read all
+ * decisions by id; only that index can serve a range in this order.
  */
-const rangeOf = (lead: Lead | undefined, beforeId: number | null): RawBuilder<unknown> => {
+const rangeOf = (lead: LeadingFilter | undefined, beforeId: number | null): RawBuilder<unknown> => {
   const before = sql`${beforeId ?? Number.MAX_SAFE_INTEGER}::bigint`
   if (!lead) return sql`id < ${before}`
   const { column, value, where = sql`true` } = lead
   return sql`${where} and ${column} >= ${value} and (${column}, id) < (${value}, ${before})`
 }
 
-/** Ids and times are given together, but a transaction that began earlier may end later. */
+/** Ids do not follow times exactly: a transaction that began earlier may end later. */
 const SLACK = sql`interval '1 minute'`
 
-/** The ids among which the decisions of these days are, and few others. */
-const daysOf = ({ siteId, since, until }: ModerationLogRequest): RawBuilder<unknown> => {
+/** A range of ids that contains all decisions of the requested time. */
+const idsOfTime = ({ siteId, since, until }: ModerationLogRequest): RawBuilder<unknown> => {
   const first = sql`coalesce((
     select id from decisions where site_id = ${siteId} and decided_at < ${since}::timestamptz - ${SLACK}
     order by decided_at desc, id desc limit 1), 0)`

@@ -7,7 +7,7 @@ import { isVisible } from '../comments/visible.ts'
 import type { Db } from '../connection/db.ts'
 
 export type StatedComment = StatementSource & {
-  /** Whether everybody can read it. */
+  /** Whether everyone can read the comment. */
   readonly isPublic: boolean
   readonly decisionId: number | null
 }
@@ -25,12 +25,12 @@ type Row = Omit<StatedComment, 'decision' | 'appeal'> & {
   readonly answeredAt: Instant | null
 }
 
-/** Deleted, it is so for its author too, whoever did it. */
+/** A deleted comment is deleted for its author too. */
 const isShadowed = sql`(c.shadowed and c.status <> 'deleted')`
 
 /**
- * A comment with the decision behind its status: none unless the latest one led there. Where that takes
- * another back, the one counts by which it had the status before.
+ * A comment with the decision that led to its status, if the latest decision did. If that was an undo, the
+ * decision that first led to the restored status counts.
  */
 export const findStated = async (
   db: Db,

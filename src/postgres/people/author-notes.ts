@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import type { Instant } from '../../domain/instant.ts'
 import type { Db, Tx } from '../connection/db.ts'
 
-/** What a moderator tells the others about an author. */
+/** A moderator's note about an author. */
 export type AuthorNote = {
   readonly id: number
   readonly authorId: number
@@ -16,7 +16,7 @@ type OfAuthor = { readonly siteId: number; readonly authorId: number }
 
 const columns = sql`id, author_id, note, noted_by as "by", noted_at as "at"`
 
-/** The author is held, so that it is not erased meanwhile. */
+/** The caller has locked the author's row, so that no erasure runs at the same time. */
 export const insertAuthorNote = async (
   tx: Tx,
   { siteId, authorId, note, by }: OfAuthor & Pick<AuthorNote, 'note' | 'by'>,

@@ -18,7 +18,7 @@ export const insertGuest = (db: Db, siteId: number, profile: GuestProfile): Prom
     .returning(COLUMNS)
     .executeTakeFirstOrThrow()
 
-/** One who was erased is not found. */
+/** Erased authors are not found. */
 export const findAuthor = (db: Db, siteId: number, id: number): Promise<Author | undefined> =>
   db
     .selectFrom('authors')
@@ -28,12 +28,12 @@ export const findAuthor = (db: Db, siteId: number, id: number): Promise<Author |
     .where('erasedAt', 'is', null)
     .executeTakeFirst()
 
-/** Whether something that somebody wrote is seen by itself alone. */
+/** Whether the author has a shadowed comment. */
 export const hasShadowed = sql<boolean>`exists (
   select from comments c
   where c.site_id = authors.site_id and c.author_id = authors.id and c.shadowed)`
 
-/** What a guest who holds a token is known by; one who was erased is none. */
+/** The guest of a guest token; erased guests are not found. */
 export const findGuest = (
   db: Db,
   siteId: number,
@@ -49,8 +49,8 @@ export const findGuest = (
     .executeTakeFirst()
 
 /**
- * Those of the site that there are and were not erased, by id. They are held until the transaction
- * ends, in order of id, and alone, because they may get another name, or be erased.
+ * Locks the rows of authors that exist and are not erased, in order of id. The lock keeps an author's name
+ * and prevents an erasure until the transaction ends.
  */
 export const lockWriterRows = async (
   tx: Tx,
@@ -64,17 +64,17 @@ export const lockWriterRows = async (
   return new Map(rows.map((author) => [author.id, author]))
 }
 
-/** Changes what guests are called; they are held already. */
+/** Changes guests' profiles; the caller has locked their rows. */
 export const updateGuests = async (
   tx: Tx,
   siteId: number,
   profiles: ReadonlyMap<number, GuestProfile>,
 ): Promise<void> => {
-  const said = [...profiles.values()]
+  const values = [...profiles.values()]
   await sql`
     update authors a set name = g.name, url = g.url, email = g.email
-    from unnest(${[...profiles.keys()]}::bigint[], ${said.map(({ name }) => name)}::text[],
-      ${said.map(({ url }) => url)}::text[], ${said.map(({ email }) => email)}::text[])
+    from unnest(${[...profiles.keys()]}::bigint[], ${values.map(({ name }) => name)}::text[],
+      ${values.map(({ url }) => url)}::text[], ${values.map(({ email }) => email)}::text[])
       as g (id, name, url, email)
     where a.site_id = ${siteId} and a.id = g.id
       and (a.name, a.url, a.email) is distinct from (g.name, g.url, g.email)`.execute(tx)

@@ -6,11 +6,11 @@ import type { Db, Tx } from '../connection/db.ts'
 
 type OfAuthor = { readonly siteId: number; readonly authorId: number }
 
-/** What is known of an author when it is to be erased. */
+/** An author before an erasure. */
 export type Erasable = {
   readonly subject: string | null
   readonly erasedAt: Instant | null
-  /** Whether readers can see something of it. */
+  /** Whether the author has a visible comment. */
   readonly isPublic: boolean
 }
 
@@ -28,10 +28,10 @@ export const findErasable = async (
 }
 
 /**
- * Leaves nothing of an author but its id, and forgets every answer that holds something of it. Who
- * writes in its name holds its row, and comes before, or finds it erased. It is erased no earlier than
- * its newest token was made, by a clock that may be ahead.
- * @param subjectHash stands for what its site called it
+ * Erases everything of an author but the id, and deletes stored responses that contain the author. A
+ * concurrent write of the author locks the same row: it comes first, or finds the author erased. The time
+ * of erasure is never earlier than the newest token, whose clock may be ahead.
+ * @param subjectHash replaces the member's id in the site's own database
  */
 export const eraseAuthorRow = async (
   tx: Tx,
@@ -56,8 +56,8 @@ export const eraseAuthorRow = async (
 }
 
 /**
- * Some comments of an author that still say something, all of one thread, in descending order of id;
- * undefined when there are none.
+ * Comments of an author that still have a text, all of one thread, in descending order of id; undefined if
+ * there are none.
  */
 export const findWritings = async (
   db: Db,
@@ -80,7 +80,7 @@ export const findWritings = async (
   return first && { threadId: first.threadId, ids: rows.map(({ id }) => id) }
 }
 
-/** Takes all text and every trace of an address out of comments of one thread, and of what they were. */
+/** Redacts comments of one thread and their revisions: texts, traces and addresses. */
 export const redactComments = async (
   tx: Tx,
   { siteId, threadId, ids }: { siteId: number; threadId: number; ids: readonly number[] },
@@ -102,7 +102,7 @@ export const redactComments = async (
     where site_id = ${siteId} and comment_id = any(${ids}::bigint[])`.execute(tx)
 }
 
-/** Votes stay, as nobody's: the figures that they make are true. */
+/** Votes stay, without an address, so that scores stay true. */
 export const redactVotesAndFlags = async (
   tx: Tx,
   { siteId, authorId }: OfAuthor,
@@ -115,7 +115,7 @@ export const redactVotesAndFlags = async (
     where site_id = ${siteId} and author_id = ${authorId}`.execute(tx)
 }
 
-/** Appeals that were answered stay, without their text; nobody waits for an answer to the others. */
+/** Answered appeals stay without their text; waiting ones are deleted. */
 export const redactAppeals = async (tx: Tx, { siteId, authorId }: OfAuthor): Promise<void> => {
   await sql`
     delete from appeals

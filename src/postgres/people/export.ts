@@ -12,7 +12,7 @@ import type { Db } from '../connection/db.ts'
 type OfAuthor = { readonly siteId: number; readonly authorId: number }
 type Page = OfAuthor & { readonly after: CommentKey; readonly limit: number }
 
-/** All of the row of an author. */
+/** All stored data of an author. */
 export type HeldAuthor = {
   readonly id: number
   readonly kind: 'guest' | 'member'
@@ -41,11 +41,11 @@ export const findHeldAuthor = async (
 
 export type HeldComment = Comment & {
   readonly network: string | null
-  /** It was turned down, and its author sees it as published. */
+  /** Whether the comment is rejected, but shown to its author as published. */
   readonly isShadowed: boolean
 }
 
-/** What it wrote, whatever became of it, by thread and id. */
+/** All comments of an author, by thread and id. */
 export const listHeldComments = async (db: Db, page: Page): Promise<HeldComment[]> => {
   const { siteId, authorId, after, limit } = page
   const of = (status: ReturnType<typeof sql>) => sql`
@@ -74,7 +74,7 @@ export type HeldRevision = {
   readonly replacedAt: Instant
 }
 
-/** What comments said before, oldest first. */
+/** Earlier texts of comments, oldest first. */
 export const listHeldRevisions = async (
   db: Db,
   siteId: number,
@@ -87,7 +87,7 @@ export const listHeldRevisions = async (
   return rows
 }
 
-/** What the id of a comment needs that a row of the table is about. */
+/** The home thread of the comment that a row is about, which its public id needs. */
 const homeColumn = (table: 'v' | 'f' | 'appeals') => sql`(
   select c.home_thread_id from comments c
   where c.site_id = ${sql.ref(`${table}.site_id`)} and c.thread_id = ${sql.ref(`${table}.thread_id`)}
@@ -109,7 +109,7 @@ export const listHeldVotes = async (db: Db, page: Page): Promise<HeldVote[]> => 
 export type HeldAppeal = CommentKey &
   Pick<OwnAppeal, 'text' | 'at' | 'outcome' | 'note' | 'answeredAt'>
 
-/** What it asked to be looked at again, by thread and id of the comment. */
+/** Appeals of an author, by thread and id of the comment. */
 export const listHeldAppeals = async (db: Db, page: Page): Promise<HeldAppeal[]> => {
   const { siteId, authorId, after, limit } = page
   const { rows } = await sql<HeldAppeal>`
@@ -128,7 +128,7 @@ export type HeldNote = {
   readonly at: Instant
 }
 
-/** What moderators noted about it, oldest first. */
+/** Moderators' notes about an author, oldest first. */
 export const listHeldNotes = async (
   db: Db,
   { siteId, authorId, after, limit }: OfAuthor & { after: { id: number }; limit: number },

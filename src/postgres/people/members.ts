@@ -4,20 +4,20 @@ import type { Instant } from '../../domain/instant.ts'
 import type { Db, Tx } from '../connection/db.ts'
 import { hasShadowed } from './authors.ts'
 
-/** Somebody with an account of the site, as administrators see it. */
+/** A member, as administrators see one. */
 export type Member = Author & {
   readonly subject: string
   readonly email: string | null
   readonly emailVerified: boolean
-  /** What its newest token says it is. */
+  /** The roles of the newest token. */
   readonly tokenRoles: readonly Role[]
-  /** What administrators have made it. */
+  /** The roles that administrators granted. */
   readonly grantedRoles: readonly Role[]
   readonly location: string | null
-  /** Among the staff that readers see. */
+  /** Whether readers see the member in the list of staff. */
   readonly listed: boolean
   readonly createdAt: Instant
-  /** When its newest token was made; null for one who has never come. */
+  /** When the newest token was issued; null if the member never signed on. */
   readonly signedOnAt: Instant | null
   readonly hasShadowed: boolean
 }
@@ -32,7 +32,7 @@ const COLUMNS = [
   'subject',
   'email',
   'emailVerified',
-  // As text: the driver does not know arrays of our own types.
+  // As text: the driver cannot parse arrays of our own types.
   sql<Role[]>`token_roles::text[]`.as('tokenRoles'),
   sql<Role[]>`granted_roles::text[]`.as('grantedRoles'),
   'location',
@@ -49,7 +49,6 @@ export const findMember = async (
 ): Promise<Member | undefined> =>
   (await selectMember(db, siteId, subject).executeTakeFirst()) as Member
 
-/** Keeps it as it is until the transaction ends. */
 export const lockMemberRow = async (
   tx: Tx,
   siteId: number,
@@ -64,7 +63,7 @@ const selectMember = (db: Db, siteId: number, subject: string) =>
     .where('siteId', '=', siteId)
     .where('subject', '=', subject)
 
-/** Whether a member was erased at that time or after it, by the hash of what the site called it. */
+/** Whether a member was erased at or after a time. The member is known by the hash of the subject only. */
 export const isErasedSince = async (
   db: Db,
   siteId: number,
@@ -81,7 +80,7 @@ export const isErasedSince = async (
   return row !== undefined
 }
 
-/** Makes a member, and none when there is one already, made by somebody else at this moment. */
+/** Creates a member, unless a concurrent request has just created the same one. */
 export const insertMember = async (
   tx: Tx,
   siteId: number,
@@ -103,7 +102,7 @@ export type MemberChange = Partial<
   >
 >
 
-/** Its role is the highest of those that it has, whoever gave it. */
+/** The member's role becomes the highest of the token's and the granted roles. */
 export const updateMember = async (
   tx: Tx,
   siteId: number,
@@ -129,7 +128,7 @@ export type Staff = Pick<Member, 'id' | 'name' | 'url' | 'avatarUrl' | 'location
   readonly roles: readonly Role[]
 }
 
-/** `limit + 1` of those who are listed, in the order in which they came. */
+/** Listed members in the order of their creation; `limit + 1` rows. */
 export const listStaff = async (
   db: Db,
   { siteId, afterId, limit }: { siteId: number; afterId: number; limit: number },

@@ -9,7 +9,7 @@ import type { StoredJudgement } from '../comments/comments.ts'
 import { isInvisible, isVisible, REPLIES, ROOTS } from '../comments/visible.ts'
 import type { Db, Tx } from '../connection/db.ts'
 
-/** A comment with what it was judged by, so that it can be judged again. */
+/** A comment with the facts that it was judged by, so that it can be judged again. */
 export type JudgedComment = CommentKey & {
   readonly body: string
   readonly authorName: string
@@ -18,10 +18,10 @@ export type JudgedComment = CommentKey & {
   readonly trace: readonly Finding[]
 }
 
-/** What a person decided on it last, if anybody did; what a policy decided for one does not count. */
+/** `decided`: the status that a moderator chose last; null if no moderator decided. */
 export type DecidedComment = JudgedComment & { readonly decided: Status | null }
 
-/** Where a walk goes on: before this time, which may be `infinity`, and id. */
+/** A listing continues before this time, which may be `infinity`, and id. */
 export type Before = { readonly at: Instant; readonly id: number }
 
 const columns = sql`c.thread_id, c.id, c.home_thread_id, c.body, a.name as author_name, a.url as author_url, c.facts,
@@ -39,7 +39,7 @@ export const JUDGED_PARTS = Object.keys(PARTS) as Part[]
 
 type Span = { readonly siteId: number; readonly since: Instant; readonly part: Part }
 
-/** Comments since then with the facts that they were judged by, latest first. */
+/** Judged comments since a time, latest first. */
 export const listJudged = async (
   db: Db,
   { siteId, since, part, before, limit }: Span & { before: Before; limit: number },
@@ -67,7 +67,7 @@ export const listJudged = async (
   return rows
 }
 
-/** How many a walk will meet, and since when. */
+/** How many comments `listJudged` returns in all, and the time that they begin at. */
 export const countJudged = async (
   db: Db,
   { siteId, days }: { siteId: number; days: number },
@@ -97,12 +97,12 @@ const isIn = ({ siteId, since, part, range }: SpanInSql): RawBuilder<unknown> =>
     and c.created_at > ${since} and c.facts is not null`
 }
 
-/** Held because of what rules said, and of nobody else. */
+/** Comments that only rules hold: no flags and no moderator sent them to the queue. */
 const isHeldByRules = sql`c.status = 'pending' and c.facts is not null and c.flag_count = 0
   and not exists (select from decisions d where d.site_id = c.site_id and d.comment_id = c.id
     and d.to_status = 'pending' and d.undoes is null and d.decided_by <> ${BY_RULES})`
 
-/** In order of id. */
+/** Comments that rules hold, in order of id. */
 export const listHeldByRules = async (
   db: Db,
   at: { siteId: number; afterId: number; upToId: number; limit: number },
@@ -114,7 +114,7 @@ export const listHeldByRules = async (
   return rows
 }
 
-/** How many there are, and the id of the last. */
+/** The number of comments that rules hold, and the highest id. */
 export const countHeldByRules = async (
   db: Db,
   siteId: number,
@@ -125,7 +125,7 @@ export const countHeldByRules = async (
   return rows[0]!
 }
 
-/** Those that are still held so; locked, in descending order of id, as by every writer. */
+/** Locks those comments that rules still hold, in descending order of id, as every writer does. */
 export const lockHeldByRules = async (
   tx: Tx,
   siteId: number,
@@ -141,7 +141,7 @@ export const lockHeldByRules = async (
   return rows
 }
 
-/** How comments have been judged once more, from the facts that are there. */
+/** Stores new judgements of comments whose facts stay. */
 export const rejudgeComments = async (
   tx: Tx,
   at: { siteId: number; policyVersion: number },

@@ -3,7 +3,7 @@ import type { Instant } from '../../domain/instant.ts'
 import type { Policy } from '../../domain/screening/policy.ts'
 import type { Db, Tx } from '../connection/db.ts'
 
-/** That a site has gone by a policy, from that time on. */
+/** A version of a site's policy, without the rules. */
 export type PolicyVersion = {
   readonly version: number
   readonly note: string | null
@@ -23,7 +23,7 @@ export const findPolicy = async (
   return rows[0]
 }
 
-/** Without the policies themselves; latest first; `limit + 1` rows. */
+/** Latest first; `limit + 1` rows. */
 export const listPolicies = async (
   db: Db,
   request: { siteId: number; before: number | null; limit: number },
@@ -36,7 +36,7 @@ export const listPolicies = async (
   return rows
 }
 
-/** From now on the site goes by it. The site's row is held, so that versions have no gaps. */
+/** Puts a policy in force. The caller has locked the site's row, so that versions have no gaps. */
 export const insertPolicy = async (
   tx: Tx,
   made: { siteId: number; version: number; policy: Policy; note: string | null; by: string },

@@ -4,47 +4,47 @@ import { joinAddress } from '../comments/addresses.ts'
 import { isVisible } from '../comments/visible.ts'
 import type { Db, Tx } from '../connection/db.ts'
 
-/** Of a sketch, that texts which are nearly the same share at least one of. */
-export const LEAST_SHINGLES = 6
+/** Nearly the same texts share at least one of their lowest six MinHashes. */
+export const COMPARED_HASHES = 6
 
-/** Of these the sketches are looked at: the latest on the site, and of each author and network. */
+/** How many of the latest posts are compared: of the site, and of each author and network. */
 const LATEST_OF_SITE = 200
 const LATEST_OF_WRITER = 20
 const MAX_MINUTE = 1_000
 const MAX_COUNT = 100
 
-/** What is to be known before some comments to one thread are judged. Lists have nothing twice. */
+/** The counts that judging some comments of one thread needs. Lists have no duplicates. */
 export type FactsQuery = {
   readonly siteId: number
-  /** Null: there is no thread yet. */
+  /** Null if the thread does not exist yet. */
   readonly threadId: number | null
   readonly authorIds: readonly number[]
   readonly addressHashes: readonly Buffer[]
   readonly fingerprints: readonly number[]
-  /** The first shingles of each sketch. */
-  readonly shingles: readonly number[]
-  /** The comment that is judged once more, and does not count; 0: none. */
+  /** The lowest MinHashes of each text. */
+  readonly minHashes: readonly number[]
+  /** A comment that is judged again, which does not count itself; 0 for none. */
   readonly exceptId: number
 }
 
-/** What an author has written, but for its name. */
+/** What the facts say of an author's earlier comments. */
 export type AuthorHistory = Omit<Facts['author'], 'kind' | 'role'> & { readonly id: number }
 
-/** A text of the last day, and how often it has come. */
+/** A text of the last day, and how many comments have it. */
 export type RecentText = {
   readonly fingerprint: number
   readonly sketch: readonly number[]
   readonly number: number
 }
 
-/** The answers, those about lists in their order. Every count is bounded. */
+/** Counts for a `FactsQuery`; arrays follow the order of its lists. Every count is limited. */
 export type CountedFacts = Pick<Facts, 'at' | 'threadSince' | 'attackedUntil'> & {
   readonly thread: number
   readonly site: number
   readonly networks: readonly number[]
   readonly same: readonly number[]
   readonly records: readonly AuthorHistory[]
-  /** Those that may be nearly the same as one of those that are judged. */
+  /** Texts that may be nearly the same as a judged one. */
   readonly alike: readonly RecentText[]
 }
 
@@ -53,11 +53,11 @@ const day = sql`interval '1 day'`
 const month = sql`interval '30 days'`
 
 /**
- * Everything that is counted, in one statement. It locks nothing: what another transaction is about to
- * add is not among it.
+ * Counts everything in one statement, without locks. Posts of transactions still in progress are not
+ * counted.
  */
-export const countFacts = async (db: Db, question: FactsQuery): Promise<CountedFacts> => {
-  const { siteId, threadId, authorIds, addressHashes, fingerprints, exceptId } = question
+export const countFacts = async (db: Db, query: FactsQuery): Promise<CountedFacts> => {
+  const { siteId, threadId, authorIds, addressHashes, fingerprints, exceptId } = query
   const ofSite = sql`site_id = ${siteId}`
   const { rows } = await sql<CountedFacts>`
     with moment as materialized (select clock_timestamp()::timestamptz(3) as now)
@@ -69,7 +69,7 @@ export const countFacts = async (db: Db, question: FactsQuery): Promise<CountedF
       ${countSince(minute, { where: ofSite, key: sql`thread_id`, is: sql`${threadId}::bigint`, exceptId })}
         as thread,
       (select count(*)::int from (
-        select from arrivals where ${ofSite} and arrived_at > now - ${minute} ${butFor(exceptId)}
+        select from arrivals where ${ofSite} and arrived_at > now - ${minute} ${exceptComment(exceptId)}
         order by arrived_at desc limit ${MAX_MINUTE}
       ) a) as site,
       array(
@@ -80,17 +80,17 @@ export const countFacts = async (db: Db, question: FactsQuery): Promise<CountedF
         select ${countSince(day, { where: ofSite, key: sql`fingerprint`, is: sql`f.print`, exceptId })}
         from unnest(${fingerprints}::bigint[]) with ordinality f (print, place) order by place
       ) as same,
-      ${recordsOf(siteId, authorIds, exceptId)} as records,
-      ${alikeTo(question)} as alike
+      ${historiesOf(siteId, authorIds, exceptId)} as records,
+      ${similarTextsOf(query)} as alike
     from moment`.execute(db)
   return rows[0]!
 }
 
-/** As the index says it. */
+/** The condition of the partial index. */
 const NETWORK_IS_KNOWN = sql`address_hash is not null`
 
 type Sql = ReturnType<typeof sql>
-type Counted = {
+type CountCondition = {
   readonly where: Sql
   readonly key: Sql
   readonly is: Sql
@@ -98,21 +98,22 @@ type Counted = {
 }
 
 /**
- * Key and time are compared together, and in the order of the one index that has them so. Compared one
- * by one, Postgres chooses by what it believes of minutes and of repeated texts, and reads the whole day.
- * A limit that it does not know lets it expect few.
+ * Compares key and time as one row value, in the order of the only index that fits. Compared one by one,
+ * Postgres may choose another index by its estimates and read the whole day. The limit is a parameter, so
+ * that the planner expects few rows.
  */
-const countSince = (span: Sql, { where, key, is, exceptId }: Counted) => sql`(
+const countSince = (span: Sql, { where, key, is, exceptId }: CountCondition) => sql`(
   select count(*)::int from (
-    select from arrivals where ${where} ${butFor(exceptId)}
+    select from arrivals where ${where} ${exceptComment(exceptId)}
       and (${key}, arrived_at) > (${is}, now - ${span}) and (${key}, arrived_at) <= (${is}, 'infinity')
     order by ${key} desc, arrived_at desc limit ${span === day ? MAX_COUNT : MAX_MINUTE}
   ) a)`
 
-/** What is not in the index is only asked for when it is needed. */
-const butFor = (exceptId: number) => (exceptId === 0 ? sql`` : sql`and comment_id <> ${exceptId}`)
+/** The index lacks the id of the comment, so the condition is added only if needed. */
+const exceptComment = (exceptId: number) =>
+  exceptId === 0 ? sql`` : sql`and comment_id <> ${exceptId}`
 
-const recordsOf = (siteId: number, authorIds: readonly number[], exceptId: number) => {
+const historiesOf = (siteId: number, authorIds: readonly number[], exceptId: number) => {
   const count = (condition: ReturnType<typeof sql>) => sql`(
     select count(*) from (
       select from comments c where c.site_id = ${siteId} and c.author_id = a.id and c.id <> ${exceptId}
@@ -128,7 +129,7 @@ const recordsOf = (siteId: number, authorIds: readonly number[], exceptId: numbe
     from authors a where a.site_id = ${siteId} and a.id = any(${authorIds}::bigint[]))`
 }
 
-const alikeTo = ({ siteId, authorIds, addressHashes, shingles, exceptId }: FactsQuery) => {
+const similarTextsOf = ({ siteId, authorIds, addressHashes, minHashes, exceptId }: FactsQuery) => {
   const latest = (condition: ReturnType<typeof sql>, limit: number) => sql`
     select site_id, comment_id, fingerprint, sketch from arrivals
     where ${condition} and arrived_at > now - ${day}
@@ -146,12 +147,12 @@ const alikeTo = ({ siteId, authorIds, addressHashes, shingles, exceptId }: Facts
           ${latest(sql`address_hash = q.hash`, LATEST_OF_WRITER)}) n
       ) a
       where site_id = ${siteId} and comment_id <> ${exceptId}
-        and sketch[1:${sql.lit(LEAST_SHINGLES)}] && ${shingles}::bigint[]
+        and sketch[1:${sql.lit(COMPARED_HASHES)}] && ${minHashes}::bigint[]
       group by fingerprint
     ) l)`
 }
 
-/** An edit is an arrival too: of its text, at this moment. */
+/** Records the new text of an edited comment as a recent post. */
 export const insertArrival = async (
   tx: Tx,
   arrival: {

@@ -15,7 +15,7 @@ export const insertAuditEntry = async (tx: Tx, entry: NewAuditEntry): Promise<vo
   )
 }
 
-/** An entry with the slug of its site; null: of the whole service. */
+/** `site`: the slug; null for the whole service. */
 export type ListedAuditEntry = AuditEntry & { readonly site: string | null }
 
 /** Latest first; `limit + 1` rows, of one site or of the service and all its sites. */

@@ -1,20 +1,20 @@
 import { sql } from 'kysely'
 import type { Db, Tx } from '../connection/db.ts'
 
-/** One write under one Idempotency-Key; both are SHA-256 hashes. */
+/** The hash of a client's Idempotency-Key with the hash of the request's body, both SHA-256. */
 export type IdempotencyKey = {
   readonly siteId: number
   readonly claim: Buffer
   readonly bodyHash: Buffer
 }
 
-/** An answer that has been given under a claim. */
+/** The stored response of an earlier request with the same key. */
 export type Earlier = { readonly bodyHash: Buffer; readonly answer: unknown }
 
 /**
- * Holds the keys until the transaction ends; false for each that another transaction holds. A key
- * that crashed with its node is free again, because nothing of it was committed.
- * @returns in the order of the claims
+ * Locks keys until the transaction ends. If a node crashes, its keys are free again, because nothing was
+ * committed.
+ * @returns in the order of the keys; false for each that another transaction has locked
  */
 export const lockIdempotencyKeys = async (
   tx: Tx,
@@ -29,7 +29,7 @@ export const lockIdempotencyKeys = async (
   return rows.map(({ held }) => held)
 }
 
-/** @returns in the order of the claims; undefined for each that has no answer of the last day */
+/** @returns in the order of the keys; undefined for each without a response of the last day */
 export const findAnswers = async (
   tx: Tx,
   claims: readonly IdempotencyKey[],
@@ -44,7 +44,7 @@ export const findAnswers = async (
   return claims.map((_, i) => byPlace.get(i + 1))
 }
 
-/** No claim comes twice. */
+/** @param answered no key occurs twice */
 export const insertAnswers = async (
   tx: Tx,
   answered: readonly { readonly claim: IdempotencyKey; readonly answer: unknown }[],
@@ -60,7 +60,7 @@ export const insertAnswers = async (
       answer = excluded.answer, created_at = excluded.created_at`.execute(tx)
 }
 
-/** Gives whoever repeats the write this answer from now on. */
+/** Replaces the response that repeated requests get. */
 export const updateAnswer = async (
   tx: Tx,
   { siteId, claim }: IdempotencyKey,

@@ -4,34 +4,34 @@ import type { Instant } from '../../domain/instant.ts'
 import type { KeyCaller, Scope } from '../../domain/people/caller.ts'
 import type { Db, Tx } from '../connection/db.ts'
 
-/** An API key as administrators see it. Of the key itself only its SHA-256 is kept: it is too random to guess. */
+/** An API key as administrators see one. Only the SHA-256 of its secret is stored: the secret is too random to guess. */
 export type Key = {
   readonly id: number
   readonly name: string
   readonly scope: Scope
-  /** Null: of every site. */
+  /** Null for a key of every site. */
   readonly siteId: number | null
   readonly site: string | null
   readonly createdAt: Instant
   readonly expiresAt: Instant | null
   readonly revokedAt: Instant | null
-  /** At most a minute too early. */
+  /** Exact to a minute: it is updated at most once a minute. */
   readonly lastUsedAt: Instant | null
 }
 
-/** A key that is to be, with what its holder will send. */
+/** `key`: the secret that its holder sends. */
 export type NewKey = Pick<Key, 'name' | 'scope' | 'siteId'> & {
   readonly expiresAt?: Instant | null
   readonly key: string
 }
 
-/** Which keys are meant: those of one site; undefined: all that there are. */
+/** Keys of one site; undefined: all keys. */
 export type KeyFilter = { readonly siteId: number | undefined }
 
-const isGood = sql<boolean>`revoked_at is null and (expires_at is null or expires_at > clock_timestamp())`
+const isValid = sql<boolean>`revoked_at is null and (expires_at is null or expires_at > clock_timestamp())`
 const isStale = sql<boolean>`last_used_at is null or last_used_at < now() - interval '1 minute'`
 
-/** Whose key this is; undefined when it is unknown, expired or revoked. */
+/** Undefined if the key is unknown, expired or revoked. */
 export const findKey = async (
   db: Db,
   key: string,
@@ -40,13 +40,12 @@ export const findKey = async (
     .selectFrom('apiKeys')
     .select(['id', 'scope', 'siteId', isStale.as('isStale')])
     .where('hash', '=', hashOf(key))
-    .where(isGood)
+    .where(isValid)
     .executeTakeFirst()
   if (!row) return undefined
   return { kind: 'key', keyId: row.id, scope: row.scope, siteId: row.siteId, isStale: row.isStale }
 }
 
-/** Says that the key is used. */
 export const touchKey = async (db: Db, id: number): Promise<void> => {
   await sql`update api_keys set last_used_at = now() where id = ${id} and (${isStale})`.execute(db)
 }
@@ -72,24 +71,24 @@ export const insertKey = async (db: Db, { key, ...rights }: NewKey): Promise<Key
 /** Latest first; `limit + 1` rows. */
 export const listKeys = async (
   db: Db,
-  { beforeId, limit, ...ring }: KeyFilter & { beforeId: number | null; limit: number },
+  { beforeId, limit, ...filter }: KeyFilter & { beforeId: number | null; limit: number },
 ): Promise<Key[]> => {
   const { rows } = await sql<Key>`
     select ${columns} from api_keys k left join sites s on s.id = k.site_id
-    where ${matchesFilter(ring)} ${beforeId === null ? sql`` : sql`and k.id < ${beforeId}`}
+    where ${matchesFilter(filter)} ${beforeId === null ? sql`` : sql`and k.id < ${beforeId}`}
     order by k.id desc limit ${limit + 1}`.execute(db)
   return rows
 }
 
-/** A key that is still good ends after so long, or when it would have. Undefined when there is none. */
+/** Lets a valid key expire after the overlap, or earlier if it would have. Undefined if there is no such key. */
 export const expireKey = async (
   tx: Tx,
-  { id, overlapSeconds, ...ring }: KeyFilter & { id: number; overlapSeconds: number },
+  { id, overlapSeconds, ...filter }: KeyFilter & { id: number; overlapSeconds: number },
 ): Promise<Pick<NewKey, 'name' | 'scope' | 'siteId' | 'expiresAt'> | undefined> => {
   const { rows } = await sql<Pick<Key, 'name' | 'scope' | 'siteId' | 'expiresAt'>>`
     with before as materialized (
       select k.id, k.expires_at from api_keys k
-      where k.id = ${id} and ${matchesFilter(ring)} and ${isGood} for no key update
+      where k.id = ${id} and ${matchesFilter(filter)} and ${isValid} for no key update
     )
     update api_keys k set expires_at =
       least(before.expires_at, clock_timestamp() + make_interval(secs => ${overlapSeconds}))
@@ -98,14 +97,14 @@ export const expireKey = async (
   return rows[0]
 }
 
-/** @returns whether there is such a key, and whether it was good for anything until now */
+/** @returns undefined if there is no such key */
 export const revokeKey = async (
   tx: Tx,
-  { id, ...ring }: KeyFilter & { id: number },
+  { id, ...filter }: KeyFilter & { id: number },
 ): Promise<{ wasRevoked: boolean; siteId: number | null } | undefined> => {
   const { rows } = await sql<{ wasRevoked: boolean; siteId: number | null }>`
     with before as materialized (
-      select k.id, k.revoked_at from api_keys k where k.id = ${id} and ${matchesFilter(ring)} for no key update
+      select k.id, k.revoked_at from api_keys k where k.id = ${id} and ${matchesFilter(filter)} for no key update
     )
     update api_keys k set revoked_at = coalesce(k.revoked_at, clock_timestamp())
     from before where k.id = before.id
@@ -113,7 +112,7 @@ export const revokeKey = async (
   return rows[0]
 }
 
-/** Makes the key an administrator of every site, whatever it was before. */
+/** Gives a key the scope `admin` on every site, whatever rights it had. */
 export const ensureAdminKey = async (db: Db, name: string, key: string): Promise<void> => {
   const rights = { scope: 'admin', siteId: null, expiresAt: null, revokedAt: null } as const
   await db
@@ -123,7 +122,7 @@ export const ensureAdminKey = async (db: Db, name: string, key: string): Promise
     .execute()
 }
 
-/** Inserts the key only while there is none at all; false when there was one. */
+/** Inserts a key if the table has none. @returns whether it did */
 export const insertFirstKey = async (db: Db, key: NewKey): Promise<boolean> =>
   db.transaction().execute(async (tx) => {
     await sql`lock table api_keys in share row exclusive mode`.execute(tx)

@@ -1,6 +1,6 @@
 import type { Db } from '../connection/db.ts'
 
-/** The secret of that name: the one that is stored, or else this one, stored now. Nodes that start at once agree. */
+/** The stored secret of that name, or else this one, which is stored now. Nodes that start together agree. */
 export const ensureSecret = async (db: Db, name: string, made: Buffer): Promise<Buffer> => {
   await db
     .insertInto('secrets')

@@ -4,7 +4,7 @@ import type { Site } from '../../domain/site/site.ts'
 import type { Db, Tx } from '../connection/db.ts'
 import type { Tables } from '../connection/tables.ts'
 
-/** Named, because a prepared `select *` fails on every connection once a migration adds a column. */
+/** Not `select *`: a prepared one fails on open connections once a migration adds a column. */
 const COLUMNS = [
   'id',
   'slug',
@@ -31,7 +31,6 @@ const COLUMNS = [
 export const findSite = (db: Db, slug: string): Promise<Site | undefined> =>
   db.selectFrom('sites').select(COLUMNS).where('slug', '=', slug).executeTakeFirst()
 
-/** Keeps its settings as they are until the transaction ends. */
 export const lockSiteRow = (tx: Tx, siteId: number): Promise<Site> =>
   tx
     .selectFrom('sites')
@@ -40,7 +39,7 @@ export const lockSiteRow = (tx: Tx, siteId: number): Promise<Site> =>
     .forNoKeyUpdate()
     .executeTakeFirstOrThrow()
 
-/** `limit + 1` sites in the order in which they were made. */
+/** In the order of creation; `limit + 1` rows. */
 export const listSites = (
   db: Db,
   { afterId, limit }: { afterId: number; limit: number },
@@ -53,7 +52,7 @@ export const listSites = (
     .limit(limit + 1)
     .execute()
 
-/** Undefined when there is a site of that slug. */
+/** Undefined if the slug is taken. */
 export const insertSite = (
   db: Db,
   { slug, name, ...settings }: { slug: string; name: string } & SiteChange,
@@ -65,7 +64,7 @@ export const insertSite = (
     .returning(COLUMNS)
     .executeTakeFirst()
 
-/** Everything of a site that can be set. */
+/** The settings of a site that can change. */
 export type SiteChange = Partial<
   Omit<Site, 'id' | 'slug' | 'policyVersion' | 'version' | 'createdAt'>
 >
@@ -79,10 +78,10 @@ export const updateSite = (db: Db, siteId: number, change: SiteChange): Promise<
     .executeTakeFirstOrThrow()
 
 /**
- * Everything on the site is held until then, or longer if it is held longer already.
- * @returns whether it was not held before
+ * Starts a flood hold until a time, or extends the current one.
+ * @returns whether the hold is new
  */
-export const extendAttack = async (
+export const extendFloodHold = async (
   tx: Tx,
   siteId: number,
   { at, until }: { at: Instant; until: Instant },
@@ -96,7 +95,7 @@ export const extendAttack = async (
   return rows[0]?.isNew ?? false
 }
 
-/** Which policy counts, and since when and until when everything is held; nulls: it is not. */
+/** The policy version in force, and the flood hold; nulls if there is none. */
 export const findModerationState = async (
   db: Db,
   siteId: number,
@@ -120,6 +119,6 @@ const toColumns = ({
   ...(origins && { origins: [...origins] }),
   ...(sorts && { sorts: [...sorts] }),
   ...(signOn !== undefined && { signOn: signOn && JSON.stringify(signOn) }),
-  // The driver would make an array of Postgres of it.
+  // The driver would turn an array into a Postgres array.
   ...(checks && { checks: JSON.stringify(checks) as never }),
 })

@@ -33,7 +33,7 @@ export type BanRequest = BanScope & {
   readonly ban: Omit<NewBan, 'siteId' | 'by'>
   readonly existing: ExistingCommentAction
   /** Whether the ban matches an author with this e-mail address. */
-  readonly isMet: (email: string) => boolean
+  readonly appliesTo: (email: string) => boolean
   readonly claim: IdempotencyKey | undefined
 }
 
@@ -67,7 +67,7 @@ export const createBan = async <Response>(
 /** Creates the batch that changes the existing comments of a banned author. */
 const createBanBatch = async (
   tx: Tx,
-  { site, moderator, existing, isMet, ban: { target, reason, note } }: BanRequest,
+  { site, moderator, existing, appliesTo, ban: { target, reason, note } }: BanRequest,
 ): Promise<Batch | null> => {
   if (!site || existing === 'keep') return null
   const decision: StatusRequest = { to: existing, reason, note, replies: 'keep' }
@@ -77,7 +77,7 @@ const createBanBatch = async (
     kind: 'decide',
     by: callerIdOf(moderator),
     request: decision,
-    fill: (tx, batch) => insertItemsOfBanned(tx, batch, { target, statuses, isMet }),
+    fill: (tx, batch) => insertItemsOfBanned(tx, batch, { target, statuses, appliesTo }),
     assertTotal: () => {},
   })
 }

@@ -7,9 +7,9 @@ import type { Moderation } from '../../domain/site/site.ts'
 import type { Db } from '../../postgres/connection/db.ts'
 import {
   type AuthorHistory,
+  COMPARED_HASHES,
   type CountedFacts,
   countFacts,
-  LEAST_SHINGLES,
   type RecentText,
 } from '../../postgres/screening/recent-posts.ts'
 
@@ -58,7 +58,7 @@ export const countFor = async (
     sources.flatMap(({ addressHash }) => (addressHash ? [[nameOf(addressHash), addressHash]] : [])),
   )
   const fingerprints = [...new Set(sources.map(({ fingerprint }) => fingerprint))]
-  const shingles = sources.flatMap(({ sketch }) => sketch.slice(0, LEAST_SHINGLES))
+  const minHashes = sources.flatMap(({ sketch }) => sketch.slice(0, COMPARED_HASHES))
   const authorIds = sources.flatMap(({ authorId }) => authorId ?? [])
   const { networks, same, records, ...counted } = await countFacts(db, {
     ...place,
@@ -66,7 +66,7 @@ export const countFor = async (
     authorIds: [...new Set(authorIds)],
     addressHashes: [...hashes.values()],
     fingerprints,
-    shingles: [...new Set(shingles)],
+    minHashes: [...new Set(minHashes)],
   })
   return {
     ...counted,

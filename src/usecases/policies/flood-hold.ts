@@ -5,7 +5,7 @@ import type { Site } from '../../domain/site/site.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import { runQuery } from '../../postgres/connection/transaction.ts'
 import { insertAuditEntry } from '../../postgres/service/audit.ts'
-import { extendAttack, findModerationState } from '../../postgres/service/sites.ts'
+import { extendFloodHold, findModerationState } from '../../postgres/service/sites.ts'
 import type { Context } from '../context.ts'
 
 /** A flood hold lasts this much longer than the policy asks, so that not every post of a flood extends it. */
@@ -32,7 +32,7 @@ export const startFloodHold = async (
   tx: Tx,
   { site, at, until }: { site: Site; at: Instant; until: Instant },
 ): Promise<boolean> => {
-  const isNew = await extendAttack(tx, site.id, { at, until })
+  const isNew = await extendFloodHold(tx, site.id, { at, until })
   if (!isNew) return false
   await insertAuditEntry(tx, {
     siteId: site.id,
