@@ -10,7 +10,7 @@ const MAX_BYTES = 4_194_304
 export type PolicyInForce = {
   readonly version: number
   readonly policy: Policy
-  readonly screen: CompiledPolicy
+  readonly judge: CompiledPolicy
 }
 
 export type PolicyCache = {
@@ -26,7 +26,7 @@ export const createPolicyCache = (
     sizeCalculation: ({ policy }) => JSON.stringify(policy).length,
   })
   const loads = new Map<string, Promise<PolicyInForce>>()
-  const byDefault = toInForce(0, DEFAULT_POLICY)
+  const defaultPolicy = toInForce(0, DEFAULT_POLICY)
 
   const loadOnce = (key: string, at: { siteId: number; version: number }) => {
     const loading = load(at)
@@ -42,7 +42,7 @@ export const createPolicyCache = (
 
   return {
     find: async ({ id: siteId, policyVersion: version }) => {
-      if (version === 0) return byDefault
+      if (version === 0) return defaultPolicy
       const key = `${siteId}:${version}`
       return known.get(key) ?? loads.get(key) ?? loadOnce(key, { siteId, version })
     },
@@ -52,5 +52,5 @@ export const createPolicyCache = (
 const toInForce = (version: number, policy: Policy): PolicyInForce => ({
   version,
   policy,
-  screen: compilePolicy(policy),
+  judge: compilePolicy(policy),
 })

@@ -1,8 +1,8 @@
 import type { Status } from '../../domain/comment/status.ts'
 import { OUTCOMES, type Outcome } from '../../domain/moderation/decision.ts'
 import { batchId, commentId, decisionId } from '../../domain/public-id.ts'
+import type { Batch, BatchResult, Item } from '../../usecases/batches/batches.ts'
 import type { DryRunResult } from '../../usecases/batches/dry-run-decisions.ts'
-import type { Batch, BatchResult, Item } from '../../usecases/batches/start-batch.ts'
 import type { MarkResult } from '../../usecases/decisions/marks.ts'
 
 export const presentBatch = ({ request, ...batch }: Batch) => {

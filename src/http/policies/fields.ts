@@ -2,7 +2,7 @@ import type { Static } from 'typebox'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Policy, PolicySchema } from '../../domain/screening/policy.ts'
 import { validatePolicy } from '../../domain/screening/validate-policy.ts'
-import type { Trial } from '../../usecases/policies/screen-comment.ts'
+import type { ScreeningRequest as Screening } from '../../usecases/policies/screen-comment.ts'
 import { readBody, readProfile } from '../wire/fields.ts'
 import type { ScreeningRequest } from './judging-schemas.ts'
 
@@ -22,7 +22,7 @@ export const readScreeningRequest = ({
   author = {},
   article_id: articleId,
   policy,
-}: Static<typeof ScreeningRequest>): Omit<Trial, 'site'> => ({
+}: Static<typeof ScreeningRequest>): Omit<Screening, 'site'> => ({
   body: readBody(body),
   author: readProfile({ name: 'Guest', ...author }),
   articleId,

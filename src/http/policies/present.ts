@@ -4,8 +4,8 @@ import type { Finding } from '../../domain/screening/finding.ts'
 import type { RuleQuality } from '../../domain/screening/rule-quality.ts'
 import type { ModerationState } from '../../usecases/policies/flood-hold.ts'
 import type { VersionedPolicy } from '../../usecases/policies/policies.ts'
-import type { Tried } from '../../usecases/policies/screen-comment.ts'
-import type { Progress, Simulated } from '../../usecases/policies/simulate-policy.ts'
+import type { ScreeningResult } from '../../usecases/policies/screen-comment.ts'
+import type { Progress, SimulationResult } from '../../usecases/policies/simulate-policy.ts'
 
 export const presentTrace = (trace: readonly Finding[]) =>
   trace.map((opinion) => ({
@@ -42,7 +42,13 @@ export const presentFacts = (facts: Facts) => ({
   checks: { ...facts.checks },
 })
 
-export const presentScreeningResult = ({ verdict, risk, trace, facts, policyVersion }: Tried) => ({
+export const presentScreeningResult = ({
+  verdict,
+  risk,
+  trace,
+  facts,
+  policyVersion,
+}: ScreeningResult) => ({
   verdict,
   risk,
   trace: presentTrace(trace),
@@ -83,7 +89,7 @@ const presentQuality = ({ all, approved, turnedDown, precision, recall }: RuleQu
 })
 
 /** One line of a simulation. */
-export const presentSimulation = (line: { progress: Progress } | { result: Simulated }) => {
+export const presentSimulation = (line: { progress: Progress } | { result: SimulationResult }) => {
   if ('progress' in line) return { progress: presentProgress(line.progress) }
   const { changes, stored, draft } = line.result
   return {

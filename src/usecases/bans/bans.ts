@@ -21,7 +21,7 @@ import { type Decision, insertDecision } from '../../postgres/moderation/decisio
 import { findAuthor } from '../../postgres/people/authors.ts'
 import { insertAuditEntry } from '../../postgres/service/audit.ts'
 import type { IdempotencyKey } from '../../postgres/service/idempotency.ts'
-import { createBatch, runCreatedBatch } from '../batches/start-batch.ts'
+import { createBatch, runCreatedBatch } from '../batches/batches.ts'
 import type { Context } from '../context.ts'
 import type { StatusRequest } from '../decisions/decide-in-thread.ts'
 import { runOnce } from '../run-once.ts'

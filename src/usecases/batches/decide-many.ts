@@ -8,23 +8,24 @@ import type { QueueFilter } from '../../postgres/moderation/queue-filter.ts'
 import type { IdempotencyKey } from '../../postgres/service/idempotency.ts'
 import type { Context } from '../context.ts'
 import type { StatusRequest } from '../decisions/decide-in-thread.ts'
-import { type BatchResult, type NewBatch, startBatch } from './start-batch.ts'
+import { type BatchResult, type NewBatch, startBatch } from './batches.ts'
 
 export type DecideManyRequest = {
   readonly site: Site
   readonly moderator: StaffCaller
-  /** Which comments: their ids, or what a filter finds. */
+  /** Comments by id, or a filter. */
   readonly comments: readonly CommentKey[] | QueueFilter
-  /** How many there must be. */
+  /** The number of comments that the moderator expects. */
   readonly expectedCount: number | undefined
-  /** The status that the moderator saw; undefined: what each has when the request arrives. */
+  /** The status that the moderator saw; undefined for each comment's status when the request arrives. */
   readonly from: Status | undefined
   readonly claim: IdempotencyKey | undefined
 } & StatusRequest
 
 /**
- * Decides on many comments, each as `decideComment` would: what has moved on meanwhile stays as it is,
- * and its outcome says so. Refuses with `decision_conflict` when there are not as many as expected.
+ * Decides on many comments, each as `decideComment` would. A comment whose status changed since stays
+ * unchanged, as its outcome says. Refuses with `decision_conflict` if the number of comments differs from
+ * the expected one.
  */
 export const decideMany = <Answer>(
   context: Context,

@@ -8,17 +8,17 @@ import {
 } from '../../postgres/jobs/batch-items.ts'
 import type { Context } from '../context.ts'
 import { outcomeOf } from '../decisions/decide-in-thread.ts'
+import { createBatch } from './batches.ts'
 import { type DecideManyRequest, toBatch } from './decide-many.ts'
-import { createBatch } from './start-batch.ts'
 
 export type DryRunResult = {
   readonly total: number
   readonly outcomes: Readonly<Partial<Record<Outcome, number>>>
-  /** Of each comment, if they are few. */
+  /** Outcomes by comment, if there are at most 500. */
   readonly items: readonly Item[]
 }
 
-/** What would become of the comments; nothing is done, and nothing of it is stored. */
+/** The outcomes that `decideMany` would have now. Changes and stores nothing. */
 export const dryRunDecisions = (
   context: Context,
   request: DecideManyRequest,

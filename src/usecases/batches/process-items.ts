@@ -25,19 +25,19 @@ export const processItems = async (
   batch: Batch,
   items: readonly OpenItem[],
 ): Promise<void> => {
-  for (const group of groups(items))
-    await inTransaction(context.writes, (tx) => settleGroup(tx, batch, group))
+  for (const group of groupByThread(items))
+    await inTransaction(context.writes, (tx) => processGroup(tx, batch, group))
 }
 
-const settleGroup = async (tx: Tx, batch: Batch, group: readonly OpenItem[]): Promise<void> => {
+const processGroup = async (tx: Tx, batch: Batch, group: readonly OpenItem[]): Promise<void> => {
   const { threadId } = group[0]!
-  const place = { siteId: batch.siteId, threadId }
+  const thread = { siteId: batch.siteId, threadId }
   await lockBatchRow(tx, batch)
-  await acquireThreadLock(tx, place, 'exclusive')
+  await acquireThreadLock(tx, thread, 'exclusive')
   const open = await listStillOpen(tx, batch, { threadId, ids: group.map(({ id }) => id) })
-  const wanted = group.filter(({ id }) => open.has(id))
-  if (wanted.length === 0) return
-  const { results } = await actOn(tx, place, batch, wanted)
+  const unprocessed = group.filter(({ id }) => open.has(id))
+  if (unprocessed.length === 0) return
+  const { results } = await decideItems(tx, thread, batch, unprocessed)
   const outcomes = [...results].map(([id, { outcome, decision }]) => ({
     id,
     outcome,
@@ -46,22 +46,22 @@ const settleGroup = async (tx: Tx, batch: Batch, group: readonly OpenItem[]): Pr
   await settleItems(tx, batch, { threadId, settled: outcomes })
 }
 
-const actOn = (
+const decideItems = (
   tx: Tx,
-  place: ThreadKey,
+  thread: ThreadKey,
   batch: Batch,
   items: readonly OpenItem[],
 ): Promise<DecisionResults> => {
   const origin = { siteId: batch.siteId, by: batch.by, batchId: batch.id }
   if (batch.kind === 'undo') {
     const targets = items.map(({ id, undoes }) => ({ id, undoes: undoes! }))
-    return undoInThread(tx, place, { targets, origin })
+    return undoInThread(tx, thread, { targets, origin })
   }
   const request = batch.request as StatusRequest
-  return decideInThread(tx, place, { targets: items, request, origin })
+  return decideInThread(tx, thread, { targets: items, request, origin })
 }
 
-function* groups(items: readonly OpenItem[]): Generator<OpenItem[]> {
+function* groupByThread(items: readonly OpenItem[]): Generator<OpenItem[]> {
   for (const ofThread of Map.groupBy(items, ({ threadId }) => threadId).values())
     for (let at = 0; at < ofThread.length; at += ITEMS_OF_THREAD)
       yield ofThread.slice(at, at + ITEMS_OF_THREAD)

@@ -5,7 +5,7 @@ import { insertItemsOfBatch } from '../../postgres/jobs/batch-items.ts'
 import { findBatch } from '../../postgres/jobs/batches.ts'
 import type { IdempotencyKey } from '../../postgres/service/idempotency.ts'
 import type { Context } from '../context.ts'
-import { type BatchResult, startBatch } from './start-batch.ts'
+import { type BatchResult, startBatch } from './batches.ts'
 
 export type UndoBatchRequest = {
   readonly site: Site
@@ -15,8 +15,8 @@ export type UndoBatchRequest = {
 }
 
 /**
- * Takes back what a batch decided, replies that went along included, each comment on its own: what has
- * changed since stays as it is. Refuses with `decision_conflict` while the batch is under way.
+ * Undoes the decisions of a batch, cascaded ones included, each on its own. Comments that changed since stay
+ * as they are. Refuses with `decision_conflict` while the batch is in progress.
  */
 export const undoBatch = <Answer>(
   context: Context,

@@ -65,9 +65,9 @@ export const applyCheckResults = async (
   if (said.revision !== undefined && said.revision !== comment.revision) return undefined
   const facts = { ...judged.facts, checks: merge(judged.facts.checks, said) }
   const site = { id: at.siteId, policyVersion: judged.policyVersion }
-  const { screen } = await context.policies.find(site)
+  const { judge } = await context.policies.find(site)
   const { name, url } = said.author ?? comment.author
-  const judgement = screen({ body: comment.body, authorName: name, authorUrl: url }, facts)
+  const judgement = judge({ body: comment.body, authorName: name, authorUrl: url }, facts)
   await updateJudgement(tx, at, { facts, ...judgement })
   const settled = mayFollow(comment, judged, judgement.verdict)
     ? await follow(tx, at, { comment, judgement, author: said.author })

@@ -13,7 +13,7 @@ import {
   type RecentText,
 } from '../../postgres/screening/recent-posts.ts'
 
-/** A text as it is compared with others. */
+/** Hashes that find the same and nearly the same texts. */
 export type TextHashes = { readonly fingerprint: number; readonly sketch: readonly number[] }
 
 export const hashText = (text: string): TextHashes => ({
@@ -21,18 +21,18 @@ export const hashText = (text: string): TextHashes => ({
   sketch: minHashesOf(text),
 })
 
-/** Whose text it is, and where it comes from. */
+/** The text, author and network of a post. */
 export type PostOrigin = TextHashes & {
-  /** Undefined: a guest who is yet to be made. */
+  /** Undefined for a guest who does not exist yet. */
   readonly authorId: number | undefined
-  /** Null: it has been forgotten. */
+  /** Null if it was deleted. */
   readonly addressHash: Buffer | null
 }
 
-/** A post that was judged just before, in the same transaction. */
+/** A post that was judged before in the same transaction. */
 export type EarlierPost = PostOrigin & { readonly verdict: Verdict }
 
-/** What was counted when a transaction began, by what it is about. */
+/** Counts that are loaded once per transaction, by what they count. */
 export type LoadedFacts = Pick<CountedFacts, 'at' | 'threadSince' | 'attackedUntil'> & {
   readonly thread: number
   readonly site: number
@@ -48,7 +48,7 @@ type Place = {
   readonly exceptId?: number
 }
 
-/** Counts what has to be known of all of them, at once. */
+/** Counts the facts of several posts in one query. */
 export const countFor = async (
   db: Db,
   { exceptId = 0, ...place }: Place,
@@ -78,23 +78,23 @@ export const countFor = async (
 
 const nameOf = (addressHash: Buffer): string => addressHash.toString('base64')
 
-/** Of what is judged, that which is not counted. */
+/** The part of the facts that is not counted. */
 export type FactsSubject = PostOrigin & {
   readonly kind: 'guest' | 'member'
   readonly role: Role
-  /** What the author says with this comment; undefined: what is known of it counts. */
+  /** The e-mail sent with this comment; undefined to use the author's stored one. */
   readonly email: string | null | undefined
   readonly siteModeration: Moderation
   readonly threadModeration: Moderation | null
   readonly attackedUntil: Instant | null
-  /** Those that do not refuse it. */
+  /** Bans that do not block. */
   readonly bans: Facts['bans']
 }
 
 const MAX_MINUTE = 1_000
 const MAX_COUNT = 100
 
-/** Everything that is known when a comment is judged; those that came just before it count too. */
+/** Builds the facts of one comment. Earlier posts of the same transaction count too. */
 export const factsOf = (
   known: LoadedFacts,
   subject: FactsSubject,

@@ -20,12 +20,12 @@ export const judgeByPolicy = (
   policy: PolicyInForce,
   { draft, facts, mayBeSeen }: { draft: Draft; facts: Facts; mayBeSeen: boolean },
 ): PolicyResult => {
-  const judgement = policy.screen(draft, facts)
+  const judgement = policy.judge(draft, facts)
   if (!facts.bans.some(({ effect }) => effect === 'shadow'))
     return { judgement, facts, isShadowed: false }
   const verdictWithoutBans = combine(judgement.trace.filter(({ rule }) => rule !== 'ban'))
   if (mayBeSeen && verdictWithoutBans === 'approved') return { judgement, facts, isShadowed: true }
   const bans = facts.bans.map(({ id }) => ({ id, effect: 'hold' as const }))
   const heldFacts = { ...facts, bans }
-  return { judgement: policy.screen(draft, heldFacts), facts: heldFacts, isShadowed: false }
+  return { judgement: policy.judge(draft, heldFacts), facts: heldFacts, isShadowed: false }
 }

@@ -32,29 +32,29 @@ import { changeStatus } from '../decisions/change-status.ts'
 import { withInvalidation } from '../invalidate.ts'
 import { runOnce } from '../run-once.ts'
 
-const MAX_STEP = 100
+const COMMENTS_PER_STEP = 100
 
-type Request = {
+type RejudgeRequest = {
   readonly site: Site
   readonly administrator: StaffCaller
   readonly claim: IdempotencyKey | undefined
 }
 
-/** What the batch has to know. */
-type Wanted = { readonly policyVersion: number; readonly upToId: number }
+/** The request that the batch stores. */
+type StoredRequest = { readonly policyVersion: number; readonly upToId: number }
 
 /**
- * Has everything that rules hold judged again, by the policy in force and the facts of before. What a
- * moderator sent back, or flags did, waits for a person as it was.
+ * Starts a batch that judges all comments held by rules again, by the policy in force and the stored facts.
+ * Comments that a moderator or flags sent to the queue stay held.
  */
 export const rejudgePending = async <Answer>(
   context: Context,
-  { site, administrator, claim }: Request,
+  { site, administrator, claim }: RejudgeRequest,
   present: (batch: Batch) => Answer,
 ): Promise<Answer> => {
   const answer = await runOnce(context, claim, async (tx) => {
     const { total, lastId: upToId } = await countHeldByRules(tx, site.id)
-    const request: Wanted = { policyVersion: site.policyVersion, upToId }
+    const request: StoredRequest = { policyVersion: site.policyVersion, upToId }
     const by = callerIdOf(administrator)
     const batch = await insertBatch(tx, { siteId: site.id, kind: 'judge', request, by, total })
     await enqueueJob(tx, batchJob(batch))
@@ -70,18 +70,18 @@ export const rejudgePending = async <Answer>(
  */
 export const rejudgeStep = async (context: Context, batch: Batch): Promise<number | undefined> => {
   const { siteId } = batch
-  const { policyVersion, upToId } = batch.request as Wanted
-  const { screen } = await context.policies.find({ id: siteId, policyVersion })
-  const span = { siteId, afterId: batch.afterId, upToId, limit: MAX_STEP }
+  const { policyVersion, upToId } = batch.request as StoredRequest
+  const { judge } = await context.policies.find({ id: siteId, policyVersion })
+  const span = { siteId, afterId: batch.afterId, upToId, limit: COMMENTS_PER_STEP }
   const next = await runQuery(listHeldByRules(context.db, span))
-  const { comments, threadId } = takeStep(next, screen)
-  const isLast = comments.length === next.length && next.length < MAX_STEP
+  const { comments, threadId } = takeStep(next, judge)
+  const isLast = comments.length === next.length && next.length < COMMENTS_PER_STEP
   const act = () =>
     inTransaction(context.writes, async (tx) => {
       await lockBatchRow(tx, batch)
       const now = await findBatch(tx, batch)
       if (now?.afterId !== batch.afterId || now.endedAt !== null) return 0
-      const changed = await applyStep(tx, batch, { comments, threadId, screen, policyVersion })
+      const changed = await applyStep(tx, batch, { comments, threadId, judge, policyVersion })
       const afterId = comments.at(-1)?.id ?? batch.afterId
       await advanceBatch(tx, batch, { done: comments.length, changed, afterId })
       if (isLast) await endBatch(tx, batch)
@@ -93,45 +93,45 @@ export const rejudgeStep = async (context: Context, batch: Batch): Promise<numbe
 
 type Step = {
   readonly comments: readonly JudgedComment[]
-  /** The thread of those that change; undefined: none does. */
+  /** The thread of the comments that change; undefined if none changes. */
   readonly threadId: number | undefined
 }
 
-/** As many as there are before one changes in a second thread. */
-const takeStep = (next: readonly JudgedComment[], screen: CompiledPolicy): Step => {
+/** Takes the comments before the first that changes in a second thread. */
+const takeStep = (next: readonly JudgedComment[], judge: CompiledPolicy): Step => {
   let threadId: number | undefined
   for (const [n, comment] of next.entries()) {
-    if (screen(comment, comment.facts).verdict === 'pending') continue
+    if (judge(comment, comment.facts).verdict === 'pending') continue
     threadId ??= comment.threadId
     if (comment.threadId !== threadId) return { comments: next.slice(0, n), threadId }
   }
   return { comments: next, threadId }
 }
 
-/** What has been edited or decided on in the meantime is left as it is. @returns how many changed */
+/** Skips comments that were edited or decided on since. @returns how many comments changed */
 const applyStep = async (
   tx: Tx,
   { siteId, id: batchId }: Batch,
   {
     comments,
     threadId,
-    screen,
+    judge,
     policyVersion,
-  }: Step & { screen: CompiledPolicy; policyVersion: number },
+  }: Step & { judge: CompiledPolicy; policyVersion: number },
 ): Promise<number> => {
   if (threadId !== undefined) await acquireThreadLock(tx, { siteId, threadId }, 'exclusive')
   const held = (await lockHeldByRules(tx, siteId, comments)).map((comment) => {
-    const { verdict, risk, trace } = screen(comment, comment.facts)
+    const { verdict, risk, trace } = judge(comment, comment.facts)
     return { threadId: comment.threadId, id: comment.id, verdict, risk, trace }
   })
   const judged = held.filter((one) => one.verdict === 'pending' || one.threadId === threadId)
   await rejudgeComments(tx, { siteId, policyVersion }, judged)
   const changing = judged.filter(({ verdict }) => verdict !== 'pending')
-  const why = { siteId, by: BY_RULES, batchId, note: `judged again by policy ${policyVersion}` }
+  const origin = { siteId, by: BY_RULES, batchId, note: `judged again by policy ${policyVersion}` }
   for (const { threadId, id, verdict: to } of changing) {
     const comment = (await findCommentForWrite(tx, { siteId, threadId, id }))!
     await changeStatus(tx, comment, { siteId, to })
-    await insertDecision(tx, { ...why, threadId, commentId: id, from: 'pending', to })
+    await insertDecision(tx, { ...origin, threadId, commentId: id, from: 'pending', to })
   }
   return changing.length
 }

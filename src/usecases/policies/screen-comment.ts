@@ -12,58 +12,61 @@ import { findThreadForWrite, findThreadId } from '../../postgres/threads/threads
 import type { Context } from '../context.ts'
 import { countFor, factsOf, hashText } from './count-facts.ts'
 
-export type Trial = {
+export type ScreeningRequest = {
   readonly site: Site
   readonly body: string
   readonly author: GuestProfile
-  /** Undefined: of no article that there is. */
+  /** Undefined for a new article. */
   readonly articleId: string | undefined
-  /** Undefined: the one in force. */
+  /** A draft; undefined for the policy in force. */
   readonly policy: Policy | undefined
 }
 
-export type Tried = Judgement & {
+export type ScreeningResult = Judgement & {
   readonly facts: Facts
-  /** Null: a draft. */
+  /** Null for a draft. */
   readonly policyVersion: number | null
 }
 
 /**
- * What would be said of a new guest's comment at this moment. Nothing is stored, no service outside is
- * asked, and it comes from no network.
+ * Judges a text as if a new guest posted it now from an unknown network. Stores nothing and asks no external
+ * check.
  */
-export const screenComment = async (context: Context, trial: Trial): Promise<Tried> => {
-  const { site, body, author } = trial
-  const { screen, policyVersion } = await choosePolicy(context, trial)
-  const thread = await runQuery(findThread(context, trial))
-  const source = { ...hashText(body), authorId: undefined, addressHash: null }
+export const screenComment = async (
+  context: Context,
+  request: ScreeningRequest,
+): Promise<ScreeningResult> => {
+  const { site, body, author } = request
+  const { judge, policyVersion } = await choosePolicy(context, request)
+  const thread = await runQuery(findThread(context, request))
+  const origin = { ...hashText(body), authorId: undefined, addressHash: null }
   const place = { siteId: site.id, threadId: thread?.id ?? null }
-  const known = await runQuery(countFor(context.db, place, [source]))
+  const loaded = await runQuery(countFor(context.db, place, [origin]))
   const subject = {
-    ...source,
+    ...origin,
     kind: 'guest',
     role: 'reader',
     email: author.email,
     siteModeration: site.moderation,
     threadModeration: thread?.moderation ?? null,
-    attackedUntil: known.attackedUntil,
+    attackedUntil: loaded.attackedUntil,
     bans: [],
   } as const
-  const facts = factsOf(known, subject, [])
+  const facts = factsOf(loaded, subject, [])
   const draft = { body, authorName: author.name, authorUrl: author.url }
-  return { ...screen(draft, facts), facts, policyVersion }
+  return { ...judge(draft, facts), facts, policyVersion }
 }
 
 const choosePolicy = async (
   context: Context,
-  { site, policy }: Trial,
-): Promise<{ screen: CompiledPolicy; policyVersion: number | null }> => {
-  if (policy) return { screen: compilePolicy(policy), policyVersion: null }
-  const { screen, version } = await context.policies.find(site)
-  return { screen, policyVersion: version }
+  { site, policy }: ScreeningRequest,
+): Promise<{ judge: CompiledPolicy; policyVersion: number | null }> => {
+  if (policy) return { judge: compilePolicy(policy), policyVersion: null }
+  const { judge, version } = await context.policies.find(site)
+  return { judge, policyVersion: version }
 }
 
-const findThread = async ({ db }: Context, { site, articleId }: Trial) => {
+const findThread = async ({ db }: Context, { site, articleId }: ScreeningRequest) => {
   if (articleId === undefined) return undefined
   const id = await findThreadId(db, site.id, articleId)
   return id === undefined ? undefined : findThreadForWrite(db, site.id, id)

@@ -22,42 +22,42 @@ import {
 } from '../../postgres/screening/judged-comments.ts'
 import type { Context } from '../context.ts'
 
-const BATCH = 200
-/** So many are judged before others have their turn. */
-const AT_ONCE = 20
+const COMMENTS_PER_QUERY = 200
+/** After this many comments other requests get the processor. */
+const COMMENTS_PER_TURN = 20
 const MAX_CHANGES = 100
 const START: Before = { at: 'infinity', id: 0 }
 
-/** A comment of which the policy says something else than was said. */
-export type Change = CommentKey & { readonly from: Verdict; readonly to: Verdict }
+/** A comment whose verdict the policy changes. */
+export type VerdictChange = CommentKey & { readonly from: Verdict; readonly to: Verdict }
 
 export type Progress = { readonly total: number; readonly done: number; readonly changed: number }
 
-export type Simulated = Progress & {
-  /** The latest hundred. */
-  readonly changes: readonly Change[]
-  /** What was said, and what the policy says. */
+export type SimulationResult = Progress & {
+  /** The latest 100. */
+  readonly changes: readonly VerdictChange[]
+  /** The quality of the stored verdicts, and of the policy's. */
   readonly stored: RuleQuality
   readonly draft: RuleQuality
 }
 
 /**
- * What a policy would have said of the comments of the last days, from the facts that they were judged
- * by, and how that agrees with what moderators decided. Says how far it is after each batch, and at last
- * the result. Touches nothing, and ends when nobody reads on.
+ * Judges the comments of the last days by a policy, from their stored facts, and compares the verdicts with
+ * moderators' decisions. Yields the progress after each query, and the result at the end. Changes nothing,
+ * and stops when the consumer stops.
  */
 export async function* simulatePolicy(
   context: Context,
   { siteId, policy, days }: { siteId: number; policy: Policy; days: number },
-): AsyncGenerator<{ progress: Progress } | { result: Simulated }> {
-  const screen = compilePolicy(policy)
+): AsyncGenerator<{ progress: Progress } | { result: SimulationResult }> {
+  const judge = compilePolicy(policy)
   const run: Run = { done: 0, changed: 0, changes: [], stored: createTally(), draft: createTally() }
   const { total, since } = await runQuery(countJudged(context.db, { siteId, days }))
   const progress = () => ({ total, done: run.done, changed: run.changed })
   yield { progress: progress() }
   for (const part of JUDGED_PARTS) {
-    for await (const batch of walk(context, { siteId, since, part })) {
-      await judgeAll(screen, batch, run)
+    for await (const batch of listAll(context, { siteId, since, part })) {
+      await judgeAll(judge, batch, run)
       yield { progress: progress() }
     }
   }
@@ -67,14 +67,14 @@ export async function* simulatePolicy(
   }
 }
 
-async function* walk(
+async function* listAll(
   { db }: Context,
   span: { siteId: number; since: Instant; part: Part },
 ): AsyncGenerator<DecidedComment[]> {
   for (let before = START, isOver = false; !isOver; ) {
-    const batch = await runQuery(listJudged(db, { ...span, before, limit: BATCH }))
+    const batch = await runQuery(listJudged(db, { ...span, before, limit: COMMENTS_PER_QUERY }))
     if (batch.length > 0) yield batch
-    isOver = batch.length < BATCH
+    isOver = batch.length < COMMENTS_PER_QUERY
     before = batch.at(-1) ?? before
   }
 }
@@ -82,20 +82,20 @@ async function* walk(
 type Run = {
   done: number
   changed: number
-  changes: Change[]
+  changes: VerdictChange[]
   readonly stored: Tally
   readonly draft: Tally
 }
 
 const judgeAll = async (
-  screen: CompiledPolicy,
+  judge: CompiledPolicy,
   comments: readonly DecidedComment[],
   run: Run,
 ): Promise<void> => {
   for (const [n, comment] of comments.entries()) {
-    if (n % AT_ONCE === 0) await turn()
+    if (n % COMMENTS_PER_TURN === 0) await turn()
     const from = combine(comment.trace)
-    const to = screen(comment, comment.facts).verdict
+    const to = judge(comment, comment.facts).verdict
     run.done += 1
     addToTally(run.stored, from, comment.decided)
     addToTally(run.draft, to, comment.decided)

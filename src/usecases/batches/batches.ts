@@ -1,5 +1,7 @@
 import { batchJob } from '../../domain/job.ts'
 import { MAX_SYNC_DECISIONS } from '../../domain/moderation/decision.ts'
+import { Refusal } from '../../domain/refusal.ts'
+import type { Site } from '../../domain/site/site.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import { runQuery } from '../../postgres/connection/transaction.ts'
 import {
@@ -9,7 +11,12 @@ import {
   listItems,
   listOpenItems,
 } from '../../postgres/jobs/batch-items.ts'
-import { type Batch, findBatch, insertBatch } from '../../postgres/jobs/batches.ts'
+import {
+  type Batch,
+  findBatch,
+  listBatches as findBatches,
+  insertBatch,
+} from '../../postgres/jobs/batches.ts'
 import { deleteJob, enqueueJob } from '../../postgres/jobs/jobs.ts'
 import type { IdempotencyKey } from '../../postgres/service/idempotency.ts'
 import type { Context } from '../context.ts'
@@ -20,13 +27,13 @@ import { hidesComments, processItems } from './process-items.ts'
 export type { Item } from '../../postgres/jobs/batch-items.ts'
 export type { Batch } from '../../postgres/jobs/batches.ts'
 
-/** A batch, and what became of each of its comments if they are few. */
+/** A batch, with the outcome of each comment if there are at most 500. */
 export type BatchResult = { readonly batch: Batch; readonly items: readonly Item[] }
 
 export type NewBatch = Pick<Batch, 'siteId' | 'kind' | 'request' | 'by'> & {
-  /** Adds the comments to a batch that has none yet. */
+  /** Adds the comments to the empty batch. */
   readonly fill: (tx: Tx, batch: Batch) => Promise<void>
-  /** Refuses a number of comments that is not the one expected. */
+  /** Refuses an unexpected number of comments. */
   readonly assertTotal: (total: number) => void
 }
 
@@ -57,15 +64,15 @@ export const startBatch = async <Answer>(
   { claim, ...batch }: NewBatch & { claim: IdempotencyKey | undefined },
   present: (result: BatchResult) => Answer,
 ): Promise<Answer> => {
-  const opened = await runOnce(context, claim, (tx) => createBatch(tx, batch))
-  return present(await runCreatedBatch(context, opened))
+  const created = await runOnce(context, claim, (tx) => createBatch(tx, batch))
+  return present(await runCreatedBatch(context, created))
 }
 
 /** Processes a created batch if it is small, else kicks its job. */
-export const runCreatedBatch = async (context: Context, opened: Batch): Promise<BatchResult> => {
-  if (isSmall(opened)) return finish(context, opened)
+export const runCreatedBatch = async (context: Context, created: Batch): Promise<BatchResult> => {
+  if (isSmall(created)) return finish(context, created)
   context.kick('run_batch')
-  return { batch: opened, items: [] }
+  return { batch: created, items: [] }
 }
 
 /** A repeated request finds no open items, but still invalidates, because its response reveals a hide. */
@@ -83,4 +90,21 @@ const finish = async (context: Context, batch: Batch): Promise<BatchResult> => {
     batch: (await runQuery(findBatch(context.db, batch)))!,
     items: await runQuery(listItems(context.db, batch)),
   }
+}
+
+/** A batch with its progress. */
+export const getBatch = async (context: Context, site: Site, id: number): Promise<Batch> => {
+  const batch = await runQuery(findBatch(context.db, { siteId: site.id, id }))
+  if (!batch) throw new Refusal('not_found')
+  return batch
+}
+
+/** Batches, latest first. */
+export const listBatches = async (
+  context: Context,
+  { site, beforeId, limit }: { site: Site; beforeId: number | null; limit: number },
+): Promise<{ items: Batch[]; nextId: number | null }> => {
+  const rows = await runQuery(findBatches(context.db, { siteId: site.id, beforeId, limit }))
+  const items = rows.slice(0, limit)
+  return { items, nextId: rows.length > items.length ? items.at(-1)!.id : null }
 }
