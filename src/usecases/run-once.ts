@@ -2,11 +2,11 @@ import { Refusal } from '../domain/refusal.ts'
 import type { Tx } from '../postgres/connection/db.ts'
 import { inTransaction } from '../postgres/connection/transaction.ts'
 import {
-  type Earlier,
   findAnswers,
   type IdempotencyKey,
   insertAnswers,
   lockIdempotencyKeys,
+  type StoredResponse,
 } from '../postgres/service/idempotency.ts'
 import type { Context } from './context.ts'
 import type { Outcome, Outcomes, Written } from './write-queue.ts'
@@ -93,7 +93,7 @@ const firstOfEachKey = <W extends KeyedWrite>(writes: readonly W[]): Map<string,
 }
 
 /** A key without an answer is locked by another transaction. */
-const outcomeOf = <Effect>({ answer }: Partial<Earlier>): Outcome<Effect> =>
+const outcomeOf = <Effect>({ answer }: Partial<StoredResponse>): Outcome<Effect> =>
   answer === undefined
     ? { refusal: new Refusal('idempotency_in_flight') }
     : { response: answer, isEarlier: true }

@@ -8,7 +8,7 @@ export type BanKind = (typeof BAN_KINDS)[number]
 export const BAN_EFFECTS = ['block', 'hold', 'shadow'] as const
 export type BanEffect = (typeof BAN_EFFECTS)[number]
 
-/** What a new ban does to earlier comments of the banned writer. */
+/** The effect of a new ban on earlier comments of the banned writer. */
 export const EXISTING_COMMENT_ACTIONS = ['keep', 'pending', 'spam', 'rejected', 'deleted'] as const
 export type ExistingCommentAction = (typeof EXISTING_COMMENT_ACTIONS)[number]
 
@@ -56,7 +56,7 @@ export type BanSubject =
   | { readonly kind: 'email'; readonly emailHash: Buffer; readonly domain: string }
   | { readonly kind: 'email_domain'; readonly domain: string }
 
-/** What bans know of a writer. Moderators have none: bans do not apply to them. */
+/** The data of a writer that bans match. Moderators have none: bans do not apply to them. */
 export type WriterIdentity = {
   readonly authorId: number | undefined
   /** Never stored; null if the address is not valid. */

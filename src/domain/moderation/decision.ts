@@ -17,7 +17,7 @@ export type DecisionAction = (typeof DECISION_ACTIONS)[number]
 export const BATCH_KINDS = ['decide', 'undo', 'judge'] as const
 export type BatchKind = (typeof BATCH_KINDS)[number]
 
-/** What happened to one comment of a batch. Only `changed` changes it. */
+/** The result for one comment of a batch. Only `changed` changes the comment. */
 export const OUTCOMES = [
   'changed',
   'unchanged',

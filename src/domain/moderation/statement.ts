@@ -12,15 +12,15 @@ export type StatementStatus = (typeof STATEMENT_STATUSES)[number]
 export const DECIDERS = ['rules', 'moderator', 'readers', 'author'] as const
 export type Decider = (typeof DECIDERS)[number]
 
-export const OUTCOMES = ['upheld', 'overturned'] as const
-export type Outcome = (typeof OUTCOMES)[number]
+export const APPEAL_OUTCOMES = ['upheld', 'overturned'] as const
+export type AppealOutcome = (typeof APPEAL_OUTCOMES)[number]
 
 /** An appeal with its answer, as its author sees it. */
 export type OwnAppeal = {
   readonly id: number
   readonly text: string
   readonly at: Instant
-  readonly outcome: Outcome | null
+  readonly outcome: AppealOutcome | null
   readonly note: string | null
   readonly answeredAt: Instant | null
 }

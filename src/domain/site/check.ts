@@ -27,7 +27,7 @@ export type Sender = {
 
 export const UNKNOWN_SENDER: Sender = { ip: null, userAgent: null }
 
-/** What a check receives: a comment and its sender. */
+/** A comment and its sender, as a check receives them. */
 export type CheckInput = {
   /** The slug. */
   readonly site: string
@@ -79,6 +79,6 @@ export type Checks = {
   readonly isFrom: (check: Check, signed: Signed) => boolean
 }
 
-/** Where a check calls back. The signature covers the path, so that a verdict is valid on one site only. */
+/** The path of a check's callback. The signature covers it, so that a verdict is valid on one site only. */
 export const verdictsPath = (site: string, name: string): string =>
   `/v1/sites/${site}/checks/${name}/verdicts`

@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import { REASONS } from '../../domain/comment/status.ts'
-import { DECIDERS, OUTCOMES, STATEMENT_STATUSES } from '../../domain/moderation/statement.ts'
+import { APPEAL_OUTCOMES, DECIDERS, STATEMENT_STATUSES } from '../../domain/moderation/statement.ts'
 import { Decision, ModeratedComment } from '../queue/schemas.ts'
 import {
   flag,
@@ -22,7 +22,7 @@ const stateFields = {
   id: text('Id of the appeal.'),
   appealed_at: time('When the author appealed.'),
   outcome: oneOrNull(
-    OUTCOMES,
+    APPEAL_OUTCOMES,
     '`upheld`: the decision stands. `overturned`: the comment is published. Null until answered.',
   ),
   note: textOrNull('The answer to the author.'),
@@ -88,7 +88,7 @@ export const AppealsPage = openObject(page(ref(ModeratedAppeal)), { $id: 'Appeal
 
 export const NewAnswer = object(
   {
-    outcome: oneOf(OUTCOMES, {
+    outcome: oneOf(APPEAL_OUTCOMES, {
       description:
         '`overturned` publishes the comment. `upheld` lets the decision stand, and rejects a comment that is held.',
     }),

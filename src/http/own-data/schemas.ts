@@ -1,7 +1,7 @@
 import { Type } from 'typebox'
 import { ROLES } from '../../domain/comment/comment.ts'
 import { FLAG_REASONS } from '../../domain/moderation/flag.ts'
-import { OUTCOMES } from '../../domain/moderation/statement.ts'
+import { APPEAL_OUTCOMES } from '../../domain/moderation/statement.ts'
 import { commentWith } from '../comments/schemas.ts'
 import {
   by,
@@ -75,7 +75,7 @@ export const Export = openObject(
         comment_id: commentId,
         text: text("The author's explanation."),
         appealed_at: time('When the author appealed.'),
-        outcome: oneOrNull(OUTCOMES, 'Null until answered.'),
+        outcome: oneOrNull(APPEAL_OUTCOMES, 'Null until answered.'),
         note: textOrNull('The answer to the author.'),
         answered_at: timeOrNull('When a moderator answered. Null until then.'),
       }),

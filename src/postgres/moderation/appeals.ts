@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import type { Outcome, OwnAppeal } from '../../domain/moderation/statement.ts'
+import type { AppealOutcome, OwnAppeal } from '../../domain/moderation/statement.ts'
 import type { CommentKey } from '../../domain/public-id.ts'
 import type { Db, Tx } from '../connection/db.ts'
 
@@ -52,7 +52,7 @@ export const findAppeal = async (
 /** Undefined if the appeal was already answered. */
 export const answerAppeal = async (
   tx: Tx,
-  answer: { siteId: number; id: number; outcome: Outcome; note: string | null; by: string },
+  answer: { siteId: number; id: number; outcome: AppealOutcome; note: string | null; by: string },
 ): Promise<Appeal | undefined> => {
   const { rows } = await sql<Row>`
     update appeals set outcome = ${answer.outcome}, note = ${answer.note}, answered_by = ${answer.by},

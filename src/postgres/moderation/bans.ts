@@ -109,40 +109,42 @@ export const findBansOn = async (
   siteId: number,
   writers: readonly (WriterIdentity | undefined)[],
 ): Promise<readonly (readonly BanMatch[])[]> => {
-  const all = writers.flatMap((writer, place) => (writer ? [{ ...writer, place }] : []))
+  const all = writers.flatMap((writer, ordinal) => (writer ? [{ ...writer, ordinal }] : []))
   if (all.length === 0) return writers.map(() => [])
-  const emails = all.flatMap(({ place, emailHashes }) =>
-    emailHashes.map((hash) => ({ place, hash })),
+  const emails = all.flatMap(({ ordinal, emailHashes }) =>
+    emailHashes.map((hash) => ({ ordinal, hash })),
   )
-  const domains = all.flatMap(({ place, domains }) => domains.map((domain) => ({ place, domain })))
+  const domains = all.flatMap(({ ordinal, domains }) =>
+    domains.map((domain) => ({ ordinal, domain })),
+  )
   const found = (condition: ReturnType<typeof sql>) => sql`
     cross join lateral (
       select b.id, b.effect from bans b where ${condition} and ${isInForce} offset 0
     ) b`
   const here = sql`(b.site_id = ${siteId} or b.site_id is null)`
-  const { rows } = await sql<BanMatch & { place: number }>`
-    select q.place, b.id, b.effect
-    from unnest(${all.map(({ place }) => place)}::int[],
-      ${all.map(({ authorId }) => authorId ?? null)}::bigint[]) as q (place, author_id)
+  const { rows } = await sql<BanMatch & { ordinal: number }>`
+    select q.ordinal, b.id, b.effect
+    from unnest(${all.map(({ ordinal }) => ordinal)}::int[],
+      ${all.map(({ authorId }) => authorId ?? null)}::bigint[]) as q (ordinal, author_id)
     ${found(sql`b.site_id = ${siteId} and b.author_id = q.author_id`)}
     union
-    select q.place, b.id, b.effect
-    from unnest(${all.map(({ place }) => place)}::int[], ${all.map(({ ip }) => ip)}::inet[])
-      as q (place, ip)
+    select q.ordinal, b.id, b.effect
+    from unnest(${all.map(({ ordinal }) => ordinal)}::int[], ${all.map(({ ip }) => ip)}::inet[])
+      as q (ordinal, ip)
     ${found(sql`b.network >>= q.ip and ${here}`)}
     union
-    select q.place, b.id, b.effect
-    from unnest(${emails.map(({ place }) => place)}::int[], ${emails.map(({ hash }) => hash)}::bytea[])
-      as q (place, hash)
+    select q.ordinal, b.id, b.effect
+    from unnest(${emails.map(({ ordinal }) => ordinal)}::int[], ${emails.map(({ hash }) => hash)}::bytea[])
+      as q (ordinal, hash)
     ${found(sql`b.email_hash = q.hash and ${here}`)}
     union
-    select q.place, b.id, b.effect
-    from unnest(${domains.map(({ place }) => place)}::int[],
-      ${domains.map(({ domain }) => domain)}::text[]) as q (place, domain)
+    select q.ordinal, b.id, b.effect
+    from unnest(${domains.map(({ ordinal }) => ordinal)}::int[],
+      ${domains.map(({ domain }) => domain)}::text[]) as q (ordinal, domain)
     ${found(sql`b.kind = 'email_domain' and b.domain = q.domain and ${here}`)}
     order by id`.execute(db)
-  const byPlace = Map.groupBy(rows, ({ place }) => place)
-  return writers.map((_, i) => (byPlace.get(i) ?? []).map(({ id, effect }) => ({ id, effect })))
+  const byOrdinal = Map.groupBy(rows, ({ ordinal }) => ordinal)
+  return writers.map((_, i) => (byOrdinal.get(i) ?? []).map(({ id, effect }) => ({ id, effect })))
 }
 
 /** How long an ended ban on every site keeps its address; a site's bans follow the site's retention. */

@@ -98,7 +98,7 @@ export const insertDecisions = async (
       ${all((one) => one.causedBy)}::bigint[], ${all((one) => one.undoes)}::bigint[],
       ${all((one) => one.authorId)}::bigint[])
       with ordinality as d (action, thread_id, comment_id, subject, from_status, to_status, before,
-        after, caused_by, undoes, author_id, place)
+        after, caused_by, undoes, author_id, ordinal)
     -- "offset 0" keeps this a look-up per comment, whatever the planner estimates
     left join lateral (
       select * from comments where site_id = ${siteId} and thread_id = d.thread_id and id = d.comment_id
@@ -107,7 +107,7 @@ export const insertDecisions = async (
     cross join
       (select coalesce(${at}::timestamptz, clock_timestamp()) as now) moment
     cross join (select policy_version from sites where id = ${siteId}) s
-    order by d.place
+    order by d.ordinal
     returning ${decisionColumns}, null::bigint as undone_by`.execute(tx)
   if (!AUTOMATIC.includes(by)) await recordDecisionForChecks(tx, { siteId, batchId }, decisions)
   return rows

@@ -16,7 +16,7 @@ export type QueueRequest = QueueFilter & {
   /** The sort key and the id of the last comment of the page before. */
   readonly after: Position | null
   readonly limit: number
-  /** Only comments that nobody has claimed, or only those that this moderator has claimed. */
+  /** Only unclaimed comments, or only those that this moderator has claimed. */
   readonly claimed?: { readonly is: 'free' | 'mine'; readonly by: string } | undefined
 }
 
@@ -83,7 +83,7 @@ const findScanEnd = async (db: Db, request: QueueRequest): Promise<Position | nu
   return rows[0] ? [rows[0].key, rows[0].id] : null
 }
 
-/** Where comments are read from, and the condition that selects an index. */
+/** The tables that a page reads, and the condition that selects an index. */
 type Source = { readonly from: RawBuilder<unknown>; readonly where: RawBuilder<unknown> }
 
 const ALL_COMMENTS: Source = { from: sql`comments c`, where: sql`true` }

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import type { Reason, Status } from '../../domain/comment/status.ts'
 import type { Instant } from '../../domain/instant.ts'
-import type { Outcome, StatementSource } from '../../domain/moderation/statement.ts'
+import type { AppealOutcome, StatementSource } from '../../domain/moderation/statement.ts'
 import type { CommentKey } from '../../domain/public-id.ts'
 import { isVisible } from '../comments/visible.ts'
 import type { Db } from '../connection/db.ts'
@@ -20,7 +20,7 @@ type Row = Omit<StatedComment, 'decision' | 'appeal'> & {
   readonly appealId: number | null
   readonly text: string
   readonly appealedAt: Instant
-  readonly outcome: Outcome | null
+  readonly outcome: AppealOutcome | null
   readonly note: string | null
   readonly answeredAt: Instant | null
 }

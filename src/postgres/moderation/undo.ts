@@ -26,7 +26,7 @@ export type Undoable = {
   readonly isAnswer: boolean
 }
 
-/** What a decision did, and the thread where its comment is now. */
+/** The action of a decision, and the present thread of its comment. */
 export const findUndoLocation = async (
   db: Db,
   siteId: number,
@@ -104,7 +104,7 @@ export const listUndoables = async (
   }))
 }
 
-/** Where a comment is, by the ids of the API. */
+/** The article and the parent of a comment, by their ids in the API. */
 export type CommentLocation = { readonly article_id: string; readonly parent_id: string | null }
 
 /** A move or a merge to undo. */

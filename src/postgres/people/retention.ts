@@ -8,9 +8,9 @@ const KEPT = {
 }
 
 /**
- * Forgets a batch of addresses that are older than their sites keep them. What a writer holds at this
- * moment has time until the next round.
- * @returns how many went
+ * Deletes a batch of address hashes older than their site's retention. Rows that a writer has locked wait
+ * for the next run.
+ * @returns the number of rows
  */
 export const forgetOldAddresses = async (
   tx: Tx,
@@ -53,7 +53,7 @@ export const deleteOldAddresses = async (tx: Tx, batch: number): Promise<number>
   return Number(numAffectedRows ?? 0)
 }
 
-/** Forgets a batch of what has arrived more than a day ago. @returns how many went */
+/** Deletes a batch of recent posts older than a day. @returns the number of rows */
 export const deleteOldArrivals = async (tx: Tx, batch: number): Promise<number> => {
   const { numAffectedRows } = await sql`
     with old as (

@@ -7,11 +7,11 @@ import type { Finding } from '../../domain/screening/finding.ts'
 import { joinAddress } from '../comments/addresses.ts'
 import type { Db, Tx } from '../connection/db.ts'
 
-type At = CommentKey & { readonly siteId: number }
+type SiteCommentKey = CommentKey & { readonly siteId: number }
 
-/** What others are told of a comment when they are asked about it. */
+/** The data of a comment that checks receive. */
 export type Askable = {
-  /** The ids as the wire shows them name these threads. */
+  /** The threads that the public ids name. */
   readonly homeThreadId: number
   readonly parentHomeThreadId: number
   /** 0 for a root. */
@@ -29,8 +29,8 @@ export type Askable = {
   readonly checks: Facts['checks'] | null
 }
 
-/** Undefined when there is no such comment, or its author is erased. */
-export const findAskable = async (db: Db, at: At): Promise<Askable | undefined> => {
+/** Undefined if the comment does not exist, or its author was erased. */
+export const findAskable = async (db: Db, at: SiteCommentKey): Promise<Askable | undefined> => {
   const { rows } = await sql<Askable>`
     select coalesce(c.home_thread_id, c.thread_id) as home_thread_id,
       coalesce(c.parent_home_thread_id, c.thread_id) as parent_home_thread_id,
@@ -46,19 +46,22 @@ export const findAskable = async (db: Db, at: At): Promise<Askable | undefined> 
   return rows[0]
 }
 
-/** What a comment was judged by, and what has become of that. */
+/** The stored judgement of a comment, and whether checks can still change its status. */
 export type JudgementState = {
   readonly facts: Facts
   readonly policyVersion: number
   readonly screening: readonly Finding[]
-  /** Somebody has decided since. */
+  /** Whether a decision was made since. */
   readonly isDecided: boolean
-  /** Checks may give it to readers; null: nothing is expected of them any more. */
+  /** Whether the checks may publish the comment; null if their work has ended. */
   readonly mayPublish: boolean | null
 }
 
-/** Read under the lock on the thread. Undefined when it was judged without facts. */
-export const findJudged = async (tx: Tx, at: At): Promise<JudgementState | undefined> => {
+/** The caller holds the thread lock. Undefined if the comment was judged without facts. */
+export const findJudged = async (
+  tx: Tx,
+  at: SiteCommentKey,
+): Promise<JudgementState | undefined> => {
   const { rows } = await sql<JudgementState>`
     select c.facts, c.policy_version, c.screening, (j.payload->>'mayPublish')::boolean as may_publish,
       exists (
@@ -78,7 +81,7 @@ export const findJudged = async (tx: Tx, at: At): Promise<JudgementState | undef
 
 export const updateJudgement = async (
   tx: Tx,
-  at: At,
+  at: SiteCommentKey,
   judged: { facts: Facts; risk: number; trace: readonly Finding[] },
 ): Promise<void> => {
   await tx

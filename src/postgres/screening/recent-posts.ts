@@ -27,7 +27,7 @@ export type FactsQuery = {
   readonly exceptId: number
 }
 
-/** What the facts say of an author's earlier comments. */
+/** The part of the facts about an author's earlier comments. */
 export type AuthorHistory = Omit<Facts['author'], 'kind' | 'role'> & { readonly id: number }
 
 /** A text of the last day, and how many comments have it. */
@@ -74,11 +74,11 @@ export const countFacts = async (db: Db, query: FactsQuery): Promise<CountedFact
       ) a) as site,
       array(
         select ${countSince(minute, { where: NETWORK_IS_KNOWN, key: sql`address_hash`, is: sql`n.hash`, exceptId })}
-        from unnest(${addressHashes}::bytea[]) with ordinality n (hash, place) order by place
+        from unnest(${addressHashes}::bytea[]) with ordinality n (hash, ordinal) order by ordinal
       ) as networks,
       array(
         select ${countSince(day, { where: ofSite, key: sql`fingerprint`, is: sql`f.print`, exceptId })}
-        from unnest(${fingerprints}::bigint[]) with ordinality f (print, place) order by place
+        from unnest(${fingerprints}::bigint[]) with ordinality f (print, ordinal) order by ordinal
       ) as same,
       ${historiesOf(siteId, authorIds, exceptId)} as records,
       ${similarTextsOf(query)} as alike

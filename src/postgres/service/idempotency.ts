@@ -9,7 +9,7 @@ export type IdempotencyKey = {
 }
 
 /** The stored response of an earlier request with the same key. */
-export type Earlier = { readonly bodyHash: Buffer; readonly answer: unknown }
+export type StoredResponse = { readonly bodyHash: Buffer; readonly answer: unknown }
 
 /**
  * Locks keys until the transaction ends. If a node crashes, its keys are free again, because nothing was
@@ -24,8 +24,8 @@ export const lockIdempotencyKeys = async (
   const lows = claims.map(({ claim }) => claim.readInt32BE(4))
   const { rows } = await sql<{ held: boolean }>`
     select pg_try_advisory_xact_lock(high, low) as held
-    from unnest(${highs}::int[], ${lows}::int[]) with ordinality as c (high, low, place)
-    order by place`.execute(tx)
+    from unnest(${highs}::int[], ${lows}::int[]) with ordinality as c (high, low, ordinal)
+    order by ordinal`.execute(tx)
   return rows.map(({ held }) => held)
 }
 
@@ -33,15 +33,15 @@ export const lockIdempotencyKeys = async (
 export const findAnswers = async (
   tx: Tx,
   claims: readonly IdempotencyKey[],
-): Promise<(Earlier | undefined)[]> => {
-  const { rows } = await sql<Earlier & { place: number }>`
-    select c.place, k.body_hash, k.answer
+): Promise<(StoredResponse | undefined)[]> => {
+  const { rows } = await sql<StoredResponse & { ordinal: number }>`
+    select c.ordinal, k.body_hash, k.answer
     from unnest(${claims.map(({ siteId }) => siteId)}::int[],
-      ${claims.map(({ claim }) => claim)}::bytea[]) with ordinality as c (site_id, claim, place)
+      ${claims.map(({ claim }) => claim)}::bytea[]) with ordinality as c (site_id, claim, ordinal)
     join idempotency_keys k on k.site_id = c.site_id and k.claim = c.claim
     where k.created_at > now() - interval '24 hours'`.execute(tx)
-  const byPlace = new Map(rows.map(({ place, ...earlier }) => [place, earlier]))
-  return claims.map((_, i) => byPlace.get(i + 1))
+  const byOrdinal = new Map(rows.map(({ ordinal, ...stored }) => [ordinal, stored]))
+  return claims.map((_, i) => byOrdinal.get(i + 1))
 }
 
 /** @param answered no key occurs twice */

@@ -1,5 +1,5 @@
 import { isVisible, type Status } from '../../domain/comment/status.ts'
-import { buildStatement, type Outcome } from '../../domain/moderation/statement.ts'
+import { type AppealOutcome, buildStatement } from '../../domain/moderation/statement.ts'
 import { callerIdOf, type StaffCaller } from '../../domain/people/caller.ts'
 import { authorId } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
@@ -25,7 +25,7 @@ type AnswerRequest = {
   readonly site: Site
   readonly moderator: StaffCaller
   readonly appealId: number
-  readonly outcome: Outcome
+  readonly outcome: AppealOutcome
   /** A note to the author. */
   readonly note: string | null
   readonly claim: IdempotencyKey | undefined
@@ -88,7 +88,11 @@ const assertImpartial = (by: string, appeal: Appeal, { decision }: StatedComment
   throw new Refusal('forbidden', { authorization: 'somebody else must answer this appeal' })
 }
 
-const statusAfter = (outcome: Outcome, comment: CommentForWrite, stated: StatedComment): Status => {
+const statusAfter = (
+  outcome: AppealOutcome,
+  comment: CommentForWrite,
+  stated: StatedComment,
+): Status => {
   const { standing, decidedBy } = buildStatement(stated)
   if (outcome === 'overturned') {
     if (decidedBy === 'author' || comment.isErased) throw new Refusal('move_not_allowed')

@@ -42,7 +42,7 @@ export type LoadedFacts = Pick<CountedFacts, 'at' | 'threadSince' | 'attackedUnt
   readonly alike: readonly RecentText[]
 }
 
-type Place = {
+type FactsScope = {
   readonly siteId: number
   readonly threadId: number | null
   readonly exceptId?: number
@@ -51,7 +51,7 @@ type Place = {
 /** Counts the facts of several posts in one query. */
 export const countFor = async (
   db: Db,
-  { exceptId = 0, ...place }: Place,
+  { exceptId = 0, ...scope }: FactsScope,
   sources: readonly PostOrigin[],
 ): Promise<LoadedFacts> => {
   const hashes = new Map(
@@ -61,7 +61,7 @@ export const countFor = async (
   const minHashes = sources.flatMap(({ sketch }) => sketch.slice(0, COMPARED_HASHES))
   const authorIds = sources.flatMap(({ authorId }) => authorId ?? [])
   const { networks, same, records, ...counted } = await countFacts(db, {
-    ...place,
+    ...scope,
     exceptId,
     authorIds: [...new Set(authorIds)],
     addressHashes: [...hashes.values()],

@@ -40,8 +40,8 @@ export const screenComment = async (
   const { judge, policyVersion } = await choosePolicy(context, request)
   const thread = await runQuery(findThread(context, request))
   const origin = { ...hashText(body), authorId: undefined, addressHash: null }
-  const place = { siteId: site.id, threadId: thread?.id ?? null }
-  const loaded = await runQuery(countFor(context.db, place, [origin]))
+  const scope = { siteId: site.id, threadId: thread?.id ?? null }
+  const loaded = await runQuery(countFor(context.db, scope, [origin]))
   const subject = {
     ...origin,
     kind: 'guest',

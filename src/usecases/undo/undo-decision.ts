@@ -24,8 +24,8 @@ import { undoMove } from './undo-move.ts'
 import type { UndoRequest } from './undo-request.ts'
 
 /**
- * Undoes a decision. An undo on a comment also undoes the decisions that the first one caused, where
- * nobody has decided since: statuses, times of publication, counts and flags are restored. Refuses with
+ * Undoes a decision. On a comment this also undoes the decisions that it caused and that still stand, and
+ * restores statuses, times of publication, counts and flags. Refuses with
  * `decision_conflict` if something changed since the decision, and with `move_not_allowed` if the
  * decision is final.
  */

@@ -2,14 +2,14 @@ import type { CheckFact } from '../../site/check.ts'
 import type { Policy } from '../policy.ts'
 import type { RuleFunction, RuleResult } from './rule.ts'
 
-type Check = Policy['rules']['checks'][string]
+type CheckRule = Policy['rules']['checks'][string]
 
 /**
  * Judges the result of an external check. While the check can still respond, the comment waits even with
  * `on_failure: ignore`: it would otherwise be public for those seconds.
  */
 export const check =
-  (name: string, rule: Check): RuleFunction =>
+  (name: string, rule: CheckRule): RuleFunction =>
   (_draft, { checks }) => {
     // A policy may name a check like a property of every object, for example `constructor`.
     const fact = Object.hasOwn(checks, name) ? checks[name] : undefined
@@ -19,7 +19,11 @@ export const check =
     return rule.on_failure === 'hold' ? holdFailed(name, fact) : undefined
   }
 
-const judgeScore = (name: string, { at, says }: Check, score: number): RuleResult | undefined => {
+const judgeScore = (
+  name: string,
+  { at, says }: CheckRule,
+  score: number,
+): RuleResult | undefined => {
   if (score < at) return undefined
   const percent = Math.round(Math.min(1, score) * 100)
   return { says, score: percent, evidence: `${name} is ${percent} % sure that it is spam` }

@@ -4,7 +4,7 @@ import type { Policy } from '../policy.ts'
 import { type CompiledWords, compileWords, matchWords } from '../words/match-words.ts'
 import { MAX_TEXT_MATCHES, type RuleFunction } from './rule.ts'
 
-type Words = Policy['rules']['words']
+type WordsRule = Policy['rules']['words']
 
 /** Strictest first: of two matches in one place the earlier entry wins. */
 const LISTS = ['rejected', 'spam', 'pending'] as const
@@ -16,7 +16,7 @@ const MAX_ENTRIES = 5
 
 type EntryMatch = TextMatch & { readonly entry: number }
 
-export const words = (rule: Words): RuleFunction => {
+export const words = (rule: WordsRule): RuleFunction => {
   const entries = LISTS.flatMap((list) => rule[list])
   if (entries.length === 0) return () => undefined
   const compiled = compileWords(entries)
@@ -58,9 +58,9 @@ const matchDraft = (words: CompiledWords, { body, authorName, authorUrl }: Draft
   )
 
 const sayEntries = (entries: readonly string[]): string => {
-  const said = entries.slice(0, MAX_ENTRIES).join(', ')
+  const listed = entries.slice(0, MAX_ENTRIES).join(', ')
   const more = entries.length - MAX_ENTRIES
-  return more > 0 ? `${said}, and ${more} more` : said
+  return more > 0 ? `${listed}, and ${more} more` : listed
 }
 
 /** The matches of the strictest entries if there are too many, in the order of the text. */
