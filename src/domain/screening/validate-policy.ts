@@ -141,12 +141,15 @@ const faultOfDomain = (domain: unknown): string | undefined =>
 
 const INNER_WILDCARD = /[^*]\*+[^*]/
 
+const hasInnerWildcard = (entry: unknown): boolean =>
+  typeof entry === 'string' && entry.includes('*') && INNER_WILDCARD.test(entry)
+
 /** Limits of the three lists together. */
 const findWordCountFaults = ({ pending, spam, rejected }: Fields): Fault[] => {
   const all = [pending, spam, rejected].flatMap((list) => (Array.isArray(list) ? list : []))
   if (all.length > MAX_WORDS)
     return [['/rules/words', `must list at most ${say(MAX_WORDS)} in all`]]
-  const inner = all.filter((entry) => typeof entry === 'string' && INNER_WILDCARD.test(entry))
+  const inner = all.filter(hasInnerWildcard)
   if (inner.length <= MAX_INNER_WILDCARDS) return []
   const limit = `at most ${say(MAX_INNER_WILDCARDS)} entries`
   return [['/rules/words', `must have * between letters in ${limit}`]]
