@@ -8,7 +8,7 @@ import type { GroupResult, Outcomes } from './write-queue.ts'
 
 type Write = { readonly site: { readonly id: number }; readonly claim: IdempotencyKey | undefined }
 
-/** What the writes of a group did to their thread. */
+/** The outcomes of the fresh writes of a group, and their effect on the thread. */
 export type StoredGroup<W, Effect> = {
   readonly outcomes: Outcomes<W, Effect>
   /** Undefined if the thread does not exist. */

@@ -54,7 +54,7 @@ export type Recalled<W extends KeyedWrite, Effect> = {
   /** Writes to be done: without a key, or the first with a new key. */
   readonly fresh: readonly W[]
   /** By key. */
-  readonly known: ReadonlyMap<string, KeyOutcome<Effect>>
+  readonly remembered: ReadonlyMap<string, KeyOutcome<Effect>>
 }
 
 /**
@@ -67,20 +67,20 @@ export const recallResponses = async <W extends KeyedWrite, Effect>(
   writes: readonly W[],
 ): Promise<Recalled<W, Effect>> => {
   const firsts = firstOfEachKey(writes)
-  if (firsts.size === 0) return { writes, fresh: writes, known: new Map() }
+  if (firsts.size === 0) return { writes, fresh: writes, remembered: new Map() }
   const claims = [...firsts.values()].map(({ claim }) => claim!)
   const isLocked = await lockIdempotencyKeys(tx, claims)
   const earlier = await findAnswers(tx, claims)
-  const known = new Map<string, KeyOutcome<Effect>>()
+  const remembered = new Map<string, KeyOutcome<Effect>>()
   for (const [i, key] of [...firsts.keys()].entries()) {
     const found = isLocked[i] ? earlier[i] : { bodyHash: claims[i]!.bodyHash }
-    if (found) known.set(key, { bodyHash: found.bodyHash, outcome: outcomeOf(found) })
+    if (found) remembered.set(key, { bodyHash: found.bodyHash, outcome: outcomeOf(found) })
   }
   const isFresh = (write: W): boolean => {
     const key = write.claim && nameOf(write.claim)
-    return key === undefined || (firsts.get(key) === write && !known.has(key))
+    return key === undefined || (firsts.get(key) === write && !remembered.has(key))
   }
-  return { writes, fresh: writes.filter(isFresh), known }
+  return { writes, fresh: writes.filter(isFresh), remembered }
 }
 
 const firstOfEachKey = <W extends KeyedWrite>(writes: readonly W[]): Map<string, W> => {
@@ -106,10 +106,10 @@ const nameOf = ({ claim }: IdempotencyKey): string => claim.toString('base64')
  */
 export const rememberResponses = async <W extends KeyedWrite, Effect>(
   tx: Tx,
-  { writes, known }: Recalled<W, Effect>,
+  { writes, remembered }: Recalled<W, Effect>,
   fresh: Outcomes<W, Effect>,
 ): Promise<Outcomes<W, Effect>> => {
-  const outcomes = new Map(known)
+  const outcomes = new Map(remembered)
   const answered = []
   for (const [{ claim }, outcome] of fresh) {
     if (!claim) continue
@@ -124,10 +124,10 @@ const withoutEffect = <Effect>(outcome: Outcome<Effect>): Outcome<Effect> =>
   'refusal' in outcome ? outcome : { response: outcome.response }
 
 const repeat = <Effect>(
-  known: ReadonlyMap<string, KeyOutcome<Effect>>,
+  remembered: ReadonlyMap<string, KeyOutcome<Effect>>,
   claim: IdempotencyKey,
 ): Outcome<Effect> => {
-  const { bodyHash, outcome } = known.get(nameOf(claim))!
+  const { bodyHash, outcome } = remembered.get(nameOf(claim))!
   return bodyHash.equals(claim.bodyHash)
     ? outcome
     : { refusal: new Refusal('idempotency_key_reused') }

@@ -13,17 +13,17 @@ const MAX_WAIT_MS = 200
 
 type Write = { readonly claim: IdempotencyKey | undefined }
 
-/** What a write responds. `effect`: what it did; undefined if the response repeats an earlier one. */
+/** A write that succeeded. `effect`: undefined if the response repeats an earlier one. */
 export type Written<Effect> = { readonly response: unknown; readonly effect?: Effect }
 
-/** How a write ended. `isEarlier`: an earlier transaction wrote the response. */
+/** The end of a write. `isEarlier`: the response comes from an earlier transaction. */
 export type Outcome<Effect> =
   | (Written<Effect> & { readonly isEarlier?: true })
   | { readonly refusal: Refusal }
 
 export type Outcomes<W, Effect> = ReadonlyMap<W, Outcome<Effect>>
 
-/** How the transaction of a group of writes ended. */
+/** The end of the transaction of a group of writes. */
 export type GroupResult<W, Effect> =
   /** `visible` resolves when readers can see the writes. */
   | { readonly outcomes: Outcomes<W, Effect>; readonly visible: Promise<unknown> }

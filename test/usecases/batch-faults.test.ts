@@ -7,7 +7,7 @@ import { during, openPosting, type Result, untilSomebodyWaits } from './posting.
 const isPosted = (result: Result): boolean => typeof result !== 'string'
 
 t.test('Posts whose connection is lost', async (t) => {
-  const { service, announced, post, publish } = await openPosting(t)
+  const { service, invalidations, post, publish } = await openPosting(t)
   const [{ comment }] = [(await publish([{}]))[0]!]
   const { threadId } = comment
   const thread = sql`select pg_advisory_xact_lock(${threadId}::bigint)`
@@ -63,13 +63,13 @@ t.test('Posts whose connection is lost', async (t) => {
       await sql`create constraint trigger wait_at_commit after insert on comments
       deferrable initially deferred for each row when (new.body = 'h')
       execute function wait_at_commit()`.execute(service.db)
-      const told = announced.length
+      const before = invalidations.length
       await during(service, sql`select pg_advisory_xact_lock(0, 1)`, async () => {
         const results = post([body('h')])
         await cut()
         t.same(await results, ['unavailable'])
       })
-      t.same(announced.slice(told), [['1', `1:${threadId}`]])
+      t.same(invalidations.slice(before), [['1', `1:${threadId}`]])
     },
   )
 

@@ -16,11 +16,11 @@ const claim = (key: string, body: string): IdempotencyKey => ({
 
 const keyed = (key: string, body = 'text') => ({ body, claim: claim(key, body) })
 
-/** As an answer that was kept. */
+/** Returns a value as it is after storage as JSON. */
 const kept = (posted: unknown) => JSON.parse(JSON.stringify(posted))
 
 t.test('Idempotency-Keys of posts that share a transaction', async (t) => {
-  const { service, announced, post, publish } = await openPosting(t)
+  const { service, invalidations, post, publish } = await openPosting(t)
   const countComments = async (): Promise<number> =>
     (await sql<any>`select count(*) as n from comments`.execute(service.db)).rows[0].n
 
@@ -50,13 +50,17 @@ t.test('Idempotency-Keys of posts that share a transaction', async (t) => {
       const first = kept((await post([{}, keyed('four')]))[1])
       const before = await countComments()
       t.same(await post([keyed('four')]), [first])
-      const told = announced.length
+      const count = invalidations.length
       t.same((await post([{}, keyed('four'), keyed('four', 'another'), keyed('four')])).slice(1), [
         first,
         'idempotency_key_reused',
         first,
       ])
-      t.equal(announced.length, told + 2, 'and announced again, in case that nobody had been told')
+      t.equal(
+        invalidations.length,
+        count + 2,
+        'and invalidations again, in case that nobody had been before',
+      )
       t.equal(await countComments(), before + 1)
     },
   )

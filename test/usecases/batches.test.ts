@@ -23,7 +23,7 @@ const isAscending = (values: readonly (number | string)[]) =>
   values.every((value, n) => n === 0 || values[n - 1]! <= value)
 
 t.test('Posts to one thread at the same time', async (t) => {
-  const { service, announced, publish, post } = await openPosting(t)
+  const { service, invalidations, publish, post } = await openPosting(t)
   const bodies = Array.from({ length: 40 }, (_, n) => ({ body: `text ${n}` }))
   const posted = await publish(bodies)
 
@@ -57,7 +57,7 @@ t.test('Posts to one thread at the same time', async (t) => {
     async (t) => {
       t.equal(versionsOf(posted).size, 2)
       t.equal(versionsOf(posted.slice(1)).size, 1)
-      t.equal(announced.length, 2, 'and are announced as often')
+      t.equal(invalidations.length, 2, 'and are invalidations as often')
     },
   )
 
@@ -164,19 +164,19 @@ t.test('Replies that share a transaction', async (t) => {
 })
 
 t.test('Held posts that share a transaction', async (t) => {
-  const { service, announced, publish } = await openPosting(t)
+  const { service, invalidations, publish } = await openPosting(t)
   const PRE = { site: { moderation: 'pre' } } as const
   const versionOf = async (): Promise<number> =>
     (await sql<any>`select version from threads`.execute(service.db)).rows[0].version
   await publish([{}])
 
   t.test('held posts in a group commit change nothing for readers', async (t) => {
-    const [before, told] = [await versionOf(), announced.length]
+    const [before, count] = [await versionOf(), invalidations.length]
     const held = await publish([PRE, PRE, { ...PRE, article: { title: 'T', url: null } }])
     t.same(versionsOf(held), new Set([undefined]))
     t.same(new Set(held.map(({ comment: { status } }) => status)), new Set(['pending']))
     t.equal(await versionOf(), before)
-    t.equal(announced.length, told)
+    t.equal(invalidations.length, count)
     t.same(await recount(service.db), [])
   })
 

@@ -13,13 +13,13 @@ type Json = Record<string, any>
 
 const SITE = '/v1/sites/default'
 const HIDE_WAIT_MS = 300
-/** A timer may be a millisecond early. */
+/** Timers can fire a millisecond early. */
 const LEAST_WAIT_MS = HIDE_WAIT_MS - 2
 
-/** Longer than any request may take: who waits for it is answered with a 503. */
+/** Longer than any request may take: a request that waits so long responds with 503. */
 const TOO_LONG_MS = 11_000
 
-/** Notes what is announced, and when; while it fails, nothing is. */
+/** Cache tokens that record the names and the time of each invalidation, and can be made to fail. */
 const openRecord = () => {
   const local = createLocalCacheTokens(randomUUID)
   const record = { names: [] as string[][], at: 0, fails: false }
@@ -56,10 +56,10 @@ const request = (
     ...(key && { headers: { 'idempotency-key': key } }),
   })
 
-/** A write that hides something of a comment, and how often it can be repeated. */
+/** A write that hides a comment or its text. */
 type Hide = {
   readonly send: (service: TestService, comment: Json, key?: string) => Promise<Answer>
-  /** The statuses of the first time, of a second time, and of a repetition under the same key. */
+  /** The statuses of the first write, of a second write, and of a replay with the same key. */
   readonly statuses: readonly [first: number, second: number, replay: number]
 }
 
@@ -92,7 +92,7 @@ const HIDES: Record<string, Hide> = {
   },
 }
 
-/** What each of these announces, and how long after that it is answered. */
+/** Returns what a request invalidates, and how long after the invalidation it responds. */
 const follow = async (service: Recorded, send: () => Promise<Answer>) => {
   service.record.names = []
   const { status } = await send()
@@ -118,9 +118,9 @@ for (const [what, { send, statuses }] of Object.entries(HIDES))
       t.ok(waitedMs >= LEAST_WAIT_MS, `${waitedMs} ms`)
     }
     const another = await service.post(`article-${++articles}`, 'text')
-    const unannounced = await follow(service, () => send(service, another))
-    t.match(unannounced, { status: first, names: [['1', nameOf(another)]] })
-    t.ok(unannounced.waitedMs >= LEAST_WAIT_MS, `${unannounced.waitedMs} ms`)
+    const uninvalidated = await follow(service, () => send(service, another))
+    t.match(uninvalidated, { status: first, names: [['1', nameOf(another)]] })
+    t.ok(uninvalidated.waitedMs >= LEAST_WAIT_MS, `${uninvalidated.waitedMs} ms`)
   })
 
 t.test('a hide is committed before it invalidates caches, and responds afterwards', async (t) => {
@@ -242,7 +242,7 @@ t.test('a held comment invalidates no cache', async (t) => {
   service.record.fails = true
   const { id, status } = await service.post('a', 'held', { parent_id: root.id })
   t.equal(status, 'pending')
-  t.same(service.record.names, [], 'nor is it announced')
+  t.same(service.record.names, [], 'and invalidates no cache')
   t.equal((await service.decide(id, 'pending', 'rejected')).status, 201)
   t.same(await look(), before)
   t.equal(await stored(service), version)

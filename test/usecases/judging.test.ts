@@ -183,9 +183,9 @@ t.test('stored facts give the same judgement again', async (t) => {
   t.same(await recount(service.db), [])
 })
 
-t.test('When too much arrives on a site', async (t) => {
-  const told: object[] = []
-  const { service, publish } = await openPosting(t, { warn: (fields) => told.push(fields) })
+t.test('a flood of posts on a site', async (t) => {
+  const warnings: object[] = []
+  const { service, publish } = await openPosting(t, { warn: (fields) => warnings.push(fields) })
   const site = { policyVersion: await goBy(service, { site_flood: { mode: 'enforce', max: 5 } }) }
   const state = async () =>
     (await service.get('/moderation/state', { token: service.adminKey })).body.attack
@@ -201,7 +201,7 @@ t.test('When too much arrives on a site', async (t) => {
     const { since, until } = await state()
     const minutes = (Date.parse(until) - Date.parse(since)) / 60_000
     t.ok(minutes >= 15 && minutes < 16, `${minutes}`)
-    t.same(told, [{ site: 'default', attackedUntil: until }])
+    t.same(warnings, [{ site: 'default', attackedUntil: until }])
     const { body } = await service.call('GET', '/v1/sites/default/audit', {
       token: service.adminKey,
     })
@@ -219,7 +219,7 @@ t.test('When too much arrives on a site', async (t) => {
     const more = Array.from({ length: 7 }, (_, n) => ({ body: `more ${n}`, site }))
     t.same(new Set(statusOf(await publish(more))), new Set(['pending']))
     t.equal(await versionOfRow(), before, 'its end is far enough away')
-    t.equal(told.length, 1)
+    t.equal(warnings.length, 1)
   })
 
   t.test('a flood hold ends by itself', async (t) => {
@@ -254,7 +254,7 @@ t.test('When too much arrives on a site', async (t) => {
   })
 })
 
-t.test('Arrivals are forgotten', async (t) => {
+t.test('records of recent posts expire', async (t) => {
   const { service, publish } = await openPosting(t)
   const [, , old] = (await publish([{}, {}, {}])) as [Posted, Posted, Posted]
   const forgetNow = () => applyRetention(service, new AbortController().signal)
@@ -350,7 +350,7 @@ type Plan = Record<string, any>
 
 const listNodes = (plan: Plan): Plan[] => [plan, ...(plan.Plans ?? []).flatMap(listNodes)]
 
-/** What Postgres does for a statement of ours, with one plan for all values, as on our connections. */
+/** Returns the plan of a statement; it is the same for all values, as on the service's connections. */
 const explain = async (
   { url }: TestService,
   ask: (db: Db) => Promise<unknown>,

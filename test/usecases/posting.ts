@@ -22,33 +22,33 @@ import {
   type TestService,
 } from '../service.ts'
 
-/** Posts below HTTP, so that they come in a known order, in one tick, with anything in them. */
+/** Calls `postComment` without HTTP, so that posts arrive in a known order, in one tick. */
 
 export const ARTICLE = 'hot'
 
 export type Some = Partial<Omit<PostRequest, 'site'>> & { readonly site?: Partial<Site> }
 
-/** What became of a post: what was presented, or the code of the refusal. */
+/** The presented post, or the code of its refusal. */
 export type Result = Posted | string
 
 export type Posting = {
   readonly service: TestService
   readonly site: Site
-  /** What was announced, one list per announcement. */
-  readonly announced: string[][]
-  /** Posts at the same moment, in this order. */
+  /** The names of cache tokens, one list for each invalidation. */
+  readonly invalidations: string[][]
+  /** Posts concurrently, in this order. */
   readonly post: (posts: readonly Some[], node?: Context) => Promise<Result[]>
-  /** The same for posts that must all be published. */
+  /** As `post`, and throws if a post is refused. */
   readonly publish: (posts: readonly Some[], node?: Context) => Promise<Posted[]>
 }
 
 export const openPosting = async (t: Teardown, options: ServiceOptions = {}): Promise<Posting> => {
-  const announced: string[][] = []
+  const invalidations: string[][] = []
   const local = createLocalCacheTokens(randomUUID)
   const tokens: CacheTokens = {
     ...local,
     invalidate: (names) => {
-      announced.push([...names])
+      invalidations.push([...names])
       return local.invalidate(names)
     },
   }
@@ -63,7 +63,7 @@ export const openPosting = async (t: Teardown, options: ServiceOptions = {}): Pr
       return result
     })
   }
-  return { service, site, announced, post, publish }
+  return { service, site, invalidations, post, publish }
 }
 
 const postOne = (service: Context, site: Site, some: Some): Promise<Result> => {
@@ -87,10 +87,10 @@ const postOne = (service: Context, site: Site, some: Some): Promise<Result> => {
   )
 }
 
-/** So many that writers in another order would wait for each other within a few rounds. */
+/** Enough nodes for a wrong lock order to cause a deadlock within a few rounds. */
 const NODES = 8
 
-/** Nodes on the same database. */
+/** Opens nodes that share a database. */
 export const openNodes = (t: Teardown, { url, cacheTokens: tokens }: TestService): Context[] =>
   Array.from({ length: NODES }, () => {
     const { db, close } = createDb({ url, max: 16, onError: () => {} })
@@ -100,7 +100,7 @@ export const openNodes = (t: Teardown, { url, cacheTokens: tokens }: TestService
 
 export const guest = (authorId: number): Caller => ({ kind: 'guest', authorId })
 
-/** Does it while another session is in the middle of this statement. */
+/** Runs an act while another session holds the locks of this statement. */
 export const during = <T>(
   { db }: TestService,
   statement: ReturnType<typeof sql>,
@@ -111,14 +111,14 @@ export const during = <T>(
     return act(tx)
   })
 
-/** The sessions that wait for a lock, as soon as there are so many. */
+/** Returns the sessions that wait for a lock, once there are `count` of them. */
 export const untilSomebodyWaits = async ({ db }: TestService, count = 1): Promise<number[]> => {
   for (let questions = 0; questions < 5_000; questions++) {
     const { rows } = await sql<{ pid: number }>`select pid from pg_stat_activity
       where wait_event_type = 'Lock' and datname = current_database()`.execute(db)
     if (rows.length >= count) return rows.map(({ pid }) => pid)
   }
-  throw new Error('nobody waits for a lock')
+  throw new Error('no session waits for a lock')
 }
 
 export const countDeadlocks = async ({ db }: TestService): Promise<number> => {
@@ -127,7 +127,7 @@ export const countDeadlocks = async ({ db }: TestService): Promise<number> => {
   return rows[0]!.deadlocks
 }
 
-/** How many rows there are of what a post can make. */
+/** Counts the rows that a post can create. */
 export const countRows = async ({ db }: TestService) => {
   const { rows } = await sql<{ threads: number; authors: number; comments: number }>`
     select (select count(*) from threads) as threads, (select count(*) from authors) as authors,

@@ -9,7 +9,7 @@ const SITE = '/v1/sites/default'
 type Reply = { status: number; body: Json; begun: number; ended: number }
 type Send = (method: string, path: string, token?: string, body?: Json) => Promise<Reply>
 
-/** Sends to two nodes in turn, over real sockets, and notes when. */
+/** Returns a function that sends to two nodes in turn, over sockets, and records the times. */
 const openNodes = async (
   t: { teardown: (f: () => unknown) => void },
   service: TestService,

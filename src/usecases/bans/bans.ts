@@ -26,7 +26,7 @@ import type { Context } from '../context.ts'
 import type { StatusRequest } from '../decisions/decide-in-thread.ts'
 import { runOnce } from '../run-once.ts'
 
-/** Where a ban applies, and who decides it. `site`: null for all sites. */
+/** The site of a ban and the moderator who decides it. `site`: null for all sites. */
 type BanScope = { readonly site: Site | null; readonly moderator: StaffCaller }
 
 export type BanRequest = BanScope & {

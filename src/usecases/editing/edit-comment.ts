@@ -98,7 +98,7 @@ export const editComment = async <Response>(
   })
 }
 
-/** What an edit does with a comment, read under the thread's lock. */
+/** A comment that may be edited, read under the thread's lock, and its new text. */
 type Edit = {
   readonly comment: CommentForWrite
   readonly thread: ThreadForWrite

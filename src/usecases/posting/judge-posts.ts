@@ -20,7 +20,7 @@ import { judgeByPolicy, type PolicyResult } from '../policies/judge-by-policy.ts
 import type { Post } from './post.ts'
 import { assertWaited, type Waits } from './slow-mode.ts'
 
-/** What the judgement of posts to one thread depends on, read under its lock. */
+/** Everything that judging posts to one thread depends on, read under the thread's lock. */
 export type Situation = {
   readonly siteId: number
   readonly thread: ThreadForWrite
@@ -82,7 +82,7 @@ export const judgePosts = (posts: readonly Post[], situation: Situation): Judged
   return { judged, refused, floodHoldUntil: holdUntil }
 }
 
-/** Where a post comes from, as the facts count it. */
+/** Returns the origin of a post, by which the facts count it. */
 export const originOf = ({ caller, hashes, addressHash }: Post): PostOrigin => ({
   ...hashes,
   authorId: 'authorId' in caller ? caller.authorId : undefined,

@@ -46,7 +46,7 @@ export type Posted = {
   readonly checking: CheckTiming
 }
 
-/** What a post did, beside its response. */
+/** The effect of a post, for the steps after its commit. */
 export type PostEffect = {
   readonly posted: Posted
   /** The end of the flood hold that this post started; undefined if it started none. */

@@ -9,7 +9,7 @@ import {
 } from '../../postgres/threads/slow-mode.ts'
 import type { ThreadForWrite } from '../../postgres/threads/threads.ts'
 
-/** Whoever posts: a post, or a viewer who asks whether they may. */
+/** A post, or a viewer who asks whether they may post. */
 type Sender = { readonly caller: Caller; readonly addressHash: Buffer }
 type SlowThread = Pick<ThreadForWrite, 'id' | 'slowModeSeconds'>
 

@@ -5,7 +5,7 @@ import { Refusal } from '../../domain/refusal.ts'
 import { runQuery } from '../../postgres/connection/transaction.ts'
 import type { Context } from '../context.ts'
 
-/** What every read of a thread needs besides its own parameters. */
+/** Options of every read of a thread. */
 export type ThreadReadOptions = {
   /** A version that the reader knows of; the response shows this version or a newer one. */
   readonly atLeast: number

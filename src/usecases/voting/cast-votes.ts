@@ -22,7 +22,7 @@ import type { StoredGroup } from '../group-commit.ts'
 import type { Outcome } from '../write-queue.ts'
 import type { Vote, Voted } from './vote.ts'
 
-/** What votes on comments of one thread depend on, read under its lock. */
+/** Everything that votes on comments of one thread depend on, read under the thread's lock. */
 type Ballot = {
   readonly siteId: number
   readonly threadId: number
