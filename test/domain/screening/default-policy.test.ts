@@ -7,12 +7,12 @@ import { DEFAULT_POLICY } from '../../../src/domain/screening/default-policy.ts'
 /** Of version 0, as JSON. */
 const CHECKSUM = 'f604820c022105e103997856a4d1c7889e09451bf4289f55a361158e3aec8e5d'
 
-t.test('the shipped policy never changes: comments are judged again by it', async (t) => {
+t.test('the default policy never changes: comments are judged again by it', async (t) => {
   const checksum = createHash('sha256').update(JSON.stringify(DEFAULT_POLICY)).digest('hex')
   t.equal(checksum, CHECKSUM)
 })
 
-t.test('every shipped rule only records', async (t) => {
+t.test('every rule of the default policy only records', async (t) => {
   const { checks, ...rules } = DEFAULT_POLICY.rules
   t.same(new Set(Object.values(rules).map(({ mode }) => mode)), new Set(['record']))
   t.same(checks, {})

@@ -7,7 +7,7 @@ const folded = (text: string): string => {
   return String.fromCharCode(...letters.subarray(0, length))
 }
 
-t.test('fold removes case, accents, width, style and invisible characters', async (t) => {
+t.test('foldText removes case, accents, width, style and invisible characters', async (t) => {
   const texts = {
     'Straße STRASSE': 'strasse strasse',
     İIıi: 'iiii',
@@ -23,7 +23,7 @@ t.test('fold removes case, accents, width, style and invisible characters', asyn
 })
 
 t.test(
-  'fold keeps marks that make another letter: Indic vowels, Thai tones, voiced kana',
+  'foldText keeps marks that make another letter: Indic vowels, Thai tones, voiced kana',
   async (t) => {
     for (const text of ['हिन्दी', 'ขี้', 'がぱ', '강간', '𠮷野']) t.equal(folded(text), text)
     t.equal(folded('が'.normalize('NFD')), 'が')
@@ -32,7 +32,7 @@ t.test(
 )
 
 t.test(
-  'fold gives each letter its place in the text, in order and on whole code points',
+  'foldText gives each letter its place in the text, in order and on whole code points',
   async () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 100 }), (text) => {
@@ -51,7 +51,7 @@ t.test(
   },
 )
 
-t.test('fold leaves folded text unchanged', async () => {
+t.test('foldText leaves folded text unchanged', async () => {
   fc.assert(
     fc.property(fc.string({ unit: 'grapheme', maxLength: 50 }), (text) => {
       const once = folded(text)
@@ -60,6 +60,6 @@ t.test('fold leaves folded text unchanged', async () => {
   )
 })
 
-t.test('fold takes text that is not well-formed', async (t) => {
+t.test('foldText takes text that is not well-formed', async (t) => {
   t.equal(folded('a\ud800b\udc00'), 'a b ')
 })
