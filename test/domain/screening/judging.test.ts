@@ -61,7 +61,7 @@ const NAMES = Object.keys(DEFAULT_POLICY.rules).filter((name) => name !== 'check
 const check = { says: 'spam', at: 0.5, on_failure: 'hold' } as const
 const modes = fc.constantFrom('off' as const, 'record' as const, 'enforce' as const)
 
-/** The shipped rules, each in a mode of its own. */
+/** The rules of the default policy, each in a random mode. */
 const policies: fc.Arbitrary<Policy> = fc
   .tuple(fc.array(modes, { minLength: NAMES.length, maxLength: NAMES.length }), modes)
   .map(([all, mode]) => ({
