@@ -1,4 +1,4 @@
--- Comments, their earlier texts, votes and flags, and the recent texts that repeats are counted from.
+-- Comments, their tallies, addresses and earlier texts, votes and flags, and the recent texts that repeats are counted from.
 
 create type comment_status as enum ('pending', 'approved', 'spam', 'rejected', 'deleted');
 
@@ -21,39 +21,7 @@ create table comments (
   created_at timestamptz(3) not null,
   published_at timestamptz(3),                           -- the first time that readers could see it
   edited_at timestamptz(3),
-
-  reply_count int not null default 0 check (reply_count >= 0),   -- direct replies that are shown
-  active_at timestamptz(3) not null,                     -- its own time, or that of its newest shown reply
-  upvotes int not null default 0 check (upvotes >= 0),
-  downvotes int not null default 0 check (downvotes >= 0),
   flag_count int not null default 0,                     -- flags that no moderator has decided on
-
-  -- A comment stays in the tree while readers can see it or a reply below it.
-  shown boolean not null generated always as (status = 'approved' or reply_count > 0) stored,
-  score int not null generated always as (upvotes - downvotes) stored,
-
-  -- Wilson lower bound at 80 % confidence (z = 1.2816): 1 of 1 does not beat 90 of 100.
-  -- E. B. Wilson, JASA 22 (1927) 209-212.
-  best float8 not null generated always as (
-    case when upvotes = 0 then 0 else
-      ((upvotes::float8 / (upvotes + downvotes)) + 1.6424 / (2 * (upvotes + downvotes))
-        - 1.2816 * sqrt(((upvotes::float8 / (upvotes + downvotes))
-            * (downvotes::float8 / (upvotes + downvotes))
-          + 1.6424 / (4 * (upvotes + downvotes))) / (upvotes + downvotes)))
-      / (1 + 1.6424 / (upvotes + downvotes))
-    end) stored,
-
-  -- A tenfold score is worth 12.5 hours. The time is part of the key, so no job refreshes it.
-  hot float8 not null generated always as (
-    sign((upvotes - downvotes)::float8) * log(greatest(abs(upvotes - downvotes), 1)::float8)
-      + extract(epoch from created_at - timestamptz '2020-01-01 00:00:00Z')::float8 / 45000) stored,
-
-  -- Many votes, evenly split.
-  controversy float8 not null generated always as (
-    case when least(upvotes, downvotes) = 0 then 0 else
-      power((upvotes + downvotes)::float8,
-        least(upvotes, downvotes)::float8 / greatest(upvotes, downvotes))
-    end) stored,
 
   body text not null,                                    -- exactly as sent
   body_html text not null,                               -- rendered on writing
@@ -75,14 +43,6 @@ create table comments (
   check (parent_id < id),
   constraint comments_flag_count check (flag_count >= 0)
 ) with (fillfactor = 90);
-
--- One page of a parent's replies, in the order of each sort. Hidden comments are not in the indexes.
-create index comments_children on comments (site_id, thread_id, parent_id, created_at, id) where shown;
-create index comments_top on comments (site_id, thread_id, parent_id, score, id) where shown;
-create index comments_best on comments (site_id, thread_id, parent_id, best, id) where shown;
-create index comments_hot on comments (site_id, thread_id, parent_id, hot, id) where shown;
-create index comments_controversial on comments (site_id, thread_id, parent_id, controversy, id) where shown;
-create index comments_active on comments (site_id, thread_id, parent_id, active_at, id) where shown;
 
 -- A thread without its tree, the time of its newest comment, and its comments of any other status.
 create index comments_flat on comments (site_id, thread_id, status, created_at, id);
@@ -110,6 +70,67 @@ create index comments_turned_down_by_author on comments (site_id, author_id, cre
   where status in ('spam', 'rejected');
 -- Moved comments, by their public id.
 create unique index comments_moved on comments (site_id, id) where home_thread_id is not null;
+
+-- What votes and replies change of a comment, in a row that is a tenth as wide: a vote rewrites this row and
+-- its index entries, not the text. A tally also repeats the comment's place in the tree and whether readers
+-- see it, so that a page of the tree reads tallies first and then the comments that are on it.
+create table comment_tallies (
+  site_id int not null,
+  thread_id bigint not null,
+  comment_id bigint not null,
+  parent_id bigint not null,
+  created_at timestamptz(3) not null,
+  is_visible boolean not null,                           -- the comment's status is approved
+  reply_count int not null default 0 check (reply_count >= 0),   -- direct replies that are shown
+  active_at timestamptz(3) not null,                     -- its own time, or that of its newest shown reply
+  upvotes int not null default 0 check (upvotes >= 0),
+  downvotes int not null default 0 check (downvotes >= 0),
+
+  -- A comment stays in the tree while readers can see it or a reply below it.
+  shown boolean not null generated always as (is_visible or reply_count > 0) stored,
+  score int not null generated always as (upvotes - downvotes) stored,
+
+  -- Wilson lower bound at 80 % confidence (z = 1.2816): 1 of 1 does not beat 90 of 100.
+  -- E. B. Wilson, JASA 22 (1927) 209-212.
+  best float8 not null generated always as (
+    case when upvotes = 0 then 0 else
+      ((upvotes::float8 / (upvotes + downvotes)) + 1.6424 / (2 * (upvotes + downvotes))
+        - 1.2816 * sqrt(((upvotes::float8 / (upvotes + downvotes))
+            * (downvotes::float8 / (upvotes + downvotes))
+          + 1.6424 / (4 * (upvotes + downvotes))) / (upvotes + downvotes)))
+      / (1 + 1.6424 / (upvotes + downvotes))
+    end) stored,
+
+  -- A tenfold score is worth 12.5 hours. The time is part of the key, so no job refreshes it.
+  hot float8 not null generated always as (
+    sign((upvotes - downvotes)::float8) * log(greatest(abs(upvotes - downvotes), 1)::float8)
+      + extract(epoch from created_at - timestamptz '2020-01-01 00:00:00Z')::float8 / 45000) stored,
+
+  -- Many votes, evenly split.
+  controversy float8 not null generated always as (
+    case when least(upvotes, downvotes) = 0 then 0 else
+      power((upvotes + downvotes)::float8,
+        least(upvotes, downvotes)::float8 / greatest(upvotes, downvotes))
+    end) stored,
+
+  primary key (site_id, thread_id, comment_id),
+  constraint comment_tallies_comment foreign key (site_id, thread_id, comment_id)
+    references comments (site_id, thread_id, id) on update cascade
+) with (fillfactor = 80);
+
+-- One page of a parent's replies, in the order of each sort. Hidden comments are not in the indexes.
+create index comment_tallies_children on comment_tallies
+  (site_id, thread_id, parent_id, created_at, comment_id) where shown;
+create index comment_tallies_top on comment_tallies
+  (site_id, thread_id, parent_id, score, comment_id) where shown;
+create index comment_tallies_best on comment_tallies
+  (site_id, thread_id, parent_id, best, comment_id) where shown;
+create index comment_tallies_hot on comment_tallies
+  (site_id, thread_id, parent_id, hot, comment_id) where shown;
+create index comment_tallies_controversial on comment_tallies
+  (site_id, thread_id, parent_id, controversy, comment_id) where shown;
+create index comment_tallies_active on comment_tallies
+  (site_id, thread_id, parent_id, active_at, comment_id) where shown;
 
 -- The address that a comment was sent from. Retention deletes the rows from the oldest on, and no comment
 -- is rewritten for it.

@@ -130,9 +130,9 @@ const RELEASED_ROWS = `
   insert into sites (slug, name) values ('old', 'Old');
   insert into authors (site_id, name) values (1, 'Ada');
   insert into threads (site_id, article_id) values (1, 'article');
-  insert into comments (site_id, thread_id, author_id, status, created_at, published_at, active_at,
+  insert into comments (site_id, thread_id, author_id, status, created_at, published_at,
       body, body_html, renderer)
-    select 1, 1, 1, 'approved', now(), now(), now(), 'Body ' || n, '<p>', 1
+    select 1, 1, 1, 'approved', now(), now(), 'Body ' || n, '<p>', 1
     from generate_series(1, 100) n;
   insert into comment_revisions values (1, 1, 1, 'Before', '<p>', now(), 'a1')`
 const RELEASED_TABLES = ['sites', 'authors', 'threads', 'comments', 'comment_revisions']

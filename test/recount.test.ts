@@ -38,23 +38,38 @@ const CORRUPTIONS = [
   ],
   [
     'reply_count',
-    'update comments set reply_count = 2 where id = 1',
+    'update comment_tallies set reply_count = 2 where comment_id = 1',
     'comment 1: reply_count is 2, counted 1',
   ],
   [
     'reply_count of a leaf',
-    'update comments set reply_count = 1 where id = 3',
+    'update comment_tallies set reply_count = 1 where comment_id = 3',
     'comment 3: reply_count is 1, counted 0',
   ],
   [
     'shown',
-    'update comments set reply_count = 0 where id = 2',
+    'update comment_tallies set reply_count = 0 where comment_id = 2',
     'comment 2: shown is false, counted true',
   ],
   [
     'active_at',
-    "update comments set active_at = active_at + interval '1 ms' where id = 1",
+    "update comment_tallies set active_at = active_at + interval '1 ms' where comment_id = 1",
     /^comment 1: active_at is .*, counted 20/,
+  ],
+  [
+    'parent of a tally',
+    'update comment_tallies set parent_id = 0 where comment_id = 2',
+    'comment 2: parent of the tally is 0, counted 1',
+  ],
+  [
+    'visibility of a tally',
+    'update comment_tallies set is_visible = false where comment_id = 4',
+    'comment 4: visible is false, counted true',
+  ],
+  [
+    'an absent tally',
+    'delete from comment_tallies where comment_id = 4',
+    'comment 4: tally is true, counted false',
   ],
   [
     'depth',
@@ -78,7 +93,7 @@ const CORRUPTIONS = [
   ],
   [
     'an absent parent',
-    'delete from comments where id = 2',
+    'with k as (delete from comment_tallies where comment_id = 2) delete from comments where id = 2',
     'comment 3: depth below its parents in this thread is 2, counted nothing',
   ],
   [

@@ -56,14 +56,20 @@ export const recount = async (db: Db): Promise<string[]> => {
       left join revisions v using (site_id, id)
       left join ballots b using (site_id, thread_id, id)
       left join complaints l using (site_id, thread_id, id)
+      left join comment_tallies y
+        on (y.site_id, y.thread_id, y.comment_id) = (c.site_id, c.thread_id, c.id)
       cross join lateral (values
         ('depth below its parents in this thread', c.depth::text, w.depth::text),
-        ('shown', c.shown::text, (k.id is not null)::text),
-        ('reply_count', c.reply_count::text, coalesce(r.number, 0)::text),
-        ('active_at', c.active_at::text, greatest(c.created_at, r.newest)::text),
+        ('tally', 'true', (y.comment_id is not null)::text),
+        ('parent of the tally', y.parent_id::text, c.parent_id::text),
+        ('time of the tally', y.created_at::text, c.created_at::text),
+        ('visible', y.is_visible::text, (c.status = 'approved')::text),
+        ('shown', y.shown::text, (k.id is not null)::text),
+        ('reply_count', y.reply_count::text, coalesce(r.number, 0)::text),
+        ('active_at', y.active_at::text, greatest(c.created_at, r.newest)::text),
         ('revision', c.revision::text, (coalesce(v.number, 0) + 1)::text),
-        ('upvotes', c.upvotes::text, coalesce(b.up, 0)::text),
-        ('downvotes', c.downvotes::text, coalesce(b.down, 0)::text),
+        ('upvotes', y.upvotes::text, coalesce(b.up, 0)::text),
+        ('downvotes', y.downvotes::text, coalesce(b.down, 0)::text),
         ('flag_count', c.flag_count::text, coalesce(l.number, 0)::text),
         ('lack of published_at', 'false', (c.status = 'approved' and c.published_at is null)::text)
       ) f

@@ -59,11 +59,12 @@ const fill = async (client: pg.Client, plan: Plan): Promise<Seeded> => {
     Math.ceil(plan.comments / COMMENTS_PER_AUTHOR),
     RENDERER_VERSION,
   ])
+  await client.query(TALLIES, [begun, SPAN_SECONDS / lastId])
   await client.query(ADDRESSES)
   await client.query(THREADS, [begun, SPAN_SECONDS / lastId])
   for (const { indexdef } of indexes) await client.query(indexdef)
   await client.query(SEQUENCES)
-  for (const table of ['comments', 'threads', 'authors', 'sites'])
+  for (const table of ['comments', 'comment_tallies', 'threads', 'authors', 'sites'])
     await client.query(`vacuum (analyze) ${table}`)
   await client.query('checkpoint')
   const large = threads.filter(({ size }) => size !== THREAD)
@@ -138,7 +139,7 @@ const columnsOf = <T>(rows: readonly T[], names: readonly (keyof T)[]): unknown[
 
 const SECONDARY = `
   select indexname as name, indexdef from pg_indexes
-  where tablename = 'comments' and indexname <> 'comments_pkey'`
+  where tablename in ('comments', 'comment_tallies') and indexname not like '%_pkey'`
 
 const AUTHORS = `
   insert into authors (site_id, id, kind, name, url) overriding system value
@@ -150,21 +151,27 @@ const time = (id: string): string =>
   `to_timestamp($1::float8 + $2::float8 * (${id}))::timestamptz(3)`
 const idAt = (place: string): string => `(t.start + (${place} - 1) * t.stride)`
 
-const COMMENTS = `
-  insert into comments (site_id, thread_id, id, parent_id, depth, author_id, status, reply_count,
-    upvotes, downvotes, created_at, published_at, active_at, body, body_html, renderer,
-    screening)
-  overriding system value
-  select 1, n.thread, n.id, n.parent, n.depth, 1 + (hashint4(n.id) & 1073741823) % $3::int,
-    'approved', n.replies, hashint4(n.id) & 31, hashint4(-n.id) & 15, ${time('n.id')},
-    ${time('n.id')}, ${time('n.newest')}, b.body, b.html, $4::int, '[]'
-  from (
+const NODES = `
     select t.thread, ${idAt('s.place')} as id, s.depth, s.replies,
       case when s.parent = 0 then 0 else ${idAt('s.parent')} end as parent,
       ${idAt('s.newest')} as newest
     from seeded_threads t join shapes s using (size)
-    order by 2
-  ) n join texts b on b.n = (hashint4(n.id) & 1073741823) % (select count(*) from texts)`
+    order by 2`
+
+const COMMENTS = `
+  insert into comments (site_id, thread_id, id, parent_id, depth, author_id, status, created_at,
+    published_at, body, body_html, renderer, screening)
+  overriding system value
+  select 1, n.thread, n.id, n.parent, n.depth, 1 + (hashint4(n.id) & 1073741823) % $3::int,
+    'approved', ${time('n.id')}, ${time('n.id')}, b.body, b.html, $4::int, '[]'
+  from (${NODES}) n join texts b on b.n = (hashint4(n.id) & 1073741823) % (select count(*) from texts)`
+
+const TALLIES = `
+  insert into comment_tallies (site_id, thread_id, comment_id, parent_id, created_at, is_visible,
+    reply_count, active_at, upvotes, downvotes)
+  select 1, n.thread, n.id, n.parent, ${time('n.id')}, true, n.replies, ${time('n.newest')},
+    hashint4(n.id) & 31, hashint4(-n.id) & 15
+  from (${NODES}) n`
 
 const ADDRESSES = `
   insert into comment_addresses (site_id, written_at, comment_id, network, address_hash)

@@ -42,6 +42,13 @@ const openCase = async (service: TestService, moderator: string) => {
   return { id, token, appealId: body.id as string, decision: made.body }
 }
 
+/** As if all comments had been written a day earlier. */
+const backdate = async ({ db }: TestService) => {
+  await sql`update comments set created_at = created_at - interval '1 day'`.execute(db)
+  await sql`update comment_tallies set created_at = created_at - interval '1 day',
+    active_at = active_at - interval '1 day'`.execute(db)
+}
+
 t.test('an author appeals, and another moderator publishes the comment again', async (t) => {
   const service = await openService(t)
   const [first, second] = await openStaff(service)
@@ -181,8 +188,7 @@ t.test(
         status: 409,
         body: { code: 'decision_conflict' },
       })
-    await sql`update comments set created_at = created_at - interval '1 day',
-    active_at = active_at - interval '1 day'`.execute(service.db)
+    await backdate(service)
     t.equal((await appeal(service, held.id, held.guest_token)).status, 201, 'after a day it is')
   },
 )
@@ -196,8 +202,7 @@ t.test('an upheld comment stays hidden, and a held one is rejected', async (t) =
   t.match(await state(service, id, token), { status: 'removed', appeal: upheld })
   await service.call('PATCH', SITE, { token: service.adminKey, body: { moderation: 'pre' } })
   const held = await service.post('a', 'z')
-  await sql`update comments set created_at = created_at - interval '1 day',
-    active_at = active_at - interval '1 day'`.execute(service.db)
+  await backdate(service)
   const { body } = await appeal(service, held.id, held.guest_token)
   await answer(service, body.id, second, { outcome: 'upheld' })
   t.match(await state(service, held.id, held.guest_token), {

@@ -5,6 +5,7 @@ import { insertSite } from '../../src/postgres/service/sites.ts'
 import { recount } from '../recount.ts'
 import { type Answer, openService, type TestService } from '../service.ts'
 import { until } from '../start.ts'
+import { FILL_TALLIES } from '../tallies.ts'
 
 type Json = Record<string, any>
 
@@ -511,10 +512,11 @@ t.test(
     const { decideMany, send, statusOf, undoBatch } = openActing(service)
     await hold(service, 2)
     await sql`
-    insert into comments (site_id, thread_id, author_id, status, created_at, active_at, body, body_html,
+    insert into comments (site_id, thread_id, author_id, status, created_at, body, body_html,
       renderer)
-    select site_id, thread_id, author_id, status, created_at, active_at, body || n, body_html, renderer
+    select site_id, thread_id, author_id, status, created_at, body || n, body_html, renderer
     from comments, generate_series(1, 300) n`.execute(service.db)
+    await sql.raw(FILL_TALLIES).execute(service.db)
     const answer = await decideMany(
       { filter: {}, expected_count: 602, to: 'approved' },
       'a-key-for-a-large-batch',

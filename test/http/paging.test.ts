@@ -65,13 +65,22 @@ const plant = async ({ db }: TestService, articleId: string, plan: Plan[]): Prom
       union all
       select plan.*, p.depth + 1, p.id from plan join placed p on plan.parent = p.at
     )
-    insert into comments (id, site_id, thread_id, parent_id, depth, author_id, status, reply_count,
-      upvotes, downvotes, created_at, active_at, published_at, body, body_html, renderer)
-    overriding system value
-    select p.id, 1, t.id, p.parent_id, p.depth, a.id, p.status, p.count, p.up, p.down,
-      time, time + p.count * interval '1 minute', time, 'x', 'x', 1
-    from placed p, t, a, lateral (select timestamptz '2026-01-01' + p.minute * interval '1 minute' as time)
-    returning id, parent_id, status, score as top, best, hot, controversy as controversial,
+    , dated as (
+      select p.*, timestamptz '2026-01-01' + p.minute * interval '1 minute' as time from placed p
+    ), written as (
+      insert into comments (id, site_id, thread_id, parent_id, depth, author_id, status, created_at,
+        published_at, body, body_html, renderer)
+      overriding system value
+      select p.id, 1, t.id, p.parent_id, p.depth, a.id, p.status, time, time, 'x', 'x', 1
+      from dated p, t, a
+    )
+    insert into comment_tallies (site_id, thread_id, comment_id, parent_id, created_at, is_visible,
+      reply_count, active_at, upvotes, downvotes)
+    select 1, t.id, p.id, p.parent_id, time, p.status = 'approved', p.count,
+      time + p.count * interval '1 minute', p.up, p.down
+    from dated p, t
+    returning comment_id as id, parent_id,
+      case when is_visible then 'approved' else 'rejected' end as status, score as top, best, hot, controversy as controversial,
       extract(epoch from active_at)::float8 as active,
       extract(epoch from created_at)::float8 as newest,
       -extract(epoch from created_at)::float8 as oldest`.execute(db)

@@ -4,6 +4,7 @@ import t from 'tap'
 import { STATUSES } from '../../src/domain/comment/status.ts'
 import { findSite, insertSite } from '../../src/postgres/service/sites.ts'
 import { type Answer, openService, type TestService } from '../service.ts'
+import { FILL_TALLIES } from '../tallies.ts'
 
 type Json = Record<string, any>
 
@@ -15,12 +16,13 @@ const hold = async (service: TestService, count: number): Promise<void> => {
   // Some at a time: a statement has so long.
   for (let at = 0; at < count; at += 1_000)
     await sql`
-      insert into comments (site_id, thread_id, author_id, status, created_at, active_at, body,
+      insert into comments (site_id, thread_id, author_id, status, created_at, body,
         body_html, renderer, risk, flag_count, screening)
-      select site_id, thread_id, author_id, 'pending', created_at, active_at, n, '<p>y</p>', 1, n % 101,
+      select site_id, thread_id, author_id, 'pending', created_at, n, '<p>y</p>', 1, n % 101,
         0, case when n % 3000 = 0 then '[{"rule": "rare", "says": "pending", "evidence": "e"}]'::jsonb end
       from comments, generate_series(${at}::int, ${Math.min(at + 1_000, count) - 1}::int) n
       where status = 'approved'`.execute(service.db)
+  await sql.raw(FILL_TALLIES).execute(service.db)
 }
 
 const openQueue = (service: TestService, token = service.adminKey) => {

@@ -228,9 +228,9 @@ t.test('simulatePolicy', async (t) => {
   })
 
   t.test('simulatePolicy ends when the client disconnects', async (t) => {
-    await sql`insert into comments (site_id, thread_id, author_id, status, created_at, active_at,
+    await sql`insert into comments (site_id, thread_id, author_id, status, created_at,
         published_at, body, body_html, renderer, facts, screening)
-      select site_id, thread_id, author_id, status, created_at, active_at, published_at, body, body_html,
+      select site_id, thread_id, author_id, status, created_at, published_at, body, body_html,
         renderer, facts, screening from comments, generate_series(1, 400) n where id between 1 and 8`.execute(
       service.db,
     )

@@ -4,6 +4,7 @@ import { SORTS } from '../../src/domain/comment/sort.ts'
 import { readCommentId } from '../../src/domain/public-id.ts'
 import { insertSite } from '../../src/postgres/service/sites.ts'
 import { openService, type TestService } from '../service.ts'
+import { FILL_TALLIES } from '../tallies.ts'
 
 type Outline = { [body: string]: Outline }
 type Ids = Record<string, any>
@@ -31,12 +32,17 @@ const countBranches = (items: any[]): number =>
   items.reduce((sum, { replies }) => sum + 1 + countBranches(replies.items), 0)
 
 const vote = ({ db }: TestService, id: string, upvotes: number, downvotes = 0) =>
-  sql`update comments set upvotes = ${upvotes}, downvotes = ${downvotes}
-    where id = ${readCommentId(id)!.id}`.execute(db)
+  sql`update comment_tallies set upvotes = ${upvotes}, downvotes = ${downvotes}
+    where comment_id = ${readCommentId(id)!.id}`.execute(db)
 
 const backdate = ({ db }: TestService, id: string, hours: number) =>
-  sql`update comments set created_at = timestamptz '2026-01-02' - ${hours} * interval '1 hour'
-    where id = ${readCommentId(id)!.id}`.execute(db)
+  sql`
+    with written as (
+      update comments set created_at = timestamptz '2026-01-02' - ${hours} * interval '1 hour'
+      where id = ${readCommentId(id)!.id} returning id, created_at
+    )
+    update comment_tallies k set created_at = w.created_at from written w
+    where k.comment_id = w.id`.execute(db)
 
 const patchThread = ({ call, adminKey }: TestService, change: object) =>
   call('PATCH', '/v1/sites/default/articles/a', { token: adminKey, body: change })
@@ -663,13 +669,14 @@ const seed = async ({ db, post }: TestService, roots: number, replies: number): 
   const { threadId } = readCommentId((await post('a', 'first')).id)!
   const insert = (parents: any, times: number) => sql`
     insert into comments (site_id, thread_id, parent_id, depth, author_id, status, created_at,
-      published_at, active_at, body, body_html, renderer)
+      published_at, body, body_html, renderer)
     select c.site_id, c.thread_id, ${parents}, c.author_id, 'approved', c.created_at,
-      c.published_at, c.active_at, 'x', 'x', 1
+      c.published_at, 'x', 'x', 1
     from comments c cross join generate_series(1, ${times}) where c.thread_id = ${threadId}`
   await insert(sql`0, 0`, roots - 1).execute(db)
   await insert(sql`c.id, 1`, replies).execute(db)
-  await sql`update comments set reply_count = ${replies} where depth = 0`.execute(db)
+  await sql.raw(FILL_TALLIES).execute(db)
+  await sql`update comment_tallies set reply_count = ${replies} where parent_id = 0`.execute(db)
   await sql`update threads set comment_count = ${roots * (1 + replies)}, root_count = ${roots},
     version = version + 1 where id = ${threadId}`.execute(db)
 }

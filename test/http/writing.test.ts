@@ -427,7 +427,8 @@ t.test('editComment', async (t) => {
   /** As if everything had been written earlier. */
   const age = async (seconds: number) => {
     const earlier = sql`make_interval(secs => ${seconds})`
-    await sql`update comments set created_at = created_at - ${earlier},
+    await sql`update comments set created_at = created_at - ${earlier}`.execute(service.db)
+    await sql`update comment_tallies set created_at = created_at - ${earlier},
       active_at = active_at - ${earlier}`.execute(service.db)
     await sql`update threads set last_comment_at = last_comment_at - ${earlier}`.execute(service.db)
   }

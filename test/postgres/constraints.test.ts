@@ -3,7 +3,7 @@ import t from 'tap'
 import { openService } from '../service.ts'
 
 const COMMENT =
-  'insert into comments (site_id, thread_id, author_id, status, created_at, active_at, body, body_html, renderer'
+  'insert into comments (site_id, thread_id, author_id, status, created_at, body, body_html, renderer'
 
 /** What the database refuses, whoever asks; and by which of its rules. */
 const REFUSED: [string, string, string][] = [
@@ -36,38 +36,38 @@ const REFUSED: [string, string, string][] = [
   ['a root count below zero', 'update threads set root_count = -1', 'threads_root_count_check'],
   [
     'a reply count below zero',
-    'update comments set reply_count = -1',
-    'comments_reply_count_check',
+    'update comment_tallies set reply_count = -1',
+    'comment_tallies_reply_count_check',
   ],
   [
     'a comment in no thread',
-    `${COMMENT}) values (1, 99, 1, 'approved', now(), now(), '', '', 1)`,
+    `${COMMENT}) values (1, 99, 1, 'approved', now(), '', '', 1)`,
     'comments_thread',
   ],
   [
     'a comment in the thread of another site',
-    `${COMMENT}) values (2, 1, 1, 'approved', now(), now(), '', '', 1)`,
+    `${COMMENT}) values (2, 1, 1, 'approved', now(), '', '', 1)`,
     'comments_thread',
   ],
   [
     'a comment by an author of another site',
     `with b as (insert into threads (site_id, article_id) values (2, 'b') returning id)
-      ${COMMENT}) select 2, id, 1, 'approved', now(), now(), '', '', 1 from b`,
+      ${COMMENT}) select 2, id, 1, 'approved', now(), '', '', 1 from b`,
     'comments_author',
   ],
   [
     'a comment by nobody',
-    `${COMMENT}) values (1, 1, 99, 'approved', now(), now(), '', '', 1)`,
+    `${COMMENT}) values (1, 1, 99, 'approved', now(), '', '', 1)`,
     'comments_author',
   ],
   [
     'a root below another comment',
-    `${COMMENT}, parent_id) values (1, 1, 1, 'approved', now(), now(), '', '', 1, 1)`,
+    `${COMMENT}, parent_id) values (1, 1, 1, 'approved', now(), '', '', 1, 1)`,
     'comments_check',
   ],
   [
     'a reply to none',
-    `${COMMENT}, depth) values (1, 1, 1, 'approved', now(), now(), '', '', 1, 1)`,
+    `${COMMENT}, depth) values (1, 1, 1, 'approved', now(), '', '', 1, 1)`,
     'comments_check',
   ],
   ['a reply to itself', 'update comments set parent_id = id, depth = 1', 'comments_check1'],
@@ -107,20 +107,24 @@ t.test('counts of votes are never below zero', async (t) => {
   await post('a', 'text')
   // Whatever follows from the votes is worked out before they are checked, and fails first.
   for (const column of ['upvotes', 'downvotes']) {
-    await t.rejects(sql.raw(`update comments set ${column} = -1`).execute(db), column)
+    await t.rejects(sql.raw(`update comment_tallies set ${column} = -1`).execute(db), column)
   }
 })
 
 t.test('the sort keys of a comment follow from its votes and status', async (t) => {
   const { db, post } = await openService(t)
   await post('a', 'text')
-  await sql`update comments set upvotes = 3, downvotes = 1`.execute(db)
+  await sql`update comment_tallies set upvotes = 3, downvotes = 1`.execute(db)
   const { rows } =
-    await sql`select score, shown, best > 0 as best, controversy > 0 as controversy from comments`.execute(
+    await sql`select score, shown, best > 0 as best, controversy > 0 as controversy from comment_tallies`.execute(
       db,
     )
   t.same(rows, [{ score: 2, shown: true, best: true, controversy: true }])
   for (const change of ['shown = true', 'score = 9', 'best = 9', 'hot = 9', 'controversy = 9']) {
-    await t.rejects(sql.raw(`update comments set ${change}`).execute(db), { code: '428C9' }, change)
+    await t.rejects(
+      sql.raw(`update comment_tallies set ${change}`).execute(db),
+      { code: '428C9' },
+      change,
+    )
   }
 })

@@ -15,7 +15,7 @@ export type Plan = { [field: string]: any; Plans?: Plan[] }
 /** What came of one statement. */
 export type Explained = {
   nodes: Plan[]
-  /** Rows that were read of the table, those that a filter dropped included. */
+  /** The most rows that were read of one of the tables, those that a filter dropped included. */
   rows: number
   buffers: number
   ms: number
@@ -25,10 +25,11 @@ export type Explained = {
 export const explain = async (
   db: Db,
   ask: (db: Db) => Promise<unknown>,
-  table = 'comments',
+  ...tables: string[]
 ): Promise<Explained> => {
   const runs = []
-  for (let run = 0; run < 3; run++) runs.push(await explainOnce(db, ask, table))
+  for (let run = 0; run < 3; run++)
+    runs.push(await explainOnce(db, ask, tables.length > 0 ? tables : ['comments']))
   return runs.sort((a, b) => a.ms - b.ms)[0]!
 }
 
@@ -36,7 +37,7 @@ export const explain = async (
 const explainOnce = async (
   db: Db,
   ask: (db: Db) => Promise<unknown>,
-  table: string,
+  tables: readonly string[],
 ): Promise<Explained> => {
   let answer: any
   await db.connection().execute(async (session) => {
@@ -50,15 +51,17 @@ const explainOnce = async (
   })
   const [{ Plan: plan, 'Execution Time': ms }] = answer
   const nodes = listNodes(plan)
-  const scans = nodes.filter((node) => node['Relation Name'] === table)
-  const rows = scans.map((scan) => {
-    const dropped =
-      (scan['Rows Removed by Filter'] ?? 0) + (scan['Rows Removed by Index Recheck'] ?? 0)
-    return (scan['Actual Rows'] + dropped) * scan['Actual Loops']
-  })
+  const countRows = (table: string): number =>
+    nodes
+      .filter((node) => node['Relation Name'] === table)
+      .reduce((sum, scan) => {
+        const dropped =
+          (scan['Rows Removed by Filter'] ?? 0) + (scan['Rows Removed by Index Recheck'] ?? 0)
+        return sum + (scan['Actual Rows'] + dropped) * scan['Actual Loops']
+      }, 0)
   return {
     nodes,
-    rows: Math.round(rows.reduce((a, b) => a + b, 0)),
+    rows: Math.round(Math.max(...tables.map(countRows))),
     buffers: plan['Shared Hit Blocks'] + plan['Shared Read Blocks'],
     ms,
   }

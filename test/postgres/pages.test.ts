@@ -12,13 +12,13 @@ import { type Explained, explain, type Plan } from './explaining.ts'
  */
 
 const INDEXES: Record<Sort, string> = {
-  newest: 'comments_children',
-  oldest: 'comments_children',
-  top: 'comments_top',
-  best: 'comments_best',
-  hot: 'comments_hot',
-  controversial: 'comments_controversial',
-  active: 'comments_active',
+  newest: 'comment_tallies_children',
+  oldest: 'comment_tallies_children',
+  top: 'comment_tallies_top',
+  best: 'comment_tallies_best',
+  hot: 'comment_tallies_hot',
+  controversial: 'comment_tallies_controversial',
+  active: 'comment_tallies_active',
 }
 
 /**
@@ -53,21 +53,30 @@ const SEED = `
   union all
   select ${CHAIN_END} + n, 2 + n / 50, 0, 0, false, false from generate_series(1, 20000) n;
 
-  insert into comments (id, site_id, thread_id, parent_id, depth, author_id, status, reply_count,
-    upvotes, downvotes, created_at, active_at, published_at, body, body_html, renderer)
-  overriding system value
-  select p.id, 1, p.thread_id, p.parent_id, p.depth, 1 + p.id % 2000,
-    case when is_rejected then 'rejected' else 'approved' end::comment_status,
-    coalesce(r.count, 0), case when is_liked then 1000 else 0 end + floor(random() ^ 8 * 300),
-    case when is_liked then 800 * (p.id % 2) else 0 end + floor(random() ^ 8 * 100), time,
-    greatest(time, r.newest), time, repeat('text ', 40), repeat('text ', 42), 1
+  create temporary table dated as
+  select p.*, time, coalesce(r.count, 0) as replies, greatest(time, r.newest) as active_at
   from plan p
   cross join lateral (select timestamptz '2026-01-01' + p.id / 3 * interval '1 second' as time) at
   left join (
     select parent_id, count(*), max(timestamptz '2026-01-01' + id / 3 * interval '1 second') as newest
     from plan where not is_rejected group by 1
-  ) r on r.parent_id = p.id
-  order by p.id;
+  ) r on r.parent_id = p.id;
+
+  insert into comments (id, site_id, thread_id, parent_id, depth, author_id, status, created_at,
+    published_at, body, body_html, renderer)
+  overriding system value
+  select p.id, 1, p.thread_id, p.parent_id, p.depth, 1 + p.id % 2000,
+    case when is_rejected then 'rejected' else 'approved' end::comment_status,
+    time, time, repeat('text ', 40), repeat('text ', 42), 1
+  from dated p order by p.id;
+
+  insert into comment_tallies (site_id, thread_id, comment_id, parent_id, created_at, is_visible,
+    reply_count, active_at, upvotes, downvotes)
+  select 1, p.thread_id, p.id, p.parent_id, time, not is_rejected, replies, active_at,
+    case when is_liked then 1000 else 0 end + floor(random() ^ 8 * 300),
+    case when is_liked then 800 * (p.id % 2) else 0 end + floor(random() ^ 8 * 100)
+  from dated p order by p.id;
+
   update threads t set comment_count = c.count, last_comment_at = c.newest from (
     select thread_id, count(*) as count, max(created_at) as newest from comments
     where status = 'approved' group by 1) c
@@ -91,13 +100,16 @@ const rowsInto = ({ Plans = [] }: Plan): number => {
   return inputs.reduce((sum, child) => sum + child['Actual Rows'] * child['Actual Loops'], 0)
 }
 
+/** A page picks tallies and looks its comments up. */
+const TABLES = ['comments', 'comment_tallies']
+
 type Bounds = { index: string; rows: number; buffers: number }
 
 /** By this index, and never by reading or sorting the thread. */
 const assertPlan = (t: Test, name: string, found: Explained, bounds: Bounds): void => {
   const { nodes, rows, buffers, ms } = found
   const indexes = nodes
-    .filter((node) => node['Relation Name'] === 'comments')
+    .filter((node) => TABLES.includes(node['Relation Name']))
     .map((node) => node['Index Name'] ?? node['Node Type'])
   // The settings of the site are a row of a table that has one here.
   const others = nodes.filter((node) => node['Relation Name'] !== 'sites')
@@ -121,15 +133,19 @@ const repliesTo = (commentId: number, sort: Sort) => ({
 
 /** A page of 21 rows: some index pages, a heap page and an author per comment. */
 const SHALLOW = { rows: 21, buffers: 200 }
-/** The budget: 501 comments, each with its author and a look for its replies. */
-const BUDGET = { rows: 502, buffers: 4_000 }
+/** The budget: 501 comments, each with its tally, its author and a look for its replies. */
+const BUDGET = { rows: 502, buffers: 4_500 }
 
 t.test('50,000 comments', async (t) => {
   const { db, client } = await openThread(t)
   const tree = (request: Parameters<typeof findTreePage>[1]) =>
-    explain(db, (asked) => findTreePage(asked, request))
+    explain(db, (asked) => findTreePage(asked, request), ...TABLES)
   const flat = (sort: Sort, after: [number, number] | null, limit = 20) =>
-    explain(db, (asked) => findFlatPage(asked, { siteId: 1, articleId: 'big', sort, after, limit }))
+    explain(
+      db,
+      (asked) => findFlatPage(asked, { siteId: 1, articleId: 'big', sort, after, limit }),
+      ...TABLES,
+    )
 
   /** The position of the comment at this offset among its siblings. */
   const positionAt = async (sort: Sort, parentId: number, offset: number) => {
@@ -140,9 +156,9 @@ t.test('50,000 comments', async (t) => {
     const key = isTime ? `extract(epoch from ${column}) * 1000` : column
     const way = sort === 'oldest' ? '' : 'desc'
     const { rows } = await client.query(`
-      select (${key})::float8 as key, id::int from comments
+      select (${key})::float8 as key, comment_id::int as id from comment_tallies
       where thread_id = ${BIG_THREAD} and parent_id = ${parentId} and shown
-      order by ${column} ${way}, id ${way} limit 1 offset ${offset}`)
+      order by ${column} ${way}, comment_id ${way} limit 1 offset ${offset}`)
     return [rows[0].key, rows[0].id] as [number, number]
   }
 
@@ -212,13 +228,17 @@ t.test('50,000 comments', async (t) => {
 
   await t.test('a chain of replies costs one look-up per level', async (t) => {
     const found = await tree({ ...repliesTo(CHAIN_END - 50, 'newest'), depth: 10 })
-    assertPlan(t, 'in the chain', found, { index: 'comments_children', rows: 11, buffers: 100 })
+    assertPlan(t, 'in the chain', found, {
+      index: 'comment_tallies_children',
+      rows: 11,
+      buffers: 150,
+    })
   })
 
   await t.test('a comment with a hundred ancestors costs a hundred look-ups', async (t) => {
     const request = { siteId: 1, threadId: BIG_THREAD, commentId: CHAIN_END, ancestorCount: 100 }
-    const found = await explain(db, (asked) => findCommentPage(asked, request))
-    assertPlan(t, 'context', found, { index: 'comments_pkey', rows: 102, buffers: 1_000 })
+    const found = await explain(db, (asked) => findCommentPage(asked, request), ...TABLES)
+    assertPlan(t, 'context', found, { index: 'comments_pkey', rows: 102, buffers: 1_200 })
   })
 
   for (const sort of ['newest', 'oldest'] as const) {

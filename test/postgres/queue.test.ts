@@ -24,10 +24,10 @@ const SEED = `
   insert into sites (slug, name) values ('default', 'Default');
   insert into authors (site_id, name) select 1, 'author ' || n from generate_series(1, 2000) n;
   insert into threads (site_id, article_id, version) select 1, n, 1 from generate_series(1, 500) n;
-  insert into comments (site_id, thread_id, author_id, status, created_at, active_at, published_at, body,
+  insert into comments (site_id, thread_id, author_id, status, created_at, published_at, body,
     body_html, renderer, risk, flag_count)
   select 1, 1 + n % 500, 1 + n % 2000, (case when n % 3 = 0 then 'approved' else 'pending' end)::comment_status,
-    now(), now(), now(), 'text ' || n, '', 1, n % 101, case when n % 50 = 0 then 1 + n % 7 else 0 end
+    now(), now(), 'text ' || n, '', 1, n % 101, case when n % 50 = 0 then 1 + n % 7 else 0 end
   from generate_series(1, 60000) n`
 
 const openQueue = async (t: Test): Promise<Db> => {

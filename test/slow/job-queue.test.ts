@@ -5,6 +5,7 @@ import { createDb, type Db } from '../../src/postgres/connection/db.ts'
 import { enqueueJob } from '../../src/postgres/jobs/jobs.ts'
 import { createDatabase } from '../servers.ts'
 import { start, until } from '../start.ts'
+import { FILL_TALLIES } from '../tallies.ts'
 
 const KIND = 'refresh_author'
 
@@ -55,10 +56,11 @@ const storeBatch = (db: Db) =>
       tx,
     )
     await sql`
-      insert into comments (site_id, thread_id, author_id, status, created_at, active_at, body, body_html,
+      insert into comments (site_id, thread_id, author_id, status, created_at, body, body_html,
         renderer)
-      select 1, 1 + n % ${THREADS}, 1, 'pending', now(), now(), 'y', '<p>y</p>', 1
+      select 1, 1 + n % ${THREADS}, 1, 'pending', now(), 'y', '<p>y</p>', 1
       from generate_series(1, ${COMMENTS}) n`.execute(tx)
+    await sql.raw(FILL_TALLIES).execute(tx)
     await sql`
       insert into batches (site_id, kind, request, asked_by, asked_at, total)
       values (1, 'decide', '{"to": "approved", "reason": null, "note": null, "replies": "keep"}', 'k1',

@@ -24,11 +24,12 @@ const openActing = (service: TestService) => {
 /** All that readers and moderators see of comments and threads, but for versions. */
 const look = async (service: TestService): Promise<Json[]> => {
   const { rows } = await sql<Json>`
-    select c.id, c.status, c.reply_count, c.upvotes, c.downvotes, c.pinned, c.locked, c.revision,
-      c.published_at, c.edited_at, c.active_at, c.shown, c.score, c.best, c.hot, c.controversy, c.body,
+    select c.id, c.status, k.reply_count, k.upvotes, k.downvotes, c.pinned, c.locked, c.revision,
+      c.published_at, c.edited_at, k.active_at, k.shown, k.score, k.best, k.hot, k.controversy, c.body,
       c.flag_count, (select count(*) from flags f where f.comment_id = c.id and f.resolved_at is null),
       t.title, t.url, t.state, t.comment_count, t.root_count, t.last_comment_at
-    from comments c join threads t on t.id = c.thread_id order by c.id`.execute(service.db)
+    from comments c join threads t on t.id = c.thread_id
+    join comment_tallies k on k.comment_id = c.id order by c.id`.execute(service.db)
   return rows
 }
 

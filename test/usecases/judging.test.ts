@@ -304,10 +304,10 @@ t.test('facts are counted through indexes', async (t) => {
   await sql`insert into authors (site_id, name) select 1, 'x' from generate_series(1, 500)`.execute(
     service.db,
   )
-  await sql`insert into comments (site_id, thread_id, author_id, status, created_at, active_at, published_at,
+  await sql`insert into comments (site_id, thread_id, author_id, status, created_at, published_at,
       body, body_html, renderer)
     select 1, 1, 1 + n % 500, (array['approved', 'spam', 'pending'])[1 + n % 3]::comment_status, now(),
-      now(), now(), 'x', 'x', 1 from generate_series(1, 4000) n`.execute(service.db)
+      now(), 'x', 'x', 1 from generate_series(1, 4000) n`.execute(service.db)
   await sql`analyze`.execute(service.db)
   const question = {
     siteId: 1,

@@ -3,6 +3,7 @@ import t from 'tap'
 import { runJobs } from '../../src/usecases/jobs/run-jobs.ts'
 import { recount } from '../recount.ts'
 import { openService } from '../service.ts'
+import { FILL_TALLIES } from '../tallies.ts'
 import { runStatements, testLargeBatch } from './large-batch.ts'
 
 type Json = Record<string, any>
@@ -15,10 +16,11 @@ t.test('a batch continues where it was left, and never runs twice at the same ti
     service.url,
     `insert into authors (site_id, name) values (1, 'Ada');
     insert into threads (site_id, article_id) select 1, n from generate_series(1, 7) n;
-    insert into comments (site_id, thread_id, author_id, status, created_at, active_at, body, body_html,
+    insert into comments (site_id, thread_id, author_id, status, created_at, body, body_html,
       renderer)
-    select 1, 1 + n % 7, 1, 'pending', now(), now(), 'y', '<p>y</p>', 1
+    select 1, 1 + n % 7, 1, 'pending', now(), 'y', '<p>y</p>', 1
     from generate_series(1, 9000) n;
+    ${FILL_TALLIES};
     insert into batches (site_id, kind, request, asked_by, asked_at, total)
     values (1, 'decide', '{"to": "approved", "reason": null, "note": null, "replies": "keep"}', 'k1',
       now(), 9000);

@@ -69,13 +69,17 @@ export const listAncestorPaths = async (
 ): Promise<(BranchNode & { readonly replyCount: number })[]> => {
   const { rows } = await sql<BranchNode & { replyCount: number }>`
     with recursive lines as (
-      select id, parent_id, status, reply_count from comments
+      select id, parent_id, status from comments
       where site_id = ${siteId} and thread_id = ${threadId} and id = any(${ids}::bigint[])
       union
-      select p.id, p.parent_id, p.status, p.reply_count from lines l join comments p
+      select p.id, p.parent_id, p.status from lines l join comments p
         on p.site_id = ${siteId} and p.thread_id = ${threadId} and p.id = l.parent_id
     )
-    select * from lines order by id desc`.execute(tx)
+    select l.*, k.reply_count from lines l cross join lateral (
+      select reply_count from comment_tallies k
+      where k.site_id = ${siteId} and k.thread_id = ${threadId} and k.comment_id = l.id offset 0
+    ) k
+    order by l.id desc`.execute(tx)
   return rows
 }
 
@@ -90,7 +94,8 @@ export const updateStatuses = async (
   moves: readonly StatusTransition[],
 ): Promise<ReadonlyMap<number, Instant | null>> => {
   const { rows } = await sql<{ id: number; publishedAt: Instant | null }>`
-    update comments c set status = m.to_status, shadowed = c.shadowed and m.to_status = 'deleted',
+    with moved as (
+      update comments c set status = m.to_status, shadowed = c.shadowed and m.to_status = 'deleted',
       published_at = case
       when m.is_restored then m.published_at
       when ${isVisible('m.to_status')} then coalesce(c.published_at, clock_timestamp())
@@ -101,7 +106,14 @@ export const updateStatuses = async (
       ${moves.map(({ publishedAt }) => publishedAt ?? null)}::timestamptz[])
       as m (id, to_status, is_restored, published_at)
     where c.site_id = ${siteId} and c.thread_id = ${threadId} and c.id = m.id
-    returning c.id, c.published_at`.execute(tx)
+      returning c.id, c.status, c.published_at
+    ),
+    tallied as (
+      update comment_tallies k set is_visible = ${isVisible('moved.status')} from moved
+      where k.site_id = ${siteId} and k.thread_id = ${threadId} and k.comment_id = moved.id
+        and k.is_visible <> (${isVisible('moved.status')})
+    )
+    select id, published_at from moved`.execute(tx)
   return new Map(rows.map(({ id, publishedAt }) => [id, publishedAt]))
 }
 
@@ -116,15 +128,16 @@ export const writeReplyCounts = async (
 ): Promise<void> => {
   const ids = [...counts.keys()]
   await sql`
-    update comments c set reply_count = n.reply_count
+    update comment_tallies k set reply_count = n.reply_count
     from unnest(${ids}::bigint[], ${[...counts.values()]}::int[]) as n (id, reply_count)
-    where c.site_id = ${siteId} and c.thread_id = ${threadId} and c.id = n.id
-      and c.reply_count <> n.reply_count`.execute(tx)
+    where k.site_id = ${siteId} and k.thread_id = ${threadId} and k.comment_id = n.id
+      and k.reply_count <> n.reply_count`.execute(tx)
   await sql`
-    update comments c set active_at = greatest(c.created_at, (
-      select max(r.created_at) from comments r
-      where r.site_id = ${siteId} and r.thread_id = ${threadId} and r.parent_id = c.id and r.shown))
-    where c.site_id = ${siteId} and c.thread_id = ${threadId} and c.id = any(${ids}::bigint[])`.execute(
+    update comment_tallies k set active_at = greatest(k.created_at, (
+      select max(r.created_at) from comment_tallies r
+      where r.site_id = ${siteId} and r.thread_id = ${threadId} and r.parent_id = k.comment_id
+        and r.shown))
+    where k.site_id = ${siteId} and k.thread_id = ${threadId} and k.comment_id = any(${ids}::bigint[])`.execute(
     tx,
   )
 }

@@ -5,7 +5,7 @@ import type { Facts } from '../../domain/screening/facts.ts'
 import type { Finding } from '../../domain/screening/finding.ts'
 import type { Db, Tx } from '../connection/db.ts'
 import { joinAddress } from './addresses.ts'
-import { authorColumns, type CommentRow, commentColumns, toComment } from './rows.ts'
+import { authorColumns, type CommentRow, commentColumns, joinTally, toComment } from './rows.ts'
 import { isInvisible } from './visible.ts'
 
 const now = sql<Instant>`clock_timestamp()`
@@ -36,7 +36,7 @@ export const findCommentForWrite = async (
     from comments c
     join threads t on t.site_id = c.site_id and t.id = c.thread_id
     join authors a on a.site_id = c.site_id and a.id = c.author_id
-    ${joinAddress}
+    ${joinTally} ${joinAddress}
     where c.site_id = ${at.siteId} and c.thread_id = ${at.threadId} and c.id = ${at.id}
     for no key update of c`.execute(tx)
   return rows[0] && toComment(rows[0], rows[0].articleId)
@@ -158,6 +158,7 @@ export const listWithAncestors = async (
     join comments c on c.site_id = ${at.siteId} and c.thread_id = ${at.threadId} and c.id = l.id
     join threads t on t.site_id = c.site_id and t.id = c.thread_id
     join authors a on a.site_id = c.site_id and a.id = c.author_id
+    ${joinTally}
     order by l.distance`.execute(db)
   return rows.map((row) => toComment(row, row.articleId))
 }
@@ -176,8 +177,11 @@ export const shadowComment = async (
     where c.site_id = ${siteId} and c.thread_id = ${threadId} and c.id = ${id}
     returning (
       select count(*) from comments r
+      join comment_tallies k
+        on k.site_id = r.site_id and k.thread_id = r.thread_id and k.comment_id = r.id
       where r.site_id = c.site_id and r.author_id = c.author_id and r.thread_id = c.thread_id
-        and r.parent_id = c.id and ${isInvisible('r.status')} and r.shadowed and r.status = 'rejected' and r.reply_count = 0
+        and r.parent_id = c.id and ${isInvisible('r.status')} and r.shadowed
+        and r.status = 'rejected' and k.reply_count = 0
     ) as replies`.execute(tx)
   return rows[0]!.replies
 }

@@ -5,6 +5,7 @@ import type { Verdict } from '../../domain/screening/finding.ts'
 import type { Tx } from '../connection/db.ts'
 import type { GuestProfile } from '../people/authors.ts'
 import { forWrite, nextVersion, type ThreadForWrite } from '../threads/threads.ts'
+import { joinCommentOfTally } from './rows.ts'
 import { isVisible, isVisibleOrShadowed } from './visible.ts'
 
 /** A comment that a reader can see, and may reply to. */
@@ -31,13 +32,14 @@ export const findThreadAndParents = async (
 ): Promise<{ thread: ThreadForWrite; parents: ReadonlyMap<number, Parent> }> => {
   const { rows } = await sql<Found>`
     with parents as materialized (
-      select id as parent_id, home_thread_id as parent_home_thread_id, depth as parent_depth,
-        locked as parent_locked, author_id as parent_author_id,
-        case when ${isVisible('status')} then '[]' else facts -> 'bans' end as parent_shadows
-      from comments
-      where site_id = ${at.siteId} and thread_id = ${at.threadId} and id = any(${at.ids}::bigint[])
-        and ${isVisibleOrShadowed}
-      order by id desc for no key update
+      select c.id as parent_id, c.home_thread_id as parent_home_thread_id, c.depth as parent_depth,
+        c.locked as parent_locked, c.author_id as parent_author_id,
+        case when ${isVisible('c.status')} then '[]' else c.facts -> 'bans' end as parent_shadows
+      from comment_tallies k
+      ${joinCommentOfTally}
+      where k.site_id = ${at.siteId} and k.thread_id = ${at.threadId}
+        and k.comment_id = any(${at.ids}::bigint[]) and ${isVisibleOrShadowed('c')}
+      order by k.comment_id desc for no key update of k
     )
     select ${forWrite}, parents.* from threads left join parents on true
     where site_id = ${at.siteId} and id = ${at.threadId}`.execute(tx)
@@ -143,10 +145,16 @@ export const insertPosts = async (
     made_comments as (
       insert into comments (site_id, thread_id, id, parent_id, parent_home_thread_id, depth, author_id,
         status, body, body_html, renderer, article_title, article_url, screening,
-        policy_version, facts, risk, shadowed, created_at, active_at, published_at) overriding system value
+        policy_version, facts, risk, shadowed, created_at, published_at) overriding system value
       select ${siteId}, ${threadId}, comment_id, parent_id, parent_home_thread_id, depth, writer_id,
         status, body, body_html, ${renderer}, article_title, article_url, screening,
-        policy_version, facts, risk, shadowed, now, now, case when ${isVisible('status')} then now end
+        policy_version, facts, risk, shadowed, now, case when ${isVisible('status')} then now end
+      from posts, moment
+    ),
+    made_tallies as (
+      insert into comment_tallies (site_id, thread_id, comment_id, parent_id, created_at, is_visible,
+        active_at)
+      select ${siteId}, ${threadId}, comment_id, parent_id, now, ${isVisible('status')}, now
       from posts, moment
     ),
     kept_addresses as (
@@ -161,13 +169,13 @@ export const insertPosts = async (
       from posts, moment
     ),
     counted_replies as (
-      update comments c set reply_count = c.reply_count + replies.number,
-        active_at = greatest(c.active_at, now)
+      update comment_tallies k set reply_count = k.reply_count + replies.number,
+        active_at = greatest(k.active_at, now)
       from moment, (
         select parent_id, count(*) as number from posts
         where ${isVisible('status')} and parent_id <> 0 group by parent_id
       ) replies
-      where c.site_id = ${siteId} and c.thread_id = ${threadId} and c.id = replies.parent_id
+      where k.site_id = ${siteId} and k.thread_id = ${threadId} and k.comment_id = replies.parent_id
     ),
     counted_thread as (
       update threads t set version = ${nextVersion},

@@ -53,7 +53,7 @@ export const relocate = async (
 
 const NO_TOP = { id: 0, parentId: 0, parentHomeThreadId: null }
 
-/** Homes are kept where they are not the thread itself; votes and flags follow by their constraints. */
+/** Homes are kept where they are not the thread itself; tallies, votes and flags follow by their constraints. */
 const relocateSome = async (
   tx: Tx,
   { siteId, from, to, depthBy, top = NO_TOP }: Relocation,
@@ -69,6 +69,10 @@ const relocateSome = async (
         when parent_id <> 0 then nullif(coalesce(parent_home_thread_id, thread_id), ${to})
       end
     where site_id = ${siteId} and thread_id = ${from} and id = any(${ids}::bigint[])`.execute(tx)
+  if (ids.includes(top.id))
+    await sql`
+      update comment_tallies set parent_id = ${top.parentId}
+      where site_id = ${siteId} and thread_id = ${to} and comment_id = ${top.id}`.execute(tx)
 }
 
 const bringAlong = async (

@@ -8,6 +8,7 @@ import {
   authorColumns,
   type CommentRow,
   commentColumns,
+  joinTally,
   pageColumns,
   placeColumns,
   threadColumns,
@@ -43,6 +44,7 @@ export const findTreePage = async (db: Db, request: TreeRequest): Promise<PageRo
   return toPage((await statement.execute(db.withoutPlugins())).rows)
 }
 
+/** The tree is grown from tallies alone; the comments of the page are looked up last, in its order. */
 const treeStatement = (request: TreeRequest): RawBuilder<PageRow> => {
   const { siteId, sort, limit, depth, replies, focusId } = request
   const order = ORDERS[sort]
@@ -53,37 +55,51 @@ const treeStatement = (request: TreeRequest): RawBuilder<PageRow> => {
       ? past(order, request.after)
       : sql``
   const startOfReplies = focusId ? fromPath(order, sql`p.id`) : sql``
-  const page = sql`(select * from tree limit ${PAGE_BUDGET + 1})`
+  const grown = sql`(select * from tree limit ${PAGE_BUDGET + 1})`
+  const picked = focusId
+    ? sql`(select * from path_tallies union all select * from ${grown} rest)`
+    : grown
   return sql<PageRow>`
     with recursive thread as materialized (${threadOf(request)}),
     ${focusId ? pathTo(siteId, order, focusId) : sql``}
     tree as (
       select * from (
-        select ${commentColumns}, ${order.key} as key, 1 as level,
+        select ${pickedColumns}, ${order.key} as key, 1 as level,
           row_number() over (order by ${order.by}) as place
         from thread t cross join lateral (
-          select * from comments c
-          where c.site_id = ${siteId} and c.thread_id = t.id and c.parent_id = ${parentId} and c.shown
+          select * from comment_tallies k
+          where k.site_id = ${siteId} and k.thread_id = t.id and k.parent_id = ${parentId} and k.shown
             ${start}
           order by ${order.by} limit ${limit + 1}
-        ) c
+        ) k
       ) roots
       union all
-      select ${commentColumns}, ${order.key}, p.level + 1, 0
+      select ${pickedColumns}, ${order.key}, p.level + 1, 0
       from tree p cross join lateral (
-        select * from comments c
-        where c.site_id = ${siteId} and c.thread_id = p.thread_id and c.parent_id = p.id and c.shown
+        select * from comment_tallies k
+        where k.site_id = ${siteId} and k.thread_id = p.thread_id and k.parent_id = p.id and k.shown
           ${startOfReplies}
         order by ${order.by} limit ${replies}
-      ) c
+      ) k
       where p.level < ${depth} and p.reply_count > 0 and p.place <= ${limit}
     ),
     page as (
-      select *, ${placeColumns(sql`c.place < 0`)}
-      from ${focusId ? sql`(select * from path_comments union all select * from ${page} rest)` : page} c
+      select ${commentColumns}, k.key, ${placeColumns(sql`k.place < 0`)}
+      from ${picked} k ${joinComment(siteId)}
     )
     ${selectPage(siteId)}`
 }
+
+/** What a page needs of `comment_tallies k` until it looks up its comments. */
+const pickedColumns = sql`
+  k.thread_id, k.comment_id as id, k.score, k.upvotes, k.downvotes, k.reply_count`
+
+/** The comment of a picked row `k`; "offset 0" keeps it one look-up per row, in the order of the rows. */
+const joinComment = (siteId: number) => sql`
+  cross join lateral (
+    select * from comments c
+    where c.site_id = ${siteId} and c.thread_id = k.thread_id and c.id = k.id offset 0
+  ) c`
 
 export type FlatRequest = {
   siteId: number
@@ -96,17 +112,21 @@ export type FlatRequest = {
 /** `limit + 1` approved comments of a thread, whatever they reply to. */
 export const findFlatPage = async (db: Db, request: FlatRequest): Promise<PageRows | undefined> => {
   const { siteId, sort, after, limit } = request
-  const order = ORDERS[sort]
+  const order = FLAT_ORDERS[sort]
+  const rest = sql`${after ? past(order, after) : sql``} order by ${order.by} limit ${limit + 1}`
+  const latest = sql`
+    select * from comments c
+    where c.site_id = ${siteId} and c.thread_id = t.id and ${isVisible('c.status')} ${rest}`
+  const ranked = sql`
+    select k.*, k.comment_id as id from comment_tallies k
+    where k.site_id = ${siteId} and k.thread_id = t.id and k.is_visible ${rest}`
   const statement = sql<PageRow>`
     with thread as materialized (${threadOf({ siteId, parent: { articleId: request.articleId } })}),
     page as (
       select ${commentColumns}, ${order.key} as key, ${placeColumns(sql`false`, sql`order by ${order.by}`)}
       from thread t cross join lateral (
-        select * from comments c
-        where c.site_id = ${siteId} and c.thread_id = t.id and ${isVisible('c.status')}
-          ${after ? past(order, after) : sql``}
-        order by ${order.by} limit ${limit + 1}
-      ) c
+        ${order.isOfComments ? latest : ranked}
+      ) ${order.isOfComments ? sql`c ${joinTally}` : sql`k ${joinComment(siteId)}`}
     )
     ${selectPage(siteId)}`
   return toPage((await statement.execute(db.withoutPlugins())).rows)
@@ -124,11 +144,14 @@ export const findCommentPage = async (
     ),
     page as (
       select ${commentColumns}, 0 as key, 1 as position, true as is_kept, 0 as bytes
-      from thread t join comments c on c.site_id = ${siteId} and c.thread_id = t.id and c.id = ${commentId}
+      from thread t
+      join comments c on c.site_id = ${siteId} and c.thread_id = t.id and c.id = ${commentId}
+      ${joinTally}
       union all
       select ${commentColumns}, 0, p.position + 1, true, 0
       from page p join comments c
         on c.site_id = ${siteId} and c.thread_id = p.thread_id and c.id = p.parent_id
+      ${joinTally}
       where p.position <= ${ancestorCount}
     )
     ${selectPage(siteId)}`
@@ -137,6 +160,9 @@ export const findCommentPage = async (
 
 type Order = {
   readonly column: RawBuilder<unknown>
+  readonly id: RawBuilder<unknown>
+  /** Whether `comments c` has the index, not `comment_tallies k`. */
+  readonly isOfComments: boolean
   /** The value that a position carries: milliseconds for times. */
   readonly key: RawBuilder<unknown>
   readonly by: RawBuilder<unknown>
@@ -146,24 +172,37 @@ type Order = {
   readonly first: RawBuilder<unknown>
 }
 
-const byTime = (name: string, ascending = false): Order => ({
-  ...byNumber(name, ascending),
-  key: sql`(extract(epoch from ${sql.ref(`c.${name}`)}) * 1000)::bigint`,
+const byTime = (name: string, ascending = false, [alias, id] = TALLY): Order => ({
+  ...byNumber(name, ascending, undefined, [alias, id]),
+  key: sql`(extract(epoch from ${sql.ref(`${alias}.${name}`)}) * 1000)::bigint`,
   isTime: true,
   first: ascending ? sql`timestamptz '-infinity'` : sql`timestamptz 'infinity'`,
 })
 
-const byNumber = (name: string, ascending = false, first = sql`float8 'infinity'`): Order => {
-  const column = sql`${sql.ref(`c.${name}`)}`
+const byNumber = (
+  name: string,
+  ascending = false,
+  first = sql`float8 'infinity'`,
+  [alias, idColumn] = TALLY,
+): Order => {
+  const column = sql`${sql.ref(`${alias}.${name}`)}`
+  const id = sql`${sql.ref(`${alias}.${idColumn}`)}`
   return {
     column,
+    id,
     key: column,
-    by: ascending ? sql`${column}, c.id` : sql`${column} desc, c.id desc`,
+    by: ascending ? sql`${column}, ${id}` : sql`${column} desc, ${id} desc`,
     ascending,
     isTime: false,
+    isOfComments: alias === 'c',
     first,
   }
 }
+
+/** The alias and the id of the table that has a sort's index. */
+type Source = readonly [alias: 'k' | 'c', id: string]
+const TALLY: Source = ['k', 'comment_id']
+const COMMENT: Source = ['c', 'id']
 
 const ORDERS: Record<Sort, Order> = {
   newest: byTime('created_at'),
@@ -175,17 +214,24 @@ const ORDERS: Record<Sort, Order> = {
   active: byTime('active_at'),
 }
 
+/** Without the tree, an index of comments serves the sorts by time. */
+const FLAT_ORDERS: Record<Sort, Order> = {
+  ...ORDERS,
+  newest: byTime('created_at', false, COMMENT),
+  oldest: byTime('created_at', true, COMMENT),
+}
+
 /** What a comment stands by in a list that is sorted so. */
 export const keyOf = (sort: Sort): RawBuilder<unknown> => ORDERS[sort].key
 
 const past = (order: Order, [key, id]: Position): RawBuilder<unknown> => {
   const value = order.isTime ? sql`${instantOf(key)}::timestamptz` : sql`${key}`
-  return sql`and (${order.column}, c.id) ${sql.raw(order.ascending ? '>' : '<')} (${value}, ${id})`
+  return sql`and (${order.column}, ${order.id}) ${sql.raw(order.ascending ? '>' : '<')} (${value}, ${id})`
 }
 
 /** The list under `parentId` starts at the path's comment in it, if the path passes through it. */
 const fromPath = (order: Order, parentId: RawBuilder<unknown>): RawBuilder<unknown> => sql`
-  and (${order.column}, c.id) ${sql.raw(order.ascending ? '>=' : '<=')} (
+  and (${order.column}, ${order.id}) ${sql.raw(order.ascending ? '>=' : '<=')} (
     coalesce((select f.sort_key from path f where f.parent_id = ${parentId}), ${order.first}),
     coalesce((select f.id from path f where f.parent_id = ${parentId}),
       ${sql.raw(order.ascending ? '0' : '9223372036854775807')}))`
@@ -193,19 +239,18 @@ const fromPath = (order: Order, parentId: RawBuilder<unknown>): RawBuilder<unkno
 /** The focused comment and its ancestors. */
 const pathTo = (siteId: number, order: Order, focusId: number): RawBuilder<unknown> => sql`
   path as (
-    select c.thread_id, c.id, c.parent_id, ${order.column} as sort_key
-    from thread t join comments c on c.site_id = ${siteId} and c.thread_id = t.id
-    where c.id = ${focusId} and c.shown
+    select ${pickedColumns}, ${order.key} as key, k.parent_id, ${order.column} as sort_key, 0 as distance
+    from thread t join comment_tallies k on k.site_id = ${siteId} and k.thread_id = t.id
+    where k.comment_id = ${focusId} and k.shown
     union all
-    select c.thread_id, c.id, c.parent_id, ${order.column}
-    from path f join comments c
-      on c.site_id = ${siteId} and c.thread_id = f.thread_id and c.id = f.parent_id
+    select ${pickedColumns}, ${order.key}, k.parent_id, ${order.column}, f.distance + 1
+    from path f join comment_tallies k
+      on k.site_id = ${siteId} and k.thread_id = f.thread_id and k.comment_id = f.parent_id
   ),
-  path_comments as (
-    select ${commentColumns}, ${order.key} as key, c.depth + 1 as level, -1::bigint as place
-    from path f join comments c
-      on c.site_id = ${siteId} and c.thread_id = f.thread_id and c.id = f.id
-    order by c.depth
+  path_tallies as (
+    select k.thread_id, k.id, k.score, k.upvotes, k.downvotes, k.reply_count, k.key, 1 as level,
+      -1::bigint as place
+    from path k order by k.distance desc
   ),`
 
 const threadOf = (of: { siteId: number; parent: TreeRequest['parent'] }): RawBuilder<unknown> =>
@@ -213,9 +258,9 @@ const threadOf = (of: { siteId: number; parent: TreeRequest['parent'] }): RawBui
     ? sql`select ${threadColumns} from threads t
         where t.site_id = ${of.siteId} and t.article_id = ${of.parent.articleId} and ${threadIsVisible}`
     : sql`select ${threadColumns} from threads t
-        join comments parent on parent.site_id = t.site_id and parent.thread_id = t.id
+        join comment_tallies parent on parent.site_id = t.site_id and parent.thread_id = t.id
         where t.site_id = ${of.siteId} and t.id = ${of.parent.threadId} and ${threadIsVisible}
-          and parent.id = ${of.parent.commentId} and parent.shown`
+          and parent.comment_id = ${of.parent.commentId} and parent.shown`
 
 /**
  * One row per comment of `page`, the first of them beside the thread; one row of the thread alone

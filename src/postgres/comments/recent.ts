@@ -7,6 +7,7 @@ import {
   authorColumns,
   type CommentRow,
   commentColumns,
+  joinTally,
   pageColumns,
   placeColumns,
   threadColumns,
@@ -60,7 +61,7 @@ export const listRecent = async (db: Db, request: RecentRequest): Promise<Recent
     with latest as (
       select ${commentColumns}, (extract(epoch from c.published_at) * 1000)::bigint as key,
         c.article_id, c.title as article_title, c.url as article_url
-      from ${articleIds.length > 0 ? fromThreads : fromSite}
+      from ${articleIds.length > 0 ? fromThreads : fromSite} ${joinTally}
       ${latest} limit ${limit + 1}
     ),
     page as (select *, ${placeColumns(sql`false`, latest)} from latest c)

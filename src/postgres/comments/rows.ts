@@ -22,21 +22,36 @@ export const threadColumns = sql`
 /** A thread that readers may know of: something of it was once public, and it is not hidden. */
 export const threadIsVisible = sql`t.version > 0 and t.state <> 'hidden'`
 
-/** What every view shows of a comment, but for its text. */
-const columnsBesideText = (alias: string) =>
+const COMMENT_COLUMNS =
+  'thread_id id home_thread_id parent_id parent_home_thread_id depth status author_id revision ' +
+  'created_at published_at edited_at pinned locked'
+const TALLY_COLUMNS = 'score upvotes downvotes reply_count'
+
+const listColumns = (alias: string, names: string) =>
   sql.raw(
-    [
-      'thread_id id home_thread_id parent_id parent_home_thread_id depth status author_id revision created_at published_at edited_at',
-      'score upvotes downvotes pinned locked reply_count',
-    ]
-      .join(' ')
+    names
       .split(' ')
       .map((name) => `${alias}.${name}`)
       .join(', '),
   )
 
-/** What every view shows of `comments c`. */
-export const commentColumns = sql`${columnsBesideText('c')}, c.body, c.body_html`
+/** What every view shows of `comments c` and its `comment_tallies k`. */
+export const commentColumns = sql`
+  ${listColumns('c', COMMENT_COLUMNS)}, ${listColumns('k', TALLY_COLUMNS)}, c.body, c.body_html`
+
+/** The tally of `comments c`; "offset 0" keeps it one look-up per comment. */
+export const joinTally = sql`
+  cross join lateral (
+    select * from comment_tallies k
+    where k.site_id = c.site_id and k.thread_id = c.thread_id and k.comment_id = c.id offset 0
+  ) k`
+
+/** The comment of `comment_tallies k`, as one look-up too, however large its thread is. */
+export const joinCommentOfTally = sql`
+  cross join lateral (
+    select * from comments c
+    where c.site_id = k.site_id and c.thread_id = k.thread_id and c.id = k.comment_id offset 0
+  ) c`
 
 /**
  * The row's place in `page`, and the bytes of text up to it. `isKept`: whatever its size.
@@ -54,7 +69,7 @@ const isOver = sql`(not page.is_kept and page.position > 1 and page.bytes > ${PA
  * text, and is there to tell that there is more; the first always has its own.
  */
 export const pageColumns = sql`
-  ${columnsBesideText('page')}, page.key, ${isOver} as is_over,
+  ${listColumns('page', `${COMMENT_COLUMNS} ${TALLY_COLUMNS}`)}, page.key, ${isOver} as is_over,
   case when not ${isOver} then page.body end as body,
   case when not ${isOver} then page.body_html end as body_html`
 

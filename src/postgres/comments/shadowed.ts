@@ -4,7 +4,14 @@ import type { Sort } from '../../domain/comment/sort.ts'
 import type { RankedComment } from '../../domain/comment/tree.ts'
 import type { Db } from '../connection/db.ts'
 import { keyOf } from './pages.ts'
-import { authorColumns, type CommentRow, commentColumns, threadColumns, toComment } from './rows.ts'
+import {
+  authorColumns,
+  type CommentRow,
+  commentColumns,
+  joinTally,
+  threadColumns,
+  toComment,
+} from './rows.ts'
 import { isInvisible } from './visible.ts'
 
 /** More than that in one thread, and its author sees the newest. */
@@ -35,7 +42,7 @@ export const findShadowed = async (
   >`
     select * from (
       select ${commentColumns}, ${keyOf(sort)} as key, c.article_title, c.article_url, ${authorColumns}
-      from comments c join authors a on a.site_id = c.site_id and a.id = c.author_id
+      from comments c join authors a on a.site_id = c.site_id and a.id = c.author_id ${joinTally}
       where c.site_id = ${siteId} and c.author_id = ${authorId} and c.thread_id = ${thread.id}
         and ${isInvisible('c.status')} and c.shadowed and c.status in ('rejected', 'deleted')
       order by c.id desc limit ${MAX_OWN}

@@ -4,7 +4,7 @@ import type { CommentKey } from '../../domain/public-id.ts'
 import type { Db } from '../connection/db.ts'
 import { findAuthor } from '../people/authors.ts'
 import { forWrite, type ThreadForWrite } from '../threads/threads.ts'
-import { authorColumns, type CommentRow, commentColumns, toComment } from './rows.ts'
+import { authorColumns, type CommentRow, commentColumns, joinTally, toComment } from './rows.ts'
 import { isInvisible, isVisible } from './visible.ts'
 
 export type OwnVote = CommentKey & { readonly value: -1 | 1 }
@@ -63,6 +63,7 @@ const listOwnHeld = async (
     from comments c
     join threads t on t.site_id = c.site_id and t.id = c.thread_id
     join authors a on a.site_id = c.site_id and a.id = c.author_id
+    ${joinTally}
     where c.site_id = ${siteId} and c.author_id = ${authorId} and c.thread_id = ${threadId}
       and ${isInvisible('c.status')} and c.status in ('pending', 'spam')
     order by c.id desc limit ${limit}`.execute(db)

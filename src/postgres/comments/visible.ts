@@ -18,4 +18,6 @@ export const ROOTS = sql<boolean>`least(c.parent_id, 1) = 0`
 export const REPLIES = sql<boolean>`least(c.parent_id, 1) = 1`
 
 /** A comment that every reader sees, or that its author sees as if every reader did. */
-export const isVisibleOrShadowed = sql<boolean>`(${isVisible('status')} or shadowed and status = 'rejected')`
+export const isVisibleOrShadowed = (alias: string): RawBuilder<boolean> =>
+  sql<boolean>`(${isVisible(`${alias}.status`)}
+    or ${sql.ref(`${alias}.shadowed`)} and ${sql.ref(`${alias}.status`)} = 'rejected')`

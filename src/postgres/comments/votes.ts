@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { Tx } from '../connection/db.ts'
+import { joinCommentOfTally } from './rows.ts'
 import { isVisibleOrShadowed } from './visible.ts'
 
 /** A comment as voters and flaggers need it: one that readers can read. */
@@ -22,10 +23,12 @@ export const lockVotableRows = async (
   at: { siteId: number; threadId: number; ids: readonly number[] },
 ): Promise<ReadonlyMap<number, Votable>> => {
   const { rows } = await sql<Votable>`
-    select id, author_id, upvotes, downvotes, locked, shadowed as is_shadowed from comments
-    where site_id = ${at.siteId} and thread_id = ${at.threadId} and id = any(${at.ids}::bigint[])
-      and ${isVisibleOrShadowed}
-    order by id desc for no key update`.execute(tx)
+    select c.id, c.author_id, k.upvotes, k.downvotes, c.locked, c.shadowed as is_shadowed
+    from comment_tallies k
+    ${joinCommentOfTally}
+    where k.site_id = ${at.siteId} and k.thread_id = ${at.threadId}
+      and k.comment_id = any(${at.ids}::bigint[]) and ${isVisibleOrShadowed('c')}
+    order by k.comment_id desc for no key update of k`.execute(tx)
   return new Map(rows.map((row) => [row.id, row]))
 }
 
@@ -100,8 +103,8 @@ export const countVotes = async (
   changes: readonly { readonly id: number; readonly up: number; readonly down: number }[],
 ): Promise<void> => {
   await sql`
-    update comments c set upvotes = c.upvotes + n.up, downvotes = c.downvotes + n.down
+    update comment_tallies k set upvotes = k.upvotes + n.up, downvotes = k.downvotes + n.down
     from unnest(${changes.map(({ id }) => id)}::bigint[], ${changes.map(({ up }) => up)}::int[],
       ${changes.map(({ down }) => down)}::int[]) as n (id, up, down)
-    where c.site_id = ${siteId} and c.thread_id = ${threadId} and c.id = n.id`.execute(tx)
+    where k.site_id = ${siteId} and k.thread_id = ${threadId} and k.comment_id = n.id`.execute(tx)
 }

@@ -15,6 +15,7 @@ export type Tables = {
   authors: AuthorsTable
   threads: ThreadsTable
   comments: CommentsTable
+  commentTallies: CommentTalliesTable
   commentAddresses: CommentAddressesTable
   commentRevisions: CommentRevisionsTable
   secrets: SecretsTable
@@ -108,21 +109,12 @@ type CommentsTable = {
   depth: Generated<number>
   authorId: number
   status: Status
-  replyCount: Generated<number>
-  upvotes: Generated<number>
-  downvotes: Generated<number>
   pinned: Generated<boolean>
   locked: Generated<boolean>
   revision: Generated<number>
   createdAt: Instant
   publishedAt: Instant | null
   editedAt: Instant | null
-  activeAt: Instant
-  shown: GeneratedAlways<boolean>
-  score: GeneratedAlways<number>
-  best: GeneratedAlways<number>
-  hot: GeneratedAlways<number>
-  controversy: GeneratedAlways<number>
   body: string
   bodyHtml: string
   renderer: number
@@ -136,6 +128,24 @@ type CommentsTable = {
   shadowed: Generated<boolean>
   homeThreadId: number | null
   parentHomeThreadId: number | null
+}
+
+type CommentTalliesTable = {
+  siteId: number
+  threadId: number
+  commentId: number
+  parentId: number
+  createdAt: Instant
+  isVisible: boolean
+  replyCount: Generated<number>
+  activeAt: Instant
+  upvotes: Generated<number>
+  downvotes: Generated<number>
+  shown: GeneratedAlways<boolean>
+  score: GeneratedAlways<number>
+  best: GeneratedAlways<number>
+  hot: GeneratedAlways<number>
+  controversy: GeneratedAlways<number>
 }
 
 type CommentAddressesTable = {

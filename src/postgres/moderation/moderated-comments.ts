@@ -6,7 +6,13 @@ import type { CommentKey } from '../../domain/public-id.ts'
 import type { Facts } from '../../domain/screening/facts.ts'
 import type { Finding } from '../../domain/screening/finding.ts'
 import { joinAddress } from '../comments/addresses.ts'
-import { authorColumns, type CommentRow, commentColumns, toComment } from '../comments/rows.ts'
+import {
+  authorColumns,
+  type CommentRow,
+  commentColumns,
+  joinTally,
+  toComment,
+} from '../comments/rows.ts'
 import type { Db } from '../connection/db.ts'
 
 /** A reader's flag, as moderators see it. */
@@ -51,11 +57,11 @@ export const listModerated = async (
       d.network, c.flag_count, a.email, t.article_id, t.title as article_title, t.url as article_url,
       l.claimed_by, l.claimed_until, ${authorColumns}
     from unnest(${keys.map(({ threadId }) => threadId)}::bigint[],
-      ${keys.map(({ id }) => id)}::bigint[]) as k (thread_id, id)
-    join comments c on c.site_id = ${siteId} and c.thread_id = k.thread_id and c.id = k.id
+      ${keys.map(({ id }) => id)}::bigint[]) as wanted (thread_id, id)
+    join comments c on c.site_id = ${siteId} and c.thread_id = wanted.thread_id and c.id = wanted.id
     join threads t on t.site_id = c.site_id and t.id = c.thread_id
     join authors a on a.site_id = c.site_id and a.id = c.author_id
-    ${joinAddress}
+    ${joinTally} ${joinAddress}
     left join claims l
       on l.site_id = c.site_id and l.comment_id = c.id and l.claimed_until > clock_timestamp()`.execute(
     db,

@@ -5,7 +5,13 @@ import type { FlagReason } from '../../domain/moderation/flag.ts'
 import type { OwnAppeal } from '../../domain/moderation/statement.ts'
 import type { CommentKey } from '../../domain/public-id.ts'
 import { joinAddress } from '../comments/addresses.ts'
-import { authorColumns, type CommentRow, commentColumns, toComment } from '../comments/rows.ts'
+import {
+  authorColumns,
+  type CommentRow,
+  commentColumns,
+  joinTally,
+  toComment,
+} from '../comments/rows.ts'
 import { isInvisible, isVisible } from '../comments/visible.ts'
 import type { Db } from '../connection/db.ts'
 
@@ -62,7 +68,7 @@ export const listHeldComments = async (db: Db, page: Page): Promise<HeldComment[
     ) c
     join threads t on t.site_id = c.site_id and t.id = c.thread_id
     join authors a on a.site_id = c.site_id and a.id = c.author_id
-    ${joinAddress}
+    ${joinTally} ${joinAddress}
     order by c.thread_id, c.id`.execute(db)
   return rows.map((row) => toComment(row, row.articleId) as unknown as HeldComment)
 }

@@ -1,7 +1,7 @@
 import { type RawBuilder, sql } from 'kysely'
 import { type Caller, mayModerate } from '../../domain/people/caller.ts'
 import { type CommentKey, homeThreadIdOf } from '../../domain/public-id.ts'
-import { threadIsVisible } from '../comments/rows.ts'
+import { joinTally, threadIsVisible } from '../comments/rows.ts'
 import type { Db } from '../connection/db.ts'
 
 /**
@@ -15,7 +15,7 @@ export const findMovedComment = async (
 ): Promise<CommentKey | undefined> => {
   const { rows } = await sql<CommentKey>`
     select c.thread_id, c.id, c.home_thread_id
-    from comments c join threads t on t.site_id = c.site_id and t.id = c.thread_id
+    from comments c join threads t on t.site_id = c.site_id and t.id = c.thread_id ${joinTally}
     where c.site_id = ${siteId} and c.id = ${comment.id} and c.home_thread_id = ${homeThreadIdOf(comment)}
       and (${mayBeKnown(caller)})`.execute(db)
   return rows[0]
@@ -24,6 +24,6 @@ export const findMovedComment = async (
 /** A check knows what it was asked about. */
 const mayBeKnown = (caller: Caller | 'check'): RawBuilder<unknown> => {
   if (caller === 'check' || mayModerate(caller)) return sql`true`
-  const isReadable = sql`c.shown and ${threadIsVisible}`
+  const isReadable = sql`k.shown and ${threadIsVisible}`
   return 'authorId' in caller ? sql`c.author_id = ${caller.authorId} or ${isReadable}` : isReadable
 }
