@@ -59,7 +59,7 @@ t.test('Idempotency-Keys of posts that share a transaction', async (t) => {
       t.equal(
         invalidations.length,
         count + 2,
-        'and invalidations again, in case that nobody had been before',
+        'both replays invalidate again, in case the first write did not',
       )
       t.equal(await countComments(), before + 1)
     },

@@ -76,7 +76,7 @@ const postOne = (service: Context, site: Site, some: Some): Promise<Result> => {
     author: { name: 'Ada', url: null, email: null },
     network: '127.0.0.0/24',
     addressHash: Buffer.alloc(16),
-    suspect: undefined,
+    writerIdentity: undefined,
     sender: UNKNOWN_SENDER,
     claim: undefined,
     ...some,

@@ -93,7 +93,7 @@ export const addPostingRoutes = (app: Router, { context, keys }: Http): void => 
         parentId === undefined || parentId === null ? undefined : (readCommentId(parentId) ?? null),
       network: truncateAddress(ip),
       addressHash: hashAddress(keys().addresses, ip),
-      suspect: writerIdentityOf(keys().addresses, request, comment.author?.email),
+      writerIdentity: writerIdentityOf(keys().addresses, request, comment.author?.email),
       sender: senderOf(request),
     }
     const claim = readIdempotencyKey(request)
@@ -109,10 +109,10 @@ export const addPostingRoutes = (app: Router, { context, keys }: Http): void => 
     const { site } = request
     assertMayWrite(request.caller)
     const profile = readProfile(request.body)
-    const suspect = writerIdentityOf(keys().addresses, request, profile.email)
+    const writerIdentity = writerIdentityOf(keys().addresses, request, profile.email)
     const answer = await createGuest(
       context,
-      { site, profile, suspect, claim: readIdempotencyKey(request) },
+      { site, profile, writerIdentity, claim: readIdempotencyKey(request) },
       (guest) => ({
         status: 201,
         headers: {},

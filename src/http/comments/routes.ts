@@ -116,7 +116,7 @@ export const addCommentRoutes = (app: Router, http: Http): void => {
     const edit = {
       body: readBody(request.body.body),
       ifRevision: readIfMatch(request),
-      suspect: writerIdentityOf(keys().addresses, request),
+      writerIdentity: writerIdentityOf(keys().addresses, request),
       sender: senderOf(request),
     }
     const claim = readIdempotencyKey(request)

@@ -75,7 +75,7 @@ export const addVoteAndFlagRoutes = (app: Router, { context, keys, limits }: Htt
       value: body.value,
       addressHash: hashAddress(keys().addresses, ip),
       maxGuests: limitOf(limits, site, 'vote') === 0 ? undefined : MAX_GUEST_VOTES,
-      suspect: writerIdentityOf(keys().addresses, request),
+      writerIdentity: writerIdentityOf(keys().addresses, request),
       claim: readIdempotencyKey(request),
     }
     const answer = await withComment(context, request, (comment) =>
@@ -95,7 +95,7 @@ export const addVoteAndFlagRoutes = (app: Router, { context, keys, limits }: Htt
       note: body.note ?? null,
       addressHash: hashAddress(keys().addresses, ip),
       maxGuests: limitOf(limits, site, 'flag') === 0 ? undefined : MAX_GUEST_FLAGS,
-      suspect: writerIdentityOf(keys().addresses, request),
+      writerIdentity: writerIdentityOf(keys().addresses, request),
       claim: readIdempotencyKey(request),
     }
     const answer = await changingComment(context, request, (comment) =>
@@ -115,7 +115,7 @@ export const addVoteAndFlagRoutes = (app: Router, { context, keys, limits }: Htt
       caller,
       articleId: params.article_id,
       addressHash: hashAddress(keys().addresses, ip),
-      suspect: writerIdentityOf(keys().addresses, request),
+      writerIdentity: writerIdentityOf(keys().addresses, request),
     })
     return sendPrivately(reply, presentViewer(viewer))
   })

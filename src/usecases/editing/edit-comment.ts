@@ -56,7 +56,7 @@ export type EditRequest = {
   readonly body: string
   /** The revision that the caller has seen; undefined: the caller does not say. */
   readonly ifRevision: number | undefined
-  readonly suspect: WriterIdentity | undefined
+  readonly writerIdentity: WriterIdentity | undefined
   readonly sender: Sender
   readonly claim: IdempotencyKey | undefined
 }
@@ -195,7 +195,7 @@ const recordEdit = async (
 /** Judges the new text as a comment that is posted now; the facts do not count the old text. */
 const judgeEdit = async (
   tx: Tx,
-  { site, body, suspect }: EditRequest,
+  { site, body, writerIdentity }: EditRequest,
   { comment, thread, policy }: Edit,
 ): Promise<StoredJudgement & { verdict: Verdict; isShadowed: boolean }> => {
   const { author, id } = comment
@@ -210,7 +210,7 @@ const judgeEdit = async (
     siteModeration: site.moderation,
     threadModeration: thread.moderation,
     attackedUntil: counted.attackedUntil,
-    bans: [...(await findBanEffects(tx, site.id, suspect)), ...comment.shadows],
+    bans: [...(await findBanEffects(tx, site.id, writerIdentity)), ...comment.shadows],
   }
   const checks = initialCheckFacts(site.checks, policy.policy)
   const gathered = { ...factsOf(counted, subject, []), checks }

@@ -10,17 +10,17 @@ import { runOnce } from '../run-once.ts'
 type GuestRequest = {
   readonly site: Site
   readonly profile: GuestProfile
-  readonly suspect: WriterIdentity | undefined
+  readonly writerIdentity: WriterIdentity | undefined
   readonly claim: IdempotencyKey | undefined
 }
 
 /** Creates a guest, who can get a token before the first comment. */
 export const createGuest = <Response>(
   context: Context,
-  { site, profile, suspect, claim }: GuestRequest,
+  { site, profile, writerIdentity, claim }: GuestRequest,
   present: (guest: Author) => Response,
 ): Promise<Response> =>
   runOnce(context, claim, async (tx) => {
-    await findBanEffects(tx, site.id, suspect)
+    await findBanEffects(tx, site.id, writerIdentity)
     return present(await insertGuest(tx, site.id, profile))
   })

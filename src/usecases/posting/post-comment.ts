@@ -146,7 +146,7 @@ const loadSituation = async (tx: Tx, posts: readonly Post[]): Promise<Situation>
   const writers = writerIds.length > 0 ? await lockWriterRows(tx, site.id, writerIds) : new Map()
   const waits = await lockSlowMode(tx, site.id, { thread, senders: posts })
   const counted = await countFor(tx, { siteId: site.id, threadId }, posts.map(originOf))
-  const identities = posts.map(({ suspect }) => suspect)
+  const identities = posts.map(({ writerIdentity }) => writerIdentity)
   const matches = await findBansOn(tx, site.id, identities)
   const bans = new Map(posts.map((post, i) => [post, matches[i]!]))
   return { siteId: site.id, thread, parents, writers, waits, counted, bans }

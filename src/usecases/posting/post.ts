@@ -22,7 +22,7 @@ export type PostRequest = {
   readonly author: GuestProfile | undefined
   readonly network: string
   readonly addressHash: Buffer
-  readonly suspect: WriterIdentity | undefined
+  readonly writerIdentity: WriterIdentity | undefined
   readonly sender: Sender
   readonly claim: IdempotencyKey | undefined
 }

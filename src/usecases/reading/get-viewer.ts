@@ -36,7 +36,7 @@ type ViewerRequest = {
   readonly caller: Caller
   readonly articleId: string
   readonly addressHash: Buffer
-  readonly suspect: WriterIdentity | undefined
+  readonly writerIdentity: WriterIdentity | undefined
 }
 
 /** Returns the caller's own data in a thread: all that cached pages do not show. */
@@ -45,7 +45,7 @@ export const getViewer = async (context: Context, request: ViewerRequest): Promi
   const found = await runQuery(findThreadToWrite(context.db, site.id, articleId))
   // A hidden thread looks absent.
   const thread = found?.state === 'hidden' ? undefined : found
-  const [bans = []] = await runQuery(findBansOn(context.db, site.id, [request.suspect]))
+  const [bans = []] = await runQuery(findBansOn(context.db, site.id, [request.writerIdentity]))
   const wait = thread && (await findWait(context, { ...request, thread }))
   const reason = reasonOf(() => {
     assertMayPost({ site, caller })

@@ -90,7 +90,7 @@ const loadBallot = async (tx: Tx, votes: readonly Vote[]): Promise<Ballot> => {
   const voters = new Set((await lockWriterRows(tx, at.siteId, voterIds)).keys())
   const rows = await listVotesAndNetworkVotes(tx, at, votes.map(toRow))
   const stored = new Map(rows.map((row) => [keyOf(row), row]))
-  const identities = votes.map(({ suspect }) => suspect)
+  const identities = votes.map(({ writerIdentity }) => writerIdentity)
   const matches = await findBansOn(tx, at.siteId, identities)
   const bans = new Map(votes.map((vote, i) => [vote, matches[i]!]))
   return { ...at, thread: isVisible ? thread : undefined, comments, voters, bans, stored }

@@ -35,7 +35,7 @@ export type FlagRequest = {
   readonly addressHash: Buffer
   /** How many guests of one network may flag one comment; undefined: no limit. */
   readonly maxGuests: number | undefined
-  readonly suspect: WriterIdentity | undefined
+  readonly writerIdentity: WriterIdentity | undefined
   readonly claim: IdempotencyKey | undefined
 }
 
@@ -66,8 +66,8 @@ export const flagComment = async <Response>(
 }
 
 const flag = async (tx: Tx, request: FlagRequest & { caller: AuthorCaller }): Promise<Flagged> => {
-  const { site, comment, maxGuests, suspect } = request
-  await findBanEffects(tx, site.id, suspect)
+  const { site, comment, maxGuests, writerIdentity } = request
+  await findBanEffects(tx, site.id, writerIdentity)
   const found = await lockFlaggableRow(tx, request)
   const row = toRow(request)
   const { hasFlagged, ofNetwork } = await findFlagAndNetworkCount(tx, row)

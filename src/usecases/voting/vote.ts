@@ -13,7 +13,7 @@ export type VoteRequest = {
   readonly addressHash: Buffer
   /** How many guests of one network may vote on one comment; undefined: no limit. */
   readonly maxGuests: number | undefined
-  readonly suspect: WriterIdentity | undefined
+  readonly writerIdentity: WriterIdentity | undefined
   readonly claim: IdempotencyKey | undefined
 }
 
