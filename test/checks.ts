@@ -85,7 +85,7 @@ const judgementOf = async (service: TestService, id: string) => {
   return rows[0]!
 }
 
-/** What a check sends when it has made up its mind. */
+/** The callback that a check sends with its late verdict. */
 export const callBack = (
   service: TestService,
   body: object,

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { readConfig, Settings } from '../src/config.ts'
 
-/** Wrong in every way at once, and worth hiding. */
+/** A value that breaks every rule and must not appear in a message. */
 const WRONG = {
   PORT: '70000',
   DATABASE_URL: 'mysql://root:hunter2@db/afterword',

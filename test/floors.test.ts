@@ -8,7 +8,7 @@ const FILES = globSync('**/*', { cwd: SRC, withFileTypes: true })
   .filter((entry) => entry.isFile())
   .map((entry) => relative(SRC, join(entry.parentPath, entry.name)))
 
-/** Whom each floor may import, itself always. What is not in a folder is the top floor. */
+/** The floors that each floor may import, besides itself. Files outside a folder are the top floor. */
 const FLOORS: Record<string, readonly string[]> = {
   domain: [],
   postgres: ['domain'],

@@ -1,7 +1,7 @@
 import { SignJWT } from 'jose'
 import type { TestService } from './service.ts'
 
-/** What a site and its members share in tests. */
+/** The secret that a test's site shares with its members. */
 export const ISSUER = 'https://example.org'
 export const SECRET = 'a secret of the site, shared with us'.replaceAll(' ', '-')
 export const SIGN_ON = { issuer: ISSUER, hs256: [{ kid: 'one', secret: SECRET }] }

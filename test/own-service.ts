@@ -42,7 +42,7 @@ export const startService = async (t: Test, env: Record<string, string> = {}) =>
   }
 }
 
-/** What these tests read of an answer; which of it is there depends on the path. */
+/** The fields of a response that these tests read. The path decides which of them exist. */
 export type Body = {
   id: string
   code: string

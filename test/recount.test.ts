@@ -116,7 +116,7 @@ t.test('recount names each wrong count', async (t) => {
   t.same(await recount(service.db), [], 'and right again')
 })
 
-/** What a recount tells after the statement, which is then undone. */
+/** The result of a recount after a statement, which is rolled back. */
 const recountWith = async ({ db }: TestService, statement: string): Promise<string[]> => {
   let told: string[] = []
   const undo = new Error('undo')

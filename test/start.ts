@@ -21,9 +21,9 @@ export type Started = {
   /** Its log. */
   readonly out: () => string
   readonly err: () => string
-  /** Where it listens, as soon as it does: it may not be ready yet. */
+  /** Resolves with the address as soon as the service listens. It may not be ready yet. */
   readonly listening: () => Promise<string>
-  /** Where it answers, as soon as it is ready. */
+  /** Resolves with the address as soon as the service is ready. */
   readonly ready: () => Promise<string>
   /** Sends the signal and waits for the end. @returns the exit code */
   readonly stop: (signal?: NodeJS.Signals) => Promise<number | null>

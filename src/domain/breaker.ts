@@ -10,7 +10,7 @@ export type BreakerOptions = {
   /** Milliseconds of a monotonic clock. */
   readonly now: () => number
   /**
-   * What an error shows about the target: `answered` that it works and refused this attempt, `unknown`
+   * The meaning of an error for the target: `answered` that it works and refused this attempt, `unknown`
    * nothing. By default every error is a failure.
    */
   readonly judge?: (error: unknown) => 'failed' | 'answered' | 'unknown'

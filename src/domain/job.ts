@@ -1,6 +1,6 @@
 import { type CommentKey, homeThreadIdOf } from './public-id.ts'
 
-/** What each kind of job has to know, stored as JSON. A newer version must read the old form. */
+/** The data of each kind of job, stored as JSON. A newer version must read the old form. */
 type Payloads = {
   /** Gives the threads of an author a new version, because its name or picture has changed. */
   refresh_author: { readonly authorId: number }
@@ -27,7 +27,7 @@ export type JobKind = keyof Payloads
 /** The site id of jobs that belong to the whole service. */
 export const NO_SITE = 0
 
-/** What a job is about. Jobs with equal keys are one job. */
+/** The object of a job. Jobs with equal keys are one job. */
 export type JobKey<K extends JobKind = JobKind> = {
   readonly siteId: number
   readonly kind: K

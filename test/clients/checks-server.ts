@@ -4,7 +4,7 @@ import { openHttps } from './https-server.ts'
 
 export const LOOPBACK = ['127.0.0.0/8', '::1']
 
-/** What a check was asked. */
+/** A request that the check received. */
 export type Heard = {
   readonly method: string
   readonly path: string
@@ -52,7 +52,7 @@ export const dying: Answering = (answer) => {
   answer.write('{"score":', () => answer.destroy())
 }
 
-/** What no service that is well would say, and what comes of it. */
+/** Responses of a broken check, and the outcome of each. */
 export const LIES: Record<string, [Answering, RegExp]> = {
   'a score above one': [json({ score: 1.01 }), /no score from 0 to 1/],
   'a score below zero': [json({ score: -0.1 }), /no score from 0 to 1/],

@@ -60,7 +60,7 @@ t.test('the serverless recipe returns a token to a user who is logged in', async
   t.equal((await handler.fetch(request, env(null))).status, 401)
 })
 
-/** What the recipe calls of WordPress, for one user. */
+/** The WordPress functions that the recipe calls, for one user. */
 const WORDPRESS = (id: number, may: string[]) => `<?php
 define('COMMENTS_SITE', 'blog');
 define('COMMENTS_ISSUER', '${ISSUER}');

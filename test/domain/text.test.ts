@@ -12,7 +12,7 @@ import {
 
 type Check = (s: string) => Validated<string>
 
-/** What a check makes of a string: the value it keeps, or undefined where it refuses. */
+/** The value that a validator keeps, or undefined if it refuses the string. */
 const kept = (check: Check, s: string): string | undefined => {
   const result = check(s)
   return result.ok ? result.value : undefined

@@ -30,7 +30,7 @@ const forEach = async <T>(items: readonly T[], act: (item: T, i: number) => Prom
   await Promise.all(Array.from({ length: AT_A_TIME }, worker))
 }
 
-/** What is wrong with an answer, whatever was asked: nothing, or one line. */
+/** Faults that no response may have. Returns one line, or undefined if the response is sound. */
 const faultOf = ({ status, type, body }: Given): string | undefined => {
   if (status >= 500) return `${status}`
   if (status < 400) return undefined
@@ -161,7 +161,7 @@ const changedComments = (
   ),
 ]
 
-/** What is sent, in every place of the API that takes text. */
+/** Requests with the text in every place of the API that takes text. */
 export type HostileInput = {
   /** Texts of comments, by a name. */
   readonly texts: Readonly<Record<string, readonly string[]>>

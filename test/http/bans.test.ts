@@ -20,7 +20,7 @@ const ban = (service: TestService, body: Json): Promise<Answer> =>
 const lift = (service: TestService, id: string): Promise<Answer> =>
   service.call('DELETE', `${SITE}/moderation/bans/${id}`, { token: service.adminKey })
 
-/** What becomes of a comment. */
+/** The status that a new comment gets. */
 const trying = async (
   service: TestService,
   call: Call = {},
@@ -251,7 +251,7 @@ const openActing = (service: TestService) => {
       send('POST', '/moderation/bans', { effect: 'block', ...body }, call),
     undoBatch: (id: string) => send('POST', `/moderation/batches/${id}/undos`),
     count: async (): Promise<number> => (await service.get('/articles/a')).body.comment_count,
-    /** What readers see. */
+    /** The thread that readers see. */
     texts: async (): Promise<string[]> =>
       (await service.get('/articles/a/comments?view=flat&sort=oldest')).body.items.map(
         ({ body }: Json) => body,

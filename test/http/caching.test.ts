@@ -181,7 +181,7 @@ t.test('content negotiation', async (t) => {
 
 type Tag = { app: App; path: string; encoding: Encoding; etag: string }
 
-/** What browsers and proxies hold after they have read all of this, in every encoding. */
+/** Copies that browsers and proxies keep after they read these paths in every encoding. */
 const holdTags = async (apps: readonly App[], paths: readonly string[]): Promise<Tag[]> => {
   const tags: Tag[] = []
   for (const app of apps)
@@ -218,7 +218,7 @@ const openNodes = async (t: Test) => {
 
 type Nodes = Awaited<ReturnType<typeof openNodes>>
 
-/** What readers can tell, and the paths that show nothing of it. */
+/** Changes that readers see, and the paths whose pages stay the same. */
 type Change = {
   make: (nodes: Nodes, victim: Record<string, any>) => Promise<unknown>
   spares: RegExp

@@ -190,7 +190,7 @@ t.test('all checks are asked together, and the strictest enforced verdict counts
   const { service, server, state } = await openChecked(t, hanging)
   const names = ['a', 'b', 'c', 'd', 'e']
   const waiting: (() => void)[] = []
-  // Nobody is answered before all have been asked.
+  // No check responds before all checks are asked.
   state.answering = (answer, heard) => {
     const { callback } = JSON.parse(heard.body)
     const score = callback.includes('/checks/d/') ? 0.8 : 0.2

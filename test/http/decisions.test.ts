@@ -368,7 +368,7 @@ const openActing = (service: TestService) => {
   }
 }
 
-/** So many held comments, called `0`, `1`, …, in turns in two articles. */
+/** Posts held comments with the texts `0`, `1`, … in turn to two articles. */
 const hold = async (service: TestService, count: number): Promise<string[]> => {
   await service.call('PATCH', SITE, { token: service.adminKey, body: { moderation: 'pre' } })
   const ids: string[] = []

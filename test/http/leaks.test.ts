@@ -99,7 +99,7 @@ t.test('listDecisions finds decisions by the whole comment id only', async (t) =
   t.equal(await list('nothing'), 0)
 })
 
-/** What a stranger can ask of a comment: each must answer as if there were none. */
+/** Requests of a stranger about a hidden comment. Each must respond as if the comment did not exist. */
 const ASKED: readonly (readonly [method: string, path: string, body?: object])[] = [
   ['GET', ''],
   ['GET', '?context=5'],

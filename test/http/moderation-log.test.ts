@@ -243,7 +243,7 @@ const ACTS: Record<string, [entries: number, act: Acting]> = {
   ],
 }
 
-/** What changes nothing that anybody else could see, and what a service outside says. */
+/** Changes that are not decisions: they must not appear in the moderation log. */
 const NO_ACTS = ['screenComment', 'simulatePolicy', 'claimComments', 'releaseClaims', 'reportCheck']
 
 /** Comments that all the acts are about, one of them rejected and appealed against by the admin. */

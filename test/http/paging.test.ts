@@ -31,7 +31,7 @@ const limitsOf = fc.record({
   replies: fc.nat({ max: 3 }),
 })
 
-/** Plants a thread at once: each comment replies to an earlier one, or is a root. */
+/** Inserts a thread in one statement. Each comment is a root or a reply to an earlier comment. */
 const plant = async ({ db }: TestService, articleId: string, plan: Plan[]): Promise<Planted[]> => {
   const parents = plan.map(({ parent }, at) => (parent < at ? parent : -1))
   const isShown = plan.map(({ status }) => status === 'approved')
@@ -208,7 +208,7 @@ t.test('focus: all after the path is walked whole', async (t) => {
     const expected = expectPath(whole, focus)
     const path = `/articles/${article}/comments?${toQuery(limits)}`
     const rest = first.next_cursor === null ? [] : await walkList(service, path, first.next_cursor)
-    // What remains counts those before the path too, so it is not compared.
+    // `remaining` also counts replies before the path, so the test does not compare it.
     const walk = { limits: toQuery(limits), mayVanish: () => false }
     const walked = draw(await gather(service, [...first.items, ...rest], walk))
     if (walked !== draw(expected)) throw new Error(`${walked} is not ${draw(expected)}`)

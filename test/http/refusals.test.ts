@@ -8,7 +8,7 @@ const JSON_TYPE = 'Content-Type: application/json\r\n'
 const GOOD = '{"body":"x","author":{"name":"Ada"}}'
 
 type Bytes = string | Buffer
-/** What is sent, the status and code that come back; and whether the connection ends with it. */
+/** A request, the status and code of its response, and whether the response ends the connection. */
 type Case = [name: string, bytes: Bytes, status: number, code: string, closes?: 'closes']
 
 const get = (path: string, headers = '') => `GET ${path} HTTP/1.1\r\nHost: a\r\n${headers}\r\n`

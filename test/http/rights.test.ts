@@ -76,7 +76,7 @@ const openCallers = async (service: TestService): Promise<Callers> => {
   }
 }
 
-/** What they get who have no good credential for the site, whatever they ask for. */
+/** The refusals of callers without a valid credential for the site, for every request. */
 const OUTSIDERS: Partial<Record<CallerName, number>> = {
   'member of another site': 401,
   'moderator of another site': 401,
@@ -89,7 +89,7 @@ const OUTSIDERS: Partial<Record<CallerName, number>> = {
 
 type Row = Partial<Record<CallerName, number>>
 
-/** Everybody with a good credential, and nobody, gets this. */
+/** Operations open to every caller with a valid credential, and to callers without one. */
 const all = (status: number): Row =>
   Object.fromEntries(CALLERS.map((name) => [name, OUTSIDERS[name] ?? status]))
 
@@ -109,7 +109,7 @@ const MODERATING = (status: number) =>
   })
 const ADMINISTERING = (status: number) =>
   but(all(403), { nobody: 401, owner: status, 'admin key': status })
-/** Where there is no site, there are only keys. */
+/** Operations of the service accept only API keys. */
 const SERVING = (status: number): Row => ({
   ...Object.fromEntries(CALLERS.map((name) => [name, 401])),
   'admin key': status,
@@ -117,7 +117,7 @@ const SERVING = (status: number): Row => ({
   'read key': 403,
   'admin key of another site': 403,
 })
-/** What persons do on what others wrote, aimed at nothing. */
+/** Operations of authors on other authors' comments, with an id that does not exist. */
 const OPINION = but(all(403), { nobody: 401, guest: 404, member: 404, moderator: 404, owner: 404 })
 
 type Case = { method: string; path: string; body?: object; row: Row }

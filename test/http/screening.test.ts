@@ -22,7 +22,7 @@ const statusesOf = async ({ db }: TestService): Promise<Record<string, string>> 
   return Object.fromEntries(rows.map(({ id, status }) => [id, status]))
 }
 
-/** What a rule that is turned on makes of a comment. */
+/** The status that a comment gets from one enforced rule. */
 const RULES: [string, Changes, string, string, Json?][] = [
   ['words', { words: { mode: 'enforce', rejected: ['casino*'] } }, 'Best CASINOS here', 'rejected'],
   ['links', { links: { mode: 'enforce', says: 'spam', max: 0 } }, 'see https://e.org', 'spam'],

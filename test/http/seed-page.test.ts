@@ -25,7 +25,7 @@ const readPage = (): Page => {
   }
 }
 
-/** What stands indented below a heading. */
+/** The indented lines below a heading. */
 const below = (text: string, heading: string): string =>
   text.slice(text.indexOf(heading) + heading.length).split(/^\S/m)[0]!
 

@@ -2,7 +2,7 @@ import t from 'tap'
 import { recount } from '../recount.ts'
 import { type Answer, type Call, openService, type TestService } from '../service.ts'
 
-/** Who is banned with `shadow` sees what it writes as if it were published, and nobody else sees it. */
+/** An author with a shadow ban sees their comments as if published; other readers do not see them. */
 
 const SITE = '/v1/sites/default'
 const SORTS = ['newest', 'oldest', 'top', 'best', 'hot', 'controversial']
@@ -40,7 +40,7 @@ const say = async (scene: Scene, token: string, under?: number): Promise<Json> =
   return { status: answer.status, headers: answer.headers, body: answer.body }
 }
 
-/** What cannot be the same in two services: times, versions and what is made of them. */
+/** Removes values that differ between two services: times, versions, and values derived from them. */
 const timeless = (text: string): string =>
   text
     .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'T')

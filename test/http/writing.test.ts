@@ -666,7 +666,7 @@ t.test('Idempotency-Key', async (t) => {
   })
   const countOf = async (article: string) => (await threadOf(service, article)).comment_count
 
-  /** What must be the same again: all but the date. */
+  /** A response without its date, which a repeated response may change. */
   const exactly = ({ status, headers, text }: Answer) => {
     const { date: _, ...rest } = headers
     return { status, headers: rest, text }

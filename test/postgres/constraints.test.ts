@@ -5,7 +5,7 @@ import { openService } from '../service.ts'
 const COMMENT =
   'insert into comments (site_id, thread_id, author_id, status, created_at, body, body_html, renderer'
 
-/** What the database refuses, whoever asks; and by which of its rules. */
+/** Rows that the database refuses, and the constraint that refuses each. */
 const REFUSED: [string, string, string][] = [
   [
     'a second site with the slug',
@@ -105,7 +105,7 @@ t.test('the constraints of the database refuse invalid rows', async (t) => {
 t.test('counts of votes are never below zero', async (t) => {
   const { db, post } = await openService(t)
   await post('a', 'text')
-  // Whatever follows from the votes is worked out before they are checked, and fails first.
+  // Postgres computes the generated columns before it checks the votes, so they fail first.
   for (const column of ['upvotes', 'downvotes']) {
     await t.rejects(sql.raw(`update comment_tallies set ${column} = -1`).execute(db), column)
   }

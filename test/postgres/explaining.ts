@@ -12,7 +12,7 @@ import type { Db } from '../../src/postgres/connection/db.ts'
 
 export type Plan = { [field: string]: any; Plans?: Plan[] }
 
-/** What came of one statement. */
+/** The plan of one statement. */
 export type Explained = {
   nodes: Plan[]
   /** The most rows that were read of one of the tables, those that a filter dropped included. */
@@ -70,7 +70,7 @@ const explainOnce = async (
 const toLiteral = (value: unknown): string =>
   pg.escapeLiteral(Array.isArray(value) ? `{${value.join(',')}}` : String(value))
 
-/** What Kysely would have sent. */
+/** The statement as Kysely sends it. */
 const textOf = async (ask: (db: Db) => Promise<unknown>) => {
   const asked: CompiledQuery[] = []
   const dialect = {

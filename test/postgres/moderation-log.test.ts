@@ -9,7 +9,7 @@ import { createDatabase } from '../servers.ts'
 import { explain } from './explaining.ts'
 
 /**
- * What Postgres does for a page of the audit trail. Judged by index and rows, never by time; the times are
+ * Plans of a page of the moderation log. The tests assert index and rows, never time; the times are
  * printed. Of the moderators one is busy and one has not been seen for long; so is an article.
  */
 const COUNT = 60_000

@@ -7,7 +7,7 @@ import { createDatabase } from '../servers.ts'
 import { type Explained, explain, type Plan } from './explaining.ts'
 
 /**
- * What Postgres does for a page of a thread of 50,000 comments. Judged by plan, rows and buffers,
+ * Plans of a page of a thread of 50,000 comments. The tests assert plan, rows and buffers,
  * never by time; the times are printed.
  */
 

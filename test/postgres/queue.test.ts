@@ -7,7 +7,7 @@ import { createDatabase } from '../servers.ts'
 import { explain } from './explaining.ts'
 
 /**
- * What Postgres does for a page of a queue of 40,000 comments that wait and 20,000 that are approved.
+ * Plans of a page of a queue of 40,000 comments that wait and 20,000 that are approved.
  * Judged by plan and rows, never by time.
  */
 

@@ -6,18 +6,18 @@ import type { Witness } from './witness.ts'
 
 type Comment = { id: string; mark: string; token: string; isEdited: boolean }
 
-/** What all who take part have to know. */
+/** Data that every participant of the race shares. */
 export type Scene = Required<Load> & {
   readonly nodes: readonly Node[]
   readonly send: (url: string, ask?: Ask) => Promise<Answer | undefined>
   readonly witness: Witness
-  /** Comments that nobody has hidden yet. */
+  /** Comments that are still visible. */
   readonly visible: Comment[]
   /** Ids of everything, hidden or not. */
   readonly ids: string[]
   /** Comments that stay, and have replies. */
   readonly roots: string[]
-  /** Readings that nobody waits for before the end. */
+  /** Reads that the race awaits only at its end. */
   readonly pending: Set<Promise<unknown>>
   readonly report: { -readonly [Key in keyof Report]: Report[Key] }
   isOver: boolean
@@ -27,7 +27,7 @@ const MOST_VISIBLE = 40
 const MOST_VIOLATIONS = 10
 const MOST_PENDING = 200
 const ENCODINGS = ['identity', 'gzip', 'br']
-/** What could not be announced in time was not answered before. */
+/** A hide whose invalidation was late must not have responded before. */
 const ANNOUNCE_MS = 50
 
 export const pick = <T>(all: readonly T[]): T => all[Math.floor(Math.random() * all.length)]!
@@ -75,7 +75,7 @@ const readBack = async (
   if (!isThere) report.violations.push(`GET ${path}: ${found.status} without ${mark}`)
 }
 
-/** Hides a comment for good, or replaces its text; then somebody looks on every node at once. */
+/** Hides a comment for good, or replaces its text; then a reader reads from every node immediately. */
 export const moderate = async (scene: Scene, node: Node): Promise<void> => {
   const { visible, witness, report, nodes } = scene
   const [comment] = visible.splice(Math.floor(Math.random() * visible.length), 1)

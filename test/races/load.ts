@@ -14,7 +14,7 @@ export type Load = {
   /** Whether another node shows a comment at its 201, or only to who names its version. */
   readonly readBack?: 'at once' | 'at least' | 'never'
   /**
-   * What a node could not confirm is excused: while the node of the moderators has no Redis, the
+   * An unconfirmed page is excused: while the node of the moderators has no Redis, the
    * others go by what Postgres tells them, if it does.
    */
   readonly excusesUnconfirmed?: boolean
@@ -90,7 +90,7 @@ export const runLoad = async (
   return report
 }
 
-/** A broken connection is an answer too: nobody knows what happened. */
+/** A broken connection counts as a response with an unknown outcome. */
 const counting =
   (send: Race['send'], answers: Record<string, number>): Scene['send'] =>
   async (url, ask = {}) => {

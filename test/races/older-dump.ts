@@ -2,9 +2,9 @@ import { type Node, type Race, untilRedisIs } from './race.ts'
 import { tellStory } from './story.ts'
 
 /**
- * Redis is saved while a comment is visible and known to both nodes, and comes back as it was then,
- * after the comment has been hidden. Nobody reads in between, and all of it takes less than the
- * second for which a node remembers.
+ * Redis saves its data while a comment is visible and cached by both nodes, and restores that data after
+ * the comment is hidden. No read happens in between, and everything takes less than the second for which a
+ * node keeps its copy.
  */
 export const hideBeforeOlderDump = async (
   race: Race,

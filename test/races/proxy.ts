@@ -7,11 +7,11 @@ type Teardown = { teardown: (callback: () => unknown) => void }
 /** A way to a server, which can be hurt and healed. */
 export type Link = {
   readonly port: number
-  /** Ends every connection at once, and each new one too. */
+  /** Ends every connection, and each new one immediately. */
   readonly cut: () => void
   /** Connections stay and come, but nothing passes until the link is healed. */
   readonly freeze: () => void
-  /** Whatever passes, passes so much later. */
+  /** Delays every byte by this time. */
   readonly slow: (delayMs: number) => void
   readonly heal: () => void
 }

@@ -28,7 +28,7 @@ export type ProcessNode = Node & { readonly process: Started }
 
 export type NodeOptions = { weakness?: Weakness; settings?: Record<string, string> }
 
-/** What several nodes share: a Postgres and a Redis of the test's own. */
+/** The Postgres and the Redis that the nodes of one test share. */
 export type Race = {
   readonly server: Awaited<ReturnType<typeof startServer>>
   /** Straight to the server, whatever happens to the links. */

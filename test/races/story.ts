@@ -90,7 +90,7 @@ export const tellStory = async ({ send }: Race, node: Node, article: string) => 
       const answers = await readAll(where)
       return answers.flatMap((answer, n) => (isUnconfirmed(answer) ? [] : judge(answer, paths[n]!)))
     },
-    /** What a reader sees and must not. */
+    /** A read that shows hidden content. */
     look: async (where: Node): Promise<string[]> => {
       const answers = await readAll(where)
       return answers.flatMap((answer, n) => judge(answer, paths[n]!))

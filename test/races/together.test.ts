@@ -5,7 +5,7 @@ import type { Answer } from './client.ts'
 import { AS_ADMIN, type Node, openRace, type Race } from './race.ts'
 import { nextMark } from './story.ts'
 
-/** What could not be announced in time was not answered before. */
+/** A hide whose invalidation was late must not have responded before. */
 const ANNOUNCE_MS = 50
 const LIMIT = 20
 
@@ -19,7 +19,7 @@ const post = ({ send }: Race, { site }: Node, article: string, body: string): Pr
 /** Whether the other nodes were told: on a machine that is busy with others it may be too late. */
 const isTold = ({ begun, ended }: Answer): boolean => ended - begun < ANNOUNCE_MS
 
-/** Posts on one node, and reads on another: at once, or naming the version when that is needed. */
+/** Posts on one node and reads on another immediately, naming the version if that is needed. */
 const readBack = async (race: Race, [writer, reader]: Node[], article: string) => {
   const mark = nextMark()
   const posted = await post(race, writer!, article, `Some ${mark} text`)

@@ -10,7 +10,7 @@ export type Weakness = {
   readonly version?: string
 }
 
-/** What `createService` is told of it. */
+/** The weakness as an option of `createService`. */
 export const partsOf = ({ token, version = '0.0.0', ...times }: Weakness) => {
   let count = 0
   const newToken = () =>

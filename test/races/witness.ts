@@ -1,6 +1,6 @@
 import type { Answer } from './client.ts'
 
-/** What an answer is about, as far as it says so. */
+/** The comments and versions that a response names. */
 type Body = {
   thread?: Thread
   items?: Item[]

@@ -152,7 +152,7 @@ t.test('a look-up during a command gets a later result', { skip: skipOwn }, asyn
   }
 })
 
-/** What keeps a Redis that was healthy from taking an invalidation. */
+/** Faults that keep a healthy Redis from taking an invalidation. */
 const FAULTS: Record<string, (server: Server, admin: RedisClient) => unknown> = {
   frozen: (server) => server.freeze(),
   dead: (server) => server.kill(),

@@ -10,7 +10,7 @@ import {
   until,
 } from './own-server.ts'
 
-/** What the sentinels call the master. */
+/** The name of the master in the sentinels. */
 export const MASTER = 'main-one'
 
 /** A master, its replica, and sentinels who agree on which is which. */

@@ -8,9 +8,8 @@ import { createDatabase } from '../servers.ts'
 import { start } from '../start.ts'
 
 /**
- * What must stay inside is marked, in two sites; then every operation is asked for, by nobody and by
- * a guest whom none of it concerns, and every byte that came out, was logged or went to Redis is
- * searched for the marks and for what usual hashes make of them.
+ * The test marks private data in two sites. It then calls every operation without a credential and as an
+ * uninvolved guest, and searches all responses, the log and Redis for the marks and their usual hashes.
  */
 
 const ADMIN = 'an-admin-key-of-the-canary-crawl'
@@ -28,7 +27,7 @@ const MARKED =
     ' ',
   )
 
-/** What nobody may find, but for who it belongs to and the moderators. */
+/** Texts that only their owner and the moderators may read. */
 const marksOf = (site: string): string[] => [
   ...MARKED.map((what) => mark(`${what}-${site}`)),
   `${mark(`email-${site}`)}@example.org`,
@@ -256,7 +255,7 @@ const IDS: Record<string, readonly string[]> = {
   bans: upTo(2).map((id) => `x${id}`),
 }
 
-/** What a path's own parameters are filled with: each article and every id. */
+/** Values of the path parameters: each article and every id. */
 const fill = (path: string, site: string): string[] => {
   const at = path
     .replace('{site}', site)
@@ -270,7 +269,7 @@ const fill = (path: string, site: string): string[] => {
 
 const SORTS = ['newest', 'oldest', 'top', 'best', 'hot', 'controversial', 'active']
 
-/** What the parameters of reads bring to light. */
+/** Query parameters that make reads return more. */
 const QUERIES: Record<string, readonly string[]> = {
   getComment: ['?context=10'],
   listRecent: ['?excerpt=80', '?parent=reply', '?article_id=a', '?article_id=never'],

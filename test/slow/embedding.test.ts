@@ -6,7 +6,7 @@ import { listen } from '../http/sockets.ts'
 import { openSignOn, signToken } from '../members.ts'
 import { openService, type TestService } from '../service.ts'
 
-/** A page of nobody's: it holds no script, the test is its script. */
+/** An empty page of another origin. The test runs as its script. */
 const openSite = async (t: Test): Promise<string> => {
   const server = createServer((_request, answer) =>
     answer.setHeader('content-type', 'text/html').end('<!doctype html><title>An article</title>'),

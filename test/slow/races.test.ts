@@ -95,7 +95,7 @@ const edit = (race: Race): Promise<Reply> => {
   return race.send('PATCH', `/comments/${id}`, token, { body: 'another text' })
 }
 
-/** What one client does next, each as often as it stands here. */
+/** Actions of a client, each as frequent as it is listed here. */
 const ACTS: ((race: Race) => Promise<Reply>)[] = [
   (race) => post(race, undefined),
   (race) => post(race, undefined, pickComment(race)),
@@ -377,7 +377,7 @@ const perform = async (service: TestService, article: string, model: Model, comm
   return { expected, answered: answer.status }
 }
 
-/** What readers are told, in the model's shape. */
+/** The thread that readers see, in the shape of the model. */
 const readBack = async ({ get }: TestService, article: string) => {
   const path = `/articles/${article}/comments?sort=oldest&limit=100&depth=10&replies=50`
   const { thread, items } = (await get(path)).body

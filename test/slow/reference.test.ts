@@ -14,7 +14,7 @@ const findOperations = async (service: TestService, ids: string[]): Promise<Oper
   return ids.map((id) => operations.find(({ operationId }) => operationId === id))
 }
 
-/** What the browser reports: requests to other origins, and errors, CSP violations included. */
+/** Reports of the browser: requests to other origins, and errors, CSP violations included. */
 const watch = (page: Page, address: string) => {
   const complaints: string[] = []
   const foreign: string[] = []

@@ -91,7 +91,7 @@ t.test('progress is counted, and starts the attempts anew', async (t) => {
   t.same([done, attempts], [42, 1])
 })
 
-/** What can happen to two jobs. `end` and `fail` end the run that began longest ago. */
+/** Events of two jobs. `end` and `fail` end the run that began longest ago. */
 const event = fc.oneof(
   fc.record({ type: fc.constant('enqueue' as const), author: fc.nat({ max: 1 }) }),
   fc.record({ type: fc.constantFrom('take', 'end', 'fail', 'expire') }),

@@ -13,7 +13,7 @@ export const PAGE_BYTES = 2_097_152
  */
 export type RankedComment = Comment & { readonly key: number; readonly isOver: boolean }
 
-/** Where the next replies start: after a position, or at the first reply. Null if the page shows all. */
+/** The start of the next replies: after a position, or at the first reply. Null if the page shows all. */
 export type Continuation = Position | 'start' | null
 
 export type Branch = {

@@ -15,11 +15,10 @@ const CREATE_TABLE = `
   )`
 
 /**
- * Applies what `migrations/` holds and the database lacks, in order of name, each file in its own
- * transaction, unless its first line is `-- without a transaction`: the statements of such a file, each
- * ending its line with `;`, run one by one, and all of them again after a kill. Of several servers that
- * migrate at once one applies and the others wait.
- * Those that only a newer version knows are ignored: old code runs on a new schema during a deploy.
+ * Applies the missing files of `migrations/` by name, each in its own transaction. If the first line of a
+ * file is `-- without a transaction`, its statements, each ending its line with `;`, run one by one, and
+ * all of them again after a kill. Of several servers that migrate together, one applies and the others
+ * wait. Applied migrations of a newer version are ignored: old code runs on a new schema during a deploy.
  * @returns the names of the files that were applied
  */
 export const migrate = async (options: { url: string; folder?: string }): Promise<string[]> => {
@@ -41,7 +40,7 @@ export const migrate = async (options: { url: string; folder?: string }): Promis
   }
 }
 
-/** Who waited inside Postgres would have a snapshot there, and a concurrent index waits for all of them. */
+/** A wait inside Postgres would hold a snapshot, and building an index concurrently waits for all snapshots. */
 const tryLock = async (client: pg.Client): Promise<boolean> => {
   const { rows } = await client.query<{ held: boolean }>(
     `select pg_try_advisory_lock(${LOCK}) as held`,

@@ -25,11 +25,11 @@ export type Item = {
   readonly decisionId: number | null
 }
 
-/** So many comments one statement looks at, so that it stays far from the statement time-out. */
+/** Comments per statement, so that it stays far from the statement time-out. */
 const RANGE = 10_000
 
 /**
- * Adds comments by their ids; those that are not there have their outcome at once.
+ * Adds comments by their ids. A comment that does not exist gets its outcome immediately.
  * @param from the status that was seen; undefined: the one that each has now
  */
 export const insertItemsByKey = async (
@@ -201,7 +201,7 @@ export const listItems = async (
   }))
 }
 
-/** What is known of an item before anything is done to it. */
+/** An item before it is processed. */
 export type DryRunItem = {
   readonly seen: Status | null
   /** Null: it is not there. */

@@ -8,7 +8,7 @@ export type Batch = {
   readonly siteId: number
   readonly id: number
   readonly kind: BatchKind
-  /** What to do; its form depends on the kind. */
+  /** The request of the batch. Its form depends on the kind. */
   readonly request: unknown
   readonly by: string
   readonly at: Instant
@@ -18,7 +18,7 @@ export type Batch = {
   readonly changed: number
   /** The number of items per outcome; a missing outcome has none. */
   readonly outcomes: Readonly<Partial<Record<Outcome, number>>>
-  /** Where the next step begins, for kinds without items. */
+  /** The position where the next step begins, for kinds without items. */
   readonly afterId: number
   /** Null if comments are left to process. */
   readonly endedAt: Instant | null

@@ -6,7 +6,7 @@ import { combine } from '../../domain/screening/finding.ts'
 export type PolicyResult = {
   readonly judgement: Judgement
   readonly facts: Facts
-  /** Whether the comment looks published to its author, and nobody else can see it. */
+  /** Whether the comment looks published to its author while other readers do not see it. */
   readonly isShadowed: boolean
 }
 

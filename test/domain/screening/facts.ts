@@ -6,7 +6,7 @@ type Given = Omit<Partial<Facts>, 'author' | 'repeats' | 'arrivals'> & {
   arrivals?: Partial<Facts['arrivals']>
 }
 
-/** Facts that speak against nobody, but for those given. */
+/** Harmless facts, replaced by the given ones. */
 export const factsOf = ({ author, repeats, arrivals, ...given }: Given = {}): Facts => ({
   at: '2026-11-23T09:30:00.000Z',
   siteModeration: 'post',

@@ -12,7 +12,7 @@ const policyOf = (rules: Partial<Rules>): Policy => ({
   rules: { ...DEFAULT_POLICY.rules, ...rules },
 })
 
-/** What one rule says of a comment, if anything. */
+/** The finding of one rule for a comment, or undefined. */
 const said = (
   rule: string,
   { body = 'Good day to you all.', facts = factsOf(), rules = {} as Partial<Rules>, url = '' },

@@ -10,7 +10,7 @@ import { until } from '../../start.ts'
 
 const PAIRS = 8
 
-/** Holds threads, so that whoever writes there waits until all are let go at once. */
+/** Locks threads, so that writes to them wait until the test releases all locks together. */
 const openBarrier = async (
   t: { teardown: (callback: () => unknown) => void },
   databaseUrl: string,
@@ -66,7 +66,7 @@ t.test('replies and hides of their parents', { skip: skipOwn }, async (t) => {
   await t.test(titles.atOnce, async (t) => {
     const barrier = await openBarrier(t, race.databaseUrl)
     for (const { story } of stories) await barrier.hold(story)
-    // Who comes first waits first: half of the replies, and the hides of the other half.
+    // Writes wait in the order of arrival: half of the replies come first, and the hides of the other half.
     const pairs = stories.map(({ story, article }, n) => {
       const reply_ = () => reply(race, nodes[n % 2]!, story, article)
       const hide = () => story.decide(nodes[(n + 1) % 2]!)
@@ -104,7 +104,7 @@ t.test('replies and hides of their parents', { skip: skipOwn }, async (t) => {
   })
 })
 
-/** What was taken must have been there before its parent was hidden. */
+/** A reply is accepted only if it is stored before its parent is hidden. */
 const faultsOf = ([replied, hidden]: readonly Answer[]): string[] => {
   const [reply, hide] = [replied!, hidden!].map(({ headers }) => Number(headers['thread-version']))
   if (replied!.status === 201) return reply! < hide! ? [] : [`${reply} is not before ${hide}`]

@@ -23,7 +23,7 @@ const readTags = async ({ send }: Race, { site }: Node) => {
 }
 type Tag = Awaited<ReturnType<typeof readTags>>[number]
 
-/** What a node answers who has that already. */
+/** The response of a node to a conditional request. */
 const ask = async ({ send }: Race, { site }: Node, { path, encoding, etag }: Tag) => {
   const headers = { 'accept-encoding': encoding, 'if-none-match': etag }
   return (await send(`${site}${path}`, { headers })).status

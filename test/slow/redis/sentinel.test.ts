@@ -4,7 +4,7 @@ import { closeRedis, createRedis } from '../../../src/redis/connection.ts'
 import { MASTER, sentinelUrlOf, startSentinel, startSentinels } from '../../redis/own-sentinel.ts'
 import { collectLog, openRedis, skipOwn, startServer, until } from '../../redis/own-server.ts'
 
-/** Undefined while nobody answers. */
+/** Undefined while no sentinel responds. */
 const portOf = async (redis: RedisClient): Promise<number | undefined> => {
   const info = await redis.info('server').catch(() => '')
   return Number(/^tcp_port:(\d+)/m.exec(info)?.[1]) || undefined
@@ -49,7 +49,7 @@ t.test(
   { skip: skipOwn },
   async (t) => {
     const { url, master, replica } = await startSentinels(t, 1)
-    // Nobody is there: the next sentinel is asked.
+    // No sentinel responds here, so the client asks the next one.
     const hosts = url.replace('redis+sentinel://', '127.0.0.1:1,')
     const { redis, lines, troubles } = await openRedis(t, `redis+sentinel://${hosts}`)
     await master.kill()

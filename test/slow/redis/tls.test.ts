@@ -85,7 +85,7 @@ const sentinelOf = (port: number): string[] => [
   `sentinel monitor ${MASTER} localhost ${port} 1`,
 ]
 
-/** Ends somewhere in the handshake; what it finds then is nobody's business any more. */
+/** The connection can end in the middle of the handshake; the test ignores its error. */
 const closeAfter = async (turns: number, url: string): Promise<void> => {
   const redis = createRedis(url, collectLog().log)
   for (let turn = 0; turn < turns; turn++) await setImmediate()

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { compileWords, matchWords } from '../../../../src/domain/screening/words/match-words.ts'
 
-/** What is found of one entry in a text. */
+/** The matches of one entry in a text. */
 const found = (entry: string, text: string): string[] =>
   matchWords(compileWords([entry]), text).matches.map(({ start, end }) => text.slice(start, end))
 
