@@ -1,13 +1,16 @@
 import { randomUUID } from 'node:crypto'
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
 import { addAppealRoutes } from './http/appeals/routes.ts'
+import { addAuditRoutes } from './http/audit-log/routes.ts'
 import { addAuthorNoteRoutes } from './http/author-notes/routes.ts'
 import { addBanRoutes } from './http/bans/routes.ts'
+import { addBatchRoutes } from './http/batches/routes.ts'
 import { addCannedReasonRoutes } from './http/canned-reasons/routes.ts'
 import { addCheckRoutes } from './http/checks/routes.ts'
+import { addClaimRoutes } from './http/claims/routes.ts'
 import { addPostingRoutes } from './http/comments/posting-routes.ts'
 import { addCommentRoutes } from './http/comments/routes.ts'
-import { addDecidingRoutes } from './http/decisions/routes.ts'
+import { addDecisionRoutes } from './http/decisions/routes.ts'
 import { addErrors, onClientError, onFrameworkError } from './http/edge/errors.ts'
 import { SECURITY_HEADERS } from './http/edge/headers.ts'
 import type { LimitCounters } from './http/edge/limits.ts'
@@ -15,23 +18,27 @@ import { createMetrics, type MetricSources } from './http/edge/metrics.ts'
 import { addContext, type Http } from './http/edge/request-context.ts'
 import { addRequestPipeline } from './http/edge/request-pipeline.ts'
 import { addStrictParsing, MAX_URL_LENGTH } from './http/edge/strict-parsing.ts'
-import { addAuditRoutes } from './http/keys/audit-routes.ts'
+import { addJudgingRoutes } from './http/judging/routes.ts'
 import { addKeyRoutes } from './http/keys/routes.ts'
+import { addMarkRoutes } from './http/marks/routes.ts'
 import { addMemberRoutes } from './http/members/routes.ts'
 import { addModerationLogRoutes } from './http/moderation-log/routes.ts'
+import { addModerationStatsRoutes } from './http/moderation-stats/routes.ts'
 import { addMovingRoutes } from './http/moving/routes.ts'
 import { addOwnDataRoutes } from './http/own-data/routes.ts'
-import { addJudgingRoutes } from './http/policies/judging-routes.ts'
 import { addPolicyRoutes } from './http/policies/routes.ts'
-import { addClaimRoutes } from './http/queue/claim-routes.ts'
-import { addModerationRoutes } from './http/queue/routes.ts'
+import { addQueueRoutes } from './http/queue/routes.ts'
+import { addReplyRoutes } from './http/replies/routes.ts'
+import { addRevisionRoutes } from './http/revisions/routes.ts'
 import { addAvatarRoutes } from './http/service/avatars.ts'
 import { addHealthRoutes, type HealthReport } from './http/service/health.ts'
 import { addReference } from './http/service/reference.ts'
 import { addWelcome } from './http/service/welcome.ts'
 import { addSiteListRoutes } from './http/site-lists/routes.ts'
 import { addSiteRoutes } from './http/sites/routes.ts'
+import { addStaffRoutes } from './http/staff/routes.ts'
 import { addThreadRoutes } from './http/threads/routes.ts'
+import { addViewerRoutes } from './http/viewer/routes.ts'
 import { addVoteAndFlagRoutes } from './http/votes-and-flags/routes.ts'
 import { addDescription } from './http/wire/description.ts'
 import type { Router } from './http/wire/router.ts'
@@ -39,12 +46,17 @@ import { buildSerializer, buildValidator } from './http/wire/schema-compilers.ts
 import { NAMED } from './http/wire/schema-registry.ts'
 
 const BODY_BYTES = 65_536
+
 const HEADER_BYTES = 32_768
+
 /** How long a whole request can take to arrive. */
 const REQUEST_TIMEOUT_MS = 10_000
+
 const CONNECTION_TIMEOUT_MS = 30_000
+
 /** How often Node looks for requests that take too long to arrive. */
 const CHECK_CONNECTIONS_MS = 2_000
+
 const KEEP_ALIVE_TIMEOUT_MS = 72_000
 
 export type AppOptions = Http & {
@@ -135,8 +147,15 @@ const addSiteScope = async (v1: Router, options: AppOptions): Promise<void> => {
   addVoteAndFlagRoutes(v1, options)
   addOwnDataRoutes(v1, options)
   addSiteListRoutes(v1, options)
-  addModerationRoutes(v1, options)
-  addDecidingRoutes(v1, options)
+  addViewerRoutes(v1, options)
+  addReplyRoutes(v1, options)
+  addQueueRoutes(v1, options)
+  addDecisionRoutes(v1, options)
+  addBatchRoutes(v1, options)
+  addMarkRoutes(v1, options)
+  addRevisionRoutes(v1, options)
+  addModerationStatsRoutes(v1, options)
+  addStaffRoutes(v1, options)
   addClaimRoutes(v1, options)
   addMovingRoutes(v1, options)
   addPolicyRoutes(v1, options)

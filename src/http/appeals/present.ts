@@ -1,7 +1,8 @@
 import type { OwnAppeal, Statement } from '../../domain/moderation/statement.ts'
 import { appealId, authorId, type CommentKey, commentId } from '../../domain/public-id.ts'
 import type { ModeratedAppeal } from '../../usecases/appeals/appeals.ts'
-import { presentDecision, presentForModeration } from '../comments/present.ts'
+import { presentDecision } from '../decisions/present.ts'
+import { presentForModeration } from '../queue/present.ts'
 
 /** What is remembered under an Idempotency-Key: the text would outlive an erasure for a day. */
 export const presentAppealState = (appeal: OwnAppeal) => ({

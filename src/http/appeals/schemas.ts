@@ -1,7 +1,8 @@
 import { Type } from 'typebox'
 import { REASONS } from '../../domain/comment/status.ts'
 import { APPEAL_OUTCOMES, DECIDERS, STATEMENT_STATUSES } from '../../domain/moderation/statement.ts'
-import { Decision, ModeratedComment } from '../queue/schemas.ts'
+import { Decision } from '../decisions/schemas.ts'
+import { ModeratedComment } from '../queue/schemas.ts'
 import {
   flag,
   nullable,
@@ -28,6 +29,7 @@ const stateFields = {
   note: textOrNull('The answer to the author.'),
   answered_at: timeOrNull('When a moderator answered. Null until then.'),
 }
+
 const appealFields = { ...stateFields, text: text("The author's explanation.") }
 
 export const NewAppeal = object(

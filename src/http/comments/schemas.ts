@@ -3,13 +3,11 @@ import { ROLES } from '../../domain/comment/comment.ts'
 import { STATUSES } from '../../domain/comment/status.ts'
 import {
   count,
-  cursorOrNull,
   flag,
   nullable,
   object,
   oneOf,
   openObject,
-  page,
   ref,
   refOrNull,
   text,
@@ -64,17 +62,6 @@ export const CommentInContext = commentWith('CommentInContext', {
   ),
 })
 
-export const Branch = commentWith('Branch', {
-  replies: openObject(
-    {
-      items: Type.Array(Type.Unsafe({ $ref: 'Branch#' })),
-      next_cursor: cursorOrNull('Cursor for `listReplies`. Null if all replies are included.'),
-      remaining: count('Direct replies that `items` does not include.'),
-    },
-    { description: 'The first replies.' },
-  ),
-})
-
 export const ArticleLink = openObject(
   {
     id: text("The site's own key for the article."),
@@ -83,19 +70,6 @@ export const ArticleLink = openObject(
   },
   { $id: 'ArticleLink' },
 )
-
-export const RecentComment = commentWith('RecentComment', {
-  article: ref(ArticleLink),
-  excerpt: Type.Optional(text('Plain text. Present with `excerpt`.')),
-})
-
-export const RepliesPage = openObject(page(ref(Branch)), { $id: 'RepliesPage' })
-
-export const RecentPage = openObject(page(ref(RecentComment)), { $id: 'RecentPage' })
-
-export const AuthorPage = openObject(page(ref(RecentComment), { author: ref(Author) }), {
-  $id: 'AuthorPage',
-})
 
 export const GuestProfile = object(
   {

@@ -1,62 +1,28 @@
-import type { Status } from '../../domain/comment/status.ts'
-import { OUTCOMES, type Outcome } from '../../domain/moderation/decision.ts'
 import { batchId, commentId, decisionId } from '../../domain/public-id.ts'
-import type { Batch, BatchResult, Item } from '../../usecases/batches/batches.ts'
-import type { DryRunResult } from '../../usecases/batches/dry-run-decisions.ts'
-import type { MarkResult } from '../../usecases/decisions/marks.ts'
+import type { Decision } from '../../usecases/queue/moderation-log.ts'
 
-export const presentBatch = ({ request, ...batch }: Batch) => {
-  const { to = null, batchId: undone } = request as { to?: Status; batchId?: number }
-  return {
-    id: batchId(batch.id),
-    kind: batch.kind,
-    to,
-    undoes: undone === undefined ? null : batchId(undone),
-    by: batch.by,
-    at: batch.at,
-    total: batch.total,
-    done: batch.done,
-    changed: batch.changed,
-    outcomes: presentOutcomes(batch.outcomes),
-    ended_at: batch.endedAt,
-  }
-}
-
-/** Zeros included. */
-const presentOutcomes = (counts: Readonly<Partial<Record<Outcome, number>>>) =>
-  Object.fromEntries(OUTCOMES.map((outcome) => [outcome, counts[outcome] ?? 0]))
-
-const presentItem = ({ comment, outcome, decisionId: decision }: Item) => ({
-  comment_id: commentId(comment),
-  outcome: outcome!,
-  decision_id: decision === null ? null : decisionId(decision),
+export const presentDecision = (decision: Decision) => ({
+  id: decisionId(decision.id),
+  action: decision.action,
+  comment_id:
+    decision.threadId === null || decision.commentId === null
+      ? null
+      : commentId({ threadId: decision.threadId, id: decision.commentId }),
+  subject: decision.subject,
+  from: decision.from,
+  to: decision.to,
+  before: decision.before,
+  after: decision.after,
+  reason: decision.reason,
+  note: decision.note,
+  by: decision.by,
+  at: decision.at,
+  caused_by: nameIfAny(decisionId, decision.causedBy),
+  batch_id: nameIfAny(batchId, decision.batchId),
+  undoes: nameIfAny(decisionId, decision.undoes),
+  undone_by: nameIfAny(decisionId, decision.undoneBy),
+  policy_version: decision.policyVersion,
 })
 
-export const presentBatchResult = ({ batch, items }: BatchResult) => ({
-  batch: presentBatch(batch),
-  total: batch.total,
-  outcomes: presentOutcomes(batch.outcomes),
-  items: items.map(presentItem),
-})
-
-export const presentDryRun = ({ total, outcomes, items }: DryRunResult) => ({
-  batch: null,
-  total,
-  outcomes: presentOutcomes(outcomes),
-  items: items.map(presentItem),
-})
-
-const presentMark = ({ comment, decision }: MarkResult) => ({
-  comment_id: commentId(comment),
-  decision_id: decision && decisionId(decision.id),
-})
-
-export const presentPin = (decided: MarkResult) => ({
-  ...presentMark(decided),
-  pinned: decided.is,
-})
-
-export const presentLock = (decided: MarkResult) => ({
-  ...presentMark(decided),
-  locked: decided.is,
-})
+const nameIfAny = (name: (id: number) => string, id: number | null): string | null =>
+  id === null ? null : name(id)

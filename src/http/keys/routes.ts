@@ -13,15 +13,16 @@ import {
 import { findSite } from '../../usecases/people/find-caller.ts'
 import type { Http } from '../edge/request-context.ts'
 import { sendPrivately } from '../edge/responses.ts'
-import { presentCreatedKey, presentKey } from '../sites/present.ts'
 import { readIdCursor, writeIdCursor } from '../wire/cursors.ts'
 import { readKeyFields } from '../wire/fields.ts'
 import * as op from '../wire/operation.ts'
 import type { Router } from '../wire/router.ts'
 import { NOTHING, object, ref } from '../wire/schema-parts.ts'
+import { presentCreatedKey, presentKey } from './present.ts'
 import { CreatedKey, KeysPage, NewKey, NewServiceKey, RotateRequest } from './schemas.ts'
 
 const administering = { tag: 'Administration', credential: 'needed', query: op.NO_QUERY } as const
+
 const keyParam = { id: Type.String({ description: 'Id of the key.' }) }
 
 const listing = {

@@ -1,5 +1,5 @@
-import type { Member, Staff } from '../../usecases/administering/update-member.ts'
-import { avatarOf, presentAuthor } from '../comments/present.ts'
+import type { Member } from '../../usecases/administering/update-member.ts'
+import { presentAuthor } from '../comments/present.ts'
 
 /** For administrators. */
 export const presentMember = (member: Member) => ({
@@ -13,13 +13,4 @@ export const presentMember = (member: Member) => ({
   listed: member.listed,
   created_at: member.createdAt,
   signed_on_at: member.signedOnAt,
-})
-
-/** For readers. */
-export const presentStaff = (staff: Staff) => ({
-  name: staff.name,
-  location: staff.location,
-  url: staff.url,
-  avatar_url: avatarOf(staff),
-  roles: staff.roles.filter((role) => role !== 'reader'),
 })

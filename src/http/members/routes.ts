@@ -2,24 +2,15 @@ import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { assertScope } from '../../domain/people/caller.ts'
 import { getMember, updateMember } from '../../usecases/administering/update-member.ts'
-import { listStaff } from '../../usecases/reading/lists.ts'
 import { readIdempotencyKey } from '../edge/idempotency.ts'
 import type { Http } from '../edge/request-context.ts'
-import {
-  encodingOf,
-  sendPage,
-  sendPrivately,
-  sendWrite,
-  toHashedPage,
-  variantOf,
-} from '../edge/responses.ts'
-import { readIdCursor, writeIdCursor } from '../wire/cursors.ts'
+import { sendPrivately, sendWrite } from '../edge/responses.ts'
 import { readMemberFields } from '../wire/fields.ts'
 import * as op from '../wire/operation.ts'
 import type { Router } from '../wire/router.ts'
 import { object, ref } from '../wire/schema-parts.ts'
-import { presentMember, presentStaff } from './present.ts'
-import { Member, MemberChange, StaffPage } from './schemas.ts'
+import { presentMember } from './present.ts'
+import { Member, MemberChange } from './schemas.ts'
 
 const member = {
   tag: 'Administration',
@@ -34,22 +25,6 @@ const member = {
   }),
   query: op.NO_QUERY,
 } as const
-
-const LIST_STAFF = op.operation({
-  id: 'listStaff',
-  tag: 'Reading',
-  summary: "List a site's public staff",
-  description:
-    'Anyone may call it; it returns the members that an administrator has chosen to list, with ' +
-    'their roles. Having a role does not list a member by itself.',
-  params: object(op.siteParams),
-  query: object({ ...op.limitParam, ...op.cursorParam }),
-  body: op.NO_BODY,
-  answers: { 200: ref(StaffPage) },
-  refusals: ['invalid_cursor'],
-  credential: 'taken',
-  limit: 'read',
-})
 
 const GET_MEMBER = op.operation({
   ...member,
@@ -77,22 +52,7 @@ const UPDATE_MEMBER = op.operation({
   once: true,
 })
 
-export const addMemberRoutes = (app: Router, http: Http): void => {
-  const { context, keys } = http
-  app.get('/sites/:site/staff', LIST_STAFF, async (request, reply) => {
-    const { site, query } = request
-    const { limit, cursor } = query
-    const binding = ['staff', site.id]
-    const afterId = readIdCursor(keys().cursors, binding, cursor) ?? 0
-    const name = { site: site.id, variant: variantOf(http, site, [...binding, afterId, limit]) }
-    const page = await context.lists.page(name, encodingOf(request), async () => {
-      const { items, nextId } = await listStaff(context, { siteId: site.id, afterId, limit })
-      const next = writeIdCursor(keys().cursors, binding, nextId)
-      return toHashedPage(next, { items: items.map(presentStaff), next_cursor: next })
-    })
-    return sendPage(request, reply, page)
-  })
-
+export const addMemberRoutes = (app: Router, { context }: Http): void => {
   app.get('/sites/:site/members/:subject', GET_MEMBER, async (request, reply) => {
     assertScope(request.caller, 'admin')
     return sendPrivately(

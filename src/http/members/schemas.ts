@@ -7,7 +7,6 @@ import {
   object,
   oneOf,
   openObject,
-  page,
   ref,
   text,
   textOrNull,
@@ -51,16 +50,3 @@ export const MemberChange = object(
     examples: [{ name: 'Grace', roles: ['contributor'], location: 'Canada', listed: true }],
   },
 )
-
-export const Staff = openObject(
-  {
-    name: text('Plain text.'),
-    location: textOrNull('For example a country.'),
-    url: textOrNull('http or https.'),
-    avatar_url: text('http or https; or the path of a generated avatar on this service.'),
-    roles: roles('Lowest role first. A person can have several.'),
-  },
-  { $id: 'Staff' },
-)
-
-export const StaffPage = openObject(page(ref(Staff)), { $id: 'StaffPage' })

@@ -2,20 +2,19 @@ import { Type } from 'typebox'
 import { DECISION_ACTIONS } from '../../domain/moderation/decision.ts'
 import { assertScope } from '../../domain/people/caller.ts'
 import { readAuthorId, readBatchId, readCommentId } from '../../domain/public-id.ts'
-import { getModerationStats, listDecisions } from '../../usecases/queue/moderation-log.ts'
-import { presentDecision } from '../comments/present.ts'
+import { listDecisions } from '../../usecases/queue/moderation-log.ts'
+import { presentDecision } from '../decisions/present.ts'
+import { DecisionsPage } from '../decisions/schemas.ts'
 import type { Http } from '../edge/request-context.ts'
 import { sendPrivately } from '../edge/responses.ts'
-import { DecisionsPage } from '../queue/schemas.ts'
 import { readIdCursor, writeIdCursor } from '../wire/cursors.ts'
 import { readTime } from '../wire/fields.ts'
 import * as op from '../wire/operation.ts'
 import type { Router } from '../wire/router.ts'
 import { object, oneOf, ref } from '../wire/schema-parts.ts'
-import { presentModerationStats } from './present.ts'
-import { ModerationStats } from './schemas.ts'
 
 const idOf = (description: string) => Type.Optional(Type.String({ description }))
+
 const timeOf = (description: string) =>
   Type.Optional(Type.String({ format: 'date-time', description }))
 
@@ -54,29 +53,6 @@ const LIST_DECISIONS = op.operation({
   limit: 'read',
 })
 
-const GET_MODERATION_STATS = op.operation({
-  id: 'getModerationStats',
-  tag: 'Moderation',
-  summary: 'Get moderation statistics',
-  description:
-    'Returns decisions, reversals, time to decision and what is waiting, for the last days; ' +
-    'moderators may call it. At most the latest 100,000 decisions are counted: `since` tells ' +
-    'where counting starts.',
-  params: object(op.siteParams),
-  query: object({
-    days: Type.Integer({
-      minimum: 1,
-      maximum: 365,
-      default: 30,
-      description: 'So many of 24 hours.',
-    }),
-  }),
-  body: op.NO_BODY,
-  answers: { 200: ref(ModerationStats) },
-  credential: 'needed',
-  limit: 'read',
-})
-
 /** An id that nothing has finds nothing, whatever it looks like. */
 const NO_COMMENT = { threadId: 0, id: 0 }
 
@@ -106,12 +82,5 @@ export const addModerationLogRoutes = (app: Router, { context, keys }: Http): vo
       items: items.map(presentDecision),
       next_cursor: writeIdCursor(keys().cursors, binding, nextId),
     })
-  })
-
-  app.get('/sites/:site/moderation/stats', GET_MODERATION_STATS, async (request, reply) => {
-    assertScope(request.caller, 'moderate')
-    const { days } = request.query
-    const figures = await getModerationStats(context, { siteId: request.site.id, days })
-    return sendPrivately(reply, presentModerationStats(figures))
   })
 }

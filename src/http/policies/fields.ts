@@ -2,9 +2,6 @@ import type { Static } from 'typebox'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Policy, PolicySchema } from '../../domain/screening/policy.ts'
 import { validatePolicy } from '../../domain/screening/validate-policy.ts'
-import type { ScreeningRequest as Screening } from '../../usecases/policies/screen-comment.ts'
-import { readBody, readProfile } from '../wire/fields.ts'
-import type { ScreeningRequest } from './judging-schemas.ts'
 
 const POINTER = '/policy'
 
@@ -15,16 +12,3 @@ export const readPolicy = (policy: Static<typeof PolicySchema>): Policy => {
   const faults = Object.entries(checked.faults).map(([at, fault]) => [`${POINTER}${at}`, fault])
   throw new Refusal('invalid_request', Object.fromEntries(faults))
 }
-
-/** Refuses a text or author as `postComment` does. */
-export const readScreeningRequest = ({
-  body,
-  author = {},
-  article_id: articleId,
-  policy,
-}: Static<typeof ScreeningRequest>): Omit<Screening, 'site'> => ({
-  body: readBody(body),
-  author: readProfile({ name: 'Guest', ...author }),
-  articleId,
-  policy: policy && readPolicy(policy),
-})

@@ -1,17 +1,14 @@
 import { Type } from 'typebox'
 import { STATUSES } from '../../domain/comment/status.ts'
-import { DECISION_ACTIONS } from '../../domain/moderation/decision.ts'
 import { FLAG_REASONS } from '../../domain/moderation/flag.ts'
 import { ArticleLink, commentWith } from '../comments/schemas.ts'
-import { Facts, Trace } from '../policies/judging-schemas.ts'
+import { Facts, Trace } from '../judging/schemas.ts'
 import {
   count,
-  explanation,
   flag,
   integerOrNull,
   object,
   oneOf,
-  oneOrNull,
   openObject,
   page,
   ref,
@@ -20,54 +17,6 @@ import {
   textOrNull,
   time,
 } from '../wire/schema-parts.ts'
-
-export const NewDecision = object(
-  {
-    from: oneOf(STATUSES, { description: 'The status that the moderator saw.' }),
-    to: oneOf(STATUSES, { description: 'The new status.' }),
-    ...explanation,
-    replies: Type.Optional(
-      oneOf(['keep', 'same'], {
-        description: '`same`: replies that have the same status change too. Omitted: `keep`.',
-      }),
-    ),
-  },
-  { $id: 'NewDecision', examples: [{ from: 'pending', to: 'approved' }] },
-)
-
-const changed = (description: string) =>
-  Type.Unsafe<Record<string, unknown> | null>({
-    type: ['object', 'null'],
-    additionalProperties: true,
-    description,
-  })
-
-export const Decision = openObject(
-  {
-    id: text('Id of the decision.'),
-    action: oneOf(DECISION_ACTIONS, { description: 'What was changed.' }),
-    comment_id: textOrNull('The comment. Null if the decision is not about one.'),
-    subject: textOrNull('The article, author or ban, if the decision is about one.'),
-    from: oneOrNull(STATUSES, 'The status before. Null if it did not change.'),
-    to: oneOrNull(STATUSES, 'The status after. Null if it did not change.'),
-    before: changed('Other changed fields before.'),
-    after: changed('Other changed fields after.'),
-    reason: textOrNull('Reason.'),
-    note: textOrNull('For moderators.'),
-    by: text('Id of the API key or member; `rules`; or `flags` if flags of readers decided.'),
-    at: time('When the decision was made.'),
-    caused_by: textOrNull('The decision that caused this one: on an ancestor, or on an appeal.'),
-    batch_id: textOrNull('The batch that the decision belongs to.'),
-    undoes: textOrNull('The decision that this one undoes.'),
-    undone_by: textOrNull('The decision that undid this one.'),
-    policy_version: integerOrNull(
-      'The version of the policy at that time. Null if the service had no policies yet.',
-    ),
-  },
-  { $id: 'Decision' },
-)
-
-export const DecisionsPage = openObject(page(ref(Decision)), { $id: 'DecisionsPage' })
 
 export const ModeratedComment = commentWith('ModeratedComment', {
   article: ref(ArticleLink),
@@ -110,15 +59,40 @@ export const QueueCounts = openObject(
   { $id: 'QueueCounts' },
 )
 
-export const RevisionsPage = openObject(
-  page(
-    openObject({
-      revision: Type.Integer({ minimum: 1, description: 'Number of the revision.' }),
-      body: text('The Markdown source.'),
-      body_html: text('Rendered and sanitised.'),
-      replaced_at: time('When an edit replaced the text.'),
-      replaced_by: text('Id of the author or API key that edited it.'),
-    }),
-  ),
-  { $id: 'RevisionsPage' },
+/** The filter of the queue, of claims and of decisions on many comments. */
+export const CommentFilter = object(
+  {
+    status: Type.Optional(
+      Type.Array(oneOf(STATUSES), {
+        minItems: 1,
+        maxItems: STATUSES.length,
+        description: 'Omitted: `pending`, and with `flagged: true` also `approved`.',
+      }),
+    ),
+    flagged: Type.Optional(flag('Only comments with unresolved flags, or only those without.')),
+    rule: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 60,
+        description: 'Only comments with a finding of this rule.',
+      }),
+    ),
+    article_id: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 512, description: 'Only comments of this article.' }),
+    ),
+    author_id: Type.Optional(
+      Type.String({ maxLength: 20, description: 'Only comments by this author.' }),
+    ),
+    q: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 200,
+        description: 'Only comments whose text contains this.',
+      }),
+    ),
+    until: Type.Optional(
+      Type.String({ format: 'date-time', description: 'Only comments posted up to this time.' }),
+    ),
+  },
+  { $id: 'CommentFilter' },
 )

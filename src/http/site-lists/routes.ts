@@ -10,15 +10,17 @@ import {
   listAuthorComments,
   listRecent,
 } from '../../usecases/reading/lists.ts'
-import { presentAuthor, presentCounts, presentRecent, presentThread } from '../comments/present.ts'
-import { AuthorPage, RecentPage } from '../comments/schemas.ts'
+import { presentAuthor } from '../comments/present.ts'
 import type { Http } from '../edge/request-context.ts'
 import { encodingOf, sendPage, sendPrivately, toHashedPage, variantOf } from '../edge/responses.ts'
+import { presentCounts, presentThread } from '../threads/present.ts'
 import { ArticleIds, ArticlesPage, Counts } from '../threads/schemas.ts'
 import { readCursor, writeCursor } from '../wire/cursors.ts'
 import * as op from '../wire/operation.ts'
 import type { Router } from '../wire/router.ts'
 import { object, oneOf, ref } from '../wire/schema-parts.ts'
+import { presentRecent } from './present.ts'
+import { AuthorPage, RecentPage } from './schemas.ts'
 
 const COUNTS_BODY_BYTES = 1_048_576
 

@@ -1,10 +1,7 @@
 import { MAX_BODY_CODE_POINTS, MAX_NAME_CODE_POINTS } from '../../domain/comment/text.ts'
 import { FLAG_REASONS } from '../../domain/moderation/flag.ts'
-import { auditId, keyId } from '../../domain/public-id.ts'
 import type { Check } from '../../domain/site/check.ts'
 import { PERSON_LIMITS, type Site } from '../../domain/site/site.ts'
-import type { ListedAuditEntry } from '../../usecases/administering/audit.ts'
-import type { CreatedKey, Key } from '../../usecases/administering/keys.ts'
 import { type Limits, limitOf } from '../edge/limits.ts'
 
 const presentSignOn = ({ signOn }: Site) => {
@@ -61,31 +58,4 @@ export const presentSiteConfig = (site: Site, limits: Limits) => ({
   flag_reasons: FLAG_REASONS,
   sorts: [...site.sorts],
   default_sort: site.sorts[0],
-})
-
-export const presentKey = (key: Key) => ({
-  id: keyId(key.id),
-  name: key.name,
-  scope: key.scope,
-  site: key.site,
-  created_at: key.createdAt,
-  expires_at: key.expiresAt,
-  revoked_at: key.revokedAt,
-  last_used_at: key.lastUsedAt,
-})
-
-export const presentCreatedKey = ({ key, secret }: CreatedKey) => ({
-  ...presentKey(key),
-  key: secret,
-})
-
-export const presentAuditEntry = (entry: ListedAuditEntry) => ({
-  id: auditId(entry.id),
-  site: entry.site,
-  action: entry.action,
-  subject: entry.subject,
-  by: entry.by,
-  at: entry.at,
-  before: entry.before,
-  after: entry.after,
 })

@@ -1,56 +1,33 @@
 import { Type } from 'typebox'
-import { SORTS } from '../../domain/comment/sort.ts'
-import type { Continuation } from '../../domain/comment/tree.ts'
+import { assertScope } from '../../domain/people/caller.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site/site.ts'
-import { listReplies, type RepliesPage } from '../../usecases/reading/list-replies.ts'
+import { updateThread } from '../../usecases/decisions/update-thread.ts'
 import { getThread, listThread, type ThreadPage } from '../../usecases/reading/list-thread.ts'
-import {
-  presentAbsentThread,
-  presentBranch,
-  presentComment,
-  presentThread,
-} from '../comments/present.ts'
-import { RepliesPage as RepliesPageOnWire } from '../comments/schemas.ts'
+import { presentComment } from '../comments/present.ts'
+import { readIdempotencyKey } from '../edge/idempotency.ts'
 import type { Http } from '../edge/request-context.ts'
 import {
   encodingOf,
   sendPage,
+  sendWrite,
+  threadVersion,
   toHashedPage,
   toPage,
   unconfirmed,
   variantOf,
   versionTag,
 } from '../edge/responses.ts'
-import { readCommentKey, withComment } from '../wire/comment-key.ts'
+import { presentBranch, replyCursor } from '../replies/present.ts'
+import { sortParam, treeParams } from '../replies/routes.ts'
+import { readCommentKey } from '../wire/comment-key.ts'
 import { readSortedCursor, writeCursor } from '../wire/cursors.ts'
+import { readThreadFields } from '../wire/fields.ts'
 import * as op from '../wire/operation.ts'
 import type { Router } from '../wire/router.ts'
 import { object, oneOf, ref } from '../wire/schema-parts.ts'
-import { Thread, ThreadPage as ThreadPageOnWire } from './schemas.ts'
-
-const sortParam = {
-  sort: Type.Optional(
-    oneOf(SORTS, {
-      description:
-        'The order at every level; the first that the site has, unless the cursor brings its own.',
-    }),
-  ),
-}
-const treeParams = {
-  depth: Type.Integer({
-    minimum: 1,
-    maximum: 10,
-    default: 4,
-    description: 'Levels shown, the first included.',
-  }),
-  replies: Type.Integer({
-    minimum: 0,
-    maximum: 50,
-    default: 3,
-    description: 'Replies shown per comment.',
-  }),
-}
+import { presentAbsentThread, presentModeratedThread, presentThread } from './present.ts'
+import { ModeratedThread, Thread, ThreadChange, ThreadPage as ThreadPageOnWire } from './schemas.ts'
 
 const GET_THREAD = op.operation({
   id: 'getThread',
@@ -94,26 +71,22 @@ const LIST_THREAD = op.operation({
   limit: 'read',
 })
 
-const LIST_REPLIES = op.operation({
-  id: 'listReplies',
-  tag: 'Reading',
-  summary: 'List the replies to a comment',
+const moderating = { tag: 'Moderation', credential: 'needed' } as const
+
+const UPDATE_THREAD = op.operation({
+  ...moderating,
+  id: 'updateThread',
+  summary: "Update a thread's settings",
   description:
-    'Anyone may call it; it returns a page of replies, starting at the first reply or at a ' +
-    '`replies.next_cursor`. `depth` is counted from the first level of replies returned.',
-  params: object(op.commentParams),
-  query: object({
-    ...sortParam,
-    ...op.limitParam,
-    ...treeParams,
-    ...op.cursorParam,
-    ...op.atLeastParam,
-  }),
-  body: op.NO_BODY,
-  answers: { 200: ref(RepliesPageOnWire) },
-  refusals: ['invalid_cursor'],
-  credential: 'taken',
-  limit: 'read',
+    'Changes only the fields sent (state, title, URL, closing time, slow mode, moderation mode), ' +
+    'and creates the thread if the article has none. `state: open` on a thread that closed ' +
+    'automatically also stops it from closing automatically again.',
+  params: object(op.articleParams),
+  query: op.NO_QUERY,
+  body: ref(ThreadChange),
+  answers: { 200: ref(ModeratedThread) },
+  limit: 'write',
+  once: true,
 })
 
 export const addThreadRoutes = (app: Router, http: Http): void => {
@@ -175,46 +148,36 @@ export const addThreadRoutes = (app: Router, http: Http): void => {
 
     function presentItems(found: ThreadPage) {
       if (found.view === 'flat') return found.items.map(presentComment)
-      return found.items.map((branch) => presentBranch(branch, replyCursor(request.site.id, sort)))
+      return found.items.map((branch) =>
+        presentBranch(branch, replyCursor(keys().cursors, request.site.id, sort)),
+      )
     }
   })
 
-  app.get('/sites/:site/comments/:id/replies', LIST_REPLIES, async (request, reply) => {
-    const { cursor, sort: asked, at_least: atLeast, ...limits } = request.query
-    const { id } = request.params
-    const siteId = request.site.id
-    const binding = ['replies', siteId, id]
-    const { sort, after } = readSortedCursor(keys().cursors, binding, {
-      sort: asked,
-      sorts: request.site.sorts,
-      cursor,
-    })
-    const variant = variantOf(http, request.site, ['listReplies', id, sort, after, limits])
-    const position = { sort, after, ...limits, atLeast, variant, encoding: encodingOf(request) }
-    const page = await withComment(context, request, (comment) =>
-      listReplies(
-        context,
-        { site: request.site, caller: request.caller, comment, ...position },
-        presentPage,
-      ),
+  app.patch('/sites/:site/articles/:article_id', UPDATE_THREAD, async (request, reply) => {
+    const { site, caller, body, params } = request
+    assertScope(caller, 'moderate')
+    const change = {
+      ...readThreadFields(body),
+      ...(body.state !== undefined && { state: body.state }),
+      ...(body.stays_open !== undefined && { staysOpen: body.stays_open }),
+      ...(body.slow_mode_seconds !== undefined && { slowModeSeconds: body.slow_mode_seconds }),
+      ...(body.moderation !== undefined && {
+        moderation: body.moderation === 'site' ? null : body.moderation,
+      }),
+    }
+    const claim = readIdempotencyKey(request)
+    const answer = await updateThread(
+      context,
+      { site, moderator: caller, articleId: params.article_id, change, claim },
+      (thread) => ({
+        status: 200,
+        headers: threadVersion(thread.version),
+        body: presentModeratedThread(thread),
+      }),
     )
-    return sendPage(request, reply, page)
-
-    function presentPage(found: RepliesPage) {
-      const next = found.next && writeCursor(keys().cursors, binding, { sort, after: found.next })
-      const items = found.items.map((branch) => presentBranch(branch, replyCursor(siteId, sort)))
-      return toPage(versionTag(found.thread.version, variant), next, { items, next_cursor: next })
-    }
+    return sendWrite(reply, answer)
   })
-
-  const replyCursor =
-    (siteId: number, sort: string) =>
-    (commentId: string, next: Continuation): string | null =>
-      next &&
-      writeCursor(keys().cursors, ['replies', siteId, commentId], {
-        sort,
-        after: next === 'start' ? null : next,
-      })
 }
 
 const absentPage = (articleId: string, site: Site) =>

@@ -1,6 +1,7 @@
 import { Type } from 'typebox'
 import { THREAD_STATES } from '../../domain/comment/comment.ts'
-import { Branch, Comment } from '../comments/schemas.ts'
+import { Comment } from '../comments/schemas.ts'
+import { Branch } from '../replies/schemas.ts'
 import {
   count,
   flag,
@@ -20,11 +21,14 @@ const state = oneOf(THREAD_STATES, {
   description:
     '`closed`: no new comments. `locked`: no posts, edits or votes. `hidden`: readers see no thread.',
 })
+
 const ownSlowMode = integerOrNull(
   "Time between two comments of one person. 0: no limit. Null: the site's setting applies.",
   { minimum: 0, maximum: 86_400 },
 )
+
 const neverCloses = flag("Whether the site's `close_after_days` does not apply.")
+
 const moderation = oneOf(['site', 'post', 'pre'], {
   description: "`site`: the site's setting applies.",
 })

@@ -1,21 +1,21 @@
-import { getViewer } from '../../usecases/reading/get-viewer.ts'
 import { flagComment } from '../../usecases/voting/flag-comment.ts'
 import { voteComment } from '../../usecases/voting/vote-comment.ts'
 import { hashAddress } from '../edge/addresses.ts'
 import { readIdempotencyKey } from '../edge/idempotency.ts'
 import { limitOf } from '../edge/limits.ts'
 import type { Http } from '../edge/request-context.ts'
-import { sendPrivately, sendWrite, threadVersion } from '../edge/responses.ts'
+import { sendWrite, threadVersion } from '../edge/responses.ts'
 import { writerIdentityOf } from '../edge/writer-identity.ts'
 import { changingComment, withComment } from '../wire/comment-key.ts'
 import * as op from '../wire/operation.ts'
 import type { Router } from '../wire/router.ts'
 import { object, ref } from '../wire/schema-parts.ts'
-import { presentFlag, presentViewer, presentVoted } from './present.ts'
-import { Flag, NewFlag, NewVote, Viewer, Vote } from './schemas.ts'
+import { presentFlag, presentVoted } from './present.ts'
+import { Flag, NewFlag, NewVote, Vote } from './schemas.ts'
 
 /** So many guests of one network may have a say on one comment: anybody can be several. */
 const MAX_GUEST_VOTES = 5
+
 const MAX_GUEST_FLAGS = 3
 
 const VOTE_COMMENT = op.operation({
@@ -51,21 +51,6 @@ const FLAG_COMMENT = op.operation({
   credential: 'needed',
   limit: 'flag',
   once: true,
-})
-
-const GET_VIEWER = op.operation({
-  id: 'getViewer',
-  tag: 'Reading',
-  summary: "Get the caller's own data",
-  description:
-    'Returns who the caller is, whether they may post (and if not, why), their votes and their ' +
-    'held comments. It is separate from the comment pages, which all readers share and can cache.',
-  params: object(op.articleParams),
-  query: op.NO_QUERY,
-  body: op.NO_BODY,
-  answers: { 200: ref(Viewer) },
-  credential: 'taken',
-  limit: 'read',
 })
 
 export const addVoteAndFlagRoutes = (app: Router, { context, keys, limits }: Http): void => {
@@ -106,17 +91,5 @@ export const addVoteAndFlagRoutes = (app: Router, { context, keys, limits }: Htt
       })),
     )
     return sendWrite(reply, answer)
-  })
-
-  app.get('/sites/:site/articles/:article_id/viewer', GET_VIEWER, async (request, reply) => {
-    const { site, caller, params, ip } = request
-    const viewer = await getViewer(context, {
-      site,
-      caller,
-      articleId: params.article_id,
-      addressHash: hashAddress(keys().addresses, ip),
-      writerIdentity: writerIdentityOf(keys().addresses, request),
-    })
-    return sendPrivately(reply, presentViewer(viewer))
   })
 }

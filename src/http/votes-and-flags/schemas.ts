@@ -1,21 +1,6 @@
 import { Type } from 'typebox'
 import { FLAG_REASONS } from '../../domain/moderation/flag.ts'
-import { REFUSALS, type RefusalCode } from '../../domain/refusal.ts'
-import { Author, Comment } from '../comments/schemas.ts'
-import {
-  count,
-  flag,
-  nullable,
-  object,
-  oneOf,
-  oneOrNull,
-  openObject,
-  ref,
-  refOrNull,
-  text,
-  time,
-  timeOrNull,
-} from '../wire/schema-parts.ts'
+import { count, nullable, object, oneOf, openObject, text, time } from '../wire/schema-parts.ts'
 
 const value = (description: string) =>
   Type.Unsafe<-1 | 0 | 1>({ type: 'integer', enum: [-1, 0, 1], description })
@@ -51,23 +36,4 @@ export const NewFlag = object(
 export const Flag = openObject(
   { reason, flagged_at: time('When the caller flagged the comment.') },
   { $id: 'Flag' },
-)
-
-export const Viewer = openObject(
-  {
-    author: refOrNull(Author, 'Null without a credential, and for API keys.'),
-    may_post: flag('Whether the caller can post in this thread.'),
-    reason: oneOrNull(
-      Object.keys(REFUSALS) as RefusalCode[],
-      'The error code that a post would get now. Null if the caller can post.',
-    ),
-    may_post_at: timeOrNull('With `slow_mode`: when the caller can post again.'),
-    votes: Type.Record(Type.String(), value('1 or -1.'), {
-      description: "The caller's votes, by comment id.",
-    }),
-    pending: Type.Array(ref(Comment), {
-      description: "The caller's held comments in this thread, newest first.",
-    }),
-  },
-  { $id: 'Viewer' },
 )

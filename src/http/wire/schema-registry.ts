@@ -1,34 +1,48 @@
 import type { TSchema } from 'typebox'
 import { PolicySchema } from '../../domain/screening/policy.ts'
 import * as appeals from '../appeals/schemas.ts'
+import * as auditLog from '../audit-log/schemas.ts'
 import * as authorNotes from '../author-notes/schemas.ts'
 import * as bans from '../bans/schemas.ts'
+import * as batches from '../batches/schemas.ts'
 import * as cannedReasons from '../canned-reasons/schemas.ts'
 import * as checks from '../checks/schemas.ts'
+import * as claims from '../claims/schemas.ts'
 import * as comments from '../comments/schemas.ts'
 import * as decisions from '../decisions/schemas.ts'
+import * as judging from '../judging/schemas.ts'
 import * as keys from '../keys/schemas.ts'
+import * as marks from '../marks/schemas.ts'
 import * as members from '../members/schemas.ts'
-import * as moderationLog from '../moderation-log/schemas.ts'
+import * as moderationStats from '../moderation-stats/schemas.ts'
 import * as moving from '../moving/schemas.ts'
 import * as ownData from '../own-data/schemas.ts'
-import * as judging from '../policies/judging-schemas.ts'
 import * as policies from '../policies/schemas.ts'
-import * as claims from '../queue/claim-schemas.ts'
 import * as queue from '../queue/schemas.ts'
+import * as replies from '../replies/schemas.ts'
+import * as revisions from '../revisions/schemas.ts'
+import * as siteLists from '../site-lists/schemas.ts'
 import * as sites from '../sites/schemas.ts'
+import * as staff from '../staff/schemas.ts'
 import * as threads from '../threads/schemas.ts'
+import * as viewer from '../viewer/schemas.ts'
 import * as votesAndFlags from '../votes-and-flags/schemas.ts'
 import * as problems from './problem-schemas.ts'
 
 const MODULES: readonly object[] = [
   comments,
   threads,
+  replies,
+  siteLists,
   votesAndFlags,
+  viewer,
   queue,
   claims,
   decisions,
-  moderationLog,
+  batches,
+  marks,
+  revisions,
+  moderationStats,
   appeals,
   policies,
   judging,
@@ -40,7 +54,9 @@ const MODULES: readonly object[] = [
   ownData,
   sites,
   members,
+  staff,
   keys,
+  auditLog,
   problems,
 ]
 

@@ -2,18 +2,19 @@ import { type Static, Type } from 'typebox'
 import { assertScope } from '../../domain/people/caller.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import { claimComments, releaseClaims } from '../../usecases/queue/claims.ts'
-import { presentForModeration } from '../comments/present.ts'
-import { assertSorted, readCommentFilter } from '../decisions/comment-filter.ts'
 import { readIdempotencyKey } from '../edge/idempotency.ts'
 import type { Http } from '../edge/request-context.ts'
 import { sendPrivately } from '../edge/responses.ts'
+import { assertSorted, readCommentFilter } from '../queue/comment-filter.ts'
+import { presentForModeration } from '../queue/present.ts'
 import { readCommentKey, readCommentKeys } from '../wire/comment-key.ts'
 import * as op from '../wire/operation.ts'
 import type { Router } from '../wire/router.ts'
 import { NOTHING, object, ref } from '../wire/schema-parts.ts'
-import { Claims, NewClaims } from './claim-schemas.ts'
+import { Claims, NewClaims } from './schemas.ts'
 
 const SECONDS = 600
+
 const LIMIT = 20
 
 const claiming = { tag: 'Moderation', credential: 'needed', limit: 'write', once: true } as const

@@ -5,15 +5,18 @@ import { getModerationState } from '../../usecases/policies/flood-hold.ts'
 import { rejudgePending } from '../../usecases/policies/rejudge-pending.ts'
 import { screenComment } from '../../usecases/policies/screen-comment.ts'
 import { simulatePolicy } from '../../usecases/policies/simulate-policy.ts'
-import { presentBatch } from '../decisions/present.ts'
-import { Batch } from '../decisions/schemas.ts'
+import { presentBatch } from '../batches/present.ts'
+import { Batch } from '../batches/schemas.ts'
 import { readIdempotencyKey } from '../edge/idempotency.ts'
 import type { Http } from '../edge/request-context.ts'
 import { sendPrivately, sendWrite } from '../edge/responses.ts'
+import { readPolicy } from '../policies/fields.ts'
+import { allowLargeBodyFor } from '../policies/routes.ts'
 import * as op from '../wire/operation.ts'
 import type { Router } from '../wire/router.ts'
 import { object, ref } from '../wire/schema-parts.ts'
-import { readPolicy, readScreeningRequest } from './fields.ts'
+import { readScreeningRequest } from './fields.ts'
+import { presentScreeningResult, presentSimulation, presentState } from './present.ts'
 import {
   ModerationState,
   NewSimulation,
@@ -21,9 +24,7 @@ import {
   ScreeningRequest,
   ScreeningResult,
   SimulationLine,
-} from './judging-schemas.ts'
-import { presentScreeningResult, presentSimulation, presentState } from './present.ts'
-import { allowLargeBodyFor } from './routes.ts'
+} from './schemas.ts'
 
 const judging = {
   tag: 'Moderation',

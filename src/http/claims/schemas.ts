@@ -1,7 +1,6 @@
 import { Type } from 'typebox'
-import { CommentFilter } from '../decisions/schemas.ts'
+import { CommentFilter, ModeratedComment } from '../queue/schemas.ts'
 import { object, oneOf, openObject, ref, timeOrNull } from '../wire/schema-parts.ts'
-import { ModeratedComment } from './schemas.ts'
 
 export const NewClaims = object(
   {

@@ -2,6 +2,7 @@ import { Type } from 'typebox'
 import { ROLES } from '../../domain/comment/comment.ts'
 import { VERDICTS } from '../../domain/screening/finding.ts'
 import { PolicySchema } from '../../domain/screening/policy.ts'
+import { EXAMPLE_POLICY } from '../policies/schemas.ts'
 import {
   count,
   flag,
@@ -16,7 +17,6 @@ import {
   time,
   timeOrNull,
 } from '../wire/schema-parts.ts'
-import { EXAMPLE_POLICY } from './schemas.ts'
 
 export const Finding = openObject(
   {

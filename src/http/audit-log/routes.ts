@@ -2,11 +2,11 @@ import { assertScope, assertServiceAdmin } from '../../domain/people/caller.ts'
 import { listAudit } from '../../usecases/administering/audit.ts'
 import type { Http } from '../edge/request-context.ts'
 import { sendPrivately } from '../edge/responses.ts'
-import { presentAuditEntry } from '../sites/present.ts'
 import { readIdCursor, writeIdCursor } from '../wire/cursors.ts'
 import * as op from '../wire/operation.ts'
 import type { Router } from '../wire/router.ts'
 import { object, ref } from '../wire/schema-parts.ts'
+import { presentAuditEntry } from './present.ts'
 import { AuditPage } from './schemas.ts'
 
 const audit = {

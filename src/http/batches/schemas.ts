@@ -1,0 +1,60 @@
+import { Type } from 'typebox'
+import { STATUSES } from '../../domain/comment/status.ts'
+import { BATCH_KINDS, MAX_SYNC_DECISIONS, OUTCOMES } from '../../domain/moderation/decision.ts'
+import {
+  by,
+  count,
+  oneOf,
+  oneOrNull,
+  openObject,
+  page,
+  ref,
+  refOrNull,
+  text,
+  textOrNull,
+  time,
+  timeOrNull,
+} from '../wire/schema-parts.ts'
+
+export const Outcomes = openObject(
+  Object.fromEntries(OUTCOMES.map((outcome) => [outcome, count(`Comments: \`${outcome}\`.`)])),
+  { $id: 'Outcomes', description: 'How many comments have which outcome so far.' },
+)
+
+export const Batch = openObject(
+  {
+    id: text('Id of the batch.'),
+    kind: oneOf(BATCH_KINDS, {
+      description: '`decide`: decisions. `undo`: undos. `judge`: rejudgements.',
+    }),
+    to: oneOrNull(STATUSES, 'The new status, if it is the same for all comments.'),
+    undoes: textOrNull('The batch that this one undoes.'),
+    by,
+    at: time('When the batch was requested.'),
+    total: count('Comments of the batch.'),
+    done: count('Comments that have an outcome.'),
+    changed: count('Comments with the outcome `changed`.'),
+    outcomes: ref(Outcomes),
+    ended_at: timeOrNull('When the batch ended. Null while it runs.'),
+  },
+  { $id: 'Batch' },
+)
+
+export const BatchesPage = openObject(page(ref(Batch)), { $id: 'BatchesPage' })
+
+export const BatchResult = openObject(
+  {
+    batch: refOrNull(Batch, 'Null for a dry run.'),
+    total: count('Comments of the request.'),
+    outcomes: ref(Outcomes),
+    items: Type.Array(
+      openObject({
+        comment_id: text('Id of the comment.'),
+        outcome: oneOf(OUTCOMES),
+        decision_id: textOrNull('The decision that changed the comment. Null if none did.'),
+      }),
+      { description: `One item per comment. Empty for more than ${MAX_SYNC_DECISIONS} comments.` },
+    ),
+  },
+  { $id: 'BatchResult' },
+)

@@ -1,0 +1,18 @@
+import { keyId } from '../../domain/public-id.ts'
+import type { CreatedKey, Key } from '../../usecases/administering/keys.ts'
+
+export const presentKey = (key: Key) => ({
+  id: keyId(key.id),
+  name: key.name,
+  scope: key.scope,
+  site: key.site,
+  created_at: key.createdAt,
+  expires_at: key.expiresAt,
+  revoked_at: key.revokedAt,
+  last_used_at: key.lastUsedAt,
+})
+
+export const presentCreatedKey = ({ key, secret }: CreatedKey) => ({
+  ...presentKey(key),
+  key: secret,
+})

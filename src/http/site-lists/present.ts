@@ -1,0 +1,17 @@
+import { excerpt } from '../../domain/comment/excerpt.ts'
+import type { RecentComment } from '../../usecases/reading/lists.ts'
+import { presentWhole } from '../comments/present.ts'
+
+type InArticle = { articleId: string; articleTitle: string | null; articleUrl: string | null }
+
+export const presentArticle = (comment: InArticle) => ({
+  id: comment.articleId,
+  title: comment.articleTitle,
+  url: comment.articleUrl,
+})
+
+export const presentRecent = (comment: RecentComment, excerptLength: number | undefined) => ({
+  ...presentWhole(comment),
+  article: presentArticle(comment),
+  ...(excerptLength !== undefined && { excerpt: excerpt(comment.bodyHtml, excerptLength) }),
+})

@@ -1,0 +1,51 @@
+import type { Thread } from '../../domain/comment/comment.ts'
+import type { Site } from '../../domain/site/site.ts'
+import type { ModeratedThread } from '../../usecases/decisions/update-thread.ts'
+import type { Counts } from '../../usecases/reading/lists.ts'
+
+export const presentThread = (thread: Thread) => ({
+  article_id: thread.articleId,
+  title: thread.title,
+  url: thread.url,
+  state: thread.state,
+  comment_count: thread.commentCount,
+  root_count: thread.rootCount,
+  last_comment_at: thread.lastCommentAt,
+  closes_at: thread.closesAt,
+  slow_mode_seconds: thread.slowModeSeconds,
+  version: thread.version,
+})
+
+/** A thread that is hidden, or that no reader has ever seen, is like one that was never there. */
+export const presentAbsentThread = (articleId: string, { slowModeSeconds }: Site) => ({
+  article_id: articleId,
+  title: null,
+  url: null,
+  state: 'open' as const,
+  comment_count: 0,
+  root_count: 0,
+  last_comment_at: null,
+  closes_at: null,
+  slow_mode_seconds: slowModeSeconds,
+  version: 0,
+})
+
+export const presentModeratedThread = (thread: ModeratedThread) => ({
+  ...presentThread(thread),
+  slow_mode_seconds: thread.ownSlowModeSeconds,
+  stays_open: thread.staysOpen,
+  moderation: thread.moderation ?? ('site' as const),
+})
+
+/** By article id; without a prototype, because an article may be called `__proto__`. */
+export const presentCounts = (counts: readonly Counts[]): object => {
+  const body = Object.create(null)
+  for (const { articleId, commentCount, rootCount, lastCommentAt } of counts) {
+    body[articleId] = {
+      comment_count: commentCount,
+      root_count: rootCount,
+      last_comment_at: lastCommentAt,
+    }
+  }
+  return body
+}
