@@ -48,7 +48,7 @@ const runJob = async <K extends JobKind>(
   context: Context,
   { job, type, signal }: Run<K>,
 ): Promise<JobFailure | undefined> => {
-  const extend = () => extendLease(context.writes, job).catch(() => {})
+  const extend = () => void extendLease(context.writes, job).catch(() => {})
   const timer = setInterval(extend, EXTEND_LEASE_MS)
   try {
     if (job.attempts > type.maxAttempts) throw new Error('the nodes that ran the job have ended')
