@@ -62,14 +62,14 @@ create table api_keys (
 );
 
 -- One row per write that was answered and carried an Idempotency-Key, written in the transaction of
--- that write. "claim" is the SHA-256 of operation, path, caller and key.
+-- that write. key_hash is the SHA-256 of operation, path, caller and key.
 create table idempotency_keys (
   site_id int not null references sites,
-  claim bytea not null,
+  key_hash bytea not null,
   body_hash bytea not null,
   answer json not null,                                  -- json, not jsonb: a replay returns the same bytes
   created_at timestamptz(3) not null default now(),
-  primary key (site_id, claim)
+  primary key (site_id, key_hash)
 );
 create index idempotency_keys_age on idempotency_keys (created_at);
 -- Erasing an author deletes the answers that name it in either of two places.

@@ -6,7 +6,10 @@ import { invalidate } from './invalidate.ts'
 import { recallResponses, rememberResponses } from './run-once.ts'
 import type { GroupResult, Outcomes } from './write-queue.ts'
 
-type Write = { readonly site: { readonly id: number }; readonly claim: IdempotencyKey | undefined }
+type Write = {
+  readonly site: { readonly id: number }
+  readonly idempotencyKey: IdempotencyKey | undefined
+}
 
 /** The outcomes of the fresh writes of a group, and their effect on the thread. */
 export type StoredGroup<W, Effect> = {

@@ -17,10 +17,10 @@ import type { Outcome, Outcomes, Written } from './write-queue.ts'
  */
 export const runOnce = async <Response>(
   context: Context,
-  claim: IdempotencyKey | undefined,
+  idempotencyKey: IdempotencyKey | undefined,
   write: (tx: Tx) => Promise<Response>,
 ): Promise<Response> => {
-  const { response } = await writeOnce(context, claim, async (tx) => ({
+  const { response } = await writeOnce(context, idempotencyKey, async (tx) => ({
     response: await write(tx),
   }))
   return response as Response
@@ -29,12 +29,12 @@ export const runOnce = async <Response>(
 /** As `runOnce`, for a write whose caller needs the effect too; a repeated response has none. */
 export const writeOnce = <Effect>(
   context: Context,
-  claim: IdempotencyKey | undefined,
+  idempotencyKey: IdempotencyKey | undefined,
   write: (tx: Tx) => Promise<Written<Effect>>,
 ): Promise<Written<Effect>> =>
   inTransaction(context.writes, async (tx) => {
-    if (!claim) return write(tx)
-    const keyed = { claim }
+    if (!idempotencyKey) return write(tx)
+    const keyed = { idempotencyKey }
     const recalled = await recallResponses<typeof keyed, Effect>(tx, [keyed])
     const outcomes = new Map<typeof keyed, Outcome<Effect>>()
     if (recalled.fresh.length > 0) outcomes.set(keyed, await write(tx))
@@ -43,7 +43,7 @@ export const writeOnce = <Effect>(
     return outcome
   })
 
-type KeyedWrite = { readonly claim: IdempotencyKey | undefined }
+type KeyedWrite = { readonly idempotencyKey: IdempotencyKey | undefined }
 
 /** The outcome of a key, for every write that has the same body. */
 type KeyOutcome<Effect> = { readonly bodyHash: Buffer; readonly outcome: Outcome<Effect> }
@@ -68,16 +68,16 @@ export const recallResponses = async <W extends KeyedWrite, Effect>(
 ): Promise<Recalled<W, Effect>> => {
   const firsts = firstOfEachKey(writes)
   if (firsts.size === 0) return { writes, fresh: writes, remembered: new Map() }
-  const claims = [...firsts.values()].map(({ claim }) => claim!)
-  const isLocked = await lockIdempotencyKeys(tx, claims)
-  const earlier = await findAnswers(tx, claims)
+  const keys = [...firsts.values()].map(({ idempotencyKey }) => idempotencyKey!)
+  const isLocked = await lockIdempotencyKeys(tx, keys)
+  const earlier = await findAnswers(tx, keys)
   const remembered = new Map<string, KeyOutcome<Effect>>()
   for (const [i, key] of [...firsts.keys()].entries()) {
-    const found = isLocked[i] ? earlier[i] : { bodyHash: claims[i]!.bodyHash }
+    const found = isLocked[i] ? earlier[i] : { bodyHash: keys[i]!.bodyHash }
     if (found) remembered.set(key, { bodyHash: found.bodyHash, outcome: outcomeOf(found) })
   }
   const isFresh = (write: W): boolean => {
-    const key = write.claim && nameOf(write.claim)
+    const key = write.idempotencyKey && nameOf(write.idempotencyKey)
     return key === undefined || (firsts.get(key) === write && !remembered.has(key))
   }
   return { writes, fresh: writes.filter(isFresh), remembered }
@@ -86,7 +86,7 @@ export const recallResponses = async <W extends KeyedWrite, Effect>(
 const firstOfEachKey = <W extends KeyedWrite>(writes: readonly W[]): Map<string, W> => {
   const firsts = new Map<string, W>()
   for (const write of writes) {
-    const key = write.claim && nameOf(write.claim)
+    const key = write.idempotencyKey && nameOf(write.idempotencyKey)
     if (key !== undefined && !firsts.has(key)) firsts.set(key, write)
   }
   return firsts
@@ -98,7 +98,7 @@ const outcomeOf = <Effect>({ answer }: Partial<StoredResponse>): Outcome<Effect>
     ? { refusal: new Refusal('idempotency_in_flight') }
     : { response: answer, isEarlier: true }
 
-const nameOf = ({ claim }: IdempotencyKey): string => claim.toString('base64')
+const nameOf = ({ keyHash }: IdempotencyKey): string => keyHash.toString('base64')
 
 /**
  * Remembers the responses of the fresh writes, and repeats them for the writes that share their keys.
@@ -111,13 +111,18 @@ export const rememberResponses = async <W extends KeyedWrite, Effect>(
 ): Promise<Outcomes<W, Effect>> => {
   const outcomes = new Map(remembered)
   const answered = []
-  for (const [{ claim }, outcome] of fresh) {
-    if (!claim) continue
-    outcomes.set(nameOf(claim), { bodyHash: claim.bodyHash, outcome: withoutEffect(outcome) })
-    if ('response' in outcome) answered.push({ claim, answer: outcome.response })
+  for (const [{ idempotencyKey }, outcome] of fresh) {
+    if (!idempotencyKey) continue
+    outcomes.set(nameOf(idempotencyKey), {
+      bodyHash: idempotencyKey.bodyHash,
+      outcome: withoutEffect(outcome),
+    })
+    if ('response' in outcome) answered.push({ idempotencyKey, answer: outcome.response })
   }
   if (answered.length > 0) await insertAnswers(tx, answered)
-  return new Map(writes.map((write) => [write, fresh.get(write) ?? repeat(outcomes, write.claim!)]))
+  return new Map(
+    writes.map((write) => [write, fresh.get(write) ?? repeat(outcomes, write.idempotencyKey!)]),
+  )
 }
 
 const withoutEffect = <Effect>(outcome: Outcome<Effect>): Outcome<Effect> =>
@@ -125,10 +130,10 @@ const withoutEffect = <Effect>(outcome: Outcome<Effect>): Outcome<Effect> =>
 
 const repeat = <Effect>(
   remembered: ReadonlyMap<string, KeyOutcome<Effect>>,
-  claim: IdempotencyKey,
+  idempotencyKey: IdempotencyKey,
 ): Outcome<Effect> => {
-  const { bodyHash, outcome } = remembered.get(nameOf(claim))!
-  return bodyHash.equals(claim.bodyHash)
+  const { bodyHash, outcome } = remembered.get(nameOf(idempotencyKey))!
+  return bodyHash.equals(idempotencyKey.bodyHash)
     ? outcome
     : { refusal: new Refusal('idempotency_key_reused') }
 }

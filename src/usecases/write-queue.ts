@@ -11,7 +11,7 @@ const MAX_GROUP = 64
  */
 const MAX_WAIT_MS = 200
 
-type Write = { readonly claim: IdempotencyKey | undefined }
+type Write = { readonly idempotencyKey: IdempotencyKey | undefined }
 
 /** A write that succeeded. `effect`: undefined if the response repeats an earlier one. */
 export type Written<Effect> = { readonly response: unknown; readonly effect?: Effect }
@@ -80,9 +80,10 @@ export const enqueueWrite = <W extends Write, Effect>(
 /** Writes with the same key that wait together are sorted out by `recallResponses`. */
 const isBeingCommitted = (
   committing: readonly { readonly write: Write }[],
-  { claim }: Write,
+  { idempotencyKey }: Write,
 ): boolean =>
-  claim !== undefined && committing.some(({ write }) => write.claim?.claim.equals(claim.claim))
+  idempotencyKey !== undefined &&
+  committing.some(({ write }) => write.idempotencyKey?.keyHash.equals(idempotencyKey.keyHash))
 
 const runQueue = async <W extends Write, Effect>(
   { open, restMs }: WriteQueues<W, Effect>,

@@ -8,13 +8,13 @@ import { during, openPosting } from './posting.ts'
 
 const hash = (text: string): Buffer => createHash('sha256').update(text).digest()
 
-const claim = (key: string, body: string): IdempotencyKey => ({
+const idempotencyKey = (key: string, body: string): IdempotencyKey => ({
   siteId: 1,
-  claim: hash(key),
+  keyHash: hash(key),
   bodyHash: hash(body),
 })
 
-const keyed = (key: string, body = 'text') => ({ body, claim: claim(key, body) })
+const keyed = (key: string, body = 'text') => ({ body, idempotencyKey: idempotencyKey(key, body) })
 
 /** Returns a value as it is after storage as JSON. */
 const kept = (posted: unknown) => JSON.parse(JSON.stringify(posted))
@@ -78,7 +78,7 @@ t.test('Idempotency-Keys of posts that share a transaction', async (t) => {
     async (t) => {
       const seven = keyed('seven')
       const results = await service.db.transaction().execute(async (tx) => {
-        t.same(await lockIdempotencyKeys(tx, [seven.claim]), [true])
+        t.same(await lockIdempotencyKeys(tx, [seven.idempotencyKey]), [true])
         return post([{}, seven, keyed('eight'), seven])
       })
       t.same([results[1], results[3]], ['idempotency_in_flight', 'idempotency_in_flight'])

@@ -78,7 +78,7 @@ const postOne = (service: Context, site: Site, some: Some): Promise<Result> => {
     addressHash: Buffer.alloc(16),
     writerIdentity: undefined,
     sender: UNKNOWN_SENDER,
-    claim: undefined,
+    idempotencyKey: undefined,
     ...some,
     site: { ...site, ...some.site },
   }

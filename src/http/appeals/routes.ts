@@ -101,7 +101,7 @@ export const addAppealRoutes = (app: Router, { context, keys }: Http): void => {
 
   app.post('/sites/:site/comments/:id/appeals', APPEAL_DECISION, async (request, reply) => {
     const { site, caller, body } = request
-    const appeal = { text: body.text, claim: readIdempotencyKey(request) }
+    const appeal = { text: body.text, idempotencyKey: readIdempotencyKey(request) }
     const answer = await withComment(context, request, (comment) =>
       appealDecision(context, { site, caller, comment, ...appeal }, (appealed) => ({
         status: 201,
@@ -137,7 +137,7 @@ export const addAppealRoutes = (app: Router, { context, keys }: Http): void => {
       appealId,
       outcome,
       note,
-      claim: readIdempotencyKey(request),
+      idempotencyKey: readIdempotencyKey(request),
     }
     const answer = await answerAppeal(context, act, ({ appeal, version }) => ({
       status: 201,

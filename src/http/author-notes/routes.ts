@@ -74,7 +74,7 @@ export const addAuthorNoteRoutes = (app: Router, { context, keys }: Http): void 
     const note = {
       authorId: readId(params.id),
       note: body.note,
-      claim: readIdempotencyKey(request),
+      idempotencyKey: readIdempotencyKey(request),
     }
     const answer = await addAuthorNote(context, { site, moderator, ...note }, (added) => ({
       status: 201,

@@ -125,7 +125,7 @@ export const addBanRoutes = (app: Router, { context, keys }: Http): void => {
     const { site, caller: moderator, body } = request
     assertScope(moderator, 'moderate')
     const asked = readBan(keys().addresses, body)
-    const act = { site, moderator, ...asked, claim: readIdempotencyKey(request) }
+    const act = { site, moderator, ...asked, idempotencyKey: readIdempotencyKey(request) }
     const answer = await createBan(context, act, (made) => ({
       status: 201,
       headers: {},
@@ -149,7 +149,12 @@ export const addBanRoutes = (app: Router, { context, keys }: Http): void => {
   app.post('/bans', CREATE_SERVICE_BAN, async (request, reply) => {
     const { caller: moderator, body } = request
     assertServiceAdmin(moderator)
-    const act = { site: null, moderator, ...readBan(keys().addresses, body), claim: undefined }
+    const act = {
+      site: null,
+      moderator,
+      ...readBan(keys().addresses, body),
+      idempotencyKey: undefined,
+    }
     const made = await createBan(context, act, ({ ban }) => presentBan(ban))
     return sendPrivately(reply.code(201), made)
   })

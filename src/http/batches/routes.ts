@@ -95,7 +95,7 @@ export const addBatchRoutes = (app: Router, { context, keys }: Http): void => {
     const { site, caller, params } = request
     assertScope(caller, 'moderate')
     const batchId = known(readBatchId(params.id))
-    const act = { site, moderator: caller, batchId, claim: readIdempotencyKey(request) }
+    const act = { site, moderator: caller, batchId, idempotencyKey: readIdempotencyKey(request) }
     return sendWrite(reply, await undoBatch(context, act, presentBatchResponse))
   })
 }

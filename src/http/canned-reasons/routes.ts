@@ -104,7 +104,7 @@ export const addCannedReasonRoutes = (app: Router, { context, keys }: Http): voi
     const { site, caller: administrator, body } = request
     assertScope(administrator, 'admin')
     const fields = readReasonFields(body)
-    const act = { site, administrator, fields, claim: readIdempotencyKey(request) }
+    const act = { site, administrator, fields, idempotencyKey: readIdempotencyKey(request) }
     const answer = await createCannedReason(context, act, (reason) => ({
       status: 201,
       headers: {},
@@ -122,7 +122,7 @@ export const addCannedReasonRoutes = (app: Router, { context, keys }: Http): voi
       administrator,
       id: readId(params.id),
       change,
-      claim: readIdempotencyKey(request),
+      idempotencyKey: readIdempotencyKey(request),
     }
     const answer = await updateCannedReason(context, act, (reason) => ({
       status: 200,
@@ -135,7 +135,12 @@ export const addCannedReasonRoutes = (app: Router, { context, keys }: Http): voi
   app.delete(`${at}/:id`, DELETE_CANNED_REASON, async (request, reply) => {
     const { site, caller: administrator, params } = request
     assertScope(administrator, 'admin')
-    const act = { site, administrator, id: readId(params.id), claim: readIdempotencyKey(request) }
+    const act = {
+      site,
+      administrator,
+      id: readId(params.id),
+      idempotencyKey: readIdempotencyKey(request),
+    }
     const answer = await deleteCannedReason(context, act, () => ({
       status: 204,
       headers: {},

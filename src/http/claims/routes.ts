@@ -51,7 +51,7 @@ export const addClaimRoutes = (app: Router, { context }: Http): void => {
     const { site, caller, body } = request
     assertScope(caller, 'moderate')
     const { seconds = SECONDS } = body
-    const act = { site, moderator: caller, seconds, claim: readIdempotencyKey(request) }
+    const act = { site, moderator: caller, seconds, idempotencyKey: readIdempotencyKey(request) }
     const { items, until } = await claimComments(context, { ...act, wanted: readWanted(body) })
     return sendPrivately(reply, { items: items.map(presentForModeration), claimed_until: until })
   })
@@ -65,7 +65,7 @@ export const addClaimRoutes = (app: Router, { context }: Http): void => {
       site,
       moderator: caller,
       comment,
-      claim: readIdempotencyKey(request),
+      idempotencyKey: readIdempotencyKey(request),
     })
     return sendPrivately(reply.code(204), undefined)
   })

@@ -96,10 +96,10 @@ export const addPostingRoutes = (app: Router, { context, keys }: Http): void => 
       writerIdentity: writerIdentityOf(keys().addresses, request, comment.author?.email),
       sender: senderOf(request),
     }
-    const claim = readIdempotencyKey(request)
+    const idempotencyKey = readIdempotencyKey(request)
     const answer = await postComment(
       context,
-      { site, caller, ...draft, claim },
+      { site, caller, ...draft, idempotencyKey },
       presentPosted(site.slug),
     )
     return answers.sendWrite(reply, withToken(answer, site.id))
@@ -112,7 +112,7 @@ export const addPostingRoutes = (app: Router, { context, keys }: Http): void => 
     const writerIdentity = writerIdentityOf(keys().addresses, request, profile.email)
     const answer = await createGuest(
       context,
-      { site, profile, writerIdentity, claim: readIdempotencyKey(request) },
+      { site, profile, writerIdentity, idempotencyKey: readIdempotencyKey(request) },
       (guest) => ({
         status: 201,
         headers: {},

@@ -119,18 +119,18 @@ export const addCommentRoutes = (app: Router, http: Http): void => {
       writerIdentity: writerIdentityOf(keys().addresses, request),
       sender: senderOf(request),
     }
-    const claim = readIdempotencyKey(request)
+    const idempotencyKey = readIdempotencyKey(request)
     const answer = await changingComment(context, request, (comment) =>
-      editComment(context, { site, caller, comment, ...edit, claim }, presentEdited),
+      editComment(context, { site, caller, comment, ...edit, idempotencyKey }, presentEdited),
     )
     return answers.sendWrite(reply, answer)
   })
 
   app.delete('/sites/:site/comments/:id', DELETE_COMMENT, async (request, reply) => {
     const { site, caller } = request
-    const claim = readIdempotencyKey(request)
+    const idempotencyKey = readIdempotencyKey(request)
     const answer = await changingComment(context, request, (comment) =>
-      deleteComment(context, { site, caller, comment, claim }, ({ version }) => ({
+      deleteComment(context, { site, caller, comment, idempotencyKey }, ({ version }) => ({
         status: 204,
         headers: answers.threadVersion(version),
         body: null,

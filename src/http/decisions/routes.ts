@@ -76,7 +76,7 @@ export const addDecisionRoutes = (app: Router, { context }: Http): void => {
     assertScope(caller, 'moderate')
     const { from, to, reason = null, note = null, replies = 'keep' } = body
     const order = { from, to, reason, note, replies, ...readComments(body) }
-    const act = { site, moderator: caller, ...order, claim: readIdempotencyKey(request) }
+    const act = { site, moderator: caller, ...order, idempotencyKey: readIdempotencyKey(request) }
     if (body.dry_run)
       return sendPrivately(reply, presentDryRun(await dryRunDecisions(context, act)))
     return sendWrite(reply, await decideMany(context, act, presentBatchResponse))
@@ -86,7 +86,7 @@ export const addDecisionRoutes = (app: Router, { context }: Http): void => {
     const { site, caller, params } = request
     assertScope(caller, 'moderate')
     const decisionId = known(readDecisionId(params.id))
-    const act = { site, moderator: caller, decisionId, claim: readIdempotencyKey(request) }
+    const act = { site, moderator: caller, decisionId, idempotencyKey: readIdempotencyKey(request) }
     const answer = await undoDecision(context, act, ({ decision, version }) => ({
       status: 201,
       headers: threadVersion(version),
@@ -100,7 +100,7 @@ export const addDecisionRoutes = (app: Router, { context }: Http): void => {
     assertScope(caller, 'moderate')
     const { from, to, reason = null, note = null, replies = 'keep' } = body
     const move = { from, to, reason, note, replies }
-    const act = { site, moderator: caller, ...move, claim: readIdempotencyKey(request) }
+    const act = { site, moderator: caller, ...move, idempotencyKey: readIdempotencyKey(request) }
     const answer = await changingComment(context, request, (comment) =>
       decideComment(context, { ...act, comment }, ({ decision, version }) => ({
         status: 201,

@@ -21,7 +21,7 @@ export const readIdempotencyKey = (request: FastifyRequest) => {
   const { operation } = request.routeOptions.config
   return {
     siteId: request.site.id,
-    claim: hash([operation, request.params, callerName(request.caller, request.network), key]),
+    keyHash: hash([operation, request.params, callerName(request.caller, request.network), key]),
     bodyHash: hash([request.body, request.headers['if-match']]),
   }
 }

@@ -120,7 +120,7 @@ export const addJudgingRoutes = (app: Router, { context }: Http): void => {
   app.post(`${at}/rejudgements`, REJUDGE_PENDING, async (request, reply) => {
     const { site, caller: administrator } = request
     assertScope(administrator, 'admin')
-    const act = { site, administrator, claim: readIdempotencyKey(request) }
+    const act = { site, administrator, idempotencyKey: readIdempotencyKey(request) }
     const answer = await rejudgePending(context, act, (batch) => ({
       status: 202,
       headers: { location: `/v1/sites/${site.slug}/moderation/batches/${batchId(batch.id)}` },

@@ -41,7 +41,12 @@ export const addMarkRoutes = (app: Router, { context }: Http): void => {
   app.put('/sites/:site/comments/:id/pin', PIN_COMMENT, async (request, reply) => {
     const { site, caller, body } = request
     assertScope(caller, 'moderate')
-    const act = { site, moderator: caller, is: body.pinned, claim: readIdempotencyKey(request) }
+    const act = {
+      site,
+      moderator: caller,
+      is: body.pinned,
+      idempotencyKey: readIdempotencyKey(request),
+    }
     const answer = await changingComment(context, request, (comment) =>
       pinComment(context, { ...act, comment }, (decided) => ({
         status: 200,
@@ -55,7 +60,12 @@ export const addMarkRoutes = (app: Router, { context }: Http): void => {
   app.put('/sites/:site/comments/:id/lock', LOCK_COMMENT, async (request, reply) => {
     const { site, caller, body } = request
     assertScope(caller, 'moderate')
-    const act = { site, moderator: caller, is: body.locked, claim: readIdempotencyKey(request) }
+    const act = {
+      site,
+      moderator: caller,
+      is: body.locked,
+      idempotencyKey: readIdempotencyKey(request),
+    }
     const answer = await changingComment(context, request, (comment) =>
       lockComment(context, { ...act, comment }, (decided) => ({
         status: 200,

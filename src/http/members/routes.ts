@@ -70,11 +70,11 @@ export const addMemberRoutes = (app: Router, { context }: Http): void => {
       ...(roles !== undefined && { roles }),
       ...(listed !== undefined && { listed }),
     }
-    const claim = readIdempotencyKey(request as FastifyRequest)
+    const idempotencyKey = readIdempotencyKey(request as FastifyRequest)
     const { subject } = params
     const answer = await updateMember(
       context,
-      { site, administrator, subject, change, claim },
+      { site, administrator, subject, change, idempotencyKey },
       (changed) => ({ status: 200, headers: {}, body: presentMember(changed) }),
     )
     return sendWrite(reply, answer)

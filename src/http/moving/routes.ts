@@ -54,7 +54,14 @@ export const addMovingRoutes = (app: Router, { context }: Http): void => {
     const { article_id: articleId, parent_id: parent, reason = null, note = null } = body
     const isRoot = parent === undefined || parent === null
     const to = { articleId, parent: isRoot ? undefined : (readCommentId(parent) ?? null) }
-    const act = { site, moderator, ...to, reason, note, claim: readIdempotencyKey(request) }
+    const act = {
+      site,
+      moderator,
+      ...to,
+      reason,
+      note,
+      idempotencyKey: readIdempotencyKey(request),
+    }
     const answer = await changingComment(context, request, (comment) =>
       moveComment(context, { ...act, comment }, presentDecided),
     )
@@ -70,7 +77,7 @@ export const addMovingRoutes = (app: Router, { context }: Http): void => {
       into,
       reason,
       note,
-      claim: readIdempotencyKey(request),
+      idempotencyKey: readIdempotencyKey(request),
     }
     const answer = await mergeThreads(context, { site, moderator, ...act }, presentDecided)
     return sendWrite(reply, answer)

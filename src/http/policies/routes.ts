@@ -126,7 +126,7 @@ export const addPolicyRoutes = (app: Router, { context, keys }: Http): void => {
     assertScope(administrator, 'admin')
     const policy = readPolicy(body.policy)
     const act = { site, administrator, policy, note: body.note ?? null }
-    const when = { ifVersion: readIfMatch(request), claim: readIdempotencyKey(request) }
+    const when = { ifVersion: readIfMatch(request), idempotencyKey: readIdempotencyKey(request) }
     return sendWrite(reply, await updatePolicy(context, { ...act, ...when }, present))
   })
 
@@ -155,7 +155,7 @@ export const addPolicyRoutes = (app: Router, { context, keys }: Http): void => {
     assertScope(administrator, 'admin')
     const version = readVersion(params.version)
     const act = { site, administrator, version, note: body.note ?? null }
-    const when = { ifVersion: readIfMatch(request), claim: readIdempotencyKey(request) }
+    const when = { ifVersion: readIfMatch(request), idempotencyKey: readIdempotencyKey(request) }
     return sendWrite(reply, await restorePolicy(context, { ...act, ...when }, present))
   })
 }

@@ -126,9 +126,9 @@ export const addSiteRoutes = (app: Router, { context, limits, keys }: Http): voi
     assertScope(administrator, 'admin')
     const settings = readSettings(body)
     const ifVersion = readIfMatch(request)
-    const claim = readIdempotencyKey(request)
+    const idempotencyKey = readIdempotencyKey(request)
     const present = (after: SiteAsIs) => ({ status: 200, headers: {}, body: presentSite(after) })
-    const act = { site: changed, administrator, settings, ifVersion, claim }
+    const act = { site: changed, administrator, settings, ifVersion, idempotencyKey }
     return sendWrite(reply, await updateSite(context, act, { present, describe }))
   })
 }

@@ -166,10 +166,10 @@ export const addThreadRoutes = (app: Router, http: Http): void => {
         moderation: body.moderation === 'site' ? null : body.moderation,
       }),
     }
-    const claim = readIdempotencyKey(request)
+    const idempotencyKey = readIdempotencyKey(request)
     const answer = await updateThread(
       context,
-      { site, moderator: caller, articleId: params.article_id, change, claim },
+      { site, moderator: caller, articleId: params.article_id, change, idempotencyKey },
       (thread) => ({
         status: 200,
         headers: threadVersion(thread.version),

@@ -61,7 +61,7 @@ export const addVoteAndFlagRoutes = (app: Router, { context, keys, limits }: Htt
       addressHash: hashAddress(keys().addresses, ip),
       maxGuests: limitOf(limits, site, 'vote') === 0 ? undefined : MAX_GUEST_VOTES,
       writerIdentity: writerIdentityOf(keys().addresses, request),
-      claim: readIdempotencyKey(request),
+      idempotencyKey: readIdempotencyKey(request),
     }
     const answer = await withComment(context, request, (comment) =>
       voteComment(context, { site, caller, comment, ...vote }, (voted) => ({
@@ -81,7 +81,7 @@ export const addVoteAndFlagRoutes = (app: Router, { context, keys, limits }: Htt
       addressHash: hashAddress(keys().addresses, ip),
       maxGuests: limitOf(limits, site, 'flag') === 0 ? undefined : MAX_GUEST_FLAGS,
       writerIdentity: writerIdentityOf(keys().addresses, request),
-      claim: readIdempotencyKey(request),
+      idempotencyKey: readIdempotencyKey(request),
     }
     const answer = await changingComment(context, request, (comment) =>
       flagComment(context, { site, caller, comment, ...flag }, (flagged) => ({

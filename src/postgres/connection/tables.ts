@@ -207,7 +207,7 @@ type DecisionsTable = {
 
 type IdempotencyKeysTable = {
   siteId: number
-  claim: Buffer
+  keyHash: Buffer
   bodyHash: Buffer
   answer: ColumnType<unknown, string, string>
   createdAt: Generated<Instant>

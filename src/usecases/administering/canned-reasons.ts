@@ -28,7 +28,7 @@ const MAX_REASONS = 100
 type CannedReasonChange = {
   readonly site: Site
   readonly administrator: StaffCaller
-  readonly claim: IdempotencyKey | undefined
+  readonly idempotencyKey: IdempotencyKey | undefined
 }
 
 /** Canned reasons, in the order of their creation. */
@@ -44,10 +44,15 @@ export const listCannedReasons = async (
 /** Refuses with `invalid_request` if the site has 100 canned reasons already. */
 export const createCannedReason = <Answer>(
   context: Context,
-  { site, administrator, fields, claim }: CannedReasonChange & { fields: CannedReasonFields },
+  {
+    site,
+    administrator,
+    fields,
+    idempotencyKey,
+  }: CannedReasonChange & { fields: CannedReasonFields },
   present: (reason: CannedReason) => Answer,
 ): Promise<Answer> =>
-  runOnce(context, claim, async (tx) => {
+  runOnce(context, idempotencyKey, async (tx) => {
     await lockSiteRow(tx, site.id)
     if ((await countCannedReasons(tx, site.id)) >= MAX_REASONS)
       throw new Refusal('invalid_request', { '': `a site has at most ${MAX_REASONS} reasons` })
@@ -66,7 +71,7 @@ export const updateCannedReason = <Answer>(
   request: CannedReasonChange & { id: number; change: Partial<CannedReasonFields> },
   present: (reason: CannedReason) => Answer,
 ): Promise<Answer> =>
-  runOnce(context, request.claim, async (tx) => {
+  runOnce(context, request.idempotencyKey, async (tx) => {
     const before = await lockReason(tx, request)
     const after = await replaceReason(tx, request.site.id, { ...before, ...request.change })
     await insertAudit(tx, request, { action: 'reason_updated', before, after })
@@ -78,7 +83,7 @@ export const deleteCannedReason = <Answer>(
   request: CannedReasonChange & { id: number },
   present: () => Answer,
 ): Promise<Answer> =>
-  runOnce(context, request.claim, async (tx) => {
+  runOnce(context, request.idempotencyKey, async (tx) => {
     const before = await lockReason(tx, request)
     await dropReason(tx, request.site.id, before.id)
     await insertAudit(tx, request, { action: 'reason_deleted', before })
@@ -98,7 +103,7 @@ type AuditChange = Pick<NewAuditEntry, 'action'> & { before?: CannedReason; afte
 
 const insertAudit = (
   tx: Tx,
-  { site, administrator, id }: Omit<CannedReasonChange, 'claim'> & { id: number },
+  { site, administrator, id }: Omit<CannedReasonChange, 'idempotencyKey'> & { id: number },
   { action, before, after }: AuditChange,
 ): Promise<void> =>
   insertAuditEntry(tx, {

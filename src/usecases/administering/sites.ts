@@ -60,7 +60,7 @@ type UpdateRequest = {
   readonly settings: SiteSettings
   /** The version that the administrator saw; undefined if the request names none. */
   readonly ifVersion: number | undefined
-  readonly claim: IdempotencyKey | undefined
+  readonly idempotencyKey: IdempotencyKey | undefined
 }
 
 /** Changes a site's settings. Other nodes read with the new settings within a second; writes use them immediately. */
@@ -69,7 +69,7 @@ export const updateSite = async <Answer>(
   request: UpdateRequest,
   { present, describe }: { present: (site: Site) => Answer; describe: DescribeSite },
 ): Promise<Answer> => {
-  const answer = await runOnce(context, request.claim, async (tx) =>
+  const answer = await runOnce(context, request.idempotencyKey, async (tx) =>
     present(await update(tx, request, describe)),
   )
   context.sites.forget(request.site.slug)

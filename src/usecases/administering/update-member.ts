@@ -34,7 +34,7 @@ export type MemberRequest = {
     readonly location?: string | null
     readonly listed?: boolean
   }
-  readonly claim: IdempotencyKey | undefined
+  readonly idempotencyKey: IdempotencyKey | undefined
 }
 
 /** The member with the site's own id; refuses with `not_found`. */
@@ -53,7 +53,7 @@ export const updateMember = async <Answer>(
   request: MemberRequest,
   present: (member: Member) => Answer,
 ): Promise<Answer> => {
-  const answer = await runOnce(context, request.claim, async (tx) =>
+  const answer = await runOnce(context, request.idempotencyKey, async (tx) =>
     present(await update(tx, request)),
   )
   context.kick('refresh_author')

@@ -28,7 +28,7 @@ type AnswerRequest = {
   readonly outcome: AppealOutcome
   /** A note to the author. */
   readonly note: string | null
-  readonly claim: IdempotencyKey | undefined
+  readonly idempotencyKey: IdempotencyKey | undefined
 }
 
 export type AnsweredAppeal = { readonly appeal: Appeal; readonly version: number | undefined }
@@ -43,12 +43,12 @@ export const answerAppeal = async <Answer>(
   request: AnswerRequest,
   present: (answered: AnsweredAppeal) => Answer,
 ): Promise<Answer> => {
-  const { site, appealId, claim } = request
+  const { site, appealId, idempotencyKey } = request
   const appeal = await runQuery(findAppeal(context.db, { siteId: site.id, id: appealId }))
   if (!appeal) throw new Refusal('not_found')
   const { threadId } = appeal.comment
   return withInvalidation(context, { siteId: site.id, threadIds: [threadId], isHide: false }, () =>
-    runOnce(context, claim, async (tx) => {
+    runOnce(context, idempotencyKey, async (tx) => {
       await acquireThreadLock(tx, { siteId: site.id, threadId }, 'exclusive')
       return present(await answer(tx, request, appeal))
     }),

@@ -29,7 +29,7 @@ type AppealRequest = {
   readonly caller: Caller
   readonly comment: CommentKey
   readonly text: string
-  readonly claim: IdempotencyKey | undefined
+  readonly idempotencyKey: IdempotencyKey | undefined
 }
 
 /**
@@ -43,7 +43,7 @@ export const appealDecision = async <Answer>(
 ): Promise<Answer> => {
   const { caller } = request
   assertPerson(caller)
-  return runOnce(context, request.claim, async (tx) =>
+  return runOnce(context, request.idempotencyKey, async (tx) =>
     present(await appeal(tx, { ...request, caller })),
   )
 }

@@ -34,7 +34,7 @@ export type BanRequest = BanScope & {
   readonly existing: ExistingCommentAction
   /** Whether the ban matches an author with this e-mail address. */
   readonly appliesTo: (email: string) => boolean
-  readonly claim: IdempotencyKey | undefined
+  readonly idempotencyKey: IdempotencyKey | undefined
 }
 
 /** `batch`: the decisions on existing comments; null if the ban keeps them. */
@@ -46,20 +46,24 @@ export const createBan = async <Response>(
   request: BanRequest,
   present: (created: CreatedBan) => Response,
 ): Promise<Response> => {
-  const created = await runOnce(context, request.claim, async (tx): Promise<CreatedBan> => {
-    const { site, moderator, ban: newBan } = request
-    await assertMayBan(tx, request)
-    const ban = await insertBan(tx, {
-      ...newBan,
-      siteId: site?.id ?? null,
-      by: callerIdOf(moderator),
-    })
-    if (ban.expiresAt !== null && ban.expiresAt <= ban.at)
-      throw new Refusal('invalid_request', { '/expires_at': 'must be in the future' })
-    const batch = await createBanBatch(tx, request)
-    await record(tx, request, { ban, batch, isLifted: false })
-    return { ban, batch }
-  })
+  const created = await runOnce(
+    context,
+    request.idempotencyKey,
+    async (tx): Promise<CreatedBan> => {
+      const { site, moderator, ban: newBan } = request
+      await assertMayBan(tx, request)
+      const ban = await insertBan(tx, {
+        ...newBan,
+        siteId: site?.id ?? null,
+        by: callerIdOf(moderator),
+      })
+      if (ban.expiresAt !== null && ban.expiresAt <= ban.at)
+        throw new Refusal('invalid_request', { '/expires_at': 'must be in the future' })
+      const batch = await createBanBatch(tx, request)
+      await record(tx, request, { ban, batch, isLifted: false })
+      return { ban, batch }
+    },
+  )
   if (created.batch) await runCreatedBatch(context, created.batch)
   return present(created)
 }

@@ -61,10 +61,10 @@ const isSmall = ({ total }: Pick<Batch, 'total'>): boolean => total <= MAX_SYNC_
  */
 export const startBatch = async <Answer>(
   context: Context,
-  { claim, ...batch }: NewBatch & { claim: IdempotencyKey | undefined },
+  { idempotencyKey, ...batch }: NewBatch & { idempotencyKey: IdempotencyKey | undefined },
   present: (result: BatchResult) => Answer,
 ): Promise<Answer> => {
-  const created = await runOnce(context, claim, (tx) => createBatch(tx, batch))
+  const created = await runOnce(context, idempotencyKey, (tx) => createBatch(tx, batch))
   return present(await runCreatedBatch(context, created))
 }
 

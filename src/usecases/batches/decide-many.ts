@@ -19,7 +19,7 @@ export type DecideManyRequest = {
   readonly expectedCount: number | undefined
   /** The status that the moderator saw; undefined for each comment's status when the request arrives. */
   readonly from: Status | undefined
-  readonly claim: IdempotencyKey | undefined
+  readonly idempotencyKey: IdempotencyKey | undefined
 } & StatusRequest
 
 /**
@@ -31,7 +31,8 @@ export const decideMany = <Answer>(
   context: Context,
   request: DecideManyRequest,
   present: (result: BatchResult) => Answer,
-): Promise<Answer> => startBatch(context, { ...toBatch(request), claim: request.claim }, present)
+): Promise<Answer> =>
+  startBatch(context, { ...toBatch(request), idempotencyKey: request.idempotencyKey }, present)
 
 export const toBatch = (request: DecideManyRequest): NewBatch => {
   const { site, moderator, comments, from, to, reason, note, replies, expectedCount } = request

@@ -11,7 +11,7 @@ export type UndoBatchRequest = {
   readonly site: Site
   readonly moderator: StaffCaller
   readonly batchId: number
-  readonly claim: IdempotencyKey | undefined
+  readonly idempotencyKey: IdempotencyKey | undefined
 }
 
 /**
@@ -20,7 +20,7 @@ export type UndoBatchRequest = {
  */
 export const undoBatch = <Answer>(
   context: Context,
-  { site, moderator, batchId, claim }: UndoBatchRequest,
+  { site, moderator, batchId, idempotencyKey }: UndoBatchRequest,
   present: (result: BatchResult) => Answer,
 ): Promise<Answer> =>
   startBatch(
@@ -30,7 +30,7 @@ export const undoBatch = <Answer>(
       kind: 'undo',
       by: callerIdOf(moderator),
       request: { batchId },
-      claim,
+      idempotencyKey,
       fill: async (tx, batch) => {
         const undone = await findBatch(tx, { siteId: site.id, id: batchId })
         if (!undone) throw new Refusal('not_found')

@@ -9,7 +9,7 @@ import { type CheckRequest, checkComment } from './check-comment.ts'
 export type WrittenComment<Answer> = {
   readonly checking: CheckTiming
   readonly request: CheckRequest
-  readonly claim: IdempotencyKey | undefined
+  readonly idempotencyKey: IdempotencyKey | undefined
   readonly answer: Answer
   /** Builds the response once the checks have published the comment. */
   readonly present: (settled: AppliedResults) => Answer
@@ -23,7 +23,7 @@ export type WrittenComment<Answer> = {
  */
 export const checkAfterWrite = async <Answer>(
   context: Context,
-  { checking, request, claim, answer, present }: WrittenComment<Answer>,
+  { checking, request, idempotencyKey, answer, present }: WrittenComment<Answer>,
 ): Promise<Answer> => {
   if (checking === 'later') context.deferredTasks.add(() => checkComment(context, request))
   if (checking !== 'first') return answer
@@ -31,7 +31,7 @@ export const checkAfterWrite = async <Answer>(
   const keep: Parameters<typeof checkComment>[2] = async (tx, settled) => {
     if (settled.version === undefined || !isVisible(settled.comment.status)) return
     final = present(settled)
-    if (claim) await updateAnswer(tx, claim, final)
+    if (idempotencyKey) await updateAnswer(tx, idempotencyKey, final)
   }
   try {
     await checkComment(context, request, keep)

@@ -18,7 +18,7 @@ export type DecideRequest = {
   readonly comment: CommentKey
   /** The status that the moderator saw. */
   readonly from: Status
-  readonly claim: IdempotencyKey | undefined
+  readonly idempotencyKey: IdempotencyKey | undefined
 } & StatusRequest
 
 export type Decided = { readonly decision: Decision; readonly version: number | undefined }
@@ -33,11 +33,11 @@ export const decideComment = async <Answer>(
   present: (decided: Decided) => Answer,
 ): Promise<Answer> => {
   assertTransition(request.from, request.to)
-  const { site, comment, claim } = request
+  const { site, comment, idempotencyKey } = request
   const isHide = !isVisible(request.to)
   const invalidated = { siteId: site.id, threadIds: [comment.threadId], isHide }
   return withInvalidation(context, invalidated, () =>
-    runOnce(context, claim, async (tx) => present(await decide(tx, request))),
+    runOnce(context, idempotencyKey, async (tx) => present(await decide(tx, request))),
   )
 }
 

@@ -30,7 +30,7 @@ export type MarkRequest = {
   readonly moderator: StaffCaller
   readonly comment: CommentKey
   readonly is: boolean
-  readonly claim: IdempotencyKey | undefined
+  readonly idempotencyKey: IdempotencyKey | undefined
 }
 
 export type MarkResult = {
@@ -60,11 +60,11 @@ const markComment = <Answer>(
   request: MarkRequest & { mark: Mark },
   present: (result: MarkResult) => Answer,
 ): Promise<Answer> => {
-  const { site, comment, is, mark, claim } = request
+  const { site, comment, is, mark, idempotencyKey } = request
   const thread = { siteId: site.id, threadId: comment.threadId }
   const invalidated = { siteId: site.id, threadIds: [comment.threadId], isHide: false }
   return withInvalidation(context, invalidated, () =>
-    runOnce(context, claim, async (tx) => {
+    runOnce(context, idempotencyKey, async (tx) => {
       await acquireThreadLock(tx, thread, 'exclusive')
       const changes = await listChanges(tx, thread, request)
       if (changes.length === 0) return present({ comment, is, decision: null, version: undefined })

@@ -21,7 +21,7 @@ type ThreadRequest = {
   moderator: StaffCaller
   articleId: string
   change: ThreadChange
-  claim: IdempotencyKey | undefined
+  idempotencyKey: IdempotencyKey | undefined
 }
 
 export type { ModeratedThread } from '../../postgres/threads/threads.ts'
@@ -32,14 +32,14 @@ export const updateThread = async <Answer>(
   request: ThreadRequest,
   present: (thread: ModeratedThread) => Answer,
 ): Promise<Answer> => {
-  const { site, articleId, change, claim } = request
+  const { site, articleId, change, idempotencyKey } = request
   const known = await runQuery(findThreadId(context.db, site.id, articleId))
   const threadIds = known === undefined ? [] : [known]
   return withInvalidation(
     context,
     { siteId: site.id, threadIds, isHide: hidesThread(change) },
     () =>
-      runOnce(context, claim, async (tx) => {
+      runOnce(context, idempotencyKey, async (tx) => {
         const id = await ensureThread(tx, site.id, articleId)
         if (id !== known) threadIds.push(id)
         await acquireThreadLock(tx, { siteId: site.id, threadId: id }, 'exclusive')

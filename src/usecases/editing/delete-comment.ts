@@ -26,7 +26,7 @@ export type DeleteRequest = {
   readonly site: Site
   readonly caller: Caller
   readonly comment: CommentKey
-  readonly claim: IdempotencyKey | undefined
+  readonly idempotencyKey: IdempotencyKey | undefined
 }
 
 /**
@@ -61,7 +61,7 @@ export const deleteComment = <Response>(
     }
     return present({ version: version ?? versionForAuthor(caller, comment) })
   }
-  return withInvalidation(context, changes, () => runOnce(context, request.claim, remove))
+  return withInvalidation(context, changes, () => runOnce(context, request.idempotencyKey, remove))
 }
 
 /** The author of a shadowed comment gets a new version, as after any deletion. */

@@ -58,7 +58,7 @@ export type EditRequest = {
   readonly ifRevision: number | undefined
   readonly writerIdentity: WriterIdentity | undefined
   readonly sender: Sender
-  readonly claim: IdempotencyKey | undefined
+  readonly idempotencyKey: IdempotencyKey | undefined
 }
 
 export type Edited = {
@@ -78,12 +78,12 @@ export const editComment = async <Response>(
 ): Promise<Response> => {
   assertMayWrite(request.caller)
   if (request.caller.kind === 'nobody') throw new Refusal('login_required')
-  const { site, comment, sender, claim } = request
+  const { site, comment, sender, idempotencyKey } = request
   const bodyHtml = renderMarkdown(request.body)
   const policy = await context.policies.find(site)
   const changes = { siteId: site.id, threadIds: [comment.threadId], isHide: true }
   const { response, effect: edited } = await withInvalidation(context, changes, () =>
-    writeOnce(context, claim, async (tx) => {
+    writeOnce(context, idempotencyKey, async (tx) => {
       const edited = await edit(tx, request, await lockForEdit(tx, request, { bodyHtml, policy }))
       return { response: present(edited), effect: edited }
     }),
@@ -92,7 +92,7 @@ export const editComment = async <Response>(
   return checkAfterWrite(context, {
     checking: edited.checking,
     request: { site, comment, sender },
-    claim,
+    idempotencyKey,
     answer: response as Response,
     present: (results) => present({ ...edited, ...results }),
   })

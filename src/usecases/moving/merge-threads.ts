@@ -27,7 +27,7 @@ export type MergeRequest = {
   readonly into: string
   readonly reason: Reason | null
   readonly note: string | null
-  readonly claim: IdempotencyKey | undefined
+  readonly idempotencyKey: IdempotencyKey | undefined
 }
 
 /** Moves all comments of a thread into another article's thread, and closes the emptied one. */
@@ -36,7 +36,7 @@ export const mergeThreads = async <Answer>(
   request: MergeRequest,
   present: (merged: Decided) => Answer,
 ): Promise<Answer> => {
-  const { site, articleId, into, claim } = request
+  const { site, articleId, into, idempotencyKey } = request
   if (into === articleId)
     throw new Refusal('invalid_request', { '/into': 'must be another article' })
   const [from, known] = await Promise.all(
@@ -44,7 +44,7 @@ export const mergeThreads = async <Answer>(
   )
   const threadIds = [from, known].filter((id) => id !== undefined)
   return withInvalidation(context, { siteId: site.id, threadIds, isHide: true }, () =>
-    runOnce(context, claim, async (tx) => {
+    runOnce(context, idempotencyKey, async (tx) => {
       if (from === undefined) throw new Refusal('not_found')
       const to = await ensureThread(tx, site.id, into)
       if (to !== known) threadIds.push(to)

@@ -24,7 +24,7 @@ export type MoveRequest = {
   readonly parent: CommentKey | null | undefined
   readonly reason: Reason | null
   readonly note: string | null
-  readonly claim: IdempotencyKey | undefined
+  readonly idempotencyKey: IdempotencyKey | undefined
 }
 
 /**
@@ -36,11 +36,11 @@ export const moveComment = async <Answer>(
   request: MoveRequest,
   present: (moved: Decided) => Answer,
 ): Promise<Answer> => {
-  const { site, comment, articleId, claim } = request
+  const { site, comment, articleId, idempotencyKey } = request
   const known = await runQuery(findThreadId(context.db, site.id, articleId))
   const threadIds = [comment.threadId, ...(known === undefined ? [] : [known])]
   return withInvalidation(context, { siteId: site.id, threadIds, isHide: true }, () =>
-    runOnce(context, claim, async (tx) => {
+    runOnce(context, idempotencyKey, async (tx) => {
       const to = await ensureThread(tx, site.id, articleId)
       if (to !== known) threadIds.push(to)
       return present(await move(tx, request, to))

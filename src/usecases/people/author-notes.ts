@@ -21,16 +21,16 @@ type NewNote = {
   readonly moderator: StaffCaller
   readonly authorId: number
   readonly note: string
-  readonly claim: IdempotencyKey | undefined
+  readonly idempotencyKey: IdempotencyKey | undefined
 }
 
 /** Adds a moderator's note about an author. A note cannot be changed or deleted. */
 export const addAuthorNote = <Response>(
   context: Context,
-  { site, moderator, authorId, note, claim }: NewNote,
+  { site, moderator, authorId, note, idempotencyKey }: NewNote,
   present: (note: AuthorNote) => Response,
 ): Promise<Response> =>
-  runOnce(context, claim, async (tx) => {
+  runOnce(context, idempotencyKey, async (tx) => {
     const authors = await lockWriterRows(tx, site.id, [authorId])
     if (!authors.has(authorId)) throw new Refusal('not_found')
     const entry = { siteId: site.id, by: callerIdOf(moderator), authorId }

@@ -61,7 +61,7 @@ type PolicyRequest = {
   readonly note: string | null
   /** The version that the administrator saw; undefined if the request names none. */
   readonly ifVersion: number | undefined
-  readonly claim: IdempotencyKey | undefined
+  readonly idempotencyKey: IdempotencyKey | undefined
 }
 
 /** Creates a policy version, which applies from the next comment. The caller has validated the policy. */
@@ -70,7 +70,7 @@ export const updatePolicy = async <Answer>(
   request: PolicyRequest & { readonly policy: Policy },
   present: (known: VersionedPolicy) => Answer,
 ): Promise<Answer> => {
-  const answer = await runOnce(context, request.claim, async (tx) =>
+  const answer = await runOnce(context, request.idempotencyKey, async (tx) =>
     present(await createVersion(tx, request)),
   )
   context.sites.forget(request.site.slug)

@@ -37,7 +37,7 @@ const COMMENTS_PER_STEP = 100
 type RejudgeRequest = {
   readonly site: Site
   readonly administrator: StaffCaller
-  readonly claim: IdempotencyKey | undefined
+  readonly idempotencyKey: IdempotencyKey | undefined
 }
 
 /** The request that the batch stores. */
@@ -49,10 +49,10 @@ type StoredRequest = { readonly policyVersion: number; readonly upToId: number }
  */
 export const rejudgePending = async <Answer>(
   context: Context,
-  { site, administrator, claim }: RejudgeRequest,
+  { site, administrator, idempotencyKey }: RejudgeRequest,
   present: (batch: Batch) => Answer,
 ): Promise<Answer> => {
-  const answer = await runOnce(context, claim, async (tx) => {
+  const answer = await runOnce(context, idempotencyKey, async (tx) => {
     const { total, lastId: upToId } = await countHeldByRules(tx, site.id)
     const request: StoredRequest = { policyVersion: site.policyVersion, upToId }
     const by = callerIdOf(administrator)

@@ -11,16 +11,16 @@ type GuestRequest = {
   readonly site: Site
   readonly profile: GuestProfile
   readonly writerIdentity: WriterIdentity | undefined
-  readonly claim: IdempotencyKey | undefined
+  readonly idempotencyKey: IdempotencyKey | undefined
 }
 
 /** Creates a guest, who can get a token before the first comment. */
 export const createGuest = <Response>(
   context: Context,
-  { site, profile, writerIdentity, claim }: GuestRequest,
+  { site, profile, writerIdentity, idempotencyKey }: GuestRequest,
   present: (guest: Author) => Response,
 ): Promise<Response> =>
-  runOnce(context, claim, async (tx) => {
+  runOnce(context, idempotencyKey, async (tx) => {
     await findBanEffects(tx, site.id, writerIdentity)
     return present(await insertGuest(tx, site.id, profile))
   })

@@ -33,7 +33,7 @@ export const postComment = async <Response>(
   present: (posted: Posted) => Response,
 ): Promise<Response> => {
   const post = await preparePost(context, request, present)
-  const { site, caller, articleId, author, sender, claim } = post
+  const { site, caller, articleId, author, sender, idempotencyKey } = post
   const queued = { thread: JSON.stringify([site.id, articleId]), write: post }
   const { response, effect } = await enqueueWrite(context.posts, queued, (posts) =>
     commitGroup(context, posts, storePosts),
@@ -51,7 +51,7 @@ export const postComment = async <Response>(
   return checkAfterWrite(context, {
     checking: posted.checking,
     request: { site, comment: posted.comment, sender, author: profile },
-    claim,
+    idempotencyKey,
     answer: response as Response,
     present: ({ comment: { author, status, publishedAt }, version }) =>
       present({ ...posted, version, comment: { ...posted.comment, author, status, publishedAt } }),

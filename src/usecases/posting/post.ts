@@ -24,7 +24,7 @@ export type PostRequest = {
   readonly addressHash: Buffer
   readonly writerIdentity: WriterIdentity | undefined
   readonly sender: Sender
-  readonly claim: IdempotencyKey | undefined
+  readonly idempotencyKey: IdempotencyKey | undefined
 }
 
 /** A prepared request, as it waits in the write queue of its thread. */

@@ -20,7 +20,7 @@ export type ClaimRequest = {
   /** These comments, or the next of the queue. */
   readonly wanted: readonly CommentKey[] | NextOfQueue
   readonly seconds: number
-  readonly claim: IdempotencyKey | undefined
+  readonly idempotencyKey: IdempotencyKey | undefined
 }
 
 type NextOfQueue = {
@@ -46,9 +46,9 @@ export const claimComments = async (
   context: Context,
   request: ClaimRequest,
 ): Promise<ClaimedComments> => {
-  const { site, moderator, wanted, seconds, claim } = request
+  const { site, moderator, wanted, seconds, idempotencyKey } = request
   const claimer = { siteId: site.id, by: callerIdOf(moderator), seconds }
-  const { keys, until } = await runOnce(context, claim, (tx) =>
+  const { keys, until } = await runOnce(context, idempotencyKey, (tx) =>
     'limit' in wanted ? claimNext(tx, claimer, wanted) : claimNamed(tx, claimer, wanted),
   )
   return { items: await runQuery(listInOrder(context.db, site.id, keys)), until }
@@ -92,15 +92,15 @@ type ReleaseRequest = {
   readonly moderator: StaffCaller
   /** Undefined: all claims of the moderator. */
   readonly comment: CommentKey | undefined
-  readonly claim: IdempotencyKey | undefined
+  readonly idempotencyKey: IdempotencyKey | undefined
 }
 
 /** Ends claims of a moderator; claims of others stay. */
 export const releaseClaims = (
   context: Context,
-  { site, moderator, comment, claim }: ReleaseRequest,
+  { site, moderator, comment, idempotencyKey }: ReleaseRequest,
 ): Promise<null> =>
-  runOnce(context, claim, async (tx) => {
+  runOnce(context, idempotencyKey, async (tx) => {
     await deleteClaims(tx, { siteId: site.id, by: callerIdOf(moderator), commentId: comment?.id })
     return null
   })

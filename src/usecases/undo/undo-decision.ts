@@ -34,19 +34,19 @@ export const undoDecision = async <Answer>(
   request: UndoRequest,
   present: (decided: Decided) => Answer,
 ): Promise<Answer> => {
-  const { site, decisionId, claim } = request
+  const { site, decisionId, idempotencyKey } = request
   const found = await runQuery(findUndoLocation(context.db, site.id, decisionId))
   if (!found) throw new Refusal('not_found')
   const { action, threadId, from } = found
   if (action === 'move') return undoMove(context, request, present)
   if (action === 'ban' || action === 'unban')
-    return runOnce(context, claim, async (tx) => present(await undoBan(tx, request)))
+    return runOnce(context, idempotencyKey, async (tx) => present(await undoBan(tx, request)))
   const undo = UNDO_IN_THREAD[action]
   if (threadId === null || !undo) throw new Refusal('move_not_allowed')
   const thread = { siteId: site.id, threadId }
   const isHide = action === 'thread' || (from !== null && !isVisible(from))
   return withInvalidation(context, { siteId: site.id, threadIds: [threadId], isHide }, () =>
-    runOnce(context, claim, async (tx) => {
+    runOnce(context, idempotencyKey, async (tx) => {
       await acquireThreadLock(tx, thread, 'exclusive')
       return present(await undo(tx, thread, request))
     }),

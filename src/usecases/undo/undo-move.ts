@@ -30,12 +30,12 @@ export const undoMove = async <Answer>(
   request: UndoRequest,
   present: (decided: Decided) => Answer,
 ): Promise<Answer> => {
-  const { site, decisionId, claim } = request
+  const { site, decisionId, idempotencyKey } = request
   const move = await runQuery(findMoveDecision(context.db, site.id, decisionId))
   if (!move) throw new Refusal('not_found')
   const invalidated = { siteId: site.id, threadIds: [move.from, move.to], isHide: true }
   return withInvalidation(context, invalidated, () =>
-    runOnce(context, claim, async (tx) => {
+    runOnce(context, idempotencyKey, async (tx) => {
       await acquireThreadLocks(tx, site.id, invalidated.threadIds)
       if (await isMoveSuperseded(tx, site.id, move)) throw new Refusal('decision_conflict')
       return present(await (move.commentId === null ? undoMerge : moveBack)(tx, request, move))

@@ -6,5 +6,5 @@ export type UndoRequest = {
   readonly site: Site
   readonly moderator: StaffCaller
   readonly decisionId: number
-  readonly claim: IdempotencyKey | undefined
+  readonly idempotencyKey: IdempotencyKey | undefined
 }

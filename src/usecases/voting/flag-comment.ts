@@ -36,7 +36,7 @@ export type FlagRequest = {
   /** How many guests of one network may flag one comment; undefined: no limit. */
   readonly maxGuests: number | undefined
   readonly writerIdentity: WriterIdentity | undefined
-  readonly claim: IdempotencyKey | undefined
+  readonly idempotencyKey: IdempotencyKey | undefined
 }
 
 export type Flagged = {
@@ -55,10 +55,10 @@ export const flagComment = async <Response>(
   request: FlagRequest,
   present: (flagged: Flagged) => Response,
 ): Promise<Response> => {
-  const { site, caller, comment, claim } = request
+  const { site, caller, comment, idempotencyKey } = request
   assertMayTakePart(site, caller)
   const write = () =>
-    runOnce(context, claim, async (tx) => present(await flag(tx, { ...request, caller })))
+    runOnce(context, idempotencyKey, async (tx) => present(await flag(tx, { ...request, caller })))
   // Readers see no flags, only the hold that a threshold brings about.
   if (site.flagThreshold === 0) return write()
   const changes = { siteId: site.id, threadIds: [comment.threadId], isHide: true }

@@ -14,7 +14,7 @@ export type VoteRequest = {
   /** How many guests of one network may vote on one comment; undefined: no limit. */
   readonly maxGuests: number | undefined
   readonly writerIdentity: WriterIdentity | undefined
-  readonly claim: IdempotencyKey | undefined
+  readonly idempotencyKey: IdempotencyKey | undefined
 }
 
 /** An allowed request, as it waits in the write queue of its thread. */
