@@ -2,9 +2,20 @@ import { type Kysely, sql } from 'kysely'
 import type { JobKind } from '../src/domain/job.ts'
 import type { Tables } from '../src/postgres/connection/tables.ts'
 import type { Context } from '../src/usecases/context.ts'
-import { runJobs } from '../src/usecases/jobs/run-jobs.ts'
+import { type JobFailure, runJobs as runJobsOfKind } from '../src/usecases/jobs/run-jobs.ts'
 
 const NEVER = new AbortController().signal
+
+/** Runs the due jobs of one kind. @returns their failures */
+export const runJobs = async (
+  context: Context,
+  kind: JobKind,
+  signal: AbortSignal,
+): Promise<JobFailure[]> => {
+  const failures: JobFailure[] = []
+  await runJobsOfKind(context, kind, { signal, onFailure: (failure) => failures.push(failure) })
+  return failures
+}
 
 /** Runs the due jobs of these kinds. @throws the error of the first job that is to be tried again */
 export const runDue = async (context: Context, ...kinds: JobKind[]): Promise<void> => {

@@ -13,8 +13,8 @@ import {
   takeJobs,
 } from '../../src/postgres/jobs/jobs.ts'
 import { ensurePeriodicJobs } from '../../src/usecases/jobs/job-queue.ts'
-import { type JobFailure, runJobs } from '../../src/usecases/jobs/run-jobs.ts'
-import { makeDue } from '../jobs.ts'
+import { type JobFailure, runJobs as runJobsOfKind } from '../../src/usecases/jobs/run-jobs.ts'
+import { makeDue, runJobs } from '../jobs.ts'
 import { createDatabase } from '../servers.ts'
 import { openService } from '../service.ts'
 
@@ -177,6 +177,22 @@ t.test(
     t.same(await listKeys(service.db), [])
   },
 )
+
+t.test('a failed job is reported before the next job of its kind runs', async (t) => {
+  const service = await openService(t)
+  const broken = { ...jobOf(1), payload: { authorId: 'no number' as unknown as number } }
+  await service.db.transaction().execute((tx) => enqueueJob(tx, broken))
+  await enqueue(service.db, 2)
+  const failedKeys: string[] = []
+  const stop = new AbortController()
+  const onFailure = ({ job }: JobFailure) => {
+    failedKeys.push(job.key)
+    stop.abort()
+  }
+  await runJobsOfKind(service, KIND, { signal: stop.signal, onFailure })
+  t.same(failedKeys, ['1'])
+  t.same(await listKeys(service.db), ['1', '2'])
+})
 
 t.test('a periodic job waits for its next round, however often it has run', async (t) => {
   const service = await openService(t)

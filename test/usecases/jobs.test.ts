@@ -6,9 +6,8 @@ import { completeJob, enqueueJob, postponeJob, takeJobs } from '../../src/postgr
 import { applyRetention } from '../../src/usecases/jobs/apply-retention.ts'
 import { ensurePeriodicJobs } from '../../src/usecases/jobs/job-queue.ts'
 import { createLoop } from '../../src/usecases/jobs/loop.ts'
-import { runJobs } from '../../src/usecases/jobs/run-jobs.ts'
 import { refreshAuthor } from '../../src/usecases/people/refresh-author.ts'
-import { countWaiting } from '../jobs.ts'
+import { countWaiting, runJobs } from '../jobs.ts'
 import { openService, type TestService } from '../service.ts'
 
 /** Networks have a share of votes and flags only where there are limits. */

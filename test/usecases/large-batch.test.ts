@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import t from 'tap'
-import { runJobs } from '../../src/usecases/jobs/run-jobs.ts'
+import { runJobs } from '../jobs.ts'
 import { recount } from '../recount.ts'
 import { openService } from '../service.ts'
 import { FILL_TALLIES } from '../tallies.ts'

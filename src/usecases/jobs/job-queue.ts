@@ -27,9 +27,7 @@ export const createJobQueue = (
   { pollMs, onFailure, onError }: Options,
 ): JobQueue => {
   const createKindLoop = (kind: JobKind) =>
-    createLoop(async (signal) => (await runJobs(context, kind, signal)).forEach(onFailure), {
-      onError,
-    })
+    createLoop((signal) => runJobs(context, kind, { signal, onFailure }), { onError })
   const loops = new Map(JOB_KINDS.map((kind) => [kind, createKindLoop(kind)]))
   const kick = (kind: JobKind) => loops.get(kind)!.kick()
   const look = async () => (await runQuery(listDueKinds(context.db, JOB_KINDS))).forEach(kick)

@@ -21,21 +21,22 @@ export type JobFailure = {
   readonly retryInMs: number | undefined
 }
 
-/** Runs the jobs of a kind until none is due. A job that fails does not stop the others. */
+/** Runs the jobs of a kind until none is due. A job that fails is reported and does not stop the others. */
 export const runJobs = async <K extends JobKind>(
   context: Context,
   kind: K,
-  signal: AbortSignal,
-): Promise<JobFailure[]> => {
+  { signal, onFailure }: { signal: AbortSignal; onFailure: (failure: JobFailure) => void },
+): Promise<void> => {
   const type = JOBS[kind]
-  const failures: JobFailure[] = []
   while (!signal.aborted) {
     const jobs = await runQuery(takeJobs(context.writes, { kind, limit: type.atOnce }))
     if (jobs.length === 0) break
-    const results = await Promise.all(jobs.map((job) => runJob(context, { job, type, signal })))
-    failures.push(...results.filter((failure) => failure !== undefined))
+    const run = async (job: Job<K>): Promise<void> => {
+      const failure = await runJob(context, { job, type, signal })
+      if (failure) onFailure(failure)
+    }
+    await Promise.all(jobs.map(run))
   }
-  return failures
 }
 
 type Run<K extends JobKind> = {
