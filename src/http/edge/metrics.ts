@@ -89,6 +89,11 @@ const addPageMetrics = (registry: Registry, readSources: MetricSources): void =>
 type ReadJobs = (counts: readonly JobCount[]) => [Record<string, string>, number][]
 
 const addJobGauges = (registry: Registry, readSources: MetricSources): void => {
+  const countJobs = shareRuns(() =>
+    readSources()
+      .jobs()
+      .catch(() => []),
+  )
   const add = (name: string, help: string, labelNames: string[], read: ReadJobs) =>
     new Gauge({
       name,
@@ -96,10 +101,8 @@ const addJobGauges = (registry: Registry, readSources: MetricSources): void => {
       labelNames,
       registers: [registry],
       async collect() {
+        const counts = await countJobs()
         this.reset()
-        const counts = await readSources()
-          .jobs()
-          .catch(() => [])
         for (const [labels, value] of read(counts)) this.set(labels, value)
       },
     })
@@ -115,4 +118,15 @@ const addJobGauges = (registry: Registry, readSources: MetricSources): void => {
         .filter(({ state }) => state === 'waiting')
         .map(({ kind, oldestSeconds }) => [{ kind }, Math.max(0, oldestSeconds)]),
   )
+}
+
+/** Anyone can request the metrics: all gauges and all concurrent requests share one query. */
+const shareRuns = <T>(run: () => Promise<T>): (() => Promise<T>) => {
+  let running: Promise<T> | undefined
+  return () => {
+    running ??= run().finally(() => {
+      running = undefined
+    })
+    return running
+  }
 }
