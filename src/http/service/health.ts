@@ -35,7 +35,8 @@ const READYZ = health(
   'getReadiness',
   'Check readiness for traffic',
   'Anyone may call it; it returns 503 when Postgres is unreachable or not migrated. With Redis away, ' +
-    'or Postgres settings that risk losing writes, it returns 200 with status `degraded`.',
+    'Postgres settings that risk losing writes, or a job that was given up, it returns 200 with status ' +
+    '`degraded`.',
   { 200: ref(Health), 503: ref(Health) },
 )
 const METRICS = health(
