@@ -44,7 +44,9 @@ t.test('npm run load names every other changed field', async (t) => {
   await load(file)
   await tamper(service, 3, sql`author_id = (select max(id) from authors)`)
   await tamper(service, 7, sql`created_at = created_at - interval '1 hour'`)
+  await tamperTally(service, 7, sql`created_at = created_at - interval '1 hour'`)
   await tamper(service, 15, sql`status = 'spam'`)
+  await tamperTally(service, 15, sql`is_visible = false`)
   await tamper(service, 13, sql`depth = 3`)
   const { code, err } = await load(file, '--verify-only')
   t.equal(code, 1)
@@ -142,6 +144,15 @@ t.test('npm run load refuses an invalid file before it sends anything', async (t
 const tamper = async (service: TestService, ref: number, change: RawBuilder<unknown>) => {
   await sql`update comments set ${change}
     where id = (select id from comments order by id offset ${ref - 1} limit 1)`.execute(service.db)
+  await changeVersions(service)
+}
+
+/** Changes what sorts and shows the comment. */
+const tamperTally = async (service: TestService, ref: number, change: RawBuilder<unknown>) => {
+  await sql`update comment_tallies set ${change}
+    where comment_id = (select id from comments order by id offset ${ref - 1} limit 1)`.execute(
+    service.db,
+  )
   await changeVersions(service)
 }
 

@@ -295,7 +295,8 @@ t.test('A thread that changes while posts wait', async (t) => {
     'a thread accepts waiting posts except replies to a comment hidden meanwhile',
     async (t) => {
       const reply = { parent: { threadId, id } }
-      const hide = sql`with hidden as (update comments set status = 'rejected' where id = ${id})
+      const hide = sql`with hidden as (update comments set status = 'rejected' where id = ${id}),
+        tally as (update comment_tallies set is_visible = false where comment_id = ${id})
       update threads set comment_count = 0, root_count = 0, last_comment_at = null`
       const results = await change(hide, [reply, reply, {}, reply])
       t.same(
