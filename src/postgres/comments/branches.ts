@@ -7,13 +7,13 @@ import { isVisible } from './visible.ts'
 
 type At = { readonly siteId: number; readonly threadId: number }
 
-/** A comment that is decided on, or that goes along. */
+/** A comment that a decision names or cascades to. */
 export type Decidable = BranchNode & {
   readonly publishedAt: Instant | null
   readonly flagCount: number
 }
 
-/** Another status for one comment. `publishedAt`: as it is restored; missing, it follows from the status. */
+/** A new status for one comment. `publishedAt` is the restored time; without it the time follows from the status. */
 export type StatusTransition = {
   readonly id: number
   readonly from: Status
@@ -21,7 +21,7 @@ export type StatusTransition = {
   readonly publishedAt?: Instant | null
 }
 
-/** Those of the comments that are in the thread, by id. The thread is held alone. */
+/** Finds comments of the thread by id. The caller holds the exclusive thread lock. */
 export const findDecidables = async (
   tx: Tx,
   { siteId, threadId }: At,
@@ -37,7 +37,7 @@ export const findDecidables = async (
   return new Map(rows.map((row) => [row.id, row]))
 }
 
-/** All comments of a thread from one on, in order of id. */
+/** Lists all comments of a thread from one id on, by id. */
 export const listBranchNodes = async (tx: Tx, at: At, fromId: number): Promise<Decidable[]> =>
   tx
     .selectFrom('comments')
@@ -48,7 +48,7 @@ export const listBranchNodes = async (tx: Tx, at: At, fromId: number): Promise<D
     .orderBy('id')
     .execute()
 
-/** What erased authors wrote in a thread. */
+/** Lists the comments of erased authors among these comments of a thread. */
 export const listErased = async (
   tx: Tx,
   { siteId, threadId }: At,
@@ -61,7 +61,7 @@ export const listErased = async (
   return new Set(rows.map(({ id }) => id))
 }
 
-/** These comments and all their ancestors, the last first. */
+/** Lists comments and all their ancestors, largest id first. */
 export const listAncestorPaths = async (
   tx: Tx,
   { siteId, threadId }: At,
@@ -84,9 +84,9 @@ export const listAncestorPaths = async (
 }
 
 /**
- * Gives comments their new statuses; nothing else follows from it here. Those that are published for the
- * first time are so now. What its author alone saw is so no more.
- * @returns when each of them was published first
+ * Gives comments their new statuses and changes nothing else. A comment that is published for the first time
+ * gets its publication time; a shadowed comment is no longer shadowed.
+ * @returns the publication time of each comment
  */
 export const updateStatuses = async (
   tx: Tx,
@@ -118,8 +118,8 @@ export const updateStatuses = async (
 }
 
 /**
- * Gives comments below which something appeared or went their counts. When the newest of their replies
- * was written is read from what is shown by now, so it is a statement of its own.
+ * Stores new reply counts. The time of the newest reply comes from the replies that are shown by now, so this
+ * is a statement of its own.
  */
 export const writeReplyCounts = async (
   tx: Tx,

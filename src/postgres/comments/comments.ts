@@ -10,15 +10,15 @@ import { isInvisible } from './visible.ts'
 
 const now = sql<Instant>`clock_timestamp()`
 
-/** A comment as a writer needs it, whatever its status. */
+/** A comment as a write needs it, in any status. */
 export type CommentForWrite = Comment & {
-  /** Its author is erased, and so is all that it said. */
+  /** True if the author was erased, and with them the comment's text. */
   readonly isErased: boolean
-  /** Null: it has been forgotten. */
+  /** Null after the site's retention. */
   readonly addressHash: Buffer | null
-  /** The bans because of which only its author sees it; none: it is as its status says. */
+  /** The bans that shadow the comment. Empty if the status alone decides who sees it. */
   readonly shadows: Facts['bans']
-  /** The database's time of reading. */
+  /** The database's time of the read. */
   readonly readAt: Instant
 }
 
@@ -42,7 +42,7 @@ export const findCommentForWrite = async (
   return rows[0] && toComment(rows[0], rows[0].articleId)
 }
 
-/** How a comment was judged, and by what. */
+/** The stored judgement of a comment. */
 export type StoredJudgement = {
   readonly policyVersion: number
   readonly facts: Facts
@@ -57,7 +57,7 @@ const toColumns = ({ policyVersion, facts, risk, trace }: StoredJudgement) => ({
   screening: JSON.stringify(trace),
 })
 
-/** Replaces the text and keeps the old one. @returns the comment's new revision and time */
+/** Replaces the text and keeps the earlier one as a revision. @returns the comment's new revision and time */
 export const reviseComment = async (
   tx: Tx,
   siteId: number,
@@ -66,7 +66,7 @@ export const reviseComment = async (
     body: string
     bodyHtml: string
     renderer: number
-    /** Undefined: it was not. */
+    /** Undefined if the edit was not judged. */
     judged: StoredJudgement | undefined
     by: string
   },
@@ -102,7 +102,7 @@ export const reviseComment = async (
   return { revision: row.revision, editedAt: row.editedAt! }
 }
 
-/** What a comment said until it was edited. */
+/** The text of a comment before an edit. */
 export type Revision = {
   readonly revision: number
   readonly body: string
@@ -111,7 +111,7 @@ export type Revision = {
   readonly replacedBy: string
 }
 
-/** Latest first; `limit + 1` rows. */
+/** Lists revisions, latest first; `limit + 1` rows. */
 export const listRevisions = (
   db: Db,
   {
@@ -137,7 +137,7 @@ export const listRevisions = (
     .execute()
 
 /**
- * A comment of the site and up to `ancestorCount` of its ancestors, nearest first, whatever their status:
+ * Finds a comment of the site and up to `ancestorCount` of its ancestors, nearest first, in any status. Only
  * for its author and for moderators.
  */
 export const listWithAncestors = async (
@@ -164,8 +164,8 @@ export const listWithAncestors = async (
 }
 
 /**
- * Shows a comment to its author alone, or no more.
- * @returns how many replies of the author hang below it that are seen by it alone too
+ * Starts or ends the shadow of a comment.
+ * @returns the number of the author's shadowed replies to the comment
  */
 export const shadowComment = async (
   tx: Tx,

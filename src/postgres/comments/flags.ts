@@ -10,11 +10,11 @@ export type NewFlag = {
   readonly authorId: number
   readonly reason: FlagReason
   readonly note: string | null
-  /** Of a guest's network; null for a member. */
+  /** The hash of a guest's address; null for a member. */
   readonly addressHash: Buffer | null
 }
 
-/** The flag that a person has on a comment, and how many guests of its network have one. */
+/** An author's flag on a comment, and the number of flags of guests from the same network. */
 export const findFlagAndNetworkCount = async (
   tx: Tx,
   { siteId, comment, authorId, addressHash }: NewFlag,
@@ -29,9 +29,9 @@ export const findFlagAndNetworkCount = async (
 }
 
 /**
- * Inserts a flag, or replaces what it says; one that was decided on stays so, and its network has had
- * its share.
- * @returns when it was first given
+ * Inserts a flag, or replaces its reason and note. A flag with a decision stays decided and counts for its
+ * network.
+ * @returns the time of the first flag
  */
 export const writeFlag = async (
   tx: Tx,
@@ -48,7 +48,7 @@ export const writeFlag = async (
   return rows[0]!.flaggedAt
 }
 
-/** Counts one more flag that no moderator has decided on. @returns how many there are now */
+/** Counts one more undecided flag. @returns the number of undecided flags */
 export const countFlag = async (
   tx: Tx,
   siteId: number,
@@ -67,7 +67,7 @@ export const countFlag = async (
 
 type At = { readonly siteId: number; readonly threadId: number }
 
-/** Moderators have decided on comments, whose thread is held: the flags on them count no longer. */
+/** Resolves the flags on comments after a decision. The caller holds the thread lock. */
 export const resolveFlags = async (
   tx: Tx,
   { siteId, threadId }: At,
@@ -89,18 +89,18 @@ export const resolveFlags = async (
       and f.resolved_at is null`.execute(tx)
 }
 
-/** A decision that is taken back, and what takes it back. */
+/** An undone decision, and the decision that undoes it. */
 export type RestoredFlags = {
   readonly id: number
   readonly commentId: number | null
-  /** Of the one that is taken back: what it took back itself. */
+  /** The decision that the undone decision itself undid. */
   readonly undoes: number | null
   readonly undoneBy: number
 }
 
 /**
- * Decisions are taken back: the flags that they resolved count again, and those that counted again
- * because of them are resolved again. Who resolved a flag last stays with it, so that this is exact.
+ * Restores flags after an undo: flags that the undone decision resolved count again, and flags that it made
+ * count again are resolved again. Each flag stores the last decision that resolved it, so this is exact.
  */
 export const restoreFlags = async (
   tx: Tx,

@@ -8,23 +8,23 @@ import { forWrite, nextVersion, type ThreadForWrite } from '../threads/threads.t
 import { joinCommentOfTally } from './rows.ts'
 import { isVisible, isVisibleOrShadowed } from './visible.ts'
 
-/** A comment that a reader can see, and may reply to. */
+/** A visible comment that a post can reply to. */
 export type Parent = {
   readonly id: number
   readonly homeThreadId: number | null
   readonly depth: number
   readonly locked: boolean
   readonly authorId: number
-  /** The bans because of which only its author sees it; none: everybody does. */
+  /** The bans that shadow the comment. Empty if every reader sees it. */
   readonly shadows: Facts['bans']
 }
 
 type Found = ThreadForWrite & { [K in keyof Parent as `parent${Capitalize<K>}`]: Parent[K] | null }
 
 /**
- * The thread, and those of its comments that are to be replied to and can be seen. The comments are
- * locked until the transaction ends, in descending order of id, as by every writer. Comes after
- * the lock on the thread, so that what it reads holds until the transaction ends.
+ * Finds the thread and the visible parents of posts. It locks the parents until the transaction ends, in
+ * descending order of id, as every write does. The caller holds the thread lock, so that the result stays
+ * true until the transaction ends.
  */
 export const findThreadAndParents = async (
   tx: Tx,
@@ -57,7 +57,7 @@ export type NewPost = {
   readonly parentId: number
   readonly parentHomeThreadId: number | null
   readonly depth: number
-  /** The id of an author, or a guest to be made. */
+  /** The id of an author, or the profile of a new guest. */
   readonly author: number | GuestProfile
   readonly status: Verdict
   readonly body: string
@@ -85,20 +85,20 @@ type At = {
   readonly siteId: number
   readonly threadId: number
   readonly renderer: number
-  /** Of the article, if the thread still lacks them. */
+  /** The article's title and address, used if the thread has none. */
   readonly title: string | null
   readonly url: string | null
 }
 
 /**
- * Inserts comments of one thread and the guests who wrote them, and counts the approved ones with
- * their parents and the thread. The parents are locked already, and so are authors and other
- * threads if need be: the thread's row is the last that a writer may wait for.
+ * Inserts comments of one thread and their new guests, and adds approved comments to the counts of their
+ * parents and of the thread. The caller has locked the parents and the authors; the thread's row is the last
+ * lock of a write.
  *
- * Ids are taken in the order of the posts, in which `unnest` yields them, and before anything is
- * inserted, so that each post is told its own. All have one time, which cannot run against the ids.
- * @returns the rows in the order of the posts; `version` is the thread's new one, undefined when
- * nothing is approved
+ * Ids are taken in the order of the posts, in which `unnest` yields them, before any insert, so that each
+ * post gets its own. All comments have one time, so that times never contradict ids.
+ * @returns the rows in the order of the posts; `version` is the thread's new version, undefined if no comment
+ * is approved
  */
 export const insertPosts = async (
   tx: Tx,

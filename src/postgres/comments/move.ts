@@ -2,12 +2,12 @@ import { sql } from 'kysely'
 import type { BranchNode } from '../../domain/comment/branch.ts'
 import type { Tx } from '../connection/db.ts'
 
-/** A statement that moves so many, at 0.4 ms each, stays far from the statement time-out. */
+/** Comments per statement. At 0.4 ms each, a statement stays far from the statement time-out. */
 const BATCH = 500
 
 export type Mover = BranchNode & { readonly depth: number }
 
-/** All comments of a thread from one on, in order of id. The thread is held alone. */
+/** Lists all comments of a thread from one id on, by id. The caller holds the exclusive thread lock. */
 export const listMovers = async (
   tx: Tx,
   { siteId, threadId }: { siteId: number; threadId: number },
@@ -26,18 +26,18 @@ export type Relocation = {
   readonly from: number
   readonly to: number
   readonly depthBy: number
-  /** The one that gets another parent; the others keep theirs. */
+  /** The top of the branch, which gets another parent. Its replies keep theirs. */
   readonly top?: {
     readonly id: number
-    /** 0: none. */
+    /** 0 if the top becomes a root. */
     readonly parentId: number
     readonly parentHomeThreadId: number | null
   }
 }
 
 /**
- * Takes comments to another thread, or to another depth of the same one, with their votes, flags and
- * whatever else is kept about them. Both threads are held alone.
+ * Moves comments to another thread, or to another depth of the same thread, with their votes, flags and all
+ * other records. The caller holds the exclusive lock on both threads.
  */
 export const relocate = async (
   tx: Tx,
@@ -53,7 +53,7 @@ export const relocate = async (
 
 const NO_TOP = { id: 0, parentId: 0, parentHomeThreadId: null }
 
-/** Homes are kept where they are not the thread itself; tallies, votes and flags follow by their constraints. */
+/** A comment keeps the thread where it was posted. Tallies, votes and flags follow by their constraints. */
 const relocateSome = async (
   tx: Tx,
   { siteId, from, to, depthBy, top = NO_TOP }: Relocation,

@@ -17,34 +17,34 @@ import {
 } from './rows.ts'
 import { isVisible } from './visible.ts'
 
-/** A page of a thread and the thread itself, from one statement and so from one snapshot. */
+/** A page of a thread and the thread itself, from one statement and thus from one snapshot. */
 export type PageRows = { readonly thread: Thread; readonly rows: RankedComment[] }
 
 export type TreeRequest = {
   siteId: number
-  /** The comments right below this one, or the thread's roots. */
+  /** The parent of the first level. 0 for the thread's roots. */
   parent: { articleId: string } | { threadId: number; commentId: number }
   sort: Sort
   after: Position | null
   limit: number
   depth: number
   replies: number
-  /** Opens the page at this comment: every list on the way down to it starts with its ancestor. */
+  /** Opens the page at this comment: each list above it starts with its ancestor. */
   focusId?: number
 }
 
 /**
- * Reads a page of the tree, breadth first: `limit + 1` comments of the first level, then up to
- * `replies` below each of them, down to `depth` levels, and no more rows than a page may hold.
- * Each level costs one index range per parent, so neither the size of the thread nor its depth
- * matters. Undefined when there is no such visible thread, or the parent is not shown in it.
+ * Reads a page of the tree, breadth first: `limit + 1` comments of the first level, then up to `replies` below
+ * each of them, down to `depth` levels, at most as many rows as a page may have. Each level reads one index
+ * range per parent, so the cost depends neither on the size of the thread nor on its depth. Undefined if the
+ * thread is not visible or does not show the parent.
  */
 export const findTreePage = async (db: Db, request: TreeRequest): Promise<PageRows | undefined> => {
   const statement = treeStatement(request)
   return toPage((await statement.execute(db.withoutPlugins())).rows)
 }
 
-/** The tree is grown from tallies alone; the comments of the page are looked up last, in its order. */
+/** Tallies alone determine the tree. The statement looks up the page's comments last, in order. */
 const treeStatement = (request: TreeRequest): RawBuilder<PageRow> => {
   const { siteId, sort, limit, depth, replies, focusId } = request
   const order = ORDERS[sort]
@@ -90,11 +90,11 @@ const treeStatement = (request: TreeRequest): RawBuilder<PageRow> => {
     ${selectPage(siteId)}`
 }
 
-/** What a page needs of `comment_tallies k` until it looks up its comments. */
+/** The columns of `comment_tallies k` that a page needs before it looks up comments. */
 const pickedColumns = sql`
   k.thread_id, k.comment_id as id, k.score, k.upvotes, k.downvotes, k.reply_count`
 
-/** The comment of a picked row `k`; "offset 0" keeps it one look-up per row, in the order of the rows. */
+/** The comment of a picked row `k`. "offset 0" keeps it one look-up per row, in the order of the rows. */
 const joinComment = (siteId: number) => sql`
   cross join lateral (
     select * from comments c
@@ -109,7 +109,7 @@ export type FlatRequest = {
   limit: number
 }
 
-/** `limit + 1` approved comments of a thread, whatever they reply to. */
+/** Reads `limit + 1` approved comments of a thread in one list, at any depth. */
 export const findFlatPage = async (db: Db, request: FlatRequest): Promise<PageRows | undefined> => {
   const { siteId, sort, after, limit } = request
   const order = FLAT_ORDERS[sort]
@@ -132,7 +132,7 @@ export const findFlatPage = async (db: Db, request: FlatRequest): Promise<PageRo
   return toPage((await statement.execute(db.withoutPlugins())).rows)
 }
 
-/** A comment that is shown, with up to `ancestorCount` of its ancestors, nearest first. */
+/** Reads a shown comment with up to `ancestorCount` of its ancestors, nearest first. */
 export const findCommentPage = async (
   db: Db,
   request: { siteId: number; threadId: number; commentId: number; ancestorCount: number },
@@ -161,14 +161,14 @@ export const findCommentPage = async (
 type Order = {
   readonly column: RawBuilder<unknown>
   readonly id: RawBuilder<unknown>
-  /** Whether `comments c` has the index, not `comment_tallies k`. */
+  /** Whether the index is on `comments c` instead of `comment_tallies k`. */
   readonly isOfComments: boolean
-  /** The value that a position carries: milliseconds for times. */
+  /** The value in a position: milliseconds for times. */
   readonly key: RawBuilder<unknown>
   readonly by: RawBuilder<unknown>
   readonly ascending: boolean
   readonly isTime: boolean
-  /** Stands before every value of the column. */
+  /** A value that sorts before every value of the column. */
   readonly first: RawBuilder<unknown>
 }
 
@@ -199,7 +199,7 @@ const byNumber = (
   }
 }
 
-/** The alias and the id of the table that has a sort's index. */
+/** The alias and the id column of the table that has the index of a sort. */
 type Source = readonly [alias: 'k' | 'c', id: string]
 const TALLY: Source = ['k', 'comment_id']
 const COMMENT: Source = ['c', 'id']
@@ -214,14 +214,14 @@ const ORDERS: Record<Sort, Order> = {
   active: byTime('active_at'),
 }
 
-/** Without the tree, an index of comments serves the sorts by time. */
+/** In a flat list, an index of comments serves the sorts by time. */
 const FLAT_ORDERS: Record<Sort, Order> = {
   ...ORDERS,
   newest: byTime('created_at', false, COMMENT),
   oldest: byTime('created_at', true, COMMENT),
 }
 
-/** What a comment stands by in a list that is sorted so. */
+/** The key of a comment in a list of this sort. */
 export const keyOf = (sort: Sort): RawBuilder<unknown> => ORDERS[sort].key
 
 const past = (order: Order, [key, id]: Position): RawBuilder<unknown> => {
@@ -229,7 +229,7 @@ const past = (order: Order, [key, id]: Position): RawBuilder<unknown> => {
   return sql`and (${order.column}, ${order.id}) ${sql.raw(order.ascending ? '>' : '<')} (${value}, ${id})`
 }
 
-/** The list under `parentId` starts at the path's comment in it, if the path passes through it. */
+/** Starts the list under `parentId` at the comment of the path, if the path passes through it. */
 const fromPath = (order: Order, parentId: RawBuilder<unknown>): RawBuilder<unknown> => sql`
   and (${order.column}, ${order.id}) ${sql.raw(order.ascending ? '>=' : '<=')} (
     coalesce((select f.sort_key from path f where f.parent_id = ${parentId}), ${order.first}),
@@ -263,8 +263,8 @@ const threadOf = (of: { siteId: number; parent: TreeRequest['parent'] }): RawBui
           and parent.comment_id = ${of.parent.commentId} and parent.shown`
 
 /**
- * One row per comment of `page`, the first of them beside the thread; one row of the thread alone
- * if there is no comment.
+ * Selects one row per comment of `page`, the first beside the thread. Without comments it selects one row
+ * with the thread alone.
  */
 const selectPage = (siteId: number): RawBuilder<unknown> => sql`
   select t.id as thread, t.article_id, t.title, t.url, t.version, t.comment_count, t.root_count,

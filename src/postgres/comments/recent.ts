@@ -16,11 +16,11 @@ import {
 } from './rows.ts'
 import { isVisible, REPLIES, ROOTS } from './visible.ts'
 
-/** A comment outside its thread, with what a reader needs to find the article. */
+/** A comment outside its thread, with the data that a reader needs to find the article. */
 export type RecentComment = Comment & {
   /** `published_at` in milliseconds. */
   readonly key: number
-  /** Left out for its size: see `Placed`. */
+  /** True if the page leaves the comment out for its size: see `RankedComment`. */
   readonly isOver: boolean
   readonly articleTitle: string | null
   readonly articleUrl: string | null
@@ -36,8 +36,8 @@ export type RecentRequest = {
 }
 
 /**
- * `limit + 1` approved comments of visible threads, latest published first. Of several articles
- * each gives its own latest, so that the size of the site does not matter.
+ * Lists `limit + 1` approved comments of visible threads, latest published first. Several articles are read
+ * one by one, so that the size of the site does not matter.
  */
 export const listRecent = async (db: Db, request: RecentRequest): Promise<RecentComment[]> => {
   const { siteId, articleIds, limit } = request
@@ -82,7 +82,7 @@ const isWanted = ({ authorId, parent, after }: RecentRequest): RawBuilder<unknow
   return sql.join(parts, sql` and `)
 }
 
-/** Postgres merges two ranges of one index faster than it keeps a third index. */
+/** Postgres merges two ranges of one index faster than it maintains a third index. */
 const KINDS = { any: [ROOTS, REPLIES], root: [ROOTS], reply: [REPLIES] }
 
 const PARENTS = {
@@ -93,7 +93,7 @@ const PARENTS = {
 
 export type Counts = Pick<Thread, 'articleId' | 'commentCount' | 'rootCount' | 'lastCommentAt'>
 
-/** Counts of those articles that have a visible thread. */
+/** Counts of the articles that have a visible thread. */
 export const listCounts = async (
   db: Db,
   siteId: number,
@@ -109,7 +109,7 @@ export const listCounts = async (
 
 export type ListedArticle = Thread & { readonly key: number }
 
-/** `limit + 1` visible threads that have comments. */
+/** Lists `limit + 1` visible threads that have comments. */
 export const listArticles = async (
   db: Db,
   request: { siteId: number; sort: ArticleSort; after: Position | null; limit: number },

@@ -5,7 +5,7 @@ import { PAGE_BYTES } from '../../domain/comment/tree.ts'
 const siteOf = (thread: string, column: string) =>
   sql`(select s.${sql.ref(column)} from sites s where s.id = ${sql.ref(`${thread}.site_id`)})`
 
-/** When a thread closes by itself: at its own time, or else some days after it began. */
+/** When a thread closes automatically: at its own time, otherwise some days after its creation. */
 export const closesAt = (thread: string) => sql`
   coalesce(${sql.ref(`${thread}.closes_at`)}, case when not ${sql.ref(`${thread}.stays_open`)} then
     ${sql.ref(`${thread}.created_at`)} + nullif(${siteOf(thread, 'close_after_days')}, 0) * interval '1 day' end)`
@@ -13,13 +13,13 @@ export const closesAt = (thread: string) => sql`
 export const slowModeSeconds = (thread: string) => sql`
   coalesce(${sql.ref(`${thread}.slow_mode_seconds`)}, ${siteOf(thread, 'slow_mode_seconds')})`
 
-/** What a reader sees of a thread that is `threads t`. A closing time that has passed closes it. */
+/** The columns of `threads t` that readers see. A thread after its closing time is closed. */
 export const threadColumns = sql`
   t.id, t.article_id, t.title, t.url, t.version, t.comment_count, t.root_count, t.last_comment_at,
   case when t.state = 'open' and ${closesAt('t')} <= now() then 'closed' else t.state end as state,
   ${closesAt('t')} as closes_at, ${slowModeSeconds('t')} as slow_mode_seconds`
 
-/** A thread that readers may know of: something of it was once public, and it is not hidden. */
+/** A thread that readers can know: it was visible once, and it is not hidden. */
 export const threadIsVisible = sql`t.version > 0 and t.state <> 'hidden'`
 
 const COMMENT_COLUMNS =
@@ -35,18 +35,18 @@ const listColumns = (alias: string, names: string) =>
       .join(', '),
   )
 
-/** What every view shows of `comments c` and its `comment_tallies k`. */
+/** The columns of `comments c` and its `comment_tallies k` that every view shows. */
 export const commentColumns = sql`
   ${listColumns('c', COMMENT_COLUMNS)}, ${listColumns('k', TALLY_COLUMNS)}, c.body, c.body_html`
 
-/** The tally of `comments c`; "offset 0" keeps it one look-up per comment. */
+/** The tally of `comments c`. "offset 0" keeps it one look-up per comment. */
 export const joinTally = sql`
   cross join lateral (
     select * from comment_tallies k
     where k.site_id = c.site_id and k.thread_id = c.thread_id and k.comment_id = c.id offset 0
   ) k`
 
-/** The comment of `comment_tallies k`, as one look-up too, however large its thread is. */
+/** The comment of `comment_tallies k`, also one look-up, however large its thread is. */
 export const joinCommentOfTally = sql`
   cross join lateral (
     select * from comments c
@@ -54,8 +54,8 @@ export const joinCommentOfTally = sql`
   ) c`
 
 /**
- * The row's place in `page`, and the bytes of text up to it. `isKept`: whatever its size.
- * @param window how the rows are ordered, where they are not in order already
+ * The row's number in `page`, and the bytes of text up to it. `isKept` rows stay whatever their size.
+ * @param window the order of the rows, if they are not in order already
  */
 export const placeColumns = (isKept = sql`false`, window = sql``) => sql`
   row_number() over (${window}) as position, ${isKept} as is_kept,
@@ -65,8 +65,8 @@ export const placeColumns = (isKept = sql`false`, window = sql``) => sql`
 const isOver = sql`(not page.is_kept and page.position > 1 and page.bytes > ${PAGE_BYTES})`
 
 /**
- * What a view shows of the rows of `page`. What comes after the bytes that a page may hold has no
- * text, and is there to tell that there is more; the first always has its own.
+ * The columns of the rows of `page`. Rows beyond the page's bytes have no text and only say that a next page
+ * exists; the first row always has its text.
  */
 export const pageColumns = sql`
   ${listColumns('page', `${COMMENT_COLUMNS} ${TALLY_COLUMNS}`)}, page.key, ${isOver} as is_over,
@@ -86,7 +86,7 @@ export type CommentRow = Omit<Comment, 'author' | 'articleId'> & {
   authorAvatarUrl: string | null
 }
 
-/** The row itself, which is nobody else's: a copy of a hundred rows costs as much as reading them. */
+/** Converts the row in place: copying a hundred rows costs as much as reading them. */
 export const toComment = <T extends CommentRow>(
   row: T,
   articleId: string,

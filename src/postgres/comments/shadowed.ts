@@ -14,12 +14,11 @@ import {
 } from './rows.ts'
 import { isInvisible } from './visible.ts'
 
-/** More than that in one thread, and its author sees the newest. */
+/** The largest number of shadowed comments per thread. With more, their author sees the newest. */
 const MAX_OWN = 200
 
 /**
- * A thread that is not hidden, whether readers have ever seen it or not, and what somebody has written
- * there that it alone sees, in order of id.
+ * Finds a thread that is not hidden, visible or not, and an author's shadowed comments in it, by id.
  */
 export const findShadowed = async (
   db: Db,

@@ -9,7 +9,7 @@ import { isInvisible, isVisible } from './visible.ts'
 
 export type OwnVote = CommentKey & { readonly value: -1 | 1 }
 
-/** What one person has in one thread that nobody else sees. */
+/** The data in one thread that only one author sees. */
 export type ViewerData = {
   readonly author: Author | undefined
   readonly votes: readonly OwnVote[]
@@ -17,7 +17,7 @@ export type ViewerData = {
   readonly pending: readonly Comment[]
 }
 
-/** A thread as somebody finds it who wants to write there; undefined before its first comment. */
+/** Finds a thread for an author who wants to post. Undefined before the first comment. */
 export const findThreadToWrite = async (
   db: Db,
   siteId: number,

@@ -1,15 +1,15 @@
 import { type RawBuilder, sql } from 'kysely'
 
 /**
- * The one SQL definition of what readers see, as `isVisible` of `domain/comment/status.ts` is the one in
- * TypeScript. The predicates of the indexes in `migrations/` repeat it word for word, so that Postgres
- * can use them.
- * @param status the column that has the status, with its alias: `c.status`
+ * The only SQL definition of what readers see, as `isVisible` of `domain/comment/status.ts` is the only one in
+ * TypeScript. The predicates of the indexes in `migrations/` repeat it word for word, so that Postgres can use
+ * them.
+ * @param status the status column with its alias: `c.status`
  */
 export const isVisible = (status: string): RawBuilder<boolean> =>
   sql<boolean>`${sql.ref(status)} = 'approved'`
 
-/** The opposite: only moderators see the comment, and its author in part. */
+/** The opposite: only moderators see the comment, and in part its author. */
 export const isInvisible = (status: string): RawBuilder<boolean> =>
   sql<boolean>`${sql.ref(status)} <> 'approved'`
 
@@ -17,7 +17,7 @@ export const isInvisible = (status: string): RawBuilder<boolean> =>
 export const ROOTS = sql<boolean>`least(c.parent_id, 1) = 0`
 export const REPLIES = sql<boolean>`least(c.parent_id, 1) = 1`
 
-/** A comment that every reader sees, or that its author sees as if every reader did. */
+/** A comment that every reader sees, or that its author sees as if published. */
 export const isVisibleOrShadowed = (alias: string): RawBuilder<boolean> =>
   sql<boolean>`(${isVisible(`${alias}.status`)}
     or ${sql.ref(`${alias}.shadowed`)} and ${sql.ref(`${alias}.status`)} = 'rejected')`

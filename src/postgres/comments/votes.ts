@@ -3,20 +3,20 @@ import type { Tx } from '../connection/db.ts'
 import { joinCommentOfTally } from './rows.ts'
 import { isVisibleOrShadowed } from './visible.ts'
 
-/** A comment as voters and flaggers need it: one that readers can read. */
+/** A comment as votes and flags need it: readers can read it. */
 export type Votable = {
   readonly id: number
   readonly authorId: number
   readonly upvotes: number
   readonly downvotes: number
   readonly locked: boolean
-  /** For others it is not there. */
+  /** The author who alone sees the comment. For others it does not exist. */
   readonly isShadowed: boolean
 }
 
 /**
- * Those of the comments that readers can read, or their authors alone, by id. They are locked until the transaction ends, in
- * descending order of id, as by every writer.
+ * Finds comments that readers, or only their authors, can read, by id. It locks their tallies until the
+ * transaction ends, in descending order of id, as every write does.
  */
 export const lockVotableRows = async (
   tx: Tx,
@@ -36,13 +36,13 @@ export type VoteRow = {
   readonly commentId: number
   readonly authorId: number
   readonly value: -1 | 0 | 1
-  /** Of a guest's network; null for a member. */
+  /** The hash of a guest's address; null for a member. */
   readonly addressHash: Buffer | null
 }
 
 type At = { readonly siteId: number; readonly threadId: number }
 
-/** What these voters have said of these comments, and what guests of the same networks have. */
+/** Lists the votes of these voters on these comments, and the votes of guests from the same networks. */
 export const listVotesAndNetworkVotes = async (
   tx: Tx,
   { siteId, threadId }: At,
@@ -67,8 +67,8 @@ export const listVotesAndNetworkVotes = async (
 }
 
 /**
- * Replaces votes; 0 is none. Each voter comes once for each comment. A vote that changes stays where
- * and when it was first given: its network has had its share.
+ * Replaces votes; 0 removes a vote. Each voter occurs once per comment. A changed vote keeps its first time
+ * and network, for which it counts.
  */
 export const writeVotes = async (
   tx: Tx,
@@ -96,7 +96,7 @@ export const writeVotes = async (
   )
 }
 
-/** Counts votes with their comments, which are locked already. */
+/** Adds votes to the tallies of their comments, which the caller has locked. */
 export const countVotes = async (
   tx: Tx,
   { siteId, threadId }: At,

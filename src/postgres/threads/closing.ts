@@ -4,13 +4,12 @@ import type { Tx } from '../connection/db.ts'
 
 export type ClosedThread = { readonly siteId: number; readonly id: number }
 
-/** What nobody has noticed for so long changes no version any more: pages say that it is closed all the same. */
+/** A thread that closed longer ago than this gets no new version: pages show that it is closed anyway. */
 const WINDOW = sql`interval '1 day'`
 
 /**
- * Some threads that have closed by themselves and have had no new version since, in order of id, held
- * until the transaction ends; those that somebody else holds are left to it. A version is never less
- * than the time when it was given.
+ * Locks threads that closed automatically and have no new version since, by id, until the transaction ends.
+ * It skips rows that another transaction has locked. A version is at least the time at which the thread got it.
  */
 export const lockJustClosedThreads = async (tx: Tx, limit: number): Promise<ClosedThread[]> => {
   const closing = closesAt('t')

@@ -5,9 +5,8 @@ import { joinTally, threadIsVisible } from '../comments/rows.ts'
 import type { Db } from '../connection/db.ts'
 
 /**
- * Where a comment is that has moved away from the thread that its id names. Undefined for one that has
- * not, for one that is not there, and for one that the caller may not know of: no difference tells them
- * apart.
+ * Finds the current thread of a comment that moved away from the thread in its id. Undefined if the comment
+ * did not move, does not exist, or is hidden from the caller: the caller cannot tell these cases apart.
  */
 export const findMovedComment = async (
   db: Db,
@@ -21,7 +20,7 @@ export const findMovedComment = async (
   return rows[0]
 }
 
-/** A check knows what it was asked about. */
+/** A check knows the comments that it was asked about. */
 const mayBeKnown = (caller: Caller | 'check'): RawBuilder<unknown> => {
   if (caller === 'check' || mayModerate(caller)) return sql`true`
   const isReadable = sql`k.shown and ${threadIsVisible}`

@@ -2,22 +2,22 @@ import { sql } from 'kysely'
 import type { Instant } from '../../domain/instant.ts'
 import type { Db, Tx } from '../connection/db.ts'
 
-/** A person who posts: by its token, and a guest by its network too, because anybody can be several. */
+/** The author of a post: known by the token, and a guest also by the network, because a guest can have many tokens. */
 export type Poster = {
   readonly authorId: number | undefined
   /** Null for a member. */
   readonly addressHash: Buffer | null
 }
 
-/** How long somebody still has to wait, and until when. */
+/** How long an author still has to wait, and until when. */
 export type Wait = { readonly seconds: number; readonly until: Instant }
 
 type Pace = { readonly siteId: number; readonly threadId: number; readonly seconds: number }
 
 /**
- * Keeps others from posting in this thread from these networks until the transaction ends. Who has a
- * token holds its author already. Comes after authors and before threads in the order of every
- * writer, and takes networks in an order of their own.
+ * Locks networks in this thread until the transaction ends, so that posts from them wait. The row of an author
+ * with a token is locked already. Every write locks networks after authors and before threads, in ascending
+ * order.
  */
 export const lockNetworks = async (
   tx: Tx,
@@ -32,8 +32,8 @@ export const lockNetworks = async (
 }
 
 /**
- * What is left of the time between two comments of one person, whatever became of the comment before.
- * @returns in the order of the posters; undefined for those who need not wait
+ * Reads how long authors still have to wait between two comments, whatever the status of the earlier one.
+ * @returns in the order of the posters; undefined for each that need not wait
  */
 export const findWaits = async (
   db: Db,

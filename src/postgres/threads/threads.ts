@@ -7,12 +7,12 @@ import { isVisible } from '../comments/visible.ts'
 import type { Db, Tx } from '../connection/db.ts'
 import type { Tables } from '../connection/tables.ts'
 
-/** Never used twice, not even after a restore that lost commits: it follows the clock. */
+/** A version follows the clock, so that it never repeats, not even after a restore that lost commits. */
 export const nextVersion = sql<number>`greatest(version + 1, (extract(epoch from clock_timestamp()) * 1000000)::bigint)`
 
 /**
- * The visible threads that are asked for, by article or by their own ids, in the order of the
- * questions; undefined for each that is not there or not visible.
+ * Finds visible threads by article or by id.
+ * @returns in the order of the queries; undefined for each thread that does not exist or is not visible
  */
 export const findThreads = async (
   db: Db,
@@ -37,7 +37,7 @@ export const findThreads = async (
   return questions.map((_, i) => byPlace.get(i + 1))
 }
 
-/** What a writer must know of a thread; `state` counts a closing time that has passed. */
+/** A thread as a write needs it. `state` is `closed` if the closing time is over. */
 export type ThreadForWrite = {
   id: number
   articleId: string
@@ -49,7 +49,7 @@ export type ThreadForWrite = {
 export const forWrite = sql`id, article_id, moderation, ${slowModeSeconds('threads')} as slow_mode_seconds,
   case when state = 'open' and ${closesAt('threads')} <= clock_timestamp() then 'closed' else state end as state`
 
-/** The thread's id, whether anybody can see it or not; it is made if it is not there. */
+/** Finds the id of a thread, visible or not, and creates the thread if it does not exist. */
 export const ensureThread = async (tx: Tx, siteId: number, articleId: string): Promise<number> => {
   const found = await findThreadId(tx, siteId, articleId)
   if (found !== undefined) return found
@@ -57,9 +57,7 @@ export const ensureThread = async (tx: Tx, siteId: number, articleId: string): P
   return (await findThreadId(tx, siteId, articleId))!
 }
 
-/**
- * As `ensureThread`, and shares the lock on the thread: see `lockThread`, whose rules hold here too.
- */
+/** Like `ensureThread`, and acquires the shared thread lock: see `acquireThreadLock`. */
 export const ensureSharedThread = async (
   tx: Tx,
   siteId: number,
@@ -71,7 +69,7 @@ export const ensureSharedThread = async (
   return (await findSharedThread(tx, siteId, articleId))!
 }
 
-/** Waits for whoever makes the same thread at this moment; the next statement finds it. */
+/** Waits for a transaction that creates the same thread. The next statement finds the thread. */
 const insertThread = async (tx: Tx, siteId: number, articleId: string): Promise<void> => {
   await tx
     .insertInto('threads')
@@ -91,7 +89,7 @@ const findSharedThread = async (
   return rows[0]?.id
 }
 
-/** The thread's id, whether anybody can see it or not. */
+/** Finds the id of a thread, visible or not. */
 export const findThreadId = async (
   db: Db,
   siteId: number,
@@ -106,7 +104,7 @@ export const findThreadId = async (
   return row?.id
 }
 
-/** Read after the lock on the thread, so that it holds until the transaction ends. */
+/** Reads a thread under the thread lock, so that the result stays true until the transaction ends. */
 export const findThreadForWrite = async (
   db: Db,
   siteId: number,
@@ -118,10 +116,10 @@ export const findThreadForWrite = async (
 }
 
 /**
- * Comments have become visible, or are no longer so. The thread is held alone. The last statement of a
- * writer.
- * @param by `newIds`: those that are visible now; what they say of their article is used while the
- * thread has nothing, if it is still the one that they were written in
+ * Adds to the counts of a thread after comments became visible or hidden. The caller holds the exclusive
+ * thread lock, and this is the last statement of the write.
+ * @param by `newIds`: comments that are visible now. The thread takes the article's title and address from
+ * them if it has none and they were posted in it.
  * @returns the new version
  */
 export const recountThread = (
@@ -142,7 +140,7 @@ export const recountThread = (
   })
 }
 
-/** Something else that readers see of the thread has changed. @returns the new version */
+/** Gives a thread a new version after another visible change. @returns the version */
 export const touchThread = (tx: Tx, siteId: number, id: number): Promise<number> =>
   change(tx, siteId, id, {})
 
@@ -162,14 +160,14 @@ const change = async (
   return version
 }
 
-/** Takes no new comments from now on. A thread that nobody has ever seen stays unseen. */
+/** Closes a thread for new comments. A thread that was never visible stays invisible. */
 export const closeThread = async (tx: Tx, siteId: number, id: number): Promise<void> => {
   await sql`
     update threads set state = 'closed', version = case when version > 0 then ${nextVersion} else 0 end
     where site_id = ${siteId} and id = ${id} and state = 'open'`.execute(tx)
 }
 
-/** Takes new comments again, if nobody has decided otherwise since. */
+/** Opens a thread again, unless a later decision changed its state. */
 export const reopenThread = async (tx: Tx, siteId: number, id: number): Promise<void> => {
   await sql`
     update threads set state = 'open', version = case when version > 0 then ${nextVersion} else 0 end
@@ -181,22 +179,22 @@ export type ThreadChange = {
   title?: string | null
   url?: string | null
   closesAt?: Instant | null
-  /** The days of the site do not close it. */
+  /** True if the site's closing days do not close the thread. */
   staysOpen?: boolean
-  /** Null: as the site says. */
+  /** Null if the site's mode applies. */
   slowModeSeconds?: number | null
   moderation?: Moderation | null
 }
 
-/** A thread as its moderators see it. */
+/** A thread as moderators see it. */
 export type ModeratedThread = Thread & {
   staysOpen: boolean
   moderation: Moderation | null
-  /** Null: as the site says. */
+  /** Null if the site's mode applies. */
   ownSlowModeSeconds: number | null
 }
 
-/** What a moderator can change of a thread, as it is; the names are those of the wire. */
+/** The settings of a thread that a moderator can change, with the names of the API. */
 export const findThreadSettings = async (
   tx: Tx,
   siteId: number,
@@ -211,7 +209,7 @@ export const findThreadSettings = async (
   return rows[0]!.settings
 }
 
-/** Gives a thread the settings that `findThreadSettings` has told of. @returns the new version */
+/** Restores settings that `findThreadSettings` returned. @returns the new version */
 export const restoreThread = async (
   tx: Tx,
   siteId: number,
@@ -247,7 +245,7 @@ export const updateThread = async (
   return rows[0]!
 }
 
-/** Who opens a thread that has closed by itself means it: what closed it does not do so again. */
+/** A moderator who opens an automatically closed thread also ends the cause: it does not close again. */
 const reopening = ({ state }: ThreadChange): Record<string, RawBuilder<unknown>> => {
   if (state !== 'open') return {}
   const isOver = sql`${closesAt('threads')} <= clock_timestamp()`
@@ -257,7 +255,7 @@ const reopening = ({ state }: ThreadChange): Record<string, RawBuilder<unknown>>
   }
 }
 
-/** No reader can see it, so it changes no version. */
+/** Readers cannot see this setting, so the version stays the same. */
 const setModeration = async (
   tx: Tx,
   siteId: number,
@@ -273,9 +271,9 @@ const setModeration = async (
 }
 
 /**
- * Gives threads a new version. Their rows are locked in the order of their ids, as by every writer, and by
- * a statement of its own: an update in the statement that locks would start from the rows of its
- * snapshot, which other transactions may have replaced.
+ * Gives threads new versions. A statement of its own locks their rows by id, as every write does: an update
+ * in the locking statement would start from the rows of its snapshot, which other transactions may have
+ * replaced.
  */
 export const touchThreads = async (
   tx: Tx,
