@@ -71,8 +71,8 @@ create index comments_turned_down_by_author on comments (site_id, author_id, cre
 -- Moved comments, by their public id.
 create unique index comments_moved on comments (site_id, id) where home_thread_id is not null;
 
--- What votes and replies change of a comment, in a row that is a tenth as wide: a vote rewrites this row and
--- its index entries, not the text. A tally also repeats the comment's place in the tree and whether readers
+-- The counts of a comment, in a row that is a tenth as wide: a vote or a reply rewrites this row and its index
+-- entries, not the text. A tally also repeats the comment's place in the tree and whether readers
 -- see it, so that a page of the tree reads tallies first and then the comments that are on it.
 create table comment_tallies (
   site_id int not null,

@@ -4,7 +4,7 @@ import type { Instant } from '../instant.ts'
 export const BAN_KINDS = ['author', 'network', 'email', 'email_domain'] as const
 export type BanKind = (typeof BAN_KINDS)[number]
 
-/** `block` refuses all writes, `hold` sends comments to the queue, `shadow` shows them only to their author. */
+/** `block` refuses posts, edits, votes and flags, `hold` sends comments to the queue, `shadow` shows them only to their author. */
 export const BAN_EFFECTS = ['block', 'hold', 'shadow'] as const
 export type BanEffect = (typeof BAN_EFFECTS)[number]
 

@@ -4,8 +4,8 @@ import type { Policy } from './policy.ts'
 const list = (words: string): string[] => words.trim().split(/,\s+/)
 
 /**
- * Version 0 of every site's policy, in which each rule has the mode `record`. It never changes: comments
- * that it judged may be judged by it again. docs/moderation/judging.md explains its values.
+ * Version 0 of every site's policy, in which each rule has the mode `record`. Its values never change,
+ * because it can judge the same comments again; a new rule can be added. docs/moderation/judging.md explains its values.
  */
 export const DEFAULT_POLICY: Policy = {
   rules: {

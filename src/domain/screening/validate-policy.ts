@@ -1,5 +1,6 @@
 import { Compile } from 'typebox/compile'
 import type { TLocalizedValidationError } from 'typebox/error'
+import { CHECK_NAME } from '../site/check.ts'
 import { MAX_WORDS, type Policy, PolicySchema } from './policy.ts'
 
 /** By JSON pointer; each sentence has the field as its subject. */
@@ -155,13 +156,13 @@ const findWordCountFaults = ({ pending, spam, rejected }: Fields): Fault[] => {
   return [['/rules/words', `must have * between letters in ${limit}`]]
 }
 
-const CHECK_NAME = /^[a-z][a-z0-9_-]{0,39}$/
+const IS_CHECK_NAME = new RegExp(CHECK_NAME)
 
 const findCheckNameFaults = (checks: unknown): Fault[] => {
   if (checks === undefined) return []
   if (!isObject(checks) || Object.keys(checks).length > MAX_CHECKS)
     return [['/rules/checks', `must be an object of at most ${MAX_CHECKS} checks`]]
   return Object.keys(checks)
-    .filter((name) => !CHECK_NAME.test(name))
+    .filter((name) => !IS_CHECK_NAME.test(name))
     .map((name) => [pointer('/rules/checks', name), 'must be the name of a check'])
 }

@@ -15,6 +15,9 @@ export type Check = {
 )
 
 export const MAX_CHECKS = 5
+
+/** The pattern of a check's name. Every JavaScript object has a property `constructor`. */
+export const CHECK_NAME = '^(?!constructor$)[a-z0-9][a-z0-9-]{0,31}$'
 /** The service asks all checks in parallel while the author waits. */
 export const MAX_TIMEOUT_MS = 2_000
 

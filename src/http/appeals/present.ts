@@ -4,7 +4,7 @@ import type { ModeratedAppeal } from '../../usecases/appeals/appeals.ts'
 import { presentDecision } from '../decisions/present.ts'
 import { presentForModeration } from '../queue/present.ts'
 
-/** What is remembered under an Idempotency-Key: the text would outlive an erasure for a day. */
+/** An appeal without its text: a stored response would keep the text for a day after an erasure. */
 export const presentAppealState = (appeal: OwnAppeal) => ({
   id: appealId(appeal.id),
   appealed_at: appeal.at,

@@ -28,7 +28,7 @@ const readCheck = (read: Read, check: CheckFields, at: string): CheckSettings =>
   }
 }
 
-/** What we fetch or send ourselves. */
+/** Validates an address that the service itself requests. */
 export const validateHttpsUrl = (text: string): Validated<string> => {
   const url = validateUrl(text)
   if (!url.ok || url.value.startsWith('https://')) return url

@@ -1,10 +1,9 @@
 import { Type } from 'typebox'
-import { MAX_TIMEOUT_MS } from '../../domain/site/check.ts'
+import { CHECK_NAME, MAX_TIMEOUT_MS } from '../../domain/site/check.ts'
 import { object, oneOf, openObject, text } from '../wire/schema-parts.ts'
 
 const name = Type.String({
-  // Every JavaScript object has a property `constructor`.
-  pattern: '^(?!constructor$)[a-z0-9][a-z0-9-]{0,31}$',
+  pattern: CHECK_NAME,
   description: "Names the check in the policy's `checks`, in traces and in paths.",
 })
 const timeout = Type.Integer({

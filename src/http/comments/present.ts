@@ -69,6 +69,6 @@ const presentTombstone = (comment: Comment) => ({
   reply_count: comment.replyCount,
 })
 
-/** What any reader may see of a comment that is shown. */
+/** A shown comment as every reader sees it: whole, or as a tombstone. */
 export const presentComment = (comment: Comment) =>
   isVisible(comment.status) ? presentWhole(comment) : presentTombstone(comment)

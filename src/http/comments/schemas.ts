@@ -46,7 +46,7 @@ export const Comment = Type.Object(
     upvotes: count('Votes of 1.'),
     downvotes: count('Votes of -1.'),
     pinned: flag('Whether a moderator highlighted the comment.'),
-    locked: flag('Whether a moderator closed the comment to replies.'),
+    locked: flag('Whether a moderator closed the comment to replies, votes and edits.'),
     reply_count: count('Visible direct replies, including tombstones.'),
   },
   { $id: 'Comment' },

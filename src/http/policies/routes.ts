@@ -160,5 +160,5 @@ export const addPolicyRoutes = (app: Router, { context, keys }: Http): void => {
   })
 }
 
-/** What no version is called is not found. */
+/** A text that is no version number becomes -1, which is not found. */
 const readVersion = (text: string): number => (/^(0|[1-9]\d{0,8})$/.test(text) ? Number(text) : -1)

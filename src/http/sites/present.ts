@@ -41,7 +41,7 @@ export const presentSite = (site: Site) => ({
   created_at: site.createdAt,
 })
 
-/** What a widget needs before it draws. */
+/** The settings that a widget needs before it renders. */
 export const presentSiteConfig = (site: Site, limits: Limits) => ({
   site: site.slug,
   name: site.name,

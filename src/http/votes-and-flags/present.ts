@@ -10,7 +10,7 @@ export const presentVoted = ({ comment, value, upvotes, downvotes }: Voted) => (
   downvotes,
 })
 
-/** What became of it is not for readers to know; its note is for moderators, and remembered nowhere else. */
+/** The response hides the moderators' decision and the note, which only the flag itself stores. */
 export const presentFlag = ({ reason, flaggedAt }: Flagged) => ({
   reason,
   flagged_at: flaggedAt,

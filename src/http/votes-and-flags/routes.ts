@@ -13,7 +13,7 @@ import { object, ref } from '../wire/schema-parts.ts'
 import { presentFlag, presentVoted } from './present.ts'
 import { Flag, NewFlag, NewVote, Vote } from './schemas.ts'
 
-/** So many guests of one network may have a say on one comment: anybody can be several. */
+/** The number of guests of one network whose votes on a comment count, because a person can have many guest tokens. */
 const MAX_GUEST_VOTES = 5
 
 const MAX_GUEST_FLAGS = 3

@@ -6,10 +6,10 @@ import { isSignature, sign } from './keys.ts'
 const SIGNATURE_BYTES = 12
 const MAX_LENGTH = 300
 
-/** What a list is: its family, site, subject and filters. Not its limits. */
+/** The identity of a list: its family, site, subject and filters, but not its limits. */
 export type Binding = readonly unknown[]
 
-/** Where a cursor leads: a sort, and a position in it; null is its start. */
+/** The content of a cursor: a sort, and a position in it. Null for the start of the list. */
 export type CursorTarget = { readonly sort: string; readonly after: Position | null }
 
 /** base64url of a signature over binding and target, then the target: `[sort, key, id]`. */

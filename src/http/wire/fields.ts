@@ -11,7 +11,7 @@ import { type FieldErrors, Refusal } from '../../domain/refusal.ts'
 import { readChecks, validateHttpsUrl } from '../checks/fields.ts'
 import type { CheckFields } from '../checks/schemas.ts'
 
-/** Collects what is wrong with the fields of one body, and refuses all of it at once. */
+/** Collects the problems of the fields of one body, and refuses the body with all of them. */
 const createReader = () => {
   const faults: Record<string, string> = {}
   const read = <T>(pointer: string, checked: Validated<T>): T => {

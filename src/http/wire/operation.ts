@@ -101,7 +101,7 @@ export const operation = <P extends TSchema, Q extends TSchema, B extends TSchem
   }
 }
 
-/** Each header is described here and read by `readClaim`. */
+/** Each header is described here and read by `readIdempotencyKey`. */
 const withIdempotencyKey = Type.Object({
   'idempotency-key': Type.Optional(
     Type.String({

@@ -68,7 +68,7 @@ const FRAMEWORK_CODES: Record<string, RefusalCode> = {
   FST_ERR_HANDLER_TIMEOUT: 'unavailable',
 }
 
-/** What the framework refuses, in our words; undefined when the error is a bug of ours. */
+/** Translates an error of the framework into a refusal. Undefined if the error is a bug. */
 export const toRefusal = (error: unknown): Refusal | undefined => {
   if (error instanceof Refusal) return error
   const { code, statusCode = 500, validation, validationContext } = error as FrameworkError

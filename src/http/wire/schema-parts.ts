@@ -50,10 +50,10 @@ export const page = (items: TSchema, more: Record<string, TSchema> = {}) => ({
   next_cursor: cursorOrNull('Cursor of the next page. Null on the last page.'),
 })
 
-/** The id of whoever changed something as staff. */
+/** The id of the staff member or API key that made a change. */
 export const by = text('Id of the API key or member.')
 
-/** What a moderator gives with a decision. */
+/** The reason and the note of a decision. */
 export const explanation = {
   reason: Type.Optional(
     Type.Unsafe<Reason | null>({ type: ['string', 'null'], enum: [...REASONS, null] }),

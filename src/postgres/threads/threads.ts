@@ -122,7 +122,7 @@ export const findThreadForWrite = async (
  * them if it has none and they were posted in it.
  * @returns the new version
  */
-export const recountThread = (
+export const adjustThreadCounts = (
   tx: Tx,
   { siteId, threadId }: { siteId: number; threadId: number },
   by: { comments: number; roots: number; newIds: readonly number[] },

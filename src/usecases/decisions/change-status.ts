@@ -8,7 +8,7 @@ import {
 } from '../../postgres/comments/branches.ts'
 import type { CommentForWrite } from '../../postgres/comments/comments.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
-import { recountThread } from '../../postgres/threads/threads.ts'
+import { adjustThreadCounts } from '../../postgres/threads/threads.ts'
 
 export type ThreadKey = { readonly siteId: number; readonly threadId: number }
 
@@ -38,7 +38,7 @@ export const changeStatuses = async (
   const counts = countReplies(paths, new Map(seen.map(({ id, to }) => [id, to])))
   if (counts.size > 0) await writeReplyCounts(tx, thread, counts)
   const roots = new Set(paths.filter(({ parentId }) => parentId === 0).map(({ id }) => id))
-  const version = await recountThread(tx, thread, {
+  const version = await adjustThreadCounts(tx, thread, {
     comments: visibleGain(seen),
     roots: visibleGain(seen.filter(({ id }) => roots.has(id))),
     newIds: seen.filter(({ to }) => isVisible(to)).map(({ id }) => id),

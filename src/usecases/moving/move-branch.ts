@@ -8,7 +8,7 @@ import { type CommentForWrite, findCommentForWrite } from '../../postgres/commen
 import { listMovers, type Mover, relocate } from '../../postgres/comments/move.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import { acquireThreadLock } from '../../postgres/connection/transaction.ts'
-import { recountThread } from '../../postgres/threads/threads.ts'
+import { adjustThreadCounts } from '../../postgres/threads/threads.ts'
 
 /** Moving this many comments takes two seconds, during which other writes to both threads wait. */
 const MAX_MOVED = 5_000
@@ -156,7 +156,7 @@ const recountThreads = async (
   const comments = movers.filter(({ status }) => isVisible(status)).length
   if (comments === 0) return undefined
   const recount = (threadId: number, gain: { comments: number; roots: number }) =>
-    recountThread(tx, { siteId, threadId }, { ...gain, newIds: [] })
+    adjustThreadCounts(tx, { siteId, threadId }, { ...gain, newIds: [] })
   if (from === to) return recount(to, { comments: 0, roots: roots.after - roots.before })
   const recountSource = () => recount(from, { comments: -comments, roots: -roots.before })
   if (from < to) await recountSource()

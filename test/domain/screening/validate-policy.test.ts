@@ -75,6 +75,8 @@ t.test('validatePolicy checks the names and bounds of external checks', async (t
   t.same(Object.keys(faultsOf(withRules({ checks: { akismet: { ...check, at: 2 } } }))), [
     '/rules/checks/akismet/at',
   ])
+  t.same(faultsOf(withRules({ checks: { '1st': check } })), {}, 'every name that a site accepts')
+  t.same(Object.keys(faultsOf(withRules({ checks: { ab_c: check } }))), ['/rules/checks/ab_c'])
   t.same(Object.keys(faultsOf(withRules({ checks: { __proto__x: check, 'A B': check } }))), [
     '/rules/checks/__proto__x',
     '/rules/checks/A B',
