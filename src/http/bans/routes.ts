@@ -115,10 +115,11 @@ const LIFT_SERVICE_BAN = op.operation({
   limit: 'write',
 })
 
-export const addBanRoutes = (app: Router, { context, keys }: Http): void => {
+export const addBanRoutes = (app: Router, http: Http): void => {
+  const { context, keys } = http
   app.get('/sites/:site/moderation/bans', LIST_BANS, async (request, reply) => {
     assertScope(request.caller, 'moderate')
-    return sendPrivately(reply, await list(request.site, request.query))
+    return sendPrivately(reply, await listOf(http, request.site, request.query))
   })
 
   app.post('/sites/:site/moderation/bans', CREATE_BAN, async (request, reply) => {
@@ -143,7 +144,7 @@ export const addBanRoutes = (app: Router, { context, keys }: Http): void => {
 
   app.get('/bans', LIST_SERVICE_BANS, async (request, reply) => {
     assertServiceAdmin(request.caller)
-    return sendPrivately(reply, await list(null, request.query))
+    return sendPrivately(reply, await listOf(http, null, request.query))
   })
 
   app.post('/bans', CREATE_SERVICE_BAN, async (request, reply) => {
@@ -165,19 +166,23 @@ export const addBanRoutes = (app: Router, { context, keys }: Http): void => {
     await liftBan(context, { site: null, moderator, id: readId(params.id) })
     return sendPrivately(reply.code(204), undefined)
   })
+}
 
-  const list = async (site: Site | null, query: Static<typeof bansQuery>) => {
-    const { kind, author_id: author, in_force: isInForce, limit, cursor } = query
-    const siteId = site?.id ?? null
-    const binding = ['bans', siteId, kind, author, isInForce]
-    const authorId = author === undefined ? undefined : (readAuthorId(author) ?? 0)
-    const beforeId = readIdCursor(keys().cursors, binding, cursor)
-    const filter = { siteId, kind, authorId, isInForce, beforeId, limit }
-    const { items, nextId } = await listBans(context, filter)
-    return {
-      items: items.map(presentBan),
-      next_cursor: writeIdCursor(keys().cursors, binding, nextId),
-    }
+const listOf = async (
+  { context, keys }: Http,
+  site: Site | null,
+  query: Static<typeof bansQuery>,
+) => {
+  const { kind, author_id: author, in_force: isInForce, limit, cursor } = query
+  const siteId = site?.id ?? null
+  const binding = ['bans', siteId, kind, author, isInForce]
+  const authorId = author === undefined ? undefined : (readAuthorId(author) ?? 0)
+  const beforeId = readIdCursor(keys().cursors, binding, cursor)
+  const filter = { siteId, kind, authorId, isInForce, beforeId, limit }
+  const { items, nextId } = await listBans(context, filter)
+  return {
+    items: items.map(presentBan),
+    next_cursor: writeIdCursor(keys().cursors, binding, nextId),
   }
 }
 

@@ -85,9 +85,15 @@ const DELETE_CANNED_REASON = op.operation({
   answers: { 204: NOTHING },
 })
 
-export const addCannedReasonRoutes = (app: Router, { context, keys }: Http): void => {
-  const at = '/sites/:site/moderation/canned-reasons'
-  app.get(at, LIST_CANNED_REASONS, async (request, reply) => {
+const REASONS_PATH = '/sites/:site/moderation/canned-reasons'
+
+export const addCannedReasonRoutes = (app: Router, http: Http): void => {
+  addListCannedReasons(app, http)
+  addCannedReasonChanges(app, http)
+}
+
+const addListCannedReasons = (app: Router, { context, keys }: Http): void => {
+  app.get(REASONS_PATH, LIST_CANNED_REASONS, async (request, reply) => {
     assertScope(request.caller, 'moderate')
     const { limit, cursor } = request.query
     const siteId = request.site.id
@@ -99,8 +105,10 @@ export const addCannedReasonRoutes = (app: Router, { context, keys }: Http): voi
       next_cursor: writeIdCursor(keys().cursors, binding, nextId),
     })
   })
+}
 
-  app.post(at, CREATE_CANNED_REASON, async (request, reply) => {
+const addCannedReasonChanges = (app: Router, { context }: Http): void => {
+  app.post(REASONS_PATH, CREATE_CANNED_REASON, async (request, reply) => {
     const { site, caller: administrator, body } = request
     assertScope(administrator, 'admin')
     const fields = readReasonFields(body)
@@ -113,7 +121,7 @@ export const addCannedReasonRoutes = (app: Router, { context, keys }: Http): voi
     return sendWrite(reply, answer)
   })
 
-  app.patch(`${at}/:id`, UPDATE_CANNED_REASON, async (request, reply) => {
+  app.patch(`${REASONS_PATH}/:id`, UPDATE_CANNED_REASON, async (request, reply) => {
     const { site, caller: administrator, body, params } = request
     assertScope(administrator, 'admin')
     const change = readReasonFields(body)
@@ -132,7 +140,7 @@ export const addCannedReasonRoutes = (app: Router, { context, keys }: Http): voi
     return sendWrite(reply, answer)
   })
 
-  app.delete(`${at}/:id`, DELETE_CANNED_REASON, async (request, reply) => {
+  app.delete(`${REASONS_PATH}/:id`, DELETE_CANNED_REASON, async (request, reply) => {
     const { site, caller: administrator, params } = request
     assertScope(administrator, 'admin')
     const act = {

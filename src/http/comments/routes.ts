@@ -78,7 +78,13 @@ const DELETE_COMMENT = op.operation({
 })
 
 export const addCommentRoutes = (app: Router, http: Http): void => {
-  const { context, keys } = http
+  addGetComment(app, http)
+  addEditComment(app, http)
+  addDeleteComment(app, http)
+}
+
+const addGetComment = (app: Router, http: Http): void => {
+  const { context } = http
   app.get('/sites/:site/comments/:id', GET_COMMENT, async (request, reply) => {
     const { site, caller, query } = request
     const { context: ancestorCount, at_least: atLeast } = query
@@ -110,7 +116,9 @@ export const addCommentRoutes = (app: Router, http: Http): void => {
       return answers.sendPage(request, reply, page)
     })
   })
+}
 
+const addEditComment = (app: Router, { context, keys }: Http): void => {
   app.patch('/sites/:site/comments/:id', EDIT_COMMENT, async (request, reply) => {
     const { site, caller } = request
     const edit = {
@@ -125,7 +133,9 @@ export const addCommentRoutes = (app: Router, http: Http): void => {
     )
     return answers.sendWrite(reply, answer)
   })
+}
 
+const addDeleteComment = (app: Router, { context }: Http): void => {
   app.delete('/sites/:site/comments/:id', DELETE_COMMENT, async (request, reply) => {
     const { site, caller } = request
     const idempotencyKey = readIdempotencyKey(request)

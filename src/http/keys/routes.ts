@@ -10,6 +10,7 @@ import {
   revokeKey,
   rotateKey,
 } from '../../usecases/administering/keys.ts'
+import type { Context } from '../../usecases/context.ts'
 import { findSite } from '../../usecases/people/find-caller.ts'
 import type { Http } from '../edge/request-context.ts'
 import { sendPrivately } from '../edge/responses.ts'
@@ -141,15 +142,16 @@ const keysOfService = ({ caller }: Pick<FastifyRequest, 'caller'>): Administered
   return { filter: { siteId: undefined }, by: callerIdOf(caller) }
 }
 
-export const addKeyRoutes = (app: Router, { context, keys }: Http): void => {
+export const addKeyRoutes = (app: Router, http: Http): void => {
+  const { context } = http
   const db = context.writes
 
   app.get('/sites/:site/keys', LIST_KEYS, async (request, reply) =>
-    sendPrivately(reply, await list(keysOfSite(request), request.query)),
+    sendPrivately(reply, await listOf(http, keysOfSite(request), request.query)),
   )
 
   app.get('/keys', LIST_SERVICE_KEYS, async (request, reply) =>
-    sendPrivately(reply, await list(keysOfService(request), request.query)),
+    sendPrivately(reply, await listOf(http, keysOfService(request), request.query)),
   )
 
   app.post('/sites/:site/keys', CREATE_KEY, async (request, reply) => {
@@ -164,7 +166,7 @@ export const addKeyRoutes = (app: Router, { context, keys }: Http): void => {
   app.post('/keys', CREATE_SERVICE_KEY, async (request, reply) => {
     const { by } = keysOfService(request)
     const fields = readNewKey(request.body)
-    const siteId = await findSiteId(request.body.site ?? null)
+    const siteId = await findSiteId(context, request.body.site ?? null)
     const made = await createKey({ db, by }, { ...fields, siteId })
     return sendPrivately(reply.code(201), presentCreatedKey(made))
   })
@@ -188,26 +190,27 @@ export const addKeyRoutes = (app: Router, { context, keys }: Http): void => {
     await revokeKey({ db, ...keysOfService(request) }, readId(request.params.id))
     return sendPrivately(reply.code(204), undefined)
   })
+}
 
-  const list = async (
-    { filter }: Administered,
-    { limit, cursor }: { limit: number; cursor?: string },
-  ) => {
-    const binding = ['keys', filter.siteId]
-    const beforeId = readIdCursor(keys().cursors, binding, cursor)
-    const { items, nextId } = await listKeys({ db: context.db, filter }, { beforeId, limit })
-    return {
-      items: items.map(presentKey),
-      next_cursor: writeIdCursor(keys().cursors, binding, nextId),
-    }
+const listOf = async (
+  { context, keys }: Http,
+  { filter }: Administered,
+  { limit, cursor }: { limit: number; cursor?: string },
+) => {
+  const binding = ['keys', filter.siteId]
+  const beforeId = readIdCursor(keys().cursors, binding, cursor)
+  const { items, nextId } = await listKeys({ db: context.db, filter }, { beforeId, limit })
+  return {
+    items: items.map(presentKey),
+    next_cursor: writeIdCursor(keys().cursors, binding, nextId),
   }
+}
 
-  const findSiteId = async (slug: string | null): Promise<number | null> => {
-    if (slug === null) return null
-    const site = await findSite(context, slug, 'fresh')
-    if (!site) throw new Refusal('invalid_request', { '/site': 'is no site' })
-    return site.id
-  }
+const findSiteId = async (context: Context, slug: string | null): Promise<number | null> => {
+  if (slug === null) return null
+  const site = await findSite(context, slug, 'fresh')
+  if (!site) throw new Refusal('invalid_request', { '/site': 'is no site' })
+  return site.id
 }
 
 const readNewKey = ({ scope, ...body }: Static<typeof NewKey>) => {

@@ -126,19 +126,15 @@ const LIST_AUTHOR_COMMENTS = op.operation({
 })
 
 export const addSiteListRoutes = (app: Router, http: Http): void => {
+  addListRecent(app, http)
+  addCountComments(app, http)
+  addCountCommentsOfMany(app, http)
+  addListArticles(app, http)
+  addListAuthorComments(app, http)
+}
+
+const addListRecent = (app: Router, http: Http): void => {
   const { context, keys } = http
-
-  /** Remembered for as long as nothing of the site changes, a second at most. */
-  const listed = (
-    request: FastifyRequest,
-    parts: readonly unknown[],
-    build: () => Promise<Page>,
-  ) => {
-    const { site } = request
-    const name = { site: site.id, variant: variantOf(http, site, parts) }
-    return context.lists.page(name, encodingOf(request), build)
-  }
-
   app.get('/sites/:site/comments', LIST_RECENT, async (request, reply) => {
     const {
       article_id: articleIds = [],
@@ -153,7 +149,7 @@ export const addSiteListRoutes = (app: Router, http: Http): void => {
     const after = cursor === undefined ? null : readCursor(keys().cursors, binding, cursor).after
     // An id that no author has finds nothing, whatever it looks like.
     const authorId = author === undefined ? undefined : (readAuthorId(author) ?? 0)
-    const page = await listed(request, [...binding, after, limit, excerpt], async () => {
+    const page = await cachedList(http, request, [...binding, after, limit, excerpt], async () => {
       const found = await listRecent(context, {
         siteId,
         articleIds,
@@ -169,16 +165,21 @@ export const addSiteListRoutes = (app: Router, http: Http): void => {
     })
     return sendPage(request, reply, page)
   })
+}
 
+const addCountComments = (app: Router, http: Http): void => {
+  const { context } = http
   app.get('/sites/:site/counts', COUNT_COMMENTS, async (request, reply) => {
     const { site, query } = request
     const { article_id: articleIds } = query
-    const page = await listed(request, ['counts', articleIds], async () =>
+    const page = await cachedList(http, request, ['counts', articleIds], async () =>
       toHashedPage(null, presentCounts(await countComments(context, { site, articleIds }))),
     )
     return sendPage(request, reply, page)
   })
+}
 
+const addCountCommentsOfMany = (app: Router, { context }: Http): void => {
   app.post(
     '/sites/:site/counts',
     { ...COUNT_MANY, bodyLimit: COUNTS_BODY_BYTES },
@@ -189,13 +190,16 @@ export const addSiteListRoutes = (app: Router, http: Http): void => {
       return sendPrivately(reply.type('application/json; charset=utf-8'), bytes)
     },
   )
+}
 
+const addListArticles = (app: Router, http: Http): void => {
+  const { context, keys } = http
   app.get('/sites/:site/articles', LIST_ARTICLES, async (request, reply) => {
     const { site, query } = request
     const { sort, limit, cursor } = query
     const binding = ['articles', site.id, sort]
     const after = cursor === undefined ? null : readCursor(keys().cursors, binding, cursor).after
-    const page = await listed(request, [...binding, after, limit], async () => {
+    const page = await cachedList(http, request, [...binding, after, limit], async () => {
       const found = await listArticles(context, { site, sort, after, limit })
       const next = found.next && writeCursor(keys().cursors, binding, { sort, after: found.next })
       const items = found.items.map(presentThread)
@@ -203,7 +207,10 @@ export const addSiteListRoutes = (app: Router, http: Http): void => {
     })
     return sendPage(request, reply, page)
   })
+}
 
+const addListAuthorComments = (app: Router, http: Http): void => {
+  const { context, keys } = http
   app.get('/sites/:site/authors/:id/comments', LIST_AUTHOR_COMMENTS, async (request, reply) => {
     const { id } = request.params
     const { limit, cursor } = request.query
@@ -212,7 +219,7 @@ export const addSiteListRoutes = (app: Router, http: Http): void => {
     const binding = ['author', request.site.id, id]
     const after = cursor === undefined ? null : readCursor(keys().cursors, binding, cursor).after
     const siteId = request.site.id
-    const page = await listed(request, [...binding, after, limit], async () => {
+    const page = await cachedList(http, request, [...binding, after, limit], async () => {
       const found = await listAuthorComments(context, { siteId, authorId, after, limit })
       const next =
         found.next && writeCursor(keys().cursors, binding, { sort: '', after: found.next })
@@ -222,4 +229,16 @@ export const addSiteListRoutes = (app: Router, http: Http): void => {
     })
     return sendPage(request, reply, page)
   })
+}
+
+/** The list of a site, cached until the site changes, at most one second. */
+const cachedList = (
+  http: Http,
+  request: FastifyRequest,
+  parts: readonly unknown[],
+  build: () => Promise<Page>,
+) => {
+  const { site } = request
+  const name = { site: site.id, variant: variantOf(http, site, parts) }
+  return http.context.lists.page(name, encodingOf(request), build)
 }

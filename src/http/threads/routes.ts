@@ -90,7 +90,12 @@ const UPDATE_THREAD = op.operation({
 })
 
 export const addThreadRoutes = (app: Router, http: Http): void => {
-  const { context, keys } = http
+  addGetThread(app, http)
+  addListThread(app, http)
+  addUpdateThread(app, http)
+}
+
+const addGetThread = (app: Router, { context }: Http): void => {
   app.get('/sites/:site/articles/:article_id', GET_THREAD, async (request, reply) => {
     const { article_id: articleId } = request.params
     const found = await getThread(context, {
@@ -103,7 +108,10 @@ export const addThreadRoutes = (app: Router, http: Http): void => {
     const page = toHashedPage(null, body)
     return sendPage(request, reply, found?.isConfirmed === false ? unconfirmed(page) : page)
   })
+}
 
+const addListThread = (app: Router, http: Http): void => {
+  const { context, keys } = http
   app.get('/sites/:site/articles/:article_id/comments', LIST_THREAD, async (request, reply) => {
     const { article_id: articleId } = request.params
     const { view, cursor, sort: asked, focus, at_least: atLeast, ...limits } = request.query
@@ -153,7 +161,9 @@ export const addThreadRoutes = (app: Router, http: Http): void => {
       )
     }
   })
+}
 
+const addUpdateThread = (app: Router, { context }: Http): void => {
   app.patch('/sites/:site/articles/:article_id', UPDATE_THREAD, async (request, reply) => {
     const { site, caller, body, params } = request
     assertScope(caller, 'moderate')
