@@ -1,6 +1,5 @@
-import { promisify } from 'node:util'
 import { Worker } from 'node:worker_threads'
-import { gunzip } from 'node:zlib'
+import { createGunzip } from 'node:zlib'
 import { Negotiator } from '@fastify/accept-negotiator'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { writeDescription } from '../wire/description.ts'
@@ -77,16 +76,18 @@ export const addReference = (app: FastifyInstance): void => {
 
 const negotiator = new Negotiator({ supportedValues: ['gzip', 'identity'] })
 
-const sendScript = async (
+/** A client without gzip gets a stream, so that a slow client does not keep 5 MB in memory. */
+const sendScript = (
   reply: FastifyReply,
   compressed: Buffer,
   accepted: string | string[] = 'identity',
-): Promise<FastifyReply> => {
+): FastifyReply => {
   reply.type('text/javascript; charset=utf-8')
   const isCompressed = negotiator.negotiate(String(accepted)) === 'gzip'
-  return isCompressed
-    ? reply.header('content-encoding', 'gzip').send(compressed)
-    : reply.send(await promisify(gunzip)(compressed))
+  if (isCompressed) return reply.header('content-encoding', 'gzip').send(compressed)
+  const plain = createGunzip()
+  plain.end(compressed)
+  return reply.send(plain)
 }
 
 let script: Promise<Buffer> | undefined
