@@ -13,7 +13,7 @@ export const presentAppealState = (appeal: OwnAppeal) => ({
   answered_at: appeal.answeredAt,
 })
 
-/** For its author: who answered it is not named. */
+/** An appeal for its author, without the name of the moderator who answered it. */
 const presentAppeal = (appeal: OwnAppeal) => ({ ...presentAppealState(appeal), text: appeal.text })
 
 export const presentStatement = (comment: CommentKey, statement: Statement) => ({

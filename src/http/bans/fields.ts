@@ -16,7 +16,7 @@ import type { NewBan } from './schemas.ts'
 
 type BanOnWire = Static<typeof NewBan>
 
-/** A ban as it is asked for, and what with what was written; its e-mail goes no further than this. */
+/** Reads a requested ban and its effect on earlier comments. The e-mail address becomes a hash here. */
 export const readBan = (key: KeyObject, body: BanOnWire) => {
   const { effect, reason = null, note = null, existing_comments: existing = 'keep' } = body
   const expiresAt = readTimeOrNull('/expires_at', body.expires_at)
@@ -50,7 +50,7 @@ const fault = (problem: string): never => {
   throw new Refusal('invalid_request', faults)
 }
 
-/** For moderators. */
+/** A ban as moderators see it. */
 export const presentBan = (ban: Ban) => ({
   id: banId(ban.id),
   kind: ban.kind,
@@ -66,7 +66,7 @@ export const presentBan = (ban: Ban) => ({
   in_force: ban.isInForce,
 })
 
-/** With the batch that does the rest. */
+/** A new ban with the batch that changes earlier comments. */
 export const presentMadeBan = ({ ban, batch }: CreatedBan) => ({
   ...presentBan(ban),
   batch_id: batch && batchId(batch.id),

@@ -22,7 +22,7 @@ export const presentBatch = ({ request, ...batch }: Batch) => {
   }
 }
 
-/** Zeros included. */
+/** Counts of every outcome, zeros included. */
 const presentOutcomes = (counts: Readonly<Partial<Record<Outcome, number>>>) =>
   Object.fromEntries(OUTCOMES.map((outcome) => [outcome, counts[outcome] ?? 0]))
 
@@ -46,7 +46,7 @@ export const presentDryRun = ({ total, outcomes, items }: DryRunResult) => ({
   items: items.map(presentItem),
 })
 
-/** 202 for a batch that still runs. */
+/** The response that creates a batch: 202 while the batch still runs. */
 export const presentBatchResponse = (result: BatchResult): WriteResponse => ({
   status: result.batch.endedAt === null ? 202 : 200,
   headers: {},

@@ -28,7 +28,7 @@ const REPORT_CHECK = op.operation({
   answers: { 204: NOTHING },
   refusals: ['login_required', 'origin_refused', 'body_too_large', 'unsupported_media_type'],
   credential: 'taken',
-  // A check has one address for the comments of everybody.
+  // A check sends all verdicts from one address, so the larger limit of reads applies.
   limit: 'read',
   signed: true,
 })

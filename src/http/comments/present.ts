@@ -2,9 +2,9 @@ import type { Author, Comment } from '../../domain/comment/comment.ts'
 import { isVisible } from '../../domain/comment/status.ts'
 import { authorId, type CommentKey, commentId } from '../../domain/public-id.ts'
 
-/** Everything that goes out is built here, field by field: what is not named does not leave. */
+/** Builds comments for responses field by field, so that a field without a name here never leaves. */
 
-/** Its own picture, or one made of the id: a path, because pages do not know their own address. */
+/** The author's picture, or the path of a generated one: pages do not know their own address. */
 
 export const avatarOf = ({ id, avatarUrl }: Pick<Author, 'id' | 'avatarUrl'>): string =>
   avatarUrl ?? `/v1/avatars/${authorId(id)}.svg`
@@ -31,7 +31,7 @@ const presentPlace = (comment: Comment) => ({
   depth: comment.depth,
 })
 
-/** All of a comment: for its author, for moderators, and for readers once it is approved. */
+/** A whole comment, for its author, for moderators, and for readers if it is approved. */
 export const presentWhole = (comment: Comment) => ({
   ...presentPlace(comment),
   author: presentAuthor(comment.author),
@@ -50,7 +50,7 @@ export const presentWhole = (comment: Comment) => ({
   reply_count: comment.replyCount,
 })
 
-/** Only its place, whatever the reason why it is hidden. */
+/** The place of a hidden comment in the tree, without its text and author. */
 const presentTombstone = (comment: Comment) => ({
   ...presentPlace(comment),
   author: null,

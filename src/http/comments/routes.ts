@@ -156,7 +156,7 @@ const presentEdited = ({ comment, version }: Edited): answers.WriteResponse => (
   body: presentWhole(comment),
 })
 
-/** Moderators see what is above it as it is, its author as readers do. */
+/** Moderators see the ancestors whole; the author sees them as readers do. */
 const sendOwn = (
   reply: FastifyReply,
   { comment, ancestors: above }: Omit<CommentInContext, 'thread'>,

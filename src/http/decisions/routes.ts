@@ -117,7 +117,7 @@ const known = (id: number | undefined): number => {
   return id
 }
 
-/** Either ids, or a filter with the number of comments that it is expected to find. */
+/** Reads the comments of a request: their ids, or a filter with its expected number of comments. */
 const readComments = (body: Static<typeof NewDecisions>) => {
   const { comment_ids: ids, filter, expected_count: expectedCount, dry_run: isDryRun } = body
   if ((ids === undefined) === (filter === undefined))

@@ -16,7 +16,7 @@ export const presentTrace = (trace: readonly Finding[]) =>
     found: [...(opinion.found ?? [])],
   }))
 
-/** For moderators. */
+/** The trace of a comment as moderators see it. */
 export const presentFacts = (facts: Facts) => ({
   at: facts.at,
   site_moderation: facts.siteModeration,

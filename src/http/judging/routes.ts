@@ -76,7 +76,7 @@ const SIMULATE_POLICY = op.operation({
   limit: 'write',
 })
 
-/** It goes on for as long as it says how far it is, and waits for nothing that has no time-out. */
+/** The response streams progress, so it may take longer than other requests; each of its steps has a time-out. */
 const { handlerTimeout: _, ...SIMULATING } = SIMULATE_POLICY
 
 const REJUDGE_PENDING = op.operation({

@@ -1,7 +1,7 @@
 import type { Member } from '../../usecases/administering/update-member.ts'
 import { presentAuthor } from '../comments/present.ts'
 
-/** For administrators. */
+/** A member as administrators see it. */
 export const presentMember = (member: Member) => ({
   author: presentAuthor(member),
   subject: member.subject,

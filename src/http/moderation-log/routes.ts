@@ -53,7 +53,7 @@ const LIST_DECISIONS = op.operation({
   limit: 'read',
 })
 
-/** An id that nothing has finds nothing, whatever it looks like. */
+/** An id that does not exist matches no decision, and a malformed id is treated the same. */
 const NO_COMMENT = { threadId: 0, id: 0 }
 
 export const addModerationLogRoutes = (app: Router, { context, keys }: Http): void => {

@@ -65,7 +65,7 @@ const presentHeldNote = (note: HeldNote) => ({
   noted_at: note.at,
 })
 
-/** One JSON text, piece by piece: it is as long as a life of comments. */
+/** Writes the export as one JSON text in pieces, because an author can have any number of comments. */
 export async function* writeExport(held: Export): AsyncGenerator<string> {
   yield `{"author":${JSON.stringify(presentHeldAuthor(held.author))},"comments":`
   yield* writeList(held.comments, presentExportedComment)

@@ -20,10 +20,10 @@ import { readPolicy } from './fields.ts'
 import { presentPolicy, presentPolicyVersion } from './present.ts'
 import { NewPolicy, PoliciesPage, RestoreRequest, VersionedPolicy } from './schemas.ts'
 
-/** For some lists of 65,000 words. */
+/** Room for several lists of 65,000 words. */
 const BODY_BYTES = 4_194_304
 
-/** Such a body takes seconds to look at: it is read of those alone who may send it. */
+/** Parsing a large body takes seconds, so the service checks the credential before it reads the body. */
 export const allowLargeBodyFor = (scope: Scope) => ({
   bodyLimit: BODY_BYTES,
   onRequest: async ({ caller }: FastifyRequest) => assertScope(caller, scope),

@@ -14,8 +14,8 @@ type FilterOnWire = {
 }
 
 /**
- * The comments that moderators mean, as the queue and decisions on many of them say it.
- * @param at where the filter stands in the request
+ * Reads the filter of the queue, of claims and of decisions on many comments.
+ * @param at the filter's pointer in the request
  */
 export const readCommentFilter = (filter: FilterOnWire, at = '') => {
   const { status, flagged, rule, article_id: articleId, author_id: author, q, until } = filter
@@ -25,14 +25,14 @@ export const readCommentFilter = (filter: FilterOnWire, at = '') => {
     isFlagged: flagged,
     rule,
     articleId,
-    // An id that no author has finds nothing.
+    // A malformed id matches no author.
     authorId: author === undefined ? undefined : (readAuthorId(author) ?? 0),
     q,
     until: until === undefined ? undefined : readTime(`${at}/until`, until),
   }
 }
 
-/** The riskiest of approved comments are not known: only what may be wrong with one is in an index. */
+/** Approved comments cannot be sorted by risk: the index has only comments in other statuses or with flags. */
 export const assertSorted = (
   sort: string,
   { statuses, isFlagged }: ReturnType<typeof readCommentFilter>,

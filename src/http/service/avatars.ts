@@ -8,7 +8,7 @@ import { object } from '../wire/schema-parts.ts'
 
 const SATURATION = 55
 const LIGHTNESS = 45
-/** The picture of an id never changes. */
+/** The picture of an author id never changes. */
 const ONE_YEAR = 'public, max-age=31536000, immutable'
 
 const PICTURE = {

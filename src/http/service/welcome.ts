@@ -35,7 +35,7 @@ const toPage = (version: string): string => `<!doctype html>
 </html>
 `
 
-/** Answers the bare address, for people who open it in a browser. */
+/** Serves a page at the bare address for people who open it in a browser. */
 export const addWelcome = (app: FastifyInstance, version: string): void => {
   const page = toPage(version)
   app.get('/', { schema: { hide: true }, config: { limit: 'none' } }, async (_request, reply) =>

@@ -147,7 +147,7 @@ const addListRecent = (app: Router, http: Http): void => {
     const siteId = request.site.id
     const binding = ['recent', siteId, articleIds.toSorted(), author, parent]
     const after = cursor === undefined ? null : readCursor(keys().cursors, binding, cursor).after
-    // An id that no author has finds nothing, whatever it looks like.
+    // A malformed id matches no author.
     const authorId = author === undefined ? undefined : (readAuthorId(author) ?? 0)
     const page = await cachedList(http, request, [...binding, after, limit, excerpt], async () => {
       const found = await listRecent(context, {

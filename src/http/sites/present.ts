@@ -19,7 +19,7 @@ const presentCheck = (check: Check) => ({
   ...(check.kind === 'akismet' && { site_url: check.siteUrl, is_test: check.isTest }),
 })
 
-/** For administrators; its secrets never leave. */
+/** A site as administrators see it, without its secrets. */
 export const presentSite = (site: Site) => ({
   slug: site.slug,
   name: site.name,

@@ -133,7 +133,7 @@ export const addSiteRoutes = (app: Router, { context, limits, keys }: Http): voi
   })
 }
 
-/** The version is not a setting, and changes with each of them. */
+/** The version is not a setting: every change of a setting increases it. */
 const describe = (site: SiteAsIs) => {
   const { version: _, ...settings } = presentSite(site)
   return settings

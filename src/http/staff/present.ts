@@ -1,7 +1,7 @@
 import type { Staff } from '../../usecases/administering/update-member.ts'
 import { avatarOf } from '../comments/present.ts'
 
-/** For readers. */
+/** A member of the staff as readers see them. */
 export const presentStaff = (staff: Staff) => ({
   name: staff.name,
   location: staff.location,

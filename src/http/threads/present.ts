@@ -16,7 +16,7 @@ export const presentThread = (thread: Thread) => ({
   version: thread.version,
 })
 
-/** A thread that is hidden, or that no reader has ever seen, is like one that was never there. */
+/** A thread that is hidden or was never visible looks like a thread that does not exist. */
 export const presentAbsentThread = (articleId: string, { slowModeSeconds }: Site) => ({
   article_id: articleId,
   title: null,
@@ -37,7 +37,7 @@ export const presentModeratedThread = (thread: ModeratedThread) => ({
   moderation: thread.moderation ?? ('site' as const),
 })
 
-/** By article id; without a prototype, because an article may be called `__proto__`. */
+/** Counts by article id, in an object without a prototype, because `__proto__` is a valid article id. */
 export const presentCounts = (counts: readonly Counts[]): object => {
   const body = Object.create(null)
   for (const { articleId, commentCount, rootCount, lastCommentAt } of counts) {

@@ -5,14 +5,14 @@ import type { Site } from '../../domain/site/site.ts'
 import type { Context } from '../../usecases/context.ts'
 import { withMovedComment } from '../../usecases/with-moved-comment.ts'
 
-/** The comment that a path names; refuses with `not_found` what no comment can be called. */
+/** Reads the comment id of a path. Refuses a malformed id with `not_found`. */
 export const readCommentKey = (id: string): CommentKey => {
   const key = readCommentId(id)
   if (!key) throw new Refusal('not_found')
   return key
 }
 
-/** Comments that a body names. */
+/** Reads the comment ids of a body. */
 export const readCommentKeys = (pointer: string, ids: readonly string[]): CommentKey[] =>
   ids.map((id, place) => {
     const key = readCommentId(id)
@@ -26,7 +26,7 @@ type OnComment = {
   readonly params: { readonly id: string }
 }
 
-/** Reads the comment that the path names, or does to it what hides nothing, wherever it is now. */
+/** Runs a read or a write that hides nothing on the path's comment, also if the comment moved. */
 export const withComment = <T>(
   context: Context,
   { site, caller, params }: OnComment,
@@ -38,7 +38,7 @@ export const withComment = <T>(
     act,
   )
 
-/** Does to it what may hide something. */
+/** Runs a write that can hide the path's comment, also if the comment moved. */
 export const changingComment = <T>(
   context: Context,
   { site, caller, params }: OnComment,

@@ -23,7 +23,7 @@ export const writeCursor = (
   return Buffer.concat([signature, Buffer.from(target)]).toString('base64url')
 }
 
-/** Refuses with `invalid_cursor` whatever `writeCursor` did not write for this binding. */
+/** Reads a cursor. Refuses one that `writeCursor` did not write for this list with `invalid_cursor`. */
 export const readCursor = (key: KeyObject, binding: Binding, cursor: string): CursorTarget => {
   const bytes = Buffer.from(cursor.slice(0, MAX_LENGTH), 'base64url')
   const signature = bytes.subarray(0, SIGNATURE_BYTES)
@@ -36,7 +36,7 @@ export const readCursor = (key: KeyObject, binding: Binding, cursor: string): Cu
   return { sort, after: position.length === 2 ? position : null }
 }
 
-/** The id that a page of a list ended with; null at its start. */
+/** The last id of the page before. Null at the start of the list. */
 export const readIdCursor = (
   key: KeyObject,
   binding: Binding,
@@ -51,9 +51,8 @@ export const writeIdCursor = (
 ): string | null => (id === null ? null : writeCursor(key, binding, { sort: '', after: [0, id] }))
 
 /**
- * The sort and position of a request for sorted comments: one that the site has, the first of them
- * when none is asked for. A cursor brings its own sort; one that is asked for beside it must be the
- * same.
+ * Reads the sort and the position of a request. The sort must be one of the site's; without one, the site's
+ * first applies. A cursor contains its sort, and a sort beside it must be the same.
  */
 export const readSortedCursor = (
   key: KeyObject,

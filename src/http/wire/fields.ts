@@ -70,7 +70,7 @@ export const readNewComment = ({ body, author, article = {} }: CommentOnWire) =>
 
 type ThreadFields = { title?: string | null; url?: string | null; closes_at?: string | null }
 
-/** Leaves out what the body leaves out. */
+/** Fields that the body omits stay undefined. */
 export const readThreadFields = (change: ThreadFields) => {
   const { readOptional, finish } = createReader()
   return finish({
@@ -84,7 +84,7 @@ export const readThreadFields = (change: ThreadFields) => {
   })
 }
 
-/** A time that may be missing. */
+/** Reads a time that can be null. */
 export const readTimeOrNull = (
   pointer: string,
   text: string | null | undefined,
@@ -96,14 +96,14 @@ export const readTimeOrNull = (
 const FIRST_TIME = Date.parse('0001-01-01T00:00:00Z')
 const LAST_TIME = Date.parse('9999-12-31T23:59:59.999Z')
 
-/** RFC 3339 also has leap seconds, and its offsets lead out of its own four-digit years. */
+/** Accepts RFC 3339, but no leap seconds and no time whose offset leaves the four-digit years. */
 const checkTime = (text: string): Validated<Instant> => {
   const time = Date.parse(text)
   if (time >= FIRST_TIME && time <= LAST_TIME) return { ok: true, value: instantOf(time) }
   return { ok: false, problem: 'must be a time in the years 0001 to 9999, without leap seconds' }
 }
 
-/** One time, at its place in the request. */
+/** Reads one time. Problems name its pointer in the request. */
 export const readTime = (pointer: string, text: string): Instant => {
   const { read, finish } = createReader()
   return finish(read(pointer, checkTime(text)))
@@ -121,7 +121,7 @@ type SiteFields = {
   checks?: CheckFields[]
 }
 
-/** Leaves out what the body leaves out. */
+/** Fields that the body omits stay undefined. */
 export const readSiteFields = (change: SiteFields) => {
   const { read, readOptional, finish } = createReader()
   const { name, login_url: loginUrl, origins, sign_on: signOn } = change
@@ -164,7 +164,7 @@ type MemberFields = {
   location?: string | null
 }
 
-/** Leaves out what the body leaves out. */
+/** Fields that the body omits stay undefined. */
 export const readMemberFields = (change: MemberFields) => {
   const { read, readOptional, finish } = createReader()
   return finish({
@@ -191,7 +191,7 @@ export const readKeyFields = (body: { name: string; expires_at?: string | null }
   })
 }
 
-/** Leaves out what the body leaves out. */
+/** Fields that the body omits stay undefined. */
 export const readReasonFields = <T extends { title?: string }>(change: T): T => {
   const { read, finish } = createReader()
   const { title } = change

@@ -3,13 +3,13 @@ import { isSignature, sign } from './keys.ts'
 
 const SIGNATURE_BYTES = 24
 
-/** `g.<site>.<author>.<signature>`: nothing is stored, and it is good on one site only. */
+/** Writes a guest token, `g.<site>.<author>.<signature>`. The service stores none; a token is valid on one site. */
 export const writeGuestToken = (key: KeyObject, siteId: number, authorId: number): string => {
   const claim = `g.${siteId.toString(36)}.${authorId.toString(36)}`
   return `${claim}.${sign(key, claim, SIGNATURE_BYTES).toString('base64url')}`
 }
 
-/** The guest whom the token names; undefined when it is not ours, or another site's. */
+/** Reads the guest of a token. Undefined if the signature is wrong or the token is for another site. */
 export const readGuestToken = (
   key: KeyObject,
   siteId: number,

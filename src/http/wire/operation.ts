@@ -21,8 +21,8 @@ const ON_WRITES: readonly RefusalCode[] = [
 const ON_ONCE: readonly RefusalCode[] = ['idempotency_in_flight', 'idempotency_key_reused']
 
 /**
- * A write has answered after this. A read has no such timer, because all that it waits for has one of
- * its own, and the framework's costs 6.5 µs, a tenth of the read of a remembered page.
+ * The time-out of a write. A read has no such timer, because everything it waits for has a time-out of
+ * its own, and the framework's timer costs 6.5 µs, a tenth of the read of a cached page.
  */
 const HANDLER_TIMEOUT_MS = 10_000
 
@@ -35,14 +35,14 @@ type Operation<Params extends TSchema, Query extends TSchema, Body extends TSche
   readonly query: Query
   readonly body: Body
   readonly answers: Record<number, TSchema>
-  /** Beyond those that every operation has. */
+  /** Error codes besides those that every operation has. */
   readonly refusals?: readonly RefusalCode[]
-  /** Whether a credential is needed, or taken where it is sent. */
+  /** `needed`: the operation refuses requests without a credential. `taken`: it accepts both. */
   readonly credential: 'needed' | 'taken'
   readonly limit: LimitKind
-  /** Whether an Idempotency-Key is honoured. */
+  /** Whether the operation supports an Idempotency-Key. */
   readonly once?: boolean
-  /** Whether the body is signed by who sends it, which then needs no other credential. */
+  /** Whether the sender signs the body instead of sending a credential. */
   readonly signed?: boolean
 }
 
@@ -52,7 +52,7 @@ export const NO_BODY = undefined as unknown as ReturnType<typeof Type.Unknown>
 
 const SECURITY = { needed: [{ bearer: [] }], taken: [{}, { bearer: [] }] }
 
-/** One operation, as the router, the validator and the description of the service all see it. */
+/** Defines one operation for the router, the validator and the API description. */
 export const operation = <P extends TSchema, Q extends TSchema, B extends TSchema>(
   op: Operation<P, Q, B>,
 ) => {
@@ -112,7 +112,7 @@ const withIdempotencyKey = Type.Object({
   ),
 })
 
-/** Left out, they are a credential that is missing. */
+/** Without these headers the request has no credential. */
 const withSignature = Type.Object({
   'afterword-timestamp': Type.Optional(
     Type.String({ description: 'When it was signed, in seconds since 1970.' }),

@@ -30,7 +30,7 @@ export const STATUS_OF = {
   unavailable: 503,
 } as const satisfies Record<RefusalCode, number>
 
-/** The body of every answer of 400 and above: RFC 9457. */
+/** The body of every response with status 400 and above. Source: RFC 9457. */
 export const toProblem = (
   code: RefusalCode,
   faults: FieldErrors = {},
@@ -105,5 +105,5 @@ const toFaults = (
     }),
   )
 
-/** RFC 6901. */
+/** Escapes a part of a JSON pointer. Source: RFC 6901. */
 const escapePart = (part: string) => part.replaceAll('~', '~0').replaceAll('/', '~1')

@@ -48,7 +48,7 @@ export const buildSerializer = ((schemas, options) => {
   }
 }) as BuildSerializer
 
-/** The compiler for these schemas, which is found or built when it is used first. */
+/** Returns a compiler that builds or reuses its function on first use. */
 const compileLate = <T>(
   known: Map<string, Compile<T>>,
   schemas: unknown,

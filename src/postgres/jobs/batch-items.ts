@@ -8,17 +8,17 @@ import type { Batch } from './batches.ts'
 
 type Id = Pick<Batch, 'siteId' | 'id'>
 
-/** A comment of a batch that nothing has become of yet. */
+/** An unprocessed comment of a batch. */
 export type OpenItem = {
   readonly threadId: number
   readonly id: number
-  /** The status that it must still have. */
+  /** The status that the comment must still have. */
   readonly seen: Status
-  /** The decision that is to be taken back. */
+  /** The decision to undo. */
   readonly undoes: number | null
 }
 
-/** A comment of a batch, under the name that it has on the wire, and what became of it. */
+/** A comment of a batch with its public id and its outcome. */
 export type Item = {
   readonly comment: CommentKey
   readonly outcome: Outcome | null
@@ -30,7 +30,7 @@ const RANGE = 10_000
 
 /**
  * Adds comments by their ids. A comment that does not exist gets its outcome immediately.
- * @param from the status that was seen; undefined: the one that each has now
+ * @param from the status that the moderator saw; undefined for the current status of each comment
  */
 export const insertItemsByKey = async (
   tx: Tx,
@@ -51,7 +51,7 @@ export const insertItemsByKey = async (
     on conflict do nothing`.execute(tx)
 }
 
-/** Adds what a filter finds, as it is now. */
+/** Adds the comments that a filter matches now. */
 export const insertItemsByFilter = async (
   tx: Tx,
   { siteId, id: batchId }: Id,
@@ -66,7 +66,7 @@ export const insertItemsByFilter = async (
           and c.id > ${after} and c.id <= ${last} and ${matchesFilter(siteId, filter)}`.execute(tx)
 }
 
-/** The ids of all comments that have a status, in ranges of not too many. */
+/** The ids of all comments with a status, in ranges of limited size. */
 export async function* ranges(
   tx: Tx,
   siteId: number,
@@ -86,7 +86,7 @@ export async function* ranges(
   }
 }
 
-/** Adds every comment that another batch has changed, with the decision that did. */
+/** Adds every comment that another batch changed, with that batch's decision. */
 export const insertItemsOfBatch = async (
   tx: Tx,
   { siteId, id: batchId }: Id,
@@ -101,7 +101,7 @@ export const insertItemsOfBatch = async (
     where d.site_id = ${siteId} and d.batch_id = ${undoneId}`.execute(tx)
 }
 
-/** Says how many items there are, once all have been added. */
+/** Stores the number of items after all are added. */
 export const countTotal = async (tx: Tx, { siteId, id }: Id): Promise<number> => {
   const { rows } = await sql<{ total: number }>`
     update batches set total = (
@@ -110,7 +110,7 @@ export const countTotal = async (tx: Tx, { siteId, id }: Id): Promise<number> =>
   return rows[0]!.total
 }
 
-/** Thread by thread. */
+/** Lists unprocessed items, thread by thread. */
 export const listOpenItems = async (
   db: Db,
   { siteId, id }: Id,
@@ -123,7 +123,7 @@ export const listOpenItems = async (
   return rows
 }
 
-/** Which of the items of one thread are still open. The batch is held. */
+/** Lists the items of one thread that are still unprocessed. The caller has locked the batch. */
 export const listStillOpen = async (
   tx: Tx,
   { siteId, id }: Id,
@@ -142,7 +142,7 @@ type SettledItem = {
   readonly decisionId: number | null
 }
 
-/** Says what became of comments of one thread; those that are not in the batch went along with others. */
+/** Stores the outcomes of one thread's comments. Comments outside the batch were changed by a cascade. */
 export const settleItems = async (
   tx: Tx,
   { siteId, id }: Id,
@@ -157,7 +157,7 @@ export const settleItems = async (
       and i.comment_id = s.id and i.outcome is null`.execute(tx)
 }
 
-/** Counts what has an outcome, and ends the batch when all has. */
+/** Counts the processed items, and ends the batch if all are processed. */
 export const countItems = async (db: Db, { siteId, id }: Id): Promise<void> => {
   await sql`
     update batches b
@@ -175,7 +175,7 @@ export const countItems = async (db: Db, { siteId, id }: Id): Promise<void> => {
     where b.site_id = ${siteId} and b.id = ${id}`.execute(db)
 }
 
-/** In the order in which they were asked for. */
+/** Lists items in the order of the request. */
 export const listItems = async (
   db: Db,
   { siteId, id }: Id,
@@ -204,12 +204,12 @@ export const listItems = async (
 /** An item before it is processed. */
 export type DryRunItem = {
   readonly seen: Status | null
-  /** Null: it is not there. */
+  /** Null if the comment does not exist. */
   readonly status: Status | null
   readonly isErased: boolean
 }
 
-/** Of each item, in the order in which they were asked for. */
+/** Lists the data that a dry run needs of each item, in the order of the request. */
 export const listDryRunItems = async (
   db: Db,
   { siteId, id }: Id,
@@ -226,8 +226,8 @@ export const listDryRunItems = async (
 }
 
 /**
- * How many items there are of which the same is known, when they are what a filter has just found: then
- * they have the status that was seen, and only what is deleted can be of someone who was erased.
+ * Counts equal items of a batch that a filter has just filled. The items then have the status that the
+ * moderator saw, and only deleted comments can belong to erased authors.
  */
 export const countDryRunItems = async (
   db: Db,
