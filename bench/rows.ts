@@ -4,12 +4,12 @@ import { CONDITIONAL } from './rows/conditional.ts'
 import { DECISIONS } from './rows/decisions.ts'
 import { LOGGED } from './rows/logged.ts'
 import { MEMORY } from './rows/memory.ts'
+import { MODERATION_LOG } from './rows/moderation-log.ts'
 import { ONE_THREAD, POSTS } from './rows/posts.ts'
 import { QUEUE_PAGES } from './rows/queue.ts'
 import { SCREENING } from './rows/screening.ts'
 import { LARGE_ROOTS, LARGE_TREE, SITE_SIZE } from './rows/sizes.ts'
 import { START } from './rows/start.ts'
-import { TRAIL } from './rows/trail.ts'
 import { COLD, RECENT_UNCACHED } from './rows/uncached.ts'
 
 /** All rows in the order of the table. */
@@ -31,5 +31,5 @@ export const ROWS: readonly Row[] = [
   START,
   DECISIONS,
   SCREENING,
-  TRAIL,
+  MODERATION_LOG,
 ]

@@ -93,7 +93,7 @@ const toYear = (spans: Readonly<Record<number, readonly number[]>>): Figure => {
     low: Math.min(...year),
     high: Math.max(...year),
     unit: 'ms',
-    command: `GET ${SITE}/figures?days=${DAYS}`,
+    command: `GET ${SITE}/stats?days=${DAYS}`,
     note: `Of 30 days ${say(median(spans[30]!))} ms. Of a year the latest 100,000 decisions are counted.`,
   }
 }
@@ -107,15 +107,15 @@ const asker =
     return performance.now() - begun
   }
 
-export const TRAIL: Row = {
+export const MODERATION_LOG: Row = {
   changes: true,
   lines: [
     {
-      row: 'a page of the audit trail among 1 M decisions, the slowest of 6 filters',
+      row: 'a page of the moderation log among 1 M decisions, the slowest of 6 filters',
       against: 'the same among 10 k; medians',
       goal: atMost(1.5),
     },
-    { row: 'figures of 365 days with 1 M decisions, median', against: '' },
+    { row: 'statistics of 365 days with 1 M decisions, median', against: '' },
   ],
   run: async (bench) => {
     await seedTrail(bench.big, DECISIONS)
@@ -125,12 +125,12 @@ export const TRAIL: Row = {
       async (big, small) => {
         const agents = [createConnection(), createConnection()] as const
         const ask = asker(big!, agents[0])
-        const trail = toFigure(await comparePages(ask, asker(small!, agents[1])))
+        const log = toFigure(await comparePages(ask, asker(small!, agents[1])))
         const spans: Record<number, number[]> = { 30: [], [DAYS]: [] }
         for (let round = 0; round < ROUNDS; round++)
-          for (const days of [30, DAYS]) spans[days]!.push(await ask(`/figures?days=${days}`))
+          for (const days of [30, DAYS]) spans[days]!.push(await ask(`/stats?days=${days}`))
         for (const agent of agents) agent.destroy()
-        return [trail, toYear(spans)]
+        return [log, toYear(spans)]
       },
     )
   },
