@@ -35,7 +35,8 @@ const strictRule = <T extends TProperties>(description: string, parameters: T) =
 const checkRule = strictRule('The rule of one check.', {
   at: Type.Number({ minimum: 0, maximum: 1, description: 'The lowest score that counts.' }),
   on_failure: oneOf(['ignore', 'hold'], {
-    description: 'What follows when the check does not answer.',
+    description:
+      'The effect of a check that does not respond: `hold` keeps the comment in the queue.',
   }),
 })
 

@@ -55,11 +55,14 @@ export const Statement = openObject(
     status: oneOf(STATEMENT_STATUSES, {
       description: '`held`: the comment waits for a moderator.',
     }),
-    decided_by: oneOf(DECIDERS, { description: 'Who decided on this status.' }),
+    decided_by: oneOf(DECIDERS, { description: 'The decider of this status.' }),
     ground: openObject({
       reason: oneOrNull(REASONS, 'The reason that a moderator gave.'),
       rules: Type.Array(
-        openObject({ rule: text('Name.'), says: text('What the rule looks at.') }),
+        openObject({
+          rule: text('The name of the rule.'),
+          says: text('A sentence about the text or fact that the rule looks at.'),
+        }),
         {
           description: 'The rules that held or rejected the comment.',
         },

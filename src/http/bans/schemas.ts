@@ -55,7 +55,7 @@ const banFields = {
   id: text('Id of the ban.'),
   kind,
   value: textOrNull(
-    'What is banned. An e-mail address is shown as `…@` and its domain. Null once the retention time ' +
+    'The ban subject. An e-mail address is shown as `…@` and its domain. Null once the retention time ' +
       'of an address is over.',
   ),
   effect,

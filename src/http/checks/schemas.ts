@@ -18,7 +18,7 @@ export const Check = openObject(
   {
     name,
     kind: oneOf(['akismet', 'http']),
-    url: text('Where the check receives requests. For Akismet: the base URL of its methods.'),
+    url: text('The address of the check. For Akismet: the base URL of its methods.'),
     timeout_ms: timeout,
     site_url: Type.Optional(text(SITE_URL)),
     is_test: Type.Optional(Type.Boolean({ description: IS_TEST })),

@@ -80,7 +80,7 @@ const changed = (description: string) =>
 export const Decision = openObject(
   {
     id: text('Id of the decision.'),
-    action: oneOf(DECISION_ACTIONS, { description: 'What was changed.' }),
+    action: oneOf(DECISION_ACTIONS, { description: 'The kind of change.' }),
     comment_id: textOrNull('The comment. Null if the decision is not about one.'),
     subject: textOrNull('The article, author or ban, if the decision is about one.'),
     from: oneOrNull(STATUSES, 'The status before. Null if it did not change.'),

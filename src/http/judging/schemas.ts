@@ -35,7 +35,7 @@ export const Finding = openObject(
       { description: 'Text matches.' },
     ),
   },
-  { $id: 'Finding', description: 'What one rule says about a comment.' },
+  { $id: 'Finding', description: 'The verdict of one rule on one comment, with its evidence.' },
 )
 
 export const Trace = Type.Array(ref(Finding), {

@@ -17,7 +17,7 @@ const scope = oneOf(SCOPES, { description: '`admin` includes `moderate`, which i
 
 const keyFields = {
   id: text('Id of the key. It is not the secret.'),
-  name: text('What the key is for.'),
+  name: text('The purpose of the key.'),
   scope,
   site: textOrNull('Slug of the site. Null: all sites.'),
   created_at: time('When the key was created.'),
@@ -34,7 +34,7 @@ export const CreatedKey = openObject(
 )
 
 const newKey = {
-  name: Type.String({ minLength: 1, maxLength: 200, description: 'What the key is for.' }),
+  name: Type.String({ minLength: 1, maxLength: 200, description: 'The purpose of the key.' }),
   scope,
   expires_at: Type.Optional(
     nullable('string', {

@@ -23,7 +23,7 @@ const GET_MODERATION_STATS = op.operation({
       minimum: 1,
       maximum: 365,
       default: 30,
-      description: 'So many of 24 hours.',
+      description: 'The number of days, each of 24 hours, up to now.',
     }),
   }),
   body: op.NO_BODY,

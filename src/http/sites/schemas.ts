@@ -109,7 +109,7 @@ export const SiteConfig = openObject(
     name: text('The name.'),
     moderation,
     who_may_post: whoMayPost,
-    login_url: textOrNull('Where readers sign on.'),
+    login_url: textOrNull('The page where readers sign on.'),
     edit_window_seconds: count('How long authors can edit a comment.'),
     close_after_days: count('Age at which a thread closes. 0: never.'),
     slow_mode_seconds: count(
@@ -134,7 +134,7 @@ const settings = {
   }),
   moderation,
   who_may_post: whoMayPost,
-  login_url: nullable('string', { description: 'Where readers sign on.' }),
+  login_url: nullable('string', { description: 'The page where readers sign on.' }),
   edit_window_seconds: Type.Integer({
     minimum: 0,
     maximum: 31_536_000,

@@ -12,7 +12,7 @@ export const ErrorCode = oneOf(CODES, {
 export const Problem = openObject(
   {
     type: text('A URN that names the code.'),
-    title: text('What is wrong, for people.'),
+    title: text('The error, in one sentence for people.'),
     status: Type.Integer({ description: 'The HTTP status.' }),
     code: Type.Unsafe<RefusalCode>({ $ref: 'ErrorCode#' }),
     errors: Type.Optional(
@@ -20,7 +20,7 @@ export const Problem = openObject(
         openObject({
           pointer: Type.Optional(text('JSON pointer to the faulty field of the body.')),
           parameter: Type.Optional(text('The faulty parameter or header.')),
-          detail: text('What is wrong with it.'),
+          detail: text('The problem with the field.'),
         }),
       ),
     ),
