@@ -160,6 +160,86 @@ t.test('a ban ends when it is lifted, or when its time is over', async (t) => {
   ])
 })
 
+t.test('listBans finds the bans on a value, and those that contain it', async (t) => {
+  const service = await openService(t)
+  const { author } = await service.post('a', 'x')
+  for (const [kind, value] of [
+    ['network', '203.0.113.0/24'],
+    ['network', '203.0.113.9'],
+    ['network', '198.51.100.0/24'],
+    ['email', 'Eve@example.org'],
+    ['email_domain', 'trash.example'],
+    ['author', author.id],
+  ])
+    await ban(service, { kind, value })
+  const find = async (kind: string, value: string) => {
+    const query = new URLSearchParams({ kind, value })
+    const answer = await service.get(`/moderation/bans?${query}`, { token: service.adminKey })
+    return answer.body.items?.map((one: Json) => one.value) ?? said(answer)
+  }
+  t.same(await find('network', '203.0.113.9'), ['203.0.113.9/32', '203.0.113.0/24'])
+  t.same(await find('network', '203.0.113.8'), ['203.0.113.0/24'])
+  t.same(await find('network', '203.0.0.0/16'), [])
+  t.same(await find('email', 'eve@EXAMPLE.org'), ['…@example.org'])
+  t.same(await find('email', 'adam@example.org'), [])
+  t.same(await find('email_domain', 'mail.trash.example'), ['trash.example'])
+  t.same(await find('author', author.id), [author.id])
+  t.equal(await find('network', 'x'), '400 invalid_request')
+  const alone = await service.get('/moderation/bans?value=x', { token: service.adminKey })
+  t.equal(said(alone), '400 invalid_request')
+})
+
+t.test('updateBan changes the terms of a ban, and its undo restores them', async (t) => {
+  const service = await openService(t)
+  const { author, guest_token: token } = await service.post('a', 'early')
+  const call = { token: service.adminKey }
+  const update = (id: string, body: Json) =>
+    service.call('PATCH', `${SITE}/moderation/bans/${id}`, { ...call, body })
+  const { id } = (await ban(service, { kind: 'author', value: author.id, reason: 'spam' })).body
+  t.match(await update(id, { effect: 'hold', note: 'n' }), {
+    status: 200,
+    body: { id, value: author.id, effect: 'hold', reason: 'spam', note: 'n', in_force: true },
+  })
+  t.equal(await trying(service, { token }), '202 pending')
+  t.equal((await update(id, { effect: 'hold' })).status, 200)
+  const decisions = async () => (await service.get('/moderation/decisions', call)).body.items
+  const [change] = await decisions()
+  t.match(change, {
+    action: 'ban_update',
+    subject: id,
+    before: { effect: 'block', note: null },
+    after: { effect: 'hold', note: 'n' },
+  })
+  const undo = (decision: string) =>
+    service.call('POST', `${SITE}/moderation/decisions/${decision}/undos`, call)
+  t.match(await undo(change.id), { status: 201, body: { action: 'ban_update' } })
+  t.equal(await trying(service, { token }), '403 banned')
+  t.equal(said(await undo(change.id)), '409 decision_conflict')
+  const until = new Date(Date.now() + 3_600_000).toISOString()
+  t.match(await update(id, { expires_at: until }), { body: { expires_at: until, note: null } })
+  t.match(await update(id, { expires_at: null }), { body: { expires_at: null } })
+  t.equal(said(await update(id, { expires_at: '2020-01-01T00:00:00Z' })), '400 invalid_request')
+  t.match(await update(id, { note: 'still' }), { body: { expires_at: null } })
+  await lift(service, id)
+  t.equal(said(await update(id, { note: 'late' })), '409 decision_conflict')
+})
+
+t.test('updateServiceBan changes a ban on all sites, and the audit log says so', async (t) => {
+  const service = await openService(t)
+  const call = { token: service.adminKey }
+  const asked = { kind: 'email_domain', value: 'trash.example', effect: 'block' }
+  const { body } = await service.call('POST', '/v1/bans', { ...call, body: asked })
+  const change = { ...call, body: { effect: 'hold' } }
+  t.equal((await service.call('PATCH', `${SITE}/moderation/bans/${body.id}`, change)).status, 404)
+  t.match(await service.call('PATCH', `/v1/bans/${body.id}`, change), {
+    status: 200,
+    body: { effect: 'hold' },
+  })
+  t.equal(await trying(service, {}, { email: 'a@trash.example' }), '202 pending')
+  const { items } = (await service.call('GET', '/v1/audit', call)).body
+  t.match(items[0], { action: 'ban_updated', subject: body.id, after: { effect: 'hold' } })
+})
+
 t.test('bans are listed in pages, by kind and by author', async (t) => {
   const service = await openService(t)
   const { author } = await service.post('a', 'x')

@@ -44,6 +44,30 @@ t.test('a rotated key and the new one overlap, then the old one ends', async (t)
   t.equal((await rotate(0)).status, 404, 'what has ended is not rotated')
 })
 
+t.test('updateKey renames a key, which keeps its secret and scope', async (t) => {
+  const { service, siteAdmin } = await openSites(t)
+  const { body } = await make(service, siteAdmin, { name: 'desk', scope: 'read' })
+  const rename = (token: string, name: string, at = KEYS) =>
+    service.call('PATCH', `${at}/${body.id}`, { token, body: { name } })
+  t.match(await rename(siteAdmin, ' front desk '), {
+    status: 200,
+    body: { id: body.id, name: 'front desk', scope: 'read', site: 'default' },
+  })
+  t.equal((await service.get('/config', { token: body.key })).status, 200)
+  t.equal((await rename(siteAdmin, 'front desk')).status, 200)
+  t.match(await rename(service.adminKey, 'counter', '/v1/keys'), { body: { name: 'counter' } })
+  t.equal((await rename(siteAdmin, '\u0000')).status, 400)
+  const { items } = (await service.get('/audit', { token: siteAdmin })).body
+  t.match(items.slice(0, 3), [
+    { action: 'key_updated', before: { name: 'front desk' }, after: { name: 'counter' } },
+    { action: 'key_updated', before: { name: 'desk' }, after: { name: 'front desk' } },
+    { action: 'key_created' },
+  ])
+  const { id } = (await service.sites.find('other'))!
+  const otherAdmin = await service.makeKey('admin', id)
+  t.equal((await rename(otherAdmin, 'x', '/v1/sites/other/keys')).status, 404)
+})
+
 t.test('a revoked key stops working immediately', async (t) => {
   const { service, siteAdmin } = await openSites(t)
   const { body } = await make(service, siteAdmin, { name: 'desk', scope: 'read' })

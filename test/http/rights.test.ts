@@ -287,6 +287,12 @@ const ROWS: Record<string, Case> = {
     body: { kind: 'email', value: 'x@example.org', effect: 'hold' },
     row: MODERATING(201),
   },
+  updateBan: {
+    method: 'PATCH',
+    path: '/moderation/bans/xzzz',
+    body: { effect: 'hold' },
+    row: MODERATING(404),
+  },
   liftBan: { method: 'DELETE', path: '/moderation/bans/xzzz', row: MODERATING(404) },
   listServiceBans: { method: 'GET', path: '/v1/bans', row: SERVING(200) },
   createServiceBan: {
@@ -294,6 +300,12 @@ const ROWS: Record<string, Case> = {
     path: '/v1/bans',
     body: { kind: 'email', value: 'x@example.org', effect: 'hold' },
     row: SERVING(201),
+  },
+  updateServiceBan: {
+    method: 'PATCH',
+    path: '/v1/bans/xzzz',
+    body: { effect: 'hold' },
+    row: SERVING(404),
   },
   liftServiceBan: { method: 'DELETE', path: '/v1/bans/xzzz', row: SERVING(404) },
   getPolicy: { method: 'GET', path: '/moderation/policy', row: MODERATING(200) },
@@ -357,6 +369,12 @@ const ROWS: Record<string, Case> = {
     body: {},
     row: ADMINISTERING(404),
   },
+  updateKey: {
+    method: 'PATCH',
+    path: '/keys/kzzz',
+    body: { name: 'x' },
+    row: ADMINISTERING(404),
+  },
   revokeKey: { method: 'DELETE', path: '/keys/kzzz', row: ADMINISTERING(404) },
   listAudit: { method: 'GET', path: '/audit', row: ADMINISTERING(200) },
   exportAuthor: {
@@ -387,6 +405,12 @@ const ROWS: Record<string, Case> = {
     method: 'POST',
     path: '/v1/keys/kzzz/rotations',
     body: {},
+    row: SERVING(404),
+  },
+  updateServiceKey: {
+    method: 'PATCH',
+    path: '/v1/keys/kzzz',
+    body: { name: 'x' },
     row: SERVING(404),
   },
   revokeServiceKey: { method: 'DELETE', path: '/v1/keys/kzzz', row: SERVING(404) },

@@ -8,6 +8,7 @@ export const DECISION_ACTIONS = [
   'thread',
   'ban',
   'unban',
+  'ban_update',
   'note',
   'appeal',
 ] as const

@@ -8,11 +8,11 @@ import {
   normalizeEmail,
 } from '../../domain/moderation/ban.ts'
 import { authorId, banId, batchId, readAuthorId } from '../../domain/public-id.ts'
-import { type FieldErrors, Refusal } from '../../domain/refusal.ts'
+import { Refusal } from '../../domain/refusal.ts'
 import type { CreatedBan } from '../../usecases/bans/bans.ts'
 import { hashEmail, matchesEmail, readNetwork } from '../edge/writer-identity.ts'
 import { readTimeOrNull } from '../wire/fields.ts'
-import type { NewBan } from './schemas.ts'
+import type { BanChange, NewBan } from './schemas.ts'
 
 type BanOnWire = Static<typeof NewBan>
 
@@ -25,7 +25,32 @@ export const readBan = (key: KeyObject, body: BanOnWire) => {
   return { ban: { target, effect, reason, note, expiresAt }, existing, appliesTo }
 }
 
-const readTarget = (key: KeyObject, { kind, value }: BanOnWire): BanSubject => {
+/** Fields that the body omits stay as they are. */
+export const readBanChange = ({ effect, reason, note, expires_at }: Static<typeof BanChange>) => ({
+  ...(effect !== undefined && { effect }),
+  ...(reason !== undefined && { reason }),
+  ...(note !== undefined && { note }),
+  ...(expires_at !== undefined && { expiresAt: readTimeOrNull('/expires_at', expires_at) }),
+})
+
+/** Reads the subject that a list of bans is asked for. */
+export const readSubject = (
+  key: KeyObject,
+  { kind, value }: { kind?: BanOnWire['kind']; value?: string },
+): BanSubject | undefined => {
+  if (value === undefined) return undefined
+  if (kind === undefined) throw new Refusal('invalid_request', { kind: 'is required with value' })
+  return readTarget(key, { kind, value }, 'value')
+}
+
+const readTarget = (
+  key: KeyObject,
+  { kind, value }: Pick<BanOnWire, 'kind' | 'value'>,
+  pointer = '/value',
+): BanSubject => {
+  const fault = (problem: string): never => {
+    throw new Refusal('invalid_request', { [pointer]: problem })
+  }
   if (kind === 'author')
     return { kind, authorId: readAuthorId(value) ?? fault('is no id of an author') }
   if (kind === 'network') {
@@ -43,11 +68,6 @@ const readTarget = (key: KeyObject, { kind, value }: BanOnWire): BanSubject => {
     emailHash: hashEmail(key, normal),
     domain: normal.slice(normal.lastIndexOf('@') + 1),
   }
-}
-
-const fault = (problem: string): never => {
-  const faults: FieldErrors = { '/value': problem }
-  throw new Refusal('invalid_request', faults)
 }
 
 /** A ban as moderators see it. */

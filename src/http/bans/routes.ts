@@ -4,7 +4,7 @@ import { assertScope, assertServiceAdmin } from '../../domain/people/caller.ts'
 import { readAuthorId, readBanId } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site/site.ts'
-import { createBan, liftBan, listBans } from '../../usecases/bans/bans.ts'
+import { createBan, liftBan, listBans, updateBan } from '../../usecases/bans/bans.ts'
 import { readIdempotencyKey } from '../edge/idempotency.ts'
 import type { Http } from '../edge/request-context.ts'
 import { sendPrivately, sendWrite } from '../edge/responses.ts'
@@ -12,8 +12,8 @@ import { readIdCursor, writeIdCursor } from '../wire/cursors.ts'
 import * as op from '../wire/operation.ts'
 import type { Router } from '../wire/router.ts'
 import { NOTHING, object, oneOf, ref } from '../wire/schema-parts.ts'
-import { presentBan, presentMadeBan, readBan } from './fields.ts'
-import { Ban, BansPage, CreatedBan, NewBan } from './schemas.ts'
+import { presentBan, presentMadeBan, readBan, readBanChange, readSubject } from './fields.ts'
+import { Ban, BanChange, BansPage, CreatedBan, NewBan } from './schemas.ts'
 
 const idParam = { id: Type.String({ description: 'The id of the ban.' }) }
 const moderating = { tag: 'Moderation', credential: 'needed' } as const
@@ -22,6 +22,14 @@ const serving = { tag: 'Administration', credential: 'needed' } as const
 const bansQuery = object({
   kind: Type.Optional(oneOf(BAN_KINDS, { description: 'Only of this kind.' })),
   author_id: Type.Optional(Type.String({ description: 'Only on this author.' })),
+  value: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 300,
+      description:
+        'With `kind`: only bans on this value, and on networks or domains that contain it.',
+    }),
+  ),
   in_force: Type.Optional(
     Type.Boolean({ description: 'Only those that are, or only those that are over.' }),
   ),
@@ -58,6 +66,21 @@ const CREATE_BAN = op.operation({
   answers: { 201: ref(CreatedBan) },
   limit: 'write',
   once: true,
+})
+
+const UPDATE_BAN = op.operation({
+  ...moderating,
+  id: 'updateBan',
+  summary: 'Change a ban',
+  description:
+    'Moderators may change the effect, reason, note or expiry of a ban that was not lifted; the ' +
+    'banned value stays.',
+  params: object({ ...op.siteParams, ...idParam }),
+  query: op.NO_QUERY,
+  body: ref(BanChange),
+  answers: { 200: ref(Ban) },
+  refusals: ['decision_conflict'],
+  limit: 'write',
 })
 
 const LIFT_BAN = op.operation({
@@ -101,6 +124,21 @@ const CREATE_SERVICE_BAN = op.operation({
   limit: 'write',
 })
 
+const UPDATE_SERVICE_BAN = op.operation({
+  ...serving,
+  id: 'updateServiceBan',
+  summary: 'Change a ban on all sites',
+  description:
+    'Service administrators may change the effect, reason, note or expiry of a ban on every site ' +
+    'that was not lifted.',
+  params: object(idParam),
+  query: op.NO_QUERY,
+  body: ref(BanChange),
+  answers: { 200: ref(Ban) },
+  refusals: ['decision_conflict'],
+  limit: 'write',
+})
+
 const LIFT_SERVICE_BAN = op.operation({
   ...serving,
   id: 'liftServiceBan',
@@ -135,6 +173,13 @@ export const addBanRoutes = (app: Router, http: Http): void => {
     return sendWrite(reply, answer)
   })
 
+  app.patch('/sites/:site/moderation/bans/:id', UPDATE_BAN, async (request, reply) => {
+    const { site, caller: moderator, params, body } = request
+    assertScope(moderator, 'moderate')
+    const act = { site, moderator, id: readId(params.id), change: readBanChange(body) }
+    return sendPrivately(reply, presentBan(await updateBan(context, act)))
+  })
+
   app.delete('/sites/:site/moderation/bans/:id', LIFT_BAN, async (request, reply) => {
     const { site, caller: moderator, params } = request
     assertScope(moderator, 'moderate')
@@ -160,6 +205,13 @@ export const addBanRoutes = (app: Router, http: Http): void => {
     return sendPrivately(reply.code(201), made)
   })
 
+  app.patch('/bans/:id', UPDATE_SERVICE_BAN, async (request, reply) => {
+    const { caller: moderator, params, body } = request
+    assertServiceAdmin(moderator)
+    const act = { site: null, moderator, id: readId(params.id), change: readBanChange(body) }
+    return sendPrivately(reply, presentBan(await updateBan(context, act)))
+  })
+
   app.delete('/bans/:id', LIFT_SERVICE_BAN, async (request, reply) => {
     const { caller: moderator, params } = request
     assertServiceAdmin(moderator)
@@ -173,12 +225,13 @@ const listOf = async (
   site: Site | null,
   query: Static<typeof bansQuery>,
 ) => {
-  const { kind, author_id: author, in_force: isInForce, limit, cursor } = query
+  const { kind, author_id: author, value, in_force: isInForce, limit, cursor } = query
   const siteId = site?.id ?? null
-  const binding = ['bans', siteId, kind, author, isInForce]
+  const subject = readSubject(keys().addresses, query)
+  const binding = ['bans', siteId, kind, author, value, isInForce]
   const authorId = author === undefined ? undefined : (readAuthorId(author) ?? 0)
   const beforeId = readIdCursor(keys().cursors, binding, cursor)
-  const filter = { siteId, kind, authorId, isInForce, beforeId, limit }
+  const filter = { siteId, kind, authorId, subject, isInForce, beforeId, limit }
   const { items, nextId } = await listBans(context, filter)
   return {
     items: items.map(presentBan),

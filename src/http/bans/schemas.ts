@@ -23,6 +23,10 @@ const effect = oneOf(BAN_EFFECTS, {
     'are held for a moderator. `shadow`: posts and edits are visible to their author only.',
 })
 
+const expiresAt = Type.Optional(
+  nullable('string', { format: 'date-time', description: 'Null: the ban does not expire.' }),
+)
+
 export const NewBan = object(
   {
     kind,
@@ -35,9 +39,7 @@ export const NewBan = object(
     }),
     effect,
     ...explanation,
-    expires_at: Type.Optional(
-      nullable('string', { format: 'date-time', description: 'Null: the ban does not expire.' }),
-    ),
+    expires_at: expiresAt,
     existing_comments: Type.Optional(
       oneOf(EXISTING_COMMENT_ACTIONS, {
         default: 'keep',
@@ -49,6 +51,11 @@ export const NewBan = object(
     ),
   },
   { $id: 'NewBan', examples: [{ kind: 'author', value: 'a1', effect: 'hold', reason: 'abusive' }] },
+)
+
+export const BanChange = object(
+  { effect: Type.Optional(effect), ...explanation, expires_at: expiresAt },
+  { $id: 'BanChange', minProperties: 1, examples: [{ expires_at: null }] },
 )
 
 const banFields = {

@@ -7,6 +7,7 @@ import {
   createKey,
   type KeyFilter,
   listKeys,
+  renameKey,
   revokeKey,
   rotateKey,
 } from '../../usecases/administering/keys.ts'
@@ -20,7 +21,15 @@ import * as op from '../wire/operation.ts'
 import type { Router } from '../wire/router.ts'
 import { NOTHING, object, ref } from '../wire/schema-parts.ts'
 import { presentCreatedKey, presentKey } from './present.ts'
-import { CreatedKey, KeysPage, NewKey, NewServiceKey, RotateRequest } from './schemas.ts'
+import {
+  CreatedKey,
+  Key,
+  KeyChange,
+  KeysPage,
+  NewKey,
+  NewServiceKey,
+  RotateRequest,
+} from './schemas.ts'
 
 const administering = { tag: 'Administration', credential: 'needed', query: op.NO_QUERY } as const
 
@@ -102,6 +111,29 @@ const ROTATE_SERVICE_KEY = op.operation({
   body: ref(RotateRequest),
 })
 
+const renaming = {
+  ...administering,
+  body: ref(KeyChange),
+  answers: { 200: ref(Key) },
+  limit: 'write',
+} as const
+
+const UPDATE_KEY = op.operation({
+  ...renaming,
+  id: 'updateKey',
+  summary: 'Rename a site API key',
+  description: 'Administrators may rename a key; its secret, scope and expiry stay.',
+  params: object({ ...op.siteParams, ...keyParam }),
+})
+
+const UPDATE_SERVICE_KEY = op.operation({
+  ...renaming,
+  id: 'updateServiceKey',
+  summary: 'Rename any API key',
+  description: 'Service administrators may rename any key; its secret, scope and expiry stay.',
+  params: object(keyParam),
+})
+
 const revoking = {
   ...administering,
   body: op.NO_BODY,
@@ -181,6 +213,16 @@ export const addKeyRoutes = (app: Router, http: Http): void => {
     return sendPrivately(reply.code(201), presentCreatedKey(made))
   })
 
+  app.patch('/sites/:site/keys/:id', UPDATE_KEY, async (request, reply) => {
+    const renamed = await renameKey({ db, ...keysOfSite(request) }, readName(request))
+    return sendPrivately(reply, presentKey(renamed))
+  })
+
+  app.patch('/keys/:id', UPDATE_SERVICE_KEY, async (request, reply) => {
+    const renamed = await renameKey({ db, ...keysOfService(request) }, readName(request))
+    return sendPrivately(reply, presentKey(renamed))
+  })
+
   app.delete('/sites/:site/keys/:id', REVOKE_KEY, async (request, reply) => {
     await revokeKey({ db, ...keysOfSite(request) }, readId(request.params.id))
     return sendPrivately(reply.code(204), undefined)
@@ -224,6 +266,13 @@ type RotationRequest = { params: { id: string }; body: Static<typeof RotateReque
 const readRotation = ({ params, body }: RotationRequest) => ({
   id: readId(params.id),
   overlapSeconds: body.overlap_seconds,
+})
+
+type RenameRequest = { params: { id: string }; body: Static<typeof KeyChange> }
+
+const readName = ({ params, body }: RenameRequest) => ({
+  id: readId(params.id),
+  name: readKeyFields(body).name,
 })
 
 const readId = (text: string): number => {

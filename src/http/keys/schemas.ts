@@ -49,6 +49,11 @@ export const NewKey = object(newKey, {
   examples: [{ name: 'moderation desk', scope: 'moderate' }],
 })
 
+export const KeyChange = object(
+  { name: newKey.name },
+  { $id: 'KeyChange', examples: [{ name: 'front desk' }] },
+)
+
 export const NewServiceKey = object(
   {
     ...newKey,

@@ -3,6 +3,7 @@ import type { Role } from '../../domain/comment/comment.ts'
 import type { Sort } from '../../domain/comment/sort.ts'
 import type { Reason, Status } from '../../domain/comment/status.ts'
 import type { Instant } from '../../domain/instant.ts'
+import type { DecisionAction } from '../../domain/moderation/decision.ts'
 import type { FlagReason } from '../../domain/moderation/flag.ts'
 import type { SignOn } from '../../domain/people/sign-on.ts'
 import type { AuditAction } from '../../domain/site/audit.ts'
@@ -192,9 +193,7 @@ type DecisionsTable = {
   causedBy: number | null
   decidedBy: string
   decidedAt: Instant
-  action: Generated<
-    'status' | 'edit' | 'pin' | 'lock' | 'move' | 'thread' | 'ban' | 'unban' | 'note' | 'appeal'
-  >
+  action: Generated<DecisionAction>
   before: ColumnType<unknown, string | null, never>
   after: ColumnType<unknown, string | null, never>
   subject: string | null

@@ -1,13 +1,14 @@
 import { sql } from 'kysely'
 import type { Reason } from '../../domain/comment/status.ts'
 import type { Instant } from '../../domain/instant.ts'
-import type {
-  Ban,
-  BanEffect,
-  BanKind,
-  BanMatch,
-  BanSubject,
-  WriterIdentity,
+import {
+  type Ban,
+  type BanEffect,
+  type BanKind,
+  type BanMatch,
+  type BanSubject,
+  domainsOf,
+  type WriterIdentity,
 } from '../../domain/moderation/ban.ts'
 import type { Db, Tx } from '../connection/db.ts'
 
@@ -52,20 +53,64 @@ export const listBans = async (
     kind?: BanKind | undefined
     authorId?: number | undefined
     isInForce?: boolean | undefined
+    /** Bans that name this subject, or a network or a domain that contains it. */
+    subject?: BanSubject | undefined
     beforeId: number | null
     limit: number
   },
 ): Promise<Ban[]> => {
-  const { siteId, kind, authorId, beforeId, limit } = request
+  const { siteId, kind, authorId, subject, beforeId, limit } = request
   const { rows } = await sql<Ban>`
     select ${columns} from bans b
     where ${siteId === null ? sql`b.site_id is null` : sql`b.site_id = ${siteId}`}
       ${kind === undefined ? sql`` : sql`and b.kind = ${kind}`}
       ${authorId === undefined ? sql`` : sql`and b.author_id = ${authorId}`}
+      ${subject === undefined ? sql`` : sql`and ${matches(subject)}`}
       ${request.isInForce === undefined ? sql`` : sql`and ${isInForce} = ${request.isInForce}`}
       ${beforeId === null ? sql`` : sql`and b.id < ${beforeId}`}
     order by b.id desc limit ${limit + 1}`.execute(db)
   return rows
+}
+
+const matches = (subject: BanSubject) => {
+  switch (subject.kind) {
+    case 'author':
+      return sql`b.author_id = ${subject.authorId}`
+    case 'network':
+      return sql`b.network >>= network(${subject.network}::inet)`
+    case 'email':
+      return sql`b.email_hash = ${subject.emailHash}`
+    case 'email_domain':
+      return sql`b.kind = 'email_domain' and b.domain = any(${domainsOf(subject.domain)}::text[])`
+  }
+}
+
+/** Locks a ban until the transaction ends. */
+export const lockBanRow = async (
+  tx: Tx,
+  { siteId, id }: { siteId: number | null; id: number },
+): Promise<Ban | undefined> => {
+  const { rows } = await sql<Ban>`
+    select ${columns} from bans b where b.id = ${id} and ${inScope(siteId)} for no key update`.execute(
+    tx,
+  )
+  return rows[0]
+}
+
+/** The terms of a ban, which can change while it stands. */
+export type BanTerms = Pick<Ban, 'effect' | 'reason' | 'note' | 'expiresAt'>
+
+/** The caller has locked the ban's row. */
+export const updateBan = async (
+  tx: Tx,
+  { siteId, id }: { siteId: number | null; id: number },
+  { effect, reason, note, expiresAt }: BanTerms,
+): Promise<Ban> => {
+  const { rows } = await sql<Ban>`
+    update bans b set effect = ${effect}, reason = ${reason}, note = ${note}, expires_at = ${expiresAt}
+    where b.id = ${id} and ${inScope(siteId)}
+    returning ${columns}`.execute(tx)
+  return rows[0]!
 }
 
 /** @returns the ban, and whether it was already lifted */

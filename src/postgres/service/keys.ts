@@ -97,6 +97,24 @@ export const expireKey = async (
   return rows[0]
 }
 
+/** @returns the key and its earlier name; undefined if there is no such key */
+export const renameKey = async (
+  tx: Tx,
+  { id, name, ...filter }: KeyFilter & { id: number; name: string },
+): Promise<(Key & { nameBefore: string }) | undefined> => {
+  const { rows } = await sql<Key & { nameBefore: string }>`
+    with before as materialized (
+      select k.id, k.name from api_keys k
+      where k.id = ${id} and ${matchesFilter(filter)} for no key update
+    ),
+    k as (
+      update api_keys k set name = ${name} from before where k.id = before.id
+      returning k.*, before.name as name_before
+    )
+    select ${columns}, k.name_before from k left join sites s on s.id = k.site_id`.execute(tx)
+  return rows[0]
+}
+
 /** @returns undefined if there is no such key */
 export const revokeKey = async (
   tx: Tx,

@@ -7,6 +7,7 @@ import type { Db, Tx } from '../../postgres/connection/db.ts'
 import { inTransaction, runQuery } from '../../postgres/connection/transaction.ts'
 import { insertAuditEntry } from '../../postgres/service/audit.ts'
 import {
+  renameKey as changeName,
   revokeKey as endKey,
   expireKey,
   listKeys as findKeys,
@@ -59,6 +60,22 @@ export const rotateKey = (
     const rights = await expireKey(tx, { ...filter, id, overlapSeconds })
     if (!rights) throw new Refusal('not_found')
     return make(tx, rights, { action: 'key_rotated', by, before: { id: keyId(id) } })
+  })
+
+/** Renames a key, expired and revoked ones included. Refuses with `not_found`. */
+export const renameKey = (
+  { db, filter, by }: KeyChange,
+  { id, name }: { id: number; name: string },
+): Promise<Key> =>
+  inTransaction(db, async (tx) => {
+    const renamed = await changeName(tx, { ...filter, id, name })
+    if (!renamed) throw new Refusal('not_found')
+    const { nameBefore, ...key } = renamed
+    if (name === nameBefore) return key
+    const [before, after] = [{ name: nameBefore }, { name }]
+    const entry = { siteId: key.siteId, subject: keyId(id), by, before, after }
+    await insertAuditEntry(tx, { ...entry, action: 'key_updated' })
+    return key
   })
 
 /** Revokes a key: it stops working immediately. Revoking it again changes nothing. */

@@ -12,10 +12,13 @@ import { inTransaction, runQuery } from '../../postgres/connection/transaction.t
 import type { Batch } from '../../postgres/jobs/batches.ts'
 import { insertItemsOfBanned } from '../../postgres/moderation/banned-comments.ts'
 import {
+  type BanTerms,
   liftBan as endBan,
   listBans as findBans,
   insertBan,
+  lockBanRow,
   type NewBan,
+  updateBan as updateTerms,
 } from '../../postgres/moderation/bans.ts'
 import { type Decision, insertDecision } from '../../postgres/moderation/decisions.ts'
 import { findAuthor } from '../../postgres/people/authors.ts'
@@ -123,6 +126,89 @@ export const liftBan = (
     if (!ban) throw new Refusal('not_found')
     if (!ban.wasLifted) await record(tx, scope, { ban, isLifted: true })
   })
+
+type UpdateRequest = BanScope & { readonly id: number; readonly change: Partial<BanTerms> }
+
+/**
+ * Changes the effect, reason, note or expiry of a ban. Refuses with `not_found`, and with
+ * `decision_conflict` if the ban was lifted or its address is no longer stored.
+ */
+export const updateBan = (
+  context: Context,
+  { id, change, ...scope }: UpdateRequest,
+): Promise<Ban> =>
+  inTransaction(context.writes, async (tx) => {
+    const at = { siteId: scope.site?.id ?? null, id }
+    const before = await lockBanRow(tx, at)
+    if (!before) throw new Refusal('not_found')
+    const { ban } = await changeTerms(tx, scope, { before, change })
+    const { expiresAt } = change
+    if (expiresAt && Date.parse(expiresAt) <= Date.now())
+      throw new Refusal('invalid_request', { '/expires_at': 'must be in the future' })
+    return ban
+  })
+
+const termsOf = ({ effect, reason, note, expiresAt }: Ban) => ({
+  effect,
+  reason,
+  note,
+  expires_at: expiresAt,
+})
+
+/** Changes the terms of a locked ban and records the difference. */
+const changeTerms = async (
+  tx: Tx,
+  { site, moderator }: BanScope,
+  { before, change, undoes }: { before: Ban; change: Partial<BanTerms>; undoes?: number },
+): Promise<{ ban: Ban; decision: Decision | undefined }> => {
+  const { id, siteId, kind, authorId, network, liftedAt } = before
+  const isForgotten = kind === 'network' && network === null
+  if (liftedAt !== null || isForgotten) throw new Refusal('decision_conflict')
+  const ban = await updateTerms(tx, { siteId, id }, { ...before, ...change })
+  const [old, now] = [termsOf(before), termsOf(ban)]
+  const names = Object.keys(now).filter(
+    (name) => old[name as keyof typeof old] !== now[name as keyof typeof now],
+  )
+  const pick = (from: object) =>
+    Object.fromEntries(Object.entries(from).filter(([name]) => names.includes(name)))
+  if (names.length === 0) return { ban, decision: undefined }
+  const entry = {
+    subject: banId(id),
+    by: callerIdOf(moderator),
+    before: pick(old),
+    after: pick(now),
+  }
+  if (site) {
+    const decision = await insertDecision(tx, {
+      siteId: site.id,
+      action: 'ban_update',
+      ...(authorId !== null && { authorId }),
+      ...(undoes !== undefined && { undoes }),
+      ...entry,
+    })
+    return { ban, decision }
+  }
+  await insertAuditEntry(tx, { siteId: null, action: 'ban_updated', ...entry })
+  return { ban, decision: undefined }
+}
+
+/** Restores the terms that a decision changed, if they are as it left them. */
+export const undoTerms = async (
+  tx: Tx,
+  scope: BanScope & { site: Site },
+  { id, undoes, before, after }: { id: number; undoes: number; before: object; after: object },
+): Promise<Decision> => {
+  const ban = await lockBanRow(tx, { siteId: scope.site.id, id })
+  if (!ban) throw new Refusal('decision_conflict')
+  const now = new Map<string, unknown>(Object.entries(termsOf(ban)))
+  const isAsLeft = Object.entries(after).every(([name, value]) => now.get(name) === value)
+  if (!isAsLeft) throw new Refusal('decision_conflict')
+  const { expires_at: expiresAt, ...plain } = before as Partial<ReturnType<typeof termsOf>>
+  const change = { ...plain, ...(expiresAt !== undefined && { expiresAt }) }
+  const { decision } = await changeTerms(tx, scope, { before: ban, change, undoes })
+  if (!decision) throw new Refusal('decision_conflict')
+  return decision
+}
 
 type BanChange = {
   readonly ban: Ban

@@ -12,7 +12,7 @@ import {
   listUndoables,
 } from '../../postgres/moderation/undo.ts'
 import { findThreadSettings, restoreThread } from '../../postgres/threads/threads.ts'
-import { record } from '../bans/bans.ts'
+import { record, undoTerms } from '../bans/bans.ts'
 import type { Context } from '../context.ts'
 import { assertDecided, type Decided } from '../decisions/decide-comment.ts'
 import type { ThreadKey } from '../decisions/decide-in-thread.ts'
@@ -41,6 +41,8 @@ export const undoDecision = async <Answer>(
   if (action === 'move') return undoMove(context, request, present)
   if (action === 'ban' || action === 'unban')
     return runOnce(context, idempotencyKey, async (tx) => present(await undoBan(tx, request)))
+  if (action === 'ban_update')
+    return runOnce(context, idempotencyKey, async (tx) => present(await undoBanUpdate(tx, request)))
   const undo = UNDO_IN_THREAD[action]
   if (threadId === null || !undo) throw new Refusal('move_not_allowed')
   const thread = { siteId: site.id, threadId }
@@ -113,4 +115,16 @@ const undoBan = async (tx: Tx, { site, moderator, decisionId }: UndoRequest): Pr
   if (isUndone) throw new Refusal('decision_conflict')
   const decision = await record(tx, { site, moderator }, { ban, isLifted, undoes: decisionId })
   return { decision: decision!, version: undefined }
+}
+
+/** Restores what a change of a ban replaced. Refuses with `decision_conflict` if it changed since. */
+const undoBanUpdate = async (
+  tx: Tx,
+  { site, moderator, decisionId }: UndoRequest,
+): Promise<Decided> => {
+  const { subject, before, after, isUndone } = await findSubjectDecision(tx, site.id, decisionId)
+  if (isUndone) throw new Refusal('decision_conflict')
+  const change = { id: readBanId(subject)!, undoes: decisionId, before: before!, after: after! }
+  const decision = await undoTerms(tx, { site, moderator }, change)
+  return { decision, version: undefined }
 }
