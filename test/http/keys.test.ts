@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import t from 'tap'
 import { openService, type TestService } from '../service.ts'
+import { until } from '../start.ts'
 
 const KEYS = '/v1/sites/default/keys'
 
@@ -66,6 +67,67 @@ t.test('updateKey renames a key, which keeps its secret and scope', async (t) =>
   const { id } = (await service.sites.find('other'))!
   const otherAdmin = await service.makeKey('admin', id)
   t.equal((await rename(otherAdmin, 'x', '/v1/sites/other/keys')).status, 404)
+})
+
+t.test('a key posts as one staff author of its own, also after a rotation', async (t) => {
+  const { service, siteAdmin } = await openSites(t)
+  const { body: key } = await make(service, siteAdmin, { name: 'desk', scope: 'moderate' })
+  const post = (token: string, more: object = {}, site = 'default') =>
+    service.call('POST', `/v1/sites/${site}/articles/a/comments`, {
+      token,
+      body: { body: `${Math.random()}`, ...more },
+    })
+  const posts = await Promise.all([post(key.key), post(key.key), post(key.key)])
+  const first = posts[0]!.body
+  t.match(first, { author: { name: 'desk', kind: 'member', role: 'moderator' } })
+  t.notOk('guest_token' in first)
+  for (const { body } of posts) t.equal(body.author.id, first.author.id)
+  const next = await make(service, siteAdmin, {}, `${KEYS}/${key.id}/rotations`)
+  const last = await make(service, siteAdmin, {}, `${KEYS}/${next.body.id}/rotations`)
+  t.equal((await post(last.body.key)).body.author.id, first.author.id)
+  const other = await make(service, siteAdmin, { name: 'bot', scope: 'admin' })
+  t.match((await post(other.body.key)).body.author, { name: 'bot', role: 'owner' })
+  const named = await post(key.key, { author: { name: 'Ada' } })
+  t.match(named.body, { author: { name: 'Ada', kind: 'guest' }, guest_token: /./ })
+  const ofAll = await Promise.all(
+    ['default', 'other'].map((site) => post(service.adminKey, {}, site)),
+  )
+  t.not(ofAll[0]!.body.author.id, ofAll[1]!.body.author.id, 'sites are apart')
+})
+
+t.test('renaming a key renames the author that it posts as', async (t) => {
+  const { service, siteAdmin } = await openSites(t)
+  const { body: key } = await make(service, siteAdmin, { name: 'desk', scope: 'moderate' })
+  await service.post('a', 'x', { author: undefined }, { token: key.key })
+  const name = 'front '.repeat(30).trim()
+  await service.call('PATCH', `${KEYS}/${key.id}`, { token: siteAdmin, body: { name } })
+  const shown = async () => (await service.get('/articles/a/comments')).body.items[0].author.name
+  await until('the thread shows the new name', async () => (await shown()) !== 'desk')
+  t.equal(await shown(), name.slice(0, 80).trim())
+})
+
+t.test('an admin key posts as a member whom it names', async (t) => {
+  const { service, siteAdmin } = await openSites(t)
+  const member = { name: 'Grace', roles: ['moderator'] }
+  const call = { token: siteAdmin, body: member }
+  const grace = await service.call('PATCH', '/v1/sites/default/members/grace', call)
+  const post = (token: string | undefined, body: object) =>
+    service.call('POST', '/v1/sites/default/articles/a/comments', {
+      token,
+      body: { body: 'x', ...body },
+    })
+  t.match(await post(siteAdmin, { author_subject: 'grace' }), {
+    status: 201,
+    body: { author: { id: grace.body.author.id, name: 'Grace', role: 'moderator' } },
+  })
+  const moderator = await make(service, siteAdmin, { name: 'desk', scope: 'moderate' })
+  for (const token of [moderator.body.key, undefined])
+    t.match(await post(token, { author_subject: 'grace' }), { body: { code: 'forbidden' } })
+  for (const body of [
+    { author_subject: 'absent' },
+    { author_subject: 'grace', author: { name: 'Ada' } },
+  ])
+    t.match(await post(siteAdmin, body), { status: 400, body: { code: 'invalid_request' } })
 })
 
 t.test('a revoked key stops working immediately', async (t) => {

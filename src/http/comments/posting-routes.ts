@@ -28,7 +28,7 @@ const POST_COMMENT = op.operation({
   summary: 'Post a comment or reply',
   description:
     'Creates a comment by a guest, a member or a moderation key and returns it: 201 if published, ' +
-    '202 if held for a moderator. On a site with external checks, the response can take two ' +
+    '202 if held for a moderator. A key without `author` posts as one staff author of its own. On a site with external checks, the response can take two ' +
     'seconds longer.',
   params: object(op.articleParams),
   query: op.NO_QUERY,
@@ -84,11 +84,12 @@ const PREVIEW_COMMENT = op.operation({
 export const addPostingRoutes = (app: Router, { context, keys }: Http): void => {
   app.post('/sites/:site/articles/:article_id/comments', POST_COMMENT, async (request, reply) => {
     const { site, caller, params, ip } = request
-    const { parent_id: parentId, ...fields } = request.body
+    const { parent_id: parentId, author_subject: authorSubject, ...fields } = request.body
     const comment = readNewComment(fields)
     const draft = {
       ...comment,
       articleId: params.article_id,
+      authorSubject,
       parent:
         parentId === undefined || parentId === null ? undefined : (readCommentId(parentId) ?? null),
       network: truncateAddress(ip),

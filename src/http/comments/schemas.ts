@@ -91,6 +91,14 @@ export const NewComment = object(
       nullable('string', { description: 'The comment to reply to. Null or omitted: none.' }),
     ),
     author: Type.Optional(ref(GuestProfile)),
+    author_subject: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 255,
+        description:
+          "An admin key posts as this member: the member's id in the site's own database.",
+      }),
+    ),
     article: Type.Optional(
       object(
         { title: Type.Optional(nullable('string')), url: Type.Optional(nullable('string')) },

@@ -122,7 +122,9 @@ const UPDATE_KEY = op.operation({
   ...renaming,
   id: 'updateKey',
   summary: 'Rename a site API key',
-  description: 'Administrators may rename a key; its secret, scope and expiry stay.',
+  description:
+    'Administrators may rename a key; its secret, scope and expiry stay. Comments that the key ' +
+    'posted in its own name show the new name.',
   params: object({ ...op.siteParams, ...keyParam }),
 })
 
@@ -215,11 +217,13 @@ export const addKeyRoutes = (app: Router, http: Http): void => {
 
   app.patch('/sites/:site/keys/:id', UPDATE_KEY, async (request, reply) => {
     const renamed = await renameKey({ db, ...keysOfSite(request) }, readName(request))
+    context.kick('refresh_author')
     return sendPrivately(reply, presentKey(renamed))
   })
 
   app.patch('/keys/:id', UPDATE_SERVICE_KEY, async (request, reply) => {
     const renamed = await renameKey({ db, ...keysOfService(request) }, readName(request))
+    context.kick('refresh_author')
     return sendPrivately(reply, presentKey(renamed))
   })
 

@@ -82,6 +82,7 @@ type AuthorsTable = {
   listed: Generated<boolean>
   erasedAt: Instant | null
   erasedSubject: Buffer | null
+  keyId: number | null
 }
 
 type ThreadsTable = {
@@ -179,6 +180,7 @@ type ApiKeysTable = {
   expiresAt: Instant | null
   revokedAt: Instant | null
   lastUsedAt: Instant | null
+  firstId: number | null
 }
 
 type DecisionsTable = {

@@ -22,6 +22,8 @@ export type Key = {
 /** `key`: the secret that its holder sends. */
 export type NewKey = Pick<Key, 'name' | 'scope' | 'siteId'> & {
   readonly expiresAt?: Instant | null
+  /** The first of the keys that this one replaces; null if it replaces none. */
+  readonly firstId?: number | null
   readonly key: string
 }
 
@@ -84,8 +86,8 @@ export const listKeys = async (
 export const expireKey = async (
   tx: Tx,
   { id, overlapSeconds, ...filter }: KeyFilter & { id: number; overlapSeconds: number },
-): Promise<Pick<NewKey, 'name' | 'scope' | 'siteId' | 'expiresAt'> | undefined> => {
-  const { rows } = await sql<Pick<Key, 'name' | 'scope' | 'siteId' | 'expiresAt'>>`
+): Promise<Omit<NewKey, 'key'> | undefined> => {
+  const { rows } = await sql<Omit<NewKey, 'key'>>`
     with before as materialized (
       select k.id, k.expires_at from api_keys k
       where k.id = ${id} and ${matchesFilter(filter)} and ${isValid} for no key update
@@ -93,7 +95,9 @@ export const expireKey = async (
     update api_keys k set expires_at =
       least(before.expires_at, clock_timestamp() + make_interval(secs => ${overlapSeconds}))
     from before where k.id = before.id
-    returning k.name, k.scope, k.site_id, before.expires_at`.execute(tx)
+    returning k.name, k.scope, k.site_id, before.expires_at, coalesce(k.first_id, k.id) as first_id`.execute(
+    tx,
+  )
   return rows[0]
 }
 

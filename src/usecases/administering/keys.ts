@@ -1,10 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import type { Instant } from '../../domain/instant.ts'
+import { authorJob } from '../../domain/job.ts'
 import type { Scope } from '../../domain/people/caller.ts'
 import { keyId } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Db, Tx } from '../../postgres/connection/db.ts'
 import { inTransaction, runQuery } from '../../postgres/connection/transaction.ts'
+import { enqueueJobs } from '../../postgres/jobs/jobs.ts'
+import { renameKeyAuthors } from '../../postgres/people/key-authors.ts'
 import { insertAuditEntry } from '../../postgres/service/audit.ts'
 import {
   renameKey as changeName,
@@ -62,7 +65,10 @@ export const rotateKey = (
     return make(tx, rights, { action: 'key_rotated', by, before: { id: keyId(id) } })
   })
 
-/** Renames a key, expired and revoked ones included. Refuses with `not_found`. */
+/**
+ * Renames a key, expired and revoked ones included, and the authors that it posts as. Refuses with
+ * `not_found`.
+ */
 export const renameKey = (
   { db, filter, by }: KeyChange,
   { id, name }: { id: number; name: string },
@@ -75,6 +81,11 @@ export const renameKey = (
     const [before, after] = [{ name: nameBefore }, { name }]
     const entry = { siteId: key.siteId, subject: keyId(id), by, before, after }
     await insertAuditEntry(tx, { ...entry, action: 'key_updated' })
+    const authors = await renameKeyAuthors(tx, { keyId: id, siteId: key.siteId, name })
+    await enqueueJobs(
+      tx,
+      authors.map((author) => authorJob('refresh_author', author)),
+    )
     return key
   })
 

@@ -83,9 +83,9 @@ export const judgePosts = (posts: readonly Post[], situation: Situation): Judged
 }
 
 /** Returns the origin of a post, by which the facts count it. */
-export const originOf = ({ caller, hashes, addressHash }: Post): PostOrigin => ({
+export const originOf = ({ writerId, hashes, addressHash }: Post): PostOrigin => ({
   ...hashes,
-  authorId: 'authorId' in caller ? caller.authorId : undefined,
+  authorId: writerId,
   addressHash,
 })
 
@@ -130,9 +130,9 @@ const judge = (post: Post, situation: CurrentSituation): JudgedPost => {
 }
 
 /** A token names its guest or member; a post without a token creates a guest of the given name. */
-const findWriter = ({ caller, author }: Post, writers: ReadonlyMap<number, Author>): Writer => {
-  if ('authorId' in caller) {
-    const writer = writers.get(caller.authorId)
+const findWriter = ({ writerId, author }: Post, writers: ReadonlyMap<number, Author>): Writer => {
+  if (writerId !== undefined) {
+    const writer = writers.get(writerId)
     if (!writer) throw new Refusal('invalid_token')
     return writer
   }

@@ -16,6 +16,7 @@ import { nameGuests } from '../people/name-guests.ts'
 import { countFor, hashText } from '../policies/count-facts.ts'
 import { startFloodHold } from '../policies/flood-hold.ts'
 import { enqueueWrite, type Outcome } from '../write-queue.ts'
+import { findWriterId } from './find-writer.ts'
 import { judgePosts, originOf, type Situation } from './judge-posts.ts'
 import type { Post, PostEffect, Posted, PostRequest } from './post.ts'
 import { lockSlowMode } from './slow-mode.ts'
@@ -69,6 +70,7 @@ const preparePost = async (
     ...request,
     // A member's name comes from the site.
     author: request.caller.kind === 'member' ? undefined : request.author,
+    writerId: await findWriterId(context, request),
     policy: await context.policies.find(request.site),
     bodyHtml: renderMarkdown(request.body),
     hashes: hashText(request.body),
@@ -142,7 +144,7 @@ const loadSituation = async (tx: Tx, posts: readonly Post[]): Promise<Situation>
   const threadId = await ensureSharedThread(tx, site.id, articleId)
   const ids = posts.flatMap(({ parent }) => (parent ? [parent.id] : []))
   const { thread, parents } = await findThreadAndParents(tx, { siteId: site.id, threadId, ids })
-  const writerIds = posts.flatMap(({ caller }) => ('authorId' in caller ? [caller.authorId] : []))
+  const writerIds = posts.flatMap(({ writerId }) => writerId ?? [])
   const writers = writerIds.length > 0 ? await lockWriterRows(tx, site.id, writerIds) : new Map()
   const waits = await lockSlowMode(tx, site.id, { thread, senders: posts })
   const counted = await countFor(tx, { siteId: site.id, threadId }, posts.map(originOf))

@@ -20,6 +20,8 @@ export type PostRequest = {
   /** Undefined: a root comment. Null: a reply to an id that no comment can have. */
   readonly parent: CommentKey | null | undefined
   readonly author: GuestProfile | undefined
+  /** The member that a key posts as, by the site's own id. */
+  readonly authorSubject?: string | undefined
   readonly network: string
   readonly addressHash: Buffer
   readonly writerIdentity: WriterIdentity | undefined
@@ -29,6 +31,8 @@ export type PostRequest = {
 
 /** A prepared request, as it waits in the write queue of its thread. */
 export type Post = PostRequest & {
+  /** The existing author of the post; undefined for a new guest. */
+  readonly writerId: number | undefined
   readonly bodyHtml: string
   readonly policy: PolicyInForce
   readonly hashes: TextHashes
