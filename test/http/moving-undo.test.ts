@@ -1,4 +1,5 @@
 import fc from 'fast-check'
+import { sql } from 'kysely'
 import t from 'tap'
 import { runs } from '../lengths.ts'
 import { recount } from '../recount.ts'
@@ -127,6 +128,63 @@ t.test('an undone merge restores both threads', async (t) => {
   )
   t.same(await recount(service.db), [])
 })
+
+t.test(
+  'a merge into an article without comments renames the article, and its undo names it back',
+  async (t) => {
+    const service = await openService(t)
+    const { merge, undo } = asModerator(service)
+    const token = service.adminKey
+    const settings = async (article: string) => {
+      const { rows } = await sql<Json>`
+      select title, url, state, closes_at, slow_mode_seconds, moderation, stays_open, created_at,
+        comment_count
+      from threads where article_id = ${article}`.execute(service.db)
+      return rows[0]
+    }
+    const patch = (article: string, body: object) =>
+      service.call('PATCH', `/v1/sites/default/articles/${article}`, { token, body })
+    await service.post('old', 'x', { article: { title: 'Title', url: 'https://example.org/old' } })
+    const closes_at = '2030-01-01T00:00:00.000Z'
+    await patch('old', { closes_at, slow_mode_seconds: 60, moderation: 'pre', state: 'locked' })
+    await sql`update threads set created_at = now() - interval '400 days'`.execute(service.db)
+    await patch('new', { url: 'https://example.org/new' })
+    const [source, target] = [await settings('old'), await settings('new')]
+    const merged = await merge('old', 'new')
+    t.match(merged.body.after.into, { title: 'Title', state: 'locked' })
+    t.same(await settings('new'), { ...source, url: target!.url }, 'it keeps what was set')
+    t.match((await service.get('/articles/new')).body, { title: 'Title', state: 'locked' })
+    t.equal((await undo(merged)).status, 201)
+    t.same(await settings('new'), target)
+    t.same(await settings('old'), source)
+    await patch('old', { state: 'open' })
+    const again = await merge('old', 'new')
+    await patch('new', { title: 'Mine' })
+    t.equal((await undo(again)).status, 201)
+    t.match(
+      await settings('new'),
+      { title: 'Mine', slow_mode_seconds: null },
+      'not what came later',
+    )
+  },
+)
+
+t.test(
+  'a merge into a thread with comments fills its title and URL and leaves its settings',
+  async (t) => {
+    const service = await openService(t)
+    const { merge, undo } = asModerator(service)
+    await service.post('a', 'x', { article: { title: 'A', url: 'https://example.org/a' } })
+    await service.post('b', 'x', { article: { title: 'B' } })
+    const body = { state: 'closed', slow_mode_seconds: 60 }
+    await service.call('PATCH', '/v1/sites/default/articles/a', { token: service.adminKey, body })
+    const merged = await merge('a', 'b')
+    const kept = { title: 'B', url: 'https://example.org/a', state: 'open', slow_mode_seconds: 0 }
+    t.match((await service.get('/articles/b')).body, kept)
+    t.equal((await undo(merged)).status, 201)
+    t.match((await service.get('/articles/b')).body, { ...kept, url: null })
+  },
+)
 
 type Act = { readonly kind: string; readonly one: number; readonly other: number }
 

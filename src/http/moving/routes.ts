@@ -41,7 +41,7 @@ const MERGE_THREADS = op.operation({
   summary: 'Merge a thread into another',
   description:
     "Moves all comments, with their ids and nesting, into another article's thread; at most " +
-    '5,000. The emptied thread is closed.',
+    '5,000. The emptied thread is closed. A target without comments takes title, URL and settings too.',
   params: object(op.articleParams),
   body: ref(NewMerge),
   refusals: ['move_not_allowed'],

@@ -107,14 +107,17 @@ export const listUndoables = async (
 /** The article and the parent of a comment, by their ids in the API. */
 export type CommentLocation = { readonly article_id: string; readonly parent_id: string | null }
 
+/** The state of the emptied thread, and the settings of the target that a merge changed. */
+type MergedSettings = { readonly state?: string; readonly into?: Record<string, unknown> }
+
 /** A move or a merge to undo. */
 export type MoveDecision = {
   readonly id: number
   /** Null for a merge. */
   readonly commentId: number | null
   readonly subject: string | null
-  readonly before: CommentLocation & { readonly state?: string }
-  readonly after: CommentLocation & { readonly state?: string }
+  readonly before: CommentLocation & MergedSettings
+  readonly after: CommentLocation & MergedSettings
   /** The threads before and after. */
   readonly from: number
   readonly to: number

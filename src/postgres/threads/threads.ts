@@ -203,10 +203,47 @@ export const findThreadSettings = async (
   const { rows } = await sql<{ settings: Record<string, unknown> }>`
     select jsonb_build_object('state', state, 'title', title, 'url', url, 'closes_at',
       to_char(closes_at, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
+      'created_at', to_char(created_at, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
       'stays_open', stays_open, 'slow_mode_seconds', slow_mode_seconds,
       'moderation', coalesce(moderation::text, 'site')) as settings
     from threads where site_id = ${siteId} and id = ${id}`.execute(tx)
   return rows[0]!.settings
+}
+
+/** Whether a thread has a comment of any status. */
+export const hasComments = async (tx: Tx, siteId: number, id: number): Promise<boolean> => {
+  const { rows } = await sql<{ has: boolean }>`
+    select exists (select from comments where site_id = ${siteId} and thread_id = ${id}) as has`.execute(
+    tx,
+  )
+  return rows[0]!.has
+}
+
+/**
+ * Gives a thread the title and URL of another if it has none. With `isRename` it also takes the age and
+ * each setting that it has not set itself.
+ * @returns the new version; 0 if readers have never seen the thread
+ */
+export const inheritSettings = async (
+  tx: Tx,
+  siteId: number,
+  { from, to, isRename }: { from: number; to: number; isRename: boolean },
+): Promise<number> => {
+  const settings = sql`
+    state = case when t.state = 'open' then s.state else t.state end,
+    closes_at = coalesce(t.closes_at, s.closes_at), stays_open = t.stays_open or s.stays_open,
+    slow_mode_seconds = coalesce(t.slow_mode_seconds, s.slow_mode_seconds),
+    moderation = coalesce(t.moderation, s.moderation),
+    created_at = least(t.created_at, s.created_at),`
+  const { rows } = await sql<{ version: number }>`
+    update threads t set title = coalesce(t.title, s.title), url = coalesce(t.url, s.url),
+      ${isRename ? settings : sql``}
+      version = case when t.version > 0 then
+        greatest(t.version + 1, (extract(epoch from clock_timestamp()) * 1000000)::bigint) else 0 end
+    from threads s
+    where t.site_id = ${siteId} and t.id = ${to} and s.site_id = ${siteId} and s.id = ${from}
+    returning t.version`.execute(tx)
+  return rows[0]!.version
 }
 
 /** Restores settings that `findThreadSettings` returned. @returns the new version */
@@ -218,11 +255,11 @@ export const restoreThread = async (
 ): Promise<number> => {
   const { rows } = await sql<{ version: number }>`
     update threads t set state = s.state, title = s.title, url = s.url, closes_at = s.closes_at,
-      stays_open = s.stays_open, slow_mode_seconds = s.slow_mode_seconds,
+      stays_open = s.stays_open, slow_mode_seconds = s.slow_mode_seconds, created_at = s.created_at,
       moderation = nullif(s.moderation, 'site')::moderation_mode,
       version = case when version > 0 then ${nextVersion} else 0 end
     from jsonb_to_record(${JSON.stringify(settings)}::jsonb) as s (state thread_state, title text,
-      url text, closes_at timestamptz, stays_open boolean, slow_mode_seconds int, moderation text)
+      url text, closes_at timestamptz, created_at timestamptz, stays_open boolean, slow_mode_seconds int, moderation text)
     where t.site_id = ${siteId} and t.id = ${id}
     returning version`.execute(tx)
   return rows[0]!.version

@@ -12,6 +12,7 @@ import {
   lockSiteRow,
 } from '../../postgres/service/sites.ts'
 import type { Context } from '../context.ts'
+import { differenceOf } from '../difference.ts'
 import { runOnce } from '../run-once.ts'
 import { resolveSettings, type SiteSettings } from './site-settings.ts'
 
@@ -92,14 +93,4 @@ const update = async (
     ...differenceOf(describe(before), describe(after)),
   })
   return after
-}
-
-type Description = ReturnType<DescribeSite>
-
-const differenceOf = (before: Description, after: Description) => {
-  const names = Object.keys(after).filter(
-    (name) => JSON.stringify(before[name]) !== JSON.stringify(after[name]),
-  )
-  const pick = (from: Description) => Object.fromEntries(names.map((name) => [name, from[name]]))
-  return { before: pick(before), after: pick(after) }
 }

@@ -27,6 +27,7 @@ import type { IdempotencyKey } from '../../postgres/service/idempotency.ts'
 import { createBatch, runCreatedBatch } from '../batches/batches.ts'
 import type { Context } from '../context.ts'
 import type { StatusRequest } from '../decisions/decide-in-thread.ts'
+import { differenceOf } from '../difference.ts'
 import { runOnce } from '../run-once.ts'
 
 /** The site of a ban and the moderator who decides it. `site`: null for all sites. */
@@ -165,19 +166,9 @@ const changeTerms = async (
   const isForgotten = kind === 'network' && network === null
   if (liftedAt !== null || isForgotten) throw new Refusal('decision_conflict')
   const ban = await updateTerms(tx, { siteId, id }, { ...before, ...change })
-  const [old, now] = [termsOf(before), termsOf(ban)]
-  const names = Object.keys(now).filter(
-    (name) => old[name as keyof typeof old] !== now[name as keyof typeof now],
-  )
-  const pick = (from: object) =>
-    Object.fromEntries(Object.entries(from).filter(([name]) => names.includes(name)))
-  if (names.length === 0) return { ban, decision: undefined }
-  const entry = {
-    subject: banId(id),
-    by: callerIdOf(moderator),
-    before: pick(old),
-    after: pick(now),
-  }
+  const difference = differenceOf(termsOf(before), termsOf(ban))
+  if (Object.keys(difference.after).length === 0) return { ban, decision: undefined }
+  const entry = { subject: banId(id), by: callerIdOf(moderator), ...difference }
   if (site) {
     const decision = await insertDecision(tx, {
       siteId: site.id,

@@ -13,6 +13,7 @@ import {
   type ThreadChange,
 } from '../../postgres/threads/threads.ts'
 import type { Context } from '../context.ts'
+import { differenceOf } from '../difference.ts'
 import { withInvalidation } from '../invalidate.ts'
 import { runOnce } from '../run-once.ts'
 
@@ -57,16 +58,13 @@ const decide = async (
   const before = await findThreadSettings(tx, site.id, threadId)
   const thread = await changeThread(tx, site.id, threadId, change)
   const after = await findThreadSettings(tx, site.id, threadId)
-  const names = Object.keys(after).filter((name) => before[name] !== after[name])
-  const pick = (from: typeof before) => Object.fromEntries(names.map((name) => [name, from[name]]))
   await insertDecision(tx, {
     siteId: site.id,
     action: 'thread',
     threadId,
     subject: articleId,
     by: callerIdOf(moderator),
-    before: pick(before),
-    after: pick(after),
+    ...differenceOf(before, after),
   })
   return thread
 }

@@ -12,9 +12,13 @@ import {
   ensureThread,
   findThreadForWrite,
   findThreadId,
+  findThreadSettings,
+  hasComments,
+  inheritSettings,
 } from '../../postgres/threads/threads.ts'
 import type { Context } from '../context.ts'
 import type { Decided } from '../decisions/decide-comment.ts'
+import { differenceOf } from '../difference.ts'
 import { withInvalidation } from '../invalidate.ts'
 import { runOnce } from '../run-once.ts'
 import { acquireThreadLocks, moveRootBranches } from './move-branch.ts'
@@ -30,7 +34,10 @@ export type MergeRequest = {
   readonly idempotencyKey: IdempotencyKey | undefined
 }
 
-/** Moves all comments of a thread into another article's thread, and closes the emptied one. */
+/**
+ * Moves all comments of a thread into another article's thread, and closes the emptied one. A target
+ * without comments also takes the settings of the source, so that a merge renames an article.
+ */
 export const mergeThreads = async <Answer>(
   context: Context,
   request: MergeRequest,
@@ -61,15 +68,19 @@ const merge = async (tx: Tx, request: MergeRequest, { from, to }: Threads): Prom
   await acquireThreadLocks(tx, siteId, [from, to])
   const movers = await listMovers(tx, { siteId, threadId: from }, 0)
   const { state } = (await findThreadForWrite(tx, siteId, from))!
-  const version = await moveRootBranches(tx, siteId, { from, to, movers })
+  const isRename = !(await hasComments(tx, siteId, to))
+  const before = await findThreadSettings(tx, siteId, to)
+  const movedVersion = await moveRootBranches(tx, siteId, { from, to, movers })
+  const version = await inheritSettings(tx, siteId, { from, to, isRename })
+  const changes = differenceOf(before, await findThreadSettings(tx, siteId, to))
   await closeThread(tx, siteId, from)
   const origin = { siteId, by: callerIdOf(moderator), reason, note }
   const decision = await insertDecision(tx, {
     ...origin,
     action: 'move',
     subject: articleId,
-    before: { article_id: articleId, state },
-    after: { article_id: into, state: 'closed' },
+    before: { article_id: articleId, state, into: changes.before },
+    after: { article_id: into, state: 'closed', into: changes.after },
   })
   const roots = movers.filter(({ parentId }) => parentId === 0)
   const rows = roots.map((root) => ({
@@ -81,5 +92,5 @@ const merge = async (tx: Tx, request: MergeRequest, { from, to }: Threads): Prom
     after: { article_id: into, parent_id: null },
   }))
   if (rows.length > 0) await insertDecisions(tx, { ...origin, at: decision.at }, rows)
-  return { decision, version }
+  return { decision, version: movedVersion === undefined ? undefined : version }
 }

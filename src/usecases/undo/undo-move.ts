@@ -13,7 +13,7 @@ import {
   listMergedRoots,
   type MoveDecision,
 } from '../../postgres/moderation/undo.ts'
-import { reopenThread } from '../../postgres/threads/threads.ts'
+import { findThreadSettings, reopenThread, restoreThread } from '../../postgres/threads/threads.ts'
 import type { Context } from '../context.ts'
 import type { Decided } from '../decisions/decide-comment.ts'
 import { withInvalidation } from '../invalidate.ts'
@@ -71,6 +71,19 @@ const moveBack = async (
   return { decision, version }
 }
 
+/** Restores the settings that a merge changed in its target, unless they were changed again since. */
+const restoreTarget = async (
+  tx: Tx,
+  siteId: number,
+  { to, before: { into: before = {} }, after: { into: after = {} } }: MoveDecision,
+): Promise<void> => {
+  const settings = await findThreadSettings(tx, siteId, to)
+  const names = Object.keys(before).filter((name) => settings[name] === after[name])
+  if (names.length === 0) return
+  const restored = Object.fromEntries(names.map((name) => [name, before[name]]))
+  await restoreThread(tx, siteId, to, { ...settings, ...restored })
+}
+
 const undoMerge = async (
   tx: Tx,
   { site, moderator }: UndoRequest,
@@ -83,6 +96,7 @@ const undoMerge = async (
   const nodes = await listMovers(tx, { siteId, threadId: to }, rootIds[0] ?? 0)
   const movers = branchesOf(rootIds, nodes)
   const version = await moveRootBranches(tx, siteId, { from: to, to: from, movers })
+  await restoreTarget(tx, siteId, move)
   if (before.state === 'open') await reopenThread(tx, siteId, from)
   const origin = { siteId, by: callerIdOf(moderator) }
   const decision = await insertDecision(tx, { ...origin, subject, ...toRow(move) })
