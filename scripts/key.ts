@@ -4,8 +4,9 @@ import { readConfig } from '../src/config.ts'
 import { validateTitle } from '../src/domain/comment/text.ts'
 import { instantOf } from '../src/domain/instant.ts'
 import { SCOPES, type Scope } from '../src/domain/people/caller.ts'
-import { keyId, readKeyId } from '../src/domain/public-id.ts'
+import type { PublicIds } from '../src/domain/public-id.ts'
 import { Refusal } from '../src/domain/refusal.ts'
+import { createPublicIds } from '../src/http/wire/public-ids.ts'
 import { createDb, type Db } from '../src/postgres/connection/db.ts'
 import { migrate } from '../src/postgres/connection/migrate.ts'
 import { findRunning } from '../src/postgres/embedded/attach.ts'
@@ -18,6 +19,7 @@ import {
   revokeKey,
   rotateKey,
 } from '../src/usecases/administering/keys.ts'
+import { ensureIdSecret } from '../src/usecases/seed-database.ts'
 
 /**
  * `npm run key`: makes, lists and revokes API keys for operators who have no key yet. The key alone goes
@@ -55,7 +57,8 @@ const main = async (): Promise<void> => {
   const pool = createDb({ url, max: 1, onError: () => {} })
   try {
     await migrate({ url })
-    await act(pool.db, values, id ?? '')
+    const ids = createPublicIds(await ensureIdSecret(pool.db))(null)
+    await act({ db: pool.db, ids }, values, id ?? '')
   } finally {
     await pool.close()
     await close()
@@ -89,9 +92,11 @@ const openDatabase = async (): Promise<{ url: string; close: () => Promise<void>
   return openEmbedded({ dataDir, mayRelocate: !config.AFTERWORD_DATA, log })
 }
 
-type Act = (db: Db, options: Options, id: string) => Promise<void>
+type Target = { readonly db: Db; readonly ids: PublicIds }
 
-const create: Act = async (db, { name = '', scope, site, expires }) => {
+type Act = (target: Target, options: Options, id: string) => Promise<void>
+
+const create: Act = async ({ db, ids }, { name = '', scope, site, expires }) => {
   const checked = validateTitle(name)
   if (!checked.ok) throw new Mistake(`--name ${checked.problem}`)
   if (!SCOPES.includes(scope as Scope))
@@ -103,31 +108,38 @@ const create: Act = async (db, { name = '', scope, site, expires }) => {
     siteId,
     expiresAt: readTime(expires),
   }
-  tell(await createKey({ db, by: OPERATOR }, wanted))
+  tell(ids, await createKey({ db, by: OPERATOR }, wanted))
 }
 
-const list: Act = async (db, { site }) => {
+const list: Act = async ({ db, ids }, { site }) => {
   const siteId = site === undefined ? undefined : await findSiteId(db, site)
   const page = { beforeId: null, limit: MAX_LISTED }
   const { items, nextId } = await listKeys({ db, filter: { siteId } }, page)
   for (const key of items) {
     const until = key.revokedAt ? `revoked ${key.revokedAt}` : (key.expiresAt ?? 'for ever')
     const used = key.lastUsedAt ?? 'never'
-    const fields = [keyId(key.id), key.scope, key.site ?? '*', until, `used ${used}`, key.name]
+    const fields = [
+      ids.write('key', key.id),
+      key.scope,
+      key.site ?? '*',
+      until,
+      `used ${used}`,
+      key.name,
+    ]
     process.stdout.write(`${fields.join('\t')}\n`)
   }
   if (nextId !== null) say(`and more: only the latest ${MAX_LISTED} are listed`)
 }
 
-const rotate: Act = async (db, { overlap = String(DAY_SECONDS) }, id) => {
+const rotate: Act = async ({ db, ids }, { overlap = String(DAY_SECONDS) }, id) => {
   if (!/^\d{1,7}$/.test(overlap)) throw new Mistake('--overlap must be a number of seconds')
-  const rotation = { id: readId(id), overlapSeconds: Number(overlap) }
-  tell(await rotateKey({ db, filter: ALL, by: OPERATOR }, rotation))
+  const rotation = { id: readId(ids, id), overlapSeconds: Number(overlap) }
+  tell(ids, await rotateKey({ db, filter: ALL, by: OPERATOR }, rotation))
   say(`${id} ends after ${overlap} seconds`)
 }
 
-const revoke: Act = async (db, _options, id) => {
-  await revokeKey({ db, filter: ALL, by: OPERATOR }, readId(id))
+const revoke: Act = async ({ db, ids }, _options, id) => {
+  await revokeKey({ db, filter: ALL, by: OPERATOR }, readId(ids, id))
   say(`${id} is revoked`)
 }
 
@@ -147,15 +159,16 @@ const readTime = (text: string | undefined): string | null => {
   return instantOf(time)
 }
 
-const readId = (text: string): number => {
-  const id = readKeyId(text)
+const readId = (ids: PublicIds, text: string): number => {
+  const id = ids.read('key', text)
   if (id === undefined) throw new Mistake(`${text} is not the id of a key`)
   return id
 }
 
-const tell = ({ key, secret }: CreatedKey): void => {
+const tell = (ids: PublicIds, { key, secret }: CreatedKey): void => {
   process.stdout.write(`${secret}\n`)
-  say(`${keyId(key.id)} may ${key.scope} on ${key.site ?? 'all sites'}; it is shown only now`)
+  const where = key.site ?? 'all sites'
+  say(`${ids.write('key', key.id)} may ${key.scope} on ${where}; it is shown only now`)
 }
 
 const say = (words: string): void => void process.stderr.write(`${words}\n`)

@@ -6,6 +6,7 @@ import { createThreadCache } from './cache/threads.ts'
 import type { CacheTokens } from './domain/cache-tokens.ts'
 import type { PageStore } from './domain/page-store.ts'
 import type { ReadMemberToken } from './domain/people/sign-on.ts'
+import type { PublicIdsOf } from './domain/public-id.ts'
 import type { Checks } from './domain/site/check.ts'
 import type { Db } from './postgres/connection/db.ts'
 import { runQuery } from './postgres/connection/transaction.ts'
@@ -26,6 +27,7 @@ type Parts = {
   readonly db: Db
   readonly writes: Db
   readonly cacheTokens: CacheTokens
+  readonly idsOf: PublicIdsOf
   readonly readMemberToken: ReadMemberToken
   readonly checks: Checks
   /** The page store that all nodes share; undefined without Redis. */

@@ -11,9 +11,11 @@ import { createMemberTokens } from './clients/member-tokens.ts'
 import type { Config } from './config.ts'
 import { createContext } from './context.ts'
 import type { CacheTokenTimings } from './domain/cache-tokens.ts'
+import type { PublicIdsOf } from './domain/public-id.ts'
 import { Refusal } from './domain/refusal.ts'
 import type { HealthReport } from './http/service/health.ts'
 import { deriveKeys, type WireKeys } from './http/wire/keys.ts'
+import { createPublicIds } from './http/wire/public-ids.ts'
 import { createDb, type Db, type OpenDb } from './postgres/connection/db.ts'
 import { probePostgres } from './postgres/connection/health.ts'
 import { migrate } from './postgres/connection/migrate.ts'
@@ -64,6 +66,7 @@ type Parts = {
 type State = {
   /** Set once the database is prepared. */
   keys?: WireKeys
+  idsOf?: PublicIdsOf
   jobs?: JobQueue
   readonly closing: AbortController
 }
@@ -80,6 +83,7 @@ export const createService = async (parts: Parts): Promise<Service> => {
     db: pools.read.db,
     writes: pools.write.db,
     cacheTokens: shared.cacheTokens,
+    idsOf: (siteId) => whenPrepared(state.idsOf)(siteId),
     store: shared.store,
     maxBytes: config.AFTERWORD_CACHE_BYTES,
     hideWaitMs: timings.hideWaitMs,
@@ -95,10 +99,7 @@ export const createService = async (parts: Parts): Promise<Service> => {
     counters: shared.counters,
     trustedProxies: config.trustedProxies,
     limits: { read: config.AFTERWORD_LIMIT_READ, write: config.AFTERWORD_LIMIT_WRITE },
-    keys: () => {
-      if (!state.keys) throw new Refusal('unavailable')
-      return state.keys
-    },
+    keys: () => whenPrepared(state.keys),
     readiness: () => reportHealth(pools.health.db, shared.redis, state),
     metricSources: () => readMetrics(pools, context),
   })
@@ -116,6 +117,11 @@ export const createService = async (parts: Parts): Promise<Service> => {
       if (shared.redis) await closeRedis(shared.redis)
     },
   }
+}
+
+const whenPrepared = <T>(part: T | undefined): T => {
+  if (part === undefined) throw new Refusal('unavailable')
+  return part
 }
 
 type Pools = Readonly<Record<'read' | 'write' | 'health', OpenDb>>
@@ -209,7 +215,8 @@ const prepare = async (
     return seeded
   }
   const signal = AbortSignal.any([stop, state.closing.signal])
-  const { secret, madeKey } = await untilItWorks(attempt, { logger, signal })
+  const { secret, idSecret, madeKey } = await untilItWorks(attempt, { logger, signal })
+  state.idsOf = createPublicIds(idSecret)
   state.keys = deriveKeys(secret)
   state.jobs = createJobQueue(context, {
     pollMs: POLL_MS,

@@ -4,6 +4,7 @@ import type { Test } from 'tap'
 import { DEFAULT_POLICY } from '../src/domain/screening/default-policy.ts'
 import type { Policy } from '../src/domain/screening/policy.ts'
 import { type Answering, LOOPBACK, openCheckServer } from './clients/checks-server.ts'
+import { IDS } from './ids.ts'
 import { type Answer, openService, type TestService } from './service.ts'
 
 export const SITE = '/v1/sites/default'
@@ -77,7 +78,7 @@ export const riskOf = async (service: TestService, id: string): Promise<number> 
   (await judgementOf(service, id)).risk
 
 const judgementOf = async (service: TestService, id: string) => {
-  const commentId = Number.parseInt(id.split('-')[1]!, 36)
+  const commentId = IDS.readComment(id)!.id
   const { rows } = await sql<{ checks: Record<string, any>; risk: number }>`
     select facts->'checks' as checks, risk from comments where id = ${commentId}`.execute(
     service.db,

@@ -17,6 +17,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { migrate } from '../src/postgres/connection/migrate.ts'
 import { openEmbedded } from '../src/postgres/embedded/embedded.ts'
+import { ID_SECRET } from './ids.ts'
 import { runOnServer, TEMPLATE, urlOf } from './servers.ts'
 
 /**
@@ -136,6 +137,8 @@ const makeTemplate = async (server: string): Promise<void> => {
   await runOnServer(server, `drop database if exists ${TEMPLATE} with (force)`)
   await runOnServer(server, `create database ${TEMPLATE}`)
   await migrate({ url: urlOf(server, TEMPLATE) })
+  const secret = Buffer.from(ID_SECRET).toString('hex')
+  await runOnServer(urlOf(server, TEMPLATE), `insert into secrets values ('ids', '\\x${secret}')`)
 }
 
 /** Undefined when this machine has no redis-server. */

@@ -19,6 +19,7 @@ import { insertKey } from '../src/postgres/service/keys.ts'
 import { insertSite } from '../src/postgres/service/sites.ts'
 import type { Context } from '../src/usecases/context.ts'
 import { createJobQueue } from '../src/usecases/jobs/job-queue.ts'
+import { idsOf } from './ids.ts'
 import { createDatabase } from './servers.ts'
 
 type Json = Record<string, any>
@@ -139,6 +140,7 @@ export const createTestContext = (
     db,
     writes: db,
     cacheTokens: tokens,
+    idsOf,
     store: undefined,
     maxBytes: 16_777_216,
     maxThreads: MAX_THREADS,

@@ -1,5 +1,6 @@
 import type { Agent } from 'node:http'
 import pg from 'pg'
+import { IDS } from '../../test/ids.ts'
 import { ADMIN_KEY, type Database, startService, using } from '../bench.ts'
 import { atMost, median, quantile, say } from '../figures.ts'
 import { createRandom } from '../random.ts'
@@ -39,14 +40,14 @@ const COMBINED = 'moderator in an article'
 const FILTERS: Record<string, (n: number) => string> = {
   none: () => '',
   article: (n) => `article_id=${1 + (n % 100)}`,
-  author: (n) => `author_id=a${(1 + (n % 256)).toString(36)}`,
-  moderator: (n) => `by=${['k8', 'k9', 'knever'][n % 3]}`,
+  author: (n) => `author_id=${IDS.write('author', 1 + (n % 256))}`,
+  moderator: (n) => `by=${[8, 9, 999].map((id) => IDS.write('key', id))[n % 3]}`,
   act: (n) => `action=${['pin', 'ban'][n % 2]}`,
   days: (n) => {
     const until = new Date(Date.now() - (n % DAYS) * 86_400_000).toISOString()
     return `until=${until}`
   },
-  [COMBINED]: (n) => `by=k8&article_id=${1 + (n % 100)}`,
+  [COMBINED]: (n) => `by=${IDS.write('key', 8)}&article_id=${1 + (n % 100)}`,
 }
 
 type Ask = (path: string) => Promise<number>

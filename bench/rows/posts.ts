@@ -1,4 +1,4 @@
-import { readAuthorId } from '../../src/domain/public-id.ts'
+import { IDS } from '../../test/ids.ts'
 import { type Bench, startService, using } from '../bench.ts'
 import {
   alternate,
@@ -68,7 +68,7 @@ const recordPost = async (bench: Bench): Promise<Recorded> => {
   let author: number | undefined
   const sessions = await recordStatements(bench, bench.big, async (url) => {
     const { body } = await sendWell(`${url}${pathOf(SAMPLE)}`, { json: BODY })
-    author = readAuthorId(JSON.parse(body.toString()).author.id)
+    author = IDS.read('author', JSON.parse(body.toString()).author.id)
   })
   const session = sessions.find((statements) => statements.some(isInto('comments')))
   if (!session) throw new Error('no insert of a comment was seen')

@@ -1,7 +1,9 @@
 import pg from 'pg'
 import { createDb } from '../../src/postgres/connection/db.ts'
 import { migrate } from '../../src/postgres/connection/migrate.ts'
+import { ensureSecret } from '../../src/postgres/service/secrets.ts'
 import { insertSite } from '../../src/postgres/service/sites.ts'
+import { ID_SECRET } from '../../test/ids.ts'
 import { shapeThread } from './shape.ts'
 import { RENDERER_VERSION, writeTexts } from './texts.ts'
 
@@ -32,6 +34,7 @@ export const seed = async (url: string, plan: Plan): Promise<Seeded> => {
   await migrate({ url })
   const site = createDb({ url, max: 1, onError: () => {} })
   await insertSite(site.db, { slug: 'default', name: 'Default' })
+  await ensureSecret(site.db, 'ids', Buffer.from(ID_SECRET))
   await site.close()
   const client = new pg.Client({ connectionString: url })
   await client.connect()

@@ -1,11 +1,3 @@
-/**
- * Public ids: opaque to callers, and they never change. A comment's id also names the thread where the
- * comment was posted, so that one primary-key read finds it.
- *
- * comment `c<thread>-<comment>` · author `a<id>` · API key `k<id>` · decision `d<id>` · batch `b<id>` ·
- * appeal `p<id>` · audit log entry `e<id>` · canned reason `r<id>` · author note `n<id>` · ban `x<id>`,
- * numbers in base 36.
- */
 export type CommentKey = {
   /** The thread that the comment is in. */
   readonly threadId: number
@@ -18,46 +10,35 @@ export type CommentKey = {
 export const homeThreadIdOf = ({ threadId, homeThreadId }: CommentKey): number =>
   homeThreadId ?? threadId
 
-export const commentId = (key: CommentKey): string =>
-  `c${homeThreadIdOf(key).toString(36)}-${key.id.toString(36)}`
-export const authorId = (id: number): string => `a${id.toString(36)}`
-export const keyId = (id: number): string => `k${id.toString(36)}`
-export const auditId = (id: number): string => `e${id.toString(36)}`
-export const appealId = (id: number): string => `p${id.toString(36)}`
-export const decisionId = (id: number): string => `d${id.toString(36)}`
-export const reasonId = (id: number): string => `r${id.toString(36)}`
-export const noteId = (id: number): string => `n${id.toString(36)}`
-export const batchId = (id: number): string => `b${id.toString(36)}`
-export const banId = (id: number): string => `x${id.toString(36)}`
+/** The letter that an id of each kind begins with, on the wire and in records. */
+export const LETTERS = {
+  author: 'a',
+  batch: 'b',
+  decision: 'd',
+  auditEntry: 'e',
+  key: 'k',
+  note: 'n',
+  appeal: 'p',
+  reason: 'r',
+  ban: 'x',
+} as const
+export const COMMENT_LETTER = 'c'
 
-/** Undefined if the text is not a comment's public id. */
-export const readCommentId = (text: string): CommentKey | undefined => {
-  const [head, tail, ...rest] = text.split('-')
-  if (rest.length > 0 || tail === undefined) return undefined
-  const threadId = readId('c', head ?? '')
-  const id = readNumber(tail)
-  return threadId === undefined || id === undefined ? undefined : { threadId, id }
+export type IdKind = keyof typeof LETTERS
+
+/**
+ * Reads and writes public ids: a letter for the kind, then an encrypted block in base64url. They never
+ * change, and tell neither order nor number. A comment's id also names the thread where the comment was
+ * posted, so that one primary-key read finds it.
+ *
+ * A read returns undefined for every text that the same site's write did not return.
+ */
+export type PublicIds = {
+  readonly write: (kind: IdKind, id: number) => string
+  readonly read: (kind: IdKind, text: string) => number | undefined
+  readonly writeComment: (key: CommentKey) => string
+  readonly readComment: (text: string) => CommentKey | undefined
 }
 
-export const readAuthorId = (text: string): number | undefined => readId('a', text)
-
-export const readKeyId = (text: string): number | undefined => readId('k', text)
-
-export const readReasonId = (text: string): number | undefined => readId('r', text)
-
-export const readDecisionId = (text: string): number | undefined => readId('d', text)
-
-export const readBanId = (text: string): number | undefined => readId('x', text)
-
-export const readBatchId = (text: string): number | undefined => readId('b', text)
-
-export const readAppealId = (text: string): number | undefined => readId('p', text)
-
-const readId = (prefix: string, text: string): number | undefined =>
-  text.startsWith(prefix) ? readNumber(text.slice(prefix.length)) : undefined
-
-const readNumber = (text: string): number | undefined => {
-  if (!/^[1-9a-z][0-9a-z]{0,10}$/.test(text)) return undefined
-  const value = Number.parseInt(text, 36)
-  return Number.isSafeInteger(value) ? value : undefined
-}
+/** Returns the public ids of a site; null for what belongs to the whole service. */
+export type PublicIdsOf = (siteId: number | null) => PublicIds

@@ -6,6 +6,7 @@ import type { ThreadCache } from '../cache/threads.ts'
 import type { CacheTokens } from '../domain/cache-tokens.ts'
 import type { JobKind } from '../domain/job.ts'
 import type { ReadMemberToken } from '../domain/people/sign-on.ts'
+import type { PublicIdsOf } from '../domain/public-id.ts'
 import type { Checks } from '../domain/site/check.ts'
 import type { Db } from '../postgres/connection/db.ts'
 import type { DeferredTasks } from './deferred-tasks.ts'
@@ -28,6 +29,8 @@ export type Context = {
   readonly sites: SiteCache
   readonly policies: PolicyCache
   readonly cacheTokens: CacheTokens
+  /** Refuses with `unavailable` until the database is prepared. */
+  readonly idsOf: PublicIdsOf
   readonly readMemberToken: ReadMemberToken
   readonly checks: Checks
   /** Work that this node does after the response. */

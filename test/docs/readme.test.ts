@@ -21,8 +21,30 @@ const readSteps = (markdown: string): Step[] =>
       }),
   )
 
-const toPattern = (answer: string): RegExp =>
-  new RegExp(`^${answer.split('…').map(quote).join('[\\s\\S]*?')}$`)
+const ID = /\b[a-z][\w-]{22}(?=["/.\\])/g
+
+/** Ids differ in every installation. Maps the printed ids to those that the service returned. */
+type Ids = Map<string, string>
+
+/** `…` stands for anything, and an id that was not printed before for any id of its kind. */
+const toPattern = (answer: string, ids: Ids = new Map()): RegExp => {
+  const any = answer.split('…').map(quote).join('[\\s\\S]*?')
+  const found = new Set<string>()
+  const pattern = any.replace(ID, (printed) => {
+    const name = `id_${printed.replaceAll('-', '$')}`
+    if (ids.has(printed)) return quote(ids.get(printed)!)
+    if (found.has(printed)) return `\\k<${name}>`
+    found.add(printed)
+    return `(?<${name}>${printed[0]}[\\w-]{22})`
+  })
+  return new RegExp(`^${pattern}$`)
+}
+
+/** Remembers the ids that an output has where the session prints others. */
+const learn = (ids: Ids, pattern: RegExp, output: string): void => {
+  for (const [name, id] of Object.entries(pattern.exec(output)?.groups ?? {}))
+    ids.set(name.slice('id_'.length).replaceAll('$', '-'), id)
+}
 
 const quote = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')
 
@@ -35,11 +57,15 @@ t.test('the session in README.md works as it is printed', async (t) => {
   const [, key] = /shown only now: (\S+)/.exec(service.err())!
   const steps = readSteps(README)
   t.ok(steps.length >= 10, 'the steps were found')
+  const ids: Ids = new Map()
   for (const { command, answer } of steps) {
     const isKey = command.startsWith('KEY=')
     if (isKey) continue
-    const output = await shell(`KEY=${key}\n${command.replaceAll('localhost:3000', host)}`)
-    t.match(output, toPattern(answer), command)
+    const asked = command.replaceAll('localhost:3000', host).replace(ID, (id) => ids.get(id) ?? id)
+    const output = await shell(`KEY=${key}\n${asked}`)
+    const pattern = toPattern(answer, ids)
+    t.match(output, pattern, command)
+    learn(ids, pattern, output)
   }
 })
 

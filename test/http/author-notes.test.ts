@@ -20,7 +20,7 @@ t.test('listAuthorNotes shows moderators the notes on an author, latest first', 
   for (const note of ['one', 'two', 'three']) {
     const { status, body } = await add(author.id, note)
     t.equal(status, 201)
-    t.match(body, { id: /^n\w+$/, author_id: author.id, note, by: /^k\w+$/, at: /Z$/ })
+    t.match(body, { id: /^n[\w-]{22}$/, author_id: author.id, note, by: /^k[\w-]{22}$/, at: /Z$/ })
   }
   const first = (await list(author.id, '?limit=2')).body
   const rest = (await list(author.id, `?limit=2&cursor=${first.next_cursor}`)).body

@@ -3,6 +3,7 @@ import { Parser } from 'htmlparser2'
 import { sql } from 'kysely'
 import t, { type Test } from 'tap'
 import type { JsonText } from '../fixtures/hostile.ts'
+import { IDS } from '../ids.ts'
 import { openService, type TestService } from '../service.ts'
 import { listen } from './sockets.ts'
 
@@ -137,7 +138,7 @@ const readRows = async ({ db }: TestService) => {
 
 const changedRows = (rows: Awaited<ReturnType<typeof readRows>>, kept: Map<string, string>) =>
   [...kept].flatMap(([id, text]) => {
-    const row = rows.find((row) => `c${row.threadId.toString(36)}-${row.id.toString(36)}` === id)
+    const row = rows.find((row) => IDS.writeComment(row) === id)
     return row?.bytes.equals(Buffer.from(text)) ? [] : [ascii(text)]
   })
 

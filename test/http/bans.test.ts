@@ -123,10 +123,10 @@ t.test('comments and edits of a held writer go to the queue, and the trace says 
   const edit = await service.call('PATCH', `${SITE}/comments/${id}`, { token, body: { body: 'y' } })
   t.equal(edit.status, 202)
   const { items } = (await service.get('/moderation/comments', { token: service.adminKey })).body
-  for (const { trace } of items) {
+  for (const { trace, facts } of items) {
     const opinion = trace.find(({ rule }: Json) => rule === 'ban')
     t.match(opinion, { says: 'pending', counts: true })
-    t.match(opinion.evidence, body.id)
+    t.match(facts.bans, [{ id: body.id, effect: 'hold' }])
   }
   t.equal(items.length, 2)
 })

@@ -14,6 +14,7 @@ import {
   setChecks,
 } from '../checks.ts'
 import { type Answering, dying, hanging, json, text } from '../clients/checks-server.ts'
+import { ABSENT } from '../ids.ts'
 import { openService, type TestService } from '../service.ts'
 
 const OWN = { name: 'own', kind: 'http', url: 'https://checks.example/ask', secret: SECRET }
@@ -339,7 +340,7 @@ t.test('only the check itself can report its verdict', async (t) => {
     callBack(service, verdict, { name: 'unknown' }),
     callBack(service, verdict, { name: 'akismet', secret: API_KEY }),
     callBack(service, verdict, { headers: { 'afterword-timestamp': String(Math.floor(now) - 1) } }),
-    callBack(service, { ...verdict, comment_id: 'czz-zz' }, { secret: 'of somebody else' }),
+    callBack(service, { ...verdict, comment_id: ABSENT }, { secret: 'of somebody else' }),
   ]
   for (const answer of await Promise.all(refused))
     t.match(answer, { status: 401, body: { code: 'invalid_token' } })
@@ -348,7 +349,7 @@ t.test('only the check itself can report its verdict', async (t) => {
   t.match(unsigned, { status: 401, body: { code: 'login_required' } })
   const withKey = await service.call('POST', path, { body: verdict, token: service.adminKey })
   t.match(withKey, { status: 401, body: { code: 'invalid_token' } })
-  for (const id of ['czz-zz', 'nothing'])
+  for (const id of [ABSENT, 'nothing'])
     t.match(await callBack(service, { ...verdict, comment_id: id }), { status: 404 })
   for (const score of [1.1, -1, '0', null])
     t.match(await callBack(service, { ...verdict, score }), { status: 400 })

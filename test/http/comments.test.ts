@@ -1,6 +1,6 @@
 import t from 'tap'
-import { readCommentId } from '../../src/domain/public-id.ts'
 import { insertSite } from '../../src/postgres/service/sites.ts'
+import { ABSENT, IDS } from '../ids.ts'
 import { openService, type TestService } from '../service.ts'
 
 const bodies = (items: any[]): string => items.map(({ body }) => body).join(' ')
@@ -103,22 +103,22 @@ t.test(
       hidden.push(id)
     }
     const shown = await service.post('a', 'shown')
-    const { threadId, id } = readCommentId(shown.id)!
-    const misplaced = `c${(threadId + 1).toString(36)}-${id.toString(36)}`
+    const { threadId, id } = IDS.readComment(shown.id)!
+    const misplaced = IDS.writeComment({ threadId: threadId + 1, id })
     const malformed = [
       'x',
       'c',
       'c-',
       'c1',
       'c0-1',
-      'c1-01',
-      'C1-1',
-      'c1-1-1',
-      'c1-zzzzzzzzzzz',
+      'c1-1',
+      `C${shown.id.slice(1)}`,
+      `${shown.id}A`,
+      shown.id.slice(0, -1),
       'c1-%00',
     ]
-    const absent = ['c1-zzz', 'czz-1', `c${threadId}-zzzzzzzzzz`, misplaced]
-    const expected = traits(await service.get('/comments/c1-zzz'))
+    const absent = [ABSENT, misplaced]
+    const expected = traits(await service.get(`/comments/${ABSENT}`))
     t.match(expected, { status: 404, headers: { 'content-type': /^application\/problem\+json/ } })
     for (const id of [...malformed.slice(0, -1), ...absent, ...hidden, elsewhere.body.id]) {
       t.same(traits(await service.get(`/comments/${id}`)), expected, id)
@@ -130,7 +130,7 @@ t.test(
 
 t.test('getComment gives the same 404 for a comment that was held from the start', async (t) => {
   const service = await openService(t)
-  const expected = traits(await service.get('/comments/c1-zzz'))
+  const expected = traits(await service.get(`/comments/${ABSENT}`))
   await holdEverything(service)
   const held = await service.post('a', 'held')
   t.same(traits(await service.get(`/comments/${held.id}`)), expected)
@@ -140,7 +140,7 @@ t.test('getComment gives the same 404 for a comment that was held from the start
 
 t.test('getComment gives the same 404 for a comment of a hidden thread', async (t) => {
   const service = await openService(t)
-  const expected = traits(await service.get('/comments/c1-zzz'))
+  const expected = traits(await service.get(`/comments/${ABSENT}`))
   const { id } = await service.post('a', 'x')
   const path = '/v1/sites/default/articles/a'
   await service.call('PATCH', path, { token: service.adminKey, body: { state: 'hidden' } })

@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import t from 'tap'
 import { STATUSES } from '../../src/domain/comment/status.ts'
 import { insertSite } from '../../src/postgres/service/sites.ts'
+import { ABSENT } from '../ids.ts'
 import { recount } from '../recount.ts'
 import { openService, type TestService } from '../service.ts'
 import { until } from '../start.ts'
@@ -98,7 +99,7 @@ t.test('decideComment', async (t) => {
     t.equal(headers['thread-version'], String((await threadOf(service, 'answers')).version))
     t.match(body, { comment_id: id, from: 'approved', to: 'spam', reason: 'spam', caused_by: null })
     t.equal(body.note, 'Third today.\r\n')
-    t.match(body.by, /^k[0-9a-z]+$/)
+    t.match(body.by, /^k[\w-]{22}$/)
     t.match(body.at, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
   })
 
@@ -144,7 +145,7 @@ t.test('decideComment', async (t) => {
       body,
     })
     t.equal(said(elsewhere), '404 not_found')
-    for (const wrong of ['c1-zzzz', 'c999-1', 'nonsense']) {
+    for (const wrong of [ABSENT, 'c1-1', 'nonsense']) {
       t.equal(said(await decide(wrong, 'approved', 'spam')), '404 not_found', wrong)
     }
   })
@@ -345,7 +346,7 @@ t.test('decideMany returns an outcome for each comment, in the order of the requ
   const [one, two, three, four] = await hold(service, 4)
   await service.decide(two!, 'pending', 'spam')
   await service.decide(three!, 'pending', 'deleted')
-  const comment_ids = [four, 'czz-zz', three, two, one]
+  const comment_ids = [four, ABSENT, three, two, one]
   const answer = await decideMany({ comment_ids, from: 'pending', to: 'approved', note: 'n' })
   t.equal(answer.status, 200)
   t.match(answer.body, {
@@ -358,7 +359,7 @@ t.test('decideMany returns an outcome for each comment, in the order of the requ
     answer.body.items.map((item: Json) => [item.comment_id, item.outcome]),
     [
       [four, 'changed'],
-      ['czz-zz', 'not_found'],
+      [ABSENT, 'not_found'],
       [three, 'decision_conflict'],
       [two, 'decision_conflict'],
       [one, 'changed'],
@@ -409,7 +410,7 @@ t.test('decideMany: a dry run returns each outcome and stores nothing', async (t
   const [one, two] = await hold(service, 2)
   await service.decide(two!, 'pending', 'deleted')
   const before = [await statusOf(), await decisions()]
-  const run = { comment_ids: [one, two, 'czz-zz'], to: 'spam', dry_run: true }
+  const run = { comment_ids: [one, two, ABSENT], to: 'spam', dry_run: true }
   const { status, body } = await decideMany(run, 'a-key-for-a-dry-run')
   t.equal(status, 200)
   t.match(body, {
@@ -434,9 +435,9 @@ t.test('decideMany refuses malformed requests', async (t) => {
   const { decideMany } = openActing(service)
   const refusals: [Json, string][] = [
     [{ to: 'spam' }, ''],
-    [{ to: 'spam', comment_ids: ['c1-1'], filter: {} }, ''],
+    [{ to: 'spam', comment_ids: [ABSENT], filter: {} }, ''],
     [{ to: 'spam', filter: {} }, '/expected_count'],
-    [{ to: 'spam', comment_ids: ['c1-1', 'x'] }, '/comment_ids/1'],
+    [{ to: 'spam', comment_ids: [ABSENT, 'x'] }, '/comment_ids/1'],
     [{ to: 'spam', filter: { until: '2020-13-01T00:00:00Z' }, expected_count: 1 }, '/filter/until'],
     [{ to: 'spam', comment_ids: Array.from({ length: 501 }, (_, n) => `c1-${n}`) }, '/comment_ids'],
   ]
@@ -445,7 +446,7 @@ t.test('decideMany refuses malformed requests', async (t) => {
     t.equal(said(answer), '400 invalid_request', pointer)
     t.equal(answer.body.errors[0].pointer, pointer)
   }
-  const move = { comment_ids: ['c1-1'], from: 'deleted', to: 'spam' }
+  const move = { comment_ids: [ABSENT], from: 'deleted', to: 'spam' }
   t.equal(said(await decideMany(move)), '409 move_not_allowed')
   t.equal(said(await decideMany({ ...move, to: 'deleted' })), '400 invalid_request')
 })

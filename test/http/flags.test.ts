@@ -1,4 +1,5 @@
 import t from 'tap'
+import { ABSENT } from '../ids.ts'
 import { openSignOn, signToken } from '../members.ts'
 import { recount } from '../recount.ts'
 import { openService, type TestService } from '../service.ts'
@@ -155,5 +156,8 @@ t.test('listRevisions shows moderators the earlier texts of a comment', async (t
     ],
   )
   t.equal((await service.get(path, { token })).status, 403)
-  t.equal((await service.get('/comments/c1-zz/revisions', { token: service.adminKey })).status, 404)
+  t.equal(
+    (await service.get(`/comments/${ABSENT}/revisions`, { token: service.adminKey })).status,
+    404,
+  )
 })

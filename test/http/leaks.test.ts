@@ -1,5 +1,6 @@
 import t from 'tap'
 import { createSiteCache } from '../../src/cache/sites.ts'
+import { ABSENT } from '../ids.ts'
 import { openSignOn, signToken } from '../members.ts'
 import { openService, type TestService } from '../service.ts'
 
@@ -153,7 +154,7 @@ t.test('every operation on a hidden comment responds as for an absent one', asyn
     }
     for (const [method, path, body] of ASKED) {
       const ask = (id: string) => answerOf(method, `${SITE}/comments/${id}${path}`, body)
-      const absent = await ask('c1-zzz')
+      const absent = await ask(ABSENT)
       for (const [what, id] of Object.entries(hidden))
         t.same(await ask(id), absent, `${method} ${path} of one that is ${what}, ${who}`)
     }
@@ -164,6 +165,6 @@ t.test('every operation on a hidden comment responds as for an absent one', asyn
         ...(!token && { author: { name: 'Ada' } }),
       })
     for (const [what, id] of Object.entries(hidden))
-      t.same(await reply(id), await reply('c1-zzz'), `a reply to one that is ${what}, ${who}`)
+      t.same(await reply(id), await reply(ABSENT), `a reply to one that is ${what}, ${who}`)
   }
 })

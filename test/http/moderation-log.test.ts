@@ -1,8 +1,12 @@
 import { sql } from 'kysely'
 import t from 'tap'
 import { parse } from 'yaml'
+import { IDS } from '../ids.ts'
 import { openSignOn, signToken } from '../members.ts'
 import { openService, type TestService } from '../service.ts'
+
+/** The admin key of a test service. */
+const FIRST_KEY = IDS.write('key', 1)
 
 const SITE = '/v1/sites/default'
 
@@ -126,14 +130,17 @@ t.test(
     )
     await service.decide(id, 'spam', 'approved')
     t.equal((await walk(service, 'limit=100')).length, 7002)
-    const page = await trail(service, '?by=k1&author_id=a1&action=status')
+    const page = await trail(
+      service,
+      `?by=${FIRST_KEY}&author_id=${IDS.write('author', 1)}&action=status`,
+    )
     t.equal(page.items.length, 2, 'the author leads')
     const since = '2001-01-01T00:00:00Z'
-    const query = `since=${since}&by=k1&article_id=a`
+    const query = `since=${since}&by=${FIRST_KEY}&article_id=a`
     t.equal((await walk(service, query)).length, 2)
     const first = await trail(service, `?action=status&since=${since}&until=2001-02-01T00:00:00Z`)
     t.same(first, { items: [], next_cursor: null })
-    t.ok((await walk(service, `by=k1&since=${since}`)).includes(rare))
+    t.ok((await walk(service, `by=${FIRST_KEY}&since=${since}`)).includes(rare))
   },
 )
 
@@ -280,7 +287,7 @@ t.test(
         answers.every(({ status }) => status < 300),
         `${operation}: ${answers.map(({ status, text }) => `${status} ${text}`).join()}`,
       )
-      const { items } = await trail(service, '?by=k2')
+      const { items } = await trail(service, `?by=${IDS.write('key', 2)}`)
       t.equal(items.length, entries, `${operation}: ${items.map(({ action }: Json) => action)}`)
     }
   },

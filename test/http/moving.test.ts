@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import t from 'tap'
+import { ABSENT } from '../ids.ts'
 import { recount } from '../recount.ts'
 import { openService, type TestService } from '../service.ts'
 
@@ -148,14 +149,14 @@ t.test('moveComment refuses impossible moves and changes nothing', async (t) => 
   const late = await post('a', 'late', { parent_id: root.id })
   await decide(hidden.id, 'approved', 'rejected')
   for (const [id, to, expected] of [
-    ['czz-zz', { article_id: 'b' }, '404 not_found'],
+    [ABSENT, { article_id: 'b' }, '404 not_found'],
     ['nonsense', { article_id: 'b' }, '404 not_found'],
     [root.id, { article_id: 'b', parent_id: young.id }, '409 move_not_allowed'],
     [root.id, { article_id: 'a', parent_id: nested.id }, '409 move_not_allowed'],
     [root.id, { article_id: 'a', parent_id: root.id }, '409 move_not_allowed'],
     [late.id, { article_id: 'b', parent_id: hidden.id }, '422 parent_not_found'],
     [late.id, { article_id: 'b', parent_id: other.id }, '422 parent_not_found'],
-    [late.id, { article_id: 'b', parent_id: 'czz-zz' }, '422 parent_not_found'],
+    [late.id, { article_id: 'b', parent_id: ABSENT }, '422 parent_not_found'],
     [late.id, { article_id: 'new', parent_id: 'nonsense' }, '422 parent_not_found'],
     [late.id, { article_id: 'a', parent_id: root.id }, '400 invalid_request'],
     [root.id, { article_id: 'a' }, '400 invalid_request'],
@@ -297,7 +298,7 @@ t.test('a hidden moved comment is like an absent one', async (t) => {
     await call('PATCH', `${SITE}/comments/${id}`, { ...voter, body: { body: 'x' } }),
     await call('DELETE', `${SITE}/comments/${id}`, voter),
   ]
-  const [hidden, absent] = [await ask(other.id), await ask('c1-zz')]
+  const [hidden, absent] = [await ask(other.id), await ask(ABSENT)]
   t.same(
     hidden.map(({ status, text }) => [status, text]),
     absent.map(({ status, text }) => [status, text]),

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { sql } from 'kysely'
 import t from 'tap'
 import { SORTS, type Sort } from '../../src/domain/comment/sort.ts'
-import { commentId } from '../../src/domain/public-id.ts'
+import { IDS } from '../ids.ts'
 import { runs } from '../lengths.ts'
 import { openService, type TestService } from '../service.ts'
 
@@ -97,7 +97,7 @@ const expectForest = (planted: Planted[], sort: Sort, threadId: number, parentId
     .sort((a, b) => b[sort] - a[sort] || (idsGoUp ? a.id - b.id : b.id - a.id))
     .map(({ id, status }) => ({ id, status, below: expectForest(planted, sort, threadId, id) }))
     .filter(({ status, below }) => status === 'approved' || below.size > 0)
-  return new Map(children.map(({ id, below }) => [commentId({ threadId, id }), below]))
+  return new Map(children.map(({ id, below }) => [IDS.writeComment({ threadId, id }), below]))
 }
 
 /** Reads one page after the other until there is none. */
@@ -275,7 +275,7 @@ for (const sort of SORTS) {
     const article = nextArticle()
     const planted = await plant(service, article, SHAPE)
     const threadId = await findThreadId(service, article)
-    const ids = planted.map(({ id }) => commentId({ threadId, id }))
+    const ids = planted.map(({ id }) => IDS.writeComment({ threadId, id }))
     const targets = sort === 'active' ? listTargets(planted, threadId) : ids
     const { touched, stop } = disturb(service, article, targets)
     const limits = toQuery({ limit: 3, depth: 2, replies: 1 })
@@ -364,7 +364,7 @@ t.test('listRecent: a walk is whole, latest published first', async (t) => {
     const items = await walkList(service, `/comments?limit=${limit}`)
     t.same(
       items.map(({ id }) => id),
-      rows.map(commentId),
+      rows.map((row) => IDS.writeComment(row)),
     )
   }
 })
@@ -374,7 +374,7 @@ t.test('listRecent: a walk is exact while others post, reject and approve', asyn
   const article = nextArticle()
   const planted = await plant(service, article, SHAPE)
   const threadId = await findThreadId(service, article)
-  const ids = planted.map(({ id }) => commentId({ threadId, id }))
+  const ids = planted.map(({ id }) => IDS.writeComment({ threadId, id }))
   const { touched, stop } = disturb(service, article, ids)
   const walks: string[][] = []
   try {

@@ -3,6 +3,7 @@ import { sql } from 'kysely'
 import t from 'tap'
 import { STATUSES } from '../../src/domain/comment/status.ts'
 import { findSite, insertSite } from '../../src/postgres/service/sites.ts'
+import { ABSENT } from '../ids.ts'
 import { type Answer, openService, type TestService } from '../service.ts'
 import { FILL_TALLIES } from '../tallies.ts'
 
@@ -134,7 +135,7 @@ t.test(
     t.equal((await theirs.list()).items.filter(({ claim }: Json) => claim).length, 4)
     const [one, two] = ids(first)
     t.same((await theirs.claim({ comment_ids: [one] })).items, [], 'it is somebody else’s')
-    const longer = await mine.claim({ comment_ids: [one, 'czz-zz'], seconds: 3600 })
+    const longer = await mine.claim({ comment_ids: [one, ABSENT], seconds: 3600 })
     t.same(ids(longer), [one])
     t.ok(longer.claimed_until > first.claimed_until)
     t.equal((await service.decide(one!, 'pending', 'spam')).status, 201)
@@ -173,7 +174,7 @@ t.test(
     await hold(service, 9)
     const { claim } = openQueue(service)
     t.match(await claim({ comment_ids: ['x'] }), { errors: [{ pointer: '/comment_ids/0' }] })
-    t.match(await claim({ comment_ids: ['c1-1'], limit: 3 }), { errors: [{ pointer: '' }] })
+    t.match(await claim({ comment_ids: [ABSENT], limit: 3 }), { errors: [{ pointer: '' }] })
     t.match(await claim({ sort: 'risk', filter: { status: ['approved'] } }), {
       errors: [{ pointer: '/sort' }],
     })

@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import t from 'tap'
 import { DEFAULT_POLICY } from '../../src/domain/screening/default-policy.ts'
+import { ABSENT, FIRST, IDS } from '../ids.ts'
 import { openSignOn, signToken } from '../members.ts'
 import { openService, type TestService } from '../service.ts'
 
@@ -122,12 +123,14 @@ const OPINION = but(all(403), { nobody: 401, guest: 404, member: 404, moderator:
 
 type Case = { method: string; path: string; body?: object; row: Row }
 
-const NOTHING = 'czz-zz'
+/** The first author. */
+const ADA = IDS.write('author', 1)
+
 const ROWS: Record<string, Case> = {
   getThread: { method: 'GET', path: '/articles/a', row: READING },
   listThread: { method: 'GET', path: '/articles/a/comments', row: READING },
-  listReplies: { method: 'GET', path: '/comments/c1-1/replies', row: READING },
-  getComment: { method: 'GET', path: '/comments/c1-1', row: READING },
+  listReplies: { method: 'GET', path: `/comments/${FIRST}/replies`, row: READING },
+  getComment: { method: 'GET', path: `/comments/${FIRST}`, row: READING },
   listRecent: { method: 'GET', path: '/comments', row: READING },
   countComments: { method: 'GET', path: '/counts?article_id=a', row: READING },
   countCommentsOfMany: {
@@ -137,7 +140,7 @@ const ROWS: Record<string, Case> = {
     row: READING,
   },
   listArticles: { method: 'GET', path: '/articles', row: READING },
-  listAuthorComments: { method: 'GET', path: '/authors/a1/comments', row: READING },
+  listAuthorComments: { method: 'GET', path: `/authors/${ADA}/comments`, row: READING },
   getSiteConfig: { method: 'GET', path: '/config', row: READING },
   listStaff: { method: 'GET', path: '/staff', row: READING },
   getViewer: { method: 'GET', path: '/articles/a/viewer', row: READING },
@@ -151,31 +154,31 @@ const ROWS: Record<string, Case> = {
   createGuest: { method: 'POST', path: '/guests', body: { name: 'Ada' }, row: WRITING(201) },
   editComment: {
     method: 'PATCH',
-    path: '/comments/c1-1',
+    path: `/comments/${FIRST}`,
     body: { body: 'still x' },
     row: but(MODERATING(200), {}),
   },
   deleteComment: {
     method: 'DELETE',
-    path: `/comments/${NOTHING}`,
+    path: `/comments/${ABSENT}`,
     row: but(all(404), { nobody: 401, 'read key': 403 }),
   },
   voteComment: {
     method: 'PUT',
-    path: `/comments/${NOTHING}/vote`,
+    path: `/comments/${ABSENT}/vote`,
     body: { value: 1 },
     row: OPINION,
   },
   flagComment: {
     method: 'POST',
-    path: `/comments/${NOTHING}/flags`,
+    path: `/comments/${ABSENT}/flags`,
     body: { reason: 'spam' },
     row: OPINION,
   },
-  getStatement: { method: 'GET', path: `/comments/${NOTHING}/statement`, row: OPINION },
+  getStatement: { method: 'GET', path: `/comments/${ABSENT}/statement`, row: OPINION },
   appealDecision: {
     method: 'POST',
-    path: `/comments/${NOTHING}/appeals`,
+    path: `/comments/${ABSENT}/appeals`,
     body: { text: 'x' },
     row: OPINION,
   },
@@ -190,16 +193,16 @@ const ROWS: Record<string, Case> = {
   listQueue: { method: 'GET', path: '/moderation/comments', row: MODERATING(200) },
   countQueue: { method: 'GET', path: '/moderation/counts', row: MODERATING(200) },
   listDecisions: { method: 'GET', path: '/moderation/decisions', row: MODERATING(200) },
-  listRevisions: { method: 'GET', path: '/comments/c1-1/revisions', row: MODERATING(200) },
+  listRevisions: { method: 'GET', path: `/comments/${FIRST}/revisions`, row: MODERATING(200) },
   decideComment: {
     method: 'POST',
-    path: `/comments/${NOTHING}/decisions`,
+    path: `/comments/${ABSENT}/decisions`,
     body: { from: 'approved', to: 'spam' },
     row: MODERATING(404),
   },
   moveComment: {
     method: 'POST',
-    path: `/comments/${NOTHING}/moves`,
+    path: `/comments/${ABSENT}/moves`,
     body: { article_id: 'a' },
     row: MODERATING(404),
   },
@@ -227,23 +230,23 @@ const ROWS: Record<string, Case> = {
     path: '/moderation/canned-reasons/rzzz',
     row: ADMINISTERING(404),
   },
-  listAuthorNotes: { method: 'GET', path: '/authors/a1/notes', row: MODERATING(200) },
+  listAuthorNotes: { method: 'GET', path: `/authors/${ADA}/notes`, row: MODERATING(200) },
   addAuthorNote: {
     method: 'POST',
-    path: '/authors/a1/notes',
+    path: `/authors/${ADA}/notes`,
     body: { note: 'x' },
     row: MODERATING(201),
   },
   decideMany: {
     method: 'POST',
     path: '/moderation/decisions',
-    body: { comment_ids: [NOTHING], to: 'spam' },
+    body: { comment_ids: [ABSENT], to: 'spam' },
     row: MODERATING(200),
   },
   claimComments: {
     method: 'POST',
     path: '/moderation/claims',
-    body: { comment_ids: [NOTHING] },
+    body: { comment_ids: [ABSENT] },
     row: MODERATING(200),
   },
   releaseClaims: { method: 'DELETE', path: '/moderation/claims', row: MODERATING(204) },
@@ -257,13 +260,13 @@ const ROWS: Record<string, Case> = {
   undoBatch: { method: 'POST', path: '/moderation/batches/bzzz/undos', row: MODERATING(404) },
   pinComment: {
     method: 'PUT',
-    path: `/comments/${NOTHING}/pin`,
+    path: `/comments/${ABSENT}/pin`,
     body: { pinned: true },
     row: MODERATING(404),
   },
   lockComment: {
     method: 'PUT',
-    path: `/comments/${NOTHING}/lock`,
+    path: `/comments/${ABSENT}/lock`,
     body: { locked: true },
     row: MODERATING(404),
   },
@@ -271,7 +274,7 @@ const ROWS: Record<string, Case> = {
   reportCheck: {
     method: 'POST',
     path: '/checks/own/verdicts',
-    body: { comment_id: 'c1-1', score: 1 },
+    body: { comment_id: FIRST, score: 1 },
     row: all(401),
   },
   updateThread: {
@@ -379,12 +382,12 @@ const ROWS: Record<string, Case> = {
   listAudit: { method: 'GET', path: '/audit', row: ADMINISTERING(200) },
   exportAuthor: {
     method: 'GET',
-    path: '/authors/a1/export',
+    path: `/authors/${ADA}/export`,
     row: but(ADMINISTERING(200), {}),
   },
   eraseAuthor: {
     method: 'DELETE',
-    path: '/authors/azzzz',
+    path: `/authors/${IDS.write('author', 46_655)}`,
     row: but(all(404), { nobody: 401 }),
   },
   createSite: {
@@ -417,7 +420,7 @@ const ROWS: Record<string, Case> = {
   listServiceAudit: { method: 'GET', path: '/v1/audit', row: SERVING(200) },
   getAvatar: {
     method: 'GET',
-    path: '/v1/avatars/a1.svg',
+    path: `/v1/avatars/${ADA}.svg`,
     row: {
       ...SERVING(200),
       nobody: 200,
@@ -431,7 +434,7 @@ const ROWS: Record<string, Case> = {
 t.test('every operation accepts exactly the kinds of caller with its right', async (t) => {
   const service = await openService(t)
   const { id } = await service.post('a', 'x')
-  t.equal(id, 'c1-1')
+  t.equal(id, FIRST)
   const callers = await openCallers(service)
   for (const [operation, { method, path, body, row }] of Object.entries(ROWS))
     for (const name of CALLERS) {

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import t from 'tap'
+import { ABSENT } from '../ids.ts'
 import { openSignOn, signToken } from '../members.ts'
 import { openService, type TestService } from '../service.ts'
 
@@ -143,6 +144,6 @@ t.test('only the author gets the statement, whatever rights others have', async 
   t.same(await all(), { nobody: 401, key: 403, other: 404, moderator: 404, author: 200 })
   await sql`update comments set status = 'approved', shadowed = true`.execute(service.db)
   t.equal(await statusFor(other), 404, 'and nothing of what is shadowed')
-  for (const absent of ['czz-zz', 'nonsense'])
+  for (const absent of [ABSENT, 'nonsense'])
     t.equal((await state(service, absent, token)).status, 404, absent)
 })

@@ -1,8 +1,8 @@
 import { sql } from 'kysely'
 import t from 'tap'
 import { SORTS } from '../../src/domain/comment/sort.ts'
-import { readCommentId } from '../../src/domain/public-id.ts'
 import { insertSite } from '../../src/postgres/service/sites.ts'
+import { ABSENT, IDS } from '../ids.ts'
 import { openService, type TestService } from '../service.ts'
 import { FILL_TALLIES } from '../tallies.ts'
 
@@ -33,13 +33,13 @@ const countBranches = (items: any[]): number =>
 
 const vote = ({ db }: TestService, id: string, upvotes: number, downvotes = 0) =>
   sql`update comment_tallies set upvotes = ${upvotes}, downvotes = ${downvotes}
-    where comment_id = ${readCommentId(id)!.id}`.execute(db)
+    where comment_id = ${IDS.readComment(id)!.id}`.execute(db)
 
 const backdate = ({ db }: TestService, id: string, hours: number) =>
   sql`
     with written as (
       update comments set created_at = timestamptz '2026-01-02' - ${hours} * interval '1 hour'
-      where id = ${readCommentId(id)!.id} returning id, created_at
+      where id = ${IDS.readComment(id)!.id} returning id, created_at
     )
     update comment_tallies k set created_at = w.created_at from written w
     where k.comment_id = w.id`.execute(db)
@@ -368,7 +368,7 @@ t.test('listReplies of a comment that is not shown gives 404', async (t) => {
   const service = await openService(t)
   const ids = await plant(service, { a: {}, b: {} })
   await service.decide(ids.a, 'approved', 'rejected')
-  for (const id of [ids.a, 'c1-zzz', 'nonsense']) {
+  for (const id of [ids.a, ABSENT, 'nonsense']) {
     t.match(await service.get(`/comments/${id}/replies`), {
       status: 404,
       body: { code: 'not_found' },
@@ -518,8 +518,9 @@ t.test('focus on a comment that this thread does not show gives 404', async (t) 
   const ids = await plant(service, { a: {}, gone: {} })
   const elsewhere = await service.post('other', 'x')
   await service.decide(ids.gone, 'approved', 'rejected')
-  const disguised = `c${(readCommentId(ids.a)!.threadId + 1).toString(36)}-${ids.a.split('-')[1]}`
-  for (const id of [ids.gone, elsewhere.id, 'c1-zzz', 'nonsense', disguised]) {
+  const { threadId, id: commentId } = IDS.readComment(ids.a)!
+  const disguised = IDS.writeComment({ threadId: threadId + 1, id: commentId })
+  for (const id of [ids.gone, elsewhere.id, ABSENT, 'nonsense', disguised]) {
     const { status, body } = await service.get(`${COMMENTS}?focus=${id}`)
     t.same([status, body.code], [404, 'not_found'], id)
   }
@@ -666,7 +667,7 @@ t.test('at_least takes the version of a write and refuses an unknown one', async
 
 /** `roots` roots with `replies` replies each, without their history. */
 const seed = async ({ db, post }: TestService, roots: number, replies: number): Promise<void> => {
-  const { threadId } = readCommentId((await post('a', 'first')).id)!
+  const { threadId } = IDS.readComment((await post('a', 'first')).id)!
   const insert = (parents: any, times: number) => sql`
     insert into comments (site_id, thread_id, parent_id, depth, author_id, status, created_at,
       published_at, body, body_html, renderer)

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { sql } from 'kysely'
 import t from 'tap'
+import { ABSENT } from '../ids.ts'
 import { openSignOn, signToken } from '../members.ts'
 import { recount } from '../recount.ts'
 import { openService, type TestService } from '../service.ts'
@@ -122,7 +123,7 @@ t.test('votes and flags on a hidden and on an absent comment give the same bytes
   await service.decide(id, 'approved', 'rejected')
   await service.decide(parent.id, 'approved', 'spam')
   const answers = await Promise.all(
-    [id, parent.id, 'c1-zzz', 'czz-1', 'nonsense'].flatMap((which) => [
+    [id, parent.id, ABSENT, 'c1-1', 'nonsense'].flatMap((which) => [
       vote(service, which, { token, value: 1 }),
       service.call('POST', `${SITE}/comments/${which}/flags`, {
         token,
@@ -272,7 +273,7 @@ t.test('each of the votes in one transaction has its own response', async (t) =>
   const answers = await Promise.all([
     vote(service, mine.id, { token: first!, value: 1 }),
     vote(service, mine.id, { token: mine.guest_token, value: 1 }),
-    vote(service, 'c1-zz', { token: first!, value: 1 }),
+    vote(service, ABSENT, { token: first!, value: 1 }),
     ...tokens.map((token) => vote(service, mine.id, { token, value: -1 })),
   ])
   t.same(

@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto'
 import { sql } from 'kysely'
 import t from 'tap'
+import { storedId } from '../../src/domain/stored-id.ts'
 import { insertSite } from '../../src/postgres/service/sites.ts'
+import { ABSENT, IDS } from '../ids.ts'
 import { recount } from '../recount.ts'
 import { type Answer, type Call, openService, type TestService } from '../service.ts'
 import { until } from '../start.ts'
@@ -181,7 +183,8 @@ t.test('postComment', async (t) => {
     await post('parents', 'reply', { parent_id: tombstone.id })
     const elsewhere = await post('other-thread', 'root')
     for (const { id } of [gone, tombstone]) await decide(id, 'approved', 'rejected')
-    const absent = root.id.replace(/-.*/, '-zzzz')
+    const { threadId } = IDS.readComment(root.id)!
+    const absent = IDS.writeComment({ threadId, id: 46_655 })
     const ids = {
       gone,
       tombstone,
@@ -216,7 +219,7 @@ t.test('postComment', async (t) => {
         (select count(*) from comments) as comments`.execute(service.db)
       ).rows[0]
     const before = await count()
-    await tryPost(service, 'ghost', { parent_id: 'c1-zzzz' })
+    await tryPost(service, 'ghost', { parent_id: ABSENT })
     t.same(await count(), before)
   })
 
@@ -452,7 +455,12 @@ t.test('editComment', async (t) => {
         service.db,
       )
     t.same(rows, [
-      { revision: 1, body: 'frist', bodyHtml: '<p>frist</p>\n', replacedBy: body.author.id },
+      {
+        revision: 1,
+        body: 'frist',
+        bodyHtml: '<p>frist</p>\n',
+        replacedBy: storedId('author', IDS.read('author', body.author.id)!),
+      },
     ])
   })
 
@@ -493,7 +501,7 @@ t.test('editComment', async (t) => {
     await decide(mine.id, 'approved', 'rejected')
     t.equal(said(await edit(service, mine.id, 'x', { token })), '404 not_found')
     t.equal(said(await edit(service, mine.id, 'x', { token: mine.guest_token })), '404 not_found')
-    for (const id of ['c1-zzzz', 'nonsense', `${mine.id}0`]) {
+    for (const id of [ABSENT, 'nonsense', `${mine.id}0`]) {
       t.equal(said(await edit(service, id, 'x', { token: service.adminKey })), '404 not_found', id)
     }
   })
@@ -621,7 +629,7 @@ t.test('deleteComment', async (t) => {
       said(await remove(service, id, { token: await service.makeKey('read') })),
       '403 forbidden',
     )
-    t.equal(said(await remove(service, 'c1-zzzz', { token })), '404 not_found')
+    t.equal(said(await remove(service, ABSENT, { token })), '404 not_found')
     t.equal(said(await remove(service, 'nonsense', { token })), '404 not_found')
   })
 
@@ -850,7 +858,7 @@ t.test('Idempotency-Key', async (t) => {
 
   t.test('an Idempotency-Key is refused while its first request is in progress', async (t) => {
     const { id } = await post('in-flight', 'root')
-    const threadId = Number.parseInt(id.slice(1).split('-')[0], 36)
+    const threadId = IDS.readComment(id)!.threadId
     const key = freshKey()
     const write = () => tryPost(service, 'in-flight', {}, withKey(key))
     const first = await service.db.connection().execute(async (session) => {

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { FIRST, IDS } from '../ids.ts'
 import type { Answer } from './client.ts'
 import { createWitness } from './witness.ts'
 
@@ -11,8 +12,10 @@ const answer = (body: object, begun = performance.now()): Answer => ({
   ended: begun + 1,
 })
 
+const SECOND = IDS.writeComment({ threadId: 1, id: 2 })
+
 const thread = { article_id: 'a', comment_count: 1, version: 8 }
-const item = { id: 'c1-2', article_id: 'a', body: 'Some mark2x text' }
+const item = { id: SECOND, article_id: 'a', body: 'Some mark2x text' }
 
 /** Two comments were posted, and the first of them was hidden. */
 const openWitness = () => {
@@ -20,13 +23,13 @@ const openWitness = () => {
   witness.posting()
   witness.posting()
   const at = performance.now()
-  witness.hid({ gone: ['c1-1', 'mark1x'], comments: 1, version: 7, at })
+  witness.hid({ gone: [FIRST, 'mark1x'], comments: 1, version: 7, at })
   return { judge: witness.judge, at }
 }
 
 t.test('the witness accepts responses that may be shown', async (t) => {
   const { judge, at } = openWitness()
-  const hidden = { items: [{ id: 'c1-1', body: 'Some mark1x text' }] }
+  const hidden = { items: [{ id: FIRST, body: 'Some mark1x text' }] }
   for (const body of [
     { thread, items: [item], next_cursor: null },
     thread,
@@ -42,7 +45,7 @@ t.test('the witness finds a hidden comment in every shape of response', async (t
   const { judge } = openWitness()
   for (const [body, fault] of [
     [{ items: [{ ...item, body: 'Some mark1x text' }] }, /shows mark1x/],
-    [{ items: [{ ...item, parent_id: 'c1-1' }] }, /shows c1-1/],
+    [{ items: [{ ...item, parent_id: FIRST }] }, new RegExp(`shows ${FIRST}`)],
     [{ ...thread, version: 6 }, /version 6, not 7/],
     [{ thread: { ...thread, version: 6 } }, /version 6, not 7/],
     [{ ...thread, comment_count: 2 }, /counts 2: 2 were posted, 1 hidden/],

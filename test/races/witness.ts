@@ -25,7 +25,7 @@ export type Hide = {
 export type Witness = ReturnType<typeof createWitness>
 
 /** Every text of these tests has a mark; both marks and ids are found in any answer. */
-const NAMES = /mark\d+x|c[0-9a-z]+-[0-9a-z]+(?=")/g
+const NAMES = /mark\d+x|c[\w-]{22}(?=")/g
 
 /** Remembers what was acknowledged about one article, and holds every reading against it. */
 export const createWitness = (article: string) => {

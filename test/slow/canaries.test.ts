@@ -2,6 +2,8 @@ import { createHash, randomBytes } from 'node:crypto'
 import { Redis } from 'ioredis'
 import t from 'tap'
 import { parse } from 'yaml'
+import type { IdKind } from '../../src/domain/public-id.ts'
+import { idsOf } from '../ids.ts'
 import { ISSUER, SECRET, SIGN_ON, signToken } from '../members.ts'
 import { skipShared } from '../redis/own-server.ts'
 import { createDatabase } from '../servers.ts'
@@ -239,20 +241,24 @@ const listOperations = async (base: string): Promise<Operation[]> => {
   )
 }
 
-const upTo = (count: number): string[] =>
-  Array.from({ length: count }, (_, n) => (n + 1).toString(36))
+const upTo = (count: number): number[] => Array.from({ length: count }, (_, n) => n + 1)
+
+const idsUpTo = (kind: IdKind, count: number): string[] =>
+  [1, 2].flatMap((site) => upTo(count).map((id) => idsOf(site).write(kind, id)))
 
 /** All that were planted, in both threads of both sites, and some that are not there. */
-const IDS: Record<string, readonly string[]> = {
-  comments: upTo(4).flatMap((thread) => upTo(24).map((id) => `c${thread}-${id}`)),
-  authors: upTo(20).map((id) => `a${id}`),
-  avatars: upTo(20).map((id) => `a${id}`),
-  keys: upTo(2).map((id) => `k${id}`),
-  reasons: upTo(2).map((id) => `r${id}`),
-  appeals: upTo(4).map((id) => `p${id}`),
-  batches: upTo(2).map((id) => `b${id}`),
-  decisions: upTo(4).map((id) => `d${id}`),
-  bans: upTo(2).map((id) => `x${id}`),
+const IN_PATHS: Record<string, readonly string[]> = {
+  comments: [1, 2].flatMap((site) =>
+    upTo(4).flatMap((threadId) => upTo(24).map((id) => idsOf(site).writeComment({ threadId, id }))),
+  ),
+  authors: idsUpTo('author', 20),
+  avatars: idsUpTo('author', 20),
+  keys: idsUpTo('key', 2),
+  reasons: idsUpTo('reason', 2),
+  appeals: idsUpTo('appeal', 4),
+  batches: idsUpTo('batch', 2),
+  decisions: idsUpTo('decision', 4),
+  bans: idsUpTo('ban', 2),
 }
 
 /** Values of the path parameters: each article and every id. */
@@ -262,7 +268,7 @@ const fill = (path: string, site: string): string[] => {
     .replace('{version}', '0')
     .replace('{subject}', mark(`subject-${site}`).slice(0, 6))
   const [, noun] = /([a-z]+)\/\{id\}/.exec(at) ?? []
-  if (noun) return IDS[noun]!.map((id) => at.replace('{id}', id))
+  if (noun) return IN_PATHS[noun]!.map((id) => at.replace('{id}', id))
   const articles = ['a', 'never'].map((id) => at.replace('{article_id}', id))
   return [...new Set(articles)]
 }

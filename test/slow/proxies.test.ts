@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import t, { type Test } from 'tap'
+import { ABSENT } from '../ids.ts'
 import { openService } from '../service.ts'
 import { findFreePort, until } from '../start.ts'
 
@@ -203,14 +204,14 @@ for (const [name, recipe] of Object.entries(RECIPES)) {
     t.test('refusals, cross-origin headers and methods come through', async (t) => {
       const origin = { origin: 'https://blog.example.org' }
       const absent = await send(port, {
-        path: '/v1/sites/default/comments/czzz-zzz',
+        path: `/v1/sites/default/comments/${ABSENT}`,
         headers: origin,
       })
       t.equal(JSON.parse(absent.text).code, 'not_found')
       t.equal(absent.headers['content-type'], 'application/problem+json')
       t.equal(absent.headers['access-control-allow-origin'], origin.origin)
       const preflight = { ...origin, 'access-control-request-method': 'DELETE' }
-      const path = '/v1/sites/default/comments/czzz-zzz'
+      const path = `/v1/sites/default/comments/${ABSENT}`
       t.equal((await send(port, { method: 'OPTIONS', path, headers: preflight })).status, 204)
       t.match((await send(port, { method: 'DELETE', path })).text, '"login_required"')
       t.match(

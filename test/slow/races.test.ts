@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { sql } from 'kysely'
 import t from 'tap'
 import type { Status } from '../../src/domain/comment/status.ts'
+import { IDS } from '../ids.ts'
 import { recount } from '../recount.ts'
 import { openService, type TestService } from '../service.ts'
 import { openTwin } from '../twin.ts'
@@ -184,7 +185,7 @@ t.test('32 clients in one thread on two nodes', async (t) => {
   t.test('32 clients on two nodes find every acknowledged comment at its place', async (t) => {
     const { rows } = await sql<{ id: number; parent: number }>`
       select id, parent_id as parent from comments order by id`.execute(db)
-    const number = (id: string | null) => (id ? Number.parseInt(id.split('-')[1]!, 36) : 0)
+    const number = (id: string | null) => (id ? IDS.readComment(id)!.id : 0)
     const acknowledged = race.comments.map(({ id, parentId }) => ({
       id: number(id),
       parent: number(parentId),
@@ -199,7 +200,7 @@ t.test('32 clients in one thread on two nodes', async (t) => {
     const { rows } = await sql<{
       id: number
     }>`select id from decisions where caused_by is null`.execute(db)
-    t.same(new Set(rows.map(({ id }) => `d${id.toString(36)}`)), new Set(race.decisions.keys()))
+    t.same(new Set(rows.map(({ id }) => IDS.write('decision', id))), new Set(race.decisions.keys()))
   })
 
   t.test('32 clients on two nodes add no reply below a hidden comment', async (t) => {

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { sql } from 'kysely'
 import t from 'tap'
 import { isTransitionAllowed, STATUSES, type Status } from '../../src/domain/comment/status.ts'
+import { IDS } from '../ids.ts'
 import { runs } from '../lengths.ts'
 import { recount } from '../recount.ts'
 import { type Answer, openService, type TestService } from '../service.ts'
@@ -35,9 +36,7 @@ const look = async (service: TestService): Promise<Json[]> => {
 
 const statusOf = async (service: TestService, id: string): Promise<Status> => {
   const { rows } = await sql<{ status: Status }>`
-    select status from comments where id = ${Number.parseInt(id.split('-')[1]!, 36)}`.execute(
-    service.db,
-  )
+    select status from comments where id = ${IDS.readComment(id)!.id}`.execute(service.db)
   return rows[0]!.status
 }
 

@@ -3,8 +3,8 @@ import { sql } from 'kysely'
 import t, { type Test } from 'tap'
 import { createLocalCacheTokens } from '../../src/cache/cache-tokens.ts'
 import type { CacheTokens } from '../../src/domain/cache-tokens.ts'
-import { readCommentId } from '../../src/domain/public-id.ts'
 import { createByHand } from '../by-hand.ts'
+import { IDS } from '../ids.ts'
 import { type Answer, openService, type TestService } from '../service.ts'
 import { until } from '../start.ts'
 import { openTwin } from '../twin.ts'
@@ -42,7 +42,7 @@ const openRecorded = async (t: Test, hideWaitMs = HIDE_WAIT_MS) => {
 
 type Recorded = Awaited<ReturnType<typeof openRecorded>>
 
-const nameOf = ({ id }: Json): string => `1:${readCommentId(id)!.threadId}`
+const nameOf = ({ id }: Json): string => `1:${IDS.readComment(id)!.threadId}`
 
 const request = (
   { call, adminKey }: TestService,

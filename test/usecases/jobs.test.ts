@@ -1,12 +1,12 @@
 import { sql } from 'kysely'
 import t from 'tap'
 import { authorJob } from '../../src/domain/job.ts'
-import { readAuthorId } from '../../src/domain/public-id.ts'
 import { completeJob, enqueueJob, postponeJob, takeJobs } from '../../src/postgres/jobs/jobs.ts'
 import { applyRetention } from '../../src/usecases/jobs/apply-retention.ts'
 import { ensurePeriodicJobs } from '../../src/usecases/jobs/job-queue.ts'
 import { createLoop } from '../../src/usecases/jobs/loop.ts'
 import { refreshAuthor } from '../../src/usecases/people/refresh-author.ts'
+import { IDS } from '../ids.ts'
 import { countWaiting, runJobs } from '../jobs.ts'
 import { openService, type TestService } from '../service.ts'
 
@@ -93,7 +93,7 @@ t.test(
   async (t) => {
     const service = await openService(t)
     const { author } = await service.post('a', 'x')
-    const job = authorJob('refresh_author', { siteId: 1, authorId: readAuthorId(author.id)! })
+    const job = authorJob('refresh_author', { siteId: 1, authorId: IDS.read('author', author.id)! })
     const enqueue = () => service.db.transaction().execute((tx) => enqueueJob(tx, job))
     await enqueue()
     const [taken] = await takeJobs(service.db, { kind: 'refresh_author', limit: 1 })

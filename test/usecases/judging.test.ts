@@ -16,6 +16,7 @@ import type { Db } from '../../src/postgres/connection/db.ts'
 import { countFacts } from '../../src/postgres/screening/recent-posts.ts'
 import { applyRetention } from '../../src/usecases/jobs/apply-retention.ts'
 import type { Posted } from '../../src/usecases/posting/post-comment.ts'
+import { IDS } from '../ids.ts'
 import { goBy, policyWith } from '../policies.ts'
 import { recount } from '../recount.ts'
 import { openService, type TestService } from '../service.ts'
@@ -118,7 +119,11 @@ t.test('Facts of later posts', async (t) => {
   const [first] = (await publish([{ body: LONG }])) as [Posted]
   const ada = guest(first.newGuestId!)
   const second = await publish([{ body: NEARLY, caller: ada, articleId: 'elsewhere' }])
-  await service.decide(`c2-${second[0]!.comment.id.toString(36)}`, 'approved', 'spam')
+  await service.decide(
+    IDS.writeComment({ threadId: 2, id: second[0]!.comment.id }),
+    'approved',
+    'spam',
+  )
 
   t.test('facts of later posts count decisions on the whole site', async (t) => {
     await publish([{ caller: ada, body: LONG }])

@@ -1,9 +1,9 @@
 import { isVisible, type Reason, type Status } from '../comment/status.ts'
 import type { Instant } from '../instant.ts'
 import { AUTOMATIC, BY_FLAGS } from '../people/caller.ts'
-import { authorId as publicId } from '../public-id.ts'
 import type { Finding } from '../screening/finding.ts'
 import type { Policy } from '../screening/policy.ts'
+import { storedId } from '../stored-id.ts'
 
 /** The status of a comment, as far as its author may know it. */
 export const STATEMENT_STATUSES = ['published', 'held', 'removed'] as const
@@ -114,7 +114,7 @@ const isAutomatic = ({ by }: DecisiveDecision): boolean => AUTOMATIC.includes(by
 const deciderOf = ({ authorId, status, decision }: StatementSource): Decider => {
   if (!decision) return status === 'deleted' ? 'author' : 'rules'
   // A moderator who deletes their own comment leaves a decision.
-  if (status === 'deleted' && decision.by === publicId(authorId)) return 'author'
+  if (status === 'deleted' && decision.by === storedId('author', authorId)) return 'author'
   if (!isAutomatic(decision)) return 'moderator'
   return decision.by === BY_FLAGS ? 'readers' : 'rules'
 }

@@ -1,6 +1,6 @@
 import type { Role } from '../comment/comment.ts'
-import { authorId, keyId } from '../public-id.ts'
 import { Refusal } from '../refusal.ts'
+import { storedId } from '../stored-id.ts'
 
 export const SCOPES = ['read', 'moderate', 'admin'] as const
 /** `admin` includes `moderate` includes `read`. */
@@ -78,9 +78,9 @@ export const BY_FLAGS = 'flags'
 export const BY_RULES = 'rules'
 export const AUTOMATIC: readonly string[] = [BY_FLAGS, BY_RULES]
 
-/** The public id of a caller, which records store. */
+/** The stored id of a caller, which records contain. */
 export const callerIdOf = (caller: AuthorCaller | StaffCaller): string =>
-  caller.kind === 'key' ? keyId(caller.keyId) : authorId(caller.authorId)
+  caller.kind === 'key' ? storedId('key', caller.keyId) : storedId('author', caller.authorId)
 
 const holds = (caller: Caller, needed: Scope): boolean => {
   const held = caller.kind === 'key' || caller.kind === 'member' ? caller.scope : null

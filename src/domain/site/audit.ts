@@ -27,9 +27,9 @@ export type AuditEntry = {
   /** Null for the whole service. */
   readonly siteId: number | null
   readonly action: AuditAction
-  /** The slug of a site, or the public id of a key, an author or a canned reason. */
+  /** The slug of a site, or the stored id of a key, an author, a ban or a canned reason. */
   readonly subject: string
-  /** Public id of the key or person, or the name of a rule. */
+  /** Stored id of the key or person, or the name of a rule. */
   readonly by: string
   readonly at: Instant
   /** The changed fields, before and after. */

@@ -1,6 +1,5 @@
 import { Type } from 'typebox'
 import { assertScope } from '../../domain/people/caller.ts'
-import { readAppealId } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import { answerAppeal } from '../../usecases/appeals/answer-appeal.ts'
 import { appealDecision, listAppeals } from '../../usecases/appeals/appeals.ts'
@@ -92,21 +91,21 @@ const ANSWER_APPEAL = op.operation({
 
 export const addAppealRoutes = (app: Router, { context, keys }: Http): void => {
   app.get('/sites/:site/comments/:id/statement', GET_STATEMENT, async (request, reply) => {
-    const { site, caller } = request
+    const { site, ids, caller } = request
     return withComment(context, request, async (comment) => {
       const statement = await getStatement(context, { site, caller, comment })
-      return sendPrivately(reply, presentStatement(comment, statement))
+      return sendPrivately(reply, presentStatement(ids, comment, statement))
     })
   })
 
   app.post('/sites/:site/comments/:id/appeals', APPEAL_DECISION, async (request, reply) => {
-    const { site, caller, body } = request
+    const { site, ids, caller, body } = request
     const appeal = { text: body.text, idempotencyKey: readIdempotencyKey(request) }
     const answer = await withComment(context, request, (comment) =>
       appealDecision(context, { site, caller, comment, ...appeal }, (appealed) => ({
         status: 201,
         headers: {},
-        body: presentAppealState(appealed),
+        body: presentAppealState(ids, appealed),
       })),
     )
     return sendWrite(reply, answer)
@@ -120,15 +119,15 @@ export const addAppealRoutes = (app: Router, { context, keys }: Http): void => {
     const afterId = readIdCursor(keys().cursors, binding, cursor)
     const { items, nextId } = await listAppeals(context, { siteId, state: status, afterId, limit })
     return sendPrivately(reply, {
-      items: items.map(presentModeratedAppeal),
+      items: items.map((appeal) => presentModeratedAppeal(request.ids, appeal)),
       next_cursor: writeIdCursor(keys().cursors, binding, nextId),
     })
   })
 
   app.post('/sites/:site/moderation/appeals/:id/answers', ANSWER_APPEAL, async (request, reply) => {
-    const { site, caller, params, body } = request
+    const { site, ids, caller, params, body } = request
     assertScope(caller, 'moderate')
-    const appealId = readAppealId(params.id)
+    const appealId = ids.read('appeal', params.id)
     if (appealId === undefined) throw new Refusal('not_found')
     const { outcome, note = null } = body
     const act = {
@@ -142,7 +141,7 @@ export const addAppealRoutes = (app: Router, { context, keys }: Http): void => {
     const answer = await answerAppeal(context, act, ({ appeal, version }) => ({
       status: 201,
       headers: threadVersion(version),
-      body: presentAppealState(appeal),
+      body: presentAppealState(ids, appeal),
     }))
     return sendWrite(reply, answer)
   })

@@ -49,7 +49,7 @@ export const addAuditRoutes = (app: Router, { context, keys }: Http): void => {
     const beforeId = readIdCursor(keys().cursors, binding, cursor)
     const { items, nextId } = await listAudit(context, { siteId, beforeId, limit })
     return {
-      items: items.map(presentAuditEntry),
+      items: items.map((entry) => presentAuditEntry(context.idsOf(entry.siteId), entry)),
       next_cursor: writeIdCursor(keys().cursors, binding, nextId),
     }
   }

@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import { assertScope } from '../../domain/people/caller.ts'
-import { authorId as authorIdOf, noteId, readAuthorId } from '../../domain/public-id.ts'
+import type { PublicIds } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import {
   type AuthorNote,
@@ -14,6 +14,7 @@ import { readIdCursor, writeIdCursor } from '../wire/cursors.ts'
 import * as op from '../wire/operation.ts'
 import type { Router } from '../wire/router.ts'
 import { object, ref } from '../wire/schema-parts.ts'
+import { presentDoer } from '../wire/stored-ids.ts'
 import { AuthorNotesPage, NewAuthorNote, AuthorNote as NoteOnWire } from './schemas.ts'
 
 const ofAuthor = {
@@ -57,44 +58,45 @@ export const addAuthorNoteRoutes = (app: Router, { context, keys }: Http): void 
   app.get('/sites/:site/authors/:id/notes', LIST_AUTHOR_NOTES, async (request, reply) => {
     assertScope(request.caller, 'moderate')
     const { limit, cursor } = request.query
+    const { ids } = request
     const siteId = request.site.id
-    const authorId = readId(request.params.id)
+    const authorId = readId(ids, request.params.id)
     const binding = ['notes', siteId, authorId]
     const beforeId = readIdCursor(keys().cursors, binding, cursor)
     const page = await listAuthorNotes(context, { siteId, authorId, beforeId, limit })
     return sendPrivately(reply, {
-      items: page.items.map(presentNote),
+      items: page.items.map((note) => presentNote(ids, note)),
       next_cursor: writeIdCursor(keys().cursors, binding, page.nextId),
     })
   })
 
   app.post('/sites/:site/authors/:id/notes', ADD_AUTHOR_NOTE, async (request, reply) => {
-    const { site, caller: moderator, params, body } = request
+    const { site, ids, caller: moderator, params, body } = request
     assertScope(moderator, 'moderate')
     const note = {
-      authorId: readId(params.id),
+      authorId: readId(ids, params.id),
       note: body.note,
       idempotencyKey: readIdempotencyKey(request),
     }
     const answer = await addAuthorNote(context, { site, moderator, ...note }, (added) => ({
       status: 201,
       headers: {},
-      body: presentNote(added),
+      body: presentNote(ids, added),
     }))
     return sendWrite(reply, answer)
   })
 }
 
-const presentNote = ({ id, authorId, note, by, at }: AuthorNote) => ({
-  id: noteId(id),
-  author_id: authorIdOf(authorId),
+const presentNote = (ids: PublicIds, { id, authorId, note, by, at }: AuthorNote) => ({
+  id: ids.write('note', id),
+  author_id: ids.write('author', authorId),
   note,
-  by,
+  by: presentDoer(ids, by),
   at,
 })
 
-const readId = (text: string): number => {
-  const id = readAuthorId(text)
+const readId = (ids: PublicIds, text: string): number => {
+  const id = ids.read('author', text)
   if (id === undefined) throw new Refusal('not_found')
   return id
 }

@@ -7,20 +7,24 @@ import {
   normalizeDomain,
   normalizeEmail,
 } from '../../domain/moderation/ban.ts'
-import { authorId, banId, batchId, readAuthorId } from '../../domain/public-id.ts'
+import type { PublicIds } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { CreatedBan } from '../../usecases/bans/bans.ts'
 import { hashEmail, matchesEmail, readNetwork } from '../edge/writer-identity.ts'
 import { readTimeOrNull } from '../wire/fields.ts'
+import { presentDoer } from '../wire/stored-ids.ts'
 import type { BanChange, NewBan } from './schemas.ts'
 
 type BanOnWire = Static<typeof NewBan>
 
-/** Reads a requested ban and its effect on earlier comments. The e-mail address becomes a hash here. */
-export const readBan = (key: KeyObject, body: BanOnWire) => {
+/**
+ * Reads a requested ban and its effect on earlier comments. The e-mail address becomes a hash here.
+ * `ids`: null for a ban from all sites, which names no author.
+ */
+export const readBan = (ids: PublicIds | null, key: KeyObject, body: BanOnWire) => {
   const { effect, reason = null, note = null, existing_comments: existing = 'keep' } = body
   const expiresAt = readTimeOrNull('/expires_at', body.expires_at)
-  const target = readTarget(key, body)
+  const target = readTarget(ids, key, body)
   const appliesTo = (email: string) => matchesEmail(key, target, email)
   return { ban: { target, effect, reason, note, expiresAt }, existing, appliesTo }
 }
@@ -35,15 +39,17 @@ export const readBanChange = ({ effect, reason, note, expires_at }: Static<typeo
 
 /** Reads the subject that a list of bans is asked for. */
 export const readSubject = (
+  ids: PublicIds | null,
   key: KeyObject,
   { kind, value }: { kind?: BanOnWire['kind']; value?: string },
 ): BanSubject | undefined => {
   if (value === undefined) return undefined
   if (kind === undefined) throw new Refusal('invalid_request', { kind: 'is required with value' })
-  return readTarget(key, { kind, value }, 'value')
+  return readTarget(ids, key, { kind, value }, 'value')
 }
 
 const readTarget = (
+  ids: PublicIds | null,
   key: KeyObject,
   { kind, value }: Pick<BanOnWire, 'kind' | 'value'>,
   pointer = '/value',
@@ -51,8 +57,10 @@ const readTarget = (
   const fault = (problem: string): never => {
     throw new Refusal('invalid_request', { [pointer]: problem })
   }
-  if (kind === 'author')
-    return { kind, authorId: readAuthorId(value) ?? fault('is no id of an author') }
+  if (kind === 'author') {
+    if (!ids) throw new Refusal('invalid_request', { '/kind': 'authors are banned on their site' })
+    return { kind, authorId: ids.read('author', value) ?? fault('is no id of an author') }
+  }
   if (kind === 'network') {
     const network = readNetwork(key, value)
     return network
@@ -71,28 +79,28 @@ const readTarget = (
 }
 
 /** A ban as moderators see it. */
-export const presentBan = (ban: Ban) => ({
-  id: banId(ban.id),
+export const presentBan = (ids: PublicIds, ban: Ban) => ({
+  id: ids.write('ban', ban.id),
   kind: ban.kind,
-  value: presentValue(ban),
+  value: presentValue(ids, ban),
   effect: ban.effect,
   reason: ban.reason,
   note: ban.note,
-  by: ban.by,
+  by: presentDoer(ids, ban.by),
   at: ban.at,
   expires_at: ban.expiresAt,
-  lifted_by: ban.liftedBy,
+  lifted_by: ban.liftedBy && presentDoer(ids, ban.liftedBy),
   lifted_at: ban.liftedAt,
   in_force: ban.isInForce,
 })
 
 /** A new ban with the batch that changes earlier comments. */
-export const presentMadeBan = ({ ban, batch }: CreatedBan) => ({
-  ...presentBan(ban),
-  batch_id: batch && batchId(batch.id),
+export const presentMadeBan = (ids: PublicIds, { ban, batch }: CreatedBan) => ({
+  ...presentBan(ids, ban),
+  batch_id: batch && ids.write('batch', batch.id),
 })
 
-const presentValue = ({ kind, authorId: author, network, domain }: Ban): string | null => {
-  if (author !== null) return authorId(author)
+const presentValue = (ids: PublicIds, { kind, authorId, network, domain }: Ban): string | null => {
+  if (authorId !== null) return ids.write('author', authorId)
   return kind === 'email' ? `…@${domain}` : (network ?? domain)
 }

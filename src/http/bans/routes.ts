@@ -1,7 +1,7 @@
 import { type Static, Type } from 'typebox'
 import { BAN_KINDS } from '../../domain/moderation/ban.ts'
 import { assertScope, assertServiceAdmin } from '../../domain/people/caller.ts'
-import { readAuthorId, readBanId } from '../../domain/public-id.ts'
+import type { PublicIds } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site/site.ts'
 import { createBan, liftBan, listBans, updateBan } from '../../usecases/bans/bans.ts'
@@ -157,90 +157,90 @@ export const addBanRoutes = (app: Router, http: Http): void => {
   const { context, keys } = http
   app.get('/sites/:site/moderation/bans', LIST_BANS, async (request, reply) => {
     assertScope(request.caller, 'moderate')
-    return sendPrivately(reply, await listOf(http, request.site, request.query))
+    return sendPrivately(reply, await listOf(http, request, request.site))
   })
 
   app.post('/sites/:site/moderation/bans', CREATE_BAN, async (request, reply) => {
-    const { site, caller: moderator, body } = request
+    const { site, ids, caller: moderator, body } = request
     assertScope(moderator, 'moderate')
-    const asked = readBan(keys().addresses, body)
+    const asked = readBan(ids, keys().addresses, body)
     const act = { site, moderator, ...asked, idempotencyKey: readIdempotencyKey(request) }
     const answer = await createBan(context, act, (made) => ({
       status: 201,
       headers: {},
-      body: presentMadeBan(made),
+      body: presentMadeBan(ids, made),
     }))
     return sendWrite(reply, answer)
   })
 
   app.patch('/sites/:site/moderation/bans/:id', UPDATE_BAN, async (request, reply) => {
-    const { site, caller: moderator, params, body } = request
+    const { site, ids, caller: moderator, params, body } = request
     assertScope(moderator, 'moderate')
-    const act = { site, moderator, id: readId(params.id), change: readBanChange(body) }
-    return sendPrivately(reply, presentBan(await updateBan(context, act)))
+    const act = { site, moderator, id: readId(ids, params.id), change: readBanChange(body) }
+    return sendPrivately(reply, presentBan(ids, await updateBan(context, act)))
   })
 
   app.delete('/sites/:site/moderation/bans/:id', LIFT_BAN, async (request, reply) => {
-    const { site, caller: moderator, params } = request
+    const { site, ids, caller: moderator, params } = request
     assertScope(moderator, 'moderate')
-    await liftBan(context, { site, moderator, id: readId(params.id) })
+    await liftBan(context, { site, moderator, id: readId(ids, params.id) })
     return sendPrivately(reply.code(204), undefined)
   })
 
   app.get('/bans', LIST_SERVICE_BANS, async (request, reply) => {
     assertServiceAdmin(request.caller)
-    return sendPrivately(reply, await listOf(http, null, request.query))
+    return sendPrivately(reply, await listOf(http, request, null))
   })
 
   app.post('/bans', CREATE_SERVICE_BAN, async (request, reply) => {
-    const { caller: moderator, body } = request
+    const { ids, caller: moderator, body } = request
     assertServiceAdmin(moderator)
     const act = {
       site: null,
       moderator,
-      ...readBan(keys().addresses, body),
+      ...readBan(null, keys().addresses, body),
       idempotencyKey: undefined,
     }
-    const made = await createBan(context, act, ({ ban }) => presentBan(ban))
+    const made = await createBan(context, act, ({ ban }) => presentBan(ids, ban))
     return sendPrivately(reply.code(201), made)
   })
 
   app.patch('/bans/:id', UPDATE_SERVICE_BAN, async (request, reply) => {
-    const { caller: moderator, params, body } = request
+    const { ids, caller: moderator, params, body } = request
     assertServiceAdmin(moderator)
-    const act = { site: null, moderator, id: readId(params.id), change: readBanChange(body) }
-    return sendPrivately(reply, presentBan(await updateBan(context, act)))
+    const act = { site: null, moderator, id: readId(ids, params.id), change: readBanChange(body) }
+    return sendPrivately(reply, presentBan(ids, await updateBan(context, act)))
   })
 
   app.delete('/bans/:id', LIFT_SERVICE_BAN, async (request, reply) => {
-    const { caller: moderator, params } = request
+    const { ids, caller: moderator, params } = request
     assertServiceAdmin(moderator)
-    await liftBan(context, { site: null, moderator, id: readId(params.id) })
+    await liftBan(context, { site: null, moderator, id: readId(ids, params.id) })
     return sendPrivately(reply.code(204), undefined)
   })
 }
 
 const listOf = async (
   { context, keys }: Http,
+  { ids, query }: { ids: PublicIds; query: Static<typeof bansQuery> },
   site: Site | null,
-  query: Static<typeof bansQuery>,
 ) => {
   const { kind, author_id: author, value, in_force: isInForce, limit, cursor } = query
   const siteId = site?.id ?? null
-  const subject = readSubject(keys().addresses, query)
+  const subject = readSubject(site && ids, keys().addresses, query)
   const binding = ['bans', siteId, kind, author, value, isInForce]
-  const authorId = author === undefined ? undefined : (readAuthorId(author) ?? 0)
+  const authorId = author === undefined ? undefined : (ids.read('author', author) ?? 0)
   const beforeId = readIdCursor(keys().cursors, binding, cursor)
   const filter = { siteId, kind, authorId, subject, isInForce, beforeId, limit }
   const { items, nextId } = await listBans(context, filter)
   return {
-    items: items.map(presentBan),
+    items: items.map((ban) => presentBan(ids, ban)),
     next_cursor: writeIdCursor(keys().cursors, binding, nextId),
   }
 }
 
-const readId = (id: string): number => {
-  const banId = readBanId(id)
+const readId = (ids: PublicIds, id: string): number => {
+  const banId = ids.read('ban', id)
   if (banId === undefined) throw new Refusal('not_found')
   return banId
 }

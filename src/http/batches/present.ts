@@ -1,18 +1,19 @@
 import type { Status } from '../../domain/comment/status.ts'
 import { OUTCOMES, type Outcome } from '../../domain/moderation/decision.ts'
-import { batchId, commentId, decisionId } from '../../domain/public-id.ts'
+import type { PublicIds } from '../../domain/public-id.ts'
 import type { Batch, BatchResult, Item } from '../../usecases/batches/batches.ts'
 import type { DryRunResult } from '../../usecases/batches/dry-run-decisions.ts'
 import type { WriteResponse } from '../edge/responses.ts'
+import { presentDoer } from '../wire/stored-ids.ts'
 
-export const presentBatch = ({ request, ...batch }: Batch) => {
+export const presentBatch = (ids: PublicIds, { request, ...batch }: Batch) => {
   const { to = null, batchId: undone } = request as { to?: Status; batchId?: number }
   return {
-    id: batchId(batch.id),
+    id: ids.write('batch', batch.id),
     kind: batch.kind,
     to,
-    undoes: undone === undefined ? null : batchId(undone),
-    by: batch.by,
+    undoes: undone === undefined ? null : ids.write('batch', undone),
+    by: presentDoer(ids, batch.by),
     at: batch.at,
     total: batch.total,
     done: batch.done,
@@ -26,29 +27,31 @@ export const presentBatch = ({ request, ...batch }: Batch) => {
 const presentOutcomes = (counts: Readonly<Partial<Record<Outcome, number>>>) =>
   Object.fromEntries(OUTCOMES.map((outcome) => [outcome, counts[outcome] ?? 0]))
 
-const presentItem = ({ comment, outcome, decisionId: decision }: Item) => ({
-  comment_id: commentId(comment),
+const presentItem = (ids: PublicIds, { comment, outcome, decisionId }: Item) => ({
+  comment_id: ids.writeComment(comment),
   outcome: outcome!,
-  decision_id: decision === null ? null : decisionId(decision),
+  decision_id: decisionId === null ? null : ids.write('decision', decisionId),
 })
 
-export const presentBatchResult = ({ batch, items }: BatchResult) => ({
-  batch: presentBatch(batch),
+export const presentBatchResult = (ids: PublicIds, { batch, items }: BatchResult) => ({
+  batch: presentBatch(ids, batch),
   total: batch.total,
   outcomes: presentOutcomes(batch.outcomes),
-  items: items.map(presentItem),
+  items: items.map((item) => presentItem(ids, item)),
 })
 
-export const presentDryRun = ({ total, outcomes, items }: DryRunResult) => ({
+export const presentDryRun = (ids: PublicIds, { total, outcomes, items }: DryRunResult) => ({
   batch: null,
   total,
   outcomes: presentOutcomes(outcomes),
-  items: items.map(presentItem),
+  items: items.map((item) => presentItem(ids, item)),
 })
 
 /** The response that creates a batch: 202 while the batch still runs. */
-export const presentBatchResponse = (result: BatchResult): WriteResponse => ({
-  status: result.batch.endedAt === null ? 202 : 200,
-  headers: {},
-  body: presentBatchResult(result),
-})
+export const presentBatchResponse =
+  (ids: PublicIds) =>
+  (result: BatchResult): WriteResponse => ({
+    status: result.batch.endedAt === null ? 202 : 200,
+    headers: {},
+    body: presentBatchResult(ids, result),
+  })

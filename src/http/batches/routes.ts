@@ -1,6 +1,5 @@
 import { Type } from 'typebox'
 import { assertScope } from '../../domain/people/caller.ts'
-import { readBatchId } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import { getBatch, listBatches } from '../../usecases/batches/batches.ts'
 import { undoBatch } from '../../usecases/batches/undo-batch.ts'
@@ -75,27 +74,28 @@ const GET_BATCH = op.operation({
 export const addBatchRoutes = (app: Router, { context, keys }: Http): void => {
   app.get('/sites/:site/moderation/batches', LIST_BATCHES, async (request, reply) => {
     assertScope(request.caller, 'moderate')
-    const { site, query } = request
+    const { site, ids, query } = request
     const binding = ['batches', site.id]
     const beforeId = readIdCursor(keys().cursors, binding, query.cursor)
     const { items, nextId } = await listBatches(context, { site, beforeId, limit: query.limit })
     return sendPrivately(reply, {
-      items: items.map(presentBatch),
+      items: items.map((batch) => presentBatch(ids, batch)),
       next_cursor: writeIdCursor(keys().cursors, binding, nextId),
     })
   })
 
   app.get('/sites/:site/moderation/batches/:id', GET_BATCH, async (request, reply) => {
     assertScope(request.caller, 'moderate')
-    const batch = await getBatch(context, request.site, known(readBatchId(request.params.id)))
-    return sendPrivately(reply, presentBatch(batch))
+    const { site, ids, params } = request
+    const batch = await getBatch(context, site, known(ids.read('batch', params.id)))
+    return sendPrivately(reply, presentBatch(ids, batch))
   })
 
   app.post('/sites/:site/moderation/batches/:id/undos', UNDO_BATCH, async (request, reply) => {
-    const { site, caller, params } = request
+    const { site, ids, caller, params } = request
     assertScope(caller, 'moderate')
-    const batchId = known(readBatchId(params.id))
+    const batchId = known(ids.read('batch', params.id))
     const act = { site, moderator: caller, batchId, idempotencyKey: readIdempotencyKey(request) }
-    return sendWrite(reply, await undoBatch(context, act, presentBatchResponse))
+    return sendWrite(reply, await undoBatch(context, act, presentBatchResponse(ids)))
   })
 }

@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import { assertScope } from '../../domain/people/caller.ts'
-import { readReasonId, reasonId } from '../../domain/public-id.ts'
+import type { PublicIds } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import {
   type CannedReason,
@@ -101,7 +101,7 @@ const addListCannedReasons = (app: Router, { context, keys }: Http): void => {
     const afterId = readIdCursor(keys().cursors, binding, cursor) ?? 0
     const { items, nextId } = await listCannedReasons(context, { siteId, afterId, limit })
     return sendPrivately(reply, {
-      items: items.map(presentReason),
+      items: items.map((reason) => presentReason(request.ids, reason)),
       next_cursor: writeIdCursor(keys().cursors, binding, nextId),
     })
   })
@@ -109,44 +109,44 @@ const addListCannedReasons = (app: Router, { context, keys }: Http): void => {
 
 const addCannedReasonChanges = (app: Router, { context }: Http): void => {
   app.post(REASONS_PATH, CREATE_CANNED_REASON, async (request, reply) => {
-    const { site, caller: administrator, body } = request
+    const { site, ids, caller: administrator, body } = request
     assertScope(administrator, 'admin')
     const fields = readReasonFields(body)
     const act = { site, administrator, fields, idempotencyKey: readIdempotencyKey(request) }
     const answer = await createCannedReason(context, act, (reason) => ({
       status: 201,
       headers: {},
-      body: presentReason(reason),
+      body: presentReason(ids, reason),
     }))
     return sendWrite(reply, answer)
   })
 
   app.patch(`${REASONS_PATH}/:id`, UPDATE_CANNED_REASON, async (request, reply) => {
-    const { site, caller: administrator, body, params } = request
+    const { site, ids, caller: administrator, body, params } = request
     assertScope(administrator, 'admin')
     const change = readReasonFields(body)
     const act = {
       site,
       administrator,
-      id: readId(params.id),
+      id: readId(ids, params.id),
       change,
       idempotencyKey: readIdempotencyKey(request),
     }
     const answer = await updateCannedReason(context, act, (reason) => ({
       status: 200,
       headers: {},
-      body: presentReason(reason),
+      body: presentReason(ids, reason),
     }))
     return sendWrite(reply, answer)
   })
 
   app.delete(`${REASONS_PATH}/:id`, DELETE_CANNED_REASON, async (request, reply) => {
-    const { site, caller: administrator, params } = request
+    const { site, ids, caller: administrator, params } = request
     assertScope(administrator, 'admin')
     const act = {
       site,
       administrator,
-      id: readId(params.id),
+      id: readId(ids, params.id),
       idempotencyKey: readIdempotencyKey(request),
     }
     const answer = await deleteCannedReason(context, act, () => ({
@@ -158,15 +158,15 @@ const addCannedReasonChanges = (app: Router, { context }: Http): void => {
   })
 }
 
-const presentReason = ({ id, title, reason, note }: CannedReason) => ({
-  id: reasonId(id),
+const presentReason = (ids: PublicIds, { id, title, reason, note }: CannedReason) => ({
+  id: ids.write('reason', id),
   title,
   reason,
   note,
 })
 
-const readId = (text: string): number => {
-  const id = readReasonId(text)
+const readId = (ids: PublicIds, text: string): number => {
+  const id = ids.read('reason', text)
   if (id === undefined) throw new Refusal('not_found')
   return id
 }

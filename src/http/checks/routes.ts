@@ -1,6 +1,5 @@
 import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
-import { readCommentId } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import { type Signed, verdictsPath } from '../../domain/site/check.ts'
 import { reportCheck } from '../../usecases/checks/report-check.ts'
@@ -35,12 +34,12 @@ const REPORT_CHECK = op.operation({
 
 export const addCheckRoutes = (app: Router, { context }: Http): void => {
   app.post('/sites/:site/checks/:name/verdicts', REPORT_CHECK, async (request, reply) => {
-    const { site, params, body } = request
+    const { site, ids, params, body } = request
     await reportCheck(context, {
       site,
       name: params.name,
       signed: readSigned(request, verdictsPath(site.slug, params.name)),
-      comment: readCommentId(body.comment_id),
+      comment: ids.readComment(body.comment_id),
       score: body.score,
       revision: body.revision,
     })

@@ -50,7 +50,10 @@ export const Verdict = object(
       }),
     ),
   },
-  { $id: 'Verdict', examples: [{ comment_id: 'c1-2', score: 0.97, revision: 1 }] },
+  {
+    $id: 'Verdict',
+    examples: [{ comment_id: 'cNTBF4vf1DORNF_5fK9RE1A', score: 0.97, revision: 1 }],
+  },
 )
 
 const KEPT = 'Omitted: the stored secret of this name and URL is kept.'

@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox'
 import { assertScope } from '../../domain/people/caller.ts'
+import type { PublicIds } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import { claimComments, releaseClaims } from '../../usecases/queue/claims.ts'
 import { readIdempotencyKey } from '../edge/idempotency.ts'
@@ -48,19 +49,22 @@ const RELEASE_CLAIMS = op.operation({
 
 export const addClaimRoutes = (app: Router, { context }: Http): void => {
   app.post('/sites/:site/moderation/claims', CLAIM_COMMENTS, async (request, reply) => {
-    const { site, caller, body } = request
+    const { site, ids, caller, body } = request
     assertScope(caller, 'moderate')
     const { seconds = SECONDS } = body
     const act = { site, moderator: caller, seconds, idempotencyKey: readIdempotencyKey(request) }
-    const { items, until } = await claimComments(context, { ...act, wanted: readWanted(body) })
-    return sendPrivately(reply, { items: items.map(presentForModeration), claimed_until: until })
+    const { items, until } = await claimComments(context, { ...act, wanted: readWanted(ids, body) })
+    return sendPrivately(reply, {
+      items: items.map((comment) => presentForModeration(ids, comment)),
+      claimed_until: until,
+    })
   })
 
   app.delete('/sites/:site/moderation/claims', RELEASE_CLAIMS, async (request, reply) => {
     const { site, caller, query } = request
     assertScope(caller, 'moderate')
     const { comment_id: id } = query
-    const comment = id === undefined ? undefined : readCommentKey(id)
+    const comment = id === undefined ? undefined : readCommentKey(request.ids, id)
     await releaseClaims(context, {
       site,
       moderator: caller,
@@ -71,12 +75,12 @@ export const addClaimRoutes = (app: Router, { context }: Http): void => {
   })
 }
 
-const readWanted = (body: Static<typeof NewClaims>) => {
-  const { comment_ids: ids, filter, sort = 'oldest', limit = LIMIT } = body
-  if (ids && (filter || body.sort || body.limit))
+const readWanted = (ids: PublicIds, body: Static<typeof NewClaims>) => {
+  const { comment_ids: listed, filter, sort = 'oldest', limit = LIMIT } = body
+  if (listed && (filter || body.sort || body.limit))
     throw new Refusal('invalid_request', { '': 'must have either comment_ids or a filter' })
-  if (ids) return readCommentKeys('/comment_ids', ids)
-  const wanted = readCommentFilter(filter ?? {}, '/filter')
+  if (listed) return readCommentKeys(ids, '/comment_ids', listed)
+  const wanted = readCommentFilter(ids, filter ?? {}, '/filter')
   assertSorted(sort, wanted, '/sort')
   return { filter: wanted, sort, limit }
 }

@@ -1,5 +1,6 @@
 import { assertMayWrite } from '../../domain/people/caller.ts'
-import { readCommentId } from '../../domain/public-id.ts'
+import type { PublicIds } from '../../domain/public-id.ts'
+import type { Site } from '../../domain/site/site.ts'
 import { createGuest } from '../../usecases/posting/create-guest.ts'
 import { type Posted, postComment, previewComment } from '../../usecases/posting/post-comment.ts'
 import { hashAddress, senderOf, truncateAddress } from '../edge/addresses.ts'
@@ -83,7 +84,7 @@ const PREVIEW_COMMENT = op.operation({
 
 export const addPostingRoutes = (app: Router, { context, keys }: Http): void => {
   app.post('/sites/:site/articles/:article_id/comments', POST_COMMENT, async (request, reply) => {
-    const { site, caller, params, ip } = request
+    const { site, ids, caller, params, ip } = request
     const { parent_id: parentId, author_subject: authorSubject, ...fields } = request.body
     const comment = readNewComment(fields)
     const draft = {
@@ -91,7 +92,9 @@ export const addPostingRoutes = (app: Router, { context, keys }: Http): void => 
       articleId: params.article_id,
       authorSubject,
       parent:
-        parentId === undefined || parentId === null ? undefined : (readCommentId(parentId) ?? null),
+        parentId === undefined || parentId === null
+          ? undefined
+          : (ids.readComment(parentId) ?? null),
       network: truncateAddress(ip),
       addressHash: hashAddress(keys().addresses, ip),
       writerIdentity: writerIdentityOf(keys().addresses, request, comment.author?.email),
@@ -101,13 +104,13 @@ export const addPostingRoutes = (app: Router, { context, keys }: Http): void => 
     const answer = await postComment(
       context,
       { site, caller, ...draft, idempotencyKey },
-      presentPosted(site.slug),
+      presentPosted(ids, site.slug),
     )
-    return answers.sendWrite(reply, withToken(answer, site.id))
+    return answers.sendWrite(reply, withToken(answer, request))
   })
 
   app.post('/sites/:site/guests', CREATE_GUEST, async (request, reply) => {
-    const { site } = request
+    const { site, ids } = request
     assertMayWrite(request.caller)
     const profile = readProfile(request.body)
     const writerIdentity = writerIdentityOf(keys().addresses, request, profile.email)
@@ -117,28 +120,31 @@ export const addPostingRoutes = (app: Router, { context, keys }: Http): void => 
       (guest) => ({
         status: 201,
         headers: {},
-        body: { author: presentAuthor(guest) },
+        body: { author: presentAuthor(ids, guest) },
         newGuestId: guest.id,
       }),
     )
-    return answers.sendWrite(reply, withToken(answer, site.id))
+    return answers.sendWrite(reply, withToken(answer, request))
   })
 
   app.post('/sites/:site/preview', PREVIEW_COMMENT, async (request, reply) =>
     answers.sendPrivately(reply, { body_html: previewComment(readBody(request.body.body)) }),
   )
 
-  const withToken = (answer: answers.WriteResponse, siteId: number): answers.WriteResponse => {
+  const withToken = (
+    answer: answers.WriteResponse,
+    { site, ids }: { site: Site; ids: PublicIds },
+  ): answers.WriteResponse => {
     if (answer.newGuestId === undefined) return answer
-    const token = writeGuestToken(keys().guests, siteId, answer.newGuestId)
+    const token = writeGuestToken(keys().guests, { siteId: site.id, ids }, answer.newGuestId)
     return { ...answer, body: { ...answer.body, guest_token: token } }
   }
 }
 
 const presentPosted =
-  (slug: string) =>
+  (ids: PublicIds, slug: string) =>
   ({ comment, version, newGuestId }: Posted): answers.WriteResponse => {
-    const body = presentWhole(comment)
+    const body = presentWhole(ids, comment)
     return {
       status: version === undefined ? 202 : 201,
       headers: {

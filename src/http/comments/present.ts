@@ -1,19 +1,20 @@
 import type { Author, Comment } from '../../domain/comment/comment.ts'
 import { isVisible } from '../../domain/comment/status.ts'
-import { authorId, type CommentKey, commentId } from '../../domain/public-id.ts'
+import type { CommentKey, PublicIds } from '../../domain/public-id.ts'
 
 /** Builds comments for responses field by field, so that a field without a name here never leaves. */
 
 /** The author's picture, or the path of a generated one: pages do not know their own address. */
+export const avatarOf = (
+  ids: PublicIds,
+  { id, avatarUrl }: Pick<Author, 'id' | 'avatarUrl'>,
+): string => avatarUrl ?? `/v1/avatars/${ids.write('author', id)}.svg`
 
-export const avatarOf = ({ id, avatarUrl }: Pick<Author, 'id' | 'avatarUrl'>): string =>
-  avatarUrl ?? `/v1/avatars/${authorId(id)}.svg`
-
-export const presentAuthor = (author: Author) => ({
-  id: authorId(author.id),
+export const presentAuthor = (ids: PublicIds, author: Author) => ({
+  id: ids.write('author', author.id),
   name: author.name,
   url: author.url,
-  avatar_url: avatarOf(author),
+  avatar_url: avatarOf(ids, author),
   role: author.role,
   kind: author.kind,
 })
@@ -24,17 +25,17 @@ const parentOf = ({ threadId, parentId, parentHomeThreadId }: Comment): CommentK
   homeThreadId: parentHomeThreadId,
 })
 
-const presentPlace = (comment: Comment) => ({
-  id: commentId(comment),
+const presentPlace = (ids: PublicIds, comment: Comment) => ({
+  id: ids.writeComment(comment),
   article_id: comment.articleId,
-  parent_id: comment.parentId === 0 ? null : commentId(parentOf(comment)),
+  parent_id: comment.parentId === 0 ? null : ids.writeComment(parentOf(comment)),
   depth: comment.depth,
 })
 
 /** A whole comment, for its author, for moderators, and for readers if it is approved. */
-export const presentWhole = (comment: Comment) => ({
-  ...presentPlace(comment),
-  author: presentAuthor(comment.author),
+export const presentWhole = (ids: PublicIds, comment: Comment) => ({
+  ...presentPlace(ids, comment),
+  author: presentAuthor(ids, comment.author),
   body: comment.body,
   body_html: comment.bodyHtml,
   status: comment.status,
@@ -51,8 +52,8 @@ export const presentWhole = (comment: Comment) => ({
 })
 
 /** The place of a hidden comment in the tree, without its text and author. */
-const presentTombstone = (comment: Comment) => ({
-  ...presentPlace(comment),
+const presentTombstone = (ids: PublicIds, comment: Comment) => ({
+  ...presentPlace(ids, comment),
   author: null,
   body: null,
   body_html: null,
@@ -70,5 +71,5 @@ const presentTombstone = (comment: Comment) => ({
 })
 
 /** A shown comment as every reader sees it: whole, or as a tombstone. */
-export const presentComment = (comment: Comment) =>
-  isVisible(comment.status) ? presentWhole(comment) : presentTombstone(comment)
+export const presentComment = (ids: PublicIds, comment: Comment) =>
+  isVisible(comment.status) ? presentWhole(ids, comment) : presentTombstone(ids, comment)

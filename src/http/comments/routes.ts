@@ -1,6 +1,7 @@
 import type { FastifyReply } from 'fastify'
 import { Type } from 'typebox'
 import { type Caller, mayModerate } from '../../domain/people/caller.ts'
+import type { PublicIds } from '../../domain/public-id.ts'
 import { deleteComment } from '../../usecases/editing/delete-comment.ts'
 import { type Edited, editComment } from '../../usecases/editing/edit-comment.ts'
 import {
@@ -86,11 +87,11 @@ export const addCommentRoutes = (app: Router, http: Http): void => {
 const addGetComment = (app: Router, http: Http): void => {
   const { context } = http
   app.get('/sites/:site/comments/:id', GET_COMMENT, async (request, reply) => {
-    const { site, caller, query } = request
+    const { site, ids, caller, query } = request
     const { context: ancestorCount, at_least: atLeast } = query
     return withComment(context, request, async (comment) => {
       const own = await findRestrictedComment(context, { site, comment, caller, ancestorCount })
-      if (own) return sendOwn(reply, own, { caller, ancestorCount })
+      if (own) return sendOwn(reply, own, { ids, caller, ancestorCount })
       const variant = answers.variantOf(http, site, [
         'getComment',
         request.params.id,
@@ -108,8 +109,10 @@ const addGetComment = (app: Router, http: Http): void => {
           encoding: answers.encodingOf(request),
         },
         ({ thread, comment: found, ancestors: above }) => {
-          const ancestors = ancestorCount !== undefined && { ancestors: above.map(presentComment) }
-          const body = { ...presentComment(found), ...ancestors }
+          const ancestors = ancestorCount !== undefined && {
+            ancestors: above.map((ancestor) => presentComment(ids, ancestor)),
+          }
+          const body = { ...presentComment(ids, found), ...ancestors }
           return answers.toPage(answers.versionTag(thread.version, variant), null, body)
         },
       )
@@ -120,7 +123,7 @@ const addGetComment = (app: Router, http: Http): void => {
 
 const addEditComment = (app: Router, { context, keys }: Http): void => {
   app.patch('/sites/:site/comments/:id', EDIT_COMMENT, async (request, reply) => {
-    const { site, caller } = request
+    const { site, ids, caller } = request
     const edit = {
       body: readBody(request.body.body),
       ifRevision: readIfMatch(request),
@@ -129,7 +132,7 @@ const addEditComment = (app: Router, { context, keys }: Http): void => {
     }
     const idempotencyKey = readIdempotencyKey(request)
     const answer = await changingComment(context, request, (comment) =>
-      editComment(context, { site, caller, comment, ...edit, idempotencyKey }, presentEdited),
+      editComment(context, { site, caller, comment, ...edit, idempotencyKey }, presentEdited(ids)),
     )
     return answers.sendWrite(reply, answer)
   })
@@ -150,19 +153,29 @@ const addDeleteComment = (app: Router, { context }: Http): void => {
   })
 }
 
-const presentEdited = ({ comment, version }: Edited): answers.WriteResponse => ({
-  status: comment.status === 'pending' ? 202 : 200,
-  headers: answers.threadVersion(version),
-  body: presentWhole(comment),
-})
+const presentEdited =
+  (ids: PublicIds) =>
+  ({ comment, version }: Edited): answers.WriteResponse => ({
+    status: comment.status === 'pending' ? 202 : 200,
+    headers: answers.threadVersion(version),
+    body: presentWhole(ids, comment),
+  })
+
+type Reading = {
+  readonly ids: PublicIds
+  readonly caller: Caller
+  readonly ancestorCount: number | undefined
+}
 
 /** Moderators see the ancestors whole; the author sees them as readers do. */
 const sendOwn = (
   reply: FastifyReply,
   { comment, ancestors: above }: Omit<CommentInContext, 'thread'>,
-  { caller, ancestorCount }: { caller: Caller; ancestorCount: number | undefined },
+  { ids, caller, ancestorCount }: Reading,
 ): FastifyReply => {
   const presentAncestor = mayModerate(caller) ? presentWhole : presentComment
-  const ancestors = ancestorCount !== undefined && { ancestors: above.map(presentAncestor) }
-  return answers.sendPrivately(reply, { ...presentWhole(comment), ...ancestors })
+  const ancestors = ancestorCount !== undefined && {
+    ancestors: above.map((ancestor) => presentAncestor(ids, ancestor)),
+  }
+  return answers.sendPrivately(reply, { ...presentWhole(ids, comment), ...ancestors })
 }

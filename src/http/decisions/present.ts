@@ -1,28 +1,29 @@
-import { batchId, commentId, decisionId } from '../../domain/public-id.ts'
+import type { IdKind, PublicIds } from '../../domain/public-id.ts'
 import type { Decision } from '../../usecases/queue/moderation-log.ts'
+import { presentChanged, presentDoer, presentSubject } from '../wire/stored-ids.ts'
 
-export const presentDecision = (decision: Decision) => ({
-  id: decisionId(decision.id),
+export const presentDecision = (ids: PublicIds, decision: Decision) => ({
+  id: ids.write('decision', decision.id),
   action: decision.action,
   comment_id:
     decision.threadId === null || decision.commentId === null
       ? null
-      : commentId({ threadId: decision.threadId, id: decision.commentId }),
-  subject: decision.subject,
+      : ids.writeComment({ threadId: decision.threadId, id: decision.commentId }),
+  subject: presentSubject(ids, decision),
   from: decision.from,
   to: decision.to,
-  before: decision.before,
-  after: decision.after,
+  before: presentChanged(ids, decision.before),
+  after: presentChanged(ids, decision.after),
   reason: decision.reason,
   note: decision.note,
-  by: decision.by,
+  by: presentDoer(ids, decision.by),
   at: decision.at,
-  caused_by: nameIfAny(decisionId, decision.causedBy),
-  batch_id: nameIfAny(batchId, decision.batchId),
-  undoes: nameIfAny(decisionId, decision.undoes),
-  undone_by: nameIfAny(decisionId, decision.undoneBy),
+  caused_by: writeIfAny(ids, 'decision', decision.causedBy),
+  batch_id: writeIfAny(ids, 'batch', decision.batchId),
+  undoes: writeIfAny(ids, 'decision', decision.undoes),
+  undone_by: writeIfAny(ids, 'decision', decision.undoneBy),
   policy_version: decision.policyVersion,
 })
 
-const nameIfAny = (name: (id: number) => string, id: number | null): string | null =>
-  id === null ? null : name(id)
+const writeIfAny = (ids: PublicIds, kind: IdKind, id: number | null): string | null =>
+  id === null ? null : ids.write(kind, id)

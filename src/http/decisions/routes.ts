@@ -1,6 +1,6 @@
 import { type Static, Type } from 'typebox'
 import { assertScope } from '../../domain/people/caller.ts'
-import { readDecisionId } from '../../domain/public-id.ts'
+import type { PublicIds } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import { decideMany } from '../../usecases/batches/decide-many.ts'
 import { dryRunDecisions } from '../../usecases/batches/dry-run-decisions.ts'
@@ -72,31 +72,32 @@ const UNDO_DECISION = op.operation({
 
 export const addDecisionRoutes = (app: Router, { context }: Http): void => {
   app.post('/sites/:site/moderation/decisions', DECIDE_MANY, async (request, reply) => {
-    const { site, caller, body } = request
+    const { site, ids, caller, body } = request
     assertScope(caller, 'moderate')
     const { from, to, reason = null, note = null, replies = 'keep' } = body
-    const order = { from, to, reason, note, replies, ...readComments(body) }
+    const order = { from, to, reason, note, replies, ...readComments(ids, body) }
     const act = { site, moderator: caller, ...order, idempotencyKey: readIdempotencyKey(request) }
     if (body.dry_run)
-      return sendPrivately(reply, presentDryRun(await dryRunDecisions(context, act)))
-    return sendWrite(reply, await decideMany(context, act, presentBatchResponse))
+      return sendPrivately(reply, presentDryRun(ids, await dryRunDecisions(context, act)))
+    const present = presentBatchResponse(ids)
+    return sendWrite(reply, await decideMany(context, act, present))
   })
 
   app.post('/sites/:site/moderation/decisions/:id/undos', UNDO_DECISION, async (request, reply) => {
-    const { site, caller, params } = request
+    const { site, ids, caller, params } = request
     assertScope(caller, 'moderate')
-    const decisionId = known(readDecisionId(params.id))
+    const decisionId = known(ids.read('decision', params.id))
     const act = { site, moderator: caller, decisionId, idempotencyKey: readIdempotencyKey(request) }
     const answer = await undoDecision(context, act, ({ decision, version }) => ({
       status: 201,
       headers: threadVersion(version),
-      body: presentDecision(decision),
+      body: presentDecision(ids, decision),
     }))
     return sendWrite(reply, answer)
   })
 
   app.post('/sites/:site/comments/:id/decisions', DECIDE_COMMENT, async (request, reply) => {
-    const { site, caller, body } = request
+    const { site, ids, caller, body } = request
     assertScope(caller, 'moderate')
     const { from, to, reason = null, note = null, replies = 'keep' } = body
     const move = { from, to, reason, note, replies }
@@ -105,7 +106,7 @@ export const addDecisionRoutes = (app: Router, { context }: Http): void => {
       decideComment(context, { ...act, comment }, ({ decision, version }) => ({
         status: 201,
         headers: threadVersion(version),
-        body: presentDecision(decision),
+        body: presentDecision(ids, decision),
       })),
     )
     return sendWrite(reply, answer)
@@ -118,12 +119,12 @@ const known = (id: number | undefined): number => {
 }
 
 /** Reads the comments of a request: their ids, or a filter with its expected number of comments. */
-const readComments = (body: Static<typeof NewDecisions>) => {
-  const { comment_ids: ids, filter, expected_count: expectedCount, dry_run: isDryRun } = body
-  if ((ids === undefined) === (filter === undefined))
+const readComments = (ids: PublicIds, body: Static<typeof NewDecisions>) => {
+  const { comment_ids: listed, filter, expected_count: expectedCount, dry_run: isDryRun } = body
+  if ((listed === undefined) === (filter === undefined))
     throw new Refusal('invalid_request', { '': 'must have either comment_ids or filter' })
-  if (ids) return { comments: readCommentKeys('/comment_ids', ids), expectedCount }
+  if (listed) return { comments: readCommentKeys(ids, '/comment_ids', listed), expectedCount }
   if (expectedCount === undefined && !isDryRun)
     throw new Refusal('invalid_request', { '/expected_count': 'is required with a filter' })
-  return { comments: readCommentFilter(filter!, '/filter'), expectedCount }
+  return { comments: readCommentFilter(ids, filter!, '/filter'), expectedCount }
 }

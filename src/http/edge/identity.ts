@@ -31,7 +31,8 @@ export const readCredential = async (
 ): Promise<Credential> => {
   const token = /^Bearer +([!-~]+)$/i.exec(authorization ?? '')?.[1] ?? ''
   if (KEY.test(token)) return { kind: 'key', key: token }
-  const authorId = site ? readGuestToken(keys().guests, site.id, token) : undefined
+  const guestsOf = site && { siteId: site.id, ids: context.idsOf(site.id) }
+  const authorId = guestsOf ? readGuestToken(keys().guests, guestsOf, token) : undefined
   if (authorId !== undefined) return { kind: 'guest', authorId }
   if (!site || !MEMBER_TOKEN.test(token)) throw new Refusal('invalid_token')
   return { kind: 'member', profile: await context.readMemberToken(site, token) }

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Caller } from '../../domain/people/caller.ts'
+import type { PublicIds } from '../../domain/public-id.ts'
 import type { RefusalCode } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site/site.ts'
 import type { Context } from '../../usecases/context.ts'
@@ -28,6 +29,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** The site in the path; not set on routes without a site. */
     site: Site
+    /** The public ids of the site, or of the whole service. */
+    ids: PublicIds
     caller: Caller
     /** The network that limits count: the sender's IPv4 address or IPv6 /64. */
     network: string
@@ -41,6 +44,7 @@ export const NOBODY: Caller = { kind: 'nobody' }
 /** Declares the properties of a request that the hooks set. */
 export const addContext = (app: FastifyInstance): void => {
   app.decorateRequest('site', null as never)
+  app.decorateRequest('ids', null as never)
   app.decorateRequest('caller', null as never)
   app.decorateRequest('network', '')
   app.decorateRequest('bytes', null as never)

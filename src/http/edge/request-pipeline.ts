@@ -45,6 +45,7 @@ const enter = async (entry: Entry): Promise<void> => {
     await countNetwork(entry, null)
     throw new Refusal('not_found')
   }
+  request.ids = http.context.idsOf(site?.id ?? null)
   // Nearly every read has no credential, and each promise that it saves is measurable.
   if (request.headers.authorization === undefined) return enterAsNobody(entry, site)
   const credential = await countingRefusals(entry, site, () => readCredential(http, request, site))

@@ -1,4 +1,4 @@
-import { banId, commentId } from '../../domain/public-id.ts'
+import type { PublicIds } from '../../domain/public-id.ts'
 import type { Facts } from '../../domain/screening/facts.ts'
 import type { Finding } from '../../domain/screening/finding.ts'
 import type { RuleQuality } from '../../domain/screening/rule-quality.ts'
@@ -17,7 +17,7 @@ export const presentTrace = (trace: readonly Finding[]) =>
   }))
 
 /** The trace of a comment as moderators see it. */
-export const presentFacts = (facts: Facts) => ({
+export const presentFacts = (ids: PublicIds, facts: Facts) => ({
   at: facts.at,
   site_moderation: facts.siteModeration,
   thread_moderation: facts.threadModeration,
@@ -37,21 +37,18 @@ export const presentFacts = (facts: Facts) => ({
     network: facts.arrivals.network,
   },
   attacked_until: facts.attackedUntil,
-  bans: facts.bans.map(({ id, effect }) => ({ id: banId(id), effect })),
+  bans: facts.bans.map(({ id, effect }) => ({ id: ids.write('ban', id), effect })),
   checks: { ...facts.checks },
 })
 
-export const presentScreeningResult = ({
-  verdict,
-  risk,
-  trace,
-  facts,
-  policyVersion,
-}: ScreeningResult) => ({
+export const presentScreeningResult = (
+  ids: PublicIds,
+  { verdict, risk, trace, facts, policyVersion }: ScreeningResult,
+) => ({
   verdict,
   risk,
   trace: presentTrace(trace),
-  facts: presentFacts(facts),
+  facts: presentFacts(ids, facts),
   policy_version: policyVersion,
 })
 
@@ -71,13 +68,20 @@ const presentQuality = ({ all, approved, turnedDown, precision, recall }: RuleQu
 })
 
 /** One line of a simulation. */
-export const presentSimulation = (line: { progress: Progress } | { result: SimulationResult }) => {
+export const presentSimulation = (
+  ids: PublicIds,
+  line: { progress: Progress } | { result: SimulationResult },
+) => {
   if ('progress' in line) return { progress: presentProgress(line.progress) }
   const { changes, stored, draft } = line.result
   return {
     result: {
       ...presentProgress(line.result),
-      changes: changes.map(({ from, to, ...key }) => ({ comment_id: commentId(key), from, to })),
+      changes: changes.map(({ from, to, ...key }) => ({
+        comment_id: ids.writeComment(key),
+        from,
+        to,
+      })),
       stored: presentQuality(stored),
       draft: presentQuality(draft),
     },

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import { assertScope } from '../../domain/people/caller.ts'
-import { batchId } from '../../domain/public-id.ts'
+import type { PublicIds } from '../../domain/public-id.ts'
 import { getModerationState } from '../../usecases/policies/flood-hold.ts'
 import { rejudgePending } from '../../usecases/policies/rejudge-pending.ts'
 import { screenComment } from '../../usecases/policies/screen-comment.ts'
@@ -106,7 +106,8 @@ export const addJudgingRoutes = (app: Router, { context }: Http): void => {
   app.post(`${at}/screenings`, { ...SCREEN_COMMENT, ...large }, async (request, reply) => {
     assertScope(request.caller, 'moderate')
     const trial = { site: request.site, ...readScreeningRequest(request.body) }
-    return sendPrivately(reply, presentScreeningResult(await screenComment(context, trial)))
+    const result = await screenComment(context, trial)
+    return sendPrivately(reply, presentScreeningResult(request.ids, result))
   })
 
   app.post(`${at}/simulations`, { ...SIMULATING, ...large }, async (request, reply) => {
@@ -114,22 +115,27 @@ export const addJudgingRoutes = (app: Router, { context }: Http): void => {
     const { policy, days } = request.body
     const act = { siteId: request.site.id, policy: readPolicy(policy), days }
     reply.type('application/x-ndjson; charset=utf-8')
-    return sendPrivately(reply, Readable.from(toLines(simulatePolicy(context, act))))
+    return sendPrivately(reply, Readable.from(toLines(request.ids, simulatePolicy(context, act))))
   })
 
   app.post(`${at}/rejudgements`, REJUDGE_PENDING, async (request, reply) => {
-    const { site, caller: administrator } = request
+    const { site, ids, caller: administrator } = request
     assertScope(administrator, 'admin')
     const act = { site, administrator, idempotencyKey: readIdempotencyKey(request) }
     const answer = await rejudgePending(context, act, (batch) => ({
       status: 202,
-      headers: { location: `/v1/sites/${site.slug}/moderation/batches/${batchId(batch.id)}` },
-      body: presentBatch(batch),
+      headers: {
+        location: `/v1/sites/${site.slug}/moderation/batches/${ids.write('batch', batch.id)}`,
+      },
+      body: presentBatch(ids, batch),
     }))
     return sendWrite(reply, answer)
   })
 }
 
-async function* toLines(lines: ReturnType<typeof simulatePolicy>): AsyncGenerator<string> {
-  for await (const line of lines) yield `${JSON.stringify(presentSimulation(line))}\n`
+async function* toLines(
+  ids: PublicIds,
+  lines: ReturnType<typeof simulatePolicy>,
+): AsyncGenerator<string> {
+  for await (const line of lines) yield `${JSON.stringify(presentSimulation(ids, line))}\n`
 }

@@ -1,8 +1,8 @@
-import { keyId } from '../../domain/public-id.ts'
+import type { PublicIds } from '../../domain/public-id.ts'
 import type { CreatedKey, Key } from '../../usecases/administering/keys.ts'
 
-export const presentKey = (key: Key) => ({
-  id: keyId(key.id),
+export const presentKey = (ids: PublicIds, key: Key) => ({
+  id: ids.write('key', key.id),
   name: key.name,
   scope: key.scope,
   site: key.site,
@@ -12,7 +12,7 @@ export const presentKey = (key: Key) => ({
   last_used_at: key.lastUsedAt,
 })
 
-export const presentCreatedKey = ({ key, secret }: CreatedKey) => ({
-  ...presentKey(key),
+export const presentCreatedKey = (ids: PublicIds, { key, secret }: CreatedKey) => ({
+  ...presentKey(ids, key),
   key: secret,
 })

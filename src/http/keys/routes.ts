@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
 import { assertScope, assertServiceAdmin, callerIdOf } from '../../domain/people/caller.ts'
-import { readKeyId } from '../../domain/public-id.ts'
+import type { PublicIds } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import {
   createKey,
@@ -181,11 +181,11 @@ export const addKeyRoutes = (app: Router, http: Http): void => {
   const db = context.writes
 
   app.get('/sites/:site/keys', LIST_KEYS, async (request, reply) =>
-    sendPrivately(reply, await listOf(http, keysOfSite(request), request.query)),
+    sendPrivately(reply, await listOf(http, keysOfSite(request), request)),
   )
 
   app.get('/keys', LIST_SERVICE_KEYS, async (request, reply) =>
-    sendPrivately(reply, await listOf(http, keysOfService(request), request.query)),
+    sendPrivately(reply, await listOf(http, keysOfService(request), request)),
   )
 
   app.post('/sites/:site/keys', CREATE_KEY, async (request, reply) => {
@@ -194,7 +194,7 @@ export const addKeyRoutes = (app: Router, http: Http): void => {
       { db, by },
       { ...readNewKey(request.body), siteId: request.site.id },
     )
-    return sendPrivately(reply.code(201), presentCreatedKey(made))
+    return sendPrivately(reply.code(201), presentCreatedKey(request.ids, made))
   })
 
   app.post('/keys', CREATE_SERVICE_KEY, async (request, reply) => {
@@ -202,52 +202,54 @@ export const addKeyRoutes = (app: Router, http: Http): void => {
     const fields = readNewKey(request.body)
     const siteId = await findSiteId(context, request.body.site ?? null)
     const made = await createKey({ db, by }, { ...fields, siteId })
-    return sendPrivately(reply.code(201), presentCreatedKey(made))
+    return sendPrivately(reply.code(201), presentCreatedKey(request.ids, made))
   })
 
   app.post('/sites/:site/keys/:id/rotations', ROTATE_KEY, async (request, reply) => {
     const made = await rotateKey({ db, ...keysOfSite(request) }, readRotation(request))
-    return sendPrivately(reply.code(201), presentCreatedKey(made))
+    return sendPrivately(reply.code(201), presentCreatedKey(request.ids, made))
   })
 
   app.post('/keys/:id/rotations', ROTATE_SERVICE_KEY, async (request, reply) => {
     const made = await rotateKey({ db, ...keysOfService(request) }, readRotation(request))
-    return sendPrivately(reply.code(201), presentCreatedKey(made))
+    return sendPrivately(reply.code(201), presentCreatedKey(request.ids, made))
   })
 
   app.patch('/sites/:site/keys/:id', UPDATE_KEY, async (request, reply) => {
     const renamed = await renameKey({ db, ...keysOfSite(request) }, readName(request))
     context.kick('refresh_author')
-    return sendPrivately(reply, presentKey(renamed))
+    return sendPrivately(reply, presentKey(request.ids, renamed))
   })
 
   app.patch('/keys/:id', UPDATE_SERVICE_KEY, async (request, reply) => {
     const renamed = await renameKey({ db, ...keysOfService(request) }, readName(request))
     context.kick('refresh_author')
-    return sendPrivately(reply, presentKey(renamed))
+    return sendPrivately(reply, presentKey(request.ids, renamed))
   })
 
   app.delete('/sites/:site/keys/:id', REVOKE_KEY, async (request, reply) => {
-    await revokeKey({ db, ...keysOfSite(request) }, readId(request.params.id))
+    await revokeKey({ db, ...keysOfSite(request) }, readId(request.ids, request.params.id))
     return sendPrivately(reply.code(204), undefined)
   })
 
   app.delete('/keys/:id', REVOKE_SERVICE_KEY, async (request, reply) => {
-    await revokeKey({ db, ...keysOfService(request) }, readId(request.params.id))
+    await revokeKey({ db, ...keysOfService(request) }, readId(request.ids, request.params.id))
     return sendPrivately(reply.code(204), undefined)
   })
 }
 
+type KeyListing = { ids: PublicIds; query: { limit: number; cursor?: string } }
+
 const listOf = async (
   { context, keys }: Http,
   { filter }: Administered,
-  { limit, cursor }: { limit: number; cursor?: string },
+  { ids, query: { limit, cursor } }: KeyListing,
 ) => {
   const binding = ['keys', filter.siteId]
   const beforeId = readIdCursor(keys().cursors, binding, cursor)
   const { items, nextId } = await listKeys({ db: context.db, filter }, { beforeId, limit })
   return {
-    items: items.map(presentKey),
+    items: items.map((key) => presentKey(ids, key)),
     next_cursor: writeIdCursor(keys().cursors, binding, nextId),
   }
 }
@@ -265,22 +267,26 @@ const readNewKey = ({ scope, ...body }: Static<typeof NewKey>) => {
   return fields
 }
 
-type RotationRequest = { params: { id: string }; body: Static<typeof RotateRequest> }
+type RotationRequest = {
+  ids: PublicIds
+  params: { id: string }
+  body: Static<typeof RotateRequest>
+}
 
-const readRotation = ({ params, body }: RotationRequest) => ({
-  id: readId(params.id),
+const readRotation = ({ ids, params, body }: RotationRequest) => ({
+  id: readId(ids, params.id),
   overlapSeconds: body.overlap_seconds,
 })
 
-type RenameRequest = { params: { id: string }; body: Static<typeof KeyChange> }
+type RenameRequest = { ids: PublicIds; params: { id: string }; body: Static<typeof KeyChange> }
 
-const readName = ({ params, body }: RenameRequest) => ({
-  id: readId(params.id),
+const readName = ({ ids, params, body }: RenameRequest) => ({
+  id: readId(ids, params.id),
   name: readKeyFields(body).name,
 })
 
-const readId = (text: string): number => {
-  const id = readKeyId(text)
+const readId = (ids: PublicIds, text: string): number => {
+  const id = ids.read('key', text)
   if (id === undefined) throw new Refusal('not_found')
   return id
 }

@@ -1,17 +1,17 @@
-import { commentId, decisionId } from '../../domain/public-id.ts'
+import type { PublicIds } from '../../domain/public-id.ts'
 import type { MarkResult } from '../../usecases/decisions/marks.ts'
 
-const presentMark = ({ comment, decision }: MarkResult) => ({
-  comment_id: commentId(comment),
-  decision_id: decision && decisionId(decision.id),
+const presentMark = (ids: PublicIds, { comment, decision }: MarkResult) => ({
+  comment_id: ids.writeComment(comment),
+  decision_id: decision && ids.write('decision', decision.id),
 })
 
-export const presentPin = (decided: MarkResult) => ({
-  ...presentMark(decided),
+export const presentPin = (ids: PublicIds, decided: MarkResult) => ({
+  ...presentMark(ids, decided),
   pinned: decided.is,
 })
 
-export const presentLock = (decided: MarkResult) => ({
-  ...presentMark(decided),
+export const presentLock = (ids: PublicIds, decided: MarkResult) => ({
+  ...presentMark(ids, decided),
   locked: decided.is,
 })

@@ -51,7 +51,7 @@ export const addMarkRoutes = (app: Router, { context }: Http): void => {
       pinComment(context, { ...act, comment }, (decided) => ({
         status: 200,
         headers: threadVersion(decided.version),
-        body: presentPin(decided),
+        body: presentPin(request.ids, decided),
       })),
     )
     return sendWrite(reply, answer)
@@ -70,7 +70,7 @@ export const addMarkRoutes = (app: Router, { context }: Http): void => {
       lockComment(context, { ...act, comment }, (decided) => ({
         status: 200,
         headers: threadVersion(decided.version),
-        body: presentLock(decided),
+        body: presentLock(request.ids, decided),
       })),
     )
     return sendWrite(reply, answer)

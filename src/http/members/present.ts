@@ -1,9 +1,10 @@
+import type { PublicIds } from '../../domain/public-id.ts'
 import type { Member } from '../../usecases/administering/update-member.ts'
 import { presentAuthor } from '../comments/present.ts'
 
 /** A member as administrators see it. */
-export const presentMember = (member: Member) => ({
-  author: presentAuthor(member),
+export const presentMember = (ids: PublicIds, member: Member) => ({
+  author: presentAuthor(ids, member),
   subject: member.subject,
   email: member.email,
   email_verified: member.emailVerified,

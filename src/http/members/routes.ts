@@ -57,7 +57,7 @@ export const addMemberRoutes = (app: Router, { context }: Http): void => {
     assertScope(request.caller, 'admin')
     return sendPrivately(
       reply,
-      presentMember(await getMember(context, request.site, request.params.subject)),
+      presentMember(request.ids, await getMember(context, request.site, request.params.subject)),
     )
   })
 
@@ -75,7 +75,7 @@ export const addMemberRoutes = (app: Router, { context }: Http): void => {
     const answer = await updateMember(
       context,
       { site, administrator, subject, change, idempotencyKey },
-      (changed) => ({ status: 200, headers: {}, body: presentMember(changed) }),
+      (changed) => ({ status: 200, headers: {}, body: presentMember(request.ids, changed) }),
     )
     return sendWrite(reply, answer)
   })

@@ -1,7 +1,6 @@
 import { Type } from 'typebox'
 import { DECISION_ACTIONS } from '../../domain/moderation/decision.ts'
 import { assertScope } from '../../domain/people/caller.ts'
-import { readAuthorId, readBatchId, readCommentId } from '../../domain/public-id.ts'
 import { listDecisions } from '../../usecases/queue/moderation-log.ts'
 import { presentDecision } from '../decisions/present.ts'
 import { DecisionsPage } from '../decisions/schemas.ts'
@@ -12,6 +11,7 @@ import { readTime } from '../wire/fields.ts'
 import * as op from '../wire/operation.ts'
 import type { Router } from '../wire/router.ts'
 import { object, oneOf, ref } from '../wire/schema-parts.ts'
+import { readDoer } from '../wire/stored-ids.ts'
 
 const idOf = (description: string) => Type.Optional(Type.String({ description }))
 
@@ -61,6 +61,7 @@ export const addModerationLogRoutes = (app: Router, { context, keys }: Http): vo
     assertScope(request.caller, 'moderate')
     const { limit, cursor, comment_id: comment, batch_id: batch, ...query } = request.query
     const { author_id: author, article_id: articleId, by, action } = query
+    const { ids } = request
     const siteId = request.site.id
     const span = {
       ...(query.since !== undefined && { since: readTime('since', query.since) }),
@@ -68,18 +69,18 @@ export const addModerationLogRoutes = (app: Router, { context, keys }: Http): vo
     }
     const binding = ['decisions', siteId, comment, batch, author, articleId, by, action, span]
     const filter = {
-      ...(comment !== undefined && { comment: readCommentId(comment) ?? NO_COMMENT }),
-      ...(batch !== undefined && { batchId: readBatchId(batch) ?? 0 }),
-      ...(author !== undefined && { authorId: readAuthorId(author) ?? 0 }),
+      ...(comment !== undefined && { comment: ids.readComment(comment) ?? NO_COMMENT }),
+      ...(batch !== undefined && { batchId: ids.read('batch', batch) ?? 0 }),
+      ...(author !== undefined && { authorId: ids.read('author', author) ?? 0 }),
       articleId,
-      by,
+      by: by === undefined ? undefined : readDoer(ids, by),
       action,
       ...span,
     }
     const beforeId = readIdCursor(keys().cursors, binding, cursor)
     const { items, nextId } = await listDecisions(context, { siteId, ...filter, beforeId, limit })
     return sendPrivately(reply, {
-      items: items.map(presentDecision),
+      items: items.map((decision) => presentDecision(ids, decision)),
       next_cursor: writeIdCursor(keys().cursors, binding, nextId),
     })
   })

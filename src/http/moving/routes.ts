@@ -1,5 +1,5 @@
 import { assertScope } from '../../domain/people/caller.ts'
-import { readCommentId } from '../../domain/public-id.ts'
+import type { PublicIds } from '../../domain/public-id.ts'
 import type { Decided } from '../../usecases/decisions/decide-comment.ts'
 import { mergeThreads } from '../../usecases/moving/merge-threads.ts'
 import { moveComment } from '../../usecases/moving/move-comment.ts'
@@ -49,11 +49,11 @@ const MERGE_THREADS = op.operation({
 
 export const addMovingRoutes = (app: Router, { context }: Http): void => {
   app.post('/sites/:site/comments/:id/moves', MOVE_COMMENT, async (request, reply) => {
-    const { site, caller: moderator, body } = request
+    const { site, ids, caller: moderator, body } = request
     assertScope(moderator, 'moderate')
     const { article_id: articleId, parent_id: parent, reason = null, note = null } = body
     const isRoot = parent === undefined || parent === null
-    const to = { articleId, parent: isRoot ? undefined : (readCommentId(parent) ?? null) }
+    const to = { articleId, parent: isRoot ? undefined : (ids.readComment(parent) ?? null) }
     const act = {
       site,
       moderator,
@@ -63,13 +63,13 @@ export const addMovingRoutes = (app: Router, { context }: Http): void => {
       idempotencyKey: readIdempotencyKey(request),
     }
     const answer = await changingComment(context, request, (comment) =>
-      moveComment(context, { ...act, comment }, presentDecided),
+      moveComment(context, { ...act, comment }, presentDecided(ids)),
     )
     return sendWrite(reply, answer)
   })
 
   app.post('/sites/:site/articles/:article_id/merges', MERGE_THREADS, async (request, reply) => {
-    const { site, caller: moderator, body, params } = request
+    const { site, ids, caller: moderator, body, params } = request
     assertScope(moderator, 'moderate')
     const { into, reason = null, note = null } = body
     const act = {
@@ -79,13 +79,15 @@ export const addMovingRoutes = (app: Router, { context }: Http): void => {
       note,
       idempotencyKey: readIdempotencyKey(request),
     }
-    const answer = await mergeThreads(context, { site, moderator, ...act }, presentDecided)
+    const answer = await mergeThreads(context, { site, moderator, ...act }, presentDecided(ids))
     return sendWrite(reply, answer)
   })
 }
 
-const presentDecided = ({ decision, version }: Decided): WriteResponse => ({
-  status: 201,
-  headers: threadVersion(version),
-  body: presentDecision(decision),
-})
+const presentDecided =
+  (ids: PublicIds) =>
+  ({ decision, version }: Decided): WriteResponse => ({
+    status: 201,
+    headers: threadVersion(version),
+    body: presentDecision(ids, decision),
+  })

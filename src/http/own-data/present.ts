@@ -1,4 +1,4 @@
-import { authorId, commentId, noteId } from '../../domain/public-id.ts'
+import type { PublicIds } from '../../domain/public-id.ts'
 import type {
   Export,
   ExportedComment,
@@ -9,9 +9,10 @@ import type {
   HeldVote,
 } from '../../usecases/people/export-author.ts'
 import { presentWhole } from '../comments/present.ts'
+import { presentDoer } from '../wire/stored-ids.ts'
 
-const presentHeldAuthor = (author: HeldAuthor) => ({
-  id: authorId(author.id),
+const presentHeldAuthor = (ids: PublicIds, author: HeldAuthor) => ({
+  id: ids.write('author', author.id),
   kind: author.kind,
   name: author.name,
   url: author.url,
@@ -25,8 +26,8 @@ const presentHeldAuthor = (author: HeldAuthor) => ({
   signed_on_at: author.signedOnAt,
 })
 
-const presentExportedComment = (comment: ExportedComment) => ({
-  ...presentWhole(comment),
+const presentExportedComment = (ids: PublicIds, comment: ExportedComment) => ({
+  ...presentWhole(ids, comment),
   network: comment.network,
   ...(comment.isShadowed && { shadowed: true }),
   revisions: comment.revisions.map(({ revision, body, replacedAt }) => ({
@@ -36,21 +37,21 @@ const presentExportedComment = (comment: ExportedComment) => ({
   })),
 })
 
-const presentHeldVote = (vote: HeldVote) => ({
-  comment_id: commentId(vote),
+const presentHeldVote = (ids: PublicIds, vote: HeldVote) => ({
+  comment_id: ids.writeComment(vote),
   value: vote.value,
   voted_at: vote.at,
 })
 
-const presentHeldFlag = (flag: HeldFlag) => ({
-  comment_id: commentId(flag),
+const presentHeldFlag = (ids: PublicIds, flag: HeldFlag) => ({
+  comment_id: ids.writeComment(flag),
   reason: flag.reason,
   note: flag.note,
   flagged_at: flag.at,
 })
 
-const presentHeldAppeal = (appeal: HeldAppeal) => ({
-  comment_id: commentId(appeal),
+const presentHeldAppeal = (ids: PublicIds, appeal: HeldAppeal) => ({
+  comment_id: ids.writeComment(appeal),
   text: appeal.text,
   appealed_at: appeal.at,
   outcome: appeal.outcome,
@@ -58,35 +59,36 @@ const presentHeldAppeal = (appeal: HeldAppeal) => ({
   answered_at: appeal.answeredAt,
 })
 
-const presentHeldNote = (note: HeldNote) => ({
-  id: noteId(note.id),
+const presentHeldNote = (ids: PublicIds, note: HeldNote) => ({
+  id: ids.write('note', note.id),
   note: note.note,
-  by: note.by,
+  by: presentDoer(ids, note.by),
   noted_at: note.at,
 })
 
 /** Writes the export as one JSON text in pieces, because an author can have any number of comments. */
-export async function* writeExport(held: Export): AsyncGenerator<string> {
-  yield `{"author":${JSON.stringify(presentHeldAuthor(held.author))},"comments":`
-  yield* writeList(held.comments, presentExportedComment)
+export async function* writeExport(ids: PublicIds, held: Export): AsyncGenerator<string> {
+  yield `{"author":${JSON.stringify(presentHeldAuthor(ids, held.author))},"comments":`
+  yield* writeList(ids, held.comments, presentExportedComment)
   yield ',"votes":'
-  yield* writeList(held.votes, presentHeldVote)
+  yield* writeList(ids, held.votes, presentHeldVote)
   yield ',"flags":'
-  yield* writeList(held.flags, presentHeldFlag)
+  yield* writeList(ids, held.flags, presentHeldFlag)
   yield ',"appeals":'
-  yield* writeList(held.appeals, presentHeldAppeal)
+  yield* writeList(ids, held.appeals, presentHeldAppeal)
   yield ',"notes":'
-  yield* writeList(held.notes, presentHeldNote)
+  yield* writeList(ids, held.notes, presentHeldNote)
   yield '}'
 }
 
 async function* writeList<T>(
+  ids: PublicIds,
   items: AsyncIterable<T>,
-  present: (item: T) => object,
+  present: (ids: PublicIds, item: T) => object,
 ): AsyncGenerator<string> {
   let before = '['
   for await (const item of items) {
-    yield before + JSON.stringify(present(item))
+    yield before + JSON.stringify(present(ids, item))
     before = ','
   }
   yield before === '[' ? '[]' : ']'

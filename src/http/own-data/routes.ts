@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import { Type } from 'typebox'
-import { readAuthorId } from '../../domain/public-id.ts'
+import type { PublicIds } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import { eraseAuthor } from '../../usecases/people/erase-author.ts'
 import { exportAuthor } from '../../usecases/people/export-author.ts'
@@ -49,16 +49,16 @@ const ERASE_AUTHOR = op.operation({
 
 export const addOwnDataRoutes = (app: Router, { context, keys }: Http): void => {
   app.get('/sites/:site/authors/:id/export', EXPORT_AUTHOR, async (request, reply) => {
-    const { site, caller, params } = request
-    const authorId = readKey(params.id)
+    const { site, ids, caller, params } = request
+    const authorId = readKey(ids, params.id)
     const held = await exportAuthor(context, { site, caller, authorId })
     reply.type('application/json; charset=utf-8')
-    return sendPrivately(reply, Readable.from(writeExport(held)))
+    return sendPrivately(reply, Readable.from(writeExport(ids, held)))
   })
 
   app.delete('/sites/:site/authors/:id', ERASE_AUTHOR, async (request, reply) => {
-    const { site, caller, params } = request
-    const authorId = readKey(params.id)
+    const { site, ids, caller, params } = request
+    const authorId = readKey(ids, params.id)
     const hash = (subject: string) => hashSubject(keys().addresses, site.id, subject)
     const isDone = await eraseAuthor(context, { site, caller, authorId }, hash)
     return isDone
@@ -67,8 +67,8 @@ export const addOwnDataRoutes = (app: Router, { context, keys }: Http): void => 
   })
 }
 
-const readKey = (id: string): number => {
-  const authorId = readAuthorId(id)
+const readKey = (ids: PublicIds, id: string): number => {
+  const authorId = ids.read('author', id)
   if (authorId === undefined) throw new Refusal('not_found')
   return authorId
 }

@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { assertScope, type Scope } from '../../domain/people/caller.ts'
+import type { PublicIds } from '../../domain/public-id.ts'
 import {
   getPolicy,
   getPolicyVersion,
@@ -110,15 +111,16 @@ const RESTORE_POLICY = op.operation({
 export const addPolicyRoutes = (app: Router, { context, keys }: Http): void => {
   const at = '/sites/:site/moderation/policy'
   const all = '/sites/:site/moderation/policies'
-  const present = (known: Parameters<typeof presentPolicy>[0]) => ({
+  const present = (ids: PublicIds) => (known: Parameters<typeof presentPolicy>[1]) => ({
     status: 200,
     headers: {},
-    body: presentPolicy(known),
+    body: presentPolicy(ids, known),
   })
 
   app.get(at, GET_POLICY, async (request, reply) => {
     assertScope(request.caller, 'moderate')
-    return sendPrivately(reply, presentPolicy(await getPolicy(context, request.site)))
+    const known = await getPolicy(context, request.site)
+    return sendPrivately(reply, presentPolicy(request.ids, known))
   })
 
   app.put(at, { ...UPDATE_POLICY, ...allowLargeBodyFor('admin') }, async (request, reply) => {
@@ -127,7 +129,7 @@ export const addPolicyRoutes = (app: Router, { context, keys }: Http): void => {
     const policy = readPolicy(body.policy)
     const act = { site, administrator, policy, note: body.note ?? null }
     const when = { ifVersion: readIfMatch(request), idempotencyKey: readIdempotencyKey(request) }
-    return sendWrite(reply, await updatePolicy(context, { ...act, ...when }, present))
+    return sendWrite(reply, await updatePolicy(context, { ...act, ...when }, present(request.ids)))
   })
 
   app.get(all, LIST_POLICIES, async (request, reply) => {
@@ -138,7 +140,7 @@ export const addPolicyRoutes = (app: Router, { context, keys }: Http): void => {
     const before = readIdCursor(keys().cursors, binding, cursor)
     const { items, next } = await listPolicies(context, { siteId, before, limit })
     return sendPrivately(reply, {
-      items: items.map(presentPolicyVersion),
+      items: items.map((known) => presentPolicyVersion(request.ids, known)),
       next_cursor: writeIdCursor(keys().cursors, binding, next),
     })
   })
@@ -147,7 +149,7 @@ export const addPolicyRoutes = (app: Router, { context, keys }: Http): void => {
     assertScope(request.caller, 'moderate')
     const version = readVersion(request.params.version)
     const known = await getPolicyVersion(context, { siteId: request.site.id, version })
-    return sendPrivately(reply, presentPolicy(known))
+    return sendPrivately(reply, presentPolicy(request.ids, known))
   })
 
   app.post(`${all}/:version/restorations`, RESTORE_POLICY, async (request, reply) => {
@@ -156,7 +158,7 @@ export const addPolicyRoutes = (app: Router, { context, keys }: Http): void => {
     const version = readVersion(params.version)
     const act = { site, administrator, version, note: body.note ?? null }
     const when = { ifVersion: readIfMatch(request), idempotencyKey: readIdempotencyKey(request) }
-    return sendWrite(reply, await restorePolicy(context, { ...act, ...when }, present))
+    return sendWrite(reply, await restorePolicy(context, { ...act, ...when }, present(request.ids)))
   })
 }
 

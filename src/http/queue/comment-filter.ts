@@ -1,5 +1,5 @@
 import { STATUSES, type Status } from '../../domain/comment/status.ts'
-import { readAuthorId } from '../../domain/public-id.ts'
+import type { PublicIds } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import { readTime } from '../wire/fields.ts'
 
@@ -17,7 +17,7 @@ type FilterOnWire = {
  * Reads the filter of the queue, of claims and of decisions on many comments.
  * @param at the filter's pointer in the request
  */
-export const readCommentFilter = (filter: FilterOnWire, at = '') => {
+export const readCommentFilter = (ids: PublicIds, filter: FilterOnWire, at = '') => {
   const { status, flagged, rule, article_id: articleId, author_id: author, q, until } = filter
   const wanted = status ?? (flagged ? ['pending', 'approved'] : ['pending'])
   return {
@@ -26,7 +26,7 @@ export const readCommentFilter = (filter: FilterOnWire, at = '') => {
     rule,
     articleId,
     // A malformed id matches no author.
-    authorId: author === undefined ? undefined : (readAuthorId(author) ?? 0),
+    authorId: author === undefined ? undefined : (ids.read('author', author) ?? 0),
     q,
     until: until === undefined ? undefined : readTime(`${at}/until`, until),
   }

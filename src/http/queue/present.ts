@@ -1,11 +1,12 @@
-import { authorId } from '../../domain/public-id.ts'
+import type { PublicIds } from '../../domain/public-id.ts'
 import type { ModeratedComment } from '../../usecases/queue/queue.ts'
 import { presentWhole } from '../comments/present.ts'
 import { presentFacts, presentTrace } from '../judging/present.ts'
 import { presentArticle } from '../site-lists/present.ts'
+import { presentDoer } from '../wire/stored-ids.ts'
 
-export const presentForModeration = (comment: ModeratedComment) => ({
-  ...presentWhole(comment),
+export const presentForModeration = (ids: PublicIds, comment: ModeratedComment) => ({
+  ...presentWhole(ids, comment),
   article: presentArticle(comment),
   shadowed: comment.isShadowed,
   email: comment.email,
@@ -13,13 +14,16 @@ export const presentForModeration = (comment: ModeratedComment) => ({
   trace: presentTrace(comment.screening ?? []),
   risk: comment.risk,
   policy_version: comment.policyVersion,
-  facts: comment.facts && presentFacts(comment.facts),
-  claim: comment.claimedBy === null ? null : { by: comment.claimedBy, until: comment.claimedUntil },
+  facts: comment.facts && presentFacts(ids, comment.facts),
+  claim: comment.claimedBy && {
+    by: presentDoer(ids, comment.claimedBy),
+    until: comment.claimedUntil,
+  },
   flag_count: comment.flagCount,
   flags: comment.flags.map((flag) => ({
     reason: flag.reason,
     note: flag.note,
-    by: authorId(flag.authorId),
+    by: ids.write('author', flag.authorId),
     flagged_at: flag.at,
     resolved: flag.isResolved,
   })),

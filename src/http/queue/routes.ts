@@ -56,7 +56,7 @@ export const addQueueRoutes = (app: Router, { context, keys }: Http): void => {
     assertScope(request.caller, 'moderate')
     const { claimed, sort, limit, cursor, ...wanted } = request.query
     const siteId = request.site.id
-    const filter = readCommentFilter(wanted)
+    const filter = readCommentFilter(request.ids, wanted)
     assertSorted(sort, filter)
     const binding = ['queue', siteId, ...Object.values(filter), claimed, sort]
     const after = cursor === undefined ? null : readCursor(keys().cursors, binding, cursor).after
@@ -64,7 +64,7 @@ export const addQueueRoutes = (app: Router, { context, keys }: Http): void => {
     const page = { siteId, claimed: asked, sort, after, limit }
     const { items, next } = await listQueue(context, { ...filter, ...page })
     return sendPrivately(reply, {
-      items: items.map(presentForModeration),
+      items: items.map((comment) => presentForModeration(request.ids, comment)),
       next_cursor: next && writeCursor(keys().cursors, binding, { sort: '', after: next }),
     })
   })

@@ -81,7 +81,7 @@ export const CommentFilter = object(
       Type.String({ minLength: 1, maxLength: 512, description: 'Only comments of this article.' }),
     ),
     author_id: Type.Optional(
-      Type.String({ maxLength: 20, description: 'Only comments by this author.' }),
+      Type.String({ maxLength: 40, description: 'Only comments by this author.' }),
     ),
     q: Type.Optional(
       Type.String({

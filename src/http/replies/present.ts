@@ -1,16 +1,20 @@
 import type { KeyObject } from 'node:crypto'
 import type { Branch, Continuation } from '../../domain/comment/tree.ts'
-import { commentId } from '../../domain/public-id.ts'
+import type { PublicIds } from '../../domain/public-id.ts'
 import { presentComment } from '../comments/present.ts'
 import { writeCursor } from '../wire/cursors.ts'
 
 type WriteContinuation = (commentId: string, next: Continuation) => string | null
 
-export const presentBranch = ({ comment, replies }: Branch, cursor: WriteContinuation): object => ({
-  ...presentComment(comment),
+export const presentBranch = (
+  ids: PublicIds,
+  { comment, replies }: Branch,
+  cursor: WriteContinuation,
+): object => ({
+  ...presentComment(ids, comment),
   replies: {
-    items: replies.items.map((branch) => presentBranch(branch, cursor)),
-    next_cursor: cursor(commentId(comment), replies.next),
+    items: replies.items.map((branch) => presentBranch(ids, branch, cursor)),
+    next_cursor: cursor(ids.writeComment(comment), replies.next),
     remaining: replies.remaining,
   },
 })

@@ -83,7 +83,7 @@ export const addReplyRoutes = (app: Router, http: Http): void => {
     function presentPage(found: RepliesPage) {
       const next = found.next && writeCursor(keys().cursors, binding, { sort, after: found.next })
       const items = found.items.map((branch) =>
-        presentBranch(branch, replyCursor(keys().cursors, siteId, sort)),
+        presentBranch(request.ids, branch, replyCursor(keys().cursors, siteId, sort)),
       )
       return toPage(versionTag(found.thread.version, variant), next, { items, next_cursor: next })
     }

@@ -36,7 +36,7 @@ export const addRevisionRoutes = (app: Router, { context, keys }: Http): void =>
       listRevisions(context, { site, comment, before, ...query }),
     )
     return sendPrivately(reply, {
-      items: items.map(presentRevision),
+      items: items.map((revision) => presentRevision(request.ids, revision)),
       next_cursor: writeId(binding, nextId),
     })
   })

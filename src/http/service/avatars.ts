@@ -1,8 +1,8 @@
 import { minidenticon } from 'minidenticons'
 import { Type } from 'typebox'
-import { readAuthorId } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import * as op from '../wire/operation.ts'
+import { looksLikeId } from '../wire/public-ids.ts'
 import type { Router } from '../wire/router.ts'
 import { object } from '../wire/schema-parts.ts'
 
@@ -34,7 +34,7 @@ const GET_AVATAR = op.operation({
 export const addAvatarRoutes = (app: Router): void => {
   app.get('/avatars/:id.svg', GET_AVATAR, async (request, reply) => {
     const { id } = request.params
-    if (readAuthorId(id) === undefined) throw new Refusal('not_found')
+    if (!looksLikeId('author', id)) throw new Refusal('not_found')
     reply.header('cache-control', ONE_YEAR).type('image/svg+xml')
     return reply.serializer(String).send(minidenticon(id, SATURATION, LIGHTNESS))
   })

@@ -1,4 +1,5 @@
 import { excerpt } from '../../domain/comment/excerpt.ts'
+import type { PublicIds } from '../../domain/public-id.ts'
 import type { RecentComment } from '../../usecases/reading/lists.ts'
 import { presentWhole } from '../comments/present.ts'
 
@@ -10,8 +11,12 @@ export const presentArticle = (comment: InArticle) => ({
   url: comment.articleUrl,
 })
 
-export const presentRecent = (comment: RecentComment, excerptLength: number | undefined) => ({
-  ...presentWhole(comment),
+export const presentRecent = (
+  ids: PublicIds,
+  comment: RecentComment,
+  excerptLength: number | undefined,
+) => ({
+  ...presentWhole(ids, comment),
   article: presentArticle(comment),
   ...(excerptLength !== undefined && { excerpt: excerpt(comment.bodyHtml, excerptLength) }),
 })

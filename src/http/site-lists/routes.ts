@@ -2,7 +2,6 @@ import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { ARTICLE_SORTS } from '../../domain/comment/sort.ts'
 import type { Page } from '../../domain/page-store.ts'
-import { readAuthorId } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import {
   countComments,
@@ -148,7 +147,7 @@ const addListRecent = (app: Router, http: Http): void => {
     const binding = ['recent', siteId, articleIds.toSorted(), author, parent]
     const after = cursor === undefined ? null : readCursor(keys().cursors, binding, cursor).after
     // A malformed id matches no author.
-    const authorId = author === undefined ? undefined : (readAuthorId(author) ?? 0)
+    const authorId = author === undefined ? undefined : (request.ids.read('author', author) ?? 0)
     const page = await cachedList(http, request, [...binding, after, limit, excerpt], async () => {
       const found = await listRecent(context, {
         siteId,
@@ -160,7 +159,7 @@ const addListRecent = (app: Router, http: Http): void => {
       })
       const next =
         found.next && writeCursor(keys().cursors, binding, { sort: '', after: found.next })
-      const items = found.items.map((comment) => presentRecent(comment, excerpt))
+      const items = found.items.map((comment) => presentRecent(request.ids, comment, excerpt))
       return toHashedPage(next, { items, next_cursor: next })
     })
     return sendPage(request, reply, page)
@@ -214,7 +213,7 @@ const addListAuthorComments = (app: Router, http: Http): void => {
   app.get('/sites/:site/authors/:id/comments', LIST_AUTHOR_COMMENTS, async (request, reply) => {
     const { id } = request.params
     const { limit, cursor } = request.query
-    const authorId = readAuthorId(id)
+    const authorId = request.ids.read('author', id)
     if (authorId === undefined) throw new Refusal('not_found')
     const binding = ['author', request.site.id, id]
     const after = cursor === undefined ? null : readCursor(keys().cursors, binding, cursor).after
@@ -223,8 +222,8 @@ const addListAuthorComments = (app: Router, http: Http): void => {
       const found = await listAuthorComments(context, { siteId, authorId, after, limit })
       const next =
         found.next && writeCursor(keys().cursors, binding, { sort: '', after: found.next })
-      const items = found.items.map((comment) => presentRecent(comment, undefined))
-      const body = { author: presentAuthor(found.author), items, next_cursor: next }
+      const items = found.items.map((comment) => presentRecent(request.ids, comment, undefined))
+      const body = { author: presentAuthor(request.ids, found.author), items, next_cursor: next }
       return toHashedPage(next, body)
     })
     return sendPage(request, reply, page)

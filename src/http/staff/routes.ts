@@ -35,7 +35,10 @@ export const addStaffRoutes = (app: Router, http: Http): void => {
     const page = await context.lists.page(name, encodingOf(request), async () => {
       const { items, nextId } = await listStaff(context, { siteId: site.id, afterId, limit })
       const next = writeIdCursor(keys().cursors, binding, nextId)
-      return toHashedPage(next, { items: items.map(presentStaff), next_cursor: next })
+      return toHashedPage(next, {
+        items: items.map((staff) => presentStaff(request.ids, staff)),
+        next_cursor: next,
+      })
     })
     return sendPage(request, reply, page)
   })

@@ -124,7 +124,7 @@ const addListThread = (app: Router, http: Http): void => {
       sorts: request.site.sorts,
       cursor,
     })
-    const focused = focus === undefined ? undefined : readCommentKey(focus)
+    const focused = focus === undefined ? undefined : readCommentKey(request.ids, focus)
     const variant = variantOf(http, request.site, ['listThread', view, sort, after, focus, limits])
     const position = { view, sort, after, focus: focused, ...limits }
     const page = await listThread(
@@ -155,9 +155,10 @@ const addListThread = (app: Router, http: Http): void => {
     return sendPage(request, reply, page ?? absentPage(articleId, request.site))
 
     function presentItems(found: ThreadPage) {
-      if (found.view === 'flat') return found.items.map(presentComment)
+      if (found.view === 'flat')
+        return found.items.map((comment) => presentComment(request.ids, comment))
       return found.items.map((branch) =>
-        presentBranch(branch, replyCursor(keys().cursors, request.site.id, sort)),
+        presentBranch(request.ids, branch, replyCursor(keys().cursors, request.site.id, sort)),
       )
     }
   })

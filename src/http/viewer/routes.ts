@@ -34,6 +34,6 @@ export const addViewerRoutes = (app: Router, { context, keys }: Http): void => {
       addressHash: hashAddress(keys().addresses, ip),
       writerIdentity: writerIdentityOf(keys().addresses, request),
     })
-    return sendPrivately(reply, presentViewer(viewer))
+    return sendPrivately(reply, presentViewer(request.ids, viewer))
   })
 }

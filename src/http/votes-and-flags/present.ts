@@ -1,9 +1,9 @@
-import { commentId } from '../../domain/public-id.ts'
+import type { PublicIds } from '../../domain/public-id.ts'
 import type { Flagged } from '../../usecases/voting/flag-comment.ts'
 import type { Voted } from '../../usecases/voting/vote-comment.ts'
 
-export const presentVoted = ({ comment, value, upvotes, downvotes }: Voted) => ({
-  comment_id: commentId(comment),
+export const presentVoted = (ids: PublicIds, { comment, value, upvotes, downvotes }: Voted) => ({
+  comment_id: ids.writeComment(comment),
   value,
   score: upvotes - downvotes,
   upvotes,

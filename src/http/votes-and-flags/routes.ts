@@ -67,7 +67,7 @@ export const addVoteAndFlagRoutes = (app: Router, { context, keys, limits }: Htt
       voteComment(context, { site, caller, comment, ...vote }, (voted) => ({
         status: 200,
         headers: threadVersion(voted.version),
-        body: presentVoted(voted),
+        body: presentVoted(request.ids, voted),
       })),
     )
     return sendWrite(reply, answer)

@@ -31,7 +31,7 @@ List the moderation queue, then decide about the held comment.
 \`\`\`sh
 curl -s $SITE/moderation/comments \\
   -H "Authorization: Bearer $KEY"
-curl -s $SITE/comments/c1-2/decisions \\
+curl -s $SITE/comments/cNTBF4vf1DORNF_5fK9RE1A/decisions \\
   -H "Authorization: Bearer $KEY" \\
   --json '{"from":"pending","to":"spam"}'
 \`\`\``

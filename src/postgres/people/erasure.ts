@@ -1,6 +1,5 @@
 import { sql } from 'kysely'
 import type { Instant } from '../../domain/instant.ts'
-import { authorId as publicId } from '../../domain/public-id.ts'
 import { isInvisible, isVisible } from '../comments/visible.ts'
 import type { Db, Tx } from '../connection/db.ts'
 
@@ -31,12 +30,12 @@ export const findErasable = async (
  * Erases everything of an author but the id, and deletes stored responses that contain the author. A
  * concurrent write of the author locks the same row: it comes first, or finds the author erased. The time
  * of erasure is never earlier than the newest token, whose clock may be ahead.
- * @param subjectHash replaces the member's id in the site's own database
+ * `subjectHash` replaces the member's id in the site's own database. `publicId` finds the stored responses.
  */
 export const eraseAuthorRow = async (
   tx: Tx,
   { siteId, authorId }: OfAuthor,
-  subjectHash: Buffer | null,
+  { subjectHash, publicId }: { subjectHash: Buffer | null; publicId: string },
 ): Promise<void> => {
   await sql`
     update authors set erased_at = greatest(clock_timestamp(), signed_on_at),
@@ -50,7 +49,7 @@ export const eraseAuthorRow = async (
   await sql`
     delete from idempotency_keys
     where site_id = ${siteId}
-      and coalesce(answer #>> '{body,author,id}', answer #>> '{body,author_id}') = ${publicId(authorId)}`.execute(
+      and coalesce(answer #>> '{body,author,id}', answer #>> '{body,author_id}') = ${publicId}`.execute(
     tx,
   )
 }

@@ -1,7 +1,7 @@
 import { callerIdOf, type StaffCaller } from '../../domain/people/caller.ts'
-import { reasonId } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site/site.ts'
+import { storedId } from '../../domain/stored-id.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import { runQuery } from '../../postgres/connection/transaction.ts'
 import {
@@ -109,7 +109,7 @@ const insertAudit = (
   insertAuditEntry(tx, {
     siteId: site.id,
     action,
-    subject: reasonId(id),
+    subject: storedId('reason', id),
     by: callerIdOf(administrator),
     before: before ? fieldsOf(before) : null,
     after: after ? fieldsOf(after) : null,

@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto'
 import type { Instant } from '../../domain/instant.ts'
 import { authorJob } from '../../domain/job.ts'
 import type { Scope } from '../../domain/people/caller.ts'
-import { keyId } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
+import { storedId } from '../../domain/stored-id.ts'
 import type { Db, Tx } from '../../postgres/connection/db.ts'
 import { inTransaction, runQuery } from '../../postgres/connection/transaction.ts'
 import { enqueueJobs } from '../../postgres/jobs/jobs.ts'
@@ -62,7 +62,7 @@ export const rotateKey = (
   inTransaction(db, async (tx) => {
     const rights = await expireKey(tx, { ...filter, id, overlapSeconds })
     if (!rights) throw new Refusal('not_found')
-    return make(tx, rights, { action: 'key_rotated', by, before: { id: keyId(id) } })
+    return make(tx, rights, { action: 'key_rotated', by, before: { id: storedId('key', id) } })
   })
 
 /**
@@ -79,7 +79,7 @@ export const renameKey = (
     const { nameBefore, ...key } = renamed
     if (name === nameBefore) return key
     const [before, after] = [{ name: nameBefore }, { name }]
-    const entry = { siteId: key.siteId, subject: keyId(id), by, before, after }
+    const entry = { siteId: key.siteId, subject: storedId('key', id), by, before, after }
     await insertAuditEntry(tx, { ...entry, action: 'key_updated' })
     const authors = await renameKeyAuthors(tx, { keyId: id, siteId: key.siteId, name })
     await enqueueJobs(
@@ -96,7 +96,7 @@ export const revokeKey = ({ db, filter, by }: KeyChange, id: number): Promise<vo
     if (!before) throw new Refusal('not_found')
     const { wasRevoked, siteId } = before
     if (wasRevoked) return
-    await insertAuditEntry(tx, { siteId, action: 'key_revoked', subject: keyId(id), by })
+    await insertAuditEntry(tx, { siteId, action: 'key_revoked', subject: storedId('key', id), by })
   })
 
 const make = async (
@@ -108,6 +108,6 @@ const make = async (
   const key = await insertKey(tx, { ...rights, key: secret })
   const { id, name, scope, siteId, expiresAt } = key
   const after = { name, scope, expires_at: expiresAt }
-  await insertAuditEntry(tx, { siteId, subject: keyId(id), after, ...entry })
+  await insertAuditEntry(tx, { siteId, subject: storedId('key', id), after, ...entry })
   return { key, secret }
 }

@@ -1,9 +1,9 @@
 import type { Role } from '../../domain/comment/comment.ts'
 import { authorJob } from '../../domain/job.ts'
 import { callerIdOf, type StaffCaller } from '../../domain/people/caller.ts'
-import { authorId } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site/site.ts'
+import { storedId } from '../../domain/stored-id.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import { runQuery } from '../../postgres/connection/transaction.ts'
 import { enqueueJob } from '../../postgres/jobs/jobs.ts'
@@ -76,7 +76,7 @@ const update = async (tx: Tx, request: MemberRequest): Promise<Member> => {
   await insertAuditEntry(tx, {
     siteId: site.id,
     action: 'member_updated',
-    subject: authorId(id),
+    subject: storedId('author', id),
     by: callerIdOf(administrator),
     before: { roles: before.grantedRoles, listed: before.listed },
     after: { roles: after.grantedRoles, listed: after.listed },

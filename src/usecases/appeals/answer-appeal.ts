@@ -1,9 +1,9 @@
 import { isVisible, type Status } from '../../domain/comment/status.ts'
 import { type AppealOutcome, buildStatement } from '../../domain/moderation/statement.ts'
 import { callerIdOf, type StaffCaller } from '../../domain/people/caller.ts'
-import { authorId } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site/site.ts'
+import { storedId } from '../../domain/stored-id.ts'
 import { type CommentForWrite, findCommentForWrite } from '../../postgres/comments/comments.ts'
 import { resolveFlags } from '../../postgres/comments/flags.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
@@ -84,7 +84,7 @@ const answer = async (tx: Tx, request: AnswerRequest, appeal: Appeal): Promise<A
 
 /** A moderator answers no appeal against their own decision or on their own comment. */
 const assertImpartial = (by: string, appeal: Appeal, { decision }: StatedComment): void => {
-  if (![appeal.decidedBy, decision?.by, authorId(appeal.authorId)].includes(by)) return
+  if (![appeal.decidedBy, decision?.by, storedId('author', appeal.authorId)].includes(by)) return
   throw new Refusal('forbidden', { authorization: 'somebody else must answer this appeal' })
 }
 

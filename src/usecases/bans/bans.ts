@@ -4,9 +4,9 @@ import {
   STATUSES_CHANGED_BY,
 } from '../../domain/moderation/ban.ts'
 import { callerIdOf, type StaffCaller } from '../../domain/people/caller.ts'
-import { authorId as authorName, banId, batchId } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site/site.ts'
+import { storedId } from '../../domain/stored-id.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import { inTransaction, runQuery } from '../../postgres/connection/transaction.ts'
 import type { Batch } from '../../postgres/jobs/batches.ts'
@@ -98,8 +98,7 @@ const assertMayBan = async (
     throw new Refusal('invalid_request', {
       '/existing_comments': 'must be keep in a ban from all sites',
     })
-  if (target.kind !== 'author') return
-  if (!site) throw new Refusal('invalid_request', { '/kind': 'authors are banned on their site' })
+  if (target.kind !== 'author' || !site) return
   const author = await findAuthor(tx, site.id, target.authorId)
   if (!author) throw new Refusal('invalid_request', { '/value': 'is no author of this site' })
   if (author.role === 'moderator' || author.role === 'owner')
@@ -168,7 +167,7 @@ const changeTerms = async (
   const ban = await updateTerms(tx, { siteId, id }, { ...before, ...change })
   const difference = differenceOf(termsOf(before), termsOf(ban))
   if (Object.keys(difference.after).length === 0) return { ban, decision: undefined }
-  const entry = { subject: banId(id), by: callerIdOf(moderator), ...difference }
+  const entry = { subject: storedId('ban', id), by: callerIdOf(moderator), ...difference }
   if (site) {
     const decision = await insertDecision(tx, {
       siteId: site.id,
@@ -215,11 +214,11 @@ export const record = async (
   { ban, batch, isLifted, undoes }: BanChange,
 ): Promise<Decision | undefined> => {
   const { id, kind, authorId, effect, expiresAt, reason, note } = ban
-  const author = authorId === null ? {} : { author_id: authorName(authorId) }
-  const inBatch = batch ? { batch_id: batchId(batch.id) } : {}
+  const author = authorId === null ? {} : { author_id: storedId('author', authorId) }
+  const inBatch = batch ? { batch_id: storedId('batch', batch.id) } : {}
   const fields = { kind, ...author, effect, expires_at: expiresAt, ...inBatch }
   const change = {
-    subject: banId(id),
+    subject: storedId('ban', id),
     by: callerIdOf(moderator),
     ...(isLifted ? { before: fields } : { after: fields }),
   }

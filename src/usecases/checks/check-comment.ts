@@ -1,6 +1,6 @@
 import { isVisible } from '../../domain/comment/status.ts'
 import type { Job } from '../../domain/job.ts'
-import { type CommentKey, commentId } from '../../domain/public-id.ts'
+import type { CommentKey, PublicIds } from '../../domain/public-id.ts'
 import {
   type CheckFact,
   type CheckInput,
@@ -39,13 +39,14 @@ export const checkComment = async (
   then: (tx: Tx, settled: AppliedResults) => Promise<void> = async () => {},
 ): Promise<AppliedResults | undefined> => {
   const { site, comment, author, isLast = false } = request
+  const ids = context.idsOf(site.id)
   const askable = await runQuery(findAskable(context.db, { siteId: site.id, ...comment }))
   const waiting = Object.entries(askable?.checks ?? {}).filter(([, { state }]) => state === 'asked')
   const ask = async ([name]: [string, unknown]): Promise<[string, CheckFact]> => {
     const check = site.checks.find((known) => known.name === name)
     if (!check) return [name, { state: 'failed', why: 'the site asks it no more' }]
     if (isLast) return [name, { state: 'failed', why: 'it has not answered for too long' }]
-    return [name, await context.checks.ask(check, toCheckInput(request, askable!))]
+    return [name, await context.checks.ask(check, toCheckInput(ids, request, askable!))]
   }
   const answers = Object.fromEntries(await Promise.all(waiting.map(ask)))
   const { revision } = askable ?? {}
@@ -100,15 +101,16 @@ export const findCommentOfJob = async (
 
 /** Builds the input of a check. After the request that stored the comment, only its network is known. */
 export const toCheckInput = (
+  ids: PublicIds,
   { site, comment, sender = UNKNOWN_SENDER, author }: CheckRequest,
   askable: Askable,
 ): CheckInput => ({
   site: site.slug,
-  commentId: commentId({ threadId: askable.homeThreadId, id: comment.id }),
+  commentId: ids.writeComment({ threadId: askable.homeThreadId, id: comment.id }),
   parentId:
     askable.parentId === 0
       ? null
-      : commentId({ threadId: askable.parentHomeThreadId, id: askable.parentId }),
+      : ids.writeComment({ threadId: askable.parentHomeThreadId, id: askable.parentId }),
   articleId: askable.articleId,
   articleUrl: askable.articleUrl,
   revision: askable.revision,

@@ -13,7 +13,7 @@ export const reportDecision = async (
   const found = await findCommentOfJob(context, job)
   const check = found?.site.checks.find(({ name }) => name === job.payload.check)
   if (!found || !check) return 'done'
-  const input = toCheckInput(found, found.askable)
+  const input = toCheckInput(context.idsOf(found.site.id), found, found.askable)
   if (input.ip !== null) await context.checks.report(check, input, job.payload.isSpam)
   return 'done'
 }

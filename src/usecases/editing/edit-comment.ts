@@ -11,7 +11,7 @@ import {
   isAuthor,
   mayModerate,
 } from '../../domain/people/caller.ts'
-import { authorId, type CommentKey } from '../../domain/public-id.ts'
+import type { CommentKey } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import {
   type CheckTiming,
@@ -21,6 +21,7 @@ import {
 import type { Verdict } from '../../domain/screening/finding.ts'
 import type { Sender } from '../../domain/site/check.ts'
 import type { Site } from '../../domain/site/site.ts'
+import { storedId } from '../../domain/stored-id.ts'
 import {
   type CommentForWrite,
   findCommentForWrite,
@@ -153,7 +154,7 @@ const edit = async (tx: Tx, request: EditRequest, target: Edit): Promise<Edited>
     bodyHtml,
     renderer: RENDERER_VERSION,
     judged,
-    by: byModerator ? callerIdOf(caller) : authorId(comment.author.id),
+    by: byModerator ? callerIdOf(caller) : storedId('author', comment.author.id),
   })
   if (mayModerate(caller)) await recordEdit(tx, request, comment, callerIdOf(caller))
   const edited = { ...comment, ...revised, body, bodyHtml }

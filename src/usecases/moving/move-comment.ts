@@ -1,8 +1,9 @@
 import type { Reason } from '../../domain/comment/status.ts'
 import { callerIdOf, type StaffCaller } from '../../domain/people/caller.ts'
-import { type CommentKey, commentId } from '../../domain/public-id.ts'
+import type { CommentKey } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site/site.ts'
+import { storedCommentId } from '../../domain/stored-id.ts'
 import { type CommentForWrite, findCommentForWrite } from '../../postgres/comments/comments.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import { runQuery } from '../../postgres/connection/transaction.ts'
@@ -66,7 +67,7 @@ const move = async (tx: Tx, request: MoveRequest, to: number): Promise<Decided> 
     threadId: to,
     commentId: top.id,
     before: locationOf(top),
-    after: { article_id: request.articleId, parent_id: parent ? commentId(parent) : null },
+    after: { article_id: request.articleId, parent_id: parent ? storedCommentId(parent) : null },
   })
   return { decision, version }
 }
@@ -78,5 +79,5 @@ const locationOf = ({
   parentHomeThreadId: homeThreadId,
 }: CommentForWrite) => ({
   article_id: articleId,
-  parent_id: parentId === 0 ? null : commentId({ threadId, id: parentId, homeThreadId }),
+  parent_id: parentId === 0 ? null : storedCommentId({ threadId, id: parentId, homeThreadId }),
 })

@@ -1,7 +1,7 @@
 import { callerIdOf, type StaffCaller } from '../../domain/people/caller.ts'
-import { authorId as publicId } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site/site.ts'
+import { storedId } from '../../domain/stored-id.ts'
 import { runQuery } from '../../postgres/connection/transaction.ts'
 import { insertDecision } from '../../postgres/moderation/decisions.ts'
 import {
@@ -36,7 +36,7 @@ export const addAuthorNote = <Response>(
     const entry = { siteId: site.id, by: callerIdOf(moderator), authorId }
     const inserted = await insertAuthorNote(tx, { ...entry, note })
     // The decision does not repeat the text, which can be erased.
-    await insertDecision(tx, { ...entry, action: 'note', subject: publicId(authorId) })
+    await insertDecision(tx, { ...entry, action: 'note', subject: storedId('author', authorId) })
     return present(inserted)
   })
 

@@ -7,9 +7,9 @@ import {
   mayAdminister,
   type StaffCaller,
 } from '../../domain/people/caller.ts'
-import { authorId as publicId } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site/site.ts'
+import { storedId } from '../../domain/stored-id.ts'
 import type { Db } from '../../postgres/connection/db.ts'
 import { inTransaction, runQuery } from '../../postgres/connection/transaction.ts'
 import { deleteJob, enqueueJob, findJob } from '../../postgres/jobs/jobs.ts'
@@ -47,12 +47,14 @@ export const eraseAuthor = async (
     const { subject } = erasable
     await withInvalidation(context, { siteId: site.id, threadIds: [], isHide: true }, () =>
       inTransaction(context.writes, async (tx) => {
-        await eraseAuthorRow(tx, at, subject === null ? null : hashSubject(subject))
+        const subjectHash = subject === null ? null : hashSubject(subject)
+        const publicId = context.idsOf(site.id).write('author', authorId)
+        await eraseAuthorRow(tx, at, { subjectHash, publicId })
         await enqueueJob(tx, { ...job, dueInMs: PATIENCE_MS })
         const entry = {
           siteId: site.id,
           action: 'author_erased',
-          subject: publicId(authorId),
+          subject: storedId('author', authorId),
         } as const
         await insertAuditEntry(tx, { ...entry, by: callerIdOf(by) })
       }),

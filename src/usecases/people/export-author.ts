@@ -1,7 +1,8 @@
 import { asPublished } from '../../domain/comment/shadow-view.ts'
 import { callerIdOf, mayAdminister } from '../../domain/people/caller.ts'
-import { type CommentKey, authorId as publicId } from '../../domain/public-id.ts'
+import type { CommentKey } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
+import { storedId } from '../../domain/stored-id.ts'
 import { inTransaction, runQuery } from '../../postgres/connection/transaction.ts'
 import {
   findHeldAuthor,
@@ -57,7 +58,7 @@ export const exportAuthor = async (context: Context, request: OwnDataRequest): P
     insertAuditEntry(tx, {
       siteId: site.id,
       action: 'author_exported',
-      subject: publicId(authorId),
+      subject: storedId('author', authorId),
       by: callerIdOf(by),
     }),
   )

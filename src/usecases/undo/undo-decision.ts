@@ -1,7 +1,7 @@
 import { isVisible } from '../../domain/comment/status.ts'
 import { callerIdOf } from '../../domain/people/caller.ts'
-import { readBanId } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
+import { readStoredId } from '../../domain/stored-id.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import { acquireThreadLock, runQuery } from '../../postgres/connection/transaction.ts'
 import { liftBan, renewBan } from '../../postgres/moderation/bans.ts'
@@ -106,7 +106,7 @@ const UNDO_IN_THREAD: Partial<Record<string, UndoInThread>> = {
 const undoBan = async (tx: Tx, { site, moderator, decisionId }: UndoRequest): Promise<Decided> => {
   const siteId = site.id
   const { action, subject } = await findSubjectDecision(tx, siteId, decisionId)
-  const at = { siteId, id: readBanId(subject)! }
+  const at = { siteId, id: readStoredId('ban', subject)! }
   const isLifted = action === 'ban'
   const lift = () => liftBan(tx, { ...at, by: callerIdOf(moderator) })
   const ban = await (isLifted ? lift() : renewBan(tx, at))
@@ -124,7 +124,12 @@ const undoBanUpdate = async (
 ): Promise<Decided> => {
   const { subject, before, after, isUndone } = await findSubjectDecision(tx, site.id, decisionId)
   if (isUndone) throw new Refusal('decision_conflict')
-  const change = { id: readBanId(subject)!, undoes: decisionId, before: before!, after: after! }
+  const change = {
+    id: readStoredId('ban', subject)!,
+    undoes: decisionId,
+    before: before!,
+    after: after!,
+  }
   const decision = await undoTerms(tx, { site, moderator }, change)
   return { decision, version: undefined }
 }

@@ -1,7 +1,7 @@
 import { branchesOf } from '../../domain/comment/branch.ts'
 import { callerIdOf } from '../../domain/people/caller.ts'
-import { readCommentId } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
+import { readStoredCommentId } from '../../domain/stored-id.ts'
 import { findCommentForWrite } from '../../postgres/comments/comments.ts'
 import { listMovers } from '../../postgres/comments/move.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
@@ -55,7 +55,7 @@ const moveBack = async (
   const commentId = move.commentId!
   const top = await findCommentForWrite(tx, { siteId: site.id, threadId: to, id: commentId })
   if (!top) throw new Refusal('decision_conflict')
-  const parent = before.parent_id === null ? undefined : readCommentId(before.parent_id)!
+  const parent = before.parent_id === null ? undefined : readStoredCommentId(before.parent_id)!
   const destination = { threadId: from, parent, isReturn: true }
   const version = await moveBranch(tx, site, { top, destination }).catch((error: unknown) => {
     const isGone = error instanceof Refusal && error.code === 'parent_not_found'

@@ -1,6 +1,7 @@
 import pg from 'pg'
 import t from 'tap'
 import { createDb } from '../../../src/postgres/connection/db.ts'
+import { IDS } from '../../ids.ts'
 import type { Answer } from '../../races/client.ts'
 import { AS_ADMIN, type Node, openRace, type Race } from '../../races/race.ts'
 import { type Story, tellStory } from '../../races/story.ts'
@@ -28,7 +29,7 @@ const openBarrier = async (
   }
   return {
     hold: ({ id }: Story) =>
-      client.query('select pg_advisory_lock($1)', [Number.parseInt(id.slice(1), 36)]),
+      client.query('select pg_advisory_lock($1)', [IDS.readComment(id)!.threadId]),
     release: () => client.query('select pg_advisory_unlock_all()'),
     untilWaiting: (number: number) =>
       until(`for ${number} writers to wait`, async () => (await count()) >= number),

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
+import { IDS } from '../../ids.ts'
 import { hideBeforeOlderDump } from '../../races/older-dump.ts'
 import { type Node, openRace, type Race, untilRedisIs } from '../../races/race.ts'
 import { tellStory } from '../../races/story.ts'
@@ -59,7 +60,7 @@ const hideBeforeOlder: Script = async (race, nodes, article) =>
 const hideUnderSameToken: Script = async (race, [first, second], article) => {
   const { redis, send } = race
   const story = await tellStory(race, first, article)
-  const key = `{1:${Number.parseInt(story.id.slice(1), 36)}}k`
+  const key = `{1:${IDS.readComment(story.id)!.threadId}}k`
   const token = async () => Number(await redis.get(key))
   const before = await token()
   await story.postAnother()

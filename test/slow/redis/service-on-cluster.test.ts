@@ -1,4 +1,5 @@
 import t from 'tap'
+import { FIRST } from '../../ids.ts'
 import { startCluster } from '../../redis/own-cluster.ts'
 import { skipOwn } from '../../redis/own-server.ts'
 import { createDatabase } from '../../servers.ts'
@@ -63,7 +64,7 @@ t.test('two nodes on one cluster', { skip: skipOwn }, async (t) => {
       const decide = async (from: string, to: string) => {
         const authorization = { authorization: `Bearer ${KEY}` }
         const answer = await sendTo(
-          `${one}${SITE}/comments/c1-1/decisions`,
+          `${one}${SITE}/comments/${FIRST}/decisions`,
           { from, to },
           authorization,
         )

@@ -1,4 +1,3 @@
-import { banId } from '../../public-id.ts'
 import type { RuleFunction } from './rule.ts'
 
 /** The thread's own mode overrides the site's. */
@@ -16,11 +15,11 @@ export const ban: RuleFunction = (_draft, { bans }) => {
     ? {
         says: 'rejected',
         score: 100,
-        evidence: `ban ${banId(found.id)} shows it to its author alone`,
+        evidence: 'a ban shows it to its author alone',
       }
     : {
         says: 'pending',
         score: 50,
-        evidence: `ban ${banId(found.id)} holds what its author writes`,
+        evidence: 'a ban holds what its author writes',
       }
 }
