@@ -10,12 +10,13 @@ import type { PublicIdsOf } from './domain/public-id.ts'
 import type { Checks } from './domain/site/check.ts'
 import type { Db } from './postgres/connection/db.ts'
 import { runQuery } from './postgres/connection/transaction.ts'
-import { findPolicy } from './postgres/screening/policies.ts'
+import { findPolicyJson } from './postgres/screening/policies.ts'
 import { findSite } from './postgres/service/sites.ts'
 import { findThreads } from './postgres/threads/threads.ts'
 import type { Context } from './usecases/context.ts'
 import { createDeferredTasks } from './usecases/deferred-tasks.ts'
 import { createWriteQueues } from './usecases/write-queue.ts'
+import { createPolicyTasks } from './workers/policy-tasks.ts'
 
 /** The share of the page cache for lists of whole sites, which are cached for a second. */
 const LISTS_SHARE = 1 / 8
@@ -40,14 +41,16 @@ type Parts = {
   readonly warn: Context['warn']
 }
 
-/** Builds the dependencies of the use cases of one node. Opens no connection. */
+/** Builds the dependencies of the use cases of one node. Opens no connection and starts no thread. */
 export const createContext = ({ store, maxBytes, maxThreads, ...parts }: Parts): Context => {
   const { db, cacheTokens } = parts
   const listBytes = Math.floor(maxBytes * LISTS_SHARE)
+  const policyTasks = createPolicyTasks()
   const memory = { maxBytes: maxBytes - listBytes }
   return {
     ...parts,
     deferredTasks: createDeferredTasks(parts.warn),
+    policyTasks,
     posts: createWriteQueues(),
     votes: createWriteQueues({ restMs: VOTES_REST_MS }),
     threads: createThreadCache({
@@ -58,6 +61,9 @@ export const createContext = ({ store, maxBytes, maxThreads, ...parts }: Parts):
     pages: store ? createTieredPages({ ...memory, store }) : createMemoryPages(memory),
     lists: createListCache({ cacheTokens, maxBytes: listBytes }),
     sites: createSiteCache((slug) => findSite(db, slug)),
-    policies: createPolicyCache(async (at) => (await runQuery(findPolicy(db, at)))!.policy),
+    policies: createPolicyCache({
+      ...policyTasks,
+      load: async (at) => (await runQuery(findPolicyJson(db, at)))!,
+    }),
   }
 }

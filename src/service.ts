@@ -112,6 +112,7 @@ export const createService = async (parts: Parts): Promise<Service> => {
     prepare: () => prepare(parts, context, state),
     close: async () => {
       await closeApp(app, state)
+      await context.policyTasks.close()
       await Promise.all([state.jobs?.close(), context.deferredTasks.settled()])
       await Promise.all(Object.values(pools).map((pool) => pool.close()))
       if (shared.redis) await closeRedis(shared.redis)

@@ -15,7 +15,8 @@ const FLOORS: Record<string, readonly string[]> = {
   redis: ['domain'],
   cache: ['domain'],
   clients: ['domain'],
-  usecases: ['postgres', 'redis', 'cache', 'clients', 'domain'],
+  workers: ['domain'],
+  usecases: ['postgres', 'redis', 'cache', 'clients', 'workers', 'domain'],
   http: ['usecases', 'domain'],
 }
 const TOP = 'top'

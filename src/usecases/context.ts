@@ -9,6 +9,7 @@ import type { ReadMemberToken } from '../domain/people/sign-on.ts'
 import type { PublicIdsOf } from '../domain/public-id.ts'
 import type { Checks } from '../domain/site/check.ts'
 import type { Db } from '../postgres/connection/db.ts'
+import type { PolicyTasks } from '../workers/policy-tasks.ts'
 import type { DeferredTasks } from './deferred-tasks.ts'
 import type { Post, PostEffect } from './posting/post.ts'
 import type { Vote } from './voting/vote.ts'
@@ -33,6 +34,8 @@ export type Context = {
   readonly idsOf: PublicIdsOf
   readonly readMemberToken: ReadMemberToken
   readonly checks: Checks
+  /** Work with policies in other threads. */
+  readonly policyTasks: PolicyTasks
   /** Work that this node does after the response. */
   readonly deferredTasks: DeferredTasks
   /** Runs the due jobs of a kind soon, without waiting for them. */

@@ -202,3 +202,26 @@ t.test('a large body is read only from callers who may send it', async (t) => {
   t.equal(await send('PUT', POLICY, moderator), 'forbidden')
   t.equal(await send('PUT', POLICY, service.adminKey), 'body_too_large')
 })
+
+t.test(
+  'a policy that would make comments slow to judge is refused, and so is a draft',
+  async (t) => {
+    const service = await openService(t)
+    const alike = Array.from({ length: 101 }, (_, n) => `x${n}*ck`)
+    const signs = Array.from('!#%&()+,-./:', (a) => Array.from('!#%&()+,-', (b) => `${a}word${b}`))
+    const token = service.adminKey
+    const refusal = { status: 400, body: { errors: [{ pointer: '/policy/rules/words' }] } }
+    const put = (spam: string[]) =>
+      service.call('PUT', POLICY, { token, body: { policy: withRule('words', { spam }) } })
+    for (const spam of [alike, signs.flat()]) {
+      t.match(await put(spam), refusal)
+      const trial = { policy: withRule('words', { spam }), body: 'x' }
+      const screening = service.call('POST', `${SITE}/moderation/screenings`, {
+        token,
+        body: trial,
+      })
+      t.match(await screening, refusal)
+      t.match(await put(spam.slice(0, 100)), { status: 200 })
+    }
+  },
+)

@@ -1,13 +1,16 @@
 import type { Check } from '../site/check.ts'
 import type { Facts } from './facts.ts'
 import type { Finding } from './finding.ts'
-import type { Policy } from './policy.ts'
+import type { PreparedPolicy } from './prepared-policy.ts'
 
 /** In a trace the rule of a check is this prefix and the name of the check. */
 export const CHECK_RULE_PREFIX = 'checks.'
 
 /** The facts before any check responds. A check that the policy turns off is not asked. */
-export const initialCheckFacts = (checks: readonly Check[], { rules }: Policy): Facts['checks'] => {
+export const initialCheckFacts = (
+  checks: readonly Check[],
+  { rules }: PreparedPolicy,
+): Facts['checks'] => {
   const isOff = (name: string) =>
     Object.hasOwn(rules.checks, name) && rules.checks[name]?.mode === 'off'
   const asked = checks.filter(({ name }) => !isOff(name))

@@ -2,6 +2,8 @@ import type { Draft, Facts } from './facts.ts'
 import { combine, type Finding, riskOf, type Verdict } from './finding.ts'
 import { findLinks, type Link } from './links.ts'
 import type { Mode, Policy } from './policy.ts'
+import { preparePolicy } from './prepare-policy.ts'
+import type { PreparedPolicy, PreparedRules } from './prepared-policy.ts'
 import { firstComments, rejections, role } from './rules/authors.ts'
 import { check } from './rules/checks.ts'
 import { disposableEmail } from './rules/disposable-email.ts'
@@ -24,7 +26,7 @@ export type Judgement = {
 /** A policy ready to judge: immutable, and worth caching. */
 export type CompiledPolicy = (draft: Draft, facts: Facts) => Judgement
 
-type Rules = Policy['rules']
+type Rules = PreparedRules
 type RuleName = Exclude<keyof Rules, 'checks'>
 type CompiledRule = {
   readonly name: string
@@ -60,8 +62,11 @@ const RULES: {
 }
 const NAMES = Object.keys(RULES) as RuleName[]
 
-/** Compiling the longest word lists takes up to two seconds; judging a comment then takes microseconds. */
-export const compilePolicy = ({ rules }: Policy): CompiledPolicy => {
+/** Compiles a policy in this thread. The longest word lists take seconds. */
+export const compilePolicy = (policy: Policy): CompiledPolicy => judgeBy(preparePolicy(policy))
+
+/** Judges by a policy that any thread prepared. Takes microseconds, and judging a comment takes some too. */
+export const judgeBy = ({ rules }: PreparedPolicy): CompiledPolicy => {
   const compiled = [
     ...ALWAYS,
     // A version from before the rule existed lacks it.

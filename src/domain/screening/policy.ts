@@ -5,7 +5,7 @@ import { ROLES } from '../comment/comment.ts'
 export const MODES = ['off', 'record', 'enforce'] as const
 export type Mode = (typeof MODES)[number]
 
-/** Limit of all three word lists together: some 25 MB of memory, and two seconds to compile. */
+/** Limit of all three word lists together. `compileDraft` limits the memory that they take compiled. */
 export const MAX_WORDS = 100_000
 export const MAX_DOMAINS = 20_000
 

@@ -16,6 +16,7 @@ import type { IdempotencyKey } from '../../postgres/service/idempotency.ts'
 import { findSite, lockSiteRow } from '../../postgres/service/sites.ts'
 import type { Context } from '../context.ts'
 import { runOnce } from '../run-once.ts'
+import { compileDraft } from './compile-draft.ts'
 
 /** A policy with its version and its maker. Maker, note and time are null for the default policy. */
 export type VersionedPolicy = {
@@ -70,6 +71,7 @@ export const updatePolicy = async <Answer>(
   request: PolicyRequest & { readonly policy: Policy },
   present: (known: VersionedPolicy) => Answer,
 ): Promise<Answer> => {
+  await compileDraft(context, request.policy)
   const answer = await runOnce(context, request.idempotencyKey, async (tx) =>
     present(await createVersion(tx, request)),
   )

@@ -1,7 +1,7 @@
 import {
   type CompiledPolicy,
-  compilePolicy,
   type Judgement,
+  judgeBy,
 } from '../../domain/screening/compile-policy.ts'
 import type { Facts } from '../../domain/screening/facts.ts'
 import type { Policy } from '../../domain/screening/policy.ts'
@@ -10,6 +10,7 @@ import { runQuery } from '../../postgres/connection/transaction.ts'
 import type { GuestProfile } from '../../postgres/people/authors.ts'
 import { findThreadForWrite, findThreadId } from '../../postgres/threads/threads.ts'
 import type { Context } from '../context.ts'
+import { compileDraft } from './compile-draft.ts'
 import { countFor, factsOf, hashText } from './count-facts.ts'
 
 export type ScreeningRequest = {
@@ -61,7 +62,10 @@ const choosePolicy = async (
   context: Context,
   { site, policy }: ScreeningRequest,
 ): Promise<{ judge: CompiledPolicy; policyVersion: number | null }> => {
-  if (policy) return { judge: compilePolicy(policy), policyVersion: null }
+  if (policy) {
+    const draft = await compileDraft(context, policy)
+    return { judge: judgeBy(draft), policyVersion: null }
+  }
   const { judge, version } = await context.policies.find(site)
   return { judge, policyVersion: version }
 }

@@ -1,7 +1,5 @@
-import { setImmediate as turn } from 'node:timers/promises'
 import type { Instant } from '../../domain/instant.ts'
 import type { CommentKey } from '../../domain/public-id.ts'
-import { type CompiledPolicy, compilePolicy } from '../../domain/screening/compile-policy.ts'
 import { combine, type Verdict } from '../../domain/screening/finding.ts'
 import type { Policy } from '../../domain/screening/policy.ts'
 import {
@@ -21,10 +19,10 @@ import {
   type Part,
 } from '../../postgres/screening/judged-comments.ts'
 import type { Context } from '../context.ts'
+import { compileDraft } from './compile-draft.ts'
 
-const COMMENTS_PER_QUERY = 200
-/** After this many comments other requests get the processor. */
-const COMMENTS_PER_TURN = 20
+/** Reading this many and sending them to the worker thread takes a few milliseconds of this thread. */
+const COMMENTS_PER_QUERY = 50
 const MAX_CHANGES = 100
 const START: Before = { at: 'infinity', id: 0 }
 
@@ -50,20 +48,25 @@ export async function* simulatePolicy(
   context: Context,
   { siteId, policy, days }: { siteId: number; policy: Policy; days: number },
 ): AsyncGenerator<{ progress: Progress } | { result: SimulationResult }> {
-  const judge = compilePolicy(policy)
+  const draft = await compileDraft(context, policy)
   const run: Run = { done: 0, changed: 0, changes: [], stored: createTally(), draft: createTally() }
   const { total, since } = await runQuery(countJudged(context.db, { siteId, days }))
   const progress = () => ({ total, done: run.done, changed: run.changed })
   yield { progress: progress() }
   for (const part of JUDGED_PARTS) {
     for await (const batch of listAll(context, { siteId, since, part })) {
-      await judgeAll(judge, batch, run)
+      count(run, batch, await context.policyTasks.judge(draft, batch))
       yield { progress: progress() }
     }
   }
-  const { changes, stored, draft } = run
+  const { changes, stored, draft: drafted } = run
   yield {
-    result: { ...progress(), changes, stored: ruleQualityOf(stored), draft: ruleQualityOf(draft) },
+    result: {
+      ...progress(),
+      changes,
+      stored: ruleQualityOf(stored),
+      draft: ruleQualityOf(drafted),
+    },
   }
 }
 
@@ -87,15 +90,14 @@ type Run = {
   readonly draft: Tally
 }
 
-const judgeAll = async (
-  judge: CompiledPolicy,
-  comments: readonly DecidedComment[],
+const count = (
   run: Run,
-): Promise<void> => {
+  comments: readonly DecidedComment[],
+  verdicts: readonly Verdict[],
+): void => {
   for (const [n, comment] of comments.entries()) {
-    if (n % COMMENTS_PER_TURN === 0) await turn()
     const from = combine(comment.trace)
-    const to = judge(comment, comment.facts).verdict
+    const to = verdicts[n]!
     run.done += 1
     addToTally(run.stored, from, comment.decided)
     addToTally(run.draft, to, comment.decided)

@@ -1,22 +1,22 @@
-import type { Policy } from '../policy.ts'
+import type { PreparedRules } from '../prepared-policy.ts'
+import { hasString, type PackedStrings, packSet } from '../words/packed.ts'
 import type { RuleFunction } from './rule.ts'
 
+export const prepareEmailDomains = (domains: readonly string[]): PackedStrings =>
+  packSet(domains.map((domain) => domain.toLowerCase()))
+
 /** Finds the domain of the address or a domain above it. */
-export const disposableEmail = ({
-  domains,
-  says,
-}: Policy['rules']['disposable_email']): RuleFunction => {
-  const known = new Set(domains.map((domain) => domain.toLowerCase()))
-  return (_draft, { author: { emailDomain } }) => {
-    const found = emailDomain === null ? undefined : findDomain(known, emailDomain)
+export const disposableEmail =
+  ({ domains, says }: PreparedRules['disposable_email']): RuleFunction =>
+  (_draft, { author: { emailDomain } }) => {
+    const found = emailDomain === null ? undefined : findDomain(domains, emailDomain)
     if (found === undefined) return undefined
     return { says, score: 60, evidence: `e-mail at ${found} is thrown away after use` }
   }
-}
 
-const findDomain = (known: ReadonlySet<string>, domain: string): string | undefined => {
+const findDomain = (known: PackedStrings, domain: string): string | undefined => {
   let rest = domain
-  while (!known.has(rest)) {
+  while (!hasString(known, rest)) {
     const dot = rest.indexOf('.')
     if (dot < 0) return undefined
     rest = rest.slice(dot + 1)

@@ -1,14 +1,14 @@
 import type { TextMatch } from '../finding.ts'
 import { findLinks, type Link } from '../links.ts'
-import type { Policy } from '../policy.ts'
+import type { PreparedRules as Rules } from '../prepared-policy.ts'
+import { hasString, type PackedStrings, packSet } from '../words/packed.ts'
 import { MAX_TEXT_MATCHES, type RuleFunction, sayCount } from './rule.ts'
 
-type Rules = Policy['rules']
 /** Finds the listed domain that a host belongs to. */
 type FindDomain = (host: string) => string | undefined
 
 /** Links to allowed domains count in no rule. */
-const createLinkFilter = (allow: readonly string[]) => {
+const createLinkFilter = (allow: PackedStrings) => {
   const findAllowed = createDomainFinder(allow)
   return (links: readonly Link[]): Link[] =>
     links.filter(({ hosts, pretends }) => pretends || !hosts.every((host) => findAllowed(host)))
@@ -84,15 +84,18 @@ const toMatch = (text: string, { start, end }: Link, field: TextMatch['field']):
 })
 
 /** The finder looks up a host and all domains above it. */
-const createDomainFinder = (written: readonly string[]): FindDomain => {
-  const domains = new Set(written.map(toAsciiDomain))
-  return (host) => {
+const createDomainFinder =
+  (domains: PackedStrings): FindDomain =>
+  (host) => {
+    if (domains.ends.length === 0) return undefined
     for (let rest = host; ; rest = rest.slice(rest.indexOf('.') + 1)) {
-      if (domains.has(rest)) return rest
+      if (hasString(domains, rest)) return rest
       if (!rest.includes('.')) return undefined
     }
   }
-}
+
+export const prepareDomains = (written: readonly string[]): PackedStrings =>
+  packSet(written.map(toAsciiDomain))
 
 /** Hosts of links are in ASCII too. */
 const toAsciiDomain = (written: string): string =>

@@ -1,7 +1,9 @@
 import type { Draft } from '../facts.ts'
 import type { TextMatch, Verdict } from '../finding.ts'
 import type { Policy } from '../policy.ts'
+import type { PreparedWords } from '../prepared-policy.ts'
 import { type CompiledWords, compileWords, matchWords } from '../words/match-words.ts'
+import { stringAt } from '../words/packed.ts'
 import { MAX_TEXT_MATCHES, type RuleFunction } from './rule.ts'
 
 type WordsRule = Policy['rules']['words']
@@ -16,21 +18,29 @@ const MAX_ENTRIES = 5
 
 type EntryMatch = TextMatch & { readonly entry: number }
 
-export const words = (rule: WordsRule): RuleFunction => {
-  const entries = LISTS.flatMap((list) => rule[list])
-  if (entries.length === 0) return () => undefined
-  const compiled = compileWords(entries)
-  const [spamFrom, pendingFrom] = [rule.rejected.length, rule.rejected.length + rule.spam.length]
+export const prepareWords = (rule: WordsRule): PreparedWords => {
+  const { mode, rejected, spam } = rule
+  const entries = mode === 'off' ? [] : LISTS.flatMap((list) => rule[list])
+  return {
+    mode,
+    words: entries.length > 0 ? compileWords(entries) : undefined,
+    spamFrom: rejected.length,
+    pendingFrom: rejected.length + spam.length,
+  }
+}
+
+export const words = ({ words, spamFrom, pendingFrom }: PreparedWords): RuleFunction => {
+  if (!words) return () => undefined
   const listOf = (entry: number) =>
     entry < spamFrom ? 'rejected' : entry < pendingFrom ? 'spam' : 'pending'
   return (draft) => {
-    const matches = matchDraft(compiled, draft)
+    const matches = matchDraft(words, draft)
     if (matches.length === 0) return undefined
     const distinct = [...new Set(matches.map(({ entry }) => entry))].sort((a, b) => a - b)
     const says = listOf(distinct[0]!)
     const decisive = distinct
       .filter((entry) => listOf(entry) === says)
-      .map((entry) => entries[entry]!)
+      .map((entry) => stringAt(words.entries, entry))
     return {
       says,
       score: Math.min(MAX_SCORE, SCORES[says] + SCORE_OF_EACH_MORE * (distinct.length - 1)),

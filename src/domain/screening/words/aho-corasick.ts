@@ -1,3 +1,5 @@
+import { openInts, openUnits } from './packed.ts'
+
 /**
  * Finds many strings in one pass: each code unit of a text is read once, however many strings there are.
  * Nodes are numbered level by level, so that the children of a node are neighbours. A node takes 18 bytes.
@@ -16,13 +18,15 @@ export type Automaton = {
   readonly strings: Int32Array
   /** The nearest node, this one or one on its failure links, where a string ends; 0 for none. */
   readonly outputs: Int32Array
-  /** The children of the root by label. */
+  /** The children of the root by label. Empty if the automaton is small: the table takes 256 KiB. */
   readonly roots: Int32Array
   /** A full transition table of the first nodes for plain labels, which most steps use. */
   readonly plain: Int32Array
 }
 
 const ROOT = 0
+/** An automaton of fewer nodes searches the children of its root. */
+const LARGE = 4_096
 /** Nodes with a row in that table: at most 0.6 MB. */
 const PLAIN_NODES = 4_096
 const PLAIN = ' abcdefghijklmnopqrstuvwxyz0123456789'
@@ -36,17 +40,16 @@ for (let n = 0; n < PLAIN_LABELS; n++) COLUMNS[PLAIN.charCodeAt(n)] = n
 export const buildAutomaton = (strings: readonly string[]): Automaton => {
   const size = countNodes(strings)
   const automaton: Automaton = {
-    children: new Int32Array(size + 1),
-    labels: new Uint16Array(size),
-    fails: new Int32Array(size),
-    strings: new Int32Array(size).fill(-1),
-    outputs: new Int32Array(size),
-    roots: new Int32Array(0x10000),
-    plain: new Int32Array(Math.min(size, PLAIN_NODES) * PLAIN_LABELS),
+    children: openInts(size + 1),
+    labels: openUnits(size),
+    fails: openInts(size),
+    strings: openInts(size).fill(-1),
+    outputs: openInts(size),
+    roots: openInts(size < LARGE ? 0 : 0x10000),
+    plain: openInts(Math.min(size, PLAIN_NODES) * PLAIN_LABELS),
   }
   addNodes(automaton, strings)
-  for (let child = firstChild(automaton, ROOT); child < firstChild(automaton, ROOT + 1); child++)
-    automaton.roots[automaton.labels[child]!] = child
+  if (automaton.roots.length > 0) addRoots(automaton)
   addFailureLinks(automaton)
   fillPlainTable(automaton)
   return automaton
@@ -124,6 +127,11 @@ const addNodes = ({ children, labels, strings: ends }: Automaton, strings: reado
   children[labels.length] = count << 1
 }
 
+const addRoots = (automaton: Automaton): void => {
+  for (let child = firstChild(automaton, ROOT); child < firstChild(automaton, ROOT + 1); child++)
+    automaton.roots[automaton.labels[child]!] = child
+}
+
 const addFailureLinks = (automaton: Automaton): void => {
   const { children, labels, fails, strings, outputs } = automaton
   for (let node = 0; node < labels.length; node++) {
@@ -164,7 +172,7 @@ const fillPlainTable = (automaton: Automaton): void => {
 
 /** @returns 0 if the node has no such child */
 const findChild = ({ children, labels, roots }: Automaton, node: number, unit: number): number => {
-  if (node === ROOT) return roots[unit]!
+  if (node === ROOT && roots.length > 0) return roots[unit]!
   let low = children[node]! >> 1
   let high = (children[node + 1]! >> 1) - 1
   while (low <= high) {

@@ -1,4 +1,5 @@
 import { type NormalizedText, SPACE } from '../folding/normalized-text.ts'
+import { listAt, type PackedLists, packLists, shareInts } from './packed.ts'
 import type { SearchTerms } from './parse-entry.ts'
 
 /**
@@ -13,9 +14,11 @@ type Piece = {
 }
 
 export type WildcardPieces = {
-  readonly all: readonly Readonly<Piece>[]
+  /** The fields of all pieces. */
+  readonly befores: Int32Array
+  readonly entries: Int32Array
   /** The pieces with the text of a numbered string. */
-  readonly ofString: ReadonlyMap<number, readonly number[]>
+  readonly ofString: PackedLists
 }
 
 export const createWildcardPieces = () => {
@@ -25,7 +28,11 @@ export const createWildcardPieces = () => {
   const addPiece = (text: string, before: number): number => {
     const key = `${before}${text}`
     const piece = known.get(key) ?? all.push({ before, entry: -1 }) - 1
-    if (!known.has(key)) byText.set(text, [...(byText.get(text) ?? []), piece])
+    if (!known.has(key)) {
+      const alike = byText.get(text)
+      if (alike) alike.push(piece)
+      else byText.set(text, [piece])
+    }
     known.set(key, piece)
     return piece
   }
@@ -36,13 +43,9 @@ export const createWildcardPieces = () => {
       if (all[last]?.entry === -1) all[last].entry = entry
     },
     pack: (strings: readonly string[]): WildcardPieces => ({
-      all,
-      ofString: new Map(
-        strings.flatMap((string, n) => {
-          const pieces = byText.get(string)
-          return pieces ? [[n, pieces] as const] : []
-        }),
-      ),
+      befores: shareInts(all.map(({ before }) => before)),
+      entries: shareInts(all.map(({ entry }) => entry)),
+      ofString: packLists(all.length > 0 ? strings.map((one) => byText.get(one) ?? []) : []),
     }),
   }
 }
@@ -53,16 +56,16 @@ export const createWildcardPieces = () => {
  * @returns the function, which returns the number of pieces it examined
  */
 export const matchWildcards = (
-  { all, ofString }: WildcardPieces,
+  { befores, entries, ofString }: WildcardPieces,
   normalized: NormalizedText,
   report: (entry: number, from: number, end: number) => void,
 ): ((string: number, from: number, end: number) => number) => {
   const wordNumbers = countWords(normalized)
   /** Of each piece, in the last word that has it: its first end there, and the start of the first piece. */
-  const ends = new Int32Array(all.length).fill(-1)
-  const starts = new Int32Array(all.length)
+  const ends = new Int32Array(befores.length).fill(-1)
+  const starts = new Int32Array(befores.length)
   const addPiece = (number: number, from: number, end: number): void => {
-    const { before, entry } = all[number]!
+    const [before, entry] = [befores[number]!, entries[number]!]
     const endBefore = before < 0 ? from : ends[before]!
     if (endBefore < 0 || endBefore > from || wordNumbers[endBefore] !== wordNumbers[from]) return
     const start = before < 0 ? from : starts[before]!
@@ -73,7 +76,7 @@ export const matchWildcards = (
     if (entry >= 0) report(entry, start, end)
   }
   return (string, from, end) => {
-    const pieces = ofString.get(string) ?? []
+    const pieces = listAt(ofString, string)
     for (const number of pieces) addPiece(number, from, end)
     return pieces.length
   }
