@@ -8,6 +8,8 @@ export const REFUSALS = {
   origin_refused: 'This site does not accept writes from that origin.',
   banned: 'The author is banned.',
   posting_disabled: 'This site does not accept comments.',
+  site_closed: 'The site is closed.',
+  voting_disabled: 'This site does not accept this vote.',
   not_found: 'Not found.',
   decision_conflict: 'The item changed, or was already decided.',
   move_not_allowed: 'This status change or move is not allowed.',

@@ -38,6 +38,12 @@ export const validateBody = (s: string): Validated<string> => {
   return accept(s)
 }
 
+/** Validates the length of a comment on a site with bounds of its own. */
+export const validateBodyLength = (
+  s: string,
+  { minBodyLength: min, maxBodyLength: max }: { minBodyLength: number; maxBodyLength: number },
+): Validated<string> => (isWithin(s.trim(), max, min) ? accept(s) : refuse(lengthRule(max, min)))
+
 /**
  * Validates an author's name: NFKC without outer white space, 1 to 80 code points.
  * Refuses control, direction, zero-width and private-use characters, invisible names and stacked
@@ -91,12 +97,12 @@ const URL_TOO_LONG = 'must be at most 2,048 bytes long'
 const accept = (value: string): Validated<string> => ({ ok: true, value })
 const refuse = (problem: string): Validated<string> => ({ ok: false, problem })
 
-const lengthRule = (max: number): string =>
-  `must be 1 to ${max.toLocaleString('en')} characters long, outer white space not counted`
+const lengthRule = (max: number, min = 1): string =>
+  `must be ${min.toLocaleString('en')} to ${max.toLocaleString('en')} characters long, outer white space not counted`
 
-const isWithin = (s: string, max: number): boolean => {
+const isWithin = (s: string, max: number, min = 1): boolean => {
   const count = codePoints(s)
-  return count >= 1 && count <= max
+  return count >= min && count <= max
 }
 
 const codePoints = (s: string): number => Array.from(s).length

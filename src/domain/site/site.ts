@@ -1,6 +1,7 @@
 import type { Sort } from '../comment/sort.ts'
 import type { Instant } from '../instant.ts'
 import type { SignOn } from '../people/sign-on.ts'
+import { Refusal } from '../refusal.ts'
 import type { Check } from './check.ts'
 
 export type Moderation = 'post' | 'pre'
@@ -20,6 +21,18 @@ export type Site = {
   readonly origins: readonly string[]
   readonly moderation: Moderation
   readonly posting: 'anyone' | 'members' | 'nobody'
+  /** A closed site takes no posts, edits, votes, flags and guests; its staff can still moderate. */
+  readonly state: 'open' | 'closed'
+  readonly reading: 'anyone' | 'members'
+  /** `up`: downvotes are refused. */
+  readonly voting: 'all' | 'up' | 'off'
+  /** Whether guests must give an e-mail address. */
+  readonly emailRequired: boolean
+  /** The length of a comment in code points, for everyone but the staff. */
+  readonly minBodyLength: number
+  readonly maxBodyLength: number
+  /** A BCP 47 tag; null if the site does not say. */
+  readonly language: string | null
   readonly loginUrl: string | null
   readonly editWindowSeconds: number
   readonly maxDepth: number
@@ -47,3 +60,12 @@ export type Site = {
 /** The opaque origin `null` is never allowed: any sandboxed page can send it. */
 export const isAllowedOrigin = (site: Site, origin: string): boolean =>
   origin !== 'null' && (site.origins.includes('*') || site.origins.includes(origin))
+
+/** Refuses writes to a closed site. */
+export const assertIsOpen = ({ state }: Site): void => {
+  if (state === 'closed') throw new Refusal('site_closed')
+}
+
+/** Whether only members take part: guests who cannot read cannot write either. */
+export const isForMembers = ({ posting, reading }: Site): boolean =>
+  posting === 'members' || reading === 'members'

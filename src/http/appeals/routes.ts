@@ -18,6 +18,7 @@ import { AppealState, AppealsPage, NewAnswer, NewAppeal, Statement } from './sch
 const GET_STATEMENT = op.operation({
   id: 'getStatement',
   tag: 'Reading',
+  isAlwaysOpen: true,
   summary: 'Explain the status of your comment',
   description:
     'Returns the statement of reasons: whether rules, readers or a moderator decided, on what ' +

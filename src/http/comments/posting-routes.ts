@@ -39,6 +39,7 @@ const POST_COMMENT = op.operation({
     'login_required',
     'banned',
     'posting_disabled',
+    'site_closed',
     'thread_closed',
     'slow_mode',
     'thread_locked',
@@ -61,7 +62,7 @@ const CREATE_GUEST = op.operation({
   query: op.NO_QUERY,
   body: ref(GuestProfile),
   answers: { 201: ref(Guest) },
-  refusals: ['banned'],
+  refusals: ['banned', 'site_closed'],
   credential: 'taken',
   limit: 'sign_on',
   once: true,
@@ -70,6 +71,7 @@ const CREATE_GUEST = op.operation({
 const PREVIEW_COMMENT = op.operation({
   id: 'previewComment',
   tag: 'Reading',
+  isAlwaysOpen: true,
   summary: 'Render Markdown without saving it',
   description:
     'Anyone may call it; it returns the sanitised HTML that the text would have as a comment. ' +

@@ -56,7 +56,7 @@ const EDIT_COMMENT = op.operation({
   query: op.NO_QUERY,
   body: ref(EditRequest),
   answers: { 200: ref(Comment), 202: ref(Comment) },
-  refusals: ['banned', 'thread_locked', 'edit_window_over', 'edit_conflict'],
+  refusals: ['banned', 'site_closed', 'thread_locked', 'edit_window_over', 'edit_conflict'],
   credential: 'needed',
   limit: 'create',
   once: true,

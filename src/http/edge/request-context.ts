@@ -25,6 +25,8 @@ declare module 'fastify' {
     errors?: readonly RefusalCode[]
     /** True if the handler verifies a signature over the bytes of the body. */
     isSigned?: boolean
+    /** True if the operation is closed to guests where only members read. */
+    isReading?: boolean
   }
   interface FastifyRequest {
     /** The site in the path; not set on routes without a site. */

@@ -32,8 +32,16 @@ export const addRequestPipeline = async (
   app.addHook('onRequest', async (request, reply) => {
     request.network = networkOf(request.ip)
     await enter({ http, count, request, reply })
-    if (isOfSite(request)) assertOrigin(request)
+    if (!isOfSite(request)) return
+    assertOrigin(request)
+    assertMayRead(request)
   })
+}
+
+/** Refuses readers who are not members on a site that only members read. */
+const assertMayRead = ({ routeOptions: { config }, site, caller }: FastifyRequest): void => {
+  if (!config?.isReading || site.reading === 'anyone') return
+  if (caller.kind === 'nobody' || caller.kind === 'guest') throw new Refusal('login_required')
 }
 
 type Entry = { http: Http; count: Count; request: FastifyRequest; reply: FastifyReply }

@@ -19,6 +19,7 @@ const PICTURE = {
 const GET_AVATAR = op.operation({
   id: 'getAvatar',
   tag: 'Reading',
+  isAlwaysOpen: true,
   summary: 'Get a generated avatar',
   description:
     'Anyone may call it; it returns an SVG image derived from the id alone. It returns an image ' +

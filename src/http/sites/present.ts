@@ -1,4 +1,4 @@
-import { MAX_BODY_CODE_POINTS, MAX_NAME_CODE_POINTS } from '../../domain/comment/text.ts'
+import { MAX_NAME_CODE_POINTS } from '../../domain/comment/text.ts'
 import { FLAG_REASONS } from '../../domain/moderation/flag.ts'
 import type { Check } from '../../domain/site/check.ts'
 import { PERSON_LIMITS, type Site } from '../../domain/site/site.ts'
@@ -19,6 +19,16 @@ const presentCheck = (check: Check) => ({
   ...(check.kind === 'akismet' && { site_url: check.siteUrl, is_test: check.isTest }),
 })
 
+const presentRules = (site: Site) => ({
+  state: site.state,
+  who_may_read: site.reading,
+  voting: site.voting,
+  email_required: site.emailRequired,
+  min_body_length: site.minBodyLength,
+  max_body_length: site.maxBodyLength,
+  language: site.language,
+})
+
 /** A site as administrators see it, without its secrets. */
 export const presentSite = (site: Site) => ({
   slug: site.slug,
@@ -26,6 +36,7 @@ export const presentSite = (site: Site) => ({
   origins: [...site.origins],
   moderation: site.moderation,
   who_may_post: site.posting,
+  ...presentRules(site),
   login_url: site.loginUrl,
   edit_window_seconds: site.editWindowSeconds,
   max_depth: site.maxDepth,
@@ -47,12 +58,12 @@ export const presentSiteConfig = (site: Site, limits: Limits) => ({
   name: site.name,
   moderation: site.moderation,
   who_may_post: site.posting,
+  ...presentRules(site),
   login_url: site.loginUrl,
   edit_window_seconds: site.editWindowSeconds,
   close_after_days: site.closeAfterDays,
   slow_mode_seconds: site.slowModeSeconds,
   max_depth: site.maxDepth,
-  max_body_length: MAX_BODY_CODE_POINTS,
   max_name_length: MAX_NAME_CODE_POINTS,
   limits: Object.fromEntries(PERSON_LIMITS.map((kind) => [kind, limitOf(limits, site, kind)])),
   flag_reasons: FLAG_REASONS,

@@ -1,11 +1,13 @@
 import { type TSchema, Type } from 'typebox'
 import { SORTS } from '../../domain/comment/sort.ts'
+import { MAX_BODY_CODE_POINTS } from '../../domain/comment/text.ts'
 import { FLAG_REASONS } from '../../domain/moderation/flag.ts'
 import { MAX_CHECKS } from '../../domain/site/check.ts'
 import { PERSON_LIMITS, type PersonLimit } from '../../domain/site/site.ts'
 import { Check, CheckChange } from '../checks/schemas.ts'
 import {
   count,
+  flag,
   integerOrNull,
   nullable,
   object,
@@ -103,12 +105,30 @@ const moderation = oneOf(['post', 'pre'], {
 })
 const whoMayPost = oneOf(['anyone', 'members', 'nobody'])
 
+const length = (description: string) =>
+  Type.Integer({ minimum: 1, maximum: MAX_BODY_CODE_POINTS, description })
+
+const rules = {
+  state: oneOf(['open', 'closed'], {
+    description: '`closed`: nobody posts, edits, votes or flags. Reading and moderating go on.',
+  }),
+  who_may_read: oneOf(['anyone', 'members'], {
+    description: '`members`: reading needs a member token or an API key, and guests cannot write.',
+  }),
+  voting: oneOf(['all', 'up', 'off'], { description: '`up`: downvotes are refused.' }),
+  email_required: flag('Whether guests must give an e-mail address.'),
+  min_body_length: length('The least length of a comment, in code points, but for the staff.'),
+  max_body_length: length('The greatest length of a comment, in code points, but for the staff.'),
+  language: nullable('string', { maxLength: 100, description: 'A BCP 47 tag, like `en-GB`.' }),
+}
+
 export const SiteConfig = openObject(
   {
     site: text('The slug.'),
     name: text('The name.'),
     moderation,
     who_may_post: whoMayPost,
+    ...rules,
     login_url: textOrNull('The page where readers sign on.'),
     edit_window_seconds: count('How long authors can edit a comment.'),
     close_after_days: count('Age at which a thread closes. 0: never.'),
@@ -116,7 +136,6 @@ export const SiteConfig = openObject(
       'Time between two comments of one person in a thread, unless the thread has its own setting.',
     ),
     max_depth: count('The greatest `depth` of a reply.'),
-    max_body_length: count('In code points.'),
     max_name_length: count('In code points.'),
     limits: ref(Limits),
     flag_reasons: Type.Array(oneOf(FLAG_REASONS)),
@@ -134,6 +153,7 @@ const settings = {
   }),
   moderation,
   who_may_post: whoMayPost,
+  ...rules,
   login_url: nullable('string', { description: 'The page where readers sign on.' }),
   edit_window_seconds: Type.Integer({
     minimum: 0,

@@ -117,6 +117,7 @@ type SiteFields = {
   name?: string
   login_url?: string | null
   origins?: string[]
+  language?: string | null
   sign_on?: SignOnFields | null
   checks?: CheckFields[]
 }
@@ -128,6 +129,9 @@ export const readSiteFields = (change: SiteFields) => {
   return finish({
     ...(name !== undefined && { name: read('/name', validateTitle(name)) }),
     ...(loginUrl !== undefined && { loginUrl: readOptional('/login_url', loginUrl, validateUrl) }),
+    ...(change.language !== undefined && {
+      language: readOptional('/language', change.language, validateLanguage),
+    }),
     ...(origins !== undefined && { origins: read('/origins', validateOrigins(origins)) }),
     ...(signOn !== undefined && { signOn: signOn && readSignOn(read, signOn) }),
     ...(change.checks !== undefined && { checks: readChecks(read, change.checks) }),
@@ -144,6 +148,15 @@ const readSignOn = (read: Reader['read'], signOn: SignOnFields) => {
     ? { ok: true, value: hs256 }
     : { ok: false, problem: 'must not name a kid twice' }
   return { issuer, hs256: read('/sign_on/hs256', known) }
+}
+
+/** Returns the canonical form of a BCP 47 tag. */
+const validateLanguage = (tag: string): Validated<string> => {
+  try {
+    return { ok: true, value: Intl.getCanonicalLocales(tag)[0]! }
+  } catch {
+    return { ok: false, problem: 'must be a language tag of BCP 47, like en-GB' }
+  }
 }
 
 const validateOrigins = (origins: string[]): Validated<string[]> => {

@@ -40,6 +40,8 @@ type Operation<Params extends TSchema, Query extends TSchema, Body extends TSche
   /** `needed`: the operation refuses requests without a credential. `taken`: it accepts both. */
   readonly credential: 'needed' | 'taken'
   readonly limit: LimitKind
+  /** Whether everyone may call an operation with the tag `Reading`, also where only members read. */
+  readonly isAlwaysOpen?: boolean
   /** Whether the operation supports an Idempotency-Key. */
   readonly once?: boolean
   /** Whether the sender signs the body instead of sending a credential. */
@@ -70,11 +72,13 @@ export const operation = <P extends TSchema, Q extends TSchema, B extends TSchem
   } = op
   const needed = credential === 'needed' ? (['login_required'] as const) : []
   const isWrite = op.limit !== 'read'
+  const isReading = op.tag === 'Reading' && !op.isAlwaysOpen
   const codes = [
     ...ALWAYS,
     ...(isWrite ? ON_WRITES : []),
     ...(op.once ? ON_ONCE : []),
     ...needed,
+    ...(isReading ? (['login_required'] as const) : []),
     ...refusals,
   ]
   const headers = op.signed ? withSignature : op.once ? withIdempotencyKey : undefined
@@ -84,6 +88,7 @@ export const operation = <P extends TSchema, Q extends TSchema, B extends TSchem
       limit: op.limit,
       errors: [...new Set(codes)],
       ...(op.signed && { isSigned: true }),
+      ...(isReading && { isReading }),
     },
     ...(isWrite && { handlerTimeout: HANDLER_TIMEOUT_MS }),
     schema: {

@@ -9,6 +9,8 @@ export const STATUS_OF = {
   origin_refused: 403,
   banned: 403,
   posting_disabled: 403,
+  site_closed: 403,
+  voting_disabled: 403,
   not_found: 404,
   decision_conflict: 409,
   move_not_allowed: 409,

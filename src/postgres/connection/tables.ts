@@ -61,6 +61,13 @@ type SitesTable = {
   closeAfterDays: Generated<number>
   slowModeSeconds: Generated<number>
   checks: Generated<readonly Check[]>
+  state: Generated<'open' | 'closed'>
+  reading: Generated<'anyone' | 'members'>
+  voting: Generated<'all' | 'up' | 'off'>
+  emailRequired: Generated<boolean>
+  minBodyLength: Generated<number>
+  maxBodyLength: Generated<number>
+  language: string | null
 }
 
 type AuthorsTable = {

@@ -1,3 +1,4 @@
+import { MAX_BODY_CODE_POINTS } from '../../domain/comment/text.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Check } from '../../domain/site/check.ts'
 import type { PersonLimit, Site } from '../../domain/site/site.ts'
@@ -18,18 +19,34 @@ export type CheckSettings = WithoutSecret<Check> & { readonly secret?: string }
 
 type WithoutSecret<T> = T extends unknown ? Omit<T, 'secret'> : never
 
-type SettingsBefore = Pick<Site, 'limits' | 'signOn' | 'checks'>
+type SettingsBefore = Pick<Site, 'limits' | 'signOn' | 'checks' | 'minBodyLength' | 'maxBodyLength'>
 
 /** Fills in the limits and secrets that a change leaves out. */
 export const resolveSettings = (
   { limits, signOn, checks, ...plain }: SiteSettings,
-  before: SettingsBefore,
-): SiteChange => ({
-  ...plain,
-  ...(limits && { limits: mergeLimits(before.limits, limits) }),
-  ...(signOn !== undefined && { signOn: signOn && keepSignOnSecrets(signOn, before.signOn) }),
-  ...(checks && { checks: keepCheckSecrets(checks, before.checks) }),
-})
+  before: SettingsBefore = NO_SETTINGS,
+): SiteChange => {
+  const { minBodyLength, maxBodyLength } = { ...before, ...plain }
+  if (minBodyLength > maxBodyLength)
+    throw new Refusal('invalid_request', {
+      '/min_body_length': 'must not be greater than max_body_length',
+    })
+  return {
+    ...plain,
+    ...(limits && { limits: mergeLimits(before.limits, limits) }),
+    ...(signOn !== undefined && { signOn: signOn && keepSignOnSecrets(signOn, before.signOn) }),
+    ...(checks && { checks: keepCheckSecrets(checks, before.checks) }),
+  }
+}
+
+/** The settings that a new site begins with. */
+const NO_SETTINGS: SettingsBefore = {
+  limits: {},
+  signOn: null,
+  checks: [],
+  minBodyLength: 1,
+  maxBodyLength: MAX_BODY_CODE_POINTS,
+}
 
 const mergeLimits = (before: Site['limits'], change: NonNullable<SiteSettings['limits']>) =>
   Object.fromEntries(

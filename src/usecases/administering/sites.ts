@@ -39,7 +39,7 @@ export const createSite = async (
 ): Promise<Site> => {
   const { slug, name, ...settings } = wanted
   const site = await inTransaction(context.writes, async (tx) => {
-    const resolved = resolveSettings(settings, { limits: {}, signOn: null, checks: [] })
+    const resolved = resolveSettings(settings)
     const created = await insertSite(tx, { ...resolved, slug, name })
     if (!created) throw new Refusal('invalid_request', { '/slug': 'is taken' })
     await insertAuditEntry(tx, {

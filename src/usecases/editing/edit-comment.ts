@@ -20,7 +20,7 @@ import {
 } from '../../domain/screening/check-facts.ts'
 import type { Verdict } from '../../domain/screening/finding.ts'
 import type { Sender } from '../../domain/site/check.ts'
-import type { Site } from '../../domain/site/site.ts'
+import { assertIsOpen, type Site } from '../../domain/site/site.ts'
 import { storedId } from '../../domain/stored-id.ts'
 import {
   type CommentForWrite,
@@ -47,6 +47,7 @@ import { changeStatus } from '../decisions/change-status.ts'
 import { withInvalidation } from '../invalidate.ts'
 import { countFor, factsOf, hashText } from '../policies/count-facts.ts'
 import { judgeByPolicy } from '../policies/judge-by-policy.ts'
+import { assertLength } from '../posting/site-rules.ts'
 import { writeOnce } from '../run-once.ts'
 import { editShadowed } from './edit-shadowed.ts'
 
@@ -79,7 +80,9 @@ export const editComment = async <Response>(
 ): Promise<Response> => {
   assertMayWrite(request.caller)
   if (request.caller.kind === 'nobody') throw new Refusal('login_required')
-  const { site, comment, sender, idempotencyKey } = request
+  const { site, caller, comment, sender, idempotencyKey } = request
+  if (!mayModerate(caller)) assertIsOpen(site)
+  assertLength(site, caller, request.body)
   const bodyHtml = renderMarkdown(request.body)
   const policy = await context.policies.find(site)
   const changes = { siteId: site.id, threadIds: [comment.threadId], isHide: true }

@@ -1,11 +1,12 @@
 import type { Author } from '../../domain/comment/comment.ts'
 import type { WriterIdentity } from '../../domain/moderation/ban.ts'
-import type { Site } from '../../domain/site/site.ts'
+import { assertIsOpen, type Site } from '../../domain/site/site.ts'
 import { type GuestProfile, insertGuest } from '../../postgres/people/authors.ts'
 import type { IdempotencyKey } from '../../postgres/service/idempotency.ts'
 import { findBanEffects } from '../bans/ban-effects.ts'
 import type { Context } from '../context.ts'
 import { runOnce } from '../run-once.ts'
+import { assertEmail } from './site-rules.ts'
 
 type GuestRequest = {
   readonly site: Site
@@ -19,8 +20,11 @@ export const createGuest = <Response>(
   context: Context,
   { site, profile, writerIdentity, idempotencyKey }: GuestRequest,
   present: (guest: Author) => Response,
-): Promise<Response> =>
-  runOnce(context, idempotencyKey, async (tx) => {
+): Promise<Response> => {
+  assertIsOpen(site)
+  assertEmail(site, profile.email, '/email')
+  return runOnce(context, idempotencyKey, async (tx) => {
     await findBanEffects(tx, site.id, writerIdentity)
     return present(await insertGuest(tx, site.id, profile))
   })
+}

@@ -3,6 +3,7 @@ import { isVisible } from '../../domain/comment/status.ts'
 import { checksJob } from '../../domain/job.ts'
 import { assertMayWrite } from '../../domain/people/caller.ts'
 import { Refusal } from '../../domain/refusal.ts'
+import { assertIsOpen, isForMembers } from '../../domain/site/site.ts'
 import { findThreadAndParents, insertPosts } from '../../postgres/comments/insert.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import { enqueueJobs } from '../../postgres/jobs/jobs.ts'
@@ -19,6 +20,7 @@ import { enqueueWrite, type Outcome } from '../write-queue.ts'
 import { findWriterId } from './find-writer.ts'
 import { judgePosts, originOf, type Situation } from './judge-posts.ts'
 import type { Post, PostEffect, Posted, PostRequest } from './post.ts'
+import { assertEmail, assertLength } from './site-rules.ts'
 import { lockSlowMode } from './slow-mode.ts'
 import { articleOf, profilesOf, toNewPost, toPosted } from './stored-post.ts'
 
@@ -66,6 +68,12 @@ const preparePost = async (
   present: Post['present'],
 ): Promise<Post> => {
   assertMayPost(request)
+  const { site, caller, author, body } = request
+  assertLength(site, caller, body)
+  if (caller.kind === 'nobody' || caller.kind === 'guest') {
+    const stored = caller.kind === 'guest' ? caller.email : null
+    assertEmail(site, author ? author.email : stored, '/author/email')
+  }
   return {
     ...request,
     // A member's name comes from the site.
@@ -84,8 +92,9 @@ export const previewComment = (body: string): string => renderMarkdown(body)
 /** Refuses a caller who may not post anywhere on the site. */
 export const assertMayPost = ({ site, caller }: Pick<PostRequest, 'site' | 'caller'>): void => {
   assertMayWrite(caller)
+  assertIsOpen(site)
   if (site.posting === 'nobody') throw new Refusal('posting_disabled')
-  if (site.posting === 'members' && (caller.kind === 'nobody' || caller.kind === 'guest'))
+  if (isForMembers(site) && (caller.kind === 'nobody' || caller.kind === 'guest'))
     throw new Refusal('login_required')
 }
 

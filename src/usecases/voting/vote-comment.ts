@@ -1,6 +1,6 @@
 import { type AuthorCaller, assertPerson, type Caller } from '../../domain/people/caller.ts'
 import { Refusal } from '../../domain/refusal.ts'
-import type { Site } from '../../domain/site/site.ts'
+import { assertIsOpen, isForMembers, type Site } from '../../domain/site/site.ts'
 import type { Context } from '../context.ts'
 import { commitGroup } from '../group-commit.ts'
 import { enqueueWrite } from '../write-queue.ts'
@@ -20,6 +20,7 @@ export const voteComment = async <Response>(
 ): Promise<Response> => {
   const { site, caller, comment } = request
   assertMayTakePart(site, caller)
+  assertTakesVote(site, request.value)
   const vote = { ...request, caller, present }
   const queued = { thread: `${site.id}:${comment.threadId}`, write: vote }
   const { response } = await enqueueWrite(context.votes, queued, (votes) =>
@@ -31,5 +32,12 @@ export const voteComment = async <Response>(
 /** Refuses callers who are no person, and guests on a site where only members take part. */
 export function assertMayTakePart(site: Site, caller: Caller): asserts caller is AuthorCaller {
   assertPerson(caller)
-  if (caller.kind === 'guest' && site.posting === 'members') throw new Refusal('login_required')
+  assertIsOpen(site)
+  if (caller.kind === 'guest' && isForMembers(site)) throw new Refusal('login_required')
+}
+
+/** A vote of 0 withdraws a vote, which is always possible. */
+const assertTakesVote = ({ voting }: Site, value: VoteRequest['value']): void => {
+  const isRefused = voting === 'off' ? value !== 0 : voting === 'up' && value === -1
+  if (isRefused) throw new Refusal('voting_disabled')
 }
