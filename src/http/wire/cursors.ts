@@ -1,10 +1,13 @@
-import type { KeyObject } from 'node:crypto'
+import { createCipheriv, createDecipheriv } from 'node:crypto'
 import { type Position, SORTS, type Sort } from '../../domain/comment/sort.ts'
 import { Refusal } from '../../domain/refusal.ts'
-import { isSignature, sign } from './keys.ts'
+import { type CursorKey, isSignature, sign } from './keys.ts'
 
-const SIGNATURE_BYTES = 12
-const MAX_LENGTH = 300
+const NONCE_BYTES = 16
+const CIPHER = 'aes-256-ctr'
+/** Targets take whole steps, so that a length does not tell how many digits a number has. */
+const STEP_BYTES = 64
+const MAX_LENGTH = 6_000
 
 /** The identity of a list: its family, site, subject and filters, but not its limits. */
 export type Binding = readonly unknown[]
@@ -12,40 +15,53 @@ export type Binding = readonly unknown[]
 /** The content of a cursor: a sort, and a position in it. Null for the start of the list. */
 export type CursorTarget = { readonly sort: string; readonly after: Position | null }
 
-/** base64url of a signature over binding and target, then the target: `[sort, key, id]`. */
+/**
+ * base64url of a signature over binding and target, then the encrypted target: `[sort, key, id]`. The
+ * signature is also the nonce, so that the same page has the same bytes.
+ */
 export const writeCursor = (
-  key: KeyObject,
+  key: CursorKey,
   binding: Binding,
   { sort, after }: CursorTarget,
 ): string => {
-  const target = JSON.stringify([sort, ...(after ?? [])])
-  const signature = sign(key, `${JSON.stringify(binding)}\n${target}`, SIGNATURE_BYTES)
-  return Buffer.concat([signature, Buffer.from(target)]).toString('base64url')
+  const target = pad(JSON.stringify([sort, ...(after ?? [])]))
+  const nonce = sign(key.signing, signedText(binding, target), NONCE_BYTES)
+  const cipher = createCipheriv(CIPHER, key.encryption, nonce)
+  return Buffer.concat([nonce, cipher.update(target)]).toString('base64url')
 }
 
 /** Reads a cursor. Refuses one that `writeCursor` did not write for this list with `invalid_cursor`. */
-export const readCursor = (key: KeyObject, binding: Binding, cursor: string): CursorTarget => {
+export const readCursor = (key: CursorKey, binding: Binding, cursor: string): CursorTarget => {
   const bytes = Buffer.from(cursor.slice(0, MAX_LENGTH), 'base64url')
-  const signature = bytes.subarray(0, SIGNATURE_BYTES)
-  const target = bytes.toString('utf8', SIGNATURE_BYTES)
-  const isWhole = signature.length === SIGNATURE_BYTES && bytes.toString('base64url') === cursor
-  if (!isWhole || !isSignature(key, `${JSON.stringify(binding)}\n${target}`, signature)) {
+  const nonce = bytes.subarray(0, NONCE_BYTES)
+  if (nonce.length < NONCE_BYTES || bytes.toString('base64url') !== cursor)
     throw new Refusal('invalid_cursor')
-  }
+  const decipher = createDecipheriv(CIPHER, key.encryption, nonce)
+  const target = decipher.update(bytes.subarray(NONCE_BYTES)).toString()
+  if (!isSignature(key.signing, signedText(binding, target), nonce))
+    throw new Refusal('invalid_cursor')
   const [sort, ...position] = JSON.parse(target)
   return { sort, after: position.length === 2 ? position : null }
 }
 
+const signedText = (binding: Binding, target: string): string =>
+  `${JSON.stringify(binding)}\n${target}`
+
+const pad = (target: string): string => {
+  const bytes = Buffer.byteLength(target)
+  return target + ' '.repeat(Math.ceil(bytes / STEP_BYTES) * STEP_BYTES - bytes)
+}
+
 /** The last id of the page before. Null at the start of the list. */
 export const readIdCursor = (
-  key: KeyObject,
+  key: CursorKey,
   binding: Binding,
   cursor: string | undefined,
 ): number | null =>
   cursor === undefined ? null : (readCursor(key, binding, cursor).after?.[1] ?? null)
 
 export const writeIdCursor = (
-  key: KeyObject,
+  key: CursorKey,
   binding: Binding,
   id: number | null,
 ): string | null => (id === null ? null : writeCursor(key, binding, { sort: '', after: [0, id] }))
@@ -55,7 +71,7 @@ export const writeIdCursor = (
  * first applies. A cursor contains its sort, and a sort beside it must be the same.
  */
 export const readSortedCursor = (
-  key: KeyObject,
+  key: CursorKey,
   binding: Binding,
   { sort, sorts, cursor }: SortedRequest,
 ): { sort: Sort; after: Position | null } => {

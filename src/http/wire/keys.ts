@@ -2,15 +2,20 @@ import { createHmac, createSecretKey, hkdfSync, type KeyObject, timingSafeEqual 
 
 /** One key per purpose, derived from the service's secret, so that all nodes have the same keys. */
 export type WireKeys = {
-  readonly cursors: KeyObject
+  readonly cursors: CursorKey
   readonly guests: KeyObject
   readonly addresses: KeyObject
   /** Identifies the secret without revealing it: a cached page contains cursors, which another secret cannot read. */
   readonly id: string
 }
 
+export type CursorKey = { readonly signing: KeyObject; readonly encryption: KeyObject }
+
 export const deriveKeys = (secret: Buffer): WireKeys => ({
-  cursors: derive(secret, 'cursors'),
+  cursors: {
+    signing: derive(secret, 'cursors'),
+    encryption: derive(secret, 'cursor contents'),
+  },
   guests: derive(secret, 'guests'),
   addresses: derive(secret, 'addresses'),
   id: derive(secret, 'id').export().toString('base64url').slice(0, 8),

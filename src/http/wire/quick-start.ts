@@ -26,12 +26,13 @@ curl -s $SITE/articles/hello-world/comments \\
   --json '{"body":"Buy!","author":{"name":"Eve"}}'
 \`\`\`
 
-List the moderation queue, then decide about the held comment.
+List the moderation queue, then decide about the held comment: \`ID\` is the \`id\` that
+the queue shows.
 
 \`\`\`sh
 curl -s $SITE/moderation/comments \\
   -H "Authorization: Bearer $KEY"
-curl -s $SITE/comments/cNTBF4vf1DORNF_5fK9RE1A/decisions \\
+curl -s $SITE/comments/$ID/decisions \\
   -H "Authorization: Bearer $KEY" \\
   --json '{"from":"pending","to":"spam"}'
 \`\`\``
