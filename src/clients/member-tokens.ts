@@ -2,9 +2,9 @@ import { errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose'
 import { ROLES, type Role } from '../domain/comment/comment.ts'
 import {
   isStorable,
+  repairName,
   type Validated,
   validateEmail,
-  validateName,
   validateUrl,
 } from '../domain/comment/text.ts'
 import { instantOf } from '../domain/instant.ts'
@@ -33,7 +33,7 @@ export const createMemberTokens = ({ get }: { readonly get: GuardedGet }): ReadM
       algorithms: isShared ? ['HS256'] : PUBLIC_KEY_ALGORITHMS,
       audience: slug,
       issuer: signOn.issuer,
-      requiredClaims: ['sub', 'name', 'iat', 'exp'],
+      requiredClaims: ['sub', 'iat', 'exp'],
       clockTolerance: CLOCK_TOLERANCE_SECONDS,
     })
     return readProfile(claims)
@@ -81,16 +81,31 @@ const explain = (claim: string): string =>
 const wrongClaim = (claim: string, problem: string): Refusal =>
   new Refusal('invalid_token', { authorization: `the claim "${claim}" ${problem}` })
 
-const readProfile = (claims: JWTPayload): MemberProfile => ({
-  subject: readSubject(claims.sub),
-  name: read(claims, 'name', validateName)!,
-  url: read(claims, 'url', validateUrl),
-  avatarUrl: read(claims, 'picture', validateUrl),
-  email: read(claims, 'email', validateEmail),
-  emailVerified: readVerified(claims.email_verified),
-  roles: readRoles(claims.role),
-  issuedAt: readIssuedAt(claims.iat!),
-})
+/**
+ * A person cannot change what their site says of them, so an odd name is repaired, and an odd address is
+ * left out. Only claims that say who the member is and what they may do make a token invalid.
+ */
+const readProfile = (claims: JWTPayload): MemberProfile => {
+  const email = readOrDrop(claims.email, validateEmail)
+  return {
+    subject: readSubject(claims.sub),
+    name: repairName(typeof claims.name === 'string' ? claims.name : ''),
+    url: readOrDrop(claims.url, validateUrl),
+    avatarUrl: readOrDrop(claims.picture, validateUrl),
+    email,
+    emailVerified: email !== null && claims.email_verified === true,
+    roles: readRoles(claims.role),
+    issuedAt: readIssuedAt(claims.iat!),
+  }
+}
+
+const readOrDrop = (
+  value: unknown,
+  validate: (text: string) => Validated<string>,
+): string | null => {
+  const validated = typeof value === 'string' ? validate(value) : undefined
+  return validated?.ok ? validated.value : null
+}
 
 const readSubject = (subject: unknown): string => {
   const isGood =
@@ -101,25 +116,6 @@ const readSubject = (subject: unknown): string => {
     !/\p{Cc}/u.test(subject)
   if (!isGood) throw wrongClaim('sub', 'must be a text of 1 to 255 characters')
   return subject
-}
-
-const read = (
-  claims: JWTPayload,
-  name: 'name' | 'url' | 'picture' | 'email',
-  validate: (text: string) => Validated<string>,
-): string | null => {
-  const value = claims[name]
-  if (name !== 'name' && (value === undefined || value === null)) return null
-  if (typeof value !== 'string') throw wrongClaim(name, 'must be a text')
-  const validated = validate(value)
-  if (!validated.ok) throw wrongClaim(name, validated.problem)
-  return validated.value
-}
-
-const readVerified = (value: unknown): boolean => {
-  if (value !== undefined && value !== null && typeof value !== 'boolean')
-    throw wrongClaim('email_verified', 'must be true or false')
-  return value === true
 }
 
 /** The claim is one role or a list of roles. */

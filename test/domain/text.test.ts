@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import {
   isStorable,
+  repairName,
   type Validated,
   validateBody,
   validateEmail,
@@ -83,6 +84,58 @@ t.test('a name holds no control, direction, zero-width or private characters', a
   for (const c of `${refused} ${more}`.split(' ')) {
     t.equal(kept(validateName, `A${c}a`), undefined, shown(c))
   }
+})
+
+t.test('a name keeps joiners where its script or an emoji needs them', async (t) => {
+  const names = {
+    Persian: 'می\u200cخواهم',
+    'Persian with a vowel sign': 'بَ\u200cه',
+    Sinhala: 'ශ්\u200dරී',
+    Devanagari: 'क्\u200cष',
+    Malayalam: 'ന്\u200d',
+    Bengali: 'র\u200d্যাচেল',
+    'a family': 'Ada 👨\u200d👩\u200d👧',
+    'a couple with variations': '👩🏽\u200d❤\ufe0f\u200d👨🏿',
+    'the flag of Scotland': '🏴\u{e0067}\u{e0062}\u{e0073}\u{e0063}\u{e0074}\u{e007f}',
+  }
+  for (const [what, name] of Object.entries(names)) t.equal(kept(validateName, name), name, what)
+})
+
+t.test('a name has no joiner where nothing needs it', async (t) => {
+  const refused = [
+    ...['A\u200cda', 'Ada\u200d', '\u200dAda', '1\u200d2', '👩\u200d', '\u200d👩', 'A\u200d👩'],
+    // A non-joiner after a letter that joins no letter, and two in a row.
+    ...['د\u200cر', 'می\u200c\u200cخ', 'می\u200c', 'می\u200c a', 'ب\u200c1', 'ශ්\u200d\u200d'],
+    '🏴\u{e0067}\u{e007f}',
+  ]
+  for (const s of refused) t.equal(kept(validateName, s), undefined, shown(s))
+})
+
+t.test('repairName keeps a valid name and makes any other text a valid name', async (t) => {
+  const unit = fc.oneof(
+    fc.string({ unit: 'binary', maxLength: 1 }),
+    fc.constantFrom(
+      '\u200c',
+      '\u200d',
+      '\u202e',
+      '\0',
+      '\ud800',
+      ' ',
+      'ب',
+      '\u094d',
+      'क',
+      '👩',
+      '\u0316',
+    ),
+  )
+  fc.assert(
+    fc.property(fc.array(unit, { maxLength: 120 }), (units) => {
+      const s = units.join('')
+      const name = repairName(s)
+      return kept(validateName, name) === name && name === (kept(validateName, s) ?? name)
+    }),
+  )
+  t.equal(repairName(`a${'\u0316\u0301'.repeat(16_000)}`).length <= 80, true)
 })
 
 t.test('a name has a visible character', async (t) => {

@@ -1,3 +1,5 @@
+import { withoutOddFormats } from './joiners.ts'
+
 /** A validated value, or a problem that completes a sentence about the field: 'must be …'. */
 export type Validated<T> = { ok: true; value: T } | { ok: false; problem: string }
 
@@ -16,7 +18,7 @@ const MAX_CLUSTER_CODE_POINTS = 16
  */
 const MAX_COMPOSITION_FACTOR = 4
 
-const UNNAMEABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}]/u
+const CONTROLS = /[\p{Cc}\p{Zl}\p{Zp}]/gu
 /** Marks are visible only on a letter. U+2800 is the Braille pattern without dots. */
 const ONLY_INVISIBLE = /^[\p{Default_Ignorable_Code_Point}\p{M}\p{White_Space}\u2800]*$/u
 /** Direction controls would reverse the rest of the line on a page. */
@@ -46,15 +48,46 @@ export const validateBodyLength = (
 
 /**
  * Validates an author's name: NFKC without outer white space, 1 to 80 code points.
- * Refuses control, direction, zero-width and private-use characters, invisible names and stacked
- * accents.
+ * Refuses control, direction and private-use characters, joiners that neither a script nor an emoji needs,
+ * invisible names and stacked accents.
  */
 export const validateName = (s: string): Validated<string> => {
   const name = normalize(s, 'NFKC', MAX_NAME_CODE_POINTS)
   if (!name.ok) return name
-  if (UNNAMEABLE.test(name.value)) return refuse('must not contain control or direction characters')
+  if (name.value.search(CONTROLS) >= 0 || withoutOddFormats(name.value) !== name.value)
+    return refuse('must not contain control, direction or needless zero-width characters')
   if (ONLY_INVISIBLE.test(name.value)) return refuse('must contain a visible character')
   if (hasHugeCluster(name.value)) return refuse('must not stack so many marks on one character')
+  return name
+}
+
+/** The name of a member whose site sends none that readers could see. */
+const NAMELESS = 'Member'
+
+/**
+ * Turns any text into a valid name: removes what `validateName` refuses and cuts what is too long. A valid
+ * name changes only as `validateName` changes it.
+ */
+export const repairName = (s: string): string => {
+  const valid = validateName(s)
+  if (valid.ok) return valid.value
+  // A longer text could take quadratic time to normalise.
+  const start = Array.from(s.toWellFormed()).slice(0, MAX_NAME_CODE_POINTS * MAX_COMPOSITION_FACTOR)
+  const plain = withoutOddFormats(start.join('').normalize('NFKC').replace(CONTROLS, ' ')).trim()
+  const kept = Array.from(clusters.segment(plain), ({ segment }) =>
+    Array.from(segment).slice(0, MAX_CLUSTER_CODE_POINTS).join(''),
+  )
+  const repaired = validateName(cut(kept, MAX_NAME_CODE_POINTS))
+  return repaired.ok ? repaired.value : NAMELESS
+}
+
+/** Whole graphemes of at most `max` code points. */
+const cut = (graphemes: readonly string[], max: number): string => {
+  let name = ''
+  for (const grapheme of graphemes) {
+    if (codePoints(name) + codePoints(grapheme) > max) break
+    name += grapheme
+  }
   return name
 }
 

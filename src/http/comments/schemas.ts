@@ -73,7 +73,11 @@ export const ArticleLink = openObject(
 
 export const GuestProfile = object(
   {
-    name: Type.String({ description: '1 to 80 code points.' }),
+    name: Type.String({
+      description:
+        '1 to 80 code points. Stored in NFKC, without outer white space. Zero-width joiners are valid where ' +
+        'a script or an emoji needs them.',
+    }),
     url: Type.Optional(nullable('string', { description: 'http or https.' })),
     email: Type.Optional(
       nullable('string', { description: 'Never published. It does not identify the guest.' }),
