@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto'
 import { sql } from 'kysely'
 import t from 'tap'
+import type { Position } from '../../src/domain/comment/sort.ts'
 import { STATUSES } from '../../src/domain/comment/status.ts'
 import { findSite, insertSite } from '../../src/postgres/service/sites.ts'
+import { claimComments } from '../../src/usecases/queue/claims.ts'
 import { ABSENT } from '../ids.ts'
 import { type Answer, openService, type TestService } from '../service.ts'
 import { FILL_TALLIES } from '../tallies.ts'
@@ -20,7 +22,7 @@ const hold = async (service: TestService, count: number): Promise<void> => {
       insert into comments (site_id, thread_id, author_id, status, created_at, body,
         body_html, renderer, risk, flag_count, screening)
       select site_id, thread_id, author_id, 'pending', created_at, n, '<p>y</p>', 1, n % 101,
-        0, case when n % 3000 = 0 then '[{"rule": "rare", "says": "pending", "evidence": "e"}]'::jsonb end
+        0, case when n % 3000 = 0 then '[{"rule": "shouting", "says": "pending", "evidence": "e"}]'::jsonb end
       from comments, generate_series(${at}::int, ${Math.min(at + 1_000, count) - 1}::int) n
       where status = 'approved'`.execute(service.db)
   await sql.raw(FILL_TALLIES).execute(service.db)
@@ -60,7 +62,7 @@ t.test('listQueue finds rare comments page after page in every order', async (t)
   const { walk } = openQueue(service)
   const rare = ['0', '3000', '6000', '9000']
   for (const sort of ['oldest', 'newest', 'flags', 'risk']) {
-    const byRule = await walk(`rule=rare&limit=3&sort=${sort}`)
+    const byRule = await walk(`rule=shouting&limit=3&sort=${sort}`)
     t.same(byRule.bodies.toSorted(), rare, `by rule, ${sort}`)
     t.ok(byRule.pages >= 3, 'a page ends when it has looked at enough')
     const byText = await walk(`q=000&status=pending&status=spam&limit=2&sort=${sort}`)
@@ -70,10 +72,64 @@ t.test('listQueue finds rare comments page after page in every order', async (t)
     t.same(byText.bodies.toSorted(), expected.toSorted(), `by text, ${sort}`)
     t.equal(new Set(byText.bodies).size, byText.bodies.length)
   }
-  const oldest = await walk('rule=rare&limit=3')
+  const oldest = await walk('rule=shouting&limit=3')
   t.same(oldest.bodies, rare)
-  t.same((await walk('rule=rare&limit=3&sort=newest')).bodies, rare.toReversed())
-  t.same((await walk('rule=unheard')).bodies, [])
+  t.same((await walk('rule=shouting&limit=3&sort=newest')).bodies, rare.toReversed())
+  t.same((await walk('rule=length')).bodies, [])
+})
+
+t.test('listQueue finds what follows 2,000 comments of one status beside another', async (t) => {
+  const service = await openService(t)
+  await hold(service, 2_515)
+  await sql`
+    update comments set body = case when body::int >= 2500 then 'needle' else body end,
+      status = case when body::int >= 2503 then 'spam' else status end
+    where status = 'pending'`.execute(service.db)
+  const { bodies, pages } = await openQueue(service).walk(
+    'status=pending&status=spam&q=needle&limit=5',
+  )
+  t.equal(bodies.length, 15)
+  t.ok(pages <= 5, `${pages} pages`)
+})
+
+t.test('a rule that the site cannot have is refused, and its own checks are known', async (t) => {
+  const service = await openService(t)
+  const { list, claim } = openQueue(service)
+  t.match(await list('rule=unheard'), { status: 400, errors: [{ parameter: 'rule' }] })
+  t.match(await list('rule=checks.mine'), { status: 400, errors: [{ parameter: 'rule' }] })
+  t.match(await claim({ filter: { rule: 'x' } }), { errors: [{ pointer: '/filter/rule' }] })
+  const check = [{ name: 'mine', kind: 'akismet', blog: 'https://blog.example', key: 'k' }]
+  await sql`update sites set checks = ${JSON.stringify(check)}::jsonb`.execute(service.db)
+  for (const rule of ['ban', 'moderation_mode', 'links'])
+    t.match(await list(`rule=${rule}`), { items: [] }, rule)
+})
+
+t.test('claimComments returns where its search stopped, and searches on from there', async (t) => {
+  const service = await openService(t)
+  await hold(service, 60)
+  const { claim, list } = openQueue(service)
+  const site = (await findSite(service.db, 'default'))!
+  const search = (after: Position | null) =>
+    claimComments(service, {
+      site,
+      moderator: { kind: 'key', keyId: 1, scope: 'admin', siteId: null },
+      // The search ends after 20 pages.
+      wanted: {
+        filter: { statuses: ['pending'], q: '59' },
+        sort: 'oldest',
+        after,
+        limit: 2,
+        maxScanned: 2,
+      },
+      seconds: 60,
+      idempotencyKey: undefined,
+    })
+  const first = await search(null)
+  t.match(first, { items: [], until: null, next: [0, Number] })
+  t.match(await search(first.next), { items: [{ body: '59' }], until: String, next: null })
+  t.match(await claim({ limit: 2 }), { items: [{}, {}], next_cursor: null })
+  const { next_cursor: cursor } = await list('limit=1')
+  t.match(await claim({ limit: 2, cursor }), { code: 'invalid_cursor' })
 })
 
 t.test(

@@ -66,7 +66,8 @@ t.test('a page of the queue', async (t) => {
       async (t) => {
         const { nodes, rows } = await ask({ q: 'unheard' })
         t.notOk(nodes.some((node) => node['Node Type'] === 'Seq Scan'))
-        t.ok(rows <= 2 * LOOKED_AT, `${rows} rows`)
+        // The statement reads them for matches and again for their end; few comments have flags.
+        t.ok(rows <= 3 * LOOKED_AT, `${rows} rows`)
         const found = await findQueuePage(db, { ...page, after: null, q: 'unheard' })
         t.match(found, { comments: [], next: [Number, Number] })
       },

@@ -62,6 +62,9 @@ const RULES: {
 }
 const NAMES = Object.keys(RULES) as RuleName[]
 
+/** The names of all rules that a trace can contain, apart from those of a site's checks. */
+export const RULE_NAMES: readonly string[] = [...ALWAYS.map(({ name }) => name), ...NAMES]
+
 /** Compiles a policy in this thread. The longest word lists take seconds. */
 export const compilePolicy = (policy: Policy): CompiledPolicy => judgeBy(preparePolicy(policy))
 

@@ -8,7 +8,7 @@ import { readIdempotencyKey } from '../edge/idempotency.ts'
 import type { Http } from '../edge/request-context.ts'
 import { sendPrivately, sendWrite, threadVersion } from '../edge/responses.ts'
 import { withComment } from '../wire/comment-key.ts'
-import { readIdCursor, writeIdCursor } from '../wire/cursors.ts'
+import { readCursor, writeCursor } from '../wire/cursors.ts'
 import * as op from '../wire/operation.ts'
 import type { Router } from '../wire/router.ts'
 import { object, oneOf, ref } from '../wire/schema-parts.ts'
@@ -117,11 +117,11 @@ export const addAppealRoutes = (app: Router, { context, keys }: Http): void => {
     const { status, limit, cursor } = request.query
     const siteId = request.site.id
     const binding = ['appeals', siteId, status]
-    const afterId = readIdCursor(keys().cursors, binding, cursor)
-    const { items, nextId } = await listAppeals(context, { siteId, state: status, afterId, limit })
+    const after = cursor === undefined ? null : readCursor(keys().cursors, binding, cursor).after
+    const { items, next } = await listAppeals(context, { siteId, state: status, after, limit })
     return sendPrivately(reply, {
       items: items.map((appeal) => presentModeratedAppeal(request.ids, appeal)),
-      next_cursor: writeIdCursor(keys().cursors, binding, nextId),
+      next_cursor: next && writeCursor(keys().cursors, binding, { sort: '', after: next }),
     })
   })
 

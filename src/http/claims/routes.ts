@@ -2,13 +2,16 @@ import { type Static, Type } from 'typebox'
 import { assertScope } from '../../domain/people/caller.ts'
 import type { PublicIds } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
-import { claimComments, releaseClaims } from '../../usecases/queue/claims.ts'
+import type { Site } from '../../domain/site/site.ts'
+import { type ClaimRequest, claimComments, releaseClaims } from '../../usecases/queue/claims.ts'
 import { readIdempotencyKey } from '../edge/idempotency.ts'
 import type { Http } from '../edge/request-context.ts'
 import { sendPrivately } from '../edge/responses.ts'
 import { assertSorted, readCommentFilter } from '../queue/comment-filter.ts'
 import { presentForModeration } from '../queue/present.ts'
 import { readCommentKey, readCommentKeys } from '../wire/comment-key.ts'
+import { type Binding, readCursor, writeCursor } from '../wire/cursors.ts'
+import type { CursorKey } from '../wire/keys.ts'
 import * as op from '../wire/operation.ts'
 import type { Router } from '../wire/router.ts'
 import { NOTHING, object, ref } from '../wire/schema-parts.ts'
@@ -27,11 +30,12 @@ const CLAIM_COMMENTS = op.operation({
   description:
     'Reserves the next 20 unclaimed comments of the queue (`limit`), or listed ones, for 10 ' +
     'minutes (`seconds`), and returns them. A claim prevents double work but does not stop others ' +
-    'from deciding.',
+    'from deciding. Each call searches a limited number of comments and returns where it stopped.',
   params: object(op.siteParams),
   query: op.NO_QUERY,
   body: ref(NewClaims),
   answers: { 200: ref(Claims) },
+  refusals: ['invalid_cursor'],
 })
 
 const RELEASE_CLAIMS = op.operation({
@@ -47,16 +51,18 @@ const RELEASE_CLAIMS = op.operation({
   answers: { 204: NOTHING },
 })
 
-export const addClaimRoutes = (app: Router, { context }: Http): void => {
+export const addClaimRoutes = (app: Router, { context, keys }: Http): void => {
   app.post('/sites/:site/moderation/claims', CLAIM_COMMENTS, async (request, reply) => {
     const { site, ids, caller, body } = request
     assertScope(caller, 'moderate')
     const { seconds = SECONDS } = body
     const act = { site, moderator: caller, seconds, idempotencyKey: readIdempotencyKey(request) }
-    const { items, until } = await claimComments(context, { ...act, wanted: readWanted(ids, body) })
+    const { wanted, binding } = readWanted({ site, ids, key: keys().cursors }, body)
+    const { items, until, next } = await claimComments(context, { ...act, wanted })
     return sendPrivately(reply, {
       items: items.map((comment) => presentForModeration(ids, comment)),
       claimed_until: until,
+      next_cursor: next && writeCursor(keys().cursors, binding, { sort: '', after: next }),
     })
   })
 
@@ -75,12 +81,17 @@ export const addClaimRoutes = (app: Router, { context }: Http): void => {
   })
 }
 
-const readWanted = (ids: PublicIds, body: Static<typeof NewClaims>) => {
-  const { comment_ids: listed, filter, sort = 'oldest', limit = LIMIT } = body
-  if (listed && (filter || body.sort || body.limit))
+const readWanted = (
+  { site, ids, key }: { site: Site; ids: PublicIds; key: CursorKey },
+  body: Static<typeof NewClaims>,
+): { wanted: ClaimRequest['wanted']; binding: Binding } => {
+  const { comment_ids: listed, filter, sort = 'oldest', limit = LIMIT, cursor } = body
+  if (listed && (filter || body.sort || body.limit || cursor))
     throw new Refusal('invalid_request', { '': 'must have either comment_ids or a filter' })
-  if (listed) return readCommentKeys(ids, '/comment_ids', listed)
-  const wanted = readCommentFilter(ids, filter ?? {}, '/filter')
+  if (listed) return { wanted: readCommentKeys(ids, '/comment_ids', listed), binding: [] }
+  const wanted = readCommentFilter({ site, ids }, filter ?? {}, '/filter')
   assertSorted(sort, wanted, '/sort')
-  return { filter: wanted, sort, limit }
+  const binding = ['claims', site.id, ...Object.values(wanted), sort]
+  const after = cursor === undefined ? null : readCursor(key, binding, cursor).after
+  return { wanted: { filter: wanted, sort, after, limit }, binding }
 }

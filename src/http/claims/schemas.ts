@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import { CommentFilter, ModeratedComment } from '../queue/schemas.ts'
-import { object, oneOf, openObject, ref, timeOrNull } from '../wire/schema-parts.ts'
+import { cursorOrNull, object, oneOf, openObject, ref, timeOrNull } from '../wire/schema-parts.ts'
 
 export const NewClaims = object(
   {
@@ -26,6 +26,12 @@ export const NewClaims = object(
         description: 'How many comments to claim. Omitted: 20.',
       }),
     ),
+    cursor: Type.Optional(
+      Type.String({
+        maxLength: 300,
+        description: '`next_cursor` of the call before, with the same filter and sort.',
+      }),
+    ),
     seconds: Type.Optional(
       Type.Integer({
         minimum: 10,
@@ -41,6 +47,9 @@ export const Claims = openObject(
   {
     items: Type.Array(ref(ModeratedComment), { description: 'The claimed comments.' }),
     claimed_until: timeOrNull('When the claims end. Null if nothing was claimed.'),
+    next_cursor: cursorOrNull(
+      'Where the search stopped. Null if it found `limit` comments or reached the end of the queue.',
+    ),
   },
   { $id: 'Claims' },
 )

@@ -2,6 +2,7 @@ import { type Static, Type } from 'typebox'
 import { assertScope } from '../../domain/people/caller.ts'
 import type { PublicIds } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
+import type { Site } from '../../domain/site/site.ts'
 import { decideMany } from '../../usecases/batches/decide-many.ts'
 import { dryRunDecisions } from '../../usecases/batches/dry-run-decisions.ts'
 import { decideComment } from '../../usecases/decisions/decide-comment.ts'
@@ -75,7 +76,7 @@ export const addDecisionRoutes = (app: Router, { context }: Http): void => {
     const { site, ids, caller, body } = request
     assertScope(caller, 'moderate')
     const { from, to, reason = null, note = null, replies = 'keep' } = body
-    const order = { from, to, reason, note, replies, ...readComments(ids, body) }
+    const order = { from, to, reason, note, replies, ...readComments(request, body) }
     const act = { site, moderator: caller, ...order, idempotencyKey: readIdempotencyKey(request) }
     if (body.dry_run)
       return sendPrivately(reply, presentDryRun(ids, await dryRunDecisions(context, act)))
@@ -118,13 +119,15 @@ const known = (id: number | undefined): number => {
   return id
 }
 
+type OfSite = { readonly site: Site; readonly ids: PublicIds }
+
 /** Reads the comments of a request: their ids, or a filter with its expected number of comments. */
-const readComments = (ids: PublicIds, body: Static<typeof NewDecisions>) => {
+const readComments = ({ site, ids }: OfSite, body: Static<typeof NewDecisions>) => {
   const { comment_ids: listed, filter, expected_count: expectedCount, dry_run: isDryRun } = body
   if ((listed === undefined) === (filter === undefined))
     throw new Refusal('invalid_request', { '': 'must have either comment_ids or filter' })
   if (listed) return { comments: readCommentKeys(ids, '/comment_ids', listed), expectedCount }
   if (expectedCount === undefined && !isDryRun)
     throw new Refusal('invalid_request', { '/expected_count': 'is required with a filter' })
-  return { comments: readCommentFilter(ids, filter!, '/filter'), expectedCount }
+  return { comments: readCommentFilter({ site, ids }, filter!, '/filter'), expectedCount }
 }

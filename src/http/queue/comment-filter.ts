@@ -1,6 +1,9 @@
 import { STATUSES, type Status } from '../../domain/comment/status.ts'
 import type { PublicIds } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
+import { CHECK_RULE_PREFIX } from '../../domain/screening/check-facts.ts'
+import { RULE_NAMES } from '../../domain/screening/compile-policy.ts'
+import type { Site } from '../../domain/site/site.ts'
 import { readTime } from '../wire/fields.ts'
 
 type FilterOnWire = {
@@ -14,11 +17,24 @@ type FilterOnWire = {
 }
 
 /**
- * Reads the filter of the queue, of claims and of decisions on many comments.
- * @param at the filter's pointer in the request
+ * Reads the filter of the queue, of claims and of decisions on many comments. Refuses a rule that the
+ * site cannot have, because an empty list would look like a finished queue.
+ * @param at the filter's pointer in the request; empty for query parameters
  */
-export const readCommentFilter = (ids: PublicIds, filter: FilterOnWire, at = '') => {
+export const readCommentFilter = (
+  { site, ids }: { readonly site: Site; readonly ids: PublicIds },
+  filter: FilterOnWire,
+  at = '',
+) => {
   const { status, flagged, rule, article_id: articleId, author_id: author, q, until } = filter
+  const nameOf = (field: string) => (at === '' ? field : `${at}/${field}`)
+  const isRule = (name: string) =>
+    RULE_NAMES.includes(name) ||
+    site.checks.some((check) => CHECK_RULE_PREFIX + check.name === name)
+  if (rule !== undefined && !isRule(rule))
+    throw new Refusal('invalid_request', {
+      [nameOf('rule')]: 'must be a rule, or a check of the site as in checks.akismet',
+    })
   const wanted = status ?? (flagged ? ['pending', 'approved'] : ['pending'])
   return {
     statuses: STATUSES.filter((known) => wanted.includes(known)),
@@ -28,7 +44,7 @@ export const readCommentFilter = (ids: PublicIds, filter: FilterOnWire, at = '')
     // A malformed id matches no author.
     authorId: author === undefined ? undefined : (ids.read('author', author) ?? 0),
     q,
-    until: until === undefined ? undefined : readTime(`${at}/until`, until),
+    until: until === undefined ? undefined : readTime(nameOf('until'), until),
   }
 }
 

@@ -56,7 +56,7 @@ export const addQueueRoutes = (app: Router, { context, keys }: Http): void => {
     assertScope(request.caller, 'moderate')
     const { claimed, sort, limit, cursor, ...wanted } = request.query
     const siteId = request.site.id
-    const filter = readCommentFilter(request.ids, wanted)
+    const filter = readCommentFilter(request, wanted)
     assertSorted(sort, filter)
     const binding = ['queue', siteId, ...Object.values(filter), claimed, sort]
     const after = cursor === undefined ? null : readCursor(keys().cursors, binding, cursor).after

@@ -74,7 +74,8 @@ export const CommentFilter = object(
       Type.String({
         minLength: 1,
         maxLength: 60,
-        description: 'Only comments with a finding of this rule.',
+        description:
+          'Only comments with a finding of this rule, or of this check: `checks.akismet`.',
       }),
     ),
     article_id: Type.Optional(

@@ -1,4 +1,6 @@
 import { sql } from 'kysely'
+import type { Position } from '../../domain/comment/sort.ts'
+import { instantOf } from '../../domain/instant.ts'
 import type { AppealOutcome, OwnAppeal } from '../../domain/moderation/statement.ts'
 import type { CommentKey } from '../../domain/public-id.ts'
 import type { Db, Tx } from '../connection/db.ts'
@@ -65,21 +67,26 @@ export const answerAppeal = async (
 /** Waiting appeals, oldest first, or answered ones, latest answer first; `limit + 1` rows. */
 export const listAppeals = async (
   db: Db,
-  request: { siteId: number; state: 'waiting' | 'answered'; afterId: number | null; limit: number },
+  request: {
+    siteId: number
+    state: 'waiting' | 'answered'
+    after: Position | null
+    limit: number
+  },
 ): Promise<Appeal[]> => {
-  const { siteId, state, afterId, limit } = request
-  const answeredAt = sql`(select answered_at from appeals where site_id = ${siteId} and id = ${afterId})`
+  const { siteId, state, after, limit } = request
+  const [time, id] = after ?? [0, 0]
   const { past, order } =
     state === 'waiting'
-      ? { past: sql`id > ${afterId}`, order: sql`id` }
+      ? { past: sql`id > ${id}`, order: sql`id` }
       : {
-          past: sql`(answered_at, id) < (${answeredAt}, ${afterId})`,
+          past: sql`(answered_at, id) < (${instantOf(time)}::timestamptz, ${id})`,
           order: sql`answered_at desc, id desc`,
         }
   const { rows } = await sql<Row>`
     select ${columns} from appeals
     where site_id = ${siteId} and outcome ${state === 'waiting' ? sql`is null` : sql`is not null`}
-      and ${afterId === null ? sql`true` : past}
+      and ${after === null ? sql`true` : past}
     order by ${order} limit ${limit + 1}`.execute(db)
   return rows.map(toAppeal)
 }

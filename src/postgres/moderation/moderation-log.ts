@@ -22,6 +22,8 @@ export type ModerationLogRequest = ModerationLogFilter & {
   readonly siteId: number
   readonly beforeId: number | null
   readonly limit: number
+  /** A page scans at most this many decisions for those that match its filter. */
+  readonly maxScanned?: number
 }
 
 export type ModerationLogPage = { readonly items: Decision[]; readonly nextId: number | null }
@@ -30,7 +32,6 @@ const undoneBy = sql`(
   select u.id from decisions u where u.site_id = decisions.site_id and u.undoes = decisions.id
 ) as undone_by`
 
-/** A page scans at most this many decisions. */
 const MAX_SCANNED = 1_000
 
 type Row = Decision & { readonly isWanted: boolean; readonly scanned: number }
@@ -43,9 +44,9 @@ export const listDecisions = async (
   db: Db,
   request: ModerationLogRequest,
 ): Promise<ModerationLogPage> => {
-  const { siteId, beforeId, limit } = request
+  const { siteId, beforeId, limit, maxScanned = MAX_SCANNED } = request
   const { lead, others } = chooseLead(request)
-  const scan = others.length === 0 ? limit + 1 : MAX_SCANNED
+  const scan = others.length === 0 ? limit + 1 : maxScanned
   const { rows } = await sql<Row>`
     with scanned as (
       select *, ${sql.join([sql`true`, ...others], sql` and `)} as is_wanted from decisions

@@ -18,6 +18,8 @@ export type QueueRequest = QueueFilter & {
   readonly limit: number
   /** Only unclaimed comments, or only those that this moderator has claimed. */
   readonly claimed?: { readonly is: 'free' | 'mine'; readonly by: string } | undefined
+  /** A page scans at most this many comments of each status for those that match its filter. */
+  readonly maxScanned?: number
 }
 
 /** A comment of the queue, with its sort key. */
@@ -29,58 +31,64 @@ export type QueuePage = {
   readonly next: Position | null
 }
 
-/** A page scans at most this many comments of each status for those that match its filter. */
 const MAX_SCANNED = 2_000
 
-/** One page of the queue, in order. */
+/** One page of the queue, in order. It ends at the first place where the scan of a status stopped. */
 export const findQueuePage = async (db: Db, request: QueueRequest): Promise<QueuePage> => {
-  const narrow = await findNarrowSource(db, request)
-  const rows = await findComments(db, request, narrow)
-  const comments = rows.slice(0, request.limit)
-  const last = comments.at(-1)
-  if (rows.length > comments.length && last) return { comments, next: [last.key, last.id] }
-  const end = narrow ? null : await findScanEnd(db, request)
-  if (!end) return { comments, next: null }
-  const { isBefore } = ORDERS[request.sort]
-  return { comments: comments.filter(({ key, id }) => !isBefore(end, [key, id])), next: end }
+  const { limit, sort } = request
+  const rows = await findRows(db, request, await findNarrowSource(db, request))
+  const { isBefore } = ORDERS[sort]
+  const end = rows.find(({ isScanEnd }) => isScanEnd)
+  const found = rows.filter(
+    (row) => !row.isScanEnd && (!end || !isBefore([end.key, end.id], [row.key, row.id])),
+  )
+  const comments = found.slice(0, limit).map(({ threadId, id, key }) => ({ threadId, id, key }))
+  const last = found.length > limit ? comments.at(-1) : end
+  return { comments, next: last ? [last.key, last.id] : null }
 }
 
+/** `isScanEnd`: the last comment that the scan of a status read, whether it matches or not. */
+type QueueRow = QueuedComment & { readonly isScanEnd: boolean }
+
 /**
- * Finds `limit + 1` comments. Each status has a branch of its own, so that each uses its own range of an
- * index, and partial indexes apply.
+ * Each status has a branch of its own, so that each uses its own range of an index, and partial indexes
+ * apply. A branch finds at most `limit + 1` comments. If it finds fewer, it also says where its scan
+ * stopped: in the same statement, because a second one would see other rows.
  */
-const findComments = async (
+const findRows = async (
   db: Db,
   request: QueueRequest,
   narrow: Source | undefined,
-): Promise<QueuedComment[]> => {
-  const { siteId, limit, sort } = request
+): Promise<QueueRow[]> => {
+  const { siteId, limit, sort, maxScanned = MAX_SCANNED } = request
   const { key, byKey } = ORDERS[sort]
   const wanted = sql`${matchesFilter(siteId, request)} and ${matchesClaim(request)}`
-  const parts = branchesOf(request, narrow).map(
-    ({ branch, order }) => sql`(
-      select c.thread_id, c.id, ${key} as key
-      from (
-        select c.* ${branch} order by ${order} limit ${narrow ? null : MAX_SCANNED}
-      ) c
-      where ${wanted} order by ${order} limit ${limit + 1})`,
-  )
-  const { rows } = await sql<QueuedComment>`
-    select * from (${sql.join(parts, sql` union all `)}) c
-    order by ${byKey} limit ${limit + 1}`.execute(db)
+  const branches = branchesOf(request, narrow).map(({ branch, order }, at) => {
+    const found = sql.ref(`found_${at}`)
+    const matches = sql`
+      ${found} as materialized (
+        select c.thread_id, c.id, ${key} as key
+        from (
+          select c.* ${branch} order by ${order} limit ${narrow ? null : maxScanned}
+        ) c
+        where ${wanted} order by ${order} limit ${limit + 1})`
+    const scanEnd = sql`
+      (select c.thread_id, c.id, ${key} as key, true as is_scan_end ${branch}
+        and (select count(*) from ${found}) <= ${limit}
+      order by ${order} offset ${maxScanned - 1} limit 1)`
+    const all = sql`select *, false as is_scan_end from ${found}`
+    return { matches, rows: narrow ? all : sql`${all} union all ${scanEnd}` }
+  })
+  const { rows } = await sql<QueueRow>`
+    with ${sql.join(branches.map(({ matches }) => matches))}
+    select * from (
+      ${sql.join(
+        branches.map((one) => one.rows),
+        sql` union all `,
+      )}
+    ) c
+    order by ${byKey}`.execute(db)
   return rows
-}
-
-/** The last comment that a page scans, if a branch has more behind it. */
-const findScanEnd = async (db: Db, request: QueueRequest): Promise<Position | null> => {
-  const { byKey, key } = ORDERS[request.sort]
-  const parts = branchesOf(request, undefined).map(
-    ({ branch, order }) => sql`(
-      select ${key} as key, c.id ${branch} order by ${order} offset ${MAX_SCANNED - 1} limit 1)`,
-  )
-  const { rows } = await sql<{ key: number; id: number }>`
-    select * from (${sql.join(parts, sql` union all `)}) c order by ${byKey} limit 1`.execute(db)
-  return rows[0] ? [rows[0].key, rows[0].id] : null
 }
 
 /** The tables that a page reads, and the condition that selects an index. */
@@ -106,12 +114,16 @@ const branchesOf = (
 }
 
 /**
- * If the filter matches at most 2,000 comments, a page reads them all through the filter's own index; the
+ * If the filter matches at most `maxScanned` comments, a page reads them all through the filter's own index; the
  * sort's index would scan many others first.
  */
 const findNarrowSource = async (db: Db, request: QueueRequest): Promise<Source | undefined> => {
   const { siteId, statuses, articleId, authorId, isFlagged, claimed } = request
-  if (claimed?.is === 'mine') return findClaimedSource(db, siteId, claimed.by)
+  const { maxScanned = MAX_SCANNED } = request
+  if (claimed?.is === 'mine') {
+    const source = await findClaimedSource(db, { siteId, by: claimed.by, maxScanned })
+    if (source) return source
+  }
   const conditions: RawBuilder<unknown>[] = []
   if (authorId !== undefined) conditions.push(sql`c.author_id = ${authorId}`)
   if (articleId !== undefined) conditions.push(ofArticle(siteId, articleId))
@@ -120,17 +132,22 @@ const findNarrowSource = async (db: Db, request: QueueRequest): Promise<Source |
     const samples = statuses.map(
       (status) => sql`(select 1 from comments c
         where c.site_id = ${siteId} and c.status = ${sql.lit(status)} and ${where}
-        limit ${MAX_SCANNED + 1})`,
+        limit ${maxScanned + 1})`,
     )
     const { rows } = await sql<{ number: number }>`
       select count(*) as number from (${sql.join(samples, sql` union all `)}) c`.execute(db)
-    if (rows[0]!.number <= MAX_SCANNED) return { from: ALL_COMMENTS.from, where }
+    if (rows[0]!.number <= maxScanned) return { from: ALL_COMMENTS.from, where }
   }
   return undefined
 }
 
-const findClaimedSource = async (db: Db, siteId: number, by: string): Promise<Source> => {
-  const claims = await listClaims(db, siteId, by, MAX_SCANNED)
+/** Undefined if the moderator has claimed too many comments to read them all. */
+const findClaimedSource = async (
+  db: Db,
+  { siteId, by, maxScanned }: { siteId: number; by: string; maxScanned: number },
+): Promise<Source | undefined> => {
+  const claims = await listClaims(db, siteId, by, maxScanned + 1)
+  if (claims.length > maxScanned) return undefined
   return {
     from: sql`unnest(${claims.map(({ threadId }) => threadId)}::bigint[],
         ${claims.map(({ id }) => id)}::bigint[]) as k (claimed_thread_id, claimed_id)
@@ -139,12 +156,15 @@ const findClaimedSource = async (db: Db, siteId: number, by: string): Promise<So
   }
 }
 
-const matchesClaim = ({ siteId, claimed }: QueueRequest): RawBuilder<unknown> =>
-  claimed?.is === 'free'
-    ? sql`not exists (
-        select from claims l where l.site_id = ${siteId} and l.comment_id = c.id
-          and l.claimed_until > clock_timestamp())`
-    : sql`true`
+const matchesClaim = ({ siteId, claimed }: QueueRequest): RawBuilder<unknown> => {
+  if (!claimed) return sql`true`
+  const claim = sql`
+    select from claims l where l.site_id = ${siteId} and l.comment_id = c.id
+      and l.claimed_until > clock_timestamp()`
+  return claimed.is === 'free'
+    ? sql`not exists (${claim})`
+    : sql`exists (${claim} and l.claimed_by = ${claimed.by})`
+}
 
 /** A (partial) index of one status: its condition and its order. */
 type SortIndex = { readonly condition: RawBuilder<unknown>; readonly order: RawBuilder<unknown> }

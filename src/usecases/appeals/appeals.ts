@@ -1,3 +1,4 @@
+import type { Position } from '../../domain/comment/sort.ts'
 import { buildStatement, type OwnAppeal } from '../../domain/moderation/statement.ts'
 import { type AuthorCaller, assertPerson, type Caller } from '../../domain/people/caller.ts'
 import type { CommentKey } from '../../domain/public-id.ts'
@@ -78,7 +79,7 @@ export type ModeratedAppeal = Appeal & {
 type ListRequest = {
   siteId: number
   state: 'waiting' | 'answered'
-  afterId: number | null
+  after: Position | null
   limit: number
 }
 
@@ -86,7 +87,7 @@ type ListRequest = {
 export const listAppeals = async (
   context: Context,
   request: ListRequest,
-): Promise<{ items: ModeratedAppeal[]; nextId: number | null }> => {
+): Promise<{ items: ModeratedAppeal[]; next: Position | null }> => {
   const { siteId, limit } = request
   const rows = await runQuery(findAppeals(context.db, request))
   const appeals = rows.slice(0, limit)
@@ -100,7 +101,8 @@ export const listAppeals = async (
     // A comment that is being moved right now is not in its old thread.
     return about ? [{ ...appeal, about, decision }] : []
   })
-  return { items, nextId: rows.length > appeals.length ? appeals.at(-1)!.id : null }
+  const last = rows.length > appeals.length ? appeals.at(-1)! : undefined
+  return { items, next: last ? [Date.parse(last.answeredAt ?? '1970'), last.id] : null }
 }
 
 const byId = <T extends { readonly id: number }>(items: readonly T[]): ReadonlyMap<number, T> =>

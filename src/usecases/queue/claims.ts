@@ -26,13 +26,18 @@ export type ClaimRequest = {
 type NextOfQueue = {
   readonly filter: QueueFilter
   readonly sort: QueueSort
+  /** The position at which an earlier search stopped. Null for the start of the queue. */
+  readonly after: Position | null
   readonly limit: number
+  readonly maxScanned?: number
 }
 
 export type ClaimedComments = {
   readonly items: readonly ModeratedComment[]
   /** Null if the moderator got no comment. */
   readonly until: Instant | null
+  /** The position at which the search stopped. Null if it found enough comments or reached the end of the queue. */
+  readonly next: Position | null
 }
 
 /** Pages of the queue that are searched for unclaimed comments. */
@@ -48,13 +53,19 @@ export const claimComments = async (
 ): Promise<ClaimedComments> => {
   const { site, moderator, wanted, seconds, idempotencyKey } = request
   const claimer = { siteId: site.id, by: callerIdOf(moderator), seconds }
-  const { keys, until } = await runOnce(context, idempotencyKey, (tx) =>
+  const {
+    keys,
+    until,
+    next = null,
+  } = await runOnce(context, idempotencyKey, (tx) =>
     'limit' in wanted ? claimNext(tx, claimer, wanted) : claimNamed(tx, claimer, wanted),
   )
-  return { items: await runQuery(listInOrder(context.db, site.id, keys)), until }
+  return { items: await runQuery(listInOrder(context.db, site.id, keys)), until, next }
 }
 
-type ClaimedKeys = { readonly keys: readonly CommentKey[]; readonly until: Instant | null }
+type ClaimedKeys = Pick<ClaimedComments, 'until' | 'next'> & {
+  readonly keys: readonly CommentKey[]
+}
 
 const claimNamed = async (
   tx: Tx,
@@ -62,19 +73,19 @@ const claimNamed = async (
   wanted: readonly CommentKey[],
 ): Promise<ClaimedKeys> => {
   const { keys, until = null } = await insertClaims(tx, { ...claimer, renews: true }, wanted)
-  return { keys, until }
+  return { keys, until, next: null }
 }
 
 const claimNext = async (
   tx: Tx,
   claimer: Omit<Claimer, 'renews'>,
-  { filter, sort, limit }: NextOfQueue,
+  { filter, after: start, limit, ...page }: NextOfQueue,
 ): Promise<ClaimedKeys> => {
   const { siteId, by } = claimer
-  const request = { ...filter, siteId, sort, claimed: { is: 'free', by } } as const
+  const request = { ...filter, ...page, siteId, claimed: { is: 'free', by } } as const
   const claimed: CommentKey[] = []
   let claimedUntil: Instant | null = null
-  let after: Position | null = null
+  let after = start
   for (let pages = 0; pages < MAX_PAGES && claimed.length < limit; pages++) {
     const page = await findQueuePage(tx, { ...request, after, limit: limit - claimed.length })
     const { keys, until } = await insertClaims(tx, { ...claimer, renews: false }, page.comments)
@@ -84,7 +95,8 @@ const claimNext = async (
     after = page.next
     if (!after) break
   }
-  return { keys: claimed.map(({ threadId, id }) => ({ threadId, id })), until: claimedUntil }
+  const keys = claimed.map(({ threadId, id }) => ({ threadId, id }))
+  return { keys, until: claimedUntil, next: claimed.length < limit ? after : null }
 }
 
 type ReleaseRequest = {
