@@ -29,7 +29,7 @@ export const toHashedPage = (next: string | null, body: object): Page => {
 }
 
 /** Must be raised by one when the same rows make other bytes. */
-const PAGE_FORMAT = 4
+const PAGE_FORMAT = 5
 
 /** Names everything that shapes the bytes of a page, except the thread and its version. */
 export const variantOf = (
