@@ -81,7 +81,7 @@ const bitsOf = (id: string): string =>
     .join('')
 
 const differenceOf = (a: string, b: string): number =>
-  [...a].filter((bit, place) => bit !== b[place]).length
+  Array.from(a).filter((bit, place) => bit !== b[place]).length
 
 t.test('the ids of consecutive rows have as much in common as random texts', async (t) => {
   for (const write of [
