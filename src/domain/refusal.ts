@@ -26,6 +26,7 @@ export const REFUSALS = {
   parent_not_found: 'The parent comment does not exist.',
   idempotency_key_reused: 'This Idempotency-Key was used with another request body.',
   rate_limited: 'Too many requests.',
+  site_busy: 'The site has too many expensive requests in progress.',
   slow_mode: 'Slow mode: wait before posting again.',
   headers_too_large: 'The request headers are too large.',
   unavailable: 'The service is temporarily unavailable.',

@@ -92,16 +92,26 @@ t.test('bad credentials count as attempts to sign on', async (t) => {
   t.equal((await service.get('/config', { headers, token: await signToken() })).status, 200)
 })
 
-t.test('exportAuthor has an audit entry and counts as a read', async (t) => {
-  const service = await open(t, 2)
+t.test('exportAuthor has an audit entry, and a limit that counts nothing else', async (t) => {
+  const service = await open(t)
   const { author, guest_token: token } = await service.post('a', 'x')
-  const statuses: number[] = []
-  for (let n = 0; n < 3; n++)
-    statuses.push((await service.get(`/authors/${author.id}/export`, { token })).status)
-  t.same(statuses, [200, 200, 200], 'the site allows two writes')
+  const read = () => service.get('/config', { token })
+  const exports = () => service.get(`/authors/${author.id}/export`, { token })
+  const statuses = async (count: number) => {
+    const all: number[] = []
+    for (let n = 0; n < count; n++) all.push((await exports()).status)
+    return all
+  }
+  t.same(await statuses(6), [200, 200, 200, 200, 200, 429])
+  const { headers } = await exports()
+  t.match(headers['ratelimit-policy'], '"export";q=5;')
+  t.match(headers['retry-after'], /^\d+$/)
+  t.equal((await read()).status, 200)
   const { items } = (await service.get('/audit', { token: service.adminKey })).body
-  const exports = items.filter(({ action }: { action: string }) => action === 'author_exported')
-  t.equal(exports.length, 3)
+  const entries = items.filter(({ action }: { action: string }) => action === 'author_exported')
+  t.equal(entries.length, 5, 'the audit log grows no faster')
+  await set(service, { export: 8 })
+  t.same(await statuses(2), [200, 429], 'a site sets its own limit; refused attempts count too')
 })
 
 t.test('each site counts its limits separately', async (t) => {

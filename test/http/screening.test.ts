@@ -153,6 +153,29 @@ t.test('screenComment', async (t) => {
   })
 })
 
+t.test('a site has two large drafts in progress, and no other site waits for them', async (t) => {
+  const service = await openService(t)
+  const { call, adminKey: token } = service
+  await call('POST', '/v1/sites', { token, body: { slug: 'other', name: 'Other' } })
+  const spam = Array.from({ length: 20_000 }, (_, n) => `word${n}`)
+  const policy = policyWith({ words: { mode: 'enforce', spam } })
+  const screen = (site: string, more: Json = {}) =>
+    call('POST', `/v1/sites/${site}/moderation/screenings`, {
+      token,
+      body: { body: 'word7', ...more },
+    })
+  const large = Array.from({ length: 6 }, () => screen('default', { policy }))
+  const [small, other] = await Promise.all([screen('default'), screen('other', { policy })])
+  t.match(small, { status: 200, body: { verdict: 'approved' } })
+  t.match(other, { status: 200, body: { verdict: 'spam' } })
+  const answers = await Promise.all(large)
+  const refused = answers.filter(({ status }) => status === 429)
+  t.ok(refused.length > 0 && refused.length <= 4, `${refused.length} of 6 are refused`)
+  t.match(refused[0], { body: { code: 'site_busy' }, headers: { 'retry-after': '2' } })
+  for (const { status } of answers) t.ok(status === 200 || status === 429)
+  t.match(await screen('default', { policy }), { status: 200 }, 'and the slots are free again')
+})
+
 /** Comments of all kinds, some decided on, some without facts. */
 const plant = async (service: TestService) => {
   const bodies = ['short', 'a link https://e.org', 'two https://e.org https://e.org', 'quiet words']

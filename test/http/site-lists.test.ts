@@ -400,7 +400,7 @@ t.test('getSiteConfig returns the settings that a widget needs', async (t) => {
     max_depth: 100,
     max_body_length: 10_000,
     max_name_length: 80,
-    limits: { create: 0, vote: 0, flag: 0, preview: 0, sign_on: 0 },
+    limits: { create: 0, vote: 0, flag: 0, preview: 0, sign_on: 0, export: 0 },
     flag_reasons: ['spam', 'offensive', 'abusive', 'off_topic', 'illegal', 'other'],
     sorts: ['newest', 'oldest', 'top', 'best', 'hot', 'controversial', 'active'],
     default_sort: 'newest',

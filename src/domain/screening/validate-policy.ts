@@ -125,12 +125,16 @@ const findItemFaults = (
   return faults
 }
 
+/** Most entries need no search through the tables of Unicode. */
+const PLAIN = /[a-z0-9]/i
 const LETTER_OR_DIGIT = /[\p{L}\p{N}\p{Extended_Pictographic}]/u
 
 const faultOfWord = (entry: unknown): string | undefined => {
   if (typeof entry !== 'string' || !entry.isWellFormed()) return 'must be well-formed text'
   if (entry.length > MAX_WORD_LENGTH) return `must be at most ${MAX_WORD_LENGTH} characters long`
-  return LETTER_OR_DIGIT.test(entry) ? undefined : 'must contain a letter or a digit'
+  return PLAIN.test(entry) || LETTER_OR_DIGIT.test(entry)
+    ? undefined
+    : 'must contain a letter or a digit'
 }
 
 const DOMAIN = /^(?=.{1,253}$)[\p{L}\p{M}\p{N}_-]{1,63}(?:\.[\p{L}\p{M}\p{N}_-]{1,63})*$/u

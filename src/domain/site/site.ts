@@ -7,7 +7,7 @@ import type { Check } from './check.ts'
 export type Moderation = 'post' | 'pre'
 
 /** Actions with a limit per person and minute. */
-export const PERSON_LIMITS = ['create', 'vote', 'flag', 'preview', 'sign_on'] as const
+export const PERSON_LIMITS = ['create', 'vote', 'flag', 'preview', 'sign_on', 'export'] as const
 export type PersonLimit = (typeof PERSON_LIMITS)[number]
 /** 0 means no limit; a missing limit means the service's own. */
 export type PersonLimits = Readonly<Partial<Record<PersonLimit, number>>>

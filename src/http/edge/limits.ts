@@ -22,12 +22,15 @@ export type Counted = {
 }
 
 const WINDOW_MS = 60_000
+/** An export reads everything of an author and adds to the audit log, so that few are allowed. */
+const EXPORTS = 5
 
 /** The number of requests of a kind that one person can send to a site in a minute; 0 means no limit. */
 export const limitOf = (limits: Limits, site: Site | null, kind: LimitKind): number => {
   if (kind === 'none') return 0
   if (kind === 'read' || limits.write === 0) return limits[kind === 'read' ? 'read' : 'write']
-  return kind === 'write' ? limits.write : (site?.limits[kind] ?? limits.write)
+  if (kind === 'write') return limits.write
+  return site?.limits[kind] ?? (kind === 'export' ? Math.min(EXPORTS, limits.write) : limits.write)
 }
 
 /** Counts a request, sets the rate-limit headers and refuses too many requests with `rate_limited`. */

@@ -10,6 +10,7 @@ import { Batch } from '../batches/schemas.ts'
 import { readIdempotencyKey } from '../edge/idempotency.ts'
 import type { Http } from '../edge/request-context.ts'
 import { sendPrivately, sendWrite } from '../edge/responses.ts'
+import { createSiteSlots } from '../edge/site-slots.ts'
 import { readPolicy } from '../policies/fields.ts'
 import { allowLargeBodyFor } from '../policies/routes.ts'
 import * as op from '../wire/operation.ts'
@@ -52,9 +53,10 @@ const SCREEN_COMMENT = op.operation({
   description:
     "Moderators may call it; it returns the verdict, risk and trace that a new guest's comment " +
     'would get now, under the current policy or a draft. Nothing is stored and no external check ' +
-    'is called.',
+    'is called. A site can send two large drafts at the same time.',
   body: ref(ScreeningRequest),
   answers: { 200: ref(ScreeningResult) },
+  refusals: ['site_busy'],
   limit: 'write',
 })
 
@@ -65,7 +67,7 @@ const SIMULATE_POLICY = op.operation({
   description:
     'Moderators may judge recent comments under a draft policy; the response streams progress and ' +
     "then the result as JSON lines, with how well verdicts agree with moderators' decisions. It " +
-    'changes nothing and stops when the connection closes.',
+    'changes nothing and stops when the connection closes. A site can run two at the same time.',
   body: ref(NewSimulation),
   answers: {
     200: {
@@ -73,6 +75,7 @@ const SIMULATE_POLICY = op.operation({
       content: { 'application/x-ndjson': { schema: ref(SimulationLine) } },
     } as never,
   },
+  refusals: ['site_busy'],
   limit: 'write',
 })
 
@@ -96,7 +99,9 @@ const REJUDGE_PENDING = op.operation({
 
 export const addJudgingRoutes = (app: Router, { context }: Http): void => {
   const at = '/sites/:site/moderation'
-  const large = allowLargeBodyFor('moderate')
+  const takeSlot = createSiteSlots()
+  const large = allowLargeBodyFor('moderate', takeSlot)
+  const always = allowLargeBodyFor('moderate', takeSlot, () => true)
 
   app.get(`${at}/state`, GET_MODERATION_STATE, async (request, reply) => {
     assertScope(request.caller, 'moderate')
@@ -110,7 +115,7 @@ export const addJudgingRoutes = (app: Router, { context }: Http): void => {
     return sendPrivately(reply, presentScreeningResult(request.ids, result))
   })
 
-  app.post(`${at}/simulations`, { ...SIMULATING, ...large }, async (request, reply) => {
+  app.post(`${at}/simulations`, { ...SIMULATING, ...always }, async (request, reply) => {
     assertScope(request.caller, 'moderate')
     const { policy, days } = request.body
     const act = { siteId: request.site.id, policy: readPolicy(policy), days }

@@ -32,7 +32,7 @@ const EXPORT_AUTHOR = op.operation({
     "Returns the profile, comments with all revisions, votes, flags, appeals and moderators' " +
     'notes, to the author or an administrator. The audit log records each export.',
   answers: { 200: ref(Export) },
-  limit: 'read',
+  limit: 'export',
 })
 
 const ERASE_AUTHOR = op.operation({

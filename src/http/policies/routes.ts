@@ -1,4 +1,4 @@
-import type { FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { assertScope, type Scope } from '../../domain/people/caller.ts'
 import type { PublicIds } from '../../domain/public-id.ts'
@@ -13,6 +13,7 @@ import { readIfMatch } from '../edge/conditions.ts'
 import { readIdempotencyKey } from '../edge/idempotency.ts'
 import type { Http } from '../edge/request-context.ts'
 import { sendPrivately, sendWrite } from '../edge/responses.ts'
+import { createSiteSlots, type TakeSlot } from '../edge/site-slots.ts'
 import { readIdCursor, writeIdCursor } from '../wire/cursors.ts'
 import * as op from '../wire/operation.ts'
 import type { Router } from '../wire/router.ts'
@@ -24,10 +25,26 @@ import { NewPolicy, PoliciesPage, RestoreRequest, VersionedPolicy } from './sche
 /** Room for several lists of 65,000 words. */
 const BODY_BYTES = 4_194_304
 
-/** Parsing a large body takes seconds, so the service checks the credential before it reads the body. */
-export const allowLargeBodyFor = (scope: Scope) => ({
+/** A body up to this size, which every operation accepts, needs no slot. */
+const SMALL_BYTES = 65_536
+
+const isLarge = ({ headers }: FastifyRequest): boolean =>
+  !(Number(headers['content-length']) <= SMALL_BYTES)
+
+/**
+ * Accepts large bodies, a few of each site at the same time. The service checks the credential and the
+ * slot before it reads the body, because parsing takes time in which no other request is served.
+ */
+export const allowLargeBodyFor = (
+  scope: Scope,
+  takeSlot: TakeSlot,
+  needsSlot: (request: FastifyRequest) => boolean = isLarge,
+) => ({
   bodyLimit: BODY_BYTES,
-  onRequest: async ({ caller }: FastifyRequest) => assertScope(caller, scope),
+  onRequest: async (request: FastifyRequest, reply: FastifyReply) => {
+    assertScope(request.caller, scope)
+    if (needsSlot(request)) takeSlot(request, reply)
+  },
 })
 
 const versionParams = object({
@@ -79,7 +96,7 @@ const making = {
   tag: 'Administration',
   credential: 'needed',
   query: op.NO_QUERY,
-  refusals: ['edit_conflict'],
+  refusals: ['edit_conflict', 'site_busy'],
   limit: 'write',
   once: true,
 } as const
@@ -117,13 +134,15 @@ export const addPolicyRoutes = (app: Router, { context, keys }: Http): void => {
     body: presentPolicy(ids, known),
   })
 
+  const large = allowLargeBodyFor('admin', createSiteSlots())
+
   app.get(at, GET_POLICY, async (request, reply) => {
     assertScope(request.caller, 'moderate')
     const known = await getPolicy(context, request.site)
     return sendPrivately(reply, presentPolicy(request.ids, known))
   })
 
-  app.put(at, { ...UPDATE_POLICY, ...allowLargeBodyFor('admin') }, async (request, reply) => {
+  app.put(at, { ...UPDATE_POLICY, ...large }, async (request, reply) => {
     const { site, caller: administrator, body } = request
     assertScope(administrator, 'admin')
     const policy = readPolicy(body.policy)

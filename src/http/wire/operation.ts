@@ -71,7 +71,7 @@ export const operation = <P extends TSchema, Q extends TSchema, B extends TSchem
     credential,
   } = op
   const needed = credential === 'needed' ? (['login_required'] as const) : []
-  const isWrite = op.limit !== 'read'
+  const isWrite = op.limit !== 'read' && op.limit !== 'export'
   const isReading = op.tag === 'Reading' && !op.isAlwaysOpen
   const codes = [
     ...ALWAYS,

@@ -27,6 +27,7 @@ export const STATUS_OF = {
   parent_not_found: 422,
   idempotency_key_reused: 422,
   rate_limited: 429,
+  site_busy: 429,
   slow_mode: 429,
   headers_too_large: 431,
   unavailable: 503,
