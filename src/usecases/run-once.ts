@@ -92,11 +92,15 @@ const firstOfEachKey = <W extends KeyedWrite>(writes: readonly W[]): Map<string,
   return firsts
 }
 
-/** A key without an answer is locked by another transaction. */
-const outcomeOf = <Effect>({ answer }: Partial<StoredResponse>): Outcome<Effect> =>
-  answer === undefined
-    ? { refusal: new Refusal('idempotency_in_flight') }
-    : { response: answer, isEarlier: true }
+/**
+ * A key without an answer is locked by another transaction. An answer of null marks a request of an erased author,
+ * which must not run again.
+ */
+const outcomeOf = <Effect>({ answer }: Partial<StoredResponse>): Outcome<Effect> => {
+  if (answer === undefined) return { refusal: new Refusal('idempotency_in_flight') }
+  if (answer === null) return { refusal: new Refusal('author_erased') }
+  return { response: answer, isEarlier: true }
+}
 
 const nameOf = ({ keyHash }: IdempotencyKey): string => keyHash.toString('base64')
 

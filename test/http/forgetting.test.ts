@@ -280,6 +280,71 @@ t.test('an edit overtaken by an erasure is remembered under no Idempotency-Key',
   t.match(await edit(service.adminKey), { status: 404 })
 })
 
+t.test('readers see no comment of an erased author from the 202 on, on every node', async (t) => {
+  const service = await openService(t)
+  const twin = await openTwin(t, service)
+  const first = await service.post('a0', `first ${MARK}`)
+  const { author, guest_token: token } = first
+  const articles = Array.from({ length: 12 }, (_, n) => `a${n}`)
+  for (const article of articles.slice(1)) await service.post(article, `x ${MARK}`, {}, { token })
+  await sql`
+    insert into comments (site_id, thread_id, author_id, status, created_at, published_at, body,
+      body_html, renderer)
+    select site_id, thread_id, author_id, status, created_at, published_at, body, body_html, renderer
+    from comments, generate_series(1, 300)`.execute(service.db)
+  await sql.raw(FILL_TALLIES).execute(service.db)
+  await sql`update threads set comment_count = 301, root_count = 301`.execute(service.db)
+  const paths = [
+    ...articles.map((article) => `/articles/${article}/comments`),
+    '/comments?limit=100',
+    `/authors/${author.id}/comments`,
+    `/comments/${first.id}`,
+  ]
+  /** The paths whose pages show the author, as each node answers. */
+  const showing = () =>
+    Promise.all(
+      [service.app, twin].flatMap((app) =>
+        paths.map(async (path) => {
+          const { payload } = await app.inject({ url: `${SITE}${path}` })
+          return payload.includes(MARK) ? path : ''
+        }),
+      ),
+    )
+  t.same(await showing(), [...paths, ...paths])
+  t.equal((await erase(service, author.id, token)).status, 202)
+  t.same((await showing()).filter(Boolean), [])
+  t.match(await dump(service), MARK, 'the erasure is still at work')
+})
+
+t.test('a late retry does not publish an erased author again', async (t) => {
+  const service = await openService(t)
+  const retry = () =>
+    service.call('POST', `${SITE}/articles/a/comments`, {
+      headers: { 'idempotency-key': 'the-key-of-a-first-post' },
+      body: { body: MARK, author: { name: `Ada ${MARK}` } },
+    })
+  const { body } = await retry()
+  t.ok(await isErased(service, body.author.id, body.guest_token))
+  t.match(await retry(), { status: 410, body: { code: 'author_erased' } })
+  t.notMatch(await dump(service), MARK)
+})
+
+t.test('a ban on the e-mail of an erased author holds, without its domain', async (t) => {
+  const service = await openService(t)
+  const author = { name: 'Ada', email: `ada@${MARK}.example` }
+  const { author: ada, guest_token: token } = await service.post('a', 'x', { author })
+  await service.call('POST', `${SITE}/moderation/bans`, {
+    token: service.adminKey,
+    body: { kind: 'email', value: author.email, effect: 'block' },
+  })
+  t.ok(await isErased(service, ada.id, token))
+  t.notMatch(await dump(service), MARK)
+  const bans = await service.call('GET', `${SITE}/moderation/bans`, { token: service.adminKey })
+  t.match(bans.body.items, [{ kind: 'email', value: null, in_force: true }])
+  const again = { body: { body: 'y', author } }
+  t.equal((await service.call('POST', `${SITE}/articles/a/comments`, again)).status, 403)
+})
+
 t.test('an erasure that takes long goes on after the response', async (t) => {
   const service = await openService(t)
   const { token, id } = await leaveMarks(service)

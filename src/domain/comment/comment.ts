@@ -47,6 +47,8 @@ export type Comment = {
   readonly depth: number
   readonly status: Status
   readonly author: Author
+  /** Whether the author is erased. A job then removes the text. */
+  readonly isErased: boolean
   readonly body: string
   readonly bodyHtml: string
   readonly revision: number

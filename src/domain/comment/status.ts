@@ -26,6 +26,13 @@ const TRANSITIONS: Record<Status, readonly Status[]> = {
 /** The only definition of which comments readers can read. A tombstone is shown but not read: see `isShown`. */
 export const isVisible = (status: Status): boolean => status === 'approved'
 
+/**
+ * Whether readers can read a comment. An erased author's comments are unreadable from the erasure on, although
+ * their status changes later, in batches.
+ */
+export const isReadable = (comment: { status: Status; isErased: boolean }): boolean =>
+  isVisible(comment.status) && !comment.isErased
+
 /** Whether a comment keeps its place in the tree: readers can read it, or it has shown replies. */
 export const isShown = (comment: { status: Status; replyCount: number }): boolean =>
   isVisible(comment.status) || comment.replyCount > 0

@@ -102,5 +102,5 @@ export const presentMadeBan = (ids: PublicIds, { ban, batch }: CreatedBan) => ({
 
 const presentValue = (ids: PublicIds, { kind, authorId, network, domain }: Ban): string | null => {
   if (authorId !== null) return ids.write('author', authorId)
-  return kind === 'email' ? `…@${domain}` : (network ?? domain)
+  return kind === 'email' ? domain && `…@${domain}` : (network ?? domain)
 }

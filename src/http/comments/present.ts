@@ -1,5 +1,5 @@
 import type { Author, Comment } from '../../domain/comment/comment.ts'
-import { isVisible } from '../../domain/comment/status.ts'
+import { isReadable } from '../../domain/comment/status.ts'
 import type { CommentKey, PublicIds } from '../../domain/public-id.ts'
 
 /** Builds comments for responses field by field, so that a field without a name here never leaves. */
@@ -72,4 +72,4 @@ const presentTombstone = (ids: PublicIds, comment: Comment) => ({
 
 /** A shown comment as every reader sees it: whole, or as a tombstone. */
 export const presentComment = (ids: PublicIds, comment: Comment) =>
-  isVisible(comment.status) ? presentWhole(ids, comment) : presentTombstone(ids, comment)
+  isReadable(comment) ? presentWhole(ids, comment) : presentTombstone(ids, comment)

@@ -7,6 +7,7 @@ import { exportAuthor } from '../../usecases/people/export-author.ts'
 import { hashSubject } from '../edge/addresses.ts'
 import type { Http } from '../edge/request-context.ts'
 import { sendPrivately } from '../edge/responses.ts'
+import { hashEmail } from '../edge/writer-identity.ts'
 import * as op from '../wire/operation.ts'
 import type { Router } from '../wire/router.ts'
 import { NOTHING, object, ref } from '../wire/schema-parts.ts'
@@ -59,7 +60,11 @@ export const addOwnDataRoutes = (app: Router, { context, keys }: Http): void => 
   app.delete('/sites/:site/authors/:id', ERASE_AUTHOR, async (request, reply) => {
     const { site, ids, caller, params } = request
     const authorId = readKey(ids, params.id)
-    const hash = (subject: string) => hashSubject(keys().addresses, site.id, subject)
+    const key = keys().addresses
+    const hash = {
+      subject: (subject: string) => hashSubject(key, site.id, subject),
+      email: (email: string) => hashEmail(key, email),
+    }
     const isDone = await eraseAuthor(context, { site, caller, authorId }, hash)
     return isDone
       ? sendPrivately(reply.code(204), undefined)

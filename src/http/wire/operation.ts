@@ -18,7 +18,11 @@ const ON_WRITES: readonly RefusalCode[] = [
   'body_too_large',
   'unsupported_media_type',
 ]
-const ON_ONCE: readonly RefusalCode[] = ['idempotency_in_flight', 'idempotency_key_reused']
+const ON_ONCE: readonly RefusalCode[] = [
+  'idempotency_in_flight',
+  'idempotency_key_reused',
+  'author_erased',
+]
 
 /**
  * The time-out of a write. A read has no such timer, because everything it waits for has a time-out of

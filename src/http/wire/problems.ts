@@ -19,6 +19,7 @@ export const STATUS_OF = {
   edit_window_over: 409,
   idempotency_in_flight: 409,
   duplicate_comment: 409,
+  author_erased: 410,
   edit_conflict: 412,
   body_too_large: 413,
   uri_too_long: 414,

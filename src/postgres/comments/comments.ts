@@ -12,8 +12,6 @@ const now = sql<Instant>`clock_timestamp()`
 
 /** A comment as a write needs it, in any status. */
 export type CommentForWrite = Comment & {
-  /** True if the author was erased, and with them the comment's text. */
-  readonly isErased: boolean
   /** Null after the site's retention. */
   readonly addressHash: Buffer | null
   /** The bans that shadow the comment. Empty if the status alone decides who sees it. */
@@ -32,7 +30,7 @@ export const findCommentForWrite = async (
   >`
     select ${commentColumns}, d.address_hash, clock_timestamp() as read_at,
       case when c.shadowed and c.status = 'rejected' then c.facts -> 'bans' else '[]' end as shadows,
-      a.erased_at is not null as is_erased, t.article_id, ${authorColumns}
+      t.article_id, ${authorColumns}
     from comments c
     join threads t on t.site_id = c.site_id and t.id = c.thread_id
     join authors a on a.site_id = c.site_id and a.id = c.author_id

@@ -75,7 +75,7 @@ export const pageColumns = sql`
 
 export const authorColumns = sql`
   a.kind as author_kind, a.role as author_role, a.name as author_name, a.url as author_url,
-  a.avatar_url as author_avatar_url`
+  a.avatar_url as author_avatar_url, a.erased_at is not null as is_erased`
 
 export type CommentRow = Omit<Comment, 'author' | 'articleId'> & {
   authorId: number

@@ -8,6 +8,7 @@ type OfAuthor = { readonly siteId: number; readonly authorId: number }
 /** An author before an erasure. */
 export type Erasable = {
   readonly subject: string | null
+  readonly email: string | null
   readonly erasedAt: Instant | null
   /** Whether the author has a visible comment. */
   readonly isPublic: boolean
@@ -18,7 +19,7 @@ export const findErasable = async (
   { siteId, authorId }: OfAuthor,
 ): Promise<Erasable | undefined> => {
   const { rows } = await sql<Erasable>`
-    select subject, erased_at, exists (
+    select subject, email, erased_at, exists (
       select from comments c join threads t on t.site_id = c.site_id and t.id = c.thread_id
       where c.site_id = ${siteId} and c.author_id = ${authorId} and ${isVisible('c.status')}
         and t.state <> 'hidden') as is_public
@@ -26,16 +27,24 @@ export const findErasable = async (
   return rows[0]
 }
 
+/** The traces of an author that an erasure looks for. The hashes are keyed. */
+export type ErasedIdentity = {
+  readonly subjectHash: Buffer | null
+  readonly emailHash: Buffer | null
+  readonly publicId: string
+}
+
 /**
- * Erases everything of an author but the id, and deletes stored responses that contain the author. A
- * concurrent write of the author locks the same row: it comes first, or finds the author erased. The time
+ * Erases everything of an author but the id. Stored responses that contain the author lose their content, and
+ * their keys stay, so that a late retry does not publish the author again. A concurrent write of the author locks the same row: it comes first, or finds the author erased. The time
  * of erasure is never earlier than the newest token, whose clock may be ahead.
  * `subjectHash` replaces the member's id in the site's own database. `publicId` finds the stored responses.
+ * `emailHash` finds the bans on the author's e-mail address, which lose its domain.
  */
 export const eraseAuthorRow = async (
   tx: Tx,
   { siteId, authorId }: OfAuthor,
-  { subjectHash, publicId }: { subjectHash: Buffer | null; publicId: string },
+  { subjectHash, emailHash, publicId }: ErasedIdentity,
 ): Promise<void> => {
   await sql`
     update authors set erased_at = greatest(clock_timestamp(), signed_on_at),
@@ -47,7 +56,10 @@ export const eraseAuthorRow = async (
     delete from author_notes where site_id = ${siteId} and author_id = ${authorId}`.execute(tx)
   await sql`delete from arrivals where site_id = ${siteId} and author_id = ${authorId}`.execute(tx)
   await sql`
-    delete from idempotency_keys
+    update bans set domain = null
+    where email_hash = ${emailHash} and (site_id = ${siteId} or site_id is null)`.execute(tx)
+  await sql`
+    update idempotency_keys set answer = 'null', created_at = clock_timestamp()
     where site_id = ${siteId}
       and coalesce(answer #>> '{body,author,id}', answer #>> '{body,author_id}') = ${publicId}`.execute(
     tx,

@@ -8,7 +8,7 @@ export type IdempotencyKey = {
   readonly bodyHash: Buffer
 }
 
-/** The stored response of an earlier request with the same key. */
+/** The stored response of an earlier request with the same key. Its answer is null if its author is erased. */
 export type StoredResponse = { readonly bodyHash: Buffer; readonly answer: unknown }
 
 /**

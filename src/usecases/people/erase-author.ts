@@ -18,6 +18,7 @@ import { insertAuditEntry } from '../../postgres/service/audit.ts'
 import type { Context } from '../context.ts'
 import { withInvalidation } from '../invalidate.ts'
 import { redactErasedComments } from './redact-erased-comments.ts'
+import { touchThreadsOf } from './refresh-author.ts'
 
 /** How long the response waits for the erasure; a longer erasure continues as a job. */
 const PATIENCE_MS = 1_000
@@ -31,25 +32,30 @@ export type OwnDataRequest = {
 /**
  * Erases an author's personal data and texts. The comments are deleted, so that their replies keep
  * their places; the votes still count, without their author.
- * @param hashSubject hashes the member's subject, so that older member tokens stay refused
- * @returns false if a job continues the erasure
+ * @param hash hashes the member's subject, so that older member tokens stay refused, and the e-mail address
+ * @returns false if a job continues the erasure; readers already see none of the texts then
  */
 export const eraseAuthor = async (
   context: Context,
   request: OwnDataRequest,
-  hashSubject: (subject: string) => Buffer,
+  hash: {
+    readonly subject: (subject: string) => Buffer
+    readonly email: (email: string) => Buffer
+  },
 ): Promise<boolean> => {
   const { site, authorId } = request
   const at = { siteId: site.id, authorId }
   const job = authorJob('erase_author', at)
   const { erasable, by } = await assertMayHandle(context.db, request)
   if (erasable.erasedAt === null) {
-    const { subject } = erasable
+    const { subject, email } = erasable
     await withInvalidation(context, { siteId: site.id, threadIds: [], isHide: true }, () =>
       inTransaction(context.writes, async (tx) => {
-        const subjectHash = subject === null ? null : hashSubject(subject)
-        const publicId = context.idsOf(site.id).write('author', authorId)
-        await eraseAuthorRow(tx, at, { subjectHash, publicId })
+        await eraseAuthorRow(tx, at, {
+          subjectHash: subject === null ? null : hash.subject(subject),
+          emailHash: email === null ? null : hash.email(email),
+          publicId: context.idsOf(site.id).write('author', authorId),
+        })
         await enqueueJob(tx, { ...job, dueInMs: PATIENCE_MS })
         const entry = {
           siteId: site.id,
@@ -64,7 +70,10 @@ export const eraseAuthor = async (
   const deadline = performance.now() + PATIENCE_MS
   const isDone = await redactErasedComments(context, at, async () => performance.now() <= deadline)
   if (isDone) await runQuery(deleteJob(context.writes, job))
-  else context.kick('erase_author')
+  else {
+    await touchThreadsOf(context, at)
+    context.kick('erase_author')
+  }
   return isDone
 }
 

@@ -81,6 +81,7 @@ export const toPosted = (
 
 /** A comment to which nothing has happened yet. */
 const UNTOUCHED = {
+  isErased: false,
   homeThreadId: null,
   revision: 1,
   editedAt: null,

@@ -1,5 +1,6 @@
 import type { Author } from '../../domain/comment/comment.ts'
 import type { ArticleSort, Position } from '../../domain/comment/sort.ts'
+import { isReadable } from '../../domain/comment/status.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site/site.ts'
 import * as rows from '../../postgres/comments/recent.ts'
@@ -23,7 +24,8 @@ export const listRecent = async (
   const found = await runQuery(rows.listRecent(context.db, request))
   const items = found.slice(0, request.limit).filter(({ isOver }) => !isOver)
   const last = items.at(-1)
-  return { items, next: found.length > items.length && last ? [last.key, last.id] : null }
+  const next: Position | null = found.length > items.length && last ? [last.key, last.id] : null
+  return { items: items.filter(isReadable), next }
 }
 
 type AuthorRequest = { siteId: number; authorId: number; after: Position | null; limit: number }
