@@ -165,6 +165,7 @@ t.test(
 
 t.test('the operations closed to guests on a site for members are all that read', async (t) => {
   const service = await openService(t)
+  const { id } = await service.post('a', 'x')
   await set(t, service, { who_may_read: 'members' })
   const { paths } = service.app.swagger() as Json
   const open: string[] = []
@@ -173,7 +174,7 @@ t.test('the operations closed to guests on a site for members are all that read'
       if (!tags?.includes('Reading') || !path.includes('{site}')) continue
       const url = path
         .replace('{site}', 'default')
-        .replaceAll(/\{(\w+)\}/g, (_, name) => (name === 'id' ? 'c1-1' : 'a'))
+        .replaceAll(/\{(\w+)\}/g, (_, name) => (name === 'id' ? id : 'a'))
       const query = operationId === 'countComments' ? '?article_id=a' : ''
       const content = { listThread: {}, countCommentsOfMany: { article_ids: ['a'] } }
       const body =
