@@ -25,13 +25,13 @@ const PUBLIC_KEY_ALGORITHMS = ['RS256', 'ES256', 'EdDSA']
  */
 export const createMemberTokens = ({ get }: { readonly get: GuardedGet }): ReadMemberToken => {
   const publicKeys = createPublicKeys(get)
-  return async ({ slug, signOn }, token) => {
+  return async ({ slug, formerSlug, signOn }, token) => {
     if (!signOn || token.length > MAX_TOKEN_LENGTH) throw new Refusal('invalid_token')
     const isShared = 'hs256' in signOn
     const key = isShared ? secretOf(signOn.hs256) : publicKeys(signOn.jwksUrl)
     const claims = await verify(token, key, {
       algorithms: isShared ? ['HS256'] : PUBLIC_KEY_ALGORITHMS,
-      audience: slug,
+      audience: formerSlug ? [slug, formerSlug] : slug,
       issuer: signOn.issuer,
       requiredClaims: ['sub', 'iat', 'exp'],
       clockTolerance: CLOCK_TOLERANCE_SECONDS,

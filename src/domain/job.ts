@@ -15,6 +15,8 @@ type Payloads = {
   }
   /** Reports a moderator's decision to the check that judged the comment. */
   report_decision: JobComment & { readonly check: string; readonly isSpam: boolean }
+  /** Deletes the rows of a deleted site. */
+  delete_site: { readonly siteId: number }
   apply_retention: Readonly<Record<string, never>>
   bump_closed_threads: Readonly<Record<string, never>>
 }
@@ -87,4 +89,12 @@ export const checksJob = (
   ...checksJobKey({ siteId, id: comment.id }),
   payload: { threadId: homeThreadIdOf(comment), id: comment.id, mayPublish },
   dueInMs: ASK_MS,
+})
+
+/** A job of the service: the jobs of a deleted site are deleted too. */
+export const siteDeletionJob = (siteId: number): NewJobOf<'delete_site'> => ({
+  siteId: NO_SITE,
+  kind: 'delete_site',
+  key: String(siteId),
+  payload: { siteId },
 })

@@ -2,13 +2,13 @@ import { randomBytes } from 'node:crypto'
 import type { Db } from '../postgres/connection/db.ts'
 import { ensureAdminKey, insertFirstKey } from '../postgres/service/keys.ts'
 import { ensureSecret } from '../postgres/service/secrets.ts'
-import { insertSite } from '../postgres/service/sites.ts'
+import { insertFirstSite } from '../postgres/service/sites.ts'
 import { makeSecret } from './administering/keys.ts'
 
 const SECRET_BYTES = 32
 
 /**
- * Inserts what the service needs in a migrated database: the site `default`, the service's secrets and
+ * Inserts what the service needs in a migrated database: the site `default` if there is no site, the service's secrets and
  * an admin key. Safe to repeat, and to run on several nodes together.
  * @returns the secrets, and the admin key if it is new: the database stores only its hash
  */
@@ -16,7 +16,7 @@ export const seedDatabase = async (
   db: Db,
   given: { secret: string | undefined; adminKey: string | undefined },
 ): Promise<{ secret: Buffer; idSecret: Buffer; madeKey: string | undefined }> => {
-  await insertSite(db, { slug: 'default', name: 'Default' })
+  await insertFirstSite(db, { slug: 'default', name: 'Default' })
   const secret = given.secret
     ? Buffer.from(given.secret)
     : await ensureSecret(db, 'service', randomBytes(SECRET_BYTES))

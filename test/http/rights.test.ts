@@ -396,6 +396,24 @@ const ROWS: Record<string, Case> = {
     body: { slug: 'default', name: 'x' },
     row: SERVING(400),
   },
+  renameSite: {
+    method: 'POST',
+    path: '/v1/sites/default/renames',
+    body: { slug: 'default' },
+    row: {
+      ...SERVING(400),
+      guest: 403,
+      member: 403,
+      moderator: 403,
+      owner: 403,
+    },
+  },
+  deleteSite: {
+    method: 'POST',
+    path: '/v1/sites/default/deletions',
+    body: { dry_run: true },
+    row: { ...SERVING(200), guest: 403, member: 403, moderator: 403, owner: 403 },
+  },
   listSites: { method: 'GET', path: '/v1/sites', row: SERVING(200) },
   listServiceKeys: { method: 'GET', path: '/v1/keys', row: SERVING(200) },
   createServiceKey: {

@@ -25,10 +25,14 @@ export type MemberProfile = {
 }
 
 /**
- * Reads a member's token for a site (its slug is the audience). Refuses with `invalid_token`, and with
+ * Reads a member's token for a site (its slug, or its former one, is the audience). Refuses with `invalid_token`, and with
  * `unavailable` while the site's public keys cannot be fetched.
  */
 export type ReadMemberToken = (
-  site: { readonly slug: string; readonly signOn: SignOn | null },
+  site: {
+    readonly slug: string
+    readonly formerSlug?: string | null
+    readonly signOn: SignOn | null
+  },
   token: string,
 ) => Promise<MemberProfile>

@@ -3,6 +3,8 @@ import type { Instant } from '../instant.ts'
 export const AUDIT_ACTIONS = [
   'site_created',
   'site_updated',
+  'site_renamed',
+  'site_deleted',
   'key_created',
   'key_rotated',
   'key_updated',

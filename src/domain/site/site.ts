@@ -16,6 +16,9 @@ export type PersonLimits = Readonly<Partial<Record<PersonLimit, number>>>
 export type Site = {
   readonly id: number
   readonly slug: string
+  /** The slug before the latest renaming, while it still names the site; null otherwise. */
+  readonly formerSlug: string | null
+  readonly formerSlugUntil: Instant | null
   readonly name: string
   /** Exact origins (scheme, host, port), or `*` alone. */
   readonly origins: readonly string[]

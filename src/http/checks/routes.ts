@@ -38,7 +38,7 @@ export const addCheckRoutes = (app: Router, { context }: Http): void => {
     await reportCheck(context, {
       site,
       name: params.name,
-      signed: readSigned(request, verdictsPath(site.slug, params.name)),
+      signed: readSigned(request, verdictsPath(params.site, params.name)),
       comment: ids.readComment(body.comment_id),
       score: body.score,
       revision: body.revision,

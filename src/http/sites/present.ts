@@ -32,6 +32,8 @@ const presentRules = (site: Site) => ({
 /** A site as administrators see it, without its secrets. */
 export const presentSite = (site: Site) => ({
   slug: site.slug,
+  former_slug: site.formerSlug,
+  former_slug_until: site.formerSlugUntil,
   name: site.name,
   origins: [...site.origins],
   moderation: site.moderation,

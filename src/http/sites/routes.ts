@@ -1,6 +1,8 @@
 import type { Static } from 'typebox'
 import { assertScope, assertServiceAdmin } from '../../domain/people/caller.ts'
 import type { Site as SiteAsIs } from '../../domain/site/site.ts'
+import { countSiteToDelete, deleteSite } from '../../usecases/administering/delete-site.ts'
+import { renameSite } from '../../usecases/administering/rename-site.ts'
 import type { SiteSettings } from '../../usecases/administering/site-settings.ts'
 import { createSite, listSites, updateSite } from '../../usecases/administering/sites.ts'
 import { readIfMatch } from '../edge/conditions.ts'
@@ -13,7 +15,16 @@ import * as op from '../wire/operation.ts'
 import type { Router } from '../wire/router.ts'
 import { object, ref } from '../wire/schema-parts.ts'
 import { presentSite, presentSiteConfig } from './present.ts'
-import { NewSite, Site, SiteChange, SiteConfig, SitesPage } from './schemas.ts'
+import {
+  NewSite,
+  Site,
+  SiteChange,
+  SiteConfig,
+  SiteCounts,
+  SiteDeletion,
+  SiteRename,
+  SitesPage,
+} from './schemas.ts'
 
 const site = {
   tag: 'Administration',
@@ -47,6 +58,30 @@ const UPDATE_SITE = op.operation({
   once: true,
 })
 
+const RENAME_SITE = op.operation({
+  ...site,
+  id: 'renameSite',
+  summary: 'Give a site another slug',
+  description:
+    'Service administrators may rename a site. The slug before still names it for `keep_days`, in ' +
+    'paths and in the `aud` of member tokens; a second renaming ends an earlier one.',
+  body: ref(SiteRename),
+  answers: { 200: ref(Site) },
+  limit: 'write',
+})
+
+const DELETE_SITE = op.operation({
+  ...site,
+  id: 'deleteSite',
+  summary: 'Delete a site for good',
+  description:
+    'Service administrators may delete a site; it cannot be undone. From the response (202) on ' +
+    'readers get 404 and its keys are revoked; a job deletes the rows, and then the slug is free.',
+  body: ref(SiteDeletion),
+  answers: { 200: ref(SiteCounts), 202: ref(SiteCounts) },
+  limit: 'write',
+})
+
 const GET_SITE_CONFIG = op.operation({
   tag: 'Reading',
   params: object(op.siteParams),
@@ -70,8 +105,8 @@ const CREATE_SITE = op.operation({
   id: 'createSite',
   summary: 'Create a site',
   description:
-    'Service administrators may create a site; omitted settings get their defaults. A slug is ' +
-    'never reused, so repeating the request cannot create a second site.',
+    'Service administrators may create a site; omitted settings get their defaults. A slug ' +
+    'names one site, so repeating the request cannot create a second site.',
   body: ref(NewSite),
   answers: { 201: ref(Site) },
   limit: 'write',
@@ -122,6 +157,23 @@ export const addSiteRoutes = (app: Router, { context, limits, keys }: Http): voi
     return sendPrivately(reply, presentSite(request.site))
   })
 
+  app.post('/sites/:site/renames', RENAME_SITE, async (request, reply) => {
+    const { site, caller: administrator, body } = request
+    assertServiceAdmin(administrator)
+    const keepSeconds = body.keep_days * DAY_SECONDS
+    const act = { site, administrator, slug: body.slug, keepSeconds }
+    return sendPrivately(reply, presentSite(await renameSite(context, act)))
+  })
+
+  app.post('/sites/:site/deletions', DELETE_SITE, async (request, reply) => {
+    const { site, caller: administrator, body } = request
+    assertServiceAdmin(administrator)
+    const { dry_run: isDryRun, confirm: confirmed } = body
+    const counts = await countSiteToDelete(context, site)
+    if (!isDryRun) await deleteSite(context, { site, administrator, confirmed })
+    return sendPrivately(reply.code(isDryRun ? 200 : 202), { dry_run: isDryRun, ...counts })
+  })
+
   app.patch('/sites/:site', UPDATE_SITE, async (request, reply) => {
     const { site: changed, caller: administrator, body } = request
     assertScope(administrator, 'admin')
@@ -133,6 +185,8 @@ export const addSiteRoutes = (app: Router, { context, limits, keys }: Http): voi
     return sendWrite(reply, await updateSite(context, act, { present, describe }))
   })
 }
+
+const DAY_SECONDS = 86_400
 
 /** The version is not a setting: every change of a setting increases it. */
 const describe = (site: SiteAsIs) => {

@@ -18,6 +18,7 @@ import {
   text,
   textOrNull,
   time,
+  timeOrNull,
 } from '../wire/schema-parts.ts'
 
 const perKind = <T extends TSchema>(schema: T) =>
@@ -196,6 +197,8 @@ const settings = {
 export const Site = openObject(
   {
     slug: text('Names the site in paths.'),
+    former_slug: textOrNull('The slug before, while it still names the site. Null if none does.'),
+    former_slug_until: timeOrNull('Until when `former_slug` names the site.'),
     ...settings,
     limits: ref(Limits),
     sign_on: ref(SignOn),
@@ -224,13 +227,53 @@ export const SiteChange = object(changes, {
   examples: [{ moderation: 'pre' }],
 })
 
+const slug = Type.String({
+  pattern: '^[a-z0-9][a-z0-9-]{0,62}$',
+  description: 'Names the site in paths.',
+})
+
+export const SiteRename = object(
+  {
+    slug,
+    keep_days: Type.Integer({
+      minimum: 0,
+      maximum: 365,
+      default: 30,
+      description: 'How long the slug before still names the site.',
+    }),
+  },
+  { $id: 'SiteRename', examples: [{ slug: 'magazine' }] },
+)
+
+export const SiteDeletion = object(
+  {
+    dry_run: Type.Boolean({ default: false, description: 'Counts what would be deleted.' }),
+    confirm: Type.Optional(
+      Type.String({
+        maxLength: 63,
+        description: 'The slug of the site. Needed without `dry_run`.',
+      }),
+    ),
+  },
+  { $id: 'SiteDeletion', examples: [{ dry_run: true }] },
+)
+
+export const SiteCounts = openObject(
+  {
+    dry_run: flag('Whether the site still exists.'),
+    threads: count('Threads of the site.'),
+    comments: count('Comments of any status.'),
+    authors: count('Guests and members.'),
+    votes: count('Votes.'),
+    keys: count('API keys of the site.'),
+  },
+  { $id: 'SiteCounts' },
+)
+
 export const NewSite = object(
   {
     ...changes,
-    slug: Type.String({
-      pattern: '^[a-z0-9][a-z0-9-]{0,62}$',
-      description: 'Names the site in paths. It cannot be changed.',
-    }),
+    slug,
     name: settings.name,
   },
   { $id: 'NewSite', examples: [{ slug: 'blog', name: 'My blog' }] },

@@ -36,6 +36,8 @@ const SUBJECTS: Record<Action, IdKind | null> = {
   appeal: null,
   site_created: null,
   site_updated: null,
+  site_renamed: null,
+  site_deleted: null,
   site_attacked: null,
   policy_updated: null,
   key_created: 'key',

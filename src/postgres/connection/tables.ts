@@ -68,6 +68,9 @@ type SitesTable = {
   minBodyLength: Generated<number>
   maxBodyLength: Generated<number>
   language: string | null
+  formerSlug: string | null
+  formerSlugUntil: Instant | null
+  deletedAt: Instant | null
 }
 
 type AuthorsTable = {

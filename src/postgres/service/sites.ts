@@ -33,10 +33,56 @@ const COLUMNS = [
   'policyVersion',
   'version',
   'createdAt',
+  sql<string | null>`case when former_slug_until > clock_timestamp() then former_slug end`.as(
+    'formerSlug',
+  ),
+  sql<Instant | null>`case when former_slug_until > clock_timestamp() then former_slug_until end`.as(
+    'formerSlugUntil',
+  ),
 ] as const
 
+const isNamed = (slug: string) => sql<boolean>`(deleted_at is null and (slug = ${slug}
+  or former_slug = ${slug} and former_slug_until > clock_timestamp()))`
+
+/** Finds a site by its slug, or by its former slug while that still names the site. */
 export const findSite = (db: Db, slug: string): Promise<Site | undefined> =>
-  db.selectFrom('sites').select(COLUMNS).where('slug', '=', slug).executeTakeFirst()
+  db
+    .selectFrom('sites')
+    .select(COLUMNS)
+    .where(isNamed(slug))
+    .orderBy(sql`slug = ${slug}`, 'desc')
+    .limit(1)
+    .executeTakeFirst()
+
+/** One number for all that give slugs to sites. */
+const SLUG_LOCK = 4_277_009_103
+
+/** Whether a slug names another site, a deleted one included. The slugs stay as they are until the transaction ends. */
+export const isSlugTaken = async (tx: Tx, slug: string, exceptId = 0): Promise<boolean> => {
+  await sql`select pg_advisory_xact_lock(${SLUG_LOCK})`.execute(tx)
+  const { rows } = await sql<{ is: boolean }>`
+    select exists (select from sites where id <> ${exceptId} and (slug = ${slug}
+      or former_slug = ${slug} and former_slug_until > clock_timestamp())) as "is"`.execute(tx)
+  return rows[0]!.is
+}
+
+/** @param keepSeconds how long the earlier slug still names the site */
+export const renameSite = (
+  tx: Tx,
+  siteId: number,
+  { slug, keepSeconds }: { slug: string; keepSeconds: number },
+): Promise<Site> =>
+  tx
+    .updateTable('sites')
+    .set({
+      slug,
+      formerSlug: sql`slug`,
+      formerSlugUntil: sql`clock_timestamp() + make_interval(secs => ${keepSeconds})`,
+      version: sql`version + 1`,
+    })
+    .where('id', '=', siteId)
+    .returning(COLUMNS)
+    .executeTakeFirstOrThrow()
 
 export const lockSiteRow = (tx: Tx, siteId: number): Promise<Site> =>
   tx
@@ -55,6 +101,7 @@ export const listSites = (
     .selectFrom('sites')
     .select(COLUMNS)
     .where('id', '>', afterId)
+    .where('deletedAt', 'is', null)
     .orderBy('id')
     .limit(limit + 1)
     .execute()
@@ -71,9 +118,22 @@ export const insertSite = (
     .returning(COLUMNS)
     .executeTakeFirst()
 
+/** Inserts a site if there is none. */
+export const insertFirstSite = async (
+  db: Db,
+  { slug, name }: { slug: string; name: string },
+): Promise<void> => {
+  await sql`
+    insert into sites (slug, name) select ${slug}, ${name} where not exists (select from sites)
+    on conflict do nothing`.execute(db)
+}
+
 /** The settings of a site that can change. */
 export type SiteChange = Partial<
-  Omit<Site, 'id' | 'slug' | 'policyVersion' | 'version' | 'createdAt'>
+  Omit<
+    Site,
+    'id' | 'slug' | 'formerSlug' | 'formerSlugUntil' | 'policyVersion' | 'version' | 'createdAt'
+  >
 >
 
 export const updateSite = (db: Db, siteId: number, change: SiteChange): Promise<Site> =>

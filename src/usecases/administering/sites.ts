@@ -9,6 +9,7 @@ import {
   updateSite as changeSite,
   listSites as findSites,
   insertSite,
+  isSlugTaken,
   lockSiteRow,
 } from '../../postgres/service/sites.ts'
 import type { Context } from '../context.ts'
@@ -40,7 +41,8 @@ export const createSite = async (
   const { slug, name, ...settings } = wanted
   const site = await inTransaction(context.writes, async (tx) => {
     const resolved = resolveSettings(settings)
-    const created = await insertSite(tx, { ...resolved, slug, name })
+    const isTaken = await isSlugTaken(tx, slug)
+    const created = isTaken ? undefined : await insertSite(tx, { ...resolved, slug, name })
     if (!created) throw new Refusal('invalid_request', { '/slug': 'is taken' })
     await insertAuditEntry(tx, {
       siteId: created.id,

@@ -1,4 +1,5 @@
 import type { Job, JobKind, JobResult } from '../../domain/job.ts'
+import { deleteSiteRows } from '../administering/delete-site.ts'
 import { runBatch } from '../batches/run-batch.ts'
 import { askChecks } from '../checks/ask-checks.ts'
 import { reportDecision } from '../checks/report-decision.ts'
@@ -57,6 +58,7 @@ const periodically =
 export const JOBS: { readonly [K in JobKind]: JobType<K> } = {
   refresh_author: { ...ORDINARY, run: refreshAuthor },
   erase_author: { ...ENDLESS, run: finishErasure },
+  delete_site: { ...ENDLESS, run: deleteSiteRows },
   run_batch: { ...ORDINARY, run: runBatch },
   ask_checks: { ...OUTSIDE, run: askChecks },
   report_decision: { ...OUTSIDE, maxAttempts: MAX_REPORT_ATTEMPTS, run: reportDecision },
