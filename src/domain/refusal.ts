@@ -7,6 +7,7 @@ export const REFUSALS = {
   forbidden: 'The credential does not allow this.',
   origin_refused: 'This site does not accept writes from that origin.',
   banned: 'The author is banned.',
+  member_suspended: 'The member is suspended.',
   posting_disabled: 'This site does not accept comments.',
   site_closed: 'The site is closed.',
   voting_disabled: 'This site does not accept this vote.',

@@ -1,4 +1,6 @@
+import fc from 'fast-check'
 import t from 'tap'
+import { runs } from '../lengths.ts'
 import { openSignOn, signToken } from '../members.ts'
 import { openService, type TestService } from '../service.ts'
 import { until } from '../start.ts'
@@ -81,6 +83,137 @@ t.test('a demoted member keeps no right by an older token', async (t) => {
   t.equal((await service.get('/moderation/counts', { token: before })).status, 200)
   await service.get('/config', { token: await signToken({ iat: NOW - 30 }) })
   t.equal((await service.get('/moderation/counts', { token: before })).status, 403)
+})
+
+t.test('a suspended moderator loses every right, and can be banned', async (t) => {
+  const service = await openMembers(t)
+  const key = { token: service.adminKey }
+  const token = await signToken({ role: 'moderator' })
+  const { author } = await service.post('a', 'hello', {}, { token })
+  const path = `${SITE}/members/ada`
+  const ban = { kind: 'author', value: author.id, effect: 'block' }
+  t.equal(
+    (await service.call('POST', `${SITE}/moderation/bans`, { ...key, body: ban })).status,
+    400,
+  )
+  const suspended = await service.call('PATCH', path, { ...key, body: { suspended: true } })
+  t.match(suspended, { status: 200, body: { suspended_at: /Z$/, author: { role: 'reader' } } })
+  const newer = await signToken({ role: 'owner', iat: NOW + 30 })
+  for (const as of [token, newer]) {
+    for (const read of ['/articles/a/comments', '/moderation/counts'])
+      t.match(await service.get(read, { token: as }), {
+        status: 403,
+        body: { code: 'member_suspended' },
+      })
+    const body = { body: 'again' }
+    const post = await service.call('POST', `${SITE}/articles/a/comments`, { token: as, body })
+    t.match(post, { status: 403, body: { code: 'member_suspended' } })
+  }
+  t.equal(
+    (await service.call('POST', `${SITE}/moderation/bans`, { ...key, body: ban })).status,
+    201,
+  )
+  const { body } = await service.get('/audit', key)
+  t.match(body.items[0], {
+    action: 'member_updated',
+    before: { suspended_at: null },
+    after: { suspended_at: /Z$/ },
+  })
+  await service.call('PATCH', path, { ...key, body: { suspended: false } })
+  t.equal((await service.get('/moderation/counts', { token })).status, 200)
+})
+
+t.test('ignored token roles leave a member only the roles of administrators', async (t) => {
+  const service = await openMembers(t)
+  const key = { token: service.adminKey }
+  const token = await signToken({ role: 'moderator' })
+  const count = async (as = token) =>
+    (await service.get('/moderation/counts', { token: as })).status
+  t.equal(await count(), 200)
+  const change = (body: object) => service.call('PATCH', `${SITE}/members/ada`, { ...key, body })
+  await change({ roles: [], token_roles_ignored: true })
+  t.equal(await count(), 403)
+  t.equal(await count(await signToken({ role: 'owner', iat: NOW + 30 })), 403)
+  await change({ roles: ['moderator'] })
+  t.equal(await count(), 200)
+})
+
+t.test('a suspension and ignored token roles outlive an erasure', async (t) => {
+  const service = await openMembers(t)
+  const key = { token: service.adminKey }
+  for (const [sub, body] of [
+    ['ada', { suspended: true }],
+    ['grace', { token_roles_ignored: true }],
+  ] as const) {
+    const role = 'moderator'
+    const { author } = await service.post('a', sub, {}, { token: await signToken({ sub, role }) })
+    await service.call('PATCH', `${SITE}/members/${sub}`, { ...key, body })
+    await service.call('DELETE', `${SITE}/authors/${author.id}`, key)
+    const newer = await signToken({ sub, role, iat: NOW + 50 })
+    t.equal((await service.get('/moderation/counts', { token: newer })).status, 403, sub)
+  }
+})
+
+t.test('an older token has no right that only the newest one carries', async (t) => {
+  const service = await openMembers(t)
+  const older = await signToken({ iat: NOW - 60 })
+  await service.get('/config', { token: await signToken({ iat: NOW - 30, role: 'moderator' }) })
+  t.equal((await service.get('/moderation/counts', { token: older })).status, 403)
+})
+
+t.test('an owner changes the rights of no owner and not their own, an admin key can', async (t) => {
+  const service = await openMembers(t)
+  const owner = await signToken({ sub: 'olga', role: 'owner' })
+  await service.get('/config', { token: await signToken({ role: 'owner' }) })
+  const change = (token: string, subject: string, body: object) =>
+    service.call('PATCH', `${SITE}/members/${subject}`, { token, body })
+  for (const body of [{ suspended: true }, { roles: [] }, { token_roles_ignored: true }])
+    for (const subject of ['ada', 'olga'])
+      t.match(await change(owner, subject, body), { status: 403, body: { code: 'forbidden' } })
+  t.equal((await change(owner, 'ada', { listed: true })).status, 200)
+  t.equal((await change(service.adminKey, 'ada', { suspended: true })).status, 200)
+  t.equal((await change(owner, 'ada', { suspended: false })).status, 403)
+})
+
+type Step = { readonly iat: number; readonly role: readonly string[] } | Record<string, unknown>
+const RANKS = ['contributor', 'moderator', 'owner']
+const rolesArbitrary = fc.subarray(RANKS)
+const stepArbitrary: fc.Arbitrary<Step> = fc.oneof(
+  fc.record({ iat: fc.integer({ min: 1, max: 30 }), role: rolesArbitrary }),
+  fc.record({ roles: rolesArbitrary }),
+  fc.record({ token_roles_ignored: fc.boolean() }),
+  fc.record({ suspended: fc.boolean() }),
+)
+
+t.test('a member has only rights of the token sent or of administrators', async (t) => {
+  const service = await openMembers(t)
+  const key = { token: service.adminKey }
+  let members = 0
+  const rank = (roles: readonly string[]) =>
+    roles.includes('owner') ? 2 : roles.includes('moderator') ? 1 : 0
+  await fc.assert(
+    fc.asyncProperty(fc.array(stepArbitrary, { minLength: 1, maxLength: 8 }), async (steps) => {
+      const sub = `member${members++}`
+      let state = { roles: [] as string[], token_roles_ignored: false, suspended: false }
+      for (const step of steps) {
+        if (!('iat' in step)) {
+          state = { ...state, ...step }
+          const body = { name: 'Ada', ...step }
+          await service.call('PATCH', `${SITE}/members/${sub}`, { ...key, body })
+          continue
+        }
+        const { iat, role } = step as { iat: number; role: string[] }
+        const token = await signToken({ sub, iat: NOW - 60 + iat, role })
+        const counts = await service.get('/moderation/counts', { token })
+        const site = await service.get('', { token })
+        const held = site.status === 200 ? 2 : counts.status === 200 ? 1 : 0
+        const carried = state.token_roles_ignored ? 0 : rank(role)
+        t.ok(held <= (state.suspended ? 0 : Math.max(carried, rank(state.roles))))
+        if (!state.suspended) t.ok(held >= rank(state.roles))
+      }
+    }),
+    { numRuns: runs(10, 200) },
+  )
 })
 
 t.test('where only members may post, guests are told to log in', async (t) => {

@@ -43,6 +43,36 @@ export const scopeOf = (roles: readonly Role[]): Scope | null => {
   return roles.includes('moderator') ? 'moderate' : null
 }
 
+/** The stored facts that decide a member's rights. */
+export type MemberRights = {
+  /** The roles of the newest token. */
+  readonly tokenRoles: readonly Role[]
+  /** The roles that administrators granted. */
+  readonly grantedRoles: readonly Role[]
+  /** Whether only granted roles count. */
+  readonly tokenRolesIgnored: boolean
+  /** Whether no token of the member is believed. */
+  readonly suspended: boolean
+}
+
+/** The roles that count; none while the member is suspended. */
+export const rolesOf = (member: MemberRights): readonly Role[] => {
+  if (member.suspended) return []
+  if (member.tokenRolesIgnored) return member.grantedRoles
+  return [...member.tokenRoles, ...member.grantedRoles]
+}
+
+/** The scope of a request with a token: an older token has no right that it does not carry itself. */
+export const scopeWith = (carried: readonly Role[], member: MemberRights): Scope | null => {
+  const granted = scopeOf(rolesOf({ ...member, tokenRolesIgnored: true }))
+  if (rank(scopeOf(rolesOf(member))) === rank(granted)) return granted
+  const [stored, own] = [scopeOf(member.tokenRoles), scopeOf(carried)]
+  const fromToken = rank(own) < rank(stored) ? own : stored
+  return rank(fromToken) > rank(granted) ? fromToken : granted
+}
+
+const rank = (scope: Scope | null): number => (scope === null ? -1 : SCOPES.indexOf(scope))
+
 export const mayModerate = (caller: Caller): caller is StaffCaller => holds(caller, 'moderate')
 
 export const mayAdminister = (caller: Caller): caller is StaffCaller => holds(caller, 'admin')
@@ -84,5 +114,5 @@ export const callerIdOf = (caller: AuthorCaller | StaffCaller): string =>
 
 const holds = (caller: Caller, needed: Scope): boolean => {
   const held = caller.kind === 'key' || caller.kind === 'member' ? caller.scope : null
-  return held !== null && SCOPES.indexOf(held) >= SCOPES.indexOf(needed)
+  return rank(held) >= rank(needed)
 }

@@ -10,6 +10,8 @@ export const presentMember = (ids: PublicIds, member: Member) => ({
   email_verified: member.emailVerified,
   token_roles: [...member.tokenRoles],
   roles: [...member.grantedRoles],
+  token_roles_ignored: member.tokenRolesIgnored,
+  suspended_at: member.suspendedAt,
   location: member.location,
   listed: member.listed,
   created_at: member.createdAt,

@@ -45,7 +45,8 @@ const UPDATE_MEMBER = op.operation({
   description:
     'Administrators may set profile, roles, location and staff listing; only the fields sent ' +
     'change, and an unknown member is created (with a `name`). The next sign-on replaces name, ' +
-    'URLs and e-mail, but not the roles set here.',
+    'URLs and e-mail, but not the roles set here. An owner cannot change the rights of an owner or of ' +
+    'themselves; an `admin` key can. A change of rights applies to the next request on every node.',
   body: ref(MemberChange),
   answers: { 200: ref(Member) },
   limit: 'write',
@@ -64,11 +65,13 @@ export const addMemberRoutes = (app: Router, { context }: Http): void => {
   app.patch('/sites/:site/members/:subject', UPDATE_MEMBER, async (request, reply) => {
     const { site, caller: administrator, params, body } = request
     assertScope(administrator, 'admin')
-    const { roles, listed } = body
+    const { roles, listed, suspended, token_roles_ignored: tokenRolesIgnored } = body
     const change = {
       ...readMemberFields(body),
       ...(roles !== undefined && { roles }),
       ...(listed !== undefined && { listed }),
+      ...(tokenRolesIgnored !== undefined && { tokenRolesIgnored }),
+      ...(suspended !== undefined && { suspended }),
     }
     const idempotencyKey = readIdempotencyKey(request as FastifyRequest)
     const { subject } = params

@@ -24,6 +24,8 @@ export const Member = openObject(
     email_verified: flag('Whether the site has verified the e-mail address.'),
     token_roles: roles("Roles from the member's latest token."),
     roles: roles('Roles set by administrators.'),
+    token_roles_ignored: flag('Whether only the roles set by administrators count.'),
+    suspended_at: timeOrNull('Since when tokens of the member are refused. Null: they are valid.'),
     location: textOrNull('Shown in the staff list.'),
     listed: flag('Whether the public staff list shows the member.'),
     created_at: time('When the member was created.'),
@@ -39,6 +41,16 @@ export const MemberChange = object(
     avatar_url: Type.Optional(nullable('string', { description: 'http or https.' })),
     email: Type.Optional(nullable('string', { description: 'Never published.' })),
     roles: Type.Optional(Type.Array(oneOf(ROLES), { maxItems: ROLES.length, uniqueItems: true })),
+    token_roles_ignored: Type.Optional(
+      flag(
+        'True: only `roles` count, whatever tokens say. With `roles: []` the member has no role.',
+      ),
+    ),
+    suspended: Type.Optional(
+      flag(
+        'True: every token of the member is refused with `member_suspended`, also old and new ones.',
+      ),
+    ),
     location: Type.Optional(
       nullable('string', { description: 'Plain text, for example a country.' }),
     ),

@@ -21,6 +21,8 @@ const presentHeldAuthor = (ids: PublicIds, author: HeldAuthor) => ({
   email_verified: author.emailVerified,
   subject: author.subject,
   roles: author.roles,
+  token_roles_ignored: author.tokenRolesIgnored,
+  suspended_at: author.suspendedAt,
   location: author.location,
   created_at: author.createdAt,
   signed_on_at: author.signedOnAt,

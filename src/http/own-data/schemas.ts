@@ -50,6 +50,10 @@ export const Export = openObject(
       email_verified: flag('Whether the site has verified the e-mail address.'),
       subject: textOrNull("The member's id in the site's user database. Null for a guest."),
       roles: Type.Array(oneOf(ROLES)),
+      token_roles_ignored: flag('Whether only the roles set by administrators count.'),
+      suspended_at: timeOrNull(
+        'Since when tokens of the member are refused. Null: they are valid.',
+      ),
       location: textOrNull('Shown in the staff list.'),
       created_at: time('When the author was created.'),
       signed_on_at: timeOrNull("When the member's latest token was issued."),

@@ -7,6 +7,7 @@ const ALWAYS: readonly RefusalCode[] = [
   'invalid_request',
   'invalid_token',
   'forbidden',
+  'member_suspended',
   'not_found',
   'uri_too_long',
   'rate_limited',

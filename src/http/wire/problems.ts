@@ -8,6 +8,7 @@ export const STATUS_OF = {
   forbidden: 403,
   origin_refused: 403,
   banned: 403,
+  member_suspended: 403,
   posting_disabled: 403,
   site_closed: 403,
   voting_disabled: 403,

@@ -88,6 +88,8 @@ type AuthorsTable = {
   emailVerified: Generated<boolean>
   tokenRoles: Generated<Role[]>
   grantedRoles: Generated<Role[]>
+  tokenRolesIgnored: Generated<boolean>
+  suspendedAt: Instant | null
   location: string | null
   listed: Generated<boolean>
   erasedAt: Instant | null

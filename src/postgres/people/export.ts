@@ -29,6 +29,8 @@ export type HeldAuthor = {
   readonly emailVerified: boolean
   readonly subject: string | null
   readonly roles: readonly Role[]
+  readonly tokenRolesIgnored: boolean
+  readonly suspendedAt: Instant | null
   readonly location: string | null
   readonly createdAt: Instant
   readonly signedOnAt: Instant | null
@@ -40,7 +42,8 @@ export const findHeldAuthor = async (
 ): Promise<HeldAuthor | undefined> => {
   const { rows } = await sql<HeldAuthor>`
     select id, kind, name, url, avatar_url, email, email_verified, subject, location, created_at,
-      signed_on_at, array(select distinct r from unnest(token_roles || granted_roles) r order by r)::text[] as roles
+      signed_on_at, token_roles_ignored, suspended_at,
+      array(select distinct r from unnest(token_roles || granted_roles) r order by r)::text[] as roles
     from authors where site_id = ${siteId} and id = ${authorId}`.execute(db)
   return rows[0]
 }

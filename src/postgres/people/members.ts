@@ -1,26 +1,25 @@
 import { sql } from 'kysely'
 import type { Author, Role } from '../../domain/comment/comment.ts'
 import type { Instant } from '../../domain/instant.ts'
+import { type MemberRights, rolesOf } from '../../domain/people/caller.ts'
 import type { Db, Tx } from '../connection/db.ts'
 import { hasShadowed } from './authors.ts'
 
 /** A member, as administrators see one. */
-export type Member = Author & {
-  readonly subject: string
-  readonly email: string | null
-  readonly emailVerified: boolean
-  /** The roles of the newest token. */
-  readonly tokenRoles: readonly Role[]
-  /** The roles that administrators granted. */
-  readonly grantedRoles: readonly Role[]
-  readonly location: string | null
-  /** Whether readers see the member in the list of staff. */
-  readonly listed: boolean
-  readonly createdAt: Instant
-  /** When the newest token was issued; null if the member never signed on. */
-  readonly signedOnAt: Instant | null
-  readonly hasShadowed: boolean
-}
+export type Member = Author &
+  MemberRights & {
+    readonly subject: string
+    readonly email: string | null
+    readonly emailVerified: boolean
+    readonly suspendedAt: Instant | null
+    readonly location: string | null
+    /** Whether readers see the member in the list of staff. */
+    readonly listed: boolean
+    readonly createdAt: Instant
+    /** When the newest token was issued; null if the member never signed on. */
+    readonly signedOnAt: Instant | null
+    readonly hasShadowed: boolean
+  }
 
 const COLUMNS = [
   'id',
@@ -35,6 +34,9 @@ const COLUMNS = [
   // As text: the driver cannot parse arrays of our own types.
   sql<Role[]>`token_roles::text[]`.as('tokenRoles'),
   sql<Role[]>`granted_roles::text[]`.as('grantedRoles'),
+  'tokenRolesIgnored',
+  'suspendedAt',
+  sql<boolean>`suspended_at is not null`.as('suspended'),
   'location',
   'listed',
   'createdAt',
@@ -63,32 +65,39 @@ const selectMember = (db: Db, siteId: number, subject: string) =>
     .where('siteId', '=', siteId)
     .where('subject', '=', subject)
 
-/** Whether a member was erased at or after a time. The member is known by the hash of the subject only. */
-export const isErasedSince = async (
+/**
+ * The latest erasure of a member, who is known by the hash of the subject only. It keeps what an administrator
+ * had taken away, so that an erasure gives no right back. Undefined if the member was never erased.
+ */
+export const findErasure = async (
   db: Db,
   siteId: number,
-  { erasedSubject, since }: { erasedSubject: Buffer; since: Instant },
-): Promise<boolean> => {
+  erasedSubject: Buffer,
+): Promise<{ erasedAt: Instant; tokenRolesIgnored: boolean; suspended: boolean } | undefined> => {
   const row = await db
     .selectFrom('authors')
-    .select('id')
+    .select([
+      'erasedAt',
+      'tokenRolesIgnored',
+      sql<boolean>`suspended_at is not null`.as('suspended'),
+    ])
     .where('siteId', '=', siteId)
     .where('erasedSubject', '=', erasedSubject)
-    .where('erasedAt', '>=', since)
+    .orderBy('erasedAt', 'desc')
     .limit(1)
     .executeTakeFirst()
-  return row !== undefined
+  return row && { ...row, erasedAt: row.erasedAt! }
 }
 
 /** Creates a member, unless a concurrent request has just created the same one. */
 export const insertMember = async (
   tx: Tx,
   siteId: number,
-  { subject, name }: { subject: string; name: string },
+  member: { subject: string; name: string; tokenRolesIgnored?: boolean },
 ): Promise<void> => {
   await tx
     .insertInto('authors')
-    .values({ siteId, kind: 'member', subject, name })
+    .values({ siteId, kind: 'member', ...member })
     .onConflict((c) =>
       c.columns(['siteId', 'subject']).where('subject', 'is not', null).doNothing(),
     )
@@ -102,19 +111,20 @@ export type MemberChange = Partial<
   >
 >
 
-/** The member's role becomes the highest of the token's and the granted roles. */
+/** The member's role becomes the highest role that counts. */
 export const updateMember = async (
   tx: Tx,
   siteId: number,
-  { id, ...change }: MemberChange & Pick<Member, 'id' | 'tokenRoles' | 'grantedRoles'>,
+  { id, suspended, ...change }: MemberChange & MemberRights & Pick<Member, 'id'>,
 ): Promise<Member> => {
-  const roles = [...change.tokenRoles, ...change.grantedRoles]
+  const roles = [...rolesOf({ ...change, suspended })]
   const row = await tx
     .updateTable('authors')
     .set({
       ...change,
       tokenRoles: [...change.tokenRoles],
       grantedRoles: [...change.grantedRoles],
+      suspendedAt: suspended ? sql<Instant>`coalesce(suspended_at, now())` : null,
       role: sql<Role>`(select coalesce(max(r), 'reader') from unnest(${roles}::author_role[]) r)`,
     })
     .where('siteId', '=', siteId)
@@ -135,9 +145,11 @@ export const listStaff = async (
 ): Promise<Staff[]> => {
   const { rows } = await sql<Staff>`
     select id, name, url, avatar_url, location,
-      array(select distinct r from unnest(token_roles || granted_roles) r order by r)::text[] as roles
+      array(select distinct r from unnest(
+        case when token_roles_ignored then granted_roles else token_roles || granted_roles end) r
+        order by r)::text[] as roles
     from authors
-    where site_id = ${siteId} and listed and id > ${afterId}
+    where site_id = ${siteId} and listed and suspended_at is null and id > ${afterId}
     order by id limit ${limit + 1}`.execute(db)
   return rows
 }

@@ -33,6 +33,8 @@ export type MemberRequest = {
     readonly roles?: readonly Role[]
     readonly location?: string | null
     readonly listed?: boolean
+    readonly tokenRolesIgnored?: boolean
+    readonly suspended?: boolean
   }
   readonly idempotencyKey: IdempotencyKey | undefined
 }
@@ -46,7 +48,8 @@ export const getMember = async (context: Context, site: Site, subject: string): 
 
 /**
  * Changes a member, or creates one who has not signed on yet. The member's next token overwrites name,
- * addresses and e-mail; roles that are granted here stay.
+ * addresses and e-mail; roles that are granted here stay. A suspension and ignored token roles take effect with
+ * the member's next request on any node.
  */
 export const updateMember = async <Answer>(
   context: Context,
@@ -63,14 +66,16 @@ export const updateMember = async <Answer>(
 const update = async (tx: Tx, request: MemberRequest): Promise<Member> => {
   const { site, administrator, change } = request
   const before = await ensureMember(tx, request)
+  assertMayChangeRights(before, request)
   const { roles, ...shown } = change
-  const grantedRoles = roles ?? before.grantedRoles
-  const { id, tokenRoles } = before
+  const { id, tokenRoles, tokenRolesIgnored, suspended } = before
   const after = await changeMember(tx, site.id, {
     id,
+    tokenRolesIgnored,
+    suspended,
     ...shown,
     tokenRoles,
-    grantedRoles,
+    grantedRoles: roles ?? before.grantedRoles,
   })
   await enqueueJob(tx, authorJob('refresh_author', { siteId: site.id, authorId: id }))
   await insertAuditEntry(tx, {
@@ -78,10 +83,31 @@ const update = async (tx: Tx, request: MemberRequest): Promise<Member> => {
     action: 'member_updated',
     subject: storedId('author', id),
     by: callerIdOf(administrator),
-    before: { roles: before.grantedRoles, listed: before.listed },
-    after: { roles: after.grantedRoles, listed: after.listed },
+    before: auditedOf(before),
+    after: auditedOf(after),
   })
   return after
+}
+
+const auditedOf = ({ grantedRoles, listed, tokenRolesIgnored, suspendedAt }: Member) => ({
+  roles: grantedRoles,
+  listed,
+  token_roles_ignored: tokenRolesIgnored,
+  suspended_at: suspendedAt,
+})
+
+/**
+ * An owner changes the rights of no owner, nor their own: one owner cannot lock the others out, and an owner
+ * who is stopped cannot return by another one. An admin key can change everyone's.
+ */
+const assertMayChangeRights = (
+  { id, tokenRoles, grantedRoles }: Member,
+  { administrator, change: { roles, tokenRolesIgnored, suspended } }: MemberRequest,
+): void => {
+  if (administrator.kind === 'key') return
+  if (roles === undefined && tokenRolesIgnored === undefined && suspended === undefined) return
+  const isOwner = tokenRoles.includes('owner') || grantedRoles.includes('owner')
+  if (isOwner || administrator.authorId === id) throw new Refusal('forbidden')
 }
 
 const ensureMember = async (

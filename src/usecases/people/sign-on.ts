@@ -1,14 +1,14 @@
 import { authorJob } from '../../domain/job.ts'
-import { type Caller, scopeOf } from '../../domain/people/caller.ts'
+import { type Caller, scopeWith } from '../../domain/people/caller.ts'
 import type { MemberProfile } from '../../domain/people/sign-on.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import { inTransaction, runQuery } from '../../postgres/connection/transaction.ts'
 import { enqueueJob } from '../../postgres/jobs/jobs.ts'
 import {
+  findErasure,
   findMember,
   insertMember,
-  isErasedSince,
   lockMemberRow,
   type Member,
   updateMember,
@@ -24,9 +24,9 @@ type SignOnRequest = {
 
 /**
  * Returns the member of a verified member token. Creates the member for the first token, and updates the
- * profile for a newer token; an older token changes nothing. The roles are those of the newest token and
- * those that administrators granted. Refuses with `invalid_token` a token from before the member's
- * erasure.
+ * profile for a newer token; an older token changes nothing, and its caller has only rights that it carries
+ * too. Refuses with `invalid_token` a token from before the member's erasure, and with `member_suspended`
+ * every token of a suspended member.
  */
 export const signOn = async (
   context: Context,
@@ -34,11 +34,16 @@ export const signOn = async (
 ): Promise<Extract<Caller, { kind: 'member' }>> => {
   const { siteId, profile } = request
   const stored = await runQuery(findMember(context.db, siteId, profile.subject))
+  if (stored) assertNotSuspended(stored)
   const member =
     stored && isUpToDate(stored, profile) ? stored : await storeProfile(context, request)
-  const scope = scopeOf([...member.tokenRoles, ...member.grantedRoles])
+  const scope = scopeWith(profile.roles, member)
   const { email, hasShadowed } = member
   return { kind: 'member', authorId: member.id, scope, email, hasShadowed }
+}
+
+const assertNotSuspended = ({ suspended }: Pick<Member, 'suspended'>): void => {
+  if (suspended) throw new Refusal('member_suspended')
 }
 
 const isUpToDate = (member: Member, profile: MemberProfile): boolean =>
@@ -67,10 +72,12 @@ const storeProfileIn = async (tx: Tx, request: SignOnRequest): Promise<Member> =
   const { siteId, profile } = request
   const before =
     (await lockMemberRow(tx, siteId, profile.subject)) ?? (await insertAndLock(tx, request))
+  assertNotSuspended(before)
   if (isOlder(profile, before)) return before
   const { subject: _, issuedAt: signedOnAt, roles, ...visible } = profile
-  const { id, grantedRoles } = before
-  const change = { id, ...visible, signedOnAt, tokenRoles: roles, grantedRoles }
+  const { id, grantedRoles, tokenRolesIgnored, suspended } = before
+  const rights = { tokenRoles: roles, grantedRoles, tokenRolesIgnored, suspended }
+  const change = { id, ...visible, signedOnAt, ...rights }
   const after = await updateMember(tx, siteId, change)
   if (looksDifferent(before, profile) || before.role !== after.role)
     await enqueueJob(tx, authorJob('refresh_author', { siteId, authorId: id }))
@@ -81,9 +88,14 @@ const insertAndLock = async (
   tx: Tx,
   { siteId, profile, erasedSubject }: SignOnRequest,
 ): Promise<Member> => {
-  const { subject, name, issuedAt: since } = profile
-  if (await isErasedSince(tx, siteId, { erasedSubject, since })) throw new Refusal('invalid_token')
-  await insertMember(tx, siteId, { subject, name })
+  const { subject, name, issuedAt } = profile
+  const erasure = await findErasure(tx, siteId, erasedSubject)
+  if (erasure) {
+    assertNotSuspended(erasure)
+    if (erasure.erasedAt >= issuedAt) throw new Refusal('invalid_token')
+  }
+  const tokenRolesIgnored = erasure?.tokenRolesIgnored ?? false
+  await insertMember(tx, siteId, { subject, name, tokenRolesIgnored })
   const member = await lockMemberRow(tx, siteId, subject)
   if (!member) throw new Refusal('invalid_token')
   return member
