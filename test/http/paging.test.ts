@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { sql } from 'kysely'
 import t from 'tap'
-import { SORTS, type Sort } from '../../src/domain/comment/sort.ts'
+import { MAX_SHOWN } from '../../src/domain/comment/place.ts'
+import { isRanked, SORTS, type Sort } from '../../src/domain/comment/sort.ts'
 import { IDS } from '../ids.ts'
 import { runs } from '../lengths.ts'
 import { openService, type TestService } from '../service.ts'
@@ -290,11 +291,12 @@ for (const sort of SORTS) {
     }
     // Replies change the rank of what they reply to, and so the place of the whole branch.
     const isMoved = (id: string) => sort === 'active' && (targets.includes(id) || !ids.includes(id))
-    const expected = ids.filter((id) => !touched.has(id) && !isMoved(id))
-    const lists = siblings(planted, sort, threadId, expected)
+    const expected = ids.filter((id) => !touched.has(id))
+    const unmoved = expected.filter((id) => !isMoved(id))
+    const lists = siblings(planted, sort, threadId, unmoved)
     for (const shown of walks) {
       const lost = expected.filter((id) => !shown.includes(id))
-      const twice = shown.filter((id, at) => shown.indexOf(id) !== at && !isMoved(id))
+      const twice = shown.filter((id, at) => shown.indexOf(id) !== at)
       t.same({ lost, twice }, { lost: [], twice: [] }, `${shown.length} shown`)
       t.same(
         lists.map((list) => orderOf(shown, list)),
@@ -305,6 +307,129 @@ for (const sort of SORTS) {
     t.ok(touched.size > 0 && expected.length >= 20, 'some were touched, and many were not')
   })
 }
+
+type Act = {
+  kind: 'vote' | 'hide' | 'show' | 'post' | 'pin'
+  pick: number
+  up: number
+  down: number
+}
+
+const acts: fc.Arbitrary<Act[]> = fc.array(
+  fc.record({
+    kind: fc.constantFrom('vote', 'vote', 'vote', 'hide', 'show', 'post', 'pin'),
+    pick: fc.nat(),
+    up: fc.nat({ max: 9 }),
+    down: fc.nat({ max: 9 }),
+  }),
+  { minLength: 1, maxLength: 4 },
+)
+
+/** Votes of many members in one statement. Each vote also counts as activity, for `active`. */
+const vote = async ({ db }: TestService, where: number, { up, down }: Pick<Act, 'up' | 'down'>) => {
+  await sql`
+    update comment_tallies set upvotes = ${up}, downvotes = ${down},
+      active_at = greatest(created_at, timestamptz '2026-01-01' + ${up} * interval '1 hour')
+    where comment_id = ${where}`.execute(db)
+}
+
+/** Acts on a comment of the thread. `touched` gets the comments that were not visible throughout. */
+const perform = async (
+  service: TestService,
+  { article, rows, threadId, touched }: Story,
+  act: Act,
+): Promise<void> => {
+  const { id } = rows[act.pick % rows.length]!
+  const name = IDS.writeComment({ threadId, id })
+  const at = `/v1/sites/default/comments/${name}`
+  const token = service.adminKey
+  if (act.kind === 'vote') return vote(service, id, act)
+  if (act.kind === 'post') return void (await service.post(article, 'new'))
+  if (act.kind === 'pin')
+    return void (await service.call('PUT', `${at}/pin`, { token, body: { pinned: act.up > 4 } }))
+  touched.add(name)
+  const [from, to] =
+    act.kind === 'hide' ? (['approved', 'rejected'] as const) : (['rejected', 'approved'] as const)
+  await service.decide(name, from, to)
+}
+
+type Story = { article: string; rows: Planted[]; threadId: number; touched: Set<string> }
+
+const RANKED = SORTS.filter(isRanked)
+
+t.test('a ranked walk shows each comment once, whatever is voted between its pages', async (t) => {
+  const service = await openService(t)
+  const stories = fc.asyncProperty(
+    plans,
+    fc.constantFrom(...RANKED),
+    fc.constantFrom('tree', 'flat', 'replies'),
+    fc.integer({ min: 1, max: 4 }),
+    fc.array(acts, { minLength: 1, maxLength: 12 }),
+    async (plan, sort, view, limit, story) => {
+      const article = nextArticle()
+      // A list of replies is that of the first comment.
+      const shape = plan.map((one, at) => ({
+        ...one,
+        parent: view === 'replies' && at > 0 ? 0 : 99,
+      }))
+      const planted = await plant(service, article, shape)
+      const rows = planted.filter((row) => view !== 'replies' || row.parentId !== 0)
+      if (rows.length === 0) return
+      const threadId = await findThreadId(service, article)
+      const touched = new Set<string>()
+      const parent = planted.find(({ parentId }) => parentId === 0)!
+      const path =
+        view === 'replies'
+          ? `/comments/${IDS.writeComment({ threadId, id: parent.id })}/replies?depth=1`
+          : `/articles/${article}/comments?view=${view}`
+      const shown: string[] = []
+      let cursor: string | null = ''
+      for (let page = 0; cursor !== null; page++) {
+        const more: string = cursor === '' ? '' : `&cursor=${cursor}`
+        const { status, body } = await service.get(`${path}&sort=${sort}&limit=${limit}${more}`)
+        if (status === 404 && view === 'replies') return
+        shown.push(...body.items.map(({ id }: any) => id))
+        cursor = body.next_cursor
+        for (const act of story[page] ?? [])
+          await perform(service, { article, rows, threadId, touched }, act)
+      }
+      const lost = rows
+        .filter(({ status }) => status === 'approved')
+        .map(({ id }) => IDS.writeComment({ threadId, id }))
+        .filter((id) => !touched.has(id) && !shown.includes(id))
+      const twice = shown.filter((id, at) => shown.indexOf(id) !== at)
+      if (lost.length + twice.length > 0)
+        throw new Error(`lost ${lost.join(' ')}, twice ${twice.join(' ')}, of ${shown.join(' ')}`)
+    },
+  )
+  await fc.assert(stories, { ...RUNS, numRuns: runs(12, 300) })
+})
+
+for (const view of ['tree', 'flat'])
+  t.test(`a ranked ${view} walk is exact beyond the comments that a cursor names`, async (t) => {
+    const service = await openService(t)
+    const article = nextArticle()
+    const root = { parent: 9_999, status: 'approved', down: 0 }
+    const count = MAX_SHOWN + 130
+    const plan = Array.from({ length: count }, (_, n) => ({ ...root, up: n % 9, minute: n % 60 }))
+    const planted = await plant(service, article, plan)
+    const shown: string[] = []
+    let cursor: string | null = ''
+    for (let page = 0; cursor !== null; page++) {
+      const more: string = cursor === '' ? '' : `&cursor=${cursor}`
+      const path = `/articles/${article}/comments?view=${view}&sort=top&limit=90${more}`
+      const { body, status } = await service.get(path)
+      t.equal(status, 200)
+      shown.push(...body.items.map(({ id }: any) => id))
+      cursor = body.next_cursor
+      t.ok(path.length < 3_000, `${path.length} characters`)
+      // The last become the first.
+      await sql`
+        update comment_tallies set upvotes = (comment_id * ${page + 7}) % 101`.execute(service.db)
+    }
+    t.equal(shown.length, count)
+    t.equal(new Set(shown).size, planted.length)
+  })
 
 /** Every other branch, and not the largest. */
 const listTargets = (planted: Planted[], threadId: number): string[] => {

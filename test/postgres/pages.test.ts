@@ -1,6 +1,7 @@
 import pg from 'pg'
 import t, { type Test } from 'tap'
-import { SORTS, type Sort } from '../../src/domain/comment/sort.ts'
+import { MAX_SHOWN, type Place } from '../../src/domain/comment/place.ts'
+import { isRanked, SORTS, type Sort } from '../../src/domain/comment/sort.ts'
 import { findCommentPage, findFlatPage, findTreePage } from '../../src/postgres/comments/pages.ts'
 import { createDb, type Db } from '../../src/postgres/connection/db.ts'
 import { createDatabase } from '../servers.ts'
@@ -140,7 +141,7 @@ t.test('50,000 comments', async (t) => {
   const { db, client } = await openThread(t)
   const tree = (request: Parameters<typeof findTreePage>[1]) =>
     explain(db, (asked) => findTreePage(asked, request), ...TABLES)
-  const flat = (sort: Sort, after: [number, number] | null, limit = 20) =>
+  const flat = (sort: Sort, after: Place | null, limit = 20) =>
     explain(
       db,
       (asked) => findFlatPage(asked, { siteId: 1, articleId: 'big', sort, after, limit }),
@@ -159,7 +160,7 @@ t.test('50,000 comments', async (t) => {
       select (${key})::float8 as key, comment_id::int as id from comment_tallies
       where thread_id = ${BIG_THREAD} and parent_id = ${parentId} and shown
       order by ${column} ${way}, comment_id ${way} limit 1 offset ${offset}`)
-    return [rows[0].key, rows[0].id] as [number, number]
+    return { position: [rows[0].key, rows[0].id] as const, shown: [] }
   }
 
   for (const sort of SORTS) {
@@ -202,6 +203,20 @@ t.test('50,000 comments', async (t) => {
       assertPlan(t, `${sort}, page 750`, found, { index, ...SHALLOW })
     })
 
+    if (isRanked(sort))
+      await t.test(
+        `sort=${sort}: a page after ${MAX_SHOWN} shown comments reads them and its own rows`,
+        async (t) => {
+          const all = await findTreePage(db, { ...big(sort), limit: MAX_SHOWN - 1, depth: 1 })
+          const shown = all!.rows.map(({ id }) => id)
+          const bounds = { index, rows: MAX_SHOWN + 21, buffers: 1_200 }
+          const next = await tree({ ...big(sort), after: { position: null, shown }, depth: 1 })
+          assertPlan(t, `${sort}, page 26`, next, bounds)
+          const tail = await tree({ ...big(sort), after: { position: [0, 0], shown }, depth: 1 })
+          assertPlan(t, `${sort}, tail`, tail, { ...bounds, index: INDEXES.oldest })
+        },
+      )
+
     await t.test(
       `sort=${sort}: a page of 20,000 direct replies reads its own rows only`,
       async (t) => {
@@ -216,7 +231,7 @@ t.test('50,000 comments', async (t) => {
     await t.test(
       `sort=${sort}: focus on a late comment, and on the end of a chain, reads the path only`,
       async (t) => {
-        const [, lateId] = await positionAt(sort, BIG_ROOT, 15_000)
+        const [, lateId] = (await positionAt(sort, BIG_ROOT, 15_000)).position
         const bounds = { index, rows: BUDGET.rows + 4, buffers: BUDGET.buffers }
         assertPlan(t, `${sort}, late focus`, await tree({ ...big(sort), focusId: lateId }), bounds)
         const deep = await tree({ ...big(sort), focusId: CHAIN_END })

@@ -1,5 +1,6 @@
 import type { Comment, Thread } from './comment.ts'
-import type { Position, Sort } from './sort.ts'
+import { isTail, orderAt, type Place } from './place.ts'
+import type { Sort } from './sort.ts'
 import { isShown, isVisible } from './status.ts'
 import type { RankedComment } from './tree.ts'
 
@@ -80,7 +81,7 @@ const countShadowedReplies = (own: readonly RankedComment[], parentId: number): 
 
 export type MergedPage = {
   readonly sort: Sort
-  readonly after: Position | null
+  readonly after: Place | null
   /** The largest number of comments at the first level. One more row says that a next page exists. */
   readonly limit: number
   /** Undefined if the page is flat. */
@@ -100,14 +101,18 @@ export const mergeShadowed = (
   page: MergedPage,
 ): RankedComment[] => {
   const { limit, tree } = page
+  const isTop = (row: RankedComment) => !tree || row.parentId === tree.parentId
+  const sortOf = (row: RankedComment) => (isTop(row) ? orderAt(page.sort, page.after) : page.sort)
+  const keyed = (row: RankedComment) =>
+    isTail(page.after) && isTop(row) ? { ...row, key: Date.parse(row.createdAt) } : row
   const all = [...rows]
   const known = new Set(rows.map(({ id }) => id))
   const path = pathTo(page.focusId, [...rows, ...view.own])
-  for (const one of view.own) {
+  for (const one of view.own.map(keyed)) {
     const isOut = known.has(one.id) || (!tree && !isVisible(one.status))
     if (isOut || !belongsOnPage(all, { rows, one, page, isForced: path.has(one.id) })) continue
     const isSibling = (row: RankedComment) => !tree || row.parentId === one.parentId
-    const at = all.findIndex((row) => isSibling(row) && isBefore(one, row, page.sort))
+    const at = all.findIndex((row) => isSibling(row) && isBefore(one, row, sortOf(one)))
     all.splice(at < 0 ? all.length : at, 0, one)
   }
   const starts = new Map(all.filter(({ id }) => path.has(id)).map((row) => [row.parentId, row]))
@@ -115,7 +120,7 @@ export const mergeShadowed = (
   return all
     .filter((row) => {
       const start = starts.get(row.parentId)
-      return start === undefined || start === row || isBefore(start, row, page.sort)
+      return start === undefined || start === row || isBefore(start, row, sortOf(row))
     })
     .filter(({ parentId }) => {
       const list = tree ? parentId : 0
@@ -138,10 +143,13 @@ const belongsOnPage = (
   all: readonly RankedComment[],
   { rows, one, page, isForced }: Candidate,
 ): boolean => {
-  const { sort, after, limit, tree } = page
+  const { after, limit, tree } = page
+  const sort = !tree || one.parentId === tree.parentId ? orderAt(page.sort, after) : page.sort
   if (!tree || one.parentId === tree.parentId) {
     const list = rows.filter(({ parentId }) => !tree || parentId === tree.parentId)
-    const isPast = after === null || isBefore({ key: after[0], id: after[1] }, one, sort)
+    const [key, id] = after?.position ?? []
+    const isPast = key === undefined || isBefore({ key, id: id! }, one, sort)
+    if (after?.shown.includes(one.id)) return false
     return isForced || (isPast && (list.length <= limit || isBefore(one, list.at(-1)!, sort)))
   }
   const parent = all.find(({ id }) => id === one.parentId)
@@ -177,9 +185,9 @@ const pathTo = (id: number | undefined, rows: readonly RankedComment[]): Readonl
 export const focusShadowView = (
   { own }: ShadowView,
   id: number | undefined,
-): { focusId?: number; after: Position | null } => {
+): { focusId?: number; after: Place | null } => {
   const mine = own.find((row) => row.id === id)
   if (!mine) return { after: null, ...(id !== undefined && { focusId: id }) }
-  if (mine.parentId === 0) return { after: [mine.key, mine.id] }
+  if (mine.parentId === 0) return { after: { position: [mine.key, mine.id], shown: [] } }
   return focusShadowView({ own } as ShadowView, mine.parentId)
 }

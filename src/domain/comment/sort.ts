@@ -2,6 +2,9 @@
 export const SORTS = ['newest', 'oldest', 'top', 'best', 'hot', 'controversial', 'active'] as const
 export type Sort = (typeof SORTS)[number]
 
+/** Votes and replies change the order of these sorts while a reader pages through them. */
+export const isRanked = (sort: Sort): boolean => sort !== 'newest' && sort !== 'oldest'
+
 /** Orders of a site's articles: by newest comment, by number of comments, by age of the thread. */
 export const ARTICLE_SORTS = ['active', 'most', 'newest'] as const
 export type ArticleSort = (typeof ARTICLE_SORTS)[number]

@@ -1,5 +1,6 @@
 import type { Comment } from './comment.ts'
-import type { Position } from './sort.ts'
+import { type Place, placeAfter } from './place.ts'
+import type { Sort } from './sort.ts'
 
 /** The largest number of comments on a page, whatever limits the request sets per level. */
 export const PAGE_BUDGET = 500
@@ -13,8 +14,8 @@ export const PAGE_BYTES = 2_097_152
  */
 export type RankedComment = Comment & { readonly key: number; readonly isOver: boolean }
 
-/** The start of the next replies: after a position, or at the first reply. Null if the page shows all. */
-export type Continuation = Position | 'start' | null
+/** The start of the next replies: a place, or the first reply. Null if the page shows all. */
+export type Continuation = Place | 'start' | null
 
 export type Branch = {
   readonly comment: Comment
@@ -25,32 +26,31 @@ export type Branch = {
   }
 }
 
-export type TreePage = { readonly items: Branch[]; readonly next: Position | null }
+export type TreePage = { readonly items: Branch[]; readonly next: Place | null }
 
 /**
  * Joins the rows of one page into branches.
  * @param rows breadth first, siblings in sort order; of the children of `parentId` at most `limit + 1`,
  *   the last of which only says that a next page exists
  */
-export const growTree = (
-  rows: readonly RankedComment[],
-  page: { parentId: number; limit: number },
-): TreePage => {
+export const growTree = (rows: readonly RankedComment[], page: Page): TreePage => {
   const children = Map.groupBy(withinBudget(rows, page), (row) => row.parentId)
   const top = children.get(page.parentId) ?? []
   const more = rows.filter((row) => row.parentId === page.parentId).length > top.length
   return {
-    items: top.map((row) => growBranch(row, children)),
-    next: more ? positionOf(top.at(-1)!) : null,
+    items: top.map((row) => growBranch(row, children, page.sort)),
+    next: more ? placeAfter(top, page) : null,
   }
 }
 
-export const positionOf = (row: RankedComment): Position => [row.key, row.id]
+type Page = {
+  readonly parentId: number
+  readonly sort: Sort
+  readonly after: Place | null
+  readonly limit: number
+}
 
-const withinBudget = (
-  rows: readonly RankedComment[],
-  page: { parentId: number; limit: number },
-) => {
+const withinBudget = (rows: readonly RankedComment[], page: Page) => {
   let top = 0
   return rows
     .filter((row) => row.parentId !== page.parentId || ++top <= page.limit)
@@ -58,13 +58,17 @@ const withinBudget = (
     .filter(({ isOver }) => !isOver)
 }
 
-const growBranch = (row: RankedComment, children: Map<number, RankedComment[]>): Branch => {
+const growBranch = (
+  row: RankedComment,
+  children: Map<number, RankedComment[]>,
+  sort: Sort,
+): Branch => {
   const shown = children.get(row.id) ?? []
   const remaining = row.replyCount - shown.length
-  const last = shown.at(-1)
-  const next = remaining === 0 ? null : last ? positionOf(last) : 'start'
+  const isStart = shown.length === 0
+  const next = remaining === 0 ? null : isStart ? 'start' : placeAfter(shown, { sort, after: null })
   return {
     comment: row,
-    replies: { items: shown.map((child) => growBranch(child, children)), remaining, next },
+    replies: { items: shown.map((child) => growBranch(child, children, sort)), remaining, next },
   }
 }

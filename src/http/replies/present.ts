@@ -1,7 +1,8 @@
+import type { Sort } from '../../domain/comment/sort.ts'
 import type { Branch, Continuation } from '../../domain/comment/tree.ts'
 import type { PublicIds } from '../../domain/public-id.ts'
 import { presentComment } from '../comments/present.ts'
-import { writeCursor } from '../wire/cursors.ts'
+import { writeSortedCursor } from '../wire/cursors.ts'
 import type { CursorKey } from '../wire/keys.ts'
 
 type WriteContinuation = (commentId: string, next: Continuation) => string | null
@@ -21,10 +22,10 @@ export const presentBranch = (
 
 /** Writes the `next_cursor` of replies, which `listThread` and `listReplies` share. */
 export const replyCursor =
-  (key: CursorKey, siteId: number, sort: string): WriteContinuation =>
+  (key: CursorKey, siteId: number, sort: Sort): WriteContinuation =>
   (commentId, next) =>
     next &&
-    writeCursor(key, ['replies', siteId, commentId], {
+    writeSortedCursor(key, ['replies', siteId, commentId], {
       sort,
       after: next === 'start' ? null : next,
     })

@@ -4,7 +4,7 @@ import { listReplies, type RepliesPage } from '../../usecases/reading/list-repli
 import type { Http } from '../edge/request-context.ts'
 import { encodingOf, sendPage, toPage, variantOf, versionTag } from '../edge/responses.ts'
 import { withComment } from '../wire/comment-key.ts'
-import { readSortedCursor, writeCursor } from '../wire/cursors.ts'
+import { nameOfPlace, readSortedCursor, writeSortedCursor } from '../wire/cursors.ts'
 import * as op from '../wire/operation.ts'
 import type { Router } from '../wire/router.ts'
 import { object, oneOf, ref } from '../wire/schema-parts.ts'
@@ -15,7 +15,9 @@ export const sortParam = {
   sort: Type.Optional(
     oneOf(SORTS, {
       description:
-        'The order at every level; the first that the site has, unless the cursor brings its own.',
+        'The order at every level; the first that the site has, unless the cursor brings its own. ' +
+        'Whatever is voted meanwhile, a walk shows each comment once. After 500 shown comments the ' +
+        'rest of a ranked list comes oldest first.',
     }),
   ),
 }
@@ -69,7 +71,13 @@ export const addReplyRoutes = (app: Router, http: Http): void => {
       sorts: request.site.sorts,
       cursor,
     })
-    const variant = variantOf(http, request.site, ['listReplies', id, sort, after, limits])
+    const variant = variantOf(http, request.site, [
+      'listReplies',
+      id,
+      sort,
+      nameOfPlace(after),
+      limits,
+    ])
     const position = { sort, after, ...limits, atLeast, variant, encoding: encodingOf(request) }
     const page = await withComment(context, request, (comment) =>
       listReplies(
@@ -81,7 +89,8 @@ export const addReplyRoutes = (app: Router, http: Http): void => {
     return sendPage(request, reply, page)
 
     function presentPage(found: RepliesPage) {
-      const next = found.next && writeCursor(keys().cursors, binding, { sort, after: found.next })
+      const next =
+        found.next && writeSortedCursor(keys().cursors, binding, { sort, after: found.next })
       const items = found.items.map((branch) =>
         presentBranch(request.ids, branch, replyCursor(keys().cursors, siteId, sort)),
       )

@@ -21,7 +21,7 @@ import {
 import { presentBranch, replyCursor } from '../replies/present.ts'
 import { sortParam, treeParams } from '../replies/routes.ts'
 import { readCommentKey } from '../wire/comment-key.ts'
-import { readSortedCursor, writeCursor } from '../wire/cursors.ts'
+import { nameOfPlace, readSortedCursor, writeSortedCursor } from '../wire/cursors.ts'
 import { readThreadFields } from '../wire/fields.ts'
 import * as op from '../wire/operation.ts'
 import type { Router } from '../wire/router.ts'
@@ -125,7 +125,14 @@ const addListThread = (app: Router, http: Http): void => {
       cursor,
     })
     const focused = focus === undefined ? undefined : readCommentKey(request.ids, focus)
-    const variant = variantOf(http, request.site, ['listThread', view, sort, after, focus, limits])
+    const variant = variantOf(http, request.site, [
+      'listThread',
+      view,
+      sort,
+      nameOfPlace(after),
+      focus,
+      limits,
+    ])
     const position = { view, sort, after, focus: focused, ...limits }
     const page = await listThread(
       context,
@@ -139,7 +146,8 @@ const addListThread = (app: Router, http: Http): void => {
         encoding: encodingOf(request),
       },
       (found) => {
-        const next = found.next && writeCursor(keys().cursors, binding, { sort, after: found.next })
+        const next =
+          found.next && writeSortedCursor(keys().cursors, binding, { sort, after: found.next })
         const body = {
           thread: presentThread(found.thread),
           items: presentItems(found),

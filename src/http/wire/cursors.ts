@@ -1,6 +1,8 @@
-import { createCipheriv, createDecipheriv } from 'node:crypto'
+import { createCipheriv, createDecipheriv, createHash } from 'node:crypto'
+import type { Place } from '../../domain/comment/place.ts'
 import { type Position, SORTS, type Sort } from '../../domain/comment/sort.ts'
 import { Refusal } from '../../domain/refusal.ts'
+import { packIds, unpackIds } from './id-sets.ts'
 import { type CursorKey, isSignature, sign } from './keys.ts'
 
 const NONCE_BYTES = 16
@@ -13,18 +15,25 @@ const MAX_LENGTH = 6_000
 export type Binding = readonly unknown[]
 
 /** The content of a cursor: a sort, and a position in it. Null for the start of the list. */
-export type CursorTarget = { readonly sort: string; readonly after: Position | null }
+export type CursorTarget = {
+  readonly sort: string
+  readonly after: Position | null
+  /** Ids of comments that the pages before have shown, in any order. */
+  readonly shown?: readonly number[]
+}
 
 /**
- * base64url of a signature over binding and target, then the encrypted target: `[sort, key, id]`. The
- * signature is also the nonce, so that the same page has the same bytes.
+ * base64url of a signature over binding and target, then the encrypted target: `[sort, key, id, shown]`,
+ * without its missing parts. The signature is also the nonce, so that the same page has the same bytes.
  */
 export const writeCursor = (
   key: CursorKey,
   binding: Binding,
-  { sort, after }: CursorTarget,
+  { sort, after, shown = [] }: CursorTarget,
 ): string => {
-  const target = pad(JSON.stringify([sort, ...(after ?? [])]))
+  const target = pad(
+    JSON.stringify([sort, ...(after ?? []), ...(shown.length > 0 ? [packIds(shown)] : [])]),
+  )
   const nonce = sign(key.signing, signedText(binding, target), NONCE_BYTES)
   const cipher = createCipheriv(CIPHER, key.encryption, nonce)
   return Buffer.concat([nonce, cipher.update(target)]).toString('base64url')
@@ -40,8 +49,9 @@ export const readCursor = (key: CursorKey, binding: Binding, cursor: string): Cu
   const target = decipher.update(bytes.subarray(NONCE_BYTES)).toString()
   if (!isSignature(key.signing, signedText(binding, target), nonce))
     throw new Refusal('invalid_cursor')
-  const [sort, ...position] = JSON.parse(target)
-  return { sort, after: position.length === 2 ? position : null }
+  const [sort, ...rest] = JSON.parse(target)
+  const shown = typeof rest.at(-1) === 'string' ? unpackIds(rest.pop()) : []
+  return { sort, after: rest.length === 2 ? rest : null, shown }
 }
 
 const signedText = (binding: Binding, target: string): string =>
@@ -74,14 +84,30 @@ export const readSortedCursor = (
   key: CursorKey,
   binding: Binding,
   { sort, sorts, cursor }: SortedRequest,
-): { sort: Sort; after: Position | null } => {
+): { sort: Sort; after: Place | null } => {
   if (sort !== undefined && !sorts.includes(sort))
     throw new Refusal('invalid_request', { sort: `must be one of ${sorts.join(', ')}` })
   if (cursor === undefined) return { sort: sort ?? sorts[0]!, after: null }
   const target = readCursor(key, binding, cursor)
   if (sort !== undefined && target.sort !== sort) throw new Refusal('invalid_cursor')
-  return { sort: SORTS.find((known) => known === target.sort)!, after: target.after }
+  const { after: position, shown = [] } = target
+  const after = position || shown.length > 0 ? { position, shown } : null
+  return { sort: SORTS.find((known) => known === target.sort)!, after }
 }
+
+/** Writes a cursor in a list of comments. */
+export const writeSortedCursor = (
+  key: CursorKey,
+  binding: Binding,
+  { sort, after }: { sort: Sort; after: Place | null },
+): string =>
+  writeCursor(key, binding, { sort, after: after?.position ?? null, shown: after?.shown ?? [] })
+
+/** Names a place in a few bytes, for the name of a cached page. */
+export const nameOfPlace = (place: Place | null): unknown =>
+  place && place.shown.length > 0
+    ? [place.position, createHash('sha256').update(packIds(place.shown)).digest('base64url')]
+    : place?.position
 
 type SortedRequest = {
   readonly sort?: Sort | undefined

@@ -1,5 +1,6 @@
 import { type RawBuilder, sql } from 'kysely'
 import type { Thread } from '../../domain/comment/comment.ts'
+import { isTail, orderAt, type Place } from '../../domain/comment/place.ts'
 import type { Position, Sort } from '../../domain/comment/sort.ts'
 import { PAGE_BUDGET, type RankedComment } from '../../domain/comment/tree.ts'
 import { instantOf } from '../../domain/instant.ts'
@@ -25,7 +26,7 @@ export type TreeRequest = {
   /** The parent of the first level. 0 for the thread's roots. */
   parent: { articleId: string } | { threadId: number; commentId: number }
   sort: Sort
-  after: Position | null
+  after: Place | null
   limit: number
   depth: number
   replies: number
@@ -49,11 +50,10 @@ const treeStatement = (request: TreeRequest): RawBuilder<PageRow> => {
   const { siteId, sort, limit, depth, replies, focusId } = request
   const order = ORDERS[sort]
   const parentId = 'commentId' in request.parent ? request.parent.commentId : 0
-  const start = focusId
-    ? fromPath(order, sql`0`)
-    : request.after
-      ? past(order, request.after)
-      : sql``
+  const top = ORDERS[orderAt(sort, request.after)]
+  const start = focusId ? fromPath(order, sql`0`) : from(top, request.after)
+  // The levels of one statement must have one type of key, and a tail has another order above.
+  const keyIn = (level: Order) => (isTail(request.after) ? sql`${level.key}::float8` : level.key)
   const startOfReplies = focusId ? fromPath(order, sql`p.id`) : sql``
   const grown = sql`(select * from tree limit ${PAGE_BUDGET + 1})`
   const picked = focusId
@@ -64,17 +64,17 @@ const treeStatement = (request: TreeRequest): RawBuilder<PageRow> => {
     ${focusId ? pathTo(siteId, order, focusId) : sql``}
     tree as (
       select * from (
-        select ${pickedColumns}, ${order.key} as key, 1 as level,
-          row_number() over (order by ${order.by}) as place
+        select ${pickedColumns}, ${keyIn(top)} as key, 1 as level,
+          row_number() over (order by ${top.by}) as place
         from thread t cross join lateral (
           select * from comment_tallies k
           where k.site_id = ${siteId} and k.thread_id = t.id and k.parent_id = ${parentId} and k.shown
             ${start}
-          order by ${order.by} limit ${limit + 1}
+          order by ${top.by} limit ${limit + 1}
         ) k
       ) roots
       union all
-      select ${pickedColumns}, ${order.key}, p.level + 1, 0
+      select ${pickedColumns}, ${keyIn(order)}, p.level + 1, 0
       from tree p cross join lateral (
         select * from comment_tallies k
         where k.site_id = ${siteId} and k.thread_id = p.thread_id and k.parent_id = p.id and k.shown
@@ -105,15 +105,15 @@ export type FlatRequest = {
   siteId: number
   articleId: string
   sort: Sort
-  after: Position | null
+  after: Place | null
   limit: number
 }
 
 /** Reads `limit + 1` approved comments of a thread in one list, at any depth. */
 export const findFlatPage = async (db: Db, request: FlatRequest): Promise<PageRows | undefined> => {
   const { siteId, sort, after, limit } = request
-  const order = FLAT_ORDERS[sort]
-  const rest = sql`${after ? past(order, after) : sql``} order by ${order.by} limit ${limit + 1}`
+  const order = FLAT_ORDERS[orderAt(sort, after)]
+  const rest = sql`${from(order, after)} order by ${order.by} limit ${limit + 1}`
   const latest = sql`
     select * from comments c
     where c.site_id = ${siteId} and c.thread_id = t.id and ${isVisible('c.status')} ${rest}`
@@ -227,6 +227,14 @@ export const keyOf = (sort: Sort): RawBuilder<unknown> => ORDERS[sort].key
 const past = (order: Order, [key, id]: Position): RawBuilder<unknown> => {
   const value = order.isTime ? sql`${instantOf(key)}::timestamptz` : sql`${key}`
   return sql`and (${order.column}, ${order.id}) ${sql.raw(order.ascending ? '>' : '<')} (${value}, ${id})`
+}
+
+/** Starts a list at a place. */
+const from = (order: Order, place: Place | null): RawBuilder<unknown> => {
+  if (!place) return sql``
+  const { position, shown } = place
+  const others = sql`and ${order.id} <> all(${shown}::bigint[])`
+  return sql`${position ? past(order, position) : sql``} ${shown.length > 0 ? others : sql``}`
 }
 
 /** Starts the list under `parentId` at the comment of the path, if the path passes through it. */

@@ -1,6 +1,7 @@
 import type { Thread } from '../../domain/comment/comment.ts'
+import type { Place } from '../../domain/comment/place.ts'
 import { mergeShadowed, type ShadowView } from '../../domain/comment/shadow-view.ts'
-import type { Position, Sort } from '../../domain/comment/sort.ts'
+import type { Sort } from '../../domain/comment/sort.ts'
 import { growTree, type TreePage } from '../../domain/comment/tree.ts'
 import type { Page } from '../../domain/page-store.ts'
 import type { Caller } from '../../domain/people/caller.ts'
@@ -18,7 +19,7 @@ export type RepliesRequest = ThreadReadOptions & {
   readonly caller: Caller
   readonly comment: CommentKey
   readonly sort: Sort
-  readonly after: Position | null
+  readonly after: Place | null
   readonly limit: number
   readonly depth: number
   readonly replies: number
@@ -44,10 +45,13 @@ export const listReplies = async (
 }
 
 const readReplies = async (context: Context, request: RepliesRequest): Promise<RepliesPage> => {
-  const { comment, limit } = request
+  const { comment, sort, after, limit } = request
   const found = await findReplies(context, request)
   if (!found) throw new Refusal('not_found')
-  return { thread: found.thread, ...growTree(found.rows, { parentId: comment.id, limit }) }
+  return {
+    thread: found.thread,
+    ...growTree(found.rows, { parentId: comment.id, sort, after, limit }),
+  }
 }
 
 const findReplies = (context: Context, request: RepliesRequest) => {
@@ -68,5 +72,5 @@ const readShadowed = async (
   if (!found && !view.own.some(({ id }) => id === parentId)) throw new Refusal('not_found')
   const tree = { parentId, depth, replies }
   const rows = mergeShadowed(found?.rows ?? [], view, { sort, after, limit, tree })
-  return { thread: view.thread, ...growTree(rows, { parentId, limit }) }
+  return { thread: view.thread, ...growTree(rows, { parentId, sort, after, limit }) }
 }

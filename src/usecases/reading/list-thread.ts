@@ -1,17 +1,13 @@
 import type { FoundThread } from '../../cache/threads.ts'
 import type { Comment, Thread } from '../../domain/comment/comment.ts'
+import { type Place, placeAfter } from '../../domain/comment/place.ts'
 import {
   focusShadowView,
   mergeShadowed,
   type ShadowView,
 } from '../../domain/comment/shadow-view.ts'
-import type { Position, Sort } from '../../domain/comment/sort.ts'
-import {
-  growTree,
-  positionOf,
-  type RankedComment,
-  type TreePage,
-} from '../../domain/comment/tree.ts'
+import type { Sort } from '../../domain/comment/sort.ts'
+import { growTree, type RankedComment, type TreePage } from '../../domain/comment/tree.ts'
 import type { Page } from '../../domain/page-store.ts'
 import type { Caller } from '../../domain/people/caller.ts'
 import { type CommentKey, homeThreadIdOf } from '../../domain/public-id.ts'
@@ -29,7 +25,7 @@ export type ThreadRequest = ThreadReadOptions & {
   readonly articleId: string
   readonly view: 'tree' | 'flat'
   readonly sort: Sort
-  readonly after: Position | null
+  readonly after: Place | null
   readonly limit: number
   readonly depth: number
   readonly replies: number
@@ -38,7 +34,7 @@ export type ThreadRequest = ThreadReadOptions & {
 
 type GetThreadRequest = Pick<ThreadRequest, 'site' | 'caller' | 'articleId' | 'atLeast'>
 
-export type FlatPage = { readonly items: readonly Comment[]; readonly next: Position | null }
+export type FlatPage = { readonly items: readonly Comment[]; readonly next: Place | null }
 export type ThreadPage = { readonly thread: Thread } & (
   | ({ readonly view: 'tree' } & TreePage)
   | ({ readonly view: 'flat' } & FlatPage)
@@ -77,11 +73,12 @@ export const listThread = async (
 }
 
 const readTree = async (context: Context, request: ThreadRequest): Promise<ThreadPage> => {
-  const { focus, limit } = request
+  const { focus, sort, limit } = request
+  const page = { parentId: 0, sort, after: request.after, limit }
   const start = { after: request.after, ...(focus && { focusId: focus.id }) }
   const { thread, rows } = assertStillVisible(await findTree(context, request, start))
   if (focus && !rows.some((row) => isFocus(row, focus))) throw new Refusal('not_found')
-  return { view: 'tree', thread, ...growTree(rows, { parentId: 0, limit }) }
+  return { view: 'tree', thread, ...growTree(rows, page) }
 }
 
 const isFocus = (row: CommentKey, focus: CommentKey): boolean =>
@@ -90,7 +87,7 @@ const isFocus = (row: CommentKey, focus: CommentKey): boolean =>
 const findTree = (
   context: Context,
   request: ThreadRequest,
-  start: { focusId?: number; after: Position | null },
+  start: { focusId?: number; after: Place | null },
 ) => {
   const { site, articleId, sort, limit, depth, replies } = request
   const page = { sort, limit, depth, replies, ...start }
@@ -99,15 +96,19 @@ const findTree = (
 
 const readFlat = async (context: Context, request: ThreadRequest): Promise<ThreadPage> => {
   const { thread, rows } = assertStillVisible(await findFlat(context, request))
-  return toFlatPage(thread, rows, request.limit)
+  return toFlatPage(thread, rows, request)
 }
 
 const findFlat = (context: Context, { site, articleId, sort, after, limit }: ThreadRequest) =>
   findFlatPage(context.db, { siteId: site.id, articleId, sort, after, limit })
 
-const toFlatPage = (thread: Thread, rows: readonly RankedComment[], limit: number): ThreadPage => {
-  const items = rows.slice(0, limit).filter(({ isOver }) => !isOver)
-  const next = rows.length > items.length ? positionOf(items.at(-1)!) : null
+const toFlatPage = (
+  thread: Thread,
+  rows: readonly RankedComment[],
+  page: Pick<ThreadRequest, 'sort' | 'after' | 'limit'>,
+): ThreadPage => {
+  const items = rows.slice(0, page.limit).filter(({ isOver }) => !isOver)
+  const next = rows.length > items.length ? placeAfter(items, page) : null
   return { view: 'flat', thread, items, next }
 }
 
@@ -121,14 +122,14 @@ const readShadowed = async (
   const at = { sort, after, limit, focusId: focus?.id }
   if (view === 'flat') {
     const found = await runQuery(findFlat(context, request))
-    return toFlatPage(shadowView.thread, mergeShadowed(found?.rows ?? [], shadowView, at), limit)
+    return toFlatPage(shadowView.thread, mergeShadowed(found?.rows ?? [], shadowView, at), request)
   }
   const start = focus ? focusShadowView(shadowView, focus.id) : { after }
   const found = await runQuery(findTree(context, request, start))
   const tree = { parentId: 0, depth, replies }
   const rows = mergeShadowed(found?.rows ?? [], shadowView, { ...at, tree })
   if (focus && !rows.some((row) => isFocus(row, focus))) throw new Refusal('not_found')
-  return { view, thread: shadowView.thread, ...growTree(rows, { parentId: 0, limit }) }
+  return { view, thread: shadowView.thread, ...growTree(rows, { parentId: 0, sort, after, limit }) }
 }
 
 /** A thread that was hidden since its version was read is `unavailable` once, and then absent. */
