@@ -9,6 +9,7 @@ import { ONE_THREAD, POSTS } from './rows/posts.ts'
 import { QUEUE_PAGES } from './rows/queue.ts'
 import { SCREENING } from './rows/screening.ts'
 import { LARGE_ROOTS, LARGE_TREE, SITE_SIZE } from './rows/sizes.ts'
+import { STALLS } from './rows/stalls.ts'
 import { START } from './rows/start.ts'
 import { COLD, RECENT_UNCACHED } from './rows/uncached.ts'
 
@@ -31,5 +32,6 @@ export const ROWS: readonly Row[] = [
   START,
   DECISIONS,
   SCREENING,
+  STALLS,
   MODERATION_LOG,
 ]

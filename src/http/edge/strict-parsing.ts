@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import secureJson from 'secure-json-parse'
 import { isStorable } from '../../domain/comment/text.ts'
@@ -7,6 +8,7 @@ const MAX_JSON_DEPTH = 8
 /** RFC 6901: the pointer to the whole body. */
 const WHOLE_BODY = ''
 export const MAX_URL_LENGTH = 8_192
+const LARGE_BYTES = 65_536
 
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 
@@ -35,14 +37,17 @@ export const addStrictParsing = (app: FastifyInstance): void => {
 }
 
 /** Accepts UTF-8 with one JSON text of limited depth, in which every string can be stored unchanged. */
-const parseJson = (bytes: Buffer): unknown => {
+const parseJson = async (bytes: Buffer): Promise<unknown> => {
   let value: unknown
   try {
     value = secureJson.parse(utf8.decode(bytes))
   } catch (error) {
     throw new Refusal('invalid_request', { [WHOLE_BODY]: 'is not JSON in UTF-8' }, { cause: error })
   }
+  // Between the steps of a large body, other requests get the processor.
+  if (bytes.length > LARGE_BYTES) await turn()
   assertStrings(value, WHOLE_BODY)
+  if (bytes.length > LARGE_BYTES) await turn()
   return value
 }
 

@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Policy } from '../../domain/screening/policy.ts'
 import type { PreparedPolicy } from '../../domain/screening/prepared-policy.ts'
@@ -16,6 +17,8 @@ const WORDS = '/policy/rules/words'
  * @throws `invalid_request` if it takes too much memory, or too much time to judge by
  */
 export const compileDraft = async (context: Context, policy: Policy): Promise<PreparedPolicy> => {
+  // The caller has just validated the policy; other requests get the processor before the next step.
+  await turn()
   const draft = await context.policies.prepareDraft(JSON.stringify(policy))
   if (draft.bytes > MAX_BYTES)
     throw new Refusal('invalid_request', {
