@@ -2,4 +2,5 @@
 import '../http/members.test.ts'
 import '../http/moving-undo.test.ts'
 import '../http/paging.test.ts'
+import '../postgres/walks.test.ts'
 import '../usecases/deciding.test.ts'
