@@ -15,6 +15,8 @@ type Payloads = {
   }
   /** Reports a moderator's decision to the check that judged the comment. */
   report_decision: JobComment & { readonly check: string; readonly isSpam: boolean }
+  /** Deletes the rows of a deleted thread. */
+  delete_thread: { readonly threadId: number }
   /** Deletes the rows of a deleted site. */
   delete_site: { readonly siteId: number }
   apply_retention: Readonly<Record<string, never>>
@@ -97,4 +99,17 @@ export const siteDeletionJob = (siteId: number): NewJobOf<'delete_site'> => ({
   kind: 'delete_site',
   key: String(siteId),
   payload: { siteId },
+})
+
+export const threadDeletionJob = ({
+  siteId,
+  threadId,
+}: {
+  siteId: number
+  threadId: number
+}): NewJobOf<'delete_thread'> => ({
+  siteId,
+  kind: 'delete_thread',
+  key: String(threadId),
+  payload: { threadId },
 })

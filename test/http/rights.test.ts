@@ -283,6 +283,12 @@ const ROWS: Record<string, Case> = {
     body: { state: 'open' },
     row: MODERATING(200),
   },
+  deleteThread: {
+    method: 'POST',
+    path: '/articles/absent/deletions',
+    body: { dry_run: true },
+    row: ADMINISTERING(404),
+  },
   listBans: { method: 'GET', path: '/moderation/bans', row: MODERATING(200) },
   createBan: {
     method: 'POST',

@@ -2,6 +2,7 @@ import { Type } from 'typebox'
 import { assertScope } from '../../domain/people/caller.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site/site.ts'
+import { deleteThread } from '../../usecases/decisions/delete-thread.ts'
 import { updateThread } from '../../usecases/decisions/update-thread.ts'
 import { getThread, listThread, type ThreadPage } from '../../usecases/reading/list-thread.ts'
 import { presentComment } from '../comments/present.ts'
@@ -10,6 +11,7 @@ import type { Http } from '../edge/request-context.ts'
 import {
   encodingOf,
   sendPage,
+  sendPrivately,
   sendWrite,
   threadVersion,
   toHashedPage,
@@ -27,7 +29,14 @@ import * as op from '../wire/operation.ts'
 import type { Router } from '../wire/router.ts'
 import { object, oneOf, ref } from '../wire/schema-parts.ts'
 import { presentAbsentThread, presentModeratedThread, presentThread } from './present.ts'
-import { ModeratedThread, Thread, ThreadChange, ThreadPage as ThreadPageOnWire } from './schemas.ts'
+import {
+  DeletedThread,
+  ModeratedThread,
+  Thread,
+  ThreadChange,
+  ThreadDeletion,
+  ThreadPage as ThreadPageOnWire,
+} from './schemas.ts'
 
 const GET_THREAD = op.operation({
   id: 'getThread',
@@ -89,10 +98,28 @@ const UPDATE_THREAD = op.operation({
   once: true,
 })
 
+const DELETE_THREAD = op.operation({
+  tag: 'Administration',
+  credential: 'needed',
+  id: 'deleteThread',
+  summary: "Delete an article's thread for good",
+  description:
+    'Administrators may delete a thread with all comments and votes; it cannot be undone. From the ' +
+    'response (202) on readers see an article without comments, which can be commented anew; a job ' +
+    'deletes the rows.',
+  params: object(op.articleParams),
+  query: op.NO_QUERY,
+  body: ref(ThreadDeletion),
+  answers: { 200: ref(DeletedThread), 202: ref(DeletedThread) },
+  refusals: ['decision_conflict'],
+  limit: 'write',
+})
+
 export const addThreadRoutes = (app: Router, http: Http): void => {
   addGetThread(app, http)
   addListThread(app, http)
   addUpdateThread(app, http)
+  addDeleteThread(app, http)
 }
 
 const addGetThread = (app: Router, { context }: Http): void => {
@@ -196,6 +223,17 @@ const addUpdateThread = (app: Router, { context }: Http): void => {
       }),
     )
     return sendWrite(reply, answer)
+  })
+}
+
+const addDeleteThread = (app: Router, { context }: Http): void => {
+  app.post('/sites/:site/articles/:article_id/deletions', DELETE_THREAD, async (request, reply) => {
+    const { site, caller: administrator, body, params } = request
+    assertScope(administrator, 'admin')
+    const { dry_run: isDryRun, expected_count: expectedCount } = body
+    const act = { site, administrator, articleId: params.article_id, isDryRun, expectedCount }
+    const counts = await deleteThread(context, act)
+    return sendPrivately(reply.code(isDryRun ? 200 : 202), { dry_run: isDryRun, ...counts })
   })
 }
 

@@ -97,3 +97,26 @@ export const ThreadChange = object(
   },
   { $id: 'ThreadChange', minProperties: 1, examples: [{ state: 'closed' }] },
 )
+
+export const ThreadDeletion = object(
+  {
+    dry_run: Type.Boolean({ default: false, description: 'Counts what would be deleted.' }),
+    expected_count: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        description: 'The number of comments of any status. Needed without `dry_run`.',
+      }),
+    ),
+  },
+  { $id: 'ThreadDeletion', examples: [{ dry_run: true }] },
+)
+
+export const DeletedThread = openObject(
+  {
+    dry_run: flag('Whether the thread still exists.'),
+    comments: count('Comments of any status.'),
+    authors: count('Their authors, who stay.'),
+    votes: count('Votes on the comments.'),
+  },
+  { $id: 'DeletedThread' },
+)

@@ -113,6 +113,7 @@ type ThreadsTable = {
   createdAt: Generated<Instant>
   staysOpen: Generated<boolean>
   slowModeSeconds: number | null
+  deletedAt: Instant | null
 }
 
 type CommentsTable = {

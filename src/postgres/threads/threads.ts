@@ -1,6 +1,7 @@
 import { type RawBuilder, sql, type Updateable } from 'kysely'
 import type { Thread, ThreadState } from '../../domain/comment/comment.ts'
 import type { Instant } from '../../domain/instant.ts'
+import { Refusal } from '../../domain/refusal.ts'
 import type { Moderation } from '../../domain/site/site.ts'
 import { closesAt, slowModeSeconds, threadColumns, threadIsVisible } from '../comments/rows.ts'
 import { isVisible } from '../comments/visible.ts'
@@ -111,7 +112,8 @@ export const findThreadForWrite = async (
   id: number,
 ): Promise<ThreadForWrite | undefined> => {
   const { rows } = await sql<ThreadForWrite>`
-    select ${forWrite} from threads where site_id = ${siteId} and id = ${id}`.execute(db)
+    select ${forWrite} from threads
+    where site_id = ${siteId} and id = ${id} and deleted_at is null`.execute(db)
   return rows[0]
 }
 
@@ -194,7 +196,7 @@ export type ModeratedThread = Thread & {
   ownSlowModeSeconds: number | null
 }
 
-/** The settings of a thread that a moderator can change, with the names of the API. */
+/** The settings of a thread that a moderator can change, with the names of the API. Refuses with `not_found` if it was deleted. */
 export const findThreadSettings = async (
   tx: Tx,
   siteId: number,
@@ -206,8 +208,9 @@ export const findThreadSettings = async (
       'created_at', to_char(created_at, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
       'stays_open', stays_open, 'slow_mode_seconds', slow_mode_seconds,
       'moderation', coalesce(moderation::text, 'site')) as settings
-    from threads where site_id = ${siteId} and id = ${id}`.execute(tx)
-  return rows[0]!.settings
+    from threads where site_id = ${siteId} and id = ${id} and deleted_at is null`.execute(tx)
+  if (!rows[0]) throw new Refusal('not_found')
+  return rows[0].settings
 }
 
 /** Whether a thread has a comment of any status. */

@@ -8,12 +8,16 @@ import { type CommentForWrite, findCommentForWrite } from '../../postgres/commen
 import { listMovers, type Mover, relocate } from '../../postgres/comments/move.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import { acquireThreadLock } from '../../postgres/connection/transaction.ts'
+import { isAnyThreadDeleted } from '../../postgres/threads/deletion.ts'
 import { adjustThreadCounts } from '../../postgres/threads/threads.ts'
 
 /** Moving this many comments takes two seconds, during which other writes to both threads wait. */
 const MAX_MOVED = 5_000
 
-/** Acquires exclusive thread locks in order of id, so that no two callers deadlock. */
+/**
+ * Acquires exclusive thread locks in order of id, so that no two callers deadlock. Refuses with
+ * `not_found` if one of the threads was deleted.
+ */
 export const acquireThreadLocks = async (
   tx: Tx,
   siteId: number,
@@ -21,6 +25,7 @@ export const acquireThreadLocks = async (
 ): Promise<void> => {
   for (const threadId of [...new Set(threadIds)].toSorted((a, b) => a - b))
     await acquireThreadLock(tx, { siteId, threadId }, 'exclusive')
+  if (await isAnyThreadDeleted(tx, siteId, threadIds)) throw new Refusal('not_found')
 }
 
 export type Destination = {
