@@ -11,7 +11,7 @@ const open = (t: Test, settings: Parameters<typeof createWorkerPool>[1] = {}) =>
 }
 
 t.test('a worker thread that ends fails its task only', async (t) => {
-  const pool = open(t, { limits: { maxOldGenerationSizeMb: 32 } })
+  const pool = open(t, { limits: { maxOldGenerationSizeMb: 128 } })
   for (const end of ['exit', 'take all memory']) {
     const [failed, next] = await Promise.allSettled([pool.run(end), pool.run('next')])
     t.match(failed, { status: 'rejected', reason: { code: 'unavailable' } }, end)
