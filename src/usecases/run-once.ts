@@ -129,7 +129,8 @@ export const rememberResponses = async <W extends KeyedWrite, Effect>(
   )
 }
 
-const withoutEffect = <Effect>(outcome: Outcome<Effect>): Outcome<Effect> =>
+/** The outcome of a write that repeats another one. */
+export const withoutEffect = <Effect>(outcome: Outcome<Effect>): Outcome<Effect> =>
   'refusal' in outcome ? outcome : { response: outcome.response }
 
 const repeat = <Effect>(

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { sql } from 'kysely'
 import t from 'tap'
 import { openSignOn, signToken } from '../members.ts'
@@ -27,7 +28,8 @@ const trying = async (
   author: Json = {},
 ): Promise<string> => {
   const body = { body: 'x', ...(!call.token && { author: { name: 'Ada', ...author } }) }
-  return said(await service.call('POST', `${SITE}/articles/a/comments`, { ...call, body }))
+  const headers = { 'idempotency-key': randomUUID(), ...call.headers }
+  return said(await service.call('POST', `${SITE}/articles/a/comments`, { ...call, headers, body }))
 }
 
 const from = (address: string): Call => ({ headers: { 'x-forwarded-for': address } })

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { sql } from 'kysely'
 import t from 'tap'
 import { bumpClosedThreads } from '../../src/usecases/jobs/bump-closed-threads.ts'
@@ -22,7 +23,8 @@ const age = (service: TestService, days: number) =>
 /** The codes that a post, and a look at the thread, have. */
 const posting = async (service: TestService): Promise<string> => {
   const body = { body: 'late', author: { name: 'Ada' } }
-  const answer = await service.call('POST', `${SITE}/articles/a/comments`, { body })
+  const headers = { 'idempotency-key': randomUUID() }
+  const answer = await service.call('POST', `${SITE}/articles/a/comments`, { headers, body })
   return `${answer.status} ${answer.body.code ?? answer.body.status}`
 }
 

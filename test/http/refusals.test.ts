@@ -553,7 +553,8 @@ t.test(
   async (t) => {
     const service = await openService(t, QUOTA)
     for (const left of [1, 0]) {
-      const { status, headers } = await service.call('POST', COMMENTS, { body: JSON.parse(GOOD) })
+      const comment = { ...JSON.parse(GOOD), body: `with ${left} left` }
+      const { status, headers } = await service.call('POST', COMMENTS, { body: comment })
       t.equal(status, 201)
       t.equal(headers['ratelimit-policy'], '"create";q=2;w=60')
       t.match(headers.ratelimit, new RegExp(`^"create";r=${left};t=([1-9]|[1-5]\\d|60)$`))

@@ -141,8 +141,13 @@ t.test('screenComment', async (t) => {
   })
 
   t.test('screenComment stores nothing', async (t) => {
-    const { comments, authors, arrivals } = before!
-    const one = { comments: comments + 1, authors: authors + 1, arrivals: arrivals + 1 }
+    const { comments, authors, arrivals, answers } = before!
+    const one = {
+      comments: comments + 1,
+      authors: authors + 1,
+      arrivals: arrivals + 1,
+      answers: answers + 1,
+    }
     t.same(await rows(), { ...before, ...one }, 'but the comment that was posted meanwhile')
   })
 

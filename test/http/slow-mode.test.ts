@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { sql } from 'kysely'
 import t from 'tap'
 import { openSignOn, signToken } from '../members.ts'
@@ -10,7 +11,8 @@ const set = (service: TestService, path: string, body: object) =>
 
 const post = (service: TestService, call: Call = {}, article = 'a'): Promise<Answer> => {
   const body = { body: 'x', ...(!call.token && { author: { name: 'Ada' } }) }
-  return service.call('POST', `${SITE}/articles/${article}/comments`, { ...call, body })
+  const headers = { 'idempotency-key': randomUUID(), ...call.headers }
+  return service.call('POST', `${SITE}/articles/${article}/comments`, { ...call, headers, body })
 }
 
 const said = ({ status, body }: Answer): string => `${status} ${body.code ?? body.status}`

@@ -266,9 +266,11 @@ t.test('undo lifts a ban, and its undo renews the ban until its end', async (t) 
   const service = await openService(t)
   const { send, undo, last } = open(service)
   const { author, guest_token: token } = await service.post('a', 'x')
-  const trying = async () =>
-    (await service.call('POST', `${SITE}/articles/a/comments`, { token, body: { body: 'y' } }))
-      .status
+  let texts = 0
+  const trying = async () => {
+    const body = { body: `y ${texts++}` }
+    return (await service.call('POST', `${SITE}/articles/a/comments`, { token, body })).status
+  }
   const asked = { kind: 'author', value: author.id, effect: 'block', reason: 'spam' }
   const ban = (await send('POST', '/moderation/bans', asked)).body
   const banned = (await last()).id

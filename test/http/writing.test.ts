@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { sql } from 'kysely'
 import t from 'tap'
 import { storedId } from '../../src/domain/stored-id.ts'
@@ -22,6 +22,7 @@ const said = ({ status, body }: Answer): string =>
 const tryPost = (service: TestService, article: string, body: Json, options: Call = {}) =>
   service.call('POST', `${SITE}/articles/${article}/comments`, {
     ...options,
+    headers: { 'idempotency-key': randomUUID(), ...options.headers },
     body: { body: 'text', ...(options.token ? {} : { author: ADA }), ...body },
   })
 

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { sql } from 'kysely'
 import { createLocalCacheTokens } from '../../src/cache/cache-tokens.ts'
 import type { CacheTokens } from '../../src/domain/cache-tokens.ts'
@@ -66,6 +66,12 @@ export const openPosting = async (t: Teardown, options: ServiceOptions = {}): Pr
   return { service, site, invalidations, post, publish }
 }
 
+const newIdempotencyKey = (siteId: number) => ({
+  siteId,
+  keyHash: randomBytes(32),
+  bodyHash: randomBytes(32),
+})
+
 const postOne = (service: Context, site: Site, some: Some): Promise<Result> => {
   const request: PostRequest = {
     caller: { kind: 'nobody' },
@@ -78,7 +84,8 @@ const postOne = (service: Context, site: Site, some: Some): Promise<Result> => {
     addressHash: Buffer.alloc(16),
     writerIdentity: undefined,
     sender: UNKNOWN_SENDER,
-    idempotencyKey: undefined,
+    // Posts of the same text are different comments, unless a test says otherwise.
+    idempotencyKey: newIdempotencyKey(site.id),
     ...some,
     site: { ...site, ...some.site },
   }

@@ -29,8 +29,10 @@ const POST_COMMENT = op.operation({
   summary: 'Post a comment or reply',
   description:
     'Creates a comment by a guest, a member or a moderation key and returns it: 201 if published, ' +
-    '202 if held for a moderator. A key without `author` posts as one staff author of its own. On a site with external checks, the response can take two ' +
-    'seconds longer.',
+    '202 if held for a moderator. A key without `author` posts as one staff author of its own. ' +
+    'Without an Idempotency-Key, the same text by the same writer in the same place within 30 ' +
+    'seconds returns the first comment again. On a site with external checks, the response can ' +
+    'take two seconds longer.',
   params: object(op.articleParams),
   query: op.NO_QUERY,
   body: ref(NewComment),

@@ -24,14 +24,21 @@ type Found = ThreadForWrite & { [K in keyof Parent as `parent${Capitalize<K>}`]:
 /**
  * Finds the thread and the visible parents of posts. It locks the parents until the transaction ends, in
  * descending order of id, as every write does. The caller holds the thread lock, so that the result stays
- * true until the transaction ends.
+ * true until the transaction ends. It also locks the hashes of the texts: of posts that are nearly the same, in
+ * whatever threads, one transaction counts its facts after the other has committed.
  */
 export const findThreadAndParents = async (
   tx: Tx,
-  at: { siteId: number; threadId: number; ids: readonly number[] },
+  at: { siteId: number; threadId: number; ids: readonly number[]; textHashes: readonly number[] },
 ): Promise<{ thread: ThreadForWrite; parents: ReadonlyMap<number, Parent> }> => {
   const { rows } = await sql<Found>`
-    with parents as materialized (
+    with texts as materialized (
+      select pg_advisory_xact_lock(key) from (
+        select distinct hashint8extended(hash, ${at.siteId}) as key
+        from unnest(${at.textHashes}::bigint[]) as t (hash) order by key
+      ) keys
+    ),
+    parents as materialized (
       select c.id as parent_id, c.home_thread_id as parent_home_thread_id, c.depth as parent_depth,
         c.locked as parent_locked, c.author_id as parent_author_id,
         case when ${isVisible('c.status')} then '[]' else c.facts -> 'bans' end as parent_shadows
@@ -39,10 +46,13 @@ export const findThreadAndParents = async (
       ${joinCommentOfTally}
       where k.site_id = ${at.siteId} and k.thread_id = ${at.threadId}
         and k.comment_id = any(${at.ids}::bigint[]) and ${isVisibleOrShadowed('c')}
+        and (select count(*) from texts) >= 0
       order by k.comment_id desc for no key update of k
     )
     select ${forWrite}, parents.* from threads left join parents on true
-    where site_id = ${at.siteId} and id = ${at.threadId}`.execute(tx)
+    where (select count(*) from texts) >= 0 and site_id = ${at.siteId} and id = ${at.threadId}`.execute(
+    tx,
+  )
   const parents = rows.flatMap((row): Parent[] => {
     const { parentId: id, parentHomeThreadId: homeThreadId, parentDepth: depth } = row
     if (id === null) return []

@@ -21,6 +21,12 @@ export const hashText = (text: string): TextHashes => ({
   sketch: minHashesOf(text),
 })
 
+/** Texts that are the same or nearly the same have one of these hashes in common. */
+export const comparedHashesOf = ({ fingerprint, sketch }: TextHashes): readonly number[] => [
+  fingerprint,
+  ...sketch.slice(0, COMPARED_HASHES),
+]
+
 /** The text, author and network of a post. */
 export type PostOrigin = TextHashes & {
   /** Undefined for a guest who does not exist yet. */

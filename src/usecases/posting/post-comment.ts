@@ -14,12 +14,14 @@ import { checkAfterWrite } from '../checks/check-after-write.ts'
 import type { Context } from '../context.ts'
 import { commitGroup, type StoredGroup } from '../group-commit.ts'
 import { nameGuests } from '../people/name-guests.ts'
-import { countFor, hashText } from '../policies/count-facts.ts'
+import { comparedHashesOf, countFor, hashText } from '../policies/count-facts.ts'
 import { startFloodHold } from '../policies/flood-hold.ts'
-import { enqueueWrite, type Outcome } from '../write-queue.ts'
+import { withoutEffect } from '../run-once.ts'
+import { enqueueWrite, type Outcomes } from '../write-queue.ts'
 import { findWriterId } from './find-writer.ts'
 import { judgePosts, originOf, type Situation } from './judge-posts.ts'
 import type { Post, PostEffect, Posted, PostRequest } from './post.ts'
+import { answerRepeated, splitRepeated } from './repeated-posts.ts'
 import { assertEmail, assertLength } from './site-rules.ts'
 import { lockSlowMode } from './slow-mode.ts'
 import { articleOf, profilesOf, toNewPost, toPosted } from './stored-post.ts'
@@ -113,10 +115,12 @@ const storePosts = async (
   }
   const situation = await loadSituation(tx, posts)
   const { thread, writers, counted } = situation
-  const { judged, refused, floodHoldUntil } = judgePosts(posts, situation)
-  const outcomes = new Map<Post, Outcome<PostEffect>>()
+  const outcomes = await answerRepeated(tx, posts, situation)
+  const { firsts, repeats } = splitRepeated(posts.filter((post) => !outcomes.has(post)))
+  const { judged, refused, floodHoldUntil } = judgePosts(firsts, situation)
   for (const [post, refusal] of refused) outcomes.set(post, { refusal })
-  if (judged.length === 0) return { outcomes, threadId: thread.id, isVisible: false }
+  if (judged.length === 0)
+    return { outcomes: withRepeats(outcomes, repeats), threadId: thread.id, isVisible: false }
 
   const published = judged.filter(({ judgement }) => isVisible(judgement.verdict))
   await nameGuests(tx, site.id, { writers, profiles: profilesOf(published) })
@@ -144,15 +148,33 @@ const storePosts = async (
   }
   // A shadowed post invalidates the thread too, so that its response takes as long.
   const isVisibleToAny = judged.some((one) => one.isShownToAuthor)
-  return { outcomes, threadId: thread.id, isVisible: isVisibleToAny }
+  return {
+    outcomes: withRepeats(outcomes, repeats),
+    threadId: thread.id,
+    isVisible: isVisibleToAny,
+  }
+}
+
+/** Gives each post that repeats another one of its transaction the response of the other. */
+const withRepeats = (
+  outcomes: Outcomes<Post, PostEffect>,
+  repeats: ReadonlyMap<Post, Post>,
+): Outcomes<Post, PostEffect> => {
+  const all = new Map(outcomes)
+  for (const [post, first] of repeats) all.set(post, withoutEffect(outcomes.get(first)!))
+  return all
 }
 
 /** Takes the lock on the thread first: what is read after it stays true until the transaction ends. */
 const loadSituation = async (tx: Tx, posts: readonly Post[]): Promise<Situation> => {
   const { site, articleId } = posts[0]!
   const threadId = await ensureSharedThread(tx, site.id, articleId)
-  const ids = posts.flatMap(({ parent }) => (parent ? [parent.id] : []))
-  const { thread, parents } = await findThreadAndParents(tx, { siteId: site.id, threadId, ids })
+  const { thread, parents } = await findThreadAndParents(tx, {
+    siteId: site.id,
+    threadId,
+    ids: posts.flatMap(({ parent }) => (parent ? [parent.id] : [])),
+    textHashes: posts.flatMap(({ hashes }) => comparedHashesOf(hashes)),
+  })
   const writerIds = posts.flatMap(({ writerId }) => writerId ?? [])
   const writers = writerIds.length > 0 ? await lockWriterRows(tx, site.id, writerIds) : new Map()
   const waits = await lockSlowMode(tx, site.id, { thread, senders: posts })
