@@ -391,6 +391,12 @@ t.test('getSiteConfig returns the settings that a widget needs', async (t) => {
   t.same(body, {
     site: 'default',
     name: 'Default',
+    state: 'open',
+    who_may_read: 'anyone',
+    voting: 'all',
+    email_required: false,
+    min_body_length: 1,
+    language: null,
     moderation: 'post',
     who_may_post: 'anyone',
     login_url: null,
