@@ -8,7 +8,12 @@ import {
   validateUrl,
 } from '../domain/comment/text.ts'
 import { instantOf } from '../domain/instant.ts'
-import type { MemberProfile, ReadMemberToken, SignOn } from '../domain/people/sign-on.ts'
+import {
+  DEFAULT_TOKEN_AGE,
+  type MemberProfile,
+  type ReadMemberToken,
+  type SignOn,
+} from '../domain/people/sign-on.ts'
 import { Refusal } from '../domain/refusal.ts'
 import type { GuardedGet } from './guarded-get.ts'
 import { createPublicKeys } from './public-keys.ts'
@@ -36,16 +41,55 @@ export const createMemberTokens = ({ get }: { readonly get: GuardedGet }): ReadM
       requiredClaims: ['sub', 'iat', 'exp'],
       clockTolerance: CLOCK_TOLERANCE_SECONDS,
     })
+    assertUnambiguous(token)
+    assertShortLived(claims, signOn.maxTokenAge ?? DEFAULT_TOKEN_AGE)
     return readProfile(claims)
   }
 }
 
-/** A token without a `kid` is verified with the site's only secret, if there is exactly one. */
+/** Parsers disagree about a name that stands twice in an object: another one could read other rights. */
+const assertUnambiguous = (token: string): void => {
+  for (const part of token.split('.').slice(0, 2)) {
+    const name = findRepeatedName(Buffer.from(part, 'base64url').toString())
+    if (name !== undefined) throw wrongClaim(name, 'is there twice')
+  }
+}
+
+const JSON_TOKENS = /"(?:[^"\\]|\\.)*"|[[\]{}:]/gs
+
+/** The first name that an object of a valid JSON text has twice. */
+const findRepeatedName = (json: string): string | undefined => {
+  const names: Set<string>[] = []
+  let text = ''
+  for (const [token] of json.matchAll(JSON_TOKENS)) {
+    if (token === '{' || token === '[') names.push(new Set())
+    else if (token === '}' || token === ']') names.pop()
+    else if (token !== ':') text = token
+    else {
+      const name: string = JSON.parse(text)
+      const known = names.at(-1)!
+      if (known.has(name)) return name
+      known.add(name)
+    }
+  }
+  return undefined
+}
+
+/** A stolen token is valid until it expires. `iat` is at most a minute ahead, so the end is near as well. */
+const assertShortLived = ({ iat, exp }: JWTPayload, maxSeconds: number): void => {
+  if (exp! - iat! > maxSeconds)
+    throw wrongClaim(
+      'exp',
+      `must be at most ${maxSeconds} seconds after "iat" (sign_on.max_token_age)`,
+    )
+}
+
 const secretOf =
   (secrets: Extract<SignOn, { hs256: unknown }>['hs256']): JWTVerifyGetKey =>
   ({ kid }) => {
-    const named = secrets.find((secret) => secret.kid === kid)
-    const found = kid === undefined && secrets.length === 1 ? secrets[0] : named
+    if (kid === undefined)
+      throw new Refusal('invalid_token', { authorization: 'the header must name its "kid"' })
+    const found = secrets.find((secret) => secret.kid === kid)
     if (!found) throw new Refusal('invalid_token')
     return new TextEncoder().encode(found.secret)
   }

@@ -34,8 +34,13 @@ const sign = (claims: Claims = {}, header: Partial<JWTHeaderParameters> = {}, se
     .sign(new TextEncoder().encode(secret))
 
 /** By hand: no library makes what it would refuse. */
-const forge = (header: object, claims: object, secret = SECRET): string => {
-  const text = [header, claims].map((part) => base64url.encode(JSON.stringify(part))).join('.')
+const forge = (header: object, claims: object, secret = SECRET): string =>
+  forgeText(JSON.stringify(header), JSON.stringify(claims), secret)
+
+const HEADER = '{"alg":"HS256","kid":"k1"}'
+
+const forgeText = (header: string, claims: string, secret = SECRET): string => {
+  const text = [header, claims].map((part) => base64url.encode(part)).join('.')
   return `${text}.${createHmac('sha256', secret).update(text).digest('base64url')}`
 }
 
@@ -64,7 +69,7 @@ const GOOD: Record<string, () => Promise<string>> = {
   'with nothing but what is needed': () => sign(),
   'that expired 50 s ago, by a clock that goes otherwise': () => sign({ exp: secondsNow() - 50 }),
   'that is from 50 s ahead': () => sign({ iat: secondsNow() + 50 }),
-  'without a kid, for the only secret': () => sign({}, { kid: undefined as never }),
+  'that lives 30 days': () => sign({ exp: NOW + 2_592_000 }),
   'for several audiences, this one among them': () => sign({ aud: ['shop', 'blog'] }),
   'with claims that we do not know': () => sign({ groups: ['a'], nonce: 'x' }),
   'whose optional claims are null': () =>
@@ -92,6 +97,17 @@ const FORGED: Record<string, () => Promise<string> | string> = {
   },
   'of another secret': () => sign({}, {}, 'another secret, of 32 characters and more'),
   'of an empty secret': () => forge({ alg: 'HS256', kid: 'k1' }, CLAIMS, ''),
+  'without a kid': () => sign({}, { kid: undefined as never }),
+  'that lives longer than 30 days': () => sign({ exp: NOW + 2_592_001 }),
+  'with a claim twice': () =>
+    forgeText(
+      HEADER,
+      `{"role":"owner",${JSON.stringify(CLAIMS).slice(1)}`.replace('}', ',"role":"reader"}'),
+    ),
+  'with a claim twice, once in escapes': () =>
+    forgeText(HEADER, `{"s\\u0075b":"u2",${JSON.stringify(CLAIMS).slice(1)}`),
+  'with a kid twice': () =>
+    forgeText('{"alg":"HS256","kid":"k0","kid":"k1"}', JSON.stringify(CLAIMS)),
   'with an unknown kid': () => sign({}, { kid: 'k2' }),
   'with a kid that is a path': () => sign({}, { kid: '../../dev/null' }),
   'with a kid that is SQL': () => sign({}, { kid: "k1' or '1'='1" }),
@@ -173,10 +189,29 @@ t.test(
       authorization: 'the claim "aud" must be the slug of the site',
     })
     t.same(await faultsOf(await without('sub')), { authorization: 'the claim "sub" is missing' })
+    t.same(await faultsOf(await sign({}, { kid: undefined as never })), {
+      authorization: 'the header must name its "kid"',
+    })
+    t.match(await faultsOf(await sign({ exp: NOW + 9_000_000 })), {
+      authorization: /^the claim "exp" must be at most 2592000 seconds after "iat"/,
+    })
+    const twice = forgeText(HEADER, `{"sub":"u2",${JSON.stringify(CLAIMS).slice(1)}`)
+    t.same(await faultsOf(twice), { authorization: 'the claim "sub" is there twice' })
     const other = await sign({ aud: 'shop' }, {}, 'another secret, of 32 characters and more')
     t.same(await faultsOf(other), {})
   },
 )
+
+t.test('a name may stand in several objects of a member token, or in its texts', async (t) => {
+  const token = await sign({ a: { sub: 1, b: [{ sub: 2 }, { sub: 3 }] }, c: '"sub":1,"sub":2{' })
+  t.match(await read(SHARED, token), { subject: 'u1' })
+})
+
+t.test('a site sets the longest life of its member tokens', async (t) => {
+  const short = { slug: 'blog', signOn: { ...SHARED.signOn, maxTokenAge: 300 } }
+  t.match(await read(short, await sign({ exp: NOW + 300 })), { subject: 'u1' })
+  await t.rejects(read(short, await sign()), { code: 'invalid_token' })
+})
 
 t.test(
   'a site without sign-on has no members, and a site with two secrets requires a kid',

@@ -85,7 +85,11 @@ t.test('the secrets of a site never leave it', async (t) => {
   const service = await openService(t)
   const hs256 = [{ kid: 'one', secret: SECRET }]
   const changed = await patch(service, { sign_on: { issuer: 'https://example.org', hs256 } })
-  t.same(changed.body.sign_on, { issuer: 'https://example.org', hs256: [{ kid: 'one' }] })
+  t.same(changed.body.sign_on, {
+    issuer: 'https://example.org',
+    max_token_age: 2_592_000,
+    hs256: [{ kid: 'one' }],
+  })
   const told = await Promise.all([
     service.get('', { token: service.adminKey }),
     service.get('/config'),

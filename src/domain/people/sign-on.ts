@@ -2,9 +2,14 @@ import type { Role } from '../comment/comment.ts'
 import type { Instant } from '../instant.ts'
 
 /** How a site signs its members' tokens: with shared secrets, or with keys whose public half it serves. */
-export type SignOn =
-  | { readonly issuer: string; readonly hs256: readonly SignOnSecret[] }
-  | { readonly issuer: string; readonly jwksUrl: string }
+export type SignOn = {
+  readonly issuer: string
+  /** The longest life of a token, in seconds. Undefined: `DEFAULT_TOKEN_AGE`. */
+  readonly maxTokenAge?: number
+} & ({ readonly hs256: readonly SignOnSecret[] } | { readonly jwksUrl: string })
+
+/** 30 days, in seconds. */
+export const DEFAULT_TOKEN_AGE = 2_592_000
 
 /** `kid` names the secret in a token's header, so that an old and a new secret work side by side. */
 export type SignOnSecret = { readonly kid: string; readonly secret: string }

@@ -1,14 +1,15 @@
 import { MAX_NAME_CODE_POINTS } from '../../domain/comment/text.ts'
 import { FLAG_REASONS } from '../../domain/moderation/flag.ts'
+import { DEFAULT_TOKEN_AGE } from '../../domain/people/sign-on.ts'
 import type { Check } from '../../domain/site/check.ts'
 import { PERSON_LIMITS, type Site } from '../../domain/site/site.ts'
 import { type Limits, limitOf } from '../edge/limits.ts'
 
 const presentSignOn = ({ signOn }: Site) => {
   if (!signOn) return null
-  const { issuer } = signOn
-  if ('jwksUrl' in signOn) return { issuer, jwks_url: signOn.jwksUrl }
-  return { issuer, hs256: signOn.hs256.map(({ kid }) => ({ kid })) }
+  const common = { issuer: signOn.issuer, max_token_age: signOn.maxTokenAge ?? DEFAULT_TOKEN_AGE }
+  if ('jwksUrl' in signOn) return { ...common, jwks_url: signOn.jwksUrl }
+  return { ...common, hs256: signOn.hs256.map(({ kid }) => ({ kid })) }
 }
 
 const presentCheck = (check: Check) => ({

@@ -45,6 +45,12 @@ const issuer = Type.String({
   pattern: '^[!-~]{1,255}$',
   description: 'The `iss` claim of member tokens: the URL of the site.',
 })
+const maxTokenAge = Type.Integer({
+  minimum: 60,
+  maximum: 31_536_000,
+  description:
+    'The longest time from `iat` to `exp` of a member token, in seconds. Default: 30 days.',
+})
 const kid = Type.String({
   pattern: '^[A-Za-z0-9._-]{1,64}$',
   description: 'Names the secret in the header of a member token.',
@@ -70,17 +76,19 @@ export const SignOn = Type.Unsafe<object | null>({
   description: 'How members sign on, without the secrets. Null: the site has no members.',
   type: ['object', 'null'],
   additionalProperties: false,
-  required: ['issuer'],
+  required: ['issuer', 'max_token_age'],
   properties: {
     issuer,
+    max_token_age: maxTokenAge,
     hs256: Type.Array(ref(SigningKey), { description: 'Shared secrets.' }),
     jwks_url: text('URL of the public keys.'),
   },
 })
 
-type SignOnBody =
-  | { issuer: string; hs256: { kid: string; secret?: string }[] }
-  | { issuer: string; jwks_url: string }
+type SignOnBody = { issuer: string; max_token_age?: number } & (
+  | { hs256: { kid: string; secret?: string }[] }
+  | { jwks_url: string }
+)
 
 export const SignOnChange = Type.Unsafe<SignOnBody | null>({
   $id: 'SignOnChange',
@@ -89,11 +97,19 @@ export const SignOnChange = Type.Unsafe<SignOnBody | null>({
     'the site has no members.',
   anyOf: [
     object(
-      { issuer, hs256: Type.Array(ref(SigningKeyChange), { minItems: 1, maxItems: 10 }) },
+      {
+        issuer,
+        max_token_age: Type.Optional(maxTokenAge),
+        hs256: Type.Array(ref(SigningKeyChange), { minItems: 1, maxItems: 10 }),
+      },
       { title: 'Shared secrets' },
     ),
     object(
-      { issuer, jwks_url: Type.String({ maxLength: 2048, description: 'https only.' }) },
+      {
+        issuer,
+        max_token_age: Type.Optional(maxTokenAge),
+        jwks_url: Type.String({ maxLength: 2048, description: 'https only.' }),
+      },
       { title: 'Public keys' },
     ),
     { type: 'null' },

@@ -109,9 +109,10 @@ export const readTime = (pointer: string, text: string): Instant => {
   return finish(read(pointer, checkTime(text)))
 }
 
-type SignOnFields =
-  | { issuer: string; hs256: { kid: string; secret?: string }[] }
-  | { issuer: string; jwks_url: string }
+type SignOnFields = { issuer: string; max_token_age?: number } & (
+  | { hs256: { kid: string; secret?: string }[] }
+  | { jwks_url: string }
+)
 
 type SiteFields = {
   name?: string
@@ -139,15 +140,16 @@ export const readSiteFields = (change: SiteFields) => {
 }
 
 const readSignOn = (read: Reader['read'], signOn: SignOnFields) => {
-  const { issuer } = signOn
+  const { issuer, max_token_age: maxTokenAge } = signOn
+  const common = { issuer, ...(maxTokenAge !== undefined && { maxTokenAge }) }
   if ('jwks_url' in signOn)
-    return { issuer, jwksUrl: read('/sign_on/jwks_url', validateHttpsUrl(signOn.jwks_url)) }
+    return { ...common, jwksUrl: read('/sign_on/jwks_url', validateHttpsUrl(signOn.jwks_url)) }
   const { hs256 } = signOn
   const isUnique = new Set(hs256.map(({ kid }) => kid)).size === hs256.length
   const known: Validated<typeof hs256> = isUnique
     ? { ok: true, value: hs256 }
     : { ok: false, problem: 'must not name a kid twice' }
-  return { issuer, hs256: read('/sign_on/hs256', known) }
+  return { ...common, hs256: read('/sign_on/hs256', known) }
 }
 
 /** Returns the canonical form of a BCP 47 tag. */

@@ -11,9 +11,10 @@ export type SiteSettings = Omit<SiteChange, 'limits' | 'signOn' | 'checks'> & {
   readonly checks?: readonly CheckSettings[]
 }
 
-export type SignOnSettings =
-  | { readonly issuer: string; readonly hs256: readonly { kid: string; secret?: string }[] }
-  | { readonly issuer: string; readonly jwksUrl: string }
+export type SignOnSettings = { readonly issuer: string; readonly maxTokenAge?: number } & (
+  | { readonly hs256: readonly { kid: string; secret?: string }[] }
+  | { readonly jwksUrl: string }
+)
 
 export type CheckSettings = WithoutSecret<Check> & { readonly secret?: string }
 
@@ -64,7 +65,7 @@ const keepSignOnSecrets = (signOn: SignOnSettings, before: Site['signOn']): Site
       [`/sign_on/hs256/${i}/secret`]: 'is required: no secret is known under this kid',
     })
   })
-  return { issuer: signOn.issuer, hs256 }
+  return { ...signOn, hs256 }
 }
 
 /**
