@@ -1,10 +1,9 @@
 /** Scripts that join letters, so that a non-joiner between two letters shows. */
-const CURSIVE = [
-  ...['Arabic', 'Syriac', 'Mongolian', 'Nko', 'Mandaic', 'Manichaean', 'Phags_Pa', 'Adlam'],
-  ...['Hanifi_Rohingya', 'Sogdian', 'Psalter_Pahlavi', 'Chorasmian', 'Old_Uyghur'],
-]
-  .map((script) => `\\p{Script=${script}}`)
-  .join('')
+const CURSIVE =
+  'Arabic Syriac Mongolian Nko Mandaic Manichaean Phags_Pa Adlam Hanifi_Rohingya Sogdian Psalter_Pahlavi Chorasmian Old_Uyghur'
+    .split(' ')
+    .map((script) => `\\p{Script=${script}}`)
+    .join('')
 
 /** Arabic and Syriac letters that never join the letter after them. Source: Unicode's ArabicShaping.txt. */
 const NEVER_JOINS_NEXT =
