@@ -53,6 +53,13 @@ export type TestService = Context & {
   readonly makeKey: (scope: Scope, siteId?: number) => Promise<string>
 }
 
+/** A title that a comment claims for its article, and the call that may claim it on a site for all origins. */
+export const claim = (title: string, options: Call = {}) =>
+  [
+    { article: { title, url: 'https://a.example/page' } },
+    { ...options, headers: { origin: 'https://a.example', ...options.headers } },
+  ] as const
+
 export type Teardown = { teardown: (callback: () => unknown) => void }
 
 export type ServiceOptions = {

@@ -144,7 +144,12 @@ t.test(
     }
     const patch = (article: string, body: object) =>
       service.call('PATCH', `/v1/sites/default/articles/${article}`, { token, body })
-    await service.post('old', 'x', { article: { title: 'Title', url: 'https://example.org/old' } })
+    await service.post(
+      'old',
+      'x',
+      { article: { title: 'Title', url: 'https://example.org/old' } },
+      { token: service.adminKey },
+    )
     const closes_at = '2030-01-01T00:00:00.000Z'
     await patch('old', { closes_at, slow_mode_seconds: 60, moderation: 'pre', state: 'locked' })
     await sql`update threads set created_at = now() - interval '400 days'`.execute(service.db)
@@ -174,8 +179,13 @@ t.test(
   async (t) => {
     const service = await openService(t)
     const { merge, undo } = asModerator(service)
-    await service.post('a', 'x', { article: { title: 'A', url: 'https://example.org/a' } })
-    await service.post('b', 'x', { article: { title: 'B' } })
+    await service.post(
+      'a',
+      'x',
+      { article: { title: 'A', url: 'https://example.org/a' } },
+      { token: service.adminKey },
+    )
+    await service.post('b', 'x', { article: { title: 'B' } }, { token: service.adminKey })
     const body = { state: 'closed', slow_mode_seconds: 60 }
     await service.call('PATCH', '/v1/sites/default/articles/a', { token: service.adminKey, body })
     const merged = await merge('a', 'b')

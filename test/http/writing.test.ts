@@ -5,7 +5,7 @@ import { storedId } from '../../src/domain/stored-id.ts'
 import { insertSite } from '../../src/postgres/service/sites.ts'
 import { ABSENT, IDS } from '../ids.ts'
 import { recount } from '../recount.ts'
-import { type Answer, type Call, openService, type TestService } from '../service.ts'
+import { type Answer, type Call, claim, openService, type TestService } from '../service.ts'
 import { until } from '../start.ts'
 import { openTwin } from '../twin.ts'
 
@@ -165,15 +165,16 @@ t.test('postComment', async (t) => {
     const [first, second] = [1, 2].map((n) => ({ title: `T${n}`, url: `https://a.example/${n}` }))
     await post('told', 'one')
     t.match(await threadOf(service, 'told'), { title: null, url: null })
-    await post('told', 'two', { article: first })
+    await post('told', 'two', { article: first }, { token: service.adminKey })
     t.match(await threadOf(service, 'told'), first!)
-    await post('told', 'three', { article: second })
+    await post('told', 'three', { article: second }, { token: service.adminKey })
     t.match(await threadOf(service, 'told'), first!)
   })
 
   t.test('postComment sets title and URL of an article separately', async (t) => {
-    await post('half', 'one', { article: { title: 'T' } })
-    await post('half', 'two', { article: { title: 'Other', url: 'https://a.example/' } })
+    await post('half', 'one', { article: { title: 'T' } }, { token: service.adminKey })
+    const other = { title: 'Other', url: 'https://a.example/' }
+    await post('half', 'two', { article: other }, { token: service.adminKey })
     t.match(await threadOf(service, 'half'), { title: 'T', url: 'https://a.example/' })
   })
 
@@ -357,7 +358,12 @@ t.test('postComment under the settings of the site', async (t) => {
 
   t.test('a held comment sets the article’s title and URL when it is approved', async (t) => {
     const article = { title: 'Told late', url: 'https://a.example/late' }
-    const { id } = await post('late', 'one', { article })
+    const { id } = await post(
+      'late',
+      'one',
+      { article },
+      { headers: { origin: 'https://a.example' } },
+    )
     t.match(await threadOf(service, 'late'), { title: null, url: null, version: 0 })
     const { headers } = await decide(id, 'pending', 'approved')
     const thread = await threadOf(service, 'late')
@@ -366,7 +372,7 @@ t.test('postComment under the settings of the site', async (t) => {
   })
 
   t.test('a held comment does not overwrite an article’s title and URL', async (t) => {
-    const { id } = await post('late-too', 'one', { article: { title: 'Held' } })
+    const { id } = await post('late-too', 'one', ...claim('Held'))
     await changeThread(service, 'late-too', { title: 'Moderated' })
     await decide(id, 'pending', 'approved')
     t.match(await threadOf(service, 'late-too'), { title: 'Moderated' })

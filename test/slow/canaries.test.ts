@@ -14,6 +14,9 @@ import { start } from '../start.ts'
  * uninvolved guest, and searches all responses, the log and Redis for the marks and their usual hashes.
  */
 
+/** The page whose comments name their articles. */
+const PAGE = 'https://page.example'
+
 const ADMIN = 'an-admin-key-of-the-canary-crawl'
 const ADDRESS = '203.0.113.77'
 const RUN = randomBytes(6).toString('hex')
@@ -108,7 +111,7 @@ const createSender =
       method,
       headers: {
         'x-forwarded-for': ADDRESS,
-        ...(body && { 'content-type': 'application/json' }),
+        ...(body && { 'content-type': 'application/json', origin: PAGE }),
         ...(token && { authorization: `Bearer ${token}` }),
       },
       ...(body && { body: JSON.stringify(body) }),
@@ -146,7 +149,7 @@ const plantShadow = async (
   const post = (article: string, more: Json = {}) =>
     send('POST', `/${slug}/articles/${article}/comments`, {
       token,
-      body: { body: said('shadow'), article: { title: said('shadow') }, ...more },
+      body: { body: said('shadow'), article: { title: said('shadow'), url: PAGE }, ...more },
     })
   const root = await post('a')
   await post('a', { parent_id: under })
@@ -204,7 +207,7 @@ const plant = async (send: Send, slug: string): Promise<void> => {
   const author = { name: said('name') }
   for (const id of ['a', 'never'])
     await send('POST', `/${slug}/articles/${id}/comments`, {
-      body: { body: said('never'), author, article: { title: said('title') } },
+      body: { body: said('never'), author, article: { title: said('title'), url: PAGE } },
     })
   await send('PATCH', `/${slug}`, { ...admin, body: { moderation: 'post' } })
   await plantShadow(send, slug, { said, under: open.id })
@@ -294,7 +297,7 @@ const crawl = async (base: string, { site, token, operations }: Crawl): Promise<
       method,
       headers: {
         'accept-encoding': 'identity',
-        ...(body && { 'content-type': 'application/json' }),
+        ...(body && { 'content-type': 'application/json', origin: PAGE }),
         ...(token && { authorization: `Bearer ${token}` }),
       },
       ...(body && { body: JSON.stringify(body) }),

@@ -172,7 +172,11 @@ t.test('Held posts that share a transaction', async (t) => {
 
   t.test('held posts in a group commit change nothing for readers', async (t) => {
     const [before, count] = [await versionOf(), invalidations.length]
-    const held = await publish([PRE, PRE, { ...PRE, article: { title: 'T', url: null } }])
+    const held = await publish([
+      PRE,
+      PRE,
+      { ...PRE, article: { title: 'T', url: null, isConfirmed: false } },
+    ])
     t.same(versionsOf(held), new Set([undefined]))
     t.same(new Set(held.map(({ comment: { status } }) => status)), new Set(['pending']))
     t.equal(await versionOf(), before)

@@ -76,7 +76,7 @@ const postOne = (service: Context, site: Site, some: Some): Promise<Result> => {
   const request: PostRequest = {
     caller: { kind: 'nobody' },
     articleId: ARTICLE,
-    article: { title: null, url: null },
+    article: { title: null, url: null, isConfirmed: false },
     body: 'text',
     parent: undefined,
     author: { name: 'Ada', url: null, email: null },

@@ -72,3 +72,12 @@ export const assertIsOpen = ({ state }: Site): void => {
 /** Whether only members take part: guests who cannot read cannot write either. */
 export const isForMembers = ({ posting, reading }: Site): boolean =>
   posting === 'members' || reading === 'members'
+
+/**
+ * Whether a URL is on one of the site's origins. A site that allows every origin takes only URLs on the origin of
+ * the page that sends the request.
+ */
+export const isSiteUrl = (site: Site, url: string, pageOrigin: string | undefined): boolean => {
+  const { origin } = new URL(url)
+  return site.origins.includes('*') ? origin === pageOrigin : site.origins.includes(origin)
+}

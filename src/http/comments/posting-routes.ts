@@ -1,8 +1,14 @@
-import { assertMayWrite } from '../../domain/people/caller.ts'
+import type { FastifyRequest } from 'fastify'
+import { assertMayWrite, mayModerate } from '../../domain/people/caller.ts'
 import type { PublicIds } from '../../domain/public-id.ts'
-import type { Site } from '../../domain/site/site.ts'
+import { isSiteUrl, type Site } from '../../domain/site/site.ts'
 import { createGuest } from '../../usecases/posting/create-guest.ts'
-import { type Posted, postComment, previewComment } from '../../usecases/posting/post-comment.ts'
+import {
+  type Posted,
+  type PostRequest,
+  postComment,
+  previewComment,
+} from '../../usecases/posting/post-comment.ts'
 import { hashAddress, senderOf, truncateAddress } from '../edge/addresses.ts'
 import { readIdempotencyKey } from '../edge/idempotency.ts'
 import type { Http } from '../edge/request-context.ts'
@@ -93,6 +99,7 @@ export const addPostingRoutes = (app: Router, { context, keys }: Http): void => 
     const comment = readNewComment(fields)
     const draft = {
       ...comment,
+      article: nameArticle(comment.article, request),
       articleId: params.article_id,
       authorSubject,
       parent:
@@ -143,6 +150,20 @@ export const addPostingRoutes = (app: Router, { context, keys }: Http): void => 
     const token = writeGuestToken(keys().guests, { siteId: site.id, ids }, answer.newGuestId)
     return { ...answer, body: { ...answer.body, guest_token: token } }
   }
+}
+
+type Article = { readonly title: string | null; readonly url: string | null }
+
+/** Staff and keys name the article. Other callers claim a name together with a URL on one of the site's origins. */
+const nameArticle = (
+  article: Article,
+  { site, caller, headers }: Pick<FastifyRequest, 'site' | 'caller' | 'headers'>,
+): PostRequest['article'] => {
+  if (mayModerate(caller)) return { ...article, isConfirmed: true }
+  const isClaim = article.url !== null && isSiteUrl(site, article.url, headers.origin)
+  return isClaim
+    ? { ...article, isConfirmed: false }
+    : { title: null, url: null, isConfirmed: false }
 }
 
 const presentPosted =

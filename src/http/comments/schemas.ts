@@ -62,13 +62,21 @@ export const CommentInContext = commentWith('CommentInContext', {
   ),
 })
 
-export const ArticleLink = openObject(
-  {
-    id: text("The site's own key for the article."),
-    title: textOrNull('Title of the article.'),
-    url: textOrNull('URL of the article.'),
-  },
-  { $id: 'ArticleLink' },
+const articleFields = {
+  id: text("The site's own key for the article."),
+  title: textOrNull('Title of the article.'),
+  url: textOrNull('URL of the article.'),
+}
+
+export const ArticleLink = openObject(articleFields, { $id: 'ArticleLink' })
+
+export const confirmed = Type.Boolean({
+  description: 'Whether staff named the article. Otherwise a comment claims title and URL.',
+})
+
+export const ModeratedArticle = openObject(
+  { ...articleFields, confirmed },
+  { $id: 'ModeratedArticle' },
 )
 
 export const GuestProfile = object(
@@ -106,7 +114,12 @@ export const NewComment = object(
     article: Type.Optional(
       object(
         { title: Type.Optional(nullable('string')), url: Type.Optional(nullable('string')) },
-        { description: 'Title and URL for a thread that has none yet.' },
+        {
+          description:
+            'Title and URL for a thread that has none yet. Staff and keys set them. Other callers claim ' +
+            'them, while the comment is visible, with a URL on an origin of the site; a site that allows ' +
+            'all origins takes a URL on the origin of the request.',
+        },
       ),
     ),
   },

@@ -7,7 +7,7 @@ import { presentDoer } from '../wire/stored-ids.ts'
 
 export const presentForModeration = (ids: PublicIds, comment: ModeratedComment) => ({
   ...presentWhole(ids, comment),
-  article: presentArticle(comment),
+  article: { ...presentArticle(comment), confirmed: comment.isConfirmed },
   shadowed: comment.isShadowed,
   email: comment.email,
   network: comment.network,

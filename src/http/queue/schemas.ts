@@ -1,7 +1,7 @@
 import { Type } from 'typebox'
 import { STATUSES } from '../../domain/comment/status.ts'
 import { FLAG_REASONS } from '../../domain/moderation/flag.ts'
-import { ArticleLink, commentWith } from '../comments/schemas.ts'
+import { commentWith, ModeratedArticle } from '../comments/schemas.ts'
 import { Facts, Trace } from '../judging/schemas.ts'
 import {
   count,
@@ -19,7 +19,7 @@ import {
 } from '../wire/schema-parts.ts'
 
 export const ModeratedComment = commentWith('ModeratedComment', {
-  article: ref(ArticleLink),
+  article: ref(ModeratedArticle),
   shadowed: flag('Whether a ban shows the comment to its author only.'),
   email: textOrNull("The author's e-mail address."),
   network: textOrNull('Truncated network of the sender. Null after the retention time.'),

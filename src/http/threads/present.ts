@@ -34,6 +34,7 @@ export const presentModeratedThread = (thread: ModeratedThread) => ({
   ...presentThread(thread),
   slow_mode_seconds: thread.ownSlowModeSeconds,
   stays_open: thread.staysOpen,
+  confirmed: thread.isConfirmed,
   moderation: thread.moderation ?? ('site' as const),
 })
 

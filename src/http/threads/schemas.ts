@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import { THREAD_STATES } from '../../domain/comment/comment.ts'
-import { Comment } from '../comments/schemas.ts'
+import { Comment, confirmed } from '../comments/schemas.ts'
 import { Branch } from '../replies/schemas.ts'
 import {
   count,
@@ -56,7 +56,13 @@ const threadFields = {
 export const Thread = openObject(threadFields, { $id: 'Thread' })
 
 export const ModeratedThread = openObject(
-  { ...threadFields, stays_open: neverCloses, slow_mode_seconds: ownSlowMode, moderation },
+  {
+    ...threadFields,
+    confirmed,
+    stays_open: neverCloses,
+    slow_mode_seconds: ownSlowMode,
+    moderation,
+  },
   { $id: 'ModeratedThread' },
 )
 

@@ -95,9 +95,11 @@ type At = {
   readonly siteId: number
   readonly threadId: number
   readonly renderer: number
-  /** The article's title and address, used if the thread has none. */
+  /** The article's title and address by staff, used if the thread has none. */
   readonly title: string | null
   readonly url: string | null
+  /** The place of the first approved post that claims a title and address; undefined if none does. */
+  readonly claim: number | undefined
 }
 
 /**
@@ -112,7 +114,7 @@ type At = {
  */
 export const insertPosts = async (
   tx: Tx,
-  { siteId, threadId, renderer, title, url }: At,
+  { siteId, threadId, renderer, title, url, claim }: At,
   posts: readonly NewPost[],
 ): Promise<{ rows: readonly InsertedPost[]; version: number | undefined }> => {
   const guests = posts.map(({ author }) => (typeof author === 'number' ? null : author))
@@ -192,11 +194,14 @@ export const insertPosts = async (
         comment_count = t.comment_count + approved.comments,
         root_count = t.root_count + approved.roots,
         last_comment_at = greatest(t.last_comment_at, now),
-        title = coalesce(t.title, ${title}), url = coalesce(t.url, ${url})
+        title = coalesce(t.title, ${title}), url = coalesce(t.url, ${url}),
+        claimed_by = coalesce(t.claimed_by, claim.comment_id),
+        claimed_title = case when t.claimed_by is null then claim.article_title else t.claimed_title end,
+        claimed_url = case when t.claimed_by is null then claim.article_url else t.claimed_url end
       from moment, (
         select count(*) as comments, count(*) filter (where parent_id = 0) as roots
         from posts where ${isVisible('status')} having count(*) > 0
-      ) approved
+      ) approved left join posts claim on claim.place = ${claim === undefined ? null : claim + 1}
       where t.site_id = ${siteId} and t.id = ${threadId}
       returning t.version
     )

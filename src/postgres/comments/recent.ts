@@ -4,6 +4,7 @@ import type { ArticleSort, Position } from '../../domain/comment/sort.ts'
 import { instantOf } from '../../domain/instant.ts'
 import type { Db } from '../connection/db.ts'
 import {
+  articleColumns,
   authorColumns,
   type CommentRow,
   commentColumns,
@@ -42,7 +43,7 @@ export type RecentRequest = {
 export const listRecent = async (db: Db, request: RecentRequest): Promise<RecentComment[]> => {
   const { siteId, articleIds, limit } = request
   const fromThreads = sql`(
-    select c.*, t.article_id, t.title, t.url
+    select c.*, t.article_id, ${articleColumns}
     from threads t cross join lateral (
       select * from comments c
       where c.site_id = t.site_id and c.thread_id = t.id and ${isWanted(request)}
@@ -51,7 +52,7 @@ export const listRecent = async (db: Db, request: RecentRequest): Promise<Recent
     where t.site_id = ${siteId} and t.article_id = any(${articleIds}) and ${threadIsVisible}) c`
   const latest = sql`order by c.published_at desc, c.id desc`
   const inSite = (kind: RawBuilder<unknown>) => sql`(
-    select c.*, t.article_id, t.title, t.url
+    select c.*, t.article_id, ${articleColumns}
     from comments c join threads t on t.site_id = c.site_id and t.id = c.thread_id and ${threadIsVisible}
     where c.site_id = ${siteId} and ${isWanted(request)} and ${kind}
     ${latest} limit ${limit + 1})`

@@ -13,9 +13,27 @@ export const closesAt = (thread: string) => sql`
 export const slowModeSeconds = (thread: string) => sql`
   coalesce(${sql.ref(`${thread}.slow_mode_seconds`)}, ${siteOf(thread, 'slow_mode_seconds')})`
 
+const isNamed = sql`num_nonnulls(t.title, t.url) > 0`
+
+/** The title and the URL of `threads t`: those that staff gave, or else those that a visible comment claims. */
+export const articleColumns = sql`
+  case when ${isNamed} then t.title else t.claimed_title end as title,
+  case when ${isNamed} then t.url else t.claimed_url end as url`
+
+/** As `articleColumns`, for moderators: with the claim of `comments c`, if no visible comment has one. */
+export const moderatedArticleColumns = sql`
+  case when ${isNamed} then t.title when t.claimed_by is null then c.article_title
+    else t.claimed_title end as article_title,
+  case when ${isNamed} then t.url when t.claimed_by is null then c.article_url
+    else t.claimed_url end as article_url,
+  ${isNamed} as is_confirmed`
+
+/** Whether staff named the article of `threads t`. */
+export const isConfirmed = sql`${isNamed} as is_confirmed`
+
 /** The columns of `threads t` that readers see. A thread after its closing time is closed. */
 export const threadColumns = sql`
-  t.id, t.article_id, t.title, t.url, t.version, t.comment_count, t.root_count, t.last_comment_at,
+  t.id, t.article_id, ${articleColumns}, t.version, t.comment_count, t.root_count, t.last_comment_at,
   case when t.state = 'open' and ${closesAt('t')} <= now() then 'closed' else t.state end as state,
   ${closesAt('t')} as closes_at, ${slowModeSeconds('t')} as slow_mode_seconds`
 

@@ -46,11 +46,11 @@ export const findShadowed = async (
         and ${isInvisible('c.status')} and c.shadowed and c.status in ('rejected', 'deleted')
       order by c.id desc limit ${MAX_OWN}
     ) own order by id`.execute(db)
-  const said = rows.find(({ articleTitle, articleUrl }) => articleTitle ?? articleUrl)
-  const title = thread.title ?? said?.articleTitle ?? null
-  const url = thread.url ?? said?.articleUrl ?? null
+  const claim = rows.find(({ articleUrl }) => articleUrl !== null)
+  const isUnnamed = thread.title === null && thread.url === null
+  const claimed = isUnnamed && claim && { title: claim.articleTitle, url: claim.articleUrl }
   return {
-    thread: { ...thread, title, url },
+    thread: { ...thread, ...claimed },
     rows: rows.map((row) => ({ ...toComment(row, thread.articleId), isOver: false })),
   }
 }

@@ -101,8 +101,13 @@ type ThreadsTable = {
   siteId: number
   id: GeneratedAlways<number>
   articleId: string
+  /** As staff named the article. */
   title: string | null
   url: string | null
+  /** The comment whose author named the article. */
+  claimedBy: number | null
+  claimedTitle: string | null
+  claimedUrl: string | null
   state: Generated<'open' | 'closed' | 'locked' | 'hidden'>
   closesAt: Instant | null
   moderation: 'post' | 'pre' | null

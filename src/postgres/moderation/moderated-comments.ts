@@ -11,6 +11,7 @@ import {
   type CommentRow,
   commentColumns,
   joinTally,
+  moderatedArticleColumns,
   toComment,
 } from '../comments/rows.ts'
 import type { Db } from '../connection/db.ts'
@@ -37,6 +38,8 @@ export type ModeratedComment = Comment & {
   readonly facts: Facts | null
   readonly articleTitle: string | null
   readonly articleUrl: string | null
+  /** Whether staff named the article; a comment claims the title and URL otherwise. */
+  readonly isConfirmed: boolean
   /** Number of unresolved flags. */
   readonly flagCount: number
   /** The moderator who has claimed the comment, and until when. */
@@ -54,7 +57,7 @@ export const listModerated = async (
 ): Promise<ModeratedComment[]> => {
   const { rows } = await sql<CommentRow & { articleId: string; flagCount: number }>`
     select ${commentColumns}, c.shadowed as is_shadowed, c.screening, c.risk, c.policy_version, c.facts,
-      d.network, c.flag_count, a.email, t.article_id, t.title as article_title, t.url as article_url,
+      d.network, c.flag_count, a.email, t.article_id, ${moderatedArticleColumns},
       l.claimed_by, l.claimed_until, ${authorColumns}
     from unnest(${keys.map(({ threadId }) => threadId)}::bigint[],
       ${keys.map(({ id }) => id)}::bigint[]) as wanted (thread_id, id)

@@ -1,9 +1,15 @@
-import { type RawBuilder, sql, type Updateable } from 'kysely'
+import { type RawBuilder, type Selectable, sql, type Updateable } from 'kysely'
 import type { Thread, ThreadState } from '../../domain/comment/comment.ts'
 import type { Instant } from '../../domain/instant.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Moderation } from '../../domain/site/site.ts'
-import { closesAt, slowModeSeconds, threadColumns, threadIsVisible } from '../comments/rows.ts'
+import {
+  closesAt,
+  isConfirmed,
+  slowModeSeconds,
+  threadColumns,
+  threadIsVisible,
+} from '../comments/rows.ts'
 import { isVisible } from '../comments/visible.ts'
 import type { Db, Tx } from '../connection/db.ts'
 import type { Tables } from '../connection/tables.ts'
@@ -45,9 +51,11 @@ export type ThreadForWrite = {
   state: ThreadState
   moderation: Moderation | null
   slowModeSeconds: number
+  /** Whether no visible comment names the article yet. */
+  isUnclaimed: boolean
 }
 
-export const forWrite = sql`id, article_id, moderation, ${slowModeSeconds('threads')} as slow_mode_seconds,
+export const forWrite = sql`id, article_id, moderation, claimed_by is null as is_unclaimed, ${slowModeSeconds('threads')} as slow_mode_seconds,
   case when state = 'open' and ${closesAt('threads')} <= clock_timestamp() then 'closed' else state end as state`
 
 /** Finds the id of a thread, visible or not, and creates the thread if it does not exist. */
@@ -120,8 +128,8 @@ export const findThreadForWrite = async (
 /**
  * Adds to the counts of a thread after comments became visible or hidden. The caller holds the exclusive
  * thread lock, and this is the last statement of the write.
- * @param by `newIds`: comments that are visible now. The thread takes the article's title and address from
- * them if it has none and they were posted in it.
+ * @param by `newIds`: comments that are visible now. The first of them that was posted in the thread and names
+ * the article does so from now on, unless another visible comment does.
  * @returns the new version
  */
 export const adjustThreadCounts = (
@@ -129,16 +137,23 @@ export const adjustThreadCounts = (
   { siteId, threadId }: { siteId: number; threadId: number },
   by: { comments: number; roots: number; newIds: readonly number[] },
 ): Promise<number> => {
-  const first = (column: string) => sql`(select ${sql.ref(column)} from comments
-    where site_id = ${siteId} and thread_id = ${threadId} and id = any(${by.newIds}::bigint[])
-      and home_thread_id is null and ${sql.ref(column)} is not null order by id limit 1)`
+  const stands = sql`exists (select from comments c where c.site_id = ${siteId}
+    and c.thread_id = ${threadId} and c.id = threads.claimed_by and ${isVisible('c.status')})`
+  const claim = (
+    kept: string,
+    column: string,
+  ) => sql`case when ${stands} then ${sql.ref(kept)} else (
+    select ${sql.ref(`c.${column}`)} from comments c
+    where c.site_id = ${siteId} and c.thread_id = ${threadId} and c.id = any(${by.newIds}::bigint[])
+      and c.home_thread_id is null and c.article_url is not null order by c.id limit 1) end`
   return change(tx, siteId, threadId, {
     commentCount: sql`comment_count + ${by.comments}`,
     rootCount: sql`root_count + ${by.roots}`,
     lastCommentAt: sql`(select max(c.created_at) from comments c
       where c.site_id = ${siteId} and c.thread_id = ${threadId} and ${isVisible('c.status')})`,
-    title: sql`coalesce(title, ${first('article_title')})`,
-    url: sql`coalesce(url, ${first('article_url')})`,
+    claimedBy: claim('claimed_by', 'id'),
+    claimedTitle: claim('claimed_title', 'article_title'),
+    claimedUrl: claim('claimed_url', 'article_url'),
   })
 }
 
@@ -191,6 +206,8 @@ export type ThreadChange = {
 /** A thread as moderators see it. */
 export type ModeratedThread = Thread & {
   staysOpen: boolean
+  /** Whether staff named the article. */
+  isConfirmed: boolean
   moderation: Moderation | null
   /** Null if the site's mode applies. */
   ownSlowModeSeconds: number | null
@@ -222,6 +239,21 @@ export const hasComments = async (tx: Tx, siteId: number, id: number): Promise<b
   return rows[0]!.has
 }
 
+/** The name that a comment claims for an article. */
+export type ArticleClaim = Pick<
+  Selectable<Tables['threads']>,
+  'claimedBy' | 'claimedTitle' | 'claimedUrl'
+>
+
+/** The claim moves with its comment, so a merge reads it before. */
+export const findArticleClaim = (tx: Tx, siteId: number, id: number): Promise<ArticleClaim> =>
+  tx
+    .selectFrom('threads')
+    .select(['claimedBy', 'claimedTitle', 'claimedUrl'])
+    .where('siteId', '=', siteId)
+    .where('id', '=', id)
+    .executeTakeFirstOrThrow()
+
 /**
  * Gives a thread the title and URL of another if it has none. With `isRename` it also takes the age and
  * each setting that it has not set itself.
@@ -230,7 +262,12 @@ export const hasComments = async (tx: Tx, siteId: number, id: number): Promise<b
 export const inheritSettings = async (
   tx: Tx,
   siteId: number,
-  { from, to, isRename }: { from: number; to: number; isRename: boolean },
+  {
+    from,
+    to,
+    isRename,
+    claim,
+  }: { from: number; to: number; isRename: boolean; claim: ArticleClaim },
 ): Promise<number> => {
   const settings = sql`
     state = case when t.state = 'open' then s.state else t.state end,
@@ -240,6 +277,9 @@ export const inheritSettings = async (
     created_at = least(t.created_at, s.created_at),`
   const { rows } = await sql<{ version: number }>`
     update threads t set title = coalesce(t.title, s.title), url = coalesce(t.url, s.url),
+      claimed_by = coalesce(t.claimed_by, ${claim.claimedBy}),
+      claimed_title = case when t.claimed_by is null then ${claim.claimedTitle} else t.claimed_title end,
+      claimed_url = case when t.claimed_by is null then ${claim.claimedUrl} else t.claimed_url end,
       ${isRename ? settings : sql``}
       version = case when t.version > 0 then
         greatest(t.version + 1, (extract(epoch from clock_timestamp()) * 1000000)::bigint) else 0 end
@@ -278,7 +318,7 @@ export const updateThread = async (
   if (Object.keys(seen).length > 0) await change(tx, siteId, id, { ...reopening(seen), ...seen })
   if (moderation !== undefined) await setModeration(tx, siteId, id, moderation)
   const { rows } = await sql<ModeratedThread>`
-    select ${threadColumns}, t.stays_open, t.moderation,
+    select ${threadColumns}, ${isConfirmed}, t.stays_open, t.moderation,
       t.slow_mode_seconds as own_slow_mode_seconds
     from threads t
     where t.site_id = ${siteId} and t.id = ${id}`.execute(tx)
@@ -315,6 +355,10 @@ const setModeration = async (
  * in the locking statement would start from the rows of its snapshot, which other transactions may have
  * replaced.
  */
+const claimIsErased = sql`exists (
+  select from comments c join authors a on a.site_id = c.site_id and a.id = c.author_id
+  where c.site_id = t.site_id and c.thread_id = t.id and c.id = t.claimed_by and a.erased_at is not null)`
+
 export const touchThreads = async (
   tx: Tx,
   siteId: number,
@@ -324,6 +368,8 @@ export const touchThreads = async (
     select 1 from threads where site_id = ${siteId} and id = any(${ids}::bigint[])
     order by id for no key update`.execute(tx)
   await sql`
-    update threads set version = ${nextVersion}
+    update threads t set version = ${nextVersion},
+      claimed_title = case when ${claimIsErased} then null else claimed_title end,
+      claimed_url = case when ${claimIsErased} then null else claimed_url end
     where site_id = ${siteId} and id = any(${ids}::bigint[])`.execute(tx)
 }

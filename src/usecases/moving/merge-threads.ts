@@ -10,6 +10,7 @@ import type { IdempotencyKey } from '../../postgres/service/idempotency.ts'
 import {
   closeThread,
   ensureThread,
+  findArticleClaim,
   findThreadForWrite,
   findThreadId,
   findThreadSettings,
@@ -70,8 +71,9 @@ const merge = async (tx: Tx, request: MergeRequest, { from, to }: Threads): Prom
   const { state } = (await findThreadForWrite(tx, siteId, from))!
   const isRename = !(await hasComments(tx, siteId, to))
   const before = await findThreadSettings(tx, siteId, to)
+  const claim = await findArticleClaim(tx, siteId, from)
   const movedVersion = await moveRootBranches(tx, siteId, { from, to, movers })
-  const version = await inheritSettings(tx, siteId, { from, to, isRename })
+  const version = await inheritSettings(tx, siteId, { from, to, isRename, claim })
   const changes = differenceOf(before, await findThreadSettings(tx, siteId, to))
   await closeThread(tx, siteId, from)
   const origin = { siteId, by: callerIdOf(moderator), reason, note }

@@ -158,10 +158,11 @@ const recountThreads = async (
   siteId: number,
   { from, to, movers, roots }: Moved,
 ): Promise<number | undefined> => {
-  const comments = movers.filter(({ status }) => isVisible(status)).length
+  const newIds = movers.filter(({ status }) => isVisible(status)).map(({ id }) => id)
+  const comments = newIds.length
   if (comments === 0) return undefined
   const recount = (threadId: number, gain: { comments: number; roots: number }) =>
-    adjustThreadCounts(tx, { siteId, threadId }, { ...gain, newIds: [] })
+    adjustThreadCounts(tx, { siteId, threadId }, { ...gain, newIds })
   if (from === to) return recount(to, { comments: 0, roots: roots.after - roots.before })
   const recountSource = () => recount(from, { comments: -comments, roots: -roots.before })
   if (from < to) await recountSource()

@@ -126,8 +126,8 @@ const storePosts = async (
   await nameGuests(tx, site.id, { writers, profiles: profilesOf(published) })
   const { rows, version } = await insertPosts(
     tx,
-    { siteId: site.id, threadId: thread.id, renderer: RENDERER_VERSION, ...articleOf(published) },
-    judged.map(toNewPost),
+    { siteId: site.id, threadId: thread.id, renderer: RENDERER_VERSION, ...articleOf(judged) },
+    judged.map((one) => toNewPost(one, thread)),
   )
   // Another node asks the checks if this one stops.
   const toCheck = rows.filter((_row, i) => Object.keys(judged[i]!.facts.checks).length > 0)

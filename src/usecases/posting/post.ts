@@ -15,7 +15,12 @@ export type PostRequest = {
   readonly site: Site
   readonly caller: Caller
   readonly articleId: string
-  readonly article: { readonly title: string | null; readonly url: string | null }
+  /** `isConfirmed`: staff name the article. The URL of others is one of the site's. */
+  readonly article: {
+    readonly title: string | null
+    readonly url: string | null
+    readonly isConfirmed: boolean
+  }
   readonly body: string
   /** Undefined: a root comment. Null: a reply to an id that no comment can have. */
   readonly parent: CommentKey | null | undefined

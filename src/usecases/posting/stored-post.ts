@@ -15,18 +15,28 @@ export const profilesOf = (published: readonly JudgedPost[]): Map<number, GuestP
     ),
   )
 
-/** The first title and the first URL that published posts give the article. */
-export const articleOf = (published: readonly JudgedPost[]): Post['article'] => {
-  const articles = published.map(({ post }) => post.article)
+/** The first title and URL that posts of staff give the article, and the first published post that claims them. */
+export const articleOf = (judged: readonly JudgedPost[]) => {
+  const published = judged.filter(({ judgement }) => isVisible(judgement.verdict))
+  const confirmed = published.flatMap(({ post: { article } }) =>
+    article.isConfirmed ? [article] : [],
+  )
+  const claim = judged.findIndex((one) => published.includes(one) && isClaim(one.post.article))
   return {
-    title: articles.find(({ title }) => title !== null)?.title ?? null,
-    url: articles.find(({ url }) => url !== null)?.url ?? null,
+    title: confirmed.find(({ title }) => title !== null)?.title ?? null,
+    url: confirmed.find(({ url }) => url !== null)?.url ?? null,
+    claim: claim === -1 ? undefined : claim,
   }
 }
 
-export const toNewPost = (judged: JudgedPost): NewPost => {
+const isClaim = ({ isConfirmed, url }: Post['article']): boolean => !isConfirmed && url !== null
+
+export const toNewPost = (judged: JudgedPost, { isUnclaimed }: ThreadForWrite): NewPost => {
   const { post, parentId, parentHomeThreadId, depth, author, judgement, facts, isShadowed } = judged
-  const isPublished = isVisible(judgement.verdict)
+  // A comment that may name the article keeps the name, for the case that it is hidden and shown again.
+  const mayName = isVisible(judgement.verdict)
+    ? isUnclaimed && isClaim(post.article)
+    : post.article.url !== null
   return {
     parentId,
     parentHomeThreadId,
@@ -35,8 +45,8 @@ export const toNewPost = (judged: JudgedPost): NewPost => {
     status: judgement.verdict,
     body: post.body,
     bodyHtml: post.bodyHtml,
-    articleTitle: isPublished ? null : post.article.title,
-    articleUrl: isPublished ? null : post.article.url,
+    articleTitle: mayName ? post.article.title : null,
+    articleUrl: mayName ? post.article.url : null,
     screening: JSON.stringify(judgement.trace),
     policyVersion: post.policy.version,
     facts: JSON.stringify(facts),
