@@ -14,9 +14,10 @@ const asModerator = ({ call, adminKey: token }: TestService) => {
   const send = (path: string, body?: object) =>
     call('POST', `${SITE}${path}`, { token, ...(body && { body }) })
   return {
-    move: (id: string, article: string, parent: string | null = null) =>
-      send(`/comments/${id}/moves`, { article_id: article, parent_id: parent }),
-    merge: (article: string, into: string) => send(`/articles/${article}/merges`, { into }),
+    move: (id: string, article: string, parent: string | null = null, more: object = {}) =>
+      send(`/comments/${id}/moves`, { article_id: article, parent_id: parent, ...more }),
+    merge: (article: string, into: string, more: object = {}) =>
+      send(`/articles/${article}/merges`, { into, ...more }),
     undo: ({ body }: { body: Json }) => send(`/moderation/decisions/${body.id}/undos`),
   }
 }
@@ -127,6 +128,73 @@ t.test('an undone merge restores both threads', async (t) => {
     'it was moved since',
   )
   t.same(await recount(service.db), [])
+})
+
+t.test('undos of chained moves and merges bring the comments back step by step', async (t) => {
+  const service = await openService(t)
+  const { merge, undo, move } = asModerator(service)
+  const { other, target } = await plant(service)
+  const articles = ['a', 'b', 'c']
+  const planted = await pictureOf(service, articles.slice(0, 2))
+  const [first, second] = [await merge('a', 'b'), await merge('b', 'c')]
+  t.equal(
+    said(await undo(first)),
+    '409 decision_conflict',
+    'the comments are in c by a later merge',
+  )
+  t.match((await undo(second)).body.restored, { comments: 5, settings: 2 })
+  t.match((await undo(first)).body.restored, { comments: 4, settings: 1 })
+  t.same(await pictureOf(service, ['a', 'b']), planted)
+  const moves = [await move(other.id, 'b', target.id), await move(other.id, 'c')]
+  for (const moved of moves.toReversed())
+    t.match(await undo(moved), { status: 201, body: { restored: { comments: 1, settings: 0 } } })
+  t.same(await pictureOf(service, ['a', 'b']), planted)
+  t.same(await recount(service.db), [])
+})
+
+t.test('a merge or a move out of a hidden thread publishes only what it is told to', async (t) => {
+  const service = await openService(t)
+  const { merge, undo, move } = asModerator(service)
+  const token = service.adminKey
+  const { other } = await plant(service)
+  await service.call('PATCH', `${SITE}/articles/a`, { token, body: { state: 'hidden' } })
+  for (const refused of [await merge('a', 'b'), await move(other.id, 'b')])
+    t.match(refused, {
+      status: 409,
+      body: { code: 'move_not_allowed', errors: [{ pointer: '/publish' }] },
+    })
+  t.match((await service.get('/articles/b')).body, { comment_count: 1 })
+  const merged = await merge('a', 'b', { publish: true })
+  t.match((await service.get('/articles/b')).body, { comment_count: 5 })
+  t.equal(said(await undo(merged)), '201')
+  t.match((await service.get('/articles/b')).body, { comment_count: 1 })
+  t.equal((await service.get('/articles/a')).body.comment_count, 0, 'it is hidden again')
+  t.equal(said(await merge('a', 'new')), '201', 'a renamed thread stays hidden')
+  t.equal((await service.get('/articles/new')).body.comment_count, 0)
+})
+
+t.test('a move below a locked comment locks the branch, and its undo opens it again', async (t) => {
+  const service = await openService(t)
+  const { move, undo } = asModerator(service)
+  const token = service.adminKey
+  const { reply, nested, target, root } = await plant(service)
+  const lock = (id: string) =>
+    service.call('PUT', `${SITE}/comments/${id}/lock`, { token, body: { locked: true } })
+  const isLocked = async (id: string) => (await service.get(`/comments/${id}`)).body.locked
+  await lock(target.id)
+  const moved = await move(reply.id, 'b', target.id)
+  t.same(await Promise.all([reply.id, nested.id].map(isLocked)), [true, true])
+  const undone = await undo(moved)
+  t.same(await Promise.all([reply.id, nested.id].map(isLocked)), [false, false])
+  const redone = await undo(undone)
+  t.same(await Promise.all([reply.id, nested.id].map(isLocked)), [true, true])
+  await lock(root.id)
+  await undo(redone)
+  t.same(
+    await Promise.all([reply.id, nested.id].map(isLocked)),
+    [true, true],
+    'its old parent is locked by now',
+  )
 })
 
 t.test(

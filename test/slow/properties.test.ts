@@ -2,5 +2,6 @@
 import '../http/members.test.ts'
 import '../http/moving-undo.test.ts'
 import '../http/paging.test.ts'
+import '../http/undo-sequences.test.ts'
 import '../postgres/walks.test.ts'
 import '../usecases/deciding.test.ts'

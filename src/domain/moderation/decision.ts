@@ -28,12 +28,14 @@ export const OUTCOMES = [
 ] as const
 export type Outcome = (typeof OUTCOMES)[number]
 
-type LaterDecision = { readonly id: number; readonly undoes: number | null }
+/** A decision after another one of its kind on the same subject. */
+export type LaterDecision = { readonly id: number; readonly undoes: number | null }
 
 /**
- * Whether a decision is the latest on its comment that still stands, so that it can be undone: every later
+ * Whether a decision is the latest on its subject that still stands, so that it can be undone: every later
  * decision was undone. A decision that was undone once cannot be undone again, even if its undo was undone.
- * @param later all later decisions of its kind on the comment, latest first
+ * Undos of statuses, marks, moves, merges, threads and bans all ask this.
+ * @param later all later decisions of its kind on the comment, thread or ban, latest first
  */
 export const isLatestStanding = (id: number, later: readonly LaterDecision[]): boolean => {
   const undone = new Set<number>()

@@ -63,8 +63,8 @@ const UNDO_DECISION = op.operation({
   summary: 'Undo a decision',
   description:
     'Restores the comment (and replies changed with it), the thread settings or the ban, unless ' +
-    'something changed since (`decision_conflict`). The undo is itself a decision and can be ' +
-    'undone.',
+    'something changed since or nothing would be restored (`decision_conflict`). The undo is itself ' +
+    'a decision and can be undone.',
   params: object({ ...op.siteParams, id: Type.String({ description: 'The id of the decision.' }) }),
   body: op.NO_BODY,
   answers: { 201: ref(Decision) },
@@ -89,10 +89,10 @@ export const addDecisionRoutes = (app: Router, { context }: Http): void => {
     assertScope(caller, 'moderate')
     const decisionId = known(ids.read('decision', params.id))
     const act = { site, moderator: caller, decisionId, idempotencyKey: readIdempotencyKey(request) }
-    const answer = await undoDecision(context, act, ({ decision, version }) => ({
+    const answer = await undoDecision(context, act, ({ decision, version, restored }) => ({
       status: 201,
       headers: threadVersion(version),
-      body: presentDecision(ids, decision),
+      body: { ...presentDecision(ids, decision), restored },
     }))
     return sendWrite(reply, answer)
   })

@@ -3,6 +3,7 @@ import { STATUSES } from '../../domain/comment/status.ts'
 import { DECISION_ACTIONS, MAX_SYNC_DECISIONS } from '../../domain/moderation/decision.ts'
 import { CommentFilter } from '../queue/schemas.ts'
 import {
+  count,
   explanation,
   flag,
   integerOrNull,
@@ -97,6 +98,12 @@ export const Decision = openObject(
     undone_by: textOrNull('The decision that undid this one.'),
     policy_version: integerOrNull(
       'The version of the policy at that time. Null if the service had no policies yet.',
+    ),
+    restored: Type.Optional(
+      openObject(
+        { comments: count('Comments.'), settings: count('Settings of a thread or a ban.') },
+        { description: 'How much an undo restored: only in its response.' },
+      ),
     ),
   },
   { $id: 'Decision' },

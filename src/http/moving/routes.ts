@@ -29,7 +29,8 @@ const MOVE_COMMENT = op.operation({
   summary: 'Move a comment and its replies',
   description:
     'Moves a branch of at most 5,000 comments to another thread, or to another parent in the same ' +
-    'thread, even if a thread is closed or locked. Ids do not change and remain valid.',
+    'thread, even if a thread is closed or locked. Ids do not change and remain valid. Below a locked ' +
+    'comment the branch is locked. Out of a hidden thread it needs `publish` (`move_not_allowed`).',
   params: object(op.commentParams),
   body: ref(NewMove),
   refusals: ['move_not_allowed', 'parent_not_found', 'depth_exceeded'],
@@ -41,7 +42,8 @@ const MERGE_THREADS = op.operation({
   summary: 'Merge a thread into another',
   description:
     "Moves all comments, with their ids and nesting, into another article's thread; at most " +
-    '5,000. The emptied thread is closed. A target without comments takes title, URL and settings too.',
+    '5,000. The emptied thread is closed. A target without comments takes title, URL and settings too. ' +
+    'If readers would see comments of a hidden thread, it needs `publish` (`move_not_allowed`).',
   params: object(op.articleParams),
   body: ref(NewMerge),
   refusals: ['move_not_allowed'],
@@ -51,13 +53,20 @@ export const addMovingRoutes = (app: Router, { context }: Http): void => {
   app.post('/sites/:site/comments/:id/moves', MOVE_COMMENT, async (request, reply) => {
     const { site, ids, caller: moderator, body } = request
     assertScope(moderator, 'moderate')
-    const { article_id: articleId, parent_id: parent, reason = null, note = null } = body
+    const {
+      article_id: articleId,
+      parent_id: parent,
+      publish = false,
+      reason = null,
+      note = null,
+    } = body
     const isRoot = parent === undefined || parent === null
     const to = { articleId, parent: isRoot ? undefined : (ids.readComment(parent) ?? null) }
     const act = {
       site,
       moderator,
       ...to,
+      publish,
       reason,
       note,
       idempotencyKey: readIdempotencyKey(request),
@@ -71,10 +80,11 @@ export const addMovingRoutes = (app: Router, { context }: Http): void => {
   app.post('/sites/:site/articles/:article_id/merges', MERGE_THREADS, async (request, reply) => {
     const { site, ids, caller: moderator, body, params } = request
     assertScope(moderator, 'moderate')
-    const { into, reason = null, note = null } = body
+    const { into, publish = false, reason = null, note = null } = body
     const act = {
       articleId: params.article_id,
       into,
+      publish,
       reason,
       note,
       idempotencyKey: readIdempotencyKey(request),

@@ -1,7 +1,11 @@
 import { Type } from 'typebox'
-import { explanation, nullable, object } from '../wire/schema-parts.ts'
+import { explanation, flag, nullable, object } from '../wire/schema-parts.ts'
 
 const article = (description: string) => Type.String({ minLength: 1, maxLength: 512, description })
+
+const publish = Type.Optional(
+  flag('True: readers may see the comments of a hidden thread. Needed if they would.'),
+)
 
 export const NewMove = object(
   {
@@ -11,6 +15,7 @@ export const NewMove = object(
         description: 'The new parent, which must be older. Null or omitted: a root comment.',
       }),
     ),
+    publish,
     ...explanation,
   },
   { $id: 'NewMove', examples: [{ article_id: 'off-topic' }] },
@@ -19,6 +24,7 @@ export const NewMove = object(
 export const NewMerge = object(
   {
     into: article('The target article. Its thread is created if it does not exist.'),
+    publish,
     ...explanation,
   },
   { $id: 'NewMerge', examples: [{ into: 'hello-world', note: 'The article has a new address.' }] },

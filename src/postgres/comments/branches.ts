@@ -11,14 +11,19 @@ type At = { readonly siteId: number; readonly threadId: number }
 export type Decidable = BranchNode & {
   readonly publishedAt: Instant | null
   readonly flagCount: number
+  readonly shadowed: boolean
 }
 
-/** A new status for one comment. `publishedAt` is the restored time; without it the time follows from the status. */
+/**
+ * A new status for one comment. `publishedAt` is the restored time; without it the time follows from the status.
+ * A comment does not stay shadowed, unless it is deleted or `shadowed` restores it.
+ */
 export type StatusTransition = {
   readonly id: number
   readonly from: Status
   readonly to: Status
   readonly publishedAt?: Instant | null
+  readonly shadowed?: boolean
 }
 
 /** Finds comments of the thread by id. The caller holds the exclusive thread lock. */
@@ -28,7 +33,7 @@ export const findDecidables = async (
   ids: readonly number[],
 ): Promise<ReadonlyMap<number, Decidable & { readonly isErased: boolean }>> => {
   const { rows } = await sql<Decidable & { isErased: boolean }>`
-    select c.id, c.parent_id, c.status, c.published_at, c.flag_count,
+    select c.id, c.parent_id, c.status, c.published_at, c.flag_count, c.shadowed,
       a.erased_at is not null as is_erased
     from comments c join authors a on a.site_id = c.site_id and a.id = c.author_id
     where c.site_id = ${siteId} and c.thread_id = ${threadId} and c.id = any(${ids}::bigint[])`.execute(
@@ -41,7 +46,7 @@ export const findDecidables = async (
 export const listBranchNodes = async (tx: Tx, at: At, fromId: number): Promise<Decidable[]> =>
   tx
     .selectFrom('comments')
-    .select(['id', 'parentId', 'status', 'publishedAt', 'flagCount'])
+    .select(['id', 'parentId', 'status', 'publishedAt', 'flagCount', 'shadowed'])
     .where('siteId', '=', at.siteId)
     .where('threadId', '=', at.threadId)
     .where('id', '>=', fromId)
@@ -85,7 +90,7 @@ export const listAncestorPaths = async (
 
 /**
  * Gives comments their new statuses and changes nothing else. A comment that is published for the first time
- * gets its publication time; a shadowed comment is no longer shadowed.
+ * gets its publication time.
  * @returns the publication time of each comment
  */
 export const updateStatuses = async (
@@ -95,7 +100,8 @@ export const updateStatuses = async (
 ): Promise<ReadonlyMap<number, Instant | null>> => {
   const { rows } = await sql<{ id: number; publishedAt: Instant | null }>`
     with moved as (
-      update comments c set status = m.to_status, shadowed = c.shadowed and m.to_status = 'deleted',
+      update comments c set status = m.to_status,
+      shadowed = coalesce(m.shadowed, c.shadowed and m.to_status = 'deleted'),
       published_at = case
       when m.is_restored then m.published_at
       when ${isVisible('m.to_status')} then coalesce(c.published_at, clock_timestamp())
@@ -103,8 +109,9 @@ export const updateStatuses = async (
     from unnest(${moves.map(({ id }) => id)}::bigint[],
       ${moves.map(({ to }) => to)}::comment_status[],
       ${moves.map(({ publishedAt }) => publishedAt !== undefined)}::boolean[],
-      ${moves.map(({ publishedAt }) => publishedAt ?? null)}::timestamptz[])
-      as m (id, to_status, is_restored, published_at)
+      ${moves.map(({ publishedAt }) => publishedAt ?? null)}::timestamptz[],
+      ${moves.map(({ shadowed }) => shadowed ?? null)}::boolean[])
+      as m (id, to_status, is_restored, published_at, shadowed)
     where c.site_id = ${siteId} and c.thread_id = ${threadId} and c.id = m.id
       returning c.id, c.status, c.published_at
     ),

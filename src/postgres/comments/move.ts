@@ -5,7 +5,7 @@ import type { Tx } from '../connection/db.ts'
 /** Comments per statement. At 0.4 ms each, a statement stays far from the statement time-out. */
 const BATCH = 500
 
-export type Mover = BranchNode & { readonly depth: number }
+export type Mover = BranchNode & { readonly depth: number; readonly locked: boolean }
 
 /** Lists all comments of a thread from one id on, by id. The caller holds the exclusive thread lock. */
 export const listMovers = async (
@@ -14,7 +14,7 @@ export const listMovers = async (
   fromId: number,
 ): Promise<Mover[]> => {
   const { rows } = await sql<Mover>`
-    select id, parent_id, status, depth from comments
+    select id, parent_id, status, depth, locked from comments
     where site_id = ${siteId} and thread_id = ${threadId} and id >= ${fromId} order by id`.execute(
     tx,
   )

@@ -1,6 +1,6 @@
-import { sql } from 'kysely'
+import { type RawBuilder, sql } from 'kysely'
 import type { Status } from '../../domain/comment/status.ts'
-import type { DecisionAction } from '../../domain/moderation/decision.ts'
+import type { DecisionAction, LaterDecision } from '../../domain/moderation/decision.ts'
 import type { Decidable } from '../comments/branches.ts'
 import type { Db, Tx } from '../connection/db.ts'
 import type { Difference } from './decisions.ts'
@@ -21,10 +21,15 @@ export type Undoable = {
   /** The text was edited after the decision. */
   readonly isEdited: boolean
   /** Later decisions of the same kind on the comment, latest first. */
-  readonly later: readonly { readonly id: number; readonly undoes: number | null }[]
+  readonly later: readonly LaterDecision[]
   /** The decision follows from the answer to an appeal, which is final. */
   readonly isAnswer: boolean
 }
+
+/** The decisions after `d` that `isOfSubject` selects, latest first. */
+const laterDecisions = (isOfSubject: RawBuilder<unknown>) => sql`
+  array(select jsonb_build_object('id', l.id, 'undoes', l.undoes) from decisions l
+    where l.site_id = d.site_id and l.id > d.id and ${isOfSubject} order by l.id desc)`
 
 /** The action of a decision, and the present thread of its comment. */
 export const findUndoLocation = async (
@@ -47,24 +52,35 @@ export const findUndoLocation = async (
   return rows[0]
 }
 
-/** A decision on a thread or a ban, and whether it was undone. */
+const changesSameFields = sql`exists (
+  select from jsonb_object_keys(d.after) as k (name) where l.after ? k.name)`
+
+/** The later decisions that an undo of a decision on a thread, a ban or a merge depends on. */
+const OF_SAME_SUBJECT = {
+  thread: sql`l.action = 'thread' and l.thread_id = d.thread_id and ${changesSameFields}`,
+  ban: sql`l.action in ('ban', 'unban') and l.subject = d.subject`,
+  unban: sql`l.action in ('ban', 'unban') and l.subject = d.subject`,
+  ban_update: sql`l.action = 'ban_update' and l.subject = d.subject and ${changesSameFields}`,
+  move: sql`l.undoes = d.id`,
+}
+
+/** A decision on a thread or a ban, and the later ones that change the same of it. */
 export type SubjectDecision = {
   readonly action: DecisionAction
   readonly subject: string
   readonly before: Difference | null
   readonly after: Difference | null
-  readonly isUndone: boolean
+  readonly later: readonly LaterDecision[]
 }
 
 /** The caller locks the thread or the ban first, so that no second undo runs beside this one. */
 export const findSubjectDecision = async (
   tx: Tx,
   siteId: number,
-  id: number,
+  { id, action }: { id: number; action: keyof typeof OF_SAME_SUBJECT },
 ): Promise<SubjectDecision> => {
   const { rows } = await sql<SubjectDecision>`
-    select d.action, d.subject, d.before, d.after, exists (
-      select from decisions u where u.site_id = d.site_id and u.undoes = d.id) as is_undone
+    select d.action, d.subject, d.before, d.after, ${laterDecisions(OF_SAME_SUBJECT[action])} as later
     from decisions d where d.site_id = ${siteId} and d.id = ${id}`.execute(tx)
   return rows[0]!
 }
@@ -86,22 +102,35 @@ export const listUndoables = async (
       ${scope === 'consequences' ? caused : sql``}
     )
     select d.id, d.action, d.comment_id, d.from_status as "from", d.to_status as "to", d.before, d.after,
-      d.caused_by, d.undoes, c.parent_id, c.status, c.published_at, c.flag_count, c.pinned, c.locked,
+      d.caused_by, d.undoes, c.parent_id, c.status, c.published_at, c.flag_count, c.shadowed,
+      c.pinned, c.locked,
       a.erased_at is not null as is_erased, coalesce(c.edited_at > d.decided_at, false) as is_edited,
-      array(select jsonb_build_object('id', l.id, 'undoes', l.undoes) from decisions l
-        where l.site_id = d.site_id and l.comment_id = d.comment_id and l.id > d.id
-          and l.action = d.action
-        order by l.id desc) as later,
+      ${laterDecisions(sql`l.comment_id = d.comment_id and l.action = d.action`)} as later,
       exists (select from decisions cause where cause.site_id = d.site_id and cause.id = d.caused_by
         and cause.action = 'appeal') as is_answer
     from wanted d
-    join comments c on c.site_id = d.site_id and c.thread_id = ${threadId} and c.id = d.comment_id
+    -- "offset 0" keeps this a look-up per decision: the planner has no statistics for a new thread
+    cross join lateral (
+      select * from comments where site_id = ${siteId} and thread_id = ${threadId} and id = d.comment_id
+      offset 0
+    ) c
     join authors a on a.site_id = c.site_id and a.id = c.author_id
     order by d.id`.execute(tx)
-  return rows.map(({ parentId, status, publishedAt, flagCount, pinned, locked, ...decision }) => ({
-    ...decision,
-    comment: { id: decision.commentId, parentId, status, publishedAt, flagCount, pinned, locked },
-  }))
+  return rows.map(
+    ({ parentId, status, publishedAt, flagCount, shadowed, pinned, locked, ...decision }) => ({
+      ...decision,
+      comment: {
+        id: decision.commentId,
+        parentId,
+        status,
+        publishedAt,
+        flagCount,
+        shadowed,
+        pinned,
+        locked,
+      },
+    }),
+  )
 }
 
 /** The article and the parent of a comment, by their ids in the API. */
@@ -121,6 +150,8 @@ export type MoveDecision = {
   /** The threads before and after. */
   readonly from: number
   readonly to: number
+  /** A merge moved comments. */
+  readonly hasMoved: boolean
 }
 
 export const findMoveDecision = async (
@@ -129,7 +160,8 @@ export const findMoveDecision = async (
   id: number,
 ): Promise<MoveDecision | undefined> => {
   const { rows } = await sql<MoveDecision>`
-    select d.id, d.comment_id, d.subject, d.before, d.after, f.id as "from", t.id as "to"
+    select d.id, d.comment_id, d.subject, d.before, d.after, f.id as "from", t.id as "to",
+      exists (select from decisions c where c.site_id = d.site_id and c.caused_by = d.id) as has_moved
     from decisions d
     join threads f on f.site_id = d.site_id and f.article_id = d.before ->> 'article_id'
     join threads t on t.site_id = d.site_id and t.article_id = d.after ->> 'article_id'
@@ -137,35 +169,16 @@ export const findMoveDecision = async (
   return rows[0]
 }
 
-/** Whether the move was undone, or its comment was moved again since. */
-export const isMoveSuperseded = async (
+/** Whether a comment was locked after a decision, and still is. */
+export const isLockedSince = async (
   tx: Tx,
   siteId: number,
-  { id, commentId }: Pick<MoveDecision, 'id' | 'commentId'>,
+  { commentId, decisionId }: { commentId: number; decisionId: number },
 ): Promise<boolean> => {
   const { rows } = await sql<{ is: boolean }>`
-    select exists (select from decisions where site_id = ${siteId} and undoes = ${id})
-      or exists (select from decisions where site_id = ${siteId} and comment_id = ${commentId}
-        and id > ${id} and action = 'move') as "is"`.execute(tx)
+    select exists (select from decisions d where d.site_id = ${siteId} and d.comment_id = ${commentId}
+      and d.id > ${decisionId} and d.action = 'lock' and d.after = '{"locked": true}') as "is"`.execute(
+    tx,
+  )
   return rows[0]!.is
-}
-
-/** Root comments that a merge moved and that were not moved again. */
-export const listMergedRoots = async (
-  tx: Tx,
-  siteId: number,
-  { id, to }: Pick<MoveDecision, 'id' | 'to'>,
-): Promise<{ id: number; commentId: number }[]> => {
-  const { rows } = await sql<{ id: number; commentId: number }>`
-    select d.id, d.comment_id from decisions d
-    -- "offset 0" keeps this a look-up per decision: the planner has no statistics for a new thread
-    cross join lateral (
-      select parent_id from comments
-      where site_id = ${siteId} and thread_id = ${to} and id = d.comment_id offset 0
-    ) c
-    where c.parent_id = 0 and d.site_id = ${siteId} and d.caused_by = ${id} and d.action = 'move'
-      and d.id = (select max(later.id) from decisions later where later.site_id = d.site_id
-        and later.comment_id = d.comment_id and later.action = 'move')
-    order by d.comment_id`.execute(tx)
-  return rows
 }

@@ -177,18 +177,11 @@ const change = async (
   return version
 }
 
-/** Closes a thread for new comments. A thread that was never visible stays invisible. */
+/** Closes an open thread for new comments. A thread that was never visible stays invisible. */
 export const closeThread = async (tx: Tx, siteId: number, id: number): Promise<void> => {
   await sql`
     update threads set state = 'closed', version = case when version > 0 then ${nextVersion} else 0 end
     where site_id = ${siteId} and id = ${id} and state = 'open'`.execute(tx)
-}
-
-/** Opens a thread again, unless a later decision changed its state. */
-export const reopenThread = async (tx: Tx, siteId: number, id: number): Promise<void> => {
-  await sql`
-    update threads set state = 'open', version = case when version > 0 then ${nextVersion} else 0 end
-    where site_id = ${siteId} and id = ${id} and state = 'closed'`.execute(tx)
 }
 
 export type ThreadChange = {
@@ -213,13 +206,15 @@ export type ModeratedThread = Thread & {
   ownSlowModeSeconds: number | null
 }
 
+export type ThreadSettings = Readonly<Record<string, unknown>> & { readonly state: ThreadState }
+
 /** The settings of a thread that a moderator can change, with the names of the API. Refuses with `not_found` if it was deleted. */
 export const findThreadSettings = async (
   tx: Tx,
   siteId: number,
   id: number,
-): Promise<Record<string, unknown>> => {
-  const { rows } = await sql<{ settings: Record<string, unknown> }>`
+): Promise<ThreadSettings> => {
+  const { rows } = await sql<{ settings: ThreadSettings }>`
     select jsonb_build_object('state', state, 'title', title, 'url', url, 'closes_at',
       to_char(closes_at, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
       'created_at', to_char(created_at, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),

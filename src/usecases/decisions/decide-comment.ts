@@ -1,4 +1,5 @@
 import { assertTransition, isVisible, type Status } from '../../domain/comment/status.ts'
+import type { Outcome } from '../../domain/moderation/decision.ts'
 import { callerIdOf, type StaffCaller } from '../../domain/people/caller.ts'
 import type { CommentKey } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
@@ -10,7 +11,7 @@ import type { IdempotencyKey } from '../../postgres/service/idempotency.ts'
 import type { Context } from '../context.ts'
 import { withInvalidation } from '../invalidate.ts'
 import { runOnce } from '../run-once.ts'
-import { type DecisionResult, decideInThread, type StatusRequest } from './decide-in-thread.ts'
+import { decideInThread, type StatusRequest } from './decide-in-thread.ts'
 
 export type DecideRequest = {
   readonly site: Site
@@ -49,13 +50,11 @@ const decide = async (tx: Tx, { site, comment, ...request }: DecideRequest): Pro
     request,
     origin: { siteId: site.id, by: callerIdOf(request.moderator) },
   })
-  return { decision: assertDecided(results.get(comment.id)!), version }
+  const { outcome, decision } = results.get(comment.id)!
+  if (!decision) throw refusalOf(outcome)
+  return { decision, version }
 }
 
-/** The decision of a result; refuses as the outcome says if there is none. */
-export const assertDecided = ({ outcome, decision }: DecisionResult): Decision => {
-  if (decision) return decision
-  throw new Refusal(
-    outcome === 'changed' || outcome === 'unchanged' ? 'decision_conflict' : outcome,
-  )
-}
+/** The refusal of a decision that changed nothing. */
+export const refusalOf = (outcome: Outcome): Refusal =>
+  new Refusal(outcome === 'changed' || outcome === 'unchanged' ? 'decision_conflict' : outcome)

@@ -5,6 +5,7 @@ import {
   type Reason,
   type Status,
 } from '../../domain/comment/status.ts'
+import type { Instant } from '../../domain/instant.ts'
 import type { Outcome } from '../../domain/moderation/decision.ts'
 import {
   type Decidable,
@@ -20,6 +21,7 @@ import {
   type DecisionOrigin,
   insertDecisions,
 } from '../../postgres/moderation/decisions.ts'
+import { differenceOf } from '../difference.ts'
 import { changeStatuses, type ThreadKey } from './change-status.ts'
 
 export type { ThreadKey } from './change-status.ts'
@@ -152,7 +154,7 @@ export const writeTransitions = async (
     commentId: comment.id,
     from: transition.from,
     to: transition.to,
-    ...publicationChange(comment.publishedAt, published.get(comment.id) ?? null),
+    ...sideEffects({ comment, transition, publishedAt: published.get(comment.id) ?? null }),
     ...(undoes !== undefined && { undoes }),
     ...(causedBy !== undefined && { causedBy }),
   })
@@ -166,6 +168,15 @@ export const writeTransitions = async (
   return { decisions, version }
 }
 
-/** An undo restores the time of first publication from here. */
-const publicationChange = (before: string | null, after: string | null) =>
-  before === after ? {} : { before: { published_at: before }, after: { published_at: after } }
+/** An undo restores the time of first publication and the shadow from here. */
+const sideEffects = ({
+  comment,
+  transition: { to, shadowed = comment.shadowed && to === 'deleted' },
+  publishedAt,
+}: Pick<TransitionRow, 'comment' | 'transition'> & { publishedAt: Instant | null }) => {
+  const { before, after } = differenceOf(
+    { published_at: comment.publishedAt, shadowed: comment.shadowed },
+    { published_at: publishedAt, shadowed },
+  )
+  return Object.keys(after).length > 0 ? { before, after } : {}
+}

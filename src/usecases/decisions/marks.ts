@@ -92,11 +92,19 @@ const listChanges = async (
 /** `undoes`: the decision that set the mark before. */
 type MarkChange = MarkTransition & { readonly undoes?: number }
 
-type MarkDecisions = {
+export type MarkDecisions = {
   /** By comment. */
   readonly decisions: ReadonlyMap<number, Decision>
   /** Undefined if readers see no difference. */
   readonly version: number | undefined
+  /** How many comments have another mark now. */
+  readonly comments: number
+}
+
+export type MarkOrigin = {
+  readonly origin: DecisionOrigin
+  /** The decision that causes all changes. Undefined: the first change causes the others. */
+  readonly causedBy?: number
 }
 
 /**
@@ -106,8 +114,9 @@ type MarkDecisions = {
 const changeMarks = async (
   tx: Tx,
   thread: ThreadKey,
-  { mark, changes, origin }: { mark: Mark; changes: readonly MarkChange[]; origin: DecisionOrigin },
+  { mark, changes, origin, causedBy }: MarkOrigin & { mark: Mark; changes: readonly MarkChange[] },
 ): Promise<MarkDecisions> => {
+  if (changes.length === 0) return { decisions: new Map(), version: undefined, comments: 0 }
   const isSeen = await writeMarks(tx, thread, mark, changes)
   const version = isSeen ? await touchThread(tx, thread.siteId, thread.threadId) : undefined
   const toRow = ({ id, was, is, undoes }: MarkChange): NewDecision => ({
@@ -118,33 +127,48 @@ const changeMarks = async (
     after: { [FIELD_OF[mark]]: is },
     ...(undoes !== undefined && { undoes }),
   })
-  const [requested, ...cascaded] = changes.map(toRow)
-  const [first] = await insertDecisions(tx, origin, [requested!])
-  const { id: causedBy, at } = first!
-  const rows = cascaded.map((row) => ({ ...row, causedBy }))
-  const rest = rows.length > 0 ? await insertDecisions(tx, { ...origin, at }, rows) : []
-  const decisions = new Map([first!, ...rest].map((decision) => [decision.commentId!, decision]))
-  return { decisions, version }
+  const rows = changes.map(toRow)
+  const requested = causedBy === undefined ? rows.slice(0, 1) : []
+  const [first] = requested.length > 0 ? await insertDecisions(tx, origin, requested) : []
+  const cause = { causedBy: causedBy ?? first!.id }
+  const cascaded = rows.slice(requested.length).map((row) => ({ ...row, ...cause }))
+  const at = first && { at: first.at }
+  const rest = cascaded.length > 0 ? await insertDecisions(tx, { ...origin, ...at }, cascaded) : []
+  const all = first ? [first, ...rest] : rest
+  const decisions = new Map(all.map((decision) => [decision.commentId!, decision]))
+  const comments = changes.filter(({ was, is }) => was !== is).length
+  return { decisions, version, comments }
+}
+
+/** Locks comments that were moved below a locked one. The caller holds the exclusive thread lock. */
+export const lockBranch = (
+  tx: Tx,
+  thread: ThreadKey,
+  { movers, ...cause }: MarkOrigin & { movers: readonly { id: number; locked: boolean }[] },
+): Promise<MarkDecisions> => {
+  const changes = movers
+    .filter(({ locked }) => !locked)
+    .map(({ id }) => ({ id, was: false, is: true }))
+  return changeMarks(tx, thread, { mark: 'lock', changes, ...cause })
 }
 
 /** The name of a mark in `before` and `after` of a decision. */
 const FIELD_OF = { pin: 'pinned', lock: 'locked' } as const
 
-/** Undoes one decision on a mark, with the decisions that it caused. */
+/** Undoes decisions on marks of one kind: one with those that it caused, or those that a move caused. */
 export const undoMarks = (
   tx: Tx,
   thread: ThreadKey,
   {
     targets,
     cascaded,
-    origin,
-  }: {
+    ...cause
+  }: MarkOrigin & {
     targets: readonly Undoable[]
     cascaded: readonly Undoable[]
-    origin: DecisionOrigin
   },
 ): Promise<MarkDecisions> => {
-  const mark = targets[0]!.action as Mark
+  const mark = (targets[0]?.action ?? 'lock') as Mark
   const toChange = ({ id, commentId, before, after }: Undoable): MarkChange => ({
     id: commentId,
     was: after![FIELD_OF[mark]] === true,
@@ -152,5 +176,5 @@ export const undoMarks = (
     undoes: id,
   })
   const changes = [...targets, ...cascaded].map(toChange)
-  return changeMarks(tx, thread, { mark, changes, origin })
+  return changeMarks(tx, thread, { mark, changes, ...cause })
 }

@@ -44,10 +44,11 @@ export const undoInThread = async (
   return { results, version }
 }
 
-/** The outcome that an undo has: a decision can be undone while the comment is as the decision left it. */
+/** The outcome that an undo has: a decision on a status, a mark or a place can be undone while the comment is as the decision left it. */
 export const undoOutcomeOf = (target: Undoable | undefined): Outcome => {
   if (!target) return 'not_found'
   if (!isLatestStanding(target.id, target.later) || !isAsLeft(target)) return 'decision_conflict'
+  if (target.action !== 'status') return 'changed'
   if (target.isAnswer) return 'move_not_allowed'
   return target.isErased && target.from !== 'deleted' ? 'move_not_allowed' : 'changed'
 }
@@ -56,6 +57,7 @@ export const undoOutcomeOf = (target: Undoable | undefined): Outcome => {
 const isAsLeft = ({ action, comment, from, to, after, isEdited }: Undoable): boolean => {
   if (action === 'pin') return comment.pinned === after?.pinned
   if (action === 'lock') return comment.locked === after?.locked
+  if (action === 'move') return (comment.parentId === 0) === (after?.parent_id === null)
   return comment.status === to && !(isEdited && from !== null && isVisible(from))
 }
 
@@ -75,7 +77,12 @@ export const undoStatuses = async (
     cascaded: readonly Undoable[]
     origin: DecisionOrigin
   },
-): Promise<{ decisions: ReadonlyMap<number, Decision>; version: number | undefined }> => {
+): Promise<{
+  decisions: ReadonlyMap<number, Decision>
+  version: number | undefined
+  /** How many comments have their former status. */
+  comments: number
+}> => {
   const commentOf = new Map(targets.map(({ id, commentId }) => [id, commentId]))
   const { decisions, version } = await writeTransitions(tx, thread, {
     requested: targets.map(toTransitionRow),
@@ -92,7 +99,7 @@ export const undoStatuses = async (
     undoneBy: decisions.get(undoable.commentId)!.id,
   }))
   if (undone.length > 0) await restoreFlags(tx, thread, undone)
-  return { decisions, version }
+  return { decisions, version, comments: undone.length }
 }
 
 const toTransitionRow = ({ id, comment, from, to, before }: Undoable): TransitionRow => ({
@@ -104,5 +111,6 @@ const toTransitionRow = ({ id, comment, from, to, before }: Undoable): Transitio
     to: from!,
     ...(before &&
       'published_at' in before && { publishedAt: before.published_at as Instant | null }),
+    ...(before && 'shadowed' in before && { shadowed: before.shadowed === true }),
   },
 })

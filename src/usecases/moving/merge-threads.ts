@@ -11,7 +11,6 @@ import {
   closeThread,
   ensureThread,
   findArticleClaim,
-  findThreadForWrite,
   findThreadId,
   findThreadSettings,
   hasComments,
@@ -22,7 +21,7 @@ import type { Decided } from '../decisions/decide-comment.ts'
 import { differenceOf } from '../difference.ts'
 import { withInvalidation } from '../invalidate.ts'
 import { runOnce } from '../run-once.ts'
-import { acquireThreadLocks, moveRootBranches } from './move-branch.ts'
+import { acquireThreadLocks, assertMayPublish, moveRootBranches } from './move-branch.ts'
 
 export type MergeRequest = {
   readonly site: Site
@@ -32,6 +31,8 @@ export type MergeRequest = {
   readonly into: string
   readonly reason: Reason | null
   readonly note: string | null
+  /** Whether readers may see comments of a thread that is hidden. */
+  readonly publish: boolean
   readonly idempotencyKey: IdempotencyKey | undefined
 }
 
@@ -64,25 +65,28 @@ export const mergeThreads = async <Answer>(
 type Threads = { readonly from: number; readonly to: number }
 
 const merge = async (tx: Tx, request: MergeRequest, { from, to }: Threads): Promise<Decided> => {
-  const { site, moderator, articleId, into, reason, note } = request
+  const { site, moderator, articleId, into, reason, note, publish } = request
   const siteId = site.id
   await acquireThreadLocks(tx, siteId, [from, to])
   const movers = await listMovers(tx, { siteId, threadId: from }, 0)
-  const { state } = (await findThreadForWrite(tx, siteId, from))!
+  const { state } = await findThreadSettings(tx, siteId, from)
   const isRename = !(await hasComments(tx, siteId, to))
   const before = await findThreadSettings(tx, siteId, to)
   const claim = await findArticleClaim(tx, siteId, from)
   const movedVersion = await moveRootBranches(tx, siteId, { from, to, movers })
   const version = await inheritSettings(tx, siteId, { from, to, isRename, claim })
-  const changes = differenceOf(before, await findThreadSettings(tx, siteId, to))
+  const after = await findThreadSettings(tx, siteId, to)
+  const changes = differenceOf(before, after)
+  assertMayPublish(movers, { from: state, to: after.state, publish })
   await closeThread(tx, siteId, from)
+  const { state: emptied } = await findThreadSettings(tx, siteId, from)
   const origin = { siteId, by: callerIdOf(moderator), reason, note }
   const decision = await insertDecision(tx, {
     ...origin,
     action: 'move',
     subject: articleId,
     before: { article_id: articleId, state, into: changes.before },
-    after: { article_id: into, state: 'closed', into: changes.after },
+    after: { article_id: into, state: emptied, into: changes.after },
   })
   const roots = movers.filter(({ parentId }) => parentId === 0)
   const rows = roots.map((root) => ({

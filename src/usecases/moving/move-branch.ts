@@ -1,4 +1,5 @@
 import { branchesOf, countReplies } from '../../domain/comment/branch.ts'
+import type { ThreadState } from '../../domain/comment/comment.ts'
 import { isShown, isVisible } from '../../domain/comment/status.ts'
 import { type CommentKey, homeThreadIdOf } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
@@ -36,17 +37,25 @@ export type Destination = {
   readonly isReturn?: boolean
 }
 
+export type MovedBranch = {
+  /** The destination thread's new version; undefined if readers see no difference. */
+  readonly version: number | undefined
+  /** The comments of the branch. */
+  readonly movers: readonly Mover[]
+  /** Undefined: the top is a root now. */
+  readonly parent: CommentForWrite | undefined
+}
+
 /**
  * Moves a branch to another thread or parent: updates depths, the tombstones above both parents, and the
  * counts and versions of both threads. The caller holds the exclusive locks of both threads and has read
  * the comment under them.
- * @returns the destination thread's new version; undefined if readers see no difference
  */
 export const moveBranch = async (
   tx: Tx,
   site: Site,
   { top, destination }: { top: CommentForWrite; destination: Destination },
-): Promise<number | undefined> => {
+): Promise<MovedBranch> => {
   const parent = await findParent(tx, site, destination)
   assertMayMove(top, destination.threadId, parent)
   const siteId = site.id
@@ -67,7 +76,8 @@ export const moveBranch = async (
   const roots = isVisible(top.status)
     ? { before: Number(top.parentId === 0), after: Number(parentId === 0) }
     : { before: 0, after: 0 }
-  return recountThreads(tx, siteId, { from, to, movers, roots })
+  const version = await recountThreads(tx, siteId, { from, to, movers, roots })
+  return { version, movers, parent }
 }
 
 /** Updates the reply counts above a shown comment that was added below its parent or removed from there. */
@@ -84,6 +94,18 @@ const recountAncestors = async (
   const path = [node, ...(await listAncestorPaths(tx, thread, [parentId]))]
   const counts = countReplies(path, new Map([[id, after]]))
   if (counts.size > 0) await writeReplyCounts(tx, thread, counts)
+}
+
+/** Comments of a hidden thread that readers would see come only if the moderator asked for it. */
+export const assertMayPublish = (
+  movers: readonly Mover[],
+  { from, to, publish }: { from: ThreadState; to: ThreadState; publish: boolean },
+): void => {
+  if (publish || from !== 'hidden' || to === 'hidden') return
+  if (movers.some(({ status }) => isVisible(status)))
+    throw new Refusal('move_not_allowed', {
+      '/publish': 'must be true: readers would see comments of a hidden thread',
+    })
 }
 
 /** The new parent must be visible, as for a posted reply; only an undo may return below a tombstone. */

@@ -9,12 +9,13 @@ import type { Tx } from '../../postgres/connection/db.ts'
 import { runQuery } from '../../postgres/connection/transaction.ts'
 import { insertDecision } from '../../postgres/moderation/decisions.ts'
 import type { IdempotencyKey } from '../../postgres/service/idempotency.ts'
-import { ensureThread, findThreadId } from '../../postgres/threads/threads.ts'
+import { ensureThread, findThreadId, findThreadSettings } from '../../postgres/threads/threads.ts'
 import type { Context } from '../context.ts'
 import type { Decided } from '../decisions/decide-comment.ts'
+import { lockBranch } from '../decisions/marks.ts'
 import { withInvalidation } from '../invalidate.ts'
 import { runOnce } from '../run-once.ts'
-import { acquireThreadLocks, moveBranch } from './move-branch.ts'
+import { acquireThreadLocks, assertMayPublish, moveBranch } from './move-branch.ts'
 
 export type MoveRequest = {
   readonly site: Site
@@ -25,12 +26,15 @@ export type MoveRequest = {
   readonly parent: CommentKey | null | undefined
   readonly reason: Reason | null
   readonly note: string | null
+  /** Whether readers may see comments of a thread that is hidden. */
+  readonly publish: boolean
   readonly idempotencyKey: IdempotencyKey | undefined
 }
 
 /**
  * Moves a branch to another thread, which is created if missing, or to another parent in its thread. The
- * comments keep their ids.
+ * comments keep their ids. Below a locked comment they are locked. Out of a hidden thread they come only
+ * with `publish`.
  */
 export const moveComment = async <Answer>(
   context: Context,
@@ -50,26 +54,28 @@ export const moveComment = async <Answer>(
 }
 
 const move = async (tx: Tx, request: MoveRequest, to: number): Promise<Decided> => {
-  const { site, moderator, comment: key, parent, reason, note } = request
+  const { site, moderator, comment: key, parent, reason, note, publish } = request
+  const siteId = site.id
   await acquireThreadLocks(tx, site.id, [key.threadId, to])
   const top = await findCommentForWrite(tx, { siteId: site.id, ...key })
   if (!top) throw new Refusal('not_found')
-  const version = await moveBranch(tx, site, {
-    top,
-    destination: { threadId: to, parent },
-  })
+  const from = await findThreadSettings(tx, siteId, top.threadId)
+  const target = await findThreadSettings(tx, siteId, to)
+  const moved = await moveBranch(tx, site, { top, destination: { threadId: to, parent } })
+  assertMayPublish(moved.movers, { from: from.state, to: target.state, publish })
+  const origin = { siteId, by: callerIdOf(moderator), reason, note }
   const decision = await insertDecision(tx, {
-    siteId: site.id,
-    by: callerIdOf(moderator),
-    reason,
-    note,
+    ...origin,
     action: 'move',
     threadId: to,
     commentId: top.id,
     before: locationOf(top),
     after: { article_id: request.articleId, parent_id: parent ? storedCommentId(parent) : null },
   })
-  return { decision, version }
+  if (moved.parent?.locked !== true) return { decision, version: moved.version }
+  const cause = { origin: { ...origin, at: decision.at }, causedBy: decision.id }
+  const locked = await lockBranch(tx, { siteId, threadId: to }, { ...moved, ...cause })
+  return { decision, version: locked.version ?? moved.version }
 }
 
 const locationOf = ({

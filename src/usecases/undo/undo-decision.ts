@@ -1,4 +1,5 @@
 import { isVisible } from '../../domain/comment/status.ts'
+import { isLatestStanding } from '../../domain/moderation/decision.ts'
 import { callerIdOf } from '../../domain/people/caller.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import { readStoredId } from '../../domain/stored-id.ts'
@@ -14,25 +15,24 @@ import {
 import { findThreadSettings, restoreThread } from '../../postgres/threads/threads.ts'
 import { record, undoTerms } from '../bans/bans.ts'
 import type { Context } from '../context.ts'
-import { assertDecided, type Decided } from '../decisions/decide-comment.ts'
+import { refusalOf } from '../decisions/decide-comment.ts'
 import type { ThreadKey } from '../decisions/decide-in-thread.ts'
 import { undoMarks } from '../decisions/marks.ts'
 import { undoOutcomeOf, undoStatuses } from '../decisions/undo-in-thread.ts'
 import { withInvalidation } from '../invalidate.ts'
 import { runOnce } from '../run-once.ts'
 import { undoMove } from './undo-move.ts'
-import type { UndoRequest } from './undo-request.ts'
+import { assertRestores, type Undone, type UndoRequest } from './undo-request.ts'
 
 /**
  * Undoes a decision. On a comment this also undoes the decisions that it caused and that still stand, and
- * restores statuses, times of publication, counts and flags. Refuses with
- * `decision_conflict` if something changed since the decision, and with `move_not_allowed` if the
- * decision is final.
+ * restores statuses, times of publication, counts and flags. Refuses with `decision_conflict` if something
+ * changed since the decision or nothing would be restored, and with `move_not_allowed` if it is final.
  */
 export const undoDecision = async <Answer>(
   context: Context,
   request: UndoRequest,
-  present: (decided: Decided) => Answer,
+  present: (undone: Undone) => Answer,
 ): Promise<Answer> => {
   const { site, decisionId, idempotencyKey } = request
   const found = await runQuery(findUndoLocation(context.db, site.id, decisionId))
@@ -40,7 +40,9 @@ export const undoDecision = async <Answer>(
   const { action, threadId, from } = found
   if (action === 'move') return undoMove(context, request, present)
   if (action === 'ban' || action === 'unban')
-    return runOnce(context, idempotencyKey, async (tx) => present(await undoBan(tx, request)))
+    return runOnce(context, idempotencyKey, async (tx) =>
+      present(await undoBan(tx, request, action)),
+    )
   if (action === 'ban_update')
     return runOnce(context, idempotencyKey, async (tx) => present(await undoBanUpdate(tx, request)))
   const undo = UNDO_IN_THREAD[action]
@@ -55,7 +57,7 @@ export const undoDecision = async <Answer>(
   )
 }
 
-type UndoInThread = (tx: Tx, thread: ThreadKey, request: UndoRequest) => Promise<Decided>
+type UndoInThread = (tx: Tx, thread: ThreadKey, request: UndoRequest) => Promise<Undone>
 
 const undoOnComment =
   (undo: typeof undoStatuses): UndoInThread =>
@@ -63,20 +65,28 @@ const undoOnComment =
     const found = await listUndoables(tx, thread, { ids: [decisionId], scope: 'consequences' })
     const target = found.find(({ id }) => id === decisionId)
     const outcome = undoOutcomeOf(target)
-    if (!target || outcome !== 'changed')
-      return { decision: assertDecided({ outcome, decision: null }), version: undefined }
+    if (!target || outcome !== 'changed') throw refusalOf(outcome)
     const cascaded = found.filter((one) => one !== target && undoOutcomeOf(one) === 'changed')
     const origin = { siteId: site.id, by: callerIdOf(moderator) }
-    const { decisions, version } = await undo(tx, thread, { targets: [target], cascaded, origin })
-    return { decision: decisions.get(target.commentId)!, version }
+    const { decisions, version, comments } = await undo(tx, thread, {
+      targets: [target],
+      cascaded,
+      origin,
+    })
+    const restored = { comments, settings: 0 }
+    assertRestores(restored)
+    return { decision: decisions.get(target.commentId)!, version, restored }
   }
 
 /** Restores the settings that the decision changed, if all of them are as it left them. */
 const undoOnThread: UndoInThread = async (tx, { siteId, threadId }, { moderator, decisionId }) => {
-  const { subject, before, after, isUndone } = await findSubjectDecision(tx, siteId, decisionId)
+  const found = await findSubjectDecision(tx, siteId, { id: decisionId, action: 'thread' })
+  const { subject, before, after, later } = found
   const settings = await findThreadSettings(tx, siteId, threadId)
   const isAsLeft = Object.entries(after ?? {}).every(([name, value]) => settings[name] === value)
-  if (isUndone || !isAsLeft) throw new Refusal('decision_conflict')
+  if (!isLatestStanding(decisionId, later) || !isAsLeft) throw new Refusal('decision_conflict')
+  const restored = { comments: 0, settings: Object.keys(before ?? {}).length }
+  assertRestores(restored)
   const version = await restoreThread(tx, siteId, threadId, { ...settings, ...before })
   const decision = await insertDecision(tx, {
     siteId,
@@ -88,7 +98,7 @@ const undoOnThread: UndoInThread = async (tx, { siteId, threadId }, { moderator,
     after: before,
     undoes: decisionId,
   })
-  return { decision, version: version > 0 ? version : undefined }
+  return { decision, version: version > 0 ? version : undefined, restored }
 }
 
 /** Actions that are undone under the lock of one thread. */
@@ -101,29 +111,35 @@ const UNDO_IN_THREAD: Partial<Record<string, UndoInThread>> = {
 
 /**
  * Lifts a ban, or renews one that was lifted. Refuses with `decision_conflict` if the ban is in that
- * state already, or has expired. The ban's row is locked before the decision is read.
+ * state already, or has expired. The ban's row is locked before the later decisions are read.
  */
-const undoBan = async (tx: Tx, { site, moderator, decisionId }: UndoRequest): Promise<Decided> => {
+const undoBan = async (
+  tx: Tx,
+  { site, moderator, decisionId }: UndoRequest,
+  action: 'ban' | 'unban',
+): Promise<Undone> => {
   const siteId = site.id
-  const { action, subject } = await findSubjectDecision(tx, siteId, decisionId)
+  const target = { id: decisionId, action }
+  const { subject } = await findSubjectDecision(tx, siteId, target)
   const at = { siteId, id: readStoredId('ban', subject)! }
   const isLifted = action === 'ban'
   const lift = () => liftBan(tx, { ...at, by: callerIdOf(moderator) })
   const ban = await (isLifted ? lift() : renewBan(tx, at))
   if (!ban || ('wasLifted' in ban && ban.wasLifted)) throw new Refusal('decision_conflict')
-  const { isUndone } = await findSubjectDecision(tx, siteId, decisionId)
-  if (isUndone) throw new Refusal('decision_conflict')
+  const { later } = await findSubjectDecision(tx, siteId, target)
+  if (!isLatestStanding(decisionId, later)) throw new Refusal('decision_conflict')
   const decision = await record(tx, { site, moderator }, { ban, isLifted, undoes: decisionId })
-  return { decision: decision!, version: undefined }
+  return { decision: decision!, version: undefined, restored: { comments: 0, settings: 1 } }
 }
 
 /** Restores what a change of a ban replaced. Refuses with `decision_conflict` if it changed since. */
 const undoBanUpdate = async (
   tx: Tx,
   { site, moderator, decisionId }: UndoRequest,
-): Promise<Decided> => {
-  const { subject, before, after, isUndone } = await findSubjectDecision(tx, site.id, decisionId)
-  if (isUndone) throw new Refusal('decision_conflict')
+): Promise<Undone> => {
+  const target = { id: decisionId, action: 'ban_update' } as const
+  const { subject, before, after, later } = await findSubjectDecision(tx, site.id, target)
+  if (!isLatestStanding(decisionId, later)) throw new Refusal('decision_conflict')
   const change = {
     id: readStoredId('ban', subject)!,
     undoes: decisionId,
@@ -131,5 +147,6 @@ const undoBanUpdate = async (
     after: after!,
   }
   const decision = await undoTerms(tx, { site, moderator }, change)
-  return { decision, version: undefined }
+  const restored = { comments: 0, settings: Object.keys(change.before).length }
+  return { decision, version: undefined, restored }
 }

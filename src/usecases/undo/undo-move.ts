@@ -1,4 +1,5 @@
 import { branchesOf } from '../../domain/comment/branch.ts'
+import { isLatestStanding } from '../../domain/moderation/decision.ts'
 import { callerIdOf } from '../../domain/people/caller.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import { readStoredCommentId } from '../../domain/stored-id.ts'
@@ -9,26 +10,36 @@ import { runQuery } from '../../postgres/connection/transaction.ts'
 import { insertDecision, insertDecisions } from '../../postgres/moderation/decisions.ts'
 import {
   findMoveDecision,
-  isMoveSuperseded,
-  listMergedRoots,
+  findSubjectDecision,
+  isLockedSince,
+  listUndoables,
   type MoveDecision,
+  type Undoable,
 } from '../../postgres/moderation/undo.ts'
-import { findThreadSettings, reopenThread, restoreThread } from '../../postgres/threads/threads.ts'
+import { findThreadSettings, restoreThread } from '../../postgres/threads/threads.ts'
 import type { Context } from '../context.ts'
-import type { Decided } from '../decisions/decide-comment.ts'
+import type { ThreadKey } from '../decisions/decide-in-thread.ts'
+import { lockBranch, type MarkDecisions, type MarkOrigin, undoMarks } from '../decisions/marks.ts'
+import { undoOutcomeOf } from '../decisions/undo-in-thread.ts'
 import { withInvalidation } from '../invalidate.ts'
-import { acquireThreadLocks, moveBranch, moveRootBranches } from '../moving/move-branch.ts'
+import {
+  acquireThreadLocks,
+  type MovedBranch,
+  moveBranch,
+  moveRootBranches,
+} from '../moving/move-branch.ts'
 import { runOnce } from '../run-once.ts'
-import type { UndoRequest } from './undo-request.ts'
+import { assertRestores, type Undone, type UndoRequest } from './undo-request.ts'
 
 /**
- * Moves a branch back to where it was, replies added since included; of a merge, the root comments that
- * were not moved again. Refuses with `decision_conflict` if the comment or its old parent was moved since.
+ * Moves a branch back to where it was, replies added since included; of a merge, the root comments whose
+ * later moves were all undone. Refuses with `decision_conflict` if a later move of the comment stands, if its
+ * old parent is elsewhere, and if no comment of the merge would come back.
  */
 export const undoMove = async <Answer>(
   context: Context,
   request: UndoRequest,
-  present: (decided: Decided) => Answer,
+  present: (undone: Undone) => Answer,
 ): Promise<Answer> => {
   const { site, decisionId, idempotencyKey } = request
   const move = await runQuery(findMoveDecision(context.db, site.id, decisionId))
@@ -37,11 +48,18 @@ export const undoMove = async <Answer>(
   return withInvalidation(context, invalidated, () =>
     runOnce(context, idempotencyKey, async (tx) => {
       await acquireThreadLocks(tx, site.id, invalidated.threadIds)
-      if (await isMoveSuperseded(tx, site.id, move)) throw new Refusal('decision_conflict')
-      return present(await (move.commentId === null ? undoMerge : moveBack)(tx, request, move))
+      const at = { siteId: site.id, threadId: move.to }
+      const found = await listUndoables(tx, at, { ids: [move.id], scope: 'consequences' })
+      const standing = found.filter((one) => undoOutcomeOf(one) === 'changed')
+      return present(
+        await (move.commentId === null ? undoMerge : moveBack)(tx, request, { move, standing }),
+      )
     }),
   )
 }
+
+/** `standing`: the decision and its consequences, without those that were undone or decided over. */
+type ToUndo = { readonly move: MoveDecision; readonly standing: readonly Undoable[] }
 
 const toRow = ({ id, before, after }: MoveDecision) =>
   ({ action: 'move', undoes: id, before: after, after: before }) as const
@@ -49,55 +67,116 @@ const toRow = ({ id, before, after }: MoveDecision) =>
 const moveBack = async (
   tx: Tx,
   { site, moderator }: UndoRequest,
-  move: MoveDecision,
-): Promise<Decided> => {
+  { move, standing }: ToUndo,
+): Promise<Undone> => {
   const { from, to, before } = move
+  const siteId = site.id
   const commentId = move.commentId!
-  const top = await findCommentForWrite(tx, { siteId: site.id, threadId: to, id: commentId })
-  if (!top) throw new Refusal('decision_conflict')
+  if (!standing.some(({ id }) => id === move.id)) throw new Refusal('decision_conflict')
+  const top = (await findCommentForWrite(tx, { siteId, threadId: to, id: commentId }))!
   const parent = before.parent_id === null ? undefined : readStoredCommentId(before.parent_id)!
   const destination = { threadId: from, parent, isReturn: true }
-  const version = await moveBranch(tx, site, { top, destination }).catch((error: unknown) => {
+  const moved = await moveBranch(tx, site, { top, destination }).catch((error: unknown) => {
     const isGone = error instanceof Refusal && error.code === 'parent_not_found'
     throw isGone ? new Refusal('decision_conflict') : error
   })
+  const origin = { siteId, by: callerIdOf(moderator) }
   const decision = await insertDecision(tx, {
-    siteId: site.id,
+    ...origin,
     threadId: from,
     commentId,
-    by: callerIdOf(moderator),
     ...toRow(move),
   })
-  return { decision, version }
+  const locks = await restoreLocks(
+    tx,
+    { siteId, threadId: from },
+    {
+      move,
+      moved,
+      standing,
+      cause: { origin: { ...origin, at: decision.at }, causedBy: decision.id },
+    },
+  )
+  const version = locks.version ?? moved.version
+  return { decision, version, restored: { comments: moved.movers.length, settings: 0 } }
 }
 
-/** Restores the settings that a merge changed in its target, unless they were changed again since. */
-const restoreTarget = async (
+/**
+ * Unlocks what was locked because it was moved below a locked comment. If the old parent was locked in the
+ * meantime, locks the branch instead.
+ */
+const restoreLocks = async (
+  tx: Tx,
+  thread: ThreadKey,
+  { move, moved, standing, cause }: ToUndo & { moved: MovedBranch; cause: MarkOrigin },
+): Promise<MarkDecisions> => {
+  const { parent, movers } = moved
+  const since = parent && { commentId: parent.id, decisionId: move.id }
+  if (since && parent.locked && (await isLockedSince(tx, thread.siteId, since)))
+    return lockBranch(tx, thread, { movers, ...cause })
+  const movedIds = new Set(movers.map(({ id }) => id))
+  const targets = standing.filter(
+    ({ action, commentId }) => action === 'lock' && movedIds.has(commentId),
+  )
+  return undoMarks(tx, thread, { targets, cascaded: [], ...cause })
+}
+
+/** The former values of the settings that still are as the decision left them. */
+const restoredOf = (
+  settings: Record<string, unknown>,
+  before: Record<string, unknown>,
+  after: Record<string, unknown>,
+): Record<string, unknown> =>
+  Object.fromEntries(
+    Object.entries(before).filter(
+      ([name, value]) => settings[name] === after[name] && settings[name] !== value,
+    ),
+  )
+
+/** Restores what a merge changed of its source and its target, unless it changed again. @returns how many settings */
+const restoreSettings = async (
   tx: Tx,
   siteId: number,
-  { to, before: { into: before = {} }, after: { into: after = {} } }: MoveDecision,
-): Promise<void> => {
-  const settings = await findThreadSettings(tx, siteId, to)
-  const names = Object.keys(before).filter((name) => settings[name] === after[name])
-  if (names.length === 0) return
-  const restored = Object.fromEntries(names.map((name) => [name, before[name]]))
-  await restoreThread(tx, siteId, to, { ...settings, ...restored })
+  { subject, from, to, before, after }: MoveDecision,
+): Promise<number> => {
+  const isForward = subject === before.article_id
+  const [source, target] = isForward ? [from, to] : [to, from]
+  const changes = [
+    { threadId: source, before: { state: before.state }, after: { state: after.state } },
+    { threadId: target, before: before.into ?? {}, after: after.into ?? {} },
+  ].toSorted((a, b) => a.threadId - b.threadId)
+  let number = 0
+  for (const { threadId, before, after } of changes) {
+    const settings = await findThreadSettings(tx, siteId, threadId)
+    const restored = restoredOf(settings, before, after)
+    const count = Object.keys(restored).length
+    if (count > 0) await restoreThread(tx, siteId, threadId, { ...settings, ...restored })
+    number += count
+  }
+  return number
 }
 
 const undoMerge = async (
   tx: Tx,
   { site, moderator }: UndoRequest,
-  move: MoveDecision,
-): Promise<Decided> => {
+  { move, standing }: ToUndo,
+): Promise<Undone> => {
   const siteId = site.id
   const { from, to, subject, before, after } = move
-  const roots = await listMergedRoots(tx, siteId, move)
+  const { later } = await findSubjectDecision(tx, siteId, { id: move.id, action: 'move' })
+  const roots = standing
+    .filter(({ action }) => action === 'move')
+    .toSorted((a, b) => a.commentId - b.commentId)
+  if (!isLatestStanding(move.id, later) || (move.hasMoved && roots.length === 0))
+    throw new Refusal('decision_conflict')
   const rootIds = roots.map(({ commentId }) => commentId)
-  const nodes = await listMovers(tx, { siteId, threadId: to }, rootIds[0] ?? 0)
+  const first = roots[0]?.commentId
+  const at = { siteId, threadId: to }
+  const nodes = first === undefined ? [] : await listMovers(tx, at, first)
   const movers = branchesOf(rootIds, nodes)
   const version = await moveRootBranches(tx, siteId, { from: to, to: from, movers })
-  await restoreTarget(tx, siteId, move)
-  if (before.state === 'open') await reopenThread(tx, siteId, from)
+  const restored = { comments: movers.length, settings: await restoreSettings(tx, siteId, move) }
+  assertRestores(restored)
   const origin = { siteId, by: callerIdOf(moderator) }
   const decision = await insertDecision(tx, { ...origin, subject, ...toRow(move) })
   const rows = roots.map(({ id, commentId }) => ({
@@ -110,5 +189,5 @@ const undoMerge = async (
     after: { article_id: before.article_id, parent_id: null },
   }))
   if (rows.length > 0) await insertDecisions(tx, { ...origin, at: decision.at }, rows)
-  return { decision, version }
+  return { decision, version, restored }
 }
