@@ -11,7 +11,14 @@ type Claims = Record<string, unknown>
 /** A good token of a member of the site `default`, but for what the claims say otherwise. */
 export const signToken = (claims: Claims = {}): Promise<string> => {
   const now = Math.floor(Date.now() / 1000)
-  const all = { sub: 'ada', name: 'Ada', iss: ISSUER, aud: 'default', iat: now, exp: now + 3600 }
+  const all = {
+    sub: 'ada',
+    name: 'Ada Member',
+    iss: ISSUER,
+    aud: 'default',
+    iat: now,
+    exp: now + 3600,
+  }
   return new SignJWT({ ...all, ...claims })
     .setProtectedHeader({ alg: 'HS256', kid: 'one' })
     .sign(new TextEncoder().encode(SECRET))

@@ -26,6 +26,7 @@ export const REFUSALS = {
   unsupported_media_type: 'The request body must be application/json.',
   depth_exceeded: 'Replies cannot be nested any deeper.',
   parent_not_found: 'The parent comment does not exist.',
+  name_reserved: 'The name belongs to a member or is reserved.',
   idempotency_key_reused: 'This Idempotency-Key was used with another request body.',
   rate_limited: 'Too many requests.',
   site_busy: 'The site has too many expensive requests in progress.',

@@ -117,7 +117,7 @@ const position = fc.oneof(
 
 t.test('a cursor gives back its target to its own list, and contains none of it', async () => {
   const property = fc.property(position, fc.string(), (after, subject) => {
-    const target = { sort: 'newest', after: after as [number, number] | null }
+    const target = { sort: 'newest', after: after as [number, number] | null, shown: [] }
     const binding = ['replies', 1, subject]
     const cursor = writeCursor(KEY, binding, target)
     assert.deepEqual(readCursor(KEY, binding, cursor), target)

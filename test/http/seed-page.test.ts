@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { openService, type TestService } from '../service.ts'
+import { claim, openService, type TestService } from '../service.ts'
 
 const FILE = join(import.meta.dirname, '../fixtures/article-page.txt')
 
@@ -61,11 +61,13 @@ const postAll = async (
   service: TestService,
   comments: readonly Shown[],
   parent: { parent_id?: string },
-  article: object,
+  title: string,
 ): Promise<void> => {
+  const [{ article }, page] = claim(title)
   for (const { body, name, replies } of comments) {
-    const { id } = await service.post(ARTICLE, body, { ...parent, author: { name }, article })
-    await postAll(service, replies, { parent_id: id }, article)
+    const comment = { ...parent, author: { name }, article }
+    const { id } = await service.post(ARTICLE, body, comment, page)
+    await postAll(service, replies, { parent_id: id }, title)
   }
 }
 
@@ -86,7 +88,7 @@ const show = ({ body, depth, author, replies }: Branch): Shown => ({
 const openPage = async (t: Parameters<typeof openService>[0]) => {
   const page = readPage()
   const service = await openService(t)
-  await postAll(service, page.roots, {}, { title: page.title })
+  await postAll(service, page.roots, {}, page.title)
   return { page, service }
 }
 

@@ -80,7 +80,7 @@ t.test('getThread returns zeros and nulls for an absent article', async (t) => {
 t.test('getThread counts approved comments and gives the time of the newest', async (t) => {
   const service = await openService(t)
   const article = { title: 'A', url: 'https://example.org/a' }
-  const root = await service.post('a', 'root', { article })
+  const root = await service.post('a', 'root', { article }, { token: service.adminKey })
   const reply = await service.post('a', 'reply', { parent_id: root.id })
   const { body } = await service.get('/articles/a')
   t.match(body, { ...article, comment_count: 2, root_count: 1, last_comment_at: reply.created_at })

@@ -321,6 +321,7 @@ t.test('facts are counted through indexes', async (t) => {
     addressHashes: [NOWHERE],
     fingerprints: [5],
     minHashes: [5, 6],
+    nameSkeletons: [],
     exceptId: 0,
   }
   const nodes = await explain(service, (db) => countFacts(db, question))

@@ -60,9 +60,11 @@ t.test('of many moderators who saw the same status, exactly one decides', async 
 t.test('many concurrent first comments of an article are all in one thread', async (t) => {
   const service = await openService(t)
   const send = await openNodes(t, service)
-  const comment = { body: 'first!', author: { name: 'Ada' } }
+  const comment = (n: number) => ({ body: `first ${n}!`, author: { name: 'Ada' } })
   const replies = await Promise.all(
-    Array.from({ length: 16 }, () => send('POST', '/articles/fresh/comments', undefined, comment)),
+    Array.from({ length: 16 }, (_, n) =>
+      send('POST', '/articles/fresh/comments', undefined, comment(n)),
+    ),
   )
   t.same(new Set(replies.map(({ status }) => status)), new Set([201]))
   t.equal((await service.get('/articles/fresh')).body.comment_count, 16)

@@ -36,6 +36,8 @@ export type Site = {
   readonly maxBodyLength: number
   /** A BCP 47 tag; null if the site does not say. */
   readonly language: string | null
+  /** Names that guests cannot take, beside those of members. */
+  readonly reservedNames: readonly string[]
   readonly loginUrl: string | null
   readonly editWindowSeconds: number
   readonly maxDepth: number

@@ -37,6 +37,7 @@ export const presentSite = (site: Site) => ({
   former_slug_until: site.formerSlugUntil,
   name: site.name,
   origins: [...site.origins],
+  reserved_names: [...site.reservedNames],
   moderation: site.moderation,
   who_may_post: site.posting,
   ...presentRules(site),

@@ -168,6 +168,10 @@ const settings = {
     maxItems: 100,
     description: 'Exact origins that can read and write from a browser, or `*` alone.',
   }),
+  reserved_names: Type.Array(Type.String({ maxLength: 320 }), {
+    maxItems: 200,
+    description: 'Names that guests cannot take, beside those of members.',
+  }),
   moderation,
   who_may_post: whoMayPost,
   ...rules,

@@ -118,6 +118,7 @@ type SiteFields = {
   name?: string
   login_url?: string | null
   origins?: string[]
+  reserved_names?: string[]
   language?: string | null
   sign_on?: SignOnFields | null
   checks?: CheckFields[]
@@ -132,6 +133,11 @@ export const readSiteFields = (change: SiteFields) => {
     ...(loginUrl !== undefined && { loginUrl: readOptional('/login_url', loginUrl, validateUrl) }),
     ...(change.language !== undefined && {
       language: readOptional('/language', change.language, validateLanguage),
+    }),
+    ...(change.reserved_names !== undefined && {
+      reservedNames: change.reserved_names.map((one, place) =>
+        read(`/reserved_names/${place}`, validateName(one)),
+      ),
     }),
     ...(origins !== undefined && { origins: read('/origins', validateOrigins(origins)) }),
     ...(signOn !== undefined && { signOn: signOn && readSignOn(read, signOn) }),

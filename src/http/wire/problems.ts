@@ -27,6 +27,7 @@ export const STATUS_OF = {
   unsupported_media_type: 415,
   depth_exceeded: 422,
   parent_not_found: 422,
+  name_reserved: 422,
   idempotency_key_reused: 422,
   rate_limited: 429,
   site_busy: 429,

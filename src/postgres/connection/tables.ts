@@ -68,6 +68,7 @@ type SitesTable = {
   minBodyLength: Generated<number>
   maxBodyLength: Generated<number>
   language: string | null
+  reservedNames: Generated<readonly string[]>
   formerSlug: string | null
   formerSlugUntil: Instant | null
   deletedAt: Instant | null
@@ -95,6 +96,7 @@ type AuthorsTable = {
   erasedAt: Instant | null
   erasedSubject: Buffer | null
   keyId: number | null
+  nameSkeleton: string | null
 }
 
 type ThreadsTable = {

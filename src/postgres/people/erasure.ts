@@ -48,7 +48,7 @@ export const eraseAuthorRow = async (
 ): Promise<void> => {
   await sql`
     update authors set erased_at = greatest(clock_timestamp(), signed_on_at),
-      erased_subject = ${subjectHash}, name = 'Erased', role = 'reader', url = null, avatar_url = null, email = null, email_verified = false,
+      erased_subject = ${subjectHash}, name = 'Erased', name_skeleton = null, role = 'reader', url = null, avatar_url = null, email = null, email_verified = false,
       subject = null, signed_on_at = null, token_roles = '{}', granted_roles = '{}',
       location = null, listed = false
     where site_id = ${siteId} and id = ${authorId} and erased_at is null`.execute(tx)

@@ -1,4 +1,5 @@
 import { sql } from 'kysely'
+import { skeletonOf } from '../../domain/screening/name-skeleton.ts'
 import type { Db, Tx } from '../connection/db.ts'
 
 type OfKey = { readonly siteId: number; readonly keyId: number }
@@ -19,14 +20,17 @@ export const findKeyAuthor = async (
 
 /** Creates the author of a key, unless a concurrent post has just created the same one. */
 export const insertKeyAuthor = async (db: Db, { siteId, keyId }: OfKey): Promise<void> => {
-  await sql`
+  const { rows } = await sql<{ id: number; name: string }>`
     insert into authors (site_id, kind, role, name, key_id)
     select ${siteId}, 'member', (case scope when 'admin' then 'owner' else 'moderator' end)::author_role,
       ${authorName(sql`name`)}, coalesce(first_id, id)
     from api_keys where id = ${keyId}
-    on conflict (site_id, key_id) where key_id is not null and erased_at is null do nothing`.execute(
-    db,
-  )
+    on conflict (site_id, key_id) where key_id is not null and erased_at is null do nothing
+    returning id, name`.execute(db)
+  for (const { id, name } of rows)
+    await sql`
+      update authors set name_skeleton = ${skeletonOf(name) ?? null}
+      where site_id = ${siteId} and id = ${id}`.execute(db)
 }
 
 /** Gives the authors of a key its new name. @returns the authors that had another one */
@@ -35,7 +39,8 @@ export const renameKeyAuthors = async (
   { keyId, siteId, name }: { keyId: number; siteId: number | null; name: string },
 ): Promise<{ siteId: number; authorId: number }[]> => {
   const { rows } = await sql<{ siteId: number; authorId: number }>`
-    update authors a set name = ${authorName(sql`${name}::text`)}
+    update authors a set name = ${authorName(sql`${name}::text`)},
+      name_skeleton = ${skeletonOf(name) ?? null}
     where a.site_id in (select id from sites where ${siteId}::int is null or id = ${siteId}::int)
       and a.key_id = ${firstKey(keyId)} and a.erased_at is null
       and a.name <> ${authorName(sql`${name}::text`)}

@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import type { Author, Role } from '../../domain/comment/comment.ts'
 import type { Instant } from '../../domain/instant.ts'
 import { type MemberRights, rolesOf } from '../../domain/people/caller.ts'
+import { skeletonOf } from '../../domain/screening/name-skeleton.ts'
 import type { Db, Tx } from '../connection/db.ts'
 import { hasShadowed } from './authors.ts'
 
@@ -97,7 +98,7 @@ export const insertMember = async (
 ): Promise<void> => {
   await tx
     .insertInto('authors')
-    .values({ siteId, kind: 'member', ...member })
+    .values({ siteId, kind: 'member', ...member, nameSkeleton: skeletonOf(member.name) ?? null })
     .onConflict((c) =>
       c.columns(['siteId', 'subject']).where('subject', 'is not', null).doNothing(),
     )
@@ -122,6 +123,7 @@ export const updateMember = async (
     .updateTable('authors')
     .set({
       ...change,
+      ...(change.name !== undefined && { nameSkeleton: skeletonOf(change.name) ?? null }),
       tokenRoles: [...change.tokenRoles],
       grantedRoles: [...change.grantedRoles],
       suspendedAt: suspended ? sql<Instant>`coalesce(suspended_at, now())` : null,
@@ -152,4 +154,17 @@ export const listStaff = async (
     where site_id = ${siteId} and listed and suspended_at is null and id > ${afterId}
     order by id limit ${limit + 1}`.execute(db)
   return rows
+}
+
+/** The skeletons among these that members of the site have, the authors of keys included. */
+export const findTakenNames = async (
+  db: Db,
+  siteId: number,
+  skeletons: readonly string[],
+): Promise<ReadonlySet<string>> => {
+  if (skeletons.length === 0) return new Set()
+  const { rows } = await sql<{ skeleton: string }>`
+    select distinct name_skeleton as skeleton from authors
+    where site_id = ${siteId} and name_skeleton = any(${skeletons})`.execute(db)
+  return new Set(rows.map(({ skeleton }) => skeleton))
 }

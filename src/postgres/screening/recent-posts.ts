@@ -23,6 +23,8 @@ export type FactsQuery = {
   readonly fingerprints: readonly number[]
   /** The lowest MinHashes of each text. */
   readonly minHashes: readonly number[]
+  /** Skeletons of the names of guests. */
+  readonly nameSkeletons: readonly string[]
   /** A comment that is judged again, which does not count itself; 0 for none. */
   readonly exceptId: number
 }
@@ -46,6 +48,8 @@ export type CountedFacts = Pick<Facts, 'at' | 'threadSince' | 'attackedUntil'> &
   readonly records: readonly AuthorHistory[]
   /** Texts that may be nearly the same as a judged one. */
   readonly alike: readonly RecentText[]
+  /** The skeletons that names of members have. */
+  readonly takenNames: readonly string[]
 }
 
 const minute = sql`interval '1 minute'`
@@ -81,7 +85,11 @@ export const countFacts = async (db: Db, query: FactsQuery): Promise<CountedFact
         from unnest(${fingerprints}::bigint[]) with ordinality f (print, ordinal) order by ordinal
       ) as same,
       ${historiesOf(siteId, authorIds, exceptId)} as records,
-      ${similarTextsOf(query)} as alike
+      ${similarTextsOf(query)} as alike,
+      array(
+        select n.skeleton from unnest(${query.nameSkeletons}::text[]) n (skeleton)
+        where exists (select from authors a where a.site_id = ${siteId} and a.name_skeleton = n.skeleton)
+      ) as taken_names
     from moment`.execute(db)
   return rows[0]!
 }

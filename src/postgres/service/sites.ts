@@ -30,6 +30,7 @@ const COLUMNS = [
   'minBodyLength',
   'maxBodyLength',
   'language',
+  'reservedNames',
   'policyVersion',
   'version',
   'createdAt',
@@ -180,11 +181,13 @@ const toColumns = ({
   checks,
   origins,
   sorts,
+  reservedNames,
   ...plain
 }: SiteChange): Updateable<Tables['sites']> => ({
   ...plain,
   ...(origins && { origins: [...origins] }),
   ...(sorts && { sorts: [...sorts] }),
+  ...(reservedNames && { reservedNames: [...reservedNames] }),
   ...(signOn !== undefined && { signOn: signOn && JSON.stringify(signOn) }),
   // The driver would turn an array into a Postgres array.
   ...(checks && { checks: JSON.stringify(checks) as never }),

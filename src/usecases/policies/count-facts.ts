@@ -46,18 +46,20 @@ export type LoadedFacts = Pick<CountedFacts, 'at' | 'threadSince' | 'attackedUnt
   readonly same: ReadonlyMap<number, number>
   readonly records: ReadonlyMap<number, AuthorHistory>
   readonly alike: readonly RecentText[]
+  readonly takenNames: ReadonlySet<string>
 }
 
 type FactsScope = {
   readonly siteId: number
   readonly threadId: number | null
   readonly exceptId?: number
+  readonly nameSkeletons?: readonly string[]
 }
 
 /** Counts the facts of several posts in one query. */
 export const countFor = async (
   db: Db,
-  { exceptId = 0, ...scope }: FactsScope,
+  { exceptId = 0, nameSkeletons = [], ...scope }: FactsScope,
   sources: readonly PostOrigin[],
 ): Promise<LoadedFacts> => {
   const hashes = new Map(
@@ -66,9 +68,10 @@ export const countFor = async (
   const fingerprints = [...new Set(sources.map(({ fingerprint }) => fingerprint))]
   const minHashes = sources.flatMap(({ sketch }) => sketch.slice(0, COMPARED_HASHES))
   const authorIds = sources.flatMap(({ authorId }) => authorId ?? [])
-  const { networks, same, records, ...counted } = await countFacts(db, {
+  const { networks, same, records, takenNames, ...counted } = await countFacts(db, {
     ...scope,
     exceptId,
+    nameSkeletons,
     authorIds: [...new Set(authorIds)],
     addressHashes: [...hashes.values()],
     fingerprints,
@@ -76,6 +79,7 @@ export const countFor = async (
   })
   return {
     ...counted,
+    takenNames: new Set(takenNames),
     networks: new Map([...hashes.keys()].map((name, i) => [name, networks[i]!])),
     same: new Map(fingerprints.map((fingerprint, i) => [fingerprint, same[i]!])),
     records: new Map(records.map((record) => [record.id, record])),

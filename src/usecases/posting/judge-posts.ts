@@ -18,6 +18,7 @@ import {
 import { floodHoldUntil } from '../policies/flood-hold.ts'
 import { judgeByPolicy, type PolicyResult } from '../policies/judge-by-policy.ts'
 import type { Post } from './post.ts'
+import { assertNameIsFree, skeletonOfGuest } from './site-rules.ts'
 import { assertWaited, type Waits } from './slow-mode.ts'
 
 /** Everything that judging posts to one thread depends on, read under the thread's lock. */
@@ -100,6 +101,9 @@ const judge = (post: Post, situation: CurrentSituation): JudgedPost => {
   const { thread, counted, judged, earlier, waits } = situation
   const writer = findWriter(post, situation.writers)
   const bans = assertNotBlocked(situation.bans.get(post)!)
+  const { takenNames } = counted
+  const skeleton = skeletonOfGuest(post, situation.writers)
+  assertNameIsFree(post.site, skeleton, { takenNames, pointer: '/author/name' })
   assertTakesComments(thread)
   assertWaited(post, thread, { waits, earlier: judged.map((one) => one.post) })
   const { parentShadows, ...position } = findPosition(post, thread, situation.parents)

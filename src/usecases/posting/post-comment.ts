@@ -22,7 +22,7 @@ import { findWriterId } from './find-writer.ts'
 import { judgePosts, originOf, type Situation } from './judge-posts.ts'
 import type { Post, PostEffect, Posted, PostRequest } from './post.ts'
 import { answerRepeated, splitRepeated } from './repeated-posts.ts'
-import { assertEmail, assertLength } from './site-rules.ts'
+import { assertEmail, assertLength, skeletonOfGuest } from './site-rules.ts'
 import { lockSlowMode } from './slow-mode.ts'
 import { articleOf, profilesOf, toNewPost, toPosted } from './stored-post.ts'
 
@@ -178,7 +178,9 @@ const loadSituation = async (tx: Tx, posts: readonly Post[]): Promise<Situation>
   const writerIds = posts.flatMap(({ writerId }) => writerId ?? [])
   const writers = writerIds.length > 0 ? await lockWriterRows(tx, site.id, writerIds) : new Map()
   const waits = await lockSlowMode(tx, site.id, { thread, senders: posts })
-  const counted = await countFor(tx, { siteId: site.id, threadId }, posts.map(originOf))
+  const nameSkeletons = posts.flatMap((post) => skeletonOfGuest(post, writers) ?? [])
+  const facts = { siteId: site.id, threadId, nameSkeletons }
+  const counted = await countFor(tx, facts, posts.map(originOf))
   const identities = posts.map(({ writerIdentity }) => writerIdentity)
   const matches = await findBansOn(tx, site.id, identities)
   const bans = new Map(posts.map((post, i) => [post, matches[i]!]))
