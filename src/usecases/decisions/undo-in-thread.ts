@@ -111,6 +111,6 @@ const toTransitionRow = ({ id, comment, from, to, before }: Undoable): Transitio
     to: from!,
     ...(before &&
       'published_at' in before && { publishedAt: before.published_at as Instant | null }),
-    ...(before && 'shadowed' in before && { shadowed: before.shadowed === true }),
+    shadowed: before && 'shadowed' in before ? before.shadowed === true : comment.shadowed,
   },
 })
