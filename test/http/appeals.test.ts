@@ -90,6 +90,36 @@ t.test('answerAppeal writes the answer and its decision to the moderation log', 
   t.not(moved.by, rejected.by)
 })
 
+t.test('overturned restores the replies that went along, but no others', async (t) => {
+  const service = await openService(t)
+  const [first, second] = await openStaff(service)
+  const { id: root } = await service.post('a', 'root')
+  const { id, guest_token: token } = await service.post('a', 'x', { parent_id: root })
+  const reply = await service.post('a', 'reply', { parent_id: id })
+  const spam = await service.post('a', 'spam', { parent_id: id })
+  const beside = await service.post('a', 'beside', { parent_id: root })
+  const decide = (comment: string, from: string, to: string, more: object = {}) =>
+    service.call('POST', `${SITE}/comments/${comment}/decisions`, {
+      token: first,
+      body: { from, to, ...more },
+    })
+  await decide(root, 'approved', 'rejected', { replies: 'same' })
+  await decide(spam.id, 'rejected', 'spam')
+  const { body } = await appeal(service, id, token)
+  t.equal((await answer(service, body.id, second)).status, 201)
+  const statusOf = async (comment: string) =>
+    (await service.get(`/comments/${comment}`, { token: service.adminKey })).body.status
+  const all = [root, id, reply.id, spam.id, beside.id]
+  t.same(await Promise.all(all.map(statusOf)), [
+    'rejected',
+    'approved',
+    'approved',
+    'spam',
+    'rejected',
+  ])
+  t.same(await recount(service.db), [])
+})
+
 t.test('the answer to an appeal cannot be undone, nor what it changed', async (t) => {
   const service = await openService(t)
   const [first, second] = await openStaff(service)

@@ -1,9 +1,11 @@
+import { descendantsOf } from '../../domain/comment/branch.ts'
 import { isVisible, type Status } from '../../domain/comment/status.ts'
 import { type AppealOutcome, buildStatement } from '../../domain/moderation/statement.ts'
 import { callerIdOf, type StaffCaller } from '../../domain/people/caller.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site/site.ts'
 import { storedId } from '../../domain/stored-id.ts'
+import { listBranchNodes } from '../../postgres/comments/branches.ts'
 import { type CommentForWrite, findCommentForWrite } from '../../postgres/comments/comments.ts'
 import { resolveFlags } from '../../postgres/comments/flags.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
@@ -15,9 +17,11 @@ import {
 } from '../../postgres/moderation/appeals.ts'
 import { insertDecision } from '../../postgres/moderation/decisions.ts'
 import { findStated, type StatedComment } from '../../postgres/moderation/statements.ts'
+import { listUndoables, type Undoable } from '../../postgres/moderation/undo.ts'
 import type { IdempotencyKey } from '../../postgres/service/idempotency.ts'
 import type { Context } from '../context.ts'
-import { changeStatus } from '../decisions/change-status.ts'
+import { changeStatus, type ThreadKey } from '../decisions/change-status.ts'
+import { undoOutcomeOf, undoStatuses } from '../decisions/undo-in-thread.ts'
 import { withInvalidation } from '../invalidate.ts'
 import { runOnce } from '../run-once.ts'
 
@@ -35,7 +39,7 @@ export type AnsweredAppeal = { readonly appeal: Appeal; readonly version: number
 
 /**
  * Answers an appeal, finally. The moderator must be neither the decider nor the author. `overturned`
- * publishes the comment; `upheld` rejects a comment that is only held. Of two concurrent answers one
+ * publishes the comment and restores the replies that went along; `upheld` rejects a comment that is only held. Of two concurrent answers one
  * succeeds; the other is refused with `decision_conflict`, as is upholding a published comment.
  */
 export const answerAppeal = async <Answer>(
@@ -79,7 +83,45 @@ const answer = async (tx: Tx, request: AnswerRequest, appeal: Appeal): Promise<A
   if (to === comment.status) return { appeal: answered, version: undefined }
   const { version } = await changeStatus(tx, comment, { siteId, to })
   await insertDecision(tx, { ...shared, from: comment.status, to, causedBy: decision.id })
-  return { appeal: answered, version }
+  if (outcome === 'upheld' || stated.decisionId === null) return { appeal: answered, version }
+  const replies = await undoStatuses(
+    tx,
+    { siteId, threadId },
+    {
+      targets: await listRepliesAlong(
+        tx,
+        { siteId, threadId },
+        { commentId, decisionId: stated.decisionId },
+      ),
+      cascaded: [],
+      origin: { siteId, by, note },
+      causedBy: decision.id,
+    },
+  )
+  return { appeal: answered, version: replies.version ?? version }
+}
+
+/**
+ * The decisions that changed replies along with a comment and that can be undone. The decision on the comment
+ * caused them, or has the same cause.
+ */
+const listRepliesAlong = async (
+  tx: Tx,
+  thread: ThreadKey,
+  { commentId, decisionId }: { commentId: number; decisionId: number },
+): Promise<Undoable[]> => {
+  const list = (id: number) => listUndoables(tx, thread, { ids: [id], scope: 'consequences' })
+  const own = await list(decisionId)
+  const cause = own.find(({ id }) => id === decisionId)?.causedBy ?? null
+  const found = cause === null ? own : [...own, ...(await list(cause))]
+  const along = found.filter(
+    (one) =>
+      one.action === 'status' && one.commentId > commentId && undoOutcomeOf(one) === 'changed',
+  )
+  if (along.length === 0) return []
+  const nodes = await listBranchNodes(tx, thread, commentId)
+  const below = new Set(descendantsOf(commentId, nodes).map(({ id }) => id))
+  return along.filter((one) => below.has(one.commentId))
 }
 
 /** A moderator answers no appeal against their own decision or on their own comment. */

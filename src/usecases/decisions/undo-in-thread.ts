@@ -64,6 +64,7 @@ const isAsLeft = ({ action, comment, from, to, after, isEdited }: Undoable): boo
 /**
  * Restores the statuses that decisions changed, the times of first publication and the flags.
  * @param cascaded the decisions that `targets` caused
+ * @param causedBy the decision that causes the undos of `targets`; undefined if they were requested
  */
 export const undoStatuses = async (
   tx: Tx,
@@ -72,10 +73,12 @@ export const undoStatuses = async (
     targets,
     cascaded,
     origin,
+    causedBy,
   }: {
     targets: readonly Undoable[]
     cascaded: readonly Undoable[]
     origin: DecisionOrigin
+    causedBy?: number
   },
 ): Promise<{
   decisions: ReadonlyMap<number, Decision>
@@ -85,7 +88,10 @@ export const undoStatuses = async (
 }> => {
   const commentOf = new Map(targets.map(({ id, commentId }) => [id, commentId]))
   const { decisions, version } = await writeTransitions(tx, thread, {
-    requested: targets.map(toTransitionRow),
+    requested: targets.map((target) => ({
+      ...toTransitionRow(target),
+      ...(causedBy !== undefined && { causedBy }),
+    })),
     cascaded: cascaded.map(
       (undoable): CascadedTransition => ({
         ...toTransitionRow(undoable),
