@@ -430,6 +430,22 @@ t.test('decideMany: a dry run returns each outcome and stores nothing', async (t
   t.same((await send('GET', '/moderation/batches')).body.items, [])
 })
 
+t.test('decideMany: a dry run counts the replies that would change along', async (t) => {
+  const service = await openService(t)
+  const { decideMany, statusOf } = openActing(service)
+  const root = await service.post('a', 'root')
+  const reply = await service.post('a', 'reply', { parent_id: root.id })
+  await service.post('a', 'nested', { parent_id: reply.id })
+  const gone = await service.post('a', 'gone', { parent_id: reply.id })
+  await service.decide(gone.id, 'approved', 'spam')
+  const run = { comment_ids: [root.id], to: 'rejected', dry_run: true }
+  t.match((await decideMany(run)).body, { outcomes: { changed: 1 }, replies: 0 })
+  t.match((await decideMany({ ...run, replies: 'same' })).body, { replies: 2 })
+  const both = { ...run, comment_ids: [root.id, reply.id], replies: 'same' }
+  t.match((await decideMany(both)).body, { outcomes: { changed: 2 }, replies: 1 })
+  t.match(await statusOf(), { root: 'approved', reply: 'approved', nested: 'approved' })
+})
+
 t.test('decideMany refuses malformed requests', async (t) => {
   const service = await openService(t)
   const { decideMany } = openActing(service)

@@ -40,10 +40,14 @@ export const presentBatchResult = (ids: PublicIds, { batch, items }: BatchResult
   items: items.map((item) => presentItem(ids, item)),
 })
 
-export const presentDryRun = (ids: PublicIds, { total, outcomes, items }: DryRunResult) => ({
+export const presentDryRun = (
+  ids: PublicIds,
+  { total, outcomes, replies, items }: DryRunResult,
+) => ({
   batch: null,
   total,
   outcomes: presentOutcomes(outcomes),
+  replies,
   items: items.map((item) => presentItem(ids, item)),
 })
 

@@ -4,6 +4,7 @@ import { BATCH_KINDS, MAX_SYNC_DECISIONS, OUTCOMES } from '../../domain/moderati
 import {
   by,
   count,
+  integerOrNull,
   oneOf,
   oneOrNull,
   openObject,
@@ -47,6 +48,9 @@ export const BatchResult = openObject(
     batch: refOrNull(Batch, 'Null for a dry run.'),
     total: count('Comments of the request.'),
     outcomes: ref(Outcomes),
+    replies: Type.Optional(
+      integerOrNull('Dry run: replies that would change too. Null for a batch.'),
+    ),
     items: Type.Array(
       openObject({
         comment_id: text('Id of the comment.'),

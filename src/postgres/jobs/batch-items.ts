@@ -213,16 +213,19 @@ export type DryRunItem = {
 export const listDryRunItems = async (
   db: Db,
   { siteId, id }: Id,
-): Promise<(DryRunItem & { readonly comment: CommentKey })[]> => {
-  const { rows } = await sql<DryRunItem & { threadId: number; id: number }>`
+): Promise<(DryRunItem & { readonly threadId: number; readonly comment: CommentKey })[]> => {
+  const { rows } = await sql<DryRunItem & { threadId: number; homeThreadId: number; id: number }>`
     select i.seen, c.status, coalesce(a.erased_at is not null, false) as is_erased,
-      coalesce(c.home_thread_id, i.thread_id) as thread_id, i.comment_id as id
+      i.thread_id, coalesce(c.home_thread_id, i.thread_id) as home_thread_id, i.comment_id as id
     from batch_items i
     left join comments c on c.site_id = i.site_id and c.thread_id = i.thread_id and c.id = i.comment_id
     left join authors a on a.site_id = c.site_id and a.id = c.author_id
     where i.site_id = ${siteId} and i.batch_id = ${id}
     order by i.place, i.comment_id`.execute(db)
-  return rows.map(({ threadId, id, ...facts }) => ({ ...facts, comment: { threadId, id } }))
+  return rows.map(({ homeThreadId, id, ...facts }) => ({
+    ...facts,
+    comment: { threadId: homeThreadId, id },
+  }))
 }
 
 /**

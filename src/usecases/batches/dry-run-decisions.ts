@@ -1,4 +1,6 @@
 import { MAX_SYNC_DECISIONS, type Outcome } from '../../domain/moderation/decision.ts'
+import type { CommentKey } from '../../domain/public-id.ts'
+import type { Tx } from '../../postgres/connection/db.ts'
 import { inRolledBackTransaction } from '../../postgres/connection/transaction.ts'
 import {
   countDryRunItems,
@@ -7,13 +9,15 @@ import {
   listDryRunItems,
 } from '../../postgres/jobs/batch-items.ts'
 import type { Context } from '../context.ts'
-import { outcomeOf } from '../decisions/decide-in-thread.ts'
+import { listCascadedReplies, outcomeOf } from '../decisions/decide-in-thread.ts'
 import { createBatch } from './batches.ts'
 import { type DecideManyRequest, toBatch } from './decide-many.ts'
 
 export type DryRunResult = {
   readonly total: number
   readonly outcomes: Readonly<Partial<Record<Outcome, number>>>
+  /** How many replies would change along; null for more than 500 comments. */
+  readonly replies: number | null
   /** Outcomes by comment, if there are at most 500. */
   readonly items: readonly Item[]
 }
@@ -28,16 +32,38 @@ export const dryRunDecisions = (
     if (batch.total > MAX_SYNC_DECISIONS) {
       const counted = await countDryRunItems(tx, batch)
       const outcomes = sumOf(counted.map((facts) => [outcomeFor(facts, request), facts.number]))
-      return { total: batch.total, outcomes, items: [] }
+      return { total: batch.total, outcomes, replies: null, items: [] }
     }
     const known = await listDryRunItems(tx, batch)
-    const items = known.map(({ comment, ...facts }) => ({
-      comment,
-      outcome: outcomeFor(facts, request),
+    const items = known.map((item) => ({
+      ...item,
+      outcome: outcomeFor(item, request),
       decisionId: null,
     }))
-    return { total: batch.total, outcomes: sumOf(items.map(({ outcome }) => [outcome, 1])), items }
+    const outcomes = sumOf(items.map(({ outcome }) => [outcome, 1]))
+    const changed = items.filter(({ outcome }) => outcome === 'changed')
+    const replies = await countReplies(tx, { request, changed })
+    return { total: batch.total, outcomes, replies, items }
   })
+
+type Place = { readonly threadId: number; readonly comment: CommentKey }
+
+/** How many replies would change along with these comments. */
+const countReplies = async (
+  tx: Tx,
+  {
+    request: { site, to, replies },
+    changed,
+  }: { request: DecideManyRequest; changed: readonly Place[] },
+): Promise<number> => {
+  if (replies === 'keep') return 0
+  let number = 0
+  for (const [threadId, places] of Map.groupBy(changed, ({ threadId }) => threadId)) {
+    const ids = places.map(({ comment }) => comment.id)
+    number += (await listCascadedReplies(tx, { siteId: site.id, threadId }, { ids, to })).length
+  }
+  return number
+}
 
 const sumOf = (counts: readonly (readonly [Outcome, number])[]) => {
   const sums: Partial<Record<Outcome, number>> = {}

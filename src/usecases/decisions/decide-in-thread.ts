@@ -77,7 +77,13 @@ export const decideInThread = async (
     results.set(id, { outcome, decision: null })
     if (comment && outcome === 'changed') requested.push(toTransitionRow(comment, to))
   }
-  const cascaded = replies === 'same' ? await listCascadedReplies(tx, thread, requested) : []
+  const cascaded =
+    replies === 'same'
+      ? await listCascadedReplies(tx, thread, {
+          ids: requested.map(({ comment }) => comment.id),
+          to,
+        })
+      : []
   const { decisions, version } = await writeTransitions(tx, thread, {
     requested,
     cascaded,
@@ -111,14 +117,13 @@ const toTransitionRow = (comment: Decidable, to: Status): TransitionRow => ({
 /** A transition of a reply, and the comment above it whose decision causes it. */
 export type CascadedTransition = TransitionRow & { readonly causeId: number }
 
-const listCascadedReplies = async (
+/** The replies to which a decision on these comments cascades. */
+export const listCascadedReplies = async (
   tx: Tx,
   thread: ThreadKey,
-  requested: readonly TransitionRow[],
+  { ids, to }: { ids: readonly number[]; to: Status },
 ): Promise<CascadedTransition[]> => {
-  if (requested.length === 0) return []
-  const { to } = requested[0]!.transition
-  const ids = requested.map(({ comment }) => comment.id)
+  if (ids.length === 0) return []
   const nodes = await listBranchNodes(tx, thread, Math.min(...ids))
   const replies = listCascaded(new Set(ids), nodes)
   const returning = replies.filter(({ node }) => node.status === 'deleted' || isVisible(to))
