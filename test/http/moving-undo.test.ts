@@ -152,6 +152,18 @@ t.test('undos of chained moves and merges bring the comments back step by step',
   t.same(await recount(service.db), [])
 })
 
+t.test('an undone merge of a thread that had closed by its time restores its state', async (t) => {
+  const service = await openService(t)
+  const { merge, undo } = asModerator(service)
+  const token = service.adminKey
+  const patch = (body: object) => service.call('PATCH', `${SITE}/articles/a`, { token, body })
+  await plant(service)
+  await patch({ closes_at: '2020-01-01T00:00:00.000Z' })
+  t.equal(said(await undo(await merge('a', 'b'))), '201')
+  t.match((await service.get('/articles/a')).body, { state: 'closed' })
+  t.match((await patch({ closes_at: null })).body, { state: 'open' }, 'only its time closed it')
+})
+
 t.test('a merge or a move out of a hidden thread publishes only what it is told to', async (t) => {
   const service = await openService(t)
   const { merge, undo, move } = asModerator(service)

@@ -262,6 +262,32 @@ t.test('undo keeps settings that changed again since, and restores the others', 
   t.equal(codeOf(await undo(closed)), '409 decision_conflict', 'never twice')
 })
 
+t.test('undo restores no setting of a thread or a ban while a later change stands', async (t) => {
+  const service = await openService(t)
+  const { send, undo, last, thread } = open(service)
+  await service.post('a', 'x')
+  const act = async (path: string, change: Json): Promise<string> => {
+    t.equal((await send('PATCH', path, change)).status, 200)
+    return (await last()).id
+  }
+  const asked = { kind: 'email', value: 'eve@example.org', effect: 'block' }
+  const { id: ban } = (await send('POST', '/moderation/bans', asked)).body
+  const states = ['closed', 'open', 'closed'].map((state) => ['/articles/a', { state }] as const)
+  const effects = ['hold', 'block', 'hold'].map(
+    (effect) => [`/moderation/bans/${ban}`, { effect }] as const,
+  )
+  for (const changes of [states, effects]) {
+    const ids: string[] = []
+    for (const [path, change] of changes) ids.push(await act(path, change))
+    t.equal(codeOf(await undo(ids[0]!)), '409 decision_conflict', 'it only looks as it left it')
+    for (const id of ids.toReversed())
+      t.match(await undo(id), { status: 201, body: { restored: { comments: 0, settings: 1 } } })
+  }
+  t.match(await thread(), { state: 'open' })
+  const same = await act('/articles/a', { state: 'open' })
+  t.equal(codeOf(await undo(same)), '409 decision_conflict', 'it changed nothing')
+})
+
 t.test('undo lifts a ban, and its undo renews the ban until its end', async (t) => {
   const service = await openService(t)
   const { send, undo, last } = open(service)
