@@ -3,7 +3,8 @@ import { Type } from 'typebox'
 import { type Caller, mayModerate } from '../../domain/people/caller.ts'
 import type { PublicIds } from '../../domain/public-id.ts'
 import { deleteComment } from '../../usecases/editing/delete-comment.ts'
-import { type Edited, editComment } from '../../usecases/editing/edit-comment.ts'
+import { editComment } from '../../usecases/editing/edit-comment.ts'
+import { type Restored, restoreComment } from '../../usecases/editing/restore-comment.ts'
 import {
   type CommentInContext,
   findRestrictedComment,
@@ -78,10 +79,28 @@ const DELETE_COMMENT = op.operation({
   once: true,
 })
 
+const RESTORE_COMMENT = op.operation({
+  id: 'restoreComment',
+  tag: 'Posting',
+  summary: 'Restore an own deleted comment',
+  description:
+    'The author may restore a comment that they deleted, within the edit window: 200 if readers see ' +
+    'it again, 202 if it is held. Nobody else can restore it.',
+  params: object(op.commentParams),
+  query: op.NO_QUERY,
+  body: op.NO_BODY,
+  answers: { 200: ref(Comment), 202: ref(Comment) },
+  refusals: ['banned', 'site_closed', 'thread_locked', 'edit_window_over'],
+  credential: 'needed',
+  limit: 'create',
+  once: true,
+})
+
 export const addCommentRoutes = (app: Router, http: Http): void => {
   addGetComment(app, http)
   addEditComment(app, http)
   addDeleteComment(app, http)
+  addRestoreComment(app, http)
 }
 
 const addGetComment = (app: Router, http: Http): void => {
@@ -153,9 +172,25 @@ const addDeleteComment = (app: Router, { context }: Http): void => {
   })
 }
 
+const addRestoreComment = (app: Router, { context, keys }: Http): void => {
+  app.post('/sites/:site/comments/:id/restorations', RESTORE_COMMENT, async (request, reply) => {
+    const { site, ids, caller } = request
+    const writerIdentity = writerIdentityOf(keys().addresses, request)
+    const idempotencyKey = readIdempotencyKey(request)
+    const answer = await changingComment(context, request, (comment) =>
+      restoreComment(
+        context,
+        { site, caller, comment, writerIdentity, idempotencyKey },
+        presentEdited(ids),
+      ),
+    )
+    return answers.sendWrite(reply, answer)
+  })
+}
+
 const presentEdited =
   (ids: PublicIds) =>
-  ({ comment, version }: Edited): answers.WriteResponse => ({
+  ({ comment, version }: Restored): answers.WriteResponse => ({
     status: comment.status === 'pending' ? 202 : 200,
     headers: answers.threadVersion(version),
     body: presentWhole(ids, comment),

@@ -8,6 +8,7 @@ import { presentDoer } from '../wire/stored-ids.ts'
 export const presentForModeration = (ids: PublicIds, comment: ModeratedComment) => ({
   ...presentWhole(ids, comment),
   article: { ...presentArticle(comment), confirmed: comment.isConfirmed },
+  deleted_by: deletedBy(comment),
   shadowed: comment.isShadowed,
   email: comment.email,
   network: comment.network,
@@ -28,3 +29,10 @@ export const presentForModeration = (ids: PublicIds, comment: ModeratedComment) 
     resolved: flag.isResolved,
   })),
 })
+
+/** An author's withdrawal stands beside a moderator's decision, and an erasure above both. */
+const deletedBy = ({ status, isErased, isWithdrawn }: ModeratedComment) => {
+  if (status !== 'deleted') return null
+  if (isErased) return 'erasure'
+  return isWithdrawn ? 'author' : 'moderator'
+}

@@ -20,6 +20,9 @@ import {
 
 export const ModeratedComment = commentWith('ModeratedComment', {
   article: ref(ModeratedArticle),
+  deleted_by: Type.Union([oneOf(['author', 'moderator', 'erasure']), Type.Null()], {
+    description: 'Null if not deleted. Only the author can restore what the author deleted.',
+  }),
   shadowed: flag('Whether a ban shows the comment to its author only.'),
   email: textOrNull("The author's e-mail address."),
   network: textOrNull('Truncated network of the sender. Null after the retention time.'),

@@ -3,7 +3,7 @@ import type { BranchNode } from '../../domain/comment/branch.ts'
 import type { Status } from '../../domain/comment/status.ts'
 import type { Instant } from '../../domain/instant.ts'
 import type { Tx } from '../connection/db.ts'
-import { isVisible } from './visible.ts'
+import { isVisible, staysDeleted } from './visible.ts'
 
 type At = { readonly siteId: number; readonly threadId: number }
 
@@ -31,10 +31,10 @@ export const findDecidables = async (
   tx: Tx,
   { siteId, threadId }: At,
   ids: readonly number[],
-): Promise<ReadonlyMap<number, Decidable & { readonly isErased: boolean }>> => {
-  const { rows } = await sql<Decidable & { isErased: boolean }>`
+): Promise<ReadonlyMap<number, Decidable & { readonly staysDeleted: boolean }>> => {
+  const { rows } = await sql<Decidable & { staysDeleted: boolean }>`
     select c.id, c.parent_id, c.status, c.published_at, c.flag_count, c.shadowed,
-      a.erased_at is not null as is_erased
+      ${staysDeleted} as stays_deleted
     from comments c join authors a on a.site_id = c.site_id and a.id = c.author_id
     where c.site_id = ${siteId} and c.thread_id = ${threadId} and c.id = any(${ids}::bigint[])`.execute(
     tx,
@@ -53,8 +53,8 @@ export const listBranchNodes = async (tx: Tx, at: At, fromId: number): Promise<D
     .orderBy('id')
     .execute()
 
-/** Lists the comments of erased authors among these comments of a thread. */
-export const listErased = async (
+/** Lists the comments among these of a thread that no moderator can restore. */
+export const listStayingDeleted = async (
   tx: Tx,
   { siteId, threadId }: At,
   ids: readonly number[],
@@ -62,7 +62,7 @@ export const listErased = async (
   const { rows } = await sql<{ id: number }>`
     select c.id from comments c join authors a on a.site_id = c.site_id and a.id = c.author_id
     where c.site_id = ${siteId} and c.thread_id = ${threadId} and c.id = any(${ids}::bigint[])
-      and a.erased_at is not null`.execute(tx)
+      and ${staysDeleted}`.execute(tx)
   return new Set(rows.map(({ id }) => id))
 }
 

@@ -1,17 +1,24 @@
 import { sql } from 'kysely'
 import type { Comment } from '../../domain/comment/comment.ts'
+import type { Status } from '../../domain/comment/status.ts'
 import type { Instant } from '../../domain/instant.ts'
 import type { Facts } from '../../domain/screening/facts.ts'
 import type { Finding } from '../../domain/screening/finding.ts'
 import type { Db, Tx } from '../connection/db.ts'
 import { joinAddress } from './addresses.ts'
 import { authorColumns, type CommentRow, commentColumns, joinTally, toComment } from './rows.ts'
-import { isInvisible } from './visible.ts'
+import { isInvisible, staysDeleted } from './visible.ts'
 
 const now = sql<Instant>`clock_timestamp()`
 
 /** A comment as a write needs it, in any status. */
 export type CommentForWrite = Comment & {
+  /** No moderator can restore the comment: its author withdrew it or is erased. */
+  readonly staysDeleted: boolean
+  /** When the author withdrew the comment, and from which status. */
+  readonly withdrawnAt: Instant | null
+  readonly withdrawnFrom: Status | null
+  readonly shadowed: boolean
   /** Null after the site's retention. */
   readonly addressHash: Buffer | null
   /** The bans that shadow the comment. Empty if the status alone decides who sees it. */
@@ -29,6 +36,7 @@ export const findCommentForWrite = async (
     CommentRow & Omit<CommentForWrite, keyof CommentRow> & { articleId: string }
   >`
     select ${commentColumns}, d.address_hash, clock_timestamp() as read_at,
+      ${staysDeleted} as stays_deleted, c.withdrawn_at, c.withdrawn_from, c.shadowed,
       case when c.shadowed and c.status = 'rejected' then c.facts -> 'bans' else '[]' end as shadows,
       t.article_id, ${authorColumns}
     from comments c
@@ -38,6 +46,37 @@ export const findCommentForWrite = async (
     where c.site_id = ${at.siteId} and c.thread_id = ${at.threadId} and c.id = ${at.id}
     for no key update of c`.execute(tx)
   return rows[0] && toComment(rows[0], rows[0].articleId)
+}
+
+/** Stores that the author deleted the comment, and takes its flags off the queue. The caller holds the thread lock. */
+export const withdrawComment = async (
+  tx: Tx,
+  { siteId, threadId, id }: { siteId: number; threadId: number; id: number },
+): Promise<void> => {
+  await sql`
+    with flagged as (
+      update flags set resolved_at = clock_timestamp()
+      where site_id = ${siteId} and thread_id = ${threadId} and comment_id = ${id} and resolved_at is null
+    )
+    update comments set withdrawn_at = clock_timestamp(), withdrawn_from = status, flag_count = 0
+    where site_id = ${siteId} and thread_id = ${threadId} and id = ${id}`.execute(tx)
+}
+
+/** Takes a withdrawal back; the flags that it took off the queue count again. */
+export const unwithdrawComment = async (
+  tx: Tx,
+  { siteId, threadId, id }: { siteId: number; threadId: number; id: number },
+): Promise<void> => {
+  await sql`
+    with flagged as (
+      update flags set resolved_at = null
+      where site_id = ${siteId} and thread_id = ${threadId} and comment_id = ${id}
+        and resolved_at is not null and resolved_by is null
+      returning 1
+    )
+    update comments set withdrawn_at = null, withdrawn_from = null,
+      flag_count = flag_count + (select count(*) from flagged)
+    where site_id = ${siteId} and thread_id = ${threadId} and id = ${id}`.execute(tx)
 }
 
 /** The stored judgement of a comment. */

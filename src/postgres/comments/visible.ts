@@ -21,3 +21,9 @@ export const REPLIES = sql<boolean>`least(c.parent_id, 1) = 1`
 export const isVisibleOrShadowed = (alias: string): RawBuilder<boolean> =>
   sql<boolean>`(${isVisible(`${alias}.status`)}
     or ${sql.ref(`${alias}.shadowed`)} and ${sql.ref(`${alias}.status`)} = 'rejected')`
+
+/**
+ * Whether a comment `c` of an author `a` can only stay deleted: its author withdrew it, or is erased. The only
+ * definition of comments that no moderator can restore.
+ */
+export const staysDeleted = sql<boolean>`(c.withdrawn_at is not null or a.erased_at is not null)`

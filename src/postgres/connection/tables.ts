@@ -140,6 +140,8 @@ type CommentsTable = {
   body: string
   bodyHtml: string
   renderer: number
+  withdrawnAt: Instant | null
+  withdrawnFrom: Status | null
   articleTitle: string | null
   articleUrl: string | null
   screening: ColumnType<unknown, string | null, string | null>

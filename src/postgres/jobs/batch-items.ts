@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import type { Status } from '../../domain/comment/status.ts'
 import type { Outcome } from '../../domain/moderation/decision.ts'
 import type { CommentKey } from '../../domain/public-id.ts'
+import { staysDeleted } from '../comments/visible.ts'
 import type { Db, Tx } from '../connection/db.ts'
 import { matchesFilter, type QueueFilter } from '../moderation/queue-filter.ts'
 import type { Batch } from './batches.ts'
@@ -206,7 +207,7 @@ export type DryRunItem = {
   readonly seen: Status | null
   /** Null if the comment does not exist. */
   readonly status: Status | null
-  readonly isErased: boolean
+  readonly staysDeleted: boolean
 }
 
 /** Lists the data that a dry run needs of each item, in the order of the request. */
@@ -215,7 +216,7 @@ export const listDryRunItems = async (
   { siteId, id }: Id,
 ): Promise<(DryRunItem & { readonly threadId: number; readonly comment: CommentKey })[]> => {
   const { rows } = await sql<DryRunItem & { threadId: number; homeThreadId: number; id: number }>`
-    select i.seen, c.status, coalesce(a.erased_at is not null, false) as is_erased,
+    select i.seen, c.status, coalesce(${staysDeleted}, false) as stays_deleted,
       i.thread_id, coalesce(c.home_thread_id, i.thread_id) as home_thread_id, i.comment_id as id
     from batch_items i
     left join comments c on c.site_id = i.site_id and c.thread_id = i.thread_id and c.id = i.comment_id
@@ -230,7 +231,7 @@ export const listDryRunItems = async (
 
 /**
  * Counts equal items of a batch that a filter has just filled. The items then have the status that the
- * moderator saw, and only deleted comments can belong to erased authors.
+ * moderator saw, and only deleted comments can be withdrawn or of erased authors.
  */
 export const countDryRunItems = async (
   db: Db,
@@ -238,10 +239,10 @@ export const countDryRunItems = async (
 ): Promise<(DryRunItem & { readonly number: number })[]> => {
   const ofBatch = sql`i.site_id = ${siteId} and i.batch_id = ${id}`
   const { rows } = await sql<DryRunItem & { number: number }>`
-    select seen, seen as status, false as is_erased, count(*) as number from batch_items i
+    select seen, seen as status, false as stays_deleted, count(*) as number from batch_items i
     where ${ofBatch} and seen <> 'deleted' group by seen
     union all
-    select 'deleted', 'deleted', a.erased_at is not null, count(*) from batch_items i
+    select 'deleted', 'deleted', ${staysDeleted}, count(*) from batch_items i
     join comments c on c.site_id = i.site_id and c.thread_id = i.thread_id and c.id = i.comment_id
     join authors a on a.site_id = c.site_id and a.id = c.author_id
     where ${ofBatch} and i.seen = 'deleted' group by 3`.execute(db)

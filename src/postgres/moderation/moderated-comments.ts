@@ -28,6 +28,8 @@ export type ModeratedFlag = {
 
 /** A comment as moderators see it. */
 export type ModeratedComment = Comment & {
+  /** Whether its author deleted the comment. */
+  readonly isWithdrawn: boolean
   /** Only the author sees the comment, as if it were published. */
   readonly isShadowed: boolean
   readonly email: string | null
@@ -56,7 +58,7 @@ export const listModerated = async (
   keys: readonly CommentKey[],
 ): Promise<ModeratedComment[]> => {
   const { rows } = await sql<CommentRow & { articleId: string; flagCount: number }>`
-    select ${commentColumns}, c.shadowed as is_shadowed, c.screening, c.risk, c.policy_version, c.facts,
+    select ${commentColumns}, c.shadowed as is_shadowed, c.withdrawn_at is not null as is_withdrawn, c.screening, c.risk, c.policy_version, c.facts,
       d.network, c.flag_count, a.email, t.article_id, ${moderatedArticleColumns},
       l.claimed_by, l.claimed_until, ${authorColumns}
     from unnest(${keys.map(({ threadId }) => threadId)}::bigint[],

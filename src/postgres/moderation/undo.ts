@@ -2,6 +2,7 @@ import { type RawBuilder, sql } from 'kysely'
 import type { Status } from '../../domain/comment/status.ts'
 import type { DecisionAction, LaterDecision } from '../../domain/moderation/decision.ts'
 import type { Decidable } from '../comments/branches.ts'
+import { staysDeleted } from '../comments/visible.ts'
 import type { Db, Tx } from '../connection/db.ts'
 import type { Difference } from './decisions.ts'
 
@@ -17,7 +18,8 @@ export type Undoable = {
   readonly causedBy: number | null
   readonly undoes: number | null
   readonly comment: Decidable & { readonly pinned: boolean; readonly locked: boolean }
-  readonly isErased: boolean
+  /** No moderator can restore the comment. */
+  readonly staysDeleted: boolean
   /** The text was edited after the decision. */
   readonly isEdited: boolean
   /** Later decisions of the same kind on the comment, latest first. */
@@ -104,7 +106,7 @@ export const listUndoables = async (
     select d.id, d.action, d.comment_id, d.from_status as "from", d.to_status as "to", d.before, d.after,
       d.caused_by, d.undoes, c.parent_id, c.status, c.published_at, c.flag_count, c.shadowed,
       c.pinned, c.locked,
-      a.erased_at is not null as is_erased, coalesce(c.edited_at > d.decided_at, false) as is_edited,
+      ${staysDeleted} as stays_deleted, coalesce(c.edited_at > d.decided_at, false) as is_edited,
       ${laterDecisions(sql`l.comment_id = d.comment_id and l.action = d.action`)} as later,
       exists (select from decisions cause where cause.site_id = d.site_id and cause.id = d.caused_by
         and cause.action = 'appeal') as is_answer

@@ -79,3 +79,22 @@ export const forgetOldSubjects = async (tx: Tx): Promise<number> => {
       and a.erased_at < now() - interval '1 year'`.execute(tx)
   return Number(numAffectedRows ?? 0)
 }
+
+/** Withdrawn comments whose text is older than their site keeps it: some of one thread, the oldest first. */
+export const findWithdrawnTexts = async (
+  tx: Tx,
+  batch: number,
+): Promise<{ siteId: number; threadId: number; ids: number[] } | undefined> => {
+  const { rows } = await sql<{ siteId: number; threadId: number; id: number }>`
+    select c.* from sites s cross join lateral (
+      select c.site_id, c.thread_id, c.id from comments c
+      where c.site_id = s.id and c.withdrawn_at is not null and c.body <> ''
+        and c.withdrawn_at < clock_timestamp() - make_interval(days => s.retention_days)
+      order by c.withdrawn_at limit ${batch} for no key update skip locked
+    ) c
+    limit ${batch}`.execute(tx)
+  const [first] = rows
+  const isSame = (row: { siteId: number; threadId: number }) =>
+    row.siteId === first!.siteId && row.threadId === first!.threadId
+  return first && { ...first, ids: rows.filter(isSame).map(({ id }) => id) }
+}

@@ -137,7 +137,7 @@ const statusAfter = (
 ): Status => {
   const { standing, decidedBy } = buildStatement(stated)
   if (outcome === 'overturned') {
-    if (decidedBy === 'author' || comment.isErased) throw new Refusal('move_not_allowed')
+    if (decidedBy === 'author' || comment.staysDeleted) throw new Refusal('move_not_allowed')
     return 'approved'
   }
   if (isVisible(comment.status)) throw new Refusal('decision_conflict')

@@ -71,7 +71,10 @@ const sumOf = (counts: readonly (readonly [Outcome, number])[]) => {
   return sums
 }
 
-const outcomeFor = ({ seen, status, isErased }: DryRunItem, { to }: DecideManyRequest): Outcome => {
-  const comment = status === null ? undefined : { status, isErased }
+const outcomeFor = (
+  { seen, status, staysDeleted }: DryRunItem,
+  { to }: DecideManyRequest,
+): Outcome => {
+  const comment = status === null ? undefined : { status, staysDeleted }
   return outcomeOf(comment, { seen: seen ?? undefined, to })
 }

@@ -57,7 +57,7 @@ export const applyCheckResults = async (
   await acquireThreadLock(tx, at, 'exclusive')
   const comment = await findCommentForWrite(tx, at)
   if (!comment) return undefined
-  const judged = comment.isErased ? undefined : await findJudged(tx, at)
+  const judged = comment.staysDeleted ? undefined : await findJudged(tx, at)
   if (!judged) {
     await deleteJob(tx, checksJobKey(at))
     return undefined

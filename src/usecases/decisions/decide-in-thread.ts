@@ -11,7 +11,7 @@ import {
   type Decidable,
   findDecidables,
   listBranchNodes,
-  listErased,
+  listStayingDeleted,
   type StatusTransition,
 } from '../../postgres/comments/branches.ts'
 import { resolveFlags } from '../../postgres/comments/flags.ts'
@@ -96,16 +96,16 @@ export const decideInThread = async (
   return { results, version }
 }
 
-/** The outcome that a request has for a comment. Comments of erased authors can only be deleted. */
+/** The outcome that a request has for a comment. A comment that its author withdrew can only stay deleted. */
 export const outcomeOf = (
-  comment: { readonly status: Status; readonly isErased: boolean } | undefined,
+  comment: { readonly status: Status; readonly staysDeleted: boolean } | undefined,
   { seen, to }: { seen: Status | undefined; to: Status },
 ): Outcome => {
   if (!comment) return 'not_found'
   if (seen !== undefined && comment.status !== seen) return 'decision_conflict'
   if (comment.status === to) return 'unchanged'
   const isAllowed =
-    isTransitionAllowed(comment.status, to) && !(comment.isErased && to !== 'deleted')
+    isTransitionAllowed(comment.status, to) && !(comment.staysDeleted && to !== 'deleted')
   return isAllowed ? 'changed' : 'move_not_allowed'
 }
 
@@ -128,9 +128,10 @@ export const listCascadedReplies = async (
   const replies = listCascaded(new Set(ids), nodes)
   const returning = replies.filter(({ node }) => node.status === 'deleted' || isVisible(to))
   const returningIds = returning.map(({ node }) => node.id)
-  const erased = returningIds.length > 0 ? await listErased(tx, thread, returningIds) : new Set()
+  const staying =
+    returningIds.length > 0 ? await listStayingDeleted(tx, thread, returningIds) : new Set()
   return replies
-    .filter(({ node }) => !erased.has(node.id))
+    .filter(({ node }) => !staying.has(node.id))
     .map(({ node, causeId }) => ({ ...toTransitionRow(node, to), causeId }))
 }
 

@@ -50,7 +50,7 @@ export const undoOutcomeOf = (target: Undoable | undefined): Outcome => {
   if (!isLatestStanding(target.id, target.later) || !isAsLeft(target)) return 'decision_conflict'
   if (target.action !== 'status') return 'changed'
   if (target.isAnswer) return 'move_not_allowed'
-  return target.isErased && target.from !== 'deleted' ? 'move_not_allowed' : 'changed'
+  return target.staysDeleted && target.from !== 'deleted' ? 'move_not_allowed' : 'changed'
 }
 
 /** A text that its author edited while it was hidden is published by a new decision, not by an undo. */

@@ -10,7 +10,11 @@ import {
 import type { CommentKey } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site/site.ts'
-import { type CommentForWrite, findCommentForWrite } from '../../postgres/comments/comments.ts'
+import {
+  type CommentForWrite,
+  findCommentForWrite,
+  withdrawComment,
+} from '../../postgres/comments/comments.ts'
 import { resolveFlags } from '../../postgres/comments/flags.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import { acquireThreadLock } from '../../postgres/connection/transaction.ts'
@@ -30,8 +34,9 @@ export type DeleteRequest = {
 }
 
 /**
- * Deletes a comment for its author or a moderator; a repeated deletion succeeds too. A moderator's
- * deletion is recorded as a decision. Shown replies stay, below a tombstone.
+ * Deletes a comment for its author or a moderator; a repeated deletion succeeds too. The author withdraws the
+ * comment, also if a moderator deleted it before; a moderator's deletion is recorded as a decision. Shown
+ * replies stay, below a tombstone.
  */
 export const deleteComment = <Response>(
   context: Context,
@@ -49,6 +54,8 @@ export const deleteComment = <Response>(
     if (!thread || !comment) throw new Refusal('not_found')
     assertMayDelete(caller, comment, thread.state !== 'hidden')
     const { status: from, threadId, id: commentId } = comment
+    if (isAuthor(caller, comment.author) && comment.withdrawnAt === null)
+      await withdrawComment(tx, { siteId: site.id, threadId, id: commentId })
     if (from === 'deleted') return present({ version: undefined })
     const change = { siteId: site.id, to: 'deleted' } as const
     const { version } = await changeStatus(tx, comment, change)

@@ -1,11 +1,14 @@
+import type { Tx } from '../../postgres/connection/db.ts'
 import { inTransaction } from '../../postgres/connection/transaction.ts'
 import { deleteOldItems } from '../../postgres/jobs/batch-items.ts'
 import { deleteOldFailedJobs } from '../../postgres/jobs/jobs.ts'
 import { forgetEndedBans } from '../../postgres/moderation/bans.ts'
 import { deleteOldClaims } from '../../postgres/moderation/claims.ts'
+import { redactComments } from '../../postgres/people/erasure.ts'
 import {
   deleteOldAddresses,
   deleteOldArrivals,
+  findWithdrawnTexts,
   forgetOldAddresses,
   forgetOldSubjects,
 } from '../../postgres/people/retention.ts'
@@ -16,11 +19,12 @@ const BATCH_ANSWERS = 5_000
 const BATCH_ARRIVALS = 5_000
 const BATCH_ITEMS = 5_000
 const BATCH_ADDRESSES = 1_000
+const BATCH_TEXTS = 100
 
 /**
  * Deletes what is past its retention. After a day: responses under Idempotency-Keys, recent posts, expired
- * claims, items of batches that have ended. After the site's retention days: addresses. After 30 days:
- * jobs that were given up. After a year: the subject of an erased member.
+ * claims, items of batches that have ended. After the site's retention days: addresses, and texts that their
+ * authors deleted. After 30 days: jobs that were given up. After a year: the subject of an erased member.
  */
 export const applyRetention = async (context: Context, signal: AbortSignal): Promise<void> => {
   const inBatches = async (one: Parameters<typeof inTransaction<number>>[1], batch: number) => {
@@ -34,6 +38,15 @@ export const applyRetention = async (context: Context, signal: AbortSignal): Pro
   await inBatches((tx) => deleteOldAddresses(tx, BATCH_ADDRESSES), BATCH_ADDRESSES)
   for (const table of ['votes', 'flags', 'arrivals'] as const)
     await inBatches((tx) => forgetOldAddresses(tx, table, BATCH_ADDRESSES), BATCH_ADDRESSES)
+  await inBatches(forgetWithdrawnTexts, 1)
   await inBatches(forgetOldSubjects, 1)
   await inBatches(forgetEndedBans, 1)
+}
+
+/** @returns the number of texts */
+const forgetWithdrawnTexts = async (tx: Tx): Promise<number> => {
+  const found = await findWithdrawnTexts(tx, BATCH_TEXTS)
+  if (!found) return 0
+  await redactComments(tx, found)
+  return found.ids.length
 }
