@@ -102,12 +102,12 @@ t.test('a name keeps joiners where its script or an emoji needs them', async (t)
 })
 
 t.test('a name has no joiner where nothing needs it', async (t) => {
+  // The second line has a non-joiner after a letter that joins no letter, and two in a row.
   const refused = [
-    ...['A\u200cda', 'Ada\u200d', '\u200dAda', '1\u200d2', '👩\u200d', '\u200d👩', 'A\u200d👩'],
-    // A non-joiner after a letter that joins no letter, and two in a row.
-    ...['د\u200cر', 'می\u200c\u200cخ', 'می\u200c', 'می\u200c a', 'ب\u200c1', 'ශ්\u200d\u200d'],
-    '🏴\u{e0067}\u{e007f}',
-  ]
+    ['A\u200cda', 'Ada\u200d', '\u200dAda', '1\u200d2', '👩\u200d', '\u200d👩', 'A\u200d👩'],
+    ['د\u200cر', 'می\u200c\u200cخ', 'می\u200c', 'می\u200c a', 'ب\u200c1', 'ශ්\u200d\u200d'],
+    ['🏴\u{e0067}\u{e007f}'],
+  ].flat()
   for (const s of refused) t.equal(kept(validateName, s), undefined, shown(s))
 })
 

@@ -176,7 +176,9 @@ t.test('listBans finds the bans on a value, and those that contain it', async (t
     await ban(service, { kind, value })
   const find = async (kind: string, value: string) => {
     const query = new URLSearchParams({ kind, value })
-    const answer = await service.get(`/moderation/bans?${query}`, { token: service.adminKey })
+    const answer = await service.get(`/moderation/bans?${query.toString()}`, {
+      token: service.adminKey,
+    })
     return answer.body.items?.map((one: Json) => one.value) ?? said(answer)
   }
   t.same(await find('network', '203.0.113.9'), ['203.0.113.9/32', '203.0.113.0/24'])
@@ -248,7 +250,9 @@ t.test('bans are listed in pages, by kind and by author', async (t) => {
   for (let n = 1; n <= 3; n++) await ban(service, { kind: 'network', value: `198.51.100.${n}` })
   await ban(service, { kind: 'author', value: author.id })
   const list = (query: string) =>
-    service.get(`/moderation/bans?${query}`, { token: service.adminKey }).then(({ body }) => body)
+    service
+      .get(`/moderation/bans?${query.toString()}`, { token: service.adminKey })
+      .then(({ body }) => body)
   const page = await list('kind=network&limit=2')
   t.same(
     page.items.map(({ value }: Json) => value),

@@ -163,6 +163,11 @@ const ROWS: Record<string, Case> = {
     path: `/comments/${ABSENT}`,
     row: but(all(404), { nobody: 401, 'read key': 403 }),
   },
+  restoreComment: {
+    method: 'POST',
+    path: `/comments/${ABSENT}/restorations`,
+    row: but(all(404), { nobody: 401, 'read key': 403 }),
+  },
   voteComment: {
     method: 'PUT',
     path: `/comments/${ABSENT}/vote`,

@@ -135,7 +135,7 @@ t.test(
       [...(await rowsOf(service, otherId))].filter(([name]) => name !== 'jobs')
     const before = await kept()
     const filled = [...(await rowsOf(service, siteId))].filter(([, n]) => n > 0)
-    t.ok(filled.length >= 18, `rows in ${filled.map(([name]) => name)}`)
+    t.ok(filled.length >= 18, `rows in ${filled.map(([name]) => name).join()}`)
 
     const counted = await remove(service, 'gone', { dry_run: true })
     t.match(counted, {

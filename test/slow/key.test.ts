@@ -23,7 +23,7 @@ t.test('npm run key reports wrong arguments in one line and changes nothing', as
     [/^--name must/, 'create', '--scope', 'read'],
     [/^there is no site/, 'create', '--name', 'x', '--scope', 'read', '--site', 'nope'],
     [/^--expires must/, 'create', '--name', 'x', '--scope', 'read', '--expires', '2020-01-01'],
-    [/^there is no such key/, 'revoke', 'kzzz'],
+    [/^kzzz is not the id of a key/, 'revoke', 'kzzz'],
     [/^-1 is not|^Unknown option/, 'revoke', '--', '-1'],
   ]
   for (const [words, ...args] of wrong)

@@ -60,7 +60,8 @@ const pickComment = ({ comments }: Race): Known =>
 
 const post = async (race: Race, parent: Known | undefined, guest?: Known): Promise<Reply> => {
   const author = { name: `Guest ${Math.floor(Math.random() * 1_000)}` }
-  const body = { body: 'text', author, parent_id: parent?.id ?? null }
+  const text = `text ${race.comments.length} ${Math.random()}`
+  const body = { body: text, author, parent_id: parent?.id ?? null }
   const reply = await race.send('POST', '/articles/hot/comments', guest?.token, body)
   const { begun, ended } = reply
   if (reply.status === 201) {
@@ -112,7 +113,7 @@ const ACTS: ((race: Race) => Promise<Reply>)[] = [
 ]
 
 const EXPECTED =
-  /^(200|201|202|204|404 not_found|409 decision_conflict|422 parent_not_found|422 depth_exceeded)$/
+  /^(200|201|202|204|404 not_found|409 decision_conflict|409 move_not_allowed|422 parent_not_found|422 depth_exceeded)$/
 
 const runClient = async (race: Race, until: number): Promise<void> => {
   while (performance.now() < until) {
@@ -231,7 +232,7 @@ t.test('guests who change their names in each other’s threads do not deadlock'
   }
   const before = await deadlocks()
   const rename = (n: number) => {
-    const body = { body: 'text', author: { name: `Name ${n}` } }
+    const body = { body: `text ${n}`, author: { name: `Name ${n}` } }
     return send('POST', `/articles/${articles[n % 3]}/comments`, guests[n % 8], body)
   }
   const moderate = async (n: number) => {
@@ -253,7 +254,14 @@ t.test('guests who change their names in each other’s threads do not deadlock'
 })
 
 /** A comment as the model knows it; its place in the list is its age. */
-type Modelled = { id: string; token: string; parent: number; status: Status; text: string }
+type Modelled = {
+  id: string
+  token: string
+  parent: number
+  status: Status
+  text: string
+  isWithdrawn: boolean
+}
 type Command =
   | { act: 'post' }
   | { act: 'reply'; to: number }
@@ -349,7 +357,8 @@ const perform = async (service: TestService, article: string, model: Model, comm
     const isDeep = model.depthOf(parent) >= MAX_DEPTH
     const expected = isLost || isDeep ? 422 : 201
     const { id, guest_token: token } = answer.body
-    if (expected === 201) all.push({ id, token, parent, status: 'approved', text })
+    if (expected === 201)
+      all.push({ id, token, parent, status: 'approved', text, isWithdrawn: false })
     return { expected, answered: answer.status }
   }
   const n = at(command.on)
@@ -358,8 +367,11 @@ const perform = async (service: TestService, article: string, model: Model, comm
     const { status: from } = comment
     const body = { from, to: command.status, replies: command.same ? 'same' : 'keep' }
     const answer = await call('POST', `/comments/${comment.id}/decisions`, service.adminKey, body)
-    const expected = from === body.to ? 400 : MOVES[from].includes(body.to) ? 201 : 409
-    const along = command.same ? model.below(n).filter((m) => all[m]!.status === from) : []
+    const mayMove = MOVES[from].includes(body.to) && !comment.isWithdrawn
+    const expected = from === body.to ? 400 : mayMove ? 201 : 409
+    const along = command.same
+      ? model.below(n).filter((m) => all[m]!.status === from && !all[m]!.isWithdrawn)
+      : []
     if (expected === 201) for (const m of [n, ...along]) all[m]!.status = body.to
     return { expected, answered: answer.status }
   }
@@ -367,6 +379,7 @@ const perform = async (service: TestService, article: string, model: Model, comm
     const token = command.asModerator ? service.adminKey : comment.token
     const answer = await call('DELETE', `/comments/${comment.id}`, token)
     comment.status = 'deleted'
+    if (!command.asModerator) comment.isWithdrawn = true
     return { expected: 204, answered: answer.status }
   }
   const text = `${comment.text}!`

@@ -262,7 +262,7 @@ export const SiteRename = object(
       description: 'How long the slug before still names the site.',
     }),
   },
-  { $id: 'SiteRename', examples: [{ slug: 'magazine' }] },
+  { $id: 'SiteRename', examples: [{ slug: 'magazine', keep_days: 30 }] },
 )
 
 export const SiteDeletion = object(

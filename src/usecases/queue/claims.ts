@@ -53,11 +53,7 @@ export const claimComments = async (
 ): Promise<ClaimedComments> => {
   const { site, moderator, wanted, seconds, idempotencyKey } = request
   const claimer = { siteId: site.id, by: callerIdOf(moderator), seconds }
-  const {
-    keys,
-    until,
-    next = null,
-  } = await runOnce(context, idempotencyKey, (tx) =>
+  const { keys, until, next } = await runOnce(context, idempotencyKey, (tx) =>
     'limit' in wanted ? claimNext(tx, claimer, wanted) : claimNamed(tx, claimer, wanted),
   )
   return { items: await runQuery(listInOrder(context.db, site.id, keys)), until, next }

@@ -36,11 +36,13 @@ const openBarrier = async (
   }
 }
 
+let replies = 0
+
 const reply = ({ send }: Race, { site }: Node, story: Story, article: string) =>
   send(`${site}/articles/${article}/comments`, {
     method: 'POST',
     headers: AS_ADMIN,
-    body: { body: 'A reply', author: { name: 'Grace' }, parent_id: story.id },
+    body: { body: `Reply ${replies++}`, author: { name: 'Grace' }, parent_id: story.id },
   })
 
 const titles = {
