@@ -40,7 +40,7 @@ const openTrail = async (service: TestService) => {
   const { body: second } = await service.decide(olga.id, 'approved', 'pending')
   const { body: third } = await service.call('POST', `${SITE}/comments/${olga.id}/decisions`, {
     token: moderator,
-    body: { from: 'pending', to: 'approved' },
+    body: { from: 'pending', to: 'approved', revision: 1 },
   })
   await asAdmin(service, 'PATCH', '/articles/b', { state: 'closed' })
   const [fourth] = (await trail(service)).items
@@ -199,7 +199,7 @@ const ACTS: Record<string, [entries: number, act: Acting]> = {
   decideMany: [
     2,
     (as, { id, other }) =>
-      as('POST', '/moderation/decisions', { comment_ids: [id, other], to: 'rejected' }),
+      as('POST', '/moderation/decisions', { comments: [{ id }, { id: other }], to: 'rejected' }),
   ],
   undoDecision: [
     2,
@@ -212,7 +212,7 @@ const ACTS: Record<string, [entries: number, act: Acting]> = {
   undoBatch: [
     4,
     async (as, { id, other }) => {
-      const order = { comment_ids: [id, other], to: 'rejected' }
+      const order = { comments: [{ id }, { id: other }], to: 'rejected' }
       const { body } = await as('POST', '/moderation/decisions', order)
       return as('POST', `/moderation/batches/${body.batch.id}/undos`, {})
     },

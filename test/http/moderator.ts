@@ -9,6 +9,12 @@ const SITE = '/v1/sites/default'
 export const said = ({ status, body }: Answer): string =>
   status < 400 ? `${status}` : `${status} ${body.code}`
 
+/** Comments by `comment_ids` and one `from`, each with its first text: what a moderator saw of it. */
+export const asSeen = ({ comment_ids: ids, from, ...body }: Json): Json =>
+  ids === undefined
+    ? { ...body, ...(from !== undefined && { from }) }
+    : { ...body, comments: ids.map((id: string) => ({ id, ...(from && { from }), revision: 1 })) }
+
 /** Calls of a moderator with the admin key. */
 export const openActing = (service: TestService) => {
   const send = (method: string, path: string, body?: Json, key?: string) =>
@@ -25,7 +31,8 @@ export const openActing = (service: TestService) => {
   return {
     send,
     statusOf,
-    decideMany: (body: Json, key?: string) => send('POST', '/moderation/decisions', body, key),
+    decideMany: (body: Json, key?: string) =>
+      send('POST', '/moderation/decisions', asSeen(body), key),
     undo: (id: string) => send('POST', `/moderation/decisions/${id}/undos`),
     undoBatch: (id: string) => send('POST', `/moderation/batches/${id}/undos`),
     decisions: async (): Promise<Json[]> =>

@@ -464,7 +464,7 @@ t.test('every moderation operation refuses callers without its right', async (t)
       'decideComment',
       'POST',
       `/comments/${id}/decisions`,
-      { from: 'spam', to: 'approved' },
+      { from: 'spam', to: 'approved', revision: 1 },
       moderators(409),
     ],
     ['listQueue', 'GET', '/moderation/comments', undefined, moderators(200)],

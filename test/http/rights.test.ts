@@ -245,7 +245,7 @@ const ROWS: Record<string, Case> = {
   decideMany: {
     method: 'POST',
     path: '/moderation/decisions',
-    body: { comment_ids: [ABSENT], to: 'spam' },
+    body: { comments: [{ id: ABSENT }], to: 'spam' },
     row: MODERATING(200),
   },
   claimComments: {

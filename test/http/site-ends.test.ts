@@ -92,7 +92,7 @@ const fill = async (service: TestService, slug: string): Promise<Json> => {
   await send('PATCH', '', { moderation: 'pre' })
   const held = await post('held')
   await send('POST', '/moderation/claims', { comment_ids: [held.id] })
-  await send('POST', '/moderation/decisions', { comment_ids: [reply.id], to: 'spam' })
+  await send('POST', '/moderation/decisions', { comments: [{ id: reply.id }], to: 'spam' })
   await send('POST', `/comments/${reply.id}/appeals`, { text: 'why?' }, guest)
   await send('POST', `/authors/${comment.author.id}/notes`, { note: 'n' })
   await send('POST', '/moderation/bans', { kind: 'email', value: 'e@example.org', effect: 'hold' })

@@ -45,7 +45,7 @@ t.test('no decision of a moderator restores what its author deleted', async (t) 
   t.equal((await service.decide(root.id, 'deleted', 'approved', { replies: 'same' })).status, 201)
   const bulk = await service.call('POST', `${SITE}/moderation/decisions`, {
     token: service.adminKey,
-    body: { comment_ids: [own.id], from: 'deleted', to: 'pending' },
+    body: { comments: [{ id: own.id, from: 'deleted' }], to: 'pending' },
   })
   t.match(bulk.body.items, [{ comment_id: own.id, outcome: 'move_not_allowed' }])
   t.notMatch((await service.get('/articles/a/comments')).text, 'withdrawn')

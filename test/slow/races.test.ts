@@ -78,6 +78,7 @@ const decide = async (race: Race, from: Status, to: Status): Promise<Reply> => {
     from,
     to,
     replies,
+    ...(to === 'approved' && { revision: pick([1, 1, 1, 2]) }),
   })
   const turn = { visible: to === 'approved', begun: reply.begun, ended: reply.ended }
   if (reply.status === 201) race.decisions.set(reply.body.id, turn)
@@ -261,6 +262,9 @@ type Modelled = {
   status: Status
   text: string
   isWithdrawn: boolean
+  revision: number
+  /** Whether a moderator took the present text from the public. */
+  wasPublic: boolean
 }
 type Command =
   | { act: 'post' }
@@ -341,6 +345,11 @@ const createModel = () => {
 }
 type Model = ReturnType<typeof createModel>
 
+const mayGoAlong = (
+  { status, isWithdrawn, wasPublic }: Modelled,
+  { from, to }: { from: Status; to: Status },
+): boolean => status === from && !isWithdrawn && (to !== 'approved' || wasPublic)
+
 /** Does it to both, and tells what the model expects and what the service answers. */
 const perform = async (service: TestService, article: string, model: Model, command: Command) => {
   const call = async (method: string, path: string, token?: string, body?: Json) =>
@@ -358,26 +367,43 @@ const perform = async (service: TestService, article: string, model: Model, comm
     const expected = isLost || isDeep ? 422 : 201
     const { id, guest_token: token } = answer.body
     if (expected === 201)
-      all.push({ id, token, parent, status: 'approved', text, isWithdrawn: false })
+      all.push({
+        id,
+        token,
+        parent,
+        status: 'approved',
+        text,
+        isWithdrawn: false,
+        revision: 1,
+        wasPublic: false,
+      })
     return { expected, answered: answer.status }
   }
   const n = at(command.on)
   const comment = all[n]!
   if (command.act === 'decide') {
     const { status: from } = comment
-    const body = { from, to: command.status, replies: command.same ? 'same' : 'keep' }
+    const body = {
+      from,
+      to: command.status,
+      revision: comment.revision,
+      replies: command.same ? 'same' : 'keep',
+    }
     const answer = await call('POST', `/comments/${comment.id}/decisions`, service.adminKey, body)
     const mayMove = MOVES[from].includes(body.to) && !comment.isWithdrawn
     const expected = from === body.to ? 400 : mayMove ? 201 : 409
-    const along = command.same
-      ? model.below(n).filter((m) => all[m]!.status === from && !all[m]!.isWithdrawn)
-      : []
-    if (expected === 201) for (const m of [n, ...along]) all[m]!.status = body.to
+    const along = command.same ? model.below(n).filter((m) => mayGoAlong(all[m]!, body)) : []
+    if (expected === 201)
+      for (const m of [n, ...along]) {
+        if (from === 'approved') all[m]!.wasPublic = true
+        all[m]!.status = body.to
+      }
     return { expected, answered: answer.status }
   }
   if (command.act === 'delete') {
     const token = command.asModerator ? service.adminKey : comment.token
     const answer = await call('DELETE', `/comments/${comment.id}`, token)
+    if (command.asModerator && comment.status === 'approved') comment.wasPublic = true
     comment.status = 'deleted'
     if (!command.asModerator) comment.isWithdrawn = true
     return { expected: 204, answered: answer.status }
@@ -387,7 +413,11 @@ const perform = async (service: TestService, article: string, model: Model, comm
   const expected = { approved: 200, pending: 202, spam: 202, rejected: 404, deleted: 404 }[
     comment.status
   ]
-  if (expected < 300) comment.text = text
+  if (expected < 300) {
+    comment.text = text
+    comment.revision += 1
+    comment.wasPublic = false
+  }
   return { expected, answered: answer.status }
 }
 

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { sql } from 'kysely'
 import t from 'tap'
 import { isTransitionAllowed, STATUSES, type Status } from '../../src/domain/comment/status.ts'
+import { asSeen } from '../http/moderator.ts'
 import { IDS } from '../ids.ts'
 import { runs } from '../lengths.ts'
 import { recount } from '../recount.ts'
@@ -15,8 +16,8 @@ const openActing = (service: TestService) => {
   const send = (path: string, body?: Json): Promise<Answer> =>
     service.call('POST', `${SITE}${path}`, { token: service.adminKey, body })
   return {
-    decide: (id: string, body: Json) => send(`/comments/${id}/decisions`, body),
-    decideMany: (body: Json) => send('/moderation/decisions', body),
+    decide: (id: string, body: Json) => send(`/comments/${id}/decisions`, { revision: 1, ...body }),
+    decideMany: (body: Json) => send('/moderation/decisions', asSeen(body)),
     undo: (id: string) => send(`/moderation/decisions/${id}/undos`),
     undoBatch: (id: string) => send(`/moderation/batches/${id}/undos`),
   }

@@ -2,10 +2,8 @@ import { parentPort } from 'node:worker_threads'
 
 /** A worker that does what its task says: ends, runs for ever, takes all memory, throws or replies. */
 const perform = (task: unknown): unknown => {
-  const kept: unknown[] = []
   if (task === 'exit') process.exit(3)
   if (task === 'run for ever') for (;;);
-  if (task === 'take all memory') for (;;) kept.push([...kept, ...kept, 1])
   if (task === 'throw') throw new RangeError('thrown')
   return task
 }

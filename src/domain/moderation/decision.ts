@@ -23,6 +23,7 @@ export const OUTCOMES = [
   'changed',
   'unchanged',
   'decision_conflict',
+  'changed_since',
   'not_found',
   'move_not_allowed',
 ] as const

@@ -51,6 +51,7 @@ export const BatchResult = openObject(
     replies: Type.Optional(
       integerOrNull('Dry run: replies that would change too. Null for a batch.'),
     ),
+    as_of: Type.Optional(text('Dry run: send it with the decision.')),
     items: Type.Array(
       openObject({
         comment_id: text('Id of the comment.'),

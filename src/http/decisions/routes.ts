@@ -1,4 +1,5 @@
 import { type Static, Type } from 'typebox'
+import { isVisible } from '../../domain/comment/status.ts'
 import { assertScope } from '../../domain/people/caller.ts'
 import type { PublicIds } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
@@ -9,11 +10,14 @@ import { decideComment } from '../../usecases/decisions/decide-comment.ts'
 import { undoDecision } from '../../usecases/undo/undo-decision.ts'
 import { presentBatchResponse, presentDryRun } from '../batches/present.ts'
 import { BatchResult as BatchResultOnWire } from '../batches/schemas.ts'
+import { readIfMatch } from '../edge/conditions.ts'
 import { readIdempotencyKey } from '../edge/idempotency.ts'
 import type { Http } from '../edge/request-context.ts'
 import { sendPrivately, sendWrite, threadVersion } from '../edge/responses.ts'
 import { readCommentFilter } from '../queue/comment-filter.ts'
 import { changingComment, readCommentKeys } from '../wire/comment-key.ts'
+import { readSnapshot, writeSnapshot } from '../wire/cursors.ts'
+import type { CursorKey } from '../wire/keys.ts'
 import * as op from '../wire/operation.ts'
 import type { Router } from '../wire/router.ts'
 import { object, ref } from '../wire/schema-parts.ts'
@@ -31,9 +35,10 @@ const DECIDE_COMMENT = op.operation({
   id: 'decideComment',
   summary: 'Change the status of a comment',
   description:
-    'Send the status you saw as `from` and the new one as `to`; it returns the decision, or ' +
-    '`decision_conflict` if the status has changed meanwhile. With `replies: same`, replies that ' +
-    'have the same status change too.',
+    'Send the status and the `revision` you saw (or `If-Match`), and the new status as `to`; it returns ' +
+    'the decision, or `decision_conflict` if the status or the text has changed meanwhile. With ' +
+    '`replies: same`, replies that have the same status change too, and are published only if their ' +
+    'present text was public before.',
   params: object(op.commentParams),
   query: op.NO_QUERY,
   body: ref(NewDecision),
@@ -49,12 +54,12 @@ const DECIDE_MANY = op.operation({
   summary: 'Change the status of many comments',
   description:
     'Applies one decision to listed comments, or to all that match a filter: up to 500 ' +
-    'immediately (200, with an outcome for each), more as a batch (202). Comments that have ' +
-    'changed meanwhile are skipped as `decision_conflict`.',
+    'immediately (200, with an outcome for each), more as a batch (202). Comments with another ' +
+    'status are skipped as `decision_conflict`, comments with another text as `changed_since`.',
   params: object(op.siteParams),
   body: ref(NewDecisions),
   answers: BATCH_ANSWERS,
-  refusals: ['decision_conflict', 'move_not_allowed'],
+  refusals: ['invalid_cursor', 'decision_conflict', 'move_not_allowed'],
 })
 
 const UNDO_DECISION = op.operation({
@@ -71,15 +76,18 @@ const UNDO_DECISION = op.operation({
   refusals: ['decision_conflict', 'move_not_allowed'],
 })
 
-export const addDecisionRoutes = (app: Router, { context }: Http): void => {
+export const addDecisionRoutes = (app: Router, { context, keys }: Http): void => {
   app.post('/sites/:site/moderation/decisions', DECIDE_MANY, async (request, reply) => {
     const { site, ids, caller, body } = request
     assertScope(caller, 'moderate')
-    const { from, to, reason = null, note = null, replies = 'keep' } = body
-    const order = { from, to, reason, note, replies, ...readComments(request, body) }
+    const { to, reason = null, note = null, replies = 'keep' } = body
+    const order = { to, reason, note, replies, ...readComments(request, keys().cursors) }
     const act = { site, moderator: caller, ...order, idempotencyKey: readIdempotencyKey(request) }
-    if (body.dry_run)
-      return sendPrivately(reply, presentDryRun(ids, await dryRunDecisions(context, act)))
+    if (body.dry_run) {
+      const result = await dryRunDecisions(context, act)
+      const asOf = writeSnapshot(keys().cursors, site.id, result.asOf)
+      return sendPrivately(reply, { ...presentDryRun(ids, result), as_of: asOf })
+    }
     const present = presentBatchResponse(ids)
     return sendWrite(reply, await decideMany(context, act, present))
   })
@@ -100,8 +108,9 @@ export const addDecisionRoutes = (app: Router, { context }: Http): void => {
   app.post('/sites/:site/comments/:id/decisions', DECIDE_COMMENT, async (request, reply) => {
     const { site, ids, caller, body } = request
     assertScope(caller, 'moderate')
-    const { from, to, reason = null, note = null, replies = 'keep' } = body
-    const move = { from, to, reason, note, replies }
+    const { from, to, revision = readIfMatch(request), reason = null, note = null } = body
+    const { replies = 'keep' } = body
+    const move = { from, to, revision, reason, note, replies }
     const act = { site, moderator: caller, ...move, idempotencyKey: readIdempotencyKey(request) }
     const answer = await changingComment(context, request, (comment) =>
       decideComment(context, { ...act, comment }, ({ decision, version }) => ({
@@ -119,15 +128,45 @@ const known = (id: number | undefined): number => {
   return id
 }
 
-type OfSite = { readonly site: Site; readonly ids: PublicIds }
+type ManyRequest = {
+  readonly site: Site
+  readonly ids: PublicIds
+  readonly body: Static<typeof NewDecisions>
+}
 
-/** Reads the comments of a request: their ids, or a filter with its expected number of comments. */
-const readComments = ({ site, ids }: OfSite, body: Static<typeof NewDecisions>) => {
-  const { comment_ids: listed, filter, expected_count: expectedCount, dry_run: isDryRun } = body
+/** Reads the comments of a request: as the moderator saw them, or a filter with its snapshot. */
+const readComments = ({ site, ids, body }: ManyRequest, key: CursorKey) => {
+  const { comments: listed, filter, expected_count: expectedCount, as_of: asOf, to } = body
   if ((listed === undefined) === (filter === undefined))
-    throw new Refusal('invalid_request', { '': 'must have either comment_ids or filter' })
-  if (listed) return { comments: readCommentKeys(ids, '/comment_ids', listed), expectedCount }
-  if (expectedCount === undefined && !isDryRun)
+    throw new Refusal('invalid_request', { '': 'must have either comments or filter' })
+  const isPublishing = isVisible(to) && !body.dry_run
+  if (listed) {
+    const unseen = listed.findIndex(({ revision }) => isPublishing && revision === undefined)
+    if (unseen >= 0)
+      throw new Refusal('invalid_request', {
+        [`/comments/${unseen}/revision`]: 'is required to publish a comment',
+      })
+    const found = readCommentKeys(
+      ids,
+      '/comments',
+      listed.map(({ id }) => id),
+    )
+    return {
+      comments: {
+        listed: listed.map(({ from, revision }, i) => ({ key: found[i]!, from, revision })),
+      },
+      expectedCount,
+    }
+  }
+  if (isPublishing && asOf === undefined)
+    throw new Refusal('invalid_request', { '/as_of': 'is required to publish comments' })
+  if (expectedCount === undefined && asOf === undefined && !body.dry_run)
     throw new Refusal('invalid_request', { '/expected_count': 'is required with a filter' })
-  return { comments: readCommentFilter({ site, ids }, filter!, '/filter'), expectedCount }
+  return {
+    comments: {
+      filter: readCommentFilter({ site, ids }, filter!, '/filter'),
+      asOf: asOf === undefined ? undefined : readSnapshot(key, site.id, asOf),
+    },
+    expectedCount,
+  }
 }

@@ -18,28 +18,43 @@ import {
   time,
 } from '../wire/schema-parts.ts'
 
+const revision = Type.Integer({
+  minimum: 1,
+  description: 'The `revision` of the text that the moderator saw. Required to publish.',
+})
+
 export const NewDecisions = object(
   {
-    comment_ids: Type.Optional(
-      Type.Array(Type.String({ maxLength: 40 }), {
-        minItems: 1,
-        maxItems: MAX_SYNC_DECISIONS,
-        uniqueItems: true,
-        description: 'The comments to change. Send either this or `filter`.',
-      }),
+    comments: Type.Optional(
+      Type.Array(
+        object({
+          id: Type.String({ maxLength: 40 }),
+          from: Type.Optional(oneOf(STATUSES)),
+          revision: Type.Optional(revision),
+        }),
+        {
+          minItems: 1,
+          maxItems: MAX_SYNC_DECISIONS,
+          description:
+            'The comments, as the moderator saw them. Send either this or `filter`. `from` omitted: ' +
+            'any status.',
+        },
+      ),
     ),
     filter: Type.Optional(ref(CommentFilter)),
+    as_of: Type.Optional(
+      Type.String({
+        maxLength: 6_000,
+        description:
+          'From `listQueue` or a dry run: comments that arrived or changed after it are ' +
+          '`changed_since`. Required with `filter` to publish.',
+      }),
+    ),
     expected_count: Type.Optional(
       Type.Integer({
         minimum: 0,
         description:
-          'How many comments match the filter. Required with `filter`, except in a dry run.',
-      }),
-    ),
-    from: Type.Optional(
-      oneOf(STATUSES, {
-        description:
-          'The status that the moderator saw. Omitted: the status of each comment when the request arrives.',
+          'How many comments match the filter. Required with `filter`, except with `as_of` or in a dry run.',
       }),
     ),
     to: oneOf(STATUSES, { description: 'The new status.' }),
@@ -49,7 +64,7 @@ export const NewDecisions = object(
         description: '`same`: replies that have the same status change too. Omitted: `keep`.',
       }),
     ),
-    dry_run: Type.Optional(flag('Return the outcomes without changing or storing anything.')),
+    dry_run: Type.Optional(flag('Return the outcomes and change nothing.')),
   },
   {
     $id: 'NewDecisions',
@@ -60,6 +75,7 @@ export const NewDecisions = object(
 export const NewDecision = object(
   {
     from: oneOf(STATUSES, { description: 'The status that the moderator saw.' }),
+    revision: Type.Optional(revision),
     to: oneOf(STATUSES, { description: 'The new status.' }),
     ...explanation,
     replies: Type.Optional(
@@ -68,7 +84,7 @@ export const NewDecision = object(
       }),
     ),
   },
-  { $id: 'NewDecision', examples: [{ from: 'pending', to: 'approved' }] },
+  { $id: 'NewDecision', examples: [{ from: 'pending', to: 'approved', revision: 1 }] },
 )
 
 const changed = (description: string) =>

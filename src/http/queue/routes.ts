@@ -2,7 +2,7 @@ import { assertScope, callerIdOf } from '../../domain/people/caller.ts'
 import { countQueue, listQueue, QUEUE_SORTS } from '../../usecases/queue/queue.ts'
 import type { Http } from '../edge/request-context.ts'
 import { sendPrivately } from '../edge/responses.ts'
-import { readCursor, writeCursor } from '../wire/cursors.ts'
+import { readCursor, writeCursor, writeSnapshot } from '../wire/cursors.ts'
 import * as op from '../wire/operation.ts'
 import type { Router } from '../wire/router.ts'
 import { object, oneOf, ref } from '../wire/schema-parts.ts'
@@ -62,10 +62,11 @@ export const addQueueRoutes = (app: Router, { context, keys }: Http): void => {
     const after = cursor === undefined ? null : readCursor(keys().cursors, binding, cursor).after
     const asked = claimed === 'any' ? undefined : { is: claimed, by: callerIdOf(request.caller) }
     const page = { siteId, claimed: asked, sort, after, limit }
-    const { items, next } = await listQueue(context, { ...filter, ...page })
+    const { items, next, asOf } = await listQueue(context, { ...filter, ...page })
     return sendPrivately(reply, {
       items: items.map((comment) => presentForModeration(request.ids, comment)),
       next_cursor: next && writeCursor(keys().cursors, binding, { sort: '', after: next }),
+      as_of: writeSnapshot(keys().cursors, siteId, asOf),
     })
   })
 

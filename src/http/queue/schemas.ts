@@ -55,7 +55,13 @@ export const ModeratedComment = commentWith('ModeratedComment', {
   ),
 })
 
-export const QueuePage = openObject(page(ref(ModeratedComment)), { $id: 'QueuePage' })
+export const QueuePage = openObject(
+  {
+    ...page(ref(ModeratedComment)),
+    as_of: text('Send it to `decideMany` with a filter: later changes are `changed_since`.'),
+  },
+  { $id: 'QueuePage' },
+)
 
 export const QueueCounts = openObject(
   Object.fromEntries(STATUSES.map((status) => [status, count(`Comments: \`${status}\`.`)])),

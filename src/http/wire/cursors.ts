@@ -114,3 +114,11 @@ type SortedRequest = {
   readonly sorts: readonly Sort[]
   readonly cursor?: string | undefined
 }
+
+/** Writes a snapshot of the database, in which a moderator saw comments of a site. */
+export const writeSnapshot = (key: CursorKey, siteId: number, snapshot: string): string =>
+  writeCursor(key, ['snapshot', siteId], { sort: snapshot, after: null })
+
+/** Reads a snapshot. Refuses one of another site with `invalid_cursor`. */
+export const readSnapshot = (key: CursorKey, siteId: number, text: string): string =>
+  readCursor(key, ['snapshot', siteId], text).sort

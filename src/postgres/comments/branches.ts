@@ -31,10 +31,12 @@ export const findDecidables = async (
   tx: Tx,
   { siteId, threadId }: At,
   ids: readonly number[],
-): Promise<ReadonlyMap<number, Decidable & { readonly staysDeleted: boolean }>> => {
-  const { rows } = await sql<Decidable & { staysDeleted: boolean }>`
+): Promise<
+  ReadonlyMap<number, Decidable & { readonly staysDeleted: boolean; readonly revision: number }>
+> => {
+  const { rows } = await sql<Decidable & { staysDeleted: boolean; revision: number }>`
     select c.id, c.parent_id, c.status, c.published_at, c.flag_count, c.shadowed,
-      ${staysDeleted} as stays_deleted
+      ${staysDeleted} as stays_deleted, c.revision
     from comments c join authors a on a.site_id = c.site_id and a.id = c.author_id
     where c.site_id = ${siteId} and c.thread_id = ${threadId} and c.id = any(${ids}::bigint[])`.execute(
     tx,
@@ -53,16 +55,23 @@ export const listBranchNodes = async (tx: Tx, at: At, fromId: number): Promise<D
     .orderBy('id')
     .execute()
 
-/** Lists the comments among these of a thread that no moderator can restore. */
-export const listStayingDeleted = async (
+/**
+ * Lists the comments among these of a thread that a decision on a comment above cannot take along: no moderator
+ * can restore them, or, if they would be published, their present text was never public.
+ */
+export const listLeftOut = async (
   tx: Tx,
   { siteId, threadId }: At,
-  ids: readonly number[],
+  { ids, isPublishing }: { ids: readonly number[]; isPublishing: boolean },
 ): Promise<ReadonlySet<number>> => {
+  const wasHidden = sql`not exists (
+    select from decisions d where d.site_id = c.site_id and d.comment_id = c.id
+      and d.action = 'status' and ${isVisible('d.from_status')}
+      and d.decided_at >= coalesce(c.edited_at, c.created_at))`
   const { rows } = await sql<{ id: number }>`
     select c.id from comments c join authors a on a.site_id = c.site_id and a.id = c.author_id
     where c.site_id = ${siteId} and c.thread_id = ${threadId} and c.id = any(${ids}::bigint[])
-      and ${staysDeleted}`.execute(tx)
+      and (${staysDeleted} ${isPublishing ? sql`or ${wasHidden}` : sql``})`.execute(tx)
   return new Set(rows.map(({ id }) => id))
 }
 
@@ -100,7 +109,7 @@ export const updateStatuses = async (
 ): Promise<ReadonlyMap<number, Instant | null>> => {
   const { rows } = await sql<{ id: number; publishedAt: Instant | null }>`
     with moved as (
-      update comments c set status = m.to_status,
+      update comments c set status = m.to_status, changed_xid = pg_current_xact_id(),
       shadowed = coalesce(m.shadowed, c.shadowed and m.to_status = 'deleted'),
       published_at = case
       when m.is_restored then m.published_at

@@ -129,6 +129,7 @@ export const reviseComment = async (
       renderer: edit.renderer,
       ...(edit.judged && toColumns(edit.judged)),
       revision: revision + 1,
+      changedXid: sql`pg_current_xact_id()`,
       editedAt: now,
     })
     .where('siteId', '=', siteId)

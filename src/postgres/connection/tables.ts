@@ -3,7 +3,7 @@ import type { Role } from '../../domain/comment/comment.ts'
 import type { Sort } from '../../domain/comment/sort.ts'
 import type { Reason, Status } from '../../domain/comment/status.ts'
 import type { Instant } from '../../domain/instant.ts'
-import type { DecisionAction } from '../../domain/moderation/decision.ts'
+import type { DecisionAction, Outcome } from '../../domain/moderation/decision.ts'
 import type { FlagReason } from '../../domain/moderation/flag.ts'
 import type { SignOn } from '../../domain/people/sign-on.ts'
 import type { AuditAction } from '../../domain/site/audit.ts'
@@ -140,6 +140,7 @@ type CommentsTable = {
   body: string
   bodyHtml: string
   renderer: number
+  changedXid: Generated<string | null>
   withdrawnAt: Instant | null
   withdrawnFrom: Status | null
   articleTitle: string | null
@@ -313,7 +314,8 @@ type BatchItemsTable = {
   place: number
   seen: Status | null
   undoes: number | null
-  outcome: 'changed' | 'unchanged' | 'decision_conflict' | 'not_found' | 'move_not_allowed' | null
+  revision: number | null
+  outcome: Outcome | null
   decisionId: number | null
 }
 

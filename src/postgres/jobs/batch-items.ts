@@ -15,6 +15,8 @@ export type OpenItem = {
   readonly id: number
   /** The status that the comment must still have. */
   readonly seen: Status
+  /** The revision that the comment must still have; null for any. */
+  readonly revision: number | null
   /** The decision to undo. */
   readonly undoes: number | null
 }
@@ -29,22 +31,29 @@ export type Item = {
 /** Comments per statement, so that it stays far from the statement time-out. */
 const RANGE = 10_000
 
-/**
- * Adds comments by their ids. A comment that does not exist gets its outcome immediately.
- * @param from the status that the moderator saw; undefined for the current status of each comment
- */
+/** A comment of a request, with the status and the revision that the moderator saw. */
+export type SeenComment = {
+  readonly key: CommentKey
+  /** Undefined for the current status. */
+  readonly from: Status | undefined
+  /** Undefined for any text. */
+  readonly revision: number | undefined
+}
+
+/** Adds comments by their ids. A comment that does not exist gets its outcome immediately. */
 export const insertItemsByKey = async (
   tx: Tx,
   { siteId, id: batchId }: Id,
-  { keys, from }: { keys: readonly CommentKey[]; from: Status | undefined },
+  comments: readonly SeenComment[],
 ): Promise<void> => {
   await sql`
-    insert into batch_items (site_id, batch_id, thread_id, comment_id, place, seen, outcome)
+    insert into batch_items (site_id, batch_id, thread_id, comment_id, place, seen, revision, outcome)
     select ${siteId}, ${batchId}, coalesce(c.thread_id, k.thread_id), k.id, k.place,
-      coalesce(${from}::comment_status, c.status),
-      case when c.id is null then 'not_found'::batch_outcome end
-    from unnest(${keys.map(({ threadId }) => threadId)}::bigint[], ${keys.map(({ id }) => id)}::bigint[])
-      with ordinality as k (thread_id, id, place)
+      coalesce(k.seen, c.status), k.revision, case when c.id is null then 'not_found'::batch_outcome end
+    from unnest(${comments.map(({ key }) => key.threadId)}::bigint[],
+      ${comments.map(({ key }) => key.id)}::bigint[], ${comments.map(({ from }) => from)}::comment_status[],
+      ${comments.map(({ revision }) => revision)}::int[])
+      with ordinality as k (thread_id, id, seen, revision, place)
     left join comments m
       on m.site_id = ${siteId} and m.id = k.id and m.home_thread_id = k.thread_id
     left join comments c
@@ -52,17 +61,26 @@ export const insertItemsByKey = async (
     on conflict do nothing`.execute(tx)
 }
 
-/** Adds the comments that a filter matches now. */
+/**
+ * Adds the comments that a filter matches now. With a snapshot, a comment that got its text or its status after
+ * the snapshot gets its outcome immediately, and each other one must keep its revision.
+ */
 export const insertItemsByFilter = async (
   tx: Tx,
   { siteId, id: batchId }: Id,
-  filter: QueueFilter,
+  { filter, asOf }: { filter: QueueFilter; asOf: string | undefined },
 ): Promise<void> => {
+  const isSeen = sql`coalesce(pg_visible_in_snapshot(c.changed_xid, ${asOf}::pg_snapshot), true)`
+  const seen =
+    asOf === undefined
+      ? sql`null, null`
+      : sql`c.revision,
+    case when not ${isSeen} then 'changed_since'::batch_outcome end`
   for (const status of filter.statuses)
     for await (const [after, last] of ranges(tx, siteId, status))
       await sql`
-        insert into batch_items (site_id, batch_id, thread_id, comment_id, place, seen)
-        select ${siteId}, ${batchId}, c.thread_id, c.id, 0, c.status from comments c
+        insert into batch_items (site_id, batch_id, thread_id, comment_id, place, seen, revision, outcome)
+        select ${siteId}, ${batchId}, c.thread_id, c.id, 0, c.status, ${seen} from comments c
         where c.site_id = ${siteId} and c.status = ${sql.lit(status)}
           and c.id > ${after} and c.id <= ${last} and ${matchesFilter(siteId, filter)}`.execute(tx)
 }
@@ -118,7 +136,7 @@ export const listOpenItems = async (
   limit: number,
 ): Promise<OpenItem[]> => {
   const { rows } = await sql<OpenItem>`
-    select thread_id, comment_id as id, seen, undoes from batch_items
+    select thread_id, comment_id as id, seen, revision, undoes from batch_items
     where site_id = ${siteId} and batch_id = ${id} and outcome is null
     order by thread_id, comment_id limit ${limit}`.execute(db)
   return rows
@@ -208,6 +226,11 @@ export type DryRunItem = {
   /** Null if the comment does not exist. */
   readonly status: Status | null
   readonly staysDeleted: boolean
+  /** The revision now, and the one that the moderator saw. */
+  readonly revision: number
+  readonly seenRevision: number | null
+  /** Set if the comment has its outcome already. */
+  readonly outcome: Outcome | null
 }
 
 /** Lists the data that a dry run needs of each item, in the order of the request. */
@@ -217,6 +240,7 @@ export const listDryRunItems = async (
 ): Promise<(DryRunItem & { readonly threadId: number; readonly comment: CommentKey })[]> => {
   const { rows } = await sql<DryRunItem & { threadId: number; homeThreadId: number; id: number }>`
     select i.seen, c.status, coalesce(${staysDeleted}, false) as stays_deleted,
+      c.revision, i.revision as seen_revision, i.outcome,
       i.thread_id, coalesce(c.home_thread_id, i.thread_id) as home_thread_id, i.comment_id as id
     from batch_items i
     left join comments c on c.site_id = i.site_id and c.thread_id = i.thread_id and c.id = i.comment_id
@@ -239,13 +263,14 @@ export const countDryRunItems = async (
 ): Promise<(DryRunItem & { readonly number: number })[]> => {
   const ofBatch = sql`i.site_id = ${siteId} and i.batch_id = ${id}`
   const { rows } = await sql<DryRunItem & { number: number }>`
-    select seen, seen as status, false as stays_deleted, count(*) as number from batch_items i
-    where ${ofBatch} and seen <> 'deleted' group by seen
+    select seen, seen as status, false as stays_deleted, 0 as revision, null::int as seen_revision,
+      outcome, count(*) as number
+    from batch_items i where ${ofBatch} and seen <> 'deleted' group by seen, outcome
     union all
-    select 'deleted', 'deleted', ${staysDeleted}, count(*) from batch_items i
+    select 'deleted', 'deleted', ${staysDeleted}, 0, null, i.outcome, count(*) from batch_items i
     join comments c on c.site_id = i.site_id and c.thread_id = i.thread_id and c.id = i.comment_id
     join authors a on a.site_id = c.site_id and a.id = c.author_id
-    where ${ofBatch} and i.seen = 'deleted' group by 3`.execute(db)
+    where ${ofBatch} and i.seen = 'deleted' group by 3, i.outcome`.execute(db)
   return rows
 }
 

@@ -236,3 +236,10 @@ export const countQueue = async (
     where site_id = ${siteId}`.execute(db)
   return rows
 }
+
+/** The transactions that a moderator can have seen by now, as Postgres writes a snapshot. */
+export const findSnapshot = async (db: Db): Promise<string> => {
+  const { rows } = await sql<{ snapshot: string }>`
+    select pg_current_snapshot()::text as snapshot`.execute(db)
+  return rows[0]!.snapshot
+}

@@ -8,12 +8,15 @@ import {
   type Item,
   listDryRunItems,
 } from '../../postgres/jobs/batch-items.ts'
+import { findSnapshot } from '../../postgres/moderation/queue.ts'
 import type { Context } from '../context.ts'
 import { listCascadedReplies, outcomeOf } from '../decisions/decide-in-thread.ts'
 import { createBatch } from './batches.ts'
 import { type DecideManyRequest, toBatch } from './decide-many.ts'
 
 export type DryRunResult = {
+  /** The snapshot in which the moderator sees the comments. */
+  readonly asOf: string
   readonly total: number
   readonly outcomes: Readonly<Partial<Record<Outcome, number>>>
   /** How many replies would change along; null for more than 500 comments. */
@@ -28,11 +31,12 @@ export const dryRunDecisions = (
   request: DecideManyRequest,
 ): Promise<DryRunResult> =>
   inRolledBackTransaction(context.writes, async (tx) => {
+    const asOf = await findSnapshot(tx)
     const batch = await createBatch(tx, toBatch(request))
     if (batch.total > MAX_SYNC_DECISIONS) {
       const counted = await countDryRunItems(tx, batch)
       const outcomes = sumOf(counted.map((facts) => [outcomeFor(facts, request), facts.number]))
-      return { total: batch.total, outcomes, replies: null, items: [] }
+      return { asOf, total: batch.total, outcomes, replies: null, items: [] }
     }
     const known = await listDryRunItems(tx, batch)
     const items = known.map((item) => ({
@@ -43,7 +47,7 @@ export const dryRunDecisions = (
     const outcomes = sumOf(items.map(({ outcome }) => [outcome, 1]))
     const changed = items.filter(({ outcome }) => outcome === 'changed')
     const replies = await countReplies(tx, { request, changed })
-    return { total: batch.total, outcomes, replies, items }
+    return { asOf, total: batch.total, outcomes, replies, items }
   })
 
 type Place = { readonly threadId: number; readonly comment: CommentKey }
@@ -72,9 +76,10 @@ const sumOf = (counts: readonly (readonly [Outcome, number])[]) => {
 }
 
 const outcomeFor = (
-  { seen, status, staysDeleted }: DryRunItem,
+  { seen, status, staysDeleted, revision, seenRevision, outcome }: DryRunItem,
   { to }: DecideManyRequest,
 ): Outcome => {
-  const comment = status === null ? undefined : { status, staysDeleted }
-  return outcomeOf(comment, { seen: seen ?? undefined, to })
+  if (outcome) return outcome
+  const comment = status === null ? undefined : { status, staysDeleted, revision }
+  return outcomeOf(comment, { seen: seen ?? undefined, revision: seenRevision, to })
 }

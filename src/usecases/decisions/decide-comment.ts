@@ -19,13 +19,15 @@ export type DecideRequest = {
   readonly comment: CommentKey
   /** The status that the moderator saw. */
   readonly from: Status
+  /** The revision that the moderator saw. Required to publish the comment. */
+  readonly revision: number | undefined
   readonly idempotencyKey: IdempotencyKey | undefined
 } & StatusRequest
 
 export type Decided = { readonly decision: Decision; readonly version: number | undefined }
 
 /**
- * Changes a comment from the status that the moderator saw to another one. Of two moderators who saw
+ * Changes a comment from the status and the text that the moderator saw to another status. Of two moderators who saw
  * the same status, exactly one succeeds; the other is refused with `decision_conflict`.
  */
 export const decideComment = async <Answer>(
@@ -34,6 +36,8 @@ export const decideComment = async <Answer>(
   present: (decided: Decided) => Answer,
 ): Promise<Answer> => {
   assertTransition(request.from, request.to)
+  if (isVisible(request.to) && request.revision === undefined)
+    throw new Refusal('invalid_request', { '/revision': 'is required to publish a comment' })
   const { site, comment, idempotencyKey } = request
   const isHide = !isVisible(request.to)
   const invalidated = { siteId: site.id, threadIds: [comment.threadId], isHide }
@@ -46,7 +50,7 @@ const decide = async (tx: Tx, { site, comment, ...request }: DecideRequest): Pro
   const thread = { siteId: site.id, threadId: comment.threadId }
   await acquireThreadLock(tx, thread, 'exclusive')
   const { results, version } = await decideInThread(tx, thread, {
-    targets: [{ id: comment.id, seen: request.from }],
+    targets: [{ id: comment.id, seen: request.from, revision: request.revision }],
     request,
     origin: { siteId: site.id, by: callerIdOf(request.moderator) },
   })
@@ -56,5 +60,8 @@ const decide = async (tx: Tx, { site, comment, ...request }: DecideRequest): Pro
 }
 
 /** The refusal of a decision that changed nothing. */
-export const refusalOf = (outcome: Outcome): Refusal =>
-  new Refusal(outcome === 'changed' || outcome === 'unchanged' ? 'decision_conflict' : outcome)
+export const refusalOf = (outcome: Outcome): Refusal => {
+  if (outcome === 'not_found' || outcome === 'move_not_allowed') return new Refusal(outcome)
+  const faults = outcome === 'changed_since' ? { '/revision': 'the text was edited since' } : {}
+  return new Refusal('decision_conflict', faults)
+}

@@ -11,7 +11,7 @@ import {
   type Decidable,
   findDecidables,
   listBranchNodes,
-  listStayingDeleted,
+  listLeftOut,
   type StatusTransition,
 } from '../../postgres/comments/branches.ts'
 import { resolveFlags } from '../../postgres/comments/flags.ts'
@@ -34,8 +34,12 @@ export type StatusRequest = {
   readonly replies: 'keep' | 'same'
 }
 
-/** `seen`: the status that the moderator saw; undefined if any status will do. */
-export type DecisionTarget = { readonly id: number; readonly seen: Status | undefined }
+/** `seen`, `revision`: the status and the text that the moderator saw; undefined if any will do. */
+export type DecisionTarget = {
+  readonly id: number
+  readonly seen: Status | undefined
+  readonly revision?: number | null | undefined
+}
 
 export type DecisionResult = { readonly outcome: Outcome; readonly decision: Decision | null }
 
@@ -71,9 +75,9 @@ export const decideInThread = async (
   const comments = await findDecidables(tx, thread, ids)
   const results = new Map<number, DecisionResult>()
   const requested: TransitionRow[] = []
-  for (const { id, seen } of targets) {
+  for (const { id, seen, revision } of targets) {
     const comment = comments.get(id)
-    const outcome = outcomeOf(comment, { seen, to })
+    const outcome = outcomeOf(comment, { seen, revision, to })
     results.set(id, { outcome, decision: null })
     if (comment && outcome === 'changed') requested.push(toTransitionRow(comment, to))
   }
@@ -96,13 +100,20 @@ export const decideInThread = async (
   return { results, version }
 }
 
+type Seen = {
+  readonly status: Status
+  readonly revision: number
+  readonly staysDeleted: boolean
+}
+
 /** The outcome that a request has for a comment. A comment that its author withdrew can only stay deleted. */
 export const outcomeOf = (
-  comment: { readonly status: Status; readonly staysDeleted: boolean } | undefined,
-  { seen, to }: { seen: Status | undefined; to: Status },
+  comment: Seen | undefined,
+  { seen, revision, to }: Omit<DecisionTarget, 'id'> & { to: Status },
 ): Outcome => {
   if (!comment) return 'not_found'
   if (seen !== undefined && comment.status !== seen) return 'decision_conflict'
+  if (revision && comment.revision !== revision) return 'changed_since'
   if (comment.status === to) return 'unchanged'
   const isAllowed =
     isTransitionAllowed(comment.status, to) && !(comment.staysDeleted && to !== 'deleted')
@@ -127,11 +138,15 @@ export const listCascadedReplies = async (
   const nodes = await listBranchNodes(tx, thread, Math.min(...ids))
   const replies = listCascaded(new Set(ids), nodes)
   const returning = replies.filter(({ node }) => node.status === 'deleted' || isVisible(to))
-  const returningIds = returning.map(({ node }) => node.id)
-  const staying =
-    returningIds.length > 0 ? await listStayingDeleted(tx, thread, returningIds) : new Set()
+  const leftOut =
+    returning.length > 0
+      ? await listLeftOut(tx, thread, {
+          ids: returning.map(({ node }) => node.id),
+          isPublishing: isVisible(to),
+        })
+      : new Set()
   return replies
-    .filter(({ node }) => !staying.has(node.id))
+    .filter(({ node }) => !leftOut.has(node.id))
     .map(({ node, causeId }) => ({ ...toTransitionRow(node, to), causeId }))
 }
 

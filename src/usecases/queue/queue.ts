@@ -17,6 +17,7 @@ import {
 import {
   countQueue as findCounts,
   findQueuePage,
+  findSnapshot,
   type QueueRequest,
 } from '../../postgres/moderation/queue.ts'
 import type { Context } from '../context.ts'
@@ -25,13 +26,18 @@ export type { Revision } from '../../postgres/comments/comments.ts'
 export type { ModeratedComment } from '../../postgres/moderation/moderated-comments.ts'
 export { QUEUE_SORTS } from '../../postgres/moderation/queue.ts'
 
-/** Comments by status, held ones as a rule. A page can be short before the end: see `next`. */
+/**
+ * Comments by status, held ones as a rule. A page can be short before the end: see `next`. `asOf` is the
+ * snapshot for decisions on these comments.
+ */
 export const listQueue = async (
   context: Context,
   request: QueueRequest,
-): Promise<{ items: ModeratedComment[]; next: Position | null }> => {
+): Promise<{ items: ModeratedComment[]; next: Position | null; asOf: string }> => {
+  // The snapshot is the older one, so that the page shows no text that it lacks.
+  const asOf = await runQuery(findSnapshot(context.db))
   const { comments, next } = await runQuery(findQueuePage(context.db, request))
-  return { items: await runQuery(listInOrder(context.db, request.siteId, comments)), next }
+  return { items: await runQuery(listInOrder(context.db, request.siteId, comments)), next, asOf }
 }
 
 /** Comments as moderators see them, in the given order; those that no longer exist are left out. */

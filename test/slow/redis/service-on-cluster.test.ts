@@ -65,7 +65,7 @@ t.test('two nodes on one cluster', { skip: skipOwn }, async (t) => {
         const authorization = { authorization: `Bearer ${KEY}` }
         const answer = await sendTo(
           `${one}${SITE}/comments/${FIRST}/decisions`,
-          { from, to },
+          { from, to, revision: 1 },
           authorization,
         )
         t.equal(answer.status, 201)

@@ -65,9 +65,10 @@ export const foldCodePoint = (codePoint: number): FoldedCodePoint => {
 
 const isAccent = (c: string): boolean => MARK.test(c) && ACCENTS.test(c) && !VOICING.test(c)
 
-/** Converts to upper case first, which also folds ß, the final sigma and the dotless i. */
+/** Converts to upper case in between, which also folds ß and ẞ, the final sigma and the dotless i. */
 const foldBase = (letter: string): number[] => {
-  const folded = Array.from(letter.toUpperCase().toLowerCase()).filter((part) => !isAccent(part))
+  const plain = letter.toLowerCase().toUpperCase().toLowerCase()
+  const folded = Array.from(plain).filter((part) => !isAccent(part))
   const look = latinLookOf(letter) ?? LOOKS.get(letter)
   return folded
     .flatMap((part) => Array.from(withoutStroke(part)))
