@@ -1,6 +1,6 @@
 import { parentPort } from 'node:worker_threads'
 
-/** A worker that does what its task says: ends, runs for ever, takes all memory, throws or replies. */
+/** A worker that does what its task says: ends, runs for ever, throws or replies. */
 const perform = (task: unknown): unknown => {
   if (task === 'exit') process.exit(3)
   if (task === 'run for ever') for (;;);
