@@ -1,5 +1,6 @@
 import swagger from '@fastify/swagger'
 import type { FastifyInstance } from 'fastify'
+import { COMMON_ERRORS } from './operation.ts'
 import { QUICK_START } from './quick-start.ts'
 import { writeYaml } from './write-yaml.ts'
 
@@ -26,8 +27,10 @@ const TAGS = [
   { name: 'Health', description: 'Probes and metrics for operators.' },
 ]
 
+const asList = (codes: readonly string[]): string => codes.map((code) => `\`${code}\``).join(', ')
+
 const PROBLEM = {
-  description: 'An error. The description of each operation lists its codes.',
+  description: `An error. The common codes are ${asList(COMMON_ERRORS)}.`,
   content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
 }
 
@@ -103,13 +106,17 @@ const completeDescription = <T>(openapi: T): T => {
   return openapi
 }
 
-/** One `default` response lists every error code of the operation. */
+/** One `default` response lists the error codes of the operation. */
 const describeErrors = (operation: Operation): void => {
   const codes = operation[ERRORS] ?? []
   delete operation[ERRORS]
+  const own = codes.filter((code) => !COMMON_ERRORS.some((common) => common === code))
+  const hasCommon = codes.length - own.length === COMMON_ERRORS.length
   operation.responses.default = {
     $ref: '#/components/responses/Problem',
-    description: codes.map((code) => `\`${code}\``).join(', '),
+    description: hasCommon
+      ? ['The common codes', ...[asList(own)].filter(Boolean)].join(', ')
+      : asList(codes),
   }
 }
 

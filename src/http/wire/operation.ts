@@ -3,7 +3,8 @@ import type { RefusalCode } from '../../domain/refusal.ts'
 import type { LimitKind } from '../edge/limits.ts'
 import { object } from './schema-parts.ts'
 
-const ALWAYS: readonly RefusalCode[] = [
+/** The error codes of every operation under `/v1`. */
+export const COMMON_ERRORS: readonly RefusalCode[] = [
   'invalid_request',
   'invalid_token',
   'forbidden',
@@ -79,7 +80,7 @@ export const operation = <P extends TSchema, Q extends TSchema, B extends TSchem
   const isWrite = op.limit !== 'read' && op.limit !== 'export'
   const isReading = op.tag === 'Reading' && !op.isAlwaysOpen
   const codes = [
-    ...ALWAYS,
+    ...COMMON_ERRORS,
     ...(isWrite ? ON_WRITES : []),
     ...(op.once ? ON_ONCE : []),
     ...needed,
