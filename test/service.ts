@@ -53,8 +53,8 @@ export type TestService = Context & {
   readonly makeKey: (scope: Scope, siteId?: number) => Promise<string>
 }
 
-/** A title that a comment claims for its article, and the call that may claim it on a site for all origins. */
-export const claim = (title: string, options: Call = {}) =>
+/** A title that a comment suggests for its article, and the call that may do so on a site for all origins. */
+export const suggest = (title: string, options: Call = {}) =>
   [
     { article: { title, url: 'https://a.example/page' } },
     { ...options, headers: { origin: 'https://a.example', ...options.headers } },

@@ -13,7 +13,7 @@ const appeal = (service: TestService, id: string, token: string | undefined, bod
 const answer = (service: TestService, id: string, token: string | undefined, body: object = {}) =>
   service.call('POST', `${SITE}/moderation/appeals/${id}/answers`, {
     token,
-    body: { outcome: 'overturned', ...body },
+    body: { outcome: 'overturned', revision: 1, ...body },
   })
 
 const list = async (service: TestService, query = '') =>

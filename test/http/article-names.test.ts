@@ -33,7 +33,7 @@ t.test('a guest names an article only with a URL on an origin of the site', asyn
   await service.post('a', '3', name('Own', `${OWN}/a`))
   t.match((await service.get('/articles/a')).body, { title: 'Own', url: `${OWN}/a` })
   await service.post('a', '4', name('Later', `${OWN}/b`))
-  t.equal(await titleOf(service), 'Own', 'the first claim stands')
+  t.equal(await titleOf(service), 'Own', 'the first suggestion stands')
 })
 
 t.test('on a site for all origins, a URL counts on the origin of its page', async (t) => {
@@ -46,7 +46,7 @@ t.test('on a site for all origins, a URL counts on the origin of its page', asyn
   t.equal(await titleOf(service), 'Same')
 })
 
-t.test('a claimed name goes with its comment, and comes back with it', async (t) => {
+t.test('a suggested name goes with its comment, and comes back with it', async (t) => {
   const service = await openBlog(t)
   const { id } = await service.post('a', '1', name('Claimed', `${OWN}/a`))
   await service.post('a', '2')
@@ -56,7 +56,7 @@ t.test('a claimed name goes with its comment, and comes back with it', async (t)
   t.equal(await titleOf(service), 'Claimed')
 })
 
-t.test('a name by staff stands over every claim, before it and after it', async (t) => {
+t.test('a name by staff stands over every suggestion, before it and after it', async (t) => {
   const service = await openBlog(t)
   await service.post('a', '1', name('Claimed', `${OWN}/a`))
   t.match(await seenByModerators(service), { title: 'Claimed', confirmed: false })
@@ -70,7 +70,7 @@ t.test('a name by staff stands over every claim, before it and after it', async 
   await service.call('POST', `${SITE}/moderation/decisions/${body.items[0].id}/undos`, {
     token: service.adminKey,
   })
-  t.equal(await titleOf(service), 'Claimed', 'an undo shows the claim again')
+  t.equal(await titleOf(service), 'Claimed', 'an undo shows the suggestion again')
 })
 
 t.test('a post by a key names its article for good', async (t) => {
@@ -85,7 +85,7 @@ t.test('a post by a key names its article for good', async (t) => {
   })
 })
 
-t.test('moderators see the name that a held comment claims', async (t) => {
+t.test('moderators see the name that a held comment suggests', async (t) => {
   const service = await openBlog(t)
   await service.call('PATCH', SITE, { token: service.adminKey, body: { moderation: 'pre' } })
   const { id } = await service.post('a', '1', name('Held', `${OWN}/a`))

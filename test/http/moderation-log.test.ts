@@ -246,7 +246,7 @@ const ACTS: Record<string, [entries: number, act: Acting]> = {
   answerAppeal: [
     2,
     (as, { appeal }) =>
-      as('POST', `/moderation/appeals/${appeal}/answers`, { outcome: 'overturned' }),
+      as('POST', `/moderation/appeals/${appeal}/answers`, { outcome: 'overturned', revision: 1 }),
   ],
 }
 

@@ -89,7 +89,7 @@ t.test('getModerationStats counts undone decisions and overturned appeals', asyn
   t.match((await figures(service)).waiting, { appeals: 1, oldest_appeal_at: made.body.appealed_at })
   await service.call('POST', `${SITE}/moderation/appeals/${made.body.id}/answers`, {
     token: await service.makeKey('moderate'),
-    body: { outcome: 'overturned' },
+    body: { outcome: 'overturned', revision: 1 },
   })
   const found = await figures(service)
   t.same(found.reversals, { undone: 1, overturned: 1 })

@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import t from 'tap'
 import { ABSENT } from '../ids.ts'
 import { recount } from '../recount.ts'
-import { claim, openService, type TestService } from '../service.ts'
+import { openService, suggest, type TestService } from '../service.ts'
 
 type Json = Record<string, any>
 
@@ -352,7 +352,7 @@ t.test(
     const { move } = asModerator(service)
     const { call, adminKey: token } = service
     await call('PATCH', SITE, { token, body: { moderation: 'pre' } })
-    const held = await service.post('a', 'held', ...claim('Of a'))
+    const held = await service.post('a', 'held', ...suggest('Of a'))
     await move(held.id, { article_id: 'b' })
     await service.decide(held.id, 'pending', 'approved')
     t.equal((await service.get('/articles/b')).body.title, null)

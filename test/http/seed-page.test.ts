@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { claim, openService, type TestService } from '../service.ts'
+import { openService, suggest, type TestService } from '../service.ts'
 
 const FILE = join(import.meta.dirname, '../fixtures/article-page.txt')
 
@@ -63,7 +63,7 @@ const postAll = async (
   parent: { parent_id?: string },
   title: string,
 ): Promise<void> => {
-  const [{ article }, page] = claim(title)
+  const [{ article }, page] = suggest(title)
   for (const { body, name, replies } of comments) {
     const comment = { ...parent, author: { name }, article }
     const { id } = await service.post(ARTICLE, body, comment, page)

@@ -113,6 +113,27 @@ t.test('a reply goes along into the public only if its text was public before', 
   t.match(await page(service), 'unread', 'it was public before it went along')
 })
 
+t.test('an answer that overturns names the revision that its moderator saw', async (t) => {
+  const { service, act } = await openHeld(t)
+  const held = await service.post('a', 'seen')
+  const own = { token: held.guest_token }
+  await act(`/comments/${held.id}/decisions`, { from: 'pending', to: 'approved', revision: 1 })
+  await act(`/comments/${held.id}/decisions`, { from: 'approved', to: 'pending' })
+  const path = `${SITE}/comments/${held.id}/appeals`
+  const appeal = await service.call('POST', path, { ...own, body: { text: 'Please look again.' } })
+  await edit(service, held, 'never seen')
+  const answering = { token: await service.makeKey('moderate') }
+  const overturn = (body: Json) =>
+    service.call('POST', `${SITE}/moderation/appeals/${appeal.body.id}/answers`, {
+      ...answering,
+      body: { outcome: 'overturned', ...body },
+    })
+  t.match(await overturn({}), { status: 400, body: { errors: [{ pointer: '/revision' }] } })
+  t.equal(said(await overturn({ revision: 1 })), '409 decision_conflict')
+  t.notMatch(await page(service), 'never seen')
+  t.equal(said(await overturn({ revision: 2 })), '201')
+})
+
 t.test('edits beside bulk approvals publish no text that the queue did not show', async (t) => {
   const { service, decideMany } = await openHeld(t)
   const held: Json[] = []

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import t from 'tap'
 import { insertSite } from '../../src/postgres/service/sites.ts'
-import { claim, openService, type TestService } from '../service.ts'
+import { openService, suggest, type TestService } from '../service.ts'
 
 const bodies = (answer: any): string => answer.body.items.map(({ body }: any) => body).join(' ')
 const articles = (answer: any): string =>
@@ -313,7 +313,7 @@ t.test('listAuthorComments shows the published comments of an author, latest fir
   const service = await openService(t)
   const first = await service.post('a', '1')
   const token = first.guest_token
-  await service.post('b', '2', ...claim('B', { token }))
+  await service.post('b', '2', ...suggest('B', { token }))
   const gone = await service.post('b', '3', {}, { token })
   await service.decide(gone.id, 'approved', 'rejected')
   await service.post('a', 'of another')

@@ -3,7 +3,7 @@ import t from 'tap'
 import { SORTS } from '../../src/domain/comment/sort.ts'
 import { insertSite } from '../../src/postgres/service/sites.ts'
 import { ABSENT, IDS } from '../ids.ts'
-import { claim, openService, type TestService } from '../service.ts'
+import { openService, suggest, type TestService } from '../service.ts'
 import { FILL_TALLIES } from '../tallies.ts'
 
 type Outline = { [body: string]: Outline }
@@ -99,7 +99,7 @@ t.test('absent, hidden and held-only threads give the same bytes', async (t) => 
   ]
   const absent = await read()
   await holdEverything(service)
-  const held = await service.post('a', 'held', ...claim('A'))
+  const held = await service.post('a', 'held', ...suggest('A'))
   t.same(await read(), absent, 'held-only')
   await service.decide(held.id, 'pending', 'approved')
   t.match((await service.get('/articles/a')).body, { title: 'A', comment_count: 1 })

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { recount } from '../recount.ts'
-import { type Answer, claim, openService, type TestService } from '../service.ts'
+import { type Answer, openService, suggest, type TestService } from '../service.ts'
 
 type Json = Record<string, any>
 
@@ -66,7 +66,7 @@ t.test('updateThread', async (t) => {
   })
 
   t.test('updateThread hides a thread as if it were absent, and restores it', async (t) => {
-    const root = await post('hidden', 'a secret', ...claim('T'))
+    const root = await post('hidden', 'a secret', ...suggest('T'))
     await post('hidden', 'reply', { parent_id: root.id })
     const paths = ['/articles/hidden', '/articles/hidden/comments', '/counts?article_id=hidden']
     const before = await Promise.all(paths.map((path) => get(path)))

@@ -3,6 +3,7 @@ import { sql } from 'kysely'
 import t from 'tap'
 import { applyRetention } from '../../src/usecases/jobs/apply-retention.ts'
 import { runs } from '../lengths.ts'
+import { goBy } from '../policies.ts'
 import { recount } from '../recount.ts'
 import { type Answer, openService, type TestService } from '../service.ts'
 
@@ -92,6 +93,37 @@ t.test('an author does not restore what a moderator turned down', async (t) => {
     await withdraw(service, own)
     t.equal(said(await restore(service, own)), '404 not_found')
   }
+})
+
+t.test('an author does not restore past what moderators did meanwhile', async (t) => {
+  const service = await openService(t)
+  const root = await service.post('a', 'root')
+  const reply = await service.post('a', 'reply', { parent_id: root.id })
+  const other = await service.post('a', 'removed')
+  for (const own of [reply, other]) await withdraw(service, own)
+  await service.decide(root.id, 'approved', 'rejected', { replies: 'same' })
+  t.equal(said(await restore(service, reply)), '202 pending', 'its parent is not public')
+  const path = `${SITE}/comments/${other.id}`
+  t.equal((await service.call('DELETE', path, { token: service.adminKey })).status, 204)
+  t.equal(said(await restore(service, other)), '404 not_found')
+  t.equal(said(await undoLast(service, other.id)), '409 move_not_allowed')
+  t.same(await recount(service.db), [])
+})
+
+t.test('a restored comment is judged by the policy of now', async (t) => {
+  const service = await openService(t)
+  const own = await service.post('a', 'cheap quinces')
+  await withdraw(service, own)
+  await goBy(service, { words: { mode: 'enforce', pending: ['quinces'] } })
+  t.equal(said(await restore(service, own)), '202 pending')
+  const { body } = await service.get('/moderation/comments', { token: service.adminKey })
+  const [held] = body.items
+  t.equal(held.id, own.id)
+  t.ok(
+    held.trace.some(({ rule }: Json) => rule === 'words'),
+    'moderators see why',
+  )
+  t.notMatch((await service.get('/articles/a/comments')).text, 'quinces')
 })
 
 t.test('flags on a withdrawn comment leave the queue, and come back with it', async (t) => {

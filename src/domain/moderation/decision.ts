@@ -51,3 +51,14 @@ export const isLatestStanding = (id: number, later: readonly LaterDecision[]): b
 
 /** A request decides on at most this many comments; a job decides on more. */
 export const MAX_SYNC_DECISIONS = 500
+
+type Values = Readonly<Record<string, unknown>>
+
+/** The values that differ, before and after a change. */
+export const differenceOf = (before: Values, after: Values): { before: Values; after: Values } => {
+  const names = Object.keys(after).filter(
+    (name) => JSON.stringify(before[name]) !== JSON.stringify(after[name]),
+  )
+  const pick = (from: Values) => Object.fromEntries(names.map((name) => [name, from[name]]))
+  return { before: pick(before), after: pick(after) }
+}

@@ -75,7 +75,7 @@ const ANSWER_APPEAL = op.operation({
   summary: 'Answer an appeal',
   description:
     'A moderator other than the author and whoever decided may uphold or overturn the decision; ' +
-    'each key counts as one person. The answer is final: of two answers at the same time, one ' +
+    'each key counts as one person. Overturning publishes the named `revision`. The answer is final: of two answers at the same time, one ' +
     'fails with `decision_conflict`.',
   params: object({
     ...op.siteParams,
@@ -130,12 +130,13 @@ export const addAppealRoutes = (app: Router, { context, keys }: Http): void => {
     assertScope(caller, 'moderate')
     const appealId = ids.read('appeal', params.id)
     if (appealId === undefined) throw new Refusal('not_found')
-    const { outcome, note = null } = body
+    const { outcome, revision, note = null } = body
     const act = {
       site,
       moderator: caller,
       appealId,
       outcome,
+      revision,
       note,
       idempotencyKey: readIdempotencyKey(request),
     }

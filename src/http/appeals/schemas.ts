@@ -1,7 +1,7 @@
 import { Type } from 'typebox'
 import { REASONS } from '../../domain/comment/status.ts'
 import { APPEAL_OUTCOMES, DECIDERS, STATEMENT_STATUSES } from '../../domain/moderation/statement.ts'
-import { Decision } from '../decisions/schemas.ts'
+import { Decision, revision } from '../decisions/schemas.ts'
 import { ModeratedComment } from '../queue/schemas.ts'
 import {
   flag,
@@ -97,7 +97,11 @@ export const NewAnswer = object(
       description:
         '`overturned` publishes the comment. `upheld` lets the decision stand, and rejects a comment that is held.',
     }),
+    revision: Type.Optional(revision),
     note: Type.Optional(nullable('string', { maxLength: 2000, description: 'For the author.' })),
   },
-  { $id: 'NewAnswer', examples: [{ outcome: 'overturned', note: 'You are right.' }] },
+  {
+    $id: 'NewAnswer',
+    examples: [{ outcome: 'overturned', revision: 1, note: 'You are right.' }],
+  },
 )

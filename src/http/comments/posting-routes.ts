@@ -155,14 +155,14 @@ export const addPostingRoutes = (app: Router, { context, keys }: Http): void => 
 
 type Article = { readonly title: string | null; readonly url: string | null }
 
-/** Staff and keys name the article. Other callers claim a name together with a URL on one of the site's origins. */
+/** Staff and keys name the article. Other callers suggest a name together with a URL on one of the site's origins. */
 const nameArticle = (
   article: Article,
   { site, caller, headers }: Pick<FastifyRequest, 'site' | 'caller' | 'headers'>,
 ): PostRequest['article'] => {
   if (mayModerate(caller)) return { ...article, isConfirmed: true }
-  const isClaim = article.url !== null && isSiteUrl(site, article.url, headers.origin)
-  return isClaim
+  const isSuggestion = article.url !== null && isSiteUrl(site, article.url, headers.origin)
+  return isSuggestion
     ? { ...article, isConfirmed: false }
     : { title: null, url: null, isConfirmed: false }
 }

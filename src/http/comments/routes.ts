@@ -85,7 +85,7 @@ const RESTORE_COMMENT = op.operation({
   summary: 'Restore an own deleted comment',
   description:
     'The author may restore a comment that they deleted, within the edit window: 200 if readers see ' +
-    'it again, 202 if it is held. Nobody else can restore it.',
+    'it again, 202 if it is held.',
   params: object(op.commentParams),
   query: op.NO_QUERY,
   body: op.NO_BODY,

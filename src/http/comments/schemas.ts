@@ -71,7 +71,7 @@ const articleFields = {
 export const ArticleLink = openObject(articleFields, { $id: 'ArticleLink' })
 
 export const confirmed = Type.Boolean({
-  description: 'Whether staff named the article. Otherwise a comment claims title and URL.',
+  description: 'Whether staff named the article. Otherwise a comment suggests title and URL.',
 })
 
 export const ModeratedArticle = openObject(
@@ -116,9 +116,8 @@ export const NewComment = object(
         { title: Type.Optional(nullable('string')), url: Type.Optional(nullable('string')) },
         {
           description:
-            'Title and URL for a thread that has none yet. Staff and keys set them. Other callers claim ' +
-            'them, while the comment is visible, with a URL on an origin of the site; a site that allows ' +
-            'all origins takes a URL on the origin of the request.',
+            'Title and URL of the article. Staff and keys set them. Others suggest them while the ' +
+            "comment is visible; their URL must be on the site's origins, or with `*` on the request's.",
         },
       ),
     ),

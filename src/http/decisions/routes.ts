@@ -36,9 +36,8 @@ const DECIDE_COMMENT = op.operation({
   summary: 'Change the status of a comment',
   description:
     'Send the status and the `revision` you saw (or `If-Match`), and the new status as `to`; it returns ' +
-    'the decision, or `decision_conflict` if the status or the text has changed meanwhile. With ' +
-    '`replies: same`, replies that have the same status change too, and are published only if their ' +
-    'present text was public before.',
+    'the decision, or `decision_conflict` if either has changed. With `replies: same`, replies of the ' +
+    'same status change too, and are published only if their text was public before.',
   params: object(op.commentParams),
   query: op.NO_QUERY,
   body: ref(NewDecision),

@@ -18,7 +18,7 @@ import {
   time,
 } from '../wire/schema-parts.ts'
 
-const revision = Type.Integer({
+export const revision = Type.Integer({
   minimum: 1,
   description: 'The `revision` of the text that the moderator saw. Required to publish.',
 })

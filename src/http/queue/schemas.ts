@@ -21,7 +21,7 @@ import {
 export const ModeratedComment = commentWith('ModeratedComment', {
   article: ref(ModeratedArticle),
   deleted_by: Type.Union([oneOf(['author', 'moderator', 'erasure']), Type.Null()], {
-    description: 'Null if not deleted. Only the author can restore what the author deleted.',
+    description: 'Null if not deleted. `author`: only the author can restore it.',
   }),
   shadowed: flag('Whether a ban shows the comment to its author only.'),
   email: textOrNull("The author's e-mail address."),
@@ -58,7 +58,7 @@ export const ModeratedComment = commentWith('ModeratedComment', {
 export const QueuePage = openObject(
   {
     ...page(ref(ModeratedComment)),
-    as_of: text('Send it to `decideMany` with a filter: later changes are `changed_since`.'),
+    as_of: text('For `decideMany` with a filter.'),
   },
   { $id: 'QueuePage' },
 )

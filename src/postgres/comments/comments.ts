@@ -62,8 +62,19 @@ export const withdrawComment = async (
     where site_id = ${siteId} and thread_id = ${threadId} and id = ${id}`.execute(tx)
 }
 
+/** Stores that a moderator removed the comment, also if its author withdrew it: the author cannot restore it then. */
+export const removeWithdrawn = async (
+  tx: Tx,
+  { siteId, threadId, id }: { siteId: number; threadId: number; id: number },
+): Promise<void> => {
+  await sql`
+    update comments set withdrawn_from = 'deleted'
+    where site_id = ${siteId} and thread_id = ${threadId} and id = ${id}
+      and withdrawn_at is not null`.execute(tx)
+}
+
 /** Takes a withdrawal back; the flags that it took off the queue count again. */
-export const unwithdrawComment = async (
+export const restoreWithdrawn = async (
   tx: Tx,
   { siteId, threadId, id }: { siteId: number; threadId: number; id: number },
 ): Promise<void> => {

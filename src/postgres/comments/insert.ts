@@ -98,8 +98,8 @@ type At = {
   /** The article's title and address by staff, used if the thread has none. */
   readonly title: string | null
   readonly url: string | null
-  /** The place of the first approved post that claims a title and address; undefined if none does. */
-  readonly claim: number | undefined
+  /** The place of the first approved post that suggests a title and address; undefined if none does. */
+  readonly suggestion: number | undefined
 }
 
 /**
@@ -114,7 +114,7 @@ type At = {
  */
 export const insertPosts = async (
   tx: Tx,
-  { siteId, threadId, renderer, title, url, claim }: At,
+  { siteId, threadId, renderer, title, url, suggestion }: At,
   posts: readonly NewPost[],
 ): Promise<{ rows: readonly InsertedPost[]; version: number | undefined }> => {
   const guests = posts.map(({ author }) => (typeof author === 'number' ? null : author))
@@ -195,13 +195,13 @@ export const insertPosts = async (
         root_count = t.root_count + approved.roots,
         last_comment_at = greatest(t.last_comment_at, now),
         title = coalesce(t.title, ${title}), url = coalesce(t.url, ${url}),
-        claimed_by = coalesce(t.claimed_by, claim.comment_id),
-        claimed_title = case when t.claimed_by is null then claim.article_title else t.claimed_title end,
-        claimed_url = case when t.claimed_by is null then claim.article_url else t.claimed_url end
+        suggested_by = coalesce(t.suggested_by, suggestion.comment_id),
+        suggested_title = case when t.suggested_by is null then suggestion.article_title else t.suggested_title end,
+        suggested_url = case when t.suggested_by is null then suggestion.article_url else t.suggested_url end
       from moment, (
         select count(*) as comments, count(*) filter (where parent_id = 0) as roots
         from posts where ${isVisible('status')} having count(*) > 0
-      ) approved left join posts claim on claim.place = ${claim === undefined ? null : claim + 1}
+      ) approved left join posts suggestion on suggestion.place = ${suggestion === undefined ? null : suggestion + 1}
       where t.site_id = ${siteId} and t.id = ${threadId}
       returning t.version
     )

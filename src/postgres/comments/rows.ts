@@ -15,17 +15,17 @@ export const slowModeSeconds = (thread: string) => sql`
 
 const isNamed = sql`num_nonnulls(t.title, t.url) > 0`
 
-/** The title and the URL of `threads t`: those that staff gave, or else those that a visible comment claims. */
+/** The title and the URL of `threads t`: those that staff gave, or else those that a visible comment suggests. */
 export const articleColumns = sql`
-  case when ${isNamed} then t.title else t.claimed_title end as title,
-  case when ${isNamed} then t.url else t.claimed_url end as url`
+  case when ${isNamed} then t.title else t.suggested_title end as title,
+  case when ${isNamed} then t.url else t.suggested_url end as url`
 
-/** As `articleColumns`, for moderators: with the claim of `comments c`, if no visible comment has one. */
+/** As `articleColumns`, for moderators: with the suggestion of `comments c`, if no visible comment has one. */
 export const moderatedArticleColumns = sql`
-  case when ${isNamed} then t.title when t.claimed_by is null then c.article_title
-    else t.claimed_title end as article_title,
-  case when ${isNamed} then t.url when t.claimed_by is null then c.article_url
-    else t.claimed_url end as article_url,
+  case when ${isNamed} then t.title when t.suggested_by is null then c.article_title
+    else t.suggested_title end as article_title,
+  case when ${isNamed} then t.url when t.suggested_by is null then c.article_url
+    else t.suggested_url end as article_url,
   ${isNamed} as is_confirmed`
 
 /** Whether staff named the article of `threads t`. */

@@ -46,11 +46,12 @@ export const findShadowed = async (
         and ${isInvisible('c.status')} and c.shadowed and c.status in ('rejected', 'deleted')
       order by c.id desc limit ${MAX_OWN}
     ) own order by id`.execute(db)
-  const claim = rows.find(({ articleUrl }) => articleUrl !== null)
+  const suggestion = rows.find(({ articleUrl }) => articleUrl !== null)
   const isUnnamed = thread.title === null && thread.url === null
-  const claimed = isUnnamed && claim && { title: claim.articleTitle, url: claim.articleUrl }
+  const suggested = isUnnamed &&
+    suggestion && { title: suggestion.articleTitle, url: suggestion.articleUrl }
   return {
-    thread: { ...thread, ...claimed },
+    thread: { ...thread, ...suggested },
     rows: rows.map((row) => ({ ...toComment(row, thread.articleId), isOver: false })),
   }
 }

@@ -106,10 +106,10 @@ type ThreadsTable = {
   /** As staff named the article. */
   title: string | null
   url: string | null
-  /** The comment whose author named the article. */
-  claimedBy: number | null
-  claimedTitle: string | null
-  claimedUrl: string | null
+  /** The comment whose author suggested a name of the article. */
+  suggestedBy: number | null
+  suggestedTitle: string | null
+  suggestedUrl: string | null
   state: Generated<'open' | 'closed' | 'locked' | 'hidden'>
   closesAt: Instant | null
   moderation: 'post' | 'pre' | null

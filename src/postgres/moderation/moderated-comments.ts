@@ -40,7 +40,7 @@ export type ModeratedComment = Comment & {
   readonly facts: Facts | null
   readonly articleTitle: string | null
   readonly articleUrl: string | null
-  /** Whether staff named the article; a comment claims the title and URL otherwise. */
+  /** Whether staff named the article; a comment suggests the title and URL otherwise. */
   readonly isConfirmed: boolean
   /** Number of unresolved flags. */
   readonly flagCount: number
@@ -58,7 +58,8 @@ export const listModerated = async (
   keys: readonly CommentKey[],
 ): Promise<ModeratedComment[]> => {
   const { rows } = await sql<CommentRow & { articleId: string; flagCount: number }>`
-    select ${commentColumns}, c.shadowed as is_shadowed, c.withdrawn_at is not null as is_withdrawn, c.screening, c.risk, c.policy_version, c.facts,
+    select ${commentColumns}, c.shadowed as is_shadowed,
+      c.withdrawn_at is not null as is_withdrawn, c.screening, c.risk, c.policy_version, c.facts,
       d.network, c.flag_count, a.email, t.article_id, ${moderatedArticleColumns},
       l.claimed_by, l.claimed_until, ${authorColumns}
     from unnest(${keys.map(({ threadId }) => threadId)}::bigint[],

@@ -36,8 +36,9 @@ export type ErasedIdentity = {
 
 /**
  * Erases everything of an author but the id. Stored responses that contain the author lose their content, and
- * their keys stay, so that a late retry does not publish the author again. A concurrent write of the author locks the same row: it comes first, or finds the author erased. The time
- * of erasure is never earlier than the newest token, whose clock may be ahead.
+ * their keys stay, so that a late retry does not publish the author again. A concurrent write of the author locks
+ * the same row: it comes first, or finds the author erased. The time of erasure is never earlier than the newest
+ * token, whose clock may be ahead.
  * `subjectHash` replaces the member's id in the site's own database. `publicId` finds the stored responses.
  * `emailHash` finds the bans on the author's e-mail address, which lose its domain.
  */
@@ -48,7 +49,8 @@ export const eraseAuthorRow = async (
 ): Promise<void> => {
   await sql`
     update authors set erased_at = greatest(clock_timestamp(), signed_on_at),
-      erased_subject = ${subjectHash}, name = 'Erased', name_skeleton = null, role = 'reader', url = null, avatar_url = null, email = null, email_verified = false,
+      erased_subject = ${subjectHash}, name = 'Erased', name_skeleton = null, role = 'reader',
+      url = null, avatar_url = null, email = null, email_verified = false,
       subject = null, signed_on_at = null, token_roles = '{}', granted_roles = '{}',
       location = null, listed = false
     where site_id = ${siteId} and id = ${authorId} and erased_at is null`.execute(tx)

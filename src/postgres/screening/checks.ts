@@ -34,7 +34,7 @@ export const findAskable = async (db: Db, at: SiteCommentKey): Promise<Askable |
   const { rows } = await sql<Askable>`
     select coalesce(c.home_thread_id, c.thread_id) as home_thread_id,
       coalesce(c.parent_home_thread_id, c.thread_id) as parent_home_thread_id,
-      c.parent_id, t.article_id, coalesce(t.url, t.claimed_url, c.article_url) as article_url, c.revision, c.body,
+      c.parent_id, t.article_id, coalesce(t.url, t.suggested_url, c.article_url) as article_url, c.revision, c.body,
       c.created_at, a.kind as author_kind, a.name as author_name, a.url as author_url,
       a.email as author_email, d.network, c.facts->'checks' as checks
     from comments c

@@ -52,10 +52,11 @@ export type ThreadForWrite = {
   moderation: Moderation | null
   slowModeSeconds: number
   /** Whether no visible comment names the article yet. */
-  isUnclaimed: boolean
+  isUnsuggested: boolean
 }
 
-export const forWrite = sql`id, article_id, moderation, claimed_by is null as is_unclaimed, ${slowModeSeconds('threads')} as slow_mode_seconds,
+export const forWrite = sql`id, article_id, moderation, suggested_by is null as is_unsuggested,
+  ${slowModeSeconds('threads')} as slow_mode_seconds,
   case when state = 'open' and ${closesAt('threads')} <= clock_timestamp() then 'closed' else state end as state`
 
 /** Finds the id of a thread, visible or not, and creates the thread if it does not exist. */
@@ -138,8 +139,8 @@ export const adjustThreadCounts = (
   by: { comments: number; roots: number; newIds: readonly number[] },
 ): Promise<number> => {
   const stands = sql`exists (select from comments c where c.site_id = ${siteId}
-    and c.thread_id = ${threadId} and c.id = threads.claimed_by and ${isVisible('c.status')})`
-  const claim = (
+    and c.thread_id = ${threadId} and c.id = threads.suggested_by and ${isVisible('c.status')})`
+  const suggestion = (
     kept: string,
     column: string,
   ) => sql`case when ${stands} then ${sql.ref(kept)} else (
@@ -151,9 +152,9 @@ export const adjustThreadCounts = (
     rootCount: sql`root_count + ${by.roots}`,
     lastCommentAt: sql`(select max(c.created_at) from comments c
       where c.site_id = ${siteId} and c.thread_id = ${threadId} and ${isVisible('c.status')})`,
-    claimedBy: claim('claimed_by', 'id'),
-    claimedTitle: claim('claimed_title', 'article_title'),
-    claimedUrl: claim('claimed_url', 'article_url'),
+    suggestedBy: suggestion('suggested_by', 'id'),
+    suggestedTitle: suggestion('suggested_title', 'article_title'),
+    suggestedUrl: suggestion('suggested_url', 'article_url'),
   })
 }
 
@@ -234,17 +235,21 @@ export const hasComments = async (tx: Tx, siteId: number, id: number): Promise<b
   return rows[0]!.has
 }
 
-/** The name that a comment claims for an article. */
-export type ArticleClaim = Pick<
+/** The name that a comment suggests for an article. */
+export type ArticleSuggestion = Pick<
   Selectable<Tables['threads']>,
-  'claimedBy' | 'claimedTitle' | 'claimedUrl'
+  'suggestedBy' | 'suggestedTitle' | 'suggestedUrl'
 >
 
-/** The claim moves with its comment, so a merge reads it before. */
-export const findArticleClaim = (tx: Tx, siteId: number, id: number): Promise<ArticleClaim> =>
+/** The suggestion moves with its comment, so a merge reads it before. */
+export const findArticleSuggestion = (
+  tx: Tx,
+  siteId: number,
+  id: number,
+): Promise<ArticleSuggestion> =>
   tx
     .selectFrom('threads')
-    .select(['claimedBy', 'claimedTitle', 'claimedUrl'])
+    .select(['suggestedBy', 'suggestedTitle', 'suggestedUrl'])
     .where('siteId', '=', siteId)
     .where('id', '=', id)
     .executeTakeFirstOrThrow()
@@ -261,8 +266,8 @@ export const inheritSettings = async (
     from,
     to,
     isRename,
-    claim,
-  }: { from: number; to: number; isRename: boolean; claim: ArticleClaim },
+    suggestion,
+  }: { from: number; to: number; isRename: boolean; suggestion: ArticleSuggestion },
 ): Promise<number> => {
   const settings = sql`
     state = case when t.state = 'open' then s.state else t.state end,
@@ -272,9 +277,9 @@ export const inheritSettings = async (
     created_at = least(t.created_at, s.created_at),`
   const { rows } = await sql<{ version: number }>`
     update threads t set title = coalesce(t.title, s.title), url = coalesce(t.url, s.url),
-      claimed_by = coalesce(t.claimed_by, ${claim.claimedBy}),
-      claimed_title = case when t.claimed_by is null then ${claim.claimedTitle} else t.claimed_title end,
-      claimed_url = case when t.claimed_by is null then ${claim.claimedUrl} else t.claimed_url end,
+      suggested_by = coalesce(t.suggested_by, ${suggestion.suggestedBy}),
+      suggested_title = case when t.suggested_by is null then ${suggestion.suggestedTitle} else t.suggested_title end,
+      suggested_url = case when t.suggested_by is null then ${suggestion.suggestedUrl} else t.suggested_url end,
       ${isRename ? settings : sql``}
       version = case when t.version > 0 then
         greatest(t.version + 1, (extract(epoch from clock_timestamp()) * 1000000)::bigint) else 0 end
@@ -350,9 +355,9 @@ const setModeration = async (
  * in the locking statement would start from the rows of its snapshot, which other transactions may have
  * replaced.
  */
-const claimIsErased = sql`exists (
+const suggesterIsErased = sql`exists (
   select from comments c join authors a on a.site_id = c.site_id and a.id = c.author_id
-  where c.site_id = t.site_id and c.thread_id = t.id and c.id = t.claimed_by and a.erased_at is not null)`
+  where c.site_id = t.site_id and c.thread_id = t.id and c.id = t.suggested_by and a.erased_at is not null)`
 
 export const touchThreads = async (
   tx: Tx,
@@ -364,7 +369,7 @@ export const touchThreads = async (
     order by id for no key update`.execute(tx)
   await sql`
     update threads t set version = ${nextVersion},
-      claimed_title = case when ${claimIsErased} then null else claimed_title end,
-      claimed_url = case when ${claimIsErased} then null else claimed_url end
+      suggested_title = case when ${suggesterIsErased} then null else suggested_title end,
+      suggested_url = case when ${suggesterIsErased} then null else suggested_url end
     where site_id = ${siteId} and id = any(${ids}::bigint[])`.execute(tx)
 }

@@ -1,3 +1,4 @@
+import { differenceOf } from '../../domain/moderation/decision.ts'
 import { callerIdOf, type StaffCaller } from '../../domain/people/caller.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site/site.ts'
@@ -13,7 +14,6 @@ import {
   lockSiteRow,
 } from '../../postgres/service/sites.ts'
 import type { Context } from '../context.ts'
-import { differenceOf } from '../difference.ts'
 import { runOnce } from '../run-once.ts'
 import { resolveSettings, type SiteSettings } from './site-settings.ts'
 

@@ -21,6 +21,7 @@ import { listUndoables, type Undoable } from '../../postgres/moderation/undo.ts'
 import type { IdempotencyKey } from '../../postgres/service/idempotency.ts'
 import type { Context } from '../context.ts'
 import { changeStatus, type ThreadKey } from '../decisions/change-status.ts'
+import { assertSeen, refusalOf } from '../decisions/decide-comment.ts'
 import { undoOutcomeOf, undoStatuses } from '../decisions/undo-in-thread.ts'
 import { withInvalidation } from '../invalidate.ts'
 import { runOnce } from '../run-once.ts'
@@ -30,6 +31,8 @@ type AnswerRequest = {
   readonly moderator: StaffCaller
   readonly appealId: number
   readonly outcome: AppealOutcome
+  /** The revision that the moderator saw. Required to overturn, which publishes the comment. */
+  readonly revision: number | undefined
   /** A note to the author. */
   readonly note: string | null
   readonly idempotencyKey: IdempotencyKey | undefined
@@ -39,15 +42,17 @@ export type AnsweredAppeal = { readonly appeal: Appeal; readonly version: number
 
 /**
  * Answers an appeal, finally. The moderator must be neither the decider nor the author. `overturned`
- * publishes the comment and restores the replies that went along; `upheld` rejects a comment that is only held. Of two concurrent answers one
- * succeeds; the other is refused with `decision_conflict`, as is upholding a published comment.
+ * publishes the text that the moderator saw and restores the replies that went along; `upheld` rejects a
+ * comment that is only held. Of two concurrent answers one succeeds; the other is refused with
+ * `decision_conflict`, as are upholding a published comment and publishing another text.
  */
 export const answerAppeal = async <Answer>(
   context: Context,
   request: AnswerRequest,
   present: (answered: AnsweredAppeal) => Answer,
 ): Promise<Answer> => {
-  const { site, appealId, idempotencyKey } = request
+  const { site, appealId, outcome, revision, idempotencyKey } = request
+  if (outcome === 'overturned') assertSeen(revision)
   const appeal = await runQuery(findAppeal(context.db, { siteId: site.id, id: appealId }))
   if (!appeal) throw new Refusal('not_found')
   const { threadId } = appeal.comment
@@ -67,6 +72,8 @@ const answer = async (tx: Tx, request: AnswerRequest, appeal: Appeal): Promise<A
   const stated = await findStated(tx, siteId, appeal.comment)
   // The comment was moved to another thread since.
   if (!comment || !stated) throw new Refusal('decision_conflict')
+  if (request.revision !== undefined && request.revision !== comment.revision)
+    throw refusalOf('changed_since')
   const by = callerIdOf(moderator)
   const answered = await giveAnswer(tx, { siteId, id: appeal.id, outcome, note, by })
   if (!answered) throw new Refusal('decision_conflict')

@@ -3,6 +3,7 @@ import {
   type ExistingCommentAction,
   STATUSES_CHANGED_BY,
 } from '../../domain/moderation/ban.ts'
+import { differenceOf } from '../../domain/moderation/decision.ts'
 import { callerIdOf, type StaffCaller } from '../../domain/people/caller.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site/site.ts'
@@ -27,7 +28,6 @@ import type { IdempotencyKey } from '../../postgres/service/idempotency.ts'
 import { createBatch, runCreatedBatch } from '../batches/batches.ts'
 import type { Context } from '../context.ts'
 import type { StatusRequest } from '../decisions/decide-in-thread.ts'
-import { differenceOf } from '../difference.ts'
 import { runOnce } from '../run-once.ts'
 
 /** The site of a ban and the moderator who decides it. `site`: null for all sites. */

@@ -27,8 +27,8 @@ export type DecideManyRequest = {
 
 /**
  * Decides on many comments, each as `decideComment` would. A comment whose status or text changed since stays
- * unchanged, as its outcome says. Comments are published only as the moderator saw them. Refuses with `decision_conflict` if the number of comments differs from
- * the expected one.
+ * unchanged, as its outcome says. Comments are published only as the moderator saw them. Refuses with
+ * `decision_conflict` if the number of comments differs from the expected one.
  */
 export const decideMany = <Answer>(
   context: Context,

@@ -27,8 +27,9 @@ export type DecideRequest = {
 export type Decided = { readonly decision: Decision; readonly version: number | undefined }
 
 /**
- * Changes a comment from the status and the text that the moderator saw to another status. Of two moderators who saw
- * the same status, exactly one succeeds; the other is refused with `decision_conflict`.
+ * Changes a comment from the status and the text that the moderator saw to another status. Of two moderators
+ * who saw the same status, exactly one succeeds; the other is refused with `decision_conflict`, and so is a
+ * moderator who saw another text.
  */
 export const decideComment = async <Answer>(
   context: Context,
@@ -36,8 +37,7 @@ export const decideComment = async <Answer>(
   present: (decided: Decided) => Answer,
 ): Promise<Answer> => {
   assertTransition(request.from, request.to)
-  if (isVisible(request.to) && request.revision === undefined)
-    throw new Refusal('invalid_request', { '/revision': 'is required to publish a comment' })
+  if (isVisible(request.to)) assertSeen(request.revision)
   const { site, comment, idempotencyKey } = request
   const isHide = !isVisible(request.to)
   const invalidated = { siteId: site.id, threadIds: [comment.threadId], isHide }
@@ -57,6 +57,12 @@ const decide = async (tx: Tx, { site, comment, ...request }: DecideRequest): Pro
   const { outcome, decision } = results.get(comment.id)!
   if (!decision) throw refusalOf(outcome)
   return { decision, version }
+}
+
+/** Refuses to publish a text that the moderator does not name. */
+export const assertSeen = (revision: number | undefined): void => {
+  if (revision === undefined)
+    throw new Refusal('invalid_request', { '/revision': 'is required to publish a comment' })
 }
 
 /** The refusal of a decision that changed nothing. */

@@ -7,6 +7,7 @@ import {
 } from '../../domain/comment/status.ts'
 import type { Instant } from '../../domain/instant.ts'
 import type { Outcome } from '../../domain/moderation/decision.ts'
+import { differenceOf } from '../../domain/moderation/decision.ts'
 import {
   type Decidable,
   findDecidables,
@@ -21,7 +22,6 @@ import {
   type DecisionOrigin,
   insertDecisions,
 } from '../../postgres/moderation/decisions.ts'
-import { differenceOf } from '../difference.ts'
 import { changeStatuses, type ThreadKey } from './change-status.ts'
 
 export type { ThreadKey } from './change-status.ts'

@@ -44,7 +44,10 @@ export const undoInThread = async (
   return { results, version }
 }
 
-/** The outcome that an undo has: a decision on a status, a mark or a place can be undone while the comment is as the decision left it. */
+/**
+ * The outcome that an undo has: a decision on a status, a mark or a place can be undone while the comment is as
+ * the decision left it.
+ */
 export const undoOutcomeOf = (target: Undoable | undefined): Outcome => {
   if (!target) return 'not_found'
   if (!isLatestStanding(target.id, target.later) || !isAsLeft(target)) return 'decision_conflict'

@@ -1,3 +1,4 @@
+import { differenceOf } from '../../domain/moderation/decision.ts'
 import { callerIdOf, type StaffCaller } from '../../domain/people/caller.ts'
 import type { Site } from '../../domain/site/site.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
@@ -13,7 +14,6 @@ import {
   type ThreadChange,
 } from '../../postgres/threads/threads.ts'
 import type { Context } from '../context.ts'
-import { differenceOf } from '../difference.ts'
 import { withInvalidation } from '../invalidate.ts'
 import { runOnce } from '../run-once.ts'
 

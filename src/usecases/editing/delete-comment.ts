@@ -1,5 +1,5 @@
 import { shadowVersion } from '../../domain/comment/shadow-view.ts'
-import { isVisible } from '../../domain/comment/status.ts'
+import { isVisible, type Status } from '../../domain/comment/status.ts'
 import {
   assertMayWrite,
   type Caller,
@@ -13,6 +13,7 @@ import type { Site } from '../../domain/site/site.ts'
 import {
   type CommentForWrite,
   findCommentForWrite,
+  removeWithdrawn,
   withdrawComment,
 } from '../../postgres/comments/comments.ts'
 import { resolveFlags } from '../../postgres/comments/flags.ts'
@@ -54,26 +55,35 @@ export const deleteComment = <Response>(
     if (!thread || !comment) throw new Refusal('not_found')
     assertMayDelete(caller, comment, thread.state !== 'hidden')
     const { status: from, threadId, id: commentId } = comment
-    if (isAuthor(caller, comment.author) && comment.withdrawnAt === null)
-      await withdrawComment(tx, { siteId: site.id, threadId, id: commentId })
-    if (from === 'deleted') return present({ version: undefined })
-    const change = { siteId: site.id, to: 'deleted' } as const
-    const { version } = await changeStatus(tx, comment, change)
-    if (mayModerate(caller)) {
-      const at = { siteId: site.id, threadId }
-      const transition = { from, to: 'deleted', reason: null, note: null } as const
+    const at = { siteId: site.id, threadId }
+    const isOwn = isAuthor(caller, comment.author)
+    if (isOwn && comment.withdrawnAt === null) await withdrawComment(tx, { ...at, id: commentId })
+    const { version } =
+      from === 'deleted'
+        ? { version: undefined }
+        : await changeStatus(tx, comment, { siteId: site.id, to: 'deleted' })
+    const removedFrom = from === 'deleted' ? comment.withdrawnFrom : from
+    if (mayModerate(caller) && removedFrom !== null && removedFrom !== 'deleted') {
+      const transition = { from: removedFrom, to: 'deleted', reason: null, note: null } as const
       const by = callerIdOf(caller)
       const decision = await insertDecision(tx, { ...at, commentId, ...transition, by })
       await resolveFlags(tx, at, [decision])
+      if (!isOwn) await removeWithdrawn(tx, { ...at, id: commentId })
     }
-    return present({ version: version ?? versionForAuthor(caller, comment) })
+    return present({ version: version ?? versionForAuthor(caller, comment, from) })
   }
   return withInvalidation(context, changes, () => runOnce(context, request.idempotencyKey, remove))
 }
 
 /** The author of a shadowed comment gets a new version, as after any deletion. */
-const versionForAuthor = (caller: Caller, { author, shadows, readAt, id }: CommentForWrite) =>
-  shadows.length > 0 && isAuthor(caller, author) ? shadowVersion(readAt, id) : undefined
+const versionForAuthor = (
+  caller: Caller,
+  { author, shadows, readAt, id }: CommentForWrite,
+  from: Status,
+) =>
+  from !== 'deleted' && shadows.length > 0 && isAuthor(caller, author)
+    ? shadowVersion(readAt, id)
+    : undefined
 
 const assertMayDelete = (
   caller: Caller,

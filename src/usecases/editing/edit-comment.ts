@@ -127,6 +127,17 @@ const lockForEdit = async (
   return { comment, thread, ...prepared }
 }
 
+/** Refuses authors of locked comments, in locked threads, and after the edit window. */
+export const assertMayChangeText = (
+  site: Site,
+  { locked, readAt, createdAt }: CommentForWrite,
+  { state }: ThreadForWrite,
+): void => {
+  if (state === 'locked' || locked) throw new Refusal('thread_locked')
+  const ageMs = Date.parse(readAt) - Date.parse(createdAt)
+  if (ageMs > site.editWindowSeconds * 1000) throw new Refusal('edit_window_over')
+}
+
 const assertMayEdit = (
   { site, caller, ifRevision }: EditRequest,
   comment: CommentForWrite,
@@ -139,9 +150,7 @@ const assertMayEdit = (
     if (!isOwn && isVisible(comment.status) && thread.state !== 'hidden')
       throw new Refusal('forbidden')
     if (!isOwn || !isAlive) throw new Refusal('not_found')
-    if (thread.state === 'locked' || comment.locked) throw new Refusal('thread_locked')
-    const ageMs = Date.parse(comment.readAt) - Date.parse(comment.createdAt)
-    if (ageMs > site.editWindowSeconds * 1000) throw new Refusal('edit_window_over')
+    assertMayChangeText(site, comment, thread)
   }
   if (ifRevision !== undefined && ifRevision !== comment.revision)
     throw new Refusal('edit_conflict')
@@ -151,7 +160,7 @@ const edit = async (tx: Tx, request: EditRequest, target: Edit): Promise<Edited>
   const { site, caller, body } = request
   const { comment, thread, bodyHtml } = target
   const byModerator = mayModerate(caller)
-  const judged = byModerator ? undefined : await judgeEdit(tx, request, target)
+  const judged = byModerator ? undefined : await judgeText(tx, request, target)
   const revised = await reviseComment(tx, site.id, comment, {
     body,
     bodyHtml,
@@ -197,10 +206,10 @@ const recordEdit = async (
 }
 
 /** Judges the new text as a comment that is posted now; the facts do not count the old text. */
-const judgeEdit = async (
+export const judgeText = async (
   tx: Tx,
-  { site, body, writerIdentity }: EditRequest,
-  { comment, thread, policy }: Edit,
+  { site, body, writerIdentity }: Pick<EditRequest, 'site' | 'body' | 'writerIdentity'>,
+  { comment, thread, policy }: Omit<Edit, 'bodyHtml'>,
 ): Promise<StoredJudgement & { verdict: Verdict; isShadowed: boolean }> => {
   const { author, id } = comment
   const at = { siteId: site.id, threadId: thread.id }

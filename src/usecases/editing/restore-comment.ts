@@ -1,25 +1,30 @@
+import type { PolicyInForce } from '../../cache/policies.ts'
 import type { Comment } from '../../domain/comment/comment.ts'
 import { shadowVersion } from '../../domain/comment/shadow-view.ts'
 import { isVisible, type Status } from '../../domain/comment/status.ts'
+import { checksJob } from '../../domain/job.ts'
 import type { WriterIdentity } from '../../domain/moderation/ban.ts'
 import { assertMayWrite, type Caller, isAuthor, mayModerate } from '../../domain/people/caller.ts'
 import type { CommentKey } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
+import { checkTimingOf } from '../../domain/screening/check-facts.ts'
 import { assertIsOpen, type Site } from '../../domain/site/site.ts'
 import {
   type CommentForWrite,
   findCommentForWrite,
-  unwithdrawComment,
+  restoreWithdrawn,
 } from '../../postgres/comments/comments.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import { acquireThreadLock } from '../../postgres/connection/transaction.ts'
+import { enqueueJob } from '../../postgres/jobs/jobs.ts'
+import { updateJudgement } from '../../postgres/screening/checks.ts'
 import type { IdempotencyKey } from '../../postgres/service/idempotency.ts'
 import { findThreadForWrite, type ThreadForWrite } from '../../postgres/threads/threads.ts'
-import { findBanEffects } from '../bans/ban-effects.ts'
 import type { Context } from '../context.ts'
 import { changeStatuses } from '../decisions/change-status.ts'
 import { withInvalidation } from '../invalidate.ts'
 import { runOnce } from '../run-once.ts'
+import { assertMayChangeText, judgeText } from './edit-comment.ts'
 
 export type RestoreRequest = {
   readonly site: Site
@@ -32,11 +37,10 @@ export type RestoreRequest = {
 export type Restored = { readonly comment: Comment; readonly version: number | undefined }
 
 /**
- * Restores a comment that its author deleted, for the author, within the edit window. The comment gets the
- * status that it had, or waits for a moderator if one holds the author's comments now. What a moderator
- * turned down stays deleted.
+ * Restores a comment that its author deleted, for the author, within the edit window. The comment is judged
+ * again, as an edit is, and never becomes more public than it was. What a moderator turned down stays deleted.
  */
-export const restoreComment = <Response>(
+export const restoreComment = async <Response>(
   context: Context,
   request: RestoreRequest,
   present: (restored: Restored) => Response,
@@ -45,26 +49,33 @@ export const restoreComment = <Response>(
   assertMayWrite(caller)
   if (caller.kind === 'nobody') throw new Refusal('login_required')
   if (!mayModerate(caller)) assertIsOpen(site)
+  const policy = await context.policies.find(site)
   const changes = { siteId: site.id, threadIds: [comment.threadId], isHide: false }
   return withInvalidation(context, changes, () =>
-    runOnce(context, idempotencyKey, async (tx) => present(await restore(tx, request))),
+    runOnce(context, idempotencyKey, async (tx) => present(await restore(tx, request, policy))),
   )
 }
 
-const restore = async (tx: Tx, request: RestoreRequest): Promise<Restored> => {
-  const { site, caller, comment: key, writerIdentity } = request
+const restore = async (
+  tx: Tx,
+  request: RestoreRequest,
+  policy: PolicyInForce,
+): Promise<Restored> => {
+  const { site, comment: key } = request
   const siteId = site.id
   await acquireThreadLock(tx, { siteId, threadId: key.threadId }, 'exclusive')
   const thread = await findThreadForWrite(tx, siteId, key.threadId)
   const comment = await findCommentForWrite(tx, { siteId, ...key })
   if (!thread || !comment) throw new Refusal('not_found')
-  const { threadId, id, status, shadowed, withdrawnFrom: from } = comment
-  assertMayRestore(request, comment, thread)
-  const bans = await findBanEffects(tx, siteId, writerIdentity)
-  const isHeld = bans.length > 0 || (thread.moderation ?? site.moderation) === 'pre'
-  const to = isVisible(from!) && isHeld && !mayModerate(caller) ? 'pending' : from!
-  await unwithdrawComment(tx, { siteId, threadId, id })
-  const transition = { id, from: status, to, shadowed: shadowed && to === 'rejected' }
+  const before = assertMayRestore(request, comment, thread)
+  const { threadId, id, status: from, shadowed } = comment
+  const at = { siteId, threadId, id }
+  const to =
+    isVisible(before) && !(await mayBePublic(tx, request, { comment, thread, policy }))
+      ? 'pending'
+      : before
+  await restoreWithdrawn(tx, at)
+  const transition = { id, from, to, shadowed: shadowed && to === 'rejected' }
   const { version } = await changeStatuses(tx, { siteId, threadId }, [transition])
   const isShown = isVisible(to) || transition.shadowed
   return {
@@ -73,21 +84,46 @@ const restore = async (tx: Tx, request: RestoreRequest): Promise<Restored> => {
   }
 }
 
+/** @returns the status before the withdrawal */
 const assertMayRestore = (
   { site, caller }: RestoreRequest,
   comment: CommentForWrite,
   thread: ThreadForWrite,
-): void => {
-  const { withdrawnAt, withdrawnFrom, isErased, shadowed, body } = comment
+): Status => {
+  const { withdrawnAt, withdrawnFrom: from, isErased, shadowed, body } = comment
+  const isTurnedDown = from === 'deleted' || (from === 'rejected' && !shadowed)
   const isWithdrawn = withdrawnAt !== null && !isErased && body !== ''
-  if (!isAuthor(caller, comment.author) || !isWithdrawn || isTurnedDown(withdrawnFrom, shadowed))
+  if (!isAuthor(caller, comment.author) || !isWithdrawn || from === null || isTurnedDown)
     throw new Refusal('not_found')
-  if (mayModerate(caller)) return
-  if (thread.state === 'locked' || comment.locked) throw new Refusal('thread_locked')
-  const ageMs = Date.parse(comment.readAt) - Date.parse(comment.createdAt)
-  if (ageMs > site.editWindowSeconds * 1000) throw new Refusal('edit_window_over')
+  if (!mayModerate(caller)) assertMayChangeText(site, comment, thread)
+  return from
 }
 
-/** Null: the comment was withdrawn before the service stored its status. */
-const isTurnedDown = (from: Status | null, shadowed: boolean): boolean =>
-  from === null || from === 'deleted' || (from === 'rejected' && !shadowed)
+type Restorable = {
+  readonly comment: CommentForWrite
+  readonly thread: ThreadForWrite
+  readonly policy: PolicyInForce
+}
+
+/**
+ * Whether the rules, bans and modes of now publish the text, and the comment above it is public. A check that the
+ * site has is asked anew, and may hold or release the comment later.
+ */
+const mayBePublic = async (
+  tx: Tx,
+  { site, caller, writerIdentity }: RestoreRequest,
+  { comment, thread, policy }: Restorable,
+): Promise<boolean> => {
+  const { threadId, id, parentId, body } = comment
+  const at = { siteId: site.id, threadId, id }
+  const parent = parentId === 0 ? undefined : await findCommentForWrite(tx, { ...at, id: parentId })
+  if (parentId !== 0 && !isVisible(parent!.status)) return false
+  if (mayModerate(caller)) return true
+  const edit = { comment: { ...comment, status: 'approved' as const }, thread, policy }
+  const judged = await judgeText(tx, { site, body, writerIdentity }, edit)
+  const { trace, facts, verdict, isShadowed } = judged
+  await updateJudgement(tx, at, judged)
+  if (checkTimingOf(trace, facts) !== 'never')
+    await enqueueJob(tx, checksJob(site.id, { threadId, id }, true))
+  return isVisible(verdict) && !isShadowed
+}

@@ -1,4 +1,5 @@
 import type { Reason } from '../../domain/comment/status.ts'
+import { differenceOf } from '../../domain/moderation/decision.ts'
 import { callerIdOf, type StaffCaller } from '../../domain/people/caller.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site/site.ts'
@@ -10,7 +11,7 @@ import type { IdempotencyKey } from '../../postgres/service/idempotency.ts'
 import {
   closeThread,
   ensureThread,
-  findArticleClaim,
+  findArticleSuggestion,
   findThreadId,
   findThreadSettings,
   hasComments,
@@ -18,7 +19,6 @@ import {
 } from '../../postgres/threads/threads.ts'
 import type { Context } from '../context.ts'
 import type { Decided } from '../decisions/decide-comment.ts'
-import { differenceOf } from '../difference.ts'
 import { withInvalidation } from '../invalidate.ts'
 import { runOnce } from '../run-once.ts'
 import { acquireThreadLocks, assertMayPublish, moveRootBranches } from './move-branch.ts'
@@ -72,9 +72,9 @@ const merge = async (tx: Tx, request: MergeRequest, { from, to }: Threads): Prom
   const { state } = await findThreadSettings(tx, siteId, from)
   const isRename = !(await hasComments(tx, siteId, to))
   const before = await findThreadSettings(tx, siteId, to)
-  const claim = await findArticleClaim(tx, siteId, from)
+  const suggestion = await findArticleSuggestion(tx, siteId, from)
   const movedVersion = await moveRootBranches(tx, siteId, { from, to, movers })
-  const version = await inheritSettings(tx, siteId, { from, to, isRename, claim })
+  const version = await inheritSettings(tx, siteId, { from, to, isRename, suggestion })
   const after = await findThreadSettings(tx, siteId, to)
   const changes = differenceOf(before, after)
   assertMayPublish(movers, { from: state, to: after.state, publish })

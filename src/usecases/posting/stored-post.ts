@@ -15,27 +15,30 @@ export const profilesOf = (published: readonly JudgedPost[]): Map<number, GuestP
     ),
   )
 
-/** The first title and URL that posts of staff give the article, and the first published post that claims them. */
+/** The first title and URL that posts of staff give the article, and the first published post that suggests them. */
 export const articleOf = (judged: readonly JudgedPost[]) => {
   const published = judged.filter(({ judgement }) => isVisible(judgement.verdict))
   const confirmed = published.flatMap(({ post: { article } }) =>
     article.isConfirmed ? [article] : [],
   )
-  const claim = judged.findIndex((one) => published.includes(one) && isClaim(one.post.article))
+  const suggestion = judged.findIndex(
+    (one) => published.includes(one) && isSuggestion(one.post.article),
+  )
   return {
     title: confirmed.find(({ title }) => title !== null)?.title ?? null,
     url: confirmed.find(({ url }) => url !== null)?.url ?? null,
-    claim: claim === -1 ? undefined : claim,
+    suggestion: suggestion === -1 ? undefined : suggestion,
   }
 }
 
-const isClaim = ({ isConfirmed, url }: Post['article']): boolean => !isConfirmed && url !== null
+const isSuggestion = ({ isConfirmed, url }: Post['article']): boolean =>
+  !isConfirmed && url !== null
 
-export const toNewPost = (judged: JudgedPost, { isUnclaimed }: ThreadForWrite): NewPost => {
+export const toNewPost = (judged: JudgedPost, { isUnsuggested }: ThreadForWrite): NewPost => {
   const { post, parentId, parentHomeThreadId, depth, author, judgement, facts, isShadowed } = judged
   // A comment that may name the article keeps the name, for the case that it is hidden and shown again.
   const mayName = isVisible(judgement.verdict)
-    ? isUnclaimed && isClaim(post.article)
+    ? isUnsuggested && isSuggestion(post.article)
     : post.article.url !== null
   return {
     parentId,

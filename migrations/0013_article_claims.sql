@@ -1,6 +1,0 @@
--- Title and URL that the author of a comment gave to its article. They show only until staff name the article,
--- and only while the comment is visible.
-
-alter table threads add column claimed_by bigint;               -- the comment
-alter table threads add column claimed_title text;
-alter table threads add column claimed_url text;
