@@ -1,6 +1,8 @@
+import { renderMarkdown } from '../../src/domain/comment/markdown.ts'
 import { compilePolicy, type Judgement } from '../../src/domain/screening/compile-policy.ts'
-import type { Facts } from '../../src/domain/screening/facts.ts'
+import { draftOf, type Facts } from '../../src/domain/screening/facts.ts'
 import type { Policy } from '../../src/domain/screening/policy.ts'
+import { contentOf } from '../../src/domain/screening/rendering.ts'
 import {
   fingerprintOf,
   isNearlySame,
@@ -21,14 +23,17 @@ export const judgeFile = (comments: readonly Labelled[], policy: Policy): Judged
   const earlier: { fingerprint: number; sketch: readonly number[] }[] = []
   const decided = new Map<string, { good: number; bad: number }>()
   return comments.map(({ body, author, isSpam }) => {
-    const [fingerprint, sketch] = [fingerprintOf(body), minHashesOf(body)]
+    const stored = { body, bodyHtml: renderMarkdown(body), authorName: author, authorUrl: null }
+    const draft = draftOf(stored)
+    const content = contentOf(draft.rendering)
+    const [fingerprint, sketch] = [fingerprintOf(content), minHashesOf(content)]
     const same = earlier.filter((one) => one.fingerprint === fingerprint).length
     const near = earlier.filter((one) => isNearlySame(one.sketch, sketch)).length - same
     const known = decided.get(author) ?? { good: 0, bad: 0 }
     const facts = factsOf({ same, near: Math.max(0, near), ...known })
     earlier.push({ fingerprint, sketch })
     decided.set(author, { good: known.good + (isSpam ? 0 : 1), bad: known.bad + (isSpam ? 1 : 0) })
-    return { isSpam, judgement: judge({ body, authorName: author, authorUrl: null }, facts) }
+    return { isSpam, judgement: judge(draft, facts) }
   })
 }
 

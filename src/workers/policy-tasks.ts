@@ -1,4 +1,4 @@
-import type { Draft, Facts } from '../domain/screening/facts.ts'
+import type { Facts, WrittenDraft } from '../domain/screening/facts.ts'
 import type { Verdict } from '../domain/screening/finding.ts'
 import type { Policy } from '../domain/screening/policy.ts'
 import { preparePolicy } from '../domain/screening/prepare-policy.ts'
@@ -8,7 +8,7 @@ import { createWorkerPool } from './pool.ts'
 /** A policy as JSON up to this length compiles in a few milliseconds, faster than a thread starts. */
 const SHORT = 4_096
 
-export type JudgedDraft = Draft & { readonly facts: Facts }
+export type JudgedDraft = WrittenDraft & { readonly facts: Facts }
 
 export type PolicyTask =
   | { readonly prepare: string }
@@ -43,7 +43,7 @@ export const createPolicyTasks = (): PolicyTasks => {
   return {
     prepare: prepareIn(inForce),
     prepareDraft: prepareIn(drafts),
-    judge: (policy, all) => drafts.run({ policy, drafts: all.map(toDraft) } satisfies PolicyTask),
+    judge: (policy, all) => drafts.run({ policy, drafts: all.map(toCopied) } satisfies PolicyTask),
     close: async () => {
       await Promise.all([inForce.close(), drafts.close()])
     },
@@ -51,8 +51,9 @@ export const createPolicyTasks = (): PolicyTasks => {
 }
 
 /** Leaves out the other columns of a comment: everything sent to a thread is copied. */
-const toDraft = ({ body, authorName, authorUrl, facts }: JudgedDraft): JudgedDraft => ({
+const toCopied = ({ body, bodyHtml, authorName, authorUrl, facts }: JudgedDraft): JudgedDraft => ({
   body,
+  bodyHtml,
   authorName,
   authorUrl,
   facts,

@@ -1,5 +1,6 @@
 import { parentPort } from 'node:worker_threads'
 import { judgeBy } from '../domain/screening/compile-policy.ts'
+import { draftOf } from '../domain/screening/facts.ts'
 import type { Policy } from '../domain/screening/policy.ts'
 import { preparePolicy } from '../domain/screening/prepare-policy.ts'
 import type { PolicyTask } from './policy-tasks.ts'
@@ -8,7 +9,7 @@ import type { Reply } from './pool.ts'
 const perform = (task: PolicyTask): unknown => {
   if ('prepare' in task) return preparePolicy(JSON.parse(task.prepare) as Policy)
   const judge = judgeBy(task.policy)
-  return task.drafts.map((draft) => judge(draft, draft.facts).verdict)
+  return task.drafts.map((written) => judge(draftOf(written), written.facts).verdict)
 }
 
 const reply = (task: PolicyTask): Reply => {

@@ -2,6 +2,7 @@ import { get as httpGet, request as httpRequest } from 'node:http'
 import { sql } from 'kysely'
 import t from 'tap'
 import { compilePolicy } from '../../src/domain/screening/compile-policy.ts'
+import { draftOf } from '../../src/domain/screening/facts.ts'
 import { combine } from '../../src/domain/screening/finding.ts'
 import { type Changes, goBy, policyWith } from '../policies.ts'
 import { recount } from '../recount.ts'
@@ -215,14 +216,15 @@ t.test('simulatePolicy', async (t) => {
   }
 
   t.test('simulatePolicy returns the counts of a count by hand', async (t) => {
-    const { rows } = await sql<Json>`select c.id, c.body, c.facts, c.screening, a.name, a.url,
+    const { rows } =
+      await sql<Json>`select c.id, c.body, c.body_html, c.facts, c.screening, a.name, a.url,
         (select to_status from decisions d where d.comment_id = c.id order by d.id desc limit 1) as decided
       from comments c join authors a on a.id = c.author_id
       where c.facts is not null and c.created_at > now() - interval '7 days'`.execute(service.db)
     const screen = compilePolicy(policy)
-    const judged = rows.map(({ body, name, url, facts, screening, decided }) => ({
+    const judged = rows.map(({ body, bodyHtml, name, url, facts, screening, decided }) => ({
       from: combine(screening),
-      to: screen({ body, authorName: name, authorUrl: url }, facts).verdict,
+      to: screen(draftOf({ body, bodyHtml, authorName: name, authorUrl: url }), facts).verdict,
       decided,
     }))
     const lines = await simulate(7)

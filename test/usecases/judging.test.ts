@@ -10,7 +10,7 @@ import {
 import pg from 'pg'
 import t from 'tap'
 import { compilePolicy } from '../../src/domain/screening/compile-policy.ts'
-import type { Facts } from '../../src/domain/screening/facts.ts'
+import { draftOf, type Facts } from '../../src/domain/screening/facts.ts'
 import { combine, type Finding } from '../../src/domain/screening/finding.ts'
 import type { Db } from '../../src/postgres/connection/db.ts'
 import { countFacts } from '../../src/postgres/screening/recent-posts.ts'
@@ -26,6 +26,7 @@ type Stored = {
   id: number
   status: string
   body: string
+  bodyHtml: string
   name: string
   url: string | null
   facts: Facts
@@ -36,7 +37,7 @@ type Stored = {
 
 const storedOf = async ({ db }: TestService): Promise<Stored[]> => {
   const { rows } = await sql<Stored>`
-    select c.id, c.status, c.body, a.name, a.url, c.facts, c.screening, c.risk, c.policy_version
+    select c.id, c.status, c.body, c.body_html, a.name, a.url, c.facts, c.screening, c.risk, c.policy_version
     from comments c join authors a on a.site_id = c.site_id and a.id = c.author_id
     order by c.id`.execute(db)
   return rows
@@ -178,8 +179,8 @@ t.test('stored facts give the same judgement again', async (t) => {
   const { rules } = policyWith(changes)
   const screen = compilePolicy({ rules })
   const rows = await storedOf(service)
-  for (const { body, name, url, facts, screening, risk, status, policyVersion } of rows) {
-    const again = screen({ body, authorName: name, authorUrl: url }, facts)
+  for (const { body, bodyHtml, name, url, facts, screening, risk, status, policyVersion } of rows) {
+    const again = screen(draftOf({ body, bodyHtml, authorName: name, authorUrl: url }), facts)
     t.strictSame(again, { verdict: status, risk, trace: screening }, body)
     t.equal(combine(screening), status)
     t.equal(policyVersion, 1)

@@ -1,8 +1,10 @@
 import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import t from 'tap'
+import { renderMarkdown } from '../../src/domain/comment/markdown.ts'
 import { compilePolicy, judgeBy } from '../../src/domain/screening/compile-policy.ts'
 import { DEFAULT_POLICY } from '../../src/domain/screening/default-policy.ts'
+import { draftOf } from '../../src/domain/screening/facts.ts'
 import type { Policy } from '../../src/domain/screening/policy.ts'
 import { createPolicyTasks } from '../../src/workers/policy-tasks.ts'
 import { factsOf } from '../domain/screening/facts.ts'
@@ -34,14 +36,16 @@ const policies = fc
       }) as Policy,
   )
 
-const drafts = fc.record({
-  body: fc.oneof(
-    written,
-    written.map((text) => `(${text}) https://www.a.example/ ${text}`),
-  ),
-  authorName: fc.constantFrom('Ada', 'filler7', 'a b'),
-  authorUrl: fc.constantFrom(null, 'https://b.example/', 'https://xn--mnchen-3ya.example/'),
-})
+const drafts = fc
+  .record({
+    body: fc.oneof(
+      written,
+      written.map((text) => `(${text}) https://www.a.example/ ${text}`),
+    ),
+    authorName: fc.constantFrom('Ada', 'filler7', 'a b'),
+    authorUrl: fc.constantFrom(null, 'https://b.example/', 'https://xn--mnchen-3ya.example/'),
+  })
+  .map((draft) => ({ ...draft, bodyHtml: renderMarkdown(draft.body) }))
 
 t.test('a policy that a worker thread compiled judges as one compiled here', async (t) => {
   const tasks = createPolicyTasks()
@@ -59,7 +63,7 @@ t.test('a policy that a worker thread compiled judges as one compiled here', asy
           prepared,
           all.map((draft) => ({ ...draft, facts })),
         )
-        return all.every((draft, n) => {
+        return all.map(draftOf).every((draft, n) => {
           const expected = here(draft, facts)
           return isDeepStrictEqual(there(draft, facts), expected) && judged[n] === expected.verdict
         })

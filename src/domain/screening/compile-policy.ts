@@ -1,6 +1,5 @@
 import type { Draft, Facts } from './facts.ts'
 import { combine, type Finding, riskOf, type Verdict } from './finding.ts'
-import { findLinks, type Link } from './links.ts'
 import type { Mode, Policy } from './policy.ts'
 import { preparePolicy } from './prepare-policy.ts'
 import type { PreparedPolicy, PreparedRules } from './prepared-policy.ts'
@@ -12,7 +11,7 @@ import { length } from './rules/length.ts'
 import { linkDomains, links, linksOfNew } from './rules/links.ts'
 import { oldThreads } from './rules/old-threads.ts'
 import { repeats } from './rules/repeats.ts'
-import type { DraftLinks, RuleFunction } from './rules/rule.ts'
+import type { RuleFunction } from './rules/rule.ts'
 import { ban, moderationMode } from './rules/settings.ts'
 import { shouting } from './rules/shouting.ts'
 import { words } from './rules/words.ts'
@@ -81,14 +80,13 @@ export const judgeBy = ({ rules }: PreparedPolicy): CompiledPolicy => {
     ),
   ]
   return (draft, facts) => {
-    const links = findLinksOnce(draft)
     const unknownChecks = Object.keys(facts.checks).filter(
       (name) => !Object.hasOwn(rules.checks, name),
     )
     const all =
       unknownChecks.length === 0 ? compiled : [...compiled, ...unknownChecks.map(recordCheck)]
     const trace = all.flatMap(({ name, counts, judge }): Finding[] => {
-      const result = judge(draft, facts, links)
+      const result = judge(draft, facts)
       return result ? [{ rule: name, counts, ...result }] : []
     })
     return { verdict: combine(trace), risk: riskOf(trace), trace }
@@ -104,14 +102,6 @@ const recordCheck = (name: string): CompiledRule => {
 /** Runs every rule. The same input always gives the same judgement; the trace alone determines it. */
 export const judgeDraft = (draft: Draft, facts: Facts, policy: Policy): Judgement =>
   compilePolicy(policy)(draft, facts)
-
-const findLinksOnce = ({ body }: Draft): DraftLinks => {
-  let links: readonly Link[] | undefined
-  return () => {
-    links ??= findLinks(body)
-    return links
-  }
-}
 
 const compileUnlessOff = (name: string, mode: Mode, compile: () => RuleFunction): CompiledRule[] =>
   mode === 'off' ? [] : [{ name, counts: mode === 'enforce', judge: compile() }]

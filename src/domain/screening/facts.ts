@@ -2,13 +2,26 @@ import type { Role } from '../comment/comment.ts'
 import type { Instant } from '../instant.ts'
 import type { CheckFact } from '../site/check.ts'
 import type { Moderation } from '../site/site.ts'
+import { type Page, readPage } from './rendering.ts'
 
-/** The text to judge. */
+/** The comment to judge. */
 export type Draft = {
-  readonly body: string
+  readonly rendering: Page
   readonly authorName: string
   readonly authorUrl: string | null
 }
+
+/** A comment as it is stored. */
+export type WrittenDraft = Omit<Draft, 'rendering'> & {
+  readonly body: string
+  readonly bodyHtml: string
+}
+
+export const draftOf = ({ body, bodyHtml, authorName, authorUrl }: WrittenDraft): Draft => ({
+  rendering: readPage(body, bodyHtml),
+  authorName,
+  authorUrl,
+})
 
 /**
  * The data that a policy may use. They are gathered before judging, which is therefore pure, and stored with

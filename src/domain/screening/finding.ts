@@ -6,9 +6,11 @@ export type Verdict = (typeof VERDICTS)[number]
 export type TextMatch = {
   readonly text: string
   readonly field: 'body' | 'name' | 'url' | 'email'
-  /** In UTF-16 code units of the field. */
+  /** In UTF-16 code units of the field, or of the rendered text. */
   readonly start: number
   readonly end: number
+  /** Present if only the rendered text has these characters, and not the source. */
+  readonly reading?: 'rendered'
 }
 
 /** The result of one rule that found something. Rules without a finding are not in a trace. */

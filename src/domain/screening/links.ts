@@ -1,4 +1,4 @@
-/** A link in a text, with or without a scheme. */
+/** An address in a text, with or without a scheme. */
 export type Link = {
   readonly start: number
   readonly end: number
@@ -26,11 +26,11 @@ const TOP_LEVEL = new Set(
 )
 const SECOND_LEVEL = new Set('co com net org gov ac'.split(' '))
 const MAX_HOST_LENGTH = 253
+/** No honest link names more. */
+const MAX_HOSTS = 100
+const MAIL_HOST = /(?:@|%40)([^@,?&;%]+)/gi
 
-/**
- * All links of a text in order, Markdown's `[text](target)` as one link. Takes linear time whatever the
- * text.
- */
+/** All addresses of a text in order. Takes linear time whatever the text. */
 export const findLinks = (text: string): readonly Link[] => {
   const links: Link[] = []
   let done = 0
@@ -38,7 +38,8 @@ export const findLinks = (text: string): readonly Link[] => {
     if (ENDS[text.charCodeAt(at + 1)]) continue
     const start = beginOfRun(text, done, at)
     done = endOfRun(text, at)
-    addLink(links, text, readLink(text, start, done))
+    const link = readLink(text, start, done)
+    if (link) links.push(link)
   }
   return links
 }
@@ -63,26 +64,24 @@ const endOfRun = (text: string, at: number): number => {
   return end
 }
 
-const addLink = (links: Link[], text: string, link: Link | undefined): void => {
-  if (!link) return
-  const label = links.at(-1)
-  if (label && isLabel(text, label, link)) links[links.length - 1] = withLabel(label, link)
-  else links.push(link)
+/** The hosts of a canonical URL: its own, those of addresses in its path, or those of mail addresses. */
+export const hostsOf = (href: string): string[] => {
+  const url = URL.parse(href)
+  if (!url) return []
+  const rest = href.replace(/%3a/gi, ':').replace(/%2f/gi, '/')
+  if (url.protocol === 'mailto:')
+    return Array.from(rest.matchAll(MAIL_HOST), ([, host]) => hostOf(host!) ?? [])
+      .flat()
+      .slice(0, MAX_HOSTS)
+  const inPath = rest.split('://', MAX_HOSTS).slice(2)
+  return [
+    url.hostname.replace(/\.$/, ''),
+    ...inPath.flatMap((part) => readAddress(part.replace(NEXT_SCHEME, '')).host ?? []),
+  ]
 }
 
-/** Whether the link before is the text of this Markdown target. */
-const isLabel = (text: string, label: Link, link: Link): boolean =>
-  text.startsWith('](', link.start - 2) &&
-  label.end <= link.start - 2 &&
-  !text.slice(label.end, link.start - 2).includes(']')
-
-const withLabel = (label: Link, link: Link): Link => {
-  const [shown, target] = [label.hosts[0]!, link.hosts[0]!]
-  const pretends = link.pretends ?? (isSameSite(shown, target) ? undefined : shown)
-  return { start: label.start, end: link.end, hosts: link.hosts, pretends }
-}
-
-const isSameSite = (a: string, b: string): boolean => isBelow(a, b) || isBelow(b, a)
+/** Whether one host is the other, or below it. */
+export const isSameSite = (a: string, b: string): boolean => isBelow(a, b) || isBelow(b, a)
 
 /** Whether the host is the domain or a subdomain. */
 export const isBelow = (host: string, domain: string): boolean =>

@@ -31,6 +31,11 @@ export const Finding = openObject(
         field: oneOf(['body', 'name', 'url', 'email']),
         start: count('Start of the match in UTF-16 code units.'),
         end: count('End of the match in UTF-16 code units.'),
+        reading: Type.Optional(
+          oneOf(['rendered'], {
+            description: 'The match is in the rendered text, not in the source.',
+          }),
+        ),
       }),
       { description: 'Text matches.' },
     ),

@@ -3,20 +3,18 @@ import type { Status } from '../../domain/comment/status.ts'
 import type { Instant } from '../../domain/instant.ts'
 import { AUTOMATIC, BY_FLAGS, BY_RULES } from '../../domain/people/caller.ts'
 import type { CommentKey } from '../../domain/public-id.ts'
-import type { Facts } from '../../domain/screening/facts.ts'
+import type { Facts, WrittenDraft } from '../../domain/screening/facts.ts'
 import type { Finding } from '../../domain/screening/finding.ts'
 import type { StoredJudgement } from '../comments/comments.ts'
 import { isInvisible, isVisible, REPLIES, ROOTS } from '../comments/visible.ts'
 import type { Db, Tx } from '../connection/db.ts'
 
 /** A comment with the facts that it was judged by, so that it can be judged again. */
-export type JudgedComment = CommentKey & {
-  readonly body: string
-  readonly authorName: string
-  readonly authorUrl: string | null
-  readonly facts: Facts
-  readonly trace: readonly Finding[]
-}
+export type JudgedComment = CommentKey &
+  WrittenDraft & {
+    readonly facts: Facts
+    readonly trace: readonly Finding[]
+  }
 
 /** `decided`: the status that a moderator chose last; null if no moderator decided. */
 export type DecidedComment = JudgedComment & { readonly decided: Status | null }
@@ -24,7 +22,7 @@ export type DecidedComment = JudgedComment & { readonly decided: Status | null }
 /** A listing continues before this time, which may be `infinity`, and id. */
 export type Before = { readonly at: Instant; readonly id: number }
 
-const columns = sql`c.thread_id, c.id, c.home_thread_id, c.body, a.name as author_name, a.url as author_url, c.facts,
+const columns = sql`c.thread_id, c.id, c.home_thread_id, c.body, c.body_html, a.name as author_name, a.url as author_url, c.facts,
   coalesce(c.screening, '[]') as trace`
 
 const join = sql`comments c join authors a on a.site_id = c.site_id and a.id = c.author_id`

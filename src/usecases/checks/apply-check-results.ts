@@ -4,7 +4,7 @@ import { BY_RULES } from '../../domain/people/caller.ts'
 import type { CommentKey } from '../../domain/public-id.ts'
 import { CHECK_RULE_PREFIX } from '../../domain/screening/check-facts.ts'
 import type { Judgement } from '../../domain/screening/compile-policy.ts'
-import type { Facts } from '../../domain/screening/facts.ts'
+import { draftOf, type Facts } from '../../domain/screening/facts.ts'
 import { combine, type Verdict } from '../../domain/screening/finding.ts'
 import type { CheckFact } from '../../domain/site/check.ts'
 import { type CommentForWrite, findCommentForWrite } from '../../postgres/comments/comments.ts'
@@ -67,7 +67,9 @@ export const applyCheckResults = async (
   const site = { id: at.siteId, policyVersion: judged.policyVersion }
   const { judge } = await context.policies.find(site)
   const { name, url } = said.author ?? comment.author
-  const judgement = judge({ body: comment.body, authorName: name, authorUrl: url }, facts)
+  const { body, bodyHtml } = comment
+  const draft = draftOf({ body, bodyHtml, authorName: name, authorUrl: url })
+  const judgement = judge(draft, facts)
   await updateJudgement(tx, at, { facts, ...judgement })
   const settled = mayFollow(comment, judged, judgement.verdict)
     ? await follow(tx, at, { comment, judgement, author: said.author })

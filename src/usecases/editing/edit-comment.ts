@@ -19,6 +19,7 @@ import {
   initialCheckFacts,
 } from '../../domain/screening/check-facts.ts'
 import type { Verdict } from '../../domain/screening/finding.ts'
+import { readPage } from '../../domain/screening/rendering.ts'
 import type { Sender } from '../../domain/site/check.ts'
 import { assertIsOpen, type Site } from '../../domain/site/site.ts'
 import { storedId } from '../../domain/stored-id.ts'
@@ -45,7 +46,7 @@ import { checkAfterWrite } from '../checks/check-after-write.ts'
 import type { Context } from '../context.ts'
 import { changeStatus } from '../decisions/change-status.ts'
 import { withInvalidation } from '../invalidate.ts'
-import { countFor, factsOf, hashText } from '../policies/count-facts.ts'
+import { countFor, factsOf, hashPage } from '../policies/count-facts.ts'
 import { judgeByPolicy } from '../policies/judge-by-policy.ts'
 import { assertLength } from '../posting/site-rules.ts'
 import { writeOnce } from '../run-once.ts'
@@ -209,11 +210,12 @@ const recordEdit = async (
 export const judgeText = async (
   tx: Tx,
   { site, body, writerIdentity }: Pick<EditRequest, 'site' | 'body' | 'writerIdentity'>,
-  { comment, thread, policy }: Omit<Edit, 'bodyHtml'>,
+  { comment, thread, policy, bodyHtml }: Edit,
 ): Promise<StoredJudgement & { verdict: Verdict; isShadowed: boolean }> => {
   const { author, id } = comment
   const at = { siteId: site.id, threadId: thread.id }
-  const origin = { ...hashText(body), authorId: author.id, addressHash: comment.addressHash }
+  const rendering = readPage(body, bodyHtml)
+  const origin = { ...hashPage(rendering), authorId: author.id, addressHash: comment.addressHash }
   const counted = await countFor(tx, { ...at, exceptId: id }, [origin])
   const subject = {
     ...origin,
@@ -227,7 +229,7 @@ export const judgeText = async (
   }
   const checks = initialCheckFacts(site.checks, policy.policy)
   const gathered = { ...factsOf(counted, subject, []), checks }
-  const draft = { body, authorName: author.name, authorUrl: author.url }
+  const draft = { rendering, authorName: author.name, authorUrl: author.url }
   const mayBeSeen = isVisible(comment.status) || comment.shadows.length > 0
   const { judgement, facts, isShadowed } = judgeByPolicy(policy, {
     draft,

@@ -114,12 +114,12 @@ const mayBePublic = async (
   { site, caller, writerIdentity }: RestoreRequest,
   { comment, thread, policy }: Restorable,
 ): Promise<boolean> => {
-  const { threadId, id, parentId, body } = comment
+  const { threadId, id, parentId, body, bodyHtml } = comment
   const at = { siteId: site.id, threadId, id }
   const parent = parentId === 0 ? undefined : await findCommentForWrite(tx, { ...at, id: parentId })
   if (parentId !== 0 && !isVisible(parent!.status)) return false
   if (mayModerate(caller)) return true
-  const edit = { comment: { ...comment, status: 'approved' as const }, thread, policy }
+  const edit = { comment: { ...comment, status: 'approved' as const }, thread, policy, bodyHtml }
   const judged = await judgeText(tx, { site, body, writerIdentity }, edit)
   const { trace, facts, verdict, isShadowed } = judged
   await updateJudgement(tx, at, judged)

@@ -2,6 +2,7 @@ import type { Role } from '../../domain/comment/comment.ts'
 import type { Instant } from '../../domain/instant.ts'
 import type { Facts } from '../../domain/screening/facts.ts'
 import type { Verdict } from '../../domain/screening/finding.ts'
+import { contentOf, type Page } from '../../domain/screening/rendering.ts'
 import { fingerprintOf, isNearlySame, minHashesOf } from '../../domain/screening/text-similarity.ts'
 import type { Moderation } from '../../domain/site/site.ts'
 import type { Db } from '../../postgres/connection/db.ts'
@@ -16,10 +17,11 @@ import {
 /** Hashes that find the same and nearly the same texts. */
 export type TextHashes = { readonly fingerprint: number; readonly sketch: readonly number[] }
 
-export const hashText = (text: string): TextHashes => ({
-  fingerprint: fingerprintOf(text),
-  sketch: minHashesOf(text),
-})
+/** Hashes what readers see. */
+export const hashPage = (rendering: Page): TextHashes => {
+  const content = contentOf(rendering)
+  return { fingerprint: fingerprintOf(content), sketch: minHashesOf(content) }
+}
 
 /** Texts that are the same or nearly the same have one of these hashes in common. */
 export const comparedHashesOf = ({ fingerprint, sketch }: TextHashes): readonly number[] => [

@@ -1,6 +1,7 @@
 import { batchJob } from '../../domain/job.ts'
 import { BY_RULES, callerIdOf, type StaffCaller } from '../../domain/people/caller.ts'
 import type { CompiledPolicy } from '../../domain/screening/compile-policy.ts'
+import { draftOf } from '../../domain/screening/facts.ts'
 import type { Site } from '../../domain/site/site.ts'
 import { findCommentForWrite } from '../../postgres/comments/comments.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
@@ -101,7 +102,7 @@ type Step = {
 const takeStep = (next: readonly JudgedComment[], judge: CompiledPolicy): Step => {
   let threadId: number | undefined
   for (const [n, comment] of next.entries()) {
-    if (judge(comment, comment.facts).verdict === 'pending') continue
+    if (judge(draftOf(comment), comment.facts).verdict === 'pending') continue
     threadId ??= comment.threadId
     if (comment.threadId !== threadId) return { comments: next.slice(0, n), threadId }
   }
@@ -121,7 +122,7 @@ const applyStep = async (
 ): Promise<number> => {
   if (threadId !== undefined) await acquireThreadLock(tx, { siteId, threadId }, 'exclusive')
   const held = (await lockHeldByRules(tx, siteId, comments)).map((comment) => {
-    const { verdict, risk, trace } = judge(comment, comment.facts)
+    const { verdict, risk, trace } = judge(draftOf(comment), comment.facts)
     return { threadId: comment.threadId, id: comment.id, verdict, risk, trace }
   })
   const judged = held.filter((one) => one.verdict === 'pending' || one.threadId === threadId)

@@ -1,3 +1,4 @@
+import { renderMarkdown } from '../../domain/comment/markdown.ts'
 import {
   type CompiledPolicy,
   type Judgement,
@@ -5,13 +6,14 @@ import {
 } from '../../domain/screening/compile-policy.ts'
 import type { Facts } from '../../domain/screening/facts.ts'
 import type { Policy } from '../../domain/screening/policy.ts'
+import { readPage } from '../../domain/screening/rendering.ts'
 import type { Site } from '../../domain/site/site.ts'
 import { runQuery } from '../../postgres/connection/transaction.ts'
 import type { GuestProfile } from '../../postgres/people/authors.ts'
 import { findThreadForWrite, findThreadId } from '../../postgres/threads/threads.ts'
 import type { Context } from '../context.ts'
 import { compileDraft } from './compile-draft.ts'
-import { countFor, factsOf, hashText } from './count-facts.ts'
+import { countFor, factsOf, hashPage } from './count-facts.ts'
 
 export type ScreeningRequest = {
   readonly site: Site
@@ -40,7 +42,8 @@ export const screenComment = async (
   const { site, body, author } = request
   const { judge, policyVersion } = await choosePolicy(context, request)
   const thread = await runQuery(findThread(context, request))
-  const origin = { ...hashText(body), authorId: undefined, addressHash: null }
+  const rendering = readPage(body, renderMarkdown(body))
+  const origin = { ...hashPage(rendering), authorId: undefined, addressHash: null }
   const scope = { siteId: site.id, threadId: thread?.id ?? null }
   const loaded = await runQuery(countFor(context.db, scope, [origin]))
   const subject = {
@@ -54,7 +57,7 @@ export const screenComment = async (
     bans: [],
   } as const
   const facts = factsOf(loaded, subject, [])
-  const draft = { body, authorName: author.name, authorUrl: author.url }
+  const draft = { rendering, authorName: author.name, authorUrl: author.url }
   return { ...judge(draft, facts), facts, policyVersion }
 }
 

@@ -121,7 +121,7 @@ const judge = (post: Post, situation: CurrentSituation): JudgedPost => {
   }
   const checks = initialCheckFacts(site.checks, policy.policy)
   const facts = { ...factsOf(counted, subject, earlier), checks }
-  const draft = { body: post.body, authorName: renamed.name, authorUrl: renamed.url }
+  const draft = { rendering: post.rendering, authorName: renamed.name, authorUrl: renamed.url }
   const result = judgeByPolicy(policy, { draft, facts, mayBeSeen: true })
   const isShownToAuthor = result.isShadowed || isVisible(result.judgement.verdict)
   return {

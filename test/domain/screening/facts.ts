@@ -1,4 +1,6 @@
+import { renderMarkdown } from '../../../src/domain/comment/markdown.ts'
 import type { Draft, Facts } from '../../../src/domain/screening/facts.ts'
+import { readPage } from '../../../src/domain/screening/rendering.ts'
 
 type Given = Omit<Partial<Facts>, 'author' | 'repeats' | 'arrivals'> & {
   author?: Partial<Facts['author']>
@@ -29,8 +31,9 @@ export const factsOf = ({ author, repeats, arrivals, ...given }: Given = {}): Fa
   ...given,
 })
 
+/** The draft of a comment with this source. */
 export const draftOf = (body: string, author: Partial<Draft> = {}): Draft => ({
-  body,
+  rendering: readPage(body, renderMarkdown(body)),
   authorName: 'Ada',
   authorUrl: null,
   ...author,

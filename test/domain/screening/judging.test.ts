@@ -18,6 +18,8 @@ const pieces = [
   '!!!!! ',
   'LOUD WORDS ',
   '[x.com](http://y.com) ',
+  '[w](https:/y.com) ',
+  's**u**bm&#105;t ',
   'http://a.com@b.com ',
   's u b m e ',
   '三级片',
@@ -25,15 +27,17 @@ const pieces = [
   '\ud800',
   '𝓿',
 ]
-const drafts: fc.Arbitrary<Draft> = fc.record({
-  body: fc
-    .array(fc.oneof(fc.constantFrom(...pieces), fc.string({ unit: 'binary', maxLength: 8 })), {
-      maxLength: 12,
-    })
-    .map((parts) => parts.join('')),
-  authorName: fc.string({ maxLength: 20 }),
-  authorUrl: fc.option(fc.webUrl()),
-})
+const drafts: fc.Arbitrary<Draft> = fc
+  .record({
+    body: fc
+      .array(fc.oneof(fc.constantFrom(...pieces), fc.string({ unit: 'binary', maxLength: 8 })), {
+        maxLength: 12,
+      })
+      .map((parts) => parts.join('')),
+    authorName: fc.string({ maxLength: 20 }),
+    authorUrl: fc.option(fc.webUrl()),
+  })
+  .map(({ body, ...author }) => draftOf(body, author))
 const facts: fc.Arbitrary<Facts> = fc
   .record({
     approved: count,
@@ -124,15 +128,16 @@ t.test('every text match of a finding is at its place in the draft', async () =>
   fc.assert(
     fc.property(drafts, facts, policies, (draft, known, policy) => {
       const fields = {
-        body: draft.body,
+        body: draft.rendering.body,
         name: draft.authorName,
         url: draft.authorUrl ?? '',
         email: '',
       }
       const found = judgeDraft(draft, known, policy).trace.flatMap((opinion) => opinion.found ?? [])
-      return found.every(
-        ({ field, start, end, text }) => start < end && fields[field].slice(start, end) === text,
-      )
+      return found.every(({ field, start, end, text, reading }) => {
+        const read = reading === 'rendered' ? draft.rendering.text : fields[field]
+        return read.slice(start, end) === text && (start < end || reading === 'rendered')
+      })
     }),
     RUNS,
   )

@@ -1,11 +1,11 @@
 import type { Policy } from '../policy.ts'
 import { type RuleFunction, sayCount } from './rule.ts'
 
-/** Outer white space does not count. */
+/** Counts what readers see; outer white space does not count. */
 export const length =
   ({ min, max, says }: Policy['rules']['length']): RuleFunction =>
-  ({ body }) => {
-    const text = body.trim()
+  ({ rendering }) => {
+    const text = rendering.text.trim()
     // A text has at least half as many code points as code units, and at most as many.
     if (text.length >= 2 * min && text.length <= max) return undefined
     const count = countCodePoints(text)

@@ -1,6 +1,7 @@
 import type { TextMatch } from '../finding.ts'
-import { findLinks, type Link } from '../links.ts'
+import { findLinks } from '../links.ts'
 import type { PreparedRules as Rules } from '../prepared-policy.ts'
+import { createLinkLocator, type Page, type PageLink } from '../rendering.ts'
 import { hasString, type PackedStrings, packSet } from '../words/packed.ts'
 import { MAX_TEXT_MATCHES, type RuleFunction, sayCount } from './rule.ts'
 
@@ -10,18 +11,19 @@ type FindDomain = (host: string) => string | undefined
 /** Links to allowed domains count in no rule. */
 const createLinkFilter = (allow: PackedStrings) => {
   const findAllowed = createDomainFinder(allow)
-  return (links: readonly Link[]): Link[] =>
-    links.filter(({ hosts, pretends }) => pretends || !hosts.every((host) => findAllowed(host)))
+  const isAllowed = ({ hosts, pretends }: PageLink) =>
+    !pretends && hosts.length > 0 && hosts.every((host) => findAllowed(host))
+  return (links: readonly PageLink[]): PageLink[] => links.filter((link) => !isAllowed(link))
 }
 
 export const links = ({ max, says }: Rules['links'], { link_domains }: Rules): RuleFunction => {
   const filter = createLinkFilter(link_domains.allow)
-  return ({ body }, _facts, draftLinks) => {
-    const found = filter(draftLinks())
+  return ({ rendering }) => {
+    const found = filter(rendering.links)
     if (found.length <= max) return undefined
     const evidence = `it has ${sayCount(found.length, 'link')}, more than ${max}`
     const score = Math.min(90, 40 + 5 * (found.length - max))
-    return { says, score, evidence, found: toMatches(body, found) }
+    return { says, score, evidence, found: toMatches(rendering, found) }
   }
 }
 
@@ -30,38 +32,43 @@ export const linksOfNew = (
   { link_domains }: Rules,
 ): RuleFunction => {
   const filter = createLinkFilter(link_domains.allow)
-  return ({ body }, { author }, draftLinks) => {
-    const found = author.approved < approved ? filter(draftLinks()) : []
+  return ({ rendering }, { author }) => {
+    const found = author.approved < approved ? filter(rendering.links) : []
     if (found.length === 0) return undefined
     const had = sayCount(author.approved, 'approved comment')
     const evidence = `it has ${sayCount(found.length, 'link')}, and its author ${had}`
-    return { says, score: 40, evidence, found: toMatches(body, found) }
+    return { says, score: 40, evidence, found: toMatches(rendering, found) }
   }
 }
 
 /** Finds links to blocked domains, and deceptive links, in the text and in the author's website. */
 export const linkDomains = ({ block, says }: Rules['link_domains']): RuleFunction => {
   const findBlocked = createDomainFinder(block)
-  return ({ body, authorUrl }, _facts, draftLinks) => {
+  return ({ rendering, authorUrl }) => {
     const website = authorUrl ?? ''
-    const findings = [
-      ...judgeLinks(findBlocked, draftLinks(), { field: 'body', text: body }),
-      ...judgeLinks(findBlocked, findLinks(website), { field: 'url', text: website }),
+    const inBody = judgeLinks(findBlocked, rendering.links)
+    const inWebsite = judgeLinks(findBlocked, findLinks(website))
+    const sentences = new Set([...inBody, ...inWebsite].map(({ sentence }) => sentence))
+    if (sentences.size === 0) return undefined
+    const matches = [
+      ...toMatches(
+        rendering,
+        inBody.map(({ link }) => link),
+      ),
+      ...inWebsite.map(({ link: { start, end } }): TextMatch => {
+        return { text: website.slice(start, end), field: 'url', start, end }
+      }),
     ]
-    if (findings.length === 0) return undefined
-    const sentences = [...new Set(findings.map(({ sentence }) => sentence))]
     return {
       says,
       score: 80,
-      evidence: sentences.slice(0, 3).join('; '),
-      found: findings.slice(0, MAX_TEXT_MATCHES).map(({ match }) => match),
+      evidence: [...sentences].slice(0, 3).join('; '),
+      found: matches.slice(0, MAX_TEXT_MATCHES),
     }
   }
 }
 
-type Field = { readonly field: TextMatch['field']; readonly text: string }
-
-const judgeLinks = (findBlocked: FindDomain, links: readonly Link[], { field, text }: Field) =>
+const judgeLinks = (findBlocked: FindDomain, links: readonly PageLink[]) =>
   links.flatMap((link) => {
     const { hosts, pretends } = link
     const domain = hosts.map(findBlocked).find((found) => found !== undefined)
@@ -70,18 +77,11 @@ const judgeLinks = (findBlocked: FindDomain, links: readonly Link[], { field, te
       domain === undefined
         ? `a link leads to ${hosts[0]} and pretends to lead to ${pretends}`
         : `a link leads to ${domain}, which is blocked`
-    return [{ sentence, match: toMatch(text, link, field) }]
+    return [{ sentence, link }]
   })
 
-const toMatches = (body: string, all: readonly Link[]): TextMatch[] =>
-  all.slice(0, MAX_TEXT_MATCHES).map((link) => toMatch(body, link, 'body'))
-
-const toMatch = (text: string, { start, end }: Link, field: TextMatch['field']): TextMatch => ({
-  text: text.slice(start, end),
-  field,
-  start,
-  end,
-})
+const toMatches = (rendering: Page, links: readonly PageLink[]): TextMatch[] =>
+  links.length === 0 ? [] : links.slice(0, MAX_TEXT_MATCHES).map(createLinkLocator(rendering))
 
 /** The finder looks up a host and all domains above it. */
 const createDomainFinder =

@@ -1,4 +1,5 @@
 import type { Policy } from '../policy.ts'
+import { contentOf } from '../rendering.ts'
 import { type RuleFunction, sayCount } from './rule.ts'
 
 /** Shorter texts repeat by chance: people thank each other in the same few words. */
@@ -6,8 +7,8 @@ const MIN_CODE_UNITS = 16
 
 export const repeats =
   ({ same, near, says }: Policy['rules']['repeats']): RuleFunction =>
-  ({ body }, facts) => {
-    if (body.trim().length < MIN_CODE_UNITS) return undefined
+  ({ rendering }, facts) => {
+    if (contentOf(rendering).length < MIN_CODE_UNITS) return undefined
     const counted = facts.repeats
     if (counted.same < same && counted.near < near) return undefined
     const [count, how] =

@@ -1,15 +1,11 @@
 import type { Draft, Facts } from '../facts.ts'
 import type { Finding } from '../finding.ts'
-import type { Link } from '../links.ts'
 
 /** A finding without the rule's name and mode. */
 export type RuleResult = Omit<Finding, 'rule' | 'counts'>
 
 /** Returns undefined if it finds nothing. Pure. */
-export type RuleFunction = (draft: Draft, facts: Facts, links: DraftLinks) => RuleResult | undefined
-
-/** The links of the draft, which several rules need; found on first use. */
-export type DraftLinks = () => readonly Link[]
+export type RuleFunction = (draft: Draft, facts: Facts) => RuleResult | undefined
 
 /** `1 comment`, `2 comments`. */
 export const sayCount = (count: number, noun: string): string =>

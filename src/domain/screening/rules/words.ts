@@ -2,6 +2,7 @@ import type { Draft } from '../facts.ts'
 import type { TextMatch, Verdict } from '../finding.ts'
 import type { Policy } from '../policy.ts'
 import type { PreparedWords } from '../prepared-policy.ts'
+import { createLocator, isMarkedUp, type Page } from '../rendering.ts'
 import { type CompiledWords, compileWords, matchWords } from '../words/match-words.ts'
 import { stringAt } from '../words/packed.ts'
 import { MAX_TEXT_MATCHES, type RuleFunction } from './rule.ts'
@@ -50,22 +51,35 @@ export const words = ({ words, spamFrom, pendingFrom }: PreparedWords): RuleFunc
   }
 }
 
-const matchDraft = (words: CompiledWords, { body, authorName, authorUrl }: Draft): EntryMatch[] =>
-  (
-    [
-      ['body', body],
-      ['name', authorName],
-      ['url', authorUrl ?? ''],
-    ] as const
-  ).flatMap(([field, text]) =>
-    matchWords(words, text).matches.map(({ entry, start, end }) => ({
-      text: text.slice(start, end),
-      field,
-      start,
-      end,
-      entry,
-    })),
+const matchDraft = (
+  words: CompiledWords,
+  { rendering, authorName, authorUrl }: Draft,
+): EntryMatch[] => [
+  ...matchPage(words, rendering),
+  ...matchField(words, 'name', authorName),
+  ...matchField(words, 'url', authorUrl ?? ''),
+]
+
+/** Matches of the source, and of entries that only the rendered text has. */
+const matchPage = (words: CompiledWords, rendering: Page): EntryMatch[] => {
+  const written = matchField(words, 'body', rendering.body)
+  if (!isMarkedUp(rendering)) return written
+  const entries = new Set(written.map(({ entry }) => entry))
+  const locate = createLocator(rendering)
+  const rendered = matchWords(words, rendering.text).matches.filter(
+    ({ entry }) => !entries.has(entry),
   )
+  return [...written, ...rendered.map((match) => ({ ...locate(match), entry: match.entry }))]
+}
+
+const matchField = (words: CompiledWords, field: TextMatch['field'], text: string): EntryMatch[] =>
+  matchWords(words, text).matches.map(({ entry, start, end }) => ({
+    text: text.slice(start, end),
+    field,
+    start,
+    end,
+    entry,
+  }))
 
 const sayEntries = (entries: readonly string[]): string => {
   const listed = entries.slice(0, MAX_ENTRIES).join(', ')
@@ -78,7 +92,5 @@ const chooseMatches = (matches: readonly EntryMatch[]): TextMatch[] => {
   const strictest = new Set(
     matches.toSorted((a, b) => a.entry - b.entry).slice(0, MAX_TEXT_MATCHES),
   )
-  return matches
-    .filter((match) => strictest.has(match))
-    .map(({ text, field, start, end }) => ({ text, field, start, end }))
+  return matches.filter((match) => strictest.has(match)).map(({ entry: _, ...match }) => match)
 }
