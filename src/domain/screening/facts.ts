@@ -2,11 +2,11 @@ import type { Role } from '../comment/comment.ts'
 import type { Instant } from '../instant.ts'
 import type { CheckFact } from '../site/check.ts'
 import type { Moderation } from '../site/site.ts'
-import { type Page, readPage } from './rendering.ts'
+import { type Rendering, readRendering } from './rendering.ts'
 
 /** The comment to judge. */
 export type Draft = {
-  readonly rendering: Page
+  readonly rendering: Rendering
   readonly authorName: string
   readonly authorUrl: string | null
 }
@@ -18,7 +18,7 @@ export type WrittenDraft = Omit<Draft, 'rendering'> & {
 }
 
 export const draftOf = ({ body, bodyHtml, authorName, authorUrl }: WrittenDraft): Draft => ({
-  rendering: readPage(body, bodyHtml),
+  rendering: readRendering(body, bodyHtml),
   authorName,
   authorUrl,
 })

@@ -3,10 +3,10 @@ import type { TextMatch } from './finding.ts'
 import { findLinks, hostsOf, isSameSite, type Link } from './links.ts'
 
 /** A link of the HTML has an `href`; an address that is plain text has none. */
-export type PageLink = Link & { readonly href?: string }
+export type RenderedLink = Link & { readonly href?: string }
 
 /** A comment as readers see it. Places are UTF-16 code units of `text`. */
-export type Page = {
+export type Rendering = {
   /** The source, where evidence is shown if it has the same characters. */
   readonly body: string
   /** The text content of the HTML. */
@@ -14,16 +14,16 @@ export type Page = {
   /** The addresses that the text shows. */
   readonly addresses: readonly Link[]
   /** The links of the HTML, and the addresses outside of them. */
-  readonly links: readonly PageLink[]
+  readonly links: readonly RenderedLink[]
 }
 
 type Part = { readonly start: number; readonly end: number; readonly href?: string }
 
 /** Reads HTML from `renderMarkdown`. The links are those that a browser makes of it. */
-export const readPage = (body: string, bodyHtml: string): Page => {
+export const readRendering = (body: string, bodyHtml: string): Rendering => {
   const { text, parts } = splitAtLinks(bodyHtml)
   const addresses: Link[] = []
-  const links: PageLink[] = []
+  const links: RenderedLink[] = []
   for (const part of parts) {
     const shown = findLinks(text.slice(part.start, part.end)).map((link) => ({
       ...link,
@@ -65,7 +65,7 @@ const splitAtLinks = (html: string): { text: string; parts: readonly Part[] } =>
   return { text, parts }
 }
 
-const toLink = (href: string, { start, end }: Part, shown: readonly Link[]): PageLink => {
+const toLink = (href: string, { start, end }: Part, shown: readonly Link[]): RenderedLink => {
   const hosts = hostsOf(href)
   const other = shown.find(({ hosts: [host] }) => hosts[0] && !isSameSite(host!, hosts[0]))
   const pretends = shown.find((link) => link.pretends)?.pretends ?? other?.hosts[0]
@@ -73,7 +73,7 @@ const toLink = (href: string, { start, end }: Part, shown: readonly Link[]): Pag
 }
 
 /** The text of a comment and the targets of its links, by which comments are compared. */
-export const contentOf = ({ text, links }: Page): string =>
+export const contentOf = ({ text, links }: Rendering): string =>
   [
     text.trim(),
     ...links.flatMap(({ href, start, end }) =>
@@ -82,7 +82,7 @@ export const contentOf = ({ text, links }: Page): string =>
   ].join('\n')
 
 /** Whether the text differs from the source by more than white space. */
-export const isMarkedUp = ({ body, text }: Page): boolean => squeeze(body) !== squeeze(text)
+export const isMarkedUp = ({ body, text }: Rendering): boolean => squeeze(body) !== squeeze(text)
 
 const squeeze = (text: string): string => text.replace(/\s+/g, ' ').trim()
 
@@ -93,7 +93,7 @@ const squeeze = (text: string): string => text.replace(/\s+/g, ' ').trim()
 export const createLocator = ({
   body,
   text,
-}: Page): ((place: { start: number; end: number }) => TextMatch) => {
+}: Rendering): ((place: { start: number; end: number }) => TextMatch) => {
   let from = 0
   return ({ start, end }) => {
     const found = text.slice(start, end)
@@ -105,7 +105,10 @@ export const createLocator = ({
 }
 
 /** Returns a function that finds links, given in order, in the source: the next address of the host. */
-export const createLinkLocator = ({ body, text }: Page): ((link: PageLink) => TextMatch) => {
+export const createLinkLocator = ({
+  body,
+  text,
+}: Rendering): ((link: RenderedLink) => TextMatch) => {
   const written = findLinks(body)
   let next = 0
   return ({ start, end, hosts }) => {

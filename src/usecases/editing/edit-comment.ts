@@ -19,7 +19,7 @@ import {
   initialCheckFacts,
 } from '../../domain/screening/check-facts.ts'
 import type { Verdict } from '../../domain/screening/finding.ts'
-import { readPage } from '../../domain/screening/rendering.ts'
+import { readRendering } from '../../domain/screening/rendering.ts'
 import type { Sender } from '../../domain/site/check.ts'
 import { assertIsOpen, type Site } from '../../domain/site/site.ts'
 import { storedId } from '../../domain/stored-id.ts'
@@ -46,7 +46,7 @@ import { checkAfterWrite } from '../checks/check-after-write.ts'
 import type { Context } from '../context.ts'
 import { changeStatus } from '../decisions/change-status.ts'
 import { withInvalidation } from '../invalidate.ts'
-import { countFor, factsOf, hashPage } from '../policies/count-facts.ts'
+import { countFor, factsOf, hashRendering } from '../policies/count-facts.ts'
 import { judgeByPolicy } from '../policies/judge-by-policy.ts'
 import { assertLength } from '../posting/site-rules.ts'
 import { writeOnce } from '../run-once.ts'
@@ -214,8 +214,12 @@ export const judgeText = async (
 ): Promise<StoredJudgement & { verdict: Verdict; isShadowed: boolean }> => {
   const { author, id } = comment
   const at = { siteId: site.id, threadId: thread.id }
-  const rendering = readPage(body, bodyHtml)
-  const origin = { ...hashPage(rendering), authorId: author.id, addressHash: comment.addressHash }
+  const rendering = readRendering(body, bodyHtml)
+  const origin = {
+    ...hashRendering(rendering),
+    authorId: author.id,
+    addressHash: comment.addressHash,
+  }
   const counted = await countFor(tx, { ...at, exceptId: id }, [origin])
   const subject = {
     ...origin,

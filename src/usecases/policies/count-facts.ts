@@ -2,7 +2,7 @@ import type { Role } from '../../domain/comment/comment.ts'
 import type { Instant } from '../../domain/instant.ts'
 import type { Facts } from '../../domain/screening/facts.ts'
 import type { Verdict } from '../../domain/screening/finding.ts'
-import { contentOf, type Page } from '../../domain/screening/rendering.ts'
+import { contentOf, type Rendering } from '../../domain/screening/rendering.ts'
 import { fingerprintOf, isNearlySame, minHashesOf } from '../../domain/screening/text-similarity.ts'
 import type { Moderation } from '../../domain/site/site.ts'
 import type { Db } from '../../postgres/connection/db.ts'
@@ -18,7 +18,7 @@ import {
 export type TextHashes = { readonly fingerprint: number; readonly sketch: readonly number[] }
 
 /** Hashes what readers see. */
-export const hashPage = (rendering: Page): TextHashes => {
+export const hashRendering = (rendering: Rendering): TextHashes => {
   const content = contentOf(rendering)
   return { fingerprint: fingerprintOf(content), sketch: minHashesOf(content) }
 }

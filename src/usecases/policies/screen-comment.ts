@@ -6,14 +6,14 @@ import {
 } from '../../domain/screening/compile-policy.ts'
 import type { Facts } from '../../domain/screening/facts.ts'
 import type { Policy } from '../../domain/screening/policy.ts'
-import { readPage } from '../../domain/screening/rendering.ts'
+import { readRendering } from '../../domain/screening/rendering.ts'
 import type { Site } from '../../domain/site/site.ts'
 import { runQuery } from '../../postgres/connection/transaction.ts'
 import type { GuestProfile } from '../../postgres/people/authors.ts'
 import { findThreadForWrite, findThreadId } from '../../postgres/threads/threads.ts'
 import type { Context } from '../context.ts'
 import { compileDraft } from './compile-draft.ts'
-import { countFor, factsOf, hashPage } from './count-facts.ts'
+import { countFor, factsOf, hashRendering } from './count-facts.ts'
 
 export type ScreeningRequest = {
   readonly site: Site
@@ -42,8 +42,8 @@ export const screenComment = async (
   const { site, body, author } = request
   const { judge, policyVersion } = await choosePolicy(context, request)
   const thread = await runQuery(findThread(context, request))
-  const rendering = readPage(body, renderMarkdown(body))
-  const origin = { ...hashPage(rendering), authorId: undefined, addressHash: null }
+  const rendering = readRendering(body, renderMarkdown(body))
+  const origin = { ...hashRendering(rendering), authorId: undefined, addressHash: null }
   const scope = { siteId: site.id, threadId: thread?.id ?? null }
   const loaded = await runQuery(countFor(context.db, scope, [origin]))
   const subject = {

@@ -3,7 +3,7 @@ import { isVisible } from '../../domain/comment/status.ts'
 import { checksJob } from '../../domain/job.ts'
 import { assertMayWrite } from '../../domain/people/caller.ts'
 import { Refusal } from '../../domain/refusal.ts'
-import { readPage } from '../../domain/screening/rendering.ts'
+import { readRendering } from '../../domain/screening/rendering.ts'
 import { assertIsOpen, isForMembers } from '../../domain/site/site.ts'
 import { findThreadAndParents, insertPosts } from '../../postgres/comments/insert.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
@@ -15,7 +15,7 @@ import { checkAfterWrite } from '../checks/check-after-write.ts'
 import type { Context } from '../context.ts'
 import { commitGroup, type StoredGroup } from '../group-commit.ts'
 import { nameGuests } from '../people/name-guests.ts'
-import { comparedHashesOf, countFor, hashPage } from '../policies/count-facts.ts'
+import { comparedHashesOf, countFor, hashRendering } from '../policies/count-facts.ts'
 import { startFloodHold } from '../policies/flood-hold.ts'
 import { withoutEffect } from '../run-once.ts'
 import { enqueueWrite, type Outcomes } from '../write-queue.ts'
@@ -78,7 +78,7 @@ const preparePost = async (
     assertEmail(site, author ? author.email : stored, '/author/email')
   }
   const bodyHtml = renderMarkdown(body)
-  const rendering = readPage(body, bodyHtml)
+  const rendering = readRendering(body, bodyHtml)
   return {
     ...request,
     // A member's name comes from the site.
@@ -87,7 +87,7 @@ const preparePost = async (
     policy: await context.policies.find(request.site),
     bodyHtml,
     rendering,
-    hashes: hashPage(rendering),
+    hashes: hashRendering(rendering),
     present,
   }
 }

@@ -5,7 +5,7 @@ import type { WriterIdentity } from '../../domain/moderation/ban.ts'
 import type { Caller } from '../../domain/people/caller.ts'
 import type { CommentKey } from '../../domain/public-id.ts'
 import type { CheckTiming } from '../../domain/screening/check-facts.ts'
-import type { Page } from '../../domain/screening/rendering.ts'
+import type { Rendering } from '../../domain/screening/rendering.ts'
 import type { Sender } from '../../domain/site/check.ts'
 import type { Site } from '../../domain/site/site.ts'
 import type { GuestProfile } from '../../postgres/people/authors.ts'
@@ -40,7 +40,7 @@ export type Post = PostRequest & {
   /** The existing author of the post; undefined for a new guest. */
   readonly writerId: number | undefined
   readonly bodyHtml: string
-  readonly rendering: Page
+  readonly rendering: Rendering
   readonly policy: PolicyInForce
   readonly hashes: TextHashes
   /** Makes the response, which is remembered under the Idempotency-Key. */

@@ -1,6 +1,6 @@
 import { renderMarkdown } from '../../../src/domain/comment/markdown.ts'
 import type { Draft, Facts } from '../../../src/domain/screening/facts.ts'
-import { readPage } from '../../../src/domain/screening/rendering.ts'
+import { readRendering } from '../../../src/domain/screening/rendering.ts'
 
 type Given = Omit<Partial<Facts>, 'author' | 'repeats' | 'arrivals'> & {
   author?: Partial<Facts['author']>
@@ -33,7 +33,7 @@ export const factsOf = ({ author, repeats, arrivals, ...given }: Given = {}): Fa
 
 /** The draft of a comment with this source. */
 export const draftOf = (body: string, author: Partial<Draft> = {}): Draft => ({
-  rendering: readPage(body, renderMarkdown(body)),
+  rendering: readRendering(body, renderMarkdown(body)),
   authorName: 'Ada',
   authorUrl: null,
   ...author,

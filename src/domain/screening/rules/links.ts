@@ -1,7 +1,7 @@
 import type { TextMatch } from '../finding.ts'
 import { findLinks } from '../links.ts'
 import type { PreparedRules as Rules } from '../prepared-policy.ts'
-import { createLinkLocator, type Page, type PageLink } from '../rendering.ts'
+import { createLinkLocator, type RenderedLink, type Rendering } from '../rendering.ts'
 import { hasString, type PackedStrings, packSet } from '../words/packed.ts'
 import { MAX_TEXT_MATCHES, type RuleFunction, sayCount } from './rule.ts'
 
@@ -11,9 +11,10 @@ type FindDomain = (host: string) => string | undefined
 /** Links to allowed domains count in no rule. */
 const createLinkFilter = (allow: PackedStrings) => {
   const findAllowed = createDomainFinder(allow)
-  const isAllowed = ({ hosts, pretends }: PageLink) =>
+  const isAllowed = ({ hosts, pretends }: RenderedLink) =>
     !pretends && hosts.length > 0 && hosts.every((host) => findAllowed(host))
-  return (links: readonly PageLink[]): PageLink[] => links.filter((link) => !isAllowed(link))
+  return (links: readonly RenderedLink[]): RenderedLink[] =>
+    links.filter((link) => !isAllowed(link))
 }
 
 export const links = ({ max, says }: Rules['links'], { link_domains }: Rules): RuleFunction => {
@@ -68,7 +69,7 @@ export const linkDomains = ({ block, says }: Rules['link_domains']): RuleFunctio
   }
 }
 
-const judgeLinks = (findBlocked: FindDomain, links: readonly PageLink[]) =>
+const judgeLinks = (findBlocked: FindDomain, links: readonly RenderedLink[]) =>
   links.flatMap((link) => {
     const { hosts, pretends } = link
     const domain = hosts.map(findBlocked).find((found) => found !== undefined)
@@ -80,7 +81,7 @@ const judgeLinks = (findBlocked: FindDomain, links: readonly PageLink[]) =>
     return [{ sentence, link }]
   })
 
-const toMatches = (rendering: Page, links: readonly PageLink[]): TextMatch[] =>
+const toMatches = (rendering: Rendering, links: readonly RenderedLink[]): TextMatch[] =>
   links.length === 0 ? [] : links.slice(0, MAX_TEXT_MATCHES).map(createLinkLocator(rendering))
 
 /** The finder looks up a host and all domains above it. */

@@ -2,7 +2,7 @@ import type { Draft } from '../facts.ts'
 import type { TextMatch, Verdict } from '../finding.ts'
 import type { Policy } from '../policy.ts'
 import type { PreparedWords } from '../prepared-policy.ts'
-import { createLocator, isMarkedUp, type Page } from '../rendering.ts'
+import { createLocator, isMarkedUp, type Rendering } from '../rendering.ts'
 import { type CompiledWords, compileWords, matchWords } from '../words/match-words.ts'
 import { stringAt } from '../words/packed.ts'
 import { MAX_TEXT_MATCHES, type RuleFunction } from './rule.ts'
@@ -17,7 +17,7 @@ const MAX_SCORE = 95
 /** The evidence names at most this many entries. */
 const MAX_ENTRIES = 5
 
-type EntryMatch = TextMatch & { readonly entry: number }
+type EntryMatch = { readonly entry: number; readonly match: TextMatch }
 
 export const prepareWords = (rule: WordsRule): PreparedWords => {
   const { mode, rejected, spam } = rule
@@ -55,13 +55,13 @@ const matchDraft = (
   words: CompiledWords,
   { rendering, authorName, authorUrl }: Draft,
 ): EntryMatch[] => [
-  ...matchPage(words, rendering),
+  ...matchRendering(words, rendering),
   ...matchField(words, 'name', authorName),
   ...matchField(words, 'url', authorUrl ?? ''),
 ]
 
 /** Matches of the source, and of entries that only the rendered text has. */
-const matchPage = (words: CompiledWords, rendering: Page): EntryMatch[] => {
+const matchRendering = (words: CompiledWords, rendering: Rendering): EntryMatch[] => {
   const written = matchField(words, 'body', rendering.body)
   if (!isMarkedUp(rendering)) return written
   const entries = new Set(written.map(({ entry }) => entry))
@@ -69,16 +69,13 @@ const matchPage = (words: CompiledWords, rendering: Page): EntryMatch[] => {
   const rendered = matchWords(words, rendering.text).matches.filter(
     ({ entry }) => !entries.has(entry),
   )
-  return [...written, ...rendered.map((match) => ({ ...locate(match), entry: match.entry }))]
+  return [...written, ...rendered.map((place) => ({ entry: place.entry, match: locate(place) }))]
 }
 
 const matchField = (words: CompiledWords, field: TextMatch['field'], text: string): EntryMatch[] =>
   matchWords(words, text).matches.map(({ entry, start, end }) => ({
-    text: text.slice(start, end),
-    field,
-    start,
-    end,
     entry,
+    match: { text: text.slice(start, end), field, start, end },
   }))
 
 const sayEntries = (entries: readonly string[]): string => {
@@ -92,5 +89,5 @@ const chooseMatches = (matches: readonly EntryMatch[]): TextMatch[] => {
   const strictest = new Set(
     matches.toSorted((a, b) => a.entry - b.entry).slice(0, MAX_TEXT_MATCHES),
   )
-  return matches.filter((match) => strictest.has(match)).map(({ entry: _, ...match }) => match)
+  return matches.filter((match) => strictest.has(match)).map(({ match }) => match)
 }
