@@ -57,14 +57,20 @@ const isSmall = ({ total }: Pick<Batch, 'total'>): boolean => total <= MAX_SYNC_
 
 /**
  * Creates a batch once per Idempotency-Key. The request itself processes a small batch; a job processes a
- * large one. If the node is killed, a job does the rest, and a repeated request returns the whole result.
+ * large one. If the node is killed, a job does the rest, and a repeated request returns the whole result. The stored
+ * response is the number of the batch, so that only the batch itself has the note and the filter.
  */
 export const startBatch = async <Answer>(
   context: Context,
   { idempotencyKey, ...batch }: NewBatch & { idempotencyKey: IdempotencyKey | undefined },
   present: (result: BatchResult) => Answer,
 ): Promise<Answer> => {
-  const created = await runOnce(context, idempotencyKey, (tx) => createBatch(tx, batch))
+  const { siteId } = batch
+  const { id } = await runOnce(context, idempotencyKey, async (tx) => {
+    const created = await createBatch(tx, batch)
+    return { id: created.id }
+  })
+  const created = (await runQuery(findBatch(context.writes, { siteId, id })))!
   return present(await runCreatedBatch(context, created))
 }
 
