@@ -28,6 +28,7 @@ import { addMovingRoutes } from './http/moving/routes.ts'
 import { addOwnDataRoutes } from './http/own-data/routes.ts'
 import { addPolicyRoutes } from './http/policies/routes.ts'
 import { addQueueRoutes } from './http/queue/routes.ts'
+import { addRedactionRoutes } from './http/redactions/routes.ts'
 import { addReplyRoutes } from './http/replies/routes.ts'
 import { addRevisionRoutes } from './http/revisions/routes.ts'
 import { addAvatarRoutes } from './http/service/avatars.ts'
@@ -154,6 +155,7 @@ const addSiteScope = async (v1: Router, options: AppOptions): Promise<void> => {
   addBatchRoutes(v1, options)
   addMarkRoutes(v1, options)
   addRevisionRoutes(v1, options)
+  addRedactionRoutes(v1, options)
   addModerationStatsRoutes(v1, options)
   addStaffRoutes(v1, options)
   addClaimRoutes(v1, options)

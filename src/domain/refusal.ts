@@ -20,6 +20,7 @@ export const REFUSALS = {
   idempotency_in_flight: 'A request with this Idempotency-Key is still in progress.',
   duplicate_comment: 'This comment was already posted.',
   author_erased: 'The author of the earlier request is erased.',
+  comment_redacted: 'The comment is redacted.',
   edit_conflict: 'The resource changed since it was read.',
   body_too_large: 'The request body is too large.',
   uri_too_long: 'The URL is too long.',

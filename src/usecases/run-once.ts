@@ -6,6 +6,7 @@ import {
   type IdempotencyKey,
   insertAnswers,
   lockIdempotencyKeys,
+  REDACTED,
   type StoredResponse,
 } from '../postgres/service/idempotency.ts'
 import type { Context } from './context.ts'
@@ -74,7 +75,10 @@ export const recallResponses = async <W extends KeyedWrite, Effect>(
   const remembered = new Map<string, KeyOutcome<Effect>>()
   for (const [i, key] of [...firsts.keys()].entries()) {
     const found = isLocked[i] ? earlier[i] : { bodyHash: keys[i]!.bodyHash }
-    if (found) remembered.set(key, { bodyHash: found.bodyHash, outcome: outcomeOf(found) })
+    if (!found) continue
+    // The hash of a redacted text is gone, so the answer is the same for every body.
+    const { bodyHash } = 'answer' in found && found.answer === REDACTED ? keys[i]! : found
+    remembered.set(key, { bodyHash, outcome: outcomeOf(found) })
   }
   const isFresh = (write: W): boolean => {
     const key = write.idempotencyKey && nameOf(write.idempotencyKey)
@@ -94,11 +98,12 @@ const firstOfEachKey = <W extends KeyedWrite>(writes: readonly W[]): Map<string,
 
 /**
  * A key without an answer is locked by another transaction. An answer of null marks a request of an erased author,
- * which must not run again.
+ * and `REDACTED` one about a redacted comment; these must not run again.
  */
 const outcomeOf = <Effect>({ answer }: Partial<StoredResponse>): Outcome<Effect> => {
   if (answer === undefined) return { refusal: new Refusal('idempotency_in_flight') }
   if (answer === null) return { refusal: new Refusal('author_erased') }
+  if (answer === REDACTED) return { refusal: new Refusal('comment_redacted') }
   return { response: answer, isEarlier: true }
 }
 

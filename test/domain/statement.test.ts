@@ -13,6 +13,7 @@ const COMMENT: StatementSource = {
   authorId: 7,
   status: 'approved',
   isShadowed: false,
+  isRedacted: false,
   createdAt: POSTED,
   editedAt: null,
   trace: null,

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { sql } from 'kysely'
 import t from 'tap'
+import { dump } from '../dump.ts'
 import { openSignOn, signToken } from '../members.ts'
 import { recount } from '../recount.ts'
 import { openService, type TestService } from '../service.ts'
@@ -11,22 +12,6 @@ import { during, untilSomebodyWaits } from '../usecases/posting.ts'
 
 const SITE = '/v1/sites/default'
 const MARK = 'quince-mark'
-
-/** Every text, JSON and byte that Postgres holds, as one text. */
-const dump = async (service: TestService): Promise<string> => {
-  const { rows } = await sql<{ name: string }>`
-    select table_name as name from information_schema.tables where table_schema = 'public'`.execute(
-    service.db,
-  )
-  const texts = await Promise.all(
-    rows.map(async ({ name }) => {
-      const all = await sql<{ row: string }>`
-        select to_jsonb(t)::text as row from ${sql.table(name)} t`.execute(service.db)
-      return all.rows.map(({ row }) => row).join('\n')
-    }),
-  )
-  return texts.join('\n')
-}
 
 const erase = (service: TestService, id: string, token: string | undefined) =>
   service.call('DELETE', `${SITE}/authors/${id}`, { token })

@@ -205,6 +205,12 @@ const ROWS: Record<string, Case> = {
     body: { from: 'approved', to: 'spam' },
     row: MODERATING(404),
   },
+  redactComment: {
+    method: 'POST',
+    path: `/comments/${ABSENT}/redactions`,
+    body: { reason: 'illegal' },
+    row: ADMINISTERING(404),
+  },
   moveComment: {
     method: 'POST',
     path: `/comments/${ABSENT}/moves`,

@@ -11,6 +11,7 @@ export const DECISION_ACTIONS = [
   'ban_update',
   'note',
   'appeal',
+  'redact',
 ] as const
 export type DecisionAction = (typeof DECISION_ACTIONS)[number]
 

@@ -38,6 +38,7 @@ export type StatementSource = {
   readonly authorId: number
   readonly status: Status
   readonly isShadowed: boolean
+  readonly isRedacted: boolean
   readonly createdAt: Instant
   readonly editedAt: Instant | null
   readonly trace: readonly Finding[] | null
@@ -106,7 +107,7 @@ export const buildStatement = (comment: StatementSource): Statement => {
     decidedAt: decidedBy === 'author' ? null : timeOf(comment, standing),
     appeal: comment.appeal,
   }
-  return { ...statement, mayAppeal: mayAppeal(statement, comment.readAt) }
+  return { ...statement, mayAppeal: !comment.isRedacted && mayAppeal(statement, comment.readAt) }
 }
 
 const isAutomatic = ({ by }: DecisiveDecision): boolean => AUTOMATIC.includes(by)

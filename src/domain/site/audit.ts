@@ -12,6 +12,7 @@ export const AUDIT_ACTIONS = [
   'member_updated',
   'author_exported',
   'author_erased',
+  'comment_redacted',
   'ban_created',
   'ban_lifted',
   'ban_updated',
@@ -29,7 +30,7 @@ export type AuditEntry = {
   /** Null for the whole service. */
   readonly siteId: number | null
   readonly action: AuditAction
-  /** The slug of a site, or the stored id of a key, an author, a ban or a canned reason. */
+  /** The slug of a site, or the stored id of a key, an author, a comment, a ban or a canned reason. */
   readonly subject: string
   /** Stored id of the key or person, or the name of a rule. */
   readonly by: string

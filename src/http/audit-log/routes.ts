@@ -24,7 +24,7 @@ const LIST_AUDIT = op.operation({
   id: 'listAudit',
   summary: "List a site's audit log",
   description:
-    'Administrators may list changes to settings, keys and members, and exports and erasures, ' +
+    'Administrators may list changes to settings, keys and members, exports, erasures and redactions, ' +
     "latest first; entries never change. Moderators' decisions are not here but in " +
     '`listDecisions`.',
   params: object(op.siteParams),

@@ -10,7 +10,9 @@ export const AuditEntry = openObject(
     id: text('Id of the entry.'),
     site: textOrNull('Slug of the site. Null: the whole service.'),
     action: oneOf(AUDIT_ACTIONS),
-    subject: text('The changed object: a slug, or the id of a key, author, ban or canned reason.'),
+    subject: text(
+      'The changed object: a slug, or the id of a key, author, comment, ban or canned reason.',
+    ),
     by: text('Id of the API key or member; `operator` for the command line.'),
     at: time('When it was changed.'),
     before: changed('The changed fields before.'),

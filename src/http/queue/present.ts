@@ -9,6 +9,7 @@ export const presentForModeration = (ids: PublicIds, comment: ModeratedComment) 
   ...presentWhole(ids, comment),
   article: { ...presentArticle(comment), confirmed: comment.isConfirmed },
   deleted_by: deletedBy(comment),
+  redacted_at: comment.redactedAt,
   shadowed: comment.isShadowed,
   email: comment.email,
   network: comment.network,
@@ -30,9 +31,10 @@ export const presentForModeration = (ids: PublicIds, comment: ModeratedComment) 
   })),
 })
 
-/** An author's withdrawal stands beside a moderator's decision, and an erasure above both. */
-const deletedBy = ({ status, isErased, isWithdrawn }: ModeratedComment) => {
+/** An author's withdrawal stands beside a moderator's decision, and an erasure or a redaction above both. */
+const deletedBy = ({ status, isErased, redactedAt, isWithdrawn }: ModeratedComment) => {
   if (status !== 'deleted') return null
   if (isErased) return 'erasure'
+  if (redactedAt !== null) return 'redaction'
   return isWithdrawn ? 'author' : 'moderator'
 }

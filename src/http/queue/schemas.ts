@@ -16,13 +16,16 @@ import {
   text,
   textOrNull,
   time,
+  timeOrNull,
 } from '../wire/schema-parts.ts'
 
 export const ModeratedComment = commentWith('ModeratedComment', {
   article: ref(ModeratedArticle),
-  deleted_by: Type.Union([oneOf(['author', 'moderator', 'erasure']), Type.Null()], {
-    description: 'Null if not deleted. `author`: only the author can restore it.',
+  deleted_by: Type.Union([oneOf(['author', 'moderator', 'erasure', 'redaction']), Type.Null()], {
+    description:
+      'Null if not deleted. `author`: only the author can restore it. `erasure`, `redaction`: no one can.',
   }),
+  redacted_at: timeOrNull('When an administrator removed the text for good.'),
   shadowed: flag('Whether a ban shows the comment to its author only.'),
   email: textOrNull("The author's e-mail address."),
   network: textOrNull('Truncated network of the sender. Null after the retention time.'),

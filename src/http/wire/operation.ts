@@ -24,6 +24,7 @@ const ON_ONCE: readonly RefusalCode[] = [
   'idempotency_in_flight',
   'idempotency_key_reused',
   'author_erased',
+  'comment_redacted',
 ]
 
 /**

@@ -21,6 +21,7 @@ export const STATUS_OF = {
   idempotency_in_flight: 409,
   duplicate_comment: 409,
   author_erased: 410,
+  comment_redacted: 410,
   edit_conflict: 412,
   body_too_large: 413,
   uri_too_long: 414,

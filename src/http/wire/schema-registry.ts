@@ -19,6 +19,7 @@ import * as moving from '../moving/schemas.ts'
 import * as ownData from '../own-data/schemas.ts'
 import * as policies from '../policies/schemas.ts'
 import * as queue from '../queue/schemas.ts'
+import * as redactions from '../redactions/schemas.ts'
 import * as replies from '../replies/schemas.ts'
 import * as revisions from '../revisions/schemas.ts'
 import * as siteLists from '../site-lists/schemas.ts'
@@ -42,6 +43,7 @@ const MODULES: readonly object[] = [
   batches,
   marks,
   revisions,
+  redactions,
   moderationStats,
   appeals,
   policies,

@@ -22,7 +22,7 @@ export const readDoer = (ids: PublicIds, text: string): string => {
 type Action = DecisionAction | AuditAction
 
 /** The kind of id that a record's subject is. Null if the subject is a slug or an article. */
-const SUBJECTS: Record<Action, IdKind | null> = {
+const SUBJECTS: Record<Action, IdKind | 'comment' | null> = {
   status: null,
   edit: null,
   pin: null,
@@ -34,6 +34,7 @@ const SUBJECTS: Record<Action, IdKind | null> = {
   ban_update: 'ban',
   note: 'author',
   appeal: null,
+  redact: null,
   site_created: null,
   site_updated: null,
   site_renamed: null,
@@ -47,6 +48,7 @@ const SUBJECTS: Record<Action, IdKind | null> = {
   member_updated: 'author',
   author_exported: 'author',
   author_erased: 'author',
+  comment_redacted: 'comment',
   reason_created: 'reason',
   reason_updated: 'reason',
   reason_deleted: 'reason',
@@ -61,7 +63,7 @@ export const presentSubject = <T extends string | null>(
   { action, subject }: { readonly action: Action; readonly subject: T },
 ): string | T => {
   const kind = SUBJECTS[action]
-  return kind && subject !== null ? (presentIf(ids, kind, subject) ?? subject) : subject
+  return kind && subject !== null ? (presentField(ids, kind, subject) ?? subject) : subject
 }
 
 /** Fields of a record that contain an id. */

@@ -13,11 +13,12 @@ const now = sql<Instant>`clock_timestamp()`
 
 /** A comment as a write needs it, in any status. */
 export type CommentForWrite = Comment & {
-  /** No moderator can restore the comment: its author withdrew it or is erased. */
+  /** No moderator can restore the comment: its author withdrew it or is erased, or it is redacted. */
   readonly staysDeleted: boolean
   /** When the author withdrew the comment, and from which status. */
   readonly withdrawnAt: Instant | null
   readonly withdrawnFrom: Status | null
+  readonly isRedacted: boolean
   readonly shadowed: boolean
   /** Null after the site's retention. */
   readonly addressHash: Buffer | null
@@ -37,6 +38,7 @@ export const findCommentForWrite = async (
   >`
     select ${commentColumns}, d.address_hash, clock_timestamp() as read_at,
       ${staysDeleted} as stays_deleted, c.withdrawn_at, c.withdrawn_from, c.shadowed,
+      c.redacted_at is not null as is_redacted,
       case when c.shadowed and c.status = 'rejected' then c.facts -> 'bans' else '[]' end as shadows,
       t.article_id, ${authorColumns}
     from comments c

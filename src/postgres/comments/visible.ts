@@ -23,7 +23,8 @@ export const isVisibleOrShadowed = (alias: string): RawBuilder<boolean> =>
     or ${sql.ref(`${alias}.shadowed`)} and ${sql.ref(`${alias}.status`)} = 'rejected')`
 
 /**
- * Whether a comment `c` of an author `a` can only stay deleted: its author withdrew it, or is erased. The only
- * definition of comments that no moderator can restore.
+ * Whether a comment `c` of an author `a` can only stay deleted: its author withdrew it or is erased, or it is
+ * redacted. The only definition of comments that no moderator can restore.
  */
-export const staysDeleted = sql<boolean>`(c.withdrawn_at is not null or a.erased_at is not null)`
+export const staysDeleted = sql<boolean>`
+  (c.withdrawn_at is not null or a.erased_at is not null or c.redacted_at is not null)`

@@ -143,6 +143,7 @@ type CommentsTable = {
   changedXid: Generated<string | null>
   withdrawnAt: Instant | null
   withdrawnFrom: Status | null
+  redactedAt: Instant | null
   articleTitle: string | null
   articleUrl: string | null
   screening: ColumnType<unknown, string | null, string | null>

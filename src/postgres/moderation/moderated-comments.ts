@@ -30,6 +30,8 @@ export type ModeratedFlag = {
 export type ModeratedComment = Comment & {
   /** Whether its author deleted the comment. */
   readonly isWithdrawn: boolean
+  /** When an administrator removed the text for good. */
+  readonly redactedAt: Instant | null
   /** Only the author sees the comment, as if it were published. */
   readonly isShadowed: boolean
   readonly email: string | null
@@ -59,7 +61,7 @@ export const listModerated = async (
 ): Promise<ModeratedComment[]> => {
   const { rows } = await sql<CommentRow & { articleId: string; flagCount: number }>`
     select ${commentColumns}, c.shadowed as is_shadowed,
-      c.withdrawn_at is not null as is_withdrawn, c.screening, c.risk, c.policy_version, c.facts,
+      c.withdrawn_at is not null as is_withdrawn, c.redacted_at, c.screening, c.risk, c.policy_version, c.facts,
       d.network, c.flag_count, a.email, t.article_id, ${moderatedArticleColumns},
       l.claimed_by, l.claimed_until, ${authorColumns}
     from unnest(${keys.map(({ threadId }) => threadId)}::bigint[],

@@ -40,7 +40,8 @@ export const findStated = async (
   const ofComment = sql`d.comment_id = c.id and d.action = 'status'`
   const { rows } = await sql<Row>`
     select c.author_id, c.status, ${isShadowed} as is_shadowed, c.created_at, c.edited_at,
-      c.screening as trace, ${isVisible('c.status')} and not c.shadowed and t.state <> 'hidden' as is_public,
+      c.screening as trace, c.redacted_at is not null as is_redacted,
+      ${isVisible('c.status')} and not c.shadowed and t.state <> 'hidden' as is_public,
       clock_timestamp() as read_at, d.id as decision_id, d.from_status as decided_from, d.decided_by,
       d.decided_at, d.reason, p.id as appeal_id, p.text, p.appealed_at, p.outcome, p.note, p.answered_at
     from comments c
@@ -67,6 +68,7 @@ const toStated = (row: Row): StatedComment => {
     isPublic: row.isPublic,
     status: row.status,
     isShadowed: row.isShadowed,
+    isRedacted: row.isRedacted,
     createdAt: row.createdAt,
     editedAt: row.editedAt,
     trace: row.trace,

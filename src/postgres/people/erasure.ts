@@ -93,28 +93,6 @@ export const findWritings = async (
   return first && { threadId: first.threadId, ids: rows.map(({ id }) => id) }
 }
 
-/** Redacts comments of one thread and their revisions: texts, traces and addresses. */
-export const redactComments = async (
-  tx: Tx,
-  { siteId, threadId, ids }: { siteId: number; threadId: number; ids: readonly number[] },
-): Promise<void> => {
-  await sql`
-    update comments set body = '', body_html = '', article_title = null, article_url = null,
-      screening = null, facts = null, risk = 0
-    where site_id = ${siteId} and thread_id = ${threadId} and id = any(${ids}::bigint[])`.execute(
-    tx,
-  )
-  await sql`
-    delete from comment_addresses d using comments c
-    where d.site_id = ${siteId} and d.written_at = c.created_at and d.comment_id = c.id
-      and c.site_id = ${siteId} and c.thread_id = ${threadId} and c.id = any(${ids}::bigint[])`.execute(
-    tx,
-  )
-  await sql`
-    update comment_revisions set body = '', body_html = ''
-    where site_id = ${siteId} and comment_id = any(${ids}::bigint[])`.execute(tx)
-}
-
 /** Votes stay, without an address, so that scores stay true. */
 export const redactVotesAndFlags = async (
   tx: Tx,

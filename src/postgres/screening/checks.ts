@@ -29,7 +29,7 @@ export type Askable = {
   readonly checks: Facts['checks'] | null
 }
 
-/** Undefined if the comment does not exist, or its author was erased. */
+/** Undefined if the comment does not exist or is redacted, or its author was erased. */
 export const findAskable = async (db: Db, at: SiteCommentKey): Promise<Askable | undefined> => {
   const { rows } = await sql<Askable>`
     select coalesce(c.home_thread_id, c.thread_id) as home_thread_id,
@@ -42,7 +42,7 @@ export const findAskable = async (db: Db, at: SiteCommentKey): Promise<Askable |
     join authors a on a.site_id = c.site_id and a.id = c.author_id
     ${joinAddress}
     where c.site_id = ${at.siteId} and c.thread_id = ${at.threadId} and c.id = ${at.id}
-      and a.erased_at is null`.execute(db)
+      and a.erased_at is null and c.redacted_at is null`.execute(db)
   return rows[0]
 }
 

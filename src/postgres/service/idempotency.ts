@@ -8,6 +8,9 @@ export type IdempotencyKey = {
   readonly bodyHash: Buffer
 }
 
+/** The answer that replaces a response with the text of a redacted comment. */
+export const REDACTED = 'redacted'
+
 /** The stored response of an earlier request with the same key. Its answer is null if its author is erased. */
 export type StoredResponse = { readonly bodyHash: Buffer; readonly answer: unknown }
 
@@ -73,6 +76,51 @@ export const updateAnswer = async (
     .where('keyHash', '=', keyHash)
     .execute()
 }
+
+const emptied = sql`answer = ${JSON.stringify(REDACTED)}, body_hash = '', created_at = clock_timestamp()`
+
+type Redaction = {
+  readonly siteId: number
+  /** The number of the comment. */
+  readonly id: number
+  /** Public ids, as responses have them. */
+  readonly comment: string
+  readonly author: string
+  readonly appeal: string | null
+  /** Null for all revisions. */
+  readonly revision: number | null
+  /** Texts that a note on the author must not contain. */
+  readonly quotes: readonly string[]
+}
+
+/**
+ * Empties the stored responses that contain the text of a comment, or a note that can quote it. The keys stay, so
+ * that a late retry does not post the text again. A response is stored in the transaction of its decision, so the
+ * time of the decision finds it. The caller has not emptied the notes of the decisions yet.
+ */
+export const redactAnswers = async (
+  tx: Tx,
+  { siteId, id, comment, author, appeal, revision, quotes }: Redaction,
+): Promise<void> => {
+  await sql`
+    update idempotency_keys k set ${emptied}
+    where k.site_id = ${siteId}
+      and coalesce(k.answer #>> '{body,author,id}', k.answer #>> '{body,author_id}') = ${author}
+      and (k.answer #>> '{body,id}' = ${comment}
+          and (${revision}::int is null or k.answer #>> '{body,revision}' = ${revision}::int::text)
+        or exists (select from unnest(${quotes}::text[]) as q (quote)
+          where strpos(k.answer #>> '{body,note}', quote) > 0))`.execute(tx)
+  await sql`
+    update idempotency_keys k set ${emptied} from decisions d
+    where k.site_id = ${siteId} and d.site_id = ${siteId} and d.comment_id = ${id}
+      and d.note is not null
+      and k.created_at between d.decided_at - ${LONGEST_WRITE} and d.decided_at
+      and coalesce(k.answer #>> '{body,comment_id}', k.answer #>> '{body,id}')
+        in (${comment}, ${appeal})`.execute(tx)
+}
+
+/** A write ends before this time. */
+const LONGEST_WRITE = sql`interval '15 seconds'`
 
 /** Deletes a batch of the answers that are older than a day. @returns the number of rows */
 export const deleteOldAnswers = async (db: Db, batch: number): Promise<number> => {

@@ -153,6 +153,7 @@ const assertMayEdit = (
     if (!isOwn || !isAlive) throw new Refusal('not_found')
     assertMayChangeText(site, comment, thread)
   }
+  if (comment.isRedacted) throw new Refusal('comment_redacted')
   if (ifRevision !== undefined && ifRevision !== comment.revision)
     throw new Refusal('edit_conflict')
 }

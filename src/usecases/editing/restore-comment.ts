@@ -91,10 +91,11 @@ const assertMayRestore = (
   thread: ThreadForWrite,
 ): Status => {
   const { withdrawnAt, withdrawnFrom: from, isErased, shadowed, body } = comment
+  const isOwn = isAuthor(caller, comment.author)
+  if (isOwn && comment.isRedacted) throw new Refusal('comment_redacted')
   const isTurnedDown = from === 'deleted' || (from === 'rejected' && !shadowed)
   const isWithdrawn = withdrawnAt !== null && !isErased && body !== ''
-  if (!isAuthor(caller, comment.author) || !isWithdrawn || from === null || isTurnedDown)
-    throw new Refusal('not_found')
+  if (!isOwn || !isWithdrawn || from === null || isTurnedDown) throw new Refusal('not_found')
   if (!mayModerate(caller)) assertMayChangeText(site, comment, thread)
   return from
 }

@@ -1,10 +1,10 @@
+import { redactComments } from '../../postgres/comments/redaction.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import { inTransaction } from '../../postgres/connection/transaction.ts'
 import { deleteOldItems } from '../../postgres/jobs/batch-items.ts'
 import { deleteOldFailedJobs } from '../../postgres/jobs/jobs.ts'
 import { forgetEndedBans } from '../../postgres/moderation/bans.ts'
 import { deleteOldClaims } from '../../postgres/moderation/claims.ts'
-import { redactComments } from '../../postgres/people/erasure.ts'
 import {
   deleteOldAddresses,
   deleteOldArrivals,

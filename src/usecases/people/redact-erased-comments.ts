@@ -1,5 +1,6 @@
 import type { Job, JobResult } from '../../domain/job.ts'
 import { findCommentForWrite } from '../../postgres/comments/comments.ts'
+import { redactComments } from '../../postgres/comments/redaction.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import {
   acquireThreadLock,
@@ -7,12 +8,7 @@ import {
   runQuery,
 } from '../../postgres/connection/transaction.ts'
 import { reportProgress } from '../../postgres/jobs/jobs.ts'
-import {
-  findWritings,
-  redactAppeals,
-  redactComments,
-  redactVotesAndFlags,
-} from '../../postgres/people/erasure.ts'
+import { findWritings, redactAppeals, redactVotesAndFlags } from '../../postgres/people/erasure.ts'
 import type { Context } from '../context.ts'
 import { changeStatus } from '../decisions/change-status.ts'
 import { withInvalidation } from '../invalidate.ts'
