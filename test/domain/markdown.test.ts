@@ -327,5 +327,5 @@ t.test(
 )
 
 t.test('RENDERER_VERSION is the version that is stored with the HTML', async (t) => {
-  t.equal(RENDERER_VERSION, 1)
+  t.equal(RENDERER_VERSION, 2)
 })

@@ -1,12 +1,11 @@
 import MarkdownIt, { type MarkdownIt as Parser, type StateInline } from 'markdown-it'
 import sanitizeHtml from 'sanitize-html'
+import { bareUrl, LINK_SCHEMES, linkTarget } from './links.ts'
 
 /** Increase it whenever the same source renders to different HTML. Stored HTML keeps its version. */
-export const RENDERER_VERSION = 1
+export const RENDERER_VERSION = 2
 
 const LINK_REL = 'nofollow ugc noopener noreferrer'
-const LINK_SCHEMES = ['http', 'https', 'mailto']
-const MAX_LINK_LENGTH = 2_048
 /** Quotes and lists below this level become plain paragraphs; markdown-it would drop their text. */
 const MAX_BLOCK_LEVEL = 20
 /** Blocks nest at most 23 levels deep. The other levels are for emphasis, which markdown-it does not limit. */
@@ -25,7 +24,6 @@ const INLINE_RULES = [
   'entity',
   'escape',
   'link',
-  'linkify',
   'newline',
   'strikethrough',
   'text',
@@ -38,14 +36,6 @@ const INLINE_RULES = [
  */
 export const renderMarkdown = (source: string): string =>
   sanitizeHtml(parser.render(source), SANITIZER)
-
-/** The canonical form of an allowed link target, or an empty string for any other target. */
-const linkTarget = (target: string): string => {
-  const url = target.length > MAX_LINK_LENGTH ? null : URL.parse(target)
-  if (!url || !LINK_SCHEMES.includes(url.protocol.slice(0, -1))) return ''
-  if (url.username || url.password || url.href.length > MAX_LINK_LENGTH) return ''
-  return url.href
-}
 
 const withLinkTarget = (tagName: string, { href = '' }: sanitizeHtml.Attributes) => ({
   tagName,
@@ -72,21 +62,17 @@ const SANITIZER: sanitizeHtml.IOptions = {
 }
 
 const createParser = (): Parser => {
-  const md = new MarkdownIt('zero', { breaks: true, linkify: true, maxNesting: 100 })
-  md.core.ruler.enable('linkify')
+  const md = new MarkdownIt('zero', { breaks: true, maxNesting: 100 })
   md.block.ruler.enableOnly(BLOCK_RULES)
   md.inline.ruler.enableOnly(INLINE_RULES)
   md.inline.ruler2.enableOnly(['balance_pairs', 'strikethrough', 'emphasis', 'fragments_join'])
-  // One character above the limit: linkify then matches a longer URL, and `linkTarget` refuses all of it.
-  const maxLength = MAX_LINK_LENGTH + 1
-  md.linkify.set({ fuzzyLink: false, fuzzyEmail: false, fuzzyIP: false, maxLength })
-  md.linkify.add('ftp:', null).add('//', null)
   md.normalizeLink = linkTarget
   md.normalizeLinkText = (text) => text
   md.validateLink = (target) => target !== ''
   md.renderer.rules.s_open = () => '<del>'
   md.renderer.rules.s_close = () => '</del>'
   limitBlockLevel(md)
+  md.inline.ruler.after('text', 'bare_url', bareUrl)
   md.inline.ruler.before('autolink', 'no_link_in_link', lessThanInLink)
   return md
 }
