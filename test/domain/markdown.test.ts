@@ -110,6 +110,22 @@ t.test('renderMarkdown renders its subset of CommonMark', async (t) => {
   for (const [source, html] of cases) t.equal(renderMarkdown(source), html, shown(source))
 })
 
+t.test(
+  'renderMarkdown emphasises Chinese, Japanese and Korean words beside punctuation',
+  async (t) => {
+    const cases: [source: string, html: string][] = [
+      ['**注意：**请看', '<strong>注意：</strong>请看'],
+      ['请看**“这里”**吧', '请看<strong>“这里”</strong>吧'],
+      ['~~旧的。~~新的', '<del>旧的。</del>新的'],
+      ['*これは。*強調', '<em>これは。</em>強調'],
+      ['**이것(저것)**은', '<strong>이것(저것)</strong>은'],
+      ['a**b.**c', 'a**b.**c'],
+    ]
+    for (const [source, html] of cases)
+      t.equal(renderMarkdown(source), `<p>${html}</p>\n`, shown(source))
+  },
+)
+
 t.test('renderMarkdown leaves Markdown outside its subset as text', async (t) => {
   const text = [
     '# a',

@@ -1,4 +1,5 @@
 import MarkdownIt, { type MarkdownIt as Parser, type StateInline } from 'markdown-it'
+import cjkFriendly from 'markdown-it-cjk-friendly'
 import sanitizeHtml from 'sanitize-html'
 import { bareUrl, LINK_SCHEMES, linkTarget } from './links.ts'
 
@@ -66,6 +67,8 @@ const createParser = (): Parser => {
   md.block.ruler.enableOnly(BLOCK_RULES)
   md.inline.ruler.enableOnly(INLINE_RULES)
   md.inline.ruler2.enableOnly(['balance_pairs', 'strikethrough', 'emphasis', 'fragments_join'])
+  // Chinese and Japanese have no spaces round a mark: `**注意：**请看`.
+  md.use(cjkFriendly)
   md.normalizeLink = linkTarget
   md.normalizeLinkText = (text) => text
   md.validateLink = (target) => target !== ''
