@@ -37,9 +37,9 @@ t.test(
   'an excerpt has single spaces for blocks and line breaks, and nothing for inline tags',
   async (t) => {
     const html = renderMarkdown(
-      'one  \ntwo *th*ree\n\n- four\n- five\n\n> six\n\n```\nse\n\nven\n```\n`8`',
+      'one  \ntwo *th*ree\n\n- four\n- five\n\n> six\n\n```\nse\n\nven\n```\n`8`\n***\n9',
     )
-    t.equal(excerpt(html, 200), 'one two three four five six se ven 8')
+    t.equal(excerpt(html, 200), 'one two three four five six se ven 8 9')
   },
 )
 

@@ -9,7 +9,7 @@ import { listen } from './sockets.ts'
 
 const AT_A_TIME = 8
 const SITE = '/v1/sites/default'
-const TAGS = 'p br em strong del code pre blockquote ul ol li a'.split(' ')
+const TAGS = 'p br hr em strong del code pre blockquote ul ol li a'.split(' ')
 const SCHEMES = ['http:', 'https:', 'mailto:']
 
 type Given = { status: number; type: string; text: string; body?: any }

@@ -1,6 +1,6 @@
 import { Parser } from 'htmlparser2'
 
-const BREAKING_TAGS = new Set(['p', 'br', 'pre', 'blockquote', 'ul', 'ol', 'li'])
+const BREAKING_TAGS = new Set(['p', 'br', 'hr', 'pre', 'blockquote', 'ul', 'ol', 'li'])
 
 const clusters = new Intl.Segmenter('en', { granularity: 'grapheme' })
 

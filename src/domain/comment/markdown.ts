@@ -14,10 +14,10 @@ const MAX_TAG_DEPTH = 40
 const LESS_THAN = 0x3c
 
 /**
- * Raw HTML, headings, rules, tables and images stay plain text. So do reference links: a source of
- * 10,000 characters that repeats one long target 1,000 times would render to megabytes.
+ * Raw HTML, headings and tables stay plain text. So do reference links: a source of 10,000 characters that
+ * repeats one long target 1,000 times would render to megabytes.
  */
-const BLOCK_RULES = ['blockquote', 'code', 'fence', 'list', 'paragraph']
+const BLOCK_RULES = ['blockquote', 'code', 'fence', 'hr', 'list', 'paragraph']
 const INLINE_RULES = [
   'autolink',
   'backticks',
@@ -32,7 +32,7 @@ const INLINE_RULES = [
 
 /**
  * Renders a comment's Markdown to HTML with these elements only:
- * p br em strong del code pre blockquote ul ol li a.
+ * p br hr em strong del code pre blockquote ul ol li a.
  * Only absolute http, https and mailto URLs become links. Never throws.
  */
 export const renderMarkdown = (source: string): string =>
@@ -49,7 +49,7 @@ const withStart = (tagName: string, { start = '' }: sanitizeHtml.Attributes) => 
 })
 
 const SANITIZER: sanitizeHtml.IOptions = {
-  allowedTags: 'p br em strong del code pre blockquote ul ol li a'.split(' '),
+  allowedTags: 'p br hr em strong del code pre blockquote ul ol li a'.split(' '),
   allowedAttributes: { a: ['href', 'rel'], ol: ['start'] },
   allowedSchemes: LINK_SCHEMES,
   allowProtocolRelative: false,
