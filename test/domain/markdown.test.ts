@@ -37,6 +37,7 @@ const faultsParsed = (html: string): string[] => {
 
 const isAllowed = (tag: string, name: string, value: string): boolean => {
   if (tag === 'ol' && name === 'start') return /^\d{1,9}$/.test(value)
+  if (tag === 'code' && name === 'class') return /^language-[A-Za-z0-9+#._-]{1,32}$/.test(value)
   if (tag === 'a' && name === 'rel') return value === REL
   if (tag !== 'a' || name !== 'href') return false
   return ['http:', 'https:', 'mailto:'].includes(URL.parse(value)?.protocol ?? '')
@@ -45,7 +46,7 @@ const isAllowed = (tag: string, name: string, value: string): boolean => {
 /** Without any parser's opinion: each `<` starts one of the few spellings that we ever write. */
 const faultsSpelled = (html: string): string[] => {
   const plain =
-    /^<(?:[bh]r \/|ol start="\d{1,9}"|\/?(?:p|em|strong|del|code|pre|blockquote|ul|ol|li))>/
+    /^<(?:[bh]r \/|ol start="\d{1,9}"|code class="language-[A-Za-z0-9+#._-]{1,32}"|\/?(?:p|em|strong|del|code|pre|blockquote|ul|ol|li))>/
   const link =
     /^<(?:\/a|a href="(?:https?:\/\/|mailto:)[^"<>]*" rel="nofollow ugc noopener noreferrer")>/
   const starts = [...html.matchAll(/</g)].map(({ index }) => html.slice(index, index + 7_000))
@@ -69,7 +70,12 @@ t.test('the search for forbidden HTML finds every kind of it', async (t) => {
     '<a href="https://a.example/">a</a>',
     `<a href="https://a.example/" rel="${REL}" title="a">a</a>`,
     '<ol start="-1"><li>a</li></ol>',
-    '<code class="language-js">a</code>',
+    '<code class="js">a</code>',
+    '<code class="language-js x">a</code>',
+    '<code class="language-">a</code>',
+    '<code class="language-js" id="a">a</code>',
+    '<pre class="language-js">a</pre>',
+    `<code class="language-${'a'.repeat(33)}">a</code>`,
     '<!-- a -->',
     '<?php a ?>',
     '<svg><a>',
@@ -87,7 +93,8 @@ t.test('renderMarkdown renders its subset of CommonMark', async (t) => {
     ['a\n\nb', '<p>a</p>\n<p>b</p>\n'],
     ['a\nb\r\nc  \nd\\\ne', '<p>a<br />\nb<br />\nc<br />\nd<br />\ne</p>\n'],
     ['*a* __b__ ~~c~~ `d`', '<p><em>a</em> <strong>b</strong> <del>c</del> <code>d</code></p>\n'],
-    ['```js\na < b\n```', '<pre><code>a &lt; b\n</code></pre>\n'],
+    ['```js\na < b\n```', '<pre><code class="language-js">a &lt; b\n</code></pre>\n'],
+    ['```\na\n```', '<pre><code>a\n</code></pre>\n'],
     ['    a', '<pre><code>a\n</code></pre>\n'],
     [
       '> a\n> > b',
@@ -127,6 +134,31 @@ t.test(
       t.equal(renderMarkdown(source), `<p>${html}</p>\n`, shown(source))
   },
 )
+
+t.test('renderMarkdown keeps the language of a fence, and nothing else beside it', async (t) => {
+  const classOf = (info: string): string | undefined =>
+    /^<pre><code(?: class="([^"]*)")?>a\n<\/code><\/pre>\n$/.exec(
+      renderMarkdown(`~~~${info}\na\n~~~`),
+    )?.[1]
+  for (const name of ['js', 'c++', 'C#', 'objective-c', 'asp.net', 'x_1', 'a'.repeat(32)]) {
+    t.equal(classOf(name), `language-${name}`)
+    t.equal(classOf(` ${name} title="b" {1,3}`), `language-${name}`)
+  }
+  for (const name of [
+    '',
+    'a'.repeat(33),
+    'é',
+    'a"b',
+    'a&quot;b',
+    '<b>',
+    '{a}',
+    "a'",
+    'a/b',
+    'a:b',
+    'js,b',
+  ])
+    t.equal(classOf(name), undefined, shown(name))
+})
 
 t.test('renderMarkdown leaves Markdown outside its subset as text', async (t) => {
   const text = ['# a', '--', 'a\n===', '| a |\n|---|\n| b |', '(c) "a" -- ...', '[a]: b\n\n[a]']
@@ -327,9 +359,11 @@ t.test('renderMarkdown renders every CommonMark example harmless', async (t) => 
 t.test(
   'renderMarkdown agrees with CommonMark where an example needs the subset only',
   async (t) => {
-    // Line breaks are ours, so white space is not compared; neither are languages of code blocks.
+    // Line breaks and the bounds of languages are ours, so neither is compared.
     const core = (html: string): string =>
-      html.replace(/<br \/>|\s(?!class|start)| class="[^"]*"/g, '').replaceAll('&quot;', '"')
+      html
+        .replace(/<br \/>|\s(?!class|start)| class="(?!language-[\w+#.-]+")[^"]*"/g, '')
+        .replaceAll('&quot;', '"')
     const inSubset = ({ markdown, html }: { markdown: string; html: string }): boolean =>
       !/<(?:h\d|img|a )/.test(html) && !/[<[]|:\/\//.test(markdown)
     const compared = COMMONMARK_EXAMPLES.filter(inSubset)

@@ -10,6 +10,7 @@ import { listen } from './sockets.ts'
 const AT_A_TIME = 8
 const SITE = '/v1/sites/default'
 const TAGS = 'p br hr em strong del code pre blockquote ul ol li a'.split(' ')
+const LANGUAGE = /^language-[A-Za-z0-9+#._-]{1,32}$/
 const SCHEMES = ['http:', 'https:', 'mailto:']
 
 type Given = { status: number; type: string; text: string; body?: any }
@@ -104,6 +105,7 @@ export const htmlFault = (html: string): string | undefined => {
 
 const attributeFault = (tag: string, key: string, value: string): string | undefined => {
   if (tag === 'ol' && key === 'start' && /^\d+$/.test(value)) return undefined
+  if (tag === 'code' && key === 'class' && LANGUAGE.test(value)) return undefined
   if (tag === 'a' && key === 'rel' && value === 'nofollow ugc noopener noreferrer') return undefined
   const scheme = tag === 'a' && key === 'href' && URL.parse(value)?.protocol
   return scheme && SCHEMES.includes(scheme) ? undefined : `<${tag} ${key}>`

@@ -11,6 +11,7 @@ const LINK_REL = 'nofollow ugc noopener noreferrer'
 const MAX_BLOCK_LEVEL = 20
 /** Blocks nest at most 23 levels deep. The other levels are for emphasis, which markdown-it does not limit. */
 const MAX_TAG_DEPTH = 40
+const LANGUAGE_CLASS = /^language-[A-Za-z0-9+#._-]{1,32}$/
 const LESS_THAN = 0x3c
 
 /**
@@ -48,9 +49,15 @@ const withStart = (tagName: string, { start = '' }: sanitizeHtml.Attributes) => 
   attribs: /^\d{1,9}$/.test(start) ? { start } : ({} as sanitizeHtml.Attributes),
 })
 
+/** Keeps the language of a fence, such as `js` or `c++`, and nothing else that follows the fence. */
+const withLanguage = (tagName: string, { class: name = '' }: sanitizeHtml.Attributes) => ({
+  tagName,
+  attribs: LANGUAGE_CLASS.test(name) ? { class: name } : ({} as sanitizeHtml.Attributes),
+})
+
 const SANITIZER: sanitizeHtml.IOptions = {
   allowedTags: 'p br hr em strong del code pre blockquote ul ol li a'.split(' '),
-  allowedAttributes: { a: ['href', 'rel'], ol: ['start'] },
+  allowedAttributes: { a: ['href', 'rel'], code: ['class'], ol: ['start'] },
   allowedSchemes: LINK_SCHEMES,
   allowProtocolRelative: false,
   disallowedTagsMode: 'discard',
@@ -58,7 +65,7 @@ const SANITIZER: sanitizeHtml.IOptions = {
     'script style textarea option iframe title ' + 'xmp listing plaintext noembed noframes noscript'
   ).split(' '),
   nestingLimit: MAX_TAG_DEPTH,
-  transformTags: { a: withLinkTarget, ol: withStart },
+  transformTags: { a: withLinkTarget, code: withLanguage, ol: withStart },
   exclusiveFilter: ({ tag, attribs }) => (tag === 'a' && !attribs.href ? 'excludeTag' : false),
 }
 
