@@ -112,6 +112,22 @@ t.test('marks round a bare URL emphasise it and are no part of it', async (t) =>
   )
 })
 
+t.test('an image is a link with the text of the image', async (t) => {
+  const png = 'https://a.example/b.png'
+  const cases: [source: string, html: string][] = [
+    [`c ![a *b*](${png} "title")!`, `c <a href="${png}">a <em>b</em></a>!`],
+    [`![](${png})`, link(png)],
+    [`![${png}](${png})`, link(png)],
+    [`\\![a](${png})`, `!<a href="${png}">a</a>`],
+    [`!![a](${png})`, `!<a href="${png}">a</a>`],
+    ['![a](/b.png)', '![a](/b.png)'],
+    [`[![a](${png})](https://b.example/)`, '<a href="https://b.example/">a</a>'],
+    [`[![](${png}) *c*](https://b.example/)`, `<a href="https://b.example/">${png} <em>c</em></a>`],
+    [`**![*a*](${png})**`, `<strong><a href="${png}"><em>a</em></a></strong>`],
+  ]
+  for (const [source, html] of cases) t.equal(inlineOf(source), html, source)
+})
+
 const part = fc.string({
   unit: fc.constantFrom(...Array.from('ab1-_~%+=&,;!é漢')),
   minLength: 1,

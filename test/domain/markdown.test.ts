@@ -113,7 +113,7 @@ t.test('renderMarkdown renders its subset of CommonMark', async (t) => {
       'https://ü.example/ü',
       `<p>${a('https://xn--tda.example/%C3%BC', 'https://ü.example/ü')}</p>\n`,
     ],
-    ['![a](https://b.example/c.png)', `<p>!${a('https://b.example/c.png', 'a')}</p>\n`],
+    ['![a](https://b.example/c.png)', `<p>${a('https://b.example/c.png', 'a')}</p>\n`],
     ['&copy; \\*a\\*', '<p>© *a*</p>\n'],
   ]
   for (const [source, html] of cases) t.equal(renderMarkdown(source), html, shown(source))
@@ -275,6 +275,11 @@ t.test('renderMarkdown renders any 10,000 characters into at most 200 kB', async
     '[<a',
     '<a>[',
     '[[a](',
+    '![',
+    '[![',
+    '![a](http://a)',
+    '![](http://a)',
+    '[![a](http://a)](http://b) ',
     '&#0;',
     '>\n\n',
   ]

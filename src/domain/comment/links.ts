@@ -1,4 +1,4 @@
-import type { StateInline } from 'markdown-it'
+import type { StateInline, Token } from 'markdown-it'
 
 export const LINK_SCHEMES = ['http', 'https', 'mailto']
 const MAX_LINK_LENGTH = 2_048
@@ -89,10 +89,53 @@ const endOfUrl = (state: StateInline): number => {
 
 /** Finds the places where `*` or `~~` may close emphasis that is open. An `_` inside a URL closes nothing. */
 const closingMarks = ({ src, delimiters }: StateInline) => {
-  const open = delimiters.filter((delimiter) => delimiter.open)
-  const stars = open.filter(({ marker }) => marker === STAR).map(({ length }) => length ?? 1)
-  const star = stars.length > 0 && '*'.repeat(Math.min(...stars))
-  const tilde = open.some(({ marker }) => marker === TILDE) && '~~'
+  let shortestStars = Infinity
+  let hasTildes = false
+  for (const { marker, open, length = 1 } of delimiters) {
+    if (open && marker === STAR) shortestStars = Math.min(shortestStars, length)
+    if (open && marker === TILDE) hasTildes = true
+  }
+  const stars = shortestStars < Infinity && '*'.repeat(shortestStars)
   return (pos: number): boolean =>
-    (star && src.startsWith(star, pos)) || (tilde && src.startsWith(tilde, pos))
+    (stars && src.startsWith(stars, pos)) || (hasTildes && src.startsWith('~~', pos))
+}
+
+type InlineRule = (state: StateInline, silent: boolean) => boolean
+
+/** Makes an image a link to it: the link's rule reads all but the `!`. An image without a text shows its URL. */
+export const imageAsLink =
+  (link: InlineRule): InlineRule =>
+  (state, silent) => {
+    if (!state.src.startsWith('![', state.pos)) return false
+    const start = state.pos
+    if (!silent && state.pending) state.pushPending()
+    const first = state.tokens.length
+    state.pos++
+    if (link(state, silent)) {
+      if (!silent) presentImage(state, first)
+      return true
+    }
+    // The link's rule would refuse the bracket again, so both characters are text.
+    if (!silent) state.pending += '!['
+    state.pos = silent ? start : start + 2
+    return !silent
+  }
+
+const presentImage = (
+  { tokens, tokens_meta, linkLevel, Token }: StateInline,
+  first: number,
+): void => {
+  const [open, close] = [tokens[first]!, tokens.at(-1)!]
+  if (tokens.length === first + 2) {
+    const text = new Token('text', '', 0)
+    text.content = String(open.attrGet('href'))
+    tokens.splice(-1, 0, text)
+    tokens_meta.splice(-1, 0, undefined)
+  }
+  // Links cannot nest, so an image inside a link is its text only.
+  if (linkLevel > 0) for (const token of [open, close]) emptyToken(token)
+}
+
+const emptyToken = (token: Token): void => {
+  Object.assign(token, { type: 'text', tag: '', nesting: 0, attrs: null })
 }

@@ -1,7 +1,7 @@
 import MarkdownIt, { type MarkdownIt as Parser, type StateInline } from 'markdown-it'
 import cjkFriendly from 'markdown-it-cjk-friendly'
 import sanitizeHtml from 'sanitize-html'
-import { bareUrl, LINK_SCHEMES, linkTarget } from './links.ts'
+import { bareUrl, imageAsLink, LINK_SCHEMES, linkTarget } from './links.ts'
 
 /** Increase it whenever the same source renders to different HTML. Stored HTML keeps its version. */
 export const RENDERER_VERSION = 2
@@ -72,6 +72,7 @@ const SANITIZER: sanitizeHtml.IOptions = {
 const createParser = (): Parser => {
   const md = new MarkdownIt('zero', { breaks: true, maxNesting: 100 })
   md.block.ruler.enableOnly(BLOCK_RULES)
+  const link = onlyInlineRule(md, 'link')
   md.inline.ruler.enableOnly(INLINE_RULES)
   md.inline.ruler2.enableOnly(['balance_pairs', 'strikethrough', 'emphasis', 'fragments_join'])
   // Chinese and Japanese have no spaces round a mark: `**注意：**请看`.
@@ -83,8 +84,14 @@ const createParser = (): Parser => {
   md.renderer.rules.s_close = () => '</del>'
   limitBlockLevel(md)
   md.inline.ruler.after('text', 'bare_url', bareUrl)
+  md.inline.ruler.before('link', 'image_as_link', imageAsLink(link))
   md.inline.ruler.before('autolink', 'no_link_in_link', lessThanInLink)
   return md
+}
+
+const onlyInlineRule = (md: Parser, name: string) => {
+  md.inline.ruler.enableOnly([name])
+  return md.inline.ruler.getRules('')[0]!
 }
 
 const limitBlockLevel = (md: Parser): void => {
