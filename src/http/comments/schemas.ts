@@ -94,7 +94,9 @@ export const GuestProfile = object(
   { $id: 'GuestProfile', examples: [{ name: 'Ada', url: 'https://example.org' }] },
 )
 
-const body = Type.String({ description: 'Markdown subset, 1 to 10,000 code points.' })
+const body = Type.String({
+  description: 'Markdown subset (`docs/markdown.md`), 1 to 10,000 code points.',
+})
 
 export const NewComment = object(
   {
