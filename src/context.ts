@@ -4,6 +4,7 @@ import { createPolicyCache } from './cache/policies.ts'
 import { createSiteCache } from './cache/sites.ts'
 import { createThreadCache } from './cache/threads.ts'
 import type { CacheTokens } from './domain/cache-tokens.ts'
+import type { BanHashes } from './domain/moderation/ban.ts'
 import type { PageStore } from './domain/page-store.ts'
 import type { ReadMemberToken } from './domain/people/sign-on.ts'
 import type { PublicIdsOf } from './domain/public-id.ts'
@@ -30,6 +31,7 @@ type Parts = {
   readonly cacheTokens: CacheTokens
   readonly idsOf: PublicIdsOf
   readonly readMemberToken: ReadMemberToken
+  readonly banHashes: BanHashes
   readonly checks: Checks
   /** The page store that all nodes share; undefined without Redis. */
   readonly store: PageStore | undefined

@@ -13,6 +13,7 @@ import { createContext } from './context.ts'
 import type { CacheTokenTimings } from './domain/cache-tokens.ts'
 import type { PublicIdsOf } from './domain/public-id.ts'
 import { Refusal } from './domain/refusal.ts'
+import { createBanHashes } from './http/edge/writer-identity.ts'
 import type { HealthReport } from './http/service/health.ts'
 import { deriveKeys, type WireKeys } from './http/wire/keys.ts'
 import { createPublicIds } from './http/wire/public-ids.ts'
@@ -84,6 +85,7 @@ export const createService = async (parts: Parts): Promise<Service> => {
     writes: pools.write.db,
     cacheTokens: shared.cacheTokens,
     idsOf: (siteId) => whenPrepared(state.idsOf)(siteId),
+    banHashes: createBanHashes(() => whenPrepared(state.keys)),
     store: shared.store,
     maxBytes: config.AFTERWORD_CACHE_BYTES,
     hideWaitMs: timings.hideWaitMs,

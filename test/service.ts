@@ -11,6 +11,7 @@ import { createContext } from '../src/context.ts'
 import type { CacheTokens } from '../src/domain/cache-tokens.ts'
 import type { Scope } from '../src/domain/people/caller.ts'
 import type { RefusalCode } from '../src/domain/refusal.ts'
+import { createBanHashes } from '../src/http/edge/writer-identity.ts'
 import { deriveKeys } from '../src/http/wire/keys.ts'
 import { STATUS_OF } from '../src/http/wire/problems.ts'
 import { createDb, type Db } from '../src/postgres/connection/db.ts'
@@ -27,6 +28,7 @@ type Json = Record<string, any>
 /** Memory for the 50,000 of a service in use costs a test 100 ms of processor. */
 const MAX_THREADS = 1_000
 const MAX_COUNTED = 1_000
+const KEYS = deriveKeys(Buffer.from('a secret for tests'))
 
 /** An answer, with its body parsed. */
 export type Answer = { status: number; headers: Record<string, any>; body: any; text: string }
@@ -91,10 +93,9 @@ export const openService = async (
     onFailure: ({ error }) => console.error(error),
     onError: (error) => console.error(error),
   })
-  const keys = deriveKeys(Buffer.from('a secret for tests'))
   const app = await buildApp({
     context,
-    keys: () => keys,
+    keys: () => KEYS,
     version: '0.0.0',
     logger: false,
     limits: options.limits ?? { read: 0, write: 0 },
@@ -148,6 +149,7 @@ export const createTestContext = (
     writes: db,
     cacheTokens: tokens,
     idsOf,
+    banHashes: createBanHashes(() => KEYS),
     store: undefined,
     maxBytes: 16_777_216,
     maxThreads: MAX_THREADS,

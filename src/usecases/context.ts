@@ -5,6 +5,7 @@ import type { SiteCache } from '../cache/sites.ts'
 import type { ThreadCache } from '../cache/threads.ts'
 import type { CacheTokens } from '../domain/cache-tokens.ts'
 import type { JobKind } from '../domain/job.ts'
+import type { BanHashes } from '../domain/moderation/ban.ts'
 import type { ReadMemberToken } from '../domain/people/sign-on.ts'
 import type { PublicIdsOf } from '../domain/public-id.ts'
 import type { Checks } from '../domain/site/check.ts'
@@ -33,6 +34,7 @@ export type Context = {
   /** Refuses with `unavailable` until the database is prepared. */
   readonly idsOf: PublicIdsOf
   readonly readMemberToken: ReadMemberToken
+  readonly banHashes: BanHashes
   readonly checks: Checks
   /** Work with policies in other threads. */
   readonly policyTasks: PolicyTasks

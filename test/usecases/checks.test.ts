@@ -4,7 +4,6 @@ import type { Context } from '../../src/usecases/context.ts'
 import {
   API_KEY,
   akismet,
-  callBack,
   factsOf,
   openChecked,
   own,
@@ -68,22 +67,6 @@ t.test(
   },
 )
 
-t.test(
-  'runChecks: a comment held after a failure can be published by a late verdict for a day',
-  async (t) => {
-    const { service, server } = await openChecked(t, json('no verdict'))
-    await setChecks(service, [own(server.url)], { own: STRICT })
-    const { id } = await service.post('a', 'x')
-    await runChecks(service)
-    t.equal(await countWaiting(service, 'ask_checks'), 1)
-    await makeDue(service)
-    await runChecks(service)
-    t.equal(await countWaiting(service, 'ask_checks'), 0)
-    await callBack(service, { comment_id: id, score: 0 })
-    t.equal((await seen(service, id))!.status, 'pending')
-  },
-)
-
 const moveTo = (service: TestService, id: string, article: string) =>
   service.call('POST', `${SITE}/comments/${id}/moves`, {
     token: service.adminKey,
@@ -113,7 +96,7 @@ t.test('runChecks does not ask a check that the site removed', async (t) => {
   await makeDue(service)
   await runChecks(service)
   t.equal(state.heard.length, 1)
-  t.match(await factsOf(service, id), { own: { why: 'the site asks it no more' } })
+  t.match(await factsOf(service, id), { own: { state: 'removed' } })
   t.equal((await seen(service, id))!.status, 'approved')
 })
 

@@ -66,7 +66,13 @@ export type WriterIdentity = {
   readonly domains: readonly string[]
 }
 
-/** A ban that applies to the writer of this request. */
+/** Hashes by which bans and comments recognise addresses that they do not store. */
+export type BanHashes = {
+  readonly email: (email: string) => Buffer
+  readonly address: (ip: string) => Buffer
+}
+
+/** A ban that applies to a writer. */
 export type BanMatch = Pick<Ban, 'id' | 'effect'>
 
 /** One spelling for all spellings of the same address. */

@@ -71,6 +71,8 @@ export type CheckFact =
   /** 0 is surely good, 1 is surely spam. */
   | { readonly state: 'answered'; readonly score: number }
   | { readonly state: 'failed'; readonly why: string }
+  /** The site has no such check. Its rule finds nothing. */
+  | { readonly state: 'removed' }
 
 /** Access to external checks. */
 export type Checks = {

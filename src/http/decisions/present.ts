@@ -17,6 +17,7 @@ export const presentDecision = (ids: PublicIds, decision: Decision) => ({
   reason: decision.reason,
   note: decision.note,
   by: presentDoer(ids, decision.by),
+  asked_by: decision.askedBy && presentDoer(ids, decision.askedBy),
   at: decision.at,
   caused_by: writeIfAny(ids, 'decision', decision.causedBy),
   batch_id: writeIfAny(ids, 'batch', decision.batchId),

@@ -107,6 +107,7 @@ export const Decision = openObject(
     reason: textOrNull('Reason.'),
     note: textOrNull('For moderators.'),
     by: text('Id of the API key or member; `rules`; or `flags` if flags of readers decided.'),
+    asked_by: textOrNull('Who started the batch, if rules judged the comment again.'),
     at: time('When the decision was made.'),
     caused_by: textOrNull('The decision that caused this one: on an ancestor, or on an appeal.'),
     batch_id: textOrNull('The batch that the decision belongs to.'),

@@ -2,6 +2,7 @@ import type { KeyObject } from 'node:crypto'
 import { isIP } from 'node:net'
 import type { FastifyRequest } from 'fastify'
 import {
+  type BanHashes,
   type BanSubject,
   domainsOf,
   normalizeEmail,
@@ -16,6 +17,12 @@ const HASH_BYTES = 16
 /** Hashes an e-mail address, so that bans need not store it. All sites use one hash, for bans on all sites. */
 export const hashEmail = (key: KeyObject, email: string): Buffer =>
   sign(key, `email ${normalizeEmail(email)}`, HASH_BYTES)
+
+/** @param keys read at the first use, because they are known only once the database is prepared */
+export const createBanHashes = (keys: () => { readonly addresses: KeyObject }): BanHashes => ({
+  email: (email) => hashEmail(keys().addresses, email),
+  address: (ip) => hashAddress(keys().addresses, ip),
+})
 
 /** True if a ban matches a writer with this e-mail address. */
 export const matchesEmail = (key: KeyObject, target: BanSubject, email: string): boolean => {

@@ -88,9 +88,9 @@ const REJUDGE_PENDING = op.operation({
   tag: 'Administration',
   summary: 'Judge held comments again',
   description:
-    'Administrators may start a batch (202) that applies the current policy to every comment held ' +
-    'by rules; each change can be undone. Comments sent back by a moderator or by flags are left ' +
-    'alone.',
+    'Administrators may start a batch (202) that applies the policy, bans and modes of now to every ' +
+    'comment held by rules; each change can be undone. Comments sent back by a moderator or by flags ' +
+    'are left alone.',
   body: ref(RejudgeRequest),
   answers: { 202: ref(Batch) },
   limit: 'write',
@@ -126,7 +126,8 @@ export const addJudgingRoutes = (app: Router, { context }: Http): void => {
   app.post(`${at}/rejudgements`, REJUDGE_PENDING, async (request, reply) => {
     const { site, ids, caller: administrator } = request
     assertScope(administrator, 'admin')
-    const act = { site, administrator, idempotencyKey: readIdempotencyKey(request) }
+    const { ask: asksAgain } = request.body
+    const act = { site, administrator, asksAgain, idempotencyKey: readIdempotencyKey(request) }
     const answer = await rejudgePending(context, act, (batch) => ({
       status: 202,
       headers: {

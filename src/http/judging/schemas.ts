@@ -87,7 +87,7 @@ export const Facts = openObject(
       type: 'object',
       description: 'Results of external checks, by name.',
       additionalProperties: openObject({
-        state: oneOf(['asked', 'answered', 'failed']),
+        state: oneOf(['asked', 'answered', 'failed', 'removed']),
         score: Type.Optional(Type.Number({ minimum: 0, maximum: 1 })),
         why: Type.Optional(text('Why there is no result.')),
       }),
@@ -214,6 +214,15 @@ export const ModerationState = openObject(
 )
 
 export const RejudgeRequest = object(
-  {},
-  { $id: 'RejudgeRequest', description: 'Has no fields.', examples: [{}] },
+  {
+    ask: Type.Boolean({
+      default: false,
+      description: 'Whether checks without a score are asked again.',
+    }),
+  },
+  {
+    $id: 'RejudgeRequest',
+    description: 'How the comments that rules hold are judged again.',
+    examples: [{ ask: true }],
+  },
 )

@@ -1,4 +1,5 @@
 import type { PublicIds } from '../../domain/public-id.ts'
+import { awaitedChecks } from '../../domain/screening/check-facts.ts'
 import type { ModeratedComment } from '../../usecases/queue/queue.ts'
 import { presentWhole } from '../comments/present.ts'
 import { presentFacts, presentTrace } from '../judging/present.ts'
@@ -17,6 +18,7 @@ export const presentForModeration = (ids: PublicIds, comment: ModeratedComment) 
   risk: comment.risk,
   policy_version: comment.policyVersion,
   facts: comment.facts && presentFacts(ids, comment.facts),
+  waiting_for: waitingFor(comment),
   claim: comment.claimedBy && {
     by: presentDoer(ids, comment.claimedBy),
     until: comment.claimedUntil,
@@ -30,6 +32,16 @@ export const presentForModeration = (ids: PublicIds, comment: ModeratedComment) 
     resolved: flag.isResolved,
   })),
 })
+
+/** The checks without a score that hold the comment. */
+const waitingFor = ({ status, facts, screening }: ModeratedComment) =>
+  status !== 'pending' || !facts
+    ? []
+    : awaitedChecks(screening ?? [], facts.checks).map(({ name, error }) => ({
+        check: name,
+        since: facts.at,
+        error,
+      }))
 
 /** An author's withdrawal stands beside a moderator's decision, and an erasure or a redaction above both. */
 const deletedBy = ({ status, isErased, redactedAt, isWithdrawn }: ModeratedComment) => {

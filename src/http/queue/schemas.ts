@@ -35,6 +35,14 @@ export const ModeratedComment = commentWith('ModeratedComment', {
     'The version of the policy that judged the comment. Null if the service had no policies yet.',
   ),
   facts: refOrNull(Facts, 'Null if they were not stored, or were erased.'),
+  waiting_for: Type.Array(
+    openObject({
+      check: text('Name of the check.'),
+      since: time('Since when the comment waits.'),
+      error: textOrNull('Why there is no score. Null while the check can still answer.'),
+    }),
+    { description: 'The checks without a score that hold the comment.' },
+  ),
   claim: Type.Unsafe<{ by: string; until: string } | null>({
     type: ['object', 'null'],
     additionalProperties: false,

@@ -192,6 +192,35 @@ export const findBansOn = async (
   return writers.map((_, i) => (byOrdinal.get(i) ?? []).map(({ id, effect }) => ({ id, effect })))
 }
 
+/** The bans in force on a single subscriber within the networks, with the address that they name. */
+export const listBansWithin = async (
+  db: Db,
+  siteId: number,
+  networks: readonly string[],
+): Promise<(BanMatch & { readonly address: string })[]> => {
+  if (networks.length === 0) return []
+  const { rows } = await sql<BanMatch & { address: string }>`
+    select b.id, b.effect, host(b.network) as address
+    from unnest(${networks}::inet[]) as q (network)
+    cross join lateral (
+      select * from bans b where b.network << q.network and (b.site_id = ${siteId} or b.site_id is null)
+        and ${isInForce} and masklen(b.network) = case family(b.network) when 4 then 32 else 64 end
+      limit ${MAX_BANS_WITHIN} offset 0
+    ) b`.execute(db)
+  return rows
+}
+
+/** An IPv4 network as it is stored has no more addresses. */
+const MAX_BANS_WITHIN = 256
+
+/** Those of the bans that are in force. */
+export const listInForce = async (db: Db, ids: readonly number[]): Promise<ReadonlySet<number>> => {
+  if (ids.length === 0) return new Set()
+  const { rows } = await sql<{ id: number }>`
+    select b.id from bans b where b.id = any(${ids}::bigint[]) and ${isInForce}`.execute(db)
+  return new Set(rows.map(({ id }) => id))
+}
+
 /** How long an ended ban on every site keeps its address; a site's bans follow the site's retention. */
 const SERVICE_RETENTION_DAYS = 30
 

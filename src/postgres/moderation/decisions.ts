@@ -33,6 +33,8 @@ export type Decision = {
   /** The policy in force at that time. */
   readonly policyVersion: number | null
   readonly by: string
+  /** The key or member that had rules judge the comment again. Null for other decisions. */
+  readonly askedBy: string | null
   readonly at: Instant
 }
 
@@ -52,7 +54,7 @@ export type DecisionOrigin = {
  * no comment.
  */
 export type NewDecision = Partial<
-  Omit<Decision, keyof DecisionOrigin | 'id' | 'at' | 'policyVersion' | 'undoneBy'>
+  Omit<Decision, keyof DecisionOrigin | 'id' | 'at' | 'askedBy' | 'policyVersion' | 'undoneBy'>
 > & { readonly authorId?: number }
 
 /** Columns of `decisions`. */
@@ -108,7 +110,7 @@ export const insertDecisions = async (
       (select coalesce(${at}::timestamptz, clock_timestamp()) as now) moment
     cross join (select policy_version from sites where id = ${siteId}) s
     order by d.ordinal
-    returning ${decisionColumns}, null::bigint as undone_by`.execute(tx)
+    returning ${decisionColumns}, null::bigint as undone_by, null::text as asked_by`.execute(tx)
   if (!AUTOMATIC.includes(by)) await recordDecisionForChecks(tx, { siteId, batchId }, decisions)
   return rows
 }

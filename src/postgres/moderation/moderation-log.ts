@@ -1,6 +1,7 @@
 import { type RawBuilder, sql } from 'kysely'
 import type { Instant } from '../../domain/instant.ts'
 import type { DecisionAction } from '../../domain/moderation/decision.ts'
+import { BY_RULES } from '../../domain/people/caller.ts'
 import type { CommentKey } from '../../domain/public-id.ts'
 import type { Db } from '../connection/db.ts'
 import { type Decision, decisionColumns } from './decisions.ts'
@@ -28,9 +29,13 @@ export type ModerationLogRequest = ModerationLogFilter & {
 
 export type ModerationLogPage = { readonly items: Decision[]; readonly nextId: number | null }
 
-const undoneBy = sql`(
+/** Columns of `decisions` that other rows tell. */
+const relatedColumns = sql`(
   select u.id from decisions u where u.site_id = decisions.site_id and u.undoes = decisions.id
-) as undone_by`
+) as undone_by, (
+  select b.asked_by from batches b where b.site_id = decisions.site_id and b.id = decisions.batch_id
+    and decisions.decided_by = ${BY_RULES}
+) as asked_by`
 
 const MAX_SCANNED = 1_000
 
@@ -53,7 +58,7 @@ export const listDecisions = async (
       where site_id = ${siteId} and ${rangeOf(lead, beforeId)} and ${idsOfTime(request)}
       order by ${lead ? sql`${lead.column} desc, id desc` : sql`id desc`} limit ${scan}
     )
-    select ${decisionColumns}, ${undoneBy}, is_wanted, (select count(*) from scanned) as scanned
+    select ${decisionColumns}, ${relatedColumns}, is_wanted, (select count(*) from scanned) as scanned
     from scanned decisions
     where is_wanted or id = (select min(id) from scanned)
     order by id desc limit ${limit + 2}`.execute(db)
@@ -71,7 +76,7 @@ export const findDecisions = async (
   ids: readonly number[],
 ): Promise<Decision[]> => {
   const { rows } = await sql<Decision>`
-    select ${decisionColumns}, ${undoneBy} from decisions
+    select ${decisionColumns}, ${relatedColumns} from decisions
     where site_id = ${siteId} and id = any(${ids}::bigint[])`.execute(db)
   return rows
 }

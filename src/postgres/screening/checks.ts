@@ -2,10 +2,12 @@ import { sql } from 'kysely'
 import type { Instant } from '../../domain/instant.ts'
 import { BY_RULES } from '../../domain/people/caller.ts'
 import type { CommentKey } from '../../domain/public-id.ts'
-import type { Facts } from '../../domain/screening/facts.ts'
+import type { Facts, WrittenDraft } from '../../domain/screening/facts.ts'
 import type { Finding } from '../../domain/screening/finding.ts'
 import { joinAddress } from '../comments/addresses.ts'
+import type { StoredJudgement } from '../comments/comments.ts'
 import type { Db, Tx } from '../connection/db.ts'
+import { type JudgedWriter, joinWriter, writerColumns } from './judged-comments.ts'
 
 type SiteCommentKey = CommentKey & { readonly siteId: number }
 
@@ -47,8 +49,7 @@ export const findAskable = async (db: Db, at: SiteCommentKey): Promise<Askable |
 }
 
 /** The stored judgement of a comment, and whether checks can still change its status. */
-export type JudgementState = {
-  readonly facts: Facts
+export type JudgementState = Omit<JudgedWriter, keyof WrittenDraft> & {
   readonly policyVersion: number
   readonly screening: readonly Finding[]
   /** Whether a decision was made since. */
@@ -63,14 +64,14 @@ export const findJudged = async (
   at: SiteCommentKey,
 ): Promise<JudgementState | undefined> => {
   const { rows } = await sql<JudgementState>`
-    select c.facts, c.policy_version, c.screening, (j.payload->>'mayPublish')::boolean as may_publish,
+    select c.facts, c.policy_version, c.screening, ${writerColumns}, (j.payload->>'mayPublish')::boolean as may_publish,
       exists (
         select from decisions d
         where d.site_id = c.site_id and d.thread_id = coalesce(c.home_thread_id, c.thread_id)
           and d.comment_id = c.id and d.action = 'status'
           and d.decided_at >= (c.facts->>'at')::timestamptz and d.decided_by <> ${BY_RULES}
       ) as is_decided
-    from comments c
+    from ${joinWriter}
     left join jobs j on j.site_id = c.site_id and j.kind = 'ask_checks' and j.key = c.id::text
     where c.site_id = ${at.siteId} and c.thread_id = ${at.threadId} and c.id = ${at.id}
       and c.facts is not null and c.policy_version is not null and c.screening is not null`.execute(
@@ -82,7 +83,7 @@ export const findJudged = async (
 export const updateJudgement = async (
   tx: Tx,
   at: SiteCommentKey,
-  judged: { facts: Facts; risk: number; trace: readonly Finding[] },
+  judged: StoredJudgement,
 ): Promise<void> => {
   await tx
     .updateTable('comments')
@@ -90,6 +91,7 @@ export const updateJudgement = async (
       facts: JSON.stringify(judged.facts),
       screening: JSON.stringify(judged.trace),
       risk: judged.risk,
+      policyVersion: judged.policyVersion,
     })
     .where('siteId', '=', at.siteId)
     .where('threadId', '=', at.threadId)

@@ -1,10 +1,13 @@
 import { type RawBuilder, sql } from 'kysely'
+import type { Role } from '../../domain/comment/comment.ts'
 import type { Status } from '../../domain/comment/status.ts'
 import type { Instant } from '../../domain/instant.ts'
 import { AUTOMATIC, BY_FLAGS, BY_RULES } from '../../domain/people/caller.ts'
 import type { CommentKey } from '../../domain/public-id.ts'
 import type { Facts, WrittenDraft } from '../../domain/screening/facts.ts'
 import type { Finding } from '../../domain/screening/finding.ts'
+import type { Moderation } from '../../domain/site/site.ts'
+import { joinAddress } from '../comments/addresses.ts'
 import type { StoredJudgement } from '../comments/comments.ts'
 import { isInvisible, isVisible, REPLIES, ROOTS } from '../comments/visible.ts'
 import type { Db, Tx } from '../connection/db.ts'
@@ -16,6 +19,26 @@ export type JudgedComment = CommentKey &
     readonly trace: readonly Finding[]
   }
 
+/** The author of a stored comment, as bans are compared with it. */
+export type StoredWriter = {
+  readonly authorId: number
+  readonly role: Role
+  readonly email: string | null
+  /** Null after retention; `unknown` if the address was not valid. */
+  readonly network: string | null
+  readonly addressHash: Buffer | null
+}
+
+/** A judged comment with all that the bans and modes of now are compared with. */
+export type JudgedWriter = StoredWriter &
+  WrittenDraft & {
+    readonly facts: Facts
+    /** Null: the thread has the site's mode. */
+    readonly threadModeration: Moderation | null
+  }
+
+export type HeldComment = JudgedComment & JudgedWriter
+
 /** `decided`: the status that a moderator chose last; null if no moderator decided. */
 export type DecidedComment = JudgedComment & { readonly decided: Status | null }
 
@@ -26,6 +49,12 @@ const columns = sql`c.thread_id, c.id, c.home_thread_id, c.body, c.body_html, a.
   coalesce(c.screening, '[]') as trace`
 
 const join = sql`comments c join authors a on a.site_id = c.site_id and a.id = c.author_id`
+
+/** Columns of a `StoredWriter`, and the mode of the thread, after `joinWriter`. */
+export const writerColumns = sql`c.author_id, a.role, a.email, d.network, d.address_hash,
+  t.moderation as thread_moderation`
+export const joinWriter = sql`${join} join threads t on t.site_id = c.site_id and t.id = c.thread_id
+  ${joinAddress}`
 
 /** Each part is one or two ranges of an index, in order of this time. */
 const PARTS = {
@@ -95,18 +124,21 @@ const isIn = ({ siteId, since, part, range }: SpanInSql): RawBuilder<unknown> =>
     and c.created_at > ${since} and c.facts is not null`
 }
 
-/** Comments that only rules hold: no flags and no moderator sent them to the queue. */
+/** Comments that only rules hold: no flags and no moderator sent them to the queue, nor took an approval back. */
 const isHeldByRules = sql`c.status = 'pending' and c.facts is not null and c.flag_count = 0
-  and not exists (select from decisions d where d.site_id = c.site_id and d.comment_id = c.id
-    and d.to_status = 'pending' and d.undoes is null and d.decided_by <> ${BY_RULES})`
+  and not exists (select from decisions d
+    left join decisions u on u.site_id = d.site_id and u.id = d.undoes
+    where d.site_id = c.site_id and d.comment_id = c.id and d.to_status = 'pending'
+      and d.decided_by <> ${BY_RULES}
+      and (d.undoes is null or ${isVisible('d.from_status')} and u.decided_by <> ${BY_RULES}))`
 
 /** Comments that rules hold, in order of id. */
 export const listHeldByRules = async (
   db: Db,
   at: { siteId: number; afterId: number; upToId: number; limit: number },
-): Promise<JudgedComment[]> => {
-  const { rows } = await sql<JudgedComment>`
-    select ${columns} from ${join}
+): Promise<HeldComment[]> => {
+  const { rows } = await sql<HeldComment>`
+    select ${columns}, ${writerColumns} from ${joinWriter}
     where c.site_id = ${at.siteId} and c.id > ${at.afterId} and c.id <= ${at.upToId} and ${isHeldByRules}
     order by c.id limit ${at.limit}`.execute(db)
   return rows
@@ -128,9 +160,9 @@ export const lockHeldByRules = async (
   tx: Tx,
   siteId: number,
   keys: readonly CommentKey[],
-): Promise<JudgedComment[]> => {
-  const { rows } = await sql<JudgedComment>`
-    select ${columns} from ${join}
+): Promise<HeldComment[]> => {
+  const { rows } = await sql<HeldComment>`
+    select ${columns}, ${writerColumns} from ${joinWriter}
     where c.site_id = ${siteId} and (c.thread_id, c.id) in (
         select * from unnest(${keys.map(({ threadId }) => threadId)}::bigint[],
           ${keys.map(({ id }) => id)}::bigint[]))
@@ -139,19 +171,19 @@ export const lockHeldByRules = async (
   return rows
 }
 
-/** Stores new judgements of comments whose facts stay. */
+/** Stores new judgements of comments. */
 export const rejudgeComments = async (
   tx: Tx,
   at: { siteId: number; policyVersion: number },
-  judged: readonly (Omit<StoredJudgement, 'facts' | 'policyVersion'> & {
-    threadId: number
-    id: number
-  })[],
+  judged: readonly (Omit<StoredJudgement, 'policyVersion'> & { threadId: number; id: number })[],
 ): Promise<void> => {
   await sql`
-    update comments c set policy_version = ${at.policyVersion}, risk = j.risk, screening = j.trace
+    update comments c set policy_version = ${at.policyVersion}, facts = j.facts, risk = j.risk,
+      screening = j.trace
     from unnest(${judged.map(({ threadId }) => threadId)}::bigint[],
       ${judged.map(({ id }) => id)}::bigint[], ${judged.map(({ risk }) => risk)}::smallint[],
-      ${judged.map(({ trace }) => JSON.stringify(trace))}::jsonb[]) as j (thread_id, id, risk, trace)
+      ${judged.map(({ facts }) => JSON.stringify(facts))}::jsonb[],
+      ${judged.map(({ trace }) => JSON.stringify(trace))}::jsonb[])
+      as j (thread_id, id, risk, facts, trace)
     where c.site_id = ${at.siteId} and c.thread_id = j.thread_id and c.id = j.id`.execute(tx)
 }

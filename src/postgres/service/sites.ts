@@ -78,7 +78,8 @@ export const renameSite = (
     .set({
       slug,
       formerSlug: sql`slug`,
-      formerSlugUntil: sql`clock_timestamp() + make_interval(secs => ${keepSeconds})`,
+      // The column has milliseconds. Rounded up, a slug kept for no time would name the site a little longer.
+      formerSlugUntil: sql`date_trunc('milliseconds', clock_timestamp()) + make_interval(secs => ${keepSeconds})`,
       version: sql`version + 1`,
     })
     .where('id', '=', siteId)
@@ -173,6 +174,21 @@ export const findModerationState = async (
     left join lateral (select s.attacked_since as since, s.attacked_until as until
       where s.attacked_until > clock_timestamp()) attack on true
     where s.id = ${siteId}`.execute(db)
+  return rows[0]!
+}
+
+/** The settings of a site that a comment is judged by. */
+export type JudgingSettings = Pick<Site, 'moderation' | 'checks' | 'policyVersion'> & {
+  /** The end of the flood hold; null if there is none. */
+  readonly attackedUntil: Instant | null
+}
+
+/** Reads the settings from the database, because a cached site can be older than the caller's lock. */
+export const findJudgingSettings = async (db: Db, siteId: number): Promise<JudgingSettings> => {
+  const { rows } = await sql<JudgingSettings>`
+    select moderation, checks, policy_version,
+      case when attacked_until > clock_timestamp() then attacked_until end as attacked_until
+    from sites where id = ${siteId}`.execute(db)
   return rows[0]!
 }
 

@@ -1,16 +1,20 @@
 import { isVisible } from '../../domain/comment/status.ts'
-import { checksJobKey } from '../../domain/job.ts'
+import { checksJob, checksJobKey } from '../../domain/job.ts'
 import { BY_RULES } from '../../domain/people/caller.ts'
 import type { CommentKey } from '../../domain/public-id.ts'
-import { CHECK_RULE_PREFIX } from '../../domain/screening/check-facts.ts'
+import { awaitedChecks, CHECK_RULE_PREFIX } from '../../domain/screening/check-facts.ts'
 import type { Judgement } from '../../domain/screening/compile-policy.ts'
-import { draftOf, type Facts } from '../../domain/screening/facts.ts'
+import { draftOf, type Facts, type WrittenDraft } from '../../domain/screening/facts.ts'
 import { combine, type Verdict } from '../../domain/screening/finding.ts'
 import type { CheckFact } from '../../domain/site/check.ts'
-import { type CommentForWrite, findCommentForWrite } from '../../postgres/comments/comments.ts'
+import {
+  type CommentForWrite,
+  findCommentForWrite,
+  type StoredJudgement,
+} from '../../postgres/comments/comments.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import { acquireThreadLock } from '../../postgres/connection/transaction.ts'
-import { deleteJob, rescheduleJob } from '../../postgres/jobs/jobs.ts'
+import { deleteJob, enqueueJob, rescheduleJob } from '../../postgres/jobs/jobs.ts'
 import { insertDecision } from '../../postgres/moderation/decisions.ts'
 import { type GuestProfile, lockWriterRows } from '../../postgres/people/authors.ts'
 import {
@@ -18,14 +22,17 @@ import {
   type JudgementState,
   updateJudgement,
 } from '../../postgres/screening/checks.ts'
+import { findJudgingSettings } from '../../postgres/service/sites.ts'
 import type { Context } from '../context.ts'
 import { changeStatus } from '../decisions/change-status.ts'
 import { nameGuests } from '../people/name-guests.ts'
+import { judgeAgain } from '../policies/judge-again.ts'
 
 /** How long a check that answered `pending` has before it is asked again. */
 const CALL_BACK_MS = 600_000
-/** How long a late score can still release a comment that is held because its check failed. */
-const LATE_MS = 86_400_000
+/** A check that failed is asked again after as long as the comment has waited, within these bounds. */
+const MIN_RETRY_MS = 3_600_000
+const MAX_RETRY_MS = 86_400_000
 
 /** The answers of checks about one revision of a comment. */
 export type CheckResults = {
@@ -45,8 +52,9 @@ export type AppliedResults = {
 }
 
 /**
- * Judges a comment again, by its policy, its facts and the answers of its checks. The verdict changes the
- * status, unless a moderator has decided meanwhile: then the judgement is only stored.
+ * Judges a comment again with the answers of its checks. A held comment is judged by the policy, bans and modes of
+ * now, any other by those of then. The verdict changes the status, unless a moderator has decided meanwhile: then
+ * the judgement is only stored.
  * @returns undefined if the comment is gone, was judged without facts, or has another revision by now
  */
 export const applyCheckResults = async (
@@ -63,19 +71,46 @@ export const applyCheckResults = async (
     return undefined
   }
   if (said.revision !== undefined && said.revision !== comment.revision) return undefined
-  const facts = { ...judged.facts, checks: merge(judged.facts.checks, said) }
-  const site = { id: at.siteId, policyVersion: judged.policyVersion }
-  const { judge } = await context.policies.find(site)
   const { name, url } = said.author ?? comment.author
   const { body, bodyHtml } = comment
-  const draft = draftOf({ body, bodyHtml, authorName: name, authorUrl: url })
-  const judgement = judge(draft, facts)
-  await updateJudgement(tx, at, { facts, ...judgement })
+  const written = { body, bodyHtml, authorName: name, authorUrl: url }
+  const judgement = await judgeWithAnswers(context, tx, at, {
+    ...judged,
+    ...written,
+    comment,
+    said,
+  })
+  await updateJudgement(tx, at, judgement)
   const settled = mayFollow(comment, judged, judgement.verdict)
     ? await follow(tx, at, { comment, judgement, author: said.author })
     : { comment, version: undefined }
-  await finish(tx, at, facts, settled.comment.status === 'pending')
+  await finish(tx, at, { ...judged, ...judgement, comment: settled.comment })
   return settled
+}
+
+type Judged = JudgementState &
+  WrittenDraft & {
+    readonly comment: CommentForWrite
+    readonly said: Pick<CheckResults, 'answers' | 'replaces'>
+  }
+
+const judgeWithAnswers = async (
+  context: Context,
+  tx: Tx,
+  { siteId }: { siteId: number },
+  { comment, said, ...judged }: Judged,
+): Promise<StoredJudgement & Judgement> => {
+  const withAnswers = { ...judged.facts, checks: merge(judged.facts.checks, said) }
+  if (comment.status !== 'pending') {
+    const { policyVersion } = judged
+    const { judge } = await context.policies.find({ id: siteId, policyVersion })
+    return { policyVersion, facts: withAnswers, ...judge(draftOf(judged), withAnswers) }
+  }
+  const { policyVersion } = await findJudgingSettings(tx, siteId)
+  const policy = await context.policies.find({ id: siteId, policyVersion })
+  const answered = [{ ...judged, facts: withAnswers }]
+  const [again] = await judgeAgain(context, tx, { siteId, policy, asksAgain: false }, answered)
+  return { policyVersion, facts: again!.facts, ...again!.judgement }
 }
 
 const merge = (
@@ -121,16 +156,33 @@ const follow = async (
   return { comment: after!, version }
 }
 
-/** A check that answered `pending` is asked again later; a check that failed may still send its score. */
+type Finished = StoredJudgement &
+  Pick<JudgementState, 'mayPublish' | 'isDecided'> & {
+    readonly comment: CommentForWrite
+  }
+
+/**
+ * A check that answered `pending` is asked again later. A check that failed is asked again as long as that holds the
+ * comment.
+ */
 const finish = async (
   tx: Tx,
   at: CommentKey & { siteId: number },
-  { checks }: Facts,
-  isHeld: boolean,
+  { comment, trace, facts: { checks }, mayPublish, isDecided }: Finished,
 ): Promise<void> => {
   const job = checksJobKey(at)
-  const states = Object.values(checks).map(({ state }) => state)
-  if (states.includes('asked')) await rescheduleJob(tx, job, CALL_BACK_MS)
-  else if (isHeld && states.includes('failed')) await rescheduleJob(tx, job, LATE_MS)
+  const isAsked = Object.values(checks).some(({ state }) => state === 'asked')
+  const isWaiting = comment.status === 'pending' && !isDecided && mayPublish !== null
+  if (isAsked) await rescheduleJob(tx, job, CALL_BACK_MS)
+  else if (isWaiting && awaitedChecks(trace, checks).length > 0)
+    await enqueueJob(tx, {
+      ...checksJob(at.siteId, comment, mayPublish),
+      dueInMs: retryMs(comment),
+    })
   else await deleteJob(tx, job)
+}
+
+const retryMs = ({ readAt, createdAt, editedAt }: CommentForWrite): number => {
+  const waitedMs = Date.parse(readAt) - Date.parse(editedAt ?? createdAt)
+  return Math.min(MAX_RETRY_MS, Math.max(MIN_RETRY_MS, waitedMs))
 }

@@ -6,13 +6,14 @@ import { checkComment, findCommentOfJob } from './check-comment.ts'
 const MAX_ATTEMPTS = 3
 
 /**
- * Asks the checks of a comment that have not answered, because their node was killed or they asked for
- * time. The transaction that saves their answers postpones or deletes the job itself.
+ * Asks the checks of a comment that have not answered: their node was killed, they asked for time, or they failed and
+ * the comment is still held. The transaction that saves their answers postpones or deletes the job itself.
  */
 export const askChecks = async (context: Context, job: Job<'ask_checks'>): Promise<JobResult> => {
   const found = await findCommentOfJob(context, job)
   const checks = Object.values(found?.askable.checks ?? {})
-  if (!found || !checks.some(({ state }) => state === 'asked')) return 'done'
+  const isOpen = checks.some(({ state }) => state === 'asked' || state === 'failed')
+  if (!found || !isOpen) return 'done'
   const { site, comment } = found
   const isLast = job.attempts > MAX_ATTEMPTS
   const applied = await checkComment(context, { site, comment, isLast })

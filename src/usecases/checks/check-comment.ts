@@ -29,7 +29,7 @@ export type CheckRequest = {
 }
 
 /**
- * Asks all checks that have not answered together, and judges the comment by their answers.
+ * Asks all checks without a score together, and judges the comment by their answers.
  * @param then runs in the transaction that saves the answers
  * @returns undefined if the comment cannot be judged
  */
@@ -41,10 +41,12 @@ export const checkComment = async (
   const { site, comment, author, isLast = false } = request
   const ids = context.idsOf(site.id)
   const askable = await runQuery(findAskable(context.db, { siteId: site.id, ...comment }))
-  const waiting = Object.entries(askable?.checks ?? {}).filter(([, { state }]) => state === 'asked')
+  const waiting = Object.entries(askable?.checks ?? {}).filter(
+    ([, { state }]) => state === 'asked' || state === 'failed',
+  )
   const ask = async ([name]: [string, unknown]): Promise<[string, CheckFact]> => {
     const check = site.checks.find((known) => known.name === name)
-    if (!check) return [name, { state: 'failed', why: 'the site asks it no more' }]
+    if (!check) return [name, { state: 'removed' }]
     if (isLast) return [name, { state: 'failed', why: 'it has not answered for too long' }]
     return [name, await context.checks.ask(check, toCheckInput(ids, request, askable!))]
   }
@@ -52,7 +54,7 @@ export const checkComment = async (
   const { revision } = askable ?? {}
   return saveCheckResults(
     context,
-    { site, comment, author, revision, answers, replaces: ['asked'] },
+    { site, comment, author, revision, answers, replaces: ['asked', 'failed'] },
     then,
   )
 }

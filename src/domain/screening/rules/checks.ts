@@ -14,6 +14,7 @@ export const check =
     // A policy may name a check like a property of every object, for example `constructor`.
     const fact = Object.hasOwn(checks, name) ? checks[name] : undefined
     if (fact?.state === 'answered') return judgeScore(name, rule, fact.score)
+    if (fact?.state === 'removed') return undefined
     if (fact?.state === 'asked')
       return { says: 'pending', score: 0, evidence: `${name} has not answered yet` }
     return rule.on_failure === 'hold' ? holdFailed(name, fact) : undefined
