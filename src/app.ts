@@ -39,6 +39,7 @@ import { addSiteListRoutes } from './http/site-lists/routes.ts'
 import { addSiteRoutes } from './http/sites/routes.ts'
 import { addStaffRoutes } from './http/staff/routes.ts'
 import { addThreadRoutes } from './http/threads/routes.ts'
+import { addThreadSearchRoutes } from './http/threads/searching-routes.ts'
 import { addViewerRoutes } from './http/viewer/routes.ts'
 import { addVoteAndFlagRoutes } from './http/votes-and-flags/routes.ts'
 import { addDescription } from './http/wire/description.ts'
@@ -143,6 +144,7 @@ const addRequestRecords = (
 const addSiteScope = async (v1: Router, options: AppOptions): Promise<void> => {
   await addRequestPipeline(v1 as unknown as FastifyInstance, options, options.counters)
   addThreadRoutes(v1, options)
+  addThreadSearchRoutes(v1, options)
   addPostingRoutes(v1, options)
   addCommentRoutes(v1, options)
   addVoteAndFlagRoutes(v1, options)

@@ -294,6 +294,13 @@ const ROWS: Record<string, Case> = {
     body: { state: 'open' },
     row: MODERATING(200),
   },
+  searchThreads: { method: 'GET', path: '/moderation/threads', row: MODERATING(200) },
+  decideThreads: {
+    method: 'POST',
+    path: '/moderation/threads/decisions',
+    body: { threads: [{ article_id: 'absent' }], to: 'closed' },
+    row: MODERATING(200),
+  },
   deleteThread: {
     method: 'POST',
     path: '/articles/absent/deletions',

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { sql } from 'kysely'
 import pg from 'pg'
 import t, { type Test } from 'tap'
+import { THREAD_STATES } from '../../src/domain/comment/comment.ts'
 import type { Position } from '../../src/domain/comment/sort.ts'
 import { STATUSES } from '../../src/domain/comment/status.ts'
 import { createDb, type Db } from '../../src/postgres/connection/db.ts'
@@ -17,6 +18,11 @@ import {
   type QueueSort,
 } from '../../src/postgres/moderation/queue.ts'
 import { matchesFilter } from '../../src/postgres/moderation/queue-filter.ts'
+import {
+  findThreadPage,
+  THREAD_SORTS,
+  type ThreadSearch,
+} from '../../src/postgres/threads/search.ts'
 import { runs } from '../lengths.ts'
 import { createDatabase } from '../servers.ts'
 
@@ -53,7 +59,15 @@ const SEED = `
   select 1, 1, n, 1, '', now(), case when n % 3 > 0 then 'upheld'::appeal_outcome end,
     case when n % 3 > 0 then 'k1' end,
     case when n % 3 > 0 then timestamptz '2026-01-01Z' + n * 7 % 5 * interval '1 second' end
-  from generate_series(1, 60) n`
+  from generate_series(1, 60) n;
+  insert into threads (site_id, article_id, title, state, comment_count, last_comment_at, closes_at, created_at,
+    deleted_at)
+  select 1, 't' || n, case when n * 13 % 17 < 3 then 'a needle' end,
+    (array['open', 'open', 'closed', 'locked', 'hidden']::thread_state[])[1 + n / 9 * 3 % 5],
+    greatest(n * 7 % 5 - 1, 0), timestamptz '2026-01-01Z' + n * 37 % 50 * interval '10 minutes',
+    case when n % 6 = 0 then timestamptz '2026-01-01Z' end, timestamptz '2026-01-01Z' + n * interval '1 minute',
+    case when n % 11 = 0 then now() end
+  from generate_series(1, ${COUNT}) n`
 
 const openLists = async (t: Test): Promise<Db> => {
   const { url } = await createDatabase(t)
@@ -66,7 +80,7 @@ const openLists = async (t: Test): Promise<Db> => {
   return db
 }
 
-type Step<Place> = { ids: number[]; next: Place | null }
+type Step<Place> = { ids: readonly number[]; next: Place | null }
 
 /** Reads all pages. Every page before the last must move on, so that each walk ends. */
 const walk = async <Place>(read: (after: Place | null) => Promise<Step<Place>>) => {
@@ -164,6 +178,31 @@ const expectLog = async (db: Db, filter: ModerationLogFilter): Promise<number[]>
   return rows.map(({ id }) => id)
 }
 
+const threadSearches: fc.Arbitrary<Omit<ThreadSearch, 'after'>> = fc.record({
+  siteId: fc.constant(1),
+  sort: fc.constantFrom(...THREAD_SORTS),
+  ...pages,
+  states: maybe(fc.subarray([...THREAD_STATES], { minLength: 1 })),
+  q: maybe(fc.constantFrom('needle', 'T', 'unheard')),
+  hasComments: maybe(fc.boolean()),
+  until: maybe(fc.constantFrom('2026-01-01T03:00:00.000Z')),
+})
+
+const expectThreads = async (db: Db, search: Omit<ThreadSearch, 'after'>): Promise<number[]> => {
+  const { states, q, hasComments, until, sort } = search
+  const state = sql`case when closes_at < now() and state = 'open' then 'closed' else state end`
+  const { rows } = await sql<{ id: number }>`
+    select id from threads where site_id = 1 and deleted_at is null
+      ${states ? sql`and ${state} = any(${states}::thread_state[])` : sql``}
+      ${q === undefined ? sql`` : sql`and article_id || ' ' || coalesce(title, '') ilike ${`%${q}%`}`}
+      ${hasComments === undefined ? sql`` : sql`and (comment_count > 0) = ${hasComments}`}
+      ${until === undefined ? sql`` : sql`and coalesce(last_comment_at, created_at) <= ${until}`}
+    order by ${sort === 'active' ? sql`coalesce(last_comment_at, created_at) desc,` : sql``} id desc`.execute(
+    db,
+  )
+  return rows.map(({ id }) => id)
+}
+
 t.test('moderators’ lists', async (t) => {
   const db = await openLists(t)
 
@@ -187,6 +226,14 @@ t.test('moderators’ lists', async (t) => {
       assertSame(walked, await expectLog(db, request), request)
     })
     await fc.assert(property, { numRuns: runs(30, 1_000), endOnFailure: true })
+  })
+
+  await t.test('the pages of threads contain each matching thread once, in order', async () => {
+    const property = fc.asyncProperty(threadSearches, async (search) => {
+      const walked = await walk<Position>((after) => findThreadPage(db, { ...search, after }))
+      assertSame(walked, await expectThreads(db, search), search)
+    })
+    await fc.assert(property, { numRuns: runs(30, 500), endOnFailure: true })
   })
 
   for (const state of ['waiting', 'answered'] as const)

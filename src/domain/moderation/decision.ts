@@ -15,11 +15,11 @@ export const DECISION_ACTIONS = [
 ] as const
 export type DecisionAction = (typeof DECISION_ACTIONS)[number]
 
-/** Many decisions, many undos, or judging held comments again. */
-export const BATCH_KINDS = ['decide', 'undo', 'judge'] as const
+/** Decisions on many comments, many undos, judging held comments again, or decisions on many threads. */
+export const BATCH_KINDS = ['decide', 'undo', 'judge', 'decide_threads'] as const
 export type BatchKind = (typeof BATCH_KINDS)[number]
 
-/** The result for one comment of a batch. Only `changed` changes the comment. */
+/** The result for one comment or thread of a batch. Only `changed` changes it. */
 export const OUTCOMES = [
   'changed',
   'unchanged',

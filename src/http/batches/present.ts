@@ -1,3 +1,4 @@
+import type { ThreadState } from '../../domain/comment/comment.ts'
 import type { Status } from '../../domain/comment/status.ts'
 import { OUTCOMES, type Outcome } from '../../domain/moderation/decision.ts'
 import type { PublicIds } from '../../domain/public-id.ts'
@@ -7,11 +8,13 @@ import type { WriteResponse } from '../edge/responses.ts'
 import { presentDoer } from '../wire/stored-ids.ts'
 
 export const presentBatch = (ids: PublicIds, { request, ...batch }: Batch) => {
-  const { to = null, batchId: undone } = request as { to?: Status; batchId?: number }
+  const { to = null, batchId: undone } = request as { to?: string; batchId?: number }
+  const isOnThreads = batch.kind === 'decide_threads'
   return {
     id: ids.write('batch', batch.id),
     kind: batch.kind,
-    to,
+    to: isOnThreads ? null : (to as Status | null),
+    to_state: isOnThreads ? (to as ThreadState | null) : null,
     undoes: undone === undefined ? null : ids.write('batch', undone),
     by: presentDoer(ids, batch.by),
     at: batch.at,
@@ -27,8 +30,9 @@ export const presentBatch = (ids: PublicIds, { request, ...batch }: Batch) => {
 const presentOutcomes = (counts: Readonly<Partial<Record<Outcome, number>>>) =>
   Object.fromEntries(OUTCOMES.map((outcome) => [outcome, counts[outcome] ?? 0]))
 
-const presentItem = (ids: PublicIds, { comment, outcome, decisionId }: Item) => ({
-  comment_id: ids.writeComment(comment),
+const presentItem = (ids: PublicIds, { comment, articleId, outcome, decisionId }: Item) => ({
+  comment_id: articleId === null ? ids.writeComment(comment) : null,
+  article_id: articleId,
   outcome: outcome!,
   decision_id: decisionId === null ? null : ids.write('decision', decisionId),
 })
@@ -42,7 +46,7 @@ export const presentBatchResult = (ids: PublicIds, { batch, items }: BatchResult
 
 export const presentDryRun = (
   ids: PublicIds,
-  { total, outcomes, replies, items }: DryRunResult,
+  { total, outcomes, replies, items }: Omit<DryRunResult, 'asOf'>,
 ) => ({
   batch: null,
   total,

@@ -1,4 +1,5 @@
 import { Type } from 'typebox'
+import { THREAD_STATES } from '../../domain/comment/comment.ts'
 import { STATUSES } from '../../domain/comment/status.ts'
 import { BATCH_KINDS, MAX_SYNC_DECISIONS, OUTCOMES } from '../../domain/moderation/decision.ts'
 import {
@@ -18,23 +19,28 @@ import {
 } from '../wire/schema-parts.ts'
 
 export const Outcomes = openObject(
-  Object.fromEntries(OUTCOMES.map((outcome) => [outcome, count(`Comments: \`${outcome}\`.`)])),
-  { $id: 'Outcomes', description: 'How many comments have which outcome so far.' },
+  Object.fromEntries(
+    OUTCOMES.map((outcome) => [outcome, count(`Comments or threads: \`${outcome}\`.`)]),
+  ),
+  { $id: 'Outcomes', description: 'How many have which outcome so far.' },
 )
 
 export const Batch = openObject(
   {
     id: text('Id of the batch.'),
     kind: oneOf(BATCH_KINDS, {
-      description: '`decide`: decisions. `undo`: undos. `judge`: rejudgements.',
+      description:
+        '`decide`: decisions on comments, `decide_threads`: on threads. `undo`: undos. `judge`: ' +
+        'rejudgements.',
     }),
     to: oneOrNull(STATUSES, 'The new status, if it is the same for all comments.'),
+    to_state: oneOrNull(THREAD_STATES, 'The new state of all threads.'),
     undoes: textOrNull('The batch that this one undoes.'),
     by,
     at: time('When the batch was requested.'),
-    total: count('Comments of the batch.'),
-    done: count('Comments that have an outcome.'),
-    changed: count('Comments with the outcome `changed`.'),
+    total: count('Comments or threads of the batch.'),
+    done: count('Those that have an outcome.'),
+    changed: count('Those with the outcome `changed`.'),
     outcomes: ref(Outcomes),
     ended_at: timeOrNull('When the batch ended. Null while it runs.'),
   },
@@ -46,7 +52,7 @@ export const BatchesPage = openObject(page(ref(Batch)), { $id: 'BatchesPage' })
 export const BatchResult = openObject(
   {
     batch: refOrNull(Batch, 'Null for a dry run.'),
-    total: count('Comments of the request.'),
+    total: count('Comments or threads of the request.'),
     outcomes: ref(Outcomes),
     replies: Type.Optional(
       integerOrNull('Dry run: replies that would change too. Null for a batch.'),
@@ -54,11 +60,12 @@ export const BatchResult = openObject(
     as_of: Type.Optional(text('Dry run: send it with the decision.')),
     items: Type.Array(
       openObject({
-        comment_id: text('Id of the comment.'),
+        comment_id: textOrNull('The comment. Null if the item is a thread.'),
+        article_id: textOrNull('The article of the thread. Null if the item is a comment.'),
         outcome: oneOf(OUTCOMES),
-        decision_id: textOrNull('The decision that changed the comment. Null if none did.'),
+        decision_id: textOrNull('The decision that changed it. Null if none did.'),
       }),
-      { description: `One item per comment. Empty for more than ${MAX_SYNC_DECISIONS} comments.` },
+      { description: `Empty for more than ${MAX_SYNC_DECISIONS}.` },
     ),
   },
   { $id: 'BatchResult' },

@@ -35,6 +35,7 @@ export const presentModeratedThread = (thread: ModeratedThread) => ({
   slow_mode_seconds: thread.ownSlowModeSeconds,
   stays_open: thread.staysOpen,
   confirmed: thread.isConfirmed,
+  created_at: thread.createdAt,
   moderation: thread.moderation ?? ('site' as const),
 })
 

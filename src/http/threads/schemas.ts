@@ -1,9 +1,11 @@
 import { Type } from 'typebox'
 import { THREAD_STATES } from '../../domain/comment/comment.ts'
+import { MAX_SYNC_DECISIONS } from '../../domain/moderation/decision.ts'
 import { Comment, confirmed } from '../comments/schemas.ts'
 import { Branch } from '../replies/schemas.ts'
 import {
   count,
+  explanation,
   flag,
   integerOrNull,
   nullable,
@@ -14,6 +16,7 @@ import {
   ref,
   text,
   textOrNull,
+  time,
   timeOrNull,
 } from '../wire/schema-parts.ts'
 
@@ -59,11 +62,74 @@ export const ModeratedThread = openObject(
   {
     ...threadFields,
     confirmed,
+    created_at: time('When the thread began.'),
     stays_open: neverCloses,
     slow_mode_seconds: ownSlowMode,
     moderation,
   },
   { $id: 'ModeratedThread' },
+)
+
+export const ThreadsPage = openObject(page(ref(ModeratedThread)), { $id: 'ThreadsPage' })
+
+/** The filter of moderators' threads, and of decisions on many. */
+export const ThreadFilter = object(
+  {
+    state: Type.Optional(
+      Type.Array(state, {
+        minItems: 1,
+        maxItems: THREAD_STATES.length,
+        description: 'Omitted: every state.',
+      }),
+    ),
+    has_comments: Type.Optional(flag('Only threads with approved comments, or without.')),
+    q: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 200,
+        description: 'Only threads whose article id, title or URL contains this.',
+      }),
+    ),
+    until: Type.Optional(
+      Type.String({
+        format: 'date-time',
+        description: 'Only threads without an approved comment after this time.',
+      }),
+    ),
+  },
+  { $id: 'ThreadFilter' },
+)
+
+export const NewThreadDecisions = object(
+  {
+    threads: Type.Optional(
+      Type.Array(
+        object({
+          article_id: Type.String({ minLength: 1, maxLength: 512 }),
+          from: Type.Optional(oneOf(THREAD_STATES)),
+        }),
+        {
+          minItems: 1,
+          maxItems: MAX_SYNC_DECISIONS,
+          description: 'Send either this or `filter`. `from` omitted: any state.',
+        },
+      ),
+    ),
+    filter: Type.Optional(ref(ThreadFilter)),
+    expected_count: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        description: 'How many threads match the filter. Required with it, except in a dry run.',
+      }),
+    ),
+    to: oneOf(THREAD_STATES, { description: 'The new state.' }),
+    ...explanation,
+    dry_run: Type.Optional(flag('Return the outcomes and change nothing.')),
+  },
+  {
+    $id: 'NewThreadDecisions',
+    examples: [{ threads: [{ article_id: 'hello-world', from: 'open' }], to: 'closed' }],
+  },
 )
 
 export const TreePage = openObject(page(ref(Branch), { thread: ref(Thread) }), { $id: 'TreePage' })

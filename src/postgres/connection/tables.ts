@@ -1,5 +1,5 @@
 import type { ColumnType, Generated, GeneratedAlways } from 'kysely'
-import type { Role } from '../../domain/comment/comment.ts'
+import type { Role, ThreadState } from '../../domain/comment/comment.ts'
 import type { Sort } from '../../domain/comment/sort.ts'
 import type { Reason, Status } from '../../domain/comment/status.ts'
 import type { Instant } from '../../domain/instant.ts'
@@ -180,6 +180,7 @@ type CommentAddressesTable = {
   commentId: number
   network: string
   addressHash: Buffer
+  authorId: number | null
 }
 
 type CommentRevisionsTable = {
@@ -295,7 +296,7 @@ type ArrivalsTable = {
 type BatchesTable = {
   siteId: number
   id: GeneratedAlways<number>
-  kind: 'decide' | 'undo' | 'judge'
+  kind: 'decide' | 'undo' | 'judge' | 'decide_threads'
   request: ColumnType<unknown, string, never>
   askedBy: string
   askedAt: Instant
@@ -318,6 +319,8 @@ type BatchItemsTable = {
   revision: number | null
   outcome: Outcome | null
   decisionId: number | null
+  articleId: string | null
+  seenState: ThreadState | null
 }
 
 type ClaimsTable = {

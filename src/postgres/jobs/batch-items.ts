@@ -1,4 +1,5 @@
 import { sql } from 'kysely'
+import type { ThreadState } from '../../domain/comment/comment.ts'
 import type { Status } from '../../domain/comment/status.ts'
 import type { Outcome } from '../../domain/moderation/decision.ts'
 import type { CommentKey } from '../../domain/public-id.ts'
@@ -9,21 +10,26 @@ import type { Batch } from './batches.ts'
 
 type Id = Pick<Batch, 'siteId' | 'id'>
 
-/** An unprocessed comment of a batch. */
+/** An unprocessed comment or thread of a batch. */
 export type OpenItem = {
   readonly threadId: number
+  /** The comment; 0 for a thread. */
   readonly id: number
   /** The status that the comment must still have. */
   readonly seen: Status
   /** The revision that the comment must still have; null for any. */
   readonly revision: number | null
+  /** The state that the thread must still have. */
+  readonly seenState: ThreadState | null
   /** The decision to undo. */
   readonly undoes: number | null
 }
 
-/** A comment of a batch with its public id and its outcome. */
+/** A comment or a thread of a batch, and its outcome. */
 export type Item = {
   readonly comment: CommentKey
+  /** The article of a thread; null for a comment. */
+  readonly articleId: string | null
   readonly outcome: Outcome | null
   readonly decisionId: number | null
 }
@@ -105,15 +111,16 @@ export async function* ranges(
   }
 }
 
-/** Adds every comment that another batch changed, with that batch's decision. */
+/** Adds every comment or thread that another batch changed, with that batch's decision. */
 export const insertItemsOfBatch = async (
   tx: Tx,
   { siteId, id: batchId }: Id,
   undoneId: number,
 ): Promise<void> => {
   await sql`
-    insert into batch_items (site_id, batch_id, thread_id, comment_id, place, seen, undoes)
-    select ${siteId}, ${batchId}, coalesce(m.thread_id, d.thread_id), d.comment_id, 0, d.to_status, d.id
+    insert into batch_items (site_id, batch_id, thread_id, comment_id, place, article_id, seen, undoes)
+    select ${siteId}, ${batchId}, coalesce(m.thread_id, d.thread_id), coalesce(d.comment_id, 0), 0,
+      case when d.comment_id is null then d.subject end, d.to_status, d.id
     from decisions d
     left join comments m
       on m.site_id = d.site_id and m.id = d.comment_id and m.home_thread_id = d.thread_id
@@ -136,7 +143,7 @@ export const listOpenItems = async (
   limit: number,
 ): Promise<OpenItem[]> => {
   const { rows } = await sql<OpenItem>`
-    select thread_id, comment_id as id, seen, revision, undoes from batch_items
+    select thread_id, comment_id as id, seen, seen_state, revision, undoes from batch_items
     where site_id = ${siteId} and batch_id = ${id} and outcome is null
     order by thread_id, comment_id limit ${limit}`.execute(db)
   return rows
@@ -203,20 +210,19 @@ export const listItems = async (
     threadId: number
     homeThreadId: number
     id: number
+    articleId: string | null
     outcome: Outcome | null
     decisionId: number | null
   }>`
     select i.thread_id, coalesce(c.home_thread_id, i.thread_id) as home_thread_id, i.comment_id as id,
-      i.outcome, i.decision_id
+      i.article_id, i.outcome, i.decision_id
     from batch_items i left join comments c
       on c.site_id = i.site_id and c.thread_id = i.thread_id and c.id = i.comment_id
     where i.site_id = ${siteId} and i.batch_id = ${id}
     order by i.place, i.comment_id`.execute(db)
-  return rows.map(({ threadId, homeThreadId, id, outcome, decisionId }) => ({
-    threadId,
+  return rows.map(({ homeThreadId, id, ...item }) => ({
+    ...item,
     comment: { threadId: homeThreadId, id },
-    outcome,
-    decisionId,
   }))
 }
 

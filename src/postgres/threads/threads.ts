@@ -199,6 +199,7 @@ export type ThreadChange = {
 
 /** A thread as moderators see it. */
 export type ModeratedThread = Thread & {
+  readonly createdAt: Instant
   staysOpen: boolean
   /** Whether staff named the article. */
   isConfirmed: boolean
@@ -206,6 +207,11 @@ export type ModeratedThread = Thread & {
   /** Null if the site's mode applies. */
   ownSlowModeSeconds: number | null
 }
+
+/** The columns of `threads t` that moderators see. */
+export const moderatedThreadColumns = sql`
+  ${threadColumns}, ${isConfirmed}, t.created_at, t.stays_open, t.moderation,
+  t.slow_mode_seconds as own_slow_mode_seconds`
 
 export type ThreadSettings = Readonly<Record<string, unknown>> & { readonly state: ThreadState }
 
@@ -318,9 +324,7 @@ export const updateThread = async (
   if (Object.keys(seen).length > 0) await change(tx, siteId, id, { ...reopening(seen), ...seen })
   if (moderation !== undefined) await setModeration(tx, siteId, id, moderation)
   const { rows } = await sql<ModeratedThread>`
-    select ${threadColumns}, ${isConfirmed}, t.stays_open, t.moderation,
-      t.slow_mode_seconds as own_slow_mode_seconds
-    from threads t
+    select ${moderatedThreadColumns} from threads t
     where t.site_id = ${siteId} and t.id = ${id}`.execute(tx)
   return rows[0]!
 }

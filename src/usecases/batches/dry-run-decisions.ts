@@ -41,6 +41,7 @@ export const dryRunDecisions = (
     const known = await listDryRunItems(tx, batch)
     const items = known.map((item) => ({
       ...item,
+      articleId: null,
       outcome: outcomeFor(item, request),
       decisionId: null,
     }))

@@ -49,4 +49,5 @@ const STEPS: Record<BatchKind, Step> = {
   decide: processStep,
   undo: processStep,
   judge: rejudgeStep,
+  decide_threads: processStep,
 }

@@ -1,21 +1,18 @@
-import { differenceOf } from '../../domain/moderation/decision.ts'
 import { callerIdOf, type StaffCaller } from '../../domain/people/caller.ts'
 import type { Site } from '../../domain/site/site.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import { acquireThreadLock, runQuery } from '../../postgres/connection/transaction.ts'
-import { insertDecision } from '../../postgres/moderation/decisions.ts'
 import type { IdempotencyKey } from '../../postgres/service/idempotency.ts'
 import {
-  updateThread as changeThread,
   ensureThread,
   findThreadId,
-  findThreadSettings,
   type ModeratedThread,
   type ThreadChange,
 } from '../../postgres/threads/threads.ts'
 import type { Context } from '../context.ts'
 import { withInvalidation } from '../invalidate.ts'
 import { runOnce } from '../run-once.ts'
+import { changeSettings } from './thread-settings.ts'
 
 type ThreadRequest = {
   site: Site
@@ -49,24 +46,14 @@ export const updateThread = async <Answer>(
   )
 }
 
-/** Changes the thread, with a decision that records the difference. */
 const decide = async (
   tx: Tx,
   { site, moderator, articleId, change }: ThreadRequest,
   threadId: number,
 ): Promise<ModeratedThread> => {
-  const before = await findThreadSettings(tx, site.id, threadId)
-  const thread = await changeThread(tx, site.id, threadId, change)
-  const after = await findThreadSettings(tx, site.id, threadId)
-  await insertDecision(tx, {
-    siteId: site.id,
-    action: 'thread',
-    threadId,
-    subject: articleId,
-    by: callerIdOf(moderator),
-    ...differenceOf(before, after),
-  })
-  return thread
+  const thread = { siteId: site.id, threadId, articleId }
+  const origin = { siteId: site.id, by: callerIdOf(moderator) }
+  return (await changeSettings(tx, thread, { change, origin })).thread
 }
 
 /** A new title or address replaces the old one, as an edit replaces a text. */

@@ -6,18 +6,17 @@ import { readStoredId } from '../../domain/stored-id.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import { acquireThreadLock, runQuery } from '../../postgres/connection/transaction.ts'
 import { liftBan, renewBan } from '../../postgres/moderation/bans.ts'
-import { insertDecision } from '../../postgres/moderation/decisions.ts'
 import {
   findSubjectDecision,
   findUndoLocation,
   listUndoables,
 } from '../../postgres/moderation/undo.ts'
-import { findThreadSettings, restoreThread } from '../../postgres/threads/threads.ts'
 import { record, undoTerms } from '../bans/bans.ts'
 import type { Context } from '../context.ts'
 import { refusalOf } from '../decisions/decide-comment.ts'
 import type { ThreadKey } from '../decisions/decide-in-thread.ts'
 import { undoMarks } from '../decisions/marks.ts'
+import { undoSettings } from '../decisions/thread-settings.ts'
 import { undoOutcomeOf, undoStatuses } from '../decisions/undo-in-thread.ts'
 import { withInvalidation } from '../invalidate.ts'
 import { runOnce } from '../run-once.ts'
@@ -78,27 +77,12 @@ const undoOnComment =
     return { decision: decisions.get(target.commentId)!, version, restored }
   }
 
-/** Restores the settings that the decision changed, if all of them are as it left them. */
-const undoOnThread: UndoInThread = async (tx, { siteId, threadId }, { moderator, decisionId }) => {
-  const found = await findSubjectDecision(tx, siteId, { id: decisionId, action: 'thread' })
-  const { subject, before, after, later } = found
-  const settings = await findThreadSettings(tx, siteId, threadId)
-  const isAsLeft = Object.entries(after ?? {}).every(([name, value]) => settings[name] === value)
-  if (!isLatestStanding(decisionId, later) || !isAsLeft) throw new Refusal('decision_conflict')
-  const restored = { comments: 0, settings: Object.keys(before ?? {}).length }
-  assertRestores(restored)
-  const version = await restoreThread(tx, siteId, threadId, { ...settings, ...before })
-  const decision = await insertDecision(tx, {
-    siteId,
-    action: 'thread',
-    threadId,
-    subject,
-    by: callerIdOf(moderator),
-    before: after,
-    after: before,
-    undoes: decisionId,
-  })
-  return { decision, version: version > 0 ? version : undefined, restored }
+const undoOnThread: UndoInThread = async (tx, thread, { site, moderator, decisionId }) => {
+  const origin = { siteId: site.id, by: callerIdOf(moderator) }
+  const undone = await undoSettings(tx, thread, { decisionId, origin })
+  const { outcome, decision, version, settings } = undone
+  if (!decision) throw refusalOf(outcome)
+  return { decision, version, restored: { comments: 0, settings } }
 }
 
 /** Actions that are undone under the lock of one thread. */
