@@ -376,6 +376,7 @@ const ROWS: Record<string, Case> = {
     body: { retention_days: 30 },
     row: ADMINISTERING(200),
   },
+  searchMembers: { method: 'GET', path: '/members', row: ADMINISTERING(200) },
   getMember: { method: 'GET', path: '/members/nobody', row: ADMINISTERING(404) },
   updateMember: {
     method: 'PATCH',

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { sql } from 'kysely'
 import pg from 'pg'
 import t, { type Test } from 'tap'
-import { THREAD_STATES } from '../../src/domain/comment/comment.ts'
+import { ROLES, THREAD_STATES } from '../../src/domain/comment/comment.ts'
 import type { Position } from '../../src/domain/comment/sort.ts'
 import { STATUSES } from '../../src/domain/comment/status.ts'
 import { createDb, type Db } from '../../src/postgres/connection/db.ts'
@@ -18,6 +18,7 @@ import {
   type QueueSort,
 } from '../../src/postgres/moderation/queue.ts'
 import { matchesFilter } from '../../src/postgres/moderation/queue-filter.ts'
+import { findMemberPage, type PersonFilter } from '../../src/postgres/people/search.ts'
 import {
   findThreadPage,
   THREAD_SORTS,
@@ -67,6 +68,14 @@ const SEED = `
     greatest(n * 7 % 5 - 1, 0), timestamptz '2026-01-01Z' + n * 37 % 50 * interval '10 minutes',
     case when n % 6 = 0 then timestamptz '2026-01-01Z' end, timestamptz '2026-01-01Z' + n * interval '1 minute',
     case when n % 11 = 0 then now() end
+  from generate_series(1, ${COUNT}) n;
+  insert into authors (site_id, kind, name, email, subject, role, suspended_at, erased_at)
+  select 1, (case when n % 3 = 0 then 'member' else 'guest' end)::author_kind,
+    (array['author ', 'Author ', 'École ', 'a needle '])[1 + n / 7 * 3 % 4] || n,
+    case when n % 4 = 0 then 'A' || n % 10 || '@example.org' end,
+    case when n % 3 = 0 and n % 17 > 0 then 's' || n end,
+    (array['reader', 'reader', 'reader', 'contributor', 'moderator', 'owner']::author_role[])[1 + n / 9 * 5 % 6],
+    case when n * 13 % 17 < 3 then now() end, case when n % 17 = 0 then now() end
   from generate_series(1, ${COUNT}) n`
 
 const openLists = async (t: Test): Promise<Db> => {
@@ -203,6 +212,29 @@ const expectThreads = async (db: Db, search: Omit<ThreadSearch, 'after'>): Promi
   return rows.map(({ id }) => id)
 }
 
+const personFilters = {
+  siteId: fc.constant(1),
+  ...pages,
+  name: maybe(fc.constantFrom('author', 'AUTHOR 1', 'É', 'unheard')),
+  q: maybe(fc.constantFrom('needle', '1', 'unheard')),
+  role: maybe(fc.constantFrom(...ROLES)),
+  isSuspended: maybe(fc.boolean()),
+}
+
+const isPerson = ({ name, q, role, isSuspended }: PersonFilter) => sql`
+  erased_at is null
+  ${name === undefined ? sql`` : sql`and starts_with(lower(name), lower(${name}))`}
+  ${q === undefined ? sql`` : sql`and strpos(lower(name), lower(${q})) > 0`}
+  ${role === undefined ? sql`` : sql`and role = ${role}`}
+  ${isSuspended === undefined ? sql`` : sql`and (suspended_at is not null) = ${isSuspended}`}`
+
+const expectMembers = async (db: Db, filter: PersonFilter): Promise<number[]> => {
+  const { rows } = await sql<{ id: number }>`
+    select id from authors where subject is not null and ${isPerson(filter)}
+    order by id desc`.execute(db)
+  return rows.map(({ id }) => id)
+}
+
 t.test('moderators’ lists', async (t) => {
   const db = await openLists(t)
 
@@ -232,6 +264,14 @@ t.test('moderators’ lists', async (t) => {
     const property = fc.asyncProperty(threadSearches, async (search) => {
       const walked = await walk<Position>((after) => findThreadPage(db, { ...search, after }))
       assertSame(walked, await expectThreads(db, search), search)
+    })
+    await fc.assert(property, { numRuns: runs(30, 500), endOnFailure: true })
+  })
+
+  await t.test('the pages of members contain each matching member once, in order', async () => {
+    const property = fc.asyncProperty(fc.record(personFilters), async (search) => {
+      const walked = await walk<Position>((after) => findMemberPage(db, { ...search, after }))
+      assertSame(walked, await expectMembers(db, search), search)
     })
     await fc.assert(property, { numRuns: runs(30, 500), endOnFailure: true })
   })

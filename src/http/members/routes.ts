@@ -2,15 +2,17 @@ import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { assertScope } from '../../domain/people/caller.ts'
 import { getMember, updateMember } from '../../usecases/administering/update-member.ts'
+import { searchMembers } from '../../usecases/people/search-people.ts'
 import { readIdempotencyKey } from '../edge/idempotency.ts'
 import type { Http } from '../edge/request-context.ts'
 import { sendPrivately, sendWrite } from '../edge/responses.ts'
+import { readCursor, writeCursor } from '../wire/cursors.ts'
 import { readMemberFields } from '../wire/fields.ts'
 import * as op from '../wire/operation.ts'
 import type { Router } from '../wire/router.ts'
 import { object, ref } from '../wire/schema-parts.ts'
 import { presentMember } from './present.ts'
-import { Member, MemberChange } from './schemas.ts'
+import { Member, MemberChange, MembersPage, personFilter } from './schemas.ts'
 
 const member = {
   tag: 'Administration',
@@ -25,6 +27,22 @@ const member = {
   }),
   query: op.NO_QUERY,
 } as const
+
+const SEARCH_MEMBERS = op.operation({
+  tag: 'Administration',
+  credential: 'needed',
+  id: 'searchMembers',
+  summary: 'Search the members of a site',
+  description:
+    'Administrators find members by name, role or suspension, latest first. Each page searches a ' +
+    'limited number of members, so it can be empty and still have a `next_cursor`.',
+  params: object(op.siteParams),
+  query: object({ ...personFilter, ...op.limitParam, ...op.cursorParam }),
+  body: op.NO_BODY,
+  answers: { 200: ref(MembersPage) },
+  refusals: ['invalid_cursor'],
+  limit: 'read',
+})
 
 const GET_MEMBER = op.operation({
   ...member,
@@ -53,7 +71,21 @@ const UPDATE_MEMBER = op.operation({
   once: true,
 })
 
-export const addMemberRoutes = (app: Router, { context }: Http): void => {
+export const addMemberRoutes = (app: Router, { context, keys }: Http): void => {
+  app.get('/sites/:site/members', SEARCH_MEMBERS, async (request, reply) => {
+    assertScope(request.caller, 'admin')
+    const { name, q, role, suspended: isSuspended, limit, cursor } = request.query
+    const siteId = request.site.id
+    const filter = { name, q, role, isSuspended }
+    const binding = ['members', siteId, ...Object.values(filter)]
+    const after = cursor === undefined ? null : readCursor(keys().cursors, binding, cursor).after
+    const { items, next } = await searchMembers(context, { siteId, ...filter, after, limit })
+    return sendPrivately(reply, {
+      items: items.map((member) => presentMember(request.ids, member)),
+      next_cursor: next && writeCursor(keys().cursors, binding, { sort: '', after: next }),
+    })
+  })
+
   app.get('/sites/:site/members/:subject', GET_MEMBER, async (request, reply) => {
     assertScope(request.caller, 'admin')
     return sendPrivately(

@@ -7,6 +7,7 @@ import {
   object,
   oneOf,
   openObject,
+  page,
   ref,
   text,
   textOrNull,
@@ -62,3 +63,17 @@ export const MemberChange = object(
     examples: [{ name: 'Grace', roles: ['contributor'], location: 'Canada', listed: true }],
   },
 )
+
+export const MembersPage = openObject(page(ref(Member)), { $id: 'MembersPage' })
+
+/** The filters of members and of authors. */
+export const personFilter = {
+  name: Type.Optional(
+    Type.String({ minLength: 1, maxLength: 80, description: 'Only names that begin with this.' }),
+  ),
+  q: Type.Optional(
+    Type.String({ minLength: 1, maxLength: 80, description: 'Only names that contain this.' }),
+  ),
+  role: Type.Optional(oneOf(ROLES, { description: 'Only people whose highest role is this.' })),
+  suspended: Type.Optional(flag('Only suspended members, or only people who are not.')),
+}

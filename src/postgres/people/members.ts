@@ -52,6 +52,22 @@ export const findMember = async (
 ): Promise<Member | undefined> =>
   (await selectMember(db, siteId, subject).executeTakeFirst()) as Member
 
+/** Members by the ids of their authors, in no order; erased ones are left out. */
+export const listMembers = async (
+  db: Db,
+  siteId: number,
+  ids: readonly number[],
+): Promise<Member[]> => {
+  const rows = await db
+    .selectFrom('authors')
+    .select(COLUMNS)
+    .where('siteId', '=', siteId)
+    .where('id', '=', sql<number>`any(${ids}::bigint[])`)
+    .where('subject', 'is not', null)
+    .execute()
+  return rows as Member[]
+}
+
 export const lockMemberRow = async (
   tx: Tx,
   siteId: number,
