@@ -3,6 +3,7 @@ import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } 
 import { addAppealRoutes } from './http/appeals/routes.ts'
 import { addAuditRoutes } from './http/audit-log/routes.ts'
 import { addAuthorNoteRoutes } from './http/author-notes/routes.ts'
+import { addAuthorRoutes } from './http/authors/routes.ts'
 import { addBanRoutes } from './http/bans/routes.ts'
 import { addBatchRoutes } from './http/batches/routes.ts'
 import { addCannedReasonRoutes } from './http/canned-reasons/routes.ts'
@@ -167,6 +168,7 @@ const addSiteScope = async (v1: Router, options: AppOptions): Promise<void> => {
   addCannedReasonRoutes(v1, options)
   addBanRoutes(v1, options)
   addAuthorNoteRoutes(v1, options)
+  addAuthorRoutes(v1, options)
   addModerationLogRoutes(v1, options)
   addAppealRoutes(v1, options)
   addSiteRoutes(v1, options)

@@ -294,6 +294,7 @@ const ROWS: Record<string, Case> = {
     body: { state: 'open' },
     row: MODERATING(200),
   },
+  searchAuthors: { method: 'GET', path: '/moderation/authors', row: MODERATING(200) },
   searchThreads: { method: 'GET', path: '/moderation/threads', row: MODERATING(200) },
   decideThreads: {
     method: 'POST',

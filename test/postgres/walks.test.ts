@@ -18,7 +18,13 @@ import {
   type QueueSort,
 } from '../../src/postgres/moderation/queue.ts'
 import { matchesFilter } from '../../src/postgres/moderation/queue-filter.ts'
-import { findMemberPage, type PersonFilter } from '../../src/postgres/people/search.ts'
+import {
+  type AuthorFilter,
+  type AuthorSearch,
+  findAuthorPage,
+  findMemberPage,
+  type PersonFilter,
+} from '../../src/postgres/people/search.ts'
 import {
   findThreadPage,
   THREAD_SORTS,
@@ -76,7 +82,14 @@ const SEED = `
     case when n % 3 = 0 and n % 17 > 0 then 's' || n end,
     (array['reader', 'reader', 'reader', 'contributor', 'moderator', 'owner']::author_role[])[1 + n / 9 * 5 % 6],
     case when n * 13 % 17 < 3 then now() end, case when n % 17 = 0 then now() end
-  from generate_series(1, ${COUNT}) n`
+  from generate_series(1, ${COUNT}) n;
+  insert into comment_addresses (site_id, written_at, comment_id, author_id, network, address_hash)
+  select 1, timestamptz '2026-01-01Z' + n * interval '1 minute', n, 1 + n * 7 % 300,
+    (array['192.0.2.0/24', '192.1.2.0/24', '2001:db8::/48', 'unknown', '198.51.100.0/24'])[1 + n / 11 % 5], ''
+  from generate_series(1, ${COUNT}) n;
+  insert into bans (site_id, kind, author_id, effect, made_by, made_at, lifted_at)
+  select 1, 'author', 1 + n * 13 % 300, 'hold', 'k1', now(), case when n % 4 = 0 then now() end
+  from generate_series(1, 80) n`
 
 const openLists = async (t: Test): Promise<Db> => {
   const { url } = await createDatabase(t)
@@ -228,6 +241,29 @@ const isPerson = ({ name, q, role, isSuspended }: PersonFilter) => sql`
   ${role === undefined ? sql`` : sql`and role = ${role}`}
   ${isSuspended === undefined ? sql`` : sql`and (suspended_at is not null) = ${isSuspended}`}`
 
+const authorSearches: fc.Arbitrary<Omit<AuthorSearch, 'after'>> = fc.record({
+  ...personFilters,
+  kind: maybe(fc.constantFrom('guest', 'member')),
+  email: maybe(fc.constantFrom('a4@EXAMPLE.org', 'unheard')),
+  network: maybe(fc.constantFrom('192.0.2.7/32', '192.0.0.0/16', '192.0.0.0/8', '2001:db8::/64')),
+  isBanned: maybe(fc.boolean()),
+})
+
+const expectAuthors = async (db: Db, filter: AuthorFilter): Promise<number[]> => {
+  const { kind, email, network, isBanned } = filter
+  const senders = sql`select author_id from comment_addresses
+    where network <> 'unknown' and network::inet && network(${network ?? '::/0'}::inet)`
+  const banned = sql`select author_id from bans where author_id is not null and lifted_at is null`
+  const { rows } = await sql<{ id: number }>`
+    select id from authors where ${isPerson(filter)}
+      ${kind === undefined ? sql`` : sql`and kind = ${kind}`}
+      ${email === undefined ? sql`` : sql`and lower(email) = lower(${email})`}
+      ${network === undefined ? sql`` : sql`and id in (${senders})`}
+      ${isBanned === undefined ? sql`` : sql`and (id in (${banned})) = ${isBanned}`}
+    order by id desc`.execute(db)
+  return rows.map(({ id }) => id)
+}
+
 const expectMembers = async (db: Db, filter: PersonFilter): Promise<number[]> => {
   const { rows } = await sql<{ id: number }>`
     select id from authors where subject is not null and ${isPerson(filter)}
@@ -274,6 +310,14 @@ t.test('moderators’ lists', async (t) => {
       assertSame(walked, await expectMembers(db, search), search)
     })
     await fc.assert(property, { numRuns: runs(30, 500), endOnFailure: true })
+  })
+
+  await t.test('the pages of authors contain each matching author once, in order', async () => {
+    const property = fc.asyncProperty(authorSearches, async (search) => {
+      const walked = await walk<Position>((after) => findAuthorPage(db, { ...search, after }))
+      assertSame(walked, await expectAuthors(db, search), search)
+    })
+    await fc.assert(property, { numRuns: runs(40, 500), endOnFailure: true })
   })
 
   for (const state of ['waiting', 'answered'] as const)

@@ -3,6 +3,7 @@ import { PolicySchema } from '../../domain/screening/policy.ts'
 import * as appeals from '../appeals/schemas.ts'
 import * as auditLog from '../audit-log/schemas.ts'
 import * as authorNotes from '../author-notes/schemas.ts'
+import * as authors from '../authors/schemas.ts'
 import * as bans from '../bans/schemas.ts'
 import * as batches from '../batches/schemas.ts'
 import * as cannedReasons from '../canned-reasons/schemas.ts'
@@ -51,6 +52,7 @@ const MODULES: readonly object[] = [
   checks,
   bans,
   authorNotes,
+  authors,
   cannedReasons,
   moving,
   ownData,

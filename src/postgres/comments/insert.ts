@@ -170,8 +170,8 @@ export const insertPosts = async (
       from posts, moment
     ),
     kept_addresses as (
-      insert into comment_addresses (site_id, written_at, comment_id, network, address_hash)
-      select ${siteId}, now, comment_id, network, address_hash from posts, moment
+      insert into comment_addresses (site_id, written_at, comment_id, author_id, network, address_hash)
+      select ${siteId}, now, comment_id, writer_id, network, address_hash from posts, moment
     ),
     noted as (
       insert into arrivals (site_id, comment_id, thread_id, author_id, address_hash, fingerprint,

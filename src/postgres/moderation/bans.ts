@@ -12,7 +12,8 @@ import {
 } from '../../domain/moderation/ban.ts'
 import type { Db, Tx } from '../connection/db.ts'
 
-const isInForce = sql`(b.lifted_at is null and (b.expires_at is null or b.expires_at > clock_timestamp()))`
+/** Whether `bans b` applies now. */
+export const isInForce = sql`(b.lifted_at is null and (b.expires_at is null or b.expires_at > clock_timestamp()))`
 
 const columns = sql`b.id, b.site_id, b.kind, b.author_id, b.network::text as network, b.domain, b.effect,
   b.reason, b.note, b.made_by as "by", b.made_at as "at", b.expires_at, b.lifted_by, b.lifted_at,
