@@ -134,6 +134,38 @@ t.test('the answer to an appeal cannot be undone, nor what it changed', async (t
   t.equal((await service.get(`/comments/${id}`)).status, 200)
 })
 
+t.test('the moderator who decided can answer an appeal that waits for seven days', async (t) => {
+  const service = await openService(t)
+  const [first] = await openStaff(service)
+  const { appealId } = await openCase(service, first)
+  const wait = (days: number) => sql`
+    update appeals set appealed_at = clock_timestamp() - make_interval(days => ${days}, secs => 1)`
+  await wait(6).execute(service.db)
+  t.equal((await answer(service, appealId, first)).status, 403)
+  await wait(7).execute(service.db)
+  t.equal((await answer(service, appealId, first)).status, 201)
+})
+
+t.test(
+  'an author appeals anew when the comment is rejected after an overturned appeal',
+  async (t) => {
+    const service = await openService(t)
+    const [first, second] = await openStaff(service)
+    const { id, token, appealId } = await openCase(service, first)
+    await answer(service, appealId, second)
+    t.equal((await appeal(service, id, token)).status, 409, 'the comment is published')
+    await service.decide(id, 'approved', 'rejected')
+    t.match(await state(service, id, token), { status: 'removed', may_appeal: true })
+    const anew = await appeal(service, id, token)
+    t.equal(anew.status, 201)
+    t.not(anew.body.id, appealId)
+    t.match(await state(service, id, token), { appeal: { outcome: null }, may_appeal: false })
+    t.match(await answer(service, anew.body.id, second, { outcome: 'upheld' }), { status: 201 })
+    t.equal((await appeal(service, id, token)).status, 409, 'an upheld appeal is final')
+    t.equal((await list(service, '?status=answered')).items.length, 2)
+  },
+)
+
 t.test('moderators and keys cannot answer an appeal against their own decision', async (t) => {
   const service = await openService(t)
   const [first, second] = await openStaff(service)
@@ -182,15 +214,14 @@ t.test('of moderators who answer one appeal together, one succeeds', async (t) =
   t.equal(isShown, outcome === 'overturned')
 })
 
-t.test('a comment has one appeal, also after an answer and a new decision', async (t) => {
+t.test('a decision has one appeal', async (t) => {
   const service = await openService(t)
   const [first, second] = await openStaff(service)
   const { id, token, appealId } = await openCase(service, first)
   const again = await appeal(service, id, token)
   t.match(again, { status: 409, body: { code: 'decision_conflict' } })
   t.match(again.body.errors, [{ parameter: 'id', detail: 'has been appealed already' }])
-  await answer(service, appealId, second)
-  await service.decide(id, 'approved', 'rejected')
+  await answer(service, appealId, second, { outcome: 'upheld' })
   t.match(await state(service, id, token), { status: 'removed', may_appeal: false })
   t.equal((await appeal(service, id, token)).status, 409)
 })

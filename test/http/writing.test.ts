@@ -496,6 +496,14 @@ t.test('editComment', async (t) => {
     t.match(body, { body: 'four', revision: 3, author: { name: 'Ada' } })
   })
 
+  t.test('editComment by an author does not revert what a moderator edited', async (t) => {
+    const { id, guest_token: token } = await post('reverted', 'first')
+    t.equal(said(await edit(service, id, 'second', { token })), '200')
+    t.equal(said(await edit(service, id, 'third', { token: service.adminKey })), '200')
+    t.equal(said(await edit(service, id, 'second', { token })), '409 edit_window_over')
+    t.match((await get(`/comments/${id}`)).body, { body_html: '<p>third</p>\n' })
+  })
+
   t.test('editComment tells a comment of another author from an absent one', async (t) => {
     const mine = await post('whose', 'mine')
     const { guest_token: token } = await post('whose', 'another')

@@ -44,6 +44,7 @@ export type StatementSource = {
   readonly trace: readonly Finding[] | null
   /** The decision that led to this status, or that published a shadowed comment; null if none did. */
   readonly decision: DecisiveDecision | null
+  /** The latest. */
   readonly appeal: OwnAppeal | null
   /** The time of reading, by the database's clock. */
   readonly readAt: Instant
@@ -144,10 +145,15 @@ const mayAppeal = (
   { standing, decidedBy, decidedAt, appeal }: Omit<Statement, 'mayAppeal'>,
   readAt: Instant,
 ): boolean => {
-  if (standing === 'published' || decidedBy === 'author' || appeal) return false
+  if (standing === 'published' || decidedBy === 'author') return false
+  if (appeal && !isOver(appeal, decidedAt)) return false
   if (standing === 'removed' || decidedBy === 'moderator') return true
   return Date.parse(readAt) - Date.parse(decidedAt!) >= HELD_BEFORE_APPEAL_MS
 }
+
+/** Whether the comment was turned down again after its appeal was overturned. */
+const isOver = ({ outcome, answeredAt }: OwnAppeal, decidedAt: Instant | null): boolean =>
+  outcome === 'overturned' && decidedAt !== null && decidedAt > answeredAt!
 
 /** Each rule once; all external checks are one. A shadow ban never shows. */
 const ruleSentencesOf = (trace: readonly Finding[]): Statement['rules'] => {

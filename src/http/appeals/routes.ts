@@ -37,7 +37,7 @@ const APPEAL_DECISION = op.operation({
   tag: 'Posting',
   summary: 'Appeal against a decision',
   description:
-    'The author may appeal once per comment: immediately if a moderator removed or held it, or ' +
+    'The author may appeal against a decision: immediately if a moderator removed or held it, or ' +
     'after 24 hours if rules or flags hold it. Returns `decision_conflict` if there is nothing to ' +
     'appeal, or an appeal was already made.',
   params: object(op.commentParams),

@@ -50,7 +50,8 @@ const EDIT_COMMENT = op.operation({
   tag: 'Posting',
   summary: 'Edit a comment',
   description:
-    'Replaces the text; the author may do so within the edit window, a moderator at any time, and ' +
+    'Replaces the text; the author may do so within the edit window and before any edit of a ' +
+    'moderator, a moderator at any time, and ' +
     '`If-Match: "<revision>"` prevents overwriting another edit. An author\'s edit is judged again ' +
     'and may be held (202).',
   params: object(op.commentParams),

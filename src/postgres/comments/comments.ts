@@ -20,6 +20,8 @@ export type CommentForWrite = Comment & {
   readonly withdrawnFrom: Status | null
   readonly isRedacted: boolean
   readonly shadowed: boolean
+  /** The author or key that replaced the text last. Null: the text is the first. */
+  readonly editedBy: string | null
   /** Null after the site's retention. */
   readonly addressHash: Buffer | null
   /** The bans that shadow the comment. Empty if the status alone decides who sees it. */
@@ -39,6 +41,8 @@ export const findCommentForWrite = async (
     select ${commentColumns}, d.address_hash, clock_timestamp() as read_at,
       ${staysDeleted} as stays_deleted, c.withdrawn_at, c.withdrawn_from, c.shadowed,
       c.redacted_at is not null as is_redacted,
+      (select r.replaced_by from comment_revisions r where r.site_id = c.site_id and r.comment_id = c.id
+        and r.revision = c.revision - 1) as edited_by,
       case when c.shadowed and c.status = 'rejected' then c.facts -> 'bans' else '[]' end as shadows,
       t.article_id, ${authorColumns}
     from comments c

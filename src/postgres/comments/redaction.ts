@@ -129,12 +129,12 @@ export const deleteWaitingAppeal = async (
     where site_id = ${siteId} and comment_id = ${id} and outcome is null`.execute(tx)
 }
 
-/** The appeal against a decision on the comment; null if there is none. */
-export const findAppealId = async (
+/** The appeals against decisions on the comment. */
+export const listAppealIds = async (
   tx: Tx,
   { siteId, id }: Pick<OneComment, 'siteId' | 'id'>,
-): Promise<number | null> => {
+): Promise<number[]> => {
   const { rows } = await sql<{ id: number }>`
     select id from appeals where site_id = ${siteId} and comment_id = ${id}`.execute(tx)
-  return rows[0]?.id ?? null
+  return rows.map(({ id }) => id)
 }

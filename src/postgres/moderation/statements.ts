@@ -55,7 +55,9 @@ export const findStated = async (
         else d.to_status = c.status and latest.to_status = c.status end
       order by d.id desc limit 1
     ) d on true
-    left join appeals p on p.site_id = c.site_id and p.comment_id = c.id
+    left join lateral (
+      select p.* from appeals p where p.site_id = c.site_id and p.comment_id = c.id order by p.id desc limit 1
+    ) p on true
     where c.site_id = ${siteId} and c.thread_id = ${threadId} and c.id = ${id}`.execute(db)
   return rows[0] && toStated(rows[0])
 }

@@ -86,7 +86,7 @@ type Redaction = {
   /** Public ids, as responses have them. */
   readonly comment: string
   readonly author: string
-  readonly appeal: string | null
+  readonly appeals: readonly string[]
   /** Null for all revisions. */
   readonly revision: number | null
   /** Texts that a note on the author must not contain. */
@@ -100,8 +100,9 @@ type Redaction = {
  */
 export const redactAnswers = async (
   tx: Tx,
-  { siteId, id, comment, author, appeal, revision, quotes }: Redaction,
+  { siteId, id, comment, author, appeals, revision, quotes }: Redaction,
 ): Promise<void> => {
+  const named = [comment, ...appeals]
   await sql`
     update idempotency_keys k set ${emptied}
     where k.site_id = ${siteId}
@@ -116,7 +117,7 @@ export const redactAnswers = async (
       and d.note is not null
       and k.created_at between d.decided_at - ${LONGEST_WRITE} and d.decided_at
       and coalesce(k.answer #>> '{body,comment_id}', k.answer #>> '{body,id}')
-        in (${comment}, ${appeal})`.execute(tx)
+        = any(${named}::text[])`.execute(tx)
 }
 
 /** A write ends before this time. */

@@ -41,7 +41,7 @@ type AnswerRequest = {
 export type AnsweredAppeal = { readonly appeal: Appeal; readonly version: number | undefined }
 
 /**
- * Answers an appeal, finally. The moderator must be neither the decider nor the author. `overturned`
+ * Answers an appeal, finally. The moderator must not be the author, and for a week not the decider. `overturned`
  * publishes the text that the moderator saw and restores the replies that went along; `upheld` rejects a
  * comment that is only held. Of two concurrent answers one succeeds; the other is refused with
  * `decision_conflict`, as are upholding a published comment and publishing another text.
@@ -131,9 +131,17 @@ const listRepliesAlong = async (
   return along.filter((one) => below.has(one.commentId))
 }
 
-/** A moderator answers no appeal against their own decision or on their own comment. */
-const assertImpartial = (by: string, appeal: Appeal, { decision }: StatedComment): void => {
-  if (![appeal.decidedBy, decision?.by, storedId('author', appeal.authorId)].includes(by)) return
+/** A site with one moderator must be able to answer, and others have had a week. */
+const OWN_ANSWER_AFTER_MS = 604_800_000
+
+/**
+ * Refuses the author of the comment, and for a week the moderator who made the decision.
+ */
+const assertImpartial = (by: string, appeal: Appeal, { decision, readAt }: StatedComment): void => {
+  const isAuthor = by === storedId('author', appeal.authorId)
+  const isDecider = by === appeal.decidedBy || by === decision?.by
+  const waitedMs = Date.parse(readAt) - Date.parse(appeal.at)
+  if (!isAuthor && (!isDecider || waitedMs >= OWN_ANSWER_AFTER_MS)) return
   throw new Refusal('forbidden', { authorization: 'somebody else must answer this appeal' })
 }
 

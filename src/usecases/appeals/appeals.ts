@@ -34,8 +34,8 @@ type AppealRequest = {
 }
 
 /**
- * Asks for a second look at a decision, once for each comment. Refuses with `decision_conflict` if the
- * comment is published, was appealed before, or still waits for its first decision.
+ * Asks for a second look at a decision. Refuses with `decision_conflict` if the comment is published, still waits for
+ * its first decision, or was appealed before and not turned down again after that appeal was overturned.
  */
 export const appealDecision = async <Answer>(
   context: Context,
@@ -60,9 +60,10 @@ const appeal = async (
   if (!writers.has(caller.authorId)) throw new Refusal('invalid_token')
   const found = await findStated(tx, siteId, comment)
   assertOwn(found, caller.authorId)
-  if (found.appeal) throw new Refusal('decision_conflict', { id: 'has been appealed already' })
   if (!buildStatement(found).mayAppeal)
-    throw new Refusal('decision_conflict', { id: 'cannot be appealed' })
+    throw new Refusal('decision_conflict', {
+      id: found.appeal ? 'has been appealed already' : 'cannot be appealed',
+    })
   const { decisionId, decision } = found
   const decidedBy = decision?.by ?? null
   const author = { authorId: caller.authorId, text }

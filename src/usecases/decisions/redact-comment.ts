@@ -9,7 +9,7 @@ import { type CommentForWrite, findCommentForWrite } from '../../postgres/commen
 import { resolveFlags } from '../../postgres/comments/flags.ts'
 import {
   deleteWaitingAppeal,
-  findAppealId,
+  listAppealIds,
   listTexts,
   markRedacted,
   quotable,
@@ -100,13 +100,13 @@ const redactQuotes = async (
   const { threadId, id, author } = comment
   const at = { siteId: site.id, threadId, id }
   const ids = context.idsOf(site.id)
-  const appealId = await findAppealId(tx, at)
+  const appealIds = await listAppealIds(tx, at)
   await redactAnswers(tx, {
     siteId: site.id,
     id,
     comment: ids.writeComment(comment),
     author: ids.write('author', author.id),
-    appeal: appealId === null ? null : ids.write('appeal', appealId),
+    appeals: appealIds.map((appealId) => ids.write('appeal', appealId)),
     revision,
     quotes,
   })

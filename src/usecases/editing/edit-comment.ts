@@ -152,11 +152,16 @@ const assertMayEdit = (
       throw new Refusal('forbidden')
     if (!isOwn || !isAlive) throw new Refusal('not_found')
     assertMayChangeText(site, comment, thread)
+    if (isEditedByModerator(comment)) throw new Refusal('edit_window_over')
   }
   if (comment.isRedacted) throw new Refusal('comment_redacted')
   if (ifRevision !== undefined && ifRevision !== comment.revision)
     throw new Refusal('edit_conflict')
 }
+
+/** The edit of a moderator ends the edit window: an author cannot revert it. */
+const isEditedByModerator = ({ editedBy, author }: CommentForWrite): boolean =>
+  editedBy !== null && editedBy !== storedId('author', author.id)
 
 const edit = async (tx: Tx, request: EditRequest, target: Edit): Promise<Edited> => {
   const { site, caller, body } = request
