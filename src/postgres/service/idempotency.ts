@@ -86,7 +86,7 @@ type Redaction = {
   /** Public ids, as responses have them. */
   readonly comment: string
   readonly author: string
-  readonly appeals: readonly string[]
+  readonly appealIds: readonly string[]
   /** Null for all revisions. */
   readonly revision: number | null
   /** Texts that a note on the author must not contain. */
@@ -100,9 +100,9 @@ type Redaction = {
  */
 export const redactAnswers = async (
   tx: Tx,
-  { siteId, id, comment, author, appeals, revision, quotes }: Redaction,
+  { siteId, id, comment, author, appealIds, revision, quotes }: Redaction,
 ): Promise<void> => {
-  const named = [comment, ...appeals]
+  const named = [comment, ...appealIds]
   await sql`
     update idempotency_keys k set ${emptied}
     where k.site_id = ${siteId}

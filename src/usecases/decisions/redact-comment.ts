@@ -106,7 +106,7 @@ const redactQuotes = async (
     id,
     comment: ids.writeComment(comment),
     author: ids.write('author', author.id),
-    appeals: appealIds.map((appealId) => ids.write('appeal', appealId)),
+    appealIds: appealIds.map((appealId) => ids.write('appeal', appealId)),
     revision,
     quotes,
   })
