@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import fc from 'fast-check'
 import t from 'tap'
+import { runs } from '../lengths.ts'
 import { type Answer, openService, type TestService } from '../service.ts'
 
 const SITE = '/v1/sites/default'
@@ -158,3 +160,78 @@ t.test('edits beside bulk approvals publish no text that the queue did not show'
   await approve()
   t.equal((await service.get('/articles/a')).body.comment_count, 20, 'all were approved in the end')
 })
+
+const STEPS = ['post', 'look', 'approve all', 'approve the filter', 'undo'] as const
+const step = fc.oneof(
+  fc.constantFrom(...STEPS).map((act) => ({ act, which: 0 })),
+  fc.record({ act: fc.constantFrom('edit', 'approve', 'reject'), which: fc.nat({ max: 3 }) }),
+)
+
+t.test(
+  'readers see only texts that the moderator saw, in any order of writes and decisions',
+  async (t) => {
+    const { service, act, decideMany } = await openHeld(t)
+    let [article, texts] = [0, 0]
+    const run = async (steps: readonly { act: string; which: number }[]): Promise<boolean> => {
+      const key = `article-${article++}`
+      const filter = { status: ['pending'], article_id: key }
+      const posted: Json[] = []
+      const shown = new Set<string>()
+      let queued: Json = { items: [] }
+      const decisions: string[] = []
+      const decide = async (which: number, order: Json): Promise<void> => {
+        const item = queued.items.find(({ id }: Json) => id === posted[which]?.id)
+        if (!item) return
+        const request = { from: item.status, revision: item.revision, ...order }
+        const { status, body } = await act(`/comments/${item.id}/decisions`, request)
+        if (status === 201) decisions.push(body.id)
+      }
+      const perform: Record<string, (which: number) => Promise<unknown>> = {
+        post: async () => posted.push(await service.post(key, `text ${texts++}`)),
+        edit: async (which) => posted[which] && edit(service, posted[which], `text ${texts++}`),
+        look: async () => {
+          const query = ['pending', 'approved', 'rejected']
+            .map((status) => `status=${status}`)
+            .join('&')
+          const path = `/moderation/comments?${query}&article_id=${key}`
+          queued = (await service.get(path, { token: service.adminKey })).body
+          for (const { body_html } of queued.items) shown.add(body_html)
+        },
+        approve: (which) => decide(which, { to: 'approved' }),
+        reject: (which) => decide(which, { to: 'rejected' }),
+        'approve all': () => {
+          const comments = queued.items.map(({ id, status, revision }: Json) => ({
+            id,
+            from: status,
+            revision,
+          }))
+          return comments.length === 0
+            ? Promise.resolve()
+            : decideMany({ comments, to: 'approved' })
+        },
+        'approve the filter': async () =>
+          queued.as_of && decideMany({ filter, to: 'approved', as_of: queued.as_of }),
+        undo: async () => {
+          const decision = decisions.pop()
+          return decision && act(`/moderation/decisions/${decision}/undos`, {})
+        },
+      }
+      const opening = ['post', 'post', 'look'].map((name) => ({ act: name, which: 0 }))
+      for (const { act: name, which } of [...opening, ...steps]) {
+        await perform[name]!(which)
+        const { items = [] } = (await service.get(`/articles/${key}/comments`)).body
+        const unseen = items.filter(
+          ({ body_html }: Json) => body_html !== null && !shown.has(body_html),
+        )
+        if (unseen.length > 0) return false
+        for (const { body_html } of items) published.add(body_html)
+      }
+      return true
+    }
+    const published = new Set<string>()
+    await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 4, maxLength: 14 }), run), {
+      numRuns: runs(40, 400),
+    })
+    t.ok(published.size > 10, 'many texts were published')
+  },
+)
