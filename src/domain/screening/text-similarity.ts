@@ -29,15 +29,15 @@ export const minHashesOf = (body: string): number[] => {
 
 /** The estimated similarity of two texts by their MinHashes, from 0 to 1. */
 export const similarity = (a: readonly number[], b: readonly number[]): number => {
-  const size = Math.min(MAX_MIN_HASHES, new Set([...a, ...b]).size)
   let [i, j, seen, both] = [0, 0, 0, 0]
-  for (; seen < size; seen++) {
-    const [x, y] = [a[i] ?? Number.POSITIVE_INFINITY, b[j] ?? Number.POSITIVE_INFINITY]
+  for (; seen < MAX_MIN_HASHES && (i < a.length || j < b.length); seen++) {
+    const x = i < a.length ? a[i]! : Number.POSITIVE_INFINITY
+    const y = j < b.length ? b[j]! : Number.POSITIVE_INFINITY
     if (x === y) both++
     if (x <= y) i++
     if (y <= x) j++
   }
-  return size === 0 ? 0 : both / size
+  return seen === 0 ? 0 : both / seen
 }
 
 /** Whether two texts count as nearly the same. */
