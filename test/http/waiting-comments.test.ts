@@ -177,6 +177,7 @@ t.test('a check that the site removes holds nothing', async (t) => {
   await send('PATCH', '', { checks: [] })
   const later = await service.post('a', 'posted after the check is gone')
   t.equal(later.status, 'approved')
+  t.equal(await countWaiting(service, 'ask_checks'), 1, 'the later comment asks nothing')
   await makeDue(service)
   await runDue(service, 'ask_checks')
   t.equal(await statusOf(service, waiting.id), 'approved')

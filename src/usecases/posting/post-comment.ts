@@ -3,6 +3,7 @@ import { isVisible } from '../../domain/comment/status.ts'
 import { checksJob } from '../../domain/job.ts'
 import { assertMayWrite } from '../../domain/people/caller.ts'
 import { Refusal } from '../../domain/refusal.ts'
+import { checkTimingOf } from '../../domain/screening/check-facts.ts'
 import { readRendering } from '../../domain/screening/rendering.ts'
 import { assertIsOpen, isForMembers } from '../../domain/site/site.ts'
 import { findThreadAndParents, insertPosts } from '../../postgres/comments/insert.ts'
@@ -134,7 +135,10 @@ const storePosts = async (
     judged.map((one) => toNewPost(one, thread)),
   )
   // Another node asks the checks if this one stops.
-  const toCheck = rows.filter((_row, i) => Object.keys(judged[i]!.facts.checks).length > 0)
+  const toCheck = rows.filter((_row, i) => {
+    const { judgement, facts } = judged[i]!
+    return checkTimingOf(judgement.trace, facts) !== 'never'
+  })
   await enqueueJobs(
     tx,
     toCheck.map(({ id }) => checksJob(site.id, { threadId: thread.id, id }, true)),
