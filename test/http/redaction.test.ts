@@ -365,6 +365,31 @@ t.test(
   },
 )
 
+t.test(
+  'a redaction empties the note that decisions on other comments have in common',
+  async (t) => {
+    const service = await openService(t)
+    const { call, adminKey: token } = service
+    const root = await service.post('a', TEXT)
+    const reply = await service.post('a', 'a reply', { parent_id: root.id })
+    const [other, apart] = [await service.post('a', 'other'), await service.post('a', 'apart')]
+    const order = { to: 'pending', note: `all about ${MARK}` }
+    const comments = [{ id: root.id }, { id: other.id }]
+    await call('POST', `${SITE}/moderation/decisions`, { token, body: { comments, ...order } })
+    await service.decide(root.id, 'pending', 'approved')
+    const cascade = { replies: 'same', note: `names ${MARK}` }
+    await service.decide(root.id, 'approved', 'rejected', cascade)
+    await service.decide(apart.id, 'approved', 'rejected', { note: 'apart' })
+    t.match(await logOf(service, reply), [{ note: cascade.note }])
+    t.match(await logOf(service, other), [{ note: order.note }])
+    t.equal((await redact(service, root)).status, 201)
+    t.same(await quotesIn(service), [])
+    t.match(await logOf(service, reply), [{ to: 'rejected', note: null }])
+    t.match(await logOf(service, other), [{ to: 'pending', note: null }])
+    t.match(await logOf(service, apart), [{ note: 'apart' }])
+  },
+)
+
 t.test('only administrators redact, and a redaction needs a reason', async (t) => {
   const service = await openService(t)
   const root = await service.post('a', TEXT)

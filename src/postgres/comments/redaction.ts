@@ -85,7 +85,8 @@ export const quotable = (texts: Iterable<string>): string[] =>
 
 /**
  * Empties everything that others wrote about a comment and that can quote it: notes of flags, of decisions and of
- * their batches, and the appeal with its answer. Empties notes on the author that contain one of the texts.
+ * their batches, and the appeal with its answer. Decisions on other comments have the same note if a decision on this
+ * one caused them, or in a batch. Empties notes on the author that contain one of the texts.
  */
 export const redactNotes = async (
   tx: Tx,
@@ -115,8 +116,17 @@ export const redactNotes = async (
   )
   await sql`select set_config('afterword.redacted_comment', ${String(id)}, true)`.execute(tx)
   await sql`
+    with own as materialized (
+      select id, batch_id from decisions where site_id = ${siteId} and comment_id = ${id}
+    )
     update decisions set note = null
-    where site_id = ${siteId} and comment_id = ${id} and note is not null`.execute(tx)
+    where site_id = ${siteId} and note is not null and id in (
+      select id from own union all
+      select d.id from own join decisions d on d.site_id = ${siteId} and d.caused_by = own.id union all
+      select d.id from batches b join decisions d on d.site_id = b.site_id and d.batch_id = b.id
+      where b.site_id = ${siteId} and b.kind = 'decide' and b.id in (select batch_id from own))`.execute(
+    tx,
+  )
 }
 
 /** Deletes an appeal that no moderator has answered: nothing can restore the comment. */
