@@ -171,6 +171,47 @@ t.test(
   },
 )
 
+const rejudge = async (service: TestService, body: Json = {}): Promise<Json> => {
+  const started = await asAdmin(service)('POST', '/moderation/rejudgements', body)
+  const { adminKey: token } = service
+  const find = () => service.get(`/moderation/batches/${started.id}`, { token })
+  return until('the batch ends', async () => {
+    const { body: batch } = await find()
+    return batch.ended_at && batch
+  })
+}
+
+const withdraw = (service: TestService, { id, guest_token: token }: Json) =>
+  service.call('DELETE', `${SITE}/comments/${id}`, { token })
+
+const restore = (service: TestService, { id, guest_token: token }: Json) =>
+  service.call('POST', `${SITE}/comments/${id}/restorations`, { token })
+
+t.test(
+  'a withdrawn comment is not asked about, and waits for its check again once restored',
+  async (t) => {
+    const { service, state, post } = await openWaiting(t)
+    const [early, late] = [await post(), await post()]
+    for (const one of [early, late]) await withdraw(service, one)
+    await callBack(service, { comment_id: early.id, score: 0 })
+    await makeDue(service)
+    await runDue(service, 'ask_checks')
+    t.equal(state.heard.length, 2)
+    t.equal(await statusOf(service, early.id), 'deleted')
+    state.answering = json({ score: 0 })
+    await restore(service, early)
+    await makeDue(service)
+    await runDue(service, 'ask_checks')
+    t.equal(await statusOf(service, early.id), 'approved')
+    t.equal(await countWaiting(service, 'ask_checks'), 1)
+    await sql`update comments set created_at = created_at - interval '1 year'`.execute(service.db)
+    await makeDue(service)
+    await runDue(service, 'ask_checks')
+    t.equal(await countWaiting(service, 'ask_checks'), 0, 'after the edit window')
+    t.equal(state.heard.length, 3)
+  },
+)
+
 t.test('a check that the site removes holds nothing', async (t) => {
   const { service, send, post } = await openWaiting(t)
   const waiting = await post()
@@ -234,16 +275,6 @@ t.test(
     t.equal(await statusOf(service, two.id), 'approved')
   },
 )
-
-const rejudge = async (service: TestService, body: Json = {}): Promise<Json> => {
-  const started = await asAdmin(service)('POST', '/moderation/rejudgements', body)
-  const { adminKey: token } = service
-  const find = () => service.get(`/moderation/batches/${started.id}`, { token })
-  return until('the batch ends', async () => {
-    const { body: batch } = await find()
-    return batch.ended_at && batch
-  })
-}
 
 t.test('a re-judgement asks again the checks that gave no score, if it is told to', async (t) => {
   const { service, server, state } = await openChecked(t, json('no score'))

@@ -100,6 +100,30 @@ t.test('runChecks does not ask a check that the site removed', async (t) => {
   t.equal((await seen(service, id))!.status, 'approved')
 })
 
+t.test('runChecks does not ask a check that the policy turns off', async (t) => {
+  const { service, server, state } = await openChecked(t, json({ pending: true }))
+  await setChecks(service, [own(server.url)], { own: STRICT })
+  const { id } = await service.post('a', 'x')
+  await setChecks(service, [own(server.url)], { own: { ...STRICT, mode: 'off' } })
+  await makeDue(service)
+  await runChecks(service)
+  t.equal(state.heard.length, 1)
+  t.equal((await seen(service, id))!.status, 'approved')
+  t.equal(await countWaiting(service, 'ask_checks'), 0)
+})
+
+t.test('runChecks asks a check that took the place of another while a comment waits', async (t) => {
+  const { service, server, state } = await openChecked(t, json({ pending: true }))
+  await setChecks(service, [own(server.url)], { own: STRICT })
+  const { id } = await service.post('a', 'x')
+  await setChecks(service, [own(server.url, { name: 'other' })], { other: STRICT })
+  state.answering = json({ score: 0 })
+  await makeDue(service)
+  await runChecks(service)
+  t.match(await factsOf(service, id), { own: { state: 'removed' }, other: { score: 0 } })
+  t.equal((await seen(service, id))!.status, 'approved')
+})
+
 /** Akismet, as it is when it takes everything, and is sure of what is called spam. */
 const openAkismet = async (t: Parameters<typeof openChecked>[0]) => {
   const opened = await openChecked(t, (answer, heard) => {

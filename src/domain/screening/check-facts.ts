@@ -14,7 +14,7 @@ export const initialCheckFacts = (checks: readonly Check[], policy: PreparedPoli
 
 /**
  * The facts for the checks that the site has now. Scores stay. `asksAgain`: checks without a score are asked;
- * otherwise a check that was never asked stays so.
+ * otherwise a check that was never asked, or was removed meanwhile, counts as never asked.
  */
 export const currentCheckFacts = (
   known: CheckFacts,
@@ -27,15 +27,16 @@ export const currentCheckFacts = (
   const isOff = (name: string) =>
     Object.hasOwn(rules.checks, name) && rules.checks[name]?.mode === 'off'
   const names = checks.map(({ name }) => name)
-  const removed = [...Object.keys(rules.checks), ...Object.keys(known)].filter(
-    (name) => !names.includes(name),
-  )
-  const present = names.flatMap((name): [string, CheckFact][] => {
-    if (isOff(name)) return []
+  const inUse = names.filter((name) => !isOff(name))
+  const removed = [
+    ...Object.keys(rules.checks).filter((name) => !names.includes(name)),
+    ...Object.keys(known).filter((name) => !inUse.includes(name)),
+  ]
+  const present = inUse.flatMap((name): [string, CheckFact][] => {
     const fact = Object.hasOwn(known, name) ? known[name] : undefined
-    if (fact?.state === 'answered' || (fact?.state === 'asked' && !asksAgain)) return [[name, fact]]
-    if (asksAgain || fact?.state === 'removed') return [[name, { state: 'asked' }]]
-    return fact ? [[name, fact]] : []
+    if (fact?.state === 'answered') return [[name, fact]]
+    if (asksAgain) return [[name, { state: 'asked' }]]
+    return fact && fact.state !== 'removed' ? [[name, fact]] : []
   })
   return Object.fromEntries([
     ...removed.map((name) => [name, { state: 'removed' }] as const),

@@ -71,7 +71,7 @@ export type CheckFact =
   /** 0 is surely good, 1 is surely spam. */
   | { readonly state: 'answered'; readonly score: number }
   | { readonly state: 'failed'; readonly why: string }
-  /** The site has no such check. Its rule finds nothing. */
+  /** The site has no such check, or its policy turns it off. Its rule finds nothing. */
   | { readonly state: 'removed' }
 
 /** Access to external checks. */

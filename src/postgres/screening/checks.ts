@@ -23,6 +23,8 @@ export type Askable = {
   readonly revision: number
   readonly body: string
   readonly createdAt: Instant
+  readonly readAt: Instant
+  readonly isWithdrawn: boolean
   readonly authorKind: 'guest' | 'member'
   readonly authorName: string
   readonly authorUrl: string | null
@@ -37,7 +39,8 @@ export const findAskable = async (db: Db, at: SiteCommentKey): Promise<Askable |
     select coalesce(c.home_thread_id, c.thread_id) as home_thread_id,
       coalesce(c.parent_home_thread_id, c.thread_id) as parent_home_thread_id,
       c.parent_id, t.article_id, coalesce(t.url, t.suggested_url, c.article_url) as article_url, c.revision, c.body,
-      c.created_at, a.kind as author_kind, a.name as author_name, a.url as author_url,
+      c.created_at, clock_timestamp()::timestamptz(3) as read_at, c.withdrawn_at is not null as is_withdrawn,
+      a.kind as author_kind, a.name as author_name, a.url as author_url,
       a.email as author_email, d.network, c.facts->'checks' as checks
     from comments c
     join threads t on t.site_id = c.site_id and t.id = c.thread_id

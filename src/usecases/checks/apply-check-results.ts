@@ -36,9 +36,8 @@ const MAX_RETRY_MS = 86_400_000
 
 /** The answers of checks about one revision of a comment. */
 export type CheckResults = {
+  /** The first score of a check stands. */
   readonly answers: Readonly<Record<string, CheckFact>>
-  /** The states that an answer can replace: the first score of a check stands. */
-  readonly replaces: readonly CheckFact['state'][]
   /** Undefined: the current revision. */
   readonly revision: number | undefined
   /** The guest's profile from this comment on, stored once the comment is published. */
@@ -67,19 +66,18 @@ export const applyCheckResults = async (
   if (!comment) return undefined
   const judged = comment.staysDeleted ? undefined : await findJudged(tx, at)
   if (!judged) {
-    await deleteJob(tx, checksJobKey(at))
+    // The author can still restore a withdrawn comment, which then needs its job.
+    const isWithdrawn = comment.withdrawnAt !== null && comment.body !== ''
+    if (!isWithdrawn) await deleteJob(tx, checksJobKey(at))
     return undefined
   }
   if (said.revision !== undefined && said.revision !== comment.revision) return undefined
   const { name, url } = said.author ?? comment.author
   const { body, bodyHtml } = comment
   const written = { body, bodyHtml, authorName: name, authorUrl: url }
-  const judgement = await judgeWithAnswers(context, tx, at, {
-    ...judged,
-    ...written,
-    comment,
-    said,
-  })
+  const { answers } = said
+  const judging = { ...judged, ...written, comment, answers }
+  const judgement = await judgeWithAnswers(context, tx, at, judging)
   await updateJudgement(tx, at, judgement)
   const settled = mayFollow(comment, judged, judgement.verdict)
     ? await follow(tx, at, { comment, judgement, author: said.author })
@@ -91,16 +89,16 @@ export const applyCheckResults = async (
 type Judged = JudgementState &
   WrittenDraft & {
     readonly comment: CommentForWrite
-    readonly said: Pick<CheckResults, 'answers' | 'replaces'>
+    readonly answers: CheckResults['answers']
   }
 
 const judgeWithAnswers = async (
   context: Context,
   tx: Tx,
   { siteId }: { siteId: number },
-  { comment, said, ...judged }: Judged,
+  { comment, answers, ...judged }: Judged,
 ): Promise<StoredJudgement & Judgement> => {
-  const withAnswers = { ...judged.facts, checks: merge(judged.facts.checks, said) }
+  const withAnswers = { ...judged.facts, checks: merge(judged.facts.checks, answers) }
   if (comment.status !== 'pending') {
     const { policyVersion } = judged
     const { judge } = await context.policies.find({ id: siteId, policyVersion })
@@ -113,16 +111,12 @@ const judgeWithAnswers = async (
   return { policyVersion, facts: again!.facts, ...again!.judgement }
 }
 
-const merge = (
-  known: Facts['checks'],
-  { answers, replaces }: Pick<CheckResults, 'answers' | 'replaces'>,
-): Facts['checks'] =>
-  Object.fromEntries(
-    Object.entries(known).map(([name, fact]) => {
-      const answer = Object.hasOwn(answers, name) ? answers[name] : undefined
-      return [name, answer && replaces.includes(fact.state) ? answer : fact]
-    }),
-  )
+const merge = (known: Facts['checks'], answers: CheckResults['answers']): Facts['checks'] => {
+  const isAnswered = (name: string) =>
+    Object.hasOwn(known, name) && known[name]?.state === 'answered'
+  const news = Object.entries(answers).filter(([name]) => !isAnswered(name))
+  return { ...known, ...Object.fromEntries(news) }
+}
 
 /** The comment must still have the status that the rules gave it. A comment that a moderator held stays held. */
 const mayFollow = (comment: CommentForWrite, judged: JudgementState, to: Verdict): boolean => {

@@ -1,4 +1,6 @@
 import { ASK_MS, type Job, type JobResult } from '../../domain/job.ts'
+import type { Site } from '../../domain/site/site.ts'
+import type { Askable } from '../../postgres/screening/checks.ts'
 import type { Context } from '../context.ts'
 import { checkComment, findCommentOfJob } from './check-comment.ts'
 
@@ -11,12 +13,17 @@ const MAX_ATTEMPTS = 3
  */
 export const askChecks = async (context: Context, job: Job<'ask_checks'>): Promise<JobResult> => {
   const found = await findCommentOfJob(context, job)
-  const checks = Object.values(found?.askable.checks ?? {})
-  const isOpen = checks.some(({ state }) => state === 'asked' || state === 'failed')
-  if (!found || !isOpen) return 'done'
-  const { site, comment } = found
+  if (!found) return 'done'
+  const { site, comment, askable } = found
+  if (askable.isWithdrawn) return untilItIsLost(site, askable)
   const isLast = job.attempts > MAX_ATTEMPTS
   const applied = await checkComment(context, { site, comment, isLast })
   // The comment moved, or its text changed, while its checks were asked.
   return applied ? 'done' : { againInMs: ASK_MS }
+}
+
+/** A withdrawn comment is not asked about. Its job waits as long as its author can restore the comment. */
+const untilItIsLost = ({ editWindowSeconds }: Site, { createdAt, readAt }: Askable): JobResult => {
+  const againInMs = Date.parse(createdAt) + editWindowSeconds * 1000 - Date.parse(readAt)
+  return againInMs < 0 ? 'done' : { againInMs: againInMs + ASK_MS }
 }

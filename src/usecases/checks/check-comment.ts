@@ -1,6 +1,7 @@
 import { isVisible } from '../../domain/comment/status.ts'
 import type { Job } from '../../domain/job.ts'
 import type { CommentKey, PublicIds } from '../../domain/public-id.ts'
+import { currentCheckFacts } from '../../domain/screening/check-facts.ts'
 import {
   type CheckFact,
   type CheckInput,
@@ -29,7 +30,7 @@ export type CheckRequest = {
 }
 
 /**
- * Asks all checks without a score together, and judges the comment by their answers.
+ * Asks all checks of the site and its policy that gave no score, and judges the comment by their answers.
  * @param then runs in the transaction that saves the answers
  * @returns undefined if the comment cannot be judged
  */
@@ -41,22 +42,19 @@ export const checkComment = async (
   const { site, comment, author, isLast = false } = request
   const ids = context.idsOf(site.id)
   const askable = await runQuery(findAskable(context.db, { siteId: site.id, ...comment }))
-  const waiting = Object.entries(askable?.checks ?? {}).filter(
-    ([, { state }]) => state === 'asked' || state === 'failed',
-  )
-  const ask = async ([name]: [string, unknown]): Promise<[string, CheckFact]> => {
+  const { policy } = await context.policies.find(site)
+  const now = { checks: site.checks, policy, asksAgain: true }
+  const facts = askable?.checks ? currentCheckFacts(askable.checks, now) : {}
+  const open = Object.entries(facts).filter(([, { state }]) => state !== 'answered')
+  const ask = async ([name, fact]: [string, CheckFact]): Promise<[string, CheckFact]> => {
     const check = site.checks.find((known) => known.name === name)
-    if (!check) return [name, { state: 'removed' }]
+    if (fact.state !== 'asked' || !check) return [name, fact]
     if (isLast) return [name, { state: 'failed', why: 'it has not answered for too long' }]
     return [name, await context.checks.ask(check, toCheckInput(ids, request, askable!))]
   }
-  const answers = Object.fromEntries(await Promise.all(waiting.map(ask)))
+  const answers = Object.fromEntries(await Promise.all(open.map(ask)))
   const { revision } = askable ?? {}
-  return saveCheckResults(
-    context,
-    { site, comment, author, revision, answers, replaces: ['asked', 'failed'] },
-    then,
-  )
+  return saveCheckResults(context, { site, comment, author, revision, answers }, then)
 }
 
 export type CheckResultsRequest = CheckResults & {

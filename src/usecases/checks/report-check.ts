@@ -30,7 +30,7 @@ export const reportCheck = async (context: Context, request: ReportRequest): Pro
   if (!check || !context.checks.isFrom(check, signed)) throw new Refusal('invalid_token')
   if (!comment) throw new Refusal('not_found')
   const answers = { [name]: { state: 'answered' as const, score } }
-  const said = { answers, revision, replaces: ['asked', 'failed'] as const }
+  const said = { answers, revision }
   await withMovedComment(
     context,
     { site, caller: 'check', comment, look: 'first' },

@@ -2,7 +2,7 @@ import type { PolicyInForce } from '../../cache/policies.ts'
 import type { Comment } from '../../domain/comment/comment.ts'
 import { shadowVersion } from '../../domain/comment/shadow-view.ts'
 import { isVisible, type Status } from '../../domain/comment/status.ts'
-import { checksJob } from '../../domain/job.ts'
+import { ASK_MS, checksJob, checksJobKey } from '../../domain/job.ts'
 import type { WriterIdentity } from '../../domain/moderation/ban.ts'
 import { assertMayWrite, type Caller, isAuthor, mayModerate } from '../../domain/people/caller.ts'
 import type { CommentKey } from '../../domain/public-id.ts'
@@ -16,7 +16,7 @@ import {
 } from '../../postgres/comments/comments.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import { acquireThreadLock } from '../../postgres/connection/transaction.ts'
-import { enqueueJob } from '../../postgres/jobs/jobs.ts'
+import { enqueueJob, rescheduleJob } from '../../postgres/jobs/jobs.ts'
 import { updateJudgement } from '../../postgres/screening/checks.ts'
 import type { IdempotencyKey } from '../../postgres/service/idempotency.ts'
 import { findThreadForWrite, type ThreadForWrite } from '../../postgres/threads/threads.ts'
@@ -75,6 +75,8 @@ const restore = async (
       ? 'pending'
       : before
   await restoreWithdrawn(tx, at)
+  // The job of a comment that waited for its checks when it was withdrawn has waited for this.
+  if (to === before) await rescheduleJob(tx, checksJobKey(at), ASK_MS)
   const transition = { id, from, to, shadowed: shadowed && to === 'rejected' }
   const { version } = await changeStatuses(tx, { siteId, threadId }, [transition])
   const isShown = isVisible(to) || transition.shadowed
