@@ -212,6 +212,35 @@ t.test(
   },
 )
 
+t.test('a reply waits for a moderator if the comment above it is not public by then', async (t) => {
+  const { service, server, state } = await openChecked(t, json({ score: 0 }))
+  await setChecks(service, [own(server.url)], { own: STRICT })
+  const above = await service.post('a', 'above')
+  const [restored, posted] = [
+    await service.post('a', 'restored', { parent_id: above.id }),
+    await service.post('a', 'posted', { parent_id: above.id }),
+  ]
+  await withdraw(service, restored)
+  state.answering = json({ pending: true })
+  await service.call('PATCH', `${SITE}/comments/${posted.id}`, {
+    token: posted.guest_token,
+    body: { body: 'edited' },
+  })
+  await service.decide(above.id, 'approved', 'rejected')
+  await restore(service, restored)
+  const statuses = async () => [
+    await statusOf(service, restored.id),
+    await statusOf(service, posted.id),
+  ]
+  await callBack(service, { comment_id: posted.id, score: 0 })
+  await rejudge(service)
+  t.same(await statuses(), ['pending', 'pending'])
+  await service.decide(above.id, 'rejected', 'approved')
+  await rejudge(service)
+  t.same(await statuses(), ['approved', 'approved'])
+  t.same(await recount(service.db), [])
+})
+
 t.test('a check that the site removes holds nothing', async (t) => {
   const { service, send, post } = await openWaiting(t)
   const waiting = await post()

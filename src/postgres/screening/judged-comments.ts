@@ -35,6 +35,8 @@ export type JudgedWriter = StoredWriter &
     readonly facts: Facts
     /** Null: the thread has the site's mode. */
     readonly threadModeration: Moderation | null
+    /** Whether it is a root comment, or a reply to a comment that readers can read. */
+    readonly isBelowPublic: boolean
   }
 
 export type HeldComment = JudgedComment & JudgedWriter
@@ -50,9 +52,13 @@ const columns = sql`c.thread_id, c.id, c.home_thread_id, c.body, c.body_html, a.
 
 const join = sql`comments c join authors a on a.site_id = c.site_id and a.id = c.author_id`
 
-/** Columns of a `StoredWriter`, and the mode of the thread, after `joinWriter`. */
+/** Columns of a `StoredWriter`, and what the place of the comment says, after `joinWriter`. */
 export const writerColumns = sql`c.author_id, a.role, a.email, d.network, d.address_hash,
-  t.moderation as thread_moderation`
+  t.moderation as thread_moderation, c.parent_id = 0 or exists (
+    select from comments p
+    where p.site_id = c.site_id and p.thread_id = c.thread_id and p.id = c.parent_id
+      and ${isVisible('p.status')}
+  ) as is_below_public`
 export const joinWriter = sql`${join} join threads t on t.site_id = c.site_id and t.id = c.thread_id
   ${joinAddress}`
 

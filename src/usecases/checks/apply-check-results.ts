@@ -118,10 +118,14 @@ const merge = (known: Facts['checks'], answers: CheckResults['answers']): Facts[
   return { ...known, ...Object.fromEntries(news) }
 }
 
-/** The comment must still have the status that the rules gave it. A comment that a moderator held stays held. */
+/**
+ * The comment must still have the status that the rules gave it. A comment that a moderator held stays held, and so
+ * does a reply while the comment above it is not public.
+ */
 const mayFollow = (comment: CommentForWrite, judged: JudgementState, to: Verdict): boolean => {
   const isAsJudged = comment.status === combine(judged.screening) && !judged.isDecided
-  return isAsJudged && comment.status !== to && (!isVisible(to) || judged.mayPublish === true)
+  const mayPublish = judged.mayPublish === true && judged.isBelowPublic
+  return isAsJudged && comment.status !== to && (!isVisible(to) || mayPublish)
 }
 
 type Following = {

@@ -1,5 +1,7 @@
+import { isVisible } from '../../domain/comment/status.ts'
 import { batchJob, checksJob, type NewJob } from '../../domain/job.ts'
 import { BY_RULES, callerIdOf, type StaffCaller } from '../../domain/people/caller.ts'
+import type { Verdict } from '../../domain/screening/finding.ts'
 import type { Site } from '../../domain/site/site.ts'
 import { findCommentForWrite } from '../../postgres/comments/comments.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
@@ -104,6 +106,13 @@ export const rejudgeStep = async (context: Context, batch: Batch): Promise<numbe
 
 type JudgedAgain = Awaited<ReturnType<typeof judgeAgain<HeldComment>>>
 
+/** A reply stays held while the comment above it is not public. */
+const statusOf = ({
+  comment: { isBelowPublic },
+  judgement: { verdict },
+}: Pick<JudgedAgain[number], 'comment' | 'judgement'>): Verdict =>
+  isVisible(verdict) && !isBelowPublic ? 'pending' : verdict
+
 type Step = {
   readonly comments: readonly HeldComment[]
   /** The thread of the comments that change; undefined if none changes. */
@@ -115,7 +124,7 @@ const takeStep = (next: JudgedAgain): Step => {
   const comments = next.map(({ comment }) => comment)
   let threadId: number | undefined
   for (const [n, { comment, judgement }] of next.entries()) {
-    if (judgement.verdict === 'pending') continue
+    if (statusOf({ comment, judgement }) === 'pending') continue
     threadId ??= comment.threadId
     if (comment.threadId !== threadId) return { comments: comments.slice(0, n), threadId }
   }
@@ -132,17 +141,18 @@ const applyStep = async (
   if (threadId !== undefined) await acquireThreadLock(tx, { siteId, threadId }, 'exclusive')
   const held = await judgeAgain(context, tx, options, await lockHeldByRules(tx, siteId, comments))
   const judged = held.filter(
-    ({ comment, judgement }) => judgement.verdict === 'pending' || comment.threadId === threadId,
+    (one) => statusOf(one) === 'pending' || one.comment.threadId === threadId,
   )
   const policyVersion = options.policy.version
   const rows = judged.map(({ comment, facts, judgement }) => {
-    return { threadId: comment.threadId, id: comment.id, facts, ...judgement }
+    const to = statusOf({ comment, judgement })
+    return { threadId: comment.threadId, id: comment.id, facts, to, ...judgement }
   })
   await rejudgeComments(tx, { siteId, policyVersion }, rows)
   if (options.asksAgain) await enqueueJobs(tx, judged.flatMap(toChecksJob(siteId)))
   const origin = { siteId, by: BY_RULES, batchId, note: `judged again by policy ${policyVersion}` }
-  const changing = rows.filter(({ verdict }) => verdict !== 'pending')
-  for (const { threadId, id, verdict: to } of changing) {
+  const changing = rows.filter(({ to }) => to !== 'pending')
+  for (const { threadId, id, to } of changing) {
     const comment = (await findCommentForWrite(tx, { siteId, threadId, id }))!
     await changeStatus(tx, comment, { siteId, to })
     await insertDecision(tx, { ...origin, threadId, commentId: id, from: 'pending', to })
