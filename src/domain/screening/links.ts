@@ -1,3 +1,5 @@
+import { isUtf8 } from 'node:buffer'
+
 /** An address in a text, with or without a scheme. */
 export type Link = {
   readonly start: number
@@ -8,9 +10,17 @@ export type Link = {
   readonly pretends: string | undefined
 }
 
-/** Characters that end an address. Brackets do: Markdown puts them around text and target. */
+/**
+ * Characters that end an address. Brackets do: Markdown puts them around text and target. Chinese and Japanese
+ * punctuation does: no space follows it.
+ */
 const ENDS = new Uint8Array(0x10000)
-for (const c of ' \t\n\r\f\v<>"\'`()[]{}|\u00a0\u3000\u2028\u2029') ENDS[c.charCodeAt(0)] = 1
+for (const c of ' \t\n\r\f\v<>"\'`()[]{}|\u00a0\u3000\u2028\u2029，、；：！？（）「」『』【】《》“”')
+  ENDS[c.charCodeAt(0)] = 1
+/** A browser reads each of these in a host like the first one. */
+const DOTS = /[.。．｡]/
+/** A browser leaves most of these out of a host, and a reader who types an address all of them. */
+const INVISIBLE = /\p{Default_Ignorable_Code_Point}+/gu
 const SCHEME = /(?:https?|ftp|hxxps?):\/\/$/i
 const NEXT_SCHEME = /(?:https?|ftp)$/i
 const AFTER_HOST = /[/?#\\:]/
@@ -28,7 +38,8 @@ const SECOND_LEVEL = new Set('co com net org gov ac'.split(' '))
 const MAX_HOST_LENGTH = 253
 /** No honest link names more. */
 const MAX_HOSTS = 100
-const MAIL_HOST = /(?:@|%40)([^@,?&;%]+)/gi
+const MAIL_HOST = /@([^@,?&;\s<>"'()]+)/g
+const ESCAPES = /(?:%[\da-f]{2})+/gi
 
 /** All addresses of a text in order. Takes linear time whatever the text. */
 export const findLinks = (text: string): readonly Link[] => {
@@ -50,7 +61,7 @@ const nextSign = (text: string, from: number): number => {
   return SIGN.exec(text)?.index ?? text.length
 }
 
-const SIGN = /[.:]/g
+const SIGN = /[.:。．｡]/g
 
 const beginOfRun = (text: string, least: number, at: number): number => {
   let start = at
@@ -68,17 +79,24 @@ const endOfRun = (text: string, at: number): number => {
 export const hostsOf = (href: string): string[] => {
   const url = URL.parse(href)
   if (!url) return []
-  const rest = href.replace(/%3a/gi, ':').replace(/%2f/gi, '/')
   if (url.protocol === 'mailto:')
-    return Array.from(rest.matchAll(MAIL_HOST), ([, host]) => hostOf(host!) ?? [])
+    return Array.from(readEscapes(href).matchAll(MAIL_HOST), ([, host]) => hostOf(host!) ?? [])
       .flat()
       .slice(0, MAX_HOSTS)
+  const rest = href.replace(/%3a/gi, ':').replace(/%2f/gi, '/')
   const inPath = rest.split('://', MAX_HOSTS).slice(2)
   return [
     url.hostname.replace(/\.$/, ''),
     ...inPath.flatMap((part) => readAddress(part.replace(NEXT_SCHEME, '')).host ?? []),
   ]
 }
+
+/** Bytes that are no UTF-8 stay escaped. */
+const readEscapes = (href: string): string =>
+  href.replace(ESCAPES, (bytes) => {
+    const read = Buffer.from(bytes.replaceAll('%', ''), 'hex')
+    return isUtf8(read) ? read.toString() : bytes
+  })
 
 /** Whether one host is the other, or below it. */
 export const isSameSite = (a: string, b: string): boolean => isBelow(a, b) || isBelow(b, a)
@@ -125,7 +143,8 @@ const hostOf = (written: string): string | undefined => {
   const host = written.split(AFTER_HOST)[0]!.replace(/^\.+|\.+$/g, '')
   if (host.length > MAX_HOST_LENGTH || host === '') return undefined
   if (PLAIN_HOST.test(host) && !NUMERIC.test(host)) return host
-  return URL.parse(`http://${host}/`)?.hostname.replace(/\.$/, '') || undefined
+  const visible = host.replace(INVISIBLE, '')
+  return URL.parse(`http://${visible}/`)?.hostname.replace(/\.$/, '') || undefined
 }
 
 /** A link without a scheme begins with a likely host and is no e-mail address. */
@@ -133,13 +152,18 @@ const readBare = (text: string, start: number, end: number): Link | undefined =>
   const run = text.slice(start, end)
   const lead = /^[^\p{L}\p{N}]*/u.exec(run)![0].length
   const slash = run.slice(lead).search(/[/?#\\:]/)
-  const written = slash < 0 ? run.slice(lead) : run.slice(lead, lead + slash)
-  if (!written.includes('.') || written.includes('@') || written.length > MAX_HOST_LENGTH)
+  const written = (slash < 0 ? run.slice(lead) : run.slice(lead, lead + slash)).replace(
+    INVISIBLE,
+    '',
+  )
+  if (!DOTS.test(written) || written.includes('@') || written.length > MAX_HOST_LENGTH)
     return undefined
   const plain = written.replace(/[^\p{L}\p{N}]+$/u, '')
-  const labels = plain.toLowerCase().split('.')
-  const hasPath = slash >= 0 && run[lead + slash] === '/'
-  if (!looksLikeHost(labels, hasPath)) return undefined
+  const labels = plain.toLowerCase().split(DOTS)
+  // `谢谢。男生/女生` is a sentence.
+  const isUrl =
+    slash >= 0 && run[lead + slash] === '/' && plain.at(-labels.at(-1)!.length - 1) === '.'
+  if (!looksLikeHost(labels, isUrl)) return undefined
   const host = hostOf(plain.toLowerCase())
   const from = start + lead
   return host === undefined
@@ -147,14 +171,14 @@ const readBare = (text: string, start: number, end: number): Link | undefined =>
     : { start: from, end: endOfSentence(text, from, end), hosts: [host], pretends: undefined }
 }
 
-const looksLikeHost = (labels: readonly string[], hasPath: boolean): boolean => {
+const looksLikeHost = (labels: readonly string[], isUrl: boolean): boolean => {
   const top = labels.at(-1)!
   if (labels.length < 2 || labels.some((label) => !/^[\p{L}\p{N}-]{1,63}$/u.test(label)))
     return false
   const isName = /^(?:xn--[a-z0-9-]+|\p{L}{2,})$/u.test(top)
   if (!isName) return false
   return (
-    hasPath ||
+    isUrl ||
     labels[0] === 'www' ||
     TOP_LEVEL.has(top) ||
     (labels.length > 2 && top.length === 2 && SECOND_LEVEL.has(labels.at(-2)!))

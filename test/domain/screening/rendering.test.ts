@@ -38,6 +38,15 @@ t.test('the links of a rendering lead where a browser goes', async (t) => {
     '[good.example/&#97; **now**](https://evil.example)': ['evil.example → good.example'],
     '[x](https://a.example/?to=https%3A%2F%2Fevil.example)': ['a.example+evil.example'],
     '[x](mailto:someone@evil.example)': ['evil.example'],
+    '[x](mailto:someone@ev%69l%2Eexample)': ['evil.example'],
+    '[x](mailto:someone@bücher.example?cc=other@evil.example)': [
+      'xn--bcher-kva.example+evil.example',
+    ],
+    '[x](mailto:a@a.example?body=or%20b%40evil.example%20now%ff)': ['a.example+evil.example'],
+    '[a.​com](https://evil.example)': ['evil.example → a.com'],
+    '[a。com](https://evil.example)': ['evil.example → a.com'],
+    '你好。evil.com，谢谢。男生/女生': ['xn--6qq79v.evil.com'],
+    'ev­il.com or www．evil．example': ['evil.com', 'www.evil.example'],
     '[x](javascript:alert(1)) and [y](/z)': [],
     '`https://a.example` and https://b.example': ['a.example', 'b.example'],
   }
