@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { Kysely, PostgresDialect, sql } from 'kysely'
 import pg from 'pg'
 import t from 'tap'
@@ -47,11 +48,23 @@ const seed = (url: string, { comments, threads }: Size): Promise<void> =>
     analyze comments, comment_tallies, threads`,
   )
 
-/** Counts again, however long that takes. */
-const recountAll = async ({ url }: TestService): Promise<string[]> => {
+/** Runs queries on a connection without time-outs, and waits until it is closed. */
+export const withoutTimeouts = async <T>(
+  url: string,
+  query: (db: Kysely<Tables>) => Promise<T>,
+): Promise<T> => {
   const pool = new pg.Pool({ connectionString: url, max: 1 })
   const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) })
-  return recount(db).finally(() => db.destroy())
+  const removed = once(pool, 'remove')
+  const result = await query(db).finally(() => db.destroy())
+  await removed
+  return result
+}
+
+/** Counts again, however long that takes. */
+export const recountAll = async ({ url }: TestService): Promise<string[]> => {
+  await runStatements(url, 'analyze comments, comment_tallies, threads, votes')
+  return withoutTimeouts(url, recount)
 }
 
 /** One line for all that is stored of comments and threads, but for versions. */

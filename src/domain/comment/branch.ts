@@ -26,6 +26,48 @@ export const branchesOf = <T extends Node>(topIds: Iterable<number>, nodes: read
   )
 }
 
+/** The root comment above each comment. @param nodes by id */
+const rootsOf = (nodes: readonly Node[]): Map<number, number> => {
+  const roots = new Map<number, number>()
+  for (const { id, parentId } of nodes) roots.set(id, roots.get(parentId) ?? id)
+  return roots
+}
+
+const countByRoot = (roots: ReadonlyMap<number, number>): Map<number, number> => {
+  const sizes = new Map<number, number>()
+  for (const root of roots.values()) sizes.set(root, (sizes.get(root) ?? 0) + 1)
+  return sizes
+}
+
+/** The number of comments in the largest branch of a root comment. @param nodes by id */
+export const largestBranch = (nodes: readonly Node[]): number =>
+  countByRoot(rootsOf(nodes))
+    .values()
+    .reduce((most, size) => Math.max(most, size), 0)
+
+/**
+ * Takes whole branches in the given order, as many as have at most `limit` comments together, and at least one.
+ * @param rootIds roots that are among the nodes
+ * @param nodes by id
+ */
+export const takeBranches = <T extends Node>(
+  rootIds: readonly number[],
+  nodes: readonly T[],
+  limit: number,
+): { taken: number[]; movers: T[] } => {
+  const roots = rootsOf(nodes)
+  const sizes = countByRoot(roots)
+  const taken: number[] = []
+  let number = 0
+  for (const id of rootIds) {
+    number += sizes.get(id) ?? 0
+    if (taken.length > 0 && number > limit) break
+    taken.push(id)
+  }
+  const inside = new Set(taken)
+  return { taken, movers: nodes.filter(({ id }) => inside.has(roots.get(id)!)) }
+}
+
 /**
  * The replies to which a decision cascades: comments below a decided comment that have the same status.
  * @param decidedIds comments that the decision names; they are not part of the result

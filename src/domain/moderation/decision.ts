@@ -15,8 +15,8 @@ export const DECISION_ACTIONS = [
 ] as const
 export type DecisionAction = (typeof DECISION_ACTIONS)[number]
 
-/** Decisions on many comments, many undos, judging held comments again, or decisions on many threads. */
-export const BATCH_KINDS = ['decide', 'undo', 'judge', 'decide_threads'] as const
+/** Decisions on many comments, many undos, judging held comments again, decisions on many threads, or a merge. */
+export const BATCH_KINDS = ['decide', 'undo', 'judge', 'decide_threads', 'merge'] as const
 export type BatchKind = (typeof BATCH_KINDS)[number]
 
 /** The result for one comment or thread of a batch. Only `changed` changes it. */

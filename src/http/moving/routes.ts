@@ -1,8 +1,10 @@
 import { assertScope } from '../../domain/people/caller.ts'
 import type { PublicIds } from '../../domain/public-id.ts'
 import type { Decided } from '../../usecases/decisions/decide-comment.ts'
-import { mergeThreads } from '../../usecases/moving/merge-threads.ts'
+import { type Merged, mergeThreads } from '../../usecases/moving/merge-threads.ts'
 import { moveComment } from '../../usecases/moving/move-comment.ts'
+import { presentBatch } from '../batches/present.ts'
+import { Batch } from '../batches/schemas.ts'
 import { presentDecision } from '../decisions/present.ts'
 import { Decision } from '../decisions/schemas.ts'
 import { readIdempotencyKey } from '../edge/idempotency.ts'
@@ -41,11 +43,13 @@ const MERGE_THREADS = op.operation({
   id: 'mergeThreads',
   summary: 'Merge a thread into another',
   description:
-    "Moves all comments, with their ids and nesting, into another article's thread; at most " +
-    '5,000. The emptied thread is closed. A target without comments takes title, URL and settings too. ' +
-    'If readers would see comments of a hidden thread, it needs `publish` (`move_not_allowed`).',
+    "Moves all comments, with their ids and nesting, into another article's thread, and closes the " +
+    'source. More than 5,000, at most 200,000, become a batch (202), which moves branch by branch. A target ' +
+    'without comments takes title, URL and settings too. If readers would see comments of a hidden ' +
+    'thread, it needs `publish` (`move_not_allowed`).',
   params: object(op.articleParams),
   body: ref(NewMerge),
+  answers: { 201: ref(Decision), 202: ref(Batch) },
   refusals: ['move_not_allowed'],
 })
 
@@ -89,7 +93,7 @@ export const addMovingRoutes = (app: Router, { context }: Http): void => {
       note,
       idempotencyKey: readIdempotencyKey(request),
     }
-    const answer = await mergeThreads(context, { site, moderator, ...act }, presentDecided(ids))
+    const answer = await mergeThreads(context, { site, moderator, ...act }, presentMerged(ids))
     return sendWrite(reply, answer)
   })
 }
@@ -101,3 +105,10 @@ const presentDecided =
     headers: threadVersion(version),
     body: presentDecision(ids, decision),
   })
+
+const presentMerged =
+  (ids: PublicIds) =>
+  (merged: Merged): WriteResponse =>
+    'batch' in merged
+      ? { status: 202, headers: {}, body: presentBatch(ids, merged.batch) }
+      : presentDecided(ids)(merged)

@@ -296,7 +296,7 @@ type ArrivalsTable = {
 type BatchesTable = {
   siteId: number
   id: GeneratedAlways<number>
-  kind: 'decide' | 'undo' | 'judge' | 'decide_threads'
+  kind: 'decide' | 'undo' | 'judge' | 'decide_threads' | 'merge'
   request: ColumnType<unknown, string, never>
   askedBy: string
   askedAt: Instant

@@ -69,17 +69,28 @@ export const lockBatchRow = async (
     select from batches where site_id = ${siteId} and id = ${id} for no key update`.execute(tx)
 }
 
-/** Counts one step of a batch without items, in the transaction of its effect. */
+/**
+ * Counts one step of a batch without items, in the transaction of its effect. The caller has locked the batch
+ * before it read it.
+ * @returns how many comments got an outcome
+ */
 export const advanceBatch = async (
   tx: Tx,
-  { siteId, id }: Pick<Batch, 'siteId' | 'id'>,
-  by: { done: number; changed: number; afterId: number },
-): Promise<void> => {
+  { siteId, id, done, changed, outcomes: before }: Batch,
+  { outcomes, afterId }: Pick<Batch, 'outcomes' | 'afterId'>,
+): Promise<number> => {
+  const sums = { ...before }
+  let number = 0
+  for (const [outcome, count] of Object.entries(outcomes) as [Outcome, number][]) {
+    sums[outcome] = (sums[outcome] ?? 0) + count
+    number += count
+  }
   await sql`
-    update batches set done = done + ${by.done}::int, changed = changed + ${by.changed}::int,
-      after_id = ${by.afterId}, outcomes = jsonb_build_object('changed', changed + ${by.changed}::int,
-        'unchanged', done + ${by.done}::int - changed - ${by.changed}::int)
+    update batches set done = ${done + number}, total = greatest(total, ${done + number}::int),
+      changed = ${changed + (outcomes.changed ?? 0)}, after_id = ${afterId},
+      outcomes = ${JSON.stringify(sums)}
     where site_id = ${siteId} and id = ${id}`.execute(tx)
+  return number
 }
 
 /** Marks a batch as ended. */
@@ -90,4 +101,17 @@ export const endBatch = async (
   await sql`
     update batches set ended_at = clock_timestamp()
     where site_id = ${siteId} and id = ${id} and ended_at is null`.execute(tx)
+}
+
+/** Whether a batch takes comments out of one of these threads, or brings comments into the source. */
+export const isMergeRunning = async (
+  tx: Tx,
+  siteId: number,
+  { from, to }: { from: number; to: number },
+): Promise<boolean> => {
+  const { rows } = await sql<{ is: boolean }>`
+    select exists (select from batches where site_id = ${siteId} and ended_at is null
+      and ((request #>> '{merge,from}')::bigint = any(${[from, to]}::bigint[])
+        or (request #>> '{merge,to}')::bigint = ${from})) as "is"`.execute(tx)
+  return rows[0]!.is
 }

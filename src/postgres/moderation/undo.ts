@@ -4,7 +4,7 @@ import type { DecisionAction, LaterDecision } from '../../domain/moderation/deci
 import type { Decidable } from '../comments/branches.ts'
 import { staysDeleted } from '../comments/visible.ts'
 import type { Db, Tx } from '../connection/db.ts'
-import type { Difference } from './decisions.ts'
+import { type Decision, type Difference, decisionColumns } from './decisions.ts'
 
 /** A decision on a comment to undo, with the comment as it is now. */
 export type Undoable = {
@@ -152,6 +152,7 @@ export type MoveDecision = {
   /** The threads before and after. */
   readonly from: number
   readonly to: number
+  readonly batchId: number | null
   /** A merge moved comments. */
   readonly hasMoved: boolean
 }
@@ -162,13 +163,43 @@ export const findMoveDecision = async (
   id: number,
 ): Promise<MoveDecision | undefined> => {
   const { rows } = await sql<MoveDecision>`
-    select d.id, d.comment_id, d.subject, d.before, d.after, f.id as "from", t.id as "to",
+    select d.id, d.comment_id, d.subject, d.before, d.after, d.batch_id, f.id as "from", t.id as "to",
       exists (select from decisions c where c.site_id = d.site_id and c.caused_by = d.id) as has_moved
     from decisions d
     join threads f on f.site_id = d.site_id and f.article_id = d.before ->> 'article_id'
     join threads t on t.site_id = d.site_id and t.article_id = d.after ->> 'article_id'
     where d.site_id = ${siteId} and d.id = ${id} and d.action = 'move'`.execute(db)
   return rows[0]
+}
+
+/** The decision of a batch on a merge or its undo, which causes the decisions on the roots. */
+export type MergeDecision = Decision & Pick<MoveDecision, 'before' | 'after'>
+
+export const findMergeOfBatch = async (
+  db: Db,
+  siteId: number,
+  batchId: number,
+): Promise<MergeDecision | undefined> => {
+  const { rows } = await sql<MergeDecision>`
+    select ${decisionColumns}, null::bigint as undone_by, null::text as asked_by from decisions
+    where site_id = ${siteId} and batch_id = ${batchId} and action = 'move' and comment_id is null`.execute(
+    db,
+  )
+  return rows[0]
+}
+
+/** The ids of a batch's decisions on roots, in order. */
+export const listRootMoves = async (
+  db: Db,
+  siteId: number,
+  { batchId, afterId, limit }: { batchId: number; afterId: number; limit: number },
+): Promise<number[]> => {
+  const { rows } = await sql<{ id: number }>`
+    select id from decisions
+    where site_id = ${siteId} and batch_id = ${batchId} and action = 'move'
+      and comment_id is not null and id > ${afterId}
+    order by id limit ${limit}`.execute(db)
+  return rows.map(({ id }) => id)
 }
 
 /** Whether a comment was locked after a decision, and still is. */

@@ -247,7 +247,7 @@ export type ArticleSuggestion = Pick<
   'suggestedBy' | 'suggestedTitle' | 'suggestedUrl'
 >
 
-/** The suggestion moves with its comment, so a merge reads it before. */
+/** The suggestion moves with its comment, so a merge reads it before it moves the comment. */
 export const findArticleSuggestion = (
   tx: Tx,
   siteId: number,
@@ -263,36 +263,40 @@ export const findArticleSuggestion = (
 /**
  * Gives a thread the title and URL of another if it has none. With `isRename` it also takes the age and
  * each setting that it has not set itself.
- * @returns the new version; 0 if readers have never seen the thread
  */
 export const inheritSettings = async (
   tx: Tx,
   siteId: number,
-  {
-    from,
-    to,
-    isRename,
-    suggestion,
-  }: { from: number; to: number; isRename: boolean; suggestion: ArticleSuggestion },
-): Promise<number> => {
+  { from, to, isRename }: { from: number; to: number; isRename: boolean },
+): Promise<void> => {
   const settings = sql`
     state = case when t.state = 'open' then s.state else t.state end,
     closes_at = coalesce(t.closes_at, s.closes_at), stays_open = t.stays_open or s.stays_open,
     slow_mode_seconds = coalesce(t.slow_mode_seconds, s.slow_mode_seconds),
     moderation = coalesce(t.moderation, s.moderation),
     created_at = least(t.created_at, s.created_at),`
-  const { rows } = await sql<{ version: number }>`
+  await sql`
     update threads t set title = coalesce(t.title, s.title), url = coalesce(t.url, s.url),
-      suggested_by = coalesce(t.suggested_by, ${suggestion.suggestedBy}),
-      suggested_title = case when t.suggested_by is null then ${suggestion.suggestedTitle} else t.suggested_title end,
-      suggested_url = case when t.suggested_by is null then ${suggestion.suggestedUrl} else t.suggested_url end,
       ${isRename ? settings : sql``}
       version = case when t.version > 0 then
         greatest(t.version + 1, (extract(epoch from clock_timestamp()) * 1000000)::bigint) else 0 end
     from threads s
-    where t.site_id = ${siteId} and t.id = ${to} and s.site_id = ${siteId} and s.id = ${from}
-    returning t.version`.execute(tx)
-  return rows[0]!.version
+    where t.site_id = ${siteId} and t.id = ${to} and s.site_id = ${siteId} and s.id = ${from}`.execute(
+    tx,
+  )
+}
+
+/** Gives a thread a suggestion whose comment it has now, unless it has one already. */
+export const inheritSuggestion = async (
+  tx: Tx,
+  siteId: number,
+  id: number,
+  { suggestedBy, suggestedTitle, suggestedUrl }: ArticleSuggestion,
+): Promise<void> => {
+  await sql`
+    update threads set suggested_by = ${suggestedBy}, suggested_title = ${suggestedTitle},
+      suggested_url = ${suggestedUrl}
+    where site_id = ${siteId} and id = ${id} and suggested_by is null`.execute(tx)
 }
 
 /** Restores settings that `findThreadSettings` returned. @returns the new version */
@@ -354,16 +358,12 @@ const setModeration = async (
     .execute()
 }
 
-/**
- * Gives threads new versions. A statement of its own locks their rows by id, as every write does: an update
- * in the locking statement would start from the rows of its snapshot, which other transactions may have
- * replaced.
- */
 const suggesterIsErased = sql`exists (
   select from comments c join authors a on a.site_id = c.site_id and a.id = c.author_id
   where c.site_id = t.site_id and c.thread_id = t.id and c.id = t.suggested_by and a.erased_at is not null)`
 
-export const touchThreads = async (
+/** Locks the rows of threads by id, as every write to several threads does. */
+export const lockThreadRows = async (
   tx: Tx,
   siteId: number,
   ids: readonly number[],
@@ -371,6 +371,18 @@ export const touchThreads = async (
   await sql`
     select 1 from threads where site_id = ${siteId} and id = any(${ids}::bigint[])
     order by id for no key update`.execute(tx)
+}
+
+/**
+ * Gives threads new versions. A statement of its own locks their rows: an update in the locking statement
+ * would start from the rows of its snapshot, which other transactions may have replaced.
+ */
+export const touchThreads = async (
+  tx: Tx,
+  siteId: number,
+  ids: readonly number[],
+): Promise<void> => {
+  await lockThreadRows(tx, siteId, ids)
   await sql`
     update threads t set version = ${nextVersion},
       suggested_title = case when ${suggesterIsErased} then null else suggested_title end,

@@ -6,6 +6,8 @@ import { type Batch, findBatch } from '../../postgres/jobs/batches.ts'
 import { reportProgress } from '../../postgres/jobs/jobs.ts'
 import type { Context } from '../context.ts'
 import { withInvalidation } from '../invalidate.ts'
+import { mergeStep, movingOf } from '../moving/merge-steps.ts'
+import { undoMergeStep } from '../moving/undo-merge.ts'
 import { rejudgeStep } from '../policies/rejudge-pending.ts'
 import { hidesComments, processItems } from './process-items.ts'
 
@@ -47,7 +49,8 @@ const processStep: Step = async (context, batch) => {
 
 const STEPS: Record<BatchKind, Step> = {
   decide: processStep,
-  undo: processStep,
+  undo: (context, batch) => (movingOf(batch) ? undoMergeStep : processStep)(context, batch),
   judge: rejudgeStep,
   decide_threads: processStep,
+  merge: mergeStep,
 }

@@ -1,11 +1,13 @@
 import { callerIdOf, type StaffCaller } from '../../domain/people/caller.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site/site.ts'
+import type { Tx } from '../../postgres/connection/db.ts'
 import { insertItemsOfBatch } from '../../postgres/jobs/batch-items.ts'
-import { findBatch } from '../../postgres/jobs/batches.ts'
 import type { IdempotencyKey } from '../../postgres/service/idempotency.ts'
 import type { Context } from '../context.ts'
-import { type BatchResult, startBatch } from './batches.ts'
+import { movingOf } from '../moving/merge-steps.ts'
+import { undoMergeBatch } from '../moving/undo-merge.ts'
+import { type Batch, type BatchResult, getBatch, startBatch } from './batches.ts'
 
 export type UndoBatchRequest = {
   readonly site: Site
@@ -18,26 +20,24 @@ export type UndoBatchRequest = {
  * Undoes the decisions of a batch, cascaded ones included, each on its own. Comments that changed since stay
  * as they are. Refuses with `decision_conflict` while the batch is in progress.
  */
-export const undoBatch = <Answer>(
+export const undoBatch = async <Answer>(
   context: Context,
   { site, moderator, batchId, idempotencyKey }: UndoBatchRequest,
   present: (result: BatchResult) => Answer,
-): Promise<Answer> =>
-  startBatch(
-    context,
-    {
-      siteId: site.id,
-      kind: 'undo',
-      by: callerIdOf(moderator),
-      request: { batchId },
-      idempotencyKey,
-      fill: async (tx, batch) => {
-        const undone = await findBatch(tx, { siteId: site.id, id: batchId })
-        if (!undone) throw new Refusal('not_found')
-        if (undone.endedAt === null) throw new Refusal('decision_conflict')
-        await insertItemsOfBatch(tx, batch, batchId)
-      },
-      assertTotal: () => {},
-    },
-    present,
-  )
+): Promise<Answer> => {
+  const undone = await getBatch(context, site, batchId)
+  if (undone.endedAt === null) throw new Refusal('decision_conflict')
+  if (movingOf(undone)) {
+    const request = { site, moderator, undone, idempotencyKey }
+    return undoMergeBatch(context, request, (batch) => present({ batch, items: [] }))
+  }
+  const batch = {
+    siteId: site.id,
+    kind: 'undo' as const,
+    by: callerIdOf(moderator),
+    request: { batchId },
+    fill: (tx: Tx, created: Batch) => insertItemsOfBatch(tx, created, batchId),
+    assertTotal: () => {},
+  }
+  return startBatch(context, { ...batch, idempotencyKey }, present)
+}

@@ -1,27 +1,37 @@
+import { largestBranch } from '../../domain/comment/branch.ts'
 import type { Reason } from '../../domain/comment/status.ts'
+import { batchJob } from '../../domain/job.ts'
 import { differenceOf } from '../../domain/moderation/decision.ts'
 import { callerIdOf, type StaffCaller } from '../../domain/people/caller.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site/site.ts'
-import { listMovers } from '../../postgres/comments/move.ts'
+import { listPlaced, type Placed } from '../../postgres/comments/move.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import { runQuery } from '../../postgres/connection/transaction.ts'
-import { insertDecision, insertDecisions } from '../../postgres/moderation/decisions.ts'
+import { type Batch, insertBatch, isMergeRunning } from '../../postgres/jobs/batches.ts'
+import { enqueueJob } from '../../postgres/jobs/jobs.ts'
+import { type Decision, insertDecision } from '../../postgres/moderation/decisions.ts'
 import type { IdempotencyKey } from '../../postgres/service/idempotency.ts'
 import {
   closeThread,
   ensureThread,
-  findArticleSuggestion,
   findThreadId,
   findThreadSettings,
   hasComments,
   inheritSettings,
+  lockThreadRows,
 } from '../../postgres/threads/threads.ts'
 import type { Context } from '../context.ts'
 import type { Decided } from '../decisions/decide-comment.ts'
 import { withInvalidation } from '../invalidate.ts'
 import { runOnce } from '../run-once.ts'
-import { acquireThreadLocks, assertMayPublish, moveRootBranches } from './move-branch.ts'
+import { mergeBranches, type StoredMerge } from './merge-steps.ts'
+import { acquireThreadLocks, assertMayPublish, MAX_MOVED } from './move-branch.ts'
+
+/** A merge of this many comments takes a minute or two. */
+const MAX_MERGED = 200_000
+/** A branch moves as a whole. Moving this many comments takes five to ten seconds, and writes that wait longer than 2.4 s fail. */
+const MAX_BRANCH = 20_000
 
 export type MergeRequest = {
   readonly site: Site
@@ -36,14 +46,19 @@ export type MergeRequest = {
   readonly idempotencyKey: IdempotencyKey | undefined
 }
 
+/** The decision on a merge that is done, or the batch that does it. */
+export type Merged = Decided | { readonly batch: Batch }
+
 /**
- * Moves all comments of a thread into another article's thread, and closes the emptied one. A target
- * without comments also takes the settings of the source, so that a merge renames an article.
+ * Moves all comments of a thread into another article's thread, and closes the source. A target without
+ * comments also takes the settings of the source, so that a merge renames an article. The request decides
+ * all of this; of more than 5,000 comments a batch moves branch by branch, oldest first, so that readers
+ * find every comment in one of the two threads at any time.
  */
 export const mergeThreads = async <Answer>(
   context: Context,
   request: MergeRequest,
-  present: (merged: Decided) => Answer,
+  present: (merged: Merged) => Answer,
 ): Promise<Answer> => {
   const { site, articleId, into, idempotencyKey } = request
   if (into === articleId)
@@ -52,7 +67,7 @@ export const mergeThreads = async <Answer>(
     [articleId, into].map((article) => runQuery(findThreadId(context.db, site.id, article))),
   )
   const threadIds = [from, known].filter((id) => id !== undefined)
-  return withInvalidation(context, { siteId: site.id, threadIds, isHide: true }, () =>
+  const answer = await withInvalidation(context, { siteId: site.id, threadIds, isHide: true }, () =>
     runOnce(context, idempotencyKey, async (tx) => {
       if (from === undefined) throw new Refusal('not_found')
       const to = await ensureThread(tx, site.id, into)
@@ -60,43 +75,73 @@ export const mergeThreads = async <Answer>(
       return present(await merge(tx, request, { from, to }))
     }),
   )
+  context.kick('run_batch')
+  return answer
 }
 
 type Threads = { readonly from: number; readonly to: number }
 
-const merge = async (tx: Tx, request: MergeRequest, { from, to }: Threads): Promise<Decided> => {
-  const { site, moderator, articleId, into, reason, note, publish } = request
+const merge = async (tx: Tx, request: MergeRequest, threads: Threads): Promise<Merged> => {
+  const siteId = request.site.id
+  await acquireThreadLocks(tx, siteId, [threads.from, threads.to])
+  if (await isMergeRunning(tx, siteId, threads))
+    throw new Refusal('move_not_allowed', { '/into': 'a merge of these threads is in progress' })
+  const at = { siteId, threadId: threads.from }
+  const movers = await listPlaced(tx, at, { fromId: 0, limit: MAX_MERGED + 1 })
+  if (movers.length > MAX_MOVED) return startBatch(tx, request, { ...threads, movers })
+  const decision = await decideMerge(tx, request, { ...threads, movers })
+  const version = await mergeBranches(tx, { siteId, ...threads, movers, merge: decision })
+  return { decision, version }
+}
+
+const startBatch = async (tx: Tx, request: MergeRequest, merging: Merging): Promise<Merged> => {
+  const { from, to, movers } = merging
+  if (movers.length > MAX_MERGED || largestBranch(movers) > MAX_BRANCH)
+    throw new Refusal('move_not_allowed')
+  const lastRoot = movers.findLast(({ parentId }) => parentId === 0)!
+  const merge: StoredMerge = { from, to, upToId: lastRoot.id, publish: request.publish }
+  const batch = await insertBatch(tx, {
+    siteId: request.site.id,
+    kind: 'merge',
+    request: { merge },
+    by: callerIdOf(request.moderator),
+    total: movers.length,
+  })
+  await decideMerge(tx, request, merging, batch.id)
+  await enqueueJob(tx, batchJob(batch))
+  return { batch }
+}
+
+type Merging = Threads & { readonly movers: readonly Placed[] }
+
+/** Gives the target its settings, closes the source and records both, before any comment moves. */
+const decideMerge = async (
+  tx: Tx,
+  { site, moderator, articleId, into, reason, note, publish }: MergeRequest,
+  { from, to, movers }: Merging,
+  batchId: number | null = null,
+): Promise<Decision> => {
   const siteId = site.id
-  await acquireThreadLocks(tx, siteId, [from, to])
-  const movers = await listMovers(tx, { siteId, threadId: from }, 0)
+  await lockThreadRows(tx, siteId, [from, to])
   const { state } = await findThreadSettings(tx, siteId, from)
-  const isRename = !(await hasComments(tx, siteId, to))
   const before = await findThreadSettings(tx, siteId, to)
-  const suggestion = await findArticleSuggestion(tx, siteId, from)
-  const movedVersion = await moveRootBranches(tx, siteId, { from, to, movers })
-  const version = await inheritSettings(tx, siteId, { from, to, isRename, suggestion })
+  const isRename = !(await hasComments(tx, siteId, to))
+  await inheritSettings(tx, siteId, { from, to, isRename })
   const after = await findThreadSettings(tx, siteId, to)
-  const changes = differenceOf(before, after)
-  assertMayPublish(movers, { from: state, to: after.state, publish })
+  const hasVisible = movers.some(({ isVisible }) => isVisible)
+  assertMayPublish(hasVisible, { from: state, to: after.state, publish })
   await closeThread(tx, siteId, from)
   const { state: emptied } = await findThreadSettings(tx, siteId, from)
-  const origin = { siteId, by: callerIdOf(moderator), reason, note }
-  const decision = await insertDecision(tx, {
-    ...origin,
+  const changes = differenceOf(before, after)
+  return insertDecision(tx, {
+    siteId,
+    by: callerIdOf(moderator),
+    reason,
+    note,
+    batchId,
     action: 'move',
     subject: articleId,
     before: { article_id: articleId, state, into: changes.before },
     after: { article_id: into, state: emptied, into: changes.after },
   })
-  const roots = movers.filter(({ parentId }) => parentId === 0)
-  const rows = roots.map((root) => ({
-    action: 'move' as const,
-    threadId: to,
-    commentId: root.id,
-    causedBy: decision.id,
-    before: { article_id: articleId, parent_id: null },
-    after: { article_id: into, parent_id: null },
-  }))
-  if (rows.length > 0) await insertDecisions(tx, { ...origin, at: decision.at }, rows)
-  return { decision, version: movedVersion === undefined ? undefined : version }
 }

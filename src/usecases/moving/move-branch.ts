@@ -6,14 +6,14 @@ import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site/site.ts'
 import { listAncestorPaths, writeReplyCounts } from '../../postgres/comments/branches.ts'
 import { type CommentForWrite, findCommentForWrite } from '../../postgres/comments/comments.ts'
-import { listMovers, type Mover, relocate } from '../../postgres/comments/move.ts'
+import { listMovers, type Mover, type Placed, relocate } from '../../postgres/comments/move.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import { acquireThreadLock } from '../../postgres/connection/transaction.ts'
 import { isAnyThreadDeleted } from '../../postgres/threads/deletion.ts'
 import { adjustThreadCounts } from '../../postgres/threads/threads.ts'
 
-/** Moving this many comments takes two seconds, during which other writes to both threads wait. */
-const MAX_MOVED = 5_000
+/** Moving this many comments takes one or two seconds, during which other writes to both threads wait. */
+export const MAX_MOVED = 5_000
 
 /**
  * Acquires exclusive thread locks in order of id, so that no two callers deadlock. Refuses with
@@ -76,7 +76,8 @@ export const moveBranch = async (
   const roots = isVisible(top.status)
     ? { before: Number(top.parentId === 0), after: Number(parentId === 0) }
     : { before: 0, after: 0 }
-  const version = await recountThreads(tx, siteId, { from, to, movers, roots })
+  const visibleIds = movers.filter(({ status }) => isVisible(status)).map(({ id }) => id)
+  const version = await recountThreads(tx, siteId, { from, to, visibleIds, roots })
   return { version, movers, parent }
 }
 
@@ -98,14 +99,13 @@ const recountAncestors = async (
 
 /** Comments of a hidden thread that readers would see come only if the moderator asked for it. */
 export const assertMayPublish = (
-  movers: readonly Mover[],
+  hasVisible: boolean,
   { from, to, publish }: { from: ThreadState; to: ThreadState; publish: boolean },
 ): void => {
-  if (publish || from !== 'hidden' || to === 'hidden') return
-  if (movers.some(({ status }) => isVisible(status)))
-    throw new Refusal('move_not_allowed', {
-      '/publish': 'must be true: readers would see comments of a hidden thread',
-    })
+  if (publish || !hasVisible || from !== 'hidden' || to === 'hidden') return
+  throw new Refusal('move_not_allowed', {
+    '/publish': 'must be true: readers would see comments of a hidden thread',
+  })
 }
 
 /** The new parent must be visible, as for a posted reply; only an undo may return below a tombstone. */
@@ -134,15 +134,11 @@ const assertMayMove = (
   if (parentId >= top.id) throw new Refusal('move_not_allowed')
 }
 
-const assertNotTooMany = (movers: readonly Mover[]): void => {
-  if (movers.length > MAX_MOVED) throw new Refusal('move_not_allowed')
-}
-
 const assertFits = (
   movers: readonly Mover[],
   { depthBy, maxDepth }: { depthBy: number; maxDepth: number },
 ): void => {
-  assertNotTooMany(movers)
+  if (movers.length > MAX_MOVED) throw new Refusal('move_not_allowed')
   const deepest = movers.reduce((most, { depth }) => Math.max(most, depth), 0)
   if (depthBy > 0 && deepest + depthBy > maxDepth) throw new Refusal('depth_exceeded')
 }
@@ -154,20 +150,23 @@ const assertFits = (
 export const moveRootBranches = async (
   tx: Tx,
   siteId: number,
-  { from, to, movers }: Omit<Moved, 'roots'>,
+  { from, to, movers }: { from: number; to: number; movers: readonly Placed[] },
 ): Promise<number | undefined> => {
-  assertNotTooMany(movers)
   const ids = movers.map(({ id }) => id)
   await relocate(tx, { siteId, from, to, depthBy: 0 }, ids)
-  const roots = movers.filter(({ parentId, status }) => parentId === 0 && isVisible(status)).length
-  return recountThreads(tx, siteId, { from, to, movers, roots: { before: roots, after: roots } })
+  const visible = movers.filter((mover) => mover.isVisible)
+  const visibleIds = visible.map(({ id }) => id)
+  const number = visible.filter(({ parentId }) => parentId === 0).length
+  const roots = { before: number, after: number }
+  return recountThreads(tx, siteId, { from, to, visibleIds, roots })
 }
 
 type Moved = {
   readonly from: number
   readonly to: number
-  readonly movers: readonly Mover[]
-  /** How many of the movers are visible roots. */
+  /** The moved comments that readers can see. */
+  readonly visibleIds: readonly number[]
+  /** How many of them are roots. */
   readonly roots: { readonly before: number; readonly after: number }
 }
 
@@ -178,9 +177,8 @@ type Moved = {
 const recountThreads = async (
   tx: Tx,
   siteId: number,
-  { from, to, movers, roots }: Moved,
+  { from, to, visibleIds: newIds, roots }: Moved,
 ): Promise<number | undefined> => {
-  const newIds = movers.filter(({ status }) => isVisible(status)).map(({ id }) => id)
   const comments = newIds.length
   if (comments === 0) return undefined
   const recount = (threadId: number, gain: { comments: number; roots: number }) =>

@@ -1,4 +1,4 @@
-import type { Reason } from '../../domain/comment/status.ts'
+import { isVisible, type Reason } from '../../domain/comment/status.ts'
 import { callerIdOf, type StaffCaller } from '../../domain/people/caller.ts'
 import type { CommentKey } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
@@ -62,7 +62,8 @@ const move = async (tx: Tx, request: MoveRequest, to: number): Promise<Decided> 
   const from = await findThreadSettings(tx, siteId, top.threadId)
   const target = await findThreadSettings(tx, siteId, to)
   const moved = await moveBranch(tx, site, { top, destination: { threadId: to, parent } })
-  assertMayPublish(moved.movers, { from: from.state, to: target.state, publish })
+  const hasVisible = moved.movers.some(({ status }) => isVisible(status))
+  assertMayPublish(hasVisible, { from: from.state, to: target.state, publish })
   const origin = { siteId, by: callerIdOf(moderator), reason, note }
   const decision = await insertDecision(tx, {
     ...origin,

@@ -92,7 +92,8 @@ export const rejudgeStep = async (context: Context, batch: Batch): Promise<numbe
       if (now?.afterId !== batch.afterId || now.endedAt !== null) return 0
       const changed = await applyStep(context, tx, batch, { comments, threadId, options })
       const afterId = comments.at(-1)?.id ?? batch.afterId
-      await advanceBatch(tx, batch, { done: comments.length, changed, afterId })
+      const outcomes = { changed, unchanged: comments.length - changed }
+      await advanceBatch(tx, now, { outcomes, afterId })
       if (isLast) await endBatch(tx, batch)
       return isLast ? undefined : comments.length
     })

@@ -4,10 +4,10 @@ import { callerIdOf } from '../../domain/people/caller.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import { readStoredCommentId } from '../../domain/stored-id.ts'
 import { findCommentForWrite } from '../../postgres/comments/comments.ts'
-import { listMovers } from '../../postgres/comments/move.ts'
+import { listPlaced } from '../../postgres/comments/move.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import { runQuery } from '../../postgres/connection/transaction.ts'
-import { insertDecision, insertDecisions } from '../../postgres/moderation/decisions.ts'
+import { insertDecision } from '../../postgres/moderation/decisions.ts'
 import {
   findMoveDecision,
   findSubjectDecision,
@@ -16,25 +16,27 @@ import {
   type MoveDecision,
   type Undoable,
 } from '../../postgres/moderation/undo.ts'
-import { findThreadSettings, restoreThread } from '../../postgres/threads/threads.ts'
 import type { Context } from '../context.ts'
 import type { ThreadKey } from '../decisions/decide-in-thread.ts'
 import { lockBranch, type MarkDecisions, type MarkOrigin, undoMarks } from '../decisions/marks.ts'
 import { undoOutcomeOf } from '../decisions/undo-in-thread.ts'
 import { withInvalidation } from '../invalidate.ts'
+import { mergeBranches } from '../moving/merge-steps.ts'
 import {
   acquireThreadLocks,
+  MAX_MOVED,
   type MovedBranch,
   moveBranch,
-  moveRootBranches,
 } from '../moving/move-branch.ts'
+import { decisionIdsOf, restoreSettings, toRow } from '../moving/undo-merge.ts'
 import { runOnce } from '../run-once.ts'
 import { assertRestores, type Undone, type UndoRequest } from './undo-request.ts'
 
 /**
  * Moves a branch back to where it was, replies added since included; of a merge, the root comments whose
  * later moves were all undone. Refuses with `decision_conflict` if a later move of the comment stands, if its
- * old parent is elsewhere, and if no comment of the merge would come back.
+ * old parent is elsewhere, and if no comment of the merge would come back. A merge that is a batch is undone
+ * by `undoBatch`.
  */
 export const undoMove = async <Answer>(
   context: Context,
@@ -44,6 +46,7 @@ export const undoMove = async <Answer>(
   const { site, decisionId, idempotencyKey } = request
   const move = await runQuery(findMoveDecision(context.db, site.id, decisionId))
   if (!move) throw new Refusal('not_found')
+  if (move.commentId === null && move.batchId !== null) throw new Refusal('move_not_allowed')
   const invalidated = { siteId: site.id, threadIds: [move.from, move.to], isHide: true }
   return withInvalidation(context, invalidated, () =>
     runOnce(context, idempotencyKey, async (tx) => {
@@ -60,9 +63,6 @@ export const undoMove = async <Answer>(
 
 /** `standing`: the decision and its consequences, without those that were undone or decided over. */
 type ToUndo = { readonly move: MoveDecision; readonly standing: readonly Undoable[] }
-
-const toRow = ({ id, before, after }: MoveDecision) =>
-  ({ action: 'move', undoes: id, before: after, after: before }) as const
 
 const moveBack = async (
   tx: Tx,
@@ -121,48 +121,14 @@ const restoreLocks = async (
   return undoMarks(tx, thread, { targets, cascaded: [], ...cause })
 }
 
-/** The former values of the settings that still are as the decision left them. */
-const restoredOf = (
-  settings: Record<string, unknown>,
-  before: Record<string, unknown>,
-  after: Record<string, unknown>,
-): Record<string, unknown> =>
-  Object.fromEntries(
-    Object.entries(before).filter(
-      ([name, value]) => settings[name] === after[name] && settings[name] !== value,
-    ),
-  )
-
-/** Restores what a merge changed of its source and its target, unless it changed again. @returns how many settings */
-const restoreSettings = async (
-  tx: Tx,
-  siteId: number,
-  { subject, from, to, before, after }: MoveDecision,
-): Promise<number> => {
-  const isForward = subject === before.article_id
-  const [source, target] = isForward ? [from, to] : [to, from]
-  const changes = [
-    { threadId: source, before: { state: before.state }, after: { state: after.state } },
-    { threadId: target, before: before.into ?? {}, after: after.into ?? {} },
-  ].toSorted((a, b) => a.threadId - b.threadId)
-  let number = 0
-  for (const { threadId, before, after } of changes) {
-    const settings = await findThreadSettings(tx, siteId, threadId)
-    const restored = restoredOf(settings, before, after)
-    const count = Object.keys(restored).length
-    if (count > 0) await restoreThread(tx, siteId, threadId, { ...settings, ...restored })
-    number += count
-  }
-  return number
-}
-
+/** Moves the roots of a merge back, as far as their later moves were all undone. */
 const undoMerge = async (
   tx: Tx,
   { site, moderator }: UndoRequest,
   { move, standing }: ToUndo,
 ): Promise<Undone> => {
   const siteId = site.id
-  const { from, to, subject, before, after } = move
+  const { from, to, subject } = move
   const { later } = await findSubjectDecision(tx, siteId, { id: move.id, action: 'move' })
   const roots = standing
     .filter(({ action }) => action === 'move')
@@ -170,24 +136,17 @@ const undoMerge = async (
   if (!isLatestStanding(move.id, later) || (move.hasMoved && roots.length === 0))
     throw new Refusal('decision_conflict')
   const rootIds = roots.map(({ commentId }) => commentId)
-  const first = roots[0]?.commentId
+  const fromId = roots[0]?.commentId
   const at = { siteId, threadId: to }
-  const nodes = first === undefined ? [] : await listMovers(tx, at, first)
-  const movers = branchesOf(rootIds, nodes)
-  const version = await moveRootBranches(tx, siteId, { from: to, to: from, movers })
+  const movers =
+    fromId === undefined ? [] : branchesOf(rootIds, await listPlaced(tx, at, { fromId }))
+  if (movers.length > MAX_MOVED) throw new Refusal('move_not_allowed')
+  const by = callerIdOf(moderator)
+  const decision = await insertDecision(tx, { siteId, by, subject, ...toRow(move) })
+  const undoes = decisionIdsOf(roots)
+  const back = { siteId, from: to, to: from, movers, merge: decision, undoes }
+  const version = await mergeBranches(tx, back)
   const restored = { comments: movers.length, settings: await restoreSettings(tx, siteId, move) }
   assertRestores(restored)
-  const origin = { siteId, by: callerIdOf(moderator) }
-  const decision = await insertDecision(tx, { ...origin, subject, ...toRow(move) })
-  const rows = roots.map(({ id, commentId }) => ({
-    action: 'move' as const,
-    threadId: from,
-    commentId,
-    undoes: id,
-    causedBy: decision.id,
-    before: { article_id: after.article_id, parent_id: null },
-    after: { article_id: before.article_id, parent_id: null },
-  }))
-  if (rows.length > 0) await insertDecisions(tx, { ...origin, at: decision.at }, rows)
   return { decision, version, restored }
 }
