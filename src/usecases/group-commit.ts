@@ -1,4 +1,5 @@
 import type { Tx } from '../postgres/connection/db.ts'
+import { isLockTimeout } from '../postgres/connection/errors.ts'
 import { inTransaction } from '../postgres/connection/transaction.ts'
 import type { IdempotencyKey } from '../postgres/service/idempotency.ts'
 import type { Context } from './context.ts'
@@ -11,29 +12,30 @@ type Write = {
   readonly idempotencyKey: IdempotencyKey | undefined
 }
 
-/** The outcomes of the fresh writes of a group, and their effect on the thread. */
+/** The outcomes of the fresh writes of a group, and their effect on threads. */
 export type StoredGroup<W, Effect> = {
+  /** A write that would have to wait for a lock has none. */
   readonly outcomes: Outcomes<W, Effect>
-  /** Undefined if the thread does not exist. */
-  readonly threadId: number | undefined
-  /** Whether readers can see a difference. */
-  readonly isVisible: boolean
+  /** Returns the thread of a write; undefined if it does not exist. */
+  readonly threadOf: (write: W) => number | undefined
+  /** The threads in which readers can see a difference. */
+  readonly changedThreads: readonly number[]
 }
 
 /**
  * Stores the writes of a group, each as if it came alone.
  * @param fresh the writes that do not repeat an earlier write; perhaps none
- * @param first the first write of the group, fresh or not
+ * @param all the writes of the group, fresh or not
  */
 export type StoreGroup<W, Effect> = (
   tx: Tx,
   fresh: readonly W[],
-  first: W,
+  all: readonly W[],
 ) => Promise<StoredGroup<W, Effect>>
 
 /**
- * Commits writes to one thread in one transaction, and invalidates the thread if readers can see a
- * difference. Each write gets its own response or refusal. Never rejects.
+ * Commits writes to threads of one site in one transaction, and invalidates the threads in which readers can
+ * see a difference. Each write gets its own response or refusal. Never rejects.
  */
 export const commitGroup = async <W extends Write, Effect>(
   context: Context,
@@ -63,6 +65,15 @@ export const commitGroup = async <W extends Write, Effect>(
   }
 }
 
+/** Gives no write an outcome if the transaction waited too long for the lock of one of them. */
+export const leavingLockTimeouts = async <W extends Write, Effect>(
+  commit: Promise<GroupResult<W, Effect>>,
+): Promise<GroupResult<W, Effect>> => {
+  const result = await commit
+  const isLeft = 'error' in result && result.isRolledBack && isLockTimeout(result.error)
+  return isLeft ? { outcomes: new Map(), visible: Promise.resolve() } : result
+}
+
 /** Rolls back a transaction without effect, so that it leaves no empty thread behind. */
 class AllRefused extends Error {
   readonly outcomes: Outcomes<never, never>
@@ -79,11 +90,13 @@ const storeOnce = async <W extends Write, Effect>(
   store: StoreGroup<W, Effect>,
 ): Promise<{ outcomes: Outcomes<W, Effect>; changedThreads: readonly number[] }> => {
   const recalled = await recallResponses<W, Effect>(tx, writes)
-  const { threadId, isVisible, ...stored } = await store(tx, recalled.fresh, writes[0]!)
+  const stored = await store(tx, recalled.fresh, writes)
   const outcomes = await rememberResponses(tx, recalled, stored.outcomes)
-  const all = [...outcomes.values()]
-  if (all.every((outcome) => 'refusal' in outcome)) throw new AllRefused(outcomes as never)
+  const all = [...outcomes]
+  if (all.every(([, outcome]) => 'refusal' in outcome)) throw new AllRefused(outcomes as never)
   // The node that wrote an earlier response may have crashed before it invalidated the thread.
-  const isChanged = isVisible || all.some((outcome) => 'isEarlier' in outcome)
-  return { outcomes, changedThreads: isChanged && threadId !== undefined ? [threadId] : [] }
+  const answeredEarlier = all.flatMap(([write, outcome]) =>
+    'isEarlier' in outcome ? (stored.threadOf(write) ?? []) : [],
+  )
+  return { outcomes, changedThreads: [...new Set([...stored.changedThreads, ...answeredEarlier])] }
 }

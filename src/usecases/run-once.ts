@@ -111,7 +111,7 @@ const nameOf = ({ keyHash }: IdempotencyKey): string => keyHash.toString('base64
 
 /**
  * Remembers the responses of the fresh writes, and repeats them for the writes that share their keys.
- * @returns an outcome for every write
+ * @returns an outcome for every write, except a fresh one without an outcome and those that share its key
  */
 export const rememberResponses = async <W extends KeyedWrite, Effect>(
   tx: Tx,
@@ -130,7 +130,10 @@ export const rememberResponses = async <W extends KeyedWrite, Effect>(
   }
   if (answered.length > 0) await insertAnswers(tx, answered)
   return new Map(
-    writes.map((write) => [write, fresh.get(write) ?? repeat(outcomes, write.idempotencyKey!)]),
+    writes.flatMap((write) => {
+      const outcome = fresh.get(write) ?? repeat(outcomes, write.idempotencyKey)
+      return outcome ? [[write, outcome]] : []
+    }),
   )
 }
 
@@ -140,9 +143,11 @@ export const withoutEffect = <Effect>(outcome: Outcome<Effect>): Outcome<Effect>
 
 const repeat = <Effect>(
   remembered: ReadonlyMap<string, KeyOutcome<Effect>>,
-  idempotencyKey: IdempotencyKey,
-): Outcome<Effect> => {
-  const { bodyHash, outcome } = remembered.get(nameOf(idempotencyKey))!
+  idempotencyKey: IdempotencyKey | undefined,
+): Outcome<Effect> | undefined => {
+  const found = idempotencyKey && remembered.get(nameOf(idempotencyKey))
+  if (!found) return undefined
+  const { bodyHash, outcome } = found
   return bodyHash.equals(idempotencyKey.bodyHash)
     ? outcome
     : { refusal: new Refusal('idempotency_key_reused') }

@@ -30,10 +30,19 @@ export type GroupResult<W, Effect> =
   /** `isRolledBack`: the transaction certainly wrote nothing. */
   | { readonly error: unknown; readonly isRolledBack: boolean }
 
-/** Commits writes to one thread in one transaction. Never rejects. */
+/** Commits writes in one transaction. Never rejects. */
 export type CommitGroup<W, Effect> = (writes: readonly W[]) => Promise<GroupResult<W, Effect>>
 
+/** How to commit the writes of a site and those of a thread. */
+export type Commits<W, Effect> = {
+  /** Waits for no lock of a single thread: a write that would have to wait has no outcome. */
+  readonly together: CommitGroup<W, Effect>
+  /** Waits for locks; every write to the thread has an outcome. */
+  readonly patiently: CommitGroup<W, Effect>
+}
+
 type QueuedWrite<W, Effect> = {
+  readonly thread: string
   readonly write: W
   /** `performance.now()` of its arrival. */
   readonly queuedAt: number
@@ -41,15 +50,23 @@ type QueuedWrite<W, Effect> = {
   readonly reject: (error: unknown) => void
 }
 
-/** The writes to one thread: those in the transaction in progress, and those that wait for it. */
+/** The writes to one thread or site: those in the transaction in progress, and those that wait for it. */
 type WriteQueue<W, Effect> = {
   committing: readonly QueuedWrite<W, Effect>[]
   readonly waiting: QueuedWrite<W, Effect>[]
 }
 
+type Way<W, Effect> = {
+  readonly commit: CommitGroup<W, Effect>
+  /** Whether a write cannot take part in the next transaction. */
+  readonly mustLeave?: (queued: QueuedWrite<W, Effect>) => boolean
+  /** Takes a write that is left out. */
+  readonly leave?: (queued: QueuedWrite<W, Effect>) => void
+}
+
 /** The write queues of this node for one kind of write. */
 export type WriteQueues<W extends Write, Effect> = {
-  /** By thread; an idle thread has no queue. */
+  /** By thread or site; an idle one has no queue. */
   readonly open: Map<string, WriteQueue<W, Effect>>
   /** How long a queue rests after each transaction. */
   readonly restMs: number
@@ -68,13 +85,47 @@ export const enqueueWrite = <W extends Write, Effect>(
   { thread, write }: { thread: string; write: W },
   commit: CommitGroup<W, Effect>,
 ): Promise<Written<Effect>> => {
-  const { promise, resolve, reject } = Promise.withResolvers<Written<Effect>>()
-  const queued = { write, queuedAt: performance.now(), resolve, reject }
-  const queue = queues.open.get(thread)
-  if (!queue) void runQueue(queues, { thread, first: queued }, commit)
-  else if (isBeingCommitted(queue.committing, write)) reject(new Refusal('idempotency_in_flight'))
-  else queue.waiting.push(queued)
+  const { promise, ...settlers } = Promise.withResolvers<Written<Effect>>()
+  addToQueue(
+    queues,
+    thread,
+    { thread, write, queuedAt: performance.now(), ...settlers },
+    { commit },
+  )
   return promise
+}
+
+/**
+ * Like `enqueueWrite`, but the writes to all threads of a site share transactions. A write that would have to
+ * wait for a lock goes to the queue of its thread, and the following writes to the thread go there too until
+ * that queue is idle. So a lock on one thread delays no other thread.
+ */
+export const enqueueSharedWrite = <W extends Write, Effect>(
+  queues: WriteQueues<W, Effect>,
+  { site, thread, write }: { site: string; thread: string; write: W },
+  { together, patiently }: Commits<W, Effect>,
+): Promise<Written<Effect>> => {
+  const { promise, ...settlers } = Promise.withResolvers<Written<Effect>>()
+  const leave = (queued: QueuedWrite<W, Effect>) =>
+    addToQueue(queues, queued.thread, queued, { commit: patiently })
+  const mustLeave = (queued: QueuedWrite<W, Effect>) => queues.open.has(queued.thread)
+  const queued = { thread, write, queuedAt: performance.now(), ...settlers }
+  if (mustLeave(queued)) leave(queued)
+  else addToQueue(queues, site, queued, { commit: together, mustLeave, leave })
+  return promise
+}
+
+const addToQueue = <W extends Write, Effect>(
+  queues: WriteQueues<W, Effect>,
+  name: string,
+  queued: QueuedWrite<W, Effect>,
+  way: Way<W, Effect>,
+): void => {
+  const queue = queues.open.get(name)
+  if (!queue) void runQueue(queues, { name, first: queued }, way)
+  else if (isBeingCommitted(queue.committing, queued.write))
+    queued.reject(new Refusal('idempotency_in_flight'))
+  else queue.waiting.push(queued)
 }
 
 /** Writes with the same key that wait together are sorted out by `recallResponses`. */
@@ -87,19 +138,32 @@ const isBeingCommitted = (
 
 const runQueue = async <W extends Write, Effect>(
   { open, restMs }: WriteQueues<W, Effect>,
-  { thread, first }: { thread: string; first: QueuedWrite<W, Effect> },
-  commit: CommitGroup<W, Effect>,
+  { name, first }: { name: string; first: QueuedWrite<W, Effect> },
+  way: Way<W, Effect>,
 ): Promise<void> => {
   const queue: WriteQueue<W, Effect> = { committing: [], waiting: [first] }
-  open.set(thread, queue)
+  open.set(name, queue)
   while (queue.waiting.length > 0) {
-    queue.committing = queue.waiting.splice(0, MAX_GROUP)
-    const outage = await commitTogether(queue.committing, commit)
+    queue.committing = takeGroup(queue.waiting, way)
+    const outage = await commitTogether(queue.committing, way)
     if (outage) rejectLateWrites(queue.waiting, outage)
     queue.committing = []
     if (restMs > 0) await sleep(restMs)
   }
-  open.delete(thread)
+  open.delete(name)
+}
+
+const takeGroup = <W, Effect>(
+  waiting: QueuedWrite<W, Effect>[],
+  { mustLeave = () => false, leave }: Way<W, Effect>,
+): readonly QueuedWrite<W, Effect>[] => {
+  const group: QueuedWrite<W, Effect>[] = []
+  while (waiting.length > 0 && group.length < MAX_GROUP) {
+    const queued = waiting.shift()!
+    if (mustLeave(queued)) leave!(queued)
+    else group.push(queued)
+  }
+  return group
 }
 
 /**
@@ -108,32 +172,34 @@ const runQueue = async <W extends Write, Effect>(
  */
 const commitTogether = async <W extends Write, Effect>(
   group: readonly QueuedWrite<W, Effect>[],
-  commit: CommitGroup<W, Effect>,
+  way: Way<W, Effect>,
 ): Promise<Refusal | undefined> => {
-  const result = await commit(group.map(({ write }) => write))
+  if (group.length === 0) return undefined
+  const result = await way.commit(group.map(({ write }) => write))
   if ('outcomes' in result) {
-    void result.visible.then(() => respond(group, result.outcomes))
+    const { outcomes, visible } = result
+    const ended = group.filter(({ write }) => outcomes.has(write))
+    for (const queued of group) if (!outcomes.has(queued.write)) way.leave!(queued)
+    void visible.then(() => respond(ended, outcomes))
     return undefined
   }
   const { error, isRolledBack } = result
   const outage = error instanceof Refusal && error.code === 'unavailable' ? error : undefined
-  if (isRolledBack && !outage && group.length > 1) return commitEach(group, commit)
+  if (isRolledBack && !outage && group.length > 1) return commitHalves(group, way)
   for (const { reject } of group) reject(error)
   return outage
 }
 
-/** Gives each write of a failed group a transaction of its own, so that only faulty writes fail. */
-const commitEach = async <W extends Write, Effect>(
+/** Commits the halves of a failed group one after the other, until only faulty writes fail. */
+const commitHalves = async <W extends Write, Effect>(
   group: readonly QueuedWrite<W, Effect>[],
-  commit: CommitGroup<W, Effect>,
+  way: Way<W, Effect>,
 ): Promise<Refusal | undefined> => {
-  for (const [i, queued] of group.entries()) {
-    const outage = await commitTogether([queued], commit)
-    if (!outage) continue
-    for (const { reject } of group.slice(i + 1)) reject(outage)
-    return outage
-  }
-  return undefined
+  const middle = Math.ceil(group.length / 2)
+  const outage = await commitTogether(group.slice(0, middle), way)
+  if (!outage) return commitTogether(group.slice(middle), way)
+  for (const { reject } of group.slice(middle)) reject(outage)
+  return outage
 }
 
 const respond = <W, Effect>(

@@ -317,7 +317,7 @@ t.test('facts are counted through indexes', async (t) => {
   await sql`analyze`.execute(service.db)
   const question = {
     siteId: 1,
-    threadId: 1,
+    threadIds: [1],
     authorIds: [1, 2],
     addressHashes: [NOWHERE],
     fingerprints: [5],

@@ -3,6 +3,7 @@ import type { Instant } from '../../domain/instant.ts'
 import type { Facts } from '../../domain/screening/facts.ts'
 import type { Verdict } from '../../domain/screening/finding.ts'
 import type { Tx } from '../connection/db.ts'
+import { orSkip, type Waiting } from '../connection/transaction.ts'
 import type { GuestProfile } from '../people/authors.ts'
 import { forWrite, nextVersion, type ThreadForWrite } from '../threads/threads.ts'
 import { joinCommentOfTally } from './rows.ts'
@@ -11,6 +12,7 @@ import { isVisible, isVisibleOrShadowed } from './visible.ts'
 /** A visible comment that a post can reply to. */
 export type Parent = {
   readonly id: number
+  readonly threadId: number
   readonly homeThreadId: number | null
   readonly depth: number
   readonly locked: boolean
@@ -19,50 +21,80 @@ export type Parent = {
   readonly shadows: Facts['bans']
 }
 
-type Found = ThreadForWrite & { [K in keyof Parent as `parent${Capitalize<K>}`]: Parent[K] | null }
+type Found = ThreadForWrite & {
+  [K in keyof Parent as `parent${Capitalize<K>}`]: Parent[K] | null
+} & {
+  readonly busyTexts: readonly string[]
+}
+
+type PostedInto = {
+  readonly siteId: number
+  readonly threadIds: readonly number[]
+  /** Without duplicates. */
+  readonly parents: readonly { readonly threadId: number; readonly id: number }[]
+  readonly textHashes: readonly number[]
+}
 
 /**
- * Finds the thread and the visible parents of posts. It locks the parents until the transaction ends, in
- * descending order of id, as every write does. The caller holds the thread lock, so that the result stays
+ * Finds the threads and the visible parents of posts. It locks the parents until the transaction ends, in
+ * descending order of id, as every write does. The caller holds the thread locks, so that the result stays
  * true until the transaction ends. It also locks the hashes of the texts: of posts that are nearly the same, in
  * whatever threads, one transaction counts its facts after the other has committed.
+ * @returns without the parents that are locked, and with the texts that are, if it does not wait
  */
-export const findThreadAndParents = async (
+export const findThreadsAndParents = async (
   tx: Tx,
-  at: { siteId: number; threadId: number; ids: readonly number[]; textHashes: readonly number[] },
-): Promise<{ thread: ThreadForWrite; parents: ReadonlyMap<number, Parent> }> => {
+  { siteId, threadIds, parents: wanted, textHashes }: PostedInto,
+  waiting: Waiting,
+): Promise<{
+  threads: readonly ThreadForWrite[]
+  parents: ReadonlyMap<number, Parent>
+  busyTexts: ReadonlySet<number>
+}> => {
+  const isLocked =
+    waiting === 'wait'
+      ? sql`pg_advisory_xact_lock(key) is not null`
+      : sql`pg_try_advisory_xact_lock(key)`
   const { rows } = await sql<Found>`
     with texts as materialized (
-      select pg_advisory_xact_lock(key) from (
-        select distinct hashint8extended(hash, ${at.siteId}) as key
-        from unnest(${at.textHashes}::bigint[]) as t (hash) order by key
+      select hash, ${isLocked} as is_locked from (
+        select distinct hash, hashint8extended(hash, ${siteId}) as key
+        from unnest(${textHashes}::bigint[]) as t (hash) order by key
       ) keys
     ),
     parents as materialized (
-      select c.id as parent_id, c.home_thread_id as parent_home_thread_id, c.depth as parent_depth,
+      select c.id as parent_id, c.thread_id as parent_thread_id, c.depth as parent_depth,
+        c.home_thread_id as parent_home_thread_id,
         c.locked as parent_locked, c.author_id as parent_author_id,
         case when ${isVisible('c.status')} then '[]' else c.facts -> 'bans' end as parent_shadows
-      from comment_tallies k
+      from unnest(${wanted.map(({ threadId }) => threadId)}::bigint[],
+        ${wanted.map(({ id }) => id)}::bigint[]) as wanted (thread_id, comment_id)
+      join comment_tallies k on k.site_id = ${siteId} and k.thread_id = wanted.thread_id
+        and k.comment_id = wanted.comment_id
       ${joinCommentOfTally}
-      where k.site_id = ${at.siteId} and k.thread_id = ${at.threadId}
-        and k.comment_id = any(${at.ids}::bigint[]) and ${isVisibleOrShadowed('c')}
-        and (select count(*) from texts) >= 0
-      order by k.comment_id desc for no key update of k
+      where ${isVisibleOrShadowed('c')} and (select count(*) from texts) >= 0
+      order by k.comment_id desc for no key update of k ${orSkip(waiting)}
     )
-    select ${forWrite}, parents.* from threads left join parents on true
-    where (select count(*) from texts) >= 0 and site_id = ${at.siteId} and id = ${at.threadId}`.execute(
-    tx,
-  )
+    select ${forWrite}, parents.*, array(select hash from texts where not is_locked) as busy_texts
+    from threads left join parents on parents.parent_thread_id = threads.id
+    where (select count(*) from texts) >= 0
+      and site_id = ${siteId} and id = any(${threadIds}::bigint[])`.execute(tx)
   const parents = rows.flatMap((row): Parent[] => {
-    const { parentId: id, parentHomeThreadId: homeThreadId, parentDepth: depth } = row
+    const { parentId: id, parentThreadId, parentHomeThreadId: homeThreadId } = row
     if (id === null) return []
     const whose = { authorId: row.parentAuthorId!, shadows: row.parentShadows! }
-    return [{ id, homeThreadId, depth: depth!, locked: row.parentLocked!, ...whose }]
+    const where = { threadId: parentThreadId!, homeThreadId, depth: row.parentDepth! }
+    return [{ id, ...where, locked: row.parentLocked!, ...whose }]
   })
-  return { thread: rows[0]!, parents: new Map(parents.map((parent) => [parent.id, parent])) }
+  return {
+    threads: rows,
+    parents: new Map(parents.map((parent) => [parent.id, parent])),
+    busyTexts: new Set(rows[0]?.busyTexts.map(Number)),
+  }
 }
 
 export type NewPost = {
+  readonly threadId: number
   /** 0 for a root. */
   readonly parentId: number
   readonly parentHomeThreadId: number | null
@@ -89,12 +121,13 @@ export type InsertedPost = {
   readonly id: number
   readonly authorId: number
   readonly createdAt: Instant
+  /** The new version of the thread; null if no post into it is approved. */
+  readonly threadVersion: number | null
 }
 
-type At = {
-  readonly siteId: number
-  readonly threadId: number
-  readonly renderer: number
+/** A thread that gets new posts, and what they say about its article. */
+export type PostedThread = {
+  readonly id: number
   /** The article's title and address by staff, used if the thread has none. */
   readonly title: string | null
   readonly url: string | null
@@ -102,28 +135,36 @@ type At = {
   readonly suggestion: number | undefined
 }
 
+type At = {
+  readonly siteId: number
+  readonly renderer: number
+  /** The threads of all approved posts. */
+  readonly threads: readonly PostedThread[]
+}
+
 /**
- * Inserts comments of one thread and their new guests, and adds approved comments to the counts of their
- * parents and of the thread. The caller has locked the parents and the authors; the thread's row is the last
- * lock of a write.
+ * Inserts comments and their new guests, and adds approved comments to the counts of their parents and
+ * threads. The caller has locked the parents and the authors, and the rows of the threads if there are
+ * several; the row of a thread is the last lock of a write.
  *
  * Ids are taken in the order of the posts, in which `unnest` yields them, before any insert, so that each
  * post gets its own. All comments have one time, so that times never contradict ids.
- * @returns the rows in the order of the posts; `version` is the thread's new version, undefined if no comment
- * is approved
+ * @returns the rows in the order of the posts
  */
 export const insertPosts = async (
   tx: Tx,
-  { siteId, threadId, renderer, title, url, suggestion }: At,
+  { siteId, renderer, threads }: At,
   posts: readonly NewPost[],
-): Promise<{ rows: readonly InsertedPost[]; version: number | undefined }> => {
+): Promise<readonly InsertedPost[]> => {
   const guests = posts.map(({ author }) => (typeof author === 'number' ? null : author))
-  const { rows } = await sql<InsertedPost & { version: number | null }>`
+  const suggestions = threads.map(({ suggestion }) => suggestion)
+  const { rows } = await sql<InsertedPost>`
     with moment as materialized (select clock_timestamp()::timestamptz(3) as now),
     posts as materialized (
       select *, nextval('comments_id_seq') as comment_id,
         coalesce(author_id, nextval('authors_id_seq')) as writer_id
       from unnest(
+        ${posts.map(({ threadId }) => threadId)}::bigint[],
         ${posts.map(({ parentId }) => parentId)}::bigint[],
         ${posts.map((post) => post.parentHomeThreadId)}::bigint[],
         ${posts.map(({ depth }) => depth)}::int[],
@@ -145,8 +186,8 @@ export const insertPosts = async (
         ${posts.map(({ fingerprint }) => fingerprint)}::bigint[],
         ${posts.map(({ sketch }) => `{${sketch.join()}}`)}::text[],
         ${posts.map(({ shadowed }) => shadowed)}::boolean[]
-      ) with ordinality as p (parent_id, parent_home_thread_id, depth, author_id, name, url, email, status,
-        body, body_html, article_title, article_url, screening, network, address_hash, policy_version, facts,
+      ) with ordinality as p (thread_id, parent_id, parent_home_thread_id, depth, author_id, name, url, email,
+        status, body, body_html, article_title, article_url, screening, network, address_hash, policy_version, facts,
         risk, fingerprint, sketch, shadowed, place)
       order by place
     ),
@@ -158,7 +199,7 @@ export const insertPosts = async (
       insert into comments (site_id, thread_id, id, parent_id, parent_home_thread_id, depth, author_id,
         status, body, body_html, renderer, article_title, article_url, screening,
         policy_version, facts, risk, shadowed, created_at, published_at) overriding system value
-      select ${siteId}, ${threadId}, comment_id, parent_id, parent_home_thread_id, depth, writer_id,
+      select ${siteId}, thread_id, comment_id, parent_id, parent_home_thread_id, depth, writer_id,
         status, body, body_html, ${renderer}, article_title, article_url, screening,
         policy_version, facts, risk, shadowed, now, case when ${isVisible('status')} then now end
       from posts, moment
@@ -166,7 +207,7 @@ export const insertPosts = async (
     made_tallies as (
       insert into comment_tallies (site_id, thread_id, comment_id, parent_id, created_at, is_visible,
         active_at)
-      select ${siteId}, ${threadId}, comment_id, parent_id, now, ${isVisible('status')}, now
+      select ${siteId}, thread_id, comment_id, parent_id, now, ${isVisible('status')}, now
       from posts, moment
     ),
     kept_addresses as (
@@ -176,7 +217,7 @@ export const insertPosts = async (
     noted as (
       insert into arrivals (site_id, comment_id, thread_id, author_id, address_hash, fingerprint,
         sketch, arrived_at)
-      select ${siteId}, comment_id, ${threadId}, writer_id, address_hash, fingerprint,
+      select ${siteId}, comment_id, thread_id, writer_id, address_hash, fingerprint,
         sketch::bigint[], now
       from posts, moment
     ),
@@ -184,29 +225,36 @@ export const insertPosts = async (
       update comment_tallies k set reply_count = k.reply_count + replies.number,
         active_at = greatest(k.active_at, now)
       from moment, (
-        select parent_id, count(*) as number from posts
-        where ${isVisible('status')} and parent_id <> 0 group by parent_id
+        select thread_id, parent_id, count(*) as number from posts
+        where ${isVisible('status')} and parent_id <> 0 group by thread_id, parent_id
       ) replies
-      where k.site_id = ${siteId} and k.thread_id = ${threadId} and k.comment_id = replies.parent_id
+      where k.site_id = ${siteId} and k.thread_id = replies.thread_id and k.comment_id = replies.parent_id
     ),
-    counted_thread as (
+    counted_threads as (
       update threads t set version = ${nextVersion},
         comment_count = t.comment_count + approved.comments,
         root_count = t.root_count + approved.roots,
         last_comment_at = greatest(t.last_comment_at, now),
-        title = coalesce(t.title, ${title}), url = coalesce(t.url, ${url}),
+        title = coalesce(t.title, article.title), url = coalesce(t.url, article.url),
         suggested_by = coalesce(t.suggested_by, suggestion.comment_id),
         suggested_title = case when t.suggested_by is null then suggestion.article_title else t.suggested_title end,
         suggested_url = case when t.suggested_by is null then suggestion.article_url else t.suggested_url end
       from moment, (
-        select count(*) as comments, count(*) filter (where parent_id = 0) as roots
-        from posts where ${isVisible('status')} having count(*) > 0
-      ) approved left join posts suggestion on suggestion.place = ${suggestion === undefined ? null : suggestion + 1}
-      where t.site_id = ${siteId} and t.id = ${threadId}
-      returning t.version
+        select thread_id, count(*) as comments, count(*) filter (where parent_id = 0) as roots
+        from posts where ${isVisible('status')} group by thread_id
+      ) approved
+      join unnest(
+        ${threads.map(({ id }) => id)}::bigint[],
+        ${threads.map(({ title }) => title)}::text[],
+        ${threads.map(({ url }) => url)}::text[],
+        ${suggestions.map((place) => (place === undefined ? null : place + 1))}::bigint[]
+      ) as article (thread_id, title, url, suggestion) on article.thread_id = approved.thread_id
+      left join posts suggestion on suggestion.place = article.suggestion
+      where t.site_id = ${siteId} and t.id = approved.thread_id
+      returning t.id, t.version
     )
     select comment_id as id, writer_id as author_id, now as created_at,
-      (select version from counted_thread) as version
-    from posts, moment order by place`.execute(tx)
-  return { rows, version: rows[0]?.version ?? undefined }
+      (select c.version from counted_threads c where c.id = p.thread_id) as thread_version
+    from moment, posts p order by place`.execute(tx)
+  return rows
 }

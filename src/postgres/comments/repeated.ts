@@ -7,6 +7,7 @@ const SPAN = sql`interval '30 seconds'`
 
 /** A post as it is compared with earlier ones. */
 export type Repeatable = {
+  readonly threadId: number
   /** 0 for a root. */
   readonly parentId: number
   /** Null for a new guest. */
@@ -17,13 +18,13 @@ export type Repeatable = {
 }
 
 /**
- * Finds for each post the comment of the last 30 seconds that it repeats: the same text by the same writer under
- * the same parent, unless it was deleted since.
+ * Finds for each post the comment of the last 30 seconds that it repeats: the same text by the same writer in the
+ * same thread under the same parent, unless it was deleted since.
  * @returns in the order of the posts, with the thread's version; undefined for a post that repeats none
  */
 export const findRepeated = async (
   tx: Tx,
-  { siteId, threadId }: { siteId: number; threadId: number },
+  siteId: number,
   posts: readonly Repeatable[],
 ): Promise<({ id: number; version: number } | undefined)[]> => {
   const guests = posts.map(({ guest }) => guest)
@@ -34,14 +35,15 @@ export const findRepeated = async (
       join authors a on a.site_id = c.site_id and a.id = c.author_id
       where r.site_id = ${siteId} and r.fingerprint = p.fingerprint
         and r.arrived_at > clock_timestamp() - ${SPAN} and c.created_at > clock_timestamp() - ${SPAN}
-        and c.thread_id = ${threadId} and c.parent_id = p.parent_id and c.body = p.body
+        and c.thread_id = p.thread_id and c.parent_id = p.parent_id and c.body = p.body
         and c.status <> 'deleted'
         and case when p.author_id is not null then c.author_id = p.author_id
           else a.kind = 'guest' and r.address_hash = p.address_hash
             and (a.name, a.url, a.email) is not distinct from (p.name, p.url, p.email) end
     ) as id,
-    (select version from threads where site_id = ${siteId} and id = ${threadId}) as version
+    (select version from threads where site_id = ${siteId} and id = p.thread_id) as version
     from unnest(
+      ${posts.map(({ threadId }) => threadId)}::bigint[],
       ${posts.map(({ parentId }) => parentId)}::bigint[],
       ${posts.map(({ authorId }) => authorId)}::bigint[],
       ${guests.map((guest) => guest?.addressHash)}::bytea[],
@@ -50,7 +52,7 @@ export const findRepeated = async (
       ${guests.map((guest) => guest?.email)}::text[],
       ${posts.map(({ body }) => body)}::text[],
       ${posts.map(({ fingerprint }) => fingerprint)}::bigint[]
-    ) with ordinality as p (parent_id, author_id, address_hash, name, url, email, body, fingerprint, place)
+    ) with ordinality as p (thread_id, parent_id, author_id, address_hash, name, url, email, body, fingerprint, place)
     order by p.place`.execute(tx)
   return rows.map(({ id, version }) => (id === null ? undefined : { id, version }))
 }

@@ -161,10 +161,22 @@ const UTC_END = '2026-11-23 09:30:00.+00'.length
 const toDistantInstant = (text: string): Instant =>
   (pg.types.getTypeParser(TIMESTAMPTZ, 'text')(text) as Date).toISOString()
 
+/** The type of arrays of times, which the driver does not name. */
+const TIMESTAMPTZ_ARRAY = 1185
+
+const toInstants = (text: string): (Instant | null)[] =>
+  text === '{}'
+    ? []
+    : text
+        .slice(1, -1)
+        .split(',')
+        .map((item) => (item === 'NULL' ? null : toInstant(item.replaceAll('"', ''))))
+
 /** Ids and versions stay below 2^53, so a bigint becomes a number. */
 const PARSERS: Readonly<Record<number, (text: string) => unknown>> = {
   [INT8]: Number,
   [TIMESTAMPTZ]: toInstant,
+  [TIMESTAMPTZ_ARRAY]: toInstants,
 }
 
 const getTypeParser = ((oid: number, format: 'text') =>

@@ -5,6 +5,12 @@ import { Refusal } from '../../domain/refusal.ts'
 export const isRetryable = (error: unknown): boolean =>
   error instanceof pg.DatabaseError && (error.code === '40P01' || error.code === '40001')
 
+/** Whether a refusal comes from a wait for a lock that took too long. */
+export const isLockTimeout = (error: unknown): boolean =>
+  error instanceof Refusal &&
+  error.cause instanceof pg.DatabaseError &&
+  error.cause.code === '55P03'
+
 /** SQLSTATE classes of a Postgres that is unreachable, full, shutting down or out of time. */
 const UNAVAILABLE = /^(08|53|57P0|57014|55000|55P03|25P03|25006|58)/
 /** SQLSTATEs that a caller's data can cause: characters and numbers that Postgres does not store. */

@@ -49,6 +49,12 @@ export const runQuery = async <T>(query: Promise<T>): Promise<T> => {
   }
 }
 
+/** Whether a statement waits for what another transaction has locked, or skips it. */
+export type Waiting = 'wait' | 'skip'
+
+/** The end of a locking clause. */
+export const orSkip = (waiting: Waiting) => (waiting === 'skip' ? sql`skip locked` : sql``)
+
 /**
  * Acquires the thread lock until the transaction ends. Writes that only add comments share it. A write
  * that hides comments or changes a branch takes it exclusively from the start, because upgrading a

@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import type { Author } from '../../domain/comment/comment.ts'
 import { isVisible } from '../comments/visible.ts'
 import type { Db, Tx } from '../connection/db.ts'
+import { orSkip, type Waiting } from '../connection/transaction.ts'
 
 export type GuestProfile = {
   readonly name: string
@@ -51,16 +52,18 @@ export const findGuest = (
 /**
  * Locks the rows of authors that exist and are not erased, in order of id. The lock keeps an author's name
  * and prevents an erasure until the transaction ends.
+ * @param waiting `skip` leaves out the authors whose rows another transaction has locked
  */
 export const lockWriterRows = async (
   tx: Tx,
   siteId: number,
   ids: readonly number[],
+  waiting: Waiting = 'wait',
 ): Promise<ReadonlyMap<number, Author>> => {
   const { rows } = await sql<Author>`
     select id, kind, role, name, url, avatar_url from authors
     where site_id = ${siteId} and id = any(${ids}::bigint[]) and erased_at is null
-    order by id for no key update`.execute(tx)
+    order by id for no key update ${orSkip(waiting)}`.execute(tx)
   return new Map(rows.map((author) => [author.id, author]))
 }
 

@@ -13,11 +13,11 @@ const LATEST_OF_WRITER = 20
 const MAX_MINUTE = 1_000
 const MAX_COUNT = 100
 
-/** The counts that judging some comments of one thread needs. Lists have no duplicates. */
+/** The counts that judging some comments needs. Lists have no duplicates. */
 export type FactsQuery = {
   readonly siteId: number
-  /** Null if the thread does not exist yet. */
-  readonly threadId: number | null
+  /** Empty if the thread does not exist yet. */
+  readonly threadIds: readonly number[]
   readonly authorIds: readonly number[]
   readonly addressHashes: readonly Buffer[]
   readonly fingerprints: readonly number[]
@@ -40,8 +40,9 @@ export type RecentText = {
 }
 
 /** Counts for a `FactsQuery`; arrays follow the order of its lists. Every count is limited. */
-export type CountedFacts = Pick<Facts, 'at' | 'threadSince' | 'attackedUntil'> & {
-  readonly thread: number
+export type CountedFacts = Pick<Facts, 'at' | 'attackedUntil'> & {
+  readonly threads: readonly number[]
+  readonly threadsSince: readonly Facts['threadSince'][]
   readonly site: number
   readonly networks: readonly number[]
   readonly same: readonly number[]
@@ -61,17 +62,22 @@ const month = sql`interval '30 days'`
  * counted.
  */
 export const countFacts = async (db: Db, query: FactsQuery): Promise<CountedFacts> => {
-  const { siteId, threadId, authorIds, addressHashes, fingerprints, exceptId } = query
+  const { siteId, threadIds, authorIds, addressHashes, fingerprints, exceptId } = query
   const ofSite = sql`site_id = ${siteId}`
   const { rows } = await sql<CountedFacts>`
     with moment as materialized (select clock_timestamp()::timestamptz(3) as now)
     select now as at,
-      (select nullif(t.created_at, transaction_timestamp()::timestamptz(3)) from threads t
-        where t.site_id = ${siteId} and t.id = ${threadId}::bigint) as thread_since,
+      array(
+        select (select nullif(t.created_at, transaction_timestamp()::timestamptz(3)) from threads t
+          where t.site_id = ${siteId} and t.id = q.id)
+        from unnest(${threadIds}::bigint[]) with ordinality q (id, ordinal) order by ordinal
+      ) as threads_since,
       (select attacked_until from sites where id = ${siteId} and attacked_until > now)
         as attacked_until,
-      ${countSince(minute, { where: ofSite, key: sql`thread_id`, is: sql`${threadId}::bigint`, exceptId })}
-        as thread,
+      array(
+        select ${countSince(minute, { where: ofSite, key: sql`thread_id`, is: sql`q.id`, exceptId })}
+        from unnest(${threadIds}::bigint[]) with ordinality q (id, ordinal) order by ordinal
+      ) as threads,
       (select count(*)::int from (
         select from arrivals where ${ofSite} and arrived_at > now - ${minute} ${exceptComment(exceptId)}
         order by arrived_at desc limit ${MAX_MINUTE}

@@ -99,6 +99,32 @@ const findSharedThread = async (
   return rows[0]?.id
 }
 
+/** A lock wait of a transaction for many threads ends after this time, because all their writers wait. */
+const SHARED_LOCK_TIMEOUT = '100ms'
+
+export type FoundThread = {
+  readonly id: number
+  readonly articleId: string
+  readonly isLocked: boolean
+}
+
+/**
+ * Acquires the shared locks of those threads that no transaction has locked exclusively: see
+ * `acquireThreadLock`. Until the transaction ends, it waits at most 100 ms for each lock.
+ * @returns the threads that exist, locked or not
+ */
+export const tryThreadLocks = async (
+  tx: Tx,
+  siteId: number,
+  articleIds: readonly string[],
+): Promise<FoundThread[]> => {
+  const { rows } = await sql<FoundThread>`
+    select id, article_id, pg_try_advisory_xact_lock_shared(id) as is_locked,
+      set_config('lock_timeout', ${SHARED_LOCK_TIMEOUT}, true)
+    from threads where site_id = ${siteId} and article_id = any(${articleIds}::text[])`.execute(tx)
+  return rows
+}
+
 /** Finds the id of a thread, visible or not. */
 export const findThreadId = async (
   db: Db,

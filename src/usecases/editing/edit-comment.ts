@@ -226,9 +226,11 @@ export const judgeText = async (
     authorId: author.id,
     addressHash: comment.addressHash,
   }
-  const counted = await countFor(tx, { ...at, exceptId: id }, [origin])
+  const scope = { siteId: site.id, threadIds: [thread.id], exceptId: id }
+  const counted = await countFor(tx, scope, [origin])
   const subject = {
     ...origin,
+    threadId: thread.id,
     kind: author.kind,
     role: author.role,
     email: undefined,

@@ -37,12 +37,12 @@ export type PostOrigin = TextHashes & {
   readonly addressHash: Buffer | null
 }
 
-/** A post that was judged before in the same transaction. */
-export type EarlierPost = PostOrigin & { readonly verdict: Verdict }
+/** A post that was judged before in the same transaction, in whatever thread. */
+export type EarlierPost = PostOrigin & { readonly threadId: number; readonly verdict: Verdict }
 
 /** Counts that are loaded once per transaction, by what they count. */
-export type LoadedFacts = Pick<CountedFacts, 'at' | 'threadSince' | 'attackedUntil'> & {
-  readonly thread: number
+export type LoadedFacts = Pick<CountedFacts, 'at' | 'attackedUntil'> & {
+  readonly threads: ReadonlyMap<number, { number: number; since: Facts['threadSince'] }>
   readonly site: number
   readonly networks: ReadonlyMap<string, number>
   readonly same: ReadonlyMap<number, number>
@@ -53,7 +53,7 @@ export type LoadedFacts = Pick<CountedFacts, 'at' | 'threadSince' | 'attackedUnt
 
 type FactsScope = {
   readonly siteId: number
-  readonly threadId: number | null
+  readonly threadIds: readonly number[]
   readonly exceptId?: number
   readonly nameSkeletons?: readonly string[]
 }
@@ -70,17 +70,21 @@ export const countFor = async (
   const fingerprints = [...new Set(sources.map(({ fingerprint }) => fingerprint))]
   const minHashes = sources.flatMap(({ sketch }) => sketch.slice(0, COMPARED_HASHES))
   const authorIds = sources.flatMap(({ authorId }) => authorId ?? [])
-  const { networks, same, records, takenNames, ...counted } = await countFacts(db, {
-    ...scope,
-    exceptId,
-    nameSkeletons,
-    authorIds: [...new Set(authorIds)],
-    addressHashes: [...hashes.values()],
-    fingerprints,
-    minHashes: [...new Set(minHashes)],
-  })
+  const { threads, threadsSince, networks, same, records, takenNames, ...counted } =
+    await countFacts(db, {
+      ...scope,
+      exceptId,
+      nameSkeletons,
+      authorIds: [...new Set(authorIds)],
+      addressHashes: [...hashes.values()],
+      fingerprints,
+      minHashes: [...new Set(minHashes)],
+    })
   return {
     ...counted,
+    threads: new Map(
+      scope.threadIds.map((id, i) => [id, { number: threads[i]!, since: threadsSince[i]! }]),
+    ),
     takenNames: new Set(takenNames),
     networks: new Map([...hashes.keys()].map((name, i) => [name, networks[i]!])),
     same: new Map(fingerprints.map((fingerprint, i) => [fingerprint, same[i]!])),
@@ -92,6 +96,8 @@ const nameOf = (addressHash: Buffer): string => addressHash.toString('base64')
 
 /** The part of the facts that is not counted. */
 export type FactsSubject = PostOrigin & {
+  /** Null if the thread does not exist yet. */
+  readonly threadId: number | null
   readonly kind: 'guest' | 'member'
   readonly role: Role
   /** The e-mail sent with this comment; undefined to use the author's stored one. */
@@ -116,10 +122,10 @@ export const factsOf = (
   siteModeration: subject.siteModeration,
   threadModeration: subject.threadModeration,
   author: authorOf(known, subject, earlier),
-  threadSince: known.threadSince,
+  threadSince: threadOf(known, subject)?.since ?? null,
   repeats: repeatsOf(known, subject, earlier),
   arrivals: {
-    thread: Math.min(MAX_MINUTE, known.thread + earlier.length + 1),
+    thread: arrivalsInThread(known, subject, earlier),
     site: Math.min(MAX_MINUTE, known.site + earlier.length + 1),
     network: networkOf(known, subject, earlier),
   },
@@ -127,6 +133,18 @@ export const factsOf = (
   bans: subject.bans,
   checks: {},
 })
+
+const threadOf = ({ threads }: LoadedFacts, { threadId }: FactsSubject) =>
+  threadId === null ? undefined : threads.get(threadId)
+
+const arrivalsInThread = (
+  known: LoadedFacts,
+  subject: FactsSubject,
+  earlier: readonly EarlierPost[],
+): number => {
+  const before = earlier.filter(({ threadId }) => threadId === subject.threadId).length
+  return Math.min(MAX_MINUTE, (threadOf(known, subject)?.number ?? 0) + before + 1)
+}
 
 const authorOf = (
   { records }: LoadedFacts,

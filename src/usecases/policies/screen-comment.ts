@@ -44,10 +44,11 @@ export const screenComment = async (
   const thread = await runQuery(findThread(context, request))
   const rendering = readRendering(body, renderMarkdown(body))
   const origin = { ...hashRendering(rendering), authorId: undefined, addressHash: null }
-  const scope = { siteId: site.id, threadId: thread?.id ?? null }
+  const scope = { siteId: site.id, threadIds: thread ? [thread.id] : [] }
   const loaded = await runQuery(countFor(context.db, scope, [origin]))
   const subject = {
     ...origin,
+    threadId: thread?.id ?? null,
     kind: 'guest',
     role: 'reader',
     email: author.email,

@@ -21,10 +21,11 @@ import type { Post } from './post.ts'
 import { assertNameIsFree, skeletonOfGuest } from './site-rules.ts'
 import { assertWaited, type Waits } from './slow-mode.ts'
 
-/** Everything that judging posts to one thread depends on, read under the thread's lock. */
+/** Everything that judging posts depends on, read under the locks of their threads. */
 export type Situation = {
   readonly siteId: number
-  readonly thread: ThreadForWrite
+  /** By article id. */
+  readonly threads: ReadonlyMap<string, ThreadForWrite>
   /** The comments that the posts may reply to, by id. */
   readonly parents: ReadonlyMap<number, Parent>
   /** The guests and members who post with a token, by id. */
@@ -39,6 +40,7 @@ export type Writer = Omit<Author, 'id'> & { readonly id: number | undefined }
 
 export type JudgedPost = PolicyResult & {
   readonly post: Post
+  readonly thread: ThreadForWrite
   /** 0 for a root comment. */
   readonly parentId: number
   /** The thread that the parent was posted in; null if it is this thread. */
@@ -71,7 +73,8 @@ export const judgePosts = (posts: readonly Post[], situation: Situation): Judged
     try {
       const one = judge(post, { ...situation, writers, judged, earlier, holdUntil })
       judged.push(one)
-      earlier.push({ ...originOf(post), verdict: one.judgement.verdict })
+      const { thread, judgement } = one
+      earlier.push({ ...originOf(post), threadId: thread.id, verdict: judgement.verdict })
       const { id, ...author } = one.author
       if (id !== undefined) writers.set(id, { id, ...author })
       holdUntil = floodHoldUntil(post.policy, one.facts) ?? holdUntil
@@ -98,19 +101,22 @@ type CurrentSituation = Situation & {
 }
 
 const judge = (post: Post, situation: CurrentSituation): JudgedPost => {
-  const { thread, counted, judged, earlier, waits } = situation
+  const { counted, earlier, waits } = situation
+  const thread = situation.threads.get(post.articleId)!
   const writer = findWriter(post, situation.writers)
   const bans = assertNotBlocked(situation.bans.get(post)!)
   const { takenNames } = counted
   const skeleton = skeletonOfGuest(post, situation.writers)
   assertNameIsFree(post.site, skeleton, { takenNames, pointer: '/author/name' })
   assertTakesComments(thread)
-  assertWaited(post, thread, { waits, earlier: judged.map((one) => one.post) })
+  const inThread = situation.judged.filter((one) => one.thread === thread)
+  assertWaited(post, thread, { waits, earlier: inThread.map((one) => one.post) })
   const { parentShadows, ...position } = findPosition(post, thread, situation.parents)
   const { author: profile, site, policy } = post
   const renamed = profile ? { ...writer, name: profile.name, url: profile.url } : writer
   const subject = {
     ...originOf(post),
+    threadId: thread.id,
     kind: writer.kind,
     role: writer.role,
     email: profile?.email,
@@ -126,6 +132,7 @@ const judge = (post: Post, situation: CurrentSituation): JudgedPost => {
   const isShownToAuthor = result.isShadowed || isVisible(result.judgement.verdict)
   return {
     post,
+    thread,
     ...position,
     author: isShownToAuthor ? renamed : writer,
     ...result,
@@ -166,7 +173,7 @@ const findPosition = (
   if (parent === undefined)
     return { parentId: 0, parentHomeThreadId: null, depth: 0, parentShadows: [] }
   const found = parent && parents.get(parent.id)
-  const isSame = found && homeThreadIdOf({ ...found, threadId: thread.id }) === parent.threadId
+  const isSame = found?.threadId === thread.id && homeThreadIdOf(found) === parent?.threadId
   const maySee = found && (found.shadows.length === 0 || isAuthor(caller, { id: found.authorId }))
   if (!isSame || !maySee) throw new Refusal('parent_not_found')
   if (found.locked) throw new Refusal('thread_locked')

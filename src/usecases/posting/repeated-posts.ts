@@ -15,17 +15,22 @@ import type { Post, PostEffect, Posted } from './post.ts'
 export const answerRepeated = async (
   tx: Tx,
   posts: readonly Post[],
-  { siteId, thread, counted }: Situation,
+  { siteId, threads, counted }: Situation,
 ): Promise<Map<Post, Outcome<PostEffect>>> => {
   const suspects = posts.filter(
     (post) => mayRepeat(post) && counted.same.get(post.hashes.fingerprint)! > 0,
   )
   const answers = new Map<Post, Outcome<PostEffect>>()
   if (suspects.length === 0) return answers
-  const at = { siteId, threadId: thread.id }
-  const repeated = await findRepeated(tx, at, suspects.map(toRepeatable))
+  const threadIdOf = ({ articleId }: Post) => threads.get(articleId)!.id
+  const repeated = await findRepeated(
+    tx,
+    siteId,
+    suspects.map((post) => ({ ...toRepeatable(post), threadId: threadIdOf(post) })),
+  )
   for (const [i, post] of suspects.entries()) {
     const found = repeated[i]
+    const at = { siteId, threadId: threadIdOf(post) }
     const comment = found && (await findCommentForWrite(tx, { ...at, id: found.id }))
     if (comment)
       answers.set(post, {
@@ -55,6 +60,7 @@ const mayRepeat = ({ idempotencyKey, parent }: Post): boolean =>
 
 const isSame = (one: Post, other: Post): boolean =>
   one.hashes.fingerprint === other.hashes.fingerprint &&
+  one.articleId === other.articleId &&
   mayRepeat(one) &&
   isDeepStrictEqual(toRepeatable(one), toRepeatable(other))
 

@@ -1,9 +1,8 @@
 import { shadowVersion } from '../../domain/comment/shadow-view.ts'
 import { isVisible } from '../../domain/comment/status.ts'
 import { checkTimingOf } from '../../domain/screening/check-facts.ts'
-import type { InsertedPost, NewPost } from '../../postgres/comments/insert.ts'
+import type { InsertedPost, NewPost, PostedThread } from '../../postgres/comments/insert.ts'
 import type { GuestProfile } from '../../postgres/people/authors.ts'
-import type { ThreadForWrite } from '../../postgres/threads/threads.ts'
 import type { JudgedPost } from './judge-posts.ts'
 import type { Post, Posted } from './post.ts'
 
@@ -15,32 +14,37 @@ export const profilesOf = (published: readonly JudgedPost[]): Map<number, GuestP
     ),
   )
 
-/** The first title and URL that posts of staff give the article, and the first published post that suggests them. */
-export const articleOf = (judged: readonly JudgedPost[]) => {
+/**
+ * The threads with published posts: for each, the first title and URL that posts of staff give the article, and
+ * the first published post that suggests them.
+ */
+export const articlesOf = (judged: readonly JudgedPost[]): PostedThread[] => {
   const published = judged.filter(({ judgement }) => isVisible(judgement.verdict))
-  const confirmed = published.flatMap(({ post: { article } }) =>
-    article.isConfirmed ? [article] : [],
-  )
-  const suggestion = judged.findIndex(
-    (one) => published.includes(one) && isSuggestion(one.post.article),
-  )
+  const byThread = Map.groupBy(published, ({ thread }) => thread.id)
+  return [...byThread].map(([id, posts]) => ({ id, ...articleOf(posts, judged) }))
+}
+
+const articleOf = (posts: readonly JudgedPost[], judged: readonly JudgedPost[]) => {
+  const confirmed = posts.flatMap(({ post: { article } }) => (article.isConfirmed ? [article] : []))
+  const suggestion = posts.find(({ post }) => isSuggestion(post.article))
   return {
     title: confirmed.find(({ title }) => title !== null)?.title ?? null,
     url: confirmed.find(({ url }) => url !== null)?.url ?? null,
-    suggestion: suggestion === -1 ? undefined : suggestion,
+    suggestion: suggestion && judged.indexOf(suggestion),
   }
 }
 
 const isSuggestion = ({ isConfirmed, url }: Post['article']): boolean =>
   !isConfirmed && url !== null
 
-export const toNewPost = (judged: JudgedPost, { isUnsuggested }: ThreadForWrite): NewPost => {
-  const { post, parentId, parentHomeThreadId, depth, author, judgement, facts, isShadowed } = judged
+export const toNewPost = (judged: JudgedPost): NewPost => {
+  const { post, thread, parentId, parentHomeThreadId, depth, author, judgement, facts } = judged
   // A comment that may name the article keeps the name, for the case that it is hidden and shown again.
   const mayName = isVisible(judgement.verdict)
-    ? isUnsuggested && isSuggestion(post.article)
+    ? thread.isUnsuggested && isSuggestion(post.article)
     : post.article.url !== null
   return {
+    threadId: thread.id,
     parentId,
     parentHomeThreadId,
     depth,
@@ -54,7 +58,7 @@ export const toNewPost = (judged: JudgedPost, { isUnsuggested }: ThreadForWrite)
     policyVersion: post.policy.version,
     facts: JSON.stringify(facts),
     risk: judgement.risk,
-    shadowed: isShadowed,
+    shadowed: judged.isShadowed,
     ...post.hashes,
     network: post.network,
     addressHash: post.addressHash,
@@ -64,10 +68,9 @@ export const toNewPost = (judged: JudgedPost, { isUnsuggested }: ThreadForWrite)
 /** The comment as its author may see it: an author is not told whether it is pending or spam. */
 export const toPosted = (
   judged: JudgedPost,
-  { id, authorId, createdAt }: InsertedPost,
-  { thread, version }: { thread: ThreadForWrite; version: number | undefined },
+  { id, authorId, createdAt, threadVersion }: InsertedPost,
 ): Posted => {
-  const { post, parentId, parentHomeThreadId, depth, author, judgement, facts } = judged
+  const { post, thread, parentId, parentHomeThreadId, depth, author, judgement, facts } = judged
   const { isShadowed, isShownToAuthor } = judged
   const comment = {
     ...UNTOUCHED,
@@ -86,7 +89,11 @@ export const toPosted = (
   }
   return {
     comment,
-    version: isShadowed ? shadowVersion(createdAt, id) : isShownToAuthor ? version : undefined,
+    version: isShadowed
+      ? shadowVersion(createdAt, id)
+      : isShownToAuthor
+        ? threadVersion!
+        : undefined,
     newGuestId: author.id === undefined ? authorId : undefined,
     checking: checkTimingOf(judgement.trace, facts),
   }

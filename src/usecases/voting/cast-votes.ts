@@ -50,10 +50,10 @@ type Tally = { upvotes: number; downvotes: number }
 export const castVotes = async (
   tx: Tx,
   votes: readonly Vote[],
-  { comment: { threadId } }: Vote,
 ): Promise<StoredGroup<Vote, undefined>> => {
   const outcomes = new Map<Vote, Outcome<undefined>>()
-  if (votes.length === 0) return { outcomes, threadId, isVisible: false }
+  const threadOf = ({ comment: { threadId } }: Vote) => threadId
+  if (votes.length === 0) return { outcomes, threadOf, changedThreads: [] }
   const ballot = await loadBallot(tx, votes)
   const book = new Map(ballot.stored)
   const tallies = new Map(
@@ -75,7 +75,8 @@ export const castVotes = async (
     const voted: Voted = { comment, value, ...tally, version: isChange ? version : undefined }
     outcomes.set(vote, { response: vote.present(voted) })
   }
-  return { outcomes, threadId, isVisible: version !== undefined }
+  const changedThreads = version === undefined ? [] : [ballot.threadId]
+  return { outcomes, threadOf, changedThreads }
 }
 
 const loadBallot = async (tx: Tx, votes: readonly Vote[]): Promise<Ballot> => {
