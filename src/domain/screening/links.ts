@@ -1,5 +1,3 @@
-import { isUtf8 } from 'node:buffer'
-
 /** An address in a text, with or without a scheme. */
 export type Link = {
   readonly start: number
@@ -94,8 +92,11 @@ export const hostsOf = (href: string): string[] => {
 /** Bytes that are no UTF-8 stay escaped. */
 const readEscapes = (href: string): string =>
   href.replace(ESCAPES, (bytes) => {
-    const read = Buffer.from(bytes.replaceAll('%', ''), 'hex')
-    return isUtf8(read) ? read.toString() : bytes
+    try {
+      return decodeURIComponent(bytes)
+    } catch {
+      return bytes
+    }
   })
 
 /** Whether one host is the other, or below it. */
