@@ -8,6 +8,7 @@ import {
   lockIdempotencyKeys,
   REDACTED,
   type StoredResponse,
+  WITHDRAWN,
 } from '../postgres/service/idempotency.ts'
 import type { Context } from './context.ts'
 import type { Outcome, Outcomes, Written } from './write-queue.ts'
@@ -44,6 +45,8 @@ export const writeOnce = <Effect>(
     return outcome
   })
 
+const EMPTIED: readonly unknown[] = [REDACTED, WITHDRAWN]
+
 type KeyedWrite = { readonly idempotencyKey: IdempotencyKey | undefined }
 
 /** The outcome of a key, for every write that has the same body. */
@@ -76,8 +79,9 @@ export const recallResponses = async <W extends KeyedWrite, Effect>(
   for (const [i, key] of [...firsts.keys()].entries()) {
     const found = isLocked[i] ? earlier[i] : { bodyHash: keys[i]!.bodyHash }
     if (!found) continue
-    // The hash of a redacted text is gone, so the answer is the same for every body.
-    const { bodyHash } = 'answer' in found && found.answer === REDACTED ? keys[i]! : found
+    // The hash of a removed text is gone, so the answer is the same for every body.
+    const isEmptied = 'answer' in found && EMPTIED.includes(found.answer)
+    const { bodyHash } = isEmptied ? keys[i]! : found
     remembered.set(key, { bodyHash, outcome: outcomeOf(found) })
   }
   const isFresh = (write: W): boolean => {
@@ -98,12 +102,13 @@ const firstOfEachKey = <W extends KeyedWrite>(writes: readonly W[]): Map<string,
 
 /**
  * A key without an answer is locked by another transaction. An answer of null marks a request of an erased author,
- * and `REDACTED` one about a redacted comment; these must not run again.
+ * `REDACTED` one about a redacted comment, and `WITHDRAWN` one about a withdrawn comment; these must not run again.
  */
 const outcomeOf = <Effect>({ answer }: Partial<StoredResponse>): Outcome<Effect> => {
   if (answer === undefined) return { refusal: new Refusal('idempotency_in_flight') }
   if (answer === null) return { refusal: new Refusal('author_erased') }
   if (answer === REDACTED) return { refusal: new Refusal('comment_redacted') }
+  if (answer === WITHDRAWN) return { refusal: new Refusal('not_found') }
   return { response: answer, isEarlier: true }
 }
 

@@ -53,6 +53,41 @@ t.test('no decision of a moderator restores what its author deleted', async (t) 
   t.same(await recount(service.db), [])
 })
 
+t.test(
+  'a late retry of a request about a withdrawn comment gets no text, and posts none',
+  async (t) => {
+    const service = await openService(t)
+    const headers = (key: string) => ({ headers: { 'idempotency-key': key } })
+    const post = () =>
+      service.call('POST', `${SITE}/articles/a/comments`, {
+        ...headers('the-key-of-a-post'),
+        body: { body: 'a quince', author: { name: 'Ada' } },
+      })
+    const { body: own } = await post()
+    const { guest_token: token } = own
+    const call = { token, ...headers('the-key-of-an-edit'), body: { body: 'an edited quince' } }
+    const edit = () => service.call('PATCH', `${SITE}/comments/${own.id}`, call)
+    t.match(await edit(), { status: 200 })
+    const other = await service.post(
+      'a',
+      'another quince',
+      {},
+      { token, ...headers('the-key-of-another') },
+    )
+    await withdraw(service, own)
+    t.equal(said(await post()), '404 not_found')
+    t.equal(said(await edit()), '404 not_found')
+    const { rows } = await sql<{ answer: string }>`
+    select answer::text from idempotency_keys where answer::text like '%quince%'`.execute(
+      service.db,
+    )
+    t.same(rows.length, 1)
+    t.match(rows[0]!.answer, other.id, 'responses about other comments stay')
+    t.match((await service.get('/articles/a/comments')).body.items, [{ id: other.id }])
+    t.equal((await restore(service, own)).status, 200)
+  },
+)
+
 t.test('an author’s deletion after a moderator’s stands against an undo', async (t) => {
   const service = await openService(t)
   const own = await service.post('a', 'withdrawn')

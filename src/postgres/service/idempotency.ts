@@ -8,8 +8,9 @@ export type IdempotencyKey = {
   readonly bodyHash: Buffer
 }
 
-/** The answer that replaces a response with the text of a redacted comment. */
+/** The answers that replace a response with the text of a redacted, or of a withdrawn comment. */
 export const REDACTED = 'redacted'
+export const WITHDRAWN = 'withdrawn'
 
 /** The stored response of an earlier request with the same key. Its answer is null if its author is erased. */
 export type StoredResponse = { readonly bodyHash: Buffer; readonly answer: unknown }
@@ -77,7 +78,22 @@ export const updateAnswer = async (
     .execute()
 }
 
-const emptied = sql`answer = ${JSON.stringify(REDACTED)}, body_hash = '', created_at = clock_timestamp()`
+const emptiedAs = (mark: typeof REDACTED | typeof WITHDRAWN) =>
+  sql`answer = ${JSON.stringify(mark)}, body_hash = '', created_at = clock_timestamp()`
+const emptied = emptiedAs(REDACTED)
+
+/** Empties the stored responses that contain the text of a comment, by the public ids that they have. */
+export const withdrawAnswers = async (
+  tx: Tx,
+  { siteId, comment, author }: Pick<Redaction, 'siteId' | 'comment' | 'author'>,
+): Promise<void> => {
+  await sql`
+    update idempotency_keys k set ${emptiedAs(WITHDRAWN)}
+    where k.site_id = ${siteId} and k.answer #>> '{body,id}' = ${comment}
+      and coalesce(k.answer #>> '{body,author,id}', k.answer #>> '{body,author_id}') = ${author}`.execute(
+    tx,
+  )
+}
 
 type Redaction = {
   readonly siteId: number

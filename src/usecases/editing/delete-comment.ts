@@ -20,7 +20,7 @@ import { resolveFlags } from '../../postgres/comments/flags.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import { acquireThreadLock } from '../../postgres/connection/transaction.ts'
 import { insertDecision } from '../../postgres/moderation/decisions.ts'
-import type { IdempotencyKey } from '../../postgres/service/idempotency.ts'
+import { type IdempotencyKey, withdrawAnswers } from '../../postgres/service/idempotency.ts'
 import { findThreadForWrite } from '../../postgres/threads/threads.ts'
 import type { Context } from '../context.ts'
 import { changeStatus } from '../decisions/change-status.ts'
@@ -57,7 +57,7 @@ export const deleteComment = <Response>(
     const { status: from, threadId, id: commentId } = comment
     const at = { siteId: site.id, threadId }
     const isOwn = isAuthor(caller, comment.author)
-    if (isOwn && comment.withdrawnAt === null) await withdrawComment(tx, { ...at, id: commentId })
+    if (isOwn && comment.withdrawnAt === null) await withdraw(context, tx, site.id, comment)
     const { version } =
       from === 'deleted'
         ? { version: undefined }
@@ -73,6 +73,20 @@ export const deleteComment = <Response>(
     return present({ version: version ?? versionForAuthor(caller, comment, from) })
   }
   return withInvalidation(context, changes, () => runOnce(context, request.idempotencyKey, remove))
+}
+
+/** A late retry of a request about the comment must not show its text. */
+const withdraw = async (
+  context: Context,
+  tx: Tx,
+  siteId: number,
+  comment: CommentForWrite,
+): Promise<void> => {
+  const { threadId, id, author } = comment
+  const ids = context.idsOf(siteId)
+  await withdrawComment(tx, { siteId, threadId, id })
+  const named = { comment: ids.writeComment(comment), author: ids.write('author', author.id) }
+  await withdrawAnswers(tx, { siteId, ...named })
 }
 
 /** The author of a shadowed comment gets a new version, as after any deletion. */
