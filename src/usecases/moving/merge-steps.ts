@@ -22,8 +22,11 @@ import type { Context } from '../context.ts'
 import { withInvalidation } from '../invalidate.ts'
 import { acquireThreadLocks, assertMayPublish, moveRootBranches } from './move-branch.ts'
 
-/** One step moves this many comments, or one larger branch. Other writes to both threads wait for about a second. */
-export const COMMENTS_OF_STEP = 2_000
+/**
+ * One step moves this many comments, or one larger branch. Other writes to both threads wait for half a second,
+ * and for up to two seconds while the machine is busy.
+ */
+export const COMMENTS_OF_STEP = 1_000
 
 /** The data that the batch of a merge stores. */
 export type StoredMerge = {

@@ -28,7 +28,7 @@ import { runOnce } from '../run-once.ts'
 import { mergeBranches, type StoredMerge } from './merge-steps.ts'
 import { acquireThreadLocks, assertMayPublish, MAX_MOVED } from './move-branch.ts'
 
-/** A merge of this many comments takes a minute or two. */
+/** A merge of this many comments takes two to four minutes. */
 const MAX_MERGED = 200_000
 /** A branch moves as a whole. Moving this many comments takes five to ten seconds, and writes that wait longer than 2.4 s fail. */
 const MAX_BRANCH = 20_000
