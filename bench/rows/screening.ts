@@ -62,7 +62,10 @@ export const SCREENING: Row = {
     const times = judgeAll(WARM_ROUNDS + ROUNDS, () =>
       comments.map(({ body, bodyHtml }) => {
         const start = performance.now()
-        judge(draftOf({ body, bodyHtml, authorName: 'Ada', authorUrl: null }), FACTS)
+        judge(
+          draftOf({ body, bodyHtml, authorName: 'Ada', authorUrl: null, suggestedTitle: null }),
+          FACTS,
+        )
         return performance.now() - start
       }),
     )

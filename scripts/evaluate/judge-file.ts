@@ -23,7 +23,13 @@ export const judgeFile = (comments: readonly Labelled[], policy: Policy): Judged
   const earlier: { fingerprint: number; sketch: readonly number[] }[] = []
   const decided = new Map<string, { good: number; bad: number }>()
   return comments.map(({ body, author, isSpam }) => {
-    const stored = { body, bodyHtml: renderMarkdown(body), authorName: author, authorUrl: null }
+    const stored = {
+      body,
+      bodyHtml: renderMarkdown(body),
+      authorName: author,
+      authorUrl: null,
+      suggestedTitle: null,
+    }
     const draft = draftOf(stored)
     const content = contentOf(draft.rendering)
     const [fingerprint, sketch] = [fingerprintOf(content), minHashesOf(content)]

@@ -51,10 +51,7 @@ export const createPolicyTasks = (): PolicyTasks => {
 }
 
 /** Leaves out the other columns of a comment: everything sent to a thread is copied. */
-const toCopied = ({ body, bodyHtml, authorName, authorUrl, facts }: JudgedDraft): JudgedDraft => ({
-  body,
-  bodyHtml,
-  authorName,
-  authorUrl,
-  facts,
-})
+const toCopied = (draft: JudgedDraft): JudgedDraft => {
+  const { body, bodyHtml, authorName, authorUrl, suggestedTitle, facts } = draft
+  return { body, bodyHtml, authorName, authorUrl, suggestedTitle, facts }
+}

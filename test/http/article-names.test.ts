@@ -1,5 +1,7 @@
 import t from 'tap'
+import { goBy } from '../policies.ts'
 import { type Call, openService, type TestService } from '../service.ts'
+import { until } from '../start.ts'
 
 const SITE = '/v1/sites/default'
 const OWN = 'https://blog.example'
@@ -44,6 +46,53 @@ t.test('on a site for all origins, a URL counts on the origin of its page', asyn
   t.equal(await titleOf(service), null)
   await service.post('a', '3', name('Same', `${OWN}/a`), from(OWN))
   t.equal(await titleOf(service), 'Same')
+})
+
+t.test('the rules about words and links judge a title that a comment suggests', async (t) => {
+  const service = await openBlog(t)
+  const words = { mode: 'enforce', pending: ['quince'] } as const
+  const link_domains = { mode: 'enforce', block: ['evil.example'] } as const
+  await goBy(service, { words, link_domains })
+  const suggest = (body: string, title: string) => service.post('a', body, name(title, `${OWN}/a`))
+  const word = await suggest('1', 'A quin\u00adce')
+  const link = await suggest('2', 'see www.evil.example')
+  t.match([word, link], [{ status: 'pending' }, { status: 'pending' }])
+  t.equal(await titleOf(service), null)
+  const queue = '/moderation/comments?status=pending&status=spam'
+  const { body } = await service.get(queue, { token: service.adminKey })
+  t.match(
+    body.items.map(({ trace }: { trace: { found?: object[] }[] }) =>
+      trace.flatMap(({ found = [] }) => found),
+    ),
+    [
+      [{ text: 'A quin\u00adce'.slice(2), field: 'title', start: 2, end: 9 }],
+      [{ text: 'www.evil.example', field: 'title', start: 4, end: 20 }],
+    ],
+  )
+  t.equal((await suggest('3', 'A pear')).status, 'approved')
+  t.equal((await suggest('4', 'A quince')).status, 'approved', 'readers see no second title')
+  const staff = { token: service.adminKey, body: { body: '5', author: { name: 'Ada' } } }
+  await service.call('POST', `${SITE}/articles/b/comments`, {
+    ...staff,
+    body: { ...staff.body, ...name('A quince', null) },
+  })
+  t.equal((await service.get('/articles/b')).body.title, 'A quince')
+})
+
+t.test('a re-judgement judges the title that a held comment suggests', async (t) => {
+  const service = await openBlog(t)
+  await goBy(service, { length: { mode: 'enforce', min: 100 } })
+  const { id } = await service.post('a', '1', name('A quince', `${OWN}/a`))
+  await goBy(service, { words: { mode: 'enforce', pending: ['quince'] } })
+  const { adminKey: token } = service
+  const path = `${SITE}/moderation/rejudgements`
+  const { body: batch } = await service.call('POST', path, { token, body: {} })
+  await until('the batch ends', async () => {
+    const { body } = await service.get(`/moderation/batches/${batch.id}`, { token })
+    return body.ended_at
+  })
+  const { body } = await service.get('/moderation/comments?rule=words', { token })
+  t.match(body.items, [{ id, status: 'pending' }])
 })
 
 t.test('a suggested name goes with its comment, and comes back with it', async (t) => {

@@ -224,7 +224,10 @@ t.test('simulatePolicy', async (t) => {
     const screen = compilePolicy(policy)
     const judged = rows.map(({ body, bodyHtml, name, url, facts, screening, decided }) => ({
       from: combine(screening),
-      to: screen(draftOf({ body, bodyHtml, authorName: name, authorUrl: url }), facts).verdict,
+      to: screen(
+        draftOf({ body, bodyHtml, authorName: name, authorUrl: url, suggestedTitle: null }),
+        facts,
+      ).verdict,
       decided,
     }))
     const lines = await simulate(7)

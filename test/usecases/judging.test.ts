@@ -180,7 +180,10 @@ t.test('stored facts give the same judgement again', async (t) => {
   const screen = compilePolicy({ rules })
   const rows = await storedOf(service)
   for (const { body, bodyHtml, name, url, facts, screening, risk, status, policyVersion } of rows) {
-    const again = screen(draftOf({ body, bodyHtml, authorName: name, authorUrl: url }), facts)
+    const again = screen(
+      draftOf({ body, bodyHtml, authorName: name, authorUrl: url, suggestedTitle: null }),
+      facts,
+    )
     t.strictSame(again, { verdict: status, risk, trace: screening }, body)
     t.equal(combine(screening), status)
     t.equal(policyVersion, 1)

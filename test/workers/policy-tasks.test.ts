@@ -43,6 +43,7 @@ const drafts = fc
       written.map((text) => `(${text}) https://www.a.example/ ${text}`),
     ),
     authorName: fc.constantFrom('Ada', 'filler7', 'a b'),
+    suggestedTitle: fc.constantFrom(null, 'filler7 a.example'),
     authorUrl: fc.constantFrom(null, 'https://b.example/', 'https://xn--mnchen-3ya.example/'),
   })
   .map((draft) => ({ ...draft, bodyHtml: renderMarkdown(draft.body) }))

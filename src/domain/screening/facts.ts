@@ -9,6 +9,8 @@ export type Draft = {
   readonly rendering: Rendering
   readonly authorName: string
   readonly authorUrl: string | null
+  /** The title that the comment suggests for its article; null if it suggests none. */
+  readonly suggestedTitle: string | null
 }
 
 /** A comment as it is stored. */
@@ -17,10 +19,9 @@ export type WrittenDraft = Omit<Draft, 'rendering'> & {
   readonly bodyHtml: string
 }
 
-export const draftOf = ({ body, bodyHtml, authorName, authorUrl }: WrittenDraft): Draft => ({
+export const draftOf = ({ body, bodyHtml, ...fields }: WrittenDraft): Draft => ({
+  ...fields,
   rendering: readRendering(body, bodyHtml),
-  authorName,
-  authorUrl,
 })
 
 /**

@@ -5,7 +5,7 @@ export type Verdict = (typeof VERDICTS)[number]
 /** A place in a text that a rule matched. */
 export type TextMatch = {
   readonly text: string
-  readonly field: 'body' | 'name' | 'url' | 'email'
+  readonly field: 'body' | 'name' | 'url' | 'title' | 'email'
   /** In UTF-16 code units of the field, or of the rendered text. */
   readonly start: number
   readonly end: number

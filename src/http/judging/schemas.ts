@@ -28,7 +28,7 @@ export const Finding = openObject(
     found: Type.Array(
       openObject({
         text: text('The matched text.'),
-        field: oneOf(['body', 'name', 'url', 'email']),
+        field: oneOf(['body', 'name', 'url', 'title', 'email']),
         start: count('Start of the match in UTF-16 code units.'),
         end: count('End of the match in UTF-16 code units.'),
         reading: Type.Optional(

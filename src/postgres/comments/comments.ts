@@ -20,6 +20,8 @@ export type CommentForWrite = Comment & {
   readonly withdrawnFrom: Status | null
   readonly isRedacted: boolean
   readonly shadowed: boolean
+  /** The title that the comment suggests, or has suggested, for its article. */
+  readonly suggestedTitle: string | null
   /** The author or key that replaced the text last. Null: the text is the first. */
   readonly editedBy: string | null
   /** Null after the site's retention. */
@@ -40,6 +42,7 @@ export const findCommentForWrite = async (
   >`
     select ${commentColumns}, d.address_hash, clock_timestamp() as read_at,
       ${staysDeleted} as stays_deleted, c.withdrawn_at, c.withdrawn_from, c.shadowed,
+      c.article_title as suggested_title,
       c.redacted_at is not null as is_redacted,
       (select r.replaced_by from comment_revisions r where r.site_id = c.site_id and r.comment_id = c.id
         and r.revision = c.revision - 1) as edited_by,

@@ -47,7 +47,8 @@ export type DecidedComment = JudgedComment & { readonly decided: Status | null }
 /** A listing continues before this time, which may be `infinity`, and id. */
 export type Before = { readonly at: Instant; readonly id: number }
 
-const columns = sql`c.thread_id, c.id, c.home_thread_id, c.body, c.body_html, a.name as author_name, a.url as author_url, c.facts,
+const columns = sql`c.thread_id, c.id, c.home_thread_id, c.body, c.body_html, a.name as author_name, a.url as author_url,
+  c.article_title as suggested_title, c.facts,
   coalesce(c.screening, '[]') as trace`
 
 const join = sql`comments c join authors a on a.site_id = c.site_id and a.id = c.author_id`

@@ -73,8 +73,8 @@ export const applyCheckResults = async (
   }
   if (said.revision !== undefined && said.revision !== comment.revision) return undefined
   const { name, url } = said.author ?? comment.author
-  const { body, bodyHtml } = comment
-  const written = { body, bodyHtml, authorName: name, authorUrl: url }
+  const { body, bodyHtml, suggestedTitle } = comment
+  const written = { body, bodyHtml, authorName: name, authorUrl: url, suggestedTitle }
   const { answers } = said
   const judging = { ...judged, ...written, comment, answers }
   const judgement = await judgeWithAnswers(context, tx, at, judging)

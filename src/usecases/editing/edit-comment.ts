@@ -218,7 +218,7 @@ export const judgeText = async (
   { site, body, writerIdentity }: Pick<EditRequest, 'site' | 'body' | 'writerIdentity'>,
   { comment, thread, policy, bodyHtml }: Edit,
 ): Promise<StoredJudgement & { verdict: Verdict; isShadowed: boolean }> => {
-  const { author, id } = comment
+  const { author, id, suggestedTitle } = comment
   const at = { siteId: site.id, threadId: thread.id }
   const rendering = readRendering(body, bodyHtml)
   const origin = {
@@ -241,7 +241,7 @@ export const judgeText = async (
   }
   const checks = initialCheckFacts(site.checks, policy.policy)
   const gathered = { ...factsOf(counted, subject, []), checks }
-  const draft = { rendering, authorName: author.name, authorUrl: author.url }
+  const draft = { rendering, authorName: author.name, authorUrl: author.url, suggestedTitle }
   const mayBeSeen = isVisible(comment.status) || comment.shadows.length > 0
   const { judgement, facts, isShadowed } = judgeByPolicy(policy, {
     draft,

@@ -58,7 +58,7 @@ export const screenComment = async (
     bans: [],
   } as const
   const facts = factsOf(loaded, subject, [])
-  const draft = { rendering, authorName: author.name, authorUrl: author.url }
+  const draft = { rendering, authorName: author.name, authorUrl: author.url, suggestedTitle: null }
   return { ...judge(draft, facts), facts, policyVersion }
 }
 

@@ -17,7 +17,7 @@ import {
 } from '../policies/count-facts.ts'
 import { floodHoldUntil } from '../policies/flood-hold.ts'
 import { judgeByPolicy, type PolicyResult } from '../policies/judge-by-policy.ts'
-import type { Post } from './post.ts'
+import { isSuggestion, type Post } from './post.ts'
 import { assertNameIsFree, skeletonOfGuest } from './site-rules.ts'
 import { assertWaited, type Waits } from './slow-mode.ts'
 
@@ -127,7 +127,12 @@ const judge = (post: Post, situation: CurrentSituation): JudgedPost => {
   }
   const checks = initialCheckFacts(site.checks, policy.policy)
   const facts = { ...factsOf(counted, subject, earlier), checks }
-  const draft = { rendering: post.rendering, authorName: renamed.name, authorUrl: renamed.url }
+  const draft = {
+    rendering: post.rendering,
+    authorName: renamed.name,
+    authorUrl: renamed.url,
+    suggestedTitle: suggestedTitleOf(post, thread),
+  }
   const result = judgeByPolicy(policy, { draft, facts, mayBeSeen: true })
   const isShownToAuthor = result.isShadowed || isVisible(result.judgement.verdict)
   return {
@@ -139,6 +144,10 @@ const judge = (post: Post, situation: CurrentSituation): JudgedPost => {
     isShownToAuthor,
   }
 }
+
+/** The title that readers would see. The title that staff give needs no judgement. */
+const suggestedTitleOf = ({ article }: Post, { isUnsuggested }: ThreadForWrite): string | null =>
+  isUnsuggested && isSuggestion(article) ? article.title : null
 
 /** A token names its guest or member; a post without a token creates a guest of the given name. */
 const findWriter = ({ writerId, author }: Post, writers: ReadonlyMap<number, Author>): Writer => {

@@ -63,3 +63,6 @@ export type PostEffect = {
   /** The end of the flood hold that this post started; undefined if it started none. */
   readonly floodHoldUntil: Instant | undefined
 }
+
+export const isSuggestion = ({ isConfirmed, url }: Post['article']): boolean =>
+  !isConfirmed && url !== null

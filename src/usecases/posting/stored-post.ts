@@ -4,7 +4,7 @@ import { checkTimingOf } from '../../domain/screening/check-facts.ts'
 import type { InsertedPost, NewPost, PostedThread } from '../../postgres/comments/insert.ts'
 import type { GuestProfile } from '../../postgres/people/authors.ts'
 import type { JudgedPost } from './judge-posts.ts'
-import type { Post, Posted } from './post.ts'
+import { isSuggestion, type Posted } from './post.ts'
 
 /** The last profile of each guest with a token, by the guest's id. */
 export const profilesOf = (published: readonly JudgedPost[]): Map<number, GuestProfile> =>
@@ -33,9 +33,6 @@ const articleOf = (posts: readonly JudgedPost[], judged: readonly JudgedPost[]) 
     suggestion: suggestion && judged.indexOf(suggestion),
   }
 }
-
-const isSuggestion = ({ isConfirmed, url }: Post['article']): boolean =>
-  !isConfirmed && url !== null
 
 export const toNewPost = (judged: JudgedPost): NewPost => {
   const { post, thread, parentId, parentHomeThreadId, depth, author, judgement, facts } = judged

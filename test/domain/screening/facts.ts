@@ -36,5 +36,6 @@ export const draftOf = (body: string, author: Partial<Draft> = {}): Draft => ({
   rendering: readRendering(body, renderMarkdown(body)),
   authorName: 'Ada',
   authorUrl: null,
+  suggestedTitle: null,
   ...author,
 })

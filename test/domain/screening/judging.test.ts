@@ -36,6 +36,7 @@ const drafts: fc.Arbitrary<Draft> = fc
       .map((parts) => parts.join('')),
     authorName: fc.string({ maxLength: 20 }),
     authorUrl: fc.option(fc.webUrl()),
+    suggestedTitle: fc.option(fc.constantFrom('a title', ...pieces)),
   })
   .map(({ body, ...author }) => draftOf(body, author))
 const facts: fc.Arbitrary<Facts> = fc
@@ -131,6 +132,7 @@ t.test('every text match of a finding is at its place in the draft', async () =>
         body: draft.rendering.body,
         name: draft.authorName,
         url: draft.authorUrl ?? '',
+        title: draft.suggestedTitle ?? '',
         email: '',
       }
       const found = judgeDraft(draft, known, policy).trace.flatMap((opinion) => opinion.found ?? [])

@@ -1,30 +1,41 @@
+import type { Draft } from '../facts.ts'
 import type { TextMatch } from '../finding.ts'
 import { findLinks } from '../links.ts'
 import type { PreparedRules as Rules } from '../prepared-policy.ts'
-import { createLinkLocator, type RenderedLink, type Rendering } from '../rendering.ts'
+import { createLinkLocator, type RenderedLink } from '../rendering.ts'
 import { hasString, type PackedStrings, packSet } from '../words/packed.ts'
 import { MAX_TEXT_MATCHES, type RuleFunction, sayCount } from './rule.ts'
 
 /** Finds the listed domain that a host belongs to. */
 type FindDomain = (host: string) => string | undefined
 
+type FoundLink = RenderedLink & { readonly isInTitle?: true }
+
+/** The links of the text, and those of the title. */
+const linksOf = ({ rendering, suggestedTitle }: Draft): readonly FoundLink[] =>
+  suggestedTitle === null
+    ? rendering.links
+    : [
+        ...rendering.links,
+        ...findLinks(suggestedTitle).map((link) => ({ ...link, isInTitle: true as const })),
+      ]
+
 /** Links to allowed domains count in no rule. */
 const createLinkFilter = (allow: PackedStrings) => {
   const findAllowed = createDomainFinder(allow)
   const isAllowed = ({ hosts, pretends }: RenderedLink) =>
     !pretends && hosts.length > 0 && hosts.every((host) => findAllowed(host))
-  return (links: readonly RenderedLink[]): RenderedLink[] =>
-    links.filter((link) => !isAllowed(link))
+  return (links: readonly FoundLink[]): FoundLink[] => links.filter((link) => !isAllowed(link))
 }
 
 export const links = ({ max, says }: Rules['links'], { link_domains }: Rules): RuleFunction => {
   const filter = createLinkFilter(link_domains.allow)
-  return ({ rendering }) => {
-    const found = filter(rendering.links)
+  return (draft) => {
+    const found = filter(linksOf(draft))
     if (found.length <= max) return undefined
     const evidence = `it has ${sayCount(found.length, 'link')}, more than ${max}`
     const score = Math.min(90, 40 + 5 * (found.length - max))
-    return { says, score, evidence, found: toMatches(rendering, found) }
+    return { says, score, evidence, found: toMatches(draft, found) }
   }
 }
 
@@ -33,28 +44,28 @@ export const linksOfNew = (
   { link_domains }: Rules,
 ): RuleFunction => {
   const filter = createLinkFilter(link_domains.allow)
-  return ({ rendering }, { author }) => {
-    const found = author.approved < approved ? filter(rendering.links) : []
+  return (draft, { author }) => {
+    const found = author.approved < approved ? filter(linksOf(draft)) : []
     if (found.length === 0) return undefined
     const had = sayCount(author.approved, 'approved comment')
     const evidence = `it has ${sayCount(found.length, 'link')}, and its author ${had}`
-    return { says, score: 40, evidence, found: toMatches(rendering, found) }
+    return { says, score: 40, evidence, found: toMatches(draft, found) }
   }
 }
 
-/** Finds links to blocked domains, and deceptive links, in the text and in the author's website. */
+/** Finds links to blocked domains, and deceptive links, in the text, in the title and in the author's website. */
 export const linkDomains = ({ block, says }: Rules['link_domains']): RuleFunction => {
   const findBlocked = createDomainFinder(block)
-  return ({ rendering, authorUrl }) => {
-    const website = authorUrl ?? ''
-    const inBody = judgeLinks(findBlocked, rendering.links)
+  return (draft) => {
+    const website = draft.authorUrl ?? ''
+    const inText = judgeLinks(findBlocked, linksOf(draft))
     const inWebsite = judgeLinks(findBlocked, findLinks(website))
-    const sentences = new Set([...inBody, ...inWebsite].map(({ sentence }) => sentence))
+    const sentences = new Set([...inText, ...inWebsite].map(({ sentence }) => sentence))
     if (sentences.size === 0) return undefined
     const matches = [
       ...toMatches(
-        rendering,
-        inBody.map(({ link }) => link),
+        draft,
+        inText.map(({ link }) => link),
       ),
       ...inWebsite.map(({ link: { start, end } }): TextMatch => {
         return { text: website.slice(start, end), field: 'url', start, end }
@@ -69,7 +80,7 @@ export const linkDomains = ({ block, says }: Rules['link_domains']): RuleFunctio
   }
 }
 
-const judgeLinks = (findBlocked: FindDomain, links: readonly RenderedLink[]) =>
+const judgeLinks = (findBlocked: FindDomain, links: readonly FoundLink[]) =>
   links.flatMap((link) => {
     const { hosts, pretends } = link
     const domain = hosts.map(findBlocked).find((found) => found !== undefined)
@@ -81,8 +92,19 @@ const judgeLinks = (findBlocked: FindDomain, links: readonly RenderedLink[]) =>
     return [{ sentence, link }]
   })
 
-const toMatches = (rendering: Rendering, links: readonly RenderedLink[]): TextMatch[] =>
-  links.length === 0 ? [] : links.slice(0, MAX_TEXT_MATCHES).map(createLinkLocator(rendering))
+const toMatches = (
+  { rendering, suggestedTitle }: Draft,
+  links: readonly FoundLink[],
+): TextMatch[] => {
+  if (links.length === 0) return []
+  const locate = createLinkLocator(rendering)
+  return links.slice(0, MAX_TEXT_MATCHES).map((link) => {
+    const { start, end, isInTitle } = link
+    return isInTitle
+      ? { text: suggestedTitle!.slice(start, end), field: 'title', start, end }
+      : locate(link)
+  })
+}
 
 /** The finder looks up a host and all domains above it. */
 const createDomainFinder =

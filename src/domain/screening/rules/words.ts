@@ -53,11 +53,12 @@ export const words = ({ words, spamFrom, pendingFrom }: PreparedWords): RuleFunc
 
 const matchDraft = (
   words: CompiledWords,
-  { rendering, authorName, authorUrl }: Draft,
+  { rendering, authorName, authorUrl, suggestedTitle }: Draft,
 ): EntryMatch[] => [
   ...matchRendering(words, rendering),
   ...matchField(words, 'name', authorName),
   ...matchField(words, 'url', authorUrl ?? ''),
+  ...matchField(words, 'title', suggestedTitle ?? ''),
 ]
 
 /** Matches of the source, and of entries that only the rendered text has. */
