@@ -1,10 +1,15 @@
 import { LRUCache } from 'lru-cache'
+import { createBatcher } from '../domain/batcher.ts'
+import { withDeadline } from '../domain/deadline.ts'
+import { Refusal } from '../domain/refusal.ts'
 import type { Site } from '../domain/site/site.ts'
 import { createStaleIfError } from './stale-if-error.ts'
 
 /** How long another node can use settings that have changed. */
 const LIFETIME_MS = 1_000
 const MAX_SITES = 10_000
+/** A query can wait for the one before it, and the caller has a response within 3 s. */
+const GIVE_UP_MS = 2_800
 
 export type SiteCache = {
   /**
@@ -12,6 +17,8 @@ export type SiteCache = {
    * Concurrent calls for one slug share one query.
    */
   find: (slug: string) => Promise<Site | undefined>
+  /** The site as it is now or later. Concurrent calls share a query that begins after all of them. */
+  findCurrent: (slug: string) => Promise<Site | undefined>
   /** Drops the cached site after this node has changed it. */
   forget: (slug: string) => void
 }
@@ -23,6 +30,10 @@ export const createSiteCache = (query: (slug: string) => Load): SiteCache => {
   const entries = new LRUCache<string, Entry>({ max: MAX_SITES })
   const loads = new Map<string, Load>()
   const staleIfError = createStaleIfError()
+  const loadCurrent = createBatcher(
+    (slugs: readonly string[]) => Promise.all(slugs.map(query)),
+    (slug) => slug,
+  )
 
   const load = (slug: string): Load => {
     const at = performance.now()
@@ -44,6 +55,8 @@ export const createSiteCache = (query: (slug: string) => Load): SiteCache => {
       const loadOnce = () => loads.get(slug) ?? load(slug)
       return entry ? staleIfError(loadOnce, (): Site | undefined => entry.site) : loadOnce()
     },
+    findCurrent: (slug) =>
+      withDeadline(GIVE_UP_MS, loadCurrent(slug), () => new Refusal('unavailable')),
     // Callers that wait for a running query still get its result.
     forget: (slug) => {
       loads.delete(slug)

@@ -3,7 +3,6 @@ import type { Site } from '../../domain/site/site.ts'
 import { runQuery } from '../../postgres/connection/transaction.ts'
 import { findGuest as lookUpGuest } from '../../postgres/people/authors.ts'
 import { findKey as lookUpKey, touchKey } from '../../postgres/service/keys.ts'
-import { findSite as lookUpSite } from '../../postgres/service/sites.ts'
 import type { Context } from '../context.ts'
 
 /** Returns a site: `recent` may be cached for a second, `fresh` is for writes. */
@@ -12,7 +11,7 @@ export const findSite = (
   slug: string,
   freshness: 'recent' | 'fresh',
 ): Promise<Site | undefined> =>
-  runQuery(freshness === 'fresh' ? lookUpSite(context.db, slug) : context.sites.find(slug))
+  runQuery(freshness === 'fresh' ? context.sites.findCurrent(slug) : context.sites.find(slug))
 
 /** Returns the holder of an API key; undefined if the key is unknown, expired or revoked. */
 export const findKey = async (context: Context, key: string): Promise<KeyCaller | undefined> => {
