@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
+import type { Logger } from 'pino'
 import { addAppealRoutes } from './http/appeals/routes.ts'
 import { addAuditRoutes } from './http/audit-log/routes.ts'
 import { addAuthorNoteRoutes } from './http/author-notes/routes.ts'
@@ -14,6 +15,7 @@ import { addCommentRoutes } from './http/comments/routes.ts'
 import { addDecisionRoutes } from './http/decisions/routes.ts'
 import { addErrors, onClientError, onFrameworkError } from './http/edge/errors.ts'
 import { SECURITY_HEADERS } from './http/edge/headers.ts'
+import { addKnownRequests, type Recorded } from './http/edge/known-requests.ts'
 import type { LimitCounters } from './http/edge/limits.ts'
 import { createMetrics, type MetricSources } from './http/edge/metrics.ts'
 import { addContext, type Http } from './http/edge/request-context.ts'
@@ -78,6 +80,7 @@ export const buildApp = async (options: AppOptions): Promise<FastifyInstance> =>
   addContext(app)
   addStrictParsing(app)
   addRequestRecords(app, metrics)
+  addKnownRequests(app, { ...options, record: recordKnown(app, metrics) })
   await addDescription(app, options.version)
   for (const schema of NAMED) app.addSchema(schema)
   addHealthRoutes(app, { readiness: options.readiness, metrics })
@@ -140,6 +143,19 @@ const addRequestRecords = (
     )
     done()
   })
+}
+
+/** The same line and observation for a request that the framework does not see. */
+const recordKnown = (app: FastifyInstance, metrics: ReturnType<typeof createMetrics>) => {
+  // An unwritten line costs as much as the observation.
+  const isLogged = (app.log as Partial<Logger>).isLevelEnabled?.('info') ?? false
+  return ({ operation, site, status, elapsedMs }: Recorded): void => {
+    metrics.observe(operation, status, elapsedMs / 1000)
+    metrics.countKnown()
+    if (!isLogged) return
+    const fields = { reqId: randomUUID(), operation, site, status, duration_ms: elapsedMs }
+    app.log.info(fields, `${operation} ${status}`)
+  }
 }
 
 const addSiteScope = async (v1: Router, options: AppOptions): Promise<void> => {

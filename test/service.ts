@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto'
-import type { FastifyInstance, InjectOptions } from 'fastify'
+import type { FastifyBaseLogger, FastifyInstance, InjectOptions } from 'fastify'
 import { buildApp } from '../src/app.ts'
 import { createLocalCacheTokens } from '../src/cache/cache-tokens.ts'
 import { createLocalCounters } from '../src/cache/counters.ts'
@@ -70,6 +70,7 @@ export type ServiceOptions = {
   tokens?: CacheTokens
   hideWaitMs?: number
   warn?: Context['warn']
+  logger?: FastifyBaseLogger
   /** How services outside are reached; unset: not at all. */
   outbound?: GuardOptions
 }
@@ -97,7 +98,7 @@ export const openService = async (
     context,
     keys: () => KEYS,
     version: '0.0.0',
-    logger: false,
+    logger: options.logger ?? false,
     limits: options.limits ?? { read: 0, write: 0 },
     trustedProxies: options.trustedProxies ?? [],
     counters: { reads: createCounters(), writes: createCounters() },

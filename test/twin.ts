@@ -8,7 +8,7 @@ import { createTestContext, type Teardown, type TestService } from './service.ts
 export const openTwin = async (
   t: Teardown,
   { url, cacheTokens: tokens }: TestService,
-  { version = '0.0.0' } = {},
+  { version = '0.0.0', limits = { read: 0, write: 0 } } = {},
 ): Promise<TestService['app']> => {
   const { db, close, figures } = createDb({ url, max: 16, onError: () => {} })
   const context = createTestContext(db, tokens)
@@ -18,7 +18,7 @@ export const openTwin = async (
     keys: () => keys,
     version,
     logger: false,
-    limits: { read: 0, write: 0 },
+    limits,
     trustedProxies: [],
     counters: { reads: createLocalCounters(), writes: createLocalCounters() },
     readiness: async () => ({ status: 'ok', checks: {} }),

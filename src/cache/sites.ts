@@ -19,6 +19,8 @@ export type SiteCache = {
   find: (slug: string) => Promise<Site | undefined>
   /** The site as it is now or later. Concurrent calls share a query that begins after all of them. */
   findCurrent: (slug: string) => Promise<Site | undefined>
+  /** The cached site if it is at most a second old. */
+  findRecent: (slug: string) => Site | undefined
   /** Drops the cached site after this node has changed it. */
   forget: (slug: string) => void
 }
@@ -48,10 +50,17 @@ export const createSiteCache = (query: (slug: string) => Load): SiteCache => {
     return loading
   }
 
+  const findRecent = (slug: string): Site | undefined => {
+    const entry = entries.get(slug)
+    return entry && performance.now() - entry.at < LIFETIME_MS ? entry.site : undefined
+  }
+
   return {
+    findRecent,
     find: async (slug) => {
+      const recent = findRecent(slug)
+      if (recent) return recent
       const entry = entries.get(slug)
-      if (entry && performance.now() - entry.at < LIFETIME_MS) return entry.site
       const loadOnce = () => loads.get(slug) ?? load(slug)
       return entry ? staleIfError(loadOnce, (): Site | undefined => entry.site) : loadOnce()
     },

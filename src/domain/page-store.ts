@@ -12,6 +12,9 @@ export type Page = {
   readonly isUnconfirmed?: true
 }
 
+/** Reads a page. Known requests keep the function, so it must not contain the request that it came with. */
+export type ReadPage = (encoding: Encoding) => Promise<Page>
+
 /**
  * Names one page content for ever: `version` is the version of the thread, `variant` is the canonical
  * query and everything else that shapes the bytes.

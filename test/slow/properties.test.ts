@@ -1,5 +1,6 @@
 // The properties of these files, at full length: see `runs` in test/lengths.ts.
 import '../domain/links.test.ts'
+import '../http/known-requests.test.ts'
 import '../http/members.test.ts'
 import '../http/moving-undo.test.ts'
 import '../http/paging.test.ts'

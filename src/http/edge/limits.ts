@@ -52,7 +52,7 @@ export const addLimits = async (app: FastifyInstance, counters: LimitCounters): 
       kind,
       timeWindow: WINDOW_MS,
       max: (request: FastifyRequest) => hits.get(request)!.max,
-      keyGenerator: (request: FastifyRequest) => `${kind}:${hits.get(request)!.key}`,
+      keyGenerator: (request: FastifyRequest) => storedKey(hits.get(request)!),
     }
     return app.createRateLimit(options)
   }
@@ -66,12 +66,36 @@ export const addLimits = async (app: FastifyInstance, counters: LimitCounters): 
     const result = await limiters.get(kind)!(request)
     if (result.isAllowed) return
     const { remaining, ttlInSeconds } = result
-    reply.header('ratelimit-policy', `"${kind}";q=${max};w=${WINDOW_MS / 1000}`)
-    reply.header('ratelimit', `"${kind}";r=${remaining};t=${ttlInSeconds}`)
+    reply.headers(limitHeaders(counted, remaining, ttlInSeconds))
     if (!result.isExceeded) return
     reply.header('retry-after', String(ttlInSeconds))
     throw new Refusal('rate_limited')
   }
+}
+
+const limitHeaders = ({ kind, max }: Counted, remaining: number, ttlInSeconds: number) => ({
+  'ratelimit-policy': `"${kind}";q=${max};w=${WINDOW_MS / 1000}`,
+  ratelimit: `"${kind}";r=${remaining};t=${ttlInSeconds}`,
+})
+
+const storedKey = ({ kind, key }: Counted): string => `${kind}:${key}`
+
+type CountedRead = {
+  readonly isExceeded: boolean
+  readonly headers: Readonly<Record<string, string>>
+}
+
+/** Counts a read of a network without the library, for requests that do not pass through the framework. */
+export const countRead = async (
+  { reads }: LimitCounters,
+  { read: max }: Limits,
+  network: string,
+): Promise<CountedRead> => {
+  if (max === 0) return { isExceeded: false, headers: {} }
+  const counted = { kind: 'read', key: network, max } as const
+  const { current, ttlMs } = await reads.hit(storedKey(counted), WINDOW_MS)
+  const headers = limitHeaders(counted, max - current, Math.ceil(ttlMs / 1000))
+  return { isExceeded: current > max, headers }
 }
 
 type Hit = (error: Error | null, result?: { current: number; ttl: number }) => void

@@ -19,6 +19,8 @@ export type MetricSources = () => {
 
 export type Metrics = {
   readonly observe: (operation: string, status: number, seconds: number) => void
+  /** Counts an answer to a known request. */
+  readonly countKnown: () => void
   readonly print: () => Promise<string>
   readonly contentType: string
 }
@@ -35,11 +37,17 @@ export const createMetrics = (readSources: MetricSources): Metrics => {
     buckets: BUCKETS_SECONDS,
     registers: [registry],
   })
+  const known = new Counter({
+    name: 'afterword_known_requests_total',
+    help: 'Answers to requests that repeat an earlier read, since start.',
+    registers: [registry],
+  })
   addPoolGauges(registry, readSources)
   addPageMetrics(registry, readSources)
   addJobGauges(registry, readSources)
   return {
     observe: (operation, status, seconds) => duration.observe({ operation, status }, seconds),
+    countKnown: () => known.inc(),
     print: () => registry.metrics(),
     contentType: registry.contentType,
   }

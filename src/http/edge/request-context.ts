@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { ReadPage } from '../../domain/page-store.ts'
 import type { Caller } from '../../domain/people/caller.ts'
 import type { PublicIds } from '../../domain/public-id.ts'
 import type { RefusalCode } from '../../domain/refusal.ts'
@@ -36,6 +37,8 @@ declare module 'fastify' {
     caller: Caller
     /** The network that limits count: the sender's IPv4 address or IPv6 /64. */
     network: string
+    /** Reads the page of a public read again. */
+    read: ReadPage | null
     /** The bytes of the body, on routes with `isSigned`. */
     bytes: Buffer
   }
@@ -49,6 +52,7 @@ export const addContext = (app: FastifyInstance): void => {
   app.decorateRequest('ids', null as never)
   app.decorateRequest('caller', null as never)
   app.decorateRequest('network', '')
+  app.decorateRequest('read', null)
   app.decorateRequest('bytes', null as never)
 }
 

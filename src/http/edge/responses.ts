@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
 import { Negotiator } from '@fastify/accept-negotiator'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { LRUCache } from 'lru-cache'
 import { RENDERER_VERSION } from '../../domain/comment/markdown.ts'
-import { ENCODINGS, type Encoding, type Page } from '../../domain/page-store.ts'
+import { ENCODINGS, type Encoding, type Page, type ReadPage } from '../../domain/page-store.ts'
 import type { Site } from '../../domain/site/site.ts'
 import type { Http } from './request-context.ts'
 
@@ -43,15 +44,37 @@ export const variantOf = (
 export const versionTag = (version: number, variant: string): string =>
   `"${version.toString(36)}-${createHash('sha256').update(variant).digest('base64url').slice(0, 12)}"`
 
+/** Negotiations by header. Browsers send a handful of values. */
+const negotiated = new LRUCache<string, Encoding>({ max: 200 })
+const MAX_KNOWN_LENGTH = 100
 const negotiator = new Negotiator({ supportedValues: [...ENCODINGS] })
 
 /** The smallest encoding that the client accepts. */
-export const encodingOf = ({ headers }: FastifyRequest): Encoding => {
+export const encodingOf = ({ headers }: Pick<FastifyRequest, 'headers'>): Encoding => {
   const accepted = headers['accept-encoding']
   if (accepted === undefined) return 'identity'
+  const known = negotiated.get(String(accepted))
+  if (known) return known
+  const encoding = negotiate(String(accepted))
+  if (accepted.length <= MAX_KNOWN_LENGTH) negotiated.set(String(accepted), encoding)
+  return encoding
+}
+
+const negotiate = (accepted: string): Encoding => {
   // The library takes `*` for the best encoding, even if the client refuses that one.
-  const named = String(accepted).trim() === '*' ? '*' : String(accepted).replace(/\*[^,]*/, '')
+  const named = accepted.trim() === '*' ? '*' : accepted.replace(/\*[^,]*/, '')
   return (negotiator.negotiate(named) as Encoding | null) ?? 'identity'
+}
+
+/** Sends the page that `read` returns, and lets a known request read it again. */
+export const sendRead = async (
+  request: FastifyRequest,
+  reply: FastifyReply,
+  read: ReadPage,
+): Promise<FastifyReply> => {
+  const page = await read(encodingOf(request))
+  request.read = read
+  return sendPage(request, reply, page)
 }
 
 /** Sends a public read: 304 if the client has the page. A response to a caller with a token is private. */
@@ -60,17 +83,47 @@ export const sendPage = (
   reply: FastifyReply,
   page: Page,
 ): FastifyReply => {
-  if (page.next !== null) reply.header('link', `<${nextUrl(request, page.next)}>; rel="next"`)
-  if (page.isUnconfirmed) reply.header('cache-status', UNCONFIRMED)
-  reply.header('vary', VARY)
-  if (request.caller.kind !== 'nobody') {
-    reply.header('cache-control', PRIVATE)
-  } else {
-    reply.header('cache-control', PUBLIC).header('etag', page.etag)
-    if (matches(request.headers['if-none-match'], page.etag)) return reply.code(304).send()
-  }
-  if (page.encoding !== 'identity') reply.header('content-encoding', page.encoding)
-  return reply.header('content-type', JSON_TYPE).send(page.bytes)
+  const link = linkOf(request.raw.url!, page)
+  const { status, headers, body } =
+    request.caller.kind === 'nobody'
+      ? toPublic(page, link, request.headers['if-none-match'])
+      : toPrivate(page, link)
+  return reply.code(status).headers(headers).send(body)
+}
+
+export type PageResponse = {
+  readonly status: 200 | 304
+  readonly headers: Record<string, string>
+  readonly body: Buffer | undefined
+}
+
+/** @param condition the header If-None-Match */
+export const toPublic = (
+  page: Page,
+  link: string | undefined,
+  condition: string | undefined,
+): PageResponse => {
+  const headers = headersOf(page, link, PUBLIC)
+  headers.etag = page.etag
+  if (condition !== undefined && matches(condition, page.etag))
+    return { status: 304, headers, body: undefined }
+  return withBody(page, headers)
+}
+
+const toPrivate = (page: Page, link: string | undefined): PageResponse =>
+  withBody(page, headersOf(page, link, PRIVATE))
+
+const headersOf = (page: Page, link: string | undefined, cacheControl: string) => {
+  const headers: Record<string, string> = { vary: VARY, 'cache-control': cacheControl }
+  if (link !== undefined) headers.link = link
+  if (page.isUnconfirmed) headers['cache-status'] = UNCONFIRMED
+  return headers
+}
+
+const withBody = (page: Page, headers: Record<string, string>): PageResponse => {
+  if (page.encoding !== 'identity') headers['content-encoding'] = page.encoding
+  headers['content-type'] = JSON_TYPE
+  return { status: 200, headers, body: page.bytes }
 }
 
 export const unconfirmed = (page: Page): Page => ({ ...page, isUnconfirmed: true })
@@ -97,14 +150,16 @@ export const sendWrite = (
 export const threadVersion = (version: number | undefined): Record<string, string> =>
   version === undefined ? {} : { 'thread-version': String(version) }
 
-const nextUrl = (request: FastifyRequest, cursor: string): string => {
+/** The Link header with the next page of a target; undefined on the last page. */
+export const linkOf = (target: string, { next }: Page): string | undefined => {
+  if (next === null) return undefined
   // The base is not used if the request has an absolute URL; only the path is returned.
-  const { pathname, searchParams: params } = new URL(request.raw.url ?? '', 'http://localhost')
-  params.set('cursor', cursor)
+  const { pathname, searchParams: params } = new URL(target, 'http://localhost')
+  params.set('cursor', next)
   params.delete('focus') // it applies to the first page only
-  return `${pathname}?${params.toString()}`
+  return `<${pathname}?${params.toString()}>; rel="next"`
 }
 
 /** Weak comparison, as RFC 9110 requires for If-None-Match. */
-const matches = (header = '', etag: string): boolean =>
+const matches = (header: string, etag: string): boolean =>
   header.split(',').some((tag) => tag.trim() === '*' || tag.trim().replace(/^W\//, '') === etag)

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import { setImmediate as turn } from 'node:timers/promises'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import secureJson from 'secure-json-parse'
@@ -71,13 +72,19 @@ const assertStrings = (value: unknown, where: string, depth = 1): void => {
 
 /** RFC 9112: a request has exactly one Host header; HTTP/1.0 allows none. */
 const assertHost = ({ raw }: FastifyRequest): void => {
-  let hosts = 0
-  for (let i = 0; i < raw.rawHeaders.length; i += 2) {
-    const name = raw.rawHeaders[i]!
-    if (name.length === 4 && name.toLowerCase() === 'host') hosts += 1
-  }
+  const hosts = countHosts(raw)
   const isEnough = hosts === 1 || (hosts === 0 && raw.httpVersion === '1.0')
   if (!isEnough) throw new Refusal('invalid_request', { host: 'is needed exactly once' })
+}
+
+/** Counts the Host headers, of which Node keeps only the first. */
+export const countHosts = ({ rawHeaders }: Pick<IncomingMessage, 'rawHeaders'>): number => {
+  let hosts = 0
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i]!
+    if (name.length === 4 && name.toLowerCase() === 'host') hosts += 1
+  }
+  return hosts
 }
 
 /** Refuses a malformed query string, which the router accepts. The router refuses a malformed path. */

@@ -2,7 +2,7 @@ import { Type } from 'typebox'
 import { SORTS } from '../../domain/comment/sort.ts'
 import { listReplies, type RepliesPage } from '../../usecases/reading/list-replies.ts'
 import type { Http } from '../edge/request-context.ts'
-import { encodingOf, sendPage, toPage, variantOf, versionTag } from '../edge/responses.ts'
+import { sendRead, toPage, variantOf, versionTag } from '../edge/responses.ts'
 import { withComment } from '../wire/comment-key.ts'
 import { nameOfPlace, readSortedCursor, writeSortedCursor } from '../wire/cursors.ts'
 import * as op from '../wire/operation.ts'
@@ -63,36 +63,29 @@ export const addReplyRoutes = (app: Router, http: Http): void => {
   const { context, keys } = http
   app.get('/sites/:site/comments/:id/replies', LIST_REPLIES, async (request, reply) => {
     const { cursor, sort: asked, at_least: atLeast, ...limits } = request.query
-    const { id } = request.params
-    const siteId = request.site.id
-    const binding = ['replies', siteId, id]
+    const { site, ids, caller, params } = request
+    const siteId = site.id
+    const binding = ['replies', siteId, params.id]
     const { sort, after } = readSortedCursor(keys().cursors, binding, {
       sort: asked,
-      sorts: request.site.sorts,
+      sorts: site.sorts,
       cursor,
     })
-    const variant = variantOf(http, request.site, [
-      'listReplies',
-      id,
-      sort,
-      nameOfPlace(after),
-      limits,
-    ])
-    const position = { sort, after, ...limits, atLeast, variant, encoding: encodingOf(request) }
-    const page = await withComment(context, request, (comment) =>
-      listReplies(
-        context,
-        { site: request.site, caller: request.caller, comment, ...position },
-        presentPage,
+    const place = nameOfPlace(after)
+    const variant = variantOf(http, site, ['listReplies', params.id, sort, place, limits])
+    const position = { sort, after, ...limits, atLeast, variant }
+    const named = { site, ids, caller, params }
+    return sendRead(request, reply, (encoding) =>
+      withComment(context, named, (comment) =>
+        listReplies(context, { site, caller, comment, ...position, encoding }, presentPage),
       ),
     )
-    return sendPage(request, reply, page)
 
     function presentPage(found: RepliesPage) {
       const next =
         found.next && writeSortedCursor(keys().cursors, binding, { sort, after: found.next })
       const items = found.items.map((branch) =>
-        presentBranch(request.ids, branch, replyCursor(keys().cursors, siteId, sort)),
+        presentBranch(ids, branch, replyCursor(keys().cursors, siteId, sort)),
       )
       return toPage(versionTag(found.thread.version, variant), next, { items, next_cursor: next })
     }

@@ -1,4 +1,4 @@
-import type { FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { ARTICLE_SORTS } from '../../domain/comment/sort.ts'
 import type { Page } from '../../domain/page-store.ts'
@@ -11,7 +11,7 @@ import {
 } from '../../usecases/reading/lists.ts'
 import { presentAuthor } from '../comments/present.ts'
 import type { Http } from '../edge/request-context.ts'
-import { encodingOf, sendPage, sendPrivately, toHashedPage, variantOf } from '../edge/responses.ts'
+import { sendPrivately, sendRead, toHashedPage, variantOf } from '../edge/responses.ts'
 import { presentCounts, presentThread } from '../threads/present.ts'
 import { ArticleIds, ArticlesPage, Counts } from '../threads/schemas.ts'
 import { readCursor, writeCursor } from '../wire/cursors.ts'
@@ -143,12 +143,14 @@ const addListRecent = (app: Router, http: Http): void => {
       excerpt,
       cursor,
     } = request.query
-    const siteId = request.site.id
+    const { site, ids } = request
+    const siteId = site.id
     const binding = ['recent', siteId, articleIds.toSorted(), author, parent]
     const after = cursor === undefined ? null : readCursor(keys().cursors, binding, cursor).after
     // A malformed id matches no author.
-    const authorId = author === undefined ? undefined : (request.ids.read('author', author) ?? 0)
-    const page = await cachedList(http, request, [...binding, after, limit, excerpt], async () => {
+    const authorId = author === undefined ? undefined : (ids.read('author', author) ?? 0)
+    const parts = [...binding, after, limit, excerpt]
+    return sendList(http, { request, reply, parts }, async () => {
       const found = await listRecent(context, {
         siteId,
         articleIds,
@@ -159,10 +161,9 @@ const addListRecent = (app: Router, http: Http): void => {
       })
       const next =
         found.next && writeCursor(keys().cursors, binding, { sort: '', after: found.next })
-      const items = found.items.map((comment) => presentRecent(request.ids, comment, excerpt))
+      const items = found.items.map((comment) => presentRecent(ids, comment, excerpt))
       return toHashedPage(next, { items, next_cursor: next })
     })
-    return sendPage(request, reply, page)
   })
 }
 
@@ -171,10 +172,9 @@ const addCountComments = (app: Router, http: Http): void => {
   app.get('/sites/:site/counts', COUNT_COMMENTS, async (request, reply) => {
     const { site, query } = request
     const { article_id: articleIds } = query
-    const page = await cachedList(http, request, ['counts', articleIds], async () =>
+    return sendList(http, { request, reply, parts: ['counts', articleIds] }, async () =>
       toHashedPage(null, presentCounts(await countComments(context, { site, articleIds }))),
     )
-    return sendPage(request, reply, page)
   })
 }
 
@@ -198,13 +198,13 @@ const addListArticles = (app: Router, http: Http): void => {
     const { sort, limit, cursor } = query
     const binding = ['articles', site.id, sort]
     const after = cursor === undefined ? null : readCursor(keys().cursors, binding, cursor).after
-    const page = await cachedList(http, request, [...binding, after, limit], async () => {
+    const parts = [...binding, after, limit]
+    return sendList(http, { request, reply, parts }, async () => {
       const found = await listArticles(context, { site, sort, after, limit })
       const next = found.next && writeCursor(keys().cursors, binding, { sort, after: found.next })
       const items = found.items.map(presentThread)
       return toHashedPage(next, { items, next_cursor: next })
     })
-    return sendPage(request, reply, page)
   })
 }
 
@@ -213,31 +213,39 @@ const addListAuthorComments = (app: Router, http: Http): void => {
   app.get('/sites/:site/authors/:id/comments', LIST_AUTHOR_COMMENTS, async (request, reply) => {
     const { id } = request.params
     const { limit, cursor } = request.query
-    const authorId = request.ids.read('author', id)
+    const { site, ids } = request
+    const authorId = ids.read('author', id)
     if (authorId === undefined) throw new Refusal('not_found')
-    const binding = ['author', request.site.id, id]
+    const siteId = site.id
+    const binding = ['author', siteId, id]
     const after = cursor === undefined ? null : readCursor(keys().cursors, binding, cursor).after
-    const siteId = request.site.id
-    const page = await cachedList(http, request, [...binding, after, limit], async () => {
+    const parts = [...binding, after, limit]
+    return sendList(http, { request, reply, parts }, async () => {
       const found = await listAuthorComments(context, { siteId, authorId, after, limit })
       const next =
         found.next && writeCursor(keys().cursors, binding, { sort: '', after: found.next })
-      const items = found.items.map((comment) => presentRecent(request.ids, comment, undefined))
-      const body = { author: presentAuthor(request.ids, found.author), items, next_cursor: next }
+      const items = found.items.map((comment) => presentRecent(ids, comment, undefined))
+      const body = { author: presentAuthor(ids, found.author), items, next_cursor: next }
       return toHashedPage(next, body)
     })
-    return sendPage(request, reply, page)
   })
 }
 
-/** The list of a site, cached until the site changes, at most one second. */
-const cachedList = (
+type ListRequest = {
+  readonly request: FastifyRequest
+  readonly reply: FastifyReply
+  /** Everything besides the site that shapes the list. */
+  readonly parts: readonly unknown[]
+}
+
+/** Sends the list of a site, cached until the site changes, at most one second. */
+const sendList = (
   http: Http,
-  request: FastifyRequest,
-  parts: readonly unknown[],
+  { request, reply, parts }: ListRequest,
   build: () => Promise<Page>,
-) => {
+): Promise<FastifyReply> => {
   const { site } = request
   const name = { site: site.id, variant: variantOf(http, site, parts) }
-  return http.context.lists.page(name, encodingOf(request), build)
+  const { lists } = http.context
+  return sendRead(request, reply, (encoding) => lists.page(name, encoding, build))
 }

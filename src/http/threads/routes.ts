@@ -9,9 +9,8 @@ import { presentComment } from '../comments/present.ts'
 import { readIdempotencyKey } from '../edge/idempotency.ts'
 import type { Http } from '../edge/request-context.ts'
 import {
-  encodingOf,
-  sendPage,
   sendPrivately,
+  sendRead,
   sendWrite,
   threadVersion,
   toHashedPage,
@@ -124,76 +123,62 @@ export const addThreadRoutes = (app: Router, http: Http): void => {
 
 const addGetThread = (app: Router, { context }: Http): void => {
   app.get('/sites/:site/articles/:article_id', GET_THREAD, async (request, reply) => {
-    const { article_id: articleId } = request.params
-    const found = await getThread(context, {
-      site: request.site,
-      caller: request.caller,
-      articleId,
-      atLeast: request.query.at_least,
+    const { site, caller, params, query } = request
+    const articleId = params.article_id
+    const asked = { site, caller, articleId, atLeast: query.at_least }
+    return sendRead(request, reply, async () => {
+      const found = await getThread(context, asked)
+      const body = found ? presentThread(found.thread) : presentAbsentThread(articleId, site)
+      const page = toHashedPage(null, body)
+      return found?.isConfirmed === false ? unconfirmed(page) : page
     })
-    const body = found ? presentThread(found.thread) : presentAbsentThread(articleId, request.site)
-    const page = toHashedPage(null, body)
-    return sendPage(request, reply, found?.isConfirmed === false ? unconfirmed(page) : page)
   })
 }
 
 const addListThread = (app: Router, http: Http): void => {
   const { context, keys } = http
   app.get('/sites/:site/articles/:article_id/comments', LIST_THREAD, async (request, reply) => {
+    const { site, ids, caller } = request
     const { article_id: articleId } = request.params
     const { view, cursor, sort: asked, focus, at_least: atLeast, ...limits } = request.query
     if (focus !== undefined && (cursor !== undefined || view === 'flat')) {
       throw new Refusal('invalid_request', { focus: 'goes with the first page of the tree only' })
     }
-    const binding = ['thread', request.site.id, articleId, view]
+    const binding = ['thread', site.id, articleId, view]
     const { sort, after } = readSortedCursor(keys().cursors, binding, {
       sort: asked,
-      sorts: request.site.sorts,
+      sorts: site.sorts,
       cursor,
     })
-    const focused = focus === undefined ? undefined : readCommentKey(request.ids, focus)
-    const variant = variantOf(http, request.site, [
-      'listThread',
-      view,
-      sort,
-      nameOfPlace(after),
-      focus,
-      limits,
-    ])
+    const focused = focus === undefined ? undefined : readCommentKey(ids, focus)
+    const place = nameOfPlace(after)
+    const variant = variantOf(http, site, ['listThread', view, sort, place, focus, limits])
     const position = { view, sort, after, focus: focused, ...limits }
-    const page = await listThread(
-      context,
-      {
-        site: request.site,
-        caller: request.caller,
-        articleId,
-        ...position,
-        atLeast,
-        variant,
-        encoding: encodingOf(request),
-      },
-      (found) => {
-        const next =
-          found.next && writeSortedCursor(keys().cursors, binding, { sort, after: found.next })
-        const body = {
-          thread: presentThread(found.thread),
-          items: presentItems(found),
-          next_cursor: next,
-        }
-        return toPage(
-          versionTag(found.thread.version, `${found.thread.state} ${variant}`),
-          next,
-          body,
-        )
-      },
-    )
-    return sendPage(request, reply, page ?? absentPage(articleId, request.site))
+    const read = { site, caller, articleId, ...position, atLeast, variant }
+    return sendRead(request, reply, async (encoding) => {
+      const page = await listThread(context, { ...read, encoding }, present)
+      return page ?? absentPage(articleId, site)
+    })
+
+    function present(found: ThreadPage) {
+      const next =
+        found.next && writeSortedCursor(keys().cursors, binding, { sort, after: found.next })
+      const body = {
+        thread: presentThread(found.thread),
+        items: presentItems(found),
+        next_cursor: next,
+      }
+      return toPage(
+        versionTag(found.thread.version, `${found.thread.state} ${variant}`),
+        next,
+        body,
+      )
+    }
 
     function presentItems(found: ThreadPage) {
-      if (found.view === 'flat')
-        return found.items.map((comment) => presentComment(request.ids, comment))
+      if (found.view === 'flat') return found.items.map((comment) => presentComment(ids, comment))
       return found.items.map((branch) =>
-        presentBranch(request.ids, branch, replyCursor(keys().cursors, request.site.id, sort)),
+        presentBranch(ids, branch, replyCursor(keys().cursors, site.id, sort)),
       )
     }
   })
