@@ -1,17 +1,44 @@
 import type { FastifyBaseLogger } from 'fastify'
-import { pino } from 'pino'
+import { type DestinationStream, destination, pino } from 'pino'
 
 /**
  * Logs JSON lines to standard output. Of an error it logs only the properties named below: drivers add
  * connection parameters and values of rows to their errors.
  */
 export const createLogger = (level: string): FastifyBaseLogger =>
-  pino({
-    level,
-    base: null,
-    timestamp: pino.stdTimeFunctions.isoTime,
-    serializers: { err: describeError },
-  })
+  pino(
+    {
+      level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      serializers: { err: describeError },
+    },
+    createOutput(),
+  )
+
+/**
+ * Writes the lines of one turn of the event loop together: a system call for each line takes a tenth of the
+ * time of a cached read. A line is written before the next turn, and before the process exits.
+ */
+const createOutput = (): DestinationStream => {
+  const output = destination({ dest: 1, sync: true })
+  let lines = ''
+  const flush = (): void => {
+    if (lines !== '') output.write(lines)
+    lines = ''
+  }
+  process.on('exit', flush)
+  return {
+    write: (line) => {
+      if (lines === '') setImmediate(flush)
+      lines += line
+      if (lines.length >= MAX_LENGTH) flush()
+    },
+  }
+}
+
+/** Readers of containers' output take this much in one piece. */
+const MAX_LENGTH = 16_384
 
 const describeError = (error: unknown): unknown => {
   if (!(error instanceof Error)) return { message: String(error) }
