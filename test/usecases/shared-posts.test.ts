@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { sql } from 'kysely'
 import t from 'tap'
 import { renderMarkdown } from '../../src/domain/comment/markdown.ts'
@@ -225,6 +226,21 @@ t.test('A post that has to wait', async (t) => {
       t.same(await recount(service.db), [])
     })
 
+  t.test('a post that waits for the row of its thread counts from the changed row', async (t) => {
+    const change = sql`update threads set version = version + 1000000000000 where article_id = 'a'`
+    const { waiting } = await during(service, change, async () => {
+      const waiting = publish([into('b'), ...['c', 'a', 'd'].map((article) => into(article))])
+      await untilSomebodyWaits(service)
+      return { waiting }
+    })
+    const { rows } = await sql<any>`select version from threads where article_id = 'a'`.execute(
+      service.db,
+    )
+    const [, , posted] = await waiting
+    t.equal(posted!.version, rows[0].version + 1)
+    t.same(await recount(service.db), [])
+  })
+
   t.test('posts to a thread in slow mode are stored one by one', async (t) => {
     await sql`update threads set slow_mode_seconds = 60 where article_id = 'b'`.execute(service.db)
     const writer = { addressHash: Buffer.alloc(16, 9) }
@@ -254,7 +270,8 @@ t.test('Posts of many nodes to several threads', async (t) => {
           const { threadId, id } = firsts[at]!
           const renamed = { caller: guest(guests[(n + i) % guests.length]!) }
           return into(ARTICLES[at]!, {
-            body: `text ${n} ${round} ${i}`,
+            // Posts of similar texts would wait for each other, thread by thread.
+            body: randomBytes(40).toString('hex'),
             ...(i % 2 === 0 && { parent: { threadId, id } }),
             ...(i % 3 === 0 && { ...renamed, author: { ...ADA, name: `${n} ${round}` } }),
           })

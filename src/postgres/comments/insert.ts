@@ -144,8 +144,8 @@ type At = {
 
 /**
  * Inserts comments and their new guests, and adds approved comments to the counts of their parents and
- * threads. The caller has locked the parents and the authors, and the rows of the threads if there are
- * several; the row of a thread is the last lock of a write.
+ * threads. The caller has locked the parents and the authors; the rows of threads are the last locks of a
+ * write, in ascending order of id.
  *
  * Ids are taken in the order of the posts, in which `unnest` yields them, before any insert, so that each
  * post gets its own. All comments have one time, so that times never contradict ids.
@@ -230,6 +230,11 @@ export const insertPosts = async (
       ) replies
       where k.site_id = ${siteId} and k.thread_id = replies.thread_id and k.comment_id = replies.parent_id
     ),
+    locked_threads as materialized (
+      select id from threads
+      where site_id = ${siteId} and id in (select thread_id from posts where ${isVisible('status')})
+      order by id for no key update
+    ),
     counted_threads as (
       update threads t set version = ${nextVersion},
         comment_count = t.comment_count + approved.comments,
@@ -250,7 +255,8 @@ export const insertPosts = async (
         ${suggestions.map((place) => (place === undefined ? null : place + 1))}::bigint[]
       ) as article (thread_id, title, url, suggestion) on article.thread_id = approved.thread_id
       left join posts suggestion on suggestion.place = article.suggestion
-      where t.site_id = ${siteId} and t.id = approved.thread_id
+      join locked_threads locked on locked.id = approved.thread_id
+      where t.site_id = ${siteId} and t.id = locked.id
       returning t.id, t.version
     )
     select comment_id as id, writer_id as author_id, now as created_at,

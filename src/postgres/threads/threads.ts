@@ -100,7 +100,7 @@ const findSharedThread = async (
 }
 
 /** A lock wait of a transaction for many threads ends after this time, because all their writers wait. */
-const SHARED_LOCK_TIMEOUT = '100ms'
+const SHARED_LOCK_TIMEOUT_MS = 100
 
 export type FoundThread = {
   readonly id: number
@@ -120,7 +120,7 @@ export const tryThreadLocks = async (
 ): Promise<FoundThread[]> => {
   const { rows } = await sql<FoundThread>`
     select id, article_id, pg_try_advisory_xact_lock_shared(id) as is_locked,
-      set_config('lock_timeout', ${SHARED_LOCK_TIMEOUT}, true)
+      set_config('lock_timeout', ${String(SHARED_LOCK_TIMEOUT_MS)}, true)
     from threads where site_id = ${siteId} and article_id = any(${articleIds}::text[])`.execute(tx)
   return rows
 }

@@ -12,12 +12,7 @@ import type { Waiting } from '../../postgres/connection/transaction.ts'
 import { enqueueJobs } from '../../postgres/jobs/jobs.ts'
 import { findBansOn } from '../../postgres/moderation/bans.ts'
 import { lockWriterRows } from '../../postgres/people/authors.ts'
-import {
-  ensureSharedThread,
-  findThreadId,
-  lockThreadRows,
-  tryThreadLocks,
-} from '../../postgres/threads/threads.ts'
+import { ensureSharedThread, findThreadId, tryThreadLocks } from '../../postgres/threads/threads.ts'
 import type { StoredGroup, StoreGroup } from '../group-commit.ts'
 import { nameGuests } from '../people/name-guests.ts'
 import { comparedHashesOf, countFor } from '../policies/count-facts.ts'
@@ -84,7 +79,11 @@ const storePosts = async (
   const { site } = judged[0]!.post
   const published = judged.filter(({ judgement }) => isVisible(judgement.verdict))
   await nameGuests(tx, site.id, { writers, profiles: profilesOf(published) })
-  const rows = await insertJudged(tx, site.id, judged)
+  const rows = await insertPosts(
+    tx,
+    { siteId: site.id, renderer: RENDERER_VERSION, threads: articlesOf(judged) },
+    judged.map(toNewPost),
+  )
   await enqueueChecks(tx, site.id, judged, rows)
   const startsFloodHold =
     floodHoldUntil !== undefined &&
@@ -103,18 +102,6 @@ const storePosts = async (
     outcomes: withRepeats(outcomes, repeats),
     changedThreads: [...new Set(shown.map(({ thread }) => thread.id))],
   }
-}
-
-const insertJudged = async (
-  tx: Tx,
-  siteId: number,
-  judged: readonly JudgedPost[],
-): Promise<readonly InsertedPost[]> => {
-  const threads = articlesOf(judged)
-  const threadIds = threads.map(({ id }) => id)
-  // The insert locks one row by itself, but several in any order.
-  if (threadIds.length > 1) await lockThreadRows(tx, siteId, threadIds)
-  return insertPosts(tx, { siteId, renderer: RENDERER_VERSION, threads }, judged.map(toNewPost))
 }
 
 /** Another node asks the checks if this one stops. */
