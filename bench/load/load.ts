@@ -5,7 +5,11 @@ import autocannon, { type Client } from 'autocannon'
  * keeps running, so that no trial includes its start.
  */
 
-export type Ask = { readonly path: string; readonly headers?: Record<string, string> }
+export type Ask = {
+  readonly path: string
+  readonly headers?: Record<string, string>
+  readonly body?: string
+}
 
 export type Job = {
   readonly url: string

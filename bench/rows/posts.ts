@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { IDS } from '../../test/ids.ts'
 import { type Bench, startService, using } from '../bench.ts'
 import {
@@ -9,9 +10,11 @@ import {
   sayRates,
 } from '../compare.ts'
 import { atLeast } from '../figures.ts'
+import type { Ask } from '../load/trial.ts'
 import { ARTICLES, articlesOf } from '../pages.ts'
 import { createRandom, shuffle } from '../random.ts'
 import type { Row } from '../row.ts'
+import { writeTexts } from '../seed/texts.ts'
 import { sendWell } from '../servers/http.ts'
 import type { Running } from '../servers/processes.ts'
 import { pgbenchSide, sayPgbench } from '../sql/pgbench.ts'
@@ -24,10 +27,21 @@ const THREADS = 1_000
 const SAMPLE = 1_234
 const CREATED = 201
 
-const BODY = {
-  body: 'I agree with *most* of this, but the second figure needs a source: see https://example.org/figures for one that differs.',
-  author: { name: 'Ada' },
+/** More posts than a trial sends: an equal text in the same thread would only repeat the first comment. */
+const POSTS_OF_TRIAL = 10_000
+const TEXTS = writeTexts()
+
+/** A request with a text that no other has. */
+const createBody = () => {
+  const texts = [0, 1].map(() => TEXTS[Math.floor(Math.random() * TEXTS.length)]!.body)
+  return { body: `${texts.join(' ')} ${randomUUID()}`, author: { name: 'Ada' } }
 }
+
+const createAsks = (articles: readonly number[]): Ask[] =>
+  Array.from({ length: POSTS_OF_TRIAL }, (_, n) => ({
+    path: pathOf(articles[n % articles.length]!),
+    body: JSON.stringify(createBody()),
+  }))
 
 const pathOf = (article: number): string => `${ARTICLES}/${article}/comments`
 
@@ -40,8 +54,7 @@ const postSide = (
     connections: clients,
     method: 'POST',
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(BODY),
-    asks: articles.map((article) => ({ path: pathOf(article) })),
+    asks: createAsks(articles),
   })
   return loadSide(bench, { name, server, status: CREATED, job })
 }
@@ -53,7 +66,7 @@ const sayPosts = (clients: number, seconds: number, article: string) =>
   sayAutocannon(
     clients,
     seconds,
-    `-m POST -b '${JSON.stringify(BODY)}' '${ARTICLES}/${article}/comments'`,
+    `-m POST '${ARTICLES}/${article}/comments', each with a text of its own`,
   )
 
 type Recorded = { readonly whole: Script; readonly insert: Script; readonly statements: number }
@@ -67,7 +80,7 @@ const isInto =
 const recordPost = async (bench: Bench): Promise<Recorded> => {
   let author: number | undefined
   const sessions = await recordStatements(bench, bench.big, async (url) => {
-    const { body } = await sendWell(`${url}${pathOf(SAMPLE)}`, { json: BODY })
+    const { body } = await sendWell(`${url}${pathOf(SAMPLE)}`, { json: createBody() })
     author = IDS.read('author', JSON.parse(body.toString()).author.id)
   })
   const session = sessions.find((statements) => statements.some(isInto('comments')))
