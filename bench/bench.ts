@@ -1,7 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { openEmbedded } from '../src/postgres/embedded/embedded.ts'
 import type { Load } from './load/trial.ts'
-import type { Seeded } from './seed/seed.ts'
+import { type Seeded, seed } from './seed/seed.ts'
 import { type Running, startProcess } from './servers/processes.ts'
 import type { OpenRedis, Postgres } from './servers/servers.ts'
 
@@ -63,6 +64,17 @@ export const startService = (
       ...settings,
     },
   })
+
+/** A node with an embedded Postgres of its own, seeded, and without Redis. */
+export const startAlone = async (bench: Bench): Promise<Running> => {
+  const dataDir = join(bench.folder, 'alone')
+  const log = { info: () => {}, warn: console.warn }
+  const postgres = await openEmbedded({ dataDir, mayRelocate: false, log })
+  await seed(postgres.url, { comments: bench.small.comments, large: [] })
+  await postgres.close()
+  const settings = { DATABASE_URL: '', REDIS_URL: '', AFTERWORD_DATA: dataDir }
+  return startService(bench, bench.small, settings)
+}
 
 /** A node without Redis and without memory for pages, so that it builds every page. */
 export const startForgetful = (bench: Bench, database: Database): Promise<Running> =>

@@ -1,5 +1,5 @@
 import type { Row } from './row.ts'
-import { CACHED, COMPRESSED, RECENT_CACHED } from './rows/cached.ts'
+import { ALONE, CACHED, COMPRESSED, RECENT_CACHED } from './rows/cached.ts'
 import { CONDITIONAL } from './rows/conditional.ts'
 import { DECISIONS } from './rows/decisions.ts'
 import { LOGGED } from './rows/logged.ts'
@@ -22,6 +22,7 @@ export const ROWS: readonly Row[] = [
   COLD,
   RECENT_UNCACHED,
   RECENT_CACHED,
+  ALONE,
   POSTS,
   ONE_THREAD,
   LARGE_ROOTS,

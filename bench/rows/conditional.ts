@@ -18,7 +18,7 @@ export const CONDITIONAL: Row = {
     {
       row: 'conditional GET, 304',
       against: `${BARE}: a 200 with all of them`,
-      goal: atLeast(1.2),
+      goal: atLeast(1.5),
     },
   ],
   run: (bench) =>
