@@ -77,7 +77,10 @@ const compareWays = async (t: Test, client: Client, path: string, headers: Heade
 }
 
 const open = async (t: Test, options: ServiceOptions = {}) => {
-  const service = await openService(t, { limits: { read: 1_000, write: 1_000 }, ...options })
+  const service = await openService(t, {
+    limits: { read: 1_000_000, write: 1_000_000 },
+    ...options,
+  })
   return { service, client: await openClient(t, service.app) }
 }
 
@@ -135,11 +138,11 @@ t.test('each page of a walk is known with its own Link header', async (t) => {
 /** Two nodes with a client each; the first one writes. */
 const openNodes = async (t: Test) => {
   const { service, client } = await open(t, { tokens: createLocalCacheTokens(randomUUID) })
-  const twin = await openTwin(t, service, { limits: { read: 1_000, write: 0 } })
+  const twin = await openTwin(t, service, { limits: { read: 1_000_000, write: 0 } })
   return { service, clients: [client, await openClient(t, twin)] }
 }
 
-const WRITES = ['post', 'reply', 'reject', 'approve', 'close', 'hide', 'open', 'settings'] as const
+const WRITES = ['post', 'reply', 'reject', 'approve', 'close', 'hide', 'open'] as const
 
 /** Writes once; a write that no longer applies is refused, which changes nothing. */
 const write = async (
@@ -158,12 +161,27 @@ const write = async (
   }
   if (kind === 'reject') return service.decide(id, 'approved', 'rejected')
   if (kind === 'approve') return service.decide(id, 'rejected', 'approved')
-  if (kind === 'settings') return patch('', { slow_mode_seconds: n })
   const state = { close: 'closed', hide: 'hidden', open: 'open' }[kind]
   return patch('/articles/a', { state })
 }
 
-t.test('a known request shows every write of any node immediately', async (t) => {
+t.test(
+  'a known request shows changed settings at once on their node, soon on others',
+  async (t) => {
+    const { service, clients } = await openNodes(t)
+    const { targets } = await seed(service)
+    for (const client of clients) await compareKnown(client, targets)
+    const body = { slow_mode_seconds: 77 }
+    await service.call('PATCH', SITE, { token: service.adminKey, body })
+    const shows = async ({ get }: Client): Promise<boolean> =>
+      String((await get(`${SITE}/articles/absent`)).body).includes('"slow_mode_seconds":77')
+    t.ok(await shows(clients[0]!))
+    await until('the other node has read the settings', () => shows(clients[1]!))
+    for (const client of clients) await compareKnown(client, targets)
+  },
+)
+
+t.test('a known request shows every write to a thread by any node immediately', async (t) => {
   const { service, clients } = await openNodes(t)
   const { first, targets } = await seed(service)
   const acts = fc.array(fc.constantFrom(...WRITES), { minLength: 3, maxLength: 8 })
