@@ -12,7 +12,7 @@ const QUERIES = [
   'status=approved&sort=newest',
   'status=approved&sort=flags',
   'status=approved&sort=newest&q=unheard-of',
-  'status=approved&sort=oldest&rule=unheard-of',
+  'status=approved&sort=oldest&rule=old_threads',
 ]
 
 export const QUEUE_PAGES: Row = {
