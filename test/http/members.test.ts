@@ -6,7 +6,8 @@ import { openService, type TestService } from '../service.ts'
 import { until } from '../start.ts'
 
 const SITE = '/v1/sites/default'
-const NOW = Math.floor(Date.now() / 1000)
+/** Read at each use: a run of many files begins minutes after this one is loaded. */
+const now = (): number => Math.floor(Date.now() / 1000)
 
 const openMembers = async (t: Parameters<typeof openService>[0]): Promise<TestService> => {
   const service = await openService(t)
@@ -38,16 +39,16 @@ t.test('a member posts under the name and picture of its token', async (t) => {
 
 t.test('a newer member token updates the profile everywhere, an older one nowhere', async (t) => {
   const service = await openMembers(t)
-  await service.post('a', 'one', {}, { token: await signToken({ iat: NOW - 100 }) })
+  await service.post('a', 'one', {}, { token: await signToken({ iat: now() - 100 }) })
   await service.post(
     'b',
     'two',
     {},
-    { token: await signToken({ iat: NOW - 90, name: 'Countess' }) },
+    { token: await signToken({ iat: now() - 90, name: 'Countess' }) },
   )
   const shown = async () => (await service.get('/articles/a/comments')).body.items[0].author.name
   await until('for the other thread to show it', async () => (await shown()) === 'Countess')
-  const older = await signToken({ iat: NOW - 95, name: 'Byron' })
+  const older = await signToken({ iat: now() - 95, name: 'Byron' })
   const comment = await service.post('c', 'three', {}, { token: older })
   t.equal(comment.author.name, 'Countess')
   t.equal(await shown(), 'Countess')
@@ -79,9 +80,9 @@ t.test(
 
 t.test('a demoted member keeps no right by an older token', async (t) => {
   const service = await openMembers(t)
-  const before = await signToken({ iat: NOW - 60, role: 'moderator' })
+  const before = await signToken({ iat: now() - 60, role: 'moderator' })
   t.equal((await service.get('/moderation/counts', { token: before })).status, 200)
-  await service.get('/config', { token: await signToken({ iat: NOW - 30 }) })
+  await service.get('/config', { token: await signToken({ iat: now() - 30 }) })
   t.equal((await service.get('/moderation/counts', { token: before })).status, 403)
 })
 
@@ -98,7 +99,7 @@ t.test('a suspended moderator loses every right, and can be banned', async (t) =
   )
   const suspended = await service.call('PATCH', path, { ...key, body: { suspended: true } })
   t.match(suspended, { status: 200, body: { suspended_at: /Z$/, author: { role: 'reader' } } })
-  const newer = await signToken({ role: 'owner', iat: NOW + 30 })
+  const newer = await signToken({ role: 'owner', iat: now() + 30 })
   for (const as of [token, newer]) {
     for (const read of ['/articles/a/comments', '/moderation/counts'])
       t.match(await service.get(read, { token: as }), {
@@ -133,7 +134,7 @@ t.test('ignored token roles leave a member only the roles of administrators', as
   const change = (body: object) => service.call('PATCH', `${SITE}/members/ada`, { ...key, body })
   await change({ roles: [], token_roles_ignored: true })
   t.equal(await count(), 403)
-  t.equal(await count(await signToken({ role: 'owner', iat: NOW + 30 })), 403)
+  t.equal(await count(await signToken({ role: 'owner', iat: now() + 30 })), 403)
   await change({ roles: ['moderator'] })
   t.equal(await count(), 200)
 })
@@ -149,15 +150,15 @@ t.test('a suspension and ignored token roles outlive an erasure', async (t) => {
     const { author } = await service.post('a', sub, {}, { token: await signToken({ sub, role }) })
     await service.call('PATCH', `${SITE}/members/${sub}`, { ...key, body })
     await service.call('DELETE', `${SITE}/authors/${author.id}`, key)
-    const newer = await signToken({ sub, role, iat: NOW + 50 })
+    const newer = await signToken({ sub, role, iat: now() + 50 })
     t.equal((await service.get('/moderation/counts', { token: newer })).status, 403, sub)
   }
 })
 
 t.test('an older token has no right that only the newest one carries', async (t) => {
   const service = await openMembers(t)
-  const older = await signToken({ iat: NOW - 60 })
-  await service.get('/config', { token: await signToken({ iat: NOW - 30, role: 'moderator' }) })
+  const older = await signToken({ iat: now() - 60 })
+  await service.get('/config', { token: await signToken({ iat: now() - 30, role: 'moderator' }) })
   t.equal((await service.get('/moderation/counts', { token: older })).status, 403)
 })
 
@@ -203,7 +204,7 @@ t.test('a member has only rights of the token sent or of administrators', async 
           continue
         }
         const { iat, role } = step as { iat: number; role: string[] }
-        const token = await signToken({ sub, iat: NOW - 60 + iat, role })
+        const token = await signToken({ sub, iat: now() - 60 + iat, role })
         const counts = await service.get('/moderation/counts', { token })
         const site = await service.get('', { token })
         const held = site.status === 200 ? 2 : counts.status === 200 ? 1 : 0
