@@ -13,7 +13,7 @@ export type Search = {
   readonly isAfter: (position: Position) => RawBuilder<unknown>
   /** The filters. */
   readonly filters: readonly RawBuilder<unknown>[]
-  /** Those filters that have an index of their own, the one that matches the fewest rows first. */
+  /** The filters with an index of their own. The filter that matches the fewest rows comes first. */
   readonly indexed: readonly RawBuilder<unknown>[]
   readonly after: Position | null
   readonly limit: number

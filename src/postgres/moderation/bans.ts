@@ -214,7 +214,7 @@ export const listBansWithin = async (
 /** An IPv4 network as it is stored has no more addresses. */
 const MAX_BANS_WITHIN = 256
 
-/** Those of the bans that are in force. */
+/** Finds out which of the bans are in force. @returns their ids */
 export const listInForce = async (db: Db, ids: readonly number[]): Promise<ReadonlySet<number>> => {
   if (ids.length === 0) return new Set()
   const { rows } = await sql<{ id: number }>`
