@@ -5,6 +5,7 @@ import type { Page, ReadPage } from '../../domain/page-store.ts'
 import type { Site } from '../../domain/site/site.ts'
 import { SECURITY_HEADERS } from './headers.ts'
 import { countRead, type LimitCounters } from './limits.ts'
+import { originHeaders } from './origins.ts'
 import { type Http, siteSlug } from './request-context.ts'
 import { encodingOf, linkOf, toPublic } from './responses.ts'
 import { countHosts } from './strict-parsing.ts'
@@ -80,13 +81,16 @@ export const addKnownRequests = (app: FastifyInstance, options: Options): void =
       linkOfNext(known, raw.url!, page),
       raw.headers['if-none-match'],
     )
-    if (body) headers['content-length'] = String(body.length)
+    const isHead = raw.method === 'HEAD'
+    // The framework adds a length to every response to HEAD, also to a 304.
+    if (body || isHead) headers['content-length'] = String(body?.length ?? 0)
+    const shared = originHeaders(site, raw.headers.origin)
     const { operation } = known
     const onEnd = () =>
       record({ operation, site: site.slug, status, elapsedMs: performance.now() - begun })
     response.on('finish', onEnd).on('error', onEnd)
-    response.writeHead(status, { ...SECURITY_HEADERS, ...counted.headers, ...headers })
-    response.end(body)
+    response.writeHead(status, { ...SECURITY_HEADERS, ...shared, ...counted.headers, ...headers })
+    response.end(isHead ? undefined : body)
   }
 
   app.server.off('request', takeLongWay)
@@ -150,14 +154,14 @@ const rememberRequests = (app: FastifyInstance, { context }: Options) => {
   }
 }
 
-/** Without a header or body that can change the response besides `Accept-Encoding` and `If-None-Match`. */
+/** Without a body, or a header that the short way does not read and that can change the response. */
 const isPlain = (raw: IncomingMessage): boolean => {
   const { headers } = raw
   return (
-    raw.method === 'GET' &&
+    (raw.method === 'GET' || raw.method === 'HEAD') &&
     raw.httpVersion === '1.1' &&
     headers.authorization === undefined &&
-    headers.origin === undefined &&
+    headers.origin !== '' &&
     headers['content-length'] === undefined &&
     headers['transfer-encoding'] === undefined &&
     countHosts(raw) === 1

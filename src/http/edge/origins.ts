@@ -1,7 +1,7 @@
 import cors from '@fastify/cors'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Refusal } from '../../domain/refusal.ts'
-import { isAllowedOrigin } from '../../domain/site/site.ts'
+import { isAllowedOrigin, type Site } from '../../domain/site/site.ts'
 import { findSite } from '../../usecases/people/find-caller.ts'
 import { type Http, isWrite, siteSlug } from './request-context.ts'
 
@@ -33,6 +33,12 @@ const CORS_OPTIONS = {
   strictPreflight: false,
 }
 const SAME_ORIGIN_ONLY = { ...CORS_OPTIONS, origin: false }
+
+/** The headers that the library adds to the response of a read, for requests that do not pass through it. */
+export const originHeaders = (site: Site, origin: string | undefined): Record<string, string> =>
+  origin !== undefined && isAllowedOrigin(site, origin)
+    ? { 'access-control-allow-origin': origin, 'access-control-expose-headers': EXPOSED }
+    : {}
 
 const isSharedOrigin = async (
   context: Http['context'],
