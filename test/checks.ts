@@ -3,6 +3,7 @@ import { sql } from 'kysely'
 import type { Test } from 'tap'
 import { DEFAULT_POLICY } from '../src/domain/screening/default-policy.ts'
 import type { Policy } from '../src/domain/screening/policy.ts'
+import { storedChecks } from '../src/postgres/screening/stored-judgements.ts'
 import { type Answering, LOOPBACK, openCheckServer } from './clients/checks-server.ts'
 import { IDS } from './ids.ts'
 import { type Answer, openService, type TestService } from './service.ts'
@@ -80,7 +81,7 @@ export const riskOf = async (service: TestService, id: string): Promise<number> 
 const judgementOf = async (service: TestService, id: string) => {
   const commentId = IDS.readComment(id)!.id
   const { rows } = await sql<{ checks: Record<string, any>; risk: number }>`
-    select facts->'checks' as checks, risk from comments where id = ${commentId}`.execute(
+    select ${storedChecks} as checks, risk from comments c where id = ${commentId}`.execute(
     service.db,
   )
   return rows[0]!

@@ -95,7 +95,7 @@ t.test(
     t.match((await service.get('/articles/a/comments')).body.items, [{ id: root.id }])
     const before = await dump(service)
     const find = (place: string) => new RegExp(`"${place}": .{0,900}(${MARK}|street)`)
-    for (const place of ['body', 'body_html', 'note', 'text', 'answer', 'request', 'screening'])
+    for (const place of ['body', 'body_html', 'note', 'text', 'answer', 'request', 'packed_trace'])
       t.ok(find(place).test(before), place)
     t.match(await redact(service, root, { note: 'order 12' }), {
       status: 201,

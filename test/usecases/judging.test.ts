@@ -14,6 +14,11 @@ import { draftOf, type Facts } from '../../src/domain/screening/facts.ts'
 import { combine, type Finding } from '../../src/domain/screening/finding.ts'
 import type { Db } from '../../src/postgres/connection/db.ts'
 import { countFacts } from '../../src/postgres/screening/recent-posts.ts'
+import {
+  readJudgement,
+  storedFacts,
+  storedTrace,
+} from '../../src/postgres/screening/stored-judgements.ts'
 import { applyRetention } from '../../src/usecases/jobs/apply-retention.ts'
 import type { Posted } from '../../src/usecases/posting/post-comment.ts'
 import { IDS } from '../ids.ts'
@@ -30,17 +35,18 @@ type Stored = {
   name: string
   url: string | null
   facts: Facts
-  screening: Finding[]
+  trace: readonly Finding[]
   risk: number
   policyVersion: number
 }
 
 const storedOf = async ({ db }: TestService): Promise<Stored[]> => {
   const { rows } = await sql<Stored>`
-    select c.id, c.status, c.body, c.body_html, a.name, a.url, c.facts, c.screening, c.risk, c.policy_version
+    select c.id, c.status, c.body, c.body_html, a.name, a.url, ${storedFacts} as facts,
+      ${storedTrace} as trace, c.risk, c.policy_version
     from comments c join authors a on a.site_id = c.site_id and a.id = c.author_id
     order by c.id`.execute(db)
-  return rows
+  return rows.map(readJudgement)
 }
 
 const NOWHERE = Buffer.alloc(16, 1)
@@ -179,13 +185,13 @@ t.test('stored facts give the same judgement again', async (t) => {
   const { rules } = policyWith(changes)
   const screen = compilePolicy({ rules })
   const rows = await storedOf(service)
-  for (const { body, bodyHtml, name, url, facts, screening, risk, status, policyVersion } of rows) {
+  for (const { body, bodyHtml, name, url, facts, trace, risk, status, policyVersion } of rows) {
     const again = screen(
       draftOf({ body, bodyHtml, authorName: name, authorUrl: url, suggestedTitle: null }),
       facts,
     )
-    t.strictSame(again, { verdict: status, risk, trace: screening }, body)
-    t.equal(combine(screening), status)
+    t.strictSame(again, { verdict: status, risk, trace }, body)
+    t.equal(combine(trace), status)
     t.equal(policyVersion, 1)
   }
   t.same(new Set(rows.map(({ status }) => status)).size, 4, 'every verdict is among them')
@@ -296,9 +302,10 @@ t.test('records of recent posts expire', async (t) => {
       token: ada.guest_token,
     })
     t.equal((await rows()).length, 2)
-    const { rows: left } = await sql<any>`select facts, screening, risk from comments
+    const { rows: left } =
+      await sql<any>`select ${storedFacts} as facts, ${storedTrace} as trace, risk from comments c
       where body = ''`.execute(service.db)
-    t.same(left, [{ facts: null, screening: null, risk: 0 }], 'and so are the facts')
+    t.same(left, [{ facts: null, trace: null, risk: 0 }], 'and so are the facts')
   })
 })
 

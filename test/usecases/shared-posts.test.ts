@@ -3,6 +3,7 @@ import { sql } from 'kysely'
 import t from 'tap'
 import { renderMarkdown } from '../../src/domain/comment/markdown.ts'
 import { readRendering } from '../../src/domain/screening/rendering.ts'
+import { readFacts, storedFacts } from '../../src/postgres/screening/stored-judgements.ts'
 import type { Context } from '../../src/usecases/context.ts'
 import { hashRendering } from '../../src/usecases/policies/count-facts.ts'
 import type { Posted } from '../../src/usecases/posting/post-comment.ts'
@@ -37,9 +38,11 @@ const openArticles = async (t: Parameters<typeof openPosting>[0]) => {
 
 const factsOf = async ({ db }: TestService, posted: readonly Posted[]) => {
   const ids = posted.map(({ comment: { id } }) => id)
-  const { rows } = await sql<{ facts: any }>`
-    select facts from comments where id = any(${ids}::bigint[]) order by id`.execute(db)
-  return rows.map(({ facts }) => facts)
+  const { rows } = await sql<{ facts: string }>`
+    select ${storedFacts} as facts from comments c where id = any(${ids}::bigint[]) order by id`.execute(
+    db,
+  )
+  return rows.map(({ facts }): any => readFacts(facts))
 }
 
 const thread = (article: string) =>

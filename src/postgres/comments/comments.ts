@@ -5,6 +5,7 @@ import type { Instant } from '../../domain/instant.ts'
 import type { Facts } from '../../domain/screening/facts.ts'
 import type { Finding } from '../../domain/screening/finding.ts'
 import type { Db, Tx } from '../connection/db.ts'
+import { storedBans, toJudgementColumns } from '../screening/stored-judgements.ts'
 import { joinAddress } from './addresses.ts'
 import { authorColumns, type CommentRow, commentColumns, joinTally, toComment } from './rows.ts'
 import { isInvisible, staysDeleted } from './visible.ts'
@@ -46,7 +47,7 @@ export const findCommentForWrite = async (
       c.redacted_at is not null as is_redacted,
       (select r.replaced_by from comment_revisions r where r.site_id = c.site_id and r.comment_id = c.id
         and r.revision = c.revision - 1) as edited_by,
-      case when c.shadowed and c.status = 'rejected' then c.facts -> 'bans' else '[]' end as shadows,
+      case when c.shadowed and c.status = 'rejected' then ${storedBans} else '[]' end as shadows,
       t.article_id, ${authorColumns}
     from comments c
     join threads t on t.site_id = c.site_id and t.id = c.thread_id
@@ -107,11 +108,11 @@ export type StoredJudgement = {
   readonly trace: readonly Finding[]
 }
 
-const toColumns = ({ policyVersion, facts, risk, trace }: StoredJudgement) => ({
+/** The columns of a new judgement, for an update. */
+export const toColumns = ({ policyVersion, risk, ...judged }: StoredJudgement) => ({
   policyVersion,
-  facts: JSON.stringify(facts),
   risk,
-  screening: JSON.stringify(trace),
+  ...toJudgementColumns(judged),
 })
 
 /** Replaces the text and keeps the earlier one as a revision. @returns the comment's new revision and time */

@@ -5,6 +5,7 @@ import type { Verdict } from '../../domain/screening/finding.ts'
 import type { Tx } from '../connection/db.ts'
 import { orSkip, type Waiting } from '../connection/transaction.ts'
 import type { GuestProfile } from '../people/authors.ts'
+import { type JudgementColumns, storedBans } from '../screening/stored-judgements.ts'
 import { forWrite, nextVersion, type ThreadForWrite } from '../threads/threads.ts'
 import { joinCommentOfTally } from './rows.ts'
 import { isVisible, isVisibleOrShadowed } from './visible.ts'
@@ -66,7 +67,7 @@ export const findThreadsAndParents = async (
       select c.id as parent_id, c.thread_id as parent_thread_id, c.depth as parent_depth,
         c.home_thread_id as parent_home_thread_id,
         c.locked as parent_locked, c.author_id as parent_author_id,
-        case when ${isVisible('c.status')} then '[]' else c.facts -> 'bans' end as parent_shadows
+        case when ${isVisible('c.status')} then '[]' else ${storedBans} end as parent_shadows
       from unnest(${wanted.map(({ threadId }) => threadId)}::bigint[],
         ${wanted.map(({ id }) => id)}::bigint[]) as wanted (thread_id, comment_id)
       join comment_tallies k on k.site_id = ${siteId} and k.thread_id = wanted.thread_id
@@ -93,7 +94,7 @@ export const findThreadsAndParents = async (
   }
 }
 
-export type NewPost = {
+export type NewPost = JudgementColumns & {
   readonly threadId: number
   /** 0 for a root. */
   readonly parentId: number
@@ -106,11 +107,9 @@ export type NewPost = {
   readonly bodyHtml: string
   readonly articleTitle: string | null
   readonly articleUrl: string | null
-  readonly screening: string
   readonly network: string
   readonly addressHash: Buffer
   readonly policyVersion: number
-  readonly facts: string
   readonly risk: number
   readonly fingerprint: number
   readonly sketch: readonly number[]
@@ -185,10 +184,12 @@ export const insertPosts = async (
         ${posts.map(({ risk }) => risk)}::smallint[],
         ${posts.map(({ fingerprint }) => fingerprint)}::bigint[],
         ${posts.map(({ sketch }) => `{${sketch.join()}}`)}::text[],
-        ${posts.map(({ shadowed }) => shadowed)}::boolean[]
+        ${posts.map(({ shadowed }) => shadowed)}::boolean[],
+        ${posts.map(({ packedFacts }) => packedFacts)}::text[],
+        ${posts.map(({ packedTrace }) => packedTrace)}::text[]
       ) with ordinality as p (thread_id, parent_id, parent_home_thread_id, depth, author_id, name, url, email,
         status, body, body_html, article_title, article_url, screening, network, address_hash, policy_version, facts,
-        risk, fingerprint, sketch, shadowed, place)
+        risk, fingerprint, sketch, shadowed, packed_facts, packed_trace, place)
       order by place
     ),
     made_guests as (
@@ -198,10 +199,10 @@ export const insertPosts = async (
     made_comments as (
       insert into comments (site_id, thread_id, id, parent_id, parent_home_thread_id, depth, author_id,
         status, body, body_html, renderer, article_title, article_url, screening,
-        policy_version, facts, risk, shadowed, created_at, published_at) overriding system value
+        policy_version, facts, packed_facts, packed_trace, risk, shadowed, created_at, published_at) overriding system value
       select ${siteId}, thread_id, comment_id, parent_id, parent_home_thread_id, depth, writer_id,
         status, body, body_html, ${renderer}, article_title, article_url, screening,
-        policy_version, facts, risk, shadowed, now, case when ${isVisible('status')} then now end
+        policy_version, facts, packed_facts, packed_trace, risk, shadowed, now, case when ${isVisible('status')} then now end
       from posts, moment
     ),
     made_tallies as (

@@ -17,7 +17,7 @@ export const redactComments = async (
 ): Promise<void> => {
   await sql`
     update comments set body = '', body_html = '', article_title = null, article_url = null,
-      screening = null, facts = null, risk = 0
+      screening = null, facts = null, packed_facts = null, packed_trace = null, risk = 0
     where site_id = ${siteId} and thread_id = ${threadId} and id = any(${ids}::bigint[])`.execute(
     tx,
   )
@@ -57,7 +57,7 @@ export const redactRevision = async (
     update comment_revisions set body = '', body_html = ''
     where site_id = ${siteId} and comment_id = ${id} and revision = ${revision}`.execute(tx)
   await sql`
-    update comments set screening = null, facts = null, risk = 0
+    update comments set screening = null, facts = null, packed_facts = null, packed_trace = null, risk = 0
     where site_id = ${siteId} and thread_id = ${threadId} and id = ${id}`.execute(tx)
   await sql`delete from arrivals where site_id = ${siteId} and comment_id = ${id}`.execute(tx)
 }

@@ -154,6 +154,8 @@ type CommentsTable = {
   shadowed: Generated<boolean>
   homeThreadId: number | null
   parentHomeThreadId: number | null
+  packedFacts: string | null
+  packedTrace: string | null
 }
 
 type CommentTalliesTable = {

@@ -15,6 +15,7 @@ import {
   toComment,
 } from '../comments/rows.ts'
 import type { Db } from '../connection/db.ts'
+import { readFacts, readTrace, storedFacts, storedTrace } from '../screening/stored-judgements.ts'
 
 /** A reader's flag, as moderators see it. */
 export type ModeratedFlag = {
@@ -53,15 +54,23 @@ export type ModeratedComment = Comment & {
   readonly flags: readonly ModeratedFlag[]
 }
 
+type Row = CommentRow & {
+  articleId: string
+  flagCount: number
+  screening: string | null
+  facts: string | null
+}
+
 /** Comments of the site as moderators see them, in no order. */
 export const listModerated = async (
   db: Db,
   siteId: number,
   keys: readonly CommentKey[],
 ): Promise<ModeratedComment[]> => {
-  const { rows } = await sql<CommentRow & { articleId: string; flagCount: number }>`
+  const { rows } = await sql<Row>`
     select ${commentColumns}, c.shadowed as is_shadowed,
-      c.withdrawn_at is not null as is_withdrawn, c.redacted_at, c.screening, c.risk, c.policy_version, c.facts,
+      c.withdrawn_at is not null as is_withdrawn, c.redacted_at, ${storedTrace} as screening, c.risk,
+      c.policy_version, ${storedFacts} as facts,
       d.network, c.flag_count, a.email, t.article_id, ${moderatedArticleColumns},
       l.claimed_by, l.claimed_until, ${authorColumns}
     from unnest(${keys.map(({ threadId }) => threadId)}::bigint[],
@@ -76,7 +85,11 @@ export const listModerated = async (
   )
   const flags = await listFlags(db, siteId, rows)
   return rows.map((row) => {
-    const flagged = Object.assign(row, { flags: flags.get(row.id) ?? [] })
+    const flagged = Object.assign(row, {
+      flags: flags.get(row.id) ?? [],
+      screening: row.screening === null ? null : readTrace(row.screening),
+      facts: row.facts === null ? null : readFacts(row.facts),
+    })
     return toComment(flagged, row.articleId) as unknown as ModeratedComment
   })
 }

@@ -1,6 +1,7 @@
 import { type RawBuilder, sql } from 'kysely'
 import type { Status } from '../../domain/comment/status.ts'
 import type { Instant } from '../../domain/instant.ts'
+import { hasFindingOf } from '../screening/stored-judgements.ts'
 
 /** The comments that a moderator asks for; a missing field matches all. */
 export type QueueFilter = {
@@ -30,8 +31,7 @@ export const matchesFilter = (siteId: number, filter: QueueFilter): RawBuilder<u
   if (articleId !== undefined) parts.push(ofArticle(siteId, articleId))
   if (authorId !== undefined) parts.push(sql`c.author_id = ${authorId}`)
   if (until !== undefined) parts.push(sql`c.created_at <= ${until}`)
-  if (rule !== undefined)
-    parts.push(sql`c.screening @> jsonb_build_array(jsonb_build_object('rule', ${rule}::text))`)
+  if (rule !== undefined) parts.push(hasFindingOf(rule))
   if (q !== undefined) parts.push(sql`c.body ilike ${`%${q.replace(/[\\%_]/g, '\\$&')}%`}`)
   return sql.join(parts, sql` and `)
 }

@@ -5,6 +5,7 @@ import type { AppealOutcome, StatementSource } from '../../domain/moderation/sta
 import type { CommentKey } from '../../domain/public-id.ts'
 import { isVisible } from '../comments/visible.ts'
 import type { Db } from '../connection/db.ts'
+import { readTrace, storedTrace } from '../screening/stored-judgements.ts'
 
 export type StatedComment = StatementSource & {
   /** Whether everyone can read the comment. */
@@ -12,7 +13,8 @@ export type StatedComment = StatementSource & {
   readonly decisionId: number | null
 }
 
-type Row = Omit<StatedComment, 'decision' | 'appeal'> & {
+type Row = Omit<StatedComment, 'decision' | 'appeal' | 'trace'> & {
+  readonly trace: string | null
   readonly decidedFrom: Status
   readonly decidedBy: string
   readonly decidedAt: Instant
@@ -40,7 +42,7 @@ export const findStated = async (
   const ofComment = sql`d.comment_id = c.id and d.action = 'status'`
   const { rows } = await sql<Row>`
     select c.author_id, c.status, ${isShadowed} as is_shadowed, c.created_at, c.edited_at,
-      c.screening as trace, c.redacted_at is not null as is_redacted,
+      ${storedTrace} as trace, c.redacted_at is not null as is_redacted,
       ${isVisible('c.status')} and not c.shadowed and t.state <> 'hidden' as is_public,
       clock_timestamp() as read_at, d.id as decision_id, d.from_status as decided_from, d.decided_by,
       d.decided_at, d.reason, p.id as appeal_id, p.text, p.appealed_at, p.outcome, p.note, p.answered_at
@@ -73,7 +75,7 @@ const toStated = (row: Row): StatedComment => {
     isRedacted: row.isRedacted,
     createdAt: row.createdAt,
     editedAt: row.editedAt,
-    trace: row.trace,
+    trace: row.trace === null ? null : readTrace(row.trace),
     readAt: row.readAt,
     decisionId: row.decisionId,
     decision: row.decisionId === null ? null : { from, by, at, reason },

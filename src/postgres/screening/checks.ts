@@ -5,9 +5,17 @@ import type { CommentKey } from '../../domain/public-id.ts'
 import type { Facts, WrittenDraft } from '../../domain/screening/facts.ts'
 import type { Finding } from '../../domain/screening/finding.ts'
 import { joinAddress } from '../comments/addresses.ts'
-import type { StoredJudgement } from '../comments/comments.ts'
+import { type StoredJudgement, toColumns } from '../comments/comments.ts'
 import type { Db, Tx } from '../connection/db.ts'
 import { type JudgedWriter, joinWriter, writerColumns } from './judged-comments.ts'
+import {
+  hasFacts,
+  judgedAt,
+  readJudgement,
+  storedChecks,
+  storedFacts,
+  storedTrace,
+} from './stored-judgements.ts'
 
 type SiteCommentKey = CommentKey & { readonly siteId: number }
 
@@ -41,7 +49,7 @@ export const findAskable = async (db: Db, at: SiteCommentKey): Promise<Askable |
       c.parent_id, t.article_id, coalesce(t.url, t.suggested_url, c.article_url) as article_url, c.revision, c.body,
       c.created_at, clock_timestamp()::timestamptz(3) as read_at, c.withdrawn_at is not null as is_withdrawn,
       a.kind as author_kind, a.name as author_name, a.url as author_url,
-      a.email as author_email, d.network, c.facts->'checks' as checks
+      a.email as author_email, d.network, ${storedChecks} as checks
     from comments c
     join threads t on t.site_id = c.site_id and t.id = c.thread_id
     join authors a on a.site_id = c.site_id and a.id = c.author_id
@@ -54,7 +62,7 @@ export const findAskable = async (db: Db, at: SiteCommentKey): Promise<Askable |
 /** The stored judgement of a comment, and whether checks can still change its status. */
 export type JudgementState = Omit<JudgedWriter, keyof WrittenDraft> & {
   readonly policyVersion: number
-  readonly screening: readonly Finding[]
+  readonly trace: readonly Finding[]
   /** Whether a decision was made since. */
   readonly isDecided: boolean
   /** Whether the checks may publish the comment; null if their work has ended. */
@@ -67,20 +75,19 @@ export const findJudged = async (
   at: SiteCommentKey,
 ): Promise<JudgementState | undefined> => {
   const { rows } = await sql<JudgementState>`
-    select c.facts, c.policy_version, c.screening, ${writerColumns}, (j.payload->>'mayPublish')::boolean as may_publish,
+    select ${storedFacts} as facts, c.policy_version, ${storedTrace} as trace, ${writerColumns}, (j.payload->>'mayPublish')::boolean as may_publish,
       exists (
         select from decisions d
         where d.site_id = c.site_id and d.thread_id = coalesce(c.home_thread_id, c.thread_id)
           and d.comment_id = c.id and d.action = 'status'
-          and d.decided_at >= (c.facts->>'at')::timestamptz and d.decided_by <> ${BY_RULES}
+          and d.decided_at >= ${judgedAt} and d.decided_by <> ${BY_RULES}
       ) as is_decided
     from ${joinWriter}
     left join jobs j on j.site_id = c.site_id and j.kind = 'ask_checks' and j.key = c.id::text
     where c.site_id = ${at.siteId} and c.thread_id = ${at.threadId} and c.id = ${at.id}
-      and c.facts is not null and c.policy_version is not null and c.screening is not null`.execute(
-    tx,
-  )
-  return rows[0]
+      and ${hasFacts} and c.policy_version is not null
+      and num_nonnulls(c.screening, c.packed_trace) > 0`.execute(tx)
+  return rows[0] && readJudgement(rows[0])
 }
 
 export const updateJudgement = async (
@@ -90,12 +97,7 @@ export const updateJudgement = async (
 ): Promise<void> => {
   await tx
     .updateTable('comments')
-    .set({
-      facts: JSON.stringify(judged.facts),
-      screening: JSON.stringify(judged.trace),
-      risk: judged.risk,
-      policyVersion: judged.policyVersion,
-    })
+    .set(toColumns(judged))
     .where('siteId', '=', at.siteId)
     .where('threadId', '=', at.threadId)
     .where('id', '=', at.id)

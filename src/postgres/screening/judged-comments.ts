@@ -11,6 +11,13 @@ import { joinAddress } from '../comments/addresses.ts'
 import type { StoredJudgement } from '../comments/comments.ts'
 import { isInvisible, isVisible, REPLIES, ROOTS } from '../comments/visible.ts'
 import type { Db, Tx } from '../connection/db.ts'
+import {
+  hasFacts,
+  readJudgement,
+  storedFacts,
+  storedTrace,
+  toJudgementColumns,
+} from './stored-judgements.ts'
 
 /** A comment with the facts that it was judged by, so that it can be judged again. */
 export type JudgedComment = CommentKey &
@@ -48,8 +55,8 @@ export type DecidedComment = JudgedComment & { readonly decided: Status | null }
 export type Before = { readonly at: Instant; readonly id: number }
 
 const columns = sql`c.thread_id, c.id, c.home_thread_id, c.body, c.body_html, a.name as author_name, a.url as author_url,
-  c.article_title as suggested_title, c.facts,
-  coalesce(c.screening, '[]') as trace`
+  c.article_title as suggested_title, ${storedFacts} as facts,
+  coalesce(${storedTrace}, '[]') as trace`
 
 const join = sql`comments c join authors a on a.site_id = c.site_id and a.id = c.author_id`
 
@@ -98,7 +105,7 @@ export const listJudged = async (
       order by d.id desc limit 1
     ) d on true
     ${latest}`.execute(db)
-  return rows
+  return rows.map(readJudgement)
 }
 
 /** How many comments `listJudged` returns in all, and the time that they begin at. */
@@ -128,11 +135,11 @@ type SpanInSql = Omit<Span, 'since'> & {
 const isIn = ({ siteId, since, part, range }: SpanInSql): RawBuilder<unknown> => {
   const { is, at } = PARTS[part]
   return sql`c.site_id = ${siteId} and ${is} and ${range} and ${at} > ${since}
-    and c.created_at > ${since} and c.facts is not null`
+    and c.created_at > ${since} and ${hasFacts}`
 }
 
 /** Comments that only rules hold: no flags and no moderator sent them to the queue, nor took an approval back. */
-const isHeldByRules = sql`c.status = 'pending' and c.facts is not null and c.flag_count = 0
+const isHeldByRules = sql`c.status = 'pending' and ${hasFacts} and c.flag_count = 0
   and not exists (select from decisions d
     left join decisions u on u.site_id = d.site_id and u.id = d.undoes
     where d.site_id = c.site_id and d.comment_id = c.id and d.to_status = 'pending'
@@ -148,7 +155,7 @@ export const listHeldByRules = async (
     select ${columns}, ${writerColumns} from ${joinWriter}
     where c.site_id = ${at.siteId} and c.id > ${at.afterId} and c.id <= ${at.upToId} and ${isHeldByRules}
     order by c.id limit ${at.limit}`.execute(db)
-  return rows
+  return rows.map(readJudgement)
 }
 
 /** The number of comments that rules hold, and the highest id. */
@@ -175,7 +182,7 @@ export const lockHeldByRules = async (
           ${keys.map(({ id }) => id)}::bigint[]))
       and a.erased_at is null and ${isHeldByRules}
     order by c.id desc for no key update of c`.execute(tx)
-  return rows
+  return rows.map(readJudgement)
 }
 
 /** Stores new judgements of comments. */
@@ -184,13 +191,16 @@ export const rejudgeComments = async (
   at: { siteId: number; policyVersion: number },
   judged: readonly (Omit<StoredJudgement, 'policyVersion'> & { threadId: number; id: number })[],
 ): Promise<void> => {
+  const columns = judged.map(toJudgementColumns)
   await sql`
-    update comments c set policy_version = ${at.policyVersion}, facts = j.facts, risk = j.risk,
-      screening = j.trace
+    update comments c set policy_version = ${at.policyVersion}, risk = j.risk, facts = j.facts,
+      screening = j.screening, packed_facts = j.packed_facts, packed_trace = j.packed_trace
     from unnest(${judged.map(({ threadId }) => threadId)}::bigint[],
       ${judged.map(({ id }) => id)}::bigint[], ${judged.map(({ risk }) => risk)}::smallint[],
-      ${judged.map(({ facts }) => JSON.stringify(facts))}::jsonb[],
-      ${judged.map(({ trace }) => JSON.stringify(trace))}::jsonb[])
-      as j (thread_id, id, risk, facts, trace)
+      ${columns.map(({ facts }) => facts)}::jsonb[],
+      ${columns.map(({ screening }) => screening)}::jsonb[],
+      ${columns.map(({ packedFacts }) => packedFacts)}::text[],
+      ${columns.map(({ packedTrace }) => packedTrace)}::text[])
+      as j (thread_id, id, risk, facts, screening, packed_facts, packed_trace)
     where c.site_id = ${at.siteId} and c.thread_id = j.thread_id and c.id = j.id`.execute(tx)
 }

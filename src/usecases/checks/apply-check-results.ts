@@ -123,7 +123,7 @@ const merge = (known: Facts['checks'], answers: CheckResults['answers']): Facts[
  * does a reply while the comment above it is not public.
  */
 const mayFollow = (comment: CommentForWrite, judged: JudgementState, to: Verdict): boolean => {
-  const isAsJudged = comment.status === combine(judged.screening) && !judged.isDecided
+  const isAsJudged = comment.status === combine(judged.trace) && !judged.isDecided
   const mayPublish = judged.mayPublish === true && judged.isBelowPublic
   return isAsJudged && comment.status !== to && (!isVisible(to) || mayPublish)
 }

@@ -3,6 +3,7 @@ import { isVisible } from '../../domain/comment/status.ts'
 import { checkTimingOf } from '../../domain/screening/check-facts.ts'
 import type { InsertedPost, NewPost, PostedThread } from '../../postgres/comments/insert.ts'
 import type { GuestProfile } from '../../postgres/people/authors.ts'
+import { toJudgementColumns } from '../../postgres/screening/stored-judgements.ts'
 import type { JudgedPost } from './judge-posts.ts'
 import { isSuggestion, type Posted } from './post.ts'
 
@@ -51,9 +52,8 @@ export const toNewPost = (judged: JudgedPost): NewPost => {
     bodyHtml: post.bodyHtml,
     articleTitle: mayName ? post.article.title : null,
     articleUrl: mayName ? post.article.url : null,
-    screening: JSON.stringify(judgement.trace),
+    ...toJudgementColumns({ facts, trace: judgement.trace }),
     policyVersion: post.policy.version,
-    facts: JSON.stringify(facts),
     risk: judgement.risk,
     shadowed: judged.isShadowed,
     ...post.hashes,
