@@ -8,6 +8,7 @@ import {
   mkdtempSync,
   readFileSync,
   statfsSync,
+  statSync,
   writeFileSync,
 } from 'node:fs'
 import { rm } from 'node:fs/promises'
@@ -17,6 +18,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { migrate } from '../src/postgres/connection/migrate.ts'
 import { openEmbedded } from '../src/postgres/embedded/embedded.ts'
+import { fillQueue } from './file-queue.ts'
 import { ID_SECRET } from './ids.ts'
 import { runOnServer, TEMPLATE, urlOf } from './servers.ts'
 
@@ -35,7 +37,8 @@ const TAP_BUILT = join(ROOT, 'node_modules/@tapjs/test/test-built/dist/esm/index
 const COMPILE_CACHE = join(ROOT, 'node_modules/.cache/compiled')
 /** One file for each process, written anew by every run. */
 const PROCESSES = join(ROOT, '.tap/processes')
-const FILES_PER_PROCESS = 6
+/** Bounds the memory of a process. */
+const FILES_PER_PROCESS = 24
 const SLOW = '--slow'
 const SLOW_FOLDER = 'test/slow/'
 
@@ -93,26 +96,23 @@ const tapArguments = (args: readonly string[]): readonly string[] => {
   return [...others, ...(isSlow ? files.filter(isWanted) : shareProcesses(files.filter(isWanted)))]
 }
 
-/** Files of one folder share processes: each takes 1.2 s of processor to load the service. */
+/**
+ * A few processes take the files one by one: each process needs 1.2 s of processor to load the service, and
+ * none waits while another still has files. The longest source comes first, because a long test that begins
+ * last runs alone.
+ */
 const shareProcesses = (files: readonly string[]): readonly string[] => {
   mkdirSync(PROCESSES, { recursive: true })
-  return [...Map.groupBy(files, folderOf)].flatMap(([name, those]) => {
-    const count = Math.ceil(those.length / FILES_PER_PROCESS)
-    return Array.from({ length: count }, (_, i) => {
-      const share = those.filter((_, at) => at % count === i)
-      const imports = share.map((file) => `t.comment('${file}')\nawait import('../../${file}')\n`)
-      const path = join(PROCESSES, `${name}-${i + 1}.test.ts`)
-      writeFileSync(path, `import t from 'tap'\n${imports.join('')}`)
-      return path
-    })
+  fillQueue(files.toSorted((a, b) => sizeOf(b) - sizeOf(a)))
+  return Array.from({ length: Math.ceil(files.length / FILES_PER_PROCESS) }, (_, n) => {
+    const path = join(PROCESSES, `${n + 1}.test.ts`)
+    const imports = `import t from 'tap'\nimport { runQueue } from '../../test/file-queue.ts'\n`
+    writeFileSync(path, `${imports}await runQueue(t, ${FILES_PER_PROCESS})\n`)
+    return path
   })
 }
 
-/** `http` of `test/http/votes.test.ts`; `root` of `test/config.test.ts`. */
-const folderOf = (file: string): string => {
-  const [, folder, name] = file.split('/')
-  return name ? folder! : 'root'
-}
+const sizeOf = (file: string): number => statSync(join(ROOT, file)).size
 
 /** A new install of tap comes with the TypeScript plugin, which TypeScript 7 crashes: see .taprc. */
 const isTapBuilt = (): boolean =>

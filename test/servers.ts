@@ -45,11 +45,15 @@ const testDatabaseUrl = (): string => {
   return url
 }
 
+/** Copying files takes half the time of logging each page of the template, which is the default. */
+const createClone = (name: string): string =>
+  `create database ${name} template ${TEMPLATE} strategy file_copy`
+
 const clone = async (name: string): Promise<void> => {
   const begun = Date.now()
   for (;;) {
     try {
-      return await runOnServer(testDatabaseUrl(), `create database ${name} template ${TEMPLATE}`)
+      return await runOnServer(testDatabaseUrl(), createClone(name))
     } catch (error) {
       const isBusy = (error as { code?: unknown }).code === OBJECT_IN_USE
       if (!isBusy || Date.now() - begun > CLONE_MS) throw error

@@ -125,11 +125,11 @@ t.test(
     const rare = (await service.decide(id, 'approved', 'spam')).body.id
     await sql`
     insert into decisions (site_id, thread_id, comment_id, from_status, to_status, decided_by, decided_at)
-    select 1, 2, 2, 'approved', 'pending', 'k1', now() from generate_series(1, 7000)`.execute(
+    select 1, 2, 2, 'approved', 'pending', 'k1', now() from generate_series(1, 2500)`.execute(
       service.db,
     )
     await service.decide(id, 'spam', 'approved')
-    t.equal((await walk(service, 'limit=100')).length, 7002)
+    t.equal((await walk(service, 'limit=100')).length, 2502)
     const page = await trail(
       service,
       `?by=${FIRST_KEY}&author_id=${IDS.write('author', 1)}&action=status`,
@@ -271,24 +271,26 @@ t.test(
   'every act of a moderator is in the moderation log once, under the moderator’s name',
   async (t) => {
     for (const [operation, [entries, act]] of Object.entries(ACTS)) {
-      const service = await openService(t)
-      const made = await plant(service)
-      const token = await service.makeKey('moderate')
-      const answers: Json[] = []
-      await act(async (method, path, body) => {
-        const answer = await service.call(method, `${SITE}${path}`, {
-          token,
-          ...(body && { body }),
-        })
-        answers.push(answer)
-        return answer
-      }, made)
-      t.ok(
-        answers.every(({ status }) => status < 300),
-        `${operation}: ${answers.map(({ status, text }) => `${status} ${text}`).join()}`,
-      )
-      const { items } = await trail(service, `?by=${IDS.write('key', 2)}`)
-      t.equal(items.length, entries, `${operation}: ${items.map(({ action }: Json) => action)}`)
+      await t.test(operation, async (t) => {
+        const service = await openService(t)
+        const made = await plant(service)
+        const token = await service.makeKey('moderate')
+        const answers: Json[] = []
+        await act(async (method, path, body) => {
+          const answer = await service.call(method, `${SITE}${path}`, {
+            token,
+            ...(body && { body }),
+          })
+          answers.push(answer)
+          return answer
+        }, made)
+        t.ok(
+          answers.every(({ status }) => status < 300),
+          `${operation}: ${answers.map(({ status, text }) => `${status} ${text}`).join()}`,
+        )
+        const { items } = await trail(service, `?by=${IDS.write('key', 2)}`)
+        t.equal(items.length, entries, `${operation}: ${items.map(({ action }: Json) => action)}`)
+      })
     }
   },
 )

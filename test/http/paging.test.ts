@@ -215,7 +215,7 @@ t.test('focus: all after the path is walked whole', async (t) => {
     if (walked !== draw(expected)) throw new Error(`${walked} is not ${draw(expected)}`)
     if (drawPath(first.items, focus) === undefined) throw new Error('the path is not in the page')
   })
-  await fc.assert(walks, { ...RUNS, numRuns: runs(10, 60) })
+  await fc.assert(walks, { ...RUNS, numRuns: runs(5, 60) })
 })
 
 /** The forest without what stands before the path in the lists on the way. */
@@ -402,7 +402,7 @@ t.test('a ranked walk shows each comment once, whatever is voted between its pag
         throw new Error(`lost ${lost.join(' ')}, twice ${twice.join(' ')}, of ${shown.join(' ')}`)
     },
   )
-  await fc.assert(stories, { ...RUNS, numRuns: runs(12, 300) })
+  await fc.assert(stories, { ...RUNS, numRuns: runs(6, 300) })
 })
 
 for (const view of ['tree', 'flat'])

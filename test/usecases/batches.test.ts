@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import t from 'tap'
 import type { Context } from '../../src/usecases/context.ts'
 import type { Posted } from '../../src/usecases/posting/post-comment.ts'
+import { runs } from '../lengths.ts'
 import { recount } from '../recount.ts'
 import {
   ARTICLE,
@@ -150,7 +151,7 @@ t.test('Replies that share a transaction', async (t) => {
         return { parent: { threadId, id } }
       })
       const run = async (node: Context) => {
-        for (let round = 0; round < 10; round++)
+        for (let round = 0; round < runs(3, 10); round++)
           await publish(
             replies.toSorted(() => Math.random() - 0.5),
             node,
@@ -249,7 +250,7 @@ t.test('Guests with a token, whose posts share a transaction', async (t) => {
       await publish(guests.map((guestId) => ({ ...as(guestId), articleId })))
     const deadlocks = await countDeadlocks(service)
     const run = async (node: Context, n: number) => {
-      for (let round = 0; round < 20; round++) {
+      for (let round = 0; round < runs(8, 20); round++) {
         const articleId = articles[(n + round) % articles.length]!
         // Its own guest alone, or with the next one's, or two that all nodes rename.
         const pairs = [

@@ -126,7 +126,7 @@ t.test('decisions on any tree, undone in reverse, restore the tree', async (t) =
         return true
       },
     ),
-    { numRuns: runs(5, 30) },
+    { numRuns: runs(3, 30) },
   )
 })
 

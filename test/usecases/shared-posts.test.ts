@@ -7,6 +7,7 @@ import { readFacts, storedFacts } from '../../src/postgres/screening/stored-judg
 import type { Context } from '../../src/usecases/context.ts'
 import { hashRendering } from '../../src/usecases/policies/count-facts.ts'
 import type { Posted } from '../../src/usecases/posting/post-comment.ts'
+import { runs } from '../lengths.ts'
 import { recount } from '../recount.ts'
 import type { TestService } from '../service.ts'
 import {
@@ -267,7 +268,7 @@ t.test('Posts of many nodes to several threads', async (t) => {
   t.test('shared transactions of many nodes cause no deadlock and keep counts right', async (t) => {
     const deadlocks = await countDeadlocks(service)
     const run = async (node: Context, n: number) => {
-      for (let round = 0; round < 10; round++) {
+      for (let round = 0; round < runs(3, 10); round++) {
         const posts = Array.from({ length: 20 }, (_, i): Some => {
           const at = Math.floor(Math.random() * ARTICLES.length)
           const { threadId, id } = firsts[at]!
