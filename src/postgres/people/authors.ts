@@ -35,19 +35,16 @@ export const hasShadowed = sql<boolean>`exists (
   where c.site_id = authors.site_id and c.author_id = authors.id and c.shadowed)`
 
 /** The guest of a guest token; erased guests are not found. */
-export const findGuest = (
+export const findGuest = async (
   db: Db,
   siteId: number,
   id: number,
-): Promise<{ email: string | null; hasShadowed: boolean } | undefined> =>
-  db
-    .selectFrom('authors')
-    .select(['email', hasShadowed.as('hasShadowed')])
-    .where('siteId', '=', siteId)
-    .where('id', '=', id)
-    .where('kind', '=', 'guest')
-    .where('erasedAt', 'is', null)
-    .executeTakeFirst()
+): Promise<{ email: string | null; hasShadowed: boolean } | undefined> => {
+  const { rows } = await sql<{ email: string | null; hasShadowed: boolean }>`
+    select email, ${hasShadowed} as has_shadowed from authors
+    where site_id = ${siteId} and id = ${id} and kind = 'guest' and erased_at is null`.execute(db)
+  return rows[0]
+}
 
 /**
  * Locks the rows of authors that exist and are not erased, in order of id. The lock keeps an author's name
