@@ -12,6 +12,11 @@ import { LARGE_ROOTS, LARGE_TREE, SITE_SIZE } from './rows/sizes.ts'
 import { STALLS } from './rows/stalls.ts'
 import { START } from './rows/start.ts'
 import { COLD, RECENT_UNCACHED } from './rows/uncached.ts'
+import {
+  DECISIONS_BESIDE_UPDATES,
+  EDITS_BESIDE_UPDATES,
+  VOTES_BESIDE_UPDATES,
+} from './rows/writes.ts'
 
 /** All rows in the order of the table. */
 export const ROWS: readonly Row[] = [
@@ -25,6 +30,9 @@ export const ROWS: readonly Row[] = [
   ALONE,
   POSTS,
   ONE_THREAD,
+  VOTES_BESIDE_UPDATES,
+  DECISIONS_BESIDE_UPDATES,
+  EDITS_BESIDE_UPDATES,
   LARGE_ROOTS,
   LARGE_TREE,
   SITE_SIZE,
