@@ -58,9 +58,11 @@ type WriteQueue<W, Effect> = {
 
 type Way<W, Effect> = {
   readonly commit: CommitGroup<W, Effect>
-  /** Whether a write cannot take part in the next transaction. */
-  readonly mustLeave?: (queued: QueuedWrite<W, Effect>) => boolean
-  /** Takes a write that is left out. */
+  /** Runs after the transaction of a group, and resolves when the next group can follow. */
+  readonly rest: (group: readonly QueuedWrite<W, Effect>[]) => Promise<unknown> | undefined
+  /** Takes a write out of the next group if it cannot take part. @returns whether it did */
+  readonly divert?: (queued: QueuedWrite<W, Effect>) => boolean
+  /** Takes a write that got no outcome. */
   readonly leave?: (queued: QueuedWrite<W, Effect>) => void
 }
 
@@ -68,64 +70,74 @@ type Way<W, Effect> = {
 export type WriteQueues<W extends Write, Effect> = {
   /** By thread or site; an idle one has no queue. */
   readonly open: Map<string, WriteQueue<W, Effect>>
-  /** How long a queue rests after each transaction. */
+  /** The writes that wait until the rest of their thread is over. */
+  readonly resting: Map<string, QueuedWrite<W, Effect>[]>
+  /** How long a thread rests after each transaction with a write to it. */
   readonly restMs: number
 }
 
 export const createWriteQueues = <W extends Write, Effect>({
   restMs = 0,
-} = {}): WriteQueues<W, Effect> => ({ open: new Map(), restMs })
+} = {}): WriteQueues<W, Effect> => ({ open: new Map(), resting: new Map(), restMs })
 
 /**
- * Writes immediately if the thread has no write in progress; else waits, and shares the next
- * transaction with all other writes that wait. Rejects with the write's own refusal.
- */
-export const enqueueWrite = <W extends Write, Effect>(
-  queues: WriteQueues<W, Effect>,
-  { thread, write }: { thread: string; write: W },
-  commit: CommitGroup<W, Effect>,
-): Promise<Written<Effect>> => {
-  const { promise, ...settlers } = Promise.withResolvers<Written<Effect>>()
-  addToQueue(
-    queues,
-    thread,
-    { thread, write, queuedAt: performance.now(), ...settlers },
-    { commit },
-  )
-  return promise
-}
-
-/**
- * Like `enqueueWrite`, but the writes to all threads of a site share transactions. A write that would have to
- * wait for a lock goes to the queue of its thread, and the following writes to the thread go there too until
- * that queue is idle. So a lock on one thread delays no other thread.
+ * Writes immediately if the site has no write in progress; else waits, and shares the next transaction with
+ * all other writes that wait, to whatever threads. Rejects with the write's own refusal. A write that would have
+ * to wait for a lock goes to the queue of its thread, and the following writes to the thread go there too until
+ * that queue is idle. So a lock on one thread, or the rest of one, delays no other thread.
  */
 export const enqueueSharedWrite = <W extends Write, Effect>(
   queues: WriteQueues<W, Effect>,
   { site, thread, write }: { site: string; thread: string; write: W },
   { together, patiently }: Commits<W, Effect>,
 ): Promise<Written<Effect>> => {
+  const { open, resting, restMs } = queues
   const { promise, ...settlers } = Promise.withResolvers<Written<Effect>>()
   const leave = (queued: QueuedWrite<W, Effect>) =>
-    addToQueue(queues, queued.thread, queued, { commit: patiently })
-  const mustLeave = (queued: QueuedWrite<W, Effect>) => queues.open.has(queued.thread)
-  const queued = { thread, write, queuedAt: performance.now(), ...settlers }
-  if (mustLeave(queued)) leave(queued)
-  else addToQueue(queues, site, queued, { commit: together, mustLeave, leave })
+    addToQueue(queues, queued.thread, [queued], {
+      commit: patiently,
+      rest: () => (restMs > 0 ? sleep(restMs) : undefined),
+    })
+  const divert = (queued: QueuedWrite<W, Effect>): boolean => {
+    const rested = resting.get(queued.thread)
+    if (rested) rested.push(queued)
+    else if (open.has(queued.thread)) leave(queued)
+    else return false
+    return true
+  }
+  const enter = (writes: readonly QueuedWrite<W, Effect>[]): void => {
+    const ready = writes.filter((queued) => !divert(queued))
+    addToQueue(queues, site, ready, { commit: together, rest, divert, leave })
+  }
+  const rest = (group: readonly QueuedWrite<W, Effect>[]): undefined => {
+    if (restMs === 0 || group.length === 0) return
+    const threads = new Set(group.map((one) => one.thread))
+    for (const name of threads) resting.set(name, [])
+    setTimeout(() => {
+      const rested = [...threads].flatMap((name) => resting.get(name)!)
+      for (const name of threads) resting.delete(name)
+      enter(rested)
+    }, restMs)
+  }
+  enter([{ thread, write, queuedAt: performance.now(), ...settlers }])
   return promise
 }
 
 const addToQueue = <W extends Write, Effect>(
   queues: WriteQueues<W, Effect>,
   name: string,
-  queued: QueuedWrite<W, Effect>,
+  writes: readonly QueuedWrite<W, Effect>[],
   way: Way<W, Effect>,
 ): void => {
   const queue = queues.open.get(name)
-  if (!queue) void runQueue(queues, { name, first: queued }, way)
-  else if (isBeingCommitted(queue.committing, queued.write))
-    queued.reject(new Refusal('idempotency_in_flight'))
-  else queue.waiting.push(queued)
+  if (!queue) {
+    if (writes.length > 0) void runQueue(queues, { name, writes }, way)
+    return
+  }
+  for (const queued of writes)
+    if (isBeingCommitted(queue.committing, queued.write))
+      queued.reject(new Refusal('idempotency_in_flight'))
+    else queue.waiting.push(queued)
 }
 
 /** Writes with the same key that wait together are sorted out by `recallResponses`. */
@@ -137,31 +149,31 @@ const isBeingCommitted = (
   committing.some(({ write }) => write.idempotencyKey?.keyHash.equals(idempotencyKey.keyHash))
 
 const runQueue = async <W extends Write, Effect>(
-  { open, restMs }: WriteQueues<W, Effect>,
-  { name, first }: { name: string; first: QueuedWrite<W, Effect> },
+  { open }: WriteQueues<W, Effect>,
+  { name, writes }: { name: string; writes: readonly QueuedWrite<W, Effect>[] },
   way: Way<W, Effect>,
 ): Promise<void> => {
-  const queue: WriteQueue<W, Effect> = { committing: [], waiting: [first] }
+  const queue: WriteQueue<W, Effect> = { committing: [], waiting: [...writes] }
   open.set(name, queue)
   while (queue.waiting.length > 0) {
     queue.committing = takeGroup(queue.waiting, way)
     const outage = await commitTogether(queue.committing, way)
     if (outage) rejectLateWrites(queue.waiting, outage)
+    const group = queue.committing
     queue.committing = []
-    if (restMs > 0) await sleep(restMs)
+    await way.rest(group)
   }
   open.delete(name)
 }
 
 const takeGroup = <W, Effect>(
   waiting: QueuedWrite<W, Effect>[],
-  { mustLeave = () => false, leave }: Way<W, Effect>,
+  { divert = () => false }: Way<W, Effect>,
 ): readonly QueuedWrite<W, Effect>[] => {
   const group: QueuedWrite<W, Effect>[] = []
   while (waiting.length > 0 && group.length < MAX_GROUP) {
     const queued = waiting.shift()!
-    if (mustLeave(queued)) leave!(queued)
-    else group.push(queued)
+    if (!divert(queued)) group.push(queued)
   }
   return group
 }

@@ -282,3 +282,58 @@ t.test('each of the votes in one transaction has its own response', async (t) =>
   )
   t.match((await service.get(`/comments/${mine.id}`)).body, { upvotes: 1, downvotes: 5 })
 })
+
+t.test('votes on comments of several threads share transactions', async (t) => {
+  const service = await openService(t)
+  const articles = ['a', 'b', 'c', 'd']
+  const comments = await Promise.all(articles.map((article) => service.post(article, 'x')))
+  const tokens = await makeGuests(service, 4)
+  const asked = tokens.flatMap((token) => comments.map(({ id }) => ({ id, token, value: 1 })))
+  const answers = await Promise.all(asked.map(({ id, ...one }) => vote(service, id, one)))
+  t.ok(answers.every(({ status }) => status === 200))
+  const { rows } = await sql<{ writers: number; comments: number }>`
+    select count(distinct xmin::text) as writers, count(distinct comment_id) as comments
+    from votes`.execute(service.db)
+  t.equal(rows[0]!.comments, articles.length)
+  t.ok(rows[0]!.writers < asked.length / 2, `${rows[0]!.writers} transactions`)
+  const { rows: threads } = await sql<{ version: number }>`
+    select version from threads order by article_id`.execute(service.db)
+  for (const [n, { id }] of comments.entries()) {
+    t.match((await service.get(`/comments/${id}`)).body, { upvotes: tokens.length })
+    const versions = answers
+      .filter((_, at) => asked[at]!.id === id)
+      .map(({ headers }) => Number(headers['thread-version']))
+    t.equal(Math.max(...versions), threads[n]!.version)
+  }
+  t.same(await recount(service.db), [])
+})
+
+t.test('a locked thread, comment or voter delays no vote elsewhere', async (t) => {
+  const service = await openService(t)
+  const [held, free] = [await service.post('held', 'x'), await service.post('free', 'x')]
+  const [busy, ...others] = await makeGuests(service, 4)
+  const [idle, second, third] = others as [string, string, string]
+  const locks = [
+    sql`select pg_advisory_xact_lock(id) from threads where article_id = 'held'`,
+    sql`select from comment_tallies k join threads t on t.id = k.thread_id
+      where t.article_id = 'held' for no key update of k`,
+  ]
+  for (const [n, lock] of locks.entries()) {
+    const waiting = service.db.transaction().execute(async (tx) => {
+      await lock.execute(tx)
+      const late = vote(service, held.id, { token: busy!, value: n === 0 ? 1 : -1 })
+      const answers = await Promise.all(
+        [idle, second, third].map((token) =>
+          vote(service, free.id, { token, value: n === 0 ? 1 : -1 }),
+        ),
+      )
+      t.ok(answers.every(({ status }) => status === 200))
+      return { late }
+    })
+    const { late } = await waiting
+    t.equal((await late).status, 200)
+  }
+  t.match((await service.get(`/comments/${held.id}`)).body, { upvotes: 0, downvotes: 1 })
+  t.match((await service.get(`/comments/${free.id}`)).body, { upvotes: 0, downvotes: 3 })
+  t.same(await recount(service.db), [])
+})

@@ -125,6 +125,19 @@ export const tryThreadLocks = async (
   return rows
 }
 
+/** Like `tryThreadLocks`, by the ids of threads. @returns the threads that exist and are locked now */
+export const tryThreadLocksById = async (
+  tx: Tx,
+  siteId: number,
+  ids: readonly number[],
+): Promise<ReadonlySet<number>> => {
+  const { rows } = await sql<Omit<FoundThread, 'articleId'>>`
+    select id, pg_try_advisory_xact_lock_shared(id) as is_locked,
+      set_config('lock_timeout', ${String(SHARED_LOCK_TIMEOUT_MS)}, true)
+    from threads where site_id = ${siteId} and id = any(${ids}::bigint[])`.execute(tx)
+  return new Set(rows.flatMap(({ id, isLocked }) => (isLocked ? id : [])))
+}
+
 /** Finds the id of a thread, visible or not. */
 export const findThreadId = async (
   db: Db,
@@ -402,16 +415,19 @@ export const lockThreadRows = async (
 /**
  * Gives threads new versions. A statement of its own locks their rows: an update in the locking statement
  * would start from the rows of its snapshot, which other transactions may have replaced.
+ * @returns the versions by thread
  */
 export const touchThreads = async (
   tx: Tx,
   siteId: number,
   ids: readonly number[],
-): Promise<void> => {
+): Promise<ReadonlyMap<number, number>> => {
   await lockThreadRows(tx, siteId, ids)
-  await sql`
+  const { rows } = await sql<{ id: number; version: number }>`
     update threads t set version = ${nextVersion},
       suggested_title = case when ${suggesterIsErased} then null else suggested_title end,
       suggested_url = case when ${suggesterIsErased} then null else suggested_url end
-    where site_id = ${siteId} and id = any(${ids}::bigint[])`.execute(tx)
+    where site_id = ${siteId} and id = any(${ids}::bigint[])
+    returning id, version`.execute(tx)
+  return new Map(rows.map(({ id, version }) => [id, version]))
 }

@@ -9,25 +9,18 @@ import {
   writeVotes,
 } from '../../postgres/comments/votes.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
-import { acquireThreadLock } from '../../postgres/connection/transaction.ts'
+import { acquireThreadLock, type Waiting } from '../../postgres/connection/transaction.ts'
 import { findBansOn } from '../../postgres/moderation/bans.ts'
 import { lockWriterRows } from '../../postgres/people/authors.ts'
-import {
-  findThreadForWrite,
-  type ThreadForWrite,
-  touchThread,
-} from '../../postgres/threads/threads.ts'
+import { touchThreads, tryThreadLocksById } from '../../postgres/threads/threads.ts'
 import { assertNotBlocked } from '../bans/ban-effects.ts'
-import type { StoredGroup } from '../group-commit.ts'
+import type { StoredGroup, StoreGroup } from '../group-commit.ts'
 import type { Outcome } from '../write-queue.ts'
 import type { Vote, Voted } from './vote.ts'
 
-/** Everything that votes on comments of one thread depend on, read under the thread's lock. */
+/** Everything that votes depend on, read under the locks of their threads. */
 type Ballot = {
   readonly siteId: number
-  readonly threadId: number
-  /** Undefined if readers cannot see the thread. */
-  readonly thread: ThreadForWrite | undefined
   /** The comments that can be voted on, by id. */
   readonly comments: ReadonlyMap<number, Votable>
   /** The ids of the voters who exist and are not erased. */
@@ -43,18 +36,51 @@ type VoteBook = ReadonlyMap<string, VoteRow>
 /** The votes that a comment has in total. */
 type Tally = { upvotes: number; downvotes: number }
 
+/** Casts votes on comments of one thread, and waits for locks. */
+export const castPatiently: StoreGroup<Vote, undefined> = async (tx, fresh) => {
+  if (fresh.length === 0) return NOTHING_CAST
+  const { site, comment } = fresh[0]!
+  await acquireThreadLock(tx, { siteId: site.id, threadId: comment.threadId }, 'shared')
+  return castVotes(tx, fresh, await loadBallot(tx, fresh, 'wait'))
+}
+
 /**
- * Casts votes on comments of one thread, as if they came one after the other. A refused vote changes
- * nothing for the others. Rows are locked in the order that all writers keep.
+ * Casts votes on comments of one site. A vote gets no outcome if its comment or voter is not found, or if
+ * another transaction has locked its thread, comment or voter.
  */
-export const castVotes = async (
+export const castTogether: StoreGroup<Vote, undefined> = async (tx, fresh) => {
+  if (fresh.length === 0) return NOTHING_CAST
+  const siteId = fresh[0]!.site.id
+  const threadIds = new Set(fresh.map(threadOf))
+  const locked = await tryThreadLocksById(tx, siteId, [...threadIds])
+  const reachable = fresh.filter((vote) => locked.has(threadOf(vote)))
+  if (reachable.length === 0) return NOTHING_CAST
+  const ballot = await loadBallot(tx, reachable, 'skip')
+  const { comments, voters } = ballot
+  const ready = reachable.filter(
+    ({ comment, caller }) => comments.has(comment.id) && voters.has(caller.authorId),
+  )
+  return castVotes(tx, ready, ballot)
+}
+
+const threadOf = ({ comment: { threadId } }: Vote): number => threadId
+
+const NOTHING_CAST: StoredGroup<Vote, undefined> = {
+  outcomes: new Map(),
+  threadOf,
+  changedThreads: [],
+}
+
+/**
+ * Casts votes as if they came one after the other. A refused vote changes nothing for the others. Rows are
+ * locked in the order that all writers keep.
+ */
+const castVotes = async (
   tx: Tx,
   votes: readonly Vote[],
+  ballot: Ballot,
 ): Promise<StoredGroup<Vote, undefined>> => {
   const outcomes = new Map<Vote, Outcome<undefined>>()
-  const threadOf = ({ comment: { threadId } }: Vote) => threadId
-  if (votes.length === 0) return { outcomes, threadOf, changedThreads: [] }
-  const ballot = await loadBallot(tx, votes)
   const book = new Map(ballot.stored)
   const tallies = new Map(
     [...ballot.comments].map(([id, { upvotes, downvotes }]) => [id, { upvotes, downvotes }]),
@@ -69,44 +95,39 @@ export const castVotes = async (
       outcomes.set(vote, { refusal: error })
     }
   }
-  const version = await writeChanges(tx, ballot, book)
+  const versions = await writeChanges(tx, ballot, book)
   for (const [vote, { isChange, ...tally }] of cast) {
     const { comment, value } = vote
-    const voted: Voted = { comment, value, ...tally, version: isChange ? version : undefined }
+    const version = isChange ? versions.get(comment.threadId) : undefined
+    const voted: Voted = { comment, value, ...tally, version }
     outcomes.set(vote, { response: vote.present(voted) })
   }
-  const changedThreads = version === undefined ? [] : [ballot.threadId]
-  return { outcomes, threadOf, changedThreads }
+  return { outcomes, threadOf, changedThreads: [...versions.keys()] }
 }
 
-const loadBallot = async (tx: Tx, votes: readonly Vote[]): Promise<Ballot> => {
-  const { site, comment } = votes[0]!
-  const at = { siteId: site.id, threadId: comment.threadId }
-  await acquireThreadLock(tx, at, 'shared')
-  const thread = await findThreadForWrite(tx, at.siteId, at.threadId)
-  const isVisible = thread !== undefined && thread.state !== 'hidden'
-  const ids = isVisible ? votes.map((vote) => vote.comment.id) : []
-  const comments = await lockVotableRows(tx, { ...at, ids })
+const loadBallot = async (tx: Tx, votes: readonly Vote[], waiting: Waiting): Promise<Ballot> => {
+  const siteId = votes[0]!.site.id
+  const comments = await lockVotableRows(tx, siteId, votes.map(toRow), waiting)
   const voterIds = votes.map(({ caller }) => caller.authorId)
-  const voters = new Set((await lockWriterRows(tx, at.siteId, voterIds)).keys())
-  const rows = await listVotesAndNetworkVotes(tx, at, votes.map(toRow))
+  const voters = new Set((await lockWriterRows(tx, siteId, voterIds, waiting)).keys())
+  const rows = await listVotesAndNetworkVotes(tx, siteId, votes.map(toRow))
   const stored = new Map(rows.map((row) => [keyOf(row), row]))
   const identities = votes.map(({ writerIdentity }) => writerIdentity)
-  const matches = await findBansOn(tx, at.siteId, identities)
+  const matches = await findBansOn(tx, siteId, identities)
   const bans = new Map(votes.map((vote, i) => [vote, matches[i]!]))
-  return { ...at, thread: isVisible ? thread : undefined, comments, voters, bans, stored }
+  return { siteId, comments, voters, bans, stored }
 }
 
 const assertMayVote = (vote: Vote, ballot: Ballot, book: VoteBook): void => {
-  const { thread, comments, voters, bans } = ballot
+  const { comments, voters, bans } = ballot
   const { caller, comment: key, value } = vote
   if (!voters.has(caller.authorId)) throw new Refusal('invalid_token')
   assertNotBlocked(bans.get(vote)!)
   const comment = comments.get(key.id)
-  if (!thread || !comment) throw new Refusal('not_found')
+  if (!comment) throw new Refusal('not_found')
   if (comment.authorId === caller.authorId) throw new Refusal('forbidden')
   if (comment.isShadowed) throw new Refusal('not_found')
-  if (thread.state === 'locked' || comment.locked) throw new Refusal('thread_locked')
+  if (comment.locked) throw new Refusal('thread_locked')
   if (value !== 0 && !book.has(keyOf(toRow(vote)))) assertNetworkMayVote(vote, book)
 }
 
@@ -135,19 +156,22 @@ const enterVote = (vote: Vote, book: Map<string, VoteRow>, tally: Tally) => {
   return { ...tally, isChange }
 }
 
-/** Writes the votes that differ from the stored ones. @returns the thread's new version, if any do */
+/**
+ * Writes the votes that differ from the stored ones.
+ * @returns the new versions of the threads with such votes
+ */
 const writeChanges = async (
   tx: Tx,
-  { siteId, threadId, stored }: Ballot,
+  { siteId, stored }: Ballot,
   book: VoteBook,
-): Promise<number | undefined> => {
+): Promise<ReadonlyMap<number, number>> => {
   const cast = [...book.values()].filter((row) => stored.get(keyOf(row))?.value !== row.value)
   const withdrawn = [...stored.values()].filter((row) => !book.has(keyOf(row)))
   const rows = [...cast, ...withdrawn.map((row) => ({ ...row, value: 0 as const }))]
-  if (rows.length === 0) return undefined
-  await writeVotes(tx, { siteId, threadId }, rows)
-  await countVotes(tx, { siteId, threadId }, countChanges(rows, stored))
-  return touchThread(tx, siteId, threadId)
+  if (rows.length === 0) return new Map()
+  await writeVotes(tx, siteId, rows)
+  await countVotes(tx, siteId, countChanges(rows, stored))
+  return touchThreads(tx, siteId, [...new Set(rows.map(({ threadId }) => threadId))])
 }
 
 const countChanges = (rows: readonly VoteRow[], stored: VoteBook) =>
@@ -155,11 +179,12 @@ const countChanges = (rows: readonly VoteRow[], stored: VoteBook) =>
     const added = (value: number): number =>
       changed.filter((row) => row.value === value).length -
       changed.filter((row) => stored.get(keyOf(row))?.value === value).length
-    return { id, up: added(1), down: added(-1) }
+    return { threadId: changed[0]!.threadId, id, up: added(1), down: added(-1) }
   })
 
 /** A guest's network is stored only where networks are limited. */
 const toRow = ({ caller, comment, value, addressHash, maxGuests }: Vote): VoteRow => ({
+  threadId: comment.threadId,
   commentId: comment.id,
   authorId: caller.authorId,
   value,

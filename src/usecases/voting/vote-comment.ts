@@ -2,16 +2,16 @@ import { type AuthorCaller, assertPerson, type Caller } from '../../domain/peopl
 import { Refusal } from '../../domain/refusal.ts'
 import { assertIsOpen, isForMembers, type Site } from '../../domain/site/site.ts'
 import type { Context } from '../context.ts'
-import { commitGroup } from '../group-commit.ts'
-import { enqueueWrite } from '../write-queue.ts'
-import { castVotes } from './cast-votes.ts'
+import { commitGroup, leavingLockTimeouts } from '../group-commit.ts'
+import { enqueueSharedWrite } from '../write-queue.ts'
+import { castPatiently, castTogether } from './cast-votes.ts'
 import type { Voted, VoteRequest } from './vote.ts'
 
 export type { Voted } from './vote.ts'
 
 /**
- * Sets, changes or withdraws the caller's vote on a comment. Votes that reach a thread while it has a
- * transaction in progress share the next transaction, each as if it came alone.
+ * Sets, changes or withdraws the caller's vote on a comment. Votes that reach a site while it has a
+ * transaction of votes in progress share the next transaction, each as if it came alone.
  */
 export const voteComment = async <Response>(
   context: Context,
@@ -22,9 +22,13 @@ export const voteComment = async <Response>(
   assertMayTakePart(site, caller)
   assertTakesVote(site, request.value)
   const vote = { ...request, caller, present }
-  const queued = { thread: `${site.id}:${comment.threadId}`, write: vote }
-  const { response } = await enqueueWrite(context.votes, queued, (votes) =>
-    commitGroup(context, votes, castVotes),
+  const { response } = await enqueueSharedWrite(
+    context.votes,
+    { site: String(site.id), thread: `${site.id}:${comment.threadId}`, write: vote },
+    {
+      together: (votes) => leavingLockTimeouts(commitGroup(context, votes, castTogether)),
+      patiently: (votes) => commitGroup(context, votes, castPatiently),
+    },
   )
   return response as Response
 }
