@@ -122,7 +122,7 @@ const ALL_SITES = ['listDueKinds', 'takeJobs', 'countJobs', 'listFailedKinds']
 const listFaultyStatements = (sources: readonly string[], tables: readonly string[]): string[] => {
   const all = readDeclarations(sources)
   return [...all.keys()]
-    .filter((name) => /\.execute|\.executeTake/.test(all.get(name)!))
+    .filter((name) => /\.execute|\bprepare[<(]/.test(all.get(name)!))
     .filter((name) => !ALL_SITES.includes(name))
     .flatMap((name) => listFaults(expand(name, all), tables).map((fault) => `${name}: ${fault}`))
 }

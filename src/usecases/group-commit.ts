@@ -1,10 +1,11 @@
 import type { Tx } from '../postgres/connection/db.ts'
-import { isLockTimeout } from '../postgres/connection/errors.ts'
+import { isLockTimeout, mayBeCommitted } from '../postgres/connection/errors.ts'
+import { type Send, sendTogether, sendWithCommit } from '../postgres/connection/pipeline.ts'
 import { inTransaction } from '../postgres/connection/transaction.ts'
 import type { IdempotencyKey } from '../postgres/service/idempotency.ts'
 import type { Context } from './context.ts'
 import { invalidate } from './invalidate.ts'
-import { recallResponses, rememberResponses } from './run-once.ts'
+import { type Recalled, recalledOutcomes, recallResponses, rememberResponses } from './run-once.ts'
 import type { GroupResult, Outcomes } from './write-queue.ts'
 
 type Write = {
@@ -12,26 +13,34 @@ type Write = {
   readonly idempotencyKey: IdempotencyKey | undefined
 }
 
-/** The outcomes of the fresh writes of a group, and their effect on threads. */
-export type StoredGroup<W, Effect> = {
-  /** A write that would have to wait for a lock has none. */
+/** A group of writes as its transaction decided on them, before its last statements. */
+export type DecidedGroup<W extends Write, Effect> = {
+  readonly recalled: Recalled<W, Effect>
+  /** The outcomes of fresh writes that `store` does not store. A write that would have to wait for a lock has none. */
   readonly outcomes: Outcomes<W, Effect>
+  /** Stores the other fresh writes with the last statements of the group. Undefined if there are none. */
+  readonly store?: ((send: Send) => Promise<Outcomes<W, Effect>>) | undefined
   /** Returns the thread of a write; undefined if it does not exist. */
   readonly threadOf: (write: W) => number | undefined
   /** The threads in which readers can see a difference. */
   readonly changedThreads: readonly number[]
 }
 
-/**
- * Stores the writes of a group, each as if it came alone.
- * @param fresh the writes that do not repeat an earlier write; perhaps none
- * @param all the writes of the group, fresh or not
- */
-export type StoreGroup<W, Effect> = (
+/** Decides on the writes of a group, each as if it came alone. */
+export type DecideGroup<W extends Write, Effect> = (
   tx: Tx,
-  fresh: readonly W[],
-  all: readonly W[],
-) => Promise<StoredGroup<W, Effect>>
+  writes: readonly W[],
+) => Promise<DecidedGroup<W, Effect>>
+
+/** Finds the responses to repeated writes first, and decides on the fresh ones. */
+export const decideFresh =
+  <W extends Write, Effect>(
+    decide: (tx: Tx, fresh: readonly W[]) => Promise<Omit<DecidedGroup<W, Effect>, 'recalled'>>,
+  ): DecideGroup<W, Effect> =>
+  async (tx, writes) => {
+    const recalled = await recallResponses<W, Effect>(tx, writes)
+    return { recalled, ...(await decide(tx, recalled.fresh)) }
+  }
 
 /**
  * Commits writes to threads of one site in one transaction, and invalidates the threads in which readers can
@@ -40,27 +49,25 @@ export type StoreGroup<W, Effect> = (
 export const commitGroup = async <W extends Write, Effect>(
   context: Context,
   writes: readonly W[],
-  store: StoreGroup<W, Effect>,
+  decide: DecideGroup<W, Effect>,
 ): Promise<GroupResult<W, Effect>> => {
-  const attempt: { changedThreads?: readonly number[] } = {}
+  let changedThreads: readonly number[] = []
   const makeVisible = async (): Promise<void> => {
-    const threadIds = attempt.changedThreads ?? []
-    if (threadIds.length > 0) await invalidate(context, { siteId: writes[0]!.site.id, threadIds })
+    if (changedThreads.length > 0)
+      await invalidate(context, { siteId: writes[0]!.site.id, threadIds: changedThreads })
   }
   try {
     const outcomes = await inTransaction(context.writes, async (tx) => {
-      delete attempt.changedThreads
-      const stored = await storeOnce(tx, writes, store)
-      attempt.changedThreads = stored.changedThreads
-      return stored.outcomes
+      const decided = await decide(tx, writes)
+      changedThreads = changedThreadsOf(decided)
+      return storeOnce(tx, writes, decided)
     })
     return { outcomes, visible: makeVisible() }
   } catch (error) {
     if (error instanceof AllRefused)
       return { outcomes: error.outcomes as Outcomes<W, Effect>, visible: Promise.resolve() }
-    // Nothing was left to do but the commit, which may have succeeded.
-    const isRolledBack = attempt.changedThreads === undefined
-    await makeVisible()
+    const isRolledBack = !mayBeCommitted(error)
+    if (!isRolledBack) await makeVisible()
     return { error, isRolledBack }
   }
 }
@@ -84,19 +91,33 @@ class AllRefused extends Error {
   }
 }
 
+/** Stores writes and remembers their responses. The last statement takes the commit along. */
 const storeOnce = async <W extends Write, Effect>(
   tx: Tx,
   writes: readonly W[],
-  store: StoreGroup<W, Effect>,
-): Promise<{ outcomes: Outcomes<W, Effect>; changedThreads: readonly number[] }> => {
-  const recalled = await recallResponses<W, Effect>(tx, writes)
-  const stored = await store(tx, recalled.fresh, writes)
-  const outcomes = await rememberResponses(tx, recalled, stored.outcomes)
-  const all = [...outcomes]
-  if (all.every(([, outcome]) => 'refusal' in outcome)) throw new AllRefused(outcomes as never)
-  // The node that wrote an earlier response may have crashed before it invalidated the thread.
-  const answeredEarlier = all.flatMap(([write, outcome]) =>
-    'isEarlier' in outcome ? (stored.threadOf(write) ?? []) : [],
+  { recalled, outcomes: decided, store }: DecidedGroup<W, Effect>,
+): Promise<Outcomes<W, Effect>> => {
+  const hasKeys = writes.some(({ idempotencyKey }) => idempotencyKey)
+  const stored = await store?.((queries) =>
+    hasKeys ? sendTogether(tx, queries) : sendWithCommit(tx, queries),
   )
-  return { outcomes, changedThreads: [...new Set([...stored.changedThreads, ...answeredEarlier])] }
+  const fresh = new Map([...decided, ...(stored ?? [])])
+  const { outcomes, answers } = rememberResponses(recalled, fresh)
+  if ([...outcomes.values()].every((outcome) => 'refusal' in outcome))
+    throw new AllRefused(outcomes as never)
+  if (answers) await sendWithCommit(tx, [answers])
+  return outcomes
+}
+
+/** The node that wrote an earlier response may have crashed before it invalidated the thread. */
+const changedThreadsOf = <W extends Write, Effect>({
+  recalled,
+  outcomes,
+  threadOf,
+  changedThreads,
+}: DecidedGroup<W, Effect>): readonly number[] => {
+  const answeredEarlier = [...recalledOutcomes(recalled), ...outcomes].flatMap(
+    ([write, outcome]) => ('isEarlier' in outcome ? (threadOf(write) ?? []) : []),
+  )
+  return [...new Set([...changedThreads, ...answeredEarlier])]
 }

@@ -1,10 +1,14 @@
 import { Refusal } from '../domain/refusal.ts'
 import type { Tx } from '../postgres/connection/db.ts'
+import { sendTogether, sendWithCommit } from '../postgres/connection/pipeline.ts'
+import type { Query } from '../postgres/connection/prepared.ts'
 import { inTransaction } from '../postgres/connection/transaction.ts'
 import {
+  type FoundAnswer,
   findAnswers,
   type IdempotencyKey,
   insertAnswers,
+  type LockedKey,
   lockIdempotencyKeys,
   REDACTED,
   type StoredResponse,
@@ -40,8 +44,10 @@ export const writeOnce = <Effect>(
     const recalled = await recallResponses<typeof keyed, Effect>(tx, [keyed])
     const outcomes = new Map<typeof keyed, Outcome<Effect>>()
     if (recalled.fresh.length > 0) outcomes.set(keyed, await write(tx))
-    const outcome = (await rememberResponses(tx, recalled, outcomes)).get(keyed)!
+    const { outcomes: ended, answers } = rememberResponses(recalled, outcomes)
+    const outcome = ended.get(keyed)!
     if ('refusal' in outcome) throw outcome.refusal
+    if (answers) await sendWithCommit(tx, [answers])
     return outcome
   })
 
@@ -63,33 +69,62 @@ export type Recalled<W extends KeyedWrite, Effect> = {
 
 /**
  * Locks the Idempotency-Keys of several writes until the transaction ends, and finds the responses
- * that earlier transactions remembered. Of the writes that share a key only the first is fresh:
- * Postgres would grant all of them the lock, because they share a session.
+ * that earlier transactions remembered.
  */
 export const recallResponses = async <W extends KeyedWrite, Effect>(
   tx: Tx,
   writes: readonly W[],
 ): Promise<Recalled<W, Effect>> => {
-  const firsts = firstOfEachKey(writes)
-  if (firsts.size === 0) return { writes, fresh: writes, remembered: new Map() }
-  const keys = [...firsts.values()].map(({ idempotencyKey }) => idempotencyKey!)
-  const isLocked = await lockIdempotencyKeys(tx, keys)
-  const earlier = await findAnswers(tx, keys)
-  const remembered = new Map<string, KeyOutcome<Effect>>()
-  for (const [i, key] of [...firsts.keys()].entries()) {
-    const found = isLocked[i] ? earlier[i] : { bodyHash: keys[i]!.bodyHash }
-    if (!found) continue
-    // The hash of a removed text is gone, so the answer is the same for every body.
-    const isEmptied = 'answer' in found && EMPTIED.includes(found.answer)
-    const { bodyHash } = isEmptied ? keys[i]! : found
-    remembered.set(key, { bodyHash, outcome: outcomeOf(found) })
-  }
-  const isFresh = (write: W): boolean => {
-    const key = write.idempotencyKey && nameOf(write.idempotencyKey)
-    return key === undefined || (firsts.get(key) === write && !remembered.has(key))
-  }
-  return { writes, fresh: writes.filter(isFresh), remembered }
+  const { queries, toRecalled } = askForResponses<W, Effect>(writes)
+  return toRecalled(queries[0] ? await sendTogether(tx, queries) : [[], []])
 }
+
+/**
+ * The statements of `recallResponses`, and its result from their rows. Of the writes that share a key only the first
+ * is fresh: Postgres would grant all of them the lock, because they share a session.
+ */
+export const askForResponses = <W extends KeyedWrite, Effect>(writes: readonly W[]) => {
+  const firsts = firstOfEachKey(writes)
+  const keys = [...firsts.values()].map(({ idempotencyKey }) => idempotencyKey!)
+  const hasKeys = keys.length > 0
+  const queries = [
+    hasKeys ? lockIdempotencyKeys(keys) : undefined,
+    hasKeys ? findAnswers(keys) : undefined,
+  ] as const
+  const toRecalled = ([locked, answers]: readonly [
+    readonly LockedKey[],
+    readonly FoundAnswer[],
+  ]): Recalled<W, Effect> => {
+    const earlier = new Map(answers.map(({ ordinal, ...stored }) => [ordinal, stored]))
+    const remembered = new Map<string, KeyOutcome<Effect>>()
+    for (const [i, key] of [...firsts.keys()].entries()) {
+      const found = locked[i]!.held ? earlier.get(i + 1) : { bodyHash: keys[i]!.bodyHash }
+      if (!found) continue
+      // The hash of a removed text is gone, so the answer is the same for every body.
+      const isEmptied = 'answer' in found && EMPTIED.includes(found.answer)
+      const { bodyHash } = isEmptied ? keys[i]! : found
+      remembered.set(key, { bodyHash, outcome: outcomeOf(found) })
+    }
+    const isFresh = (write: W): boolean => {
+      const key = write.idempotencyKey && nameOf(write.idempotencyKey)
+      return key === undefined || (firsts.get(key) === write && !remembered.has(key))
+    }
+    return { writes, fresh: writes.filter(isFresh), remembered }
+  }
+  return { queries, toRecalled }
+}
+
+/** The outcomes of the writes whose keys earlier transactions remembered, or have locked. */
+export const recalledOutcomes = <W extends KeyedWrite, Effect>({
+  writes,
+  remembered,
+}: Recalled<W, Effect>): Outcomes<W, Effect> =>
+  new Map(
+    writes.flatMap((write) => {
+      const outcome = repeat(remembered, write.idempotencyKey)
+      return outcome ? [[write, outcome]] : []
+    }),
+  )
 
 const firstOfEachKey = <W extends KeyedWrite>(writes: readonly W[]): Map<string, W> => {
   const firsts = new Map<string, W>()
@@ -115,14 +150,14 @@ const outcomeOf = <Effect>({ answer }: Partial<StoredResponse>): Outcome<Effect>
 const nameOf = ({ keyHash }: IdempotencyKey): string => keyHash.toString('base64')
 
 /**
- * Remembers the responses of the fresh writes, and repeats them for the writes that share their keys.
- * @returns an outcome for every write, except a fresh one without an outcome and those that share its key
+ * Repeats the responses of the fresh writes for the writes that share their keys.
+ * @returns an outcome for every write, except a fresh one without an outcome and those that share its key; and the
+ * statement that remembers the responses, undefined if none of them has a key
  */
-export const rememberResponses = async <W extends KeyedWrite, Effect>(
-  tx: Tx,
+export const rememberResponses = <W extends KeyedWrite, Effect>(
   { writes, remembered }: Recalled<W, Effect>,
   fresh: Outcomes<W, Effect>,
-): Promise<Outcomes<W, Effect>> => {
+): { outcomes: Outcomes<W, Effect>; answers: Query | undefined } => {
   const outcomes = new Map(remembered)
   const answered = []
   for (const [{ idempotencyKey }, outcome] of fresh) {
@@ -133,13 +168,15 @@ export const rememberResponses = async <W extends KeyedWrite, Effect>(
     })
     if ('response' in outcome) answered.push({ idempotencyKey, answer: outcome.response })
   }
-  if (answered.length > 0) await insertAnswers(tx, answered)
-  return new Map(
-    writes.flatMap((write) => {
-      const outcome = fresh.get(write) ?? repeat(outcomes, write.idempotencyKey)
-      return outcome ? [[write, outcome]] : []
-    }),
-  )
+  return {
+    outcomes: new Map(
+      writes.flatMap((write) => {
+        const outcome = fresh.get(write) ?? repeat(outcomes, write.idempotencyKey)
+        return outcome ? [[write, outcome]] : []
+      }),
+    ),
+    answers: answered.length > 0 ? insertAnswers(answered) : undefined,
+  }
 }
 
 /** The outcome of a write that repeats another one. */

@@ -78,7 +78,8 @@ t.test('Idempotency-Keys of posts that share a transaction', async (t) => {
     async (t) => {
       const seven = keyed('seven')
       const results = await service.db.transaction().execute(async (tx) => {
-        t.same(await lockIdempotencyKeys(tx, [seven.idempotencyKey]), [true])
+        const { rows } = await tx.executeQuery(lockIdempotencyKeys([seven.idempotencyKey]))
+        t.same(rows, [{ held: true }])
         return post([{}, seven, keyed('eight'), seven])
       })
       t.same([results[1], results[3]], ['idempotency_in_flight', 'idempotency_in_flight'])

@@ -328,6 +328,7 @@ t.test('facts are counted through indexes', async (t) => {
   const question = {
     siteId: 1,
     threadIds: [1],
+    articleIds: [],
     authorIds: [1, 2],
     addressHashes: [NOWHERE],
     fingerprints: [5],
@@ -345,7 +346,7 @@ t.test('facts are counted through indexes', async (t) => {
     nodes
       .filter(({ 'Node Type': type }) => type === 'Seq Scan')
       .map((node) => node['Relation Name']),
-    ['threads', 'sites'],
+    ['threads', 'threads', 'sites'],
     'what has one row',
   )
   const used = nodes.flatMap((node) => node['Index Name'] ?? [])

@@ -3,13 +3,15 @@ import { sql } from 'kysely'
 import t from 'tap'
 import { renderMarkdown } from '../../src/domain/comment/markdown.ts'
 import { readRendering } from '../../src/domain/screening/rendering.ts'
+import { createDb } from '../../src/postgres/connection/db.ts'
 import { readFacts, storedFacts } from '../../src/postgres/screening/stored-judgements.ts'
 import type { Context } from '../../src/usecases/context.ts'
 import { hashRendering } from '../../src/usecases/policies/count-facts.ts'
 import type { Posted } from '../../src/usecases/posting/post-comment.ts'
+import { type Cut, openCuttingLink } from '../cutting-link.ts'
 import { runs } from '../lengths.ts'
 import { recount } from '../recount.ts'
-import type { TestService } from '../service.ts'
+import { createTestContext, type TestService } from '../service.ts'
 import {
   countDeadlocks,
   countRows,
@@ -286,5 +288,49 @@ t.test('Posts of many nodes to several threads', async (t) => {
     await Promise.all(nodes.map(run))
     t.equal(await countDeadlocks(service), deadlocks, 'nor did any have to be tried again')
     t.same(await recount(service.db), [])
+  })
+})
+
+t.test('A post whose connection is lost', async (t) => {
+  const { service, publish, post, firsts, invalidations } = await openArticles(t)
+  const { url, cutOn } = await openCuttingLink(t, service.url)
+  const { db, close } = createDb({ url, max: 4, onError: () => {} })
+  t.teardown(close)
+  const node = createTestContext(db, service.cacheTokens)
+  const write = () =>
+    into('a', { idempotencyKey: undefined, body: randomBytes(40).toString('hex') })
+  const lose = async (cut: Cut) => {
+    const before = { ...(await countRows(service)), told: invalidations.length }
+    cutOn(cut)
+    const results = await post([write()], node)
+    const after = await countRows(service)
+    return {
+      results,
+      comments: after.comments - before.comments,
+      told: invalidations.length - before.told,
+    }
+  }
+
+  t.test('a post whose first statements are lost leaves nothing', async (t) => {
+    const lost = await lose({ command: 'begin', when: 'after' })
+    t.same(lost, { results: ['unavailable'], comments: 0, told: 0 })
+  })
+
+  t.test('a post whose commit does not arrive leaves nothing', async (t) => {
+    const lost = await lose({ command: 'commit', when: 'before' })
+    t.same(lost, { results: ['unavailable'], comments: 0, told: 1 })
+  })
+
+  t.test('a post whose commit gets no answer is stored once, and readers see it', async (t) => {
+    const lost = await lose({ command: 'commit', when: 'after' })
+    t.same(lost, { results: ['unavailable'], comments: 1, told: 1 })
+    t.same(await recount(service.db), [])
+  })
+
+  t.test('posts after a lost connection are stored', async (t) => {
+    const { threadId, id } = firsts[0]!
+    await publish([write(), write(), into('a', { parent: { threadId, id } })], node)
+    t.same(await recount(service.db), [])
+    t.equal(node.posts.open.size, 0)
   })
 })

@@ -8,6 +8,8 @@ export type Scope = (typeof SCOPES)[number]
 
 /** Stored data of a person, if loaded. */
 type StoredPerson = {
+  /** Of a guest. */
+  readonly name?: string
   readonly email?: string | null
   /** Whether the person has a shadowed comment. */
   readonly hasShadowed?: boolean

@@ -2,8 +2,8 @@ import { sql } from 'kysely'
 import type { Instant } from '../../domain/instant.ts'
 import type { Facts } from '../../domain/screening/facts.ts'
 import type { Verdict } from '../../domain/screening/finding.ts'
-import type { Tx } from '../connection/db.ts'
-import { orSkip, type Waiting } from '../connection/transaction.ts'
+import { prepare, type Query } from '../connection/prepared.ts'
+import { forEachWaiting, orSkip } from '../connection/transaction.ts'
 import type { GuestProfile } from '../people/authors.ts'
 import { type JudgementColumns, storedBans } from '../screening/stored-judgements.ts'
 import { forWrite, nextVersion, type ThreadForWrite } from '../threads/threads.ts'
@@ -30,9 +30,10 @@ type Found = ThreadForWrite & {
 
 type PostedInto = {
   readonly siteId: number
-  readonly threadIds: readonly number[]
-  /** Without duplicates. */
-  readonly parents: readonly { readonly threadId: number; readonly id: number }[]
+  readonly articleIds: readonly string[]
+  /** The articles and ids of the parents, without duplicates. */
+  readonly parentArticles: readonly string[]
+  readonly parentIds: readonly number[]
   readonly textHashes: readonly number[]
 }
 
@@ -40,27 +41,20 @@ type PostedInto = {
  * Finds the threads and the visible parents of posts. It locks the parents until the transaction ends, in
  * descending order of id, as every write does. The caller holds the thread locks, so that the result stays
  * true until the transaction ends. It also locks the hashes of the texts: of posts that are nearly the same, in
- * whatever threads, one transaction counts its facts after the other has committed.
- * @returns without the parents that are locked, and with the texts that are, if it does not wait
+ * whatever threads, one transaction counts its facts after the other has committed. Without waiting, it returns no
+ * parents that are locked, and the texts that are.
  */
-export const findThreadsAndParents = async (
-  tx: Tx,
-  { siteId, threadIds, parents: wanted, textHashes }: PostedInto,
-  waiting: Waiting,
-): Promise<{
-  threads: readonly ThreadForWrite[]
-  parents: ReadonlyMap<number, Parent>
-  busyTexts: ReadonlySet<number>
-}> => {
+export const FIND_THREADS_AND_PARENTS = forEachWaiting((waiting) => {
   const isLocked =
     waiting === 'wait'
       ? sql`pg_advisory_xact_lock(key) is not null`
       : sql`pg_try_advisory_xact_lock(key)`
-  const { rows } = await sql<Found>`
+  return prepare<PostedInto, Found>(
+    (of) => sql`
     with texts as materialized (
       select hash, ${isLocked} as is_locked from (
-        select distinct hash, hashint8extended(hash, ${siteId}) as key
-        from unnest(${textHashes}::bigint[]) as t (hash) order by key
+        select distinct hash, hashint8extended(hash, ${of.siteId}::int) as key
+        from unnest(${of.textHashes}::bigint[]) as t (hash) order by key
       ) keys
     ),
     parents as materialized (
@@ -68,9 +62,9 @@ export const findThreadsAndParents = async (
         c.home_thread_id as parent_home_thread_id,
         c.locked as parent_locked, c.author_id as parent_author_id,
         case when ${isVisible('c.status')} then '[]' else ${storedBans} end as parent_shadows
-      from unnest(${wanted.map(({ threadId }) => threadId)}::bigint[],
-        ${wanted.map(({ id }) => id)}::bigint[]) as wanted (thread_id, comment_id)
-      join comment_tallies k on k.site_id = ${siteId} and k.thread_id = wanted.thread_id
+      from unnest(${of.parentArticles}::text[], ${of.parentIds}::bigint[]) as wanted (article_id, comment_id)
+      join threads t on t.site_id = ${of.siteId}::int and t.article_id = wanted.article_id
+      join comment_tallies k on k.site_id = ${of.siteId}::int and k.thread_id = t.id
         and k.comment_id = wanted.comment_id
       ${joinCommentOfTally}
       where ${isVisibleOrShadowed('c')} and (select count(*) from texts) >= 0
@@ -79,7 +73,18 @@ export const findThreadsAndParents = async (
     select ${forWrite}, parents.*, array(select hash from texts where not is_locked) as busy_texts
     from threads left join parents on parents.parent_thread_id = threads.id
     where (select count(*) from texts) >= 0
-      and site_id = ${siteId} and id = any(${threadIds}::bigint[])`.execute(tx)
+      and site_id = ${of.siteId}::int and article_id = any(${of.articleIds}::text[])`,
+  )
+})
+
+/** The result of `FIND_THREADS_AND_PARENTS` from its rows: parents by id, and the texts that are locked. */
+export const toThreadsAndParents = (
+  rows: readonly Found[],
+): {
+  threads: readonly ThreadForWrite[]
+  parents: ReadonlyMap<number, Parent>
+  busyTexts: ReadonlySet<number>
+} => {
   const parents = rows.flatMap((row): Parent[] => {
     const { parentId: id, parentThreadId, parentHomeThreadId: homeThreadId } = row
     if (id === null) return []
@@ -148,45 +153,86 @@ type At = {
  *
  * Ids are taken in the order of the posts, in which `unnest` yields them, before any insert, so that each
  * post gets its own. All comments have one time, so that times never contradict ids.
- * @returns the rows in the order of the posts
+ * Each row of the result is a post, in the order of the posts.
  */
-export const insertPosts = async (
-  tx: Tx,
+export const insertPosts = (
   { siteId, renderer, threads }: At,
   posts: readonly NewPost[],
-): Promise<readonly InsertedPost[]> => {
+): Query<InsertedPost> =>
+  INSERT_POSTS({ siteId, renderer, ...columnsOf(posts), ...columnsOfThreads(threads) })
+
+const columnsOf = (posts: readonly NewPost[]) => {
   const guests = posts.map(({ author }) => (typeof author === 'number' ? null : author))
-  const suggestions = threads.map(({ suggestion }) => suggestion)
-  const { rows } = await sql<InsertedPost>`
+  return {
+    threadIds: posts.map(({ threadId }) => threadId),
+    parentIds: posts.map(({ parentId }) => parentId),
+    parentHomeThreadIds: posts.map((post) => post.parentHomeThreadId),
+    depths: posts.map(({ depth }) => depth),
+    authorIds: posts.map(({ author }) => (typeof author === 'number' ? author : null)),
+    names: guests.map((guest) => guest?.name),
+    urls: guests.map((guest) => guest?.url),
+    emails: guests.map((guest) => guest?.email),
+    statuses: posts.map(({ status }) => status),
+    bodies: posts.map(({ body }) => body),
+    htmls: posts.map(({ bodyHtml }) => bodyHtml),
+    articleTitles: posts.map(({ articleTitle }) => articleTitle),
+    articleUrls: posts.map(({ articleUrl }) => articleUrl),
+    screenings: posts.map(({ screening }) => screening),
+    networks: posts.map(({ network }) => network),
+    addressHashes: posts.map(({ addressHash }) => addressHash),
+    policyVersions: posts.map(({ policyVersion }) => policyVersion),
+    facts: posts.map(({ facts }) => facts),
+    risks: posts.map(({ risk }) => risk),
+    fingerprints: posts.map(({ fingerprint }) => fingerprint),
+    sketches: posts.map(({ sketch }) => `{${sketch.join()}}`),
+    shadowed: posts.map(({ shadowed }) => shadowed),
+    packedFacts: posts.map(({ packedFacts }) => packedFacts),
+    packedTraces: posts.map(({ packedTrace }) => packedTrace),
+  }
+}
+
+const columnsOfThreads = (threads: readonly PostedThread[]) => ({
+  namedThreads: threads.map(({ id }) => id),
+  titles: threads.map(({ title }) => title),
+  threadUrls: threads.map(({ url }) => url),
+  suggestions: threads.map(({ suggestion }) => (suggestion === undefined ? null : suggestion + 1)),
+})
+
+type Columns = Pick<At, 'siteId' | 'renderer'> &
+  ReturnType<typeof columnsOf> &
+  ReturnType<typeof columnsOfThreads>
+
+const INSERT_POSTS = prepare<Columns, InsertedPost>(
+  (of) => sql`
     with moment as materialized (select clock_timestamp()::timestamptz(3) as now),
     posts as materialized (
       select *, nextval('comments_id_seq') as comment_id,
         coalesce(author_id, nextval('authors_id_seq')) as writer_id
       from unnest(
-        ${posts.map(({ threadId }) => threadId)}::bigint[],
-        ${posts.map(({ parentId }) => parentId)}::bigint[],
-        ${posts.map((post) => post.parentHomeThreadId)}::bigint[],
-        ${posts.map(({ depth }) => depth)}::int[],
-        ${posts.map(({ author }) => (typeof author === 'number' ? author : null))}::bigint[],
-        ${guests.map((guest) => guest?.name)}::text[],
-        ${guests.map((guest) => guest?.url)}::text[],
-        ${guests.map((guest) => guest?.email)}::text[],
-        ${posts.map(({ status }) => status)}::comment_status[],
-        ${posts.map(({ body }) => body)}::text[],
-        ${posts.map(({ bodyHtml }) => bodyHtml)}::text[],
-        ${posts.map(({ articleTitle }) => articleTitle)}::text[],
-        ${posts.map(({ articleUrl }) => articleUrl)}::text[],
-        ${posts.map(({ screening }) => screening)}::jsonb[],
-        ${posts.map(({ network }) => network)}::text[],
-        ${posts.map(({ addressHash }) => addressHash)}::bytea[],
-        ${posts.map(({ policyVersion }) => policyVersion)}::int[],
-        ${posts.map(({ facts }) => facts)}::jsonb[],
-        ${posts.map(({ risk }) => risk)}::smallint[],
-        ${posts.map(({ fingerprint }) => fingerprint)}::bigint[],
-        ${posts.map(({ sketch }) => `{${sketch.join()}}`)}::text[],
-        ${posts.map(({ shadowed }) => shadowed)}::boolean[],
-        ${posts.map(({ packedFacts }) => packedFacts)}::text[],
-        ${posts.map(({ packedTrace }) => packedTrace)}::text[]
+        ${of.threadIds}::bigint[],
+        ${of.parentIds}::bigint[],
+        ${of.parentHomeThreadIds}::bigint[],
+        ${of.depths}::int[],
+        ${of.authorIds}::bigint[],
+        ${of.names}::text[],
+        ${of.urls}::text[],
+        ${of.emails}::text[],
+        ${of.statuses}::comment_status[],
+        ${of.bodies}::text[],
+        ${of.htmls}::text[],
+        ${of.articleTitles}::text[],
+        ${of.articleUrls}::text[],
+        ${of.screenings}::jsonb[],
+        ${of.networks}::text[],
+        ${of.addressHashes}::bytea[],
+        ${of.policyVersions}::int[],
+        ${of.facts}::jsonb[],
+        ${of.risks}::smallint[],
+        ${of.fingerprints}::bigint[],
+        ${of.sketches}::text[],
+        ${of.shadowed}::boolean[],
+        ${of.packedFacts}::text[],
+        ${of.packedTraces}::text[]
       ) with ordinality as p (thread_id, parent_id, parent_home_thread_id, depth, author_id, name, url, email,
         status, body, body_html, article_title, article_url, screening, network, address_hash, policy_version, facts,
         risk, fingerprint, sketch, shadowed, packed_facts, packed_trace, place)
@@ -194,31 +240,31 @@ export const insertPosts = async (
     ),
     made_guests as (
       insert into authors (site_id, id, name, url, email) overriding system value
-      select ${siteId}, writer_id, name, url, email from posts where author_id is null
+      select ${of.siteId}::int, writer_id, name, url, email from posts where author_id is null
     ),
     made_comments as (
       insert into comments (site_id, thread_id, id, parent_id, parent_home_thread_id, depth, author_id,
         status, body, body_html, renderer, article_title, article_url, screening,
         policy_version, facts, packed_facts, packed_trace, risk, shadowed, created_at, published_at) overriding system value
-      select ${siteId}, thread_id, comment_id, parent_id, parent_home_thread_id, depth, writer_id,
-        status, body, body_html, ${renderer}, article_title, article_url, screening,
+      select ${of.siteId}::int, thread_id, comment_id, parent_id, parent_home_thread_id, depth, writer_id,
+        status, body, body_html, ${of.renderer}::int, article_title, article_url, screening,
         policy_version, facts, packed_facts, packed_trace, risk, shadowed, now, case when ${isVisible('status')} then now end
       from posts, moment
     ),
     made_tallies as (
       insert into comment_tallies (site_id, thread_id, comment_id, parent_id, created_at, is_visible,
         active_at)
-      select ${siteId}, thread_id, comment_id, parent_id, now, ${isVisible('status')}, now
+      select ${of.siteId}::int, thread_id, comment_id, parent_id, now, ${isVisible('status')}, now
       from posts, moment
     ),
     kept_addresses as (
       insert into comment_addresses (site_id, written_at, comment_id, author_id, network, address_hash)
-      select ${siteId}, now, comment_id, writer_id, network, address_hash from posts, moment
+      select ${of.siteId}::int, now, comment_id, writer_id, network, address_hash from posts, moment
     ),
     noted as (
       insert into arrivals (site_id, comment_id, thread_id, author_id, address_hash, fingerprint,
         sketch, arrived_at)
-      select ${siteId}, comment_id, thread_id, writer_id, address_hash, fingerprint,
+      select ${of.siteId}::int, comment_id, thread_id, writer_id, address_hash, fingerprint,
         sketch::bigint[], now
       from posts, moment
     ),
@@ -229,11 +275,11 @@ export const insertPosts = async (
         select thread_id, parent_id, count(*) as number from posts
         where ${isVisible('status')} and parent_id <> 0 group by thread_id, parent_id
       ) replies
-      where k.site_id = ${siteId} and k.thread_id = replies.thread_id and k.comment_id = replies.parent_id
+      where k.site_id = ${of.siteId}::int and k.thread_id = replies.thread_id and k.comment_id = replies.parent_id
     ),
     locked_threads as materialized (
       select id from threads
-      where site_id = ${siteId} and id in (select thread_id from posts where ${isVisible('status')})
+      where site_id = ${of.siteId}::int and id in (select thread_id from posts where ${isVisible('status')})
       order by id for no key update
     ),
     counted_threads as (
@@ -250,18 +296,17 @@ export const insertPosts = async (
         from posts where ${isVisible('status')} group by thread_id
       ) approved
       join unnest(
-        ${threads.map(({ id }) => id)}::bigint[],
-        ${threads.map(({ title }) => title)}::text[],
-        ${threads.map(({ url }) => url)}::text[],
-        ${suggestions.map((place) => (place === undefined ? null : place + 1))}::bigint[]
+        ${of.namedThreads}::bigint[],
+        ${of.titles}::text[],
+        ${of.threadUrls}::text[],
+        ${of.suggestions}::bigint[]
       ) as article (thread_id, title, url, suggestion) on article.thread_id = approved.thread_id
       left join posts suggestion on suggestion.place = article.suggestion
       join locked_threads locked on locked.id = approved.thread_id
-      where t.site_id = ${siteId} and t.id = locked.id
+      where t.site_id = ${of.siteId}::int and t.id = locked.id
       returning t.id, t.version
     )
     select comment_id as id, writer_id as author_id, now as created_at,
       (select c.version from counted_threads c where c.id = p.thread_id) as thread_version
-    from moment, posts p order by place`.execute(tx)
-  return rows
-}
+    from moment, posts p order by place`,
+)

@@ -1,13 +1,8 @@
-import {
-  CamelCasePlugin,
-  Kysely,
-  type KyselyPlugin,
-  PostgresDialect,
-  type PostgresPool,
-  type Transaction,
-} from 'kysely'
+import { CamelCasePlugin, Kysely, type KyselyPlugin, type Transaction } from 'kysely'
 import pg from 'pg'
 import type { Instant } from '../../domain/instant.ts'
+import { createDriver } from './driver.ts'
+import { COMPILING } from './prepared.ts'
 import type { Tables } from './tables.ts'
 
 /** A pool of connections, or a transaction on one of them. It is the first parameter of every query. */
@@ -42,6 +37,7 @@ export const createDb = (options: {
     query_timeout: QUERY_TIMEOUT_MS,
     idleTimeoutMillis: IDLE_TIMEOUT_MS,
     keepAlive: true,
+    pipeline: true,
     application_name: 'afterword',
     types: { getTypeParser },
     // The pool awaits this function, although its type says void.
@@ -51,7 +47,7 @@ export const createDb = (options: {
   // Without a listener, losing a connection between two queries of a transaction would end the process.
   pool.on('connect', (client) => client.on('error', () => {}))
   const db = new Kysely<Tables>({
-    dialect: new PostgresDialect({ pool: discardingBroken(pool) }),
+    dialect: { ...COMPILING, createDriver: () => createDriver(pool) },
     plugins: [snakeCaseStatements],
   })
   return {
@@ -63,20 +59,10 @@ export const createDb = (options: {
 
 const camelCase = new CamelCasePlugin()
 
-/** Translates camelCase names of queries to snake_case. `toRows` names the columns of results. */
+/** Translates camelCase names of queries to snake_case. The driver names the columns of results. */
 const snakeCaseStatements: KyselyPlugin = {
   transformQuery: (query) => camelCase.transformQuery(query),
   transformResult: async ({ result }) => result,
-}
-
-/** Builds rows with camelCase names. Renaming the driver's rows would double their cost. */
-const toRows = ({ rows, fields }: pg.QueryArrayResult<unknown[]>): Record<string, unknown>[] => {
-  const names = fields.map(({ name }) => name.replace(/_([a-z0-9])/g, (_, c) => c.toUpperCase()))
-  return rows.map((values) => {
-    const row: Record<string, unknown> = {}
-    for (let i = 0; i < names.length; i++) row[names[i]!] = values[i]
-    return row
-  })
 }
 
 /** Sets the session with one statement, because a connection pooler can refuse start-up options. */
@@ -88,57 +74,6 @@ const setUpSession = async (client: pg.ClientBase): Promise<void> => {
     set jit = off;
     set plan_cache_mode = force_generic_plan;
     set timezone = 'UTC'`)
-}
-
-/**
- * Removes a connection from the pool after a query that timed out in the client. That query still runs,
- * and later queries on the connection would wait for it.
- */
-const discardingBroken = (
-  pool: pg.Pool,
-  names: ReturnType<typeof createNames> = createNames(),
-): PostgresPool => ({
-  options: {},
-  end: () => pool.end(),
-  connect: async () => {
-    const client = await pool.connect()
-    let broken: Error | undefined
-    const query = async (text: string, values: readonly unknown[]) => {
-      if (broken) throw broken
-      try {
-        const name = names(text, values)
-        const result = await client.query<unknown[]>({
-          name,
-          text,
-          values: values as unknown[],
-          rowMode: 'array',
-        })
-        return { ...result, rows: toRows(result) }
-      } catch (error) {
-        if (!(error instanceof pg.DatabaseError)) broken = error as Error
-        throw error
-      }
-    }
-    return { query: query as never, release: () => client.release(broken) }
-  },
-})
-
-/** The largest number of prepared statements. Each costs memory on every connection. */
-const MAX_PREPARED = 500
-
-/**
- * Names statements with parameters, so that Postgres prepares each once per connection: planning a page
- * costs more than reading it. A statement without parameters, such as `begin`, has no name.
- */
-const createNames = () => {
-  const known = new Map<string, string>()
-  return (text: string, values: readonly unknown[]): string | undefined => {
-    if (values.length === 0) return undefined
-    const name = known.get(text)
-    if (name !== undefined || known.size >= MAX_PREPARED) return name
-    known.set(text, `afterword_${known.size + 1}`)
-    return known.get(text)
-  }
 }
 
 const { INT8, TIMESTAMPTZ } = pg.types.builtins

@@ -5,6 +5,17 @@ import { Refusal } from '../../domain/refusal.ts'
 export const isRetryable = (error: unknown): boolean =>
   error instanceof pg.DatabaseError && (error.code === '40P01' || error.code === '40001')
 
+/** A commit without an answer, or with an error: the transaction may be committed or not. */
+export class CommitFault extends Error {
+  constructor(cause: unknown) {
+    super('the commit failed', { cause })
+  }
+}
+
+/** Whether a failed transaction may be committed. */
+export const mayBeCommitted = (error: unknown): boolean =>
+  error instanceof CommitFault || (error instanceof Refusal && error.cause instanceof CommitFault)
+
 /** Whether a refusal comes from a wait for a lock that took too long. */
 export const isLockTimeout = (error: unknown): boolean =>
   error instanceof Refusal &&
@@ -19,6 +30,8 @@ const BAD_DATA = new Set(['22021', '22P05', '22003', '22P02', '22001', '22008', 
 /** Translates a failed query into a refusal. Refusals and unexpected errors stay unchanged. */
 export const translateError = (error: unknown): unknown => {
   if (error instanceof Refusal) return error
+  if (error instanceof CommitFault)
+    return translateError(error.cause) instanceof Refusal ? unavailable(error) : error
   if (error instanceof pg.DatabaseError) {
     const code = error.code ?? ''
     if (BAD_DATA.has(code)) return new Refusal('invalid_request', {}, { cause: error })

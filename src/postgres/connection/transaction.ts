@@ -52,6 +52,12 @@ export const runQuery = async <T>(query: Promise<T>): Promise<T> => {
 /** Whether a statement waits for what another transaction has locked, or skips it. */
 export type Waiting = 'wait' | 'skip'
 
+/** Makes a value for each way to wait. */
+export const forEachWaiting = <T>(make: (waiting: Waiting) => T): Readonly<Record<Waiting, T>> => ({
+  wait: make('wait'),
+  skip: make('skip'),
+})
+
 /** The end of a locking clause. */
 export const orSkip = (waiting: Waiting) => (waiting === 'skip' ? sql`skip locked` : sql``)
 

@@ -11,6 +11,7 @@ import {
   type WriterIdentity,
 } from '../../domain/moderation/ban.ts'
 import type { Db, Tx } from '../connection/db.ts'
+import { prepare, type Query } from '../connection/prepared.ts'
 
 /** Whether `bans b` applies now. */
 export const isInForce = sql`(b.lifted_at is null and (b.expires_at is null or b.expires_at > clock_timestamp()))`
@@ -145,6 +146,8 @@ export const renewBan = async (
   return rows[0]
 }
 
+type Writers = readonly (WriterIdentity | undefined)[]
+
 /**
  * The bans in force, of the site and of the service, that match each writer. Each kind of ban is one index
  * look-up per writer, however many bans there are.
@@ -153,45 +156,81 @@ export const renewBan = async (
 export const findBansOn = async (
   db: Db,
   siteId: number,
-  writers: readonly (WriterIdentity | undefined)[],
+  writers: Writers,
 ): Promise<readonly (readonly BanMatch[])[]> => {
+  if (writers.every((writer) => writer === undefined)) return writers.map(() => [])
+  const { rows } = await db.executeQuery(askBansOn(siteId, writers))
+  return toMatches(writers, rows)
+}
+
+/** The statement of `findBansOn`. */
+export const askBansOn = (siteId: number, writers: Writers): Query<FoundBan> => {
   const all = writers.flatMap((writer, ordinal) => (writer ? [{ ...writer, ordinal }] : []))
-  if (all.length === 0) return writers.map(() => [])
   const emails = all.flatMap(({ ordinal, emailHashes }) =>
     emailHashes.map((hash) => ({ ordinal, hash })),
   )
   const domains = all.flatMap(({ ordinal, domains }) =>
     domains.map((domain) => ({ ordinal, domain })),
   )
-  const found = (condition: ReturnType<typeof sql>) => sql`
-    cross join lateral (
-      select b.id, b.effect from bans b where ${condition} and ${isInForce} offset 0
-    ) b`
-  const here = sql`(b.site_id = ${siteId} or b.site_id is null)`
-  const { rows } = await sql<BanMatch & { ordinal: number }>`
-    select q.ordinal, b.id, b.effect
-    from unnest(${all.map(({ ordinal }) => ordinal)}::int[],
-      ${all.map(({ authorId }) => authorId ?? null)}::bigint[]) as q (ordinal, author_id)
-    ${found(sql`b.site_id = ${siteId} and b.author_id = q.author_id`)}
-    union
-    select q.ordinal, b.id, b.effect
-    from unnest(${all.map(({ ordinal }) => ordinal)}::int[], ${all.map(({ ip }) => ip)}::inet[])
-      as q (ordinal, ip)
-    ${found(sql`b.network >>= q.ip and ${here}`)}
-    union
-    select q.ordinal, b.id, b.effect
-    from unnest(${emails.map(({ ordinal }) => ordinal)}::int[], ${emails.map(({ hash }) => hash)}::bytea[])
-      as q (ordinal, hash)
-    ${found(sql`b.email_hash = q.hash and ${here}`)}
-    union
-    select q.ordinal, b.id, b.effect
-    from unnest(${domains.map(({ ordinal }) => ordinal)}::int[],
-      ${domains.map(({ domain }) => domain)}::text[]) as q (ordinal, domain)
-    ${found(sql`b.kind = 'email_domain' and b.domain = q.domain and ${here}`)}
-    order by id`.execute(db)
+  return BANS_ON({
+    siteId,
+    ordinals: all.map(({ ordinal }) => ordinal),
+    authorIds: all.map(({ authorId }) => authorId ?? null),
+    ips: all.map(({ ip }) => ip),
+    emailOrdinals: emails.map(({ ordinal }) => ordinal),
+    emailHashes: emails.map(({ hash }) => hash),
+    domainOrdinals: domains.map(({ ordinal }) => ordinal),
+    domains: domains.map(({ domain }) => domain),
+  })
+}
+
+/** The result of `findBansOn` from the rows of its statement. */
+export const toMatches = (
+  writers: Writers,
+  rows: readonly FoundBan[],
+): readonly (readonly BanMatch[])[] => {
   const byOrdinal = Map.groupBy(rows, ({ ordinal }) => ordinal)
   return writers.map((_, i) => (byOrdinal.get(i) ?? []).map(({ id, effect }) => ({ id, effect })))
 }
+
+type FoundBan = BanMatch & { readonly ordinal: number }
+
+type WriterColumns = {
+  readonly siteId: number
+  readonly ordinals: readonly number[]
+  readonly authorIds: readonly (number | null)[]
+  readonly ips: readonly (string | null)[]
+  readonly emailOrdinals: readonly number[]
+  readonly emailHashes: readonly Buffer[]
+  readonly domainOrdinals: readonly number[]
+  readonly domains: readonly string[]
+}
+
+const foundBan = (condition: ReturnType<typeof sql>) => sql`
+  cross join lateral (
+    select b.id, b.effect from bans b where ${condition} and ${isInForce} offset 0
+  ) b`
+
+const BANS_ON = prepare<WriterColumns, FoundBan>((of) => {
+  const here = sql`(b.site_id = ${of.siteId}::int or b.site_id is null)`
+  return sql`
+    select q.ordinal, b.id, b.effect
+    from unnest(${of.ordinals}::int[], ${of.authorIds}::bigint[]) as q (ordinal, author_id)
+    ${foundBan(sql`b.site_id = ${of.siteId}::int and b.author_id = q.author_id`)}
+    union
+    select q.ordinal, b.id, b.effect
+    from unnest(${of.ordinals}::int[], ${of.ips}::inet[]) as q (ordinal, ip)
+    ${foundBan(sql`b.network >>= q.ip and ${here}`)}
+    union
+    select q.ordinal, b.id, b.effect
+    from unnest(${of.emailOrdinals}::int[], ${of.emailHashes}::bytea[]) as q (ordinal, hash)
+    ${foundBan(sql`b.email_hash = q.hash and ${here}`)}
+    union
+    select q.ordinal, b.id, b.effect
+    from unnest(${of.domainOrdinals}::int[], ${of.domains}::text[]) as q (ordinal, domain)
+    ${foundBan(sql`b.kind = 'email_domain' and b.domain = q.domain and ${here}`)}
+    order by id`
+})
 
 /** The bans in force on a single subscriber within the networks, with the address that they name. */
 export const listBansWithin = async (

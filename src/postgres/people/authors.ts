@@ -2,7 +2,8 @@ import { sql } from 'kysely'
 import type { Author } from '../../domain/comment/comment.ts'
 import { isVisible } from '../comments/visible.ts'
 import type { Db, Tx } from '../connection/db.ts'
-import { orSkip, type Waiting } from '../connection/transaction.ts'
+import { prepare } from '../connection/prepared.ts'
+import { forEachWaiting, orSkip, type Waiting } from '../connection/transaction.ts'
 
 export type GuestProfile = {
   readonly name: string
@@ -39,9 +40,9 @@ export const findGuest = async (
   db: Db,
   siteId: number,
   id: number,
-): Promise<{ email: string | null; hasShadowed: boolean } | undefined> => {
-  const { rows } = await sql<{ email: string | null; hasShadowed: boolean }>`
-    select email, ${hasShadowed} as has_shadowed from authors
+): Promise<{ name: string; email: string | null; hasShadowed: boolean } | undefined> => {
+  const { rows } = await sql<{ name: string; email: string | null; hasShadowed: boolean }>`
+    select name, email, ${hasShadowed} as has_shadowed from authors
     where site_id = ${siteId} and id = ${id} and kind = 'guest' and erased_at is null`.execute(db)
   return rows[0]
 }
@@ -57,12 +58,19 @@ export const lockWriterRows = async (
   ids: readonly number[],
   waiting: Waiting = 'wait',
 ): Promise<ReadonlyMap<number, Author>> => {
-  const { rows } = await sql<Author>`
-    select id, kind, role, name, url, avatar_url from authors
-    where site_id = ${siteId} and id = any(${ids}::bigint[]) and erased_at is null
-    order by id for no key update ${orSkip(waiting)}`.execute(tx)
+  const { rows } = await tx.executeQuery(LOCK_WRITER_ROWS[waiting]({ siteId, ids }))
   return new Map(rows.map((author) => [author.id, author]))
 }
+
+/** The statement of `lockWriterRows`. */
+export const LOCK_WRITER_ROWS = forEachWaiting((waiting) =>
+  prepare<{ siteId: number; ids: readonly number[] }, Author>(
+    (of) => sql`
+      select id, kind, role, name, url, avatar_url from authors
+      where site_id = ${of.siteId} and id = any(${of.ids}::bigint[]) and erased_at is null
+      order by id for no key update ${orSkip(waiting)}`,
+  ),
+)
 
 /** Changes guests' profiles; the caller has locked their rows. */
 export const updateGuests = async (

@@ -1,8 +1,9 @@
-import { sql } from 'kysely'
+import { type RawBuilder, sql } from 'kysely'
 import type { Facts } from '../../domain/screening/facts.ts'
 import { joinAddress } from '../comments/addresses.ts'
 import { isVisible } from '../comments/visible.ts'
 import type { Db, Tx } from '../connection/db.ts'
+import { prepare, type Query } from '../connection/prepared.ts'
 
 /** Nearly the same texts share at least one of their lowest six MinHashes. */
 export const COMPARED_HASHES = 6
@@ -16,8 +17,9 @@ const MAX_COUNT = 100
 /** The counts that judging some comments needs. Lists have no duplicates. */
 export type FactsQuery = {
   readonly siteId: number
-  /** Empty if the thread does not exist yet. */
+  /** The threads, by id or by article. Those that do not exist yet are not counted. */
   readonly threadIds: readonly number[]
+  readonly articleIds: readonly string[]
   readonly authorIds: readonly number[]
   readonly addressHashes: readonly Buffer[]
   readonly fingerprints: readonly number[]
@@ -41,6 +43,8 @@ export type RecentText = {
 
 /** Counts for a `FactsQuery`; arrays follow the order of its lists. Every count is limited. */
 export type CountedFacts = Pick<Facts, 'at' | 'attackedUntil'> & {
+  /** The threads that were found, as text, with the same order in the two lists about them. */
+  readonly threadIds: readonly string[]
   readonly threads: readonly number[]
   readonly threadsSince: readonly Facts['threadSince'][]
   readonly site: number
@@ -61,54 +65,69 @@ const month = sql`interval '30 days'`
  * Counts everything in one statement, without locks. Posts of transactions still in progress are not
  * counted.
  */
-export const countFacts = async (db: Db, query: FactsQuery): Promise<CountedFacts> => {
-  const { siteId, threadIds, authorIds, addressHashes, fingerprints, exceptId } = query
-  const ofSite = sql`site_id = ${siteId}`
-  const { rows } = await sql<CountedFacts>`
-    with moment as materialized (select clock_timestamp()::timestamptz(3) as now)
+export const countFacts = async (db: Db, query: FactsQuery): Promise<CountedFacts> =>
+  (await db.executeQuery(askFacts(query))).rows[0]!
+
+/** The statement of `countFacts`. Its only row has the result. */
+export const askFacts = (query: FactsQuery): Query<CountedFacts> =>
+  (query.exceptId === 0 ? FACTS : FACTS_OF_OTHERS)(query)
+
+type Sql = ReturnType<typeof sql>
+type Places = { readonly [Key in keyof FactsQuery]: RawBuilder<FactsQuery[Key]> }
+
+/** @param others the condition on a row that it is about another comment, or nothing */
+const writeFacts = (of: Places, others: Sql) => {
+  const ofSite = sql`site_id = ${of.siteId}`
+  return sql<CountedFacts>`
+    with moment as materialized (select clock_timestamp()::timestamptz(3) as now),
+    asked as materialized (
+      select t.id, t.created_at from threads t
+      where t.site_id = ${of.siteId} and t.id = any(${of.threadIds}::bigint[])
+      union all
+      select t.id, t.created_at from threads t
+      where t.site_id = ${of.siteId} and t.article_id = any(${of.articleIds}::text[])
+    )
     select now as at,
+      array(select id from asked order by id) as thread_ids,
       array(
-        select (select nullif(t.created_at, transaction_timestamp()::timestamptz(3)) from threads t
-          where t.site_id = ${siteId} and t.id = q.id)
-        from unnest(${threadIds}::bigint[]) with ordinality q (id, ordinal) order by ordinal
+        select nullif(created_at, transaction_timestamp()::timestamptz(3)) from asked order by id
       ) as threads_since,
-      (select attacked_until from sites where id = ${siteId} and attacked_until > now)
+      (select attacked_until from sites where id = ${of.siteId} and attacked_until > now)
         as attacked_until,
       array(
-        select ${countSince(minute, { where: ofSite, key: sql`thread_id`, is: sql`q.id`, exceptId })}
-        from unnest(${threadIds}::bigint[]) with ordinality q (id, ordinal) order by ordinal
+        select ${countSince(minute, { where: ofSite, key: sql`thread_id`, is: sql`q.id`, others })}
+        from asked q order by id
       ) as threads,
       (select count(*)::int from (
-        select from arrivals where ${ofSite} and arrived_at > now - ${minute} ${exceptComment(exceptId)}
+        select from arrivals where ${ofSite} and arrived_at > now - ${minute} ${others}
         order by arrived_at desc limit ${MAX_MINUTE}
       ) a) as site,
       array(
-        select ${countSince(minute, { where: NETWORK_IS_KNOWN, key: sql`address_hash`, is: sql`n.hash`, exceptId })}
-        from unnest(${addressHashes}::bytea[]) with ordinality n (hash, ordinal) order by ordinal
+        select ${countSince(minute, { where: NETWORK_IS_KNOWN, key: sql`address_hash`, is: sql`n.hash`, others })}
+        from unnest(${of.addressHashes}::bytea[]) with ordinality n (hash, ordinal) order by ordinal
       ) as networks,
       array(
-        select ${countSince(day, { where: ofSite, key: sql`fingerprint`, is: sql`f.print`, exceptId })}
-        from unnest(${fingerprints}::bigint[]) with ordinality f (print, ordinal) order by ordinal
+        select ${countSince(day, { where: ofSite, key: sql`fingerprint`, is: sql`f.print`, others })}
+        from unnest(${of.fingerprints}::bigint[]) with ordinality f (print, ordinal) order by ordinal
       ) as same,
-      ${historiesOf(siteId, authorIds, exceptId)} as records,
-      ${similarTextsOf(query)} as alike,
+      ${historiesOf(of)} as records,
+      ${similarTextsOf(of)} as alike,
       array(
-        select n.skeleton from unnest(${query.nameSkeletons}::text[]) n (skeleton)
-        where exists (select from authors a where a.site_id = ${siteId} and a.name_skeleton = n.skeleton)
+        select n.skeleton from unnest(${of.nameSkeletons}::text[]) n (skeleton)
+        where exists (
+          select from authors a where a.site_id = ${of.siteId} and a.name_skeleton = n.skeleton)
       ) as taken_names
-    from moment`.execute(db)
-  return rows[0]!
+    from moment`
 }
 
 /** The condition of the partial index. */
 const NETWORK_IS_KNOWN = sql`address_hash is not null`
 
-type Sql = ReturnType<typeof sql>
 type CountCondition = {
   readonly where: Sql
   readonly key: Sql
   readonly is: Sql
-  readonly exceptId: number
+  readonly others: Sql
 }
 
 /**
@@ -116,22 +135,18 @@ type CountCondition = {
  * Postgres may choose another index by its estimates and read the whole day. The limit is a parameter, so
  * that the planner expects few rows.
  */
-const countSince = (span: Sql, { where, key, is, exceptId }: CountCondition) => sql`(
+const countSince = (span: Sql, { where, key, is, others }: CountCondition) => sql`(
   select count(*)::int from (
-    select from arrivals where ${where} ${exceptComment(exceptId)}
+    select from arrivals where ${where} ${others}
       and (${key}, arrived_at) > (${is}, now - ${span}) and (${key}, arrived_at) <= (${is}, 'infinity')
     order by ${key} desc, arrived_at desc limit ${span === day ? MAX_COUNT : MAX_MINUTE}
   ) a)`
 
-/** The index lacks the id of the comment, so the condition is added only if needed. */
-const exceptComment = (exceptId: number) =>
-  exceptId === 0 ? sql`` : sql`and comment_id <> ${exceptId}`
-
-const historiesOf = (siteId: number, authorIds: readonly number[], exceptId: number) => {
-  const count = (condition: ReturnType<typeof sql>) => sql`(
+const historiesOf = ({ siteId, authorIds, exceptId }: Places) => {
+  const count = (condition: Sql) => sql`(
     select count(*) from (
-      select from comments c where c.site_id = ${siteId} and c.author_id = a.id and c.id <> ${exceptId}
-        and ${condition} limit ${sql.lit(MAX_COUNT)}) c)`
+      select from comments c where c.site_id = ${siteId} and c.author_id = a.id
+        and c.id <> ${exceptId}::bigint and ${condition} limit ${sql.lit(MAX_COUNT)}) c)`
   return sql`(
     select coalesce(jsonb_agg(jsonb_build_object(
       'id', a.id,
@@ -143,8 +158,8 @@ const historiesOf = (siteId: number, authorIds: readonly number[], exceptId: num
     from authors a where a.site_id = ${siteId} and a.id = any(${authorIds}::bigint[]))`
 }
 
-const similarTextsOf = ({ siteId, authorIds, addressHashes, minHashes, exceptId }: FactsQuery) => {
-  const latest = (condition: ReturnType<typeof sql>, limit: number) => sql`
+const similarTextsOf = ({ siteId, authorIds, addressHashes, minHashes, exceptId }: Places) => {
+  const latest = (condition: Sql, limit: number) => sql`
     select site_id, comment_id, fingerprint, sketch from arrivals
     where ${condition} and arrived_at > now - ${day}
     order by arrived_at desc limit ${sql.lit(limit)}`
@@ -160,11 +175,17 @@ const similarTextsOf = ({ siteId, authorIds, addressHashes, minHashes, exceptId 
         select n.* from unnest(${addressHashes}::bytea[]) as q (hash) cross join lateral (
           ${latest(sql`address_hash = q.hash`, LATEST_OF_WRITER)}) n
       ) a
-      where site_id = ${siteId} and comment_id <> ${exceptId}
+      where site_id = ${siteId} and comment_id <> ${exceptId}::bigint
         and sketch[1:${sql.lit(COMPARED_HASHES)}] && ${minHashes}::bigint[]
       group by fingerprint
     ) l)`
 }
+
+/** Two statements, because the indexes lack the id of the comment. */
+const FACTS = prepare<FactsQuery, CountedFacts>((of) => writeFacts(of, sql``))
+const FACTS_OF_OTHERS = prepare<FactsQuery, CountedFacts>((of) =>
+  writeFacts(of, sql`and comment_id <> ${of.exceptId}::bigint`),
+)
 
 /** Records the new text of an edited comment as a recent post. */
 export const insertArrival = async (

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { Db, Tx } from '../connection/db.ts'
+import { prepare, type Query } from '../connection/prepared.ts'
 
 /** The hash of a client's Idempotency-Key with the hash of the request's body, both SHA-256. */
 export type IdempotencyKey = {
@@ -20,49 +21,68 @@ export type StoredResponse = { readonly bodyHash: Buffer; readonly answer: unkno
  * committed.
  * @returns in the order of the keys; false for each that another transaction has locked
  */
-export const lockIdempotencyKeys = async (
-  tx: Tx,
-  keys: readonly IdempotencyKey[],
-): Promise<boolean[]> => {
-  const highs = keys.map(({ siteId, keyHash }) => keyHash.readInt32BE(0) ^ siteId)
-  const lows = keys.map(({ keyHash }) => keyHash.readInt32BE(4))
-  const { rows } = await sql<{ held: boolean }>`
-    select pg_try_advisory_xact_lock(high, low) as held
-    from unnest(${highs}::int[], ${lows}::int[]) with ordinality as c (high, low, ordinal)
-    order by ordinal`.execute(tx)
-  return rows.map(({ held }) => held)
-}
+export const lockIdempotencyKeys = (keys: readonly IdempotencyKey[]): Query<LockedKey> =>
+  LOCK_KEYS({
+    highs: keys.map(({ siteId, keyHash }) => keyHash.readInt32BE(0) ^ siteId),
+    lows: keys.map(({ keyHash }) => keyHash.readInt32BE(4)),
+  })
 
-/** @returns in the order of the keys; undefined for each without a response of the last day */
-export const findAnswers = async (
-  tx: Tx,
-  keys: readonly IdempotencyKey[],
-): Promise<(StoredResponse | undefined)[]> => {
-  const { rows } = await sql<StoredResponse & { ordinal: number }>`
+export type LockedKey = { readonly held: boolean }
+
+const LOCK_KEYS = prepare<{ highs: readonly number[]; lows: readonly number[] }, LockedKey>(
+  (of) => sql`
+    select pg_try_advisory_xact_lock(high, low) as held
+    from unnest(${of.highs}::int[], ${of.lows}::int[]) with ordinality as c (high, low, ordinal)
+    order by ordinal`,
+)
+
+/** @returns the responses of the last day; `ordinal`: the place of the key */
+export const findAnswers = (keys: readonly IdempotencyKey[]): Query<FoundAnswer> =>
+  FIND_ANSWERS({
+    siteIds: keys.map(({ siteId }) => siteId),
+    keyHashes: keys.map(({ keyHash }) => keyHash),
+  })
+
+export type FoundAnswer = StoredResponse & { readonly ordinal: number }
+
+const FIND_ANSWERS = prepare<
+  { siteIds: readonly number[]; keyHashes: readonly Buffer[] },
+  FoundAnswer
+>(
+  (of) => sql`
     select c.ordinal, k.body_hash, k.answer
-    from unnest(${keys.map(({ siteId }) => siteId)}::int[],
-      ${keys.map(({ keyHash }) => keyHash)}::bytea[]) with ordinality as c (site_id, key_hash, ordinal)
+    from unnest(${of.siteIds}::int[], ${of.keyHashes}::bytea[])
+      with ordinality as c (site_id, key_hash, ordinal)
     join idempotency_keys k on k.site_id = c.site_id and k.key_hash = c.key_hash
-    where k.created_at > now() - interval '24 hours'`.execute(tx)
-  const byOrdinal = new Map(rows.map(({ ordinal, ...stored }) => [ordinal, stored]))
-  return keys.map((_, i) => byOrdinal.get(i + 1))
-}
+    where k.created_at > now() - interval '24 hours'`,
+)
 
 /** @param answered no key occurs twice */
-export const insertAnswers = async (
-  tx: Tx,
+export const insertAnswers = (
   answered: readonly { readonly idempotencyKey: IdempotencyKey; readonly answer: unknown }[],
-): Promise<void> => {
-  await sql`
-    insert into idempotency_keys (site_id, key_hash, body_hash, answer)
-    select * from unnest(
-      ${answered.map(({ idempotencyKey }) => idempotencyKey.siteId)}::int[],
-      ${answered.map(({ idempotencyKey }) => idempotencyKey.keyHash)}::bytea[],
-      ${answered.map(({ idempotencyKey }) => idempotencyKey.bodyHash)}::bytea[],
-      ${answered.map(({ answer }) => JSON.stringify(answer))}::json[])
-    on conflict (site_id, key_hash) do update set body_hash = excluded.body_hash,
-      answer = excluded.answer, created_at = excluded.created_at`.execute(tx)
+): Query =>
+  INSERT_ANSWERS({
+    siteIds: answered.map(({ idempotencyKey }) => idempotencyKey.siteId),
+    keyHashes: answered.map(({ idempotencyKey }) => idempotencyKey.keyHash),
+    bodyHashes: answered.map(({ idempotencyKey }) => idempotencyKey.bodyHash),
+    answers: answered.map(({ answer }) => JSON.stringify(answer)),
+  })
+
+type AnswerColumns = {
+  readonly siteIds: readonly number[]
+  readonly keyHashes: readonly Buffer[]
+  readonly bodyHashes: readonly Buffer[]
+  readonly answers: readonly string[]
 }
+
+const INSERT_ANSWERS = prepare<AnswerColumns, unknown>(
+  (of) => sql`
+    insert into idempotency_keys (site_id, key_hash, body_hash, answer)
+    select * from unnest(${of.siteIds}::int[], ${of.keyHashes}::bytea[], ${of.bodyHashes}::bytea[],
+      ${of.answers}::json[])
+    on conflict (site_id, key_hash) do update set body_hash = excluded.body_hash,
+      answer = excluded.answer, created_at = excluded.created_at`,
+)
 
 /** Replaces the response that repeated requests get. */
 export const updateAnswer = async (

@@ -12,6 +12,7 @@ import {
 } from '../comments/rows.ts'
 import { isVisible } from '../comments/visible.ts'
 import type { Db, Tx } from '../connection/db.ts'
+import { prepare } from '../connection/prepared.ts'
 import type { Tables } from '../connection/tables.ts'
 
 /** A version follows the clock, so that it never repeats, not even after a restore that lost commits. */
@@ -110,20 +111,18 @@ export type FoundThread = {
 
 /**
  * Acquires the shared locks of those threads that no transaction has locked exclusively: see
- * `acquireThreadLock`. Until the transaction ends, it waits at most 100 ms for each lock.
- * @returns the threads that exist, locked or not
+ * `acquireThreadLock`. Until the transaction ends, it waits at most 100 ms for each lock. Returns the threads that
+ * exist, locked or not.
  */
-export const tryThreadLocks = async (
-  tx: Tx,
-  siteId: number,
-  articleIds: readonly string[],
-): Promise<FoundThread[]> => {
-  const { rows } = await sql<FoundThread>`
+export const TRY_THREAD_LOCKS = prepare<
+  { siteId: number; articleIds: readonly string[] },
+  FoundThread
+>(
+  (of) => sql`
     select id, article_id, pg_try_advisory_xact_lock_shared(id) as is_locked,
       set_config('lock_timeout', ${String(SHARED_LOCK_TIMEOUT_MS)}, true)
-    from threads where site_id = ${siteId} and article_id = any(${articleIds}::text[])`.execute(tx)
-  return rows
-}
+    from threads where site_id = ${of.siteId} and article_id = any(${of.articleIds}::text[])`,
+)
 
 /** Like `tryThreadLocks`, by the ids of threads. @returns the threads that exist and are locked now */
 export const tryThreadLocksById = async (

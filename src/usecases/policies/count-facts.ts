@@ -11,6 +11,7 @@ import {
   COMPARED_HASHES,
   type CountedFacts,
   countFacts,
+  type FactsQuery,
   type RecentText,
 } from '../../postgres/screening/recent-posts.ts'
 
@@ -53,7 +54,8 @@ export type LoadedFacts = Pick<CountedFacts, 'at' | 'attackedUntil'> & {
 
 type FactsScope = {
   readonly siteId: number
-  readonly threadIds: readonly number[]
+  readonly threadIds?: readonly number[]
+  readonly articleIds?: readonly string[]
   readonly exceptId?: number
   readonly nameSkeletons?: readonly string[]
 }
@@ -61,35 +63,49 @@ type FactsScope = {
 /** Counts the facts of several posts in one query. */
 export const countFor = async (
   db: Db,
-  { exceptId = 0, nameSkeletons = [], ...scope }: FactsScope,
+  scope: FactsScope,
   sources: readonly PostOrigin[],
 ): Promise<LoadedFacts> => {
+  const { question, toFacts } = askFor(scope, sources)
+  return toFacts(await countFacts(db, question))
+}
+
+/** The question of `countFor`, and its result from the counts. */
+export const askFor = (
+  scope: FactsScope,
+  sources: readonly PostOrigin[],
+): { question: FactsQuery; toFacts: (counted: CountedFacts) => LoadedFacts } => {
   const hashes = new Map(
     sources.flatMap(({ addressHash }) => (addressHash ? [[nameOf(addressHash), addressHash]] : [])),
   )
   const fingerprints = [...new Set(sources.map(({ fingerprint }) => fingerprint))]
   const minHashes = sources.flatMap(({ sketch }) => sketch.slice(0, COMPARED_HASHES))
   const authorIds = sources.flatMap(({ authorId }) => authorId ?? [])
-  const { threads, threadsSince, networks, same, records, takenNames, ...counted } =
-    await countFacts(db, {
-      ...scope,
-      exceptId,
-      nameSkeletons,
-      authorIds: [...new Set(authorIds)],
-      addressHashes: [...hashes.values()],
-      fingerprints,
-      minHashes: [...new Set(minHashes)],
-    })
-  return {
-    ...counted,
-    threads: new Map(
-      scope.threadIds.map((id, i) => [id, { number: threads[i]!, since: threadsSince[i]! }]),
-    ),
-    takenNames: new Set(takenNames),
-    networks: new Map([...hashes.keys()].map((name, i) => [name, networks[i]!])),
-    same: new Map(fingerprints.map((fingerprint, i) => [fingerprint, same[i]!])),
-    records: new Map(records.map((record) => [record.id, record])),
+  const question = {
+    threadIds: [],
+    articleIds: [],
+    exceptId: 0,
+    nameSkeletons: [],
+    ...scope,
+    authorIds: [...new Set(authorIds)],
+    addressHashes: [...hashes.values()],
+    fingerprints,
+    minHashes: [...new Set(minHashes)],
   }
+  const toFacts = (counted: CountedFacts): LoadedFacts => {
+    const { threadIds, threads, threadsSince, networks, same, records, takenNames } = counted
+    return {
+      ...counted,
+      threads: new Map(
+        threadIds.map((id, i) => [Number(id), { number: threads[i]!, since: threadsSince[i]! }]),
+      ),
+      takenNames: new Set(takenNames),
+      networks: new Map([...hashes.keys()].map((name, i) => [name, networks[i]!])),
+      same: new Map(fingerprints.map((fingerprint, i) => [fingerprint, same[i]!])),
+      records: new Map(records.map((record) => [record.id, record])),
+    }
+  }
+  return { question, toFacts }
 }
 
 const nameOf = (addressHash: Buffer): string => addressHash.toString('base64')

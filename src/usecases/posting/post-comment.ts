@@ -11,7 +11,7 @@ import { enqueueSharedWrite } from '../write-queue.ts'
 import { findWriterId } from './find-writer.ts'
 import type { Post, Posted, PostRequest } from './post.ts'
 import { assertEmail, assertLength } from './site-rules.ts'
-import { storePatiently, storeTogether } from './store-posts.ts'
+import { decidePatiently, decideTogether } from './store-posts.ts'
 
 export type { Posted, PostRequest } from './post.ts'
 
@@ -30,8 +30,8 @@ export const postComment = async <Response>(
     context.posts,
     { site: String(site.id), thread: JSON.stringify([site.id, articleId]), write: post },
     {
-      together: (posts) => leavingLockTimeouts(commitGroup(context, posts, storeTogether)),
-      patiently: (posts) => commitGroup(context, posts, storePatiently),
+      together: (posts) => leavingLockTimeouts(commitGroup(context, posts, decideTogether)),
+      patiently: (posts) => commitGroup(context, posts, decidePatiently),
     },
   )
   const profile = caller.kind === 'guest' ? author : undefined

@@ -23,13 +23,18 @@ export const assertEmail = (
     throw new Refusal('invalid_request', { [pointer]: 'is required on this site' })
 }
 
-/** The skeleton of the name that a guest posts under. Undefined for members and for guests of a key. */
+/**
+ * The skeleton of the name that a guest posts under. Undefined for members and for guests of a key.
+ * @param writers the locked rows of guests; without them, a guest has the name that was read with the token
+ */
 export const skeletonOfGuest = (
   { caller, author, writerId }: Pick<Post, 'caller' | 'author' | 'writerId'>,
-  writers: ReadonlyMap<number, Author>,
+  writers?: ReadonlyMap<number, Author>,
 ): string | undefined => {
   if (caller.kind !== 'nobody' && caller.kind !== 'guest') return undefined
-  const name = author?.name ?? (writerId === undefined ? undefined : writers.get(writerId)?.name)
+  const known = caller.kind === 'guest' ? caller.name : undefined
+  const stored = writers && writerId !== undefined ? writers.get(writerId)?.name : known
+  const name = author?.name ?? stored
   return name === undefined ? undefined : skeletonOf(name)
 }
 

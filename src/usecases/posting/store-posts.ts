@@ -1,24 +1,33 @@
 import { RENDERER_VERSION } from '../../domain/comment/markdown.ts'
 import { isVisible } from '../../domain/comment/status.ts'
+import type { Instant } from '../../domain/instant.ts'
 import { checksJob } from '../../domain/job.ts'
 import { checkTimingOf } from '../../domain/screening/check-facts.ts'
 import {
-  findThreadsAndParents,
+  FIND_THREADS_AND_PARENTS,
   type InsertedPost,
   insertPosts,
+  toThreadsAndParents,
 } from '../../postgres/comments/insert.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
+import { type RowsOf, type Send, sendTogether } from '../../postgres/connection/pipeline.ts'
 import type { Waiting } from '../../postgres/connection/transaction.ts'
 import { enqueueJobs } from '../../postgres/jobs/jobs.ts'
-import { findBansOn } from '../../postgres/moderation/bans.ts'
-import { lockWriterRows } from '../../postgres/people/authors.ts'
-import { ensureSharedThread, findThreadId, tryThreadLocks } from '../../postgres/threads/threads.ts'
-import type { StoredGroup, StoreGroup } from '../group-commit.ts'
+import { askBansOn, toMatches } from '../../postgres/moderation/bans.ts'
+import { LOCK_WRITER_ROWS } from '../../postgres/people/authors.ts'
+import { findTakenNames } from '../../postgres/people/members.ts'
+import { askFacts } from '../../postgres/screening/recent-posts.ts'
+import {
+  ensureSharedThread,
+  findThreadId,
+  TRY_THREAD_LOCKS,
+} from '../../postgres/threads/threads.ts'
+import type { DecidedGroup, DecideGroup } from '../group-commit.ts'
 import { nameGuests } from '../people/name-guests.ts'
-import { comparedHashesOf, countFor } from '../policies/count-facts.ts'
+import { askFor, comparedHashesOf } from '../policies/count-facts.ts'
 import { startFloodHold } from '../policies/flood-hold.ts'
-import { withoutEffect } from '../run-once.ts'
-import type { Outcomes } from '../write-queue.ts'
+import { askForResponses, recallResponses, withoutEffect } from '../run-once.ts'
+import type { Outcome, Outcomes } from '../write-queue.ts'
 import { type JudgedPost, judgePosts, originOf, type Situation } from './judge-posts.ts'
 import type { Post, PostEffect } from './post.ts'
 import { answerRepeated, splitRepeated } from './repeated-posts.ts'
@@ -26,82 +35,118 @@ import { skeletonOfGuest } from './site-rules.ts'
 import { lockSlowMode } from './slow-mode.ts'
 import { articlesOf, profilesOf, toNewPost, toPosted } from './stored-post.ts'
 
-/** The locked threads of posts, by article id. */
-type ThreadIds = ReadonlyMap<string, number>
-
-/** Stores posts to one thread, published or held. It creates the thread and waits for locks. */
-export const storePatiently: StoreGroup<Post, PostEffect> = async (tx, fresh, all) => {
+/** Decides on posts to one thread. It creates the thread and waits for locks. */
+export const decidePatiently: DecideGroup<Post, PostEffect> = async (tx, all) => {
+  const recalled = await recallResponses<Post, PostEffect>(tx, all)
+  const { fresh } = recalled
   const { site, articleId } = all[0]!
   const threadId =
     fresh.length > 0
       ? await ensureSharedThread(tx, site.id, articleId)
       : await findThreadId(tx, site.id, articleId)
-  const threadOf = () => threadId
-  if (fresh.length === 0) return { outcomes: new Map(), threadOf, changedThreads: [] }
-  const stored = await storePosts(tx, fresh, new Map([[articleId, threadId!]]), 'wait')
-  return { ...stored, threadOf }
+  const known = { recalled, threadOf: () => threadId }
+  if (fresh.length === 0) return { ...known, outcomes: new Map(), changedThreads: [] }
+  const { queries, toSituation } = askForSituation(fresh, 'wait')
+  const { busyTexts: _, ...read } = toSituation(await sendTogether(tx, queries))
+  const thread = read.threads.get(articleId)!
+  const waits = await lockSlowMode(tx, site.id, { thread, senders: fresh })
+  return { ...known, ...(await decidePosts(tx, fresh, { ...read, waits })) }
 }
 
 /**
- * Stores posts to threads of one site. A post gets no outcome if its thread is new or in slow mode, or if
- * another transaction has locked its thread, parent, author or text.
+ * Decides on posts to threads of one site, after one round trip to Postgres. A post gets no outcome if its thread is
+ * new or in slow mode, or if another transaction has locked its thread, parent, author or text.
  */
-export const storeTogether: StoreGroup<Post, PostEffect> = async (tx, fresh, all) => {
+export const decideTogether: DecideGroup<Post, PostEffect> = async (tx, all) => {
+  const siteId = all[0]!.site.id
   const articleIds = [...new Set(all.map(({ articleId }) => articleId))]
-  const found = await tryThreadLocks(tx, all[0]!.site.id, articleIds)
+  const responses = askForResponses<Post, PostEffect>(all)
+  const situation = askForSituation(all, 'skip')
+  const [found, keys, answers, ...rows] = await sendTogether(tx, [
+    TRY_THREAD_LOCKS({ siteId, articleIds }),
+    ...responses.queries,
+    ...situation.queries,
+  ])
+  const recalled = responses.toRecalled([keys, answers])
+  const { busyTexts, ...read } = situation.toSituation(rows)
   const ids = new Map(found.map(({ articleId, id }) => [articleId, id]))
-  const locked = found.filter(({ isLocked }) => isLocked)
-  const threadIds = new Map(locked.map(({ articleId, id }) => [articleId, id]))
-  const ready = fresh.filter(({ articleId }) => threadIds.has(articleId))
-  const threadOf = ({ articleId }: Post) => ids.get(articleId)
-  if (ready.length === 0) return { outcomes: new Map(), threadOf, changedThreads: [] }
-  return { ...(await storePosts(tx, ready, threadIds, 'skip')), threadOf }
+  const locked = new Set(found.flatMap(({ id, isLocked }) => (isLocked ? [id] : [])))
+  const ready = recalled.fresh.filter(({ articleId, parent, writerId, hashes }) => {
+    const thread = read.threads.get(articleId)
+    if (!thread || !locked.has(thread.id) || thread.slowModeSeconds > 0) return false
+    const isParentLocked = !parent || read.parents.get(parent.id)?.threadId === thread.id
+    const isWriterLocked = writerId === undefined || read.writers.has(writerId)
+    const isTextLocked = !comparedHashesOf(hashes).some((hash) => busyTexts.has(hash))
+    return isParentLocked && isWriterLocked && isTextLocked
+  })
+  const known = { recalled, threadOf: ({ articleId }: Post) => ids.get(articleId) }
+  if (ready.length === 0) return { ...known, outcomes: new Map(), changedThreads: [] }
+  return { ...known, ...(await decidePosts(tx, ready, { ...read, waits: new Map() })) }
 }
 
 /**
- * Stores posts to locked threads. A refused post leaves nothing behind. Rows are locked in the order that all
+ * Judges posts to locked threads. A refused post leaves nothing behind. Rows are locked in the order that all
  * writers keep: comments, authors, threads, and the site if a flood hold starts.
  */
-const storePosts = async (
+const decidePosts = async (
   tx: Tx,
-  all: readonly Post[],
-  threadIds: ThreadIds,
-  waiting: Waiting,
-): Promise<Omit<StoredGroup<Post, PostEffect>, 'threadOf'>> => {
-  const { posts, situation } = await loadSituation(tx, all, { threadIds, waiting })
-  const { writers, counted } = situation
+  posts: readonly Post[],
+  read: Situation,
+): Promise<Pick<DecidedGroup<Post, PostEffect>, 'outcomes' | 'store' | 'changedThreads'>> => {
+  const situation = await withNamesOfGuests(tx, posts, read)
   const outcomes = await answerRepeated(tx, posts, situation)
   const { firsts, repeats } = splitRepeated(posts.filter((post) => !outcomes.has(post)))
   const { judged, refused, floodHoldUntil } = judgePosts(firsts, situation)
   for (const [post, refusal] of refused) outcomes.set(post, { refusal })
-  if (judged.length === 0) return { outcomes: withRepeats(outcomes, repeats), changedThreads: [] }
+  // A shadowed post invalidates the thread too, so that its response takes as long.
+  const shown = judged.filter((one) => one.isShownToAuthor)
+  const store = async (send: Send): Promise<Outcomes<Post, PostEffect>> => {
+    const stored = await storeJudged(tx, judged, { ...situation, floodHoldUntil, send })
+    return withRepeats(new Map([...outcomes, ...stored]), repeats)
+  }
+  return {
+    outcomes: judged.length > 0 ? outcomes : withRepeats(outcomes, repeats),
+    store: judged.length > 0 ? store : undefined,
+    changedThreads: [...new Set(shown.map(({ thread }) => thread.id))],
+  }
+}
 
+type Storing = Pick<Situation, 'writers' | 'counted'> & {
+  readonly floodHoldUntil: Instant | undefined
+  readonly send: Send
+}
+
+/** Stores judged posts. Statements that need the ids of the comments are sent after the insert. */
+const storeJudged = async (
+  tx: Tx,
+  judged: readonly JudgedPost[],
+  { writers, counted, floodHoldUntil, send }: Storing,
+): Promise<Map<Post, Outcome<PostEffect>>> => {
   const { site } = judged[0]!.post
   const published = judged.filter(({ judgement }) => isVisible(judgement.verdict))
   await nameGuests(tx, site.id, { writers, profiles: profilesOf(published) })
-  const rows = await insertPosts(
-    tx,
+  const insert = insertPosts(
     { siteId: site.id, renderer: RENDERER_VERSION, threads: articlesOf(judged) },
     judged.map(toNewPost),
   )
-  await enqueueChecks(tx, site.id, judged, rows)
+  const isLast =
+    floodHoldUntil === undefined &&
+    judged.every(({ judgement, facts }) => checkTimingOf(judgement.trace, facts) === 'never')
+  const [rows] = isLast ? await send([insert]) : await sendTogether(tx, [insert])
+  if (!isLast) await enqueueChecks(tx, site.id, judged, rows)
   const startsFloodHold =
     floodHoldUntil !== undefined &&
     (await startFloodHold(tx, { site, at: counted.at, until: floodHoldUntil }))
-  for (const [i, one] of judged.entries()) {
-    const posted = toPosted(one, rows[i]!)
-    const effect = {
-      posted,
-      floodHoldUntil: startsFloodHold && i === 0 ? floodHoldUntil : undefined,
-    }
-    outcomes.set(one.post, { response: one.post.present(posted), effect })
-  }
-  // A shadowed post invalidates the thread too, so that its response takes as long.
-  const shown = judged.filter((one) => one.isShownToAuthor)
-  return {
-    outcomes: withRepeats(outcomes, repeats),
-    changedThreads: [...new Set(shown.map(({ thread }) => thread.id))],
-  }
+  return new Map(
+    judged.map((one, i) => {
+      const posted = toPosted(one, rows[i]!)
+      const effect = {
+        posted,
+        floodHoldUntil: startsFloodHold && i === 0 ? floodHoldUntil : undefined,
+      }
+      return [one.post, { response: one.post.present(posted), effect }]
+    }),
+  )
 }
 
 /** Another node asks the checks if this one stops. */
@@ -130,70 +175,66 @@ const withRepeats = (
   return all
 }
 
-type Locks = { readonly threadIds: ThreadIds; readonly waiting: Waiting }
-
 /**
- * Locks and reads what judging depends on. The locks on the threads come first: what is read after them stays
- * true until the transaction ends.
- * @returns without the posts that would have to wait
+ * The statements that lock and read what judging depends on, and the situation from their rows. The caller holds the
+ * locks on the threads: what is read after them stays true until the transaction ends.
  */
-const loadSituation = async (
-  tx: Tx,
-  all: readonly Post[],
-  locks: Locks,
-): Promise<{ posts: readonly Post[]; situation: Situation }> => {
-  const siteId = all[0]!.site.id
-  const { posts, ...locked } = await lockWhatPostsNeed(tx, all, locks)
-  const { threads, writers } = locked
-  const nameSkeletons = posts.flatMap((post) => skeletonOfGuest(post, writers) ?? [])
-  const threadIds = [...threads.values()].map(({ id }) => id)
-  const counted = await countFor(tx, { siteId, threadIds, nameSkeletons }, posts.map(originOf))
+const askForSituation = (posts: readonly Post[], waiting: Waiting) => {
+  const siteId = posts[0]!.site.id
+  const articleIds = [...new Set(posts.map(({ articleId }) => articleId))]
+  const parents = [
+    ...new Map(
+      posts.flatMap(({ articleId, parent }) =>
+        parent ? [[`${parent.id} ${articleId}`, { articleId, id: parent.id }] as const] : [],
+      ),
+    ).values(),
+  ]
+  const writerIds = posts.flatMap(({ writerId }) => writerId ?? [])
   const identities = posts.map(({ writerIdentity }) => writerIdentity)
-  const matches = await findBansOn(tx, siteId, identities)
-  const bans = new Map(posts.map((post, i) => [post, matches[i]!]))
-  return { posts, situation: { siteId, ...locked, counted, bans } }
+  const nameSkeletons = posts.flatMap((post) => skeletonOfGuest(post) ?? [])
+  const facts = askFor({ siteId, articleIds, nameSkeletons }, posts.map(originOf))
+  const queries = [
+    FIND_THREADS_AND_PARENTS[waiting]({
+      siteId,
+      articleIds,
+      parentArticles: parents.map(({ articleId }) => articleId),
+      parentIds: parents.map(({ id }) => id),
+      textHashes: posts.flatMap(({ hashes }) => comparedHashesOf(hashes)),
+    }),
+    writerIds.length > 0 ? LOCK_WRITER_ROWS[waiting]({ siteId, ids: writerIds }) : undefined,
+    askFacts(facts.question),
+    identities.some(Boolean) ? askBansOn(siteId, identities) : undefined,
+  ] as const
+  const toSituation = ([found, authors, counted, bans]: RowsOf<typeof queries>) => {
+    const { threads, ...rest } = toThreadsAndParents(found)
+    const matches = toMatches(identities, bans)
+    return {
+      siteId,
+      ...rest,
+      threads: new Map(threads.map((thread) => [thread.articleId, thread])),
+      writers: new Map(authors.map((author) => [author.id, author])),
+      counted: facts.toFacts(counted[0]!),
+      bans: new Map(posts.map((post, i) => [post, matches[i]!])),
+    }
+  }
+  return { queries, toSituation }
 }
 
-const lockWhatPostsNeed = async (
+/** Finds the taken names for guests whose names changed after their token was read. */
+const withNamesOfGuests = async (
   tx: Tx,
-  all: readonly Post[],
-  { threadIds, waiting }: Locks,
-): Promise<
-  { posts: readonly Post[] } & Pick<Situation, 'threads' | 'parents' | 'writers' | 'waits'>
-> => {
-  const siteId = all[0]!.site.id
-  const replies = all.flatMap(({ articleId, parent }) =>
-    parent ? [[parent.id, { threadId: threadIds.get(articleId)!, id: parent.id }] as const] : [],
-  )
-  const {
-    threads: found,
-    parents,
-    busyTexts,
-  } = await findThreadsAndParents(
-    tx,
-    {
-      siteId,
-      threadIds: [...new Set(all.map(({ articleId }) => threadIds.get(articleId)!))],
-      parents: [...new Map(replies).values()],
-      textHashes: all.flatMap(({ hashes }) => comparedHashesOf(hashes)),
-    },
-    waiting,
-  )
-  const threads = new Map(found.map((thread) => [thread.articleId, thread]))
-  const writerIds = all.flatMap(({ writerId }) => writerId ?? [])
-  const writers =
-    writerIds.length > 0 ? await lockWriterRows(tx, siteId, writerIds, waiting) : new Map()
-  if (waiting === 'wait') {
-    const thread = found[0]!
-    const waits = await lockSlowMode(tx, siteId, { thread, senders: all })
-    return { posts: all, threads, parents, writers, waits }
-  }
-  const posts = all.filter(({ articleId, parent, writerId, hashes }) => {
-    const thread = threads.get(articleId)!
-    const isParentLocked = !parent || parents.get(parent.id)?.threadId === thread.id
-    const isWriterLocked = writerId === undefined || writers.has(writerId)
-    const isTextLocked = !comparedHashesOf(hashes).some((hash) => busyTexts.has(hash))
-    return thread.slowModeSeconds === 0 && isParentLocked && isWriterLocked && isTextLocked
+  posts: readonly Post[],
+  situation: Situation,
+): Promise<Situation> => {
+  const { siteId, writers, counted } = situation
+  const changed = posts.flatMap((post) => {
+    const skeleton = skeletonOfGuest(post, writers)
+    return skeleton === undefined || skeleton === skeletonOfGuest(post) ? [] : [skeleton]
   })
-  return { posts, threads, parents, writers, waits: new Map() }
+  if (changed.length === 0) return situation
+  const found = await findTakenNames(tx, siteId, changed)
+  return {
+    ...situation,
+    counted: { ...counted, takenNames: new Set([...counted.takenNames, ...found]) },
+  }
 }

@@ -14,7 +14,7 @@ import { findBansOn } from '../../postgres/moderation/bans.ts'
 import { lockWriterRows } from '../../postgres/people/authors.ts'
 import { touchThreads, tryThreadLocksById } from '../../postgres/threads/threads.ts'
 import { assertNotBlocked } from '../bans/ban-effects.ts'
-import type { StoredGroup, StoreGroup } from '../group-commit.ts'
+import { type DecidedGroup, decideFresh } from '../group-commit.ts'
 import type { Outcome } from '../write-queue.ts'
 import type { Vote, Voted } from './vote.ts'
 
@@ -37,18 +37,18 @@ type VoteBook = ReadonlyMap<string, VoteRow>
 type Tally = { upvotes: number; downvotes: number }
 
 /** Casts votes on comments of one thread, and waits for locks. */
-export const castPatiently: StoreGroup<Vote, undefined> = async (tx, fresh) => {
+export const castPatiently = decideFresh<Vote, undefined>(async (tx, fresh) => {
   if (fresh.length === 0) return NOTHING_CAST
   const { site, comment } = fresh[0]!
   await acquireThreadLock(tx, { siteId: site.id, threadId: comment.threadId }, 'shared')
   return castVotes(tx, fresh, await loadBallot(tx, fresh, 'wait'))
-}
+})
 
 /**
  * Casts votes on comments of one site. A vote gets no outcome if its comment or voter is not found, or if
  * another transaction has locked its thread, comment or voter.
  */
-export const castTogether: StoreGroup<Vote, undefined> = async (tx, fresh) => {
+export const castTogether = decideFresh<Vote, undefined>(async (tx, fresh) => {
   if (fresh.length === 0) return NOTHING_CAST
   const siteId = fresh[0]!.site.id
   const threadIds = new Set(fresh.map(threadOf))
@@ -61,11 +61,13 @@ export const castTogether: StoreGroup<Vote, undefined> = async (tx, fresh) => {
     ({ comment, caller }) => comments.has(comment.id) && voters.has(caller.authorId),
   )
   return castVotes(tx, ready, ballot)
-}
+})
 
 const threadOf = ({ comment: { threadId } }: Vote): number => threadId
 
-const NOTHING_CAST: StoredGroup<Vote, undefined> = {
+type CastGroup = Omit<DecidedGroup<Vote, undefined>, 'recalled'>
+
+const NOTHING_CAST: CastGroup = {
   outcomes: new Map(),
   threadOf,
   changedThreads: [],
@@ -75,11 +77,7 @@ const NOTHING_CAST: StoredGroup<Vote, undefined> = {
  * Casts votes as if they came one after the other. A refused vote changes nothing for the others. Rows are
  * locked in the order that all writers keep.
  */
-const castVotes = async (
-  tx: Tx,
-  votes: readonly Vote[],
-  ballot: Ballot,
-): Promise<StoredGroup<Vote, undefined>> => {
+const castVotes = async (tx: Tx, votes: readonly Vote[], ballot: Ballot): Promise<CastGroup> => {
   const outcomes = new Map<Vote, Outcome<undefined>>()
   const book = new Map(ballot.stored)
   const tallies = new Map(

@@ -1,0 +1,172 @@
+import { createHash } from 'node:crypto'
+import type { CompiledQuery, DatabaseConnection, Driver, QueryResult } from 'kysely'
+import pg from 'pg'
+import { CommitFault } from './errors.ts'
+
+/** Statements that one write to the socket sends. Each of them sees what the ones before it did. */
+export type Pipeline = {
+  readonly pipeline: readonly CompiledQuery[]
+  /** Whether the commit of the transaction follows in the same write. */
+  readonly commits: boolean
+}
+
+const toQuery = (text: string): CompiledQuery => ({
+  query: { kind: 'RawNode', sqlFragments: [text], parameters: [] },
+  queryId: { queryId: text },
+  sql: text,
+  parameters: [],
+})
+const BEGIN = toQuery('begin')
+export const COMMIT = toQuery('commit')
+const ROLLBACK = toQuery('rollback')
+
+type Connection = DatabaseConnection & {
+  readonly begin: () => void
+  readonly commit: () => Promise<void>
+  readonly rollback: () => Promise<void>
+  readonly release: () => void
+}
+
+/** Runs the queries of Kysely on the connections of a pool whose clients have `pipeline: true`. */
+export const createDriver = (pool: pg.Pool): Driver => {
+  const nameOf = createNames()
+  return {
+    init: async () => {},
+    acquireConnection: async () => createConnection(await pool.connect(), nameOf),
+    beginTransaction: async (connection) => (connection as Connection).begin(),
+    commitTransaction: (connection) => (connection as Connection).commit(),
+    rollbackTransaction: (connection) => (connection as Connection).rollback(),
+    releaseConnection: async (connection) => (connection as Connection).release(),
+    destroy: () => pool.end(),
+  }
+}
+
+type Answer = pg.QueryArrayResult<unknown[]>
+
+/** A client with the part that its types leave out. */
+type Client = pg.PoolClient & {
+  readonly connection: { readonly stream: { cork: () => void; uncork: () => void } }
+}
+
+/** A connection of the pool, until it is released. */
+const createConnection = (
+  poolClient: pg.PoolClient,
+  nameOf: ReturnType<typeof createNames>,
+): Connection => {
+  const client = poolClient as Client
+  let broken: Error | undefined
+  /** `unsent`: the first statement takes `begin` along. `ended`: a statement has taken the commit along. */
+  let transaction: 'none' | 'unsent' | 'open' | 'ended' = 'none'
+
+  const submit = ({ sql: text, parameters }: CompiledQuery) =>
+    client.query<unknown[]>({
+      name: nameOf(text, parameters),
+      text,
+      values: parameters as unknown[],
+      rowMode: 'array',
+    })
+
+  const submitAll = (
+    queries: readonly CompiledQuery[],
+  ): Promise<PromiseSettledResult<Answer>[]> => {
+    const { stream } = client.connection
+    stream.cork()
+    try {
+      return Promise.allSettled(queries.map(submit))
+    } finally {
+      stream.uncork()
+    }
+  }
+
+  /**
+   * After a failed statement, Postgres refuses the statements behind it and reports a commit as a successful
+   * rollback. So the first failure is the one that counts.
+   */
+  const sendAll = async (queries: readonly CompiledQuery[]): Promise<Answer[]> => {
+    if (broken) throw broken
+    if (transaction === 'ended') throw new Error('the transaction has ended')
+    const isFirst = transaction === 'unsent'
+    const commits = queries.at(-1) === COMMIT
+    if (transaction !== 'none') transaction = commits ? 'ended' : 'open'
+    const settled = await submitAll(isFirst ? [BEGIN, ...queries] : queries)
+    const failures = settled.map((one) => (one.status === 'rejected' ? one.reason : undefined))
+    broken = failures.find((failure) => failure && isLoss(failure))
+    const first = failures.findIndex((failure) => failure !== undefined)
+    if (first >= 0) {
+      const mayBeCommitted = commits && (isLoss(failures[first]) || first === failures.length - 1)
+      throw mayBeCommitted ? new CommitFault(failures[first]) : failures[first]
+    }
+    const answers = settled.map((one) => (one as PromiseFulfilledResult<Answer>).value)
+    return isFirst ? answers.slice(1) : answers
+  }
+
+  const run = async (query: CompiledQuery & Partial<Pipeline>): Promise<QueryResult<unknown>> => {
+    const { pipeline, commits } = query
+    if (!pipeline) return toResult((await sendAll([query]))[0]!)
+    const answers = await sendAll(commits ? [...pipeline, COMMIT] : pipeline)
+    return { rows: pipeline.map((_, i) => toRows(answers[i]!)) }
+  }
+
+  return {
+    executeQuery: run as DatabaseConnection['executeQuery'],
+    streamQuery: () => {
+      throw new Error('streams are not supported')
+    },
+    begin: () => {
+      transaction = 'unsent'
+    },
+    commit: async () => {
+      if (transaction === 'open') await sendAll([COMMIT])
+      transaction = 'none'
+    },
+    rollback: async () => {
+      const isOpen = transaction === 'open' && !broken
+      transaction = 'none'
+      // The pool discards a connection that cannot roll back.
+      if (isOpen) await sendAll([ROLLBACK]).catch((error) => (broken ??= error))
+    },
+    release: () => client.release(broken),
+  }
+}
+
+/** Whether a query failed without an answer of Postgres. It may still run, and later queries would wait for it. */
+const isLoss = (error: unknown): boolean => !(error instanceof pg.DatabaseError)
+
+const CHANGES = ['INSERT', 'UPDATE', 'DELETE', 'MERGE']
+
+const toResult = (answer: Answer): QueryResult<unknown> => ({
+  rows: toRows(answer),
+  ...(CHANGES.includes(answer.command) && { numAffectedRows: BigInt(answer.rowCount ?? 0) }),
+})
+
+/** Builds rows with camelCase names. Renaming the driver's rows would double their cost. */
+const toRows = ({ rows, fields }: Answer): Record<string, unknown>[] => {
+  if (rows.length === 0) return []
+  const names = fields.map(({ name }) => name.replace(/_([a-z0-9])/g, (_, c) => c.toUpperCase()))
+  return rows.map((values) => {
+    const row: Record<string, unknown> = {}
+    for (let i = 0; i < names.length; i++) row[names[i]!] = values[i]
+    return row
+  })
+}
+
+/** The largest number of prepared statements. Each costs memory on every connection. */
+const MAX_PREPARED = 500
+const NAME_LENGTH = 22
+
+/**
+ * Names statements with parameters, so that Postgres prepares each once per connection: planning a page
+ * costs more than reading it. A name is the hash of its text, so that two processes behind one connection pooler
+ * never give one name to two texts. A statement without parameters, such as `begin`, has no name.
+ */
+const createNames = () => {
+  const known = new Map<string, string>()
+  return (text: string, values: readonly unknown[]): string | undefined => {
+    if (values.length === 0) return undefined
+    const name = known.get(text)
+    if (name !== undefined || known.size >= MAX_PREPARED) return name
+    const hash = createHash('sha256').update(text).digest('base64url').slice(0, NAME_LENGTH)
+    known.set(text, `afterword_${hash}`)
+    return known.get(text)
+  }
+}
