@@ -95,7 +95,7 @@ const USUAL: Facts = {
 }
 
 /** The values of the packed form. Times are milliseconds since 1970, and the age of the thread. */
-const toValues = ({ at, threadSince, author, arrivals, repeats, ...modes }: Facts): unknown[] => [
+const toValues = ({ arrivals, at, threadSince, author, repeats, ...modes }: Facts): unknown[] => [
   Date.parse(at),
   threadSince && Date.parse(at) - Date.parse(threadSince),
   arrivals.thread,
