@@ -1,4 +1,5 @@
 import type { Row } from './row.ts'
+import { BYTES } from './rows/bytes.ts'
 import { ALONE, CACHED, COMPRESSED, RECENT_CACHED } from './rows/cached.ts'
 import { CONDITIONAL } from './rows/conditional.ts'
 import { DECISIONS } from './rows/decisions.ts'
@@ -33,6 +34,7 @@ export const ROWS: readonly Row[] = [
   VOTES_BESIDE_UPDATES,
   DECISIONS_BESIDE_UPDATES,
   EDITS_BESIDE_UPDATES,
+  BYTES,
   LARGE_ROOTS,
   LARGE_TREE,
   SITE_SIZE,

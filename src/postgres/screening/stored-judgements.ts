@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util'
 import { sql } from 'kysely'
 import { type Instant, instantOf } from '../../domain/instant.ts'
 import type { Facts } from '../../domain/screening/facts.ts'
@@ -118,9 +117,26 @@ const USUAL_VALUES = toValues(USUAL)
 
 /** Null if the packed form cannot store the facts. */
 const packFacts = (facts: Facts): string | null => {
+  if (!isPackable(facts)) return null
   const values = toValues(facts)
   while (values.at(-1) === USUAL_VALUES[values.length - 1]) values.pop()
-  return isDeepStrictEqual(unpackFacts(values), facts) ? JSON.stringify(values) : null
+  return JSON.stringify(values)
+}
+
+/** Whether the facts have the fields of `USUAL` and no other, neither bans nor checks, and exact times. */
+const isPackable = (facts: Facts): boolean =>
+  countFields(facts) === countFields(USUAL) &&
+  PARTS.every((part) => countFields(facts[part]) === countFields(USUAL[part])) &&
+  isExact(facts.at) &&
+  (facts.threadSince === null || isExact(facts.threadSince))
+
+const PARTS = ['author', 'repeats', 'arrivals', 'bans', 'checks'] as const
+
+const countFields = (value: object): number => Object.keys(value).length
+
+const isExact = (time: Instant): boolean => {
+  const ms = Date.parse(time)
+  return !Number.isNaN(ms) && instantOf(ms) === time
 }
 
 const unpackFacts = (values: readonly unknown[]): Facts => {
@@ -131,11 +147,11 @@ const unpackFacts = (values: readonly unknown[]): Facts => {
   const [approved, recentApproved, recentRejected, emailDomain, kind, role, ...others] = rest
   const [same, near, siteModeration, threadModeration, attackedUntil] = others
   return {
-    at: toInstant(at),
+    at: instantOf(at),
     siteModeration,
     threadModeration,
     author: { kind, role, approved, recentApproved, recentRejected, emailDomain },
-    threadSince: age === null ? null : toInstant(at - age),
+    threadSince: age === null ? null : instantOf(at - age),
     repeats: { same, near },
     arrivals: { thread, site, network },
     attackedUntil,
@@ -143,9 +159,6 @@ const unpackFacts = (values: readonly unknown[]): Facts => {
     checks: {},
   }
 }
-
-/** An invalid time stays invalid. */
-const toInstant = (ms: number): Instant => (Number.isNaN(ms) ? '' : instantOf(ms))
 
 /** Sentences of rules. `#` is a number. The packed form has their places in this list. */
 const SENTENCES = [
@@ -184,12 +197,22 @@ const packTrace = (trace: readonly Finding[]): string => JSON.stringify(trace.ma
 
 /** Returns the finding itself if the packed form cannot store it. */
 const packFinding = (finding: Finding): unknown => {
+  if (!isPackableFinding(finding)) return finding
   const { rule, says, counts, score, evidence, found } = finding
   const mark = VERDICTS.indexOf(says) * COUNTS.length + COUNTS.indexOf(counts)
   const packed = [rule, mark, score ?? null, ...packSentence(evidence)]
   if (found) packed.push(found.map(packMatch))
-  return isDeepStrictEqual(unpackFinding(packed), finding) ? packed : finding
+  return packed
 }
+
+const isPackableFinding = (finding: Finding): boolean => {
+  const { counts, score, found } = finding
+  const given = [counts, score, found].filter((value) => value !== undefined).length
+  return countFields(finding) === 3 + given && (found?.every(isPackableMatch) ?? true)
+}
+
+const isPackableMatch = (match: TextMatch): boolean =>
+  countFields(match) === (match.reading === undefined ? 4 : 5)
 
 const unpackFinding = (stored: any): Finding => {
   if (!Array.isArray(stored)) return stored
