@@ -1,3 +1,11 @@
+# The bundle is written where esbuild is installed, in the folder where the service runs.
+FROM node:24.21-slim AS bundle
+WORKDIR /app
+COPY package.json package-lock.json ./
+RUN npm ci --omit=dev --ignore-scripts
+COPY src ./src
+RUN node src/bundle.ts
+
 FROM node:24.21-slim
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=3000
 WORKDIR /app
@@ -7,6 +15,7 @@ COPY package.json package-lock.json ./
 RUN npm ci --omit=dev --omit=optional --ignore-scripts && npm cache clean --force
 COPY migrations ./migrations
 COPY src ./src
+COPY --from=bundle /app/node_modules/.cache ./node_modules/.cache
 
 USER node
 EXPOSE 3000

@@ -1,10 +1,14 @@
 import { enableCompileCache } from 'node:module'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
+import { BUNDLES, mapStackTraces, openBundle } from './bundle.ts'
 
-// Types are stripped and code is compiled once per install: the next starts take two thirds of the
-// time. Where the folder cannot be written, every start is a first one.
-enableCompileCache(join(import.meta.dirname, '../node_modules/.cache/afterword'))
-const { run } = await import('./run.ts')
+const ROOT = dirname(import.meta.dirname)
+
+const bundle = await openBundle(ROOT)
+// The next starts find compiled code. Where the folder cannot be written, every start compiles.
+enableCompileCache(bundle?.folder ?? join(ROOT, BUNDLES))
+if (bundle) mapStackTraces(bundle)
+const { run } = (await import(bundle?.file ?? './run.ts')) as typeof import('./run.ts')
 
 run(process.env).then(
   () => process.exit(0),
