@@ -3,6 +3,18 @@ const MAX_BATCH = 1_000
 type Batch<Query, Result> = {
   readonly queries: Map<string, Query>
   readonly results: Promise<ReadonlyMap<string, Result>>
+  /** How many calls wait for this batch; several can have the same query. */
+  calls: number
+}
+
+/** The least time between two batches, so that calls share them instead of a system call for each. */
+export type Spacing = {
+  readonly ms: number
+  /** The time after a batch of at least `busyCalls`. */
+  readonly busyMs: number
+  readonly busyCalls: number
+  /** So many calls wait no longer. */
+  readonly enoughCalls: number
 }
 
 /**
@@ -10,39 +22,53 @@ type Batch<Query, Result> = {
  * one batch; queries that arrive while a batch runs wait for the next, because the result of the running
  * batch can be older than the query.
  * @param load returns results in the order of the queries; if it rejects, all queries of the batch do
- * @param spacingMs the least time between two batches: the first of many queries is sent immediately and
- *   the others together, instead of one system call for each
+ * @param spacing by default none: the first of many queries is sent immediately in any case
  */
 export const createBatcher = <Query, Result>(
   load: (queries: readonly Query[]) => Promise<readonly Result[]>,
   keyOf: (query: Query) => string,
-  spacingMs = 0,
+  spacing?: Spacing,
 ): ((query: Query) => Promise<Result>) => {
   let underWay: Promise<unknown> = Promise.resolve()
   let waiting: Batch<Query, Result> | undefined
+  let endPause = (): void => {}
 
-  const send = async (queries: Map<string, Query>): Promise<Map<string, Result>> => {
+  const send = async ({ queries }: Batch<Query, Result>): Promise<Map<string, Result>> => {
     if (waiting?.queries === queries) waiting = undefined
     const results = await load([...queries.values()])
     return new Map([...queries.keys()].map((key, i) => [key, results[i]!]))
   }
 
+  const pauseAfter = ({ calls }: Batch<Query, Result>): Promise<void> | undefined => {
+    if (!spacing) return undefined
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const timer = setTimeout(resolve, calls < spacing.busyCalls ? spacing.ms : spacing.busyMs)
+    endPause = () => {
+      clearTimeout(timer)
+      resolve()
+    }
+    return promise
+  }
+
   const open = (): Batch<Query, Result> => {
-    const queries = new Map<string, Query>()
     const sent = underWay.then(endOfTurn)
-    const results = sent.then(() => send(queries))
-    const spaced = spacingMs > 0 ? sent.then(() => pause(spacingMs)) : sent
-    underWay = Promise.all([results.catch(() => {}), spaced])
-    return { queries, results }
+    const batch: Batch<Query, Result> = {
+      queries: new Map(),
+      results: sent.then(() => send(batch)),
+      calls: 0,
+    }
+    underWay = Promise.all([batch.results.catch(() => {}), sent.then(() => pauseAfter(batch))])
+    return batch
   }
 
   return async (query) => {
     const key = keyOf(query)
     if (waiting === undefined || waiting.queries.size >= MAX_BATCH) waiting = open()
     waiting.queries.set(key, query)
+    waiting.calls += 1
+    if (waiting.calls === spacing?.enoughCalls) endPause()
     return (await waiting.results).get(key)!
   }
 }
 
 const endOfTurn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve))
-const pause = (ms: number): Promise<void> => new Promise((resolve) => void setTimeout(resolve, ms))

@@ -7,8 +7,11 @@ import { onPossibleFailover } from './connection.ts'
 
 const LIFETIME_SECONDS = 86_400
 
-/** Reads of one millisecond share a command: at 10,000 reads a second, more commands take a seventh of all work. */
-const SPACING_MS = 1
+/**
+ * Reads share commands, because each command costs a system call: at 10,000 reads a second, a command per
+ * millisecond takes a fifth of the time of all cached reads.
+ */
+const SPACING = { ms: 1, busyMs: 3, busyCalls: 8, enoughCalls: 32 }
 
 const RETRY_MS = 500
 const MAX_RETRIED = 500
@@ -49,7 +52,7 @@ export const createRedisCacheTokens = (
     )
   const retry = createRetries(attemptAll)
   return {
-    find: createBatcher(findAll, (name) => name, SPACING_MS),
+    find: createBatcher(findAll, (name) => name, SPACING),
     offer: (name) => {
       const create = () => redis.set(keyOf(name), newToken(), 'EX', LIFETIME_SECONDS, 'NX')
       void breaker(() => attempt(create))

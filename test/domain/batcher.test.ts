@@ -1,20 +1,25 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
-import { createBatcher } from '../../src/domain/batcher.ts'
+import { createBatcher, type Spacing } from '../../src/domain/batcher.ts'
 import { createByHand, settle } from '../by-hand.ts'
 
 type Question = { key: string; more?: number }
 
-const openBatcher = (spacingMs?: number) => {
+const openBatcher = (spacing?: Spacing) => {
   const batches = createByHand<readonly Question[], readonly string[]>()
-  const ask = createBatcher(batches.ask, ({ key }: Question) => key, spacingMs)
+  const sentAt: number[] = []
+  const load = (questions: readonly Question[]) => {
+    sentAt.push(performance.now())
+    return batches.ask(questions)
+  }
+  const ask = createBatcher(load, ({ key }: Question) => key, spacing)
   /** The batch that goes out next: its keys, and how it ends. */
   const next = async () => {
     const { input, answer, fail } = await batches.next()
     const keys = input.map(({ key }) => key)
     return { keys, fail, answer: (prefix: string) => answer(keys.map((key) => prefix + key)) }
   }
-  return { ask: (key: string, more = 0) => ask({ key, more }), next, batches }
+  return { ask: (key: string, more = 0) => ask({ key, more }), next, batches, sentAt }
 }
 
 t.test(
@@ -138,24 +143,24 @@ t.test(
   },
 )
 
-const SPACING_MS = 300
+const SPACING = { ms: 300, busyMs: 600, busyCalls: 3, enoughCalls: 4 }
 /** A timer may be a little early. */
-const LEAST_MS = SPACING_MS - 5
+const EARLY_MS = 5
+const HOUR_MS = 3_600_000
 
 t.test(
   'createBatcher: with a spacing every batch but the first waits for more questions',
   async (t) => {
-    const { ask, next } = openBatcher(SPACING_MS)
+    const { ask, next, sentAt } = openBatcher(SPACING)
     const first = ask('a')
     const batch = await next()
-    const sentAt = performance.now()
     batch.answer('1')
     t.equal(await first, '1a')
     const late = [ask('b')]
     await settle()
     late.push(ask('c'))
     const withMovedComment = await next()
-    t.ok(performance.now() - sentAt >= LEAST_MS)
+    t.ok(sentAt[1]! - sentAt[0]! >= SPACING.ms - EARLY_MS)
     t.same(withMovedComment.keys, ['b', 'c'])
     withMovedComment.answer('2')
     t.same(await Promise.all(late), ['2b', '2c'])
@@ -165,7 +170,7 @@ t.test(
 t.test(
   'createBatcher: with a spacing one batch runs at a time, and a failed one ends',
   async (t) => {
-    const { ask, next, batches } = openBatcher(1)
+    const { ask, next, batches } = openBatcher({ ...SPACING, ms: 1 })
     const first = ask('a')
     const failing = await next()
     const late = ask('a')
@@ -178,3 +183,33 @@ t.test(
     t.equal(await late, '1a')
   },
 )
+
+t.test('createBatcher: with a spacing the batch after a large one waits longer', async (t) => {
+  const { ask, next, sentAt } = openBatcher(SPACING)
+  const many = [ask('a'), ask('a'), ask('a')]
+  const batch = await next()
+  batch.answer('1')
+  t.same(await Promise.all(many), ['1a', '1a', '1a'])
+  const late = ask('b')
+  const after = await next()
+  t.ok(sentAt[1]! - sentAt[0]! >= SPACING.busyMs - EARLY_MS)
+  after.answer('2')
+  t.equal(await late, '2b')
+})
+
+t.test('createBatcher: with a spacing enough waiting calls are sent immediately', async (t) => {
+  const spacing = { ms: 1, busyMs: HOUR_MS, busyCalls: 5, enoughCalls: 4 }
+  const { ask, next, batches } = openBatcher(spacing)
+  const many = ['a', 'b', 'c', 'd', 'e'].map((key) => ask(key))
+  const first = await next()
+  first.answer('1')
+  t.same(await Promise.all(many), ['1a', '1b', '1c', '1d', '1e'])
+  const late = ['a', 'b', 'b'].map((key) => ask(key))
+  await sleep(20)
+  t.equal(batches.calls.length, 1, 'three calls wait')
+  late.push(ask('a'))
+  const second = await next()
+  t.same(second.keys, ['a', 'b'])
+  second.answer('2')
+  t.same(await Promise.all(late), ['2a', '2b', '2b', '2a'])
+})
