@@ -17,8 +17,8 @@ export const createLogger = (level: string): FastifyBaseLogger =>
   )
 
 /**
- * Writes the lines of one turn of the event loop together: a system call for each line takes a tenth of the
- * time of a cached read. A line is written before the next turn, and before the process exits.
+ * Writes the lines of some milliseconds together: a system call for each line takes a tenth of the time of a
+ * cached read. The remaining lines are written before the process exits; a killed process loses them.
  */
 const createOutput = (): DestinationStream => {
   const output = destination({ dest: 1, sync: true })
@@ -30,12 +30,14 @@ const createOutput = (): DestinationStream => {
   process.on('exit', flush)
   return {
     write: (line) => {
-      if (lines === '') setImmediate(flush)
+      if (lines === '') setTimeout(flush, LINES_MS)
       lines += line
       if (lines.length >= MAX_LENGTH) flush()
     },
   }
 }
+
+const LINES_MS = 10
 
 /** Readers of containers' output take this much in one piece. */
 const MAX_LENGTH = 16_384

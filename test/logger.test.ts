@@ -24,10 +24,11 @@ const run = (code: string) => {
   return { numbers: lines.map((line) => JSON.parse(line).n), writes: Number(stderr) }
 }
 
-t.test('createLogger writes the lines of one turn together, and in order', async (t) => {
+t.test('createLogger writes the lines of some milliseconds together, and in order', async (t) => {
   const code = `
-    for (const n of [1, 2, 3]) logger.info({ n }, 'a line')
-    setTimeout(() => logger.info({ n: 4 }, 'a line of another turn'), 10)`
+    for (const n of [1, 2]) logger.info({ n }, 'a line')
+    setImmediate(() => logger.info({ n: 3 }, 'a line of another turn'))
+    setTimeout(() => logger.info({ n: 4 }, 'a late line'), 100)`
   t.same(run(code), { numbers: [1, 2, 3, 4], writes: 2 })
 })
 
