@@ -1,6 +1,6 @@
 import type { Row } from './row.ts'
 import { BYTES } from './rows/bytes.ts'
-import { ALONE, CACHED, COMPRESSED, RECENT_CACHED } from './rows/cached.ts'
+import { ALONE, CACHED, COMPRESSED, FROM_ORIGIN, RECENT_CACHED } from './rows/cached.ts'
 import { CONDITIONAL } from './rows/conditional.ts'
 import { DECISIONS } from './rows/decisions.ts'
 import { LOGGED } from './rows/logged.ts'
@@ -23,6 +23,7 @@ import {
 export const ROWS: readonly Row[] = [
   CACHED,
   COMPRESSED,
+  FROM_ORIGIN,
   LOGGED,
   CONDITIONAL,
   COLD,

@@ -31,10 +31,10 @@ const assertEncoding = ({ headers }: Answer, asked: string | undefined): void =>
 
 /** Requests one cached page repeatedly, compared with a bare server that sends the same bytes. */
 const cachedPage =
-  (path: string, encoding?: string) =>
+  (path: string, headers: Headers = {}) =>
   (bench: Bench): Promise<Figure[]> =>
     using([() => startService(bench, bench.big)], async (service) => {
-      const headers: Headers = encoding ? { 'accept-encoding': encoding } : {}
+      const encoding = headers['accept-encoding']
       const page = await sendWell(`${service!.url}${path}`, { headers })
       assertEncoding(page, encoding)
       if (path === THREAD && !encoding) assertWhole(page)
@@ -45,8 +45,8 @@ const cachedPage =
           pageSide(bench, service!, { name: 'service', path, headers }),
           pageSide(bench, bare!, { name: 'bare', path, headers }),
         ] as const
-        const how = encoding ? `-H accept-encoding=${encoding} ` : ''
-        const command = sayAutocannon(CONNECTIONS, bench.seconds, `${how}'${path}'`)
+        const how = Object.entries(headers).map(([name, value]) => `-H ${name}=${value} `)
+        const command = sayAutocannon(CONNECTIONS, bench.seconds, `${how.join('')}'${path}'`)
         const note = `${page.body.length} bytes, the same on both sides; LOG_LEVEL=warn.`
         return [await compareTwo(bench, sides, { command, note })]
       })
@@ -59,7 +59,15 @@ export const CACHED: Row = {
 
 export const COMPRESSED: Row = {
   lines: [{ row: 'thread of 100, cached, brotli', against: BARE, goal: atLeast(1) }],
-  run: cachedPage(THREAD, 'br'),
+  run: cachedPage(THREAD, { 'accept-encoding': 'br' }),
+}
+
+/** Browsers send an origin with every read of a page on another origin. */
+export const FROM_ORIGIN: Row = {
+  lines: [
+    { row: 'thread of 100, cached, brotli, from another origin', against: BARE, goal: atLeast(1) },
+  ],
+  run: cachedPage(THREAD, { 'accept-encoding': 'br', origin: 'https://a.example' }),
 }
 
 export const RECENT_CACHED: Row = {

@@ -64,7 +64,7 @@ const assertNoneTwice =
   }
 
 export const COLD: Row = {
-  lines: [{ row: 'thread of 100, cold, identity', against: AGAINST, goal: atLeast(0.45) }],
+  lines: [{ row: 'thread of 100, cold, identity', against: AGAINST, goal: atLeast(0.6) }],
   run: async (bench) => {
     const { big, seconds } = bench
     const sessions = await recordStatements(bench, big, (url, isSeen) =>
