@@ -6,6 +6,8 @@ export type CommentKey = {
   readonly homeThreadId?: number | null
 }
 
+type CommentWithAuthor = CommentKey & { readonly author: { readonly id: number } }
+
 /** The thread that the comment's public id names. */
 export const homeThreadIdOf = ({ threadId, homeThreadId }: CommentKey): number =>
   homeThreadId ?? threadId
@@ -37,6 +39,8 @@ export type PublicIds = {
   readonly write: (kind: IdKind, id: number) => string
   readonly read: (kind: IdKind, text: string) => number | undefined
   readonly writeComment: (key: CommentKey) => string
+  /** Encrypts the ids of comments and their authors together, before they are written one by one. */
+  readonly prepareComments: (comments: readonly CommentWithAuthor[]) => void
   readonly readComment: (text: string) => CommentKey | undefined
 }
 

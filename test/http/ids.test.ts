@@ -5,7 +5,7 @@ import { readCursor, writeCursor } from '../../src/http/wire/cursors.ts'
 import { deriveKeys } from '../../src/http/wire/keys.ts'
 import { createPublicIds } from '../../src/http/wire/public-ids.ts'
 import { insertSite } from '../../src/postgres/service/sites.ts'
-import { IDS, idsOf } from '../ids.ts'
+import { ID_SECRET, IDS, idsOf } from '../ids.ts'
 import { runs } from '../lengths.ts'
 import { openService } from '../service.ts'
 
@@ -58,6 +58,30 @@ t.test('the id of a comment gives back its thread and number, to its own site al
     assert.equal(IDS.read('author', `a${written.slice(1)}`), undefined)
   })
   fc.assert(property, { numRuns: runs(200, 20_000) })
+})
+
+t.test('ids of comments that are prepared together are the ids written one by one', async () => {
+  const comment = fc.record({
+    threadId: row,
+    id: row,
+    homeThreadId: fc.option(row),
+    author: fc.record({ id: row }),
+  })
+  const sites = fc.constantFrom(null, 1, 2)
+  const lists = fc.array(fc.tuple(sites, fc.array(comment, { maxLength: 40 })), { maxLength: 4 })
+  const property = fc.property(lists, (lists) => {
+    const together = createPublicIds(Buffer.from(ID_SECRET))
+    for (const [siteId, comments] of lists) {
+      const alone = createPublicIds(Buffer.from(ID_SECRET))(siteId)
+      together(siteId).prepareComments(comments)
+      for (const one of comments) {
+        assert.equal(together(siteId).writeComment(one), alone.writeComment(one))
+        const { id } = one.author
+        assert.equal(together(siteId).write('author', id), alone.write('author', id))
+      }
+    }
+  })
+  fc.assert(property, { numRuns: runs(100, 5_000) })
 })
 
 t.test('a text that no site wrote is the id of nothing', async () => {

@@ -1,3 +1,4 @@
+import type { Comment } from '../../domain/comment/comment.ts'
 import type { Sort } from '../../domain/comment/sort.ts'
 import type { Branch, Continuation } from '../../domain/comment/tree.ts'
 import type { PublicIds } from '../../domain/public-id.ts'
@@ -7,7 +8,19 @@ import type { CursorKey } from '../wire/keys.ts'
 
 type WriteContinuation = (commentId: string, next: Continuation) => string | null
 
-export const presentBranch = (
+export const presentBranches = (
+  ids: PublicIds,
+  branches: readonly Branch[],
+  cursor: WriteContinuation,
+): object[] => {
+  ids.prepareComments(listComments(branches))
+  return branches.map((branch) => presentBranch(ids, branch, cursor))
+}
+
+const listComments = (branches: readonly Branch[]): Comment[] =>
+  branches.flatMap(({ comment, replies }) => [comment, ...listComments(replies.items)])
+
+const presentBranch = (
   ids: PublicIds,
   { comment, replies }: Branch,
   cursor: WriteContinuation,

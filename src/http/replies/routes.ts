@@ -8,7 +8,7 @@ import { nameOfPlace, readSortedCursor, writeSortedCursor } from '../wire/cursor
 import * as op from '../wire/operation.ts'
 import type { Router } from '../wire/router.ts'
 import { object, oneOf, ref } from '../wire/schema-parts.ts'
-import { presentBranch, replyCursor } from './present.ts'
+import { presentBranches, replyCursor } from './present.ts'
 import { RepliesPage as RepliesPageOnWire } from './schemas.ts'
 
 export const sortParam = {
@@ -84,9 +84,7 @@ export const addReplyRoutes = (app: Router, http: Http): void => {
     function presentPage(found: RepliesPage) {
       const next =
         found.next && writeSortedCursor(keys().cursors, binding, { sort, after: found.next })
-      const items = found.items.map((branch) =>
-        presentBranch(ids, branch, replyCursor(keys().cursors, siteId, sort)),
-      )
+      const items = presentBranches(ids, found.items, replyCursor(keys().cursors, siteId, sort))
       return toPage(versionTag(found.thread.version, variant), next, { items, next_cursor: next })
     }
   })

@@ -13,9 +13,14 @@ export const presentArticle = (comment: InArticle) => ({
 
 export const presentRecent = (
   ids: PublicIds,
-  comment: RecentComment,
+  comments: readonly RecentComment[],
   excerptLength: number | undefined,
-) => ({
+) => {
+  ids.prepareComments(comments)
+  return comments.map((comment) => presentOne(ids, comment, excerptLength))
+}
+
+const presentOne = (ids: PublicIds, comment: RecentComment, excerptLength: number | undefined) => ({
   ...presentWhole(ids, comment),
   article: presentArticle(comment),
   ...(excerptLength !== undefined && { excerpt: excerpt(comment.bodyHtml, excerptLength) }),

@@ -161,7 +161,7 @@ const addListRecent = (app: Router, http: Http): void => {
       })
       const next =
         found.next && writeCursor(keys().cursors, binding, { sort: '', after: found.next })
-      const items = found.items.map((comment) => presentRecent(ids, comment, excerpt))
+      const items = presentRecent(ids, found.items, excerpt)
       return toHashedPage(next, { items, next_cursor: next })
     })
   })
@@ -224,7 +224,7 @@ const addListAuthorComments = (app: Router, http: Http): void => {
       const found = await listAuthorComments(context, { siteId, authorId, after, limit })
       const next =
         found.next && writeCursor(keys().cursors, binding, { sort: '', after: found.next })
-      const items = found.items.map((comment) => presentRecent(ids, comment, undefined))
+      const items = presentRecent(ids, found.items, undefined)
       const body = { author: presentAuthor(ids, found.author), items, next_cursor: next }
       return toHashedPage(next, body)
     })

@@ -19,7 +19,7 @@ import {
   variantOf,
   versionTag,
 } from '../edge/responses.ts'
-import { presentBranch, replyCursor } from '../replies/present.ts'
+import { presentBranches, replyCursor } from '../replies/present.ts'
 import { sortParam, treeParams } from '../replies/routes.ts'
 import { readCommentKey } from '../wire/comment-key.ts'
 import { nameOfPlace, readSortedCursor, writeSortedCursor } from '../wire/cursors.ts'
@@ -176,10 +176,10 @@ const addListThread = (app: Router, http: Http): void => {
     }
 
     function presentItems(found: ThreadPage) {
-      if (found.view === 'flat') return found.items.map((comment) => presentComment(ids, comment))
-      return found.items.map((branch) =>
-        presentBranch(ids, branch, replyCursor(keys().cursors, site.id, sort)),
-      )
+      if (found.view === 'tree')
+        return presentBranches(ids, found.items, replyCursor(keys().cursors, site.id, sort))
+      ids.prepareComments(found.items)
+      return found.items.map((comment) => presentComment(ids, comment))
     }
   })
 }
