@@ -13,7 +13,7 @@ export type Spacing = {
   /** The time after a batch of at least `busyCalls`. */
   readonly busyMs: number
   readonly busyCalls: number
-  /** So many calls wait no longer. */
+  /** A batch for this many calls is sent without a wait. */
   readonly enoughCalls: number
 }
 
