@@ -4,6 +4,13 @@ import t from 'tap'
 import { compilePolicy } from '../../src/domain/screening/compile-policy.ts'
 import { draftOf } from '../../src/domain/screening/facts.ts'
 import { combine } from '../../src/domain/screening/finding.ts'
+import {
+  hasFacts,
+  readJudgement,
+  readTrace,
+  storedFacts,
+  storedTrace,
+} from '../../src/postgres/screening/stored-judgements.ts'
 import { type Changes, goBy, policyWith } from '../policies.ts'
 import { recount } from '../recount.ts'
 import { openService, type TestService } from '../service.ts'
@@ -133,10 +140,12 @@ t.test('screenComment', async (t) => {
     })
     const posted = await service.post('a', 'Hello there, this has been said before')
     const { rows } =
-      await sql<Json>`select screening from comments order by id desc limit 1`.execute(service.db)
+      await sql<Json>`select ${storedTrace} as trace from comments c order by id desc limit 1`.execute(
+        service.db,
+      )
     t.same(
       tried.trace.map(({ rule }: Json) => rule),
-      rows[0]!.screening.map(({ rule }: Json) => rule),
+      readTrace(rows[0]!.trace).map(({ rule }: Json) => rule),
     )
     t.equal(tried.verdict, posted.status)
   })
@@ -193,7 +202,9 @@ const plant = async (service: TestService) => {
   await service.decide(ids[0]!, 'pending', 'approved')
   await service.decide(ids[2]!, 'approved', 'pending')
   await service.decide(ids[2]!, 'pending', 'approved')
-  await sql`update comments set facts = null where id in (20, 21)`.execute(service.db)
+  await sql`update comments set facts = null, packed_facts = null where id in (20, 21)`.execute(
+    service.db,
+  )
   await sql`update comments set created_at = created_at - interval '9 days',
     published_at = published_at - interval '9 days' where id in (22, 23)`.execute(service.db)
 }
@@ -217,19 +228,21 @@ t.test('simulatePolicy', async (t) => {
 
   t.test('simulatePolicy returns the counts of a count by hand', async (t) => {
     const { rows } =
-      await sql<Json>`select c.id, c.body, c.body_html, c.facts, c.screening, a.name, a.url,
+      await sql<Json>`select c.id, c.body, c.body_html, ${storedFacts} as facts, ${storedTrace} as trace, a.name, a.url,
         (select to_status from decisions d where d.comment_id = c.id order by d.id desc limit 1) as decided
       from comments c join authors a on a.id = c.author_id
-      where c.facts is not null and c.created_at > now() - interval '7 days'`.execute(service.db)
+      where ${hasFacts} and c.created_at > now() - interval '7 days'`.execute(service.db)
     const screen = compilePolicy(policy)
-    const judged = rows.map(({ body, bodyHtml, name, url, facts, screening, decided }) => ({
-      from: combine(screening),
-      to: screen(
-        draftOf({ body, bodyHtml, authorName: name, authorUrl: url, suggestedTitle: null }),
-        facts,
-      ).verdict,
-      decided,
-    }))
+    const judged = rows
+      .map((row) => readJudgement(row as never) as Json)
+      .map(({ body, bodyHtml, name, url, facts, trace, decided }) => ({
+        from: combine(trace),
+        to: screen(
+          draftOf({ body, bodyHtml, authorName: name, authorUrl: url, suggestedTitle: null }),
+          facts,
+        ).verdict,
+        decided,
+      }))
     const lines = await simulate(7)
     const { result } = lines.at(-1)!
     const held = judged.filter(({ to }) => to !== 'approved')
@@ -262,9 +275,9 @@ t.test('simulatePolicy', async (t) => {
 
   t.test('simulatePolicy ends when the client disconnects', async (t) => {
     await sql`insert into comments (site_id, thread_id, author_id, status, created_at,
-        published_at, body, body_html, renderer, facts, screening)
+        published_at, body, body_html, renderer, packed_facts, packed_trace)
       select site_id, thread_id, author_id, status, created_at, published_at, body, body_html,
-        renderer, facts, screening from comments, generate_series(1, 400) n where id between 1 and 8`.execute(
+        renderer, packed_facts, packed_trace from comments, generate_series(1, 400) n where id between 1 and 8`.execute(
       service.db,
     )
     const port = await listen(service.app)
@@ -303,7 +316,7 @@ t.test('rejudgePending', async (t) => {
     ids.push((await service.post(`t${n % 3}`, n % 2 === 0 ? `fine ${n}` : `casino ${n}`)).id)
   await service.decide(ids[0]!, 'pending', 'approved')
   await service.decide(ids[0]!, 'approved', 'pending')
-  await sql`update comments set facts = null where id = 3`.execute(service.db)
+  await sql`update comments set facts = null, packed_facts = null where id = 3`.execute(service.db)
   await goBy(service, { words: { mode: 'enforce', spam: ['casino'] } })
   const done = async (id: string): Promise<Json> => {
     for (let asked = 0; asked < 1_000; asked++) {
@@ -338,11 +351,11 @@ t.test('rejudgePending', async (t) => {
 
   t.test('rejudgePending keeps the facts of the first judgement', async (t) => {
     const { rows } =
-      await sql<Json>`select policy_version, screening from comments where id = 2`.execute(
+      await sql<Json>`select policy_version, ${storedTrace} as trace from comments c where id = 2`.execute(
         service.db,
       )
     t.match(rows[0], { policyVersion: 2 })
-    t.ok(rows[0]!.screening.some(({ rule }: Json) => rule === 'words'))
+    t.ok(readTrace(rows[0]!.trace).some(({ rule }) => rule === 'words'))
   })
 
   t.test('rejudgePending can be undone', async (t) => {
