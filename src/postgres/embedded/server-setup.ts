@@ -88,7 +88,7 @@ const initialise = async (setup: ServerSetup, sync: boolean): Promise<void> => {
   chmodSync(folder, 0o700)
 }
 
-/** Takes 0.7 s. Sorting and case are those of Postgres, which are equal everywhere, not of the libc. */
+/** One call of Linux syncs all thousand files, a second faster than a call for each. Sorting and case are those of Postgres, which are equal everywhere, not of the libc. */
 const initdb = async (setup: ServerSetup, staging: string, sync: boolean): Promise<void> => {
   mkdirSync(staging, { mode: 0o700 })
   if (setup.user) chownSync(staging, setup.user.uid, setup.user.gid)
@@ -96,6 +96,7 @@ const initdb = async (setup: ServerSetup, staging: string, sync: boolean): Promi
   args.push('--auth=scram-sha-256', '--encoding=UTF8', '--no-locale', '--no-instructions')
   args.push('--locale-provider=builtin', '--builtin-locale=C.UTF-8')
   if (!sync) args.push('--no-sync')
+  else if (process.platform === 'linux') args.push('--sync-method=syncfs')
   const options = { ...setup.user, cwd: staging, env: SERVER_ENV }
   await promisify(execFile)(join(setup.binaries, 'bin', 'initdb'), args, options)
 }
