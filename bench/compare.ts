@@ -50,13 +50,13 @@ export const sayRates = (sides: readonly Side[], rates: readonly number[][]): st
 const sayUsed = ({ cost, share }: Used): string =>
   ` (${say(cost)} µs of processor each, ${Math.round(share * 100)} % of one)`
 
-type LoadSide = {
+export type LoadSide = {
   readonly name: string
   readonly server: Running
   readonly status: number
   /** The requests of the next trial. */
   readonly job: () => Omit<Job, 'url' | 'seconds'>
-  readonly check?: (trial: Trial) => void
+  readonly check?: ((trial: Trial) => void) | undefined
 }
 
 const MICROSECONDS = 1e6

@@ -6,7 +6,7 @@ import { DECISIONS } from './rows/decisions.ts'
 import { LOGGED } from './rows/logged.ts'
 import { MEMORY } from './rows/memory.ts'
 import { MODERATION_LOG } from './rows/moderation-log.ts'
-import { ONE_THREAD, POSTS } from './rows/posts.ts'
+import { LONE_WRITER, ONE_THREAD, POSTS } from './rows/posts.ts'
 import { QUEUE_PAGES } from './rows/queue.ts'
 import { SCREENING } from './rows/screening.ts'
 import { LARGE_ROOTS, LARGE_TREE, SITE_SIZE } from './rows/sizes.ts'
@@ -31,6 +31,7 @@ export const ROWS: readonly Row[] = [
   RECENT_CACHED,
   ALONE,
   POSTS,
+  LONE_WRITER,
   ONE_THREAD,
   VOTES_BESIDE_UPDATES,
   DECISIONS_BESIDE_UPDATES,

@@ -1,31 +1,30 @@
 import { randomUUID } from 'node:crypto'
-import { IDS } from '../../test/ids.ts'
+import pg from 'pg'
 import { type Bench, startService, using } from '../bench.ts'
 import {
   alternate,
+  type LoadSide,
   loadSide,
   ratioOfSides,
   type Side,
   sayAutocannon,
   sayRates,
 } from '../compare.ts'
-import { atLeast } from '../figures.ts'
-import type { Ask } from '../load/trial.ts'
+import { atLeast, atMost, median, type Spread, say, spreadOf } from '../figures.ts'
+import type { Ask, Trial } from '../load/trial.ts'
 import { ARTICLES, articlesOf } from '../pages.ts'
 import { createRandom, shuffle } from '../random.ts'
 import type { Row } from '../row.ts'
 import { writeTexts } from '../seed/texts.ts'
-import { sendWell } from '../servers/http.ts'
-import type { Running } from '../servers/processes.ts'
+import { createConnection, sendWell } from '../servers/http.ts'
+import { familySeconds, processorSeconds, type Running } from '../servers/processes.ts'
 import { pgbenchSide, sayPgbench } from '../sql/pgbench.ts'
-import { recordStatements } from '../sql/recording.ts'
-import { type Script, type Statement, toScript } from '../sql/statements.ts'
 
-const CLIENTS = 16
 const WRITERS = 32
-const THREADS = 1_000
-const SAMPLE = 1_234
+const THREADS = 50
+const MANY_THREADS = 1_000
 const CREATED = 201
+const MILLISECONDS = 1_000
 
 /** More posts than a trial sends: an equal text in the same thread would only repeat the first comment. */
 const POSTS_OF_TRIAL = 10_000
@@ -48,104 +47,161 @@ const pathOf = (article: number): string => `${ARTICLES}/${article}/comments`
 const postSide = (
   bench: Bench,
   server: Running,
-  { name, clients, articles }: { name: string; clients: number; articles: readonly number[] },
+  { name, articles, check }: Pick<LoadSide, 'name' | 'check'> & { articles: readonly number[] },
 ): Side => {
   const job = () => ({
-    connections: clients,
+    connections: WRITERS,
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     asks: createAsks(articles),
   })
-  return loadSide(bench, { name, server, status: CREATED, job })
+  return loadSide(bench, { name, server, status: CREATED, job, check })
 }
 
-const someThreads = (bench: Bench): number[] =>
-  shuffle(articlesOf(bench.big), createRandom(6)).slice(0, THREADS)
+const someThreads = (bench: Bench, count: number): number[] =>
+  shuffle(articlesOf(bench.big), createRandom(6)).slice(0, count)
 
-const sayPosts = (clients: number, seconds: number, article: string) =>
-  sayAutocannon(
-    clients,
-    seconds,
-    `-m POST '${ARTICLES}/${article}/comments', each with a text of its own`,
-  )
+const sayPosts = (clients: number, seconds: number) =>
+  sayAutocannon(clients, seconds, `-m POST '${ARTICLES}/N/comments', each with a text of its own`)
 
-type Recorded = { readonly whole: Script; readonly insert: Script; readonly statements: number }
+/** Tables that the service does not know: a comment is a text and an author, and its thread counts it. */
+const PLAIN_TABLES = `
+  create table if not exists plain_threads (id int primary key, posts int not null);
+  create table if not exists plain_posts (id bigint generated always as identity primary key,
+    thread_id int not null, author text not null, body text not null,
+    created_at timestamptz not null default now());
+  truncate plain_threads, plain_posts;
+  insert into plain_threads select n, 0 from generate_series(1, ${THREADS}) n`
 
-const isInto =
-  (table: string) =>
-  ({ text }: Statement) =>
-    new RegExp(`\\binsert\\s+into\\s+"?${table}"?\\s`, 'i').test(text)
+const PLAIN_POST = {
+  text: `\\set thread random(1, ${THREADS})
+begin;
+insert into plain_posts (thread_id, author, body) values (:thread, :author, :body);
+update plain_threads set posts = posts + 1 where id = :thread;
+commit;
+`,
+  values: { author: 'Ada', body: createBody().body },
+}
 
-/** The statements of one post, recorded from the service, with any thread and a new author each time. */
-const recordPost = async (bench: Bench): Promise<Recorded> => {
-  let author: number | undefined
-  const sessions = await recordStatements(bench, bench.big, async (url) => {
-    const { body } = await sendWell(`${url}${pathOf(SAMPLE)}`, { json: createBody() })
-    author = IDS.read('author', JSON.parse(body.toString()).author.id)
-  })
-  const session = sessions.find((statements) => statements.some(isInto('comments')))
-  if (!session) throw new Error('no insert of a comment was seen')
-  const begin = session.findIndex(({ text }) => /^(begin|start transaction)\b/i.test(text))
-  const end = session.findIndex(({ text }) => /^commit\b/i.test(text))
-  const statements = session.slice(begin, end + 1)
-  const setUp = [`\\set thread random(1, ${THREADS})`]
-  const newAuthor = (value: string) => (value === String(author) ? ':author_id' : undefined)
-  const thread = (value: string) => (value === String(SAMPLE) ? ':thread' : undefined)
-  const keep = (statement: Statement) =>
-    isInto('authors')(statement) && /\breturning\b/i.test(statement.text) ? 'author_' : undefined
-  const isKept = statements.some((statement) => keep(statement) !== undefined)
-  return {
-    whole: toScript(statements, {
-      setUp,
-      bind: (value) => thread(value) ?? (isKept ? newAuthor(value) : undefined),
-      keep,
-    }),
-    insert: toScript(statements.filter(isInto('comments')).slice(0, 1), { setUp, bind: thread }),
-    statements: statements.length,
+const createPlainTables = async ({ big }: Bench): Promise<void> => {
+  const client = new pg.Client({ connectionString: big.url })
+  await client.connect()
+  await client.query(PLAIN_TABLES).finally(() => client.end())
+}
+
+const PLAIN = 'a plain insert of text and author with the counter of its thread, in one transaction'
+
+/**
+ * Posts, and measures the processor time of the service and of all processes of Postgres for each post.
+ * @param costs gets the milliseconds of each trial
+ */
+const postCountingProcessors = (bench: Bench, service: Running, costs: number[]): Side => {
+  let posts = 0
+  const articles = someThreads(bench, THREADS)
+  const check = (trial: Trial) => {
+    posts = trial.answers
   }
+  const side = postSide(bench, service, { name: 'service', articles, check })
+  const used = () => processorSeconds(service.pid) + familySeconds(bench.postgres.pid)
+  const run = async (seconds: number): Promise<number> => {
+    const before = used()
+    const rate = await side.run(seconds)
+    costs.push(((used() - before) * MILLISECONDS) / posts)
+    return rate
+  }
+  return { ...side, run }
 }
 
-const POSTS_AGAINST = 'pgbench with the same statements in one transaction, as many clients'
+const NO_PGBENCH = { value: null, holds: null } as const
 
 export const POSTS: Row = {
   changes: true,
   lines: [
-    { row: 'post into many threads', against: POSTS_AGAINST, goal: atLeast(0.5) },
     {
-      row: 'post into many threads, and an insert alone',
-      against: 'pgbench with the insert of the comment and nothing else',
+      row: `post into ${THREADS} threads, ${WRITERS} writers`,
+      against: `pgbench: ${PLAIN}, as many clients`,
+      goal: atLeast(0.2),
+    },
+    {
+      row: 'processor for one post, service and Postgres together',
+      against: '',
+      goal: atMost(1),
     },
   ],
   run: async (bench) => {
     const { folder, seconds, pgbench } = bench
-    const recorded = pgbench && (await recordPost(bench))
+    await createPlainTables(bench)
     return using([() => startService(bench, bench.big)], async (service) => {
-      const articles = someThreads(bench)
-      const sides = [postSide(bench, service!, { name: 'service', clients: CLIENTS, articles })]
-      if (recorded) {
-        const run = { url: bench.big.url, folder, clients: CLIENTS }
-        sides.push(pgbenchSide({ ...run, name: 'post', script: recorded.whole }))
-        sides.push(pgbenchSide({ ...run, name: 'insert', script: recorded.insert }))
-      }
+      const costs: number[] = []
+      const sides = [postCountingProcessors(bench, service!, costs)]
+      const run = { url: bench.big.url, folder, name: 'post', clients: WRITERS }
+      if (pgbench) sides.push(pgbenchSide({ ...run, script: PLAIN_POST }))
       const rates = await alternate(bench, sides)
-      const note = `${sayRates(sides, rates)}.`
-      const how = sayPosts(CLIENTS, seconds, 'N')
-      const commandOf = (name: string) =>
-        `${how}; ${sayPgbench({ name, clients: CLIENTS, seconds })}`
-      if (!recorded) {
-        const none = { value: null, holds: null, note: `No pgbench on the PATH. ${note}` }
-        return [
-          { ...none, command: how },
-          { ...none, command: how },
-        ]
+      const how = sayPosts(WRITERS, seconds)
+      const note = `${sayRates(sides, rates)}. fsync on.`
+      // The first run is the warm-up.
+      const cost = {
+        ...spreadOf(costs.slice(1)),
+        unit: 'ms',
+        command: how,
+        note: 'From the same rounds.',
       }
-      const said = `${note} ${recorded.statements} statements, fsync on.`
+      if (!pgbench)
+        return [{ ...NO_PGBENCH, command: how, note: `No pgbench on the PATH. ${note}` }, cost]
+      const command = `${how}; ${sayPgbench({ name: 'post', clients: WRITERS, seconds })}`
+      return [{ ...ratioOfSides(rates, 0, 1), command, note }, cost]
+    })
+  },
+}
+
+const POSTS_ALONE = 200
+
+/** The times of posts that are sent one after the other, in milliseconds. */
+const timePosts = async ({ url }: Running, articles: readonly number[]): Promise<number[]> => {
+  const agent = createConnection()
+  const times: number[] = []
+  for (let n = 0; n < POSTS_ALONE; n++) {
+    const json = createBody()
+    const begun = performance.now()
+    await sendWell(`${url}${pathOf(articles[n % articles.length]!)}`, { agent, json })
+    times.push(performance.now() - begun)
+  }
+  agent.destroy()
+  return times
+}
+
+export const LONE_WRITER: Row = {
+  changes: true,
+  lines: [
+    {
+      row: 'one writer alone, post p50',
+      against: `beside it, pgbench: ${PLAIN}, one client`,
+      goal: atMost(2.5),
+    },
+  ],
+  run: async (bench) => {
+    const { folder, seconds, rounds, pgbench } = bench
+    await createPlainTables(bench)
+    return using([() => startService(bench, bench.big)], async (service) => {
+      const articles = someThreads(bench, THREADS)
+      await timePosts(service!, articles)
+      const run = { url: bench.big.url, folder, name: 'post', clients: 1 }
+      const plain = pgbenchSide({ ...run, script: PLAIN_POST })
+      const medians: number[] = []
+      const plains: number[] = []
+      for (let round = 0; round < rounds; round++) {
+        medians.push(median(await timePosts(service!, articles)))
+        if (pgbench) plains.push(MILLISECONDS / (await plain.run(seconds)))
+      }
+      const said = ({ value, low, high }: Spread) => `${say(value)} ms (${say(low)}–${say(high)})`
       return [
-        { ...ratioOfSides(rates, 0, 1), command: commandOf('post'), note: said },
         {
-          ...ratioOfSides(rates, 0, 2),
-          command: commandOf('insert'),
-          note: 'From the same rounds as the row above.',
+          ...spreadOf(medians),
+          unit: 'ms',
+          command: `POST '${ARTICLES}/N/comments', ${POSTS_ALONE} one after the other; ${sayPgbench({ name: 'post', clients: 1, seconds })}`,
+          note: pgbench
+            ? `The plain transaction takes ${said(spreadOf(plains))} on average. fsync on.`
+            : 'No pgbench on the PATH.',
         },
       ]
     })
@@ -156,20 +212,20 @@ export const ONE_THREAD: Row = {
   changes: true,
   lines: [
     {
-      row: '32 writers into one thread',
-      against: `the same writers spread over ${THREADS} threads`,
+      row: `${WRITERS} writers into one thread`,
+      against: `the same writers spread over ${MANY_THREADS} threads`,
       goal: atLeast(0.8),
     },
   ],
   run: (bench) =>
     using([() => startService(bench, bench.big)], async (service) => {
-      const [article, ...articles] = someThreads(bench)
+      const [article, ...articles] = someThreads(bench, MANY_THREADS + 1)
       const sides = [
-        postSide(bench, service!, { name: 'one thread', clients: WRITERS, articles: [article!] }),
-        postSide(bench, service!, { name: 'many threads', clients: WRITERS, articles }),
+        postSide(bench, service!, { name: 'one thread', articles: [article!] }),
+        postSide(bench, service!, { name: 'many threads', articles }),
       ]
       const rates = await alternate(bench, sides)
-      const command = sayPosts(WRITERS, bench.seconds, 'N')
+      const command = sayPosts(WRITERS, bench.seconds)
       return [{ ...ratioOfSides(rates, 0, 1), command, note: `${sayRates(sides, rates)}.` }]
     }),
 }

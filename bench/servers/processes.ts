@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { closeSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { send } from './http.ts'
 import { endProcess, findFreePort } from './servers.ts'
@@ -84,11 +84,35 @@ const SYSTEM_TIME = 12
 
 /** Processor time of all threads so far, in seconds. NaN where there is no /proc. */
 export const processorSeconds = (pid: number): number => {
+  const fields = statOf(pid)
+  return (Number(fields?.[USER_TIME]) + Number(fields?.[SYSTEM_TIME])) / TICKS_PER_SECOND
+}
+
+const PARENT = 1
+const ENDED_USER_TIME = 13
+const ENDED_SYSTEM_TIME = 14
+
+/** Processor time of a process and its children so far, ended ones included, in seconds. */
+export const familySeconds = (pid: number): number => {
+  const ended = statOf(pid)
+  if (!ended) return Number.NaN
+  const children = readdirSync('/proc').filter((name) => {
+    return /^\d+$/.test(name) && Number(statOf(Number(name))?.[PARENT]) === pid
+  })
+  const ofEnded = Number(ended[ENDED_USER_TIME]) + Number(ended[ENDED_SYSTEM_TIME])
+  return [pid, ...children.map(Number)].reduce(
+    // A child that has just ended counts among the ended ones next time.
+    (sum, one) => sum + (statOf(one) ? processorSeconds(one) : 0),
+    ofEnded / TICKS_PER_SECOND,
+  )
+}
+
+/** The fields of a process after its name. Undefined if it has ended, or there is no /proc. */
+const statOf = (pid: number): string[] | undefined => {
   try {
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)!.split(' ')
-    return (Number(fields[USER_TIME]) + Number(fields[SYSTEM_TIME])) / TICKS_PER_SECOND
+    return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)!.split(' ')
   } catch {
-    return Number.NaN
+    return undefined
   }
 }
 

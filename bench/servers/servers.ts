@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { totalmem } from 'node:os'
 import { join } from 'node:path'
@@ -28,14 +29,21 @@ const settings = (): Record<string, string> => ({
   log_error_verbosity: 'default',
 })
 
-export type Postgres = { readonly url: string; readonly logFile: string; readonly stop: Stop }
+export type Postgres = {
+  readonly url: string
+  /** The process whose children are all other processes of the server. */
+  readonly pid: number
+  readonly logFile: string
+  readonly stop: Stop
+}
 
 export const openPostgres = async (folder: string): Promise<Postgres> => {
   const log = { info: () => {}, warn: console.warn }
   const dataDir = join(folder, 'data')
   const server = await openEmbedded({ dataDir, mayRelocate: false, settings: settings(), log })
   const logFile = join(dataDir, 'postgres/log/postgres.json')
-  return { url: server.url, logFile, stop: server.close }
+  const [pid] = readFileSync(join(dataDir, 'postgres/postmaster.pid'), 'utf8').split('\n')
+  return { url: server.url, pid: Number(pid), logFile, stop: server.close }
 }
 
 /** Redis gets pages of many threads and evicts the oldest instead of growing. */

@@ -37,14 +37,12 @@ type ScriptOptions = {
   /** Lines before the first statement: what is random in each transaction. */
   readonly setUp: readonly string[]
   readonly bind: Bind
-  /** Keeps the columns that the statement returns, as variables that begin like this. */
-  readonly keep?: (statement: Statement) => string | undefined
 }
 
 /** The statements one after the other, word for word but for their parameters. */
 export const toScript = (
   statements: readonly Statement[],
-  { setUp, bind, keep = () => undefined }: ScriptOptions,
+  { setUp, bind }: ScriptOptions,
 ): Script => {
   const values: Record<string, string> = {}
   const lines = statements.map((statement, n) => {
@@ -57,8 +55,7 @@ export const toScript = (
       values[name] = value
       return `:${name}`
     })
-    const prefix = keep(statement)
-    return prefix === undefined ? `${text};` : `${text} \\gset ${prefix}`
+    return `${text};`
   })
   return { text: `${[...setUp, ...lines].join('\n')}\n`, values }
 }

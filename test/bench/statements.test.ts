@@ -9,7 +9,7 @@ t.test(
   async (t) => {
     const log = [
       line(1, 'statement: begin'),
-      line(2, 'execute afterword_1: select $1', "Parameters: $1 = '1'"),
+      line(2, 'execute afterword_a: select $1', "Parameters: $1 = '1'"),
       line(1, 'execute <unnamed>: insert $1, $2', "Parameters: $1 = 'It''s', $2 = NULL"),
       line(1, 'statement: commit'),
       line(3, 'statement: select 1', undefined, 'another'),
@@ -49,9 +49,3 @@ t.test(
     t.same(script.values, { s0p2: 'x' })
   },
 )
-
-t.test('a pgbench script can keep what a statement returns for the next one', async (t) => {
-  const statements = [{ text: 'insert into authors returning id', parameters: [] }]
-  const { text } = toScript(statements, { setUp: [], bind: () => undefined, keep: () => 'author_' })
-  t.equal(text, 'insert into authors returning id \\gset author_\n')
-})
