@@ -50,6 +50,11 @@ t.test('a prepared statement gives each value one parameter, in every place', as
   t.same(parameters, [1, 10, 'two'])
   t.equal(statement({ a: 3, b: 'four' }).sql, text)
   t.same(statement({ a: 3, b: 'four' }).parameters, [3, 10, 'four'])
+  const built = prepare<{ siteId: number }, { articleId: string }>((of, compiler) =>
+    compiler.selectFrom('threads').select('articleId').where('siteId', '=', of.siteId),
+  )
+  t.equal(built({ siteId: 1 }).sql, 'select "article_id" from "threads" where "site_id" = $1')
+  t.same(built({ siteId: 7 }).parameters, [7])
   const literal = prepare<{ a: number }, unknown>((of) => sql`select ${of.a}, '$2', ${of.a}`)
   t.throws(() => literal({ a: 1 }), /not a parameter/)
 })

@@ -1,4 +1,5 @@
 import {
+  CamelCasePlugin,
   type CompiledQuery,
   DummyDriver,
   Kysely,
@@ -8,6 +9,7 @@ import {
   type RawBuilder,
   sql,
 } from 'kysely'
+import type { Tables } from './tables.ts'
 
 /** Stands for a value in the text of a statement. */
 class Place {
@@ -23,6 +25,10 @@ export type Query<Row = unknown> = CompiledQuery<Row>
 
 type Places<Values> = { readonly [Key in keyof Values]: RawBuilder<Values[Key]> }
 
+/** A statement of `sql`, or of Kysely's builder. */
+type Written<Row> = { readonly compile: (compiler: Compiler) => CompiledQuery<Row> }
+type Compiler = Kysely<Tables>
+
 /** A statement whose text never changes. It takes the values of one run. */
 export type Prepared<Values, Row> = (values: Values) => Query<Row>
 
@@ -31,7 +37,7 @@ export type Prepared<Values, Row> = (values: Values) => Query<Row>
  * @param write returns the statement with places instead of values; it runs once
  */
 export const prepare = <Values extends object, Row>(
-  write: (places: Places<Values>) => RawBuilder<Row>,
+  write: (places: Places<Values>, compiler: Compiler) => Written<Row>,
 ): Prepared<Values, Row> => {
   let built: { readonly template: Query; readonly parameters: readonly unknown[] }
   return (values) => {
@@ -53,13 +59,19 @@ export const COMPILING = {
   createIntrospector: (db: Kysely<any>) => new PostgresIntrospector(db),
 }
 
-const compiler = () =>
-  new Kysely<unknown>({ dialect: { ...COMPILING, createDriver: () => new DummyDriver() } })
+const createCompiler = (): Compiler =>
+  new Kysely({
+    dialect: { ...COMPILING, createDriver: () => new DummyDriver() },
+    plugins: [new CamelCasePlugin()],
+  })
 
 const PLACES = new Proxy({}, { get: (_, key: string) => sql.val(new Place(key)) })
 
-const build = <Values, Row>(write: (places: Places<Values>) => RawBuilder<Row>) => {
-  const compiled = write(PLACES as Places<Values>).compile(compiler())
+const build = <Values, Row>(
+  write: (places: Places<Values>, compiler: Compiler) => Written<Row>,
+) => {
+  const compiler = createCompiler()
+  const compiled = write(PLACES as Places<Values>, compiler).compile(compiler)
   const kept: unknown[] = []
   // Kysely gives each mention of a value a number of its own.
   const numbers = compiled.parameters.map((one) => {

@@ -1,7 +1,8 @@
-import { type Insertable, sql, type Updateable } from 'kysely'
+import { type Insertable, type RawBuilder, sql, type Updateable } from 'kysely'
 import type { Instant } from '../../domain/instant.ts'
 import type { Site } from '../../domain/site/site.ts'
 import type { Db, Tx } from '../connection/db.ts'
+import { prepare } from '../connection/prepared.ts'
 import type { Tables } from '../connection/tables.ts'
 
 /** Not `select *`: a prepared one fails on open connections once a migration adds a column. */
@@ -42,18 +43,23 @@ const COLUMNS = [
   ),
 ] as const
 
-const isNamed = (slug: string) => sql<boolean>`(deleted_at is null and (slug = ${slug}
+const isNamed = (
+  slug: string | RawBuilder<string>,
+) => sql<boolean>`(deleted_at is null and (slug = ${slug}
   or former_slug = ${slug} and former_slug_until > clock_timestamp()))`
 
 /** Finds a site by its slug, or by its former slug while that still names the site. */
-export const findSite = (db: Db, slug: string): Promise<Site | undefined> =>
-  db
+export const findSite = async (db: Db, slug: string): Promise<Site | undefined> =>
+  (await db.executeQuery(FIND_SITE({ slug }))).rows[0]
+
+const FIND_SITE = prepare<{ slug: string }, Site>((of, compiler) =>
+  compiler
     .selectFrom('sites')
     .select(COLUMNS)
-    .where(isNamed(slug))
-    .orderBy(sql`slug = ${slug}`, 'desc')
-    .limit(1)
-    .executeTakeFirst()
+    .where(isNamed(of.slug))
+    .orderBy(sql`slug = ${of.slug}`, 'desc')
+    .limit(1),
+)
 
 /** One number for all that give slugs to sites. */
 const SLUG_LOCK = 4_277_009_103
