@@ -86,7 +86,11 @@ commit;
 const createPlainTables = async ({ big }: Bench): Promise<void> => {
   const client = new pg.Client({ connectionString: big.url })
   await client.connect()
-  await client.query(PLAIN_TABLES).finally(() => client.end())
+  try {
+    await client.query(PLAIN_TABLES)
+  } finally {
+    await client.end()
+  }
 }
 
 const PLAIN = 'a plain insert of text and author with the counter of its thread, in one transaction'
