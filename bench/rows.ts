@@ -1,4 +1,5 @@
 import type { Row } from './row.ts'
+import { LARGE_BATCH } from './rows/batches.ts'
 import { BYTES } from './rows/bytes.ts'
 import { ALONE, CACHED, COMPRESSED, FROM_ORIGIN, RECENT_CACHED } from './rows/cached.ts'
 import { CONDITIONAL } from './rows/conditional.ts'
@@ -44,6 +45,7 @@ export const ROWS: readonly Row[] = [
   MEMORY,
   START,
   DECISIONS,
+  LARGE_BATCH,
   SCREENING,
   STALLS,
   MODERATION_LOG,

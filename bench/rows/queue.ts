@@ -20,7 +20,7 @@ export const QUEUE_PAGES: Row = {
     {
       row: 'a page of the moderation queue, 99th percentile',
       against: 'five ways to ask, each walked on and on; the seeded site is all in one status',
-      goal: atMost(20),
+      goal: atMost(10),
     },
   ],
   run: (bench) =>
