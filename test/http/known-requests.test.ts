@@ -106,6 +106,8 @@ const targetsOf = ({ id, author }: Record<string, any>): string[] =>
     '/articles/a/comments',
     '/articles/a/comments?limit=2&view=flat&sort=oldest',
     '/articles/a/comments?sort=top&limit=1&depth=1',
+    '/articles/a/comments?limit=1&include=config,staff',
+    '/articles/absent/comments?include=config,staff',
     `/articles/a/comments?focus=${id}`,
     '/articles/absent/comments',
     `/comments/${id}/replies?limit=2`,

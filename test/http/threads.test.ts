@@ -74,6 +74,8 @@ t.test('getThread returns zeros and nulls for an absent article', async (t) => {
     closes_at: null,
     slow_mode_seconds: 0,
     version: 0,
+    may_post: 'anyone',
+    reason: null,
   })
 })
 

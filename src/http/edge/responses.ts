@@ -25,12 +25,14 @@ export const toPage = (etag: string, next: string | null, body: object): Page =>
 /** Makes a page without a version, whose entity tag is a hash of its bytes. */
 export const toHashedPage = (next: string | null, body: object): Page => {
   const page = toPage('', next, body)
-  const hash = createHash('sha256').update(page.bytes).digest('base64url')
-  return { ...page, etag: `"${hash.slice(0, 22)}"` }
+  return { ...page, etag: `"${hashOf(page.bytes).slice(0, 22)}"` }
 }
 
+export const hashOf = (content: string | Buffer): string =>
+  createHash('sha256').update(content).digest('base64url')
+
 /** Must be raised by one when the same rows make other bytes. */
-const PAGE_FORMAT = 5
+const PAGE_FORMAT = 6
 
 /** Names everything that shapes the bytes of a page, except the thread and its version. */
 export const variantOf = (
@@ -42,7 +44,7 @@ export const variantOf = (
 
 /** The entity tag of a page of a thread: the version, and a hash of everything else that shapes it. */
 export const versionTag = (version: number, variant: string): string =>
-  `"${version.toString(36)}-${createHash('sha256').update(variant).digest('base64url').slice(0, 12)}"`
+  `"${version.toString(36)}-${hashOf(variant).slice(0, 12)}"`
 
 /** Negotiations by header. Browsers send a handful of values. */
 const negotiated = new LRUCache<string, Encoding>({ max: 200 })
@@ -156,7 +158,7 @@ export const linkOf = (target: string, { next }: Page): string | undefined => {
   // The base is not used if the request has an absolute URL; only the path is returned.
   const { pathname, searchParams: params } = new URL(target, 'http://localhost')
   params.set('cursor', next)
-  params.delete('focus') // it applies to the first page only
+  for (const ofFirstPage of ['focus', 'include']) params.delete(ofFirstPage)
   return `<${pathname}?${params.toString()}>; rel="next"`
 }
 

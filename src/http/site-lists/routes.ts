@@ -202,7 +202,7 @@ const addListArticles = (app: Router, http: Http): void => {
     return sendList(http, { request, reply, parts }, async () => {
       const found = await listArticles(context, { site, sort, after, limit })
       const next = found.next && writeCursor(keys().cursors, binding, { sort, after: found.next })
-      const items = found.items.map(presentThread)
+      const items = found.items.map((thread) => presentThread(site, thread))
       return toHashedPage(next, { items, next_cursor: next })
     })
   })

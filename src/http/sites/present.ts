@@ -4,6 +4,7 @@ import { DEFAULT_TOKEN_AGE } from '../../domain/people/sign-on.ts'
 import type { Check } from '../../domain/site/check.ts'
 import { PERSON_LIMITS, type Site } from '../../domain/site/site.ts'
 import { type Limits, limitOf } from '../edge/limits.ts'
+import { hashOf } from '../edge/responses.ts'
 
 const presentSignOn = ({ signOn }: Site) => {
   if (!signOn) return null
@@ -56,8 +57,15 @@ export const presentSite = (site: Site) => ({
   created_at: site.createdAt,
 })
 
-/** The settings that a widget needs before it renders. */
-export const presentSiteConfig = (site: Site, limits: Limits) => ({
+/** The settings that a widget needs before it renders, and a version that changes with them. */
+export const presentSiteConfig = (site: Site, limits: Limits) => {
+  const settings = presentSettings(site, limits)
+  return { ...settings, version: hashOf(JSON.stringify(settings)).slice(0, VERSION_LENGTH) }
+}
+
+const VERSION_LENGTH = 12
+
+const presentSettings = (site: Site, limits: Limits) => ({
   site: site.slug,
   name: site.name,
   moderation: site.moderation,

@@ -158,6 +158,7 @@ export const SiteConfig = openObject(
     flag_reasons: Type.Array(oneOf(FLAG_REASONS)),
     sorts: Type.Array(oneOf(SORTS)),
     default_sort: oneOf(SORTS),
+    version: text('Changes with the settings above.'),
   },
   { $id: 'SiteConfig' },
 )

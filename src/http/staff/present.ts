@@ -8,5 +8,16 @@ export const presentStaff = (ids: PublicIds, staff: Staff) => ({
   location: staff.location,
   url: staff.url,
   avatar_url: avatarOf(ids, staff),
-  roles: staff.roles.filter((role) => role !== 'reader'),
+  roles: rolesOf(staff),
 })
+
+/** The roles and places that readers see beside comments of staff, by author id. */
+export const presentStaffById = (ids: PublicIds, staff: readonly Staff[]) =>
+  Object.fromEntries(
+    staff.map((one) => [
+      ids.write('author', one.id),
+      { roles: rolesOf(one), location: one.location },
+    ]),
+  )
+
+const rolesOf = ({ roles }: Staff) => roles.filter((role) => role !== 'reader')

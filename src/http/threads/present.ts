@@ -1,9 +1,15 @@
-import type { Thread } from '../../domain/comment/comment.ts'
+import type { Thread, ThreadState } from '../../domain/comment/comment.ts'
 import type { Site } from '../../domain/site/site.ts'
 import type { ModeratedThread } from '../../usecases/decisions/update-thread.ts'
 import type { Counts } from '../../usecases/reading/lists.ts'
+import { whoMayPost } from '../../usecases/reading/who-may-post.ts'
 
-export const presentThread = (thread: Thread) => ({
+const presentPosting = (site: Site, state?: ThreadState) => {
+  const { mayPost, reason } = whoMayPost(site, state)
+  return { may_post: mayPost, reason: reason ?? null }
+}
+
+const presentCommon = (thread: Thread) => ({
   article_id: thread.articleId,
   title: thread.title,
   url: thread.url,
@@ -16,8 +22,13 @@ export const presentThread = (thread: Thread) => ({
   version: thread.version,
 })
 
+export const presentThread = (site: Site, thread: Thread) => ({
+  ...presentCommon(thread),
+  ...presentPosting(site, thread.state),
+})
+
 /** A thread that is hidden or was never visible looks like a thread that does not exist. */
-export const presentAbsentThread = (articleId: string, { slowModeSeconds }: Site) => ({
+export const presentAbsentThread = (articleId: string, site: Site) => ({
   article_id: articleId,
   title: null,
   url: null,
@@ -26,12 +37,13 @@ export const presentAbsentThread = (articleId: string, { slowModeSeconds }: Site
   root_count: 0,
   last_comment_at: null,
   closes_at: null,
-  slow_mode_seconds: slowModeSeconds,
+  slow_mode_seconds: site.slowModeSeconds,
   version: 0,
+  ...presentPosting(site),
 })
 
 export const presentModeratedThread = (thread: ModeratedThread) => ({
-  ...presentThread(thread),
+  ...presentCommon(thread),
   slow_mode_seconds: thread.ownSlowModeSeconds,
   stays_open: thread.staysOpen,
   confirmed: thread.isConfirmed,

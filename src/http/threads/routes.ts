@@ -1,7 +1,6 @@
 import { Type } from 'typebox'
 import { assertScope } from '../../domain/people/caller.ts'
 import { Refusal } from '../../domain/refusal.ts'
-import type { Site } from '../../domain/site/site.ts'
 import { deleteThread } from '../../usecases/decisions/delete-thread.ts'
 import { updateThread } from '../../usecases/decisions/update-thread.ts'
 import { getThread, listThread, type ThreadPage } from '../../usecases/reading/list-thread.ts'
@@ -21,6 +20,8 @@ import {
 } from '../edge/responses.ts'
 import { presentBranches, replyCursor } from '../replies/present.ts'
 import { sortParam, treeParams } from '../replies/routes.ts'
+import { presentSiteConfig } from '../sites/present.ts'
+import { presentStaffById } from '../staff/present.ts'
 import { readCommentKey } from '../wire/comment-key.ts'
 import { nameOfPlace, readSortedCursor, writeSortedCursor } from '../wire/cursors.ts'
 import { readThreadFields } from '../wire/fields.ts'
@@ -69,6 +70,12 @@ const LIST_THREAD = op.operation({
     ...op.cursorParam,
     focus: Type.Optional(
       Type.String({ description: 'A comment that the page must show. Tree only.' }),
+    ),
+    include: Type.Optional(
+      oneOf(['config', 'staff', 'config,staff'], {
+        description:
+          'Adds the settings of `getSiteConfig`, or the staff among the authors of the page.',
+      }),
     ),
     ...op.atLeastParam,
   }),
@@ -128,7 +135,7 @@ const addGetThread = (app: Router, { context }: Http): void => {
     const asked = { site, caller, articleId, atLeast: query.at_least }
     return sendRead(request, reply, async () => {
       const found = await getThread(context, asked)
-      const body = found ? presentThread(found.thread) : presentAbsentThread(articleId, site)
+      const body = found ? presentThread(site, found.thread) : presentAbsentThread(articleId, site)
       const page = toHashedPage(null, body)
       return found?.isConfirmed === false ? unconfirmed(page) : page
     })
@@ -136,11 +143,12 @@ const addGetThread = (app: Router, { context }: Http): void => {
 }
 
 const addListThread = (app: Router, http: Http): void => {
-  const { context, keys } = http
+  const { context, keys, limits: quotas } = http
   app.get('/sites/:site/articles/:article_id/comments', LIST_THREAD, async (request, reply) => {
     const { site, ids, caller } = request
     const { article_id: articleId } = request.params
-    const { view, cursor, sort: asked, focus, at_least: atLeast, ...limits } = request.query
+    const { view, cursor, sort: asked, focus, at_least: atLeast, ...rest } = request.query
+    const { include = '', ...limits } = rest
     if (focus !== undefined && (cursor !== undefined || view === 'flat')) {
       throw new Refusal('invalid_request', { focus: 'goes with the first page of the tree only' })
     }
@@ -152,27 +160,39 @@ const addListThread = (app: Router, http: Http): void => {
     })
     const focused = focus === undefined ? undefined : readCommentKey(ids, focus)
     const place = nameOfPlace(after)
-    const variant = variantOf(http, site, ['listThread', view, sort, place, focus, limits])
+    const config = include.startsWith('config') ? presentSiteConfig(site, quotas) : undefined
+    const withStaff = include.endsWith('staff')
+    const included = [config?.version, withStaff]
+    const parts = ['listThread', view, sort, place, focus, limits, ...included]
+    const variant = variantOf(http, site, parts)
     const position = { view, sort, after, focus: focused, ...limits }
-    const read = { site, caller, articleId, ...position, atLeast, variant }
+    const read = { site, caller, articleId, ...position, withStaff, atLeast, variant }
     return sendRead(request, reply, async (encoding) => {
       const page = await listThread(context, { ...read, encoding }, present)
-      return page ?? absentPage(articleId, site)
+      return page ?? absentPage()
     })
 
     function present(found: ThreadPage) {
       const next =
         found.next && writeSortedCursor(keys().cursors, binding, { sort, after: found.next })
+      const { thread } = found
+      const staff = withStaff ? presentStaffById(ids, found.staff) : undefined
       const body = {
-        thread: presentThread(found.thread),
+        thread: presentThread(site, thread),
         items: presentItems(found),
         next_cursor: next,
+        ...(config && { config }),
+        ...(staff && { staff }),
       }
-      return toPage(
-        versionTag(found.thread.version, `${found.thread.state} ${variant}`),
-        next,
-        body,
-      )
+      // A page that is built between a change of its staff and the next version has a tag of its own.
+      const shape = `${thread.state} ${variant} ${JSON.stringify(staff)}`
+      return toPage(versionTag(thread.version, shape), next, body)
+    }
+
+    function absentPage() {
+      const thread = presentAbsentThread(articleId, site)
+      const included = { ...(config && { config }), ...(withStaff && { staff: {} }) }
+      return toHashedPage(null, { thread, items: [], next_cursor: null, ...included })
     }
 
     function presentItems(found: ThreadPage) {
@@ -221,6 +241,3 @@ const addDeleteThread = (app: Router, { context }: Http): void => {
     return sendPrivately(reply.code(isDryRun ? 200 : 202), { dry_run: isDryRun, ...counts })
   })
 }
-
-const absentPage = (articleId: string, site: Site) =>
-  toHashedPage(null, { thread: presentAbsentThread(articleId, site), items: [], next_cursor: null })

@@ -1,8 +1,11 @@
 import { Type } from 'typebox'
 import { THREAD_STATES } from '../../domain/comment/comment.ts'
 import { MAX_SYNC_DECISIONS } from '../../domain/moderation/decision.ts'
+import { REFUSALS, type RefusalCode } from '../../domain/refusal.ts'
 import { Comment, confirmed } from '../comments/schemas.ts'
 import { Branch } from '../replies/schemas.ts'
+import { SiteConfig } from '../sites/schemas.ts'
+import { StaffRoles } from '../staff/schemas.ts'
 import {
   count,
   explanation,
@@ -11,6 +14,7 @@ import {
   nullable,
   object,
   oneOf,
+  oneOrNull,
   openObject,
   page,
   ref,
@@ -56,7 +60,17 @@ const threadFields = {
   }),
 }
 
-export const Thread = openObject(threadFields, { $id: 'Thread' })
+export const Thread = openObject(
+  {
+    ...threadFields,
+    may_post: oneOf(['anyone', 'members', 'nobody'], { description: 'Who may post now.' }),
+    reason: oneOrNull(
+      Object.keys(REFUSALS) as RefusalCode[],
+      'The error code that a post by a guest would get. Null if anyone may post.',
+    ),
+  },
+  { $id: 'Thread' },
+)
 
 export const ModeratedThread = openObject(
   {
@@ -132,9 +146,19 @@ export const NewThreadDecisions = object(
   },
 )
 
-export const TreePage = openObject(page(ref(Branch), { thread: ref(Thread) }), { $id: 'TreePage' })
+const pageFields = {
+  thread: ref(Thread),
+  config: Type.Optional(ref(SiteConfig)),
+  staff: Type.Optional(
+    Type.Record(Type.String(), ref(StaffRoles), {
+      description: 'The listed staff among the authors of the page, by author id.',
+    }),
+  ),
+}
 
-export const FlatPage = openObject(page(ref(Comment), { thread: ref(Thread) }), { $id: 'FlatPage' })
+export const TreePage = openObject(page(ref(Branch), pageFields), { $id: 'TreePage' })
+
+export const FlatPage = openObject(page(ref(Comment), pageFields), { $id: 'FlatPage' })
 
 export const ThreadPage = Type.Union([ref(TreePage), ref(FlatPage)], {
   $id: 'ThreadPage',

@@ -156,19 +156,34 @@ export type Staff = Pick<Member, 'id' | 'name' | 'url' | 'avatarUrl' | 'location
   readonly roles: readonly Role[]
 }
 
+const staffColumns = sql`id, name, url, avatar_url, location,
+  array(select distinct r from unnest(
+    case when token_roles_ignored then granted_roles else token_roles || granted_roles end) r
+    order by r)::text[] as roles`
+
 /** Listed members in the order of their creation; `limit + 1` rows. */
 export const listStaff = async (
   db: Db,
   { siteId, afterId, limit }: { siteId: number; afterId: number; limit: number },
 ): Promise<Staff[]> => {
   const { rows } = await sql<Staff>`
-    select id, name, url, avatar_url, location,
-      array(select distinct r from unnest(
-        case when token_roles_ignored then granted_roles else token_roles || granted_roles end) r
-        order by r)::text[] as roles
-    from authors
+    select ${staffColumns} from authors
     where site_id = ${siteId} and listed and suspended_at is null and id > ${afterId}
     order by id limit ${limit + 1}`.execute(db)
+  return rows
+}
+
+/** The listed members among these authors. */
+export const listStaffAmong = async (
+  db: Db,
+  siteId: number,
+  ids: readonly number[],
+): Promise<Staff[]> => {
+  if (ids.length === 0) return []
+  const { rows } = await sql<Staff>`
+    select ${staffColumns} from authors
+    where site_id = ${siteId} and listed and suspended_at is null and id = any(${ids}::bigint[])
+    order by id`.execute(db)
   return rows
 }
 

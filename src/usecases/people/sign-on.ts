@@ -1,5 +1,5 @@
 import { authorJob } from '../../domain/job.ts'
-import { type Caller, scopeWith } from '../../domain/people/caller.ts'
+import { type Caller, rolesOf, scopeWith } from '../../domain/people/caller.ts'
 import type { MemberProfile } from '../../domain/people/sign-on.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
@@ -79,7 +79,7 @@ const storeProfileIn = async (tx: Tx, request: SignOnRequest): Promise<Member> =
   const rights = { tokenRoles: roles, grantedRoles, tokenRolesIgnored, suspended }
   const change = { id, ...visible, signedOnAt, ...rights }
   const after = await updateMember(tx, siteId, change)
-  if (looksDifferent(before, profile) || before.role !== after.role)
+  if (looksDifferent(before, profile) || rolesOf(before).join() !== rolesOf(after).join())
     await enqueueJob(tx, authorJob('refresh_author', { siteId, authorId: id }))
   return after
 }

@@ -14,6 +14,7 @@ import type { Context } from '../context.ts'
 import { assertTakesComments } from '../posting/judge-posts.ts'
 import { assertMayPost } from '../posting/post-comment.ts'
 import { findWaitsOf } from '../posting/slow-mode.ts'
+import { refusalOf } from './who-may-post.ts'
 
 const MAX_PENDING = 100
 
@@ -47,7 +48,7 @@ export const getViewer = async (context: Context, request: ViewerRequest): Promi
   const thread = found?.state === 'hidden' ? undefined : found
   const [bans = []] = await runQuery(findBansOn(context.db, site.id, [request.writerIdentity]))
   const wait = thread && (await findWait(context, { ...request, thread }))
-  const reason = reasonOf(() => {
+  const reason = refusalOf(() => {
     assertMayPost({ site, caller })
     assertNotBlocked(bans)
     if (thread) assertTakesComments(thread)
@@ -74,14 +75,4 @@ const findWait = async (
 ): Promise<Wait | undefined> => {
   const senders = [sender]
   return (await runQuery(findWaitsOf(db, sender.site.id, { thread, senders }))).get(sender)
-}
-
-const reasonOf = (assert: () => void): RefusalCode | undefined => {
-  try {
-    assert()
-    return undefined
-  } catch (error) {
-    if (error instanceof Refusal) return error.code
-    throw error
-  }
 }

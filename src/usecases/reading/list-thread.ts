@@ -7,7 +7,13 @@ import {
   type ShadowView,
 } from '../../domain/comment/shadow-view.ts'
 import type { Sort } from '../../domain/comment/sort.ts'
-import { growTree, type RankedComment, type TreePage } from '../../domain/comment/tree.ts'
+import { isReadable } from '../../domain/comment/status.ts'
+import {
+  type Branch,
+  growTree,
+  type RankedComment,
+  type TreePage,
+} from '../../domain/comment/tree.ts'
 import type { Page } from '../../domain/page-store.ts'
 import type { Caller } from '../../domain/people/caller.ts'
 import { type CommentKey, homeThreadIdOf } from '../../domain/public-id.ts'
@@ -15,6 +21,7 @@ import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site/site.ts'
 import { findFlatPage, findTreePage, type PageRows } from '../../postgres/comments/pages.ts'
 import { runQuery } from '../../postgres/connection/transaction.ts'
+import { listStaffAmong, type Staff } from '../../postgres/people/members.ts'
 import type { Context } from '../context.ts'
 import { findShadowView } from './shadow-view.ts'
 import { findCurrentThread, findVersionedPage, type ThreadReadOptions } from './versioned-page.ts'
@@ -30,15 +37,19 @@ export type ThreadRequest = ThreadReadOptions & {
   readonly depth: number
   readonly replies: number
   readonly focus: CommentKey | undefined
+  /** Whether the page says which of its authors are listed as staff. */
+  readonly withStaff: boolean
 }
 
 type GetThreadRequest = Pick<ThreadRequest, 'site' | 'caller' | 'articleId' | 'atLeast'>
 
 export type FlatPage = { readonly items: readonly Comment[]; readonly next: Place | null }
-export type ThreadPage = { readonly thread: Thread } & (
+type ThreadContent = { readonly thread: Thread } & (
   | ({ readonly view: 'tree' } & TreePage)
   | ({ readonly view: 'flat' } & FlatPage)
 )
+/** `staff`: the authors of the page whom the site lists as staff. */
+export type ThreadPage = ThreadContent & { readonly staff: readonly Staff[] }
 
 /** Returns the visible thread of an article; undefined if readers have never seen one. */
 export const getThread = async (
@@ -62,17 +73,36 @@ export const listThread = async (
   const { site, articleId, focus, atLeast, encoding } = request
   const siteId = site.id
   const view = await findShadowView(context, { ...request, thread: { articleId } })
-  if (view)
-    return context.pages.encode(present(await readShadowed(context, request, view)), encoding)
+  const withStaff = (page: ThreadContent) => addStaff(context, request, page)
+  if (view) {
+    const page = await withStaff(await readShadowed(context, request, view))
+    return context.pages.encode(present(page), encoding)
+  }
   const current = await findCurrentThread(context, { siteId, articleId }, atLeast)
   if (focus && !current) throw new Refusal('not_found')
   if (!current) return undefined
-  const read = () =>
-    request.view === 'tree' ? readTree(context, request) : readFlat(context, request)
+  const read = async () =>
+    withStaff(await (request.view === 'tree' ? readTree : readFlat)(context, request))
   return findVersionedPage(context, current, { ...request, siteId }, { read, present })
 }
 
-const readTree = async (context: Context, request: ThreadRequest): Promise<ThreadPage> => {
+/** Adds the staff whom readers meet on the page, so not the authors of its tombstones. */
+const addStaff = async (
+  { db }: Context,
+  { site, withStaff }: ThreadRequest,
+  page: ThreadContent,
+): Promise<ThreadPage> => {
+  if (!withStaff) return { ...page, staff: [] }
+  const shown = page.view === 'tree' ? listComments(page.items) : page.items
+  const authors = shown.filter(isReadable).map(({ author }) => author)
+  const members = authors.filter(({ kind }) => kind === 'member').map(({ id }) => id)
+  return { ...page, staff: await runQuery(listStaffAmong(db, site.id, [...new Set(members)])) }
+}
+
+const listComments = (branches: readonly Branch[]): Comment[] =>
+  branches.flatMap(({ comment, replies }) => [comment, ...listComments(replies.items)])
+
+const readTree = async (context: Context, request: ThreadRequest): Promise<ThreadContent> => {
   const { focus, sort, limit } = request
   const page = { parentId: 0, sort, after: request.after, limit }
   const start = { after: request.after, ...(focus && { focusId: focus.id }) }
@@ -94,7 +124,7 @@ const findTree = (
   return findTreePage(context.db, { siteId: site.id, parent: { articleId }, ...page })
 }
 
-const readFlat = async (context: Context, request: ThreadRequest): Promise<ThreadPage> => {
+const readFlat = async (context: Context, request: ThreadRequest): Promise<ThreadContent> => {
   const { thread, rows } = assertStillVisible(await findFlat(context, request))
   return toFlatPage(thread, rows, request)
 }
@@ -106,7 +136,7 @@ const toFlatPage = (
   thread: Thread,
   rows: readonly RankedComment[],
   page: Pick<ThreadRequest, 'sort' | 'after' | 'limit'>,
-): ThreadPage => {
+): ThreadContent => {
   const items = rows.slice(0, page.limit).filter(({ isOver }) => !isOver)
   const next = rows.length > items.length ? placeAfter(items, page) : null
   return { view: 'flat', thread, items, next }
@@ -117,7 +147,7 @@ const readShadowed = async (
   context: Context,
   request: ThreadRequest,
   shadowView: ShadowView,
-): Promise<ThreadPage> => {
+): Promise<ThreadContent> => {
   const { view, focus, sort, after, limit, depth, replies } = request
   const at = { sort, after, limit, focusId: focus?.id }
   if (view === 'flat') {
