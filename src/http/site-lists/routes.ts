@@ -59,9 +59,9 @@ const LIST_RECENT = op.operation({
   refusals: ['invalid_cursor'],
 })
 
-const articleIdsParam = Type.Array(Type.String({ minLength: 1, maxLength: 512 }), {
+const articleIdsParam = Type.Array(Type.String(), {
   minItems: 1,
-  maxItems: 100,
+  maxItems: 250,
   description: 'May be repeated.',
 })
 
@@ -71,7 +71,7 @@ const COUNT_COMMENTS = op.operation({
   summary: 'Count comments of several articles',
   description:
     'Anyone may call it; it returns counts keyed by article id. Articles without comments are ' +
-    'included, with zeros.',
+    'included, with zeros, and so are ids that no article can have.',
   params: object(op.siteParams),
   query: object({ article_id: articleIdsParam }),
   answers: { 200: ref(Counts) },

@@ -175,7 +175,7 @@ export const Counts = Type.Object(
 )
 
 export const ArticleIds = object(
-  { article_ids: Type.Array(Type.String({ minLength: 1, maxLength: 512 }), { maxItems: 1000 }) },
+  { article_ids: Type.Array(Type.String(), { maxItems: 1000 }) },
   { $id: 'ArticleIds', examples: [{ article_ids: ['hello-world'] }] },
 )
 
