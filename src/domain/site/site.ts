@@ -1,5 +1,5 @@
 import type { Sort } from '../comment/sort.ts'
-import type { Instant } from '../instant.ts'
+import { type Instant, instantOf } from '../instant.ts'
 import type { SignOn } from '../people/sign-on.ts'
 import { Refusal } from '../refusal.ts'
 import type { Check } from './check.ts'
@@ -65,6 +65,12 @@ export type Site = {
 /** The opaque origin `null` is never allowed: any sandboxed page can send it. */
 export const isAllowedOrigin = (site: Site, origin: string): boolean =>
   origin !== 'null' && (site.origins.includes('*') || site.origins.includes(origin))
+
+/** The end of the edit window of a comment. */
+export const editableUntil = (
+  { editWindowSeconds }: Pick<Site, 'editWindowSeconds'>,
+  { createdAt }: { readonly createdAt: Instant },
+): Instant => instantOf(Date.parse(createdAt) + editWindowSeconds * 1000)
 
 /** Refuses writes to a closed site. */
 export const assertIsOpen = ({ state }: Site): void => {

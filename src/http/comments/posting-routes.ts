@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import { assertMayWrite, mayModerate } from '../../domain/people/caller.ts'
 import type { PublicIds } from '../../domain/public-id.ts'
-import { isSiteUrl, type Site } from '../../domain/site/site.ts'
+import { editableUntil, isSiteUrl, type Site } from '../../domain/site/site.ts'
 import { createGuest } from '../../usecases/posting/create-guest.ts'
 import {
   type Posted,
@@ -19,7 +19,7 @@ import { writeGuestToken } from '../wire/guest-tokens.ts'
 import * as op from '../wire/operation.ts'
 import type { Router } from '../wire/router.ts'
 import { object, ref } from '../wire/schema-parts.ts'
-import { presentAuthor, presentWhole } from './present.ts'
+import { presentAuthor, presentOwn } from './present.ts'
 import {
   Guest,
   GuestProfile,
@@ -116,7 +116,7 @@ export const addPostingRoutes = (app: Router, { context, keys }: Http): void => 
     const answer = await postComment(
       context,
       { site, caller, ...draft, idempotencyKey },
-      presentPosted(ids, site.slug),
+      presentPosted(ids, site),
     )
     return answers.sendWrite(reply, withToken(answer, request))
   })
@@ -168,13 +168,14 @@ const nameArticle = (
 }
 
 const presentPosted =
-  (ids: PublicIds, slug: string) =>
+  (ids: PublicIds, site: Site) =>
   ({ comment, version, newGuestId }: Posted): answers.WriteResponse => {
-    const body = presentWhole(ids, comment)
+    const own = presentOwn(ids, comment, editableUntil(site, comment))
+    const body = { ...own, now: answers.now() }
     return {
       status: version === undefined ? 202 : 201,
       headers: {
-        location: `/v1/sites/${slug}/comments/${body.id}`,
+        location: `/v1/sites/${site.slug}/comments/${body.id}`,
         ...answers.threadVersion(version),
       },
       body,

@@ -1,5 +1,6 @@
 import type { Author, Comment } from '../../domain/comment/comment.ts'
 import { isReadable } from '../../domain/comment/status.ts'
+import type { Instant } from '../../domain/instant.ts'
 import type { CommentKey, PublicIds } from '../../domain/public-id.ts'
 
 /** Builds comments for responses field by field, so that a field without a name here never leaves. */
@@ -49,6 +50,12 @@ export const presentWhole = (ids: PublicIds, comment: Comment) => ({
   pinned: comment.pinned,
   locked: comment.locked,
   reply_count: comment.replyCount,
+})
+
+/** A comment for its author. */
+export const presentOwn = (ids: PublicIds, comment: Comment, editableUntil: Instant | null) => ({
+  ...presentWhole(ids, comment),
+  editable_until: editableUntil,
 })
 
 /** The place of a hidden comment in the tree, without its text and author. */

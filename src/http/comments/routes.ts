@@ -1,7 +1,8 @@
 import type { FastifyReply } from 'fastify'
 import { Type } from 'typebox'
-import { type Caller, mayModerate } from '../../domain/people/caller.ts'
+import { type Caller, isAuthor, mayModerate } from '../../domain/people/caller.ts'
 import type { PublicIds } from '../../domain/public-id.ts'
+import { editableUntil, type Site } from '../../domain/site/site.ts'
 import { deleteComment } from '../../usecases/editing/delete-comment.ts'
 import { editComment } from '../../usecases/editing/edit-comment.ts'
 import { type Restored, restoreComment } from '../../usecases/editing/restore-comment.ts'
@@ -21,8 +22,8 @@ import { readBody } from '../wire/fields.ts'
 import * as op from '../wire/operation.ts'
 import type { Router } from '../wire/router.ts'
 import { NOTHING, object, ref } from '../wire/schema-parts.ts'
-import { presentComment, presentWhole } from './present.ts'
-import { Comment, EditRequest, CommentInContext as InContextOnWire } from './schemas.ts'
+import { presentComment, presentOwn, presentWhole } from './present.ts'
+import { EditedComment, EditRequest, CommentInContext as InContextOnWire } from './schemas.ts'
 
 const GET_COMMENT = op.operation({
   id: 'getComment',
@@ -57,7 +58,7 @@ const EDIT_COMMENT = op.operation({
   params: object(op.commentParams),
   query: op.NO_QUERY,
   body: ref(EditRequest),
-  answers: { 200: ref(Comment), 202: ref(Comment) },
+  answers: { 200: ref(EditedComment), 202: ref(EditedComment) },
   refusals: ['banned', 'site_closed', 'thread_locked', 'edit_window_over', 'edit_conflict'],
   credential: 'needed',
   limit: 'create',
@@ -90,7 +91,7 @@ const RESTORE_COMMENT = op.operation({
   params: object(op.commentParams),
   query: op.NO_QUERY,
   body: op.NO_BODY,
-  answers: { 200: ref(Comment), 202: ref(Comment) },
+  answers: { 200: ref(EditedComment), 202: ref(EditedComment) },
   refusals: ['banned', 'site_closed', 'thread_locked', 'edit_window_over'],
   credential: 'needed',
   limit: 'create',
@@ -152,7 +153,11 @@ const addEditComment = (app: Router, { context, keys }: Http): void => {
     }
     const idempotencyKey = readIdempotencyKey(request)
     const answer = await changingComment(context, request, (comment) =>
-      editComment(context, { site, caller, comment, ...edit, idempotencyKey }, presentEdited(ids)),
+      editComment(
+        context,
+        { site, caller, comment, ...edit, idempotencyKey },
+        presentEdited(ids, request),
+      ),
     )
     return answers.sendWrite(reply, answer)
   })
@@ -182,7 +187,7 @@ const addRestoreComment = (app: Router, { context, keys }: Http): void => {
       restoreComment(
         context,
         { site, caller, comment, writerIdentity, idempotencyKey },
-        presentEdited(ids),
+        presentEdited(ids, request),
       ),
     )
     return answers.sendWrite(reply, answer)
@@ -190,12 +195,17 @@ const addRestoreComment = (app: Router, { context, keys }: Http): void => {
 }
 
 const presentEdited =
-  (ids: PublicIds) =>
-  ({ comment, version }: Restored): answers.WriteResponse => ({
-    status: comment.status === 'pending' ? 202 : 200,
-    headers: answers.threadVersion(version),
-    body: presentWhole(ids, comment),
-  })
+  (ids: PublicIds, { site, caller }: { site: Site; caller: Caller }) =>
+  ({ comment, version }: Restored): answers.WriteResponse => {
+    const edited = isAuthor(caller, comment.author)
+      ? presentOwn(ids, comment, editableUntil(site, comment))
+      : presentWhole(ids, comment)
+    return {
+      status: comment.status === 'pending' ? 202 : 200,
+      headers: answers.threadVersion(version),
+      body: { ...edited, now: answers.now() },
+    }
+  }
 
 type Reading = {
   readonly ids: PublicIds

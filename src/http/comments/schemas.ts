@@ -56,6 +56,16 @@ export const Comment = Type.Object(
 export const commentWith = <T extends Record<string, TSchema>>(name: string, fields: T) =>
   Type.Intersect([ref(Comment), Type.Object(fields)], { $id: name })
 
+const editableUntil = timeOrNull(
+  'Until when the author can edit the comment. Null if they cannot any more.',
+)
+
+export const now = time(
+  'The time of the service, to compare with other times here. A repeated response keeps it.',
+)
+
+export const OwnComment = commentWith('OwnComment', { editable_until: editableUntil })
+
 export const CommentInContext = commentWith('CommentInContext', {
   ancestors: Type.Optional(
     Type.Array(ref(Comment), { description: 'Root comment first. Present with `context`.' }),
@@ -127,7 +137,15 @@ export const NewComment = object(
   { $id: 'NewComment', examples: [{ body: 'First!', author: { name: 'Ada' } }] },
 )
 
+/** `editable_until` is for the author: the response to a moderator lacks it. */
+export const EditedComment = commentWith('EditedComment', {
+  editable_until: Type.Optional(editableUntil),
+  now,
+})
+
 export const PostedComment = commentWith('PostedComment', {
+  editable_until: editableUntil,
+  now,
   guest_token: Type.Optional(
     text('Present if this request created the guest: store it and send it as `Bearer`.'),
   ),

@@ -3,6 +3,7 @@ import { Negotiator } from '@fastify/accept-negotiator'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { LRUCache } from 'lru-cache'
 import { RENDERER_VERSION } from '../../domain/comment/markdown.ts'
+import { type Instant, instantOf } from '../../domain/instant.ts'
 import { ENCODINGS, type Encoding, type Page, type ReadPage } from '../../domain/page-store.ts'
 import type { Site } from '../../domain/site/site.ts'
 import type { Http } from './request-context.ts'
@@ -147,6 +148,9 @@ export const sendWrite = (
   reply: FastifyReply,
   { status, headers, body }: WriteResponse,
 ): FastifyReply => sendPrivately(reply.code(status).headers(headers), body ?? undefined)
+
+/** The time to compare with other times of a response. A page that readers share has none. */
+export const now = (): Instant => instantOf(Date.now())
 
 /** The header with the first version of the thread that shows the write. */
 export const threadVersion = (version: number | undefined): Record<string, string> =>

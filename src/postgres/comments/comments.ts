@@ -33,6 +33,11 @@ export type CommentForWrite = Comment & {
   readonly readAt: Instant
 }
 
+/** The author or key that replaced the text of `comments c` last. Null if the text is the first. */
+export const editedBy = sql`(
+  select r.replaced_by from comment_revisions r where r.site_id = c.site_id and r.comment_id = c.id
+    and r.revision = c.revision - 1)`
+
 /** Locks the row until the transaction ends. */
 export const findCommentForWrite = async (
   tx: Tx,
@@ -45,8 +50,7 @@ export const findCommentForWrite = async (
       ${staysDeleted} as stays_deleted, c.withdrawn_at, c.withdrawn_from, c.shadowed,
       c.article_title as suggested_title,
       c.redacted_at is not null as is_redacted,
-      (select r.replaced_by from comment_revisions r where r.site_id = c.site_id and r.comment_id = c.id
-        and r.revision = c.revision - 1) as edited_by,
+      ${editedBy} as edited_by,
       case when c.shadowed and c.status = 'rejected' then ${storedBans} else '[]' end as shadows,
       t.article_id, ${authorColumns}
     from comments c

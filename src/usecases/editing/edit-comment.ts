@@ -21,7 +21,7 @@ import {
 import type { Verdict } from '../../domain/screening/finding.ts'
 import { readRendering } from '../../domain/screening/rendering.ts'
 import type { Sender } from '../../domain/site/check.ts'
-import { assertIsOpen, type Site } from '../../domain/site/site.ts'
+import { assertIsOpen, editableUntil, type Site } from '../../domain/site/site.ts'
 import { storedId } from '../../domain/stored-id.ts'
 import {
   type CommentForWrite,
@@ -131,12 +131,11 @@ const lockForEdit = async (
 /** Refuses authors of locked comments, in locked threads, and after the edit window. */
 export const assertMayChangeText = (
   site: Site,
-  { locked, readAt, createdAt }: CommentForWrite,
+  comment: CommentForWrite,
   { state }: ThreadForWrite,
 ): void => {
-  if (state === 'locked' || locked) throw new Refusal('thread_locked')
-  const ageMs = Date.parse(readAt) - Date.parse(createdAt)
-  if (ageMs > site.editWindowSeconds * 1000) throw new Refusal('edit_window_over')
+  if (state === 'locked' || comment.locked) throw new Refusal('thread_locked')
+  if (comment.readAt > editableUntil(site, comment)) throw new Refusal('edit_window_over')
 }
 
 const assertMayEdit = (
