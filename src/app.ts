@@ -43,6 +43,7 @@ import { addSiteRoutes } from './http/sites/routes.ts'
 import { addStaffRoutes } from './http/staff/routes.ts'
 import { addThreadRoutes } from './http/threads/routes.ts'
 import { addThreadSearchRoutes } from './http/threads/searching-routes.ts'
+import { addTransferRoutes } from './http/transfers/routes.ts'
 import { addViewerRoutes } from './http/viewer/routes.ts'
 import { addVoteAndFlagRoutes } from './http/votes-and-flags/routes.ts'
 import { addDescription } from './http/wire/description.ts'
@@ -177,6 +178,7 @@ const addSiteScope = async (v1: Router, options: AppOptions): Promise<void> => {
   addOwnDataRoutes(v1, options)
   addSiteListRoutes(v1, options)
   addViewerRoutes(v1, options)
+  addTransferRoutes(v1, options)
   addReplyRoutes(v1, options)
   addQueueRoutes(v1, options)
   addDecisionRoutes(v1, options)

@@ -10,11 +10,11 @@ const MAX_KEYS = 50_000
 export const createLocalCounters = ({ maxKeys = MAX_KEYS } = {}): Counters => {
   const windows = new LRUCache<string, Window>({ max: maxKeys })
   return {
-    hit: async (key, windowMs) => {
+    hit: async (key, windowMs, by = 1) => {
       // Whole milliseconds: the difference of two fractions can exceed `windowMs` by rounding.
       const now = Math.floor(performance.now())
       const window = openWindow(windows.get(key), now) ?? { current: 0, endsAt: now + windowMs }
-      window.current += 1
+      window.current += by
       windows.set(key, window)
       return { current: window.current, ttlMs: window.endsAt - now }
     },

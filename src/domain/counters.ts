@@ -1,8 +1,8 @@
 /**
- * Counts hits in fixed windows; the first hit of a key opens its window. `hit` adds one hit, and returns
- * the number of hits in the window and how long the window stays open. `windowMs` is a whole number above
+ * Counts hits in fixed windows; the first hit of a key opens its window. `hit` adds one hit, or removes one, and
+ * returns the number of hits in the window and how long the window stays open. `windowMs` is a whole number above
  * 0, and always the same for a key. Never rejects.
  */
 export type Counters = {
-  hit: (key: string, windowMs: number) => Promise<{ current: number; ttlMs: number }>
+  hit: (key: string, windowMs: number, by?: 1 | -1) => Promise<{ current: number; ttlMs: number }>
 }

@@ -3,12 +3,12 @@ import { type RedisBreaker, withTimeout } from './breaker.ts'
 import type { RedisClient } from './client.ts'
 
 type CountingRedis = RedisClient & {
-  countHit: (key: string, windowMs: number) => Promise<[current: number, ttlMs: number]>
+  countHit: (key: string, windowMs: number, by: number) => Promise<[current: number, ttlMs: number]>
 }
 
 /** Atomic for all nodes. Sets a lost expiry again: without one, the limit would refuse its caller for ever. */
 const COUNT_HIT = `
-  local current = redis.call('INCR', KEYS[1])
+  local current = redis.call('INCRBY', KEYS[1], ARGV[2])
   local ttl = redis.call('PTTL', KEYS[1])
   if ttl < 0 then
     redis.call('PEXPIRE', KEYS[1], ARGV[1])
@@ -29,10 +29,10 @@ export const createRedisCounters = (
   redis.defineCommand('countHit', { numberOfKeys: 1, lua: COUNT_HIT })
   const counting = redis as CountingRedis
   return {
-    hit: async (key, windowMs) => {
-      const local = await fallback.hit(key, windowMs)
+    hit: async (key, windowMs, by = 1) => {
+      const local = await fallback.hit(key, windowMs, by)
       const shared = await breaker(() =>
-        withTimeout(counting.countHit(`afterword:limit:{${key}}`, windowMs)),
+        withTimeout(counting.countHit(`afterword:limit:{${key}}`, windowMs, by)),
       )
       return shared === undefined ? local : { current: shared[0], ttlMs: shared[1] }
     },

@@ -35,3 +35,10 @@ t.test(
     t.equal((await counters.hit('b', HOUR_MS)).current, 1)
   },
 )
+
+t.test('a hit that is removed makes room for another one in the same window', async (t) => {
+  const counters = createLocalCounters()
+  t.match(await counters.hit('a', HOUR_MS), { current: 1 })
+  t.match(await counters.hit('a', HOUR_MS, -1), { current: 0 })
+  t.match(await counters.hit('a', HOUR_MS), { current: 1 })
+})

@@ -151,6 +151,18 @@ const ROWS: Record<string, Case> = {
     body: { body: 'x', author: { name: 'Ada' } },
     row: WRITING(201),
   },
+  createTransferCode: {
+    method: 'POST',
+    path: '/guests/transfer',
+    row: but(all(403), { nobody: 401, guest: 201 }),
+  },
+  // A wrong code counts against the network, so this one is malformed.
+  redeemTransferCode: {
+    method: 'POST',
+    path: '/guests/claim',
+    body: { code: 'x' },
+    row: WRITING(400),
+  },
   createGuest: { method: 'POST', path: '/guests', body: { name: 'Ada' }, row: WRITING(201) },
   editComment: {
     method: 'PATCH',

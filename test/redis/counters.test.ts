@@ -62,6 +62,23 @@ t.test(
 )
 
 t.test(
+  'Redis counters: a removed hit is removed for all nodes',
+  { skip: skipShared },
+  async (t) => {
+    const key = randomUUID()
+    const open = async () => {
+      const redis = await openPatientRedis(t, SHARED_URL)
+      return createRedisCounters(redis, noFallback, createRedisBreaker({ pauseMs: 1_000 }))
+    }
+    const [one, other] = [await open(), await open()]
+    t.match(await one.hit(key, HOUR_MS), { current: 1 })
+    t.match(await other.hit(key, HOUR_MS), { current: 2 })
+    t.match(await one.hit(key, HOUR_MS, -1), { current: 1 })
+    t.match(await other.hit(key, HOUR_MS), { current: 2 })
+  },
+)
+
+t.test(
   'Redis counters: a window ends, and the next hit opens another',
   { skip: skipShared },
   async (t) => {

@@ -98,6 +98,31 @@ export const countRead = async (
   return { isExceeded: current > max, headers }
 }
 
+type Tries = { readonly key: string; readonly max: number; readonly windowMs: number }
+
+/**
+ * Runs an attempt that is `not_found` when a secret is wrong. After `max` wrong ones in a window every attempt is
+ * `rate_limited`, a right one too. An attempt counts before it runs, so that parallel attempts get no further.
+ */
+export const allowWrongTries = async <T>(
+  counters: Counters,
+  { key, max, windowMs }: Tries,
+  attempt: () => Promise<T>,
+): Promise<T> => {
+  const { current, ttlMs } = await counters.hit(key, windowMs)
+  if (current > max)
+    throw new Refusal('rate_limited', {}, { retryAfterSeconds: Math.ceil(ttlMs / 1000) })
+  let isWrong = false
+  try {
+    return await attempt()
+  } catch (error) {
+    isWrong = error instanceof Refusal && error.code === 'not_found'
+    throw error
+  } finally {
+    if (!isWrong) await counters.hit(key, windowMs, -1)
+  }
+}
+
 type Hit = (error: Error | null, result?: { current: number; ttl: number }) => void
 
 /** A class, because the library constructs its store with `new`; it makes one child per limiter. */

@@ -26,6 +26,7 @@ const presentHeldAuthor = (ids: PublicIds, author: HeldAuthor) => ({
   location: author.location,
   created_at: author.createdAt,
   signed_on_at: author.signedOnAt,
+  transfer_code_until: author.transferCodeUntil,
 })
 
 const presentExportedComment = (ids: PublicIds, comment: ExportedComment) => ({

@@ -57,6 +57,7 @@ export const Export = openObject(
       location: textOrNull('Shown in the staff list.'),
       created_at: time('When the author was created.'),
       signed_on_at: timeOrNull("When the member's latest token was issued."),
+      transfer_code_until: timeOrNull('When the code for another device of the guest expires.'),
     }),
     comments: Type.Array(ref(ExportedComment)),
     votes: Type.Array(

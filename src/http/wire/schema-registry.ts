@@ -27,6 +27,7 @@ import * as siteLists from '../site-lists/schemas.ts'
 import * as sites from '../sites/schemas.ts'
 import * as staff from '../staff/schemas.ts'
 import * as threads from '../threads/schemas.ts'
+import * as transfers from '../transfers/schemas.ts'
 import * as viewer from '../viewer/schemas.ts'
 import * as votesAndFlags from '../votes-and-flags/schemas.ts'
 import * as problems from './problem-schemas.ts'
@@ -38,6 +39,7 @@ const MODULES: readonly object[] = [
   siteLists,
   votesAndFlags,
   viewer,
+  transfers,
   queue,
   claims,
   decisions,

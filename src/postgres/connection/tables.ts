@@ -35,6 +35,7 @@ export type Tables = {
   authorNotes: AuthorNotesTable
   bans: BansTable
   appeals: AppealsTable
+  transferCodes: TransferCodesTable
   jobs: JobsTable
 }
 
@@ -348,6 +349,13 @@ type AuthorNotesTable = {
   note: string
   notedBy: string
   notedAt: Instant
+}
+
+type TransferCodesTable = {
+  siteId: number
+  authorId: number
+  codeHash: Buffer
+  expiresAt: Instant
 }
 
 type BansTable = {

@@ -58,6 +58,8 @@ export const eraseAuthorRow = async (
     delete from author_notes where site_id = ${siteId} and author_id = ${authorId}`.execute(tx)
   await sql`delete from arrivals where site_id = ${siteId} and author_id = ${authorId}`.execute(tx)
   await sql`
+    delete from transfer_codes where site_id = ${siteId} and author_id = ${authorId}`.execute(tx)
+  await sql`
     update bans set domain = null
     where email_hash = ${emailHash} and (site_id = ${siteId} or site_id is null)`.execute(tx)
   await sql`

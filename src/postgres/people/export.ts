@@ -34,6 +34,8 @@ export type HeldAuthor = {
   readonly location: string | null
   readonly createdAt: Instant
   readonly signedOnAt: Instant | null
+  /** Until when a transfer code of the guest is valid. */
+  readonly transferCodeUntil: Instant | null
 }
 
 export const findHeldAuthor = async (
@@ -43,6 +45,7 @@ export const findHeldAuthor = async (
   const { rows } = await sql<HeldAuthor>`
     select id, kind, name, url, avatar_url, email, email_verified, subject, location, created_at,
       signed_on_at, token_roles_ignored, suspended_at,
+      (select expires_at from transfer_codes where site_id = ${siteId} and author_id = ${authorId}) as transfer_code_until,
       array(select distinct r from unnest(token_roles || granted_roles) r order by r)::text[] as roles
     from authors where site_id = ${siteId} and id = ${authorId}`.execute(db)
   return rows[0]

@@ -12,6 +12,7 @@ import {
   forgetOldAddresses,
   forgetOldSubjects,
 } from '../../postgres/people/retention.ts'
+import { deleteOldTransferCodes } from '../../postgres/people/transfer-codes.ts'
 import { deleteOldAnswers } from '../../postgres/service/idempotency.ts'
 import type { Context } from '../context.ts'
 
@@ -22,7 +23,7 @@ const BATCH_ADDRESSES = 1_000
 const BATCH_TEXTS = 100
 
 /**
- * Deletes what is past its retention. After a day: responses under Idempotency-Keys, recent posts, expired
+ * Deletes what is past its retention. Immediately: expired transfer codes. After a day: responses under Idempotency-Keys, recent posts, expired
  * claims, items of batches that have ended. After the site's retention days: addresses, and texts that their
  * authors deleted. After 30 days: jobs that were given up. After a year: the subject of an erased member.
  */
@@ -33,6 +34,7 @@ export const applyRetention = async (context: Context, signal: AbortSignal): Pro
   await inBatches((tx) => deleteOldAnswers(tx, BATCH_ANSWERS), BATCH_ANSWERS)
   await inBatches((tx) => deleteOldArrivals(tx, BATCH_ARRIVALS), BATCH_ARRIVALS)
   await inBatches((tx) => deleteOldItems(tx, BATCH_ITEMS), BATCH_ITEMS)
+  await inBatches((tx) => deleteOldTransferCodes(tx, BATCH_ITEMS), BATCH_ITEMS)
   await inBatches((tx) => deleteOldClaims(tx, BATCH_ITEMS), BATCH_ITEMS)
   await inBatches((tx) => deleteOldFailedJobs(tx, BATCH_ITEMS), BATCH_ITEMS)
   await inBatches((tx) => deleteOldAddresses(tx, BATCH_ADDRESSES), BATCH_ADDRESSES)
