@@ -112,7 +112,7 @@ t.test('content negotiation', async (t) => {
         ['identity', plain.text, plain.etag],
         path,
       )
-      t.match(answer.headers.vary, /Origin.*Accept-Encoding/)
+      t.equal(answer.headers.vary, 'Accept-Encoding')
     }
   })
 
@@ -143,7 +143,7 @@ t.test('content negotiation', async (t) => {
           const answer = await read(service.app, path, headers)
           t.equal(answer.status, other === encoding ? 304 : 200, `${path} ${encoding} ${other}`)
           t.equal(answer.etag, tags.get(encoding))
-          t.match(answer.headers, { vary: /Origin.*Accept-Encoding/, 'cache-control': PUBLIC })
+          t.match(answer.headers, { vary: 'Accept-Encoding', 'cache-control': PUBLIC })
           t.equal(answer.text === '', other === encoding)
         }
     }

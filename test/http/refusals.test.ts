@@ -1,4 +1,5 @@
 import t, { type Test } from 'tap'
+import { IDS } from '../ids.ts'
 import { openService, type ServiceOptions, type TestService } from '../service.ts'
 import { listen, openRaw, type RawAnswer } from './sockets.ts'
 
@@ -98,7 +99,7 @@ const QUERIES: Case[] = [
   ['depth 11', get(`${COMMENTS}?depth=11`), 400, 'invalid_request'],
   ['replies 51', get(`${COMMENTS}?replies=51`), 400, 'invalid_request'],
   ['a version above all', get(`${COMMENTS}?at_least=9007199254740993`), 400, 'invalid_request'],
-  ['101 article ids', get(`${SITE}/counts?${'article_id=a&'.repeat(101)}`), 400, 'invalid_request'],
+  ['251 article ids', get(`${SITE}/counts?${'article_id=a&'.repeat(251)}`), 400, 'invalid_request'],
   ['no article ids', get(`${SITE}/counts`), 400, 'invalid_request'],
   ['a cursor of nobody', get(`${COMMENTS}?cursor=AAAA`), 400, 'invalid_cursor'],
 ]
@@ -516,6 +517,7 @@ t.test('a preflight lists the allowed request headers, a response the readable o
     'access-control-allow-origin': 'https://a.example',
     'access-control-allow-headers':
       'authorization, content-type, if-match, if-none-match, idempotency-key',
+    'access-control-max-age': '7200',
     vary: /Origin/,
   })
   for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'])
@@ -544,6 +546,48 @@ t.test('every response of a site varies with the origin, and errors are readable
     t.equal(headers['access-control-allow-origin'], 'https://a.example', path)
     t.match(headers.vary, /^Origin\b/)
   }
+})
+
+t.test('on a site for all origins, public reads are the same for every origin', async (t) => {
+  const service = await openService(t)
+  const { id, author, guest_token: token } = await service.post('a', 'x')
+  const reads = ['/articles/a', '/articles/a/comments', '/articles/absent/comments', '/comments']
+  reads.push('/articles', '/counts?article_id=a', '/config', '/staff', `/comments/${id}`)
+  reads.push(`/comments/${id}/replies`, `/authors/${author.id}/comments`)
+  const origins = [undefined, 'https://a.example', 'https://b.example', 'null']
+  const ask = (path: string, origin: string | undefined, more: object = {}) =>
+    service.call('GET', `${SITE}${path}`, { headers: { ...(origin && { origin }), ...more } })
+  for (const path of reads) {
+    const { etag } = (await ask(path, undefined)).headers
+    for (const condition of [{}, { 'if-none-match': etag }]) {
+      const seen = await Promise.all(origins.map((origin) => ask(path, origin, condition)))
+      for (const { status, headers } of seen) {
+        t.equal(status, 'if-none-match' in condition ? 304 : 200, path)
+        t.match(headers, {
+          vary: 'Accept-Encoding',
+          'access-control-allow-origin': '*',
+          'access-control-expose-headers': /etag/,
+          'timing-allow-origin': '*',
+        })
+      }
+    }
+  }
+  for (const path of [...reads, '/articles/a/viewer']) {
+    const headers = { origin: 'https://a.example' }
+    const own = await service.call('GET', `${SITE}${path}`, { token, headers })
+    const allowed = { 'access-control-allow-origin': 'https://a.example', vary: /^Origin\b/ }
+    t.match(own.headers, { ...allowed, 'cache-control': 'private, no-store' }, path)
+    t.equal(own.headers['timing-allow-origin'], undefined, 'only of public reads')
+  }
+})
+
+t.test('a site with a list of origins shares the times of public reads with all', async (t) => {
+  const service = await openShared(t, ['https://a.example'])
+  const { headers } = await service.get('/articles/a/comments')
+  t.match(headers, { vary: 'Origin, Accept-Encoding', 'timing-allow-origin': '*' })
+  t.equal(headers['access-control-allow-origin'], undefined)
+  const avatar = await service.call('GET', `/v1/avatars/${IDS.write('author', 1)}.svg`)
+  t.equal(avatar.headers['timing-allow-origin'], '*')
 })
 
 const QUOTA = { limits: { read: 5, write: 2 } }

@@ -62,9 +62,12 @@ export type Site = {
   readonly createdAt: Instant
 }
 
+/** Whether pages of every origin may read and write. */
+export const isForAllOrigins = ({ origins }: Site): boolean => origins.includes('*')
+
 /** The opaque origin `null` is never allowed: any sandboxed page can send it. */
 export const isAllowedOrigin = (site: Site, origin: string): boolean =>
-  origin !== 'null' && (site.origins.includes('*') || site.origins.includes(origin))
+  origin !== 'null' && (isForAllOrigins(site) || site.origins.includes(origin))
 
 /** The end of the edit window of a comment. */
 export const editableUntil = (
@@ -87,5 +90,5 @@ export const isForMembers = ({ posting, reading }: Site): boolean =>
  */
 export const isSiteUrl = (site: Site, url: string, pageOrigin: string | undefined): boolean => {
   const { origin } = new URL(url)
-  return site.origins.includes('*') ? origin === pageOrigin : site.origins.includes(origin)
+  return isForAllOrigins(site) ? origin === pageOrigin : site.origins.includes(origin)
 }

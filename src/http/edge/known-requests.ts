@@ -76,11 +76,11 @@ export const addKnownRequests = (app: FastifyInstance, options: Options): void =
     const counted = await countRead(counters, limits, network)
     // The long way counts a refused request again, which changes neither the refusal nor its end.
     if (counted.isExceeded || isClosing) return takeLongWay(raw, response)
-    const { status, headers, body } = toPublic(
-      page,
-      linkOfNext(known, raw.url!, page),
-      raw.headers['if-none-match'],
-    )
+    const { status, headers, body } = toPublic(page, {
+      site,
+      link: linkOfNext(known, raw.url!, page),
+      condition: raw.headers['if-none-match'],
+    })
     const isHead = raw.method === 'HEAD'
     // The framework adds a length to every response to HEAD, also to a 304.
     if (body || isHead) headers['content-length'] = String(body?.length ?? 0)

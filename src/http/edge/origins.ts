@@ -5,11 +5,13 @@ import { isAllowedOrigin, type Site } from '../../domain/site/site.ts'
 import { findSite } from '../../usecases/people/find-caller.ts'
 import { type Http, isWrite, siteSlug } from './request-context.ts'
 
-const PREFLIGHT_SECONDS = 600
+/** Chromium keeps a preflight no longer. */
+const PREFLIGHT_SECONDS = 7_200
 
 const METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE'
 const ALLOWED = 'authorization, content-type, if-match, if-none-match, idempotency-key'
-const EXPOSED = 'etag, link, location, ratelimit, ratelimit-policy, retry-after, thread-version'
+export const EXPOSED =
+  'etag, link, location, ratelimit, ratelimit-policy, retry-after, thread-version'
 
 /** Allows cross-origin requests from the exact origins of the site, never with cookies. */
 export const addOrigins = async (app: FastifyInstance, { context }: Http): Promise<void> => {

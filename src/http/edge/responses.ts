@@ -5,13 +5,19 @@ import { LRUCache } from 'lru-cache'
 import { RENDERER_VERSION } from '../../domain/comment/markdown.ts'
 import { type Instant, instantOf } from '../../domain/instant.ts'
 import { ENCODINGS, type Encoding, type Page, type ReadPage } from '../../domain/page-store.ts'
-import type { Site } from '../../domain/site/site.ts'
+import { isForAllOrigins, type Site } from '../../domain/site/site.ts'
+import { EXPOSED } from './origins.ts'
 import type { Http } from './request-context.ts'
 
 const PUBLIC = 'public, max-age=0, must-revalidate'
 const PRIVATE = 'private, no-store'
 const JSON_TYPE = 'application/json; charset=utf-8'
 const VARY = 'Origin, Accept-Encoding'
+const FOR_ALL_ORIGINS = {
+  vary: 'Accept-Encoding',
+  'access-control-allow-origin': '*',
+  'access-control-expose-headers': EXPOSED,
+}
 /** RFC 9211: the page is cached, and Postgres did not answer whether it is current. */
 const UNCONFIRMED = 'Afterword; hit; detail=unconfirmed'
 
@@ -89,7 +95,7 @@ export const sendPage = (
   const link = linkOf(request.raw.url!, page)
   const { status, headers, body } =
     request.caller.kind === 'nobody'
-      ? toPublic(page, link, request.headers['if-none-match'])
+      ? toPublic(page, { site: request.site, link, condition: request.headers['if-none-match'] })
       : toPrivate(page, link)
   return reply.code(status).headers(headers).send(body)
 }
@@ -100,14 +106,22 @@ export type PageResponse = {
   readonly body: Buffer | undefined
 }
 
-/** @param condition the header If-None-Match */
-export const toPublic = (
-  page: Page,
-  link: string | undefined,
-  condition: string | undefined,
-): PageResponse => {
+type PublicRead = {
+  readonly site: Site
+  readonly link: string | undefined
+  /** The header If-None-Match. */
+  readonly condition: string | undefined
+}
+
+/**
+ * A response that is the same for all readers. On a site for all origins it does not depend on the origin either, so
+ * that shared caches keep one copy.
+ */
+export const toPublic = (page: Page, { site, link, condition }: PublicRead): PageResponse => {
   const headers = headersOf(page, link, PUBLIC)
   headers.etag = page.etag
+  headers['timing-allow-origin'] = '*'
+  if (isForAllOrigins(site)) Object.assign(headers, FOR_ALL_ORIGINS)
   if (condition !== undefined && matches(condition, page.etag))
     return { status: 304, headers, body: undefined }
   return withBody(page, headers)

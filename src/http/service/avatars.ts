@@ -36,7 +36,7 @@ export const addAvatarRoutes = (app: Router): void => {
   app.get('/avatars/:id.svg', GET_AVATAR, async (request, reply) => {
     const { id } = request.params
     if (!looksLikeId('author', id)) throw new Refusal('not_found')
-    reply.header('cache-control', ONE_YEAR).type('image/svg+xml')
+    reply.header('cache-control', ONE_YEAR).header('timing-allow-origin', '*').type('image/svg+xml')
     return reply.serializer(String).send(minidenticon(id, SATURATION, LIGHTNESS))
   })
 }
