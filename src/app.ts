@@ -12,6 +12,8 @@ import { addCheckRoutes } from './http/checks/routes.ts'
 import { addClaimRoutes } from './http/claims/routes.ts'
 import { addPostingRoutes } from './http/comments/posting-routes.ts'
 import { addCommentRoutes } from './http/comments/routes.ts'
+import { addCommentFormRoutes } from './http/comments-html/form-routes.ts'
+import { addCommentsHtmlRoutes } from './http/comments-html/routes.ts'
 import { addDecisionRoutes } from './http/decisions/routes.ts'
 import { addErrors, onClientError, onFrameworkError } from './http/edge/errors.ts'
 import { SECURITY_HEADERS } from './http/edge/headers.ts'
@@ -180,6 +182,8 @@ const addSiteScope = async (v1: Router, options: AppOptions): Promise<void> => {
   addViewerRoutes(v1, options)
   addTransferRoutes(v1, options)
   addReplyRoutes(v1, options)
+  addCommentsHtmlRoutes(v1, options)
+  addCommentFormRoutes(v1, options)
   addQueueRoutes(v1, options)
   addDecisionRoutes(v1, options)
   addBatchRoutes(v1, options)

@@ -105,7 +105,8 @@ t.test('every body has a name, and those that are sent have an example', async (
       const answers = Object.values<Json>(responses)
         .map(({ content = {} }) => content['application/json']?.schema)
         .filter((schema) => schema !== undefined && schema.type !== 'null')
-      const sent = requestBody?.content['application/json'].schema.$ref
+      const [taken] = Object.values<Json>(requestBody?.content ?? {})
+      const sent = taken?.schema.$ref
       const examples = sent && (resolve(description, sent) as Json).examples
       return [
         [`${name}: what it answers has a name`, answers.every(({ $ref }) => $ref)],

@@ -219,6 +219,7 @@ const refuseUndeclared = (app: FastifyInstance): void => {
 
 /** The code of an error whose status belongs to it; else both, which no operation declares. */
 const codeOf = (status: number, payload: unknown): RefusalCode => {
-  const { code } = JSON.parse(String(payload)) as { code: RefusalCode }
+  const ofPage = /data-afterword-code="(\w+)"/.exec(String(payload))?.[1] as RefusalCode | undefined
+  const code = ofPage ?? (JSON.parse(String(payload)) as { code: RefusalCode }).code
   return STATUS_OF[code] === status ? code : (`${status} ${code}` as RefusalCode)
 }

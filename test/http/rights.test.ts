@@ -151,6 +151,14 @@ const ROWS: Record<string, Case> = {
     body: { body: 'x', author: { name: 'Ada' } },
     row: WRITING(201),
   },
+  listThreadAsHtml: { method: 'GET', path: '/articles/a/comments.html', row: READING },
+  // A form has no caller, and JSON is no form.
+  postCommentForm: {
+    method: 'POST',
+    path: '/articles/a/comments.form',
+    body: {},
+    row: Object.fromEntries(CALLERS.map((name) => [name, 415])),
+  },
   createTransferCode: {
     method: 'POST',
     path: '/guests/transfer',

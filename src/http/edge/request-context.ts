@@ -26,6 +26,8 @@ declare module 'fastify' {
     errors?: readonly RefusalCode[]
     /** True if the handler verifies a signature over the bytes of the body. */
     isSigned?: boolean
+    /** True if the body is an HTML form: the handler judges its origin, and no credential counts. */
+    isForm?: boolean
     /** True if the operation is closed to guests where only members read. */
     isReading?: boolean
   }

@@ -33,7 +33,7 @@ export const addRequestPipeline = async (
     request.network = networkOf(request.ip)
     await enter({ http, count, request, reply })
     if (!isOfSite(request)) return
-    assertOrigin(request)
+    if (!request.routeOptions.config.isForm) assertOrigin(request)
     assertMayRead(request)
   })
 }
@@ -55,7 +55,8 @@ const enter = async (entry: Entry): Promise<void> => {
   }
   request.ids = http.context.idsOf(site?.id ?? null)
   // Nearly every read has no credential, and each promise that it saves is measurable.
-  if (request.headers.authorization === undefined) return enterAsNobody(entry, site)
+  const { isForm } = request.routeOptions.config
+  if (isForm || request.headers.authorization === undefined) return enterAsNobody(entry, site)
   const credential = await countingRefusals(entry, site, () => readCredential(http, request, site))
   if (credential.kind !== 'key') return enterAsPerson(entry, site!, credential)
   const find = () => identifyKey(http, credential.key, site)

@@ -86,18 +86,22 @@ export const sendRead = async (
   return sendPage(request, reply, page)
 }
 
-/** Sends a public read: 304 if the client has the page. A response to a caller with a token is private. */
+/**
+ * Sends a public read: 304 if the client has the page. A response to a caller with a token is private.
+ * @param more headers besides, or instead of, those of a list
+ */
 export const sendPage = (
   request: FastifyRequest,
   reply: FastifyReply,
   page: Page,
+  more: Record<string, string> = {},
 ): FastifyReply => {
   const link = linkOf(request.raw.url!, page)
   const { status, headers, body } =
     request.caller.kind === 'nobody'
       ? toPublic(page, { site: request.site, link, condition: request.headers['if-none-match'] })
       : toPrivate(page, link)
-  return reply.code(status).headers(headers).send(body)
+  return reply.code(status).headers(headers).headers(more).send(body)
 }
 
 export type PageResponse = {
@@ -141,6 +145,13 @@ const withBody = (page: Page, headers: Record<string, string>): PageResponse => 
   if (page.encoding !== 'identity') headers['content-encoding'] = page.encoding
   headers['content-type'] = JSON_TYPE
   return { status: 200, headers, body: page.bytes }
+}
+
+/** Makes a page of HTML, whose entity tag is a hash of its bytes. */
+export const toHtmlPage = (text: string): Page => {
+  const bytes = Buffer.from(text)
+  const etag = `"${hashOf(bytes).slice(0, 22)}"`
+  return { etag, next: null, encoding: 'identity', bytes }
 }
 
 export const unconfirmed = (page: Page): Page => ({ ...page, isUnconfirmed: true })

@@ -10,6 +10,7 @@ import * as cannedReasons from '../canned-reasons/schemas.ts'
 import * as checks from '../checks/schemas.ts'
 import * as claims from '../claims/schemas.ts'
 import * as comments from '../comments/schemas.ts'
+import * as commentsHtml from '../comments-html/schemas.ts'
 import * as decisions from '../decisions/schemas.ts'
 import * as judging from '../judging/schemas.ts'
 import * as keys from '../keys/schemas.ts'
@@ -39,6 +40,7 @@ const MODULES: readonly object[] = [
   siteLists,
   votesAndFlags,
   viewer,
+  commentsHtml,
   transfers,
   queue,
   claims,

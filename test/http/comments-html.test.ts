@@ -1,0 +1,221 @@
+import { Parser } from 'htmlparser2'
+import t from 'tap'
+import { openSignOn, signToken } from '../members.ts'
+import { openService, type TestService } from '../service.ts'
+
+const SITE = '/v1/sites/default'
+const PATH = '/articles/a/comments.html'
+
+type Json = Record<string, any>
+type Element = { readonly name: string; readonly attributes: Record<string, string> }
+
+/** The elements of HTML in their order, the texts of the scripts, and every other text. */
+const parse = (html: string) => {
+  const elements: Element[] = []
+  const scripts: string[] = []
+  const open: string[] = []
+  let text = ''
+  const parser = new Parser({
+    onopentag: (name, attributes) => {
+      elements.push({ name, attributes: { ...attributes } })
+      open.push(name)
+      if (name === 'script') scripts.push('')
+    },
+    ontext: (part) => {
+      if (open.at(-1) === 'script') scripts[scripts.length - 1] += part
+      else text += part
+    },
+    onclosetag: () => open.pop(),
+  })
+  parser.end(html)
+  const all = (name: string) => elements.filter((element) => element.name === name)
+  const ids = all('article').map(({ attributes }) => attributes.id!)
+  const links = all('a').map(({ attributes }) => attributes.href!)
+  return { elements, scripts, text, all, ids, links }
+}
+
+const change = (service: TestService, path: string, body: object) =>
+  service.call('PATCH', `${SITE}${path}`, { token: service.adminKey, body })
+
+const ALLOWED =
+  'section h2 h3 ol li article a time div p small bdi form label input textarea button script ' +
+  'em strong del code pre blockquote ul br'
+
+t.test('comments as HTML have the text, the order and the depth of the JSON', async (t) => {
+  const service = await openService(t)
+  const root = await service.post('a', 'a *root*')
+  await service.post('a', 'a reply', { parent_id: root.id })
+  await service.post('a', 'newer')
+  const { status, headers, text } = await service.get(PATH)
+  t.equal(status, 200)
+  t.equal(headers['content-type'], 'text/html; charset=utf-8')
+  const { ids, text: shown, all } = parse(text)
+  const { items } = (await service.get('/articles/a/comments')).body
+  const listed = (branches: Json[]): string[] =>
+    branches.flatMap(({ id, replies }) => [id, ...listed(replies.items)])
+  t.same(ids, listed(items))
+  t.match(shown, /3 Comments.*newer.*a root.*a reply/s)
+  t.equal(all('ol').length, 2, 'replies are a list in the list')
+  t.notMatch(text, /<!doctype|<style|style=/i)
+})
+
+t.test('no name, address, article or text becomes HTML or ends a script', async (t) => {
+  const service = await openService(t)
+  const hostile = `"'><img src=x onerror=alert(1)></script><script>alert(2)</script>&lt;`
+  const article = `a/${hostile}`
+  const url = 'https://a.example/"onmouseover="x'
+  const more = { author: { name: hostile, url }, article: { title: hostile, url } }
+  const options = { headers: { origin: 'https://a.example' } }
+  await service.post(article, hostile, more, options)
+  for (const query of ['', '?page=1', '?bare=1', '?sort=top']) {
+    const path = `/articles/${encodeURIComponent(article)}/comments.html${query}`
+    const { status, text } = await service.get(path, { headers: { host: `x"onload="y` } })
+    if (status === 400) continue
+    const { elements, scripts } = parse(text)
+    const ofPage = query === '?page=1' ? ' html head meta title link style body main' : ''
+    const names = new Set(elements.map(({ name }) => name))
+    t.same(
+      [...names].filter((name) => !`${ALLOWED}${ofPage}`.split(' ').includes(name)),
+      [],
+    )
+    for (const { attributes } of elements)
+      t.same(
+        Object.keys(attributes).filter((name) => name.startsWith('on')),
+        [],
+      )
+    for (const script of scripts) t.type(JSON.parse(script), 'object')
+  }
+})
+
+t.test('the state is the first view, so that the widget needs no request', async (t) => {
+  const service = await openService(t)
+  await openSignOn(service)
+  await change(service, '/members/grace', {
+    name: 'Grace',
+    roles: ['moderator'],
+    listed: true,
+    location: 'Ghent',
+  })
+  const token = await signToken({ sub: 'grace', name: 'Grace' })
+  await service.post('a', 'by staff', {}, { token })
+  const { text } = await service.get(PATH)
+  const { elements, scripts } = parse(text)
+  const marked = elements.filter(({ attributes }) => 'data-afterword-state' in attributes)
+  t.equal(marked.length, 1)
+  const { at, sort, ...state } = JSON.parse(scripts.at(-1)!)
+  t.same(state, (await service.get('/articles/a/comments?include=config,staff')).body)
+  t.equal(sort, 'newest')
+  t.ok(Date.parse(at) <= Date.now() && Date.parse(at) > Date.now() - 120_000)
+  t.match(text, /<small class="afterword-badge">Moderator<\/small>/)
+})
+
+t.test('links lead to every comment of a thread, once', async (t) => {
+  const service = await openService(t)
+  const wanted: string[] = []
+  for (let n = 0; n < 5; n++) {
+    const { id } = await service.post('a', `root ${n}`)
+    wanted.push(id)
+    for (let m = 0; m < n; m++)
+      wanted.push((await service.post('a', `reply ${n} ${m}`, { parent_id: id })).id)
+  }
+  const seen: string[] = []
+  const next = [`${SITE}${PATH}?limit=2&replies=1`]
+  for (let path = next.pop(); path !== undefined; path = next.pop()) {
+    const { ids, links } = parse((await service.call('GET', path)).text)
+    seen.push(...ids)
+    for (const link of links.filter((one) => one.includes('cursor=')))
+      next.push(link.replace(/^https?:\/\/[^/]+/, ''))
+  }
+  t.same(seen.toSorted(), wanted.toSorted())
+})
+
+t.test('linked data names the comments of an article whose address is known', async (t) => {
+  const service = await openService(t)
+  const article = { title: 'A', url: 'https://blog.example/post' }
+  const root = await service.post('a', 'gone', { article }, { token: service.adminKey })
+  const reply = await service.post('a', 'a **reply**', { parent_id: root.id })
+  await service.decide(root.id, 'approved', 'rejected')
+  const { text } = await service.get(PATH)
+  t.match(text, 'This comment was removed.')
+  t.match(JSON.parse(parse(text).scripts[0]!), {
+    '@type': 'WebPage',
+    '@id': article.url,
+    commentCount: 1,
+    comment: [
+      {
+        '@type': 'Comment',
+        url: `${article.url}#${reply.id}`,
+        author: { '@type': 'Person', name: 'Ada' },
+        text: 'a reply',
+      },
+    ],
+  })
+  await service.post('b', 'x')
+  t.equal(parse((await service.get('/articles/b/comments.html')).text).scripts.length, 1)
+})
+
+t.test('the form says why nobody can post, and how to log in', async (t) => {
+  const service = await openService(t)
+  await service.post('a', 'x')
+  const shown = async (says: string, forms = 0) => {
+    const { text } = await service.get(PATH)
+    t.match(text, says)
+    t.equal(parse(text).all('form').length, forms, says)
+  }
+  await shown('<button>Post</button>', 1)
+  await change(service, '', { who_may_post: 'members', login_url: 'https://blog.example/login' })
+  await shown('<a href="https://blog.example/login">Log in</a>')
+  await change(service, '/articles/a', { state: 'closed' })
+  await shown('Comments are closed.')
+  await change(service, '/articles/a', { state: 'locked' })
+  await shown('This thread is locked.')
+  await change(service, '', { who_may_post: 'nobody' })
+  await shown('Comments are switched off.')
+})
+
+t.test('HTML is cached like any page, and has nothing of its reader', async (t) => {
+  const service = await openService(t)
+  const { guest_token: token } = await service.post('a', 'first')
+  const read = (headers: Record<string, string> = {}) => service.get(PATH, { headers })
+  const first = await read()
+  const { misses } = service.pages.stats()
+  const others = [{}, { origin: 'https://a.example' }, { 'x-forwarded-for': '203.0.113.7' }]
+  for (const headers of others) {
+    const again = await read(headers)
+    t.equal(again.text, first.text)
+    t.equal(again.headers.etag, first.headers.etag)
+    t.match(again.headers, { 'cache-control': 'public, max-age=0, must-revalidate' })
+  }
+  t.equal(service.pages.stats().misses, misses, 'no page was built')
+  t.equal((await read({ 'if-none-match': String(first.headers.etag) })).status, 304)
+  await service.post('a', 'second')
+  const changed = await read({ 'if-none-match': String(first.headers.etag) })
+  t.equal(changed.status, 200)
+  t.match(changed.text, 'second')
+  await change(service, '', { max_body_length: 77 })
+  t.not((await read()).headers.etag, changed.headers.etag)
+  const own = await service.get(PATH, { token })
+  t.match(own.headers, { 'cache-control': 'private, no-store', etag: undefined })
+})
+
+t.test('a whole page has a policy of its own, and names the article as its original', async (t) => {
+  const service = await openService(t)
+  const article = { title: 'A & B', url: 'https://blog.example/post' }
+  await service.post('a', 'x', { article }, { token: service.adminKey })
+  await change(service, '', { origins: ['https://blog.example'] })
+  const { headers, text } = await service.get(`${PATH}?page=1`)
+  t.match(text, '<title>Comments on “A &amp; B”</title>')
+  t.match(text, '<link rel="canonical" href="https://blog.example/post">')
+  t.match(headers, { 'referrer-policy': 'same-origin' })
+  t.match(headers['content-security-policy'], "form-action 'self' https://blog.example;")
+  t.notMatch((await service.get(`${PATH}?bare=1`)).text, /class=/)
+})
+
+t.test('replies of another article and malformed ids are not found', async (t) => {
+  const service = await openService(t)
+  const { id } = await service.post('b', 'x')
+  await service.post('a', 'y')
+  for (const query of [`parent=${id}`, 'parent=x', 'focus=x', 'reply=x'])
+    t.equal((await service.get(`${PATH}?${query}`)).status, 404, query)
+  t.equal((await service.get(`${PATH}?page=2`)).status, 400)
+})
