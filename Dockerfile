@@ -1,10 +1,13 @@
-# The bundle is written where esbuild is installed, in the folder where the service runs.
+# The bundle and the widget are written where esbuild is installed, in the folder where the service runs.
 FROM node:24.21-slim AS bundle
 WORKDIR /app
 COPY package.json package-lock.json ./
 RUN npm ci --omit=dev --ignore-scripts
 COPY src ./src
 RUN node src/bundle.ts
+COPY scripts/build.ts ./scripts/
+COPY web ./web
+RUN node scripts/build.ts
 
 FROM node:24.21-slim
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=3000 MALLOC_ARENA_MAX=1 MALLOC_MMAP_THRESHOLD_=32768
@@ -16,6 +19,7 @@ RUN npm ci --omit=dev --omit=optional --ignore-scripts && npm cache clean --forc
 COPY migrations ./migrations
 COPY src ./src
 COPY --from=bundle /app/node_modules/.cache ./node_modules/.cache
+COPY --from=bundle /app/web/dist ./web/dist
 
 USER node
 EXPOSE 3000

@@ -23,6 +23,7 @@ import { createMetrics, type MetricSources } from './http/edge/metrics.ts'
 import { addContext, type Http } from './http/edge/request-context.ts'
 import { addRequestPipeline } from './http/edge/request-pipeline.ts'
 import { addStrictParsing, MAX_URL_LENGTH } from './http/edge/strict-parsing.ts'
+import { addEmbedRoutes } from './http/embed/routes.ts'
 import { addJudgingRoutes } from './http/judging/routes.ts'
 import { addKeyRoutes } from './http/keys/routes.ts'
 import { addMarkRoutes } from './http/marks/routes.ts'
@@ -89,6 +90,7 @@ export const buildApp = async (options: AppOptions): Promise<FastifyInstance> =>
   addHealthRoutes(app, { readiness: options.readiness, metrics })
   addWelcome(app, options.version)
   addReference(app)
+  addEmbedRoutes(app)
   await app.register(async (v1) => addSiteScope(v1 as unknown as Router, options), {
     prefix: '/v1',
   })

@@ -233,7 +233,7 @@ t.test('decisions are numbered, one page each: situation, choice, price', async 
 
 /** The files of the repository, by every end of their path. */
 const KNOWN_FILES = new Set(
-  globSync('{src,test,docs,migrations,scripts,bench}/**/*', { cwd: ROOT }).flatMap((path) => {
+  globSync('{src,test,docs,migrations,scripts,bench,web}/**/*', { cwd: ROOT }).flatMap((path) => {
     const parts = path.split('/')
     return parts.map((_, i) => parts.slice(i).join('/'))
   }),

@@ -16,7 +16,17 @@ import type { Test } from 'tap'
 
 const ROOT = join(import.meta.dirname, '../..')
 const PAGE = readFileSync(join(ROOT, 'CONTRIBUTING.md'), 'utf8')
-const COPIED = ['src', 'test', 'scripts', 'bench', 'migrations', 'docs', '.gitignore', '.taprc']
+const COPIED = [
+  'src',
+  'test',
+  'scripts',
+  'bench',
+  'web',
+  'migrations',
+  'docs',
+  '.gitignore',
+  '.taprc',
+]
 const COPIED_FILES = ['package.json', 'tsconfig.json', 'biome.json', 'openapi.yaml']
 
 /** Programs of `node_modules/.bin`. */

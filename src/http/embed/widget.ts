@@ -1,0 +1,217 @@
+import { createHash } from 'node:crypto'
+import { existsSync, globSync, readFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { promisify } from 'node:util'
+import { brotliCompress, constants, gzip } from 'node:zlib'
+import type { BuildOptions, Plugin } from 'esbuild'
+
+type Esbuild = typeof import('esbuild')
+
+const ROOT = join(import.meta.dirname, '../../..')
+const SOURCE = join(ROOT, 'web/embed')
+/** The folder that `npm run build` writes and the container image contains. */
+export const DIST = join(ROOT, 'web/dist')
+
+/** The scripts: browsers load the thread and the lists when a tag comes near the screen, the others at the first act. */
+const SCRIPTS = {
+  thread: 'thread/thread.tsx',
+  lists: 'lists.ts',
+  count: 'count.ts',
+  editor: 'editor.tsx',
+  dialogs: 'dialogs.tsx',
+} as const
+/** These run on what the script of the thread has loaded. */
+const LATER = ['editor', 'dialogs'] as const
+const AT_FIRST = ['thread', 'lists', 'count'] as const
+
+/** A file of the widget, as browsers get it. */
+export type Asset = {
+  readonly type: string
+  readonly etag: string
+  readonly identity: Buffer
+  readonly br: Buffer
+  readonly gzip: Buffer
+}
+
+export type Manifest = {
+  /** A hash of the source and of the tools: another one means that the files are stale. */
+  readonly source: string
+  /** The file of each script; a loader that misses one finds the newer names here. */
+  readonly scripts: Readonly<Record<string, string>>
+  /** The hash of all languages together, for addresses that never change. */
+  readonly messages: string
+  readonly languages: readonly string[]
+  /** The value of `integrity` for each script. */
+  readonly integrity: Readonly<Record<string, string>>
+}
+
+/** All files of the widget by their path below `/embed/`; the loader is `embed.js` too. */
+export type Widget = { readonly manifest: Manifest; readonly files: ReadonlyMap<string, string> }
+
+const TYPES: Record<string, string> = {
+  js: 'text/javascript; charset=utf-8',
+  json: 'application/json; charset=utf-8',
+  css: 'text/css; charset=utf-8',
+}
+
+const hashOf = (text: string): string =>
+  createHash('sha256').update(text).digest('base64url').replaceAll(/[-_]/g, '').slice(0, 8)
+
+const listSources = (): string[] =>
+  globSync('**/*.{ts,tsx,css}', { cwd: SOURCE, exclude: ['dist'] }).sort()
+
+/** Names the state of the source: the built files fit while it stays the same. */
+const sourceHash = (): string => {
+  const { dependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
+  const texts = listSources().map((path) => [path, readFileSync(join(SOURCE, path), 'utf8')])
+  return hashOf(JSON.stringify([dependencies.esbuild, dependencies.preact, texts, readTexts()]))
+}
+
+/** The files that browsers get as they are: messages and themes. */
+const readTexts = (): [string, string][] =>
+  globSync(['messages/*.json', 'themes/*.css'], { cwd: SOURCE })
+    .sort()
+    .map((path) => [path, readFileSync(join(SOURCE, path), 'utf8')])
+
+/** Builds the widget, or reads what `npm run build` made of the same source. */
+export const openWidget = async (): Promise<Widget> => (await readBuilt()) ?? (await buildWidget())
+
+const readBuilt = async (): Promise<Widget | undefined> => {
+  const path = join(DIST, 'manifest.json')
+  if (!existsSync(path)) return undefined
+  const manifest = JSON.parse(await readFile(path, 'utf8')) as Manifest
+  if (existsSync(SOURCE) && manifest.source !== sourceHash()) return undefined
+  const paths = globSync('**/*.{js,json,css}', { cwd: DIST })
+  const texts = await Promise.all(paths.map((path) => readFile(join(DIST, path), 'utf8')))
+  return { manifest, files: new Map(paths.map((path, n) => [path, texts[n]!])) }
+}
+
+/** esbuild is a process of its own, so that a running service goes on answering. */
+export const buildWidget = async (): Promise<Widget> => {
+  const esbuild = await findEsbuild()
+  const texts = readTexts()
+  const messages = texts.filter(([path]) => path.startsWith('messages/'))
+  /** @returns the name of the file with the hash of its content, and the script */
+  const build = async (
+    entry: string,
+    more: BuildOptions = {},
+  ): Promise<readonly [name: string, text: string]> => {
+    const plugins = [minifyStyles(esbuild.transform), ...(more.plugins ?? [])]
+    const built = await esbuild.build({ ...OPTIONS, ...more, plugins, entryPoints: [entry] })
+    const { text } = built.outputFiles![0]!
+    return [`${basename(entry).split('.')[0]}-${hashOf(text)}.js`, text]
+  }
+  try {
+    const first = await Promise.all(AT_FIRST.map((name) => build(SCRIPTS[name])))
+    const plugins = [takeShared(first[0]![0])]
+    const later = await Promise.all(LATER.map((name) => build(SCRIPTS[name], { plugins })))
+    const built = [...first, ...later]
+    const scripts = Object.fromEntries(
+      [...AT_FIRST, ...LATER].map((name, n) => [name, built[n]![0]]),
+    )
+    const shared = {
+      scripts,
+      messages: hashOf(JSON.stringify(messages)),
+      languages: messages.map(([path]) => basename(path, '.json')),
+    }
+    const define = {
+      SCRIPTS: JSON.stringify(scripts),
+      LANGUAGES: JSON.stringify(shared.languages.filter((lang) => lang !== 'en').join(' ')),
+      MESSAGES: JSON.stringify(shared.messages),
+    }
+    const [name, loader] = await build('loader.ts', { define })
+    const all = [...built, [name.replace('loader', 'embed'), loader] as const]
+    const manifest = { source: sourceHash(), ...shared, integrity: integrityOf(all) }
+    const files = [
+      ...all,
+      ...texts,
+      ['embed.js', loader] as const,
+      ['manifest.json', JSON.stringify(manifest)] as const,
+    ]
+    return { manifest, files: new Map(files) }
+  } finally {
+    await esbuild.stop()
+  }
+}
+
+/** Writes the npm package, whose importer bundles it once more. */
+export const buildPackage = async (): Promise<void> => {
+  const esbuild = await findEsbuild()
+  try {
+    await esbuild.build({
+      ...OPTIONS,
+      write: true,
+      splitting: true,
+      outdir: 'dist',
+      entryPoints: ['index.ts'],
+      plugins: [minifyStyles(esbuild.transform)],
+    })
+  } finally {
+    await esbuild.stop()
+  }
+}
+
+/** Not a literal: the bundle of the service must not contain esbuild, which looks for its program beside itself. */
+const ESBUILD: string = 'esbuild'
+const findEsbuild = (): Promise<Esbuild> => import(ESBUILD)
+
+const OPTIONS: BuildOptions = {
+  bundle: true,
+  minify: true,
+  write: false,
+  format: 'esm',
+  target: 'es2022',
+  jsx: 'automatic',
+  jsxImportSource: 'preact',
+  absWorkingDir: SOURCE,
+  legalComments: 'none',
+  charset: 'utf8',
+}
+
+const minifyStyles = (transform: Esbuild['transform']): Plugin => ({
+  name: 'styles as minified text',
+  setup: (build) =>
+    build.onLoad({ filter: /\.css$/ }, async ({ path }) => {
+      const { code } = await transform(await readFile(path, 'utf8'), {
+        loader: 'css',
+        minify: true,
+      })
+      return { contents: code.trim(), loader: 'text' }
+    }),
+})
+
+/** One copy of the library and of the thread's state: the later scripts import the thread's own file. */
+const takeShared = (file: string): Plugin => ({
+  name: 'shared',
+  setup: (build) =>
+    build.onResolve({ filter: /(^\.\/shared\.ts|^preact\/jsx-runtime)$/ }, () => ({
+      path: `./${file}`,
+      external: true,
+    })),
+})
+
+const integrityOf = (scripts: readonly (readonly [string, string])[]): Record<string, string> =>
+  Object.fromEntries(
+    scripts.map(([name, text]) => [
+      name,
+      `sha384-${createHash('sha384').update(text).digest('base64')}`,
+    ]),
+  )
+
+const toBrotli = promisify(brotliCompress)
+const toGzip = promisify(gzip)
+
+/** Compresses a file as small as it gets, off the event loop. */
+export const toAsset = async (path: string, text: string): Promise<Asset> => {
+  const identity = Buffer.from(text)
+  const params = { [constants.BROTLI_PARAM_QUALITY]: 11 }
+  const [br, zipped] = await Promise.all([toBrotli(identity, { params }), toGzip(identity)])
+  return {
+    type: TYPES[path.split('.').at(-1)!]!,
+    etag: `"${hashOf(text)}"`,
+    identity,
+    br,
+    gzip: zipped,
+  }
+}

@@ -1,0 +1,153 @@
+import axe from 'axe-core'
+import type { Page } from 'playwright-core'
+import t from 'tap'
+import { skipWithoutBrowser } from '../browser.ts'
+import { runs } from '../lengths.ts'
+import { openSignOn, signToken } from '../members.ts'
+import type { TestService } from '../service.ts'
+import { openSite } from './pages.ts'
+
+/** The widget for everybody: what a screen reader finds, and that nothing jumps. */
+
+const tag = (article: string, more = '') =>
+  `<main><afterword-thread article="${article}" ${more}></afterword-thread></main>`
+
+/** axe brings its own code into the page, which the strict policy would refuse. */
+const LAX = 'img-src *'
+const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
+
+const faultsOf = async (page: Page): Promise<string[]> => {
+  await page.evaluate(axe.source)
+  const { violations } = await page.evaluate(
+    (rules) => (globalThis as any).axe.run('afterword-thread', { runOnly: rules }),
+    RULES,
+  )
+  return violations.flatMap(({ id, nodes }: axe.Result) =>
+    nodes.map(({ target, failureSummary }) => `${id} ${target.join(' ')} ${failureSummary}`),
+  )
+}
+
+const seed = async (service: TestService, article: string): Promise<string[]> => {
+  const token = await signToken({ sub: 'corey', name: 'Corey', role: 'moderator' })
+  const texts = 'Some `code`, a [link](https://a.example) and\n\n> a quote\n\n- one\n- two'
+  const root = await service.post(article, texts)
+  const reply = await service.post(article, 'A reply', { parent_id: root.id }, { token })
+  const last = await service.post(article, 'Below', { parent_id: reply.id })
+  await service.call('PUT', `/v1/sites/default/comments/${root.id}/pin`, {
+    token: service.adminKey,
+  })
+  return [root.id, reply.id, last.id]
+}
+
+t.test('the widget is for everybody', { skip: skipWithoutBrowser }, async (t) => {
+  const { service, open } = await openSite(t)
+  await openSignOn(service)
+  const [root] = await seed(service, 'all')
+
+  const states: Record<string, (page: Page) => Promise<unknown>> = {
+    'a thread': async () => {},
+    'an editor with a fault': async (page) => {
+      await page.getByRole('button', { name: 'Write a comment' }).click()
+      await page.getByRole('button', { name: 'Post', exact: true }).click()
+      await page.getByText('Please fill this in.').first().waitFor()
+    },
+    'a preview and a code': async (page) => {
+      await page.getByRole('button', { name: 'Reply' }).first().click()
+      await page.getByLabel('Comment', { exact: true }).fill('**bold** `code`')
+      await page.getByRole('button', { name: 'Preview' }).click()
+      await page.locator('.preview strong').waitFor()
+      await page.getByRole('button', { name: 'I have a code' }).click()
+      await page.getByRole('button', { name: 'Use this name here' }).waitFor()
+    },
+    'the actions and a report': async (page) => {
+      await page.getByRole('button', { name: 'More actions' }).first().click()
+      await page.getByRole('button', { name: 'Report' }).click()
+      await page.getByLabel('More (optional)').waitFor()
+    },
+    'collapsed replies': async (page) => {
+      await page.getByRole('button', { name: 'Hide replies' }).first().click()
+      await page.getByRole('button', { name: 'Show 2 replies' }).waitFor()
+    },
+  }
+  const looks = {
+    light: { context: { colorScheme: 'light' as const } },
+    dark: { context: { colorScheme: 'dark' as const } },
+    phone: { viewport: { width: 320, height: 640 } },
+  }
+  for (const [name, reach] of Object.entries(states).slice(0, runs(2, 9)))
+    for (const [look, options] of Object.entries(looks).slice(0, runs(1, 3)))
+      t.test(`axe finds no fault in ${name}, ${look}`, async (t) => {
+        const head = '<style nonce="n">html{color-scheme:light dark;background:Canvas}</style>'
+        const { page } = await open({ body: tag('all'), head, policy: LAX, ...options })
+        await page.getByText('Below').waitFor()
+        await reach(page)
+        t.same(await faultsOf(page), [])
+        const [wide, shown] = await page.evaluate(() => [
+          document.documentElement.scrollWidth,
+          document.documentElement.clientWidth,
+        ])
+        t.ok(wide! <= shown!, 'the page does not scroll sideways')
+        await page.context().close()
+      })
+
+  t.test('the accessibility tree has a heading for every comment', async (t) => {
+    const all = []
+    for (let n = 0; n < 30; n++) all.push(await service.post('many', `Comment ${n}`))
+    const { page } = await open({ body: tag('many', 'limit="30"') })
+    await page.getByText('Comment 0').waitFor()
+    const session = await page.context().newCDPSession(page)
+    const { nodes } = await session.send('Accessibility.getFullAXTree')
+    const names = nodes.flatMap(({ role, name, ignored }) =>
+      role?.value === 'heading' && !ignored ? [String(name?.value)] : [],
+    )
+    t.equal(names.filter((name) => / ?, level 1$/.test(name)).length, all.length)
+  })
+
+  t.test('nothing moves after it is shown', async (t) => {
+    const cases = {
+      comments: tag('all'),
+      'no comments': tag('none'),
+      'comments far below': `<div id="far"></div>${tag('all')}`,
+    }
+    for (const [name, body] of Object.entries(cases)) {
+      const head = `<style nonce="n">#far{block-size:3000px}</style><script nonce="n">
+globalThis.shifts = 0
+new PerformanceObserver((list) => {
+  for (const entry of list.getEntries()) if (!entry.hadRecentInput) globalThis.shifts += entry.value
+}).observe({ type: 'layout-shift', buffered: true })</script>`
+      const { page } = await open({ body, head })
+      await page.evaluate(() => document.querySelector('afterword-thread')!.scrollIntoView())
+      await page.getByRole('button', { name: 'Write a comment' }).waitFor()
+      await page.evaluate(
+        () => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve, 300))),
+      )
+      t.equal(await page.evaluate(() => (globalThis as any).shifts), 0, name)
+    }
+  })
+
+  t.test('every act is done with the keyboard alone', async (t) => {
+    const { page } = await open({ body: tag('all', 'keys') })
+    await page.getByText('Below').waitFor()
+    const focused = () =>
+      page.evaluate(
+        () => document.querySelector('afterword-thread')!.shadowRoot!.activeElement?.id ?? '',
+      )
+    await page.evaluate((id) => {
+      location.hash = id
+    }, `#${root}`)
+    await page.waitForFunction(
+      (id) => document.querySelector('afterword-thread')!.shadowRoot!.activeElement?.id === id,
+      root,
+    )
+    await page.keyboard.press('j')
+    await page.waitForTimeout(50)
+    t.not(await focused(), root)
+    await page.keyboard.press('u')
+    await page.waitForTimeout(50)
+    t.equal(await focused(), root)
+    await page.keyboard.press('r')
+    await page.getByLabel('Comment', { exact: true }).waitFor()
+    await page.keyboard.type('jkur')
+    t.equal(await page.getByLabel('Comment', { exact: true }).inputValue(), 'jkur')
+  })
+})

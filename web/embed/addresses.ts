@@ -1,0 +1,72 @@
+/** Addresses of articles and of the service. */
+
+const TRACKING = /^(utm_.*|fbclid|gclid|msclkid|ref)$/
+
+/** The address of a page without its fragment and without what advertisers add. */
+export const articleOfPage = (canonical: string | undefined, address: string): string => {
+  if (canonical) return canonical
+  const url = new URL(address)
+  url.hash = ''
+  for (const name of Array.from(url.searchParams.keys()))
+    if (TRACKING.test(name)) url.searchParams.delete(name)
+  return url.href
+}
+
+/** The article of the page that shows the tag. */
+export const pageAddress = (): string =>
+  articleOfPage(document.querySelector<HTMLLinkElement>('link[rel=canonical]')?.href, location.href)
+
+/** The comment that a fragment names, also after a form that was sent without script. */
+export const commentOfHash = (hash: string): string | undefined =>
+  /^#(?:afterword=posted\.)?(c[\w-]{22})$/.exec(hash)?.[1]
+
+export const siteAddress = (service: string, site: string): string => `${service}/v1/sites/${site}`
+
+/** The folder of an article in the API. */
+export const threadAddress = (service: string, site: string, article: string): string =>
+  `${siteAddress(service, site)}/articles/${encodeURIComponent(article)}`
+
+type Value = string | number | null | undefined
+
+/** Adds parameters; those without a value are left out. */
+export const withQuery = (address: string, query: Readonly<Record<string, Value>>): string => {
+  const params = Object.entries(query).flatMap(([name, value]) =>
+    value === null || value === undefined || value === ''
+      ? []
+      : [`${name}=${encodeURIComponent(value)}`],
+  )
+  return params.length > 0 ? `${address}?${params.join('&')}` : address
+}
+
+const MAX_IDS = 250
+const MAX_LENGTH = 7_000
+
+/** The requests that count all articles: sorted, so that every page with the same tags asks for the same. */
+export const countAddresses = (base: string, articles: Iterable<string>): string[] => {
+  const addresses: string[] = []
+  let ids = 0
+  for (const article of [...new Set(articles)].sort()) {
+    const param = `article_id=${encodeURIComponent(article)}`
+    const last = addresses.at(-1)
+    if (last === undefined || ids === MAX_IDS || last.length + param.length > MAX_LENGTH) {
+      addresses.push(`${base}/counts?${param}`)
+      ids = 1
+    } else {
+      addresses[addresses.length - 1] = `${last}&${param}`
+      ids++
+    }
+  }
+  return addresses
+}
+
+/** Names what the browser keeps of a thread for the visit. */
+export const versionName = (thread: string): string => `afterword:${thread}:version`
+
+/** The version of a thread that this reader's last write made. A browser can refuse all storage. */
+export const keptVersion = (thread: string): string | null => {
+  try {
+    return sessionStorage.getItem(versionName(thread))
+  } catch {
+    return null
+  }
+}

@@ -1,0 +1,11 @@
+import { createTexts } from './texts.ts'
+import type { Host, Messages } from './view.ts'
+
+/** The count in words, such as “4 Comments”. */
+export const sayCount = async (
+  host: Host,
+  n: number,
+  lang: string,
+  messages: Promise<Messages | undefined>,
+): Promise<string> =>
+  createTexts(lang, await messages.catch(() => undefined), host.messages)('count', { n })

@@ -1,0 +1,10 @@
+/** Parts of the thread's script that the editor and the dialogs import. */
+
+export { useEffect, useId, useRef, useState } from 'preact/hooks'
+export { Fragment, jsx, jsxs } from 'preact/jsx-runtime'
+export { parseBody } from './body.ts'
+export { type Answer, pause, Refused } from './call.ts'
+export { Bdi, Countdown, later, NoticeLine, useModel, useThread } from './parts.tsx'
+export { type Draft, keepDraft, readDraft } from './thread/drafts.ts'
+export { editableUntil } from './thread/model.ts'
+export * as tree from './thread/tree.ts'

@@ -1,0 +1,64 @@
+import english from './messages/en.json' with { type: 'json' }
+import type { Messages } from './view.ts'
+
+export type Values = Readonly<Record<string, string | number>>
+
+/** Says a sentence of the interface: `t('more', { n: 4 })` chooses the plural form by `n`. */
+export type Texts = (key: string, values?: Values) => string
+
+const ENGLISH: Messages = english
+
+/** @param own sentences that the page replaces */
+export const createTexts = (
+  lang: string,
+  messages: Messages | undefined,
+  own?: Messages | string | null,
+): Texts => {
+  const all = { ...ENGLISH, ...messages, ...(typeof own === 'object' ? own : null) }
+  const language = messages ? lang : lang.startsWith('en') ? lang : 'en'
+  const plurals = new Intl.PluralRules(language)
+  const numbers = new Intl.NumberFormat(language)
+  return (key, values = {}) => {
+    const { n } = values
+    const form = typeof n === 'number' ? `${key}.${plurals.select(n)}` : key
+    const sentence = all[form] ?? all[`${key}.other`] ?? all[key] ?? key
+    return sentence.replace(/\{(\w+)\}/g, (place, name: string) => {
+      const value = values[name]
+      return typeof value === 'number' ? numbers.format(value) : (value ?? place)
+    })
+  }
+}
+
+const UNITS = [
+  ['year', 31_536_000],
+  ['month', 2_592_000],
+  ['day', 86_400],
+  ['hour', 3_600],
+  ['minute', 60],
+] as const
+const MAX_RELATIVE_SECONDS = 2_592_000
+
+/** Writes times as a reader says them. */
+export const createTimes = (lang: string) => {
+  const relative = new Intl.RelativeTimeFormat(lang, { numeric: 'auto' })
+  const date = new Intl.DateTimeFormat(lang, { dateStyle: 'long' })
+  const full = new Intl.DateTimeFormat(lang, { dateStyle: 'long', timeStyle: 'short' })
+  return {
+    full: (time: string): string => full.format(new Date(time)),
+    date: (time: string): string => date.format(new Date(time)),
+    /** “3 hours ago”; a date after a month. */
+    ago: (time: string, now = Date.now()): string => {
+      const seconds = Math.max(0, (now - Date.parse(time)) / 1000)
+      if (seconds > MAX_RELATIVE_SECONDS) return date.format(new Date(time))
+      const [unit, length] = UNITS.find(([, size]) => seconds >= size) ?? ['second', 1]
+      return relative.format(-Math.floor(unit === 'second' ? 0 : seconds / length), unit)
+    },
+    /** “4 minutes”. */
+    span: (seconds: number): string => {
+      const [unit, length] = UNITS.find(([, size]) => seconds >= size * 2) ?? ['second', 1]
+      const style = { style: 'unit', unit, unitDisplay: 'long' } as const
+      return new Intl.NumberFormat(lang, style).format(Math.max(0, Math.ceil(seconds / length)))
+    },
+  }
+}
+export type Times = ReturnType<typeof createTimes>
