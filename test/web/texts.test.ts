@@ -5,7 +5,8 @@ import { SORTS } from '../../src/domain/comment/sort.ts'
 import { FLAG_REASONS } from '../../src/domain/moderation/flag.ts'
 import { REFUSALS } from '../../src/domain/refusal.ts'
 import english from '../../web/embed/messages/en.json' with { type: 'json' }
-import { createTexts, createTimes } from '../../web/embed/texts.ts'
+import { createLanguage, createTexts, createTimes } from '../../web/embed/texts.ts'
+import type { Host } from '../../web/embed/view.ts'
 
 const FOLDER = join(import.meta.dirname, '../../web/embed')
 const SOURCES = globSync('**/*.{ts,tsx}', { cwd: FOLDER }).map((path) =>
@@ -26,28 +27,63 @@ const keysOf = (messages: object): string[] =>
 
 const placesOf = (sentence: string): string[] => [...new Set(sentence.match(/\{\w+\}/g))].sort()
 
-for (const path of globSync('messages/*.json', { cwd: FOLDER })) {
+/** The sentences that a language has in common with English, because it has taken the word. */
+const SAME: Readonly<Record<string, readonly string[]>> = {
+  de: ['name', 'reason.spam'],
+  es: ['reason.spam'],
+  fr: ['reason.spam', 'score.one', 'score.other'],
+  it: ['reason.spam'],
+  nl: ['moderators', 'reason.spam', 'role.moderator'],
+  pl: ['reason.spam', 'role.moderator'],
+  pt: ['reason.spam'],
+}
+
+/** A sentence can leave its number out if its form is for one number only. A score can also be less than 0. */
+const mayOmitNumber = (lang: string, key: string): boolean => {
+  const rules = new Intl.PluralRules(lang)
+  const numbers = Array.from({ length: 1000 }, (_, n) => n)
+  const form = key.split('.').at(-1)
+  return !key.startsWith('score.') && numbers.filter((n) => rules.select(n) === form).length === 1
+}
+
+const LANGUAGES = globSync('messages/*.json', { cwd: FOLDER }).sort()
+
+t.test('the widget speaks sixteen languages', async (t) => {
+  const spoken = 'ar de en es fr he hi it ja nl pl pt ru tr uk zh'
+  t.equal(LANGUAGES.map((path) => basename(path, '.json')).join(' '), spoken)
+})
+
+for (const path of LANGUAGES) {
   const lang = basename(path, '.json')
   t.test(`the messages in ${lang} are complete`, async (t) => {
     const messages = JSON.parse(readFileSync(join(FOLDER, path), 'utf8')) as Record<string, string>
     t.same(keysOf(messages), keysOf(english))
     const { pluralCategories } = new Intl.PluralRules(lang).resolvedOptions()
     for (const key of PLURALS)
-      for (const form of pluralCategories) t.ok(`${key}.${form}` in messages, `${key}.${form}`)
+      t.same(
+        Object.keys(messages).filter((each) => each !== key && baseOf(each) === key),
+        ['zero', 'one', 'two', 'few', 'many', 'other']
+          .filter((form) => pluralCategories.includes(form as Intl.LDMLPluralRule))
+          .map((form) => `${key}.${form}`),
+      )
     const known = new Map(Object.entries(english).map(([key, text]) => [baseOf(key), text]))
     const wrong = Object.entries(messages).filter(([key, sentence]) => {
       const places = placesOf(known.get(baseOf(key))!)
-      // A form for one or two things can leave the number out.
+      const needed = mayOmitNumber(lang, key) ? places.filter((place) => place !== '{n}') : places
       return (
         placesOf(sentence).some((place) => !places.includes(place)) ||
-        places.some((place) => place !== '{n}' && !sentence.includes(place))
+        needed.some((place) => !sentence.includes(place))
       )
     })
     t.same(wrong, [])
     t.same(
-      Object.entries(messages).filter(([, sentence]) => sentence.trim() === ''),
+      Object.entries(messages).filter(([, sentence]) => sentence.trim() !== sentence || !sentence),
       [],
     )
+    const same = Object.entries(messages).filter(
+      ([key, sentence]) => (english as Record<string, string>)[key] === sentence,
+    )
+    if (lang !== 'en') t.same(same.map(([key]) => key).sort(), SAME[lang] ?? [])
   })
 }
 
@@ -72,7 +108,7 @@ t.test('every code of the service has a sentence, and every sentence is used', a
 })
 
 t.test('createTexts chooses the plural form and writes numbers as the language does', async (t) => {
-  const english = createTexts('en', undefined)
+  const english = createTexts('en')
   t.equal(english('count', { n: 1 }), '1 Comment')
   t.equal(english('count', { n: 1200 }), '1,200 Comments')
   t.equal(english('reply_to', { name: '{n} $& <b>' }), 'reply to {n} $& <b>')
@@ -82,7 +118,29 @@ t.test('createTexts chooses the plural form and writes numbers as the language d
   })
   t.equal(german('count', { n: 1200 }), '1.200 Kommentare')
   t.equal(german('posted'), 'Posted.', 'a sentence that is missing is English')
-  t.equal(createTexts('en', undefined, { post: 'Publish' })('post'), 'Publish')
+  t.equal(createTexts('en', { post: 'Publish' })('post'), 'Publish')
+})
+
+/** A tag of the page, as far as its language goes. */
+const tag = (messages?: object, attributes: readonly string[] = []) =>
+  ({
+    messages,
+    closest: () => ({ hasAttribute: (name: string) => attributes.includes(name) }),
+  }) as unknown as Host
+
+t.test('createLanguage speaks as the page does, or English', async (t) => {
+  const of = (host: Host, wanted: string, loaded?: Record<string, string>) => {
+    const { lang, dir, t: say } = createLanguage(host, wanted, loaded)
+    return [lang, dir, say('count', { n: 3 })]
+  }
+  const polish = { 'count.few': '{n} komentarze', 'count.other': '{n} komentarza' }
+  t.same(of(tag(), 'pl-PL', polish), ['pl-PL', 'ltr', '3 komentarze'])
+  t.same(of(tag(polish), 'pl'), ['pl', 'ltr', '3 komentarze'], 'a language that the page brings')
+  t.same(of(tag(), 'fi'), ['en', 'ltr', '3 Comments'], 'a language that the widget does not speak')
+  t.same(of(tag(), 'en-GB'), ['en-GB', 'ltr', '3 Comments'])
+  const farsi = { 'count.other': '{n} نظر' }
+  t.same(of(tag(farsi), 'fa'), ['fa', 'rtl', '۳ نظر'])
+  t.same(of(tag(farsi, ['dir', 'lang']), 'fa'), ['fa', undefined, '۳ نظر'], 'the page decides')
 })
 
 t.test('createTimes says how long ago and how long still', async (t) => {

@@ -97,7 +97,7 @@ t.test('the article of a page is its canonical address, or its own without track
   t.equal(articleOfPage(undefined, address), 'https://a.example/b?id=4')
   t.equal(commentOfHash('#cO7PvZ76eDAiki_4qUTIWEw'), 'cO7PvZ76eDAiki_4qUTIWEw')
   t.equal(commentOfHash('#comments'), undefined)
-  t.equal(withQuery('/a', { b: 'c d', e: null, f: 0 }), '/a?b=c%20d&f=0')
+  t.equal(withQuery('/a', { b: 'c d', e: null, f: 0 }), '/a?b=c+d&f=0')
 })
 
 t.test('countAddresses sorts, names each article once and stays below the limits', async (t) => {

@@ -7,8 +7,8 @@ export const articleOfPage = (canonical: string | undefined, address: string): s
   if (canonical) return canonical
   const url = new URL(address)
   url.hash = ''
-  for (const name of Array.from(url.searchParams.keys()))
-    if (TRACKING.test(name)) url.searchParams.delete(name)
+  for (const name of [...url.searchParams.keys()].filter((each) => TRACKING.test(each)))
+    url.searchParams.delete(name)
   return url.href
 }
 
@@ -30,12 +30,9 @@ type Value = string | number | null | undefined
 
 /** Adds parameters; those without a value are left out. */
 export const withQuery = (address: string, query: Readonly<Record<string, Value>>): string => {
-  const params = Object.entries(query).flatMap(([name, value]) =>
-    value === null || value === undefined || value === ''
-      ? []
-      : [`${name}=${encodeURIComponent(value)}`],
-  )
-  return params.length > 0 ? `${address}?${params.join('&')}` : address
+  const given = Object.entries(query).filter(([, value]) => (value ?? '') !== '')
+  const params = `${new URLSearchParams(given as [string, string][])}`
+  return address + (params && `?${params}`)
 }
 
 const MAX_IDS = 250

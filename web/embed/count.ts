@@ -1,4 +1,4 @@
-import { createTexts } from './texts.ts'
+import { createLanguage } from './texts.ts'
 import type { Host, Messages } from './view.ts'
 
 /** The count in words, such as “4 Comments”. */
@@ -8,4 +8,4 @@ export const sayCount = async (
   lang: string,
   messages: Promise<Messages | undefined>,
 ): Promise<string> =>
-  createTexts(lang, await messages.catch(() => undefined), host.messages)('count', { n })
+  createLanguage(host, lang, await messages.catch(() => undefined)).t('count', { n })

@@ -29,7 +29,7 @@ const READ = [
   ),
 ]
 /** Attributes that only styles read, or only the start. */
-const OTHERS = ['theme', 'density', 'loading']
+const OTHERS = 'theme density loading'.split(' ')
 const MARGIN = '800px'
 
 type Act = 'reload' | 'focusComment' | 'write'
@@ -42,7 +42,8 @@ abstract class Tag extends HTMLElement {
       service: this.getAttribute('service') || source.service,
       site: this.getAttribute('site') || 'default',
       article: this.getAttribute('article') || pageAddress(),
-      lang: this.closest<HTMLElement>('[lang]')?.lang || 'en',
+      // Pages also write `pt_BR`, which no language of the browser accepts.
+      lang: this.closest<HTMLElement>('[lang]')?.lang.replaceAll('_', '-') || 'en',
     }
   }
 

@@ -5,7 +5,7 @@ interface AfterwordElement extends HTMLElement {
   service: string | null
   site: string | null
   theme: string | null
-  /** Sentences that the page replaces, by key. */
+  /** Sentences that the page replaces, or a language that it brings, by key. */
   messages?: Readonly<Record<string, string>>
 }
 

@@ -1,7 +1,7 @@
 import { siteAddress, withQuery } from './addresses.ts'
 import { createCall, persist } from './call.ts'
 import { dress } from './styles.ts'
-import { createTexts, createTimes, type Texts, type Times } from './texts.ts'
+import { createLanguage, type Language } from './texts.ts'
 import type { Host, Mount, View } from './view.ts'
 import type { RecentComment, StaffMember } from './wire.ts'
 
@@ -13,16 +13,15 @@ const MAX_STAFF = 100
 const ROLES = { contributor: 'contributors', moderator: 'moderators', owner: 'owners' } as const
 
 export const mount: Mount = async (host: Host, start) => {
-  const { service, site, lang, kind } = start
+  const { service, site, kind } = start
   const known = await start.messages.catch(() => undefined)
-  const t = createTexts(lang, known, host.messages)
-  const times = createTimes(known || lang.startsWith('en') ? lang : 'en')
+  const language = createLanguage(host, start.lang, known)
   const call = createCall(start.fetch)
   const read = async <T>(path: string, query: Record<string, string | number | null>) => {
     const address = withQuery(`${siteAddress(service, site)}/${path}`, query)
     return (await persist(() => call<{ items: T[] }>({ address }))).body.items
   }
-  const drawing = { host, t, times, service }
+  const drawing = { host, service, ...language }
   const draw = async (): Promise<Element[]> => {
     if (kind === 'staff') return drawStaff(drawing, await read('staff', { limit: MAX_STAFF }))
     const query = {
@@ -35,20 +34,16 @@ export const mount: Mount = async (host: Host, start) => {
   const reload = async (): Promise<void> => {
     const drawn = await draw().catch((error) => {
       console.error('afterword:', error)
-      return [element('p', { class: 'notice', role: 'alert' }, t('failed'))]
+      return [element('p', { class: 'notice', role: 'alert' }, language.t('failed'))]
     })
-    dress(host).replaceChildren(...drawn)
+    const direction = language.dir && { dir: language.dir }
+    dress(host).replaceChildren(element('div', { lang: language.lang, ...direction }, ...drawn))
   }
   await reload()
   return { close: () => host.shadowRoot?.replaceChildren(), reload } satisfies View
 }
 
-type Drawing = {
-  readonly host: Host
-  readonly t: Texts
-  readonly times: Times
-  readonly service: string
-}
+type Drawing = Language & { readonly host: Host; readonly service: string }
 
 /** Texts become text nodes: nothing here parses HTML. */
 const element = (

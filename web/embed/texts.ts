@@ -1,5 +1,5 @@
 import english from './messages/en.json' with { type: 'json' }
-import type { Messages } from './view.ts'
+import type { Host, Messages } from './view.ts'
 
 export type Values = Readonly<Record<string, string | number>>
 
@@ -8,16 +8,40 @@ export type Texts = (key: string, values?: Values) => string
 
 const ENGLISH: Messages = english
 
-/** @param own sentences that the page replaces */
-export const createTexts = (
-  lang: string,
+/** Languages that are written from right to left, also those that only a page brings. */
+const FROM_RIGHT = /^(ar|ckb|dv|fa|he|ps|sd|ug|ur|yi)\b/
+
+export type Language = {
+  /** The language of the sentences: that of the tag, or English if the tag has no sentences in its language. */
+  readonly lang: string
+  /** Undefined where the page gives the tag a direction itself. */
+  readonly dir: 'ltr' | 'rtl' | undefined
+  readonly t: Texts
+  readonly times: Times
+}
+
+/** @param messages the sentences that were loaded for the language of the tag */
+export const createLanguage = (
+  host: Host,
+  wanted: string,
   messages: Messages | undefined,
-  own?: Messages | string | null,
-): Texts => {
-  const all = { ...ENGLISH, ...messages, ...(typeof own === 'object' ? own : null) }
-  const language = messages ? lang : lang.startsWith('en') ? lang : 'en'
-  const plurals = new Intl.PluralRules(language)
-  const numbers = new Intl.NumberFormat(language)
+): Language => {
+  const own = typeof host.messages === 'object' ? host.messages : null
+  const lang = messages || own ? wanted : wanted.startsWith('en') ? wanted : 'en'
+  const isGiven = host.closest('[dir], [lang]')?.hasAttribute('dir')
+  return {
+    lang,
+    dir: isGiven ? undefined : FROM_RIGHT.test(lang) ? 'rtl' : 'ltr',
+    t: createTexts(lang, { ...messages, ...own }),
+    times: createTimes(lang),
+  }
+}
+
+/** A sentence that is missing is English. */
+export const createTexts = (lang: string, messages: Messages = {}): Texts => {
+  const all = { ...ENGLISH, ...messages }
+  const plurals = new Intl.PluralRules(lang)
+  const numbers = new Intl.NumberFormat(lang)
   return (key, values = {}) => {
     const { n } = values
     const form = typeof n === 'number' ? `${key}.${plurals.select(n)}` : key

@@ -229,10 +229,12 @@ const Badges = ({
   )
 }
 
+/** A thread in a language that the widget does not speak: its buttons are English, its comments are not. */
 const Body = ({ html }: { html: string }) => {
+  const { lang, start } = useModel()
   const nodes = useMemo(() => parseBody(html), [html])
   return (
-    <div class="body" dir="auto" part="body">
+    <div class="body" lang={lang === start.lang ? undefined : start.lang} dir="auto" part="body">
       {nodes}
     </div>
   )

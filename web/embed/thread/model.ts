@@ -8,7 +8,7 @@ import {
 import { type Answer, createCall, persist, Refused, type Request, readAnswer } from '../call.ts'
 import { collapsedName, keep, parseKept, readKept } from '../kept.ts'
 import { createStore, type Store } from '../store.ts'
-import { createTexts, createTimes, type Texts, type Times } from '../texts.ts'
+import { createLanguage, type Language } from '../texts.ts'
 import type { Host, Start } from '../view.ts'
 import type { Comment, Config, FirstPage, Page, StaffOf, Thread, Viewer } from '../wire.ts'
 import { createIdentity, type Identity } from './identity.ts'
@@ -48,15 +48,13 @@ export type State = {
   readonly guestName: string | undefined
 }
 
-export type Model = {
+export type Model = Language & {
   readonly host: Host
   readonly start: Start
   readonly address: string
   readonly base: string
   readonly store: Store<State>
   readonly identity: Identity
-  readonly t: Texts
-  readonly times: Times
   /** Sends a request as the reader, whose member token is renewed once if it has ended. */
   readonly send: <T>(request: Request) => Promise<Answer<T>>
   readonly emit: (name: string, detail?: object, isCancelable?: boolean) => boolean
@@ -90,13 +88,13 @@ export const createModel = (
   start: Start,
   messages: Awaited<Start['messages']>,
 ): Model => {
-  const { service, site, article, lang, fetch: ask } = start
+  const { service, site, article, fetch: ask } = start
   const base = siteAddress(service, site)
   const address = threadAddress(service, site, article)
   const call = createCall(ask)
   const identity = createIdentity(host, { ask, call, base })
-  const t = createTexts(lang, messages, host.messages)
-  const times = createTimes(messages || lang.startsWith('en') ? lang : 'en')
+  const language = createLanguage(host, start.lang, messages)
+  const { t } = language
   const store = createStore<State>({
     phase: 'loading',
     thread: undefined,
@@ -387,8 +385,7 @@ export const createModel = (
     base,
     store,
     identity,
-    t,
-    times,
+    ...language,
     send,
     emit,
     say,

@@ -112,7 +112,7 @@ const onKey = ({ host, store, openPanel, focus }: Model, event: KeyboardEvent): 
 
 const ThreadView = () => {
   const model = useModel()
-  const { t, host } = model
+  const { t, host, lang, dir } = model
   const [phase, thread, said, isOffline, isTargetGone, notice] = useThread((state) => [
     state.phase,
     state.thread,
@@ -125,7 +125,7 @@ const ThreadView = () => {
   const title = thread?.title
   const n = thread?.comment_count ?? 0
   return (
-    <section aria-labelledby="comments" aria-busy={phase === 'loading'}>
+    <section aria-labelledby="comments" aria-busy={phase === 'loading'} lang={lang} dir={dir}>
       <slot name="header" />
       <div class="top" part="toolbar">
         <Heading id="comments" tabIndex={-1} part="heading">
