@@ -227,7 +227,11 @@ for (const [name, recipe] of Object.entries(RECIPES)) {
       t.match(refused.text, '"body_too_large"')
     })
 
-    t.test('the reference is public; metrics and health are not', async (t) => {
+    t.test('the widget and the reference are public; metrics and health are not', async (t) => {
+      const loader = await send(port, { path: '/embed.js' })
+      t.match(loader, { status: 200, text: /afterword-thread/ })
+      const manifest = JSON.parse((await send(port, { path: '/embed/manifest.json' })).text)
+      t.equal((await send(port, { path: `/embed/${manifest.scripts.thread}` })).status, 200)
       t.match((await send(port, { path: '/openapi.yaml' })).text, 'openapi: 3.1')
       t.equal((await send(port, { path: '/docs' })).status, 200)
       for (const path of PRIVATE) {
