@@ -18,6 +18,8 @@ export interface AfterwordThread extends AfterwordElement {
   density: string | null
   loading: string | null
   headingLevel: string | null
+  avatars: string | null
+  keys: string | null
   tokenUrl: string | null
   loginUrl: string | null
   /** The token of the member, or a function that returns it. */
@@ -41,10 +43,17 @@ export interface AfterwordRecent extends AfterwordElement {
   limit: string | null
   excerpt: string | null
   parent: string | null
+  loading: string | null
+  headingLevel: string | null
+  reload(): Promise<unknown>
 }
 
 export interface AfterwordStaff extends AfterwordElement {
   roles: string | null
+  loading: string | null
+  headingLevel: string | null
+  avatars: string | null
+  reload(): Promise<unknown>
 }
 
 declare global {
