@@ -1,10 +1,10 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { buildPackage, buildWidget, DIST } from '../src/http/embed/widget.ts'
+import { buildWidget, DIST } from '../src/http/embed/widget.ts'
 
 /**
- * Builds the widget ahead: the files that the service serves into `web/dist`, for the container image, and
- * the npm package `@afterword/embed` into `web/embed/dist`. A service without these files builds its own.
+ * Builds the widget ahead: the files that the service serves into `web/dist`, for the container image. A
+ * service without these files builds its own.
  */
 const { files } = await buildWidget()
 rmSync(DIST, { recursive: true, force: true })
@@ -12,4 +12,3 @@ for (const [path, text] of files) {
   mkdirSync(dirname(join(DIST, path)), { recursive: true })
   writeFileSync(join(DIST, path), text)
 }
-await buildPackage()

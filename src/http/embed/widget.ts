@@ -135,16 +135,21 @@ export const buildWidget = async (): Promise<Widget> => {
   }
 }
 
-/** Writes the npm package, whose importer bundles it once more. */
-export const buildPackage = async (): Promise<void> => {
+/** Writes the scripts of an npm package, whose importer can bundle them once more. */
+export const buildPackage = async (
+  name: 'embed' | 'client',
+  entry: string,
+  outdir = 'dist',
+): Promise<void> => {
   const esbuild = await findEsbuild()
   try {
     await esbuild.build({
       ...OPTIONS,
       write: true,
       splitting: true,
-      outdir: 'dist',
-      entryPoints: ['index.ts'],
+      outdir,
+      absWorkingDir: join(ROOT, 'web', name),
+      entryPoints: [entry],
       plugins: [minifyStyles(esbuild.transform)],
     })
   } finally {
