@@ -1,6 +1,6 @@
 import { Refusal } from '../domain/refusal.ts'
 import type { Tx } from '../postgres/connection/db.ts'
-import { sendTogether, sendWithCommit } from '../postgres/connection/pipeline.ts'
+import { type Send, sendTogether, sendWithCommit } from '../postgres/connection/pipeline.ts'
 import type { Query } from '../postgres/connection/prepared.ts'
 import { inTransaction } from '../postgres/connection/transaction.ts'
 import {
@@ -20,14 +20,15 @@ import type { Outcome, Outcomes, Written } from './write-queue.ts'
 /**
  * Runs a write once per Idempotency-Key. Its effect and its response are committed together, so a
  * repeated request finds both or neither. A refused write has no effect, and is not remembered.
+ * @param write sends its last statements with `send`, which takes the commit along if no response must be remembered
  */
 export const runOnce = async <Response>(
   context: Context,
   idempotencyKey: IdempotencyKey | undefined,
-  write: (tx: Tx) => Promise<Response>,
+  write: (tx: Tx, send: Send) => Promise<Response>,
 ): Promise<Response> => {
-  const { response } = await writeOnce(context, idempotencyKey, async (tx) => ({
-    response: await write(tx),
+  const { response } = await writeOnce(context, idempotencyKey, async (tx, send) => ({
+    response: await write(tx, send),
   }))
   return response as Response
 }
@@ -36,14 +37,17 @@ export const runOnce = async <Response>(
 export const writeOnce = <Effect>(
   context: Context,
   idempotencyKey: IdempotencyKey | undefined,
-  write: (tx: Tx) => Promise<Written<Effect>>,
+  write: (tx: Tx, send: Send) => Promise<Written<Effect>>,
 ): Promise<Written<Effect>> =>
   inTransaction(context.writes, async (tx) => {
-    if (!idempotencyKey) return write(tx)
+    if (!idempotencyKey) return write(tx, (queries) => sendWithCommit(tx, queries))
     const keyed = { idempotencyKey }
     const recalled = await recallResponses<typeof keyed, Effect>(tx, [keyed])
     const outcomes = new Map<typeof keyed, Outcome<Effect>>()
-    if (recalled.fresh.length > 0) outcomes.set(keyed, await write(tx))
+    if (recalled.fresh.length > 0) {
+      const send: Send = (queries) => sendTogether(tx, queries)
+      outcomes.set(keyed, await write(tx, send))
+    }
     const { outcomes: ended, answers } = rememberResponses(recalled, outcomes)
     const outcome = ended.get(keyed)!
     if ('refusal' in outcome) throw outcome.refusal

@@ -1,16 +1,15 @@
-import { sql } from 'kysely'
+import { type RawBuilder, sql } from 'kysely'
 import type { Comment } from '../../domain/comment/comment.ts'
 import type { Status } from '../../domain/comment/status.ts'
 import type { Instant } from '../../domain/instant.ts'
 import type { Facts } from '../../domain/screening/facts.ts'
 import type { Finding } from '../../domain/screening/finding.ts'
 import type { Db, Tx } from '../connection/db.ts'
+import { prepare, type Query } from '../connection/prepared.ts'
 import { storedBans, toJudgementColumns } from '../screening/stored-judgements.ts'
 import { joinAddress } from './addresses.ts'
 import { authorColumns, type CommentRow, commentColumns, joinTally, toComment } from './rows.ts'
 import { isInvisible, staysDeleted } from './visible.ts'
-
-const now = sql<Instant>`clock_timestamp()`
 
 /** A comment as a write needs it, in any status. */
 export type CommentForWrite = Comment & {
@@ -41,11 +40,21 @@ export const editedBy = sql`(
 /** Locks the row until the transaction ends. */
 export const findCommentForWrite = async (
   tx: Tx,
-  at: { siteId: number; threadId: number; id: number },
-): Promise<CommentForWrite | undefined> => {
-  const { rows } = await sql<
-    CommentRow & Omit<CommentForWrite, keyof CommentRow> & { articleId: string }
-  >`
+  at: CommentAt,
+): Promise<CommentForWrite | undefined> =>
+  toCommentForWrite((await tx.executeQuery(FIND_COMMENT_FOR_WRITE(at))).rows)
+
+type CommentAt = { readonly siteId: number; readonly threadId: number; readonly id: number }
+type ForWriteRow = CommentRow &
+  Omit<CommentForWrite, keyof CommentRow> & { readonly articleId: string }
+
+/** The result of `findCommentForWrite` from the rows of its statement. */
+export const toCommentForWrite = ([row]: readonly ForWriteRow[]): CommentForWrite | undefined =>
+  row && toComment(row, row.articleId)
+
+/** The statement of `findCommentForWrite`. */
+export const FIND_COMMENT_FOR_WRITE = prepare<CommentAt, ForWriteRow>(
+  (of) => sql`
     select ${commentColumns}, d.address_hash, clock_timestamp() as read_at,
       ${staysDeleted} as stays_deleted, c.withdrawn_at, c.withdrawn_from, c.shadowed,
       c.article_title as suggested_title,
@@ -57,10 +66,9 @@ export const findCommentForWrite = async (
     join threads t on t.site_id = c.site_id and t.id = c.thread_id
     join authors a on a.site_id = c.site_id and a.id = c.author_id
     ${joinTally} ${joinAddress}
-    where c.site_id = ${at.siteId} and c.thread_id = ${at.threadId} and c.id = ${at.id}
-    for no key update of c`.execute(tx)
-  return rows[0] && toComment(rows[0], rows[0].articleId)
-}
+    where c.site_id = ${of.siteId} and c.thread_id = ${of.threadId} and c.id = ${of.id}
+    for no key update of c`,
+)
 
 /** Stores that the author deleted the comment, and takes its flags off the queue. The caller holds the thread lock. */
 export const withdrawComment = async (
@@ -119,51 +127,53 @@ export const toColumns = ({ policyVersion, risk, ...judged }: StoredJudgement) =
   ...toJudgementColumns(judged),
 })
 
-/** Replaces the text and keeps the earlier one as a revision. @returns the comment's new revision and time */
-export const reviseComment = async (
-  tx: Tx,
+/**
+ * The statement that replaces the text and keeps the earlier one as a revision. Its only row has the comment's new
+ * revision and time.
+ * @param edit without a judgement, the comment keeps the one that it has
+ */
+export const reviseComment = (
   siteId: number,
-  comment: Comment,
-  edit: {
-    body: string
-    bodyHtml: string
-    renderer: number
-    /** Undefined if the edit was not judged. */
-    judged: StoredJudgement | undefined
-    by: string
-  },
-): Promise<{ revision: number; editedAt: Instant }> => {
-  const { threadId, id, revision, body, bodyHtml } = comment
-  await tx
-    .insertInto('commentRevisions')
-    .values({
-      siteId,
-      commentId: id,
-      revision,
-      body,
-      bodyHtml,
-      replacedAt: now,
-      replacedBy: edit.by,
-    })
-    .execute()
-  const row = await tx
-    .updateTable('comments')
-    .set({
-      body: edit.body,
-      bodyHtml: edit.bodyHtml,
-      renderer: edit.renderer,
-      ...(edit.judged && toColumns(edit.judged)),
-      revision: revision + 1,
-      changedXid: sql`pg_current_xact_id()`,
-      editedAt: now,
-    })
-    .where('siteId', '=', siteId)
-    .where('threadId', '=', threadId)
-    .where('id', '=', id)
-    .returning(['revision', 'editedAt'])
-    .executeTakeFirstOrThrow()
-  return { revision: row.revision, editedAt: row.editedAt! }
+  { threadId, id, revision }: Comment,
+  { judged, ...edit }: Edit & { readonly judged: StoredJudgement | undefined },
+): Query<Revised> => {
+  const revised = { siteId, threadId, id, revision, ...edit }
+  return judged ? REVISE_JUDGED({ ...revised, ...toColumns(judged) }) : REVISE(revised)
 }
+
+type Edit = {
+  readonly body: string
+  readonly bodyHtml: string
+  readonly renderer: number
+  readonly by: string
+}
+type Revised = { readonly revision: number; readonly editedAt: Instant }
+
+type Places<Values> = { readonly [Key in keyof Values]: RawBuilder<Values[Key]> }
+type RevisedColumns = CommentAt & Edit & { readonly revision: number }
+
+const writeRevision = (of: Places<RevisedColumns>, judgement: RawBuilder<unknown>) => sql<Revised>`
+  with kept as (
+    insert into comment_revisions
+      (site_id, comment_id, revision, body, body_html, replaced_at, replaced_by)
+    select site_id, id, revision, body, body_html, clock_timestamp(), ${of.by} from comments
+    where site_id = ${of.siteId} and thread_id = ${of.threadId} and id = ${of.id}
+  )
+  update comments set body = ${of.body}, body_html = ${of.bodyHtml}, renderer = ${of.renderer},
+    ${judgement} revision = ${of.revision}::int + 1, changed_xid = pg_current_xact_id(),
+    edited_at = clock_timestamp()
+  where site_id = ${of.siteId} and thread_id = ${of.threadId} and id = ${of.id}
+  returning revision, edited_at`
+
+const REVISE = prepare<RevisedColumns, Revised>((of) => writeRevision(of, sql``))
+const REVISE_JUDGED = prepare<RevisedColumns & ReturnType<typeof toColumns>, Revised>((of) =>
+  writeRevision(
+    of,
+    sql`policy_version = ${of.policyVersion}, risk = ${of.risk}, facts = ${of.facts}::jsonb,
+    screening = ${of.screening}::jsonb, packed_facts = ${of.packedFacts},
+    packed_trace = ${of.packedTrace},`,
+  ),
+)
 
 /** The text of a comment before an edit. */
 export type Revision = {

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { sql } from 'kysely'
 import type { Db, Tx } from './db.ts'
 import { isRetryable, translateError } from './errors.ts'
+import { prepare } from './prepared.ts'
 
 const ATTEMPTS = 3
 const JITTER_MS = 20
@@ -72,9 +73,17 @@ export const acquireThreadLock = async (
   at: { siteId: number; threadId: number },
   mode: 'shared' | 'exclusive',
 ): Promise<void> => {
-  const lock = sql.ref(mode === 'shared' ? 'pg_advisory_xact_lock_shared' : 'pg_advisory_xact_lock')
-  await sql`
-    select ${lock}(id) from threads where site_id = ${at.siteId} and id = ${at.threadId}`.execute(
-    tx,
-  )
+  await tx.executeQuery(LOCK_THREAD[mode](at))
 }
+
+const lockWith = (lock: string) =>
+  prepare<{ siteId: number; threadId: number }, unknown>(
+    (of) => sql`
+      select ${sql.ref(lock)}(id) from threads where site_id = ${of.siteId} and id = ${of.threadId}`,
+  )
+
+/** The statement of `acquireThreadLock`. */
+export const LOCK_THREAD = {
+  shared: lockWith('pg_advisory_xact_lock_shared'),
+  exclusive: lockWith('pg_advisory_xact_lock'),
+} as const

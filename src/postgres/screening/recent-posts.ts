@@ -2,7 +2,7 @@ import { type RawBuilder, sql } from 'kysely'
 import type { Facts } from '../../domain/screening/facts.ts'
 import { joinAddress } from '../comments/addresses.ts'
 import { isVisible } from '../comments/visible.ts'
-import type { Db, Tx } from '../connection/db.ts'
+import type { Db } from '../connection/db.ts'
 import { prepare, type Query } from '../connection/prepared.ts'
 
 /** Nearly the same texts share at least one of their lowest six MinHashes. */
@@ -187,26 +187,24 @@ const FACTS_OF_OTHERS = prepare<FactsQuery, CountedFacts>((of) =>
   writeFacts(of, sql`and comment_id <> ${of.exceptId}::bigint`),
 )
 
+type Arrival = {
+  readonly siteId: number
+  readonly threadId: number
+  readonly id: number
+  readonly authorId: number
+  readonly fingerprint: number
+  readonly sketch: readonly number[]
+}
+
 /** Records the new text of an edited comment as a recent post. */
-export const insertArrival = async (
-  tx: Tx,
-  arrival: {
-    siteId: number
-    threadId: number
-    id: number
-    authorId: number
-    fingerprint: number
-    sketch: readonly number[]
-  },
-): Promise<void> => {
-  const { siteId, threadId, id, authorId, fingerprint, sketch } = arrival
-  await sql`
+export const INSERT_ARRIVAL = prepare<Arrival, unknown>(
+  (of) => sql`
     insert into arrivals (site_id, comment_id, thread_id, author_id, address_hash, fingerprint, sketch,
       arrived_at)
-    select ${siteId}, ${id}, ${threadId}, ${authorId}, d.address_hash, ${fingerprint},
-      ${sketch}::bigint[], clock_timestamp()
+    select c.site_id, c.id, c.thread_id, ${of.authorId}, d.address_hash, ${of.fingerprint},
+      ${of.sketch}::bigint[], clock_timestamp()
     from comments c ${joinAddress}
-    where c.site_id = ${siteId} and c.thread_id = ${threadId} and c.id = ${id}
+    where c.site_id = ${of.siteId} and c.thread_id = ${of.threadId} and c.id = ${of.id}
     on conflict (site_id, comment_id) do update set fingerprint = excluded.fingerprint,
-      sketch = excluded.sketch, arrived_at = excluded.arrived_at`.execute(tx)
-}
+      sketch = excluded.sketch, arrived_at = excluded.arrived_at`,
+)

@@ -158,11 +158,16 @@ export const findThreadForWrite = async (
   siteId: number,
   id: number,
 ): Promise<ThreadForWrite | undefined> => {
-  const { rows } = await sql<ThreadForWrite>`
-    select ${forWrite} from threads
-    where site_id = ${siteId} and id = ${id} and deleted_at is null`.execute(db)
+  const { rows } = await db.executeQuery(FIND_THREAD_FOR_WRITE({ siteId, id }))
   return rows[0]
 }
+
+/** The statement of `findThreadForWrite`. */
+export const FIND_THREAD_FOR_WRITE = prepare<{ siteId: number; id: number }, ThreadForWrite>(
+  (of) => sql`
+    select ${forWrite} from threads
+    where site_id = ${of.siteId} and id = ${of.id} and deleted_at is null`,
+)
 
 /**
  * Adds to the counts of a thread after comments became visible or hidden. The caller holds the exclusive
@@ -197,8 +202,15 @@ export const adjustThreadCounts = (
 }
 
 /** Gives a thread a new version after another visible change. @returns the version */
-export const touchThread = (tx: Tx, siteId: number, id: number): Promise<number> =>
-  change(tx, siteId, id, {})
+export const touchThread = async (tx: Tx, siteId: number, id: number): Promise<number> =>
+  (await tx.executeQuery(TOUCH_THREAD({ siteId, id }))).rows[0]!.version
+
+/** The statement of `touchThread`. */
+export const TOUCH_THREAD = prepare<{ siteId: number; id: number }, { version: number }>(
+  (of) => sql`
+    update threads set version = ${nextVersion}
+    where site_id = ${of.siteId} and id = ${of.id} returning version`,
+)
 
 const change = async (
   tx: Tx,

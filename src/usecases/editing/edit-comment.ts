@@ -2,8 +2,9 @@ import type { PolicyInForce } from '../../cache/policies.ts'
 import type { Comment } from '../../domain/comment/comment.ts'
 import { RENDERER_VERSION, renderMarkdown } from '../../domain/comment/markdown.ts'
 import { isVisible } from '../../domain/comment/status.ts'
+import type { Instant } from '../../domain/instant.ts'
 import { checksJob, checksJobKey } from '../../domain/job.ts'
-import type { WriterIdentity } from '../../domain/moderation/ban.ts'
+import type { BanMatch, WriterIdentity } from '../../domain/moderation/ban.ts'
 import {
   assertMayWrite,
   type Caller,
@@ -25,23 +26,28 @@ import { assertIsOpen, editableUntil, type Site } from '../../domain/site/site.t
 import { storedId } from '../../domain/stored-id.ts'
 import {
   type CommentForWrite,
-  findCommentForWrite,
+  FIND_COMMENT_FOR_WRITE,
   reviseComment,
   type StoredJudgement,
+  toCommentForWrite,
 } from '../../postgres/comments/comments.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
-import { acquireThreadLock } from '../../postgres/connection/transaction.ts'
+import { type Send, sendTogether } from '../../postgres/connection/pipeline.ts'
+import type { Query } from '../../postgres/connection/prepared.ts'
+import { LOCK_THREAD } from '../../postgres/connection/transaction.ts'
 import { enqueueJob, findJob } from '../../postgres/jobs/jobs.ts'
+import { askBansOn } from '../../postgres/moderation/bans.ts'
 import { insertDecision } from '../../postgres/moderation/decisions.ts'
-import { lockWriterRows } from '../../postgres/people/authors.ts'
-import { insertArrival } from '../../postgres/screening/recent-posts.ts'
+import { LOCK_WRITER_ROWS, lockWriterRows } from '../../postgres/people/authors.ts'
+import { INSERT_ARRIVAL } from '../../postgres/screening/recent-posts.ts'
 import type { IdempotencyKey } from '../../postgres/service/idempotency.ts'
 import {
-  findThreadForWrite,
+  FIND_THREAD_FOR_WRITE,
   type ThreadForWrite,
+  TOUCH_THREAD,
   touchThread,
 } from '../../postgres/threads/threads.ts'
-import { findBanEffects } from '../bans/ban-effects.ts'
+import { assertNotBlocked } from '../bans/ban-effects.ts'
 import { checkAfterWrite } from '../checks/check-after-write.ts'
 import type { Context } from '../context.ts'
 import { changeStatus } from '../decisions/change-status.ts'
@@ -88,8 +94,9 @@ export const editComment = async <Response>(
   const policy = await context.policies.find(site)
   const changes = { siteId: site.id, threadIds: [comment.threadId], isHide: true }
   const { response, effect: edited } = await withInvalidation(context, changes, () =>
-    writeOnce(context, idempotencyKey, async (tx) => {
-      const edited = await edit(tx, request, await lockForEdit(tx, request, { bodyHtml, policy }))
+    writeOnce(context, idempotencyKey, async (tx, send) => {
+      const target = await lockForEdit(tx, request, { bodyHtml, policy })
+      const edited = await edit(tx, request, target, send)
       return { response: present(edited), effect: edited }
     }),
   )
@@ -109,6 +116,8 @@ type Edit = {
   readonly thread: ThreadForWrite
   readonly bodyHtml: string
   readonly policy: PolicyInForce
+  /** The bans that match the author. */
+  readonly bans: readonly BanMatch[]
 }
 
 const lockForEdit = async (
@@ -116,16 +125,27 @@ const lockForEdit = async (
   request: EditRequest,
   prepared: Pick<Edit, 'bodyHtml' | 'policy'>,
 ): Promise<Edit> => {
-  const { site, comment: key } = request
-  await acquireThreadLock(tx, { siteId: site.id, threadId: key.threadId }, 'exclusive')
-  const thread = await findThreadForWrite(tx, site.id, key.threadId)
-  const comment = await findCommentForWrite(tx, { siteId: site.id, ...key })
+  const { site, caller, comment: key, writerIdentity } = request
+  const siteId = site.id
+  const { threadId } = key
+  const writerId = 'authorId' in caller ? caller.authorId : undefined
+  const isJudged = writerIdentity && !mayModerate(caller)
+  const [, [thread], rows, writers, bans] = await sendTogether(tx, [
+    LOCK_THREAD.exclusive({ siteId, threadId }),
+    FIND_THREAD_FOR_WRITE({ siteId, id: threadId }),
+    FIND_COMMENT_FOR_WRITE({ siteId, ...key }),
+    writerId === undefined ? undefined : LOCK_WRITER_ROWS.wait({ siteId, ids: [writerId] }),
+    isJudged ? askBansOn(siteId, [writerIdentity]) : undefined,
+  ])
+  const comment = toCommentForWrite(rows)
   if (!thread || !comment) throw new Refusal('not_found')
   // The row lock makes an erasure wait, and then find the remembered response with the text.
-  const authors = await lockWriterRows(tx, site.id, [comment.author.id])
-  if (!authors.has(comment.author.id)) throw new Refusal('not_found')
+  const isLocked = isAuthor(caller, comment.author)
+    ? writers.length > 0
+    : (await lockWriterRows(tx, siteId, [comment.author.id])).has(comment.author.id)
+  if (!isLocked) throw new Refusal('not_found')
   assertMayEdit(request, comment, thread)
-  return { comment, thread, ...prepared }
+  return { comment, thread, bans, ...prepared }
 }
 
 /** Refuses authors of locked comments, in locked threads, and after the edit window. */
@@ -162,21 +182,38 @@ const assertMayEdit = (
 const isEditedByModerator = ({ editedBy, author }: CommentForWrite): boolean =>
   editedBy !== null && editedBy !== storedId('author', author.id)
 
-const edit = async (tx: Tx, request: EditRequest, target: Edit): Promise<Edited> => {
+const edit = async (tx: Tx, request: EditRequest, target: Edit, send: Send): Promise<Edited> => {
   const { site, caller, body } = request
   const { comment, thread, bodyHtml } = target
   const byModerator = mayModerate(caller)
   const judged = byModerator ? undefined : await judgeText(tx, request, target)
-  const revised = await reviseComment(tx, site.id, comment, {
+  const wasVisible = isVisible(comment.status)
+  const revision = reviseComment(site.id, comment, {
     body,
     bodyHtml,
     renderer: RENDERER_VERSION,
     judged,
     by: byModerator ? callerIdOf(caller) : storedId('author', comment.author.id),
   })
+  const toEdited = (revised: { revision: number; editedAt: Instant }) => ({
+    ...comment,
+    ...revised,
+    body,
+    bodyHtml,
+  })
+  if (judged && changesTextOnly(comment, judged)) {
+    const touch = wasVisible ? TOUCH_THREAD({ siteId: site.id, id: thread.id }) : undefined
+    const [[revised], , [touched]] = await send([revision, judged.arrival, touch])
+    const edited = toEdited(revised!)
+    return {
+      checking: 'never',
+      comment: wasVisible ? edited : { ...edited, status: 'pending' },
+      version: touched?.version,
+    }
+  }
+  const [[revised]] = await sendTogether(tx, [revision, judged?.arrival])
+  const edited = toEdited(revised!)
   if (mayModerate(caller)) await recordEdit(tx, request, comment, callerIdOf(caller))
-  const edited = { ...comment, ...revised, body, bodyHtml }
-  const wasVisible = isVisible(comment.status)
   if (judged && (judged.isShadowed || comment.shadows.length > 0)) {
     const shadow = await editShadowed(tx, { siteId: site.id, before: comment, edited, judged })
     return { ...shadow, checking: 'never' }
@@ -200,6 +237,13 @@ const edit = async (tx: Tx, request: EditRequest, target: Edit): Promise<Edited>
   }
 }
 
+/** Whether the comment keeps its status, has no shadow before or after the edit, and needs no check. */
+const changesTextOnly = (comment: CommentForWrite, judged: JudgedText): boolean =>
+  !judged.isShadowed &&
+  comment.shadows.length === 0 &&
+  checkTimingOf(judged.trace, judged.facts) === 'never' &&
+  !mustHide(comment, judged.verdict)
+
 /** Records a moderator's edit without the texts: only the revisions have them, and can be erased. */
 const recordEdit = async (
   tx: Tx,
@@ -211,12 +255,19 @@ const recordEdit = async (
   await insertDecision(tx, { ...decision, before: { revision }, after: { revision: revision + 1 } })
 }
 
+type JudgedText = StoredJudgement & {
+  readonly verdict: Verdict
+  readonly isShadowed: boolean
+  /** The statement that records the text as a recent post. */
+  readonly arrival: Query
+}
+
 /** Judges the new text as a comment that is posted now; the facts do not count the old text. */
 export const judgeText = async (
   tx: Tx,
-  { site, body, writerIdentity }: Pick<EditRequest, 'site' | 'body' | 'writerIdentity'>,
-  { comment, thread, policy, bodyHtml }: Edit,
-): Promise<StoredJudgement & { verdict: Verdict; isShadowed: boolean }> => {
+  { site, body }: Pick<EditRequest, 'site' | 'body'>,
+  { comment, thread, policy, bodyHtml, bans }: Edit,
+): Promise<JudgedText> => {
   const { author, id, suggestedTitle } = comment
   const at = { siteId: site.id, threadId: thread.id }
   const rendering = readRendering(body, bodyHtml)
@@ -226,6 +277,7 @@ export const judgeText = async (
     addressHash: comment.addressHash,
   }
   const scope = { siteId: site.id, threadIds: [thread.id], exceptId: id }
+  const allowed = assertNotBlocked(bans)
   const counted = await countFor(tx, scope, [origin])
   const subject = {
     ...origin,
@@ -236,7 +288,7 @@ export const judgeText = async (
     siteModeration: site.moderation,
     threadModeration: thread.moderation,
     attackedUntil: counted.attackedUntil,
-    bans: [...(await findBanEffects(tx, site.id, writerIdentity)), ...comment.shadows],
+    bans: [...allowed, ...comment.shadows],
   }
   const checks = initialCheckFacts(site.checks, policy.policy)
   const gathered = { ...factsOf(counted, subject, []), checks }
@@ -248,8 +300,8 @@ export const judgeText = async (
     mayBeSeen,
   })
   const { verdict, risk, trace } = judgement
-  await insertArrival(tx, { ...at, ...origin, id })
-  return { policyVersion: policy.version, facts, risk, trace, verdict, isShadowed }
+  const arrival = INSERT_ARRIVAL({ ...at, ...origin, id })
+  return { policyVersion: policy.version, facts, risk, trace, verdict, isShadowed, arrival }
 }
 
 /** Whether the edit sends the comment to another status. A comment that moderators turned down keeps its own. */

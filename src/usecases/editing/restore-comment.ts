@@ -17,6 +17,7 @@ import {
 import type { Tx } from '../../postgres/connection/db.ts'
 import { acquireThreadLock } from '../../postgres/connection/transaction.ts'
 import { enqueueJob, rescheduleJob } from '../../postgres/jobs/jobs.ts'
+import { findBansOn } from '../../postgres/moderation/bans.ts'
 import { updateJudgement } from '../../postgres/screening/checks.ts'
 import type { IdempotencyKey } from '../../postgres/service/idempotency.ts'
 import { findThreadForWrite, type ThreadForWrite } from '../../postgres/threads/threads.ts'
@@ -122,8 +123,14 @@ const mayBePublic = async (
   const parent = parentId === 0 ? undefined : await findCommentForWrite(tx, { ...at, id: parentId })
   if (parentId !== 0 && !isVisible(parent!.status)) return false
   if (mayModerate(caller)) return true
-  const edit = { comment: { ...comment, status: 'approved' as const }, thread, policy, bodyHtml }
-  const judged = await judgeText(tx, { site, body, writerIdentity }, edit)
+  const [bans = []] = await findBansOn(tx, site.id, [writerIdentity])
+  const published = { ...comment, status: 'approved' as const }
+  const judged = await judgeText(
+    tx,
+    { site, body },
+    { comment: published, thread, policy, bodyHtml, bans },
+  )
+  await tx.executeQuery(judged.arrival)
   const { trace, facts, verdict, isShadowed } = judged
   await updateJudgement(tx, at, judged)
   if (checkTimingOf(trace, facts) !== 'never')
