@@ -36,7 +36,7 @@ const wordsOf = (pattern: RegExp): string[] =>
 const ATTRIBUTES = [
   ...wordsOf(/QUERY = '([^']*)'/),
   ...wordsOf(/\.\.\.'([^']*)'\.split/),
-  ...matches(/OTHERS = (\[.*\])/.exec(FILES.get('elements.ts')!)![1]!, /'([\w-]+)'/g),
+  ...wordsOf(/OTHERS = '([^']*)'/),
 ]
 const TAGS = matches(PAGE, /^\| `<(afterword-\w+)>` \|/gm)
 

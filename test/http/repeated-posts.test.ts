@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import t from 'tap'
+import { readFacts, storedFacts } from '../../src/postgres/screening/stored-judgements.ts'
 import { openSignOn, signToken } from '../members.ts'
 import { type Answer, type Call, openService, type TestService } from '../service.ts'
 import { openTwin } from '../twin.ts'
@@ -99,11 +100,13 @@ t.test(
       ),
     )
     t.ok(answers.every(({ statusCode }) => statusCode < 300))
-    const { rows } = await sql<{ seen: number }>`
-    select (facts #>> '{repeats,same}')::int + (facts #>> '{repeats,near}')::int as seen
-    from comments order by seen`.execute(service.db)
+    const { rows } = await sql<{ facts: string }>`
+      select ${storedFacts} as facts from comments c`.execute(service.db)
+    const seen = rows
+      .map(({ facts }) => readFacts(facts).repeats)
+      .map(({ same, near }) => same + near)
     t.same(
-      rows.map(({ seen }) => seen),
+      seen.toSorted((a, b) => a - b),
       [0, 1, 2, 3, 4, 5, 6, 7],
     )
   },

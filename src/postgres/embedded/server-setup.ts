@@ -88,7 +88,10 @@ const initialise = async (setup: ServerSetup, sync: boolean): Promise<void> => {
   chmodSync(folder, 0o700)
 }
 
-/** One call of Linux syncs all thousand files, a second faster than a call for each. Sorting and case are those of Postgres, which are equal everywhere, not of the libc. */
+/**
+ * One call of Linux syncs all thousand files, a second faster than a call for each. Sorting and case are
+ * those of Postgres, which are equal everywhere, not of the libc.
+ */
 const initdb = async (setup: ServerSetup, staging: string, sync: boolean): Promise<void> => {
   mkdirSync(staging, { mode: 0o700 })
   if (setup.user) chownSync(staging, setup.user.uid, setup.user.gid)

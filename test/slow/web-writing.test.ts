@@ -2,7 +2,7 @@ import type { Page } from 'playwright-core'
 import t from 'tap'
 import { skipWithoutBrowser } from '../browser.ts'
 import { openSignOn, signToken } from '../members.ts'
-import { openSite } from './pages.ts'
+import { openSite } from '../web/pages.ts'
 
 const skip = skipWithoutBrowser
 

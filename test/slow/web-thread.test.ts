@@ -1,7 +1,7 @@
 import t from 'tap'
 import { skipWithoutBrowser } from '../browser.ts'
 import type { TestService } from '../service.ts'
-import { openSite, strictPolicy } from './pages.ts'
+import { openSite, strictPolicy } from '../web/pages.ts'
 
 const skip = skipWithoutBrowser
 

@@ -1,7 +1,7 @@
 import type { Page } from 'playwright-core'
 import t from 'tap'
 import { skipWithoutBrowser } from '../browser.ts'
-import { openSite } from './pages.ts'
+import { openSite } from '../web/pages.ts'
 
 /** What happens to a page while it is open, and what the page does with the tag. */
 
@@ -63,6 +63,9 @@ t.test('occasions of a page', { skip: skipWithoutBrowser }, async (t) => {
     await page.getByLabel('Comment', { exact: true }).fill('go')
     await page.getByRole('button', { name: 'Post', exact: true }).click()
     await page.getByText('go!').waitFor()
+    await page.waitForFunction(
+      () => (document.querySelector('afterword-thread') as any).viewer?.author,
+    )
     const told = await page.evaluate(() => {
       const { thread, viewer } = document.querySelector('afterword-thread') as any
       return { count: thread.comment_count, name: viewer.author.name }
