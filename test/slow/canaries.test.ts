@@ -231,7 +231,7 @@ type Operation = { id: string; method: string; path: string; body: Json | undefi
 const listOperations = async (base: string): Promise<Operation[]> => {
   const { paths, components } = parse(await (await fetch(`${base}/openapi.yaml`)).text())
   const exampleOf = ({ requestBody }: Json): Json | undefined => {
-    const name = requestBody?.content['application/json'].schema.$ref.split('/').at(-1)
+    const name = requestBody?.content['application/json']?.schema.$ref.split('/').at(-1)
     return name && components.schemas[name].examples[0]
   }
   return Object.entries<Json>(paths).flatMap(([path, methods]) =>
