@@ -26,7 +26,7 @@ const PREVIEW_PAUSE_MS = 400
 /** The reader sees how many characters are left from here on. */
 const COUNTED_FROM = 0.9
 const WAITING = ['slow_mode', 'rate_limited', 'site_busy']
-/** Which field each fault of the service is about. */
+/** The field of the editor for each name of a faulty field in an error of the service. */
 const FIELD_OF: Readonly<Record<string, string>> = { name_reserved: 'name', body_too_large: 'body' }
 
 const lengthOf = (text: string): number => Array.from(text).length

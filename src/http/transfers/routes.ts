@@ -34,7 +34,7 @@ const REDEEM_TRANSFER_CODE = op.operation({
   tag: 'Posting',
   summary: 'Become the guest of a code',
   description:
-    'Whoever has the code gets a token of its guest. A code that is wrong, expired or used returns ' +
+    'The device that sends a valid code gets a token of its guest. A code that is wrong, expired or used returns ' +
     '`not_found`; after five of them in an hour a network gets `rate_limited`.',
   params: object(op.siteParams),
   query: op.NO_QUERY,
