@@ -5,7 +5,7 @@ export const REFUSALS = {
   login_required: 'A credential is required.',
   invalid_token: 'The credential is unknown, expired or revoked.',
   forbidden: 'The credential does not allow this.',
-  origin_refused: 'This site does not accept writes from that origin.',
+  origin_refused: 'This site does not accept requests from that origin.',
   banned: 'The author is banned.',
   member_suspended: 'The member is suspended.',
   posting_disabled: 'This site does not accept comments.',

@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import t, { type Test } from 'tap'
 import { IDS } from '../ids.ts'
 import { openService, type ServiceOptions, type TestService } from '../service.ts'
@@ -487,11 +488,13 @@ t.test('exact origins read and write, and other origins cannot', async (t) => {
     '',
   ]
   for (const origin of others) {
-    const read = await ask(origin)
-    t.equal(read.status, 200, `a browser decides about reads: ${origin}`)
-    t.equal(read.headers['access-control-allow-origin'], undefined)
-    t.match(await ask(origin, 'POST'), { status: 403, body: { code: 'origin_refused' } })
-    t.equal((await preflight(service, origin)).headers['access-control-allow-origin'], undefined)
+    const refused = {
+      status: 403,
+      headers: { 'access-control-allow-origin': '*', 'cache-control': 'no-store' },
+      body: { code: 'origin_refused' },
+    }
+    t.match(await ask(origin), refused, origin)
+    t.match(await ask(origin, 'POST'), refused, origin)
   }
   t.equal(
     (await ask('https://a.example')).headers['access-control-allow-origin'],
@@ -514,7 +517,7 @@ t.test('a preflight lists the allowed request headers, a response the readable o
   const asked = await preflight(service, 'https://a.example', 'PATCH')
   t.equal(asked.status, 204)
   t.match(asked.headers, {
-    'access-control-allow-origin': 'https://a.example',
+    'access-control-allow-origin': '*',
     'access-control-allow-headers':
       'authorization, content-type, if-match, if-none-match, idempotency-key',
     'access-control-max-age': '7200',
@@ -705,3 +708,73 @@ t.test(
     t.strictSame([...new Set(body.items.map((item: any) => item.network))], ['unknown'])
   },
 )
+
+const ELSEWHERE = 'https://elsewhere.example'
+
+t.test('a page of any origin can read the code of every error', async (t) => {
+  const service = await openService(t, { limits: { read: 8, write: 2 } })
+  await service.call('PATCH', SITE, {
+    token: service.adminKey,
+    body: { origins: ['https://a.example'] },
+  })
+  const port = await listen(service.app)
+  const seen = async (path: string, init: RequestInit, code: string) => {
+    const headers = { origin: ELSEWHERE, ...(init.headers as object) }
+    const answer = await fetch(`http://127.0.0.1:${port}${path}`, { ...init, headers })
+    t.match(await answer.json(), { code }, `${init.method ?? 'GET'} ${path}`)
+    t.equal(answer.headers.get('access-control-allow-origin'), '*', code)
+    t.match(answer.headers.get('access-control-expose-headers'), 'retry-after')
+    t.equal(answer.headers.get('access-control-allow-credentials'), null)
+  }
+  const json = { 'content-type': 'application/json' }
+  const post = (body = GOOD) => ({ method: 'POST', headers: json, body })
+  const absent = '/v1/sites/absent'
+  await seen(`${absent}/articles/a/comments`, {}, 'not_found')
+  await seen(`${absent}/articles/a/comments`, post(), 'not_found')
+  await seen(COMMENTS, {}, 'origin_refused')
+  await seen(COMMENTS, post(), 'origin_refused')
+  const credential = { headers: { authorization: 'Bearer x' } }
+  await seen(COMMENTS, credential, 'invalid_token')
+  await seen(`${SITE}/articles/%`, {}, 'invalid_request')
+  await seen(`/v1/${'x'.repeat(9_000)}`, {}, 'uri_too_long')
+  const big = post(JSON.stringify({ body: 'x'.repeat(70_000) }))
+  const own = { ...big, headers: { ...json, origin: 'https://a.example' } }
+  const tooLarge = await fetch(`http://127.0.0.1:${port}${COMMENTS}`, own)
+  t.equal(tooLarge.status, 413)
+  t.equal(tooLarge.headers.get('access-control-allow-origin'), 'https://a.example')
+  await seen(COMMENTS, post(), 'rate_limited')
+  const connection = await openRaw(t, port)
+  connection.send(`GET / HTTP/1.1\r\nX: ${'x'.repeat(40_000)}\r\n\r\n`)
+  t.match(await connection.answer(), {
+    status: 431,
+    headers: { 'access-control-allow-origin': '*' },
+  })
+})
+
+t.test('a page of any origin can read that the service failed', async (t) => {
+  const service = await openService(t)
+  await sql`alter table sites rename to elsewhere`.execute(service.db)
+  const { status, headers } = await service.call('GET', '/v1/sites/other/articles/a', {
+    headers: { origin: ELSEWHERE },
+  })
+  t.match({ status, headers }, { status: 500, headers: { 'access-control-allow-origin': '*' } })
+})
+
+t.test('a preflight opens nothing: what follows is refused, whatever the credential', async (t) => {
+  const service = await openShared(t, ['https://a.example'])
+  const { id, guest_token: token } = await service.post('a', 'x')
+  t.match(await preflight(service, ELSEWHERE), {
+    status: 204,
+    headers: { 'access-control-allow-origin': '*' },
+  })
+  const refused = { status: 403, body: { code: 'origin_refused' } }
+  const headers = { origin: ELSEWHERE }
+  for (const credential of [token, service.adminKey]) {
+    const edit = { token: credential, headers, body: { body: 'changed' } }
+    t.match(await service.call('PATCH', `${SITE}/comments/${id}`, edit), refused)
+    t.match(await service.call('DELETE', `${SITE}/comments/${id}`, { token, headers }), refused)
+    t.match(await service.call('GET', `${SITE}/articles/a/viewer`, { token, headers }), refused)
+  }
+  const ofService = await service.call('OPTIONS', '/v1/sites', { headers })
+  t.equal(ofService.headers['access-control-allow-methods'], undefined)
+})

@@ -25,7 +25,7 @@ const REPORT_CHECK = op.operation({
   query: op.NO_QUERY,
   body: ref(Verdict),
   answers: { 204: NOTHING },
-  refusals: ['login_required', 'origin_refused', 'body_too_large', 'unsupported_media_type'],
+  refusals: ['login_required', 'body_too_large', 'unsupported_media_type'],
   credential: 'taken',
   // A check sends all verdicts from one address, so the larger limit of reads applies.
   limit: 'read',

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Refusal } from '../../domain/refusal.ts'
 import { STATUS_OF, toProblem, toRefusal } from '../wire/problems.ts'
-import { PROBLEM_TYPE, SECURITY_HEADERS } from './headers.ts'
+import { PROBLEM_TYPE, READABLE_BY_ALL, SECURITY_HEADERS } from './headers.ts'
 
 const RETRY_AFTER_SECONDS = '1'
 
@@ -45,6 +45,7 @@ const sendRefusal = (reply: FastifyReply, refusal: Refusal): FastifyReply => {
 
 const sendProblem = (reply: FastifyReply, problem: ReturnType<typeof toProblem>): FastifyReply =>
   reply
+    .headers(reply.hasHeader('access-control-allow-origin') ? {} : READABLE_BY_ALL)
     .code(problem.status)
     .header('cache-control', 'no-store')
     .type(PROBLEM_TYPE)
@@ -59,6 +60,7 @@ export const onClientError = (error: NodeJS.ErrnoException, socket: Socket): voi
   const body = JSON.stringify(problem)
   const headers = {
     ...SECURITY_HEADERS,
+    ...READABLE_BY_ALL,
     'content-type': PROBLEM_TYPE,
     'content-length': Buffer.byteLength(body),
   }

@@ -5,7 +5,7 @@ import type { Page, ReadPage } from '../../domain/page-store.ts'
 import type { Site } from '../../domain/site/site.ts'
 import { SECURITY_HEADERS } from './headers.ts'
 import { countRead, type LimitCounters } from './limits.ts'
-import { originHeaders } from './origins.ts'
+import { mayOriginRead, originHeaders } from './origins.ts'
 import { type Http, siteSlug } from './request-context.ts'
 import { encodingOf, linkOf, toPublic } from './responses.ts'
 import { countHosts } from './strict-parsing.ts'
@@ -149,6 +149,7 @@ const rememberRequests = (app: FastifyInstance, { context }: Options) => {
     if (!known || !isPlain(raw)) return undefined
     const site = context.sites.findRecent(known.slug)
     if (site?.id !== known.siteId || site.version !== known.siteVersion) return undefined
+    if (!mayOriginRead(site, raw.headers.origin)) return undefined
     const network = networks.get(senderOf(raw))
     return network === undefined ? undefined : { known, site, network }
   }

@@ -1,8 +1,9 @@
 import cors from '@fastify/cors'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Refusal } from '../../domain/refusal.ts'
-import { isAllowedOrigin, type Site } from '../../domain/site/site.ts'
+import { isAllowedOrigin, isForAllOrigins, type Site } from '../../domain/site/site.ts'
 import { findSite } from '../../usecases/people/find-caller.ts'
+import { EXPOSED } from './headers.ts'
 import { type Http, isWrite, siteSlug } from './request-context.ts'
 
 /** Chromium keeps a preflight no longer. */
@@ -10,17 +11,25 @@ const PREFLIGHT_SECONDS = 7_200
 
 const METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE'
 const ALLOWED = 'authorization, content-type, if-match, if-none-match, idempotency-key'
-export const EXPOSED =
-  'etag, link, location, ratelimit, ratelimit-policy, retry-after, thread-version'
 
-/** Allows cross-origin requests from the exact origins of the site, never with cookies. */
+/**
+ * Allows cross-origin requests from the exact origins of the site, never with cookies. A preflight allows every origin,
+ * because the request that follows is refused with a code: without one, a page cannot tell its own missing origin
+ * from a broken network. No credential of a browser makes such a request more than one of a program.
+ */
 export const addOrigins = async (app: FastifyInstance, { context }: Http): Promise<void> => {
   await app.register(cors, {
     delegator: (request: FastifyRequest, done: (error: Error | null, options: object) => void) => {
+      const { origin } = request.headers
+      const slug = siteSlug(request)
       // Most requests come from the same origin or from programs, and need no look-up of the site.
-      if (request.headers.origin === undefined) return done(null, SAME_ORIGIN_ONLY)
-      isSharedOrigin(context, request).then(
-        (origin) => done(null, { ...CORS_OPTIONS, origin }),
+      if (origin === undefined || slug === undefined) return done(null, SAME_ORIGIN_ONLY)
+      if (request.method === 'OPTIONS') return done(null, { ...CORS_OPTIONS, origin: '*' })
+      findSite(context, slug, 'recent').then(
+        (site) => {
+          const isShared = site !== undefined && isAllowedOrigin(site, origin)
+          done(null, { ...CORS_OPTIONS, origin: isShared })
+        },
         (error) => done(error, SAME_ORIGIN_ONLY),
       )
     },
@@ -42,21 +51,16 @@ export const originHeaders = (site: Site, origin: string | undefined): Record<st
     ? { 'access-control-allow-origin': origin, 'access-control-expose-headers': EXPOSED }
     : {}
 
-const isSharedOrigin = async (
-  context: Http['context'],
-  request: FastifyRequest,
-): Promise<boolean> => {
-  const { origin } = request.headers
-  const slug = siteSlug(request)
-  if (origin === undefined || slug === undefined) return false
-  const site = await findSite(context, slug, 'recent')
-  return site !== undefined && isAllowedOrigin(site, origin)
-}
+/** Whether a page of this origin may read. The origin `null` reads where all origins do. Programs send none. */
+export const mayOriginRead = (site: Site, origin: string | undefined): boolean =>
+  origin === undefined || isForAllOrigins(site) || isAllowedOrigin(site, origin)
 
-/** Refuses a write from another origin. Browsers send the origin with every write, programs do not. */
+/** Refuses another origin. Browsers send the origin with every write, and with every read that a script makes. */
 export const assertOrigin = (request: FastifyRequest): void => {
-  const { origin } = request.headers
-  if (origin !== undefined && isWrite(request) && !isAllowedOrigin(request.site, origin)) {
-    throw new Refusal('origin_refused')
-  }
+  const { site, headers } = request
+  const { origin } = headers
+  const isAllowed = isWrite(request)
+    ? origin === undefined || isAllowedOrigin(site, origin)
+    : mayOriginRead(site, origin)
+  if (!isAllowed) throw new Refusal('origin_refused')
 }

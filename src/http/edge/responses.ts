@@ -6,7 +6,7 @@ import { RENDERER_VERSION } from '../../domain/comment/markdown.ts'
 import { type Instant, instantOf } from '../../domain/instant.ts'
 import { ENCODINGS, type Encoding, type Page, type ReadPage } from '../../domain/page-store.ts'
 import { isForAllOrigins, type Site } from '../../domain/site/site.ts'
-import { EXPOSED } from './origins.ts'
+import { READABLE_BY_ALL } from './headers.ts'
 import type { Http } from './request-context.ts'
 
 const PUBLIC = 'public, max-age=0, must-revalidate'
@@ -14,9 +14,8 @@ const PRIVATE = 'private, no-store'
 const JSON_TYPE = 'application/json; charset=utf-8'
 const VARY = 'Origin, Accept-Encoding'
 const FOR_ALL_ORIGINS = {
+  ...READABLE_BY_ALL,
   vary: 'Accept-Encoding',
-  'access-control-allow-origin': '*',
-  'access-control-expose-headers': EXPOSED,
 }
 /** RFC 9211: the page is cached, and Postgres did not answer whether it is current. */
 const UNCONFIRMED = 'Afterword; hit; detail=unconfirmed'

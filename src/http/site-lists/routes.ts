@@ -88,7 +88,7 @@ const COUNT_MANY = op.operation({
   query: op.NO_QUERY,
   body: ref(ArticleIds),
   answers: { 200: ref(Counts) },
-  refusals: ['origin_refused', 'body_too_large', 'unsupported_media_type'],
+  refusals: ['body_too_large', 'unsupported_media_type'],
 })
 
 const LIST_ARTICLES = op.operation({

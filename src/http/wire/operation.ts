@@ -8,6 +8,7 @@ export const COMMON_ERRORS: readonly RefusalCode[] = [
   'invalid_request',
   'invalid_token',
   'forbidden',
+  'origin_refused',
   'member_suspended',
   'not_found',
   'uri_too_long',
@@ -15,11 +16,7 @@ export const COMMON_ERRORS: readonly RefusalCode[] = [
   'headers_too_large',
   'unavailable',
 ]
-const ON_WRITES: readonly RefusalCode[] = [
-  'origin_refused',
-  'body_too_large',
-  'unsupported_media_type',
-]
+const ON_WRITES: readonly RefusalCode[] = ['body_too_large', 'unsupported_media_type']
 const ON_ONCE: readonly RefusalCode[] = [
   'idempotency_in_flight',
   'idempotency_key_reused',
