@@ -204,6 +204,80 @@ t.test('a refusal has its status, a sentence and the text', async (t) => {
   t.same(await bodies(service), [])
 })
 
+t.test('no refusal loses the text, however early it comes', async (t) => {
+  const service = await open(t, { limits: { read: 0, write: 3 } })
+  const form = await stampOf(service)
+  const body = 'a <b>text</b> that took an hour'
+  const kept = 'a &lt;b&gt;text&lt;/b&gt; that took an hour</textarea>'
+  const refused = async (code: string, answer: ReturnType<typeof send>) => {
+    const { body: page, headers } = await answer
+    t.equal(headers['content-type'], 'text/html; charset=utf-8')
+    t.match(page, `data-afterword-code="${code}"`)
+    t.match(page, kept, code)
+    return page
+  }
+  const foreign = { origin: 'https://evil.example' }
+  const elsewhere = await refused('origin_refused', send(service, { form, body }, foreign))
+  t.notMatch(elsewhere, '<form', 'a page elsewhere cannot make a form with its own text here')
+  await refused('invalid_request', send(service, { form, body, name: 'Ada', more: 'x' }))
+  await post(service, { form })
+  const page = await refused('rate_limited', send(service, { form, body, name: 'Ada' }))
+  t.match(page, '<button>Post</button>', 'to send again in a minute')
+  const absent = service.app.inject({
+    method: 'POST',
+    url: '/v1/sites/absent/articles/a/comments.form',
+    headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    payload: new URLSearchParams({ body }).toString(),
+  })
+  await refused('not_found', absent)
+})
+
+t.test('a form that is no form or too large gets a page', async (t) => {
+  const service = await open(t)
+  const url = `${SITE}/articles/a/comments.form?lang=de`
+  const ask = async (type: string, payload: string) => {
+    const headers = { 'content-type': type, origin: BLOG }
+    const { statusCode, body } = await service.app.inject({ method: 'POST', url, headers, payload })
+    t.match(body, '<html lang="de"')
+    return [statusCode, /data-afterword-code="(\w+)"/.exec(body)?.[1]]
+  }
+  t.same(await ask('multipart/form-data; boundary=x', '--x--'), [415, 'unsupported_media_type'])
+  const type = 'application/x-www-form-urlencoded'
+  t.same(await ask(type, `body=${'x'.repeat(140_000)}`), [413, 'body_too_large'])
+  t.same(await ask(type, 'body=a&body=b'), [400, 'invalid_request'])
+  t.same(await ask(type, 'body=%00'), [400, 'invalid_request'])
+})
+
+t.test('the longest comment of any script fits into the form', async (t) => {
+  const service = await open(t)
+  const body = '漢'.repeat(10_000)
+  t.equal((await post(service, { body })).statusCode, 303)
+  t.same(await bodies(service), [body])
+})
+
+t.test('the answers speak the language of the page with the form', async (t) => {
+  const service = await open(t)
+  await change(service, '', { moderation: 'pre', language: 'ar' })
+  const form = await stampOf(service)
+  const ask = (query: string, fields: Json) =>
+    service.app.inject({
+      method: 'POST',
+      url: `${SITE}/articles/a/comments.form${query}`,
+      headers: { 'content-type': 'application/x-www-form-urlencoded', origin: BLOG },
+      payload: new URLSearchParams({ name: 'Ada', body: 'x', ...fields }).toString(),
+    })
+  t.match((await ask('?lang=de', { form })).body, 'Die Moderation prüft den Kommentar zuerst.')
+  t.match((await ask('?lang=de', {})).body, 'comments.form?lang=de')
+  t.match((await ask('', {})).body, '<html lang="ar" dir="rtl">')
+})
+
+t.test('the address of an answer leads to the comments when it is opened again', async (t) => {
+  const service = await open(t)
+  const { status, headers } = await service.get('/articles/a/comments.form?lang=de')
+  t.equal(status, 303)
+  t.match(headers.location, '/articles/a/comments.html?page=1&lang=de')
+})
+
 t.test('the form reads no credential, and other routes read no form', async (t) => {
   const service = await open(t)
   const { guest_token: token } = await service.post('a', 'by a guest')
@@ -269,7 +343,7 @@ t.test(
     const { id } = await service.post('a', 'a *first* comment')
     await page.goto(`http://127.0.0.1:${port}${SITE}/articles/a/comments.html?page=1`)
     t.equal(await page.locator('em').textContent(), 'first')
-    await page.getByRole('link', { name: 'Reply to Ada' }).click()
+    await page.getByRole('link', { name: 'Reply, Ada' }).click()
     await page.getByLabel('Name').fill('Grace')
     await page.getByLabel('Comment').fill('a reply\nof two lines')
     await page.getByRole('button', { name: 'Post' }).click()

@@ -1,3 +1,5 @@
+import { globSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { Parser } from 'htmlparser2'
 import t from 'tap'
 import { openSignOn, signToken } from '../members.ts'
@@ -39,7 +41,7 @@ const change = (service: TestService, path: string, body: object) =>
 
 const ALLOWED =
   'section h2 h3 ol li article a time div p small bdi form label input textarea button script ' +
-  'em strong del code pre blockquote ul br'
+  'em strong del code pre blockquote ul br img small'
 
 t.test('comments as HTML have the text, the order and the depth of the JSON', async (t) => {
   const service = await openService(t)
@@ -106,7 +108,7 @@ t.test('the state is the first view, so that the widget needs no request', async
   t.same(state, (await service.get('/articles/a/comments?include=config,staff')).body)
   t.equal(sort, 'newest')
   t.ok(Date.parse(at) <= Date.now() && Date.parse(at) > Date.now() - 120_000)
-  t.match(text, /<small class="afterword-badge">Moderator<\/small>/)
+  t.match(text, /<small class="afterword-badge">Moderator, Ghent<\/small>/)
 })
 
 t.test('links lead to every comment of a thread, once', async (t) => {
@@ -137,21 +139,37 @@ t.test('linked data names the comments of an article whose address is known', as
   await service.decide(root.id, 'approved', 'rejected')
   const { text } = await service.get(PATH)
   t.match(text, 'This comment was removed.')
-  t.match(JSON.parse(parse(text).scripts[0]!), {
-    '@type': 'WebPage',
-    '@id': article.url,
-    commentCount: 1,
-    comment: [
-      {
-        '@type': 'Comment',
-        url: `${article.url}#${reply.id}`,
-        author: { '@type': 'Person', name: 'Ada' },
-        text: 'a reply',
-      },
-    ],
-  })
+  const comment = [
+    {
+      '@type': 'Comment',
+      url: `${article.url}#${reply.id}`,
+      author: { '@type': 'Person', name: 'Ada' },
+      datePublished: reply.created_at,
+      text: 'a reply',
+      upvoteCount: 0,
+    },
+  ]
+  const linked = { '@type': 'WebPage', '@id': article.url, commentCount: 1, comment }
+  t.match(JSON.parse(parse(text).scripts[0]!), linked)
   await service.post('b', 'x')
   t.equal(parse((await service.get('/articles/b/comments.html')).text).scripts.length, 1)
+  const named = {
+    article_author: 'Grace',
+    article_date: '2026-11-28',
+    article_text: 'It </begins>',
+  }
+  const said = await service.get(`${PATH}?${new URLSearchParams(named)}`)
+  t.match(JSON.parse(parse(said.text).scripts[0]!), {
+    ...linked,
+    '@type': 'DiscussionForumPosting',
+    headline: 'A',
+    author: { '@type': 'Person', name: 'Grace' },
+    datePublished: '2026-11-28',
+    text: 'It </begins>',
+    interactionStatistic: { userInteractionCount: 1 },
+  })
+  for (const query of [{ article_author: 'Grace' }, { ...named, page: '1' }])
+    t.equal((await service.get(`${PATH}?${new URLSearchParams(query)}`)).status, 400)
 })
 
 t.test('the form says why nobody can post, and how to log in', async (t) => {
@@ -204,7 +222,7 @@ t.test('a whole page has a policy of its own, and names the article as its origi
   await service.post('a', 'x', { article }, { token: service.adminKey })
   await change(service, '', { origins: ['https://blog.example'] })
   const { headers, text } = await service.get(`${PATH}?page=1`)
-  t.match(text, '<title>Comments on “A &amp; B”</title>')
+  t.match(text, '<title>1 Comment on “A &amp; B”</title>')
   t.match(text, '<link rel="canonical" href="https://blog.example/post">')
   t.match(headers, { 'referrer-policy': 'same-origin' })
   t.match(headers['content-security-policy'], "form-action 'self' https://blog.example;")
@@ -218,4 +236,92 @@ t.test('replies of another article and malformed ids are not found', async (t) =
   for (const query of [`parent=${id}`, 'parent=x', 'focus=x', 'reply=x'])
     t.equal((await service.get(`${PATH}?${query}`)).status, 404, query)
   t.equal((await service.get(`${PATH}?page=2`)).status, 400)
+})
+
+t.test('an error is HTML too, with a sentence for readers and a code for programs', async (t) => {
+  const service = await openService(t, { limits: { read: 8, write: 0 } })
+  const refused = async (path: string, code: string, sentence: string) => {
+    const { headers, text } = await service.call('GET', path)
+    t.match(headers, { 'content-type': 'text/html; charset=utf-8', 'cache-control': /no-store/ })
+    t.match(text, `<p role="alert" data-afterword-code="${code}">${sentence}</p>`)
+    return text
+  }
+  const path = `${SITE}${PATH}`
+  const gone = 'That comment is no longer here.'
+  const whole = await refused(`${path}?page=1&focus=x`, 'not_found', gone)
+  t.match(whole, /^<!doctype html>.*comments\.html\?page=1">Back to the article</s)
+  t.notMatch(
+    await refused(
+      `${path}?cursor=x`,
+      'invalid_cursor',
+      'This list has changed. It starts again from the top.',
+    ),
+    '<main',
+  )
+  await refused('/v1/sites/absent/articles/a/comments.html', 'not_found', 'That is no longer here.')
+  await refused(`${path}?limit=0`, 'invalid_request', 'Something in this form cannot be used.')
+  for (let n = 0; n < 8; n++) await service.call('GET', path)
+  await refused(path, 'rate_limited', 'That was a lot at once. Please wait a moment.')
+})
+
+const MESSAGES = join(import.meta.dirname, '../../web/embed/messages')
+const LANGUAGES = globSync('*.json', { cwd: MESSAGES }).map((name) => name.slice(0, -5))
+
+t.test('the page speaks the sixteen languages of the widget, with its sentences', async (t) => {
+  const service = await openService(t)
+  const { id } = await service.post('a', '4711', { author: { name: '4712' } })
+  await service.post('a', '4713', { parent_id: id, author: { name: '4714' } })
+  t.equal(LANGUAGES.length, 16)
+  for (const lang of LANGUAGES) {
+    const say = JSON.parse(readFileSync(join(MESSAGES, `${lang}.json`), 'utf8'))
+    const { text, status } = await service.get(`${PATH}?lang=${lang}&page=1`)
+    t.equal(status, 200)
+    const { all, text: shown } = parse(text)
+    const { lang: of, dir } = all('html')[0]!.attributes
+    t.same({ of, dir }, { of: lang, dir: ['ar', 'he'].includes(lang) ? 'rtl' : 'ltr' })
+    for (const key of ['reply', 'name', 'body', 'post', 'trap']) t.ok(shown.includes(say[key]), key)
+    const links = all('a').map(({ attributes }) => attributes.href!)
+    for (const link of links.filter((one) => one.includes('reply='))) t.match(link, `&lang=${lang}`)
+    t.match(all('form')[0]!.attributes.action, `comments.form?lang=${lang}`)
+  }
+})
+
+t.test(
+  'the language is that of the address, else of the site, and never of a header',
+  async (t) => {
+    const service = await openService(t)
+    await service.post('a', 'x')
+    const headers = { 'accept-language': 'fr' }
+    const read = async (query: string) => {
+      const answer = await service.get(`${PATH}${query}`, { headers })
+      return [parse(answer.text).all('section')[0]!.attributes.lang, answer.headers.vary]
+    }
+    t.same(await read(''), ['en', 'Accept-Encoding'])
+    t.same(await read('?lang=fi'), ['en', 'Accept-Encoding'], 'no sentences')
+    await change(service, '', { language: 'de-AT' })
+    t.same(await read(''), ['de-AT', 'Accept-Encoding'])
+    t.same(await read('?lang=PT-br'), ['pt-BR', 'Accept-Encoding'])
+    t.same(await read('?lang=de-1996-1996'), ['de-AT', 'Accept-Encoding'], 'no language tag')
+    t.equal((await service.get(`${PATH}?lang=${encodeURIComponent('"><script>')}`)).status, 400)
+  },
+)
+
+t.test('every author has the picture that the widget shows', async (t) => {
+  const service = await openService(t)
+  const { author } = await service.post('a', 'x')
+  const headers = { host: 'comments.example' }
+  const { all } = parse((await service.get(PATH, { headers })).text)
+  t.match(all('img'), [
+    {
+      attributes: {
+        src: `http://comments.example${author.avatar_url}`,
+        alt: '',
+        loading: 'lazy',
+        referrerpolicy: 'no-referrer',
+      },
+    },
+  ])
+  t.same(parse((await service.get(`${PATH}?avatars=none`)).text).all('img'), [])
+  const whole = await service.get(`${PATH}?page=1`)
+  t.match(whole.headers['content-security-policy'], "img-src 'self' https: data:;")
 })

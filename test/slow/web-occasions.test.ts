@@ -130,19 +130,6 @@ t.test('occasions of a page', { skip: skipWithoutBrowser }, async (t) => {
     t.pass()
   })
 
-  t.test('the outcome of a form that was sent without script is shown once', async (t) => {
-    const { page } = await open({ body: tag('form'), hash: '#afterword=held' })
-    await page.getByText('Thank you. A moderator will read it first.').first().waitFor()
-    t.equal(await page.evaluate(() => location.hash), '')
-    const { id } = await service.post('form', 'Posted by a form')
-    const posted = await open({ body: tag('form'), hash: `#afterword=posted.${id}` })
-    await posted.page.waitForFunction(
-      (wanted) =>
-        document.querySelector('afterword-thread')!.shadowRoot?.activeElement?.id === wanted,
-      id,
-    )
-  })
-
   t.test('a site that reads comments first says so before a reader writes', async (t) => {
     await service.call('PATCH', '/v1/sites/default', {
       token: service.adminKey,

@@ -9,8 +9,9 @@ import { createLanguage, createTexts, createTimes } from '../../web/embed/texts.
 import type { Host } from '../../web/embed/view.ts'
 
 const FOLDER = join(import.meta.dirname, '../../web/embed')
-const SOURCES = globSync('**/*.{ts,tsx}', { cwd: FOLDER }).map((path) =>
-  readFileSync(join(FOLDER, path), 'utf8'),
+/** The pages without JavaScript have the same sentences. */
+const SOURCES = [FOLDER, join(FOLDER, '../../src/http/comments-html')].flatMap((cwd) =>
+  globSync('**/*.{ts,tsx}', { cwd }).map((path) => readFileSync(join(cwd, path), 'utf8')),
 )
 /** The keys whose sentence depends on a number: English has one form for 1, and one for the others. */
 const PLURALS = Object.keys(english).flatMap((key) =>

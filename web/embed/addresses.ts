@@ -16,9 +16,8 @@ export const articleOfPage = (canonical: string | undefined, address: string): s
 export const pageAddress = (): string =>
   articleOfPage(document.querySelector<HTMLLinkElement>('link[rel=canonical]')?.href, location.href)
 
-/** The comment that a fragment names, also after a form that was sent without script. */
-export const commentOfHash = (hash: string): string | undefined =>
-  /^#(?:afterword=posted\.)?(c[\w-]{22})$/.exec(hash)?.[1]
+/** The comment that a fragment names: every link to a comment has the same form. */
+export const commentOfHash = (hash: string): string | undefined => /^#(c[\w-]{22})$/.exec(hash)?.[1]
 
 export const siteAddress = (service: string, site: string): string => `${service}/v1/sites/${site}`
 

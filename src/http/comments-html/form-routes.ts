@@ -1,33 +1,31 @@
 import { createHash, randomBytes } from 'node:crypto'
+import { text as readText } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { type Static, Type } from 'typebox'
+import type { Static } from 'typebox'
 import { isStorable } from '../../domain/comment/text.ts'
-import { REFUSALS, Refusal, type RefusalCode } from '../../domain/refusal.ts'
+import { Refusal } from '../../domain/refusal.ts'
 import { isAllowedOrigin, isSiteUrl } from '../../domain/site/site.ts'
 import { createTransferCode } from '../../usecases/people/transfer-guest.ts'
-import { type Posted, postComment } from '../../usecases/posting/post-comment.ts'
+import { postComment } from '../../usecases/posting/post-comment.ts'
 import { getThread } from '../../usecases/reading/list-thread.ts'
-import { hashAddress, senderOf, truncateAddress } from '../edge/addresses.ts'
+import { POSTING_REFUSALS, presentPosted, readPost } from '../comments/posting-routes.ts'
+import { hashAddress } from '../edge/addresses.ts'
+import { startError } from '../edge/errors.ts'
 import { type Http, NOBODY } from '../edge/request-context.ts'
 import { sendPrivately, type WriteResponse } from '../edge/responses.ts'
-import { writerIdentityOf } from '../edge/writer-identity.ts'
 import { hashCode, makeCode } from '../transfers/codes.ts'
-import { readNewComment } from '../wire/fields.ts'
 import { type Html, html } from '../wire/html.ts'
 import * as op from '../wire/operation.ts'
-import { STATUS_OF, toRefusal } from '../wire/problems.ts'
 import type { Router } from '../wire/router.ts'
-import { object, ref } from '../wire/schema-parts.ts'
-import { addressOf, pageHeaders } from './routes.ts'
+import { object, ref, textOf } from '../wire/schema-parts.ts'
+import { addressesOf, langParam, sayError, sendHtml } from './routes.ts'
 import { CommentForm } from './schemas.ts'
+import { type Language, languageOf } from './sentences.ts'
 import { hourNow, readSigned, readStamp, type Stamp, writeSigned } from './stamps.ts'
-import { type Draft, formAddress, writeFields, writeWholePage } from './write-page.ts'
+import { type Draft, writeFields } from './write-page.ts'
 
-const PAGE = {
-  description: 'A page of HTML.',
-  content: { 'text/html': { schema: Type.String() } },
-} as never
+const PAGE = textOf('text/html', 'A page of HTML.')
 
 const POST_COMMENT_FORM = op.operation({
   id: 'postCommentForm',
@@ -38,25 +36,10 @@ const POST_COMMENT_FORM = op.operation({
     'comment returns the reader to the article (303). Where the source of the form is in doubt, a ' +
     'page asks the reader to confirm.',
   params: object(op.articleParams),
-  query: op.NO_QUERY,
+  query: object(langParam),
   body: ref(CommentForm),
   answers: { 200: PAGE, 202: PAGE, 303: { type: 'null', description: 'To the article.' } as never },
-  refusals: [
-    'login_required',
-    'banned',
-    'posting_disabled',
-    'site_closed',
-    'thread_closed',
-    'slow_mode',
-    'thread_locked',
-    'parent_not_found',
-    'depth_exceeded',
-    'name_reserved',
-    'idempotency_in_flight',
-    'idempotency_key_reused',
-    'author_erased',
-    'comment_redacted',
-  ],
+  refusals: [...POSTING_REFUSALS, ...op.ON_ONCE],
   credential: 'taken',
   limit: 'create',
 })
@@ -64,6 +47,8 @@ const POST_COMMENT_FORM = op.operation({
 const MIN_SECONDS = 3
 const MAX_SECONDS = 86_400
 const MAX_HOURS = 24
+/** Browsers write a character of the longest comment with up to nine bytes. */
+const MAX_FORM_BYTES = 131_072
 
 /** The values that a confirmation page signs. */
 type Confirmation = {
@@ -80,42 +65,54 @@ export const addCommentFormRoutes = (app: Router, http: Http): void => {
   void app.register(async (scope) => {
     readForms(scope as unknown as FastifyInstance)
     ;(scope as unknown as FastifyInstance).setErrorHandler((error, request, reply) =>
-      sendFailure(request, reply, error),
+      sendRefused(http, request as FormRequest, reply, error),
     )
     const routes = scope as unknown as Router
     routes.post(path, FORM_OPTIONS, (request, reply) =>
       handleForm(http, request as unknown as FormRequest, reply),
+    )
+    // Readers who open the address of an answer again come back to the comments.
+    routes.get(path, { schema: { hide: true } }, (request, reply) =>
+      reply.redirect(addressesOf(request).page, 303),
     )
   })
 }
 
 const FORM_OPTIONS = {
   ...POST_COMMENT_FORM,
+  bodyLimit: MAX_FORM_BYTES,
   config: { ...POST_COMMENT_FORM.config, isForm: true },
   schema: { ...POST_COMMENT_FORM.schema, consumes: ['application/x-www-form-urlencoded'] },
 }
 
+type Form = Static<typeof CommentForm>
 type FormRequest = FastifyRequest & {
-  body: Static<typeof CommentForm>
+  body: Form | undefined
   params: { article_id: string }
+  query: { lang?: string }
 }
+
+const FORM_TYPE = 'application/x-www-form-urlencoded'
 
 /** Accepts forms alone. All other routes refuse them, so that no form of another page reaches them. */
 const readForms = (scope: FastifyInstance): void => {
   scope.removeAllContentTypeParsers()
-  scope.addContentTypeParser(
-    'application/x-www-form-urlencoded',
-    { parseAs: 'string' },
-    async (_request: FastifyRequest, text: string) => {
-      const fields = [...new URLSearchParams(text)]
-      const form = Object.fromEntries(fields)
-      const isClear = Object.keys(form).length === fields.length
-      if (!isClear || fields.flat().some((part) => !isStorable(part)))
-        throw new Refusal('invalid_request', { '': 'is not a clear form' })
-      return form
-    },
+  scope.addContentTypeParser(FORM_TYPE, { parseAs: 'string' }, async (_: unknown, text: string) =>
+    readForm(text),
   )
 }
+
+const readForm = (text: string): Form => {
+  const fields = [...new URLSearchParams(text)]
+  const form = Object.fromEntries(fields)
+  const isClear = Object.keys(form).length === fields.length
+  if (!isClear || fields.flat().some((part) => !isStorable(part)))
+    throw new Refusal('invalid_request', { '': 'is not a clear form' })
+  return form
+}
+
+const languageOfForm = ({ query, site }: FormRequest): Language =>
+  languageOf(query.lang, site?.language)
 
 const handleForm = async (
   http: Http,
@@ -124,22 +121,23 @@ const handleForm = async (
 ): Promise<FastifyReply> => {
   const source = sourceOf(request)
   if (source === 'foreign') throw new Refusal('origin_refused')
-  const { form, confirm, website2 = '' } = request.body
+  const { form = '', confirm, website2 = '' } = request.body!
+  const draft = draftOf(request.body!)
   const confirmation = confirm === undefined ? undefined : readConfirmation(http, request, confirm)
-  const draft = draftOf(request)
-  if (confirm !== undefined && confirmation?.isRipe)
-    return post(http, request, reply, { ...confirmation, draft })
-  const stamp = form === undefined ? undefined : readValidStamp(http, request, form)
+  if (confirmation?.isRipe) return post(http, request, reply, { ...confirmation, draft })
+  const stamp = readValidStamp(http, request, form)
   const isSure = source === 'own' && stamp && website2 === '' && request.site.checks.length === 0
   if (confirm === undefined && isSure)
     return post(http, request, reply, {
       parentId: stamp.parentId,
-      key: keyOf(http, request, form!, draft),
+      key: keyOf(http, request, form, draft),
       draft,
     })
   const parentId = confirmation?.parentId ?? stamp?.parentId ?? null
   const again = confirmation ? confirm! : writeConfirmation(http, request, parentId)
-  return sendHtml(request, reply, 200, askToConfirm(request, draft, again))
+  const language = languageOfForm(request)
+  const main = html`<p>${language.t('confirm')}</p>${writeConfirmForm(request, draft, again)}`
+  return sendHtml(request, reply, { language, main })
 }
 
 /**
@@ -159,7 +157,7 @@ const sourceOf = ({
   return isListed ? 'own' : 'foreign'
 }
 
-const draftOf = ({ body: { name = '', email = '', body = '' } }: FormRequest): Draft => ({
+const draftOf = ({ name = '', email = '', body = '' }: Form): Draft => ({
   name,
   email,
   // A browser sends every new line as CR LF, and counts it as one character.
@@ -216,39 +214,21 @@ const post = async (
   reply: FastifyReply,
   { parentId, key, draft }: Intent,
 ): Promise<FastifyReply> => {
-  const { site, ids, ip, params } = request
-  const { keys, context } = http
-  try {
-    const author = { name: draft.name, ...(draft.email !== '' && { email: draft.email }) }
-    const comment = readNewComment({ body: draft.body, author })
-    const posting = {
-      site,
-      caller: NOBODY,
-      ...comment,
-      article: { title: null, url: null, isConfirmed: false },
-      articleId: params.article_id,
-      parent: parentId === null ? undefined : (ids.readComment(parentId) ?? null),
-      network: truncateAddress(ip),
-      addressHash: hashAddress(keys().addresses, ip),
-      writerIdentity: writerIdentityOf(
-        keys().addresses,
-        { caller: NOBODY, ip },
-        draft.email || null,
-      ),
-      sender: senderOf(request),
-      idempotencyKey: {
-        siteId: site.id,
-        keyHash: hash(['postCommentForm', params, key]),
-        bodyHash: hash([draft]),
-      },
-    }
-    const answer = await whileInFlight(() => postComment(context, posting, presentPosted(request)))
-    return await sendPosted(http, request, reply, answer)
-  } catch (error) {
-    const refusal = toRefusal(error)
-    if (!refusal || refusal.code === 'unavailable') throw error
-    return sendRefused(http, request, reply, { refusal, draft, parentId })
+  const { site, ids, params } = request
+  const { name, email, body } = draft
+  const author = { name, ...(email !== '' && { email }) }
+  const fields = { body, author, parent_id: parentId, articleId: params.article_id }
+  const posting = {
+    ...readPost(http.keys().addresses, request, fields),
+    idempotencyKey: {
+      siteId: site.id,
+      keyHash: hash(['postCommentForm', params, key]),
+      bodyHash: hash([draft]),
+    },
   }
+  const present = presentPosted(ids, site)
+  const answer = await whileInFlight(() => postComment(http.context, posting, present))
+  return sendPosted(http, request, reply, answer)
 }
 
 const RETRIES = 10
@@ -267,16 +247,6 @@ const whileInFlight = async <T>(act: () => Promise<T>): Promise<T> => {
   }
 }
 
-/** The stored response. An erasure finds it by the author. */
-const presentPosted =
-  ({ ids }: FastifyRequest) =>
-  ({ comment, version, newGuestId }: Posted): WriteResponse => ({
-    status: version === undefined ? 202 : 201,
-    headers: {},
-    body: { id: ids.writeComment(comment), author_id: ids.write('author', comment.author.id) },
-    ...(newGuestId !== undefined && { newGuestId }),
-  })
-
 const sendPosted = async (
   { context, keys }: Http,
   request: FormRequest,
@@ -290,9 +260,11 @@ const sendPosted = async (
     const home = (await getThread(context, read))?.thread.url
     // A comment of anyone can suggest the address, so it must be the site's, or that of the page with the form.
     const isHome = home && isSiteUrl(site, home, request.headers.origin)
-    const location = isHome ? `${home}#${id}` : `${addressOf(request)}?page=1&focus=${id}#${id}`
-    return sendPrivately(reply.code(303).header('location', location), undefined)
+    const address = isHome ? home : `${addressesOf(request).page}&focus=${id}`
+    return sendPrivately(reply.code(303).header('location', `${address}#${id}`), undefined)
   }
+  const language = languageOfForm(request)
+  const { t } = language
   const code = makeCode()
   if (newGuestId !== undefined)
     await createTransferCode(context, {
@@ -300,84 +272,56 @@ const sendPosted = async (
       caller: { kind: 'guest', authorId: newGuestId },
       codeHash: hashCode(keys().guests, site.id, code),
     })
-  const edit =
+  const transfer =
     newGuestId !== undefined &&
-    html`<p>To edit it, open the comments in a browser with JavaScript within ten minutes, and enter this code: <strong>${code}</strong></p>`
-  const held = html`<p role="status">Thank you. A moderator will read it first.</p>${edit}`
-  return sendHtml(request, reply, 202, held)
+    html`<h2>${t('device_code')}</h2><p>${t('device_code_how')} <strong>${code}</strong></p>`
+  const main = html`<p role="status">${t('held')}</p>${transfer}`
+  return sendHtml(request, reply.code(202), { language, main })
 }
 
-const SENTENCES: Partial<Record<RefusalCode, string>> = {
-  invalid_request: 'The form is not complete, or a text is too long.',
-  origin_refused: 'Comments cannot be written on this page.',
-  banned: 'You may not write here.',
-  rate_limited: 'You have sent too much. Wait a minute and send it again.',
-  slow_mode: 'Comments come slowly here. Wait a while and send it again.',
-  duplicate_comment: 'You have said this already.',
-  depth_exceeded: 'Replies cannot be nested any deeper. Reply further up.',
-  parent_not_found: 'The comment that you reply to is no longer here.',
-  name_reserved: 'This name belongs to somebody else. Choose another name.',
-  login_required: 'You must be logged in to post a comment.',
-  thread_closed: 'Comments are closed.',
-  posting_disabled: 'Comments are switched off.',
-}
-
-const alert = (code: RefusalCode): Html =>
-  html`<p role="alert" data-afterword-code="${code}">${SENTENCES[code] ?? REFUSALS[code]}</p>`
-
-type Refused = {
-  readonly refusal: Refusal
-  readonly draft: Draft
-  readonly parentId: string | null
-}
-
-/** Shows the refusal with the text, which can be changed and sent again. */
-const sendRefused = (
+/** Shows an error with the text, which can be changed and sent again, but not to an unknown site or from a foreign page. */
+const sendRefused = async (
   http: Http,
   request: FormRequest,
   reply: FastifyReply,
-  { refusal: { code, retryAfterSeconds }, draft, parentId }: Refused,
-): FastifyReply => {
-  if (retryAfterSeconds !== undefined) reply.header('retry-after', String(retryAfterSeconds))
-  const confirmation = writeConfirmation(http, request, parentId)
-  const main = html`${alert(code)}${writeConfirmForm(request, draft, confirmation)}`
-  return sendHtml(request, reply, STATUS_OF[code], main)
-}
-
-const askToConfirm = (request: FormRequest, draft: Draft, confirmation: string): Html =>
-  html`<p>Read your comment once more, and post it.</p>${writeConfirmForm(request, draft, confirmation)}`
-
-const writeConfirmForm = (request: FormRequest, draft: Draft, confirmation: string): Html =>
-  html`<form id="afterword-form" method="post" action="${formAddress(addressOf(request))}">
-${writeFields(draft, request.site.emailRequired)}
-<input type="hidden" name="confirm" value="${confirmation}"><button>Post</button></form>`
-
-const sendHtml = (
-  request: FastifyRequest,
-  reply: FastifyReply,
-  status: number,
-  main: Html,
-): FastifyReply => {
-  const canonical = request.site ? `${addressOf(request)}?page=1` : null
-  const text = writeWholePage({ title: 'Comments', canonical, main })
-  if (request.site) reply.headers(pageHeaders(request.site))
-  reply.code(status).type('text/html; charset=utf-8').serializer(String)
-  return sendPrivately(reply, text)
-}
-
-/** Shows a refusal from before the form was read: the browser still has the text. */
-const sendFailure = (
-  request: FastifyRequest,
-  reply: FastifyReply,
   error: unknown,
-): FastifyReply => {
-  const refusal = toRefusal(error)
-  if (!refusal) {
-    request.log.error({ err: error, operation: 'postCommentForm' }, 'request failed')
-  }
-  const code = refusal?.code ?? 'unavailable'
-  const seconds = refusal?.retryAfterSeconds ?? (code === 'unavailable' ? 1 : undefined)
-  if (seconds !== undefined) reply.header('retry-after', String(seconds))
-  const main = html`${alert(code)}<p>Go back in your browser: it still has your text.</p>`
-  return sendHtml(request, reply, refusal ? STATUS_OF[code] : 500, main)
+): Promise<FastifyReply> => {
+  const { code } = startError(error, request, reply)
+  const language = languageOfForm(request)
+  const fields = await keptFields(request)
+  const draft = draftOf(fields)
+  const canRetry = request.site && code !== 'origin_refused'
+  const kept = canRetry
+    ? writeConfirmForm(
+        request,
+        draft,
+        writeConfirmation(http, request, parentOf(http, request, fields)),
+      )
+    : draft.body &&
+      html`<textarea readonly rows="6" aria-label="${language.t('body')}">\n${draft.body}</textarea>`
+  const main = html`${sayError(code, language, request)}${kept}`
+  return sendHtml(request, reply, { language, main })
+}
+
+/** The fields of the form. An error can come before the service has read them, and a reader must not lose a text. */
+const keptFields = async ({ body, raw, headers }: FormRequest): Promise<Form> => {
+  if (body) return body
+  const isForm = headers['content-type']?.startsWith(FORM_TYPE)
+  if (!isForm || raw.readableDidRead || !(Number(headers['content-length']) <= MAX_FORM_BYTES))
+    return {}
+  return readText(raw)
+    .then(readForm)
+    .catch(() => ({}))
+}
+
+/** The comment that the form replies to. */
+const parentOf = (http: Http, request: FormRequest, { form = '', confirm = '' }: Form) =>
+  (readConfirmation(http, request, confirm) ?? readValidStamp(http, request, form))?.parentId ??
+  null
+
+const writeConfirmForm = (request: FormRequest, draft: Draft, confirmation: string): Html => {
+  const language = languageOfForm(request)
+  return html`<form id="afterword-form" method="post" action="${addressesOf(request).form}">
+${writeFields(language, draft, request.site.emailRequired)}
+<input type="hidden" name="confirm" value="${confirmation}"><button>${language.t('post')}</button></form>`
 }

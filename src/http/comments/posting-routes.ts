@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto'
 import type { FastifyRequest } from 'fastify'
 import { assertMayWrite, mayModerate } from '../../domain/people/caller.ts'
 import type { PublicIds } from '../../domain/public-id.ts'
@@ -29,6 +30,20 @@ import {
   PreviewRequest,
 } from './schemas.ts'
 
+/** Why a comment can be refused, besides what every write has. */
+export const POSTING_REFUSALS = [
+  'login_required',
+  'banned',
+  'posting_disabled',
+  'site_closed',
+  'thread_closed',
+  'slow_mode',
+  'thread_locked',
+  'parent_not_found',
+  'depth_exceeded',
+  'name_reserved',
+] as const
+
 const POST_COMMENT = op.operation({
   id: 'postComment',
   tag: 'Posting',
@@ -43,18 +58,7 @@ const POST_COMMENT = op.operation({
   query: op.NO_QUERY,
   body: ref(NewComment),
   answers: { 201: ref(PostedComment), 202: ref(PostedComment) },
-  refusals: [
-    'login_required',
-    'banned',
-    'posting_disabled',
-    'site_closed',
-    'thread_closed',
-    'slow_mode',
-    'thread_locked',
-    'parent_not_found',
-    'depth_exceeded',
-    'name_reserved',
-  ],
+  refusals: POSTING_REFUSALS,
   credential: 'taken',
   limit: 'create',
   once: true,
@@ -95,29 +99,14 @@ const PREVIEW_COMMENT = op.operation({
 
 export const addPostingRoutes = (app: Router, { context, keys }: Http): void => {
   app.post('/sites/:site/articles/:article_id/comments', POST_COMMENT, async (request, reply) => {
-    const { site, ids, caller, params, ip } = request
-    const { parent_id: parentId, author_subject: authorSubject, ...fields } = request.body
-    const comment = readNewComment(fields)
-    const draft = {
-      ...comment,
-      article: nameArticle(comment.article, request),
-      articleId: params.article_id,
+    const { author_subject: authorSubject, ...fields } = request.body
+    const { ids, site, params } = request
+    const post = {
+      ...readPost(keys().addresses, request, { ...fields, articleId: params.article_id }),
       authorSubject,
-      parent:
-        parentId === undefined || parentId === null
-          ? undefined
-          : (ids.readComment(parentId) ?? null),
-      network: truncateAddress(ip),
-      addressHash: hashAddress(keys().addresses, ip),
-      writerIdentity: writerIdentityOf(keys().addresses, request, comment.author?.email),
-      sender: senderOf(request),
+      idempotencyKey: readIdempotencyKey(request),
     }
-    const idempotencyKey = readIdempotencyKey(request)
-    const answer = await postComment(
-      context,
-      { site, caller, ...draft, idempotencyKey },
-      presentPosted(ids, site),
-    )
+    const answer = await postComment(context, post, presentPosted(ids, site))
     return answers.sendWrite(reply, withToken(answer, request))
   })
 
@@ -153,6 +142,34 @@ export const addPostingRoutes = (app: Router, { context, keys }: Http): void => 
   }
 }
 
+type PostFields = Parameters<typeof readNewComment>[0] & {
+  readonly articleId: string
+  readonly parent_id?: string | null
+}
+
+/** Reads a comment and its sender. */
+export const readPost = (
+  key: KeyObject,
+  request: FastifyRequest,
+  { articleId, parent_id: parentId, ...fields }: PostFields,
+) => {
+  const { site, ids, caller, ip } = request
+  const comment = readNewComment(fields)
+  return {
+    site,
+    caller,
+    ...comment,
+    article: nameArticle(comment.article, request),
+    articleId,
+    parent:
+      parentId === undefined || parentId === null ? undefined : (ids.readComment(parentId) ?? null),
+    network: truncateAddress(ip),
+    addressHash: hashAddress(key, ip),
+    writerIdentity: writerIdentityOf(key, request, comment.author?.email),
+    sender: senderOf(request),
+  }
+}
+
 type Article = { readonly title: string | null; readonly url: string | null }
 
 /** Staff and keys name the article. Other callers suggest a name together with a URL on one of the site's origins. */
@@ -167,7 +184,7 @@ const nameArticle = (
     : { title: null, url: null, isConfirmed: false }
 }
 
-const presentPosted =
+export const presentPosted =
   (ids: PublicIds, site: Site) =>
   ({ comment, version, newGuestId }: Posted): answers.WriteResponse => {
     const own = presentOwn(ids, comment, editableUntil(site, comment))

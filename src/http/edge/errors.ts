@@ -8,23 +8,40 @@ const RETRY_AFTER_SECONDS = '1'
 
 /** Turns every error into a problem with a code. Logs one line for a fault of the service. */
 export const addErrors = (app: FastifyInstance): void => {
-  app.setNotFoundHandler((_request, reply) => sendRefusal(reply, new Refusal('not_found')))
+  app.setNotFoundHandler((request, reply) => sendError(new Refusal('not_found'), request, reply))
   app.setErrorHandler(sendError)
 }
 
 /** Also for requests that the framework refuses before any hook runs, such as a malformed URL. */
 const sendError = (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
+  const { code, faults, status } = startError(error, request, reply)
+  return reply
+    .type(PROBLEM_TYPE)
+    .serializer(JSON.stringify)
+    .send(toProblem(code, faults, status))
+}
+
+type StartedError = Pick<Refusal, 'code' | 'faults'> & { readonly status: number }
+
+/** Sets the status and the headers of an error. Logs one line for a fault of the service. */
+export const startError = (
+  error: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): StartedError => {
   const refusal = toRefusal(error)
-  if (!refusal) {
-    request.log.error(
-      { err: error, operation: request.routeOptions.config?.operation },
-      'request failed',
-    )
-    return sendProblem(reply, toProblem('unavailable', {}, 500))
-  }
-  if (refusal.code === 'unavailable')
-    request.log.warn({ err: refusal.cause }, 'request refused: unavailable')
-  return sendRefusal(reply, refusal)
+  const { operation } = request.routeOptions.config ?? {}
+  if (!refusal) request.log.error({ err: error, operation }, 'request failed')
+  const { code, faults, retryAfterSeconds, cause } = refusal ?? new Refusal('unavailable')
+  const status = refusal ? STATUS_OF[code] : 500
+  if (status === STATUS_OF.unavailable)
+    request.log.warn({ err: cause }, 'request refused: unavailable')
+  const seconds = status === STATUS_OF.unavailable ? RETRY_AFTER_SECONDS : retryAfterSeconds
+  if (seconds !== undefined) reply.header('retry-after', String(seconds))
+  if (status === 401) reply.header('www-authenticate', 'Bearer')
+  if (!reply.hasHeader('access-control-allow-origin')) reply.headers(READABLE_BY_ALL)
+  reply.code(status).header('cache-control', 'no-store')
+  return { code, faults, status }
 }
 
 export const onFrameworkError = (
@@ -34,23 +51,6 @@ export const onFrameworkError = (
 ): void => {
   sendError(error, request, reply.headers(SECURITY_HEADERS))
 }
-
-const sendRefusal = (reply: FastifyReply, refusal: Refusal): FastifyReply => {
-  const { code, faults, retryAfterSeconds } = refusal
-  if (retryAfterSeconds !== undefined) reply.header('retry-after', String(retryAfterSeconds))
-  if (code === 'unavailable') reply.header('retry-after', RETRY_AFTER_SECONDS)
-  if (STATUS_OF[code] === 401) reply.header('www-authenticate', 'Bearer')
-  return sendProblem(reply, toProblem(code, faults))
-}
-
-const sendProblem = (reply: FastifyReply, problem: ReturnType<typeof toProblem>): FastifyReply =>
-  reply
-    .headers(reply.hasHeader('access-control-allow-origin') ? {} : READABLE_BY_ALL)
-    .code(problem.status)
-    .header('cache-control', 'no-store')
-    .type(PROBLEM_TYPE)
-    .serializer(JSON.stringify)
-    .send(problem)
 
 /** Answers on the socket itself if a request is not HTTP or its headers are too large. */
 export const onClientError = (error: NodeJS.ErrnoException, socket: Socket): void => {

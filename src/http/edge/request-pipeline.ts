@@ -54,6 +54,7 @@ const enter = async (entry: Entry): Promise<void> => {
     throw new Refusal('not_found')
   }
   request.ids = http.context.idsOf(site?.id ?? null)
+  request.site = site as Site
   // Nearly every read has no credential, and each promise that it saves is measurable.
   const { isForm } = request.routeOptions.config
   if (isForm || request.headers.authorization === undefined) return enterAsNobody(entry, site)

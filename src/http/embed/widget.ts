@@ -74,6 +74,20 @@ const readTexts = (): [string, string][] =>
     .sort()
     .map((path) => [path, readFileSync(join(SOURCE, path), 'utf8')])
 
+/** The sentences of a language by their keys. */
+export type Messages = Readonly<Record<string, string>>
+
+/** The sentences of every language, for the pages that need no script. A container has only the built files. */
+export const readMessages = (): ReadonlyMap<string, Messages> => {
+  const cwd = existsSync(SOURCE) ? SOURCE : DIST
+  return new Map(
+    globSync('messages/*.json', { cwd }).map((path) => [
+      basename(path, '.json'),
+      JSON.parse(readFileSync(join(cwd, path), 'utf8')) as Messages,
+    ]),
+  )
+}
+
 /** Builds the widget, or reads what `npm run build` made of the same source. */
 export const openWidget = async (): Promise<Widget> => (await readBuilt()) ?? (await buildWidget())
 

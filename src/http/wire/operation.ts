@@ -17,7 +17,7 @@ export const COMMON_ERRORS: readonly RefusalCode[] = [
   'unavailable',
 ]
 const ON_WRITES: readonly RefusalCode[] = ['body_too_large', 'unsupported_media_type']
-const ON_ONCE: readonly RefusalCode[] = [
+export const ON_ONCE: readonly RefusalCode[] = [
   'idempotency_in_flight',
   'idempotency_key_reused',
   'author_erased',

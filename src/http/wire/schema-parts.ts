@@ -61,4 +61,8 @@ export const explanation = {
   note: Type.Optional(nullable('string', { maxLength: 2000, description: 'For moderators.' })),
 }
 
+/** A response that is text of another type than JSON. */
+export const textOf = (type: string, description: string) =>
+  ({ description, content: { [type]: { schema: Type.String() } } }) as unknown as TSchema
+
 export const NOTHING = Type.Null({ description: 'No content.' })

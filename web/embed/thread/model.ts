@@ -237,7 +237,6 @@ export const createModel = (
       const [page] = await Promise.all([readOrGone(named, first), loadViewer()])
       show(page, false)
       emit('ready')
-      showOutcome()
       void revalidate()
       if (named || state().isTargetGone) focus(named && !state().isTargetGone ? named : 'gone')
     } catch (error) {
@@ -249,16 +248,6 @@ export const createModel = (
       else if (FOR_OWNERS.includes(code))
         notice(tree.ROOTS, { text: t('cannot_show'), isAlert: true })
     }
-  }
-
-  /** A form that was sent without script comes back with its outcome in the address. */
-  const showOutcome = (): void => {
-    const [, outcome] = /^#afterword=(posted|held|closed)/.exec(location.hash) ?? []
-    if (!outcome) return
-    history.replaceState(history.state, '', location.href.split('#')[0])
-    const text = t(outcome === 'closed' ? 'error.thread_closed' : outcome)
-    notice(tree.ROOTS, { text, isAlert: outcome === 'closed' })
-    say(text)
   }
 
   /** A comment that is gone still shows the thread. */
