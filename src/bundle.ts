@@ -118,5 +118,8 @@ export const mapStackTraces = ({ folder, file }: Bundle): void => {
     [error, ...calls].map(String).join('\n    at ').replace(places, findPlace)
 }
 
-// `npm ci` writes the bundle, so that the first start finds it.
-if (import.meta.main) await openBundle(dirname(import.meta.dirname))
+// `npm ci` writes the bundle and loads it once, so that the first start finds it compiled.
+if (import.meta.main) {
+  const bundle = await openBundle(dirname(import.meta.dirname))
+  if (bundle) await import(bundle.file)
+}
