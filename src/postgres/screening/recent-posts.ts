@@ -51,8 +51,8 @@ export type CountedFacts = Pick<Facts, 'at' | 'attackedUntil'> & {
   readonly networks: readonly number[]
   readonly same: readonly number[]
   readonly records: readonly AuthorHistory[]
-  /** Texts that may be nearly the same as a judged one. */
-  readonly alike: readonly RecentText[]
+  /** Texts that may be nearly the same as a judged one, for `toRecentTexts`. */
+  readonly alike: string | null
   /** The skeletons that names of members have. */
   readonly takenNames: readonly string[]
 }
@@ -164,9 +164,8 @@ const similarTextsOf = ({ siteId, authorIds, addressHashes, minHashes, exceptId 
     where ${condition} and arrived_at > now - ${day}
     order by arrived_at desc limit ${sql.lit(limit)}`
   return sql`(
-    select coalesce(jsonb_agg(l), '[]') from (
-      select fingerprint, min(sketch) as sketch, count(distinct comment_id) as number
-      from (
+    select string_agg(concat_ws(' ', fingerprint, number, array_to_string(sketch, ',')), '/') from (
+      select fingerprint, min(sketch) as sketch, count(distinct comment_id) as number from (
         (${latest(sql`site_id = ${siteId}`, LATEST_OF_SITE)})
         union all
         select w.* from unnest(${authorIds}::bigint[]) as q (id) cross join lateral (
@@ -180,6 +179,17 @@ const similarTextsOf = ({ siteId, authorIds, addressHashes, minHashes, exceptId 
       group by fingerprint
     ) l)`
 }
+
+/** Reads `alike`. As JSON, its hashes would take half of the time that counting the facts takes. */
+export const toRecentTexts = (alike: string | null): RecentText[] =>
+  (alike?.split('/') ?? []).map((text) => {
+    const [fingerprint, number, sketch] = text.split(' ') as [string, string, string]
+    return {
+      fingerprint: Number(fingerprint),
+      number: Number(number),
+      sketch: sketch.split(',').map(Number),
+    }
+  })
 
 /** Two statements, because the indexes lack the id of the comment. */
 const FACTS = prepare<FactsQuery, CountedFacts>((of) => writeFacts(of, sql``))

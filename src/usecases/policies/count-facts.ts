@@ -13,6 +13,7 @@ import {
   countFacts,
   type FactsQuery,
   type RecentText,
+  toRecentTexts,
 } from '../../postgres/screening/recent-posts.ts'
 
 /** Hashes that find the same and nearly the same texts. */
@@ -96,6 +97,7 @@ export const askFor = (
     const { threadIds, threads, threadsSince, networks, same, records, takenNames } = counted
     return {
       ...counted,
+      alike: toRecentTexts(counted.alike),
       threads: new Map(
         threadIds.map((id, i) => [Number(id), { number: threads[i]!, since: threadsSince[i]! }]),
       ),
