@@ -31,7 +31,7 @@ export type QueuePage = {
   readonly next: Position | null
 }
 
-const MAX_SCANNED = 2_000
+const MAX_SCANNED = 1_000
 
 /** One page of the queue, in order. It ends at the first place where the scan of a status stopped. */
 export const findQueuePage = async (db: Db, request: QueueRequest): Promise<QueuePage> => {
