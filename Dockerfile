@@ -10,8 +10,8 @@ COPY web ./web
 RUN node scripts/build.ts
 
 FROM node:24.21-slim
-ENV NODE_ENV=production HOST=0.0.0.0 PORT=3000 MALLOC_ARENA_MAX=1 MALLOC_MMAP_THRESHOLD_=32768 \
-  NODE_COMPILE_CACHE=/app/node_modules/.cache/afterword/compiled
+ENV NODE_ENV=production HOST=0.0.0.0 PORT=3000 \
+  NODE_COMPILE_CACHE=node_modules/.cache/afterword/compiled MALLOC_ARENA_MAX=1 MALLOC_MMAP_THRESHOLD_=32768
 WORKDIR /app
 
 # No embedded Postgres and no Node in the image's node_modules: DATABASE_URL names a server.
