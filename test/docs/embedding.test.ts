@@ -3,6 +3,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { basename, join } from 'node:path'
 import t, { type Test } from 'tap'
+import { describeTags } from '../../scripts/custom-elements.ts'
 import { buildWidget, toAsset } from '../../src/http/embed/widget.ts'
 import { RESERVE } from '../../src/http/service/welcome.ts'
 import { openBrowser, skipWithoutBrowser } from '../browser.ts'
@@ -47,10 +48,33 @@ t.test('docs/embedding.md has every attribute of the tags, and no other', async 
 
 const camelCase = (name: string): string => name.replaceAll(/-./g, (part) => part[1]!.toUpperCase())
 
-t.test('the types of the package have every attribute as a property', async (t) => {
-  const typed = matches(FILES.get('embed.d.ts')!, /^ {2}(\w+): string \| null$/gm)
-  const own = ATTRIBUTES.filter((name) => name !== 'lang')
-  t.same(unique(typed), unique(own.map(camelCase)))
+type Described = {
+  readonly name: string
+  readonly tagName: string
+  readonly attributes: readonly { readonly name: string }[]
+}
+const { modules } = describeTags(PAGE) as {
+  modules: readonly [{ readonly declarations: readonly Described[] }]
+}
+
+t.test('the types of the package have the attributes of each tag as properties', async (t) => {
+  const types = FILES.get('embed.d.ts')!
+  const propertiesOf = (name: string) => {
+    const [, body] = new RegExp(`^(?:export )?interface ${name} .*\\{([^}]*)`, 'm').exec(types)!
+    return matches(body!, /^ {2}(\w+): string \| null$/gm)
+  }
+  t.equal(modules[0].declarations.length, TAGS.length)
+  for (const { name, tagName, attributes } of modules[0].declarations) {
+    const own = attributes.map((attribute) => attribute.name).filter((known) => known !== 'lang')
+    const typed = [...propertiesOf('AfterwordElement'), ...propertiesOf(name)]
+    t.same(unique(typed), unique(own.map(camelCase)), tagName)
+    const [, listed] = new RegExp(`'${tagName}': Attributes<\\s*${name},([^>]*)>`).exec(
+      FILES.get('react.d.ts')!,
+    )!
+    const drawn = /\bDrawn\b/.test(listed!) ? ['loading', 'heading-level'] : []
+    const forReact = ['service', 'site', 'theme', ...drawn, ...matches(listed!, /'([\w-]+)'/g)]
+    t.same(unique(forReact), unique(own), `${tagName} in React`)
+  }
 })
 
 t.test('docs/embedding.md has every tag and method, and no other', async (t) => {
