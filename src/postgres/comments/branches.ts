@@ -135,7 +135,7 @@ export const updateStatuses = async (
 
 /**
  * Stores new reply counts. The time of the newest reply comes from the replies that are shown by now, so this
- * is a statement of its own.
+ * is a statement of its own. A tally that stays the same is not written: each write enters six indexes.
  */
 export const writeReplyCounts = async (
   tx: Tx,
@@ -149,11 +149,14 @@ export const writeReplyCounts = async (
     where k.site_id = ${siteId} and k.thread_id = ${threadId} and k.comment_id = n.id
       and k.reply_count <> n.reply_count`.execute(tx)
   await sql`
-    update comment_tallies k set active_at = greatest(k.created_at, (
-      select max(r.created_at) from comment_tallies r
-      where r.site_id = ${siteId} and r.thread_id = ${threadId} and r.parent_id = k.comment_id
-        and r.shown))
-    where k.site_id = ${siteId} and k.thread_id = ${threadId} and k.comment_id = any(${ids}::bigint[])`.execute(
-    tx,
-  )
+    update comment_tallies k set active_at = newest.active_at
+    from unnest(${ids}::bigint[]) as n (id) cross join lateral (
+      select greatest(p.created_at, (
+        select max(r.created_at) from comment_tallies r
+        where r.site_id = ${siteId} and r.thread_id = ${threadId} and r.parent_id = n.id and r.shown
+      )) as active_at from comment_tallies p
+      where p.site_id = ${siteId} and p.thread_id = ${threadId} and p.comment_id = n.id
+    ) newest
+    where k.site_id = ${siteId} and k.thread_id = ${threadId} and k.comment_id = n.id
+      and k.active_at <> newest.active_at`.execute(tx)
 }
