@@ -1,3 +1,6 @@
+import { setImmediate as turn } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import t from 'tap'
 import { createMetrics } from '../../src/http/edge/metrics.ts'
 
@@ -22,4 +25,22 @@ t.test('concurrent requests for metrics share one count of the jobs', async (t) 
   t.equal(queries, 1)
   await metrics.print()
   t.equal(queries, 2)
+})
+
+t.test('the metrics of an app keep nothing of it in memory', async (t) => {
+  setFlagsFromString('--expose-gc')
+  const collect: () => void = runInNewContext('gc')
+  const createApp = async () => {
+    const readSources = () => ({
+      pools: { read: POOL, write: POOL },
+      pages: { hits: 0, misses: 0, bytes: 0 },
+      jobs: async () => COUNTS,
+    })
+    t.match(await createMetrics(readSources).print(), 'process_cpu_seconds_total')
+    return new WeakRef(readSources)
+  }
+  const app = await createApp()
+  await turn()
+  collect()
+  t.equal(app.deref(), undefined)
 })

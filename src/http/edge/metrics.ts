@@ -27,9 +27,19 @@ export type Metrics = {
 
 const BUCKETS_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5]
 
+/** The metrics of the process, however many apps it builds: prom-client never ends their observers. */
+let processMetrics: Registry | undefined
+
+const observeProcess = (): Registry => {
+  if (processMetrics) return processMetrics
+  processMetrics = new Registry()
+  collectDefaultMetrics({ register: processMetrics })
+  return processMetrics
+}
+
 export const createMetrics = (readSources: MetricSources): Metrics => {
+  const ofProcess = observeProcess()
   const registry = new Registry()
-  collectDefaultMetrics({ register: registry })
   const duration = new Histogram({
     name: 'afterword_request_duration_seconds',
     help: 'Time from the headers of a request to the last byte of its answer.',
@@ -48,7 +58,7 @@ export const createMetrics = (readSources: MetricSources): Metrics => {
   return {
     observe: (operation, status, seconds) => duration.observe({ operation, status }, seconds),
     countKnown: () => known.inc(),
-    print: () => registry.metrics(),
+    print: async () => `${await ofProcess.metrics()}\n${await registry.metrics()}`,
     contentType: registry.contentType,
   }
 }
