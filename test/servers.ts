@@ -14,10 +14,9 @@ type Teardown = { teardown: (callback: () => Promise<void>) => void }
 
 /** A migrated, empty database for one test, dropped with all its sessions when the test ends. */
 export const createDatabase = async (t: Teardown): Promise<{ url: string }> => {
-  const name = `test_${randomBytes(8).toString('hex')}`
-  await clone(name)
-  t.teardown(() => runOnServer(testDatabaseUrl(), `drop database if exists ${name} with (force)`))
-  return { url: urlOf(testDatabaseUrl(), name) }
+  const { url, drop } = await cloneTemplate()
+  t.teardown(drop)
+  return { url }
 }
 
 /** One statement on a session of its own. */
@@ -49,15 +48,18 @@ const testDatabaseUrl = (): string => {
 const createClone = (name: string): string =>
   `create database ${name} template ${TEMPLATE} strategy file_copy`
 
-const clone = async (name: string): Promise<void> => {
-  const begun = Date.now()
-  for (;;) {
+/** A migrated, empty database, for whoever drops it. */
+export const cloneTemplate = async (): Promise<{ url: string; drop: () => Promise<void> }> => {
+  const server = testDatabaseUrl()
+  const name = `test_${randomBytes(8).toString('hex')}`
+  for (const begun = Date.now(); ; await sleep(CLONE_PAUSE_MS)) {
     try {
-      return await runOnServer(testDatabaseUrl(), createClone(name))
+      await runOnServer(server, createClone(name))
+      const drop = () => runOnServer(server, `drop database if exists ${name} with (force)`)
+      return { url: urlOf(server, name), drop }
     } catch (error) {
       const isBusy = (error as { code?: unknown }).code === OBJECT_IN_USE
       if (!isBusy || Date.now() - begun > CLONE_MS) throw error
     }
-    await sleep(CLONE_PAUSE_MS)
   }
 }

@@ -14,21 +14,22 @@ import type { RefusalCode } from '../src/domain/refusal.ts'
 import { createBanHashes } from '../src/http/edge/writer-identity.ts'
 import { deriveKeys } from '../src/http/wire/keys.ts'
 import { STATUS_OF } from '../src/http/wire/problems.ts'
-import { createDb, type Db } from '../src/postgres/connection/db.ts'
+import type { Db } from '../src/postgres/connection/db.ts'
 import { countJobs } from '../src/postgres/jobs/jobs.ts'
 import { insertKey } from '../src/postgres/service/keys.ts'
 import { insertSite } from '../src/postgres/service/sites.ts'
 import type { Context } from '../src/usecases/context.ts'
 import { createJobQueue } from '../src/usecases/jobs/job-queue.ts'
 import { idsOf } from './ids.ts'
-import { createDatabase } from './servers.ts'
+import { borrowDatabase } from './warm-databases.ts'
 
 type Json = Record<string, any>
 
 /** Memory for the 50,000 of a service in use costs a test 100 ms of processor. */
 const MAX_THREADS = 1_000
 const MAX_COUNTED = 1_000
-const KEYS = deriveKeys(Buffer.from('a secret for tests'))
+/** The secrets of every service that a test opens. */
+export const KEYS = deriveKeys(Buffer.from('a secret for tests'))
 
 /** An answer, with its body parsed. */
 export type Answer = { status: number; headers: Record<string, any>; body: any; text: string }
@@ -79,8 +80,7 @@ export const openService = async (
   t: Teardown,
   options: ServiceOptions = {},
 ): Promise<TestService> => {
-  const { url } = await createDatabase(t)
-  const { db, close, figures } = createDb({ url, max: 16, onError: () => {} })
+  const { url, db, figures } = await borrowDatabase(t)
   await insertSite(db, { slug: 'default', name: 'Default' })
   const tokens = options.tokens ?? createLocalCacheTokens(randomUUID, { maxTokens: MAX_THREADS })
   const kick: Context['kick'] = (kind) => jobs.kick(kind)
@@ -114,7 +114,6 @@ export const openService = async (
     await app.close()
     await jobs.close()
     await context.deferredTasks.settled()
-    await close()
   })
   const adminKey = await makeKey(db, 'admin')
   return {
