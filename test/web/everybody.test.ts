@@ -35,6 +35,7 @@ const seed = async (service: TestService, article: string): Promise<string[]> =>
   const last = await service.post(article, 'Below', { parent_id: reply.id })
   await service.call('PUT', `/v1/sites/default/comments/${root.id}/pin`, {
     token: service.adminKey,
+    body: { pinned: true },
   })
   return [root.id, reply.id, last.id]
 }
@@ -45,7 +46,7 @@ t.test('the widget is for everybody', { skip: skipWithoutBrowser }, async (t) =>
   const [root] = await seed(service, 'all')
 
   const states: Record<string, (page: Page) => Promise<unknown>> = {
-    'a thread': async () => {},
+    'a thread with a pinned comment': (page) => page.getByText('Pinned').first().waitFor(),
     'an editor with a fault': async (page) => {
       await page.getByRole('button', { name: 'Write a comment' }).click()
       await page.getByRole('button', { name: 'Post', exact: true }).click()
