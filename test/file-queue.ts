@@ -13,11 +13,9 @@ export const fillQueue = (files: readonly string[]): void => {
     writeFileSync(join(FOLDER, `${String(turn).padStart(4, '0')} ${encodeURIComponent(file)}`), '')
 }
 
-/** Runs test files in this process, one after another, until none is left or the process had its share. */
-export const runQueue = async (t: TAP, share: number): Promise<void> => {
-  for (let n = 0; n < share; n++) {
-    const file = takeFile()
-    if (file === undefined) return
+/** Runs test files in this process, one after another, until none is left. */
+export const runQueue = async (t: TAP): Promise<void> => {
+  for (let file = takeFile(); file !== undefined; file = takeFile()) {
     t.comment(file)
     await import(`../${file}`)
     if (!t.idle) await once(t, 'idle')

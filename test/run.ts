@@ -26,7 +26,7 @@ import { runOnServer, TEMPLATE, urlOf } from './servers.ts'
  * The runner of the tests: starts real servers for all of them, then runs tap.
  *
  *     npm test                  all but test/slow
- *     npm run test:slow         test/slow
+ *     npm run test:slow         test/slow, and all properties at full length
  *     npm test -- FILE…         these, with any options of tap
  */
 
@@ -37,8 +37,8 @@ const TAP_BUILT = join(ROOT, 'node_modules/@tapjs/test/test-built/dist/esm/index
 const COMPILE_CACHE = join(ROOT, 'node_modules/.cache/compiled')
 /** One file for each process, written anew by every run. */
 const PROCESSES = join(ROOT, '.tap/processes')
-/** Bounds the memory of a process. */
-const FILES_PER_PROCESS = 24
+/** As many as tap runs at a time: see .taprc. */
+const SHARED_PROCESSES = 3
 const SLOW = '--slow'
 const SLOW_FOLDER = 'test/slow/'
 
@@ -92,9 +92,15 @@ const tapArguments = (args: readonly string[]): readonly string[] => {
   const others = args.filter((arg) => arg !== SLOW)
   if (others.some((arg) => arg.includes('.test.ts'))) return others
   const files = globSync('test/**/*.test.ts', { cwd: ROOT }).sort()
-  const isWanted = (file: string) => file.startsWith(SLOW_FOLDER) === isSlow
-  return [...others, ...(isSlow ? files.filter(isWanted) : shareProcesses(files.filter(isWanted)))]
+  const slow = files.filter((file) => file.startsWith(SLOW_FOLDER))
+  const quick = files.filter((file) => !file.startsWith(SLOW_FOLDER))
+  if (!isSlow) return [...others, ...shareProcesses(quick)]
+  return [...others, ...shareProcesses(quick.filter(hasProperties)), ...slow]
 }
+
+/** Whether a file has properties with a length: see `runs` in test/lengths.ts. */
+const hasProperties = (file: string): boolean =>
+  readFileSync(join(ROOT, file), 'utf8').includes('/lengths.ts')
 
 /**
  * A few processes take the files one by one: each process needs 1.2 s of processor to load the service, and
@@ -104,10 +110,10 @@ const tapArguments = (args: readonly string[]): readonly string[] => {
 const shareProcesses = (files: readonly string[]): readonly string[] => {
   mkdirSync(PROCESSES, { recursive: true })
   fillQueue(files.toSorted((a, b) => sizeOf(b) - sizeOf(a)))
-  return Array.from({ length: Math.ceil(files.length / FILES_PER_PROCESS) }, (_, n) => {
+  return Array.from({ length: SHARED_PROCESSES }, (_, n) => {
     const path = join(PROCESSES, `${n + 1}.test.ts`)
     const imports = `import t from 'tap'\nimport { runQueue } from '../../test/file-queue.ts'\n`
-    writeFileSync(path, `${imports}await runQueue(t, ${FILES_PER_PROCESS})\n`)
+    writeFileSync(path, `${imports}await runQueue(t)\n`)
     return path
   })
 }

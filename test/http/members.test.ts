@@ -213,7 +213,7 @@ t.test('a member has only rights of the token sent or of administrators', async 
         if (!state.suspended) t.ok(held >= rank(state.roles))
       }
     }),
-    { numRuns: runs(5, 200) },
+    { numRuns: runs(5, 60) },
   )
 })
 

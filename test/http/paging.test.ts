@@ -160,7 +160,7 @@ const findThreadId = async ({ db }: TestService, article: string): Promise<numbe
 let lastArticle = 0
 const nextArticle = (): string => `article-${++lastArticle}`
 
-const RUNS = { numRuns: runs(5, 30), endOnFailure: true }
+const RUNS = { numRuns: runs(5, 20), endOnFailure: true }
 
 for (const sort of SORTS) {
   t.test(`sort=${sort}: any tree, with any limits, is walked whole and in order`, async (t) => {
@@ -215,7 +215,7 @@ t.test('focus: all after the path is walked whole', async (t) => {
     if (walked !== draw(expected)) throw new Error(`${walked} is not ${draw(expected)}`)
     if (drawPath(first.items, focus) === undefined) throw new Error('the path is not in the page')
   })
-  await fc.assert(walks, { ...RUNS, numRuns: runs(5, 60) })
+  await fc.assert(walks, { ...RUNS, numRuns: runs(5, 30) })
 })
 
 /** The forest without what stands before the path in the lists on the way. */
@@ -402,7 +402,7 @@ t.test('a ranked walk shows each comment once, whatever is voted between its pag
         throw new Error(`lost ${lost.join(' ')}, twice ${twice.join(' ')}, of ${shown.join(' ')}`)
     },
   )
-  await fc.assert(stories, { ...RUNS, numRuns: runs(6, 300) })
+  await fc.assert(stories, { ...RUNS, numRuns: runs(6, 100) })
 })
 
 for (const view of ['tree', 'flat'])

@@ -230,7 +230,7 @@ t.test(
     }
     const published = new Set<string>()
     await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 4, maxLength: 14 }), run), {
-      numRuns: runs(15, 400),
+      numRuns: runs(15, 100),
     })
     t.ok(published.size > 10, 'many texts were published')
   },

@@ -180,7 +180,7 @@ t.test('viewers and posts promise an edit until exactly when it is refused', asy
     if (isPromised && answer.body.editable_until !== until)
       throw new Error(`${answer.body.editable_until} is not ${until}`)
   })
-  await t.resolves(fc.assert(property, { numRuns: runs(15, 150), endOnFailure: true }))
+  await t.resolves(fc.assert(property, { numRuns: runs(15, 60), endOnFailure: true }))
 })
 
 t.test(
@@ -210,7 +210,7 @@ t.test(
         t.match(decided[0], { id, status: 'removed', decision: { by, reason }, may_appeal })
       }
     })
-    await t.resolves(fc.assert(property, { numRuns: runs(15, 150), endOnFailure: true }))
+    await t.resolves(fc.assert(property, { numRuns: runs(15, 60), endOnFailure: true }))
   },
 )
 

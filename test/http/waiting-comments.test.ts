@@ -165,7 +165,7 @@ t.test(
     }
     await fc.assert(
       fc.asyncProperty(fc.array(fc.constantFrom(...ACTS, ...DECISIONS), { maxLength: 6 }), run),
-      { numRuns: runs(15, 400) },
+      { numRuns: runs(15, 100) },
     )
     t.same(await recount(service.db), [])
   },

@@ -120,7 +120,7 @@ t.test('walkThread gives every comment of a thread once, parents before replies'
       const listed = (await collect(recent)).map(({ id }) => id)
       t.same(listed, ids.toReversed(), 'walk gives the same comments, newest first')
     }),
-    { numRuns: runs(4, 60) },
+    { numRuns: runs(4, 30) },
   )
 })
 
@@ -142,7 +142,7 @@ t.test('a post is stored once, whatever the connection loses', async (t) => {
         acts.join(', '),
       )
     }),
-    { numRuns: runs(4, 40) },
+    { numRuns: runs(4, 20) },
   )
 })
 

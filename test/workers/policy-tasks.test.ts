@@ -70,6 +70,6 @@ t.test('a policy that a worker thread compiled judges as one compiled here', asy
         })
       },
     ),
-    { numRuns: runs(20, 500) },
+    { numRuns: runs(20, 200) },
   )
 })
