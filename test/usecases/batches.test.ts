@@ -125,7 +125,7 @@ t.test('Of posts that share a transaction, one that is refused', async (t) => {
 })
 
 t.test('Replies that share a transaction', async (t) => {
-  const { service, publish } = await openPosting(t)
+  const { service, publish, crowd } = await openPosting(t)
   const roots = (await publish(Array.from({ length: 20 }, () => ({})))).map(
     ({ comment }) => comment,
   )
@@ -152,7 +152,7 @@ t.test('Replies that share a transaction', async (t) => {
       })
       const run = async (node: Context) => {
         for (let round = 0; round < runs(3, 10); round++)
-          await publish(
+          await crowd(
             replies.toSorted(() => Math.random() - 0.5),
             node,
           )
@@ -199,7 +199,7 @@ t.test('Held posts that share a transaction', async (t) => {
 })
 
 t.test('Guests with a token, whose posts share a transaction', async (t) => {
-  const { service, publish } = await openPosting(t)
+  const { service, publish, crowd } = await openPosting(t)
   const [{ newGuestId: ada }] = (await publish([{}])) as [Posted]
   const [{ newGuestId: bob }] = (await publish([{ author: { ...ADA, name: 'Bob' } }])) as [Posted]
   const as = (id: number | undefined, name?: string): Some => ({
@@ -262,7 +262,7 @@ t.test('Guests with a token, whose posts share a transaction', async (t) => {
         const renames = pairs[round % pairs.length]!.map((guestId) => {
           return { ...as(guestId, `${n} ${round}`), articleId }
         })
-        await publish([{ articleId }, ...renames], node)
+        await crowd([{ articleId }, ...renames], node)
       }
     }
     await Promise.all(nodes.map(run))

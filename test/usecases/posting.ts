@@ -40,6 +40,8 @@ export type Posting = {
   readonly post: (posts: readonly Some[], node?: Context) => Promise<Result[]>
   /** As `post`, and throws if a post is refused. */
   readonly publish: (posts: readonly Some[], node?: Context) => Promise<Posted[]>
+  /** As `publish`, but a post may wait for others until it is refused, which leaves nothing behind. */
+  readonly crowd: (posts: readonly Some[], node: Context) => Promise<void>
 }
 
 export const openPosting = async (t: Teardown, options: ServiceOptions = {}): Promise<Posting> => {
@@ -63,7 +65,12 @@ export const openPosting = async (t: Teardown, options: ServiceOptions = {}): Pr
       return result
     })
   }
-  return { service, site, invalidations, post, publish }
+  const crowd = async (posts: readonly Some[], node: Context) => {
+    for (const result of await post(posts, node))
+      if (typeof result === 'string' && result !== 'unavailable')
+        throw new Error(`posting: ${result}`)
+  }
+  return { service, site, invalidations, post, publish, crowd }
 }
 
 const newIdempotencyKey = (siteId: number) => ({

@@ -263,7 +263,7 @@ t.test('A post that has to wait', async (t) => {
 })
 
 t.test('Posts of many nodes to several threads', async (t) => {
-  const { service, publish, firsts } = await openArticles(t)
+  const { service, publish, crowd, firsts } = await openArticles(t)
   const nodes = openNodes(t, service)
   const guests = (await publish(nodes.map(() => into('a')))).map(({ newGuestId }) => newGuestId!)
 
@@ -282,7 +282,7 @@ t.test('Posts of many nodes to several threads', async (t) => {
             ...(i % 3 === 0 && { ...renamed, author: { ...ADA, name: `${n} ${round}` } }),
           })
         })
-        await publish(posts, node)
+        await crowd(posts, node)
       }
     }
     await Promise.all(nodes.map(run))

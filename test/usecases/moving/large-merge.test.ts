@@ -185,11 +185,14 @@ t.test('writes beside a large merge keep every count true', async (t) => {
   }
   await Promise.all([write(), write(), write()])
   t.same(await recountAll(service), [])
+  // A write may wait for the merge until it is refused, which leaves nothing behind.
+  const answered = [...seen.keys()].filter((key) => !key.endsWith(' 503 unavailable'))
   t.same(
-    [...seen.keys()].filter((key) => !EXPECTED.has(key)),
+    answered.filter((key) => !EXPECTED.has(key)),
     [],
   )
-  t.match(await ended(body.id), { outcomes: { unchanged: 0 } })
+  for (const act of ['vote 200', 'edit 200', 'decision 201']) t.ok(seen.has(act), act)
+  t.match(await until('the batch', () => ended(body.id)), { outcomes: { unchanged: 0 } })
   const { rows } = await sql<Json>`
     select count(*) as left from comments where thread_id = 2`.execute(service.db)
   t.same(rows, [{ left: 0 }])

@@ -61,7 +61,7 @@ export const openMerging = async (t: Teardown, { comments, branch }: Size) => {
     undoDecision: (id: string) => send('POST', `/moderation/decisions/${id}/undos`),
     ended: async (id: string): Promise<Json | false> => {
       const batch = await findBatch(id)
-      return batch.ended_at !== null && batch
+      return batch.ended_at ? batch : false
     },
   }
 }
