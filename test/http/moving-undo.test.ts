@@ -365,6 +365,7 @@ t.test('concurrent posts, votes, decisions and moves lose nothing', async (t) =>
   )
   const posted: string[] = []
   const voters = new Set<string>()
+  const unsure = new Set<string>()
   const one = async (n: number) => {
     const top = tops[n % tops.length]!
     const article = ARTICLES[(n * 7) % 3]!
@@ -378,6 +379,7 @@ t.test('concurrent posts, votes, decisions and moves lose nothing', async (t) =>
       const { guest_token: token } = tops[(n + 1) % tops.length]!
       const vote = await send('PUT', `/comments/${top.id}/vote`, token, { value: 1 })
       if (vote.status === 200) voters.add(`${top.id} ${token}`)
+      if (vote.status === 503) unsure.add(`${top.id} ${token}`)
       return vote
     }
     const body = { body: `reply ${n}`, author: { name: 'Ada' }, parent_id: top.id }
@@ -386,14 +388,14 @@ t.test('concurrent posts, votes, decisions and moves lose nothing', async (t) =>
     return answer
   }
   const answers: { status: number; body: Json }[] = []
-  // Fewer at a time than there are connections, so that none is refused because it had to wait for one.
+  // Fewer at a time than there are connections. Who waits for locks too long is refused all the same.
   const sender = async (first: number) => {
     for (let n = first; n < 300; n += SENDERS) answers.push(await one(n))
   }
   await Promise.all(Array.from({ length: SENDERS }, (_, n) => sender(n)))
   const unexpected = answers.filter(({ status, body }) => {
     const code = status < 400 ? '' : ` ${body.code}`
-    return !/^(200|201|404 not_found|409 decision_conflict|422 parent_not_found|400 invalid_request)$/.test(
+    return !/^(200|201|404 not_found|409 decision_conflict|422 parent_not_found|400 invalid_request|503 unavailable)$/.test(
       `${status}${code}`,
     )
   })
@@ -403,5 +405,6 @@ t.test('concurrent posts, votes, decisions and moves lose nothing', async (t) =>
   for (const id of posted)
     t.equal((await service.get(`/comments/${id}`, { token: adminKey })).body.id, id)
   const votes = await db.selectFrom('votes').selectAll().execute()
-  t.equal(votes.length, voters.size)
+  t.ok(votes.length >= voters.size, 'no vote is lost')
+  t.ok(votes.length <= voters.union(unsure).size, 'no vote is counted twice')
 })
