@@ -197,6 +197,40 @@ t.test('a held comment has a page, with a code for the author', async (t) => {
   t.match(viewer.body, { author: { name: 'Ada' }, pending: [{ body: 'a text' }] })
 })
 
+t.test('the same form of another reader of the network gets no code of the author', async (t) => {
+  const service = await open(t)
+  await change(service, '', { moderation: 'pre' })
+  const form = await stampOf(service)
+  const codeIn = ({ body }: { body: string }) => /<strong>([0-9A-Z-]{14})</.exec(body)?.[1]
+  const first = await post(service, { form })
+  const again = await post(service, { form })
+  t.same([first.statusCode, again.statusCode], [202, 202])
+  t.ok(codeIn(first))
+  t.equal(codeIn(again), undefined)
+  const fields = { body: 'another text' }
+  const asked = await post(service, { ...fields, form: '' })
+  const confirmed = await confirm(service, asked.body, fields)
+  const twice = await confirm(service, asked.body, fields)
+  t.ok(codeIn(confirmed) && codeIn(twice), 'only one reader has a page that asks to confirm')
+})
+
+t.test('a form in another encoding is refused, and changes no character', async (t) => {
+  const service = await open(t)
+  const form = await stampOf(service)
+  const texts = ['%E4', '\u00e4', '%C0%AF', '%ED%A0%80', '%', '%zz']
+  for (const text of texts) {
+    const answer = await service.app.inject({
+      method: 'POST',
+      url: `${SITE}/articles/a/comments.form`,
+      headers: { 'content-type': 'application/x-www-form-urlencoded;charset=latin1', origin: BLOG },
+      payload: Buffer.from(`name=Ada&form=${form}&body=${text}`, 'latin1'),
+    })
+    t.equal(answer.statusCode, 400, encodeURI(text))
+  }
+  t.same(await bodies(service), [])
+  t.match((await service.get('/articles/a/comments.html')).text, 'accept-charset="utf-8"')
+})
+
 t.test('a refusal has its status, a sentence and the text', async (t) => {
   const service = await open(t)
   const refused = async (status: number, code: string, fields: Json = {}) => {

@@ -1,5 +1,8 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { brotliDecompressSync, gunzipSync } from 'node:zlib'
 import t from 'tap'
+import { buildWidget, openWidget } from '../../src/http/embed/widget.ts'
 import { openService } from '../service.ts'
 
 t.test('the service serves the widget to pages of any origin', async (t) => {
@@ -31,8 +34,10 @@ t.test('the service serves the widget to pages of any origin', async (t) => {
 
   t.test('a browser that has a file gets 304', async (t) => {
     const { headers } = await call('GET', '/embed.js')
-    const again = { headers: { 'if-none-match': headers.etag } }
-    t.match(await call('GET', '/embed.js', again), { status: 304, text: '' })
+    for (const condition of [headers.etag, `W/${headers.etag}`, `"x", ${headers.etag}`]) {
+      const again = { headers: { 'if-none-match': condition } }
+      t.match(await call('GET', '/embed.js', again), { status: 304, text: '' })
+    }
   })
 
   t.test('a file is sent as small as the browser takes it', async (t) => {
@@ -55,7 +60,9 @@ t.test('the service serves the widget to pages of any origin', async (t) => {
   })
 
   t.test('a file of another release is 404, and no cache keeps that', async (t) => {
-    for (const path of ['thread-00000000.js', 'loader.ts', 'messages/xx.json', '__proto__', ''])
+    const paths = ['thread-00000000.js', 'loader.ts', 'messages/xx.json', '__proto__', '']
+    paths.push('..%2f..%2fpackage.json', '%2e%2e/%2e%2e/package.json', '%2fetc%2fpasswd', 'a%5c..')
+    for (const path of paths)
       t.match(await call('GET', `/embed/${path}`), {
         status: 404,
         headers: { 'cache-control': 'no-store', 'access-control-allow-origin': '*' },
@@ -71,4 +78,31 @@ t.test('the service serves the widget to pages of any origin', async (t) => {
     }
     t.ok(Object.keys(manifest.integrity).some((name) => /^embed-\w{8}\.js$/.test(name)))
   })
+})
+
+t.test('first requests that come together build the widget once', async (t) => {
+  const { app } = await openService(t)
+  const answers = await Promise.all(
+    Array.from({ length: 8 }, () => app.inject({ url: '/embed.js' })),
+  )
+  t.same(new Set(answers.map(({ statusCode }) => statusCode)), new Set([200]))
+  t.equal(new Set(answers.map(({ body }) => body)).size, 1)
+})
+
+t.test('built files that are incomplete or broken are not served', async (t) => {
+  const whole = await buildWidget()
+  const dist = t.testdir(
+    Object.fromEntries([...whole.files].filter(([path]) => !path.includes('/'))),
+  )
+  const opens = async () => (await openWidget(dist)).files.get(`embed.js`)
+  t.equal(await opens(), whole.files.get('embed.js'))
+  const script = join(dist, whole.manifest.scripts.thread!)
+  writeFileSync(script, 'half of a scr')
+  const { files } = await openWidget(dist)
+  t.equal(
+    files.get(whole.manifest.scripts.thread!),
+    whole.files.get(whole.manifest.scripts.thread!),
+  )
+  writeFileSync(join(dist, 'manifest.json'), '{"source":')
+  t.equal(await opens(), whole.files.get('embed.js'), 'a disk was full')
 })

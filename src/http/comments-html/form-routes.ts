@@ -7,7 +7,7 @@ import { isStorable } from '../../domain/comment/text.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import { isAllowedOrigin, isSiteUrl } from '../../domain/site/site.ts'
 import { createTransferCode } from '../../usecases/people/transfer-guest.ts'
-import { postComment } from '../../usecases/posting/post-comment.ts'
+import { type Posted, postComment } from '../../usecases/posting/post-comment.ts'
 import { getThread } from '../../usecases/reading/list-thread.ts'
 import { POSTING_REFUSALS, presentPosted, readPost } from '../comments/posting-routes.ts'
 import { hashAddress } from '../edge/addresses.ts'
@@ -102,13 +102,22 @@ const readForms = (scope: FastifyInstance): void => {
   )
 }
 
+/** Accepts percent-encoded UTF-8 with different names: a page in another encoding would post other characters. */
 const readForm = (text: string): Form => {
   const fields = [...new URLSearchParams(text)]
   const form = Object.fromEntries(fields)
-  const isClear = Object.keys(form).length === fields.length
+  const isClear = isPercentEncoded(text) && Object.keys(form).length === fields.length
   if (!isClear || fields.flat().some((part) => !isStorable(part)))
-    throw new Refusal('invalid_request', { '': 'is not a clear form' })
+    throw new Refusal('invalid_request', { '': 'is not a clear form in UTF-8' })
   return form
+}
+
+const isPercentEncoded = (text: string): boolean => {
+  try {
+    return /^[ -~]*$/.test(text) && decodeURIComponent(text) !== undefined
+  } catch {
+    return false
+  }
 }
 
 const languageOfForm = ({ query, site }: FormRequest): Language =>
@@ -124,7 +133,8 @@ const handleForm = async (
   const { form = '', confirm, website2 = '' } = request.body!
   const draft = draftOf(request.body!)
   const confirmation = confirm === undefined ? undefined : readConfirmation(http, request, confirm)
-  if (confirmation?.isRipe) return post(http, request, reply, { ...confirmation, draft })
+  if (confirmation?.isRipe)
+    return post(http, request, reply, { ...confirmation, draft, isSecret: true })
   const stamp = readValidStamp(http, request, form)
   const isSure = source === 'own' && stamp && website2 === '' && request.site.checks.length === 0
   if (confirm === undefined && isSure)
@@ -132,6 +142,7 @@ const handleForm = async (
       parentId: stamp.parentId,
       key: keyOf(http, request, form, draft),
       draft,
+      isSecret: false,
     })
   const parentId = confirmation?.parentId ?? stamp?.parentId ?? null
   const again = confirmation ? confirm! : writeConfirmation(http, request, parentId)
@@ -206,13 +217,19 @@ const keyOf = (http: Http, request: FormRequest, form: string, draft: Draft): st
 const hash = (parts: readonly unknown[]): Buffer =>
   createHash('sha256').update(JSON.stringify(parts)).digest()
 
-type Intent = { readonly parentId: string | null; readonly key: string; readonly draft: Draft }
+type Intent = {
+  readonly parentId: string | null
+  readonly draft: Draft
+  readonly key: string
+  /** Whether only one reader can know the key. Another reader of the network can send the same form again. */
+  readonly isSecret: boolean
+}
 
 const post = async (
   http: Http,
   request: FormRequest,
   reply: FastifyReply,
-  { parentId, key, draft }: Intent,
+  { parentId, key, draft, isSecret }: Intent,
 ): Promise<FastifyReply> => {
   const { site, ids, params } = request
   const { name, email, body } = draft
@@ -226,9 +243,15 @@ const post = async (
       bodyHash: hash([draft]),
     },
   }
-  const present = presentPosted(ids, site)
+  let isFirst = false
+  const present = (posted: Posted): WriteResponse => {
+    isFirst = true
+    return presentPosted(ids, site)(posted)
+  }
   const answer = await whileInFlight(() => postComment(http.context, posting, present))
-  return sendPosted(http, request, reply, answer)
+  // A code makes its reader the author, so that only the author may get one.
+  const guestId = isFirst || isSecret ? answer.newGuestId : undefined
+  return sendPosted(http, request, reply, { ...answer, guestId })
 }
 
 const RETRIES = 10
@@ -251,7 +274,7 @@ const sendPosted = async (
   { context, keys }: Http,
   request: FormRequest,
   reply: FastifyReply,
-  { status, body, newGuestId }: WriteResponse,
+  { status, body, guestId }: WriteResponse & { readonly guestId: number | undefined },
 ): Promise<FastifyReply> => {
   const { id } = body as { id: string }
   const { site, params } = request
@@ -266,14 +289,14 @@ const sendPosted = async (
   const language = languageOfForm(request)
   const { t } = language
   const code = makeCode()
-  if (newGuestId !== undefined)
+  if (guestId !== undefined)
     await createTransferCode(context, {
       site,
-      caller: { kind: 'guest', authorId: newGuestId },
+      caller: { kind: 'guest', authorId: guestId },
       codeHash: hashCode(keys().guests, site.id, code),
     })
   const transfer =
-    newGuestId !== undefined &&
+    guestId !== undefined &&
     html`<h2>${t('device_code')}</h2><p>${t('device_code_how')} <strong>${code}</strong></p>`
   const main = html`<p role="status">${t('held')}</p>${transfer}`
   return sendHtml(request, reply.code(202), { language, main })
@@ -321,7 +344,7 @@ const parentOf = (http: Http, request: FormRequest, { form = '', confirm = '' }:
 
 const writeConfirmForm = (request: FormRequest, draft: Draft, confirmation: string): Html => {
   const language = languageOfForm(request)
-  return html`<form id="afterword-form" method="post" action="${addressesOf(request).form}">
+  return html`<form id="afterword-form" method="post" accept-charset="utf-8" action="${addressesOf(request).form}">
 ${writeFields(language, draft, request.site.emailRequired)}
 <input type="hidden" name="confirm" value="${confirmation}"><button>${language.t('post')}</button></form>`
 }

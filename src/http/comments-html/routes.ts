@@ -124,7 +124,7 @@ const addListThreadAsHtml = (app: Router, http: Http): void => {
     const position = { sort, after, ...limits, atLeast: 0, variant, encoding: encodingOf(request) }
     const read = { site, caller, ...position }
     const found = parent === undefined ? await readRoots() : await readReplies(parent)
-    return sendPage(request, reply, found, page ? pageHeaders(site) : HTML_TYPE)
+    return sendPage(request, reply, found, page ? pageHeaders(site) : FRAGMENT)
 
     async function readRoots() {
       const focused = focus === undefined ? undefined : readCommentKey(ids, focus)
@@ -202,6 +202,8 @@ export const addressesOf = ({ protocol, host, site, params, query }: FastifyRequ
 }
 
 const HTML_TYPE = { 'content-type': 'text/html; charset=utf-8' }
+/** A fragment belongs to the page that includes it. */
+const FRAGMENT = { ...HTML_TYPE, 'x-robots-tag': 'noindex' }
 
 /** Without the referrer policy, browsers send the form with the origin `null`. */
 const pageHeaders = (site: Site): Record<string, string> => ({

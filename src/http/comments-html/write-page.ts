@@ -164,7 +164,7 @@ const writeForm = (content: Content): Html => {
   const heading = replyTo
     ? html`<h3>${t('reply')}: <a href="#${replyTo}">${t('parent')}</a></h3>`
     : undefined
-  return html`<form id="afterword-form" method="post" action="${addresses.form}">
+  return html`<form id="afterword-form" method="post" accept-charset="utf-8" action="${addresses.form}">
 ${heading}${writeFields(language, { name: '', email: '', body: '' }, emailRequired)}
 <p hidden><label>${t('trap')} <input name="website2" tabindex="-1" autocomplete="off"></label></p>
 <input type="hidden" name="form" value="${stamp}"><button>${t('post')}</button></form>\n`

@@ -191,5 +191,5 @@ export const linkOf = (target: string, { next }: Page): string | undefined => {
 }
 
 /** Weak comparison, as RFC 9110 requires for If-None-Match. */
-const matches = (header: string, etag: string): boolean =>
+export const matches = (header: string, etag: string): boolean =>
   header.split(',').some((tag) => tag.trim() === '*' || tag.trim().replace(/^W\//, '') === etag)

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Refusal } from '../../domain/refusal.ts'
-import { encodingOf } from '../edge/responses.ts'
+import { encodingOf, matches } from '../edge/responses.ts'
 import { type Asset, openWidget, toAsset, type Widget } from './widget.ts'
 
 /** Names with a hash never change what they name. */
@@ -58,7 +58,8 @@ const sendAsset = async (
   const isFixed =
     HASHED.test(path) || (request.query as { v?: string }).v === widget.manifest.messages
   reply.headers({ 'cache-control': isFixed ? FOREVER : SHORTLY, etag: asset.etag })
-  if (request.headers['if-none-match'] === asset.etag) return reply.code(304).send()
+  const condition = request.headers['if-none-match']
+  if (condition !== undefined && matches(condition, asset.etag)) return reply.code(304).send()
   const encoding = encodingOf(request)
   if (encoding === 'identity') return reply.type(asset.type).send(asset.identity)
   return reply.type(asset.type).header('content-encoding', encoding).send(asset[encoding])

@@ -89,16 +89,22 @@ export const readMessages = (): ReadonlyMap<string, Messages> => {
 }
 
 /** Builds the widget, or reads what `npm run build` made of the same source. */
-export const openWidget = async (): Promise<Widget> => (await readBuilt()) ?? (await buildWidget())
+export const openWidget = async (dist = DIST): Promise<Widget> =>
+  (await readBuilt(dist).catch(() => undefined)) ?? (await buildWidget())
 
-const readBuilt = async (): Promise<Widget | undefined> => {
-  const path = join(DIST, 'manifest.json')
+/** Undefined or an error if the folder is incomplete, of another source, or not there. */
+const readBuilt = async (dist: string): Promise<Widget | undefined> => {
+  const path = join(dist, 'manifest.json')
   if (!existsSync(path)) return undefined
   const manifest = JSON.parse(await readFile(path, 'utf8')) as Manifest
   if (existsSync(SOURCE) && manifest.source !== sourceHash()) return undefined
-  const paths = globSync('**/*.{js,json,css}', { cwd: DIST })
-  const texts = await Promise.all(paths.map((path) => readFile(join(DIST, path), 'utf8')))
-  return { manifest, files: new Map(paths.map((path, n) => [path, texts[n]!])) }
+  const paths = globSync('**/*.{js,json,css}', { cwd: dist })
+  const texts = await Promise.all(paths.map((path) => readFile(join(dist, path), 'utf8')))
+  const files = new Map(paths.map((path, n) => [path, texts[n]!]))
+  const isWhole = Object.entries(manifest.integrity).every(
+    ([name, integrity]) => integrityOf(files.get(name) ?? '') === integrity,
+  )
+  return isWhole ? { manifest, files } : undefined
 }
 
 /** esbuild is a process of its own, so that a running service goes on answering. */
@@ -136,7 +142,8 @@ export const buildWidget = async (): Promise<Widget> => {
     }
     const [name, loader] = await build('loader.ts', { define })
     const all = [...built, [name.replace('loader', 'embed'), loader] as const]
-    const manifest = { source: sourceHash(), ...shared, integrity: integrityOf(all) }
+    const integrity = Object.fromEntries(all.map(([name, text]) => [name, integrityOf(text)]))
+    const manifest = { source: sourceHash(), ...shared, integrity }
     const files = [
       ...all,
       ...texts,
@@ -210,13 +217,8 @@ const takeShared = (file: string): Plugin => ({
     })),
 })
 
-const integrityOf = (scripts: readonly (readonly [string, string])[]): Record<string, string> =>
-  Object.fromEntries(
-    scripts.map(([name, text]) => [
-      name,
-      `sha384-${createHash('sha384').update(text).digest('base64')}`,
-    ]),
-  )
+const integrityOf = (text: string): string =>
+  `sha384-${createHash('sha384').update(text).digest('base64')}`
 
 const toBrotli = promisify(brotliCompress)
 const toGzip = promisify(gzip)
