@@ -406,5 +406,5 @@ t.test('concurrent posts, votes, decisions and moves lose nothing', async (t) =>
     t.equal((await service.get(`/comments/${id}`, { token: adminKey })).body.id, id)
   const votes = await db.selectFrom('votes').selectAll().execute()
   t.ok(votes.length >= voters.size, 'no vote is lost')
-  t.ok(votes.length <= voters.union(unsure).size, 'no vote is counted twice')
+  t.ok(votes.length <= new Set([...voters, ...unsure]).size, 'no vote is counted twice')
 })
