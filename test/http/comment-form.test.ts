@@ -209,8 +209,8 @@ t.test('the same form of another reader of the network gets no code of the autho
   t.equal(codeIn(again), undefined)
   const fields = { body: 'another text' }
   const asked = await post(service, { ...fields, form: '' })
-  const confirmed = await confirm(service, asked.body, fields)
-  const twice = await confirm(service, asked.body, fields)
+  const confirmed = await confirm(service, asked.body, { fields })
+  const twice = await confirm(service, asked.body, { fields })
   t.ok(codeIn(confirmed) && codeIn(twice), 'only one reader has a page that asks to confirm')
 })
 
