@@ -34,10 +34,14 @@ const namesOf = (header: string): string[] => {
 const wordsOf = (pattern: RegExp): string[] =>
   pattern.exec(FILES.get('elements.ts')!)![1]!.split(' ')
 
+/** The browser has `lang`, and pages set `messages` to an object too. */
+const PROPERTIES_OF_THEIR_OWN = ['lang', 'messages']
+
 const ATTRIBUTES = [
   ...wordsOf(/QUERY = '([^']*)'/),
   ...wordsOf(/\.\.\.'([^']*)'\.split/),
   ...wordsOf(/OTHERS = '([^']*)'/),
+  ...PROPERTIES_OF_THEIR_OWN,
 ]
 const TAGS = matches(PAGE, /^\| `<(afterword-\w+)>` \|/gm)
 
@@ -65,7 +69,9 @@ t.test('the types of the package have the attributes of each tag as properties',
   }
   t.equal(modules[0].declarations.length, TAGS.length)
   for (const { name, tagName, attributes } of modules[0].declarations) {
-    const own = attributes.map((attribute) => attribute.name).filter((known) => known !== 'lang')
+    const own = attributes
+      .map((attribute) => attribute.name)
+      .filter((known) => !PROPERTIES_OF_THEIR_OWN.includes(known))
     const typed = [...propertiesOf('AfterwordElement'), ...propertiesOf(name)]
     t.same(unique(typed), unique(own.map(camelCase)), tagName)
     const [, listed] = new RegExp(`'${tagName}': Attributes<\\s*${name},([^>]*)>`).exec(

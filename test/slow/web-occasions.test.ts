@@ -46,8 +46,7 @@ t.test('occasions of a page', { skip: skipWithoutBrowser }, async (t) => {
   t.test('a page is told of what happens, and can change or stop a post', async (t) => {
     const { page } = await open({ body: tag('told') })
     await page.evaluate(() => {
-      const heard: string[] = []
-      ;(globalThis as any).heard = heard
+      globalThis.heard = []
       for (const name of ['ready', 'count', 'before-post', 'post', 'vote', 'delete', 'jump'])
         document.addEventListener(`afterword-${name}`, (event) => {
           heard.push(name)
@@ -63,15 +62,13 @@ t.test('occasions of a page', { skip: skipWithoutBrowser }, async (t) => {
     await page.getByLabel('Comment', { exact: true }).fill('go')
     await page.getByRole('button', { name: 'Post', exact: true }).click()
     await page.getByText('go!').waitFor()
-    await page.waitForFunction(
-      () => (document.querySelector('afterword-thread') as any).viewer?.author,
-    )
+    await page.waitForFunction(() => document.querySelector('afterword-thread')?.viewer?.author)
     const told = await page.evaluate(() => {
-      const { thread, viewer } = document.querySelector('afterword-thread') as any
-      return { count: thread.comment_count, name: viewer.author.name }
+      const { thread, viewer } = document.querySelector('afterword-thread')!
+      return { thread, viewer }
     })
-    t.same(told, { count: 1, name: 'Ada' })
-    const heard = await page.evaluate(() => (globalThis as any).heard)
+    t.match(told, { thread: { comment_count: 1 }, viewer: { author: { name: 'Ada' } } })
+    const heard = await page.evaluate(() => globalThis.heard)
     t.match(
       heard.filter((name: string) => name !== 'ready' && name !== 'count'),
       ['before-post', 'before-post', 'post'],
@@ -149,7 +146,7 @@ t.test('occasions of a page', { skip: skipWithoutBrowser }, async (t) => {
     await service.post('said', 'Here')
     const { page } = await open({ body: '' })
     await page.evaluate(() => {
-      const made = document.createElement('afterword-thread') as any
+      const made = document.createElement('afterword-thread')
       made.article = 'said'
       made.messages = { write: 'Your turn' }
       made.lang = 'en-GB'

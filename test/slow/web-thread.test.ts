@@ -151,7 +151,7 @@ t.test('the tag of a thread in a browser', { skip }, async (t) => {
     await page.getByText('In one').waitFor()
     await page.getByText('In two').waitFor()
     await page.evaluate(() => {
-      ;(document.querySelector('afterword-thread') as any).article = 'two'
+      document.querySelector('afterword-thread')!.article = 'two'
     })
     await page.getByText('In two').nth(1).waitFor()
     t.equal(await page.getByText('In one').count(), 0)

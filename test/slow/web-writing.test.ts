@@ -311,9 +311,9 @@ t.test('a site whose members write', { skip }, async (t) => {
     const tokens = [ended, await signToken()]
     await page.exposeFunction('giveToken', () => (tokens.length > 1 ? tokens.shift() : tokens[0]))
     await page.evaluate(() => {
-      const made = document.createElement('afterword-thread') as any
+      const made = document.createElement('afterword-thread')
       made.setAttribute('article', 'members')
-      made.token = () => (globalThis as any).giveToken()
+      made.token = () => globalThis.giveToken()
       document.body.append(made)
     })
     await post(page, 'As a member')

@@ -19,7 +19,10 @@ const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-pra
 const faultsOf = async (page: Page): Promise<string[]> => {
   await page.evaluate(axe.source)
   const { violations } = await page.evaluate(
-    (rules) => (globalThis as any).axe.run('afterword-thread', { runOnly: rules }),
+    (rules) =>
+      (globalThis as unknown as { axe: typeof axe }).axe.run('afterword-thread', {
+        runOnly: rules,
+      }),
     RULES,
   )
   return violations.flatMap(({ id, nodes }: axe.Result) =>
@@ -122,7 +125,7 @@ new PerformanceObserver((list) => {
       await page.evaluate(
         () => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve, 300))),
       )
-      t.equal(await page.evaluate(() => (globalThis as any).shifts), 0, name)
+      t.equal(await page.evaluate(() => globalThis.shifts), 0, name)
     }
   })
 

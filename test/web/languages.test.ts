@@ -7,7 +7,7 @@ import { skipWithoutBrowser } from '../browser.ts'
 import { runs } from '../lengths.ts'
 import { openSignOn, signToken } from '../members.ts'
 import type { TestService } from '../service.ts'
-import { openSite } from './pages.ts'
+import { openSite, strictPolicy } from './pages.ts'
 
 /** The widget in every language: what a reader sees and hears of it is in that language. */
 
@@ -98,7 +98,7 @@ const openAll = async (page: Page, t: Texts): Promise<void> => {
 }
 
 t.test('the widget in every language', { skip: skipWithoutBrowser }, async (t) => {
-  const { service, open } = await openSite(t)
+  const { service, base, open } = await openSite(t)
   await openSignOn(service)
   await seed(service)
 
@@ -151,6 +151,39 @@ t.test('the widget in every language', { skip: skipWithoutBrowser }, async (t) =
     const { page } = await open({ body: `<main lang="pt_BR">${TAGS}</main>` })
     await page.getByRole('heading', { name: '4 comentários em “2026”' }).waitFor()
     t.pass()
+    await page.context().close()
+  })
+
+  t.test('a page without a language, or with none that exists, has that of the site', async (t) => {
+    const language = (language: string | null) =>
+      service.call('PATCH', '/v1/sites/default', { token: service.adminKey, body: { language } })
+    await language('de-AT')
+    for (const root of ['', 'lang="no language"']) {
+      const { page, complaints } = await open({ root, body: TAGS })
+      await page.getByRole('heading', { name: '4 Kommentare zu „2026“' }).waitFor()
+      await page.getByRole('heading', { name: 'Neueste Kommentare' }).waitFor()
+      await page.getByText('4 Kommentare', { exact: true }).waitFor()
+      t.same(complaints, [])
+      await page.context().close()
+    }
+    await language(null)
+    const { page } = await open({ root: '', body: TAGS })
+    await page.getByRole('heading', { name: '4 Comments on “2026”' }).waitFor()
+    await page.context().close()
+  })
+
+  t.test('a page brings a language of its own in a file', async (t) => {
+    const sentences = { 'count_on.other': '{n} kommenttia: ”{title}”', write: 'Kirjoita kommentti' }
+    const body = `<main lang="fi">${TAGS.replaceAll('article="1"', 'article="1" messages="/fi.json"')}</main>`
+    const { page, complaints } = await open({
+      body,
+      files: { '/fi.json': JSON.stringify(sentences) },
+      policy: strictPolicy(base).replace('connect-src', "connect-src 'self'"),
+    })
+    await page.getByRole('heading', { name: '4 kommenttia: ”2026”' }).waitFor()
+    await page.getByRole('button', { name: 'Kirjoita kommentti' }).waitFor()
+    await page.getByRole('button', { name: 'Reply' }).first().waitFor()
+    t.same(complaints, [])
     await page.context().close()
   })
 })

@@ -1,9 +1,17 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Browser, Page } from 'playwright-core'
+import type {} from '../../web/embed/embed.d.ts'
 import { openBrowser } from '../browser.ts'
 import { listen } from '../http/sockets.ts'
 import { openService, type ServiceOptions, type TestService } from '../service.ts'
+
+declare global {
+  /** Names that tests give to values of their pages. */
+  var shifts: number
+  var heard: string[]
+  var giveToken: () => Promise<string>
+}
 
 type Teardown = { teardown: (callback: () => unknown) => void }
 
@@ -28,6 +36,10 @@ export type PageOptions = {
   /** What the page contains; the default is one thread. */
   readonly body?: string
   readonly head?: string
+  /** The attributes of the root; the default is the language. */
+  readonly root?: string
+  /** Other files of the page's origin by their path. */
+  readonly files?: Readonly<Record<string, string>>
   readonly policy?: string
   readonly headers?: Readonly<Record<string, string>>
   readonly hash?: string
@@ -60,16 +72,17 @@ export const openSite = async (t: Teardown, options: ServiceOptions = {}): Promi
   const browser = await openBrowser(t)
   const open = async (wanted: PageOptions = {}): Promise<OpenPage> => {
     const { body = '<afterword-thread article="a"></afterword-thread>', head = '' } = wanted
-    const html = `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>An article</title>
+    const { root = 'lang="en"', files = {} } = wanted
+    const html = `<!doctype html><html ${root}><head><meta charset="utf-8"><title>An article</title>
 <style nonce="n">${RESERVE}</style>${head}
 <script type="module" nonce="n" src="${base}/embed.js" async></script></head>
 <body><h1>An article</h1>${body}<footer>The end</footer></body></html>`
-    const server = createServer((_request, answer) => {
+    const server = createServer(({ url = '/' }, answer) => {
       answer.setHeader('content-type', 'text/html; charset=utf-8')
       answer.setHeader('content-security-policy', wanted.policy ?? strictPolicy(base))
       for (const [name, value] of Object.entries(wanted.headers ?? {}))
         answer.setHeader(name, value)
-      answer.end(html)
+      answer.end(files[url] ?? html)
     }).listen(0, '127.0.0.1')
     await new Promise((resolve) => server.once('listening', resolve))
     const context = await browser.newContext({

@@ -6,7 +6,7 @@ import { FLAG_REASONS } from '../../src/domain/moderation/flag.ts'
 import { REFUSALS } from '../../src/domain/refusal.ts'
 import english from '../../web/embed/messages/en.json' with { type: 'json' }
 import { createLanguage, createTexts, createTimes } from '../../web/embed/texts.ts'
-import type { Host } from '../../web/embed/view.ts'
+import { type Host, type Messages, toLanguage } from '../../web/embed/view.ts'
 
 const FOLDER = join(import.meta.dirname, '../../web/embed')
 /** The pages without JavaScript have the same sentences. */
@@ -123,25 +123,39 @@ t.test('createTexts chooses the plural form and writes numbers as the language d
 })
 
 /** A tag of the page, as far as its language goes. */
-const tag = (messages?: object, attributes: readonly string[] = []) =>
+const tag = (attributes: readonly string[] = []) =>
   ({
-    messages,
     closest: () => ({ hasAttribute: (name: string) => attributes.includes(name) }),
   }) as unknown as Host
 
 t.test('createLanguage speaks as the page does, or English', async (t) => {
-  const of = (host: Host, wanted: string, loaded?: Record<string, string>) => {
-    const { lang, dir, t: say } = createLanguage(host, wanted, loaded)
+  const of = (host: Host, wanted: string, loaded?: Messages, own?: Messages) => {
+    const { lang, dir, t: say } = createLanguage(host, wanted, loaded, own)
     return [lang, dir, say('count', { n: 3 })]
   }
   const polish = { 'count.few': '{n} komentarze', 'count.other': '{n} komentarza' }
   t.same(of(tag(), 'pl-PL', polish), ['pl-PL', 'ltr', '3 komentarze'])
-  t.same(of(tag(polish), 'pl'), ['pl', 'ltr', '3 komentarze'], 'a language that the page brings')
+  t.same(
+    of(tag(), 'pl', undefined, polish),
+    ['pl', 'ltr', '3 komentarze'],
+    'a language that the page brings',
+  )
   t.same(of(tag(), 'fi'), ['en', 'ltr', '3 Comments'], 'a language that the widget does not speak')
   t.same(of(tag(), 'en-GB'), ['en-GB', 'ltr', '3 Comments'])
   const farsi = { 'count.other': '{n} نظر' }
-  t.same(of(tag(farsi), 'fa'), ['fa', 'rtl', '۳ نظر'])
-  t.same(of(tag(farsi, ['dir', 'lang']), 'fa'), ['fa', undefined, '۳ نظر'], 'the page decides')
+  t.same(of(tag(), 'fa', undefined, farsi), ['fa', 'rtl', '۳ نظر'])
+  t.same(
+    of(tag(['dir', 'lang']), 'fa', undefined, farsi),
+    ['fa', undefined, '۳ نظر'],
+    'the page decides',
+  )
+})
+
+t.test('toLanguage understands what pages write, and leaves out what is no language', async (t) => {
+  t.equal(toLanguage('pt_BR'), 'pt-BR')
+  t.equal(toLanguage('DE-at'), 'de-AT')
+  for (const name of [undefined, '', 'x', 'german language', 'de-', '<b>', 'e'])
+    t.equal(toLanguage(name), '', name)
 })
 
 t.test('createTimes says how long ago and how long still', async (t) => {

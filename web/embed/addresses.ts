@@ -3,18 +3,18 @@
 const TRACKING = /^(utm_.*|fbclid|gclid|msclkid|ref)$/
 
 /** The address of a page without its fragment and without what advertisers add. */
-export const articleOfPage = (canonical: string | undefined, address: string): string => {
-  if (canonical) return canonical
+export const articleOfPage = (address: string): string => {
   const url = new URL(address)
   url.hash = ''
-  for (const name of [...url.searchParams.keys()].filter((each) => TRACKING.test(each)))
-    url.searchParams.delete(name)
+  for (const name of new Set(url.searchParams.keys()))
+    if (TRACKING.test(name)) url.searchParams.delete(name)
   return url.href
 }
 
 /** The article of the page that shows the tag. */
 export const pageAddress = (): string =>
-  articleOfPage(document.querySelector<HTMLLinkElement>('link[rel=canonical]')?.href, location.href)
+  document.querySelector<HTMLLinkElement>('link[rel=canonical]')?.href ||
+  articleOfPage(location.href)
 
 /** The comment that a fragment names: every link to a comment has the same form. */
 export const commentOfHash = (hash: string): string | undefined => /^#(c[\w-]{22})$/.exec(hash)?.[1]
@@ -24,6 +24,10 @@ export const siteAddress = (service: string, site: string): string => `${service
 /** The folder of an article in the API. */
 export const threadAddress = (service: string, site: string, article: string): string =>
   `${siteAddress(service, site)}/articles/${encodeURIComponent(article)}`
+
+/** The page that shows the comments where the widget cannot. */
+export const fallbackOf = (host: HTMLElement, thread: string): string =>
+  host.getAttribute('fallback') ?? `${thread}/comments.html?page=1`
 
 type Value = string | number | null | undefined
 
@@ -40,17 +44,13 @@ const MAX_LENGTH = 7_000
 /** The requests that count all articles: sorted, so that every page with the same tags asks for the same. */
 export const countAddresses = (base: string, articles: Iterable<string>): string[] => {
   const addresses: string[] = []
-  let ids = 0
   for (const article of [...new Set(articles)].sort()) {
     const param = `article_id=${encodeURIComponent(article)}`
-    const last = addresses.at(-1)
-    if (last === undefined || ids === MAX_IDS || last.length + param.length > MAX_LENGTH) {
-      addresses.push(`${base}/counts?${param}`)
-      ids = 1
-    } else {
-      addresses[addresses.length - 1] = `${last}&${param}`
-      ids++
-    }
+    const last = addresses.pop()
+    if (!last) addresses.push(`${base}/counts?${param}`)
+    else if (last.split('&').length < MAX_IDS && last.length + param.length < MAX_LENGTH)
+      addresses.push(`${last}&${param}`)
+    else addresses.push(last, `${base}/counts?${param}`)
   }
   return addresses
 }

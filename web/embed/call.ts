@@ -71,6 +71,8 @@ export const readAnswer = async <T>(response: Response): Promise<Answer<T>> => {
 }
 
 const MAX_ATTEMPTS = 3
+/** A reader who waits longer wants to know why. */
+const MAX_WAIT_SECONDS = 10
 const PASSING = ['network', 'unavailable', 'rate_limited', 'site_busy', 'idempotency_in_flight']
 
 /** Whether the same request can succeed a moment later. */
@@ -86,8 +88,10 @@ export const persist = async <T>(attempt: () => Promise<T>): Promise<T> => {
     try {
       return await attempt()
     } catch (error) {
-      if (!isPassing(error) || made === MAX_ATTEMPTS) throw error
-      await pause((error.retryAfterSeconds ?? made) * 1000 * (0.5 + Math.random()))
+      const isWorth = isPassing(error) && made < MAX_ATTEMPTS
+      const seconds = isWorth ? (error.retryAfterSeconds ?? made) : 0
+      if (!isWorth || seconds > MAX_WAIT_SECONDS) throw error
+      await pause(seconds * 1000 * (0.5 + Math.random()))
     }
   }
 }

@@ -1,8 +1,20 @@
 import type { ComponentChildren } from 'preact'
 import * as acting from './acting.ts'
-import { Bdi, Refused, useEffect, useModel, useRef, useState, useThread } from './shared.ts'
+import english from './messages/en.json' with { type: 'json' }
+import {
+  Bdi,
+  learnEnglish,
+  Refused,
+  useEffect,
+  useModel,
+  useRef,
+  useState,
+  useThread,
+} from './shared.ts'
 import type { Panel } from './thread/model.ts'
 import type { Comment, Decided, Statement } from './wire.ts'
+
+learnEnglish(english)
 
 /** The rare acts on one comment; loaded when the first of them is asked for. */
 export const Dialog = ({ comment, panel }: { comment: Comment; panel: Panel }) => {
@@ -25,7 +37,7 @@ const Small = ({
   onSend: () => Promise<void>
   onClose: () => void
 }) => {
-  const { t } = useModel()
+  const { t, sayError } = useModel()
   const form = useRef<HTMLFormElement>(null)
   const [isSending, setSending] = useState(false)
   const [error, setError] = useState('')
@@ -35,8 +47,7 @@ const Small = ({
     setSending(true)
     setError('')
     await onSend().catch((refused) => {
-      const sentence = t(`error.${refused instanceof Refused ? refused.code : 'unknown'}`)
-      setError(sentence.startsWith('error.') ? t('error.unknown') : sentence)
+      setError(sayError(refused instanceof Refused ? refused.code : 'unknown'))
     })
     setSending(false)
   }
@@ -263,8 +274,8 @@ export const DeviceCode = ({ onClaim }: { onClaim: () => void }) => {
   const refuse = (error: unknown): void => {
     const isWrong =
       error instanceof Refused && ['not_found', 'invalid_request'].includes(error.code)
-    const sentence = error instanceof Refused ? t(`error.${error.code}`) : t('error.unknown')
-    setSaid(isWrong ? t('code_wrong') : sentence)
+    const code = error instanceof Refused ? error.code : 'unknown'
+    setSaid(isWrong ? t('code_wrong') : model.sayError(code))
   }
   // The reader has asked for a code by opening this.
   useEffect(() => {

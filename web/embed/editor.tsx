@@ -1,3 +1,4 @@
+import english from './messages/en.json' with { type: 'json' }
 import * as posting from './posting.ts'
 import {
   Bdi,
@@ -5,6 +6,7 @@ import {
   editableUntil,
   keepDraft,
   later,
+  learnEnglish,
   NoticeLine,
   parseBody,
   Refused,
@@ -19,6 +21,8 @@ import {
 } from './shared.ts'
 import type { Notice } from './thread/model.ts'
 import type { Comment } from './wire.ts'
+
+learnEnglish(english)
 
 const DeviceCode = later('dialogs', 'DeviceCode')
 
@@ -142,7 +146,6 @@ export const Editor = ({ place, isEdit }: Props) => {
     const { code, status, retryAfterSeconds, fields } = refused
     model.emit('error', { code, status, operation: isEdit ? 'editComment' : 'postComment' })
     if (code === 'unknown') console.error('afterword:', error)
-    if (code === 'login_required') model.emit('login', {}, true)
     if (WAITING.includes(code)) setWaitUntil(model.timeIn(retryAfterSeconds ?? 5))
     if (code === 'edit_conflict') setTheirs(await posting.readComment(model, place))
     if (code === 'depth_exceeded') return moveUp()
@@ -161,9 +164,9 @@ export const Editor = ({ place, isEdit }: Props) => {
       focusField(named[0]!)
     }
     const isUnsent = code === 'network' || code === 'unavailable'
-    const sentence = t(`error.${isUnsent ? 'network' : code}`)
-    const text = sentence.startsWith('error.') ? t('error.unknown') : sentence
-    setNotice({ code, text, isAlert: true, isLogin: code === 'login_required' })
+    const text = model.sayError(isUnsent ? 'network' : code)
+    const isLogin = code === 'login_required' && model.emit('login', {}, true)
+    setNotice({ code, text, isAlert: true, isLogin })
   }
 
   /** The reply goes to the nearest ancestor that may have one more level. */

@@ -1,21 +1,14 @@
 import {
   commentOfHash,
   countAddresses,
+  fallbackOf,
   keptVersion,
   pageAddress,
   siteAddress,
   threadAddress,
   withQuery,
 } from './addresses.ts'
-import type { Load, Messages, Mount, Start, View } from './view.ts'
-
-/** The place that the tags were loaded from. */
-export type Source = {
-  readonly service: string
-  readonly load: Load
-  /** Undefined for English and for languages that the widget does not speak. */
-  readonly loadMessages: (lang: string) => Promise<Messages | undefined>
-}
+import { type Mount, type Place, type Source, type Start, toLanguage, type View } from './view.ts'
 
 /** Taken now: what the page does to it later does not matter. */
 export const ask = fetch
@@ -24,63 +17,61 @@ export const ask = fetch
 const QUERY = 'sort limit depth replies'.split(' ')
 const READ = [
   ...QUERY,
-  ...'service site article heading-level token-url login-url keys avatars excerpt parent roles format zero lang'.split(
+  ...'service site article heading-level token-url login-url keys avatars excerpt parent roles format zero'.split(
     ' ',
   ),
 ]
 /** Attributes that only styles read, or only the start. */
-const OTHERS = 'theme density loading'.split(' ')
+const OTHERS = 'theme density loading fallback'.split(' ')
 const MARGIN = '800px'
 
 type Act = 'reload' | 'focusComment' | 'write'
 
 abstract class Tag extends HTMLElement {
-  static observedAttributes = READ
+  static observedAttributes = [...READ, 'lang', 'messages']
 
-  get place() {
+  get place(): Place {
     return {
+      ...source,
+      fetch: ask,
       service: this.getAttribute('service') || source.service,
       site: this.getAttribute('site') || 'default',
       article: this.getAttribute('article') || pageAddress(),
-      // Pages also write `pt_BR`, which no language of the browser accepts.
-      lang: this.closest<HTMLElement>('[lang]')?.lang.replaceAll('_', '-') || 'en',
+      lang: toLanguage(this.closest<HTMLElement>('[lang]')?.lang),
     }
   }
 
   /** A framework can set properties before the tag is known. */
   connectedCallback() {
-    for (const name of Object.keys(Tag.prototype) as (keyof this)[]) {
-      if (!Object.hasOwn(this, name)) continue
-      const value = this[name]
-      delete this[name]
-      this[name] = value
-    }
+    for (const [name, value] of Object.entries(this))
+      if (name in Tag.prototype) {
+        delete this[name as keyof this]
+        this[name as keyof this] = value
+      }
   }
 }
 
 let source: Source
 
 for (const name of [...READ, ...OTHERS])
-  if (name !== 'lang')
-    Object.defineProperty(
-      Tag.prototype,
-      name.replace(/-./, (part) => part[1]!.toUpperCase()),
-      {
-        enumerable: true,
-        get(this: Tag) {
-          return this.getAttribute(name)
-        },
-        set(this: Tag, value: string | number | null | undefined) {
-          if (value === null || value === undefined) this.removeAttribute(name)
-          else this.setAttribute(name, `${value}`)
-        },
+  Object.defineProperty(
+    Tag.prototype,
+    name.replace(/-./, (part) => part[1]!.toUpperCase()),
+    {
+      get(this: Tag) {
+        return this.getAttribute(name)
       },
-    )
+      set(this: Tag, value: string | number | null | undefined) {
+        if (value === null || value === undefined) this.removeAttribute(name)
+        else this.setAttribute(name, value as string)
+      },
+    },
+  )
 
 const near = new IntersectionObserver(
   (entries) => {
-    for (const { isIntersecting, target } of entries)
-      if (isIntersecting) (target as Tag & { start: () => void }).start()
+    for (const entry of entries)
+      if (entry.isIntersecting) (entry.target as Tag & { start: () => void }).start()
   },
   { rootMargin: MARGIN },
 )
@@ -92,9 +83,7 @@ const createTag = (kind: Start['kind']) =>
 
     override connectedCallback() {
       super.connectedCallback()
-      if (this.#view) return
-      const isNamed = kind === 'thread' && commentOfHash(location.hash)
-      if (isNamed || this.getAttribute('loading') === 'eager') this.start()
+      if (commentOfHash(location.hash) || this.getAttribute('loading') === 'eager') this.start()
       else near.observe(this)
     }
 
@@ -107,53 +96,52 @@ const createTag = (kind: Start['kind']) =>
     attributeChangedCallback(_name: string, before: string | null, after: string | null) {
       if (!this.#view || before === after) return
       this.#stop()
-      queueMicrotask(() => this.isConnected && !this.#view && this.start())
+      queueMicrotask(() => this.isConnected && this.start())
     }
 
+    /** The observer and the page can ask for a start again. */
     start() {
-      near.unobserve(this)
+      if (this.#view) return
       const { place } = this
+      const address = threadAddress(place.service, place.site, place.article)
+      const isWritten = kind !== 'thread' || this.querySelector('script[data-afterword-state]')
+      const query = {
+        include: 'config,staff',
+        ...Object.fromEntries(QUERY.map((name) => [name, this.getAttribute(name)])),
+        focus: commentOfHash(location.hash),
+        at_least: keptVersion(address),
+      }
       const start: Start = {
         ...place,
         kind,
-        fetch: ask,
-        load: source.load,
-        messages: source.loadMessages(place.lang),
-        first: this.#ask(place),
+        messages: source.loadMessages(place.lang).catch(() => undefined),
+        first: isWritten ? undefined : ask(withQuery(`${address}/comments`, query)),
       }
-      // The view asks again if one of them fails.
+      // The view asks again if it fails.
       start.first?.catch(() => {})
-      start.messages.catch(() => {})
       const view: Promise<View | undefined> = source
         .load(kind === 'thread' ? kind : 'lists')
         .then((script) =>
           this.#view === view ? (script as { mount: Mount }).mount(this, start) : undefined,
         )
-      view.catch((error) => console.error('afterword:', error))
+      view.catch(async (error) => {
+        console.error('afterword:', error)
+        if (isWritten || this.childElementCount) return
+        const link = document.createElement('a')
+        link.href = fallbackOf(this, address)
+        link.text = (await start.messages)?.show ?? 'Show comments'
+        this.append(link)
+      })
       this.#view = view
     }
 
-    #ask({ service, site, article }: Tag['place']) {
-      if (kind !== 'thread' || this.querySelector('script[data-afterword-state]')) return undefined
-      const address = threadAddress(service, site, article)
-      return ask(
-        withQuery(`${address}/comments`, {
-          include: 'config,staff',
-          ...Object.fromEntries(QUERY.map((name) => [name, this.getAttribute(name)])),
-          focus: commentOfHash(location.hash),
-          at_least: keptVersion(address),
-        }),
-      )
-    }
-
     #stop() {
-      near.unobserve(this)
       this.#view?.then((view) => view?.close()).catch(() => {})
       this.#view = undefined
     }
 
     async act(name: Act, ...args: string[]) {
-      if (!this.#view) this.start()
+      this.start()
       return (await this.#view)?.[name]?.(...args)
     }
 
@@ -178,20 +166,17 @@ class CountTag extends Tag {
     else setTimeout(countAll)
   }
 
-  attributeChangedCallback(_name: string, before: string | null, after: string | null) {
-    if (this.isConnected && before !== after) this.connectedCallback()
+  attributeChangedCallback() {
+    if (this.isConnected) this.connectedCallback()
   }
 
   async show(n: number) {
-    const { lang } = this.place
-    const zero = n === 0 && this.getAttribute('zero')
-    const isText = this.getAttribute('format') === 'text'
-    this.textContent = zero || (isText ? await this.say(n, lang) : n.toLocaleString(lang))
-  }
-
-  async say(n: number, lang: string): Promise<string> {
-    const script = (await source.load('count')) as typeof import('./count.ts')
-    return script.sayCount(this, n, lang, source.loadMessages(lang))
+    const { place } = this
+    const text =
+      this.getAttribute('format') === 'text'
+        ? ((await source.load('count')) as typeof import('./count.ts')).sayCount(this, n, place)
+        : n.toLocaleString(place.lang || 'en')
+    this.textContent = (!n && this.getAttribute('zero')) || (await text)
   }
 }
 

@@ -6,7 +6,7 @@ interface AfterwordElement extends HTMLElement {
   site: string | null
   theme: string | null
   /** Sentences that the page replaces, or a language that it brings, by key. */
-  messages?: Readonly<Record<string, string>>
+  messages?: Readonly<Record<string, string>> | string | null
 }
 
 export interface AfterwordThread extends AfterwordElement {
@@ -20,6 +20,7 @@ export interface AfterwordThread extends AfterwordElement {
   headingLevel: string | null
   avatars: string | null
   keys: string | null
+  fallback: string | null
   tokenUrl: string | null
   loginUrl: string | null
   /** The token of the member, or a function that returns it. */

@@ -1,7 +1,7 @@
 import { siteAddress, withQuery } from './addresses.ts'
 import { createCall, persist } from './call.ts'
 import { dress } from './styles.ts'
-import { createLanguage, type Language } from './texts.ts'
+import { type Language, openLanguage } from './texts.ts'
 import type { Host, Mount, View } from './view.ts'
 import type { RecentComment, StaffMember } from './wire.ts'
 
@@ -14,8 +14,7 @@ const ROLES = { contributor: 'contributors', moderator: 'moderators', owner: 'ow
 
 export const mount: Mount = async (host: Host, start) => {
   const { service, site, kind } = start
-  const known = await start.messages.catch(() => undefined)
-  const language = createLanguage(host, start.lang, known)
+  const language = await openLanguage(host, start, start.messages)
   const call = createCall(start.fetch)
   const read = async <T>(path: string, query: Record<string, string | number | null>) => {
     const address = withQuery(`${siteAddress(service, site)}/${path}`, query)

@@ -1,4 +1,4 @@
-import { type ComponentChildren, createContext } from 'preact'
+import { type ComponentChildren, type ComponentType, createContext } from 'preact'
 import { useContext, useEffect, useState } from 'preact/hooks'
 import { useParts } from './store.ts'
 import type { Model, Notice, State } from './thread/model.ts'
@@ -23,7 +23,11 @@ export const NoticeLine = ({ notice }: { notice: Notice | undefined }) => {
     <p class="notice" role={notice.isAlert ? 'alert' : 'status'} part="message">
       {notice.text}{' '}
       {login && (
-        <a href={login} part="login">
+        <a
+          href={login}
+          part="login"
+          onClick={(event) => model.emit('login', {}, true) || event.preventDefault()}
+        >
           {model.t('login')}
         </a>
       )}
@@ -64,12 +68,12 @@ type Later = {
   readonly editor: typeof import('./editor.tsx')
   readonly dialogs: typeof import('./dialogs.tsx')
 }
-type Drawing = (props: any) => ComponentChildren
 
 /** A component whose script is loaded when it is first shown. */
 export const later = <F extends keyof Later, N extends keyof Later[F]>(file: F, name: N) => {
-  let known: Drawing | undefined
-  return (props: Later[F][N] extends (props: infer P) => unknown ? P : never) => {
+  type Props = Later[F][N] extends (props: infer P) => unknown ? P : never
+  let known: ComponentType<Props & object> | undefined
+  return (props: Props & object) => {
     const { t, start } = useModel()
     const [, draw] = useState(false)
     const [hasFailed, setFailed] = useState(false)
@@ -77,14 +81,14 @@ export const later = <F extends keyof Later, N extends keyof Later[F]>(file: F, 
       if (known) return
       start.load(file).then(
         (loaded) => {
-          known = (loaded as any)[name]
+          known = (loaded as Later[F])[name] as typeof known
           draw(true)
         },
         () => setFailed(true),
       )
     }, [])
     const Component = known
-    if (Component) return <Component {...(props as object)} />
+    if (Component) return <Component {...props} />
     return (
       <p class="notice" role={hasFailed ? 'alert' : undefined}>
         {t(hasFailed ? 'error.unknown' : 'loading')}

@@ -2,7 +2,7 @@ import { pageAddress } from './addresses.ts'
 import { type Answer, pause, Refused, tree } from './shared.ts'
 import type { Guest } from './thread/identity.ts'
 import type { Model } from './thread/model.ts'
-import type { Comment } from './wire.ts'
+import type { Comment, Posted } from './wire.ts'
 
 const IN_FLIGHT_ATTEMPTS = 5
 
@@ -26,8 +26,6 @@ export type Posting = {
   readonly guest: Guest | undefined
   readonly key: string
 }
-
-type Posted = Comment & { readonly guest_token?: string; readonly now?: string }
 
 /** Posts a comment and shows it, published or held. @returns false if the page cancelled it */
 export const postComment = async (model: Model, posting: Posting): Promise<boolean> => {

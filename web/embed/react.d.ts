@@ -23,6 +23,7 @@ declare module 'react' {
         | 'density'
         | 'avatars'
         | 'keys'
+        | 'fallback'
         | 'token-url'
         | 'login-url'
       >

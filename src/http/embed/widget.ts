@@ -117,9 +117,11 @@ export const buildWidget = async (): Promise<Widget> => {
     entry: string,
     more: BuildOptions = {},
   ): Promise<readonly [name: string, text: string]> => {
-    const plugins = [minifyStyles(esbuild.transform), ...(more.plugins ?? [])]
-    const built = await esbuild.build({ ...OPTIONS, ...more, plugins, entryPoints: [entry] })
-    const { text } = built.outputFiles![0]!
+    const plugins = [minifyStyles(esbuild.transform), leaveEnglishOut, ...(more.plugins ?? [])]
+    const options = { ...OPTIONS, ...more, plugins, entryPoints: [entry], metafile: true }
+    const { outputFiles, metafile } = await esbuild.build(options)
+    const english = JSON.stringify(findEnglish(Object.keys(metafile!.inputs)))
+    const text = outputFiles![0]!.text.replace(ENGLISH, () => english)
     return [`${basename(entry).split('.')[0]}-${hashOf(text)}.js`, text]
   }
   try {
@@ -136,7 +138,11 @@ export const buildWidget = async (): Promise<Widget> => {
       languages: messages.map(([path]) => basename(path, '.json')),
     }
     const define = {
-      SCRIPTS: JSON.stringify(scripts),
+      SCRIPTS: JSON.stringify(
+        Object.fromEntries(
+          Object.entries(scripts).map(([name, file]) => [name, file.slice(-11, -3)]),
+        ),
+      ),
       LANGUAGES: JSON.stringify(shared.languages.filter((lang) => lang !== 'en').join(' ')),
       MESSAGES: JSON.stringify(shared.messages),
     }
@@ -206,6 +212,32 @@ const minifyStyles = (transform: Esbuild['transform']): Plugin => ({
       return { contents: code.trim(), loader: 'text' }
     }),
 })
+
+const ENGLISH = 'ENGLISH_SENTENCES'
+
+const leaveEnglishOut: Plugin = {
+  name: 'english sentences',
+  setup: (build) =>
+    build.onLoad({ filter: /\ben\.json$/ }, () => ({ contents: `export default ${ENGLISH}` })),
+}
+
+/** The English sentences that these sources name: `t('more')` names `more.one` and `more.other` too. */
+const findEnglish = (inputs: readonly string[]): Record<string, string> => {
+  const sources = inputs.filter((path) => /\.tsx?$/.test(path) && !path.includes('node_modules'))
+  const text = sources.map((path) => readFileSync(join(SOURCE, path), 'utf8')).join('\n')
+  const families = [...text.matchAll(/`([a-z_]+[._])\$\{/g)].map(([, family]) => family!)
+  const english: Record<string, string> = JSON.parse(
+    readFileSync(join(SOURCE, 'messages/en.json'), 'utf8'),
+  )
+  return Object.fromEntries(
+    Object.entries(english).filter(
+      ([key]) =>
+        families.some((family) => key.startsWith(family)) ||
+        text.includes(`'${key}'`) ||
+        text.includes(`'${key.replace(/\.(one|other)$/, '')}'`),
+    ),
+  )
+}
 
 /** One copy of the library and of the thread's state: the later scripts import the thread's own file. */
 const takeShared = (file: string): Plugin => ({

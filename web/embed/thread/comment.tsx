@@ -25,7 +25,7 @@ const useComment = (id: string) => {
     vote,
     may,
   ] = useThread((state) => {
-    const { tree, viewer, staff, panels, notices, config, thread } = state
+    const { tree, viewer, votes, staff, panels, notices, config, thread } = state
     const comment = tree.comments[id]
     const isOpen = comment?.status === 'approved' && !isLocked(tree, id)
     const mayReply = isOpen && thread?.state === 'open' && comment.depth < config!.max_depth
@@ -40,7 +40,7 @@ const useComment = (id: string) => {
       state.target === id,
       notices[id],
       panels[id],
-      viewer?.votes[id] ?? 0,
+      votes[id] ?? 0,
       `${mayReply ? 'reply' : ''} ${mayVote ? config?.voting : ''}`,
     ] as const
   })
@@ -231,10 +231,10 @@ const Badges = ({
 
 /** A thread in a language that the widget does not speak: its buttons are English, its comments are not. */
 const Body = ({ html }: { html: string }) => {
-  const { lang, start } = useModel()
+  const { lang, wanted } = useModel()
   const nodes = useMemo(() => parseBody(html), [html])
   return (
-    <div class="body" lang={lang === start.lang ? undefined : start.lang} dir="auto" part="body">
+    <div class="body" lang={lang === wanted ? undefined : wanted} dir="auto" part="body">
       {nodes}
     </div>
   )

@@ -8,7 +8,7 @@ import {
 import { type Answer, createCall, persist, Refused, type Request, readAnswer } from '../call.ts'
 import { collapsedName, keep, parseKept, readKept } from '../kept.ts'
 import { createStore, type Store } from '../store.ts'
-import { createLanguage, type Language } from '../texts.ts'
+import type { Language } from '../texts.ts'
 import type { Host, Start } from '../view.ts'
 import type { Comment, Config, FirstPage, Page, StaffOf, Thread, Viewer } from '../wire.ts'
 import { createIdentity, type Identity } from './identity.ts'
@@ -30,6 +30,7 @@ export type State = {
   readonly config: Config | undefined
   readonly staff: StaffOf
   readonly viewer: Viewer | undefined
+  readonly votes: Viewer['votes']
   readonly tree: tree.Tree
   readonly sort: string
   /** The lists that are being loaded. */
@@ -60,14 +61,16 @@ export type Model = Language & {
   readonly emit: (name: string, detail?: object, isCancelable?: boolean) => boolean
   readonly say: (text: string) => void
   readonly notice: (place: string, notice: Notice | undefined) => void
-  readonly refuse: (place: string, error: unknown, operation: string) => void
+  /** Says beside the place why an act failed. @returns the code of the error */
+  readonly refuse: (place: string, error: unknown, operation: string) => string
+  readonly sayError: (code: string) => string
   readonly openPanel: (place: string, panel: Panel | undefined) => void
   /** How long until then by the clock of the service, in seconds. */
   readonly secondsUntil: (time: string | null | undefined) => number
   /** The time after so many seconds, by the clock of the service. */
   readonly timeIn: (seconds: number) => string
   readonly setClock: (now: string | undefined) => void
-  readonly load: (first?: Promise<Response>) => Promise<void>
+  readonly load: (first?: FirstAnswer) => Promise<void>
   readonly loadViewer: () => Promise<void>
   readonly loadMore: (key: string) => Promise<void>
   readonly changeSort: (sort: string) => Promise<void>
@@ -80,20 +83,18 @@ export type Model = Language & {
   readonly leave: () => void
 }
 
+/** The first page of a thread, on its way. */
+export type FirstAnswer = Promise<Answer<FirstPage>>
+
 /** Sentences of their own: the reason is for the owner of the site, in the console. */
 const FOR_OWNERS = ['not_found', 'origin_refused']
 
-export const createModel = (
-  host: Host,
-  start: Start,
-  messages: Awaited<Start['messages']>,
-): Model => {
+export const createModel = (host: Host, start: Start, language: Language): Model => {
   const { service, site, article, fetch: ask } = start
   const base = siteAddress(service, site)
   const address = threadAddress(service, site, article)
   const call = createCall(ask)
   const identity = createIdentity(host, { ask, call, base })
-  const language = createLanguage(host, start.lang, messages)
   const { t } = language
   const store = createStore<State>({
     phase: 'loading',
@@ -101,6 +102,7 @@ export const createModel = (
     config: undefined,
     staff: {},
     viewer: undefined,
+    votes: {},
     tree: tree.NO_TREE,
     sort: host.getAttribute('sort') ?? '',
     busy: {},
@@ -170,25 +172,31 @@ export const createModel = (
   const notice = (place: string, value: Notice | undefined): void =>
     change(({ notices }) => ({ notices: { ...notices, [place]: value } }))
 
+  const sayError = (code: string): string => {
+    const sentence = t(`error.${code}`)
+    return sentence.startsWith('error.') ? t('error.unknown') : sentence
+  }
+
   const report = (error: unknown, operation: string): string => {
     const { code, status } = error instanceof Refused ? error : { code: 'unknown', status: 0 }
-    if (
-      code === 'unknown' ||
-      FOR_OWNERS.includes(code) ||
-      t(`error.${code}`) === t('error.unknown')
-    )
+    if (code === 'unknown' || FOR_OWNERS.includes(code) || sayError(code) === t('error.unknown'))
       console.error(`afterword: ${operation}: ${code}`, error)
     emit('error', { code, status, operation })
     return code
   }
 
-  const refuse = (place: string, error: unknown, operation: string): void => {
+  const refuse = (place: string, error: unknown, operation: string): string => {
     const code = report(error, operation)
-    const isLogin = code === 'login_required'
-    if (isLogin) emit('login', {}, true)
-    const sentence = t(`error.${code}`)
-    const text = sentence.startsWith('error.') ? t('error.unknown') : sentence
+    const isLogin = code === 'login_required' && emit('login', {}, true)
+    const isRead = operation.startsWith('list')
+    const text =
+      isRead && FOR_OWNERS.includes(code)
+        ? t('cannot_show')
+        : code === 'network'
+          ? t(isRead ? 'failed' : 'error.unknown')
+          : sayError(code)
     notice(place, { text, isAlert: true, isLogin })
+    return code
   }
 
   const openPanel = (place: string, panel: Panel | undefined): void =>
@@ -205,12 +213,9 @@ export const createModel = (
     at_least: atLeast(),
   })
 
-  const readFirst = async (focus: string | undefined, first?: Promise<Response>) => {
+  const readFirst = async (focus: string | undefined, first?: FirstAnswer) => {
     const query = { include: 'config,staff', ...pageQuery(), focus }
-    const written = readWritten(host)
-    if (written && !focus && (!state().sort || state().sort === written.sort)) return written
-    const asked =
-      first && (await first.then((answer) => readAnswer<FirstPage>(answer)).catch(passOver))
+    const asked = await first?.catch(passOver)
     return (asked ?? (await read<FirstPage>({ address: `${address}/comments`, query }))).body
   }
 
@@ -230,9 +235,9 @@ export const createModel = (
     emit('count', { count: thread.comment_count })
   }
 
-  const load = async (first?: Promise<Response>): Promise<void> => {
+  const load = async (first?: FirstAnswer): Promise<void> => {
     const named = commentOfHash(location.hash)
-    if (state().phase !== 'ready') change({ phase: 'loading' })
+    if (state().phase !== 'ready') change({ phase: 'loading', notices: {} })
     try {
       const [page] = await Promise.all([readOrGone(named, first), loadViewer()])
       show(page, false)
@@ -240,18 +245,14 @@ export const createModel = (
       void revalidate()
       if (named || state().isTargetGone) focus(named && !state().isTargetGone ? named : 'gone')
     } catch (error) {
-      const code = report(error, 'listThread')
-      change({
-        phase: FOR_OWNERS.includes(code) || code === 'login_required' ? 'refused' : 'failed',
-      })
-      if (code === 'login_required') refuse(tree.ROOTS, error, 'listThread')
-      else if (FOR_OWNERS.includes(code))
-        notice(tree.ROOTS, { text: t('cannot_show'), isAlert: true })
+      const code = refuse(tree.ROOTS, error, 'listThread')
+      const isFinal = FOR_OWNERS.includes(code) || code === 'login_required'
+      change({ phase: isFinal ? 'refused' : 'failed' })
     }
   }
 
   /** A comment that is gone still shows the thread. */
-  const readOrGone = async (named: string | undefined, first?: Promise<Response>) => {
+  const readOrGone = async (named: string | undefined, first?: FirstAnswer) => {
     change({ target: named, isTargetGone: false })
     if (!named) return readFirst(undefined, first)
     try {
@@ -268,14 +269,14 @@ export const createModel = (
   const loadViewer = async (): Promise<void> => {
     const token = await identity.token()
     change({ guestName: identity.guest()?.name || undefined })
-    if (!token) return change({ viewer: undefined })
+    if (!token) return change({ viewer: undefined, votes: {} })
     try {
       const { body } = await send<Viewer>({ address: `${address}/viewer` })
       setClock(body.now)
-      change({ viewer: body })
+      change({ viewer: body, votes: body.votes })
       showOwn()
     } catch (error) {
-      change({ viewer: undefined })
+      change({ viewer: undefined, votes: {} })
       if (error instanceof Refused && error.code === 'invalid_token') identity.forgetToken()
       report(error, 'getViewer')
     }
@@ -335,7 +336,9 @@ export const createModel = (
 
   const jump = async (id: string): Promise<void> => {
     if (!state().tree.comments[id]) {
-      const page = await readOrGone(id).catch((error) => refuse(tree.ROOTS, error, 'listThread'))
+      const page = await readOrGone(id).catch(
+        (error) => void refuse(tree.ROOTS, error, 'listThread'),
+      )
       if (page) show(page, state().isTargetGone)
     } else change({ target: id, isTargetGone: false })
     const { isTargetGone, tree: now } = state()
@@ -380,6 +383,7 @@ export const createModel = (
     say,
     notice,
     refuse,
+    sayError,
     openPanel,
     setClock,
     secondsUntil: (time) => (time ? (Date.parse(time) - now()) / 1000 : 0),
@@ -405,7 +409,7 @@ const share = (address: string, own: Store<State>): (() => void) => {
   const stores = shared.get(address) ?? new Set()
   shared.set(address, stores.add(own))
   const stop = own.subscribe(() => {
-    const { phase, sort, tree, thread, viewer } = own.state()
+    const { phase, sort, tree, thread, viewer, votes } = own.state()
     if (phase !== 'ready') return
     for (const { state, change } of stores)
       if (
@@ -413,7 +417,7 @@ const share = (address: string, own: Store<State>): (() => void) => {
         state().sort === sort &&
         (state().tree !== tree || state().thread !== thread || state().viewer !== viewer)
       )
-        change({ tree, thread, viewer })
+        change({ tree, thread, viewer, votes })
   })
   return () => {
     stop()
@@ -433,12 +437,16 @@ const passOver = (error: unknown): undefined => {
   return undefined
 }
 
-/** The first page that the service wrote into the page itself. It is used once. */
-const readWritten = (host: HTMLElement): FirstPage | undefined => {
-  const script = host.querySelector('script[data-afterword-state]')
-  if (!script || script.hasAttribute('data-used')) return undefined
-  script.setAttribute('data-used', '')
-  return parseKept<FirstPage>(script.textContent)
+/** The first page: on its way, or written by the service into the page itself, which is used once. */
+export const findFirst = (host: Host, { first }: Start): FirstAnswer | undefined => {
+  const asked = first?.then((answer) => readAnswer<FirstPage>(answer))
+  asked?.catch(() => {})
+  const script = host.querySelector('script[data-afterword-state]:not([data-used])')
+  script?.setAttribute('data-used', '')
+  const written = script && parseKept<FirstPage>(script.textContent)
+  const sort = host.getAttribute('sort')
+  const fits = written && !commentOfHash(location.hash) && (!sort || sort === written.sort)
+  return fits ? Promise.resolve({ status: 200, body: written, version: 0 }) : asked
 }
 
 export const isOwn = (viewer: Viewer | undefined, { author }: Comment): boolean =>

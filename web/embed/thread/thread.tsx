@@ -1,12 +1,13 @@
 import { render } from 'preact'
 import { useEffect, useMemo, useState } from 'preact/hooks'
-import { commentOfHash } from '../addresses.ts'
+import { commentOfHash, fallbackOf } from '../addresses.ts'
 import { later, ModelContext, NoticeLine, useModel, useThread } from '../parts.tsx'
 import { dress } from '../styles.ts'
+import { openLanguage } from '../texts.ts'
 import type { Host, Mount, View } from '../view.ts'
 import { Branch, MoreButton } from './comment.tsx'
 import { keepDraft } from './drafts.ts'
-import { createModel, type Model } from './model.ts'
+import { createModel, findFirst, type Model } from './model.ts'
 import { inOrder, listOf, ROOTS, sizeOf } from './tree.ts'
 
 export * from '../shared.ts'
@@ -18,7 +19,10 @@ const Decisions = later('dialogs', 'Decisions')
 const COMMENTS_PER_TASK = 20
 
 export const mount: Mount = async (host: Host, start) => {
-  const model = createModel(host, start, await start.messages.catch(() => undefined))
+  const first = findFirst(host, start)
+  const readConfig = first && (async () => (await first).body.config)
+  const language = await openLanguage(host, start, start.messages, readConfig)
+  const model = createModel(host, start, language)
   const stop = watch(model)
   const { store } = model
   store.subscribe(() => {
@@ -37,7 +41,7 @@ export const mount: Mount = async (host: Host, start) => {
   // Content that the page has inside the tag stays until the comments are there.
   const hasContent = host.childElementCount > 0
   if (!hasContent) draw()
-  const loaded = model.load(start.first)
+  const loaded = model.load(first)
   if (hasContent) void loaded.then(draw)
   return {
     close: () => {
@@ -147,15 +151,19 @@ const ThreadView = () => {
           {t('gone_target')}
         </p>
       )}
+      {(phase === 'failed' || phase === 'refused') && <NoticeLine notice={notice} />}
       {phase === 'failed' && (
-        <p class="notice" role="alert" part="message">
-          {t('failed')}{' '}
+        <p class="row">
           <button type="button" onClick={() => model.load()}>
             {t('retry')}
           </button>
+          {host.querySelector(':scope > :not([slot])') ? (
+            <slot />
+          ) : (
+            <a href={fallbackOf(host, model.address)}>{t('show')}</a>
+          )}
         </p>
       )}
-      {phase === 'refused' && <NoticeLine notice={notice} />}
       {phase === 'ready' && <Loaded />}
       <p role="status" class="hidden">
         {said}

@@ -5,15 +5,12 @@ import * as tree from './tree.ts'
 export const vote = async (model: Model, id: string, pressed: 1 | -1): Promise<void> => {
   const { store, identity, t } = model
   const before = store.state()
-  const known = before.viewer?.votes[id] ?? 0
+  const known = before.votes[id] ?? 0
   const value = known === pressed ? 0 : pressed
-  const setVote = (vote: number, score: number): void =>
+  const setVote = (vote: -1 | 0 | 1, score: number): void =>
     store.change((old) => ({
       tree: tree.changeComment(old.tree, id, { score }),
-      viewer: {
-        ...(old.viewer ?? NO_VIEWER),
-        votes: { ...old.viewer?.votes, [id]: vote },
-      },
+      votes: { ...old.votes, [id]: vote },
     }))
   const { score } = before.tree.comments[id]!
   setVote(value, score + value - known)
@@ -35,12 +32,3 @@ export const vote = async (model: Model, id: string, pressed: 1 | -1): Promise<v
     model.refuse(id, error, 'voteComment')
   }
 }
-
-const NO_VIEWER = {
-  author: null,
-  may_post: true,
-  reason: null,
-  may_post_at: null,
-  votes: {},
-  pending: [],
-} as const
