@@ -156,6 +156,17 @@ t.test('occasions of a page', { skip: skipWithoutBrowser }, async (t) => {
     t.pass()
   })
 
+  t.test('a printed page has all texts, also hidden ones, and no buttons', async (t) => {
+    const { id } = await service.post('printed', 'Above')
+    await service.post('printed', 'Below', { parent_id: id })
+    const { page } = await open({ body: tag('printed') })
+    await page.getByRole('button', { name: 'Hide replies' }).click()
+    await page.getByText('Below').waitFor({ state: 'hidden' })
+    await page.emulateMedia({ media: 'print' })
+    await page.getByText('Below').waitFor()
+    t.equal(await page.getByRole('button').count(), 0)
+  })
+
   t.test('hostile names and texts are shown as text', async (t) => {
     const hostile = '<img src=x onerror=alert(1)>"\'><script>alert(2)</script>'
     await service.post('hostile', hostile, { author: { name: hostile.slice(0, 60) } })

@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import t from 'tap'
 import { skipWithoutBrowser } from '../browser.ts'
 import type { TestService } from '../service.ts'
@@ -14,6 +15,37 @@ const postChain = async (service: TestService, article: string, depth: number) =
     ids.push((await service.post(article, `Depth-${n}`, more)).id)
   }
   return ids
+}
+
+/** Every fifth comment is a root, with four replies. */
+const seedThread = async ({ db }: TestService, article: string, count: number): Promise<void> => {
+  await sql`
+    with author as (insert into authors (site_id, name) values (1, 'Ada') returning id),
+    thread as (
+      insert into threads (site_id, article_id, version, comment_count, last_comment_at)
+      values (1, ${article}, 1, ${count}, timestamptz '2026-01-01' + ${count} * interval '1 minute')
+      returning id
+    ),
+    first as (select coalesce(max(id), 0) + 1000 as id from comments),
+    planned as (
+      select first.id + n as id, thread.id as thread_id, author.id as author_id,
+        case when n % 5 = 0 then 0 else first.id + n - n % 5 end as parent_id,
+        case when n % 5 = 0 then 4 else 0 end as replies,
+        timestamptz '2026-01-01' + n * interval '1 minute' as time
+      from generate_series(0, ${count} - 1) n, author, thread, first
+    ),
+    stored as (
+      insert into comments (id, site_id, thread_id, parent_id, depth, author_id, status, created_at,
+        published_at, body, body_html, renderer)
+      overriding system value
+      select id, 1, thread_id, parent_id, sign(parent_id), author_id, 'approved', time, time,
+        'Some words', '<p>Some words</p>', 1
+      from planned
+    )
+    insert into comment_tallies (site_id, thread_id, comment_id, parent_id, created_at, is_visible,
+      reply_count, active_at)
+    select 1, thread_id, id, parent_id, time, true, replies, time + replies * interval '1 minute'
+    from planned`.execute(db)
 }
 
 const tag = (article: string, more = '') =>
@@ -132,6 +164,53 @@ t.test('the tag of a thread in a browser', { skip }, async (t) => {
     }
   })
 
+  t.test('a thread that closed by its date says when', async (t) => {
+    await service.post('dated', 'Before')
+    await service.call('PATCH', '/v1/sites/default/articles/dated', {
+      token: service.adminKey,
+      body: { closes_at: '2026-03-01T12:00:00Z' },
+    })
+    const { page } = await open({ body: tag('dated') })
+    await page.getByText('Comments closed on March 1, 2026.').waitFor()
+    t.equal(await page.getByRole('button', { name: 'Write a comment' }).count(), 0)
+  })
+
+  t.test('a frame shows the thread, and so does a frame without an origin', async (t) => {
+    await service.post('framed', 'In a frame')
+    const body = `<iframe id="a" src="/frame"></iframe><iframe id="b" src="/frame" sandbox="allow-scripts"></iframe>`
+    const frame = `<!doctype html><title>A frame</title>
+<script type="module" nonce="n" src="${base}/embed.js"></script>${tag('framed')}`
+    const policy = `${strictPolicy(base)}; frame-src 'self'`
+    const { page, complaints } = await open({ body, policy, files: { '/frame': frame } })
+    for (const id of ['a', 'b']) await page.frameLocator(`#${id}`).getByText('In a frame').waitFor()
+    t.same(complaints, [])
+  })
+
+  t.test('a thread of 5,000 comments begins as one of 50', async (t) => {
+    await seedThread(service, 'c50', 50)
+    await seedThread(service, 'c5000', 5_000)
+    const view = async (article: string) => {
+      const { page, requests } = await open({ body: tag(article, 'limit="10"') })
+      await page.getByRole('heading', { name: /Comments/ }).waitFor()
+      await page.getByRole('article').nth(39).waitFor()
+      const ms = await page.evaluate(() => performance.now())
+      const articles = await page.getByRole('article').count()
+      await page.context().close()
+      return { ms, articles, api: requests.filter((request) => request.includes('/sites/')).length }
+    }
+    const times = { c50: [] as number[], c5000: [] as number[] }
+    for (let run = 0; run < 4; run++)
+      for (const article of ['c50', 'c5000'] as const) {
+        const { ms, articles, api } = await view(article)
+        t.same({ articles, api }, { articles: 40, api: 1 })
+        times[article].push(ms)
+      }
+    const ratio = Math.min(...times.c5000) / Math.min(...times.c50)
+    t.comment(
+      `time to the last comment of the first view: ${ratio.toFixed(2)} of that of 50 comments`,
+    )
+  })
+
   t.test('a thread far below starts when it comes near the screen', async (t) => {
     await service.post('far', 'Down here')
     const body = `<div id="far"></div>${tag('far')}`
@@ -189,7 +268,8 @@ t.test('the tag of a thread in a browser', { skip }, async (t) => {
   t.test('comments that the page contains are taken over without a request', async (t) => {
     await service.post('written', 'From the server')
     const { text } = await service.get('/articles/written/comments.html')
-    const body = `<afterword-thread article="written">${text}</afterword-thread>`
+    const html = text.replaceAll('http://localhost', base)
+    const body = `<afterword-thread article="written">${html}</afterword-thread>`
     const { page, requests, complaints } = await open({ body })
     await page.getByRole('heading', { name: '1 Comment', exact: true }).waitFor()
     await page.getByRole('button', { name: 'Write a comment' }).waitFor()

@@ -2,7 +2,7 @@ import type { Page } from 'playwright-core'
 import t from 'tap'
 import { skipWithoutBrowser } from '../browser.ts'
 import { openSignOn, signToken } from '../members.ts'
-import { openSite } from '../web/pages.ts'
+import { openSite, strictPolicy } from '../web/pages.ts'
 
 const skip = skipWithoutBrowser
 
@@ -290,7 +290,7 @@ t.test('a guest takes their name to another device by a code', { skip }, async (
 })
 
 t.test('a site whose members write', { skip }, async (t) => {
-  const { service, open } = await openSite(t)
+  const { service, base, open } = await openSite(t)
   await openSignOn(service)
   await service.call('PATCH', '/v1/sites/default', {
     token: service.adminKey,
@@ -304,6 +304,57 @@ t.test('a site whose members write', { skip }, async (t) => {
     const back = encodeURIComponent(`${origin}/`)
     t.equal(await link.getAttribute('href'), `https://example.org/login?to=${back}`)
   })
+
+  t.test('a text that a reader wrote before they logged in is kept and posted', async (t) => {
+    const { page } = await open({ body: tag('kept') })
+    const setPosters = (who_may_post: string) =>
+      service.call('PATCH', '/v1/sites/default', {
+        token: service.adminKey,
+        body: { who_may_post },
+      })
+    await setPosters('anyone')
+    await page.reload()
+    await write(page, 'Written before', 'Ada')
+    await setPosters('members')
+    await page.getByRole('button', { name: 'Post', exact: true }).click()
+    await page.getByRole('alert').getByText('You must be logged in').waitFor()
+    await page.reload()
+    await page.getByRole('link', { name: 'Log in' }).waitFor()
+    const token = await signToken()
+    await page.evaluate((given) => {
+      const made = document.querySelector('afterword-thread')!
+      made.token = given
+      return made.reload()
+    }, token)
+    await page.getByRole('button', { name: 'Write a comment' }).click()
+    await page.getByText('Your text is kept on this device.').waitFor()
+    await page.getByRole('button', { name: 'Post', exact: true }).click()
+    await untilFocused(page, 'Written before')
+    t.match((await service.get('/articles/kept/comments')).body.items, [{ body: 'Written before' }])
+  })
+
+  t.test(
+    'a page names an address that returns the token, and is asked before it ends',
+    async (t) => {
+      const policy = strictPolicy(base).replace('connect-src', "connect-src 'self'")
+      const { page } = await open({ body: '', policy })
+      const now = Math.floor(Date.now() / 1000)
+      const tokens = [await signToken({ iat: now, exp: now + 30 }), await signToken()]
+      let asked = 0
+      await page.route('**/token', (route) =>
+        route.fulfill({ json: { token: tokens[Math.min(asked++, 1)] } }),
+      )
+      await page.evaluate(() => {
+        const made = document.createElement('afterword-thread')
+        made.article = 'by-address'
+        made.tokenUrl = '/token'
+        document.body.append(made)
+      })
+      await post(page, 'By its address')
+      await untilFocused(page, 'By its address')
+      t.equal(asked, 2, 'once, and again in the last minute of the first token')
+    },
+  )
 
   t.test('a member posts with a token of the page, which is renewed when it ends', async (t) => {
     const { page } = await open({ body: '' })

@@ -48,6 +48,24 @@ t.test('the widget is for everybody', { skip: skipWithoutBrowser }, async (t) =>
   await openSignOn(service)
   const [root] = await seed(service, 'all')
 
+  const patch = (article: string, body: object) =>
+    service.call('PATCH', `/v1/sites/default/articles/${article}`, {
+      token: service.adminKey,
+      body,
+    })
+  const post = async (page: Page, article: string) => {
+    await page.evaluate((id) => {
+      document.querySelector('afterword-thread')!.article = id
+    }, article)
+    await page.getByText('No comments yet.').waitFor()
+    await page.getByRole('button', { name: 'Write a comment' }).click()
+    const name = page.getByLabel('Name')
+    if (await name.isVisible()) await name.fill('Ada')
+    await page.getByLabel('Comment', { exact: true }).fill(`My own ${article}`)
+    await page.getByRole('button', { name: 'Post', exact: true }).click()
+    await page.getByRole('article').getByText('You', { exact: true }).waitFor()
+  }
+  let turned = 0
   const states: Record<string, (page: Page) => Promise<unknown>> = {
     'a thread with a pinned comment': (page) => page.getByText('Pinned').first().waitFor(),
     'an editor with a fault': async (page) => {
@@ -68,6 +86,41 @@ t.test('the widget is for everybody', { skip: skipWithoutBrowser }, async (t) =>
       await page.getByRole('button', { name: 'Report' }).click()
       await page.getByLabel('More (optional)').waitFor()
     },
+    'an own comment that is held, and why': async (page) => {
+      await patch('held', { moderation: 'pre' })
+      await post(page, 'held')
+      await page.getByRole('button', { name: 'More actions' }).click()
+      await page.getByRole('button', { name: 'Why?' }).click()
+      await page.getByText('A moderator reads every comment here first.').waitFor()
+    },
+    'an appeal': async (page) => {
+      const article = `turned-${turned++}`
+      await post(page, article)
+      const { body } = await service.get(`/articles/${article}/comments`)
+      await service.decide(body.items[0].id, 'approved', 'rejected', { reason: 'off_topic' })
+      await page.evaluate(() => document.querySelector('afterword-thread')!.reload())
+      await page.getByRole('button', { name: 'Why?' }).click()
+      await page.getByRole('button', { name: 'Ask for another look' }).click()
+      await page.getByLabel('Why should a moderator look again?').waitFor()
+    },
+    'a closed thread': async (page) => {
+      await patch('all', { state: 'closed' })
+      await page.evaluate(() => document.querySelector('afterword-thread')!.reload())
+      await page.getByText('Comments are closed.').waitFor()
+      await patch('all', { state: 'open' })
+    },
+    'a site that does not exist': async (page) => {
+      await page.evaluate(() => {
+        document.querySelector('afterword-thread')!.site = 'unknown'
+      })
+      await page.getByText('Comments cannot be shown on this page.').waitFor()
+    },
+    'a comment that is deleted': async (page) => {
+      await post(page, `deleted-${turned++}`)
+      await page.getByRole('button', { name: 'More actions' }).click()
+      await page.getByRole('button', { name: 'Delete' }).click()
+      await page.getByText('Delete this comment?').waitFor()
+    },
     'collapsed replies': async (page) => {
       await page.getByRole('button', { name: 'Hide replies' }).first().click()
       await page.getByRole('button', { name: 'Show 2 replies' }).waitFor()
@@ -78,7 +131,7 @@ t.test('the widget is for everybody', { skip: skipWithoutBrowser }, async (t) =>
     dark: { context: { colorScheme: 'dark' as const } },
     phone: { viewport: { width: 320, height: 640 } },
   }
-  for (const [name, reach] of Object.entries(states).slice(0, runs(2, 9)))
+  for (const [name, reach] of Object.entries(states).slice(0, runs(2, 99)))
     for (const [look, options] of Object.entries(looks).slice(0, runs(1, 3)))
       t.test(`axe finds no fault in ${name}, ${look}`, async (t) => {
         const head = '<style nonce="n">html{color-scheme:light dark;background:Canvas}</style>'

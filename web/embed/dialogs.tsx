@@ -252,7 +252,10 @@ const Turned = ({ decided: { id, decision } }: { decided: Decided }) => {
   return (
     <>
       <p class="notice">
-        {t('rejected', { reason })} <time dateTime={decision.at}>{times.ago(decision.at)}</time>{' '}
+        {t('rejected', { reason })}{' '}
+        <time class="muted" dateTime={decision.at}>
+          {times.ago(decision.at)}
+        </time>{' '}
         <button type="button" class="quiet" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
           {t('why')}
         </button>
@@ -309,9 +312,11 @@ export const DeviceCode = ({ onClaim }: { onClaim: () => void }) => {
         />
       </label>
       {guest?.token && entered && <p class="muted">{t('code_replace', { name: guest.name })}</p>}
-      <button type="button" onClick={claim}>
-        {t('code_use')}
-      </button>
+      <p class="row">
+        <button type="button" onClick={claim}>
+          {t('code_use')}
+        </button>
+      </p>
       <p role="status">{said}</p>
     </div>
   )

@@ -1,6 +1,6 @@
 import type { Thread, Viewer } from './wire.ts'
 
-/** What the loader, which knows the tags, shares with the views, which draw them. */
+/** The types that the loader, which knows the tags, shares with the views, which draw them. */
 
 /** Pages also write `pt_BR`, and names that are no language: an empty text then, since `Intl` refuses these. */
 export const toLanguage = (name: string | null | undefined): string => {
@@ -26,7 +26,7 @@ export type Source = {
   readonly loadMessages: (lang: string) => Promise<Messages | undefined>
 }
 
-/** What a tag shows. */
+/** The article and the language of a tag, and the way to their data. */
 export type Place = Source & {
   readonly site: string
   readonly article: string

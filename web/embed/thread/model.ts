@@ -192,8 +192,8 @@ export const createModel = (host: Host, start: Start, language: Language): Model
     const text =
       isRead && FOR_OWNERS.includes(code)
         ? t('cannot_show')
-        : code === 'network'
-          ? t(isRead ? 'failed' : 'error.unknown')
+        : code === 'network' || code === 'unavailable'
+          ? t(isRead ? 'failed' : 'error.unavailable')
           : sayError(code)
     notice(place, { text, isAlert: true, isLogin })
     return code
@@ -349,7 +349,10 @@ export const createModel = (host: Host, start: Start, language: Language): Model
 
   const collapse = (id: string, isCollapsed: boolean): void => {
     change(({ collapsed }) => ({ collapsed: { ...collapsed, [id]: isCollapsed } }))
-    keep('sessionStorage', collapsedName(address), JSON.stringify(state().collapsed))
+    // Storage is slow: the reader sees the change first.
+    setTimeout(() =>
+      keep('sessionStorage', collapsedName(address), JSON.stringify(state().collapsed)),
+    )
   }
 
   const focus = (id: string): void => {

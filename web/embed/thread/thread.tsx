@@ -128,17 +128,21 @@ const ThreadView = () => {
   const Heading = `h${host.getAttribute('heading-level') ?? 2}` as 'h2'
   const title = thread?.title
   const n = thread?.comment_count ?? 0
+  const isNamed = thread || phase === 'loading'
   return (
-    <section aria-labelledby="comments" aria-busy={phase === 'loading'} lang={lang} dir={dir}>
+    <section
+      aria-labelledby={isNamed ? 'comments' : undefined}
+      aria-busy={phase === 'loading'}
+      lang={lang}
+      dir={dir}
+    >
       <slot name="header" />
       <div class="top" part="toolbar">
-        <Heading id="comments" tabIndex={-1} part="heading">
-          {thread
-            ? title
-              ? t('count_on', { n, title })
-              : t('count', { n })
-            : t(phase === 'loading' ? 'loading' : 'count', { n })}
-        </Heading>
+        {isNamed && (
+          <Heading id="comments" tabIndex={-1} part="heading">
+            {!thread ? t('loading') : title ? t('count_on', { n, title }) : t('count', { n })}
+          </Heading>
+        )}
         {phase === 'ready' && <Sorts />}
       </div>
       {isOffline && (
