@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { sql } from 'kysely'
+import { pino } from 'pino'
 import t from 'tap'
 import { applyRetention } from '../../src/usecases/jobs/apply-retention.ts'
 import { dump } from '../dump.ts'
@@ -200,4 +201,39 @@ t.test('the retention deletes expired codes and keeps valid ones', async (t) => 
   const { rows } = await sql`select from transfer_codes`.execute(service.db)
   t.equal(rows.length, 1)
   t.match(await redeem(service, code), { status: 200, body: { author: second.author } })
+})
+
+t.test('a banned guest is banned on the other device too, and a code is good once', async (t) => {
+  const service = await open(t)
+  const { guest_token: old, author } = await makeGuest(service)
+  const comment = await service.post('a', 'by the first device', {}, { token: old })
+  const { code } = (await askCode(service, old)).body
+  const ban = { kind: 'author', value: author.id, effect: 'block', reason: 'spam' }
+  const made = await service.call('POST', `${SITE}/moderation/bans`, {
+    token: service.adminKey,
+    body: ban,
+  })
+  t.equal(made.status, 201)
+  const { guest_token: token } = (await redeem(service, code)).body
+  const body = { body: 'by the other device' }
+  const posted = await service.call('POST', `${SITE}/articles/a/comments`, { token, body })
+  t.match(posted, { status: 403, body: { code: 'banned' } })
+  const edited = await service.call('PATCH', `${SITE}/comments/${comment.id}`, { token, body })
+  t.match(edited, { status: 403, body: { code: 'banned' } })
+  t.equal((await redeem(service, code, '198.51.100.9')).status, 404)
+})
+
+t.test('no log line has a code, a wrong one neither', async (t) => {
+  const lines: string[] = []
+  const logger = pino({ level: 'trace' }, { write: (line: string) => void lines.push(line) })
+  const service = await openService(t, { trustedProxies: ['127.0.0.1'], logger })
+  const { guest_token: token } = await makeGuest(service)
+  const { code } = (await askCode(service, token)).body
+  await redeem(service, code)
+  await redeem(service, code)
+  await redeem(service, WRONG)
+  await redeem(service, 'short-code')
+  t.ok(lines.some((line) => line.includes('redeemTransferCode 404')))
+  for (const text of [code, code.replaceAll('-', ''), WRONG, 'short-code', token])
+    t.notOk(lines.some((line) => line.includes(text)))
 })
