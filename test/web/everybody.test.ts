@@ -12,6 +12,9 @@ import { openSite } from './pages.ts'
 const tag = (article: string, more = '') =>
   `<main><afterword-thread article="${article}" ${more}></afterword-thread></main>`
 
+/** The states that begin with a post: each in one look, since the service limits the posts of a network. */
+const POSTS = /held|appeal|deleted/
+
 /** axe brings its own code into the page, which the strict policy would refuse. */
 const LAX = 'img-src *'
 const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
@@ -132,7 +135,7 @@ t.test('the widget is for everybody', { skip: skipWithoutBrowser }, async (t) =>
     phone: { viewport: { width: 320, height: 640 } },
   }
   for (const [name, reach] of Object.entries(states).slice(0, runs(2, 99)))
-    for (const [look, options] of Object.entries(looks).slice(0, runs(1, 3)))
+    for (const [look, options] of Object.entries(looks).slice(0, runs(1, POSTS.test(name) ? 1 : 3)))
       t.test(`axe finds no fault in ${name}, ${look}`, async (t) => {
         const head = '<style nonce="n">html{color-scheme:light dark;background:Canvas}</style>'
         const { page } = await open({ body: tag('all'), head, policy: LAX, ...options })
