@@ -3,7 +3,7 @@ import type { AfterwordCount, AfterwordRecent, AfterwordStaff, AfterwordThread }
 
 /** The attributes of a tag as React writes them in HTML. */
 // oxlint-disable-next-line typescript/no-redundant-type-constituents -- React is installed where the types are used
-type Attributes<Tag, Names extends string> = DetailedHTMLProps<HTMLAttributes<Tag>, Tag> & {
+type TagAttributes<Tag, Names extends string> = DetailedHTMLProps<HTMLAttributes<Tag>, Tag> & {
   [name in Names | 'service' | 'site' | 'theme']?: string | number | undefined
 } & { class?: string | undefined }
 
@@ -12,7 +12,7 @@ type Drawn = 'loading' | 'heading-level'
 declare module 'react' {
   namespace JSX {
     interface IntrinsicElements {
-      'afterword-thread': Attributes<
+      'afterword-thread': TagAttributes<
         AfterwordThread,
         | Drawn
         | 'article'
@@ -27,9 +27,9 @@ declare module 'react' {
         | 'token-url'
         | 'login-url'
       >
-      'afterword-count': Attributes<AfterwordCount, 'article' | 'format' | 'zero'>
-      'afterword-recent': Attributes<AfterwordRecent, Drawn | 'limit' | 'excerpt' | 'parent'>
-      'afterword-staff': Attributes<AfterwordStaff, Drawn | 'roles' | 'avatars'>
+      'afterword-count': TagAttributes<AfterwordCount, 'article' | 'format' | 'zero'>
+      'afterword-recent': TagAttributes<AfterwordRecent, Drawn | 'limit' | 'excerpt' | 'parent'>
+      'afterword-staff': TagAttributes<AfterwordStaff, Drawn | 'roles' | 'avatars'>
     }
   }
 }
