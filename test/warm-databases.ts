@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import { createDb, type OpenDb } from '../src/postgres/connection/db.ts'
+import { createDb, type Db, type OpenDb } from '../src/postgres/connection/db.ts'
 import { cloneTemplate } from './servers.ts'
 
 type Teardown = { teardown: (callback: () => Promise<void>) => void }
@@ -7,7 +7,12 @@ type Teardown = { teardown: (callback: () => Promise<void>) => void }
 /** A migrated, empty database with a pool of connections. */
 export type WarmDatabase = OpenDb & { readonly url: string }
 
-type Kept = WarmDatabase & { readonly drop: () => Promise<void>; deletedRows: number }
+type Kept = WarmDatabase & {
+  readonly drop: () => Promise<void>
+  /** As the template has it. */
+  readonly schema: string
+  deletedRows: number
+}
 
 /** Deleting more rows takes longer than cloning the template. */
 const MAX_ROWS = 5_000
@@ -39,18 +44,38 @@ const takeSpare = (): Kept | undefined => {
 
 const openDatabase = async (): Promise<Kept> => {
   const { url, drop } = await cloneTemplate()
-  return { ...createDb({ url, max: 16, onError: () => {} }), url, drop, deletedRows: 0 }
+  const pool = createDb({ url, max: 16, onError: () => {} })
+  return { ...pool, url, drop, schema: await printSchema(pool.db), deletedRows: 0 }
+}
+
+/** One line for the tables, triggers, functions and constraints of a database. */
+const printSchema = async (db: Db): Promise<string> => {
+  const { rows } = await sql<{ printed: string }>`
+    select md5(concat_ws(';',
+      (select string_agg(concat_ws(' ', oid, relname, relnatts), ',' order by oid)
+        from pg_class where relnamespace = 'public'::regnamespace),
+      (select string_agg(concat_ws(' ', oid, tgname, tgenabled), ',' order by oid) from pg_trigger),
+      (select string_agg(concat_ws(' ', oid, proname, xmin), ',' order by oid)
+        from pg_proc where pronamespace = 'public'::regnamespace),
+      (select string_agg(concat_ws(' ', oid, conname), ',' order by oid) from pg_constraint)
+    )) as printed`.execute(db)
+  return rows[0]!.printed
 }
 
 const giveBack = async (database: Kept): Promise<void> => {
   database.deletedRows += await empty(database).catch(() => Number.POSITIVE_INFINITY)
-  if (database.deletedRows > MAX_ROWS) return discard(database)
+  const isLent = database.deletedRows <= MAX_ROWS && (await hasItsSchema(database))
+  if (!isLent) return discard(database)
   const timer = setTimeout(() => {
     spare.delete(database)
     discard(database).catch(console.error)
   }, KEPT_MS)
   spare.set(database, timer)
 }
+
+/** Some tests take a table away. */
+const hasItsSchema = async ({ db, schema }: Kept): Promise<boolean> =>
+  (await printSchema(db).catch(() => undefined)) === schema
 
 const discard = async ({ close, drop }: Kept): Promise<void> => {
   await close()

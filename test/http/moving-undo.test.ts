@@ -335,7 +335,7 @@ t.test('any sequence of moves, merges, decisions and undos keeps every count tru
         if (differences.length > 0) throw new Error(`${one.kind}: ${differences.join('\n')}`)
       }
     }),
-    { numRuns: runs(3, 20) },
+    { numRuns: runs(3, 20), endOnFailure: true },
   )
 })
 
