@@ -66,7 +66,10 @@ const LIST_THREAD_AS_HTML = op.operation({
     reply: Type.Optional(Type.String({ description: 'The comment that the form replies to.' })),
     article_author: articleParam(200, 'For linked data, with the next two.'),
     article_date: Type.Optional(
-      Type.String({ pattern: '^\\d{4}-\\d\\d-\\d\\d(T[0-9:.]+(Z|[+-]\\d\\d:\\d\\d))?$' }),
+      Type.String({
+        pattern: '^\\d{4}-\\d\\d-\\d\\d(T[0-9:.]+(Z|[+-]\\d\\d:\\d\\d))?$',
+        description: 'The day or time of its publication.',
+      }),
     ),
     article_text: articleParam(1_000, 'The beginning of the article, or a summary.'),
   }),
