@@ -148,10 +148,15 @@ t.test('the sizes in docs/embedding.md are those of the scripts', async (t) => {
   for (const [, name, said] of rows) {
     const path = manifest.scripts[name!] ?? 'embed.js'
     const { length } = (await toAsset(path, files.get(path)!)).br
-    const deviation = Math.abs(Number(said!.replace(',', '')) / length - 1)
+    const deviation = Math.abs(toNumber(said!) / length - 1)
     t.ok(deviation <= MAX_DEVIATION, `${name} has ${length} bytes`)
   }
+  const sizeOf = (script: string) => toNumber(rows.find(([, name]) => name === script)![2]!)
+  const [, compared] = /^\| Afterword 0\.1\.0 \| ([\d,]+) \|/m.exec(PAGE)!
+  t.equal(toNumber(compared!), sizeOf('embed') + sizeOf('thread'), 'the comparison adds them up')
 })
+
+const toNumber = (text: string): number => Number(text.replace(',', ''))
 
 const MAX_PICTURE_BYTES = 60_000
 
