@@ -233,17 +233,18 @@ t.test('A post that has to wait', async (t) => {
     })
 
   t.test('a post that waits for the row of its thread counts from the changed row', async (t) => {
-    const change = sql`update threads set version = version + 1000000000000 where article_id = 'a'`
+    const later = 1_000_000_000_000
+    const change = sql`update threads set version = version + ${later} where article_id = 'a'`
+    const { rows } = await sql<any>`select version from threads where article_id = 'a'`.execute(
+      service.db,
+    )
     const { waiting } = await during(service, change, async () => {
       const waiting = publish([into('b'), ...['c', 'a', 'd'].map((article) => into(article))])
       await untilSomebodyWaits(service)
       return { waiting }
     })
-    const { rows } = await sql<any>`select version from threads where article_id = 'a'`.execute(
-      service.db,
-    )
     const [, , posted] = await waiting
-    t.equal(posted!.version, rows[0].version + 1)
+    t.equal(posted!.version, rows[0].version + later + 1)
     t.same(await recount(service.db), [])
   })
 
