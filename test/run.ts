@@ -40,6 +40,8 @@ const PROCESSES = join(ROOT, '.tap/processes')
 /** As many as tap runs at a time: see .taprc. */
 const SHARED_PROCESSES = 3
 const SLOW = '--slow'
+/** Browsers, races and servers that are killed need the processors that they run on. */
+const SLOW_JOBS = '--jobs=2'
 const SLOW_FOLDER = 'test/slow/'
 
 /** Data of a test need not survive a power cut. */
@@ -95,7 +97,7 @@ const tapArguments = (args: readonly string[]): readonly string[] => {
   const slow = files.filter((file) => file.startsWith(SLOW_FOLDER))
   const quick = files.filter((file) => !file.startsWith(SLOW_FOLDER))
   if (!isSlow) return [...others, ...shareProcesses(quick)]
-  return [...others, ...shareProcesses(quick.filter(hasProperties)), ...slow]
+  return [...others, SLOW_JOBS, ...shareProcesses(quick.filter(hasProperties)), ...slow]
 }
 
 /** Whether a file has properties with a length: see `runs` in test/lengths.ts. */
