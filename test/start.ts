@@ -9,7 +9,8 @@ import { findServer, stopServer } from '../src/postgres/embedded/process.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 const MAIN = join(ROOT, 'src/main.ts')
-const START_MS = 30_000
+/** A busy machine takes half a minute for what takes seconds elsewhere. */
+const PATIENCE_MS = 90_000
 const STOP_MS = 20_000
 
 type Teardown = { teardown: (callback: () => unknown) => void }
@@ -94,7 +95,7 @@ export const findFreePort = async (): Promise<number> => {
 export const until = async <T>(
   what: string,
   find: () => T | Promise<T>,
-  patienceMs = START_MS,
+  patienceMs = PATIENCE_MS,
 ): Promise<NonNullable<T>> => {
   for (const begun = Date.now(); Date.now() - begun < patienceMs; await sleep(20)) {
     const found = await find()
