@@ -195,16 +195,18 @@ const measure = async (count: number, slower: number) => {
   return figures
 }
 
+/** Prints the result to standard output. */
+const print = (text: string): void => void process.stdout.write(`${text}\n`)
+
 for (const count of values.comments.split(',').map(Number)) {
   const all: Record<string, number>[] = []
   for (let run = 0; run < Number(values.runs); run++)
     all.push(await measure(count, Number(values.slower)))
-  console.log(
-    `\n${count} comments, processor ${values.slower} times slower, ms: lowest, median, highest`,
-  )
+  print(`\n${count} comments, processor ${values.slower} times slower, ms: lowest, median, highest`)
   for (const name of Object.keys(all[0]!)) {
     const sorted = all.map((figures) => figures[name]!).sort((a, b) => a - b)
     const middle = sorted[Math.floor(sorted.length / 2)]!
-    console.log(name.padEnd(14), [sorted[0]!, middle, sorted.at(-1)!].map(Math.round).join('  '))
+    const spread = [sorted[0]!, middle, sorted.at(-1)!].map(Math.round).join('  ')
+    print(`${name.padEnd(14)} ${spread}`)
   }
 }

@@ -47,8 +47,7 @@ t.test(
     const seen = await page.evaluate(
       (htmls) =>
         htmls.map((html) => {
-          // This function runs in the browser; the tests are compiled without the types of the DOM.
-          const { body } = new (globalThis as any).DOMParser().parseFromString(html, 'text/html')
+          const { body } = new DOMParser().parseFromString(html, 'text/html')
           const links = [...body.querySelectorAll('a')]
           return { text: body.textContent, hrefs: links.map(({ href }) => href) }
         }),

@@ -44,7 +44,7 @@ function tag(string $name, array $attributes): string
     return "$html></$name>";
 }
 
-/** Empty for an article that its author closed, or whose password the reader has not given. */
+/** The tag of a thread. Empty for an article that its author closed, or whose password the reader has not given. */
 function thread_tag(int $article): string
 {
     if (get_post_field('comment_status', $article) !== 'open' || post_password_required($article)) {
@@ -163,7 +163,7 @@ function print_page(): void
     echo '</form></div>';
 }
 
-/** What WordPress calls. */
+/** The hooks of WordPress that call the plugin. */
 
 add_action('admin_menu', __NAMESPACE__ . '\add_page');
 add_action('admin_init', __NAMESPACE__ . '\register');

@@ -139,6 +139,7 @@ const isExact = (time: Instant): boolean => {
   return !Number.isNaN(ms) && instantOf(ms) === time
 }
 
+/** Reads the values that `packFacts` wrote. JSON has no types: the order of the values says what each is. */
 const unpackFacts = (values: readonly unknown[]): Facts => {
   const [at, age, thread, site, network, ...rest] = [
     ...values,
