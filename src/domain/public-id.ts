@@ -23,6 +23,7 @@ export const LETTERS = {
   appeal: 'p',
   reason: 'r',
   ban: 'x',
+  import: 'i',
 } as const
 export const COMMENT_LETTER = 'c'
 

@@ -21,6 +21,9 @@ export const AUDIT_ACTIONS = [
   'reason_deleted',
   'policy_updated',
   'site_attacked',
+  'site_exported',
+  'import_started',
+  'comments_reassigned',
 ] as const
 export type AuditAction = (typeof AUDIT_ACTIONS)[number]
 

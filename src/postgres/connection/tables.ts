@@ -2,6 +2,7 @@ import type { ColumnType, Generated, GeneratedAlways } from 'kysely'
 import type { Role, ThreadState } from '../../domain/comment/comment.ts'
 import type { Sort } from '../../domain/comment/sort.ts'
 import type { Reason, Status } from '../../domain/comment/status.ts'
+import type { ImportState } from '../../domain/importing/import.ts'
 import type { Instant } from '../../domain/instant.ts'
 import type { DecisionAction, Outcome } from '../../domain/moderation/decision.ts'
 import type { FlagReason } from '../../domain/moderation/flag.ts'
@@ -37,6 +38,12 @@ export type Tables = {
   appeals: AppealsTable
   transferCodes: TransferCodesTable
   jobs: JobsTable
+  imports: ImportsTable
+  importChunks: ImportChunksTable
+  importOrigins: ImportOriginsTable
+  importedAuthors: ImportedAuthorsTable
+  importedComments: ImportedCommentsTable
+  importedRecords: ImportedRecordsTable
 }
 
 type SitesTable = {
@@ -406,4 +413,54 @@ type JobsTable = {
   leasedUntil: Instant | null
   lastError: string | null
   failedAt: Instant | null
+}
+
+type ImportsTable = {
+  siteId: number
+  id: GeneratedAlways<number>
+  state: Generated<ImportState>
+  dryRun: boolean
+  unapproved: 'keep' | 'skip'
+  wantedFormat: string | null
+  wantedOrigin: string | null
+  byteCount: Generated<number>
+  report: ColumnType<unknown, string | null, string | null>
+  fault: ColumnType<unknown, string | null, string | null>
+  askedBy: string
+  askedAt: Instant
+  endedAt: Instant | null
+}
+
+type ImportChunksTable = { siteId: number; importId: number; place: number; bytes: Buffer }
+
+type ImportOriginsTable = { siteId: number; id: GeneratedAlways<number>; origin: string }
+
+type ImportedAuthorsTable = {
+  siteId: number
+  originId: number
+  sourceId: string
+  authorId: number
+  profileHash: number
+}
+
+type ImportedCommentsTable = {
+  siteId: number
+  originId: number
+  sourceId: string
+  importId: number
+  homeThreadId: number
+  commentId: number
+  textHash: number
+  status: Status
+  upvotes: number
+  downvotes: number
+  pinned: boolean
+}
+
+type ImportedRecordsTable = {
+  siteId: number
+  originId: number
+  kind: string
+  sourceId: string
+  rowId: number
 }

@@ -73,7 +73,7 @@ const deleteSomeOf = async (
   return Number(numAffectedRows ?? 0)
 }
 
-/** Deletes comments with their revisions and addresses, replies before their parents. */
+/** Deletes comments with their revisions, addresses and ids in other systems, replies before their parents. */
 const deleteSomeComments = async (
   tx: Tx,
   { siteId, threadId, limit }: OfThread & { limit: number },
@@ -92,6 +92,10 @@ const deleteSomeComments = async (
     addresses as (
       delete from comment_addresses d using gone
       where d.site_id = ${siteId} and d.written_at = gone.created_at and d.comment_id = gone.id
+    ),
+    imported as (
+      delete from imported_comments i using gone
+      where i.site_id = ${siteId} and i.comment_id = gone.id
     )
     select count(*)::int as n from gone`.execute(tx)
   return rows[0]!.n
