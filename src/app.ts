@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
 import type { Logger } from 'pino'
+import { addAliasRoutes } from './http/aliases/routes.ts'
 import { addAppealRoutes } from './http/appeals/routes.ts'
 import { addAuditRoutes } from './http/audit-log/routes.ts'
 import { addAuthorNoteRoutes } from './http/author-notes/routes.ts'
@@ -198,6 +199,7 @@ const addSiteScope = async (v1: Router, options: AppOptions): Promise<void> => {
   addMovingRoutes(v1, options)
   addPolicyRoutes(v1, options)
   addJudgingRoutes(v1, options)
+  addAliasRoutes(v1, options)
   addCannedReasonRoutes(v1, options)
   addBanRoutes(v1, options)
   addAuthorNoteRoutes(v1, options)

@@ -37,28 +37,44 @@ const REFRESH_AFTER_MS = 500
 const GIVE_UP_MS = 2_800
 const MAX_THREADS = 50_000
 
+type Token = string | undefined
+
+/** What is cached of an article: its thread. An alias names the thread only while the cache token stays the same. */
+type Known = {
+  readonly id: number
+  readonly alias: { readonly token: Token; readonly at: number } | undefined
+}
+
 /** A cached thread: `at` is a time before the query, `token` was read before that. */
 type Entry = { readonly thread: Thread; readonly token: string; readonly at: number }
 
 export const createThreadCache = (options: Options): ThreadCache => {
   const { cacheTokens } = options
-  const { entries, findId, loadByArticle, reload, refresh } = createLoader(options)
+  const { entries, findKnown, loadByArticle, reload, refresh } = createLoader(options)
   const staleIfError = createStaleIfError()
 
-  const isCurrent = (entry: Entry, query: ThreadQuery, minVersion: number): boolean =>
+  const isCurrent = (
+    entry: Entry,
+    query: ThreadQuery,
+    { alias }: Known,
+    minVersion: number,
+  ): boolean =>
     entry.at >= cacheTokens.trustedFrom() &&
     entry.thread.version >= minVersion &&
-    ('id' in query || entry.thread.articleId === query.articleId)
+    (alias
+      ? alias.token === entry.token && alias.at >= cacheTokens.trustedFrom()
+      : 'id' in query || entry.thread.articleId === query.articleId)
 
   return {
     find: async (query, minVersion) => {
       const { siteId } = query
-      const id = findId(query)
-      if (id === undefined) return confirmed(await loadByArticle(query as ByArticle))
+      const known = findKnown(query)
+      if (known === undefined) return confirmed(await loadByArticle(query as ByArticle))
+      const { id } = known
       const token = await cacheTokens.find(threadToken(siteId, id))
-      const loadConfirmed = async () => confirmed(await reload(query, id, token))
+      const loadConfirmed = async () => confirmed(await reload(query, known, token))
       const entry = entries.get(threadToken(siteId, id))
-      if (entry?.token !== token || !entry || !isCurrent(entry, query, minVersion))
+      if (entry?.token !== token || !entry || !isCurrent(entry, query, known, minVersion))
         return loadConfirmed()
       const age = performance.now() - entry.at
       if (age >= LIFETIME_MS) {
@@ -75,7 +91,7 @@ export const createThreadCache = (options: Options): ThreadCache => {
 /** Loads threads from Postgres and keeps them under the cache tokens that were read before. */
 const createLoader = ({ cacheTokens, load, maxThreads = MAX_THREADS }: Options) => {
   const entries = new LRUCache<string, Entry>({ max: maxThreads })
-  const ids = new LRUCache<string, number>({ max: maxThreads })
+  const articles = new LRUCache<string, Known>({ max: maxThreads })
   const refreshing = new Set<string>()
   const loadInBatch = createBatcher(async (queries: readonly ThreadQuery[]) => {
     const at = performance.now()
@@ -84,14 +100,30 @@ const createLoader = ({ cacheTokens, load, maxThreads = MAX_THREADS }: Options) 
   const loadInTime = (query: ThreadQuery) =>
     withDeadline(GIVE_UP_MS, loadInBatch(query), () => new Refusal('unavailable'))
 
-  const loadByArticle = async (query: ByArticle): Promise<Thread | undefined> => {
-    const { thread } = await loadInTime(query)
-    if (thread) ids.set(keyOf(query), thread.id)
-    else ids.delete(keyOf(query))
+  /** @param before what was known of the article, and the cache token of its thread */
+  const loadByArticle = async (
+    query: ByArticle,
+    before?: { id: number; token: Token },
+  ): Promise<Thread | undefined> => {
+    const { thread, at } = await loadInTime(query)
+    if (!thread) {
+      articles.delete(keyOf(query))
+      return undefined
+    }
+    const { id } = thread
+    const isAlias = thread.articleId !== query.articleId
+    const token = before?.id === id ? before.token : undefined
+    articles.set(keyOf(query), { id, alias: isAlias ? { token, at } : undefined })
+    if (isAlias && before?.id === id) keep(threadToken(query.siteId, id), { thread, token, at })
     return thread
   }
 
-  const loadById = async (query: ById, token: string | undefined): Promise<Thread | undefined> => {
+  const keep = (name: string, { token, ...loaded }: Omit<Entry, 'token'> & { token: Token }) => {
+    if (token === undefined) cacheTokens.offer(name)
+    else if (loaded.at >= cacheTokens.trustedFrom()) entries.set(name, { ...loaded, token })
+  }
+
+  const loadById = async (query: ById, token: Token): Promise<Thread | undefined> => {
     const { thread, at } = await loadInTime(query)
     const name = threadToken(query.siteId, query.id)
     if (!thread) {
@@ -99,13 +131,13 @@ const createLoader = ({ cacheTokens, load, maxThreads = MAX_THREADS }: Options) 
       entries.delete(name)
       return undefined
     }
-    if (token === undefined) cacheTokens.offer(name)
-    else if (at >= cacheTokens.trustedFrom()) entries.set(name, { thread, token, at })
+    keep(name, { thread, token, at })
     return thread
   }
 
   /** Loads by the known id; if the article has another thread by now, loads by the article. */
-  const reload = async (query: ThreadQuery, id: number, token: string | undefined) => {
+  const reload = async (query: ThreadQuery, { id, alias }: Known, token: Token) => {
+    if (alias) return loadByArticle(query as ByArticle, { id, token })
     const thread = await loadById({ siteId: query.siteId, id }, token)
     return 'id' in query || thread?.articleId === query.articleId ? thread : loadByArticle(query)
   }
@@ -119,8 +151,9 @@ const createLoader = ({ cacheTokens, load, maxThreads = MAX_THREADS }: Options) 
       .finally(() => refreshing.delete(name))
   }
 
-  const findId = (query: ThreadQuery) => ('id' in query ? query.id : ids.get(keyOf(query)))
-  return { entries, findId, loadByArticle, reload, refresh }
+  const findKnown = (query: ThreadQuery): Known | undefined =>
+    'id' in query ? { id: query.id, alias: undefined } : articles.get(keyOf(query))
+  return { entries, findKnown, loadByArticle, reload, refresh }
 }
 
 const keyOf = (query: ThreadQuery): string =>

@@ -14,6 +14,8 @@ export const REFUSALS = {
   not_found: 'Not found.',
   decision_conflict: 'The item changed, or was already decided.',
   move_not_allowed: 'This status change or move is not allowed.',
+  article_has_comments: 'That article has comments of its own.',
+  alias_taken: 'The id is an alias of another article.',
   thread_closed: 'The thread accepts no new comments.',
   thread_locked: 'The thread is locked.',
   edit_window_over: 'The edit window is over.',

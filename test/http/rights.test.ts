@@ -243,6 +243,18 @@ const ROWS: Record<string, Case> = {
     body: { into: 'a' },
     row: MODERATING(404),
   },
+  listAliases: { method: 'GET', path: '/articles/absent/aliases', row: ADMINISTERING(200) },
+  createAlias: {
+    method: 'POST',
+    path: '/articles/a/aliases',
+    body: { article_id: 'a' },
+    row: ADMINISTERING(400),
+  },
+  deleteAlias: {
+    method: 'DELETE',
+    path: '/articles/absent/aliases/absent',
+    row: ADMINISTERING(404),
+  },
   listCannedReasons: { method: 'GET', path: '/moderation/canned-reasons', row: MODERATING(200) },
   createCannedReason: {
     method: 'POST',

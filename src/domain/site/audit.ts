@@ -24,6 +24,8 @@ export const AUDIT_ACTIONS = [
   'site_exported',
   'import_started',
   'comments_reassigned',
+  'alias_created',
+  'alias_deleted',
 ] as const
 export type AuditAction = (typeof AUDIT_ACTIONS)[number]
 

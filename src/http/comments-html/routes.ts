@@ -4,9 +4,9 @@ import type { Place } from '../../domain/comment/place.ts'
 import { Refusal, type RefusalCode } from '../../domain/refusal.ts'
 import { isForAllOrigins, type Site } from '../../domain/site/site.ts'
 import { listReplies } from '../../usecases/reading/list-replies.ts'
-import { listThread } from '../../usecases/reading/list-thread.ts'
+import { getThread, listThread } from '../../usecases/reading/list-thread.ts'
 import { startError } from '../edge/errors.ts'
-import type { Http } from '../edge/request-context.ts'
+import { type Http, NOBODY } from '../edge/request-context.ts'
 import { encodingOf, sendPage, toHtmlPage, variantOf } from '../edge/responses.ts'
 import { presentBranches, replyCursor } from '../replies/present.ts'
 import { sortParam, treeParams } from '../replies/routes.ts'
@@ -147,8 +147,10 @@ const addListThreadAsHtml = (app: Router, http: Http): void => {
 
     async function readReplies(id: string) {
       const comment = readCommentKey(ids, id)
+      const named = await getThread(context, { site, caller: NOBODY, articleId, atLeast: 0 })
+      const own = named?.thread.articleId ?? articleId
       return listReplies(context, { ...read, comment }, (one) => {
-        if (one.thread.articleId !== articleId) throw new Refusal('not_found')
+        if (one.thread.articleId !== own) throw new Refusal('not_found')
         const thread = presentThread(site, one.thread)
         return write({ thread, items: present(one.items), next: cursorOf(one.next), staff: {} })
       })

@@ -15,6 +15,8 @@ export const STATUS_OF = {
   not_found: 404,
   decision_conflict: 409,
   move_not_allowed: 409,
+  article_has_comments: 409,
+  alias_taken: 409,
   thread_closed: 409,
   thread_locked: 409,
   edit_window_over: 409,

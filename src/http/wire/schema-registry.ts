@@ -1,5 +1,6 @@
 import type { TSchema } from 'typebox'
 import { PolicySchema } from '../../domain/screening/policy.ts'
+import * as aliases from '../aliases/schemas.ts'
 import * as appeals from '../appeals/schemas.ts'
 import * as auditLog from '../audit-log/schemas.ts'
 import * as authorNotes from '../author-notes/schemas.ts'
@@ -57,6 +58,7 @@ const MODULES: readonly object[] = [
   bans,
   authorNotes,
   authors,
+  aliases,
   cannedReasons,
   moving,
   ownData,

@@ -43,6 +43,8 @@ const SUBJECTS: Record<Action, IdKind | 'comment' | null> = {
   site_exported: null,
   import_started: 'import',
   comments_reassigned: 'author',
+  alias_created: null,
+  alias_deleted: null,
   policy_updated: null,
   key_created: 'key',
   key_updated: 'key',

@@ -10,6 +10,9 @@ import { forWrite, nextVersion, type ThreadForWrite } from '../threads/threads.t
 import { joinCommentOfTally } from './rows.ts'
 import { isVisible, isVisibleOrShadowed } from './visible.ts'
 
+/** A thread, and the id by which the posts name its article: an alias or its own. */
+export type AskedThread = ThreadForWrite & { readonly askedId: string }
+
 /** A visible comment that a post can reply to. */
 export type Parent = {
   readonly id: number
@@ -22,7 +25,7 @@ export type Parent = {
   readonly shadows: Facts['bans']
 }
 
-type Found = ThreadForWrite & {
+type Found = AskedThread & {
   [K in keyof Parent as `parent${Capitalize<K>}`]: Parent[K] | null
 } & {
   readonly busyTexts: readonly string[]
@@ -37,18 +40,36 @@ type PostedInto = {
   readonly textHashes: readonly number[]
 }
 
+/** The threads with the articles of posts as their own ids. */
+const THREADS = {
+  rows: sql`threads`,
+  ids: { thread: sql`t.id`, asked: sql`article_id` },
+  isNamed: sql`alias_of is null`,
+}
+
+/** The threads with the articles of posts as their own ids or as aliases. */
+const NAMED_THREADS = {
+  rows: sql`(
+    select r.*, a.article_id as asked_id
+    from threads a join threads r on r.site_id = a.site_id and r.id = coalesce(a.alias_of, a.id))`,
+  ids: { thread: sql`coalesce(t.alias_of, t.id)`, asked: sql`threads.asked_id` },
+  isNamed: sql`true`,
+}
+
 /**
  * Finds the threads and the visible parents of posts. It locks the parents until the transaction ends, in
  * descending order of id, as every write does. The caller holds the thread locks, so that the result stays
  * true until the transaction ends. It also locks the hashes of the texts: of posts that are nearly the same, in
  * whatever threads, one transaction counts its facts after the other has committed. Without waiting, it returns no
- * parents that are locked, and the texts that are.
+ * parents that are locked, the texts that are, and no thread by an alias.
  */
 export const FIND_THREADS_AND_PARENTS = forEachWaiting((waiting) => {
   const isLocked =
     waiting === 'wait'
       ? sql`pg_advisory_xact_lock(key) is not null`
       : sql`pg_try_advisory_xact_lock(key)`
+  // Posts by an alias always wait.
+  const { rows, ids, isNamed } = waiting === 'wait' ? NAMED_THREADS : THREADS
   return prepare<PostedInto, Found>(
     (of) => sql`
     with texts as materialized (
@@ -64,16 +85,17 @@ export const FIND_THREADS_AND_PARENTS = forEachWaiting((waiting) => {
         case when ${isVisible('c.status')} then '[]' else ${storedBans} end as parent_shadows
       from unnest(${of.parentArticles}::text[], ${of.parentIds}::bigint[]) as wanted (article_id, comment_id)
       join threads t on t.site_id = ${of.siteId}::int and t.article_id = wanted.article_id
-      join comment_tallies k on k.site_id = ${of.siteId}::int and k.thread_id = t.id
+      join comment_tallies k on k.site_id = ${of.siteId}::int and k.thread_id = ${ids.thread}
         and k.comment_id = wanted.comment_id
       ${joinCommentOfTally}
       where ${isVisibleOrShadowed('c')} and (select count(*) from texts) >= 0
       order by k.comment_id desc for no key update of k ${orSkip(waiting)}
     )
-    select ${forWrite}, parents.*, array(select hash from texts where not is_locked) as busy_texts
-    from threads left join parents on parents.parent_thread_id = threads.id
+    select ${forWrite}, ${ids.asked} as asked_id, parents.*, array(select hash from texts where not is_locked) as busy_texts
+    from ${rows} threads left join parents on parents.parent_thread_id = threads.id
     where (select count(*) from texts) >= 0
-      and site_id = ${of.siteId}::int and article_id = any(${of.articleIds}::text[])`,
+      and site_id = ${of.siteId}::int and ${ids.asked} = any(${of.articleIds}::text[])
+      and ${isNamed}`,
   )
 })
 
@@ -81,7 +103,7 @@ export const FIND_THREADS_AND_PARENTS = forEachWaiting((waiting) => {
 export const toThreadsAndParents = (
   rows: readonly Found[],
 ): {
-  threads: readonly ThreadForWrite[]
+  threads: readonly AskedThread[]
   parents: ReadonlyMap<number, Parent>
   busyTexts: ReadonlySet<number>
 } => {

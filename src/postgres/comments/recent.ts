@@ -49,7 +49,9 @@ export const listRecent = async (db: Db, request: RecentRequest): Promise<Recent
       where c.site_id = t.site_id and c.thread_id = t.id and ${isWanted(request)}
       order by c.published_at desc, c.id desc limit ${limit + 1}
     ) c
-    where t.site_id = ${siteId} and t.article_id = any(${articleIds}) and ${threadIsVisible}) c`
+    where t.site_id = ${siteId} and ${threadIsVisible} and t.id = any(array(
+      select coalesce(alias_of, id) from threads
+      where site_id = ${siteId} and article_id = any(${articleIds})))) c`
   const latest = sql`order by c.published_at desc, c.id desc`
   const inSite = (kind: RawBuilder<unknown>) => sql`(
     select c.*, t.article_id, ${articleColumns}
@@ -94,18 +96,30 @@ const PARENTS = {
 
 export type Counts = Pick<Thread, 'articleId' | 'commentCount' | 'rootCount' | 'lastCommentAt'>
 
-/** Counts of the articles that have a visible thread. */
+const countColumns = sql`t.comment_count, t.root_count, t.last_comment_at`
+
+/** Counts of the articles that have a visible thread, each by the id that names it in the question. */
 export const listCounts = async (
   db: Db,
   siteId: number,
   articleIds: readonly string[],
 ): Promise<Counts[]> => {
-  const { rows } = await sql<Counts>`
-    select t.article_id, t.comment_count, t.root_count, t.last_comment_at from threads t
-    where t.site_id = ${siteId} and t.article_id = any(${articleIds}) and ${threadIsVisible}`.execute(
-    db,
-  )
-  return rows
+  const { rows } = await sql<Counts & { aliasOf: number | null }>`
+    select t.article_id, t.alias_of, ${countColumns} from threads t
+    where t.site_id = ${siteId} and t.article_id = any(${articleIds})
+      and (t.alias_of is not null or ${threadIsVisible})`.execute(db)
+  const aliases = rows.filter(({ aliasOf }) => aliasOf !== null)
+  if (aliases.length === 0) return rows
+  const { rows: threads } = await sql<Omit<Counts, 'articleId'> & { id: number }>`
+    select t.id, ${countColumns} from threads t
+    where t.site_id = ${siteId} and t.id = any(${aliases.map(({ aliasOf }) => aliasOf)}::bigint[])
+      and ${threadIsVisible}`.execute(db)
+  const byId = new Map(threads.map((thread) => [thread.id, thread]))
+  return rows.flatMap((row): Counts[] => {
+    if (row.aliasOf === null) return [row]
+    const counts = byId.get(row.aliasOf)
+    return counts ? [{ ...counts, articleId: row.articleId }] : []
+  })
 }
 
 export type ListedArticle = Thread & { readonly key: number }

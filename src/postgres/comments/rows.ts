@@ -38,7 +38,7 @@ export const threadColumns = sql`
   ${closesAt('t')} as closes_at, ${slowModeSeconds('t')} as slow_mode_seconds`
 
 /** A thread that readers can know: it was visible once, and it is not hidden. */
-export const threadIsVisible = sql`t.version > 0 and t.state <> 'hidden'`
+export const threadIsVisible = sql`t.version > 0 and t.state <> 'hidden' and t.alias_of is null`
 
 const COMMENT_COLUMNS =
   'thread_id id home_thread_id parent_id parent_home_thread_id depth status author_id revision ' +

@@ -3,6 +3,7 @@ import type { Thread } from '../../domain/comment/comment.ts'
 import type { Sort } from '../../domain/comment/sort.ts'
 import type { RankedComment } from '../../domain/comment/tree.ts'
 import type { Db } from '../connection/db.ts'
+import { threadIdOf } from '../threads/aliases.ts'
 import { keyOf } from './pages.ts'
 import {
   authorColumns,
@@ -33,7 +34,9 @@ export const findShadowed = async (
   const { rows: threads } = await sql<Thread>`
     select ${threadColumns} from threads t
     where t.site_id = ${siteId} and t.state <> 'hidden'
-      and ${'id' in of ? sql`t.id = ${of.id}` : sql`t.article_id = ${of.articleId}`}`.execute(db)
+      and ${'id' in of ? sql`t.id = ${of.id}` : sql`t.id = ${threadIdOf(siteId, of.articleId)}`}`.execute(
+    db,
+  )
   const thread = threads[0]
   if (!thread) return undefined
   const { rows } = await sql<

@@ -6,6 +6,7 @@ import { storedId } from '../../domain/stored-id.ts'
 import type { Db } from '../connection/db.ts'
 import { listOwnTurnedDown, type StatedComment } from '../moderation/statements.ts'
 import { findAuthor } from '../people/authors.ts'
+import { threadIdOf } from '../threads/aliases.ts'
 import { forWrite, type ThreadForWrite } from '../threads/threads.ts'
 import { editedBy } from './comments.ts'
 import { authorColumns, type CommentRow, commentColumns, joinTally, toComment } from './rows.ts'
@@ -38,7 +39,7 @@ export const findThreadToWrite = async (
 ): Promise<ThreadForWrite | undefined> => {
   const { rows } = await sql<ThreadForWrite>`
     select ${forWrite} from threads
-    where site_id = ${siteId} and article_id = ${articleId}`.execute(db)
+    where site_id = ${siteId} and id = ${threadIdOf(siteId, articleId)}`.execute(db)
   return rows[0]
 }
 

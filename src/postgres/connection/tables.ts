@@ -129,6 +129,10 @@ type ThreadsTable = {
   staysOpen: Generated<boolean>
   slowModeSeconds: number | null
   deletedAt: Instant | null
+  /** The thread that this id names; null for a thread. */
+  aliasOf: number | null
+  aliasVia: number | null
+  isBare: Generated<boolean>
 }
 
 type CommentsTable = {

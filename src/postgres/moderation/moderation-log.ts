@@ -4,6 +4,7 @@ import type { DecisionAction } from '../../domain/moderation/decision.ts'
 import { BY_RULES } from '../../domain/people/caller.ts'
 import type { CommentKey } from '../../domain/public-id.ts'
 import type { Db } from '../connection/db.ts'
+import { threadIdOf } from '../threads/aliases.ts'
 import { type Decision, decisionColumns } from './decisions.ts'
 
 /** A missing field matches all decisions. */
@@ -94,8 +95,8 @@ const chooseLead = (
 ): { lead: LeadingFilter | undefined; others: RawBuilder<unknown>[] } => {
   const { siteId, comment, batchId, authorId, articleId, by, action, since, until } = request
   const isRareAction = action !== undefined && action !== 'status'
-  const article = sql`coalesce((
-    select id from threads where site_id = ${siteId} and article_id = ${articleId}), 0)`
+  const article =
+    articleId === undefined ? sql`0` : sql`coalesce(${threadIdOf(siteId, articleId)}, 0)`
   const leads: LeadingFilter[] = [
     ...(comment === undefined ? [] : [{ column: sql`comment_id`, value: sql`${comment.id}` }]),
     ...(batchId === undefined ? [] : [{ column: sql`batch_id`, value: sql`${batchId}` }]),

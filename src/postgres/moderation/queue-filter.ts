@@ -2,6 +2,7 @@ import { type RawBuilder, sql } from 'kysely'
 import type { Status } from '../../domain/comment/status.ts'
 import type { Instant } from '../../domain/instant.ts'
 import { hasFindingOf } from '../screening/stored-judgements.ts'
+import { threadIdOf } from '../threads/aliases.ts'
 
 /** The comments that a moderator asks for; a missing field matches all. */
 export type QueueFilter = {
@@ -18,10 +19,8 @@ export type QueueFilter = {
   readonly until?: Instant | undefined
 }
 
-export const ofArticle = (siteId: number, articleId: string): RawBuilder<unknown> => {
-  const thread = sql`select id from threads where site_id = ${siteId} and article_id = ${articleId}`
-  return sql`c.thread_id = (${thread})`
-}
+export const ofArticle = (siteId: number, articleId: string): RawBuilder<unknown> =>
+  sql`c.thread_id = ${threadIdOf(siteId, articleId)}`
 
 /** The condition of a filter on `comments c`, apart from the status. */
 export const matchesFilter = (siteId: number, filter: QueueFilter): RawBuilder<unknown> => {

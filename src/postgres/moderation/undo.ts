@@ -157,6 +157,10 @@ export type MoveDecision = {
   readonly hasMoved: boolean
 }
 
+/**
+ * A thread that became an alias since the decision has its row under the same article id; if it got another id,
+ * the row of the former one is bare.
+ */
 export const findMoveDecision = async (
   db: Db,
   siteId: number,
@@ -166,8 +170,10 @@ export const findMoveDecision = async (
     select d.id, d.comment_id, d.subject, d.before, d.after, d.batch_id, f.id as "from", t.id as "to",
       exists (select from decisions c where c.site_id = d.site_id and c.caused_by = d.id) as has_moved
     from decisions d
-    join threads f on f.site_id = d.site_id and f.article_id = d.before ->> 'article_id'
-    join threads t on t.site_id = d.site_id and t.article_id = d.after ->> 'article_id'
+    join threads fa on fa.site_id = d.site_id and fa.article_id = d.before ->> 'article_id'
+    join threads f on f.site_id = d.site_id and f.id = case when fa.is_bare then fa.alias_of else fa.id end
+    join threads ta on ta.site_id = d.site_id and ta.article_id = d.after ->> 'article_id'
+    join threads t on t.site_id = d.site_id and t.id = case when ta.is_bare then ta.alias_of else ta.id end
     where d.site_id = ${siteId} and d.id = ${id} and d.action = 'move'`.execute(db)
   return rows[0]
 }

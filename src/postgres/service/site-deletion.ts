@@ -13,7 +13,7 @@ export type SiteCounts = {
 
 export const countSite = async (db: Db, siteId: number): Promise<SiteCounts> => {
   const { rows } = await sql<SiteCounts>`
-    select (select count(*) from threads where site_id = ${siteId}) as threads,
+    select (select count(*) from threads where site_id = ${siteId} and alias_of is null) as threads,
       (select count(*) from comments where site_id = ${siteId}) as comments,
       (select count(*) from authors where site_id = ${siteId}) as authors,
       (select count(*) from votes where site_id = ${siteId}) as votes,

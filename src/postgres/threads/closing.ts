@@ -13,7 +13,7 @@ const WINDOW = sql`interval '1 day'`
  */
 export const lockJustClosedThreads = async (tx: Tx, limit: number): Promise<ClosedThread[]> => {
   const closing = closesAt('t')
-  const isUnnoticed = sql`t.state = 'open' and t.version > 0
+  const isUnnoticed = sql`t.state = 'open' and t.version > 0 and t.alias_of is null
     and t.version < extract(epoch from ${closing}) * 1000000`
   const { rows } = await sql<ClosedThread>`
     with closed as (

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { Db, Tx } from '../connection/db.ts'
+import { freeAliases } from './aliases.ts'
 
 type OfThread = { readonly siteId: number; readonly threadId: number }
 
@@ -22,7 +23,7 @@ export const countThread = async (
 }
 
 /**
- * Hides a thread for good and takes its article away, which can begin another thread. The caller holds
+ * Hides a thread for good and takes its article and its aliases away, which can begin other threads. The caller holds
  * the exclusive thread lock. No article of a site can have the name that the thread gets.
  */
 export const markThreadDeleted = async (tx: Tx, { siteId, threadId }: OfThread): Promise<void> => {
@@ -30,9 +31,10 @@ export const markThreadDeleted = async (tx: Tx, { siteId, threadId }: OfThread):
     update threads set deleted_at = clock_timestamp(), state = 'hidden', title = null, url = null,
       article_id = ${'\u007f'} || gen_random_uuid()
     where site_id = ${siteId} and id = ${threadId}`.execute(tx)
+  await freeAliases(tx, { siteId, threadId })
 }
 
-/** Whether one of these threads was deleted, or is being deleted. */
+/** Whether one of these threads was deleted, is being deleted, or became an alias. */
 export const isAnyThreadDeleted = async (
   tx: Tx,
   siteId: number,
@@ -40,7 +42,8 @@ export const isAnyThreadDeleted = async (
 ): Promise<boolean> => {
   const { rows } = await sql<{ n: number }>`
     select count(*)::int as n from threads
-    where site_id = ${siteId} and id = any(${ids}::bigint[]) and deleted_at is null`.execute(tx)
+    where site_id = ${siteId} and id = any(${ids}::bigint[]) and deleted_at is null
+      and alias_of is null`.execute(tx)
   return rows[0]!.n < new Set(ids).size
 }
 

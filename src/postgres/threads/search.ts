@@ -30,9 +30,9 @@ export type ThreadSearch = ThreadFilter & {
   readonly maxScanned?: number
 }
 
-/** The threads of a site. Deleted ones are none. */
+/** The threads of a site. Deleted ones and aliases are none. */
 const listOf = (siteId: number) => sql`
-  from threads r where r.site_id = ${siteId} and r.deleted_at is null`
+  from threads r where r.site_id = ${siteId} and r.deleted_at is null and r.alias_of is null`
 
 /** When the latest visible comment was posted, or else when the thread began. */
 const activeAt = sql`coalesce(r.last_comment_at, r.created_at)`
@@ -121,7 +121,9 @@ export const insertThreadItems = async (
       ${threads.map(({ from }) => from ?? null)}::thread_state[])
       with ordinality as k (article_id, seen, place)
     left join threads r
-      on r.site_id = ${siteId} and r.article_id = k.article_id and r.deleted_at is null
+      on r.site_id = ${siteId} and r.deleted_at is null and r.id = (
+        select coalesce(alias_of, id) from threads
+        where site_id = ${siteId} and article_id = k.article_id)
     on conflict do nothing`.execute(tx)
 }
 

@@ -19,7 +19,7 @@ import type { Tables } from '../connection/tables.ts'
 export const nextVersion = sql<number>`greatest(version + 1, (extract(epoch from clock_timestamp()) * 1000000)::bigint)`
 
 /**
- * Finds visible threads by article or by id.
+ * Finds visible threads by article, which an alias can name, or by id.
  * @returns in the order of the queries; undefined for each thread that does not exist or is not visible
  */
 export const findThreads = async (
@@ -37,8 +37,9 @@ export const findThreads = async (
       select ${threadColumns} from threads t
       where q.id is not null and t.site_id = q.site_id and t.id = q.id and ${threadIsVisible}
       union all
-      select ${threadColumns} from threads t
-      where q.id is null and t.site_id = q.site_id and t.article_id = q.article_id
+      select ${threadColumns} from threads a
+      join threads t on t.site_id = q.site_id and t.id = coalesce(a.alias_of, a.id)
+      where q.id is null and a.site_id = q.site_id and a.article_id = q.article_id
         and ${threadIsVisible}
     ) t`.execute(db.withoutPlugins())
   const byPlace = new Map(rows.map(({ place, ...thread }) => [place, thread]))
@@ -80,7 +81,7 @@ export const ensureSharedThread = async (
   return (await findSharedThread(tx, siteId, articleId))!
 }
 
-/** Waits for a transaction that creates the same thread. The next statement finds the thread. */
+/** Waits for a transaction that creates the same thread or alias. The next statement finds the thread. */
 const insertThread = async (tx: Tx, siteId: number, articleId: string): Promise<void> => {
   await tx
     .insertInto('threads')
@@ -95,7 +96,7 @@ const findSharedThread = async (
   articleId: string,
 ): Promise<number | undefined> => {
   const { rows } = await sql<{ id: number }>`
-    select id, pg_advisory_xact_lock_shared(id) from threads
+    select coalesce(alias_of, id) as id, pg_advisory_xact_lock_shared(coalesce(alias_of, id)) from threads
     where site_id = ${siteId} and article_id = ${articleId}`.execute(tx)
   return rows[0]?.id
 }
@@ -121,7 +122,8 @@ export const TRY_THREAD_LOCKS = prepare<
   (of) => sql`
     select id, article_id, pg_try_advisory_xact_lock_shared(id) as is_locked,
       set_config('lock_timeout', ${String(SHARED_LOCK_TIMEOUT_MS)}, true)
-    from threads where site_id = ${of.siteId} and article_id = any(${of.articleIds}::text[])`,
+    from threads where site_id = ${of.siteId} and article_id = any(${of.articleIds}::text[])
+      and alias_of is null`,
 )
 
 /** Like `tryThreadLocks`, by the ids of threads. @returns the threads that exist and are locked now */
@@ -137,7 +139,7 @@ export const tryThreadLocksById = async (
   return new Set(rows.flatMap(({ id, isLocked }) => (isLocked ? id : [])))
 }
 
-/** Finds the id of a thread, visible or not. */
+/** Finds the id of the thread that an article id names, visible or not. */
 export const findThreadId = async (
   db: Db,
   siteId: number,
@@ -145,7 +147,7 @@ export const findThreadId = async (
 ): Promise<number | undefined> => {
   const row = await db
     .selectFrom('threads')
-    .select('id')
+    .select(sql<number>`coalesce(alias_of, id)`.as('id'))
     .where('siteId', '=', siteId)
     .where('articleId', '=', articleId)
     .executeTakeFirst()
@@ -265,7 +267,7 @@ export const moderatedThreadColumns = sql`
 
 export type ThreadSettings = Readonly<Record<string, unknown>> & { readonly state: ThreadState }
 
-/** The settings of a thread that a moderator can change, with the names of the API. Refuses with `not_found` if it was deleted. */
+/** The settings of a thread that a moderator can change, with the names of the API. Refuses with `not_found` if it was deleted or is an alias. */
 export const findThreadSettings = async (
   tx: Tx,
   siteId: number,
@@ -277,7 +279,8 @@ export const findThreadSettings = async (
       'created_at', to_char(created_at, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
       'stays_open', stays_open, 'slow_mode_seconds', slow_mode_seconds,
       'moderation', coalesce(moderation::text, 'site')) as settings
-    from threads where site_id = ${siteId} and id = ${id} and deleted_at is null`.execute(tx)
+    from threads where site_id = ${siteId} and id = ${id} and deleted_at is null
+      and alias_of is null`.execute(tx)
   if (!rows[0]) throw new Refusal('not_found')
   return rows[0].settings
 }

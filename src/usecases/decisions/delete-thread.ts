@@ -9,6 +9,7 @@ import {
 } from '../../postgres/connection/transaction.ts'
 import { enqueueJob, reportProgress } from '../../postgres/jobs/jobs.ts'
 import { insertDecision } from '../../postgres/moderation/decisions.ts'
+import { findArticleThread } from '../../postgres/threads/aliases.ts'
 import {
   countThread,
   deleteThreadRow,
@@ -17,7 +18,6 @@ import {
   THREAD_DELETION_STEPS,
   type ThreadCounts,
 } from '../../postgres/threads/deletion.ts'
-import { findThreadId } from '../../postgres/threads/threads.ts'
 import type { Context } from '../context.ts'
 import { withInvalidation } from '../invalidate.ts'
 
@@ -40,8 +40,9 @@ export const deleteThread = async (
   request: DeletionRequest,
 ): Promise<ThreadCounts> => {
   const { site, articleId, isDryRun, expectedCount } = request
-  const threadId = await runQuery(findThreadId(context.db, site.id, articleId))
-  if (threadId === undefined) throw new Refusal('not_found')
+  const thread = await runQuery(findArticleThread(context.db, site.id, articleId))
+  if (!thread) throw new Refusal('not_found')
+  const threadId = thread.id
   const at = { siteId: site.id, threadId }
   if (isDryRun) return runQuery(countThread(context.db, at))
   if (expectedCount === undefined)
@@ -58,7 +59,7 @@ export const deleteThread = async (
         siteId: site.id,
         action: 'thread',
         threadId,
-        subject: articleId,
+        subject: thread.articleId,
         by: callerIdOf(request.administrator),
         before: found,
         after: { state: 'deleted' },

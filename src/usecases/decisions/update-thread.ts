@@ -1,10 +1,12 @@
 import { callerIdOf, type StaffCaller } from '../../domain/people/caller.ts'
+import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site/site.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import { acquireThreadLock, runQuery } from '../../postgres/connection/transaction.ts'
 import type { IdempotencyKey } from '../../postgres/service/idempotency.ts'
 import {
   ensureThread,
+  findThreadForWrite,
   findThreadId,
   type ModeratedThread,
   type ThreadChange,
@@ -48,10 +50,12 @@ export const updateThread = async <Answer>(
 
 const decide = async (
   tx: Tx,
-  { site, moderator, articleId, change }: ThreadRequest,
+  { site, moderator, change }: ThreadRequest,
   threadId: number,
 ): Promise<ModeratedThread> => {
-  const thread = { siteId: site.id, threadId, articleId }
+  const found = await findThreadForWrite(tx, site.id, threadId)
+  if (!found) throw new Refusal('not_found')
+  const thread = { siteId: site.id, threadId, articleId: found.articleId }
   const origin = { siteId: site.id, by: callerIdOf(moderator) }
   return (await changeSettings(tx, thread, { change, origin })).thread
 }

@@ -15,6 +15,7 @@ import type { IdempotencyKey } from '../../postgres/service/idempotency.ts'
 import {
   closeThread,
   ensureThread,
+  findThreadForWrite,
   findThreadId,
   findThreadSettings,
   hasComments,
@@ -61,8 +62,7 @@ export const mergeThreads = async <Answer>(
   present: (merged: Merged) => Answer,
 ): Promise<Answer> => {
   const { site, articleId, into, idempotencyKey } = request
-  if (into === articleId)
-    throw new Refusal('invalid_request', { '/into': 'must be another article' })
+  if (into === articleId) throw sameArticle()
   const [from, known] = await Promise.all(
     [articleId, into].map((article) => runQuery(findThreadId(context.db, site.id, article))),
   )
@@ -79,17 +79,28 @@ export const mergeThreads = async <Answer>(
   return answer
 }
 
+const sameArticle = () => new Refusal('invalid_request', { '/into': 'must be another article' })
+
+/** The articles' own ids: the request can name them by aliases. */
+const ownIdsOf = async (tx: Tx, siteId: number, { from, to }: Threads) => {
+  const source = await findThreadForWrite(tx, siteId, from)
+  const target = await findThreadForWrite(tx, siteId, to)
+  return { articleId: source!.articleId, into: target!.articleId }
+}
+
 type Threads = { readonly from: number; readonly to: number }
 
 const merge = async (tx: Tx, request: MergeRequest, threads: Threads): Promise<Merged> => {
   const siteId = request.site.id
   await acquireThreadLocks(tx, siteId, [threads.from, threads.to])
+  if (threads.from === threads.to) throw sameArticle()
+  const named = { ...request, ...(await ownIdsOf(tx, siteId, threads)) }
   if (await isMergeRunning(tx, siteId, threads))
     throw new Refusal('move_not_allowed', { '/into': 'a merge of these threads is in progress' })
   const at = { siteId, threadId: threads.from }
   const movers = await listPlaced(tx, at, { fromId: 0, limit: MAX_MERGED + 1 })
-  if (movers.length > MAX_MOVED) return startBatch(tx, request, { ...threads, movers })
-  const decision = await decideMerge(tx, request, { ...threads, movers })
+  if (movers.length > MAX_MOVED) return startBatch(tx, named, { ...threads, movers })
+  const decision = await decideMerge(tx, named, { ...threads, movers })
   const version = await mergeBranches(tx, { siteId, ...threads, movers, merge: decision })
   return { decision, version }
 }

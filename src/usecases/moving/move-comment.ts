@@ -9,7 +9,12 @@ import type { Tx } from '../../postgres/connection/db.ts'
 import { runQuery } from '../../postgres/connection/transaction.ts'
 import { insertDecision } from '../../postgres/moderation/decisions.ts'
 import type { IdempotencyKey } from '../../postgres/service/idempotency.ts'
-import { ensureThread, findThreadId, findThreadSettings } from '../../postgres/threads/threads.ts'
+import {
+  ensureThread,
+  findThreadForWrite,
+  findThreadId,
+  findThreadSettings,
+} from '../../postgres/threads/threads.ts'
 import type { Context } from '../context.ts'
 import type { Decided } from '../decisions/decide-comment.ts'
 import { lockBranch } from '../decisions/marks.ts'
@@ -61,6 +66,7 @@ const move = async (tx: Tx, request: MoveRequest, to: number): Promise<Decided> 
   if (!top) throw new Refusal('not_found')
   const from = await findThreadSettings(tx, siteId, top.threadId)
   const target = await findThreadSettings(tx, siteId, to)
+  const { articleId } = (await findThreadForWrite(tx, siteId, to))!
   const moved = await moveBranch(tx, site, { top, destination: { threadId: to, parent } })
   const hasVisible = moved.movers.some(({ status }) => isVisible(status))
   assertMayPublish(hasVisible, { from: from.state, to: target.state, publish })
@@ -71,7 +77,7 @@ const move = async (tx: Tx, request: MoveRequest, to: number): Promise<Decided> 
     threadId: to,
     commentId: top.id,
     before: locationOf(top),
-    after: { article_id: request.articleId, parent_id: parent ? storedCommentId(parent) : null },
+    after: { article_id: articleId, parent_id: parent ? storedCommentId(parent) : null },
   })
   if (moved.parent?.locked !== true) return { decision, version: moved.version }
   const cause = { origin: { ...origin, at: decision.at }, causedBy: decision.id }

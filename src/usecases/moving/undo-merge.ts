@@ -6,6 +6,7 @@ import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site/site.ts'
 import { listPlaced } from '../../postgres/comments/move.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
+import { acquireThreadLock } from '../../postgres/connection/transaction.ts'
 import { type Batch, insertBatch, isMergeRunning } from '../../postgres/jobs/batches.ts'
 import { enqueueJob } from '../../postgres/jobs/jobs.ts'
 import { insertDecision } from '../../postgres/moderation/decisions.ts'
@@ -18,9 +19,11 @@ import {
   type Undoable,
 } from '../../postgres/moderation/undo.ts'
 import type { IdempotencyKey } from '../../postgres/service/idempotency.ts'
+import { restoreAliased } from '../../postgres/threads/aliases.ts'
 import { findThreadSettings, restoreThread } from '../../postgres/threads/threads.ts'
 import type { Context } from '../context.ts'
 import { undoOutcomeOf } from '../decisions/undo-in-thread.ts'
+import { withInvalidation } from '../invalidate.ts'
 import { runOnce } from '../run-once.ts'
 import { COMMENTS_OF_STEP, mergeBranches, movingOf, runMovingStep } from './merge-steps.ts'
 import { acquireThreadLocks } from './move-branch.ts'
@@ -69,6 +72,21 @@ export const restoreSettings = async (
   return number
 }
 
+/**
+ * Makes the source of a merge a thread again, if it became an alias. Locks both threads.
+ * @returns the threads of which nodes may have cached an alias
+ */
+export const restoreSource = async (
+  tx: Tx,
+  siteId: number,
+  { from, to }: Pick<MoveDecision, 'from' | 'to'>,
+): Promise<number[]> => {
+  for (const threadId of [from, to].toSorted((a, b) => a - b))
+    await acquireThreadLock(tx, { siteId, threadId }, 'exclusive')
+  const named = await restoreAliased(tx, siteId, from)
+  return named === undefined ? [] : [named]
+}
+
 export const decisionIdsOf = (roots: readonly Undoable[]): Map<number, number> =>
   new Map(roots.map(({ commentId, id }) => [commentId, id]))
 
@@ -92,7 +110,9 @@ export const undoMergeBatch = async <Answer>(
   const siteId = site.id
   const { from: to, to: from } = movingOf(undone)!
   const by = callerIdOf(moderator)
-  const answer = await runOnce(context, idempotencyKey, async (tx) => {
+  const threadIds = [from, to]
+  const start = async (tx: Tx) => {
+    threadIds.push(...(await restoreSource(tx, siteId, { from: to, to: from })))
     await acquireThreadLocks(tx, siteId, [from, to])
     const { id, subject, before, after } = (await findMergeOfBatch(tx, siteId, undone.id))!
     const { later } = await findSubjectDecision(tx, siteId, { id, action: 'move' })
@@ -105,7 +125,10 @@ export const undoMergeBatch = async <Answer>(
     await insertDecision(tx, { siteId, by, subject, batchId: batch.id, ...row })
     await enqueueJob(tx, batchJob(batch))
     return present(batch)
-  })
+  }
+  const answer = await withInvalidation(context, { siteId, threadIds, isHide: true }, () =>
+    runOnce(context, idempotencyKey, start),
+  )
   context.kick('run_batch')
   return answer
 }

@@ -2,6 +2,7 @@ import { RENDERER_VERSION } from '../../domain/comment/markdown.ts'
 import { isVisible } from '../../domain/comment/status.ts'
 import type { Instant } from '../../domain/instant.ts'
 import { checksJob } from '../../domain/job.ts'
+import { Refusal } from '../../domain/refusal.ts'
 import { checkTimingOf } from '../../domain/screening/check-facts.ts'
 import {
   FIND_THREADS_AND_PARENTS,
@@ -40,17 +41,29 @@ export const decidePatiently: DecideGroup<Post, PostEffect> = async (tx, all) =>
   const recalled = await recallResponses<Post, PostEffect>(tx, all)
   const { fresh } = recalled
   const { site, articleId } = all[0]!
-  const threadId =
-    fresh.length > 0
-      ? await ensureSharedThread(tx, site.id, articleId)
-      : await findThreadId(tx, site.id, articleId)
-  const known = { recalled, threadOf: () => threadId }
-  if (fresh.length === 0) return { ...known, outcomes: new Map(), changedThreads: [] }
-  const { queries, toSituation } = askForSituation(fresh, 'wait')
-  const { busyTexts: _, ...read } = toSituation(await sendTogether(tx, queries))
-  const thread = read.threads.get(articleId)!
+  if (fresh.length === 0) {
+    const threadId = await findThreadId(tx, site.id, articleId)
+    return { recalled, threadOf: () => threadId, outcomes: new Map(), changedThreads: [] }
+  }
+  const { thread, read } = await readLockedThread(tx, fresh)
+  const known = { recalled, threadOf: () => thread.id }
   const waits = await lockSlowMode(tx, site.id, { thread, senders: fresh })
   return { ...known, ...(await decidePosts(tx, fresh, { ...read, waits })) }
+}
+
+const MAX_ATTEMPTS = 5
+
+/** Locks and reads the thread of posts. While it waits, the article can become an alias of another thread. */
+const readLockedThread = async (tx: Tx, posts: readonly Post[]) => {
+  const { site, articleId } = posts[0]!
+  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
+    const threadId = await ensureSharedThread(tx, site.id, articleId)
+    const { queries, toSituation } = askForSituation(posts, 'wait', threadId)
+    const { busyTexts: _, ...read } = toSituation(await sendTogether(tx, queries))
+    const thread = read.threads.get(articleId)
+    if (thread?.id === threadId) return { thread, read }
+  }
+  throw new Refusal('unavailable')
 }
 
 /**
@@ -178,8 +191,9 @@ const withRepeats = (
 /**
  * The statements that lock and read what judging depends on, and the situation from their rows. The caller holds the
  * locks on the threads: what is read after them stays true until the transaction ends.
+ * @param threadId the thread that the article of all posts names, if it is known
  */
-const askForSituation = (posts: readonly Post[], waiting: Waiting) => {
+const askForSituation = (posts: readonly Post[], waiting: Waiting, threadId?: number) => {
   const siteId = posts[0]!.site.id
   const articleIds = [...new Set(posts.map(({ articleId }) => articleId))]
   const parents = [
@@ -192,7 +206,8 @@ const askForSituation = (posts: readonly Post[], waiting: Waiting) => {
   const writerIds = posts.flatMap(({ writerId }) => writerId ?? [])
   const identities = posts.map(({ writerIdentity }) => writerIdentity)
   const nameSkeletons = posts.flatMap((post) => skeletonOfGuest(post) ?? [])
-  const facts = askFor({ siteId, articleIds, nameSkeletons }, posts.map(originOf))
+  const known = threadId === undefined ? { articleIds } : { threadIds: [threadId] }
+  const facts = askFor({ siteId, ...known, nameSkeletons }, posts.map(originOf))
   const queries = [
     FIND_THREADS_AND_PARENTS[waiting]({
       siteId,
@@ -211,7 +226,7 @@ const askForSituation = (posts: readonly Post[], waiting: Waiting) => {
     return {
       siteId,
       ...rest,
-      threads: new Map(threads.map((thread) => [thread.articleId, thread])),
+      threads: new Map(threads.map((thread) => [thread.askedId, thread])),
       writers: new Map(authors.map((author) => [author.id, author])),
       counted: facts.toFacts(counted[0]!),
       bans: new Map(posts.map((post, i) => [post, matches[i]!])),

@@ -81,9 +81,13 @@ export const listThread = async (
   const current = await findCurrentThread(context, { siteId, articleId }, atLeast)
   if (focus && !current) throw new Refusal('not_found')
   if (!current) return undefined
+  // The cursors of a page belong to the id by which it was read.
+  const own = current.thread.articleId
+  const variant = own === articleId ? request.variant : `${request.variant} ${articleId}`
+  const named = { ...request, articleId: own, variant }
   const read = async () =>
-    withStaff(await (request.view === 'tree' ? readTree : readFlat)(context, request))
-  return findVersionedPage(context, current, { ...request, siteId }, { read, present })
+    withStaff(await (request.view === 'tree' ? readTree : readFlat)(context, named))
+  return findVersionedPage(context, current, { ...named, siteId }, { read, present })
 }
 
 /** Adds the staff whom readers meet on the page, so not the authors of its tombstones. */

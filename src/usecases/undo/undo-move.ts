@@ -28,7 +28,7 @@ import {
   type MovedBranch,
   moveBranch,
 } from '../moving/move-branch.ts'
-import { decisionIdsOf, restoreSettings, toRow } from '../moving/undo-merge.ts'
+import { decisionIdsOf, restoreSettings, restoreSource, toRow } from '../moving/undo-merge.ts'
 import { runOnce } from '../run-once.ts'
 import { assertRestores, type Undone, type UndoRequest } from './undo-request.ts'
 
@@ -47,10 +47,12 @@ export const undoMove = async <Answer>(
   const move = await runQuery(findMoveDecision(context.db, site.id, decisionId))
   if (!move) throw new Refusal('not_found')
   if (move.commentId === null && move.batchId !== null) throw new Refusal('move_not_allowed')
-  const invalidated = { siteId: site.id, threadIds: [move.from, move.to], isHide: true }
+  const threadIds = [move.from, move.to]
+  const invalidated = { siteId: site.id, threadIds, isHide: true }
   return withInvalidation(context, invalidated, () =>
     runOnce(context, idempotencyKey, async (tx) => {
-      await acquireThreadLocks(tx, site.id, invalidated.threadIds)
+      if (move.commentId === null) threadIds.push(...(await restoreSource(tx, site.id, move)))
+      await acquireThreadLocks(tx, site.id, [move.from, move.to])
       const at = { siteId: site.id, threadId: move.to }
       const found = await listUndoables(tx, at, { ids: [move.id], scope: 'consequences' })
       const standing = found.filter((one) => undoOutcomeOf(one) === 'changed')
