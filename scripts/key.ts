@@ -1,6 +1,4 @@
-import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { readConfig } from '../src/config.ts'
 import { validateTitle } from '../src/domain/comment/text.ts'
 import { instantOf } from '../src/domain/instant.ts'
 import { SCOPES, type Scope } from '../src/domain/people/caller.ts'
@@ -9,8 +7,6 @@ import { Refusal } from '../src/domain/refusal.ts'
 import { createPublicIds } from '../src/http/wire/public-ids.ts'
 import { createDb, type Db } from '../src/postgres/connection/db.ts'
 import { migrate } from '../src/postgres/connection/migrate.ts'
-import { findRunning } from '../src/postgres/embedded/attach.ts'
-import { openEmbedded } from '../src/postgres/embedded/embedded.ts'
 import { findSite } from '../src/postgres/service/sites.ts'
 import {
   type CreatedKey,
@@ -20,6 +16,7 @@ import {
   rotateKey,
 } from '../src/usecases/administering/keys.ts'
 import { ensureIdSecret } from '../src/usecases/seed-database.ts'
+import { openDatabase } from './open-database.ts'
 
 /**
  * `npm run key`: makes, lists and revokes API keys for operators who have no key yet. The key alone goes
@@ -53,7 +50,7 @@ const main = async (): Promise<void> => {
   const act = ACTS[command]
   const takesId = command === 'rotate' || command === 'revoke'
   if (!act || rest.length > 0 || (id !== undefined) !== takesId) throw new Mistake(USAGE)
-  const { url, close } = await openDatabase()
+  const { url, close } = await openDatabase(say)
   const pool = createDb({ url, max: 1, onError: () => {} })
   try {
     await migrate({ url })
@@ -80,16 +77,6 @@ const readArguments = () => {
   } catch (error) {
     throw new Mistake(`${(error as Error).message}\n${USAGE}`)
   }
-}
-
-/** A Postgres that already runs belongs to the service: the script neither locks nor stops it. */
-const openDatabase = async (): Promise<{ url: string; close: () => Promise<void> }> => {
-  const config = readConfig(process.env)
-  const dataDir = resolve(config.AFTERWORD_DATA ?? 'data')
-  const url = config.DATABASE_URL ?? findRunning(dataDir)
-  if (url !== undefined) return { url, close: async () => {} }
-  const log = { info: () => {}, warn: (_: object, message: string) => say(message) }
-  return openEmbedded({ dataDir, mayRelocate: !config.AFTERWORD_DATA, log })
 }
 
 type Target = { readonly db: Db; readonly ids: PublicIds }

@@ -25,6 +25,7 @@ import { addContext, type Http } from './http/edge/request-context.ts'
 import { addRequestPipeline } from './http/edge/request-pipeline.ts'
 import { addStrictParsing, MAX_URL_LENGTH } from './http/edge/strict-parsing.ts'
 import { addEmbedRoutes } from './http/embed/routes.ts'
+import { addExportRoutes } from './http/exports/routes.ts'
 import { addJudgingRoutes } from './http/judging/routes.ts'
 import { addKeyRoutes } from './http/keys/routes.ts'
 import { addMarkRoutes } from './http/marks/routes.ts'
@@ -181,6 +182,7 @@ const addSiteScope = async (v1: Router, options: AppOptions): Promise<void> => {
   addCommentRoutes(v1, options)
   addVoteAndFlagRoutes(v1, options)
   addOwnDataRoutes(v1, options)
+  addExportRoutes(v1, options)
   addSiteListRoutes(v1, options)
   addViewerRoutes(v1, options)
   addTransferRoutes(v1, options)

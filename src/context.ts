@@ -28,6 +28,7 @@ const VOTES_REST_MS = 50
 type Parts = {
   readonly db: Db
   readonly writes: Db
+  readonly exports: Db
   readonly cacheTokens: CacheTokens
   readonly idsOf: PublicIdsOf
   readonly readMemberToken: ReadMemberToken

@@ -41,6 +41,8 @@ const DISTRUST_MS = 1_000
 const HIDE_WAIT_MS = 1_100
 const FIRST_RETRY_MS = 100
 const LAST_RETRY_MS = 1_000
+/** How many exports one node writes at the same time. */
+const EXPORTS = 2
 /** How often a node looks for due jobs. A killed node's jobs wait this long and `LEASE_MS` at most. */
 const POLL_MS = 2_000
 
@@ -83,6 +85,7 @@ export const createService = async (parts: Parts): Promise<Service> => {
   const context = createContext({
     db: pools.read.db,
     writes: pools.write.db,
+    exports: pools.exports.db,
     cacheTokens: shared.cacheTokens,
     idsOf: (siteId) => whenPrepared(state.idsOf)(siteId),
     banHashes: createBanHashes(() => whenPrepared(state.keys)),
@@ -127,7 +130,7 @@ const whenPrepared = <T>(part: T | undefined): T => {
   return part
 }
 
-type Pools = Readonly<Record<'read' | 'write' | 'health', OpenDb>>
+type Pools = Readonly<Record<'read' | 'write' | 'exports' | 'health', OpenDb>>
 
 /** Writers that wait for each other, and readers, cannot take each other's connections. */
 const createPools = ({ config, databaseUrl: url, logger }: Parts, { closing }: State): Pools => {
@@ -139,6 +142,7 @@ const createPools = ({ config, databaseUrl: url, logger }: Parts, { closing }: S
   return {
     read: createDb({ url, max: config.AFTERWORD_POOL - writers, onError }),
     write: createDb({ url, max: writers, onError }),
+    exports: createDb({ url, max: EXPORTS, onError }),
     health: createDb({ url, max: 1, onError }),
   }
 }

@@ -147,6 +147,7 @@ export const createTestContext = (
   createContext({
     db,
     writes: db,
+    exports: db,
     cacheTokens: tokens,
     idsOf,
     banHashes: createBanHashes(() => KEYS),

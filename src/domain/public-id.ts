@@ -24,6 +24,7 @@ export const LETTERS = {
   reason: 'r',
   ban: 'x',
   import: 'i',
+  site: 's',
 } as const
 export const COMMENT_LETTER = 'c'
 

@@ -22,6 +22,8 @@ export type Context = {
   readonly db: Db
   /** Connections for writing; separate, so that writers who wait for locks do not block readers. */
   readonly writes: Db
+  /** Connections for exports, which keep one for as long as their client reads. */
+  readonly exports: Db
   /** Posts and votes that wait for a transaction of their thread. */
   readonly posts: WriteQueues<Post, PostEffect>
   readonly votes: WriteQueues<Vote, undefined>

@@ -443,6 +443,7 @@ const ROWS: Record<string, Case> = {
     path: `/authors/${ADA}/export`,
     row: but(ADMINISTERING(200), {}),
   },
+  exportSite: { method: 'GET', path: '/export', row: ADMINISTERING(200) },
   eraseAuthor: {
     method: 'DELETE',
     path: `/authors/${IDS.write('author', 46_655)}`,

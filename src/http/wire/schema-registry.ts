@@ -13,6 +13,7 @@ import * as claims from '../claims/schemas.ts'
 import * as comments from '../comments/schemas.ts'
 import * as commentsHtml from '../comments-html/schemas.ts'
 import * as decisions from '../decisions/schemas.ts'
+import * as siteExports from '../exports/schemas.ts'
 import * as judging from '../judging/schemas.ts'
 import * as keys from '../keys/schemas.ts'
 import * as marks from '../marks/schemas.ts'
@@ -62,6 +63,7 @@ const MODULES: readonly object[] = [
   cannedReasons,
   moving,
   ownData,
+  siteExports,
   sites,
   members,
   staff,

@@ -41,6 +41,26 @@ export const inRolledBackTransaction = async <T>(
   return results.at(-1)!
 }
 
+/** How long the reader of a snapshot may pause. An unread snapshot keeps Postgres from cleaning up. */
+const SNAPSHOT_PAUSE = '60s'
+
+/**
+ * Yields one transaction that only reads, and sees the database as it was at its first statement. It ends when the
+ * loop over it ends, however that happens.
+ */
+export async function* readingSnapshot(db: Db): AsyncGenerator<Tx, void> {
+  const tx = await db.startTransaction().execute()
+  try {
+    await sql`set transaction isolation level repeatable read, read only`.execute(tx)
+    await sql`set local idle_in_transaction_session_timeout = ${sql.lit(SNAPSHOT_PAUSE)}`.execute(
+      tx,
+    )
+    yield tx
+  } finally {
+    await tx.rollback().execute()
+  }
+}
+
 /** Runs a query outside a transaction and translates its errors. */
 export const runQuery = async <T>(query: Promise<T>): Promise<T> => {
   try {

@@ -1,0 +1,64 @@
+import { createWriteStream } from 'node:fs'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { parseArgs } from 'node:util'
+import { createPublicIds } from '../src/http/wire/public-ids.ts'
+import { createDb } from '../src/postgres/connection/db.ts'
+import { migrate } from '../src/postgres/connection/migrate.ts'
+import { findSite } from '../src/postgres/service/sites.ts'
+import { exportSite } from '../src/usecases/exporting/export-site.ts'
+import { writeLines } from '../src/usecases/exporting/write-lines.ts'
+import { ensureIdSecret } from '../src/usecases/seed-database.ts'
+import { openDatabase } from './open-database.ts'
+
+/** `npm run export`: writes a site as JSON lines to a file or to standard output. */
+
+const USAGE = `npm run export -- --site SLUG [--output FILE]
+Reads DATABASE_URL, or the embedded Postgres in AFTERWORD_DATA, whether the service runs or not.`
+
+const OPERATOR = 'operator'
+/** One connection reads the snapshot, and one writes the audit entry. */
+const CONNECTIONS = 2
+
+const main = async (): Promise<void> => {
+  const { site, output } = readArguments()
+  const { url, close } = await openDatabase(say)
+  const pool = createDb({ url, max: CONNECTIONS, onError: () => {} })
+  try {
+    await migrate({ url })
+    const { db } = pool
+    const found = await findSite(db, site)
+    if (!found) throw new Error(`there is no site ${site}`)
+    const idsOf = createPublicIds(await ensureIdSecret(db))
+    const context = { writes: db, exports: db, idsOf }
+    const lines = await exportSite(context, { site: found, by: OPERATOR })
+    await pipeline(
+      Readable.from(writeLines(lines)),
+      output === undefined ? process.stdout : createWriteStream(output),
+    )
+  } finally {
+    await pool.close()
+    await close()
+  }
+}
+
+const readArguments = (): { site: string; output: string | undefined } => {
+  try {
+    const { values } = parseArgs({
+      options: { site: { type: 'string' }, output: { type: 'string' } },
+    })
+    if (values.site === undefined) throw new Error('--site is missing')
+    return { site: values.site, output: values.output }
+  } catch (error) {
+    throw new Error(`${(error as Error).message}\n${USAGE}`)
+  }
+}
+
+const say = (words: string): void => void process.stderr.write(`${words}\n`)
+
+try {
+  await main()
+} catch (error) {
+  process.exitCode = 1
+  say((error as Error).message)
+}
