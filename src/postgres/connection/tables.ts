@@ -77,6 +77,7 @@ type SitesTable = {
   maxBodyLength: Generated<number>
   language: string | null
   reservedNames: Generated<readonly string[]>
+  articleIds: Generated<'as_sent' | 'canonical'>
   formerSlug: string | null
   formerSlugUntil: Instant | null
   deletedAt: Instant | null
