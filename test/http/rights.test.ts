@@ -443,6 +443,12 @@ const ROWS: Record<string, Case> = {
     path: `/authors/${ADA}/export`,
     row: but(ADMINISTERING(200), {}),
   },
+  reassignComments: {
+    method: 'POST',
+    path: `/authors/${ADA}/reassignments`,
+    body: { from: 'email' },
+    row: ADMINISTERING(404),
+  },
   exportSite: { method: 'GET', path: '/export', row: ADMINISTERING(200) },
   eraseAuthor: {
     method: 'DELETE',

@@ -106,6 +106,7 @@ type AuthorsTable = {
   erasedSubject: Buffer | null
   keyId: number | null
   nameSkeleton: string | null
+  reassignedTo: number | null
 }
 
 type ThreadsTable = {
