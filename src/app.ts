@@ -26,6 +26,7 @@ import { addRequestPipeline } from './http/edge/request-pipeline.ts'
 import { addStrictParsing, MAX_URL_LENGTH } from './http/edge/strict-parsing.ts'
 import { addEmbedRoutes } from './http/embed/routes.ts'
 import { addExportRoutes } from './http/exports/routes.ts'
+import { addImportRoutes } from './http/imports/routes.ts'
 import { addJudgingRoutes } from './http/judging/routes.ts'
 import { addKeyRoutes } from './http/keys/routes.ts'
 import { addMarkRoutes } from './http/marks/routes.ts'
@@ -36,7 +37,6 @@ import { addMovingRoutes } from './http/moving/routes.ts'
 import { addOwnDataRoutes } from './http/own-data/routes.ts'
 import { addPolicyRoutes } from './http/policies/routes.ts'
 import { addQueueRoutes } from './http/queue/routes.ts'
-import { addReassignmentRoutes } from './http/reassignments/routes.ts'
 import { addRedactionRoutes } from './http/redactions/routes.ts'
 import { addReplyRoutes } from './http/replies/routes.ts'
 import { addRevisionRoutes } from './http/revisions/routes.ts'
@@ -61,8 +61,11 @@ const BODY_BYTES = 65_536
 
 const HEADER_BYTES = 32_768
 
-/** How long a whole request can take to arrive. */
-const REQUEST_TIMEOUT_MS = 10_000
+/** How long the headers of a request can take to arrive. `addStrictParsing` has the time of a body. */
+const HEADERS_TIMEOUT_MS = 10_000
+
+/** How long the file of an import can take to arrive. */
+const UPLOAD_TIMEOUT_MS = 3_600_000
 
 const CONNECTION_TIMEOUT_MS = 30_000
 
@@ -107,7 +110,7 @@ const createServer = ({ logger, trustedProxies }: AppOptions): FastifyInstance =
     genReqId: () => randomUUID(),
     trustProxy: trustedProxies.length > 0 ? [...trustedProxies] : false,
     bodyLimit: BODY_BYTES,
-    requestTimeout: REQUEST_TIMEOUT_MS,
+    requestTimeout: UPLOAD_TIMEOUT_MS,
     connectionTimeout: CONNECTION_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
     return503OnClosing: false,
@@ -116,6 +119,7 @@ const createServer = ({ logger, trustedProxies }: AppOptions): FastifyInstance =
     // `addStrictParsing` refuses a request without a host; Node would respond without a problem document.
     http: {
       maxHeaderSize: HEADER_BYTES,
+      headersTimeout: HEADERS_TIMEOUT_MS,
       requireHostHeader: false,
       connectionsCheckingInterval: CHECK_CONNECTIONS_MS,
     },
@@ -184,7 +188,6 @@ const addSiteScope = async (v1: Router, options: AppOptions): Promise<void> => {
   addVoteAndFlagRoutes(v1, options)
   addOwnDataRoutes(v1, options)
   addExportRoutes(v1, options)
-  addReassignmentRoutes(v1, options)
   addSiteListRoutes(v1, options)
   addViewerRoutes(v1, options)
   addTransferRoutes(v1, options)
@@ -215,5 +218,6 @@ const addSiteScope = async (v1: Router, options: AppOptions): Promise<void> => {
   addKeyRoutes(v1, options)
   addAuditRoutes(v1, options)
   addMemberRoutes(v1, options)
+  addImportRoutes(v1, options)
   addAvatarRoutes(v1)
 }

@@ -39,7 +39,7 @@ const MAX_THREADS = 50_000
 
 type Token = string | undefined
 
-/** What is cached of an article: its thread. An alias names the thread only while the cache token stays the same. */
+/** The cached thread of an article. An alias names the thread only while the cache token stays the same. */
 type Known = {
   readonly id: number
   readonly alias: { readonly token: Token; readonly at: number } | undefined

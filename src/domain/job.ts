@@ -6,8 +6,6 @@ type Payloads = {
   refresh_author: { readonly authorId: number }
   /** Redacts the comments, votes and appeals of an erased author. */
   erase_author: { readonly authorId: number }
-  /** Gives the comments of guests to a member. */
-  reassign_comments: { readonly authorId: number }
   /** Decides on the comments of a batch, or judges them again. */
   run_batch: { readonly batchId: number }
   /** Asks the external checks of a comment that have not answered. */
@@ -17,6 +15,8 @@ type Payloads = {
   }
   /** Reports a moderator's decision to the check that judged the comment. */
   report_decision: JobComment & { readonly check: string; readonly isSpam: boolean }
+  /** Stores the comments of an uploaded file. */
+  run_import: { readonly importId: number }
   /** Deletes the rows of a deleted thread. */
   delete_thread: { readonly threadId: number }
   /** Deletes the rows of a deleted site. */
@@ -64,7 +64,7 @@ export type Job<K extends JobKind = JobKind> = JobKey<K> & {
 /** `done` deletes the job, unless it was enqueued again or another node has it by now. */
 export type JobResult = 'done' | { readonly againInMs: number }
 
-export const authorJob = <K extends 'refresh_author' | 'erase_author' | 'reassign_comments'>(
+export const authorJob = <K extends 'refresh_author' | 'erase_author'>(
   kind: K,
   { siteId, authorId }: { siteId: number; authorId: number },
 ) => ({ siteId, kind, key: String(authorId), payload: { authorId } })
@@ -74,6 +74,13 @@ export const batchJob = ({ siteId, id }: { siteId: number; id: number }) => ({
   kind: 'run_batch' as const,
   key: String(id),
   payload: { batchId: id },
+})
+
+export const importJob = ({ siteId, id }: { siteId: number; id: number }) => ({
+  siteId,
+  kind: 'run_import' as const,
+  key: String(id),
+  payload: { importId: id },
 })
 
 export const checksJobKey = ({ siteId, id }: { siteId: number; id: number }) => ({

@@ -10,7 +10,10 @@ export type Changes = { readonly siteId: number; readonly threadIds: readonly nu
  * commit and before the response, also if the result of the commit is unknown. Never rejects.
  * @returns false if a node may still show cached data, for at most one second
  */
-export const invalidate = (context: Context, { siteId, threadIds }: Changes): Promise<boolean> =>
+export const invalidate = (
+  context: Pick<Context, 'cacheTokens'>,
+  { siteId, threadIds }: Changes,
+): Promise<boolean> =>
   context.cacheTokens.invalidate([
     siteToken(siteId),
     ...threadIds.map((id) => threadToken(siteId, id)),

@@ -443,12 +443,11 @@ const ROWS: Record<string, Case> = {
     path: `/authors/${ADA}/export`,
     row: but(ADMINISTERING(200), {}),
   },
-  reassignComments: {
-    method: 'POST',
-    path: `/authors/${ADA}/reassignments`,
-    body: { from: 'email' },
-    row: ADMINISTERING(404),
-  },
+  startImport: { method: 'POST', path: '/imports', row: ADMINISTERING(400) },
+  listImports: { method: 'GET', path: '/imports', row: ADMINISTERING(200) },
+  getImport: { method: 'GET', path: '/imports/izzz', row: ADMINISTERING(404) },
+  getImportReport: { method: 'GET', path: '/imports/izzz/report', row: ADMINISTERING(404) },
+  cancelImport: { method: 'POST', path: '/imports/izzz/cancel', row: ADMINISTERING(404) },
   exportSite: { method: 'GET', path: '/export', row: ADMINISTERING(200) },
   eraseAuthor: {
     method: 'DELETE',

@@ -87,7 +87,7 @@ const parse = (html: string, keepsLineBreaks: boolean): Block[] => {
   return builder.end()
 }
 
-/** What a quote or a list item collects. */
+/** The blocks that a quote or a list item collects. */
 type Frame = { readonly name: string; readonly blocks: Block[] }
 
 const createBuilder = (keepsLineBreaks: boolean) => {

@@ -12,7 +12,7 @@ export const IMPORT_STATES = [
 export type ImportState = (typeof IMPORT_STATES)[number]
 
 export const UNAPPROVED = ['keep', 'skip'] as const
-/** What becomes of comments that readers of the other system could not see. */
+/** Whether an import keeps comments that readers of the other system could not see. */
 export type Unapproved = (typeof UNAPPROVED)[number]
 
 /** An import as its administrator sees it. */
@@ -42,7 +42,7 @@ export type ImportFault = {
 /** A list of a report: all are counted, and the first are named. */
 export type Listed<T> = { readonly total: number; readonly items: readonly T[] }
 
-/** What an import did, or would do: the same for a dry run and the run after it. */
+/** The result of an import, or of its dry run: the same for a dry run and the run after it. */
 export type ImportReport = {
   readonly format: ImportFormat
   readonly origin: string

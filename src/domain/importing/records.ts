@@ -1,10 +1,10 @@
 import type { Status } from '../comment/status.ts'
 import type { Instant } from '../instant.ts'
 
-/** What a file of another comment system says, one record after the other, in the order of the file. */
+/** The records that a file of another comment system says, one record after the other, in the order of the file. */
 export type ImportRecord = OriginRecord | ThreadRecord | CommentRecord | SkipRecord | RepairRecord
 
-/** Where the ids of the file come from, such as `wordpress:https://blog.example`. It precedes all comments. */
+/** The system that the ids of the file come from, such as `wordpress:https://blog.example`. It precedes all comments. */
 export type OriginRecord = { readonly kind: 'origin'; readonly origin: string }
 
 /** An article with comments. It may come before or after its comments, and repeatedly: the last one counts. */
@@ -61,6 +61,8 @@ export const SKIP_REASONS = [
   'no_thread',
   'bad_date',
   'no_id',
+  'unapproved',
+  'too_long',
 ] as const
 export type SkipReason = (typeof SKIP_REASONS)[number]
 
@@ -75,7 +77,7 @@ export type SkipRecord = {
 /** A fault of the file that the reader mended. */
 export type RepairRecord = {
   readonly kind: 'repair'
-  /** What was mended, such as `a control character was left out`. */
+  /** The mended fault, such as `a control character was left out`. */
   readonly what: string
   readonly line: number
   readonly column: number

@@ -105,10 +105,11 @@ export const assertMayWrite = (caller: Caller): void => {
 export const isAuthor = (caller: Caller, author: { readonly id: number }): boolean =>
   (caller.kind === 'guest' || caller.kind === 'member') && caller.authorId === author.id
 
-/** Makers of automatic decisions: readers' flags, and the rules. */
+/** Makers of automatic decisions: readers' flags, the rules, and an import from another system. */
 export const BY_FLAGS = 'flags'
 export const BY_RULES = 'rules'
-export const AUTOMATIC: readonly string[] = [BY_FLAGS, BY_RULES]
+export const BY_IMPORT = 'import'
+export const AUTOMATIC: readonly string[] = [BY_FLAGS, BY_RULES, BY_IMPORT]
 
 /** The stored id of a caller, which records contain. */
 export const callerIdOf = (caller: AuthorCaller | StaffCaller): string =>

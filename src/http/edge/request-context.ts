@@ -24,6 +24,8 @@ declare module 'fastify' {
     limit?: LimitKind
     /** The codes of all errors that the operation returns. */
     errors?: readonly RefusalCode[]
+    /** True if the body is a file, which is read as it arrives. */
+    isUpload?: boolean
     /** True if the handler verifies a signature over the bytes of the body. */
     isSigned?: boolean
     /** True if the body is an HTML form: the handler judges its origin, and no credential counts. */

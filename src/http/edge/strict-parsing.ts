@@ -1,3 +1,4 @@
+import type { EventEmitter } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import { setImmediate as turn } from 'node:timers/promises'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
@@ -25,6 +26,7 @@ export const addStrictParsing = (app: FastifyInstance): void => {
     },
   )
   app.addHook('onRequest', (request, _reply, done) => {
+    limitTime(request)
     assertHost(request)
     assertUrl(request.raw.url ?? '')
     done()
@@ -35,6 +37,27 @@ export const addStrictParsing = (app: FastifyInstance): void => {
     assertStrings(request.query, 'query')
     done()
   })
+}
+
+/** How long a body can take to arrive. */
+const BODY_TIMEOUT_MS = 10_000
+
+/** Ends a request whose body arrives too slowly, as Node ends one whose headers do. */
+const limitTime = ({ raw, routeOptions: { config } }: FastifyRequest): void => {
+  if (raw.complete || raw.method === 'GET' || config?.isUpload) return
+  const timer = setTimeout(() => {
+    const error = Object.assign(new Error('the body arrives too slowly'), {
+      code: 'ERR_HTTP_REQUEST_TIMEOUT',
+    })
+    // Node has no public way to end one request like this.
+    ;(raw.socket as typeof raw.socket & { server?: EventEmitter }).server?.emit(
+      'clientError',
+      error,
+      raw.socket,
+    )
+  }, BODY_TIMEOUT_MS).unref()
+  const stop = (): void => clearTimeout(timer)
+  raw.once('end', stop).once('close', stop)
 }
 
 /** Accepts UTF-8 with one JSON text of limited depth, in which every string can be stored unchanged. */

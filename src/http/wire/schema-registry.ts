@@ -14,6 +14,7 @@ import * as comments from '../comments/schemas.ts'
 import * as commentsHtml from '../comments-html/schemas.ts'
 import * as decisions from '../decisions/schemas.ts'
 import * as siteExports from '../exports/schemas.ts'
+import * as imports from '../imports/schemas.ts'
 import * as judging from '../judging/schemas.ts'
 import * as keys from '../keys/schemas.ts'
 import * as marks from '../marks/schemas.ts'
@@ -23,7 +24,6 @@ import * as moving from '../moving/schemas.ts'
 import * as ownData from '../own-data/schemas.ts'
 import * as policies from '../policies/schemas.ts'
 import * as queue from '../queue/schemas.ts'
-import * as reassignments from '../reassignments/schemas.ts'
 import * as redactions from '../redactions/schemas.ts'
 import * as replies from '../replies/schemas.ts'
 import * as revisions from '../revisions/schemas.ts'
@@ -65,12 +65,12 @@ const MODULES: readonly object[] = [
   moving,
   ownData,
   siteExports,
-  reassignments,
   sites,
   members,
   staff,
   keys,
   auditLog,
+  imports,
   problems,
 ]
 

@@ -77,7 +77,6 @@ type SitesTable = {
   maxBodyLength: Generated<number>
   language: string | null
   reservedNames: Generated<readonly string[]>
-  articleIds: Generated<'as_sent' | 'canonical'>
   formerSlug: string | null
   formerSlugUntil: Instant | null
   deletedAt: Instant | null
@@ -106,7 +105,6 @@ type AuthorsTable = {
   erasedSubject: Buffer | null
   keyId: number | null
   nameSkeleton: string | null
-  reassignedTo: number | null
 }
 
 type ThreadsTable = {

@@ -32,7 +32,6 @@ const COLUMNS = [
   'maxBodyLength',
   'language',
   'reservedNames',
-  'articleIds',
   'policyVersion',
   'version',
   'createdAt',

@@ -117,7 +117,7 @@ async function* readImportedIds(snapshot: Snapshot): AsyncGenerator<object> {
   yield* walk(snapshot, BY_SOURCE, comments, present.presentCommentId)
 }
 
-/** Where lists begin. */
+/** The start of every list. */
 const BY_ID = { id: 0 }
 const BY_COMMENT = { threadId: 0, id: 0 }
 const BY_PERSON = { ...BY_COMMENT, authorId: 0 }

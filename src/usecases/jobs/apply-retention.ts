@@ -1,6 +1,7 @@
 import { redactComments } from '../../postgres/comments/redaction.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import { inTransaction } from '../../postgres/connection/transaction.ts'
+import { endStaleImports } from '../../postgres/importing/imports.ts'
 import { deleteOldItems } from '../../postgres/jobs/batch-items.ts'
 import { deleteOldFailedJobs } from '../../postgres/jobs/jobs.ts'
 import { forgetEndedBans } from '../../postgres/moderation/bans.ts'
@@ -36,6 +37,7 @@ export const applyRetention = async (context: Context, signal: AbortSignal): Pro
   await inBatches((tx) => deleteOldItems(tx, BATCH_ITEMS), BATCH_ITEMS)
   await inBatches((tx) => deleteOldTransferCodes(tx, BATCH_ITEMS), BATCH_ITEMS)
   await inBatches((tx) => deleteOldClaims(tx, BATCH_ITEMS), BATCH_ITEMS)
+  await inBatches((tx) => endStaleImports(tx, BATCH_ITEMS), BATCH_ITEMS)
   await inBatches((tx) => deleteOldFailedJobs(tx, BATCH_ITEMS), BATCH_ITEMS)
   await inBatches((tx) => deleteOldAddresses(tx, BATCH_ADDRESSES), BATCH_ADDRESSES)
   for (const table of ['votes', 'flags', 'arrivals'] as const)

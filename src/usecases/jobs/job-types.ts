@@ -5,7 +5,7 @@ import { askChecks } from '../checks/ask-checks.ts'
 import { reportDecision } from '../checks/report-decision.ts'
 import type { Context } from '../context.ts'
 import { deleteThreadRows } from '../decisions/delete-thread.ts'
-import { finishReassignment } from '../people/reassign-comments.ts'
+import { runImportJob } from '../importing/run-import-job.ts'
 import { finishErasure } from '../people/redact-erased-comments.ts'
 import { refreshAuthor } from '../people/refresh-author.ts'
 import { applyRetention } from './apply-retention.ts'
@@ -60,10 +60,10 @@ const periodically =
 export const JOBS: { readonly [K in JobKind]: JobType<K> } = {
   refresh_author: { ...ORDINARY, run: refreshAuthor },
   erase_author: { ...ENDLESS, run: finishErasure },
-  reassign_comments: { ...ENDLESS, run: finishReassignment },
   delete_thread: { ...ENDLESS, run: deleteThreadRows },
   delete_site: { ...ENDLESS, run: deleteSiteRows },
   run_batch: { ...ORDINARY, run: runBatch },
+  run_import: { ...ORDINARY, run: runImportJob },
   ask_checks: { ...OUTSIDE, run: askChecks },
   report_decision: { ...OUTSIDE, maxAttempts: MAX_REPORT_ATTEMPTS, run: reportDecision },
   apply_retention: { ...ENDLESS, run: periodically(applyRetention, RETENTION_EVERY_MS) },

@@ -47,7 +47,8 @@ const TEXT_READERS: Partial<Record<ImportFormat, (emit: Emit) => TextReader>> = 
   disqus: createDisqusReader,
 }
 
-const recordsOf = (opened: OpenedExport): AsyncGenerator<readonly ImportRecord[]> => {
+/** The records of an opened file. */
+export const recordsOf = (opened: OpenedExport): AsyncGenerator<readonly ImportRecord[]> => {
   const create = TEXT_READERS[opened.format]
   if (create) return readText(opened, create)
   throw new UnreadableFile(`The format ${opened.format} is not read here.`)

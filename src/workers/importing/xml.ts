@@ -170,7 +170,7 @@ const SECTION_OPEN = /<!\[CDATA\[|<!--/g
  */
 const createMender = () => {
   let tail = ''
-  /** What ends the section that a chunk has begun; empty outside. */
+  /** The end of the section that a chunk has begun; empty outside. */
   let close = ''
   let fed = ''
   let fedAt = 0
@@ -211,7 +211,7 @@ const createMender = () => {
 const mendOutside = (text: string): string =>
   text.replace(BARE_AMPERSAND, AMPERSAND).replace(UNQUOTED, '$1 />')
 
-/** Where a mark may begin that the next chunk completes. */
+/** The place where a mark may begin that the next chunk completes. */
 const tailStart = (text: string): number => {
   const from = Math.max(0, text.length - MAX_TAIL)
   const found = /[&<\]-][^&<]*$/.exec(text.slice(from))

@@ -1,0 +1,79 @@
+import type { ImportReport } from '../../domain/importing/import.ts'
+import { inTransaction, runQuery } from '../../postgres/connection/transaction.ts'
+import { ensureOrigin, findOrigin } from '../../postgres/importing/imports.ts'
+import { type ImportReader, openImportReader } from '../../workers/importing/import-reader.ts'
+import { invalidate } from '../invalidate.ts'
+import { type Counting, createCounting } from './counting.ts'
+import type { ImportContext, ImportRun } from './import-run.ts'
+import { createKnown } from './known.ts'
+import { storeBatch } from './store-batch.ts'
+
+/**
+ * Reads a file, and then stores its comments in transactions of some hundred. A fault of the file stops the import
+ * before it has stored anything. An import that was stopped continues when it runs again: what it has stored is
+ * found by its ids.
+ */
+export const runImport = async (context: ImportContext, run: ImportRun): Promise<ImportReport> => {
+  const { wantedFormat: format, unapproved } = run.wanted
+  const reader = await openImportReader({ format, unapproved })
+  try {
+    const readBytes = await writeAll(reader, run)
+    const summary = await reader.end()
+    const counting = createCounting(
+      { ...summary, origin: run.wanted.wantedOrigin ?? summary.origin },
+      readBytes,
+    )
+    await storeAll(context, run, { reader, counting, total: summary.comments })
+    return counting.report()
+  } finally {
+    await reader.close()
+  }
+}
+
+const writeAll = async (reader: ImportReader, { chunks, onProgress }: ImportRun) => {
+  let bytes = 0
+  for await (const chunk of chunks) {
+    await reader.write(chunk)
+    bytes += chunk.length
+    await onProgress({ step: 'read', bytes })
+  }
+  return bytes
+}
+
+type Parts = {
+  readonly reader: ImportReader
+  readonly counting: Counting
+  readonly total: number
+}
+
+const storeAll = async (
+  context: ImportContext,
+  run: ImportRun,
+  { reader, counting, total }: Parts,
+): Promise<void> => {
+  const { origin } = counting.report()
+  const known = createKnown(await findOriginId(context, run, origin))
+  let comments = 0
+  for (let next = reader.next(); ; ) {
+    const batch = await next
+    if (batch === null) return
+    next = reader.next()
+    // The batch after this one may fail while this one is stored.
+    next.catch(() => {})
+    if ('lines' in batch) throw new Error('an export of this service comes another way')
+    const threadIds = await storeBatch(context, { run, counting, known }, batch)
+    if (threadIds.length > 0) await invalidate(context, { siteId: run.site.id, threadIds })
+    comments += batch.comments.length
+    await run.onProgress({ step: 'store', comments, total, report: counting.report() })
+  }
+}
+
+/** 0: a dry run from an origin of which nothing is stored. */
+const findOriginId = async (
+  context: ImportContext,
+  { site, wanted }: ImportRun,
+  origin: string,
+): Promise<number> =>
+  wanted.dryRun
+    ? ((await runQuery(findOrigin(context.db, site.id, origin))) ?? 0)
+    : inTransaction(context.writes, (tx) => ensureOrigin(tx, site.id, origin))

@@ -1,0 +1,273 @@
+import t from 'tap'
+import { faultsOf, importFile, readThread, sendFile, untilEnded, wxr } from '../imports.ts'
+import { openService } from '../service.ts'
+
+const ARTICLE = 'https://blog.example/first'
+
+t.test('an import keeps authors, dates, statuses and the tree of a WordPress export', async (t) => {
+  const service = await openService(t)
+  const file = wxr({
+    [ARTICLE]: [
+      { id: 2, parent: 1, author: 'Grace', text: 'I agree.' },
+      { id: 1, text: 'One <strong>first</strong> thought', url: 'https://ada.example' },
+      { id: 3, parent: 2, approved: '0', text: 'Held', author: 'Grace' },
+      { id: 4, approved: 'spam', text: 'Spam', email: '' },
+      { id: 5, type: 'pingback', text: 'Ping' },
+    ],
+  })
+  const { state, report, bytes } = await importFile(service, file)
+  t.equal(state, 'done')
+  t.equal(bytes, Buffer.byteLength(file))
+  t.match(report, {
+    format: 'wxr',
+    origin: 'wordpress:https://blog.example',
+    comments: { total: 5, created: 4, updated: 0, unchanged: 0, skipped: { pingback: 1 } },
+    threads: { created: 1, matched: 0 },
+    authors: { created: 3, matched: 0 },
+    orphans: { total: 0 },
+    duplicates: { total: 0 },
+  })
+  const comments = await readThread(service, ARTICLE)
+  t.match(comments, [
+    {
+      body: 'One **first** thought',
+      body_html: '<p>One <strong>first</strong> thought</p>\n',
+      author: { name: 'Ada', url: 'https://ada.example' },
+      created_at: '2012-01-02T03:04:01.000Z',
+      edited_at: null,
+      depth: 0,
+      reply_count: 1,
+    },
+    { body: 'I agree.', author: { name: 'Grace' }, depth: 1, reply_count: 0 },
+  ])
+  t.equal(comments.length, 2)
+  const { body: thread } = await service.get(`/articles/${encodeURIComponent(ARTICLE)}`)
+  t.match(thread, { comment_count: 2, root_count: 1, title: 'Article 1', url: ARTICLE })
+  t.same(await faultsOf(service), [])
+})
+
+t.test('an import that runs again stores nothing twice', async (t) => {
+  const service = await openService(t)
+  const file = wxr({ [ARTICLE]: [{ id: 1 }, { id: 2, parent: 1 }, { id: 3, approved: '0' }] })
+  await importFile(service, file)
+  const before = await readThread(service, ARTICLE)
+  const { report } = await importFile(service, file)
+  t.match(report, {
+    comments: { created: 0, updated: 0, unchanged: 3 },
+    threads: { created: 0, matched: 1 },
+    authors: { created: 0, matched: 1 },
+  })
+  t.same(await readThread(service, ARTICLE), before)
+  t.same(await faultsOf(service), [])
+})
+
+t.test('a newer export changes only what the other system changed', async (t) => {
+  const service = await openService(t)
+  const older = [{ id: 1 }, { id: 2, parent: 1 }, { id: 3 }, { id: 4 }]
+  await importFile(service, wxr({ [ARTICLE]: older }))
+  const [first] = await readThread(service, ARTICLE)
+  const newer = [
+    { id: 1, text: 'Corrected' },
+    { id: 2, parent: 1 },
+    { id: 3, approved: 'spam' },
+    { id: 4 },
+    { id: 5, parent: 2 },
+  ]
+  const { report } = await importFile(service, wxr({ [ARTICLE]: newer }))
+  t.match(report.comments, { created: 1, updated: 2, unchanged: 2 })
+  const comments = await readThread(service, ARTICLE)
+  t.same(
+    comments.map(({ body, depth }) => [body, depth]),
+    [
+      ['Corrected', 0],
+      ['Comment 2', 1],
+      ['Comment 5', 2],
+      ['Comment 4', 0],
+    ],
+  )
+  t.equal(comments[0]!.id, first!.id)
+  t.same(await faultsOf(service), [])
+})
+
+t.test('a decision or an edit made here beats the export', async (t) => {
+  const service = await openService(t)
+  await importFile(service, wxr({ [ARTICLE]: [{ id: 1 }, { id: 2 }] }))
+  const [first, second] = await readThread(service, ARTICLE)
+  await service.decide(first!.id, 'approved', 'rejected')
+  await service.call('PATCH', `/v1/sites/default/comments/${second!.id}`, {
+    token: service.adminKey,
+    body: { body: 'Edited here' },
+  })
+  const newer = [
+    { id: 1, approved: 'spam' },
+    { id: 2, text: 'Changed there' },
+  ]
+  const { report } = await importFile(service, wxr({ [ARTICLE]: newer }))
+  t.match(report, {
+    comments: { created: 0, updated: 0, unchanged: 2 },
+    kept_here: {
+      total: 2,
+      items: [
+        { id: '1', what: 'status' },
+        { id: '2', what: 'text' },
+      ],
+    },
+  })
+  t.same(
+    (await readThread(service, ARTICLE)).map(({ body }) => body),
+    ['Edited here'],
+  )
+  t.same(await faultsOf(service), [])
+})
+
+t.test('an import merges into a thread that has comments of its own', async (t) => {
+  const service = await openService(t)
+  await service.post(ARTICLE, 'Posted here')
+  const { report } = await importFile(
+    service,
+    wxr({ [ARTICLE]: [{ id: 1 }, { id: 2, parent: 1 }] }),
+  )
+  t.match(report.threads, { created: 0, matched: 1 })
+  const comments = await readThread(service, ARTICLE)
+  t.same(
+    comments.map(({ body }) => body),
+    ['Comment 1', 'Comment 2', 'Posted here'],
+  )
+  const reply = await service.post(ARTICLE, 'A reply to an imported comment', {
+    parent_id: comments[1]!.id,
+  })
+  t.equal(reply.depth, 2)
+  t.same(await faultsOf(service), [])
+})
+
+t.test('a dry run reports exactly what the import then does, and changes nothing', async (t) => {
+  const service = await openService(t)
+  const deep = Array.from({ length: 40 }, (_, n) => ({ id: n + 10, parent: n === 0 ? 99 : n + 9 }))
+  const file = wxr({
+    [ARTICLE]: [{ id: 1 }, { id: 2, parent: 2 }, { id: 3, approved: 'trash' }, ...deep],
+    'https://blog.example/second': [
+      { id: 4, author: 'Grace' },
+      { id: 4, text: 'Twice' },
+    ],
+  })
+  await service.call('PATCH', '/v1/sites/default', {
+    token: service.adminKey,
+    body: { max_depth: 5 },
+  })
+  const dry = await importFile(service, file, { dry_run: 'true' })
+  t.equal(dry.dry_run, true)
+  t.same(await readThread(service, ARTICLE), [])
+  const real = await importFile(service, file)
+  t.same(real.report, dry.report)
+  t.match(real.report, {
+    comments: { created: 44, skipped: { duplicate: 1 } },
+    cut: 34,
+    orphans: {
+      total: 2,
+      items: [
+        { id: '2', reason: 'cycle' },
+        { id: '10', reason: 'missing' },
+      ],
+    },
+    duplicates: { total: 1, items: [{ id: '4' }] },
+  })
+  const again = await importFile(service, file, { dry_run: 'true' })
+  t.match(again.report.comments, { created: 0, unchanged: 44 })
+  t.same(await faultsOf(service), [])
+})
+
+t.test('comments that the other system did not show can be left out', async (t) => {
+  const service = await openService(t)
+  const file = wxr({
+    [ARTICLE]: [
+      { id: 1, approved: '0' },
+      { id: 2, parent: 1 },
+    ],
+  })
+  const { report } = await importFile(service, file, { unapproved: 'skip' })
+  t.match(report, {
+    comments: { created: 1, skipped: { unapproved: 1 } },
+    orphans: { items: [{ id: '2', reason: 'missing' }] },
+  })
+})
+
+t.test(
+  'a file that is none, or is cut off, is refused with its line and stores nothing',
+  async (t) => {
+    const service = await openService(t)
+    const whole = wxr({ [ARTICLE]: [{ id: 1 }, { id: 2 }] })
+    const cut = await importFile(service, whole.slice(0, -60))
+    t.match(cut, { state: 'failed', fault: { line: Number, column: Number } })
+    const none = await importFile(service, 'not an export')
+    t.match(none, { state: 'failed', fault: { detail: String } })
+    t.same(await readThread(service, ARTICLE), [])
+    const empty = await sendFile(service, '')
+    t.match(empty, { status: 400, body: { code: 'invalid_request' } })
+    const { rows } = await service.db
+      .selectFrom('importChunks')
+      .selectAll()
+      .execute()
+      .then((rows) => ({ rows }))
+    t.same(rows, [], 'no file stays')
+  },
+)
+
+t.test('an imported moderator has no right here', async (t) => {
+  const service = await openService(t)
+  const member = { name: 'Grace Hopper', roles: ['moderator'], email: 'grace@mail.example' }
+  await service.call('PATCH', '/v1/sites/default/members/grace', {
+    token: service.adminKey,
+    body: member,
+  })
+  const author = { author: 'Grace Hopper', email: 'grace@mail.example' }
+  await importFile(service, wxr({ [ARTICLE]: [{ id: 1, ...author }] }))
+  const [comment] = await readThread(service, ARTICLE)
+  t.match(comment!.author, { name: 'Grace Hopper', kind: 'guest', role: 'reader' })
+})
+
+t.test('an author who was erased stays erased when the export is imported again', async (t) => {
+  const service = await openService(t)
+  await importFile(
+    service,
+    wxr({ [ARTICLE]: [{ id: 1 }, { id: 2, author: 'Grace', email: 'g@mail.example' }] }),
+  )
+  const [first] = await readThread(service, ARTICLE)
+  await service.call('DELETE', `/v1/sites/default/authors/${first!.author.id}`, {
+    token: service.adminKey,
+  })
+  const newer = [
+    { id: 1, text: 'Again' },
+    { id: 2, author: 'Grace', email: 'g@mail.example' },
+    { id: 3 },
+  ]
+  const { report } = await importFile(service, wxr({ [ARTICLE]: newer }))
+  t.match(report.comments, { created: 0, skipped: { author_erased: 1 } })
+  t.notMatch(
+    (await readThread(service, ARTICLE)).map(({ body }) => body),
+    /Again/,
+  )
+})
+
+t.test('administrators list imports and read the report as a page', async (t) => {
+  const service = await openService(t)
+  const file = wxr({ [ARTICLE]: [{ id: 1, parent: 9 }] })
+  const { id } = await importFile(service, file, { dry_run: 'true' })
+  const token = service.adminKey
+  const { body } = await service.get('/imports', { token })
+  t.match(body.items, [{ id, state: 'done', dry_run: true }])
+  const page = await service.get(`/imports/${id}/report`, { token })
+  t.equal(page.headers['content-type'], 'text/html; charset=utf-8')
+  t.match(page.text, '<tr><th scope="row">Comments created<td>1')
+  t.match(page.text, '<li>1 (missing)')
+  const cancelled = await service.call('POST', `/v1/sites/default/imports/${id}/cancel`, { token })
+  t.match(cancelled, { status: 200, body: { state: 'done' } }, 'an ended import stays as it is')
+})
+
+t.test('a site imports one file at a time', async (t) => {
+  const service = await openService(t)
+  const file = wxr({ [ARTICLE]: Array.from({ length: 3_000 }, (_, id) => ({ id: id + 1 })) })
+  const answers = await Promise.all([sendFile(service, file), sendFile(service, file)])
+  t.same(new Set(answers.map(({ status }) => status)), new Set([202, 429]))
+  const id = answers.find(({ status }) => status === 202)!.body.id
+  t.equal((await untilEnded(service, id)).state, 'done')
+})
