@@ -1,14 +1,26 @@
 import type { ImportFormat } from '../../domain/importing/records.ts'
+import { formatOfSqlite, isSqlite } from './sqlite.ts'
 import { UnreadableFile } from './unreadable-file.ts'
+
+const refuse = (sentence: string): never => {
+  throw new UnreadableFile(sentence, 1, 1)
+}
 
 /** Says which system wrote a file, by its first bytes. Refuses a file that no reader knows. */
 export const detectFormat = (head: Uint8Array): ImportFormat => {
-  const text = new TextDecoder(encodingOf(head)).decode(head)
-  const start = text.replace(/^[\ufeff\s]+/, '')
-  if (start === '') throw new UnreadableFile('The file is empty.', 1, 1)
+  if (isSqlite(head)) return formatOfSqlite(head)
+  const text = new TextDecoder(encodingOf(head)).decode(head).replace(/^[\ufeff\s]+/, '')
+  if (text === '') return refuse('The file is empty.')
+  if (/^[{[]/.test(text)) return detectJson(text)
+  if (text.startsWith('#filetype:JSON-streaming')) return 'valine'
   const xml = detectXml(text)
   if (xml) return xml
-  throw new UnreadableFile('The file is of no format that can be imported.', 1, 1)
+  if (isCoral(text)) return 'coral'
+  if (/^(?:--|\/\*|begin transaction|create |insert |drop |set |pragma )/i.test(text))
+    return refuse(
+      'The file is a dump of SQL statements, which is not read. Export JSON, or import the SQLite database.',
+    )
+  return refuse('The file is of no format that can be imported.')
 }
 
 /** The name of the encoding that the first bytes of a text say. */
@@ -20,7 +32,7 @@ export const encodingOf = (head: Uint8Array): string => {
   try {
     return new TextDecoder(said).encoding
   } catch {
-    throw new UnreadableFile(`The encoding ${said} is not known.`, 1, 1)
+    return refuse(`The encoding ${said} is not known.`)
   }
 }
 
@@ -31,23 +43,51 @@ const FIRST_ELEMENT = /<([A-Za-z_][\w:.-]*)/
 
 const detectXml = (text: string): ImportFormat | undefined => {
   const start = XML_START.exec(text)
-  if (!start && !/^[\ufeff\s]*</.test(text)) return undefined
-  if (start && /^[\ufeff\s]*[{[]/.test(text)) return undefined
+  if (!start && !text.startsWith('<')) return undefined
   const xml = text.slice(start?.index ?? 0).replace(/<!--.*?(?:-->|$)/gs, '')
   const root = FIRST_ELEMENT.exec(xml)?.[1]
-  if (/<!DOCTYPE/i.test(xml.slice(0, 2_000)) && root !== undefined)
-    throw new UnreadableFile(
-      'The file has a DOCTYPE. Exports have none, and this one is not read.',
-      1,
-      1,
+  if (/<!DOCTYPE/i.test(xml.slice(0, 2_000)))
+    return refuse('The file has a DOCTYPE. Exports have none, and this one is not read.')
+  if (root === undefined) return refuse('The file has no element at its start.')
+  return (
+    ROOTS[root] ??
+    refuse(
+      `The root element is ${root.slice(0, 80)}: only exports of WordPress and Disqus are read.`,
     )
-  const format = root === undefined ? undefined : ROOTS[root]
-  if (format) return format
-  throw new UnreadableFile(
-    root === undefined
-      ? 'The file has no element at its start.'
-      : `The root element is ${root.slice(0, 80)}: only the exports of WordPress and Disqus are read.`,
-    1,
-    1,
   )
+}
+
+const isCoral = (text: string): boolean => {
+  const header = text.slice(0, text.search(/[\r\n]|$/)).toLowerCase()
+  return /comment id/.test(header) && /(?:article|story) url/.test(header)
+}
+
+/** The keys that say which system wrote a JSON file, in the order in which they are tried. */
+const KEYS: readonly (readonly [ImportFormat, readonly string[]])[] = [
+  ['artalk', ['page_key', 'content']],
+  ['commento', ['commentHex', 'domain']],
+  ['comentario', ['commentHex', 'host']],
+  ['comentario', ['pageId', 'userCreated']],
+  ['comentario', ['pages', 'commenters']],
+  ['garrul', ['post_slug', 'body_md']],
+  ['waline', ['tables', 'data', 'type']],
+  ['twikoo', ['_id', 'comment', 'nick']],
+  ['valine', ['objectId', 'comment', 'nick']],
+  ['generic', ['id', 'title', 'comments']],
+]
+
+const detectJson = (text: string): ImportFormat => {
+  const line = text.slice(0, text.search(/[\r\n]|$/))
+  if (/"format"\s*:\s*"afterword"/.test(line)) return 'afterword'
+  if (/^\{[^{[]*"source"\s*:\s*"cusdis"/.test(text)) return 'cusdis'
+  if (/^\{\s*"version"\s*:\s*\d+\s*,\s*"users"\s*:\s*(?:\[|null)/.test(text)) return 'remark42'
+  const keys = new Set([...text.matchAll(/"([\w$]{1,40})"\s*:/g)].map(([, key]) => key))
+  if (keys.has('locator') && keys.has('pid'))
+    return refuse(
+      'The file is a response of the API of Remark42. Import a backup: it has the votes and all sites.',
+    )
+  const found = KEYS.find(([, wanted]) => wanted.every((key) => keys.has(key)))
+  if (found) return found[0]
+  if (/^\{\s*"version"\s*:\s*\d+/.test(text)) return 'comentario'
+  return refuse('The JSON is of no system that can be imported.')
 }

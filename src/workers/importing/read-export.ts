@@ -1,9 +1,18 @@
 import type { ImportFormat, ImportRecord } from '../../domain/importing/records.ts'
+import { createArtalkReader } from './artalk.ts'
+import { createCommentoReader } from './commento.ts'
+import { createCoralReader } from './coral.ts'
+import { createCusdisReader } from './cusdis.ts'
 import { detectFormat, encodingOf } from './detect.ts'
 import { createDisqusReader } from './disqus.ts'
+import { createGarrulReader } from './garrul.ts'
+import { createGenericReader } from './generic.ts'
 import type { Emit, TextReader } from './reader.ts'
+import { createRemark42Reader } from './remark42.ts'
+import { isSqlite, readSqlite } from './sqlite.ts'
 import { type Bytes, unpack } from './unpack.ts'
 import { UnreadableFile } from './unreadable-file.ts'
+import { createValineReader } from './valine.ts'
 import { createWxrReader } from './wxr.ts'
 
 const BATCH_LENGTH = 500
@@ -42,16 +51,32 @@ export const readExport = async (
   return { format: opened.format, records: recordsOf(opened) }
 }
 
-const TEXT_READERS: Partial<Record<ImportFormat, (emit: Emit) => TextReader>> = {
+type TextFormat = Exclude<ImportFormat, 'isso' | 'afterword'>
+
+const TEXT_READERS: Record<TextFormat, (emit: Emit) => TextReader> = {
   wxr: createWxrReader,
   disqus: createDisqusReader,
+  commento: createCommentoReader('commento'),
+  comentario: createCommentoReader('comentario'),
+  remark42: createRemark42Reader,
+  artalk: createArtalkReader,
+  waline: createValineReader('waline'),
+  twikoo: createValineReader('twikoo'),
+  valine: createValineReader('valine'),
+  cusdis: createCusdisReader,
+  coral: createCoralReader,
+  garrul: createGarrulReader,
+  generic: createGenericReader,
 }
 
 /** The records of an opened file. */
 export const recordsOf = (opened: OpenedExport): AsyncGenerator<readonly ImportRecord[]> => {
-  const create = TEXT_READERS[opened.format]
-  if (create) return readText(opened, create)
-  throw new UnreadableFile(`The format ${opened.format} is not read here.`)
+  if (isSqlite(opened.head)) return readSqlite(opened.format, opened.bytes)
+  if (opened.format === 'isso')
+    throw new UnreadableFile('The file is no SQLite database, as that of Isso is.', 1, 1)
+  if (opened.format === 'afterword')
+    throw new UnreadableFile('The export of this service has records of its own.', 1, 1)
+  return readText(opened, TEXT_READERS[opened.format])
 }
 
 const readText = async function* (
@@ -66,11 +91,16 @@ const readText = async function* (
       yield records.slice(at, at + BATCH_LENGTH)
     records = []
   }
-  for await (const chunk of bytes) {
-    reader.write(decoder.decode(chunk, { stream: true }))
-    if (records.length >= BATCH_LENGTH) yield* taken()
+  try {
+    for await (const chunk of bytes) {
+      reader.write(decoder.decode(chunk, { stream: true }))
+      if (records.length >= BATCH_LENGTH) yield* taken()
+    }
+    reader.write(decoder.decode())
+    reader.end()
+    for (const _ of reader.drain?.() ?? []) if (records.length >= BATCH_LENGTH) yield* taken()
+    yield* taken()
+  } finally {
+    reader.close?.()
   }
-  reader.write(decoder.decode())
-  reader.end()
-  yield* taken()
 }

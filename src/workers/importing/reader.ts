@@ -4,6 +4,10 @@ import type { ImportRecord } from '../../domain/importing/records.ts'
 export type TextReader = {
   readonly write: (text: string) => void
   readonly end: () => void
+  /** Hands over the records that had to wait for the end of the file. Each step gives a few. */
+  readonly drain?: () => Iterable<void>
+  /** Frees what the reader keeps on disk. */
+  readonly close?: () => void
 }
 
 export type Emit = (record: ImportRecord) => void
