@@ -1,4 +1,4 @@
-import { type CsvError, parse } from 'csv-parse'
+import { parse } from 'csv-parse'
 import type { CommentRecord } from '../../domain/importing/records.ts'
 import type { Instant } from '../../domain/instant.ts'
 import { markdownBody } from './bodies.ts'
@@ -45,7 +45,6 @@ export const createCoralReader = (emit: Emit): TextReader => {
   const say = createOrigin(emit)
   const sayThread = createThreads(emit)
   let names: readonly string[] = []
-  let fault: CsvError | undefined
 
   const take = (comment: rows.Row, line: number): void => {
     const url = rows.textIn(comment, 'url')
@@ -77,36 +76,50 @@ export const createCoralReader = (emit: Emit): TextReader => {
         isClosed: false,
       })
   }
-  const parser = parse({
-    bom: true,
-    max_record_size: MAX_RECORD_LENGTH,
-    info: true,
-    skip_empty_lines: true,
-  })
-  const takeAll = (): void => {
-    if (fault)
-      throw new UnreadableFile('The file is not valid CSV here.', Number(fault.lines ?? 0) || null)
-    for (let read = parser.read(); read !== null; read = parser.read()) {
-      const { record, info } = read as { record: string[]; info: { lines: number } }
-      if (names.length === 0) names = record.map(nameOfColumn)
-      else
-        take(Object.fromEntries(record.map((value, index) => [names[index]!, value])), info.lines)
-    }
+  const parser = createCsvParser()
+  const feed = (bytes: Buffer | undefined): void => {
+    const fault = parser.parse(
+      bytes,
+      bytes === undefined,
+      ({ record, info }) => {
+        if (names.length === 0) names = record.map(nameOfColumn)
+        else
+          take(Object.fromEntries(record.map((value, index) => [names[index]!, value])), info.lines)
+      },
+      () => {},
+    )
+    if (fault) throw new UnreadableFile('The file is not valid CSV here.', parser.info.lines, null)
   }
-  parser.on('error', (error) => {
-    fault = error as CsvError
-  })
   return {
-    write: (text) => {
-      parser.write(text)
-      takeAll()
-    },
+    write: (text) => feed(Buffer.from(text)),
     end: () => {
-      parser.end()
-      takeAll()
+      feed(undefined)
       say('coral:')
     },
   }
+}
+
+type CsvRecord = { readonly record: string[]; readonly info: { readonly lines: number } }
+type CsvParser = {
+  readonly info: { readonly lines: number }
+  readonly parse: (
+    bytes: Buffer | undefined,
+    isEnd: boolean,
+    take: (record: CsvRecord) => void,
+    close: () => void,
+  ) => Error | undefined
+}
+
+/** The parser inside the stream of csv-parse: it hands over records as it reads them, not later. */
+const createCsvParser = (): CsvParser => {
+  const stream = parse({
+    bom: true,
+    info: true,
+    max_record_size: MAX_RECORD_LENGTH,
+    relax_column_count: true,
+    skip_empty_lines: true,
+  })
+  return (stream as unknown as { readonly api: CsvParser }).api
 }
 
 const nameOfColumn = (title: string): string => {

@@ -4,6 +4,8 @@ import { UnreadableFile } from './unreadable-file.ts'
 const MAX_DEPTH = 100
 /** The largest comment or thread of a file. The reader keeps one in memory. */
 const MAX_VALUE_BYTES = 16 * 2 ** 20
+/** A number takes more memory than it has digits. */
+const MAX_VALUE_TOKENS = 1_000_000
 
 /** A value of the file, and the keys that lead to it. */
 export type JsonValue = { readonly path: readonly (string | number)[]; readonly value: unknown }
@@ -32,6 +34,7 @@ export const createJsonReader = ({ paths, take }: Wanted): JsonReader => {
   let depth = 0
   let offset = 0
   let lastTakenAt = 0
+  let tokenCount = 0
 
   const refuse = (sentence: string): never => {
     throw new UnreadableFile(sentence, ...place.of(offset))
@@ -55,12 +58,13 @@ export const createJsonReader = ({ paths, take }: Wanted): JsonReader => {
     if (typeof token.value === 'string' && OPENING.has(token.value) && token.token < 4) depth++
     if (typeof token.value === 'string' && CLOSING.has(token.value) && token.token < 4) depth--
     if (depth > MAX_DEPTH) refuse(`Values nest deeper than ${MAX_DEPTH} levels.`)
-    if (offset - lastTakenAt > MAX_VALUE_BYTES)
+    if (offset - lastTakenAt > MAX_VALUE_BYTES || ++tokenCount > MAX_VALUE_TOKENS)
       refuse(`A value is larger than ${MAX_VALUE_BYTES} bytes.`)
     tokens.write(token)
   }
   tokens.onValue = ({ value, key, stack }) => {
     lastTakenAt = offset
+    tokenCount = 0
     const keys = [...stack.slice(1).map((one) => one.key), key]
     take({ path: keys.filter((one) => one !== undefined), value })
   }
