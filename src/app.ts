@@ -37,6 +37,7 @@ import { addMovingRoutes } from './http/moving/routes.ts'
 import { addOwnDataRoutes } from './http/own-data/routes.ts'
 import { addPolicyRoutes } from './http/policies/routes.ts'
 import { addQueueRoutes } from './http/queue/routes.ts'
+import { addReassignmentRoutes } from './http/reassignments/routes.ts'
 import { addRedactionRoutes } from './http/redactions/routes.ts'
 import { addReplyRoutes } from './http/replies/routes.ts'
 import { addRevisionRoutes } from './http/revisions/routes.ts'
@@ -188,6 +189,7 @@ const addSiteScope = async (v1: Router, options: AppOptions): Promise<void> => {
   addVoteAndFlagRoutes(v1, options)
   addOwnDataRoutes(v1, options)
   addExportRoutes(v1, options)
+  addReassignmentRoutes(v1, options)
   addSiteListRoutes(v1, options)
   addViewerRoutes(v1, options)
   addTransferRoutes(v1, options)

@@ -6,6 +6,8 @@ type Payloads = {
   refresh_author: { readonly authorId: number }
   /** Redacts the comments, votes and appeals of an erased author. */
   erase_author: { readonly authorId: number }
+  /** Gives the comments of guests to a member. */
+  reassign_comments: { readonly authorId: number }
   /** Decides on the comments of a batch, or judges them again. */
   run_batch: { readonly batchId: number }
   /** Asks the external checks of a comment that have not answered. */
@@ -64,7 +66,7 @@ export type Job<K extends JobKind = JobKind> = JobKey<K> & {
 /** `done` deletes the job, unless it was enqueued again or another node has it by now. */
 export type JobResult = 'done' | { readonly againInMs: number }
 
-export const authorJob = <K extends 'refresh_author' | 'erase_author'>(
+export const authorJob = <K extends 'refresh_author' | 'erase_author' | 'reassign_comments'>(
   kind: K,
   { siteId, authorId }: { siteId: number; authorId: number },
 ) => ({ siteId, kind, key: String(authorId), payload: { authorId } })

@@ -23,6 +23,7 @@ export const REFUSALS = {
   duplicate_comment: 'This comment was already posted.',
   author_erased: 'The author of the earlier request is erased.',
   comment_redacted: 'The comment is redacted.',
+  email_not_verified: 'The site has not verified an e-mail address of the member.',
   edit_conflict: 'The resource changed since it was read.',
   body_too_large: 'The request body is too large.',
   uri_too_long: 'The URL is too long.',

@@ -443,6 +443,12 @@ const ROWS: Record<string, Case> = {
     path: `/authors/${ADA}/export`,
     row: but(ADMINISTERING(200), {}),
   },
+  reassignComments: {
+    method: 'POST',
+    path: `/authors/${ADA}/reassignments`,
+    body: { from: 'email' },
+    row: ADMINISTERING(404),
+  },
   startImport: { method: 'POST', path: '/imports', row: ADMINISTERING(400) },
   listImports: { method: 'GET', path: '/imports', row: ADMINISTERING(200) },
   getImport: { method: 'GET', path: '/imports/izzz', row: ADMINISTERING(404) },

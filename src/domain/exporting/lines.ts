@@ -42,6 +42,7 @@ export const LINES = {
   site: {
     name: text(200, 'The name of the site.'),
     origins: listOf(text(255, ''), 100, 'The origins whose pages may use the site, or `*` alone.'),
+    article_ids: oneOf(['as_sent', 'canonical'], 'Whether addresses of articles get one form.'),
     moderation: oneOf(['post', 'pre'], 'Whether comments wait for a moderator.'),
     who_may_post: oneOf(['anyone', 'members', 'nobody'], 'Who may post.'),
     state: oneOf(['open', 'closed'], 'Whether the site takes posts.'),

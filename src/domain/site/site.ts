@@ -1,3 +1,4 @@
+import { canonicalArticleId } from '../comment/article-address.ts'
 import type { Sort } from '../comment/sort.ts'
 import { type Instant, instantOf } from '../instant.ts'
 import type { SignOn } from '../people/sign-on.ts'
@@ -38,6 +39,8 @@ export type Site = {
   readonly language: string | null
   /** Names that guests cannot take, beside those of members. */
   readonly reservedNames: readonly string[]
+  /** `canonical`: an article id that is an address stands for its canonical form. */
+  readonly articleIds: 'as_sent' | 'canonical'
   readonly loginUrl: string | null
   readonly editWindowSeconds: number
   readonly maxDepth: number
@@ -74,6 +77,10 @@ export const editableUntil = (
   { editWindowSeconds }: Pick<Site, 'editWindowSeconds'>,
   { createdAt }: { readonly createdAt: Instant },
 ): Instant => instantOf(Date.parse(createdAt) + editWindowSeconds * 1000)
+
+/** The id of the article that a request means by an id. */
+export const articleIdOn = ({ articleIds }: Pick<Site, 'articleIds'>, id: string): string =>
+  articleIds === 'canonical' ? canonicalArticleId(id) : id
 
 /** Refuses writes to a closed site. */
 export const assertIsOpen = ({ state }: Site): void => {

@@ -3,6 +3,7 @@ import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site/site.ts'
 import { findSite } from '../../usecases/people/find-caller.ts'
 import { hashAddress, hashSubject, networkOf } from './addresses.ts'
+import { addArticleIds } from './article-ids.ts'
 import { identify, identifyKey, type PersonalCredential, readCredential } from './identity.ts'
 import { addLimits, type Count, type LimitCounters, type LimitKind, limitOf } from './limits.ts'
 import { addOrigins, assertOrigin } from './origins.ts'
@@ -36,6 +37,7 @@ export const addRequestPipeline = async (
     if (!request.routeOptions.config.isForm) assertOrigin(request)
     assertMayRead(request)
   })
+  addArticleIds(app)
 }
 
 /** Refuses readers who are not members on a site that only members read. */

@@ -39,6 +39,7 @@ export const presentSite = (site: Site) => ({
   name: site.name,
   origins: [...site.origins],
   reserved_names: [...site.reservedNames],
+  article_ids: site.articleIds,
   moderation: site.moderation,
   who_may_post: site.posting,
   ...presentRules(site),

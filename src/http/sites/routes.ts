@@ -201,6 +201,7 @@ const readSettings = (body: Static<typeof SiteChange>): SiteSettings => ({
   ...(body.state !== undefined && { state: body.state }),
   ...(body.who_may_read !== undefined && { reading: body.who_may_read }),
   ...(body.voting !== undefined && { voting: body.voting }),
+  ...(body.article_ids !== undefined && { articleIds: body.article_ids }),
   ...(body.email_required !== undefined && { emailRequired: body.email_required }),
   ...(body.min_body_length !== undefined && { minBodyLength: body.min_body_length }),
   ...(body.max_body_length !== undefined && { maxBodyLength: body.max_body_length }),

@@ -173,6 +173,10 @@ const settings = {
     maxItems: 200,
     description: 'Names that guests cannot take, beside those of members.',
   }),
+  article_ids: oneOf(['as_sent', 'canonical'], {
+    description:
+      '`canonical`: of an article id that is an http or https address only the canonical form counts.',
+  }),
   moderation,
   who_may_post: whoMayPost,
   ...rules,

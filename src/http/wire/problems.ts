@@ -24,6 +24,7 @@ export const STATUS_OF = {
   duplicate_comment: 409,
   author_erased: 410,
   comment_redacted: 410,
+  email_not_verified: 409,
   edit_conflict: 412,
   body_too_large: 413,
   uri_too_long: 414,

@@ -24,6 +24,7 @@ import * as moving from '../moving/schemas.ts'
 import * as ownData from '../own-data/schemas.ts'
 import * as policies from '../policies/schemas.ts'
 import * as queue from '../queue/schemas.ts'
+import * as reassignments from '../reassignments/schemas.ts'
 import * as redactions from '../redactions/schemas.ts'
 import * as replies from '../replies/schemas.ts'
 import * as revisions from '../revisions/schemas.ts'
@@ -65,6 +66,7 @@ const MODULES: readonly object[] = [
   moving,
   ownData,
   siteExports,
+  reassignments,
   sites,
   members,
   staff,

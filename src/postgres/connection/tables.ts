@@ -77,6 +77,7 @@ type SitesTable = {
   maxBodyLength: Generated<number>
   language: string | null
   reservedNames: Generated<readonly string[]>
+  articleIds: Generated<'as_sent' | 'canonical'>
   formerSlug: string | null
   formerSlugUntil: Instant | null
   deletedAt: Instant | null
@@ -105,6 +106,7 @@ type AuthorsTable = {
   erasedSubject: Buffer | null
   keyId: number | null
   nameSkeleton: string | null
+  reassignedTo: number | null
 }
 
 type ThreadsTable = {

@@ -15,7 +15,7 @@ type ById = { readonly id: number }
 /** The settings that an export contains: those without secrets. */
 export const findExportedSite = async (db: Db, siteId: number): Promise<Site> => {
   const { rows } = await sql<Site>`
-    select name, origins, moderation, posting, state, reading, voting, email_required, min_body_length,
+    select name, origins, article_ids, moderation, posting, state, reading, voting, email_required, min_body_length,
       max_body_length, language, reserved_names, login_url, edit_window_seconds, max_depth, limits, sorts,
       retention_days, flag_threshold, close_after_days, slow_mode_seconds, policy_version
     from sites where id = ${siteId}`.execute(db)

@@ -35,7 +35,7 @@ export const hasShadowed = sql<boolean>`exists (
   select from comments c
   where c.site_id = authors.site_id and c.author_id = authors.id and c.shadowed)`
 
-/** The guest of a guest token; erased guests are not found. */
+/** The guest of a guest token; erased guests, and those whose comments were reassigned, are not found. */
 export const findGuest = async (
   db: Db,
   siteId: number,
@@ -43,12 +43,13 @@ export const findGuest = async (
 ): Promise<{ name: string; email: string | null; hasShadowed: boolean } | undefined> => {
   const { rows } = await sql<{ name: string; email: string | null; hasShadowed: boolean }>`
     select name, email, ${hasShadowed} as has_shadowed from authors
-    where site_id = ${siteId} and id = ${id} and kind = 'guest' and erased_at is null`.execute(db)
+    where site_id = ${siteId} and id = ${id} and kind = 'guest' and erased_at is null
+      and reassigned_to is null`.execute(db)
   return rows[0]
 }
 
 /**
- * Locks the rows of authors that exist and are not erased, in order of id. The lock keeps an author's name
+ * Locks the rows of authors that exist, are not erased and act in their own name, in order of id. The lock keeps an author's name
  * and prevents an erasure until the transaction ends.
  * @param waiting `skip` leaves out the authors whose rows another transaction has locked
  */
@@ -68,6 +69,7 @@ export const LOCK_WRITER_ROWS = forEachWaiting((waiting) =>
     (of) => sql`
       select id, kind, role, name, url, avatar_url from authors
       where site_id = ${of.siteId} and id = any(${of.ids}::bigint[]) and erased_at is null
+        and reassigned_to is null
       order by id for no key update ${orSkip(waiting)}`,
   ),
 )

@@ -32,6 +32,7 @@ const COLUMNS = [
   'maxBodyLength',
   'language',
   'reservedNames',
+  'articleIds',
   'policyVersion',
   'version',
   'createdAt',

@@ -25,6 +25,7 @@ export const presentSite = (site: Site) => ({
   kind: 'site',
   name: site.name,
   origins: site.origins,
+  article_ids: site.articleIds,
   moderation: site.moderation,
   who_may_post: site.posting,
   state: site.state,

@@ -6,6 +6,7 @@ import { reportDecision } from '../checks/report-decision.ts'
 import type { Context } from '../context.ts'
 import { deleteThreadRows } from '../decisions/delete-thread.ts'
 import { runImportJob } from '../importing/run-import-job.ts'
+import { finishReassignment } from '../people/reassign-comments.ts'
 import { finishErasure } from '../people/redact-erased-comments.ts'
 import { refreshAuthor } from '../people/refresh-author.ts'
 import { applyRetention } from './apply-retention.ts'
@@ -60,6 +61,7 @@ const periodically =
 export const JOBS: { readonly [K in JobKind]: JobType<K> } = {
   refresh_author: { ...ORDINARY, run: refreshAuthor },
   erase_author: { ...ENDLESS, run: finishErasure },
+  reassign_comments: { ...ENDLESS, run: finishReassignment },
   delete_thread: { ...ENDLESS, run: deleteThreadRows },
   delete_site: { ...ENDLESS, run: deleteSiteRows },
   run_batch: { ...ORDINARY, run: runBatch },

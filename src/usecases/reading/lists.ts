@@ -2,7 +2,7 @@ import type { Author } from '../../domain/comment/comment.ts'
 import type { ArticleSort, Position } from '../../domain/comment/sort.ts'
 import { isReadable } from '../../domain/comment/status.ts'
 import { Refusal } from '../../domain/refusal.ts'
-import type { Site } from '../../domain/site/site.ts'
+import { articleIdOn, type Site } from '../../domain/site/site.ts'
 import * as rows from '../../postgres/comments/recent.ts'
 import { runQuery } from '../../postgres/connection/transaction.ts'
 import { findAuthor } from '../../postgres/people/authors.ts'
@@ -59,17 +59,17 @@ export const listArticles = async (
   return { items, next: found.length > items.length && last ? [last.key, last.id] : null }
 }
 
-/** Counts the published comments of each article, in the order of the request. */
+/** Counts the published comments of each article, by the ids and in the order of the request. */
 export const countComments = async (
   context: Context,
   { site, articleIds }: { site: Site; articleIds: readonly string[] },
 ): Promise<rows.Counts[]> => {
-  const found = await runQuery(rows.listCounts(context.db, site.id, articleIds))
+  const named = new Map(articleIds.map((id) => [id, articleIdOn(site, id)]))
+  const ids = [...new Set(named.values())]
+  const found = await runQuery(rows.listCounts(context.db, site.id, ids))
   const byArticle = new Map(found.map((counts) => [counts.articleId, counts]))
   const none = { commentCount: 0, rootCount: 0, lastCommentAt: null }
-  return [...new Set(articleIds)].map(
-    (articleId) => byArticle.get(articleId) ?? { articleId, ...none },
-  )
+  return [...named].map(([articleId, id]) => ({ ...(byArticle.get(id) ?? none), articleId }))
 }
 
 /** Lists the public staff of a site, longest-standing first. */
