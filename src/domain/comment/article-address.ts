@@ -1,5 +1,5 @@
 const MAX_LENGTH = 512
-/** An address with more is nobody's article, and would take long. */
+/** A longer address is that of no article, and would take long. */
 const MAX_PARAMETERS = 32
 
 /** Parameters that say where a reader came from, or which of the comments to show. */

@@ -141,7 +141,7 @@ export const findThreadOfGuest = async (
   return rows[0]?.threadId
 }
 
-/** What of a guest goes to a member in one step. */
+/** The rows of a guest that go to a member in one step. */
 export type Step = {
   readonly siteId: number
   readonly threadId: number

@@ -3,7 +3,7 @@ import type { Instant } from '../../domain/instant.ts'
 import type { Body } from './bodies.ts'
 import type { Emit } from './reader.ts'
 
-/** What a reader has found of a comment. Missing fields have the value of most comments. */
+/** Fields of a comment as a reader finds them. Missing fields have the value of most comments. */
 export type Found = {
   readonly id: string
   readonly threadKey: string
