@@ -201,7 +201,7 @@ export const LINES = {
   decision: {
     id: id('The id of the decision.'),
     action: oneOf(DECISION_ACTIONS, 'The kind of decision.'),
-    article_id: orNull(article),
+    article_id: orNull(text(512, 'The article of a decision on no comment.')),
     comment_id: orNull(id('The comment; null if there is none any more.')),
     author_id: orNull(id("The comment's author, or the author decided on.")),
     subject: orNull(text(1_000, 'The article, author or ban of a decision on no comment.')),

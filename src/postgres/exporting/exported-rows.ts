@@ -362,7 +362,7 @@ export const listExportedDecisions = async (
   { siteId, after, limit }: ExportPage<ById>,
 ): Promise<ExportedDecision[]> => {
   const { rows } = await sql<ExportedDecision>`
-    select d.id, d.action, t.article_id, c.id as comment_id, c.home as home_thread_id, d.author_id, d.subject,
+    select d.id, d.action, case when c.id is null then t.article_id end as article_id, c.id as comment_id, c.home as home_thread_id, d.author_id, d.subject,
       d.from_status as "from", d.to_status as "to", d.before, d.after, d.reason, d.note, d.decided_by as "by",
       d.decided_at as "at", d.caused_by, d.undoes, d.batch_id, d.policy_version, d.held_ms
     from (
