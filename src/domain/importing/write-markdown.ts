@@ -1,4 +1,5 @@
-import type { Block, Emphasis, Run } from './html-blocks.ts'
+import type { Block, Emphasis, Run } from './blocks.ts'
+import { escapeLineStart, escapeWithUrls } from './escape-markdown.ts'
 
 const MARKS: Readonly<Record<Emphasis, readonly [string, string]>> = {
   strong: ['**', '__'],
@@ -8,10 +9,6 @@ const MARKS: Readonly<Record<Emphasis, readonly [string, string]>> = {
 const IS_SPACE = /^\s$/u
 const IS_WORD = /^[\p{L}\p{N}]$/u
 const IS_ASCII_MARK = /^[!-/:-@[-`{-~]$/
-/** A URL that needs no escape, because the renderer links it exactly so. */
-const PLAIN_URL =
-  /^(?:https?:\/\/[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::\d{2,4})?(?:[/?#][\w\-./%?=#&+@:,;$!]*)?|mailto:[a-z0-9][\w.+-]*@[a-z0-9][a-z0-9.-]*)$/i
-const SCHEME = /(?<![a-z0-9+])(?:https?|mailto):/gi
 const AUTOLINK = /^[a-zA-Z][a-zA-Z0-9+.-]{1,31}:[^<>\s\p{Cc}]*$/u
 
 /** Writes blocks as Markdown. */
@@ -274,48 +271,3 @@ const writeText = (text: string, writer: Writer, { isInLink, isBeforeLink }: Pla
   if (isBeforeLink && escaped.endsWith('!')) escaped = `${escaped.slice(0, -1)}\\!`
   writer.add(escaped)
 }
-
-const escapeWithUrls = (text: string, isInLink: boolean): string => {
-  if (!text.includes(':')) return escapeMarks(text)
-  const pieces: string[] = []
-  let at = 0
-  for (const { index } of text.matchAll(SCHEME)) {
-    if (index < at) continue
-    const candidate = /^\S{1,2100}/.exec(text.slice(index, index + 2_100))![0]
-    const url = isInLink ? '' : plainUrlOf(candidate)
-    pieces.push(escapeMarks(text.slice(at, index)))
-    if (url !== '') {
-      pieces.push(url)
-      at = index + url.length
-    } else {
-      const colon = text.indexOf(':', index)
-      pieces.push(text.slice(index, colon), '\\:')
-      at = colon + 1
-    }
-  }
-  pieces.push(escapeMarks(text.slice(at)))
-  return pieces.join('')
-}
-
-/** The URL at the start of a text if the renderer links exactly it and no escape is needed; else empty. */
-const plainUrlOf = (candidate: string): string => {
-  const whole = /^[\w\-./%?=#&+@:,;$!]*/.exec(candidate)![0]
-  const url = whole.replace(/[.,:;!?_]+$/, '')
-  const after = candidate.slice(url.length)
-  const isAtEnd = after === '' || /^[.,:;!?)\]]+$/.test(after) || /^[<"]/.test(after)
-  return isAtEnd && url.length < 2_000 && PLAIN_URL.test(url) && URL.canParse(url) ? url : ''
-}
-
-const escapeMarks = (text: string): string =>
-  text
-    .replace(/[\\`*[\]]/g, '\\$&')
-    .replace(/(?<![\p{L}\p{N}])_|_(?![\p{L}\p{N}])/gu, '\\_')
-    .replace(/~(?=~)|(?<=~)~/g, '\\~')
-    .replace(/<(?=[a-z!/?])/gi, '\\<')
-    .replace(/&(?=#|[a-z])/gi, '\\&')
-
-const escapeLineStart = (text: string): string =>
-  text
-    .replace(/^>/, '\\>')
-    .replace(/^[-+](?=\s|$|-)/, '\\$&')
-    .replace(/^(\d{1,9})([.)])(?=\s|$)/, '$1\\$2')

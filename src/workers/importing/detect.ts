@@ -74,6 +74,7 @@ const KEYS: readonly (readonly [ImportFormat, readonly string[]])[] = [
   ['twikoo', ['_id', 'comment', 'nick']],
   ['valine', ['objectId', 'comment', 'nick']],
   ['generic', ['id', 'title', 'comments']],
+  ['generic', ['comments', 'remote_addr']],
 ]
 
 const detectJson = (text: string): ImportFormat => {
