@@ -39,6 +39,7 @@ import { addPolicyRoutes } from './http/policies/routes.ts'
 import { addQueueRoutes } from './http/queue/routes.ts'
 import { addReassignmentRoutes } from './http/reassignments/routes.ts'
 import { addRedactionRoutes } from './http/redactions/routes.ts'
+import { addRemapRoutes } from './http/remaps/routes.ts'
 import { addReplyRoutes } from './http/replies/routes.ts'
 import { addRevisionRoutes } from './http/revisions/routes.ts'
 import { addAvatarRoutes } from './http/service/avatars.ts'
@@ -193,6 +194,7 @@ const addSiteScope = async (v1: Router, options: AppOptions): Promise<void> => {
   addSiteListRoutes(v1, options)
   addViewerRoutes(v1, options)
   addTransferRoutes(v1, options)
+  addRemapRoutes(v1, options)
   addReplyRoutes(v1, options)
   addCommentsHtmlRoutes(v1, options)
   addCommentFormRoutes(v1, options)

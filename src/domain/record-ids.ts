@@ -28,6 +28,7 @@ export const SUBJECT_KINDS: Record<RecordAction, IdKind | 'comment' | null> = {
   comments_reassigned: 'author',
   alias_created: null,
   alias_deleted: null,
+  articles_remapped: null,
   policy_updated: null,
   key_created: 'key',
   key_updated: 'key',

@@ -33,6 +33,7 @@ t.test('a canonical form keeps what can name another article', async (t) => {
     ['https://example.com/50%', 'https://example.com/50%25'],
     ['https://example.com/a?q=x+y&empty=', 'https://example.com/a?empty&q=x%20y'],
     ['https://example.com/index.php/index.html/', 'https://example.com/'],
+    ['https://example.com/a?==', 'https://example.com/a?=='],
     ['https://example.com/reference?referrer=x', 'https://example.com/reference?referrer=x'],
   ] as const)
     t.equal(canonicalArticleId(id), canonical, id)

@@ -243,6 +243,12 @@ const ROWS: Record<string, Case> = {
     body: { into: 'a' },
     row: MODERATING(404),
   },
+  remapArticles: {
+    method: 'POST',
+    path: '/articles/remaps',
+    body: { rules: [], canonical: true, dry_run: true },
+    row: ADMINISTERING(200),
+  },
   listAliases: { method: 'GET', path: '/articles/absent/aliases', row: ADMINISTERING(200) },
   createAlias: {
     method: 'POST',

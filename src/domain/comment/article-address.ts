@@ -46,7 +46,7 @@ const canonicalQuery = (search: string): string => {
   const parts = search
     .slice(1)
     .split('&')
-    .map((part) => canonicalEscapes(part.replaceAll('+', '%20')).replace(/=$/, ''))
+    .map((part) => canonicalEscapes(part.replaceAll('+', '%20')).replace(/^([^=]+)=$/, '$1'))
     .filter((part) => part !== '' && !TRACKING.test(nameOf(part)))
   if (parts.length === 0) return ''
   return `?${parts.toSorted((a, b) => compare(nameOf(a), nameOf(b))).join('&')}`
@@ -64,3 +64,18 @@ const canonicalEscapes = (text: string): string =>
       return /[\w\-.~]/.test(character) ? character : escaped.toUpperCase()
     })
     .replaceAll(/[^\w\-.~!$&'()*+,;=:@/%?]/g, encodeURIComponent)
+
+/** How a site gets other article ids: by the first rule whose prefix an id has, then in the canonical form. */
+export type Remap = {
+  readonly rules: readonly { readonly fromPrefix: string; readonly toPrefix: string }[]
+  readonly isCanonical: boolean
+}
+
+/** The id that an article gets. One that would be empty or too long stays as it is. */
+export const remappedId = ({ rules, isCanonical }: Remap, id: string): string => {
+  const rule = rules.find(({ fromPrefix }) => id.startsWith(fromPrefix))
+  const moved = rule ? rule.toPrefix + id.slice(rule.fromPrefix.length) : id
+  const named = isCanonical ? canonicalArticleId(moved) : moved
+  const { length } = [...named]
+  return length === 0 || length > MAX_LENGTH ? id : named
+}

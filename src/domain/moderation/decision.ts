@@ -16,7 +16,7 @@ export const DECISION_ACTIONS = [
 export type DecisionAction = (typeof DECISION_ACTIONS)[number]
 
 /** Decisions on many comments, many undos, judging held comments again, decisions on many threads, or a merge. */
-export const BATCH_KINDS = ['decide', 'undo', 'judge', 'decide_threads', 'merge'] as const
+export const BATCH_KINDS = ['decide', 'undo', 'judge', 'decide_threads', 'merge', 'remap'] as const
 export type BatchKind = (typeof BATCH_KINDS)[number]
 
 /** The result for one comment or thread of a batch. Only `changed` changes it. */

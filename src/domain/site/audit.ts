@@ -26,6 +26,7 @@ export const AUDIT_ACTIONS = [
   'comments_reassigned',
   'alias_created',
   'alias_deleted',
+  'articles_remapped',
 ] as const
 export type AuditAction = (typeof AUDIT_ACTIONS)[number]
 

@@ -31,7 +31,7 @@ export const Batch = openObject(
     kind: oneOf(BATCH_KINDS, {
       description:
         '`decide`: decisions on comments, `decide_threads`: on threads. `undo`: undos. `judge`: ' +
-        'rejudgements. `merge`: comments that move.',
+        'rejudgements. `merge`: comments that move. `remap`: threads that get other article ids.',
     }),
     to: oneOrNull(STATUSES, 'The new status, if it is the same for all comments.'),
     to_state: oneOrNull(THREAD_STATES, 'The new state of all threads.'),

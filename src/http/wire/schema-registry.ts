@@ -26,6 +26,7 @@ import * as policies from '../policies/schemas.ts'
 import * as queue from '../queue/schemas.ts'
 import * as reassignments from '../reassignments/schemas.ts'
 import * as redactions from '../redactions/schemas.ts'
+import * as remaps from '../remaps/schemas.ts'
 import * as replies from '../replies/schemas.ts'
 import * as revisions from '../revisions/schemas.ts'
 import * as siteLists from '../site-lists/schemas.ts'
@@ -40,6 +41,7 @@ import * as problems from './problem-schemas.ts'
 const MODULES: readonly object[] = [
   comments,
   threads,
+  remaps,
   replies,
   siteLists,
   votesAndFlags,

@@ -312,7 +312,7 @@ type ArrivalsTable = {
 type BatchesTable = {
   siteId: number
   id: GeneratedAlways<number>
-  kind: 'decide' | 'undo' | 'judge' | 'decide_threads' | 'merge'
+  kind: 'decide' | 'undo' | 'judge' | 'decide_threads' | 'merge' | 'remap'
   request: ColumnType<unknown, string, never>
   askedBy: string
   askedAt: Instant

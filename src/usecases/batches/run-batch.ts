@@ -7,14 +7,20 @@ import { reportProgress } from '../../postgres/jobs/jobs.ts'
 import type { Context } from '../context.ts'
 import { withInvalidation } from '../invalidate.ts'
 import { mergeStep, movingOf } from '../moving/merge-steps.ts'
+import { remapStep } from '../moving/remap-steps.ts'
 import { undoMergeStep } from '../moving/undo-merge.ts'
 import { rejudgeStep } from '../policies/rejudge-pending.ts'
 import { hidesComments, processItems } from './process-items.ts'
 
 const ITEMS_OF_STEP = 5_000
 
-/** @returns how many comments the step processed; undefined when none is left */
-type Step = (context: Context, batch: Batch) => Promise<number | undefined>
+/**
+ * @returns how many comments or threads the step processed; undefined when none is left, `later` if another batch has
+ * to end first
+ */
+type Step = (context: Context, batch: Batch) => Promise<number | undefined | 'later'>
+
+const LATER_MS = 500
 
 /** Processes a batch step by step. A node that is killed leaves the rest to the next node. */
 export const runBatch = async (
@@ -28,6 +34,7 @@ export const runBatch = async (
     if (!batch || batch.endedAt !== null) return 'done'
     const processed = await STEPS[batch.kind](context, batch)
     if (processed === undefined) return 'done'
+    if (processed === 'later') return { againInMs: LATER_MS }
     if (!(await runQuery(reportProgress(context.writes, job, processed)))) return 'done'
   }
   return { againInMs: 0 }
@@ -53,4 +60,5 @@ const STEPS: Record<BatchKind, Step> = {
   judge: rejudgeStep,
   decide_threads: processStep,
   merge: mergeStep,
+  remap: remapStep,
 }

@@ -27,6 +27,7 @@ export const undoBatch = async <Answer>(
 ): Promise<Answer> => {
   const undone = await getBatch(context, site, batchId)
   if (undone.endedAt === null) throw new Refusal('decision_conflict')
+  if (undone.kind === 'remap') throw new Refusal('move_not_allowed')
   if (movingOf(undone)) {
     const request = { site, moderator, undone, idempotencyKey }
     return undoMergeBatch(context, request, (batch) => present({ batch, items: [] }))

@@ -72,7 +72,7 @@ export const mergeThreads = async <Answer>(
       if (from === undefined) throw new Refusal('not_found')
       const to = await ensureThread(tx, site.id, into)
       if (to !== known) threadIds.push(to)
-      return present(await merge(tx, request, { from, to }))
+      return present(await mergeInto(tx, toOrder(request), { from, to }))
     }),
   )
   context.kick('run_batch')
@@ -80,6 +80,20 @@ export const mergeThreads = async <Answer>(
 }
 
 const sameArticle = () => new Refusal('invalid_request', { '/into': 'must be another article' })
+
+/** A merge without its threads. */
+export type MergeOrder = Pick<MergeRequest, 'reason' | 'note' | 'publish'> & {
+  readonly siteId: number
+  readonly by: string
+}
+
+const toOrder = ({ site, moderator, reason, note, publish }: MergeRequest): MergeOrder => ({
+  siteId: site.id,
+  by: callerIdOf(moderator),
+  reason,
+  note,
+  publish,
+})
 
 /** The articles' own ids: the request can name them by aliases. */
 const ownIdsOf = async (tx: Tx, siteId: number, { from, to }: Threads) => {
@@ -90,11 +104,12 @@ const ownIdsOf = async (tx: Tx, siteId: number, { from, to }: Threads) => {
 
 type Threads = { readonly from: number; readonly to: number }
 
-const merge = async (tx: Tx, request: MergeRequest, threads: Threads): Promise<Merged> => {
-  const siteId = request.site.id
+/** Merges a thread into another under the exclusive locks of both, or starts the batch that does. */
+export const mergeInto = async (tx: Tx, order: MergeOrder, threads: Threads): Promise<Merged> => {
+  const { siteId } = order
   await acquireThreadLocks(tx, siteId, [threads.from, threads.to])
   if (threads.from === threads.to) throw sameArticle()
-  const named = { ...request, ...(await ownIdsOf(tx, siteId, threads)) }
+  const named = { ...order, ...(await ownIdsOf(tx, siteId, threads)) }
   if (await isMergeRunning(tx, siteId, threads))
     throw new Refusal('move_not_allowed', { '/into': 'a merge of these threads is in progress' })
   const at = { siteId, threadId: threads.from }
@@ -105,20 +120,22 @@ const merge = async (tx: Tx, request: MergeRequest, threads: Threads): Promise<M
   return { decision, version }
 }
 
-const startBatch = async (tx: Tx, request: MergeRequest, merging: Merging): Promise<Merged> => {
+type NamedOrder = MergeOrder & Pick<MergeRequest, 'articleId' | 'into'>
+
+const startBatch = async (tx: Tx, order: NamedOrder, merging: Merging): Promise<Merged> => {
   const { from, to, movers } = merging
   if (movers.length > MAX_MERGED || largestBranch(movers) > MAX_BRANCH)
     throw new Refusal('move_not_allowed')
   const lastRoot = movers.findLast(({ parentId }) => parentId === 0)!
-  const merge: StoredMerge = { from, to, upToId: lastRoot.id, publish: request.publish }
+  const merge: StoredMerge = { from, to, upToId: lastRoot.id, publish: order.publish }
   const batch = await insertBatch(tx, {
-    siteId: request.site.id,
+    siteId: order.siteId,
     kind: 'merge',
     request: { merge },
-    by: callerIdOf(request.moderator),
+    by: order.by,
     total: movers.length,
   })
-  await decideMerge(tx, request, merging, batch.id)
+  await decideMerge(tx, order, merging, batch.id)
   await enqueueJob(tx, batchJob(batch))
   return { batch }
 }
@@ -128,11 +145,10 @@ type Merging = Threads & { readonly movers: readonly Placed[] }
 /** Gives the target its settings, closes the source and records both, before any comment moves. */
 const decideMerge = async (
   tx: Tx,
-  { site, moderator, articleId, into, reason, note, publish }: MergeRequest,
+  { siteId, by, articleId, into, reason, note, publish }: NamedOrder,
   { from, to, movers }: Merging,
   batchId: number | null = null,
 ): Promise<Decision> => {
-  const siteId = site.id
   await lockThreadRows(tx, siteId, [from, to])
   const { state } = await findThreadSettings(tx, siteId, from)
   const before = await findThreadSettings(tx, siteId, to)
@@ -146,7 +162,7 @@ const decideMerge = async (
   const changes = differenceOf(before, after)
   return insertDecision(tx, {
     siteId,
-    by: callerIdOf(moderator),
+    by,
     reason,
     note,
     batchId,
