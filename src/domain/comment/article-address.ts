@@ -76,6 +76,6 @@ export const remappedId = ({ rules, isCanonical }: Remap, id: string): string =>
   const rule = rules.find(({ fromPrefix }) => id.startsWith(fromPrefix))
   const moved = rule ? rule.toPrefix + id.slice(rule.fromPrefix.length) : id
   const named = isCanonical ? canonicalArticleId(moved) : moved
-  const { length } = [...named]
+  const { length } = Array.from(named)
   return length === 0 || length > MAX_LENGTH ? id : named
 }

@@ -20,7 +20,7 @@ import { NewRemap, RemapDryRun } from './schemas.ts'
 const REMAP_ARTICLES = op.operation({
   id: 'remapArticles',
   tag: 'Administration',
-  summary: 'Change the article ids of a site',
+  summary: "Change a site's article ids",
   description:
     'Administrators may give all threads other ids, by rules with prefixes and in the canonical form. Each former ' +
     'id becomes an alias, and two threads that get one id are merged. A dry run returns the effects (200); ' +
