@@ -6,14 +6,17 @@ import { createPublicIds } from '../src/http/wire/public-ids.ts'
 import { createDb } from '../src/postgres/connection/db.ts'
 import { migrate } from '../src/postgres/connection/migrate.ts'
 import { findSite } from '../src/postgres/service/sites.ts'
-import { exportSite } from '../src/usecases/exporting/export-site.ts'
-import { writeLines } from '../src/usecases/exporting/write-lines.ts'
+import {
+  EXPORT_FORMATS,
+  type ExportFormat,
+  writeExport,
+} from '../src/usecases/exporting/export-site.ts'
 import { ensureIdSecret } from '../src/usecases/seed-database.ts'
 import { openDatabase } from './open-database.ts'
 
-/** `npm run export`: writes a site as JSON lines to a file or to standard output. */
+/** `npm run export`: writes a site as JSON lines or XML to a file or to standard output. */
 
-const USAGE = `npm run export -- --site SLUG [--output FILE]
+const USAGE = `npm run export -- --site SLUG [--format ${EXPORT_FORMATS.join('|')}] [--output FILE]
 Reads DATABASE_URL, or the embedded Postgres in AFTERWORD_DATA, whether the service runs or not.`
 
 const OPERATOR = 'operator'
@@ -21,7 +24,7 @@ const OPERATOR = 'operator'
 const CONNECTIONS = 2
 
 const main = async (): Promise<void> => {
-  const { site, output } = readArguments()
+  const { site, format, output } = readArguments()
   const { url, close } = await openDatabase(say)
   const pool = createDb({ url, max: CONNECTIONS, onError: () => {} })
   try {
@@ -31,9 +34,9 @@ const main = async (): Promise<void> => {
     if (!found) throw new Error(`there is no site ${site}`)
     const idsOf = createPublicIds(await ensureIdSecret(db))
     const context = { writes: db, exports: db, idsOf }
-    const lines = await exportSite(context, { site: found, by: OPERATOR })
+    const pieces = await writeExport(context, { site: found, by: OPERATOR, format })
     await pipeline(
-      Readable.from(writeLines(lines)),
+      Readable.from(pieces),
       output === undefined ? process.stdout : createWriteStream(output),
     )
   } finally {
@@ -42,13 +45,21 @@ const main = async (): Promise<void> => {
   }
 }
 
-const readArguments = (): { site: string; output: string | undefined } => {
+type Arguments = { site: string; format: ExportFormat; output: string | undefined }
+
+const readArguments = (): Arguments => {
   try {
     const { values } = parseArgs({
-      options: { site: { type: 'string' }, output: { type: 'string' } },
+      options: {
+        site: { type: 'string' },
+        format: { type: 'string', default: 'jsonl' },
+        output: { type: 'string' },
+      },
     })
     if (values.site === undefined) throw new Error('--site is missing')
-    return { site: values.site, output: values.output }
+    const format = EXPORT_FORMATS.find((one) => one === values.format)
+    if (!format) throw new Error(`--format must be one of ${EXPORT_FORMATS.join(', ')}`)
+    return { site: values.site, format, output: values.output }
   } catch (error) {
     throw new Error(`${(error as Error).message}\n${USAGE}`)
   }

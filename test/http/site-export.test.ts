@@ -8,8 +8,10 @@ import {
   LINE_KINDS,
   LINES,
 } from '../../src/domain/exporting/lines.ts'
+import type { ImportRecord } from '../../src/domain/importing/records.ts'
 import { openService, type TestService } from '../service.ts'
 import { fillSite, rememberForeignIds } from '../usecases/exporting/lively-site.ts'
+import { readAll } from '../workers/importing/reading.ts'
 
 const EXPORT = '/v1/sites/default/export'
 
@@ -109,4 +111,113 @@ t.test('docs/export.md describes every field of every kind of line', async (t) =
     const described = [...section.matchAll(/^\| `(\w+)` \|/gm)].map(([, name]) => name)
     t.same(described, Object.keys(fields), kind)
   }
+})
+
+const exportAs = async (service: TestService, format: string): Promise<string> => {
+  const options = { token: service.adminKey }
+  const answer = await service.call('GET', `${EXPORT}?format=${format}`, options)
+  t.match(answer, { status: 200, headers: { 'content-type': 'application/xml; charset=utf-8' } })
+  return answer.text
+}
+
+/** Other systems have no comments without a text. */
+const timeOf = (line: Record<string, any>): string | undefined =>
+  line.body === '' ? undefined : line.created_at.slice(0, 19)
+
+/** The comments of an export that another system has too, in the order of the export. */
+const listExpected = (lines: Record<string, any>[], statusOf: Readonly<Record<string, string>>) => {
+  const named = new Map(lines.map((line) => [line.id, line]))
+  return lines
+    .filter(({ kind, body, status }) => kind === 'comment' && body !== '' && status in statusOf)
+    .map((line) => ({
+      article: line.article_id,
+      name: named.get(line.author_id)!.name,
+      email: named.get(line.author_id)!.email,
+      createdAt: `${line.created_at.slice(0, 19)}.000Z`,
+      status: statusOf[line.status],
+      parent: line.parent_id && timeOf(named.get(line.parent_id)!),
+    }))
+}
+
+const listRead = (records: readonly ImportRecord[]) => {
+  const comments = records.filter((record) => record.kind === 'comment')
+  const times = new Map(comments.map(({ id, createdAt }) => [id, createdAt.slice(0, 19)]))
+  const threads = new Map(
+    records.flatMap((record) => (record.kind === 'thread' ? [[record.key, record.address]] : [])),
+  )
+  return comments.map(({ threadKey, author, createdAt, status, parentId }) => ({
+    article: threads.get(threadKey),
+    name: author.name,
+    email: author.email,
+    createdAt,
+    status,
+    parent: parentId && times.get(parentId),
+  }))
+}
+
+t.test(
+  'an export for WordPress is read back with its threads, authors, dates and statuses',
+  async (t) => {
+    const service = await openService(t)
+    await fillSite(service, { seed: 6, acts: 120 })
+    const lines = readLines((await exportDefault(service)).text)
+    const { format, records } = await readAll(await exportAs(service, 'wxr'))
+    t.equal(format, 'wxr')
+    const statuses = {
+      approved: 'approved',
+      pending: 'pending',
+      spam: 'spam',
+      rejected: 'deleted',
+      deleted: 'deleted',
+    }
+    const expected = listExpected(lines, statuses)
+    t.ok(expected.length > 10)
+    const read = listRead(records)
+    t.same(
+      read.map(({ article: _, ...one }) => one),
+      expected.map(({ article: _, ...one }) => one),
+    )
+  },
+)
+
+t.test('an export in the form of Disqus is read back without held comments', async (t) => {
+  const service = await openService(t)
+  const first = await service.post('https://a.example/1', 'one ]]> & <two> *three*')
+  await service.post('https://a.example/1', 'a reply', { parent_id: first.id })
+  const held = await service.post('b', 'held')
+  await service.decide(held.id, 'approved', 'pending')
+  const spam = await service.post('b', 'spam')
+  await service.decide(spam.id, 'approved', 'spam')
+  const { format, records } = await readAll(await exportAs(service, 'disqus'))
+  t.equal(format, 'disqus')
+  t.match(
+    records.filter(({ kind }) => kind === 'comment'),
+    [
+      {
+        body: 'one \\]\\]> & \\<two> *three*',
+        status: 'approved',
+        parentId: null,
+        author: { name: 'Ada' },
+      },
+      { body: 'a reply', status: 'approved', parentId: String },
+      { body: 'spam', status: 'spam', parentId: null },
+    ],
+  )
+  t.match(
+    records
+      .filter(({ kind }) => kind === 'thread')
+      .map((record) => 'address' in record && record.address),
+    ['https://a.example/1', 'b'],
+  )
+})
+
+t.test('an export that is never read gives its connection back', async (t) => {
+  const service = await openService(t)
+  const { writeExport } = await import('../../src/usecases/exporting/export-site.ts')
+  const site = (await service.sites.find('default'))!
+  for (let n = 0; n < 40; n++) {
+    const pieces = await writeExport(service, { site, by: 'operator', format: 'jsonl' })
+    await pieces.return(undefined)
+  }
+  t.equal((await exportDefault(service)).status, 200)
 })

@@ -212,9 +212,22 @@ export type ExportedComment = Required<CommentKey> & {
 }
 
 /** Comments by thread and id, so that a parent comes before its replies. */
-export const listExportedComments = async (
+export const listExportedComments = (
+  db: Db,
+  page: ExportPage<CommentKey>,
+): Promise<ExportedComment[]> => listComments(db, page, sql``)
+
+/** Comments of the thread in which the page begins. */
+export const listThreadComments = (
+  db: Db,
+  page: ExportPage<CommentKey>,
+): Promise<ExportedComment[]> =>
+  listComments(db, page, sql`and c.thread_id = ${page.after.threadId}`)
+
+const listComments = async (
   db: Db,
   { siteId, after, limit }: ExportPage<CommentKey>,
+  inThread: RawBuilder<unknown>,
 ): Promise<ExportedComment[]> => {
   const { rows } = await sql<ExportedComment>`
     select c.thread_id, c.id, c.home_thread_id, t.article_id, c.parent_id, c.parent_home_thread_id, c.author_id,
@@ -224,7 +237,7 @@ export const listExportedComments = async (
       c.policy_version, ${storedFacts} as facts, ${storedTrace} as trace, c.risk, k.upvotes, k.downvotes
     from (
       select * from comments c
-      where c.site_id = ${siteId} and (c.thread_id, c.id) > (${after.threadId}, ${after.id})
+      where c.site_id = ${siteId} and (c.thread_id, c.id) > (${after.threadId}, ${after.id}) ${inThread}
         and not exists (select from threads g
           where g.site_id = ${siteId} and g.id = c.thread_id and g.deleted_at is not null)
       order by c.thread_id, c.id limit ${limit}
@@ -414,4 +427,19 @@ export const listExportedAppeals = async (
     cross join lateral (${commentOf(sql`p.thread_id`, sql`p.comment_id`, siteId)}) c
     where p.site_id = ${siteId} and p.id > ${after.id} order by p.id limit ${limit}`.execute(db)
   return rows
+}
+
+/** The author of a comment, as another system can know one. */
+export type CommentAuthor = ById &
+  Pick<ExportedAuthor, 'kind' | 'name' | 'url' | 'email' | 'erasedAt'>
+
+export const listCommentAuthors = async (
+  db: Db,
+  siteId: number,
+  ids: readonly number[],
+): Promise<ReadonlyMap<number, CommentAuthor>> => {
+  const { rows } = await sql<CommentAuthor>`
+    select id, kind, name, url, email, erased_at from authors
+    where site_id = ${siteId} and id = any(${ids}::bigint[])`.execute(db)
+  return new Map(rows.map((author) => [author.id, author]))
 }

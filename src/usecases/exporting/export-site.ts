@@ -1,78 +1,92 @@
 import { EXPORT_VERSION } from '../../domain/exporting/lines.ts'
-import type { PublicIds } from '../../domain/public-id.ts'
 import type { Site } from '../../domain/site/site.ts'
-import type { Db, Tx } from '../../postgres/connection/db.ts'
-import { inTransaction, readingSnapshot, runQuery } from '../../postgres/connection/transaction.ts'
+import type { Tx } from '../../postgres/connection/db.ts'
+import { inTransaction, readingSnapshot } from '../../postgres/connection/transaction.ts'
 import * as rows from '../../postgres/exporting/exported-rows.ts'
 import * as imported from '../../postgres/exporting/imported-ids.ts'
 import { insertAuditEntry } from '../../postgres/service/audit.ts'
 import type { Context } from '../context.ts'
 import { type Names, presentRows } from './names.ts'
 import * as present from './present-lines.ts'
+import { type List, pages, type Snapshot, startNow } from './snapshot.ts'
+import { writeDisqus } from './write-disqus.ts'
+import { writeLines } from './write-lines.ts'
+import { writeWxr } from './write-wxr.ts'
 
-/** Rows that one statement reads. Their texts are in memory together. */
-const BATCH = 500
+export const EXPORT_FORMATS = ['jsonl', 'wxr', 'disqus'] as const
+/** `jsonl` is our own format, with everything; the others have threads and comments. */
+export type ExportFormat = (typeof EXPORT_FORMATS)[number]
 
-/** A site at one moment, while it is written elsewhere. */
-export type Snapshot = {
-  readonly tx: Tx
-  readonly siteId: number
-  readonly ids: PublicIds
-  readonly continued: imported.Continued | undefined
+export type ExportRequest = {
+  readonly site: Pick<Site, 'id' | 'slug' | 'name'>
+  /** Stored id of the key or member who asks, or `operator`. */
+  readonly by: string
 }
+
+type ExportContext = Pick<Context, 'writes' | 'exports' | 'idsOf'>
 
 /**
- * Exports everything of a site that another Afterword can take over, as JSON values, one per line. The audit log
- * records the export before its first line.
+ * Writes a site as text, in pieces. The audit log records the export before its first piece. A database without a
+ * connection to spare refuses before the first piece too.
  */
+export const writeExport = async (
+  context: ExportContext,
+  { format, ...request }: ExportRequest & { readonly format: ExportFormat },
+): Promise<AsyncGenerator<string>> => {
+  await record(context, request)
+  return startNow(readPieces(context, request, format))
+}
+
+/** Exports everything of a site that another Afterword can take over, as JSON values, one per line. */
 export const exportSite = async (
-  context: Pick<Context, 'writes' | 'exports' | 'idsOf'>,
-  {
-    site,
-    by,
-  }: { readonly site: Site /** Stored id of who asked, or `operator`. */; readonly by: string },
+  context: ExportContext,
+  request: ExportRequest,
 ): Promise<AsyncGenerator<object>> => {
-  await inTransaction(context.writes, (tx) =>
-    insertAuditEntry(tx, {
-      siteId: site.id,
-      action: 'site_exported',
-      subject: site.slug,
-      by,
-    }),
+  await record(context, request)
+  return startNow(readValues(context, request))
+}
+
+const record = ({ writes }: ExportContext, { site, by }: ExportRequest): Promise<void> =>
+  inTransaction(writes, (tx) =>
+    insertAuditEntry(tx, { siteId: site.id, action: 'site_exported', subject: site.slug, by }),
   )
-  return startReading(context.exports, { siteId: site.id, ids: context.idsOf(site.id) })
+
+async function* readPieces(
+  context: ExportContext,
+  request: ExportRequest,
+  format: ExportFormat,
+): AsyncGenerator<string> {
+  if (format === 'jsonl') {
+    yield* writeLines(readValues(context, request))
+    return
+  }
+  const write = format === 'wxr' ? writeWxr : writeDisqus
+  for await (const snapshot of openSnapshot(context, request))
+    yield* write(snapshot, request.site.name)
 }
 
-/** Opens the snapshot and reads the first line, so that a database without a connection to spare refuses at the start. */
-const startReading = async (
-  db: Db,
-  at: { readonly siteId: number; readonly ids: PublicIds },
-): Promise<AsyncGenerator<object>> => {
-  const lines = readLines(db, at)
-  const first = await runQuery(lines.next())
-  return (async function* () {
-    try {
-      yield first.value as object
-      yield* lines
-    } finally {
-      await lines.return(undefined)
-    }
-  })()
-}
-
-async function* readLines(
-  db: Db,
-  { siteId, ids }: { readonly siteId: number; readonly ids: PublicIds },
+async function* readValues(
+  context: ExportContext,
+  request: ExportRequest,
 ): AsyncGenerator<object, void> {
-  for await (const tx of readingSnapshot(db)) {
-    const continued = await imported.findContinued(tx, siteId)
-    const snapshot = { tx, siteId, ids, continued }
+  for await (const snapshot of openSnapshot(context, request)) {
+    const { tx, siteId } = snapshot
     yield { format: 'afterword', version: EXPORT_VERSION, origin: originOf(snapshot) }
     yield present.presentSite(await rows.findExportedSite(tx, siteId))
     yield* readPeople(snapshot)
     yield* readComments(snapshot)
     yield* readRecords(snapshot)
     yield* readImportedIds(snapshot)
+  }
+}
+
+async function* openSnapshot(
+  { exports, idsOf }: ExportContext,
+  { site }: ExportRequest,
+): AsyncGenerator<Snapshot, void> {
+  for await (const tx of readingSnapshot(exports)) {
+    const continued = await imported.findContinued(tx, site.id)
+    yield { tx, siteId: site.id, ids: idsOf(site.id), continued }
   }
 }
 
@@ -122,20 +136,6 @@ const BY_ID = { id: 0 }
 const BY_COMMENT = { threadId: 0, id: 0 }
 const BY_PERSON = { ...BY_COMMENT, authorId: 0 }
 const BY_SOURCE = { originId: 0, sourceId: '' }
-
-type List<At, Row extends At> = (tx: Tx, page: rows.ExportPage<At>) => Promise<Row[]>
-
-export async function* pages<At, Row extends At>(
-  { tx, siteId }: Snapshot,
-  start: At,
-  list: List<At, Row>,
-): AsyncGenerator<Row[]> {
-  for (let after: At | undefined = start; after !== undefined; ) {
-    const page: Row[] = await list(tx, { siteId, after, limit: BATCH })
-    if (page.length > 0) yield page
-    after = page.length < BATCH ? undefined : page.at(-1)
-  }
-}
 
 async function* walk<At, Row extends At>(
   snapshot: Snapshot,
