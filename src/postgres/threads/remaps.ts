@@ -5,7 +5,7 @@ import { nextVersion } from './threads.ts'
 
 /**
  * Exchanges the ids of a thread and of its alias: the thread gets `articleId`, and `former` becomes the alias. The
- * caller holds the exclusive lock of the thread. No article can have the name that the alias has in between.
+ * caller holds the exclusive lock of the thread, to which a bare alias belongs from now on, whatever an undo restores. No article can have the name that the alias has in between.
  */
 export const exchangeIds = async (
   tx: Tx,
@@ -21,7 +21,8 @@ export const exchangeIds = async (
       version = case when version > 0 then ${nextVersion} else 0 end
     where site_id = ${siteId} and id = ${threadId}`.execute(tx)
   await sql`
-    update threads set article_id = ${former}
+    update threads set article_id = ${former},
+      alias_via = case when is_bare then alias_of else alias_via end
     where site_id = ${siteId} and id = ${rows[0]!.id}`.execute(tx)
 }
 
