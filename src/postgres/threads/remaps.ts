@@ -4,8 +4,9 @@ import type { ArticleThread } from './aliases.ts'
 import { nextVersion } from './threads.ts'
 
 /**
- * Exchanges the ids of a thread and of its alias: the thread gets `articleId`, and `former` becomes the alias. The
- * caller holds the exclusive lock of the thread, to which a bare alias belongs from now on, whatever an undo restores. No article can have the name that the alias has in between.
+ * Exchanges the ids of a thread and of its alias: the thread gets `articleId`, and `former` becomes the alias. A bare
+ * alias then belongs to this thread, whatever an undo restores. The caller holds the exclusive lock of the thread.
+ * No article can have the name that the alias has in between.
  */
 export const exchangeIds = async (
   tx: Tx,
