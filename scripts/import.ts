@@ -10,6 +10,7 @@ import { parseUrlMap, type UrlMap } from '../src/domain/importing/url-map.ts'
 import { createBanHashes } from '../src/http/edge/writer-identity.ts'
 import { presentReport } from '../src/http/imports/present.ts'
 import { deriveKeys } from '../src/http/wire/keys.ts'
+import { createPublicIds } from '../src/http/wire/public-ids.ts'
 import { createDb, type Db } from '../src/postgres/connection/db.ts'
 import { migrate } from '../src/postgres/connection/migrate.ts'
 import { findImport, insertImport, OPERATOR } from '../src/postgres/importing/imports.ts'
@@ -18,6 +19,7 @@ import { findSite, insertFirstSite } from '../src/postgres/service/sites.ts'
 import type { ImportProgress } from '../src/usecases/importing/import-run.ts'
 import { runImport } from '../src/usecases/importing/run-import.ts'
 import { endImport } from '../src/usecases/importing/run-import-job.ts'
+import { ensureIdSecret } from '../src/usecases/seed-database.ts'
 import { createProgress } from './load/progress.ts'
 import { openDatabase } from './open-database.ts'
 
@@ -64,7 +66,8 @@ const importInto = async (
   if (!site) throw new Error(`there is no site ${options.site}`)
   const secret = await readSecret(write)
   const banHashes = createBanHashes(() => deriveKeys(secret))
-  const context = { db: read, writes: write, cacheTokens: NO_CACHE_TOKENS, banHashes }
+  const idsOf = createPublicIds(await ensureIdSecret(write))
+  const context = { db: read, writes: write, cacheTokens: NO_CACHE_TOKENS, banHashes, idsOf }
   const { dryRun, unapproved, wantedFormat, wantedOrigin } = options
   const settings = { dryRun, unapproved, wantedFormat, wantedOrigin }
   const wanted = await insertImport(write, {
@@ -79,7 +82,7 @@ const importInto = async (
       site,
       wanted,
       chunks: createReadStream(options.file, { highWaterMark: CHUNK_BYTES }),
-      articleOf: (address) => options.urlMap?.(address) ?? address,
+      articleOf: (address) => options.urlMap?.(address),
       onProgress: showProgress(options.size),
     }),
   )

@@ -271,3 +271,62 @@ t.test('a site imports one file at a time', async (t) => {
   const id = answers.find(({ status }) => status === 202)!.body.id
   t.equal((await untilEnded(service, id)).state, 'done')
 })
+
+t.test(
+  'an import finds the thread of an article whatever the spelling of its address',
+  async (t) => {
+    const service = await openService(t)
+    await service.post('https://blog.example/first/', 'Posted here')
+    const file = wxr({
+      'http://www.blog.example/first': [{ id: 1 }],
+      'https://blog.example/first?utm_source=mail': [{ id: 2 }],
+      'https://blog.example/other': [{ id: 3 }],
+    })
+    const dry = await importFile(service, file, { dry_run: 'true' })
+    const { report } = await importFile(service, file)
+    t.same(report, dry.report)
+    t.match(report.threads, { created: 1, matched: 2 })
+    t.equal((await readThread(service, 'https://blog.example/first/')).length, 3)
+    t.same(await faultsOf(service), [])
+  },
+)
+
+t.test('a site that takes all spellings for one article gets one thread from them', async (t) => {
+  const service = await openService(t)
+  const canonical = { article_ids: 'canonical' }
+  await service.call('PATCH', '/v1/sites/default', { token: service.adminKey, body: canonical })
+  const file = wxr({
+    'http://www.blog.example/first': [{ id: 1 }],
+    'https://blog.example/first/': [{ id: 2 }],
+  })
+  const dry = await importFile(service, file, { dry_run: 'true' })
+  const { report } = await importFile(service, file)
+  t.same(report, dry.report)
+  t.match(report.threads, { created: 1, matched: 1 })
+  t.equal((await readThread(service, 'https://BLOG.example/first')).length, 2)
+  t.same(await faultsOf(service), [])
+})
+
+t.test('an export of this service is imported like any other file', async (t) => {
+  const from = await openService(t)
+  const first = await from.post('a', 'First')
+  await from.post('a', 'Reply', { parent_id: first.id })
+  const { text } = await from.get('/export', { token: from.adminKey })
+  const to = await openService(t)
+  const { state, report } = await importFile(to, text)
+  t.equal(state, 'done')
+  t.match(report, {
+    format: 'afterword',
+    comments: { total: 2, created: 2 },
+    read_bytes: text.length,
+  })
+  t.same(
+    (await readThread(to, 'a')).map(({ body, depth }) => [body, depth]),
+    [
+      ['First', 0],
+      ['Reply', 1],
+    ],
+  )
+  const cut = await importFile(await openService(t), text.slice(0, -20))
+  t.match(cut, { state: 'failed', fault: { line: Number } })
+})

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import { importFile, wxr } from '../imports.ts'
 import { openService, suggest, type TestService } from '../service.ts'
 
 const FILE = join(import.meta.dirname, '../fixtures/article-page.txt')
@@ -201,4 +202,45 @@ t.test('the config and the viewer of a members-only site ask readers to log in',
   t.match((await service.get('/config')).body, body)
   const viewer = (await service.get(`/articles/${ARTICLE}/viewer`)).body
   t.match(viewer, { may_post: false, reason: 'login_required' })
+})
+
+t.test('the page imports from an export of WordPress with its own dates', async (t) => {
+  const page = readPage()
+  const service = await openService(t)
+  const dates = [
+    '2012-03-03 10:00:00',
+    '2012-03-03 11:30:00',
+    '2012-03-04 08:00:00',
+    '2012-03-05 09:00:00',
+  ]
+  let id = 0
+  const exported = (shown: readonly Shown[], parent: number): Parameters<typeof wxr>[0][string] =>
+    shown.flatMap(({ body, name, replies }) => {
+      const own = ++id
+      const text = body.replaceAll('&', '&amp;')
+      const comment = { id: own, parent, text, author: name, date: dates[own - 1]! }
+      return [comment, ...exported(replies, own)]
+    })
+  const address = 'https://harbour.example/ferry-line'
+  const recent = page.recent.map(({ name, text }, at) => ({
+    id: 10 + at,
+    author: name,
+    text,
+    date: `2012-04-0${5 - at} 12:00:00`,
+  }))
+  const { report } = await importFile(
+    service,
+    wxr({ [address]: exported(page.roots, 0), 'https://harbour.example/other': recent }),
+  )
+  t.match(report.comments, { total: 9, created: 9 })
+  const { body } = await service.get(
+    `/articles/${encodeURIComponent(address)}/comments?sort=oldest`,
+  )
+  t.strictSame(body.items.map(show), page.roots)
+  t.equal(body.items[0].created_at, '2012-03-03T10:00:00.000Z')
+  const latest = (await service.get(`/comments?limit=${page.recent.length}`)).body
+  t.strictSame(
+    latest.items.map((item: any) => ({ name: item.author.name, text: item.body })),
+    page.recent,
+  )
 })

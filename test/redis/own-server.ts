@@ -119,14 +119,22 @@ export const startProcess = async (t: Test, argumentsAt: (place: Place) => reado
 
 export type Server = Awaited<ReturnType<typeof startServer>>
 
+/** Below the ports that the system gives away, so that no other process gets this one before it is used. */
+const PORTS = { first: 10_240, count: 20_000 }
+
 export const findFreePort = async (): Promise<number> => {
-  const listener = createServer().listen(0, '127.0.0.1')
-  await once(listener, 'listening')
-  const address = listener.address()
-  listener.close()
-  await once(listener, 'close')
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
+  for (;;) {
+    const port = PORTS.first + Math.floor(Math.random() * PORTS.count)
+    const listener = createServer().listen(port, '127.0.0.1')
+    const isFree = await once(listener, 'listening').then(
+      () => true,
+      () => false,
+    )
+    if (!isFree) continue
+    listener.close()
+    await once(listener, 'close')
+    return port
+  }
 }
 
 const answers = (port: number): Promise<true | undefined> =>

@@ -387,7 +387,10 @@ export const listExportedDecisions = async (
   return rows
 }
 
-/** A comment by the thread that a record names: the thread that the comment is in, or its home thread. */
+/**
+ * A comment by the thread that a record names: the thread that the comment is in, or its home thread. The scalar
+ * query keeps a plan without statistics from joining all threads with all records.
+ */
 export const commentOf = (
   threadId: RawBuilder<unknown>,
   id: RawBuilder<unknown>,
@@ -400,7 +403,7 @@ export const commentOf = (
     select m.id, m.thread_id, m.home_thread_id from comments m
     where m.site_id = ${siteId} and m.id = ${id} and m.home_thread_id is not null and m.thread_id <> ${threadId}
   ) c
-  join threads g on g.site_id = ${siteId} and g.id = c.thread_id and g.deleted_at is null`
+  where (select g.deleted_at is null from threads g where g.site_id = ${siteId} and g.id = c.thread_id)`
 
 export type ExportedAppeal = ById & {
   readonly commentId: number

@@ -65,6 +65,11 @@ export const findSourcesOfRecords = async (
 type After = { readonly originId: number; readonly sourceId: string }
 type Page = ExportPage<After> & { readonly exceptOriginId: number }
 
+/** The rows `i` after a place. A page is cut before its joins, because a plan without statistics would sort all rows. */
+const rowsAfter = ({ siteId, after, exceptOriginId }: Page) => sql`
+  where i.site_id = ${siteId} and i.origin_id <> ${exceptOriginId}
+    and (i.origin_id, i.source_id) > (${after.originId}, ${after.sourceId})`
+
 export type ExportedAuthorId = After & {
   readonly origin: string
   readonly authorId: number
@@ -72,17 +77,17 @@ export type ExportedAuthorId = After & {
 }
 
 /** The ids of authors in other systems, apart from the system that the site continues. */
-export const listImportedAuthors = async (
-  db: Db,
-  { siteId, after, limit, exceptOriginId }: Page,
-): Promise<ExportedAuthorId[]> => {
+export const listImportedAuthors = async (db: Db, page: Page): Promise<ExportedAuthorId[]> => {
+  const { siteId, limit } = page
+  const pageOf = rowsAfter(page)
   const { rows } = await sql<ExportedAuthorId>`
     select i.origin_id, i.source_id, o.origin, i.author_id, i.profile_hash::text as profile_hash
-    from imported_authors i
+    from (
+      select * from imported_authors i ${pageOf}
+      order by i.origin_id, i.source_id limit ${limit}
+    ) i
     join import_origins o on o.site_id = ${siteId} and o.id = i.origin_id
-    where i.site_id = ${siteId} and i.origin_id <> ${exceptOriginId}
-      and (i.origin_id, i.source_id) > (${after.originId}, ${after.sourceId})
-    order by i.origin_id, i.source_id limit ${limit}`.execute(db)
+    order by i.origin_id, i.source_id`.execute(db)
   return rows
 }
 
@@ -97,18 +102,18 @@ export type ExportedCommentId = After & {
   readonly pinned: boolean
 }
 
-export const listImportedComments = async (
-  db: Db,
-  { siteId, after, limit, exceptOriginId }: Page,
-): Promise<ExportedCommentId[]> => {
+export const listImportedComments = async (db: Db, page: Page): Promise<ExportedCommentId[]> => {
+  const { siteId, limit } = page
+  const pageOf = rowsAfter(page)
   const { rows } = await sql<ExportedCommentId>`
     select i.origin_id, i.source_id, o.origin, c.id as comment_id, c.home as home_thread_id, i.text_hash::text as text_hash,
       i.status, i.upvotes, i.downvotes, i.pinned
-    from imported_comments i
+    from (
+      select * from imported_comments i ${pageOf}
+      order by i.origin_id, i.source_id limit ${limit}
+    ) i
     join import_origins o on o.site_id = ${siteId} and o.id = i.origin_id
     cross join lateral (${commentOf(sql`i.home_thread_id`, sql`i.comment_id`, siteId)}) c
-    where i.site_id = ${siteId} and i.origin_id <> ${exceptOriginId}
-      and (i.origin_id, i.source_id) > (${after.originId}, ${after.sourceId})
-    order by i.origin_id, i.source_id limit ${limit}`.execute(db)
+    order by i.origin_id, i.source_id`.execute(db)
   return rows
 }

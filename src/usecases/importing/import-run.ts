@@ -3,16 +3,16 @@ import type { Site } from '../../domain/site/site.ts'
 import type { Context } from '../context.ts'
 
 /** The dependencies of an import: the command line has no more. */
-export type ImportContext = Pick<Context, 'db' | 'writes' | 'cacheTokens' | 'banHashes'>
+export type ImportContext = Pick<Context, 'db' | 'writes' | 'cacheTokens' | 'banHashes' | 'idsOf'>
 
 export type ImportRun = {
-  readonly site: Pick<Site, 'id' | 'maxDepth' | 'retentionDays'>
+  readonly site: Pick<Site, 'id' | 'maxDepth' | 'retentionDays' | 'articleIds'>
   readonly wanted: Pick<
     Import,
     'id' | 'dryRun' | 'unapproved' | 'wantedFormat' | 'wantedOrigin' | 'askedBy'
   >
-  /** The article of an address in the file. */
-  readonly articleOf: (address: string) => string
+  /** The article that the administrator gave to an address of the file. */
+  readonly articleOf: (address: string) => string | undefined
   readonly chunks: AsyncIterable<Uint8Array>
   /** Is called after each step with what was done so far. Rejects to stop the import. */
   readonly onProgress: (progress: ImportProgress) => Promise<void>

@@ -10,6 +10,8 @@ export type Known = {
   readonly countedAuthors: Numbers
   readonly countedThreads: Numbers
   readonly planned: Planned
+  /** The articles that had no thread before. */
+  readonly articles: Set<string>
 }
 
 export const createKnown = (originId: number): Known => ({
@@ -18,6 +20,7 @@ export const createKnown = (originId: number): Known => ({
   countedAuthors: createNumbers(),
   countedThreads: createNumbers(),
   planned: createPlanned(),
+  articles: new Set(),
 })
 
 /** Numbers by numbers from 1; 0 if none is set. */

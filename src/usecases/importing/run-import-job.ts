@@ -36,7 +36,7 @@ export const runImportJob = async (
         site,
         wanted,
         chunks,
-        articleOf: (address) => address,
+        articleOf: () => undefined,
         onProgress: follow,
       }),
     )

@@ -1,11 +1,17 @@
 import type { ImportReport } from '../../domain/importing/import.ts'
 import { inTransaction, runQuery } from '../../postgres/connection/transaction.ts'
-import { ensureOrigin, findOrigin } from '../../postgres/importing/imports.ts'
-import { type ImportReader, openImportReader } from '../../workers/importing/import-reader.ts'
+import { analyzeImported, ensureOrigin, findOrigin } from '../../postgres/importing/imports.ts'
+import {
+  type ImportReader,
+  openImportReader,
+  UnreadableImport,
+} from '../../workers/importing/import-reader.ts'
+import { UnreadableFile } from '../../workers/importing/unreadable-file.ts'
 import { invalidate } from '../invalidate.ts'
 import { type Counting, createCounting } from './counting.ts'
 import type { ImportContext, ImportRun } from './import-run.ts'
 import { createKnown } from './known.ts'
+import { restoreExport } from './restore-export.ts'
 import { storeBatch } from './store-batch.ts'
 
 /**
@@ -23,7 +29,10 @@ export const runImport = async (context: ImportContext, run: ImportRun): Promise
       { ...summary, origin: run.wanted.wantedOrigin ?? summary.origin },
       readBytes,
     )
-    await storeAll(context, run, { reader, counting, total: summary.comments })
+    if (summary.format === 'afterword')
+      return await restoreAll(context, run, { reader, counting, total: summary.records })
+    await storeAll(context, run, { reader, counting, total: summary.records })
+    await runQuery(analyzeImported(context.writes))
     return counting.report()
   } finally {
     await reader.close()
@@ -60,11 +69,44 @@ const storeAll = async (
     next = reader.next()
     // The batch after this one may fail while this one is stored.
     next.catch(() => {})
-    if ('lines' in batch) throw new Error('an export of this service comes another way')
+    if ('lines' in batch) throw new Error('lines belong to an export of this service')
     const threadIds = await storeBatch(context, { run, counting, known }, batch)
     if (threadIds.length > 0) await invalidate(context, { siteId: run.site.id, threadIds })
     comments += batch.comments.length
     await run.onProgress({ step: 'store', comments, total, report: counting.report() })
+  }
+}
+
+/** Stores an export of this service. */
+const restoreAll = async (
+  context: ImportContext,
+  { site, wanted, onProgress }: ImportRun,
+  { reader, counting, total }: Parts,
+): Promise<ImportReport> => {
+  const { readBytes } = counting.report()
+  let lines = 0
+  const batches = async function* (): AsyncGenerator<readonly unknown[]> {
+    for (let batch = await reader.next(); batch !== null; batch = await reader.next()) {
+      if (!('lines' in batch)) throw new Error('an export of this service has lines')
+      yield batch.lines
+      lines += batch.lines.length
+    }
+  }
+  const request = {
+    site,
+    importId: wanted.id,
+    dryRun: wanted.dryRun,
+    originOverride: wanted.wantedOrigin,
+  }
+  try {
+    const report = await restoreExport(context, request, batches(), (soFar) =>
+      onProgress({ step: 'store', comments: lines, total, report: { ...soFar, readBytes } }),
+    )
+    return { ...report, readBytes }
+  } catch (error) {
+    if (!(error instanceof UnreadableFile)) throw error
+    const { message: detail, line, column } = error
+    throw new UnreadableImport({ detail, line, column })
   }
 }
 

@@ -49,7 +49,7 @@ export const remapArticles = async <Answer>(
   return answer
 }
 
-/** What a remap does to one thread: it gets the id, joins the thread that has the id, or leaves its id to that one. */
+/** The change of one thread: it gets the id, joins the thread that has the id, or leaves its id to that one. */
 export type RemappedThread = {
   readonly articleId: string
   readonly to: string

@@ -35,7 +35,7 @@ export type ImportReader = {
 }
 
 const SCRIPT = new URL('./import-worker.ts', import.meta.url)
-const LIMITS: ResourceLimits = { maxOldGenerationSizeMb: 160, maxYoungGenerationSizeMb: 16 }
+const LIMITS: ResourceLimits = { maxOldGenerationSizeMb: 96, maxYoungGenerationSizeMb: 8 }
 /** The thread answers faster, unless a file takes forever. */
 const REPLY_MS = 300_000
 const TOO_LARGE = { detail: 'The file needs too much memory.', line: null, column: null }

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto'
 import { isIP } from 'node:net'
 import { renderMarkdown } from '../../domain/comment/markdown.ts'
+import { isVisible } from '../../domain/comment/status.ts'
 import { repairName, validateEmail, validateTitle, validateUrl } from '../../domain/comment/text.ts'
 import type { CommentRecord, SkipReason } from '../../domain/importing/records.ts'
 import type { Instant } from '../../domain/instant.ts'
@@ -49,7 +50,7 @@ export const skipReasonOf = (
   { id, body, status, createdAt }: CommentRecord,
   mode: 'keep' | 'skip',
 ): SkipReason | undefined => {
-  if (mode === 'skip' && status !== 'approved') return 'unapproved'
+  if (mode === 'skip' && !isVisible(status)) return 'unapproved'
   if (id === '' || id.length > MAX_ID_LENGTH) return 'no_id'
   if (!isTime(createdAt)) return 'bad_date'
   if (body.trim() === '' && status !== 'deleted') return 'empty'
@@ -139,7 +140,7 @@ const PLAIN = /^(?:[\p{L}\p{M}\p{N}][\p{L}\p{M}\p{N} ,.;?!’“”'-]*)$/u
 const MAYBE_LIST_OR_LINK = /^\d+[.)]|\b(?:https?|www|mailto)\b|\.\w|-{2}| {2}/u
 
 /** Plain text skips the parser and the sanitiser: the result is the same, which a property test compares. */
-const render = (body: string): string =>
+export const render = (body: string): string =>
   PLAIN.test(body) && !MAYBE_LIST_OR_LINK.test(body) && !body.includes("'")
     ? `<p>${body.trimEnd()}</p>\n`
     : renderMarkdown(body)

@@ -32,6 +32,8 @@ export type StagedSummary = {
   readonly origin: string
   /** Comments to be stored; those that were skipped are not counted. */
   readonly comments: number
+  /** Comments, or lines of an export of this service. */
+  readonly records: number
   readonly duplicates: number
   readonly duplicateIds: readonly string[]
   readonly skipped: Readonly<Record<string, number>>

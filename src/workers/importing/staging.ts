@@ -29,7 +29,12 @@ export type Staging = {
   /** A line of an export of this service. */
   readonly addLine: (text: string) => void
   /** Ends the adding. @returns how many comments there are, and the ids that the file has twice */
-  readonly finish: () => { comments: number; duplicates: number; duplicateIds: string[] }
+  readonly finish: () => {
+    comments: number
+    records: number
+    duplicates: number
+    duplicateIds: string[]
+  }
   /** The parts of all threads, thread by thread. */
   readonly parts: () => Generator<StagedPart>
   readonly lines: () => Generator<readonly string[]>
@@ -38,7 +43,7 @@ export type Staging = {
 export const MAX_PART = 1_000
 const MAX_LISTED = 1_000
 /** In pages of 4 kB: what SQLite keeps in memory. */
-const CACHE_PAGES = 4_000
+const CACHE_PAGES = 2_000
 
 const SCHEMA = `
   pragma journal_mode = off; pragma synchronous = off; pragma locking_mode = exclusive;
@@ -130,8 +135,11 @@ const finish = (db: DatabaseSync) => {
     ? Number(db.prepare(`delete from comments where n in (select n from (${later}))`).run().changes)
     : 0
   db.exec('commit')
+  const count = (table: string) => Number(db.prepare(`select count(*) as n from ${table}`).get()!.n)
+  const comments = count('comments')
   return {
-    comments: Number(db.prepare('select count(*) as n from comments').get()!.n),
+    comments,
+    records: comments + count('lines'),
     duplicates,
     duplicateIds,
   }

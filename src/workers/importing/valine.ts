@@ -82,11 +82,14 @@ const foundOf = (comment: rows.Row) => ({
   address: rows.addressIn(comment, 'ip'),
 })
 
+/** The statuses of published comments: older rows have none. */
+const PUBLISHED = new Set(['', 'approved'])
+
 const statusOf = (comment: rows.Row): CommentRecord['status'] => {
   if (rows.flagIn(comment, 'isSpam')) return 'spam'
   const status = rows.textIn(comment, 'status')
   if (status === 'spam') return 'spam'
-  return status === '' || status === 'approved' ? 'approved' : 'pending'
+  return PUBLISHED.has(status) ? 'approved' : 'pending'
 }
 
 /** Waline counts the likes; Twikoo lists who gave them. */
