@@ -32,7 +32,7 @@ export const runImport = async (context: ImportContext, run: ImportRun): Promise
     if (summary.format === 'afterword')
       return await restoreAll(context, run, { reader, counting, total: summary.records })
     await storeAll(context, run, { reader, counting, total: summary.records })
-    await runQuery(analyzeImported(context.writes))
+    if (!run.wanted.dryRun) await runQuery(analyzeImported(context.writes))
     return counting.report()
   } finally {
     await reader.close()
@@ -55,6 +55,10 @@ type Parts = {
   readonly total: number
 }
 
+/** Comments after which the tables are analyzed, and how much later the next time is. */
+const FIRST_ANALYZE = 4_000
+const ANALYZE_FACTOR = 4
+
 const storeAll = async (
   context: ImportContext,
   run: ImportRun,
@@ -63,6 +67,7 @@ const storeAll = async (
   const { origin } = counting.report()
   const known = createKnown(await findOriginId(context, run, origin))
   let comments = 0
+  let analyzeAt = FIRST_ANALYZE
   for (let next = reader.next(); ; ) {
     const batch = await next
     if (batch === null) return
@@ -73,6 +78,10 @@ const storeAll = async (
     const threadIds = await storeBatch(context, { run, counting, known }, batch)
     if (threadIds.length > 0) await invalidate(context, { siteId: run.site.id, threadIds })
     comments += batch.comments.length
+    if (comments >= analyzeAt && !run.wanted.dryRun) {
+      await runQuery(analyzeImported(context.writes))
+      analyzeAt *= ANALYZE_FACTOR
+    }
     await run.onProgress({ step: 'store', comments, total, report: counting.report() })
   }
 }
