@@ -1,3 +1,4 @@
+import { unlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { type Orphan, orderComments } from '../../domain/importing/order.ts'
@@ -46,7 +47,7 @@ const MAX_LISTED = 1_000
 const CACHE_PAGES = 2_000
 
 const SCHEMA = `
-  pragma journal_mode = off; pragma synchronous = off; pragma locking_mode = exclusive;
+  pragma journal_mode = memory; pragma synchronous = off; pragma locking_mode = exclusive;
   pragma temp_store = file; pragma cache_size = ${CACHE_PAGES};
   create table threads (
     n integer primary key, key text not null unique, address text, title text, is_closed int not null default 0);
@@ -66,8 +67,11 @@ const INDEXES = `
  * comments of one thread in many places. The memory does not grow with the file.
  */
 export const openStaging = (folder: string): Staging => {
-  const db = new DatabaseSync(join(folder, 'comments.sqlite'))
+  const path = join(folder, 'comments.sqlite')
+  const db = new DatabaseSync(path)
   db.exec(SCHEMA)
+  // The open file needs no name: a killed process leaves no comments behind.
+  unlinkSync(path)
   const threadNumberOf = createNumbers(db, 'threads')
   const authorNumberOf = createNumbers(db, 'authors')
   const putThread = db.prepare(`
