@@ -36,6 +36,11 @@ export const recount = async (db: Db): Promise<string[]> => {
         count(*) filter (where value = -1) as down
       from votes group by 1, 2, 3
     ),
+    counted_elsewhere as (
+      select i.site_id, i.comment_id as id, sum(upvotes) as up, sum(downvotes) as down
+      from imported_comments i join import_origins o on (o.site_id, o.id) = (i.site_id, i.origin_id)
+      where o.origin not like 'afterword:%' group by 1, 2
+    ),
     complaints as (
       select site_id, thread_id, comment_id as id, count(*) as number
       from flags where resolved_at is null group by 1, 2, 3
@@ -55,6 +60,7 @@ export const recount = async (db: Db): Promise<string[]> => {
       left join replies r using (site_id, thread_id, id)
       left join revisions v using (site_id, id)
       left join ballots b using (site_id, thread_id, id)
+      left join counted_elsewhere e using (site_id, id)
       left join complaints l using (site_id, thread_id, id)
       left join comment_tallies y
         on (y.site_id, y.thread_id, y.comment_id) = (c.site_id, c.thread_id, c.id)
@@ -68,8 +74,8 @@ export const recount = async (db: Db): Promise<string[]> => {
         ('reply_count', y.reply_count::text, coalesce(r.number, 0)::text),
         ('active_at', y.active_at::text, greatest(c.created_at, r.newest)::text),
         ('revision', c.revision::text, (coalesce(v.number, 0) + 1)::text),
-        ('upvotes', y.upvotes::text, coalesce(b.up, 0)::text),
-        ('downvotes', y.downvotes::text, coalesce(b.down, 0)::text),
+        ('upvotes', y.upvotes::text, (coalesce(b.up, 0) + coalesce(e.up, 0))::text),
+        ('downvotes', y.downvotes::text, (coalesce(b.down, 0) + coalesce(e.down, 0))::text),
         ('flag_count', c.flag_count::text, coalesce(l.number, 0)::text),
         ('lack of published_at', 'false', (c.status = 'approved' and c.published_at is null)::text)
       ) f

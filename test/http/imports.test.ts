@@ -330,3 +330,42 @@ t.test('an export of this service is imported like any other file', async (t) =>
   const cut = await importFile(await openService(t), text.slice(0, -20))
   t.match(cut, { state: 'failed', fault: { line: Number } })
 })
+
+t.test(
+  'votes, pins and closed articles of a Remark42 backup come along, and again to the next site',
+  async (t) => {
+    const service = await openService(t)
+    const url = 'https://blog.example/fish'
+    const comment = (fields: object) => ({
+      pid: '',
+      orig: 'Text',
+      text: '<p>Text</p>',
+      user: { name: 'Ada', id: 'github_1' },
+      locator: { site: 'blog', url },
+      time: '2017-12-20T15:18:22Z',
+      ...fields,
+    })
+    const backup = (votes: object) =>
+      [
+        { version: 1, users: [], posts: [{ url, read_only: true }] },
+        comment({ id: 'one', votes, pin: true }),
+        comment({ id: 'two', pid: 'one', votes: { a: false }, time: '2017-12-21T15:18:22Z' }),
+      ]
+        .map((line) => JSON.stringify(line))
+        .join('\n')
+    await importFile(service, backup({ a: true, b: true, c: false }))
+    const [first, second] = await readThread(service, url)
+    t.match(first, { upvotes: 2, downvotes: 1, score: 1, pinned: true })
+    t.match(second, { score: -1, depth: 1 })
+    t.match((await service.get(`/articles/${encodeURIComponent(url)}`)).body, { state: 'closed' })
+    const { report } = await importFile(service, backup({ a: true, b: true, d: true }))
+    t.match(report.comments, { updated: 1, unchanged: 1 })
+    t.match((await readThread(service, url))[0], { upvotes: 3, downvotes: 0 })
+    t.same(await faultsOf(service), [])
+    const { text } = await service.get('/export', { token: service.adminKey })
+    const next = await openService(t)
+    await importFile(next, text)
+    t.match((await readThread(next, url))[0], { upvotes: 3, downvotes: 0, pinned: true })
+    t.same(await faultsOf(next), [])
+  },
+)

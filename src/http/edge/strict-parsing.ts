@@ -46,6 +46,7 @@ const BODY_TIMEOUT_MS = 10_000
 const limitTime = ({ raw, routeOptions: { config } }: FastifyRequest): void => {
   if (raw.complete || raw.method === 'GET' || config?.isUpload) return
   const timer = setTimeout(() => {
+    if (raw.complete) return
     const error = Object.assign(new Error('the body arrives too slowly'), {
       code: 'ERR_HTTP_REQUEST_TIMEOUT',
     })
