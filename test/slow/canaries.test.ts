@@ -261,6 +261,7 @@ const IN_PATHS: Record<string, readonly string[]> = {
   appeals: idsUpTo('appeal', 4),
   batches: idsUpTo('batch', 2),
   decisions: idsUpTo('decision', 4),
+  imports: idsUpTo('import', 2),
   bans: idsUpTo('ban', 2),
 }
 
@@ -269,6 +270,7 @@ const fill = (path: string, site: string): string[] => {
   const at = path
     .replace('{site}', site)
     .replace('{version}', '0')
+    .replace('{alias}', 'never')
     .replace('{subject}', mark(`subject-${site}`).slice(0, 6))
   const [, noun] = /([a-z]+)\/\{id\}/.exec(at) ?? []
   if (noun) return IN_PATHS[noun]!.map((id) => at.replace('{id}', id))

@@ -40,7 +40,7 @@ const escapeMarks = (text: string): string =>
     .replace(/[\\`*[\]]/g, '\\$&')
     .replace(/(?<![\p{L}\p{N}])_|_(?![\p{L}\p{N}])/gu, '\\_')
     .replace(/~(?=~)|(?<=~)~/g, '\\~')
-    .replace(/<(?=[a-z!/?])/gi, '\\<')
+    .replace(/<(?=[a-z!/?]|$)/gi, '\\<')
     .replace(/&(?=#|[a-z])/gi, '\\&')
 
 /** Escapes what would begin a quote, a list or a rule. */
