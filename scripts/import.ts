@@ -83,6 +83,7 @@ const importInto = async (
       wanted,
       chunks: createReadStream(options.file, { highWaterMark: CHUNK_BYTES }),
       articleOf: (address) => options.urlMap?.(address),
+      isInBackground: false,
       onProgress: showProgress(options.size),
     }),
   )

@@ -14,6 +14,8 @@ export type ImportRun = {
   /** The article that the administrator gave to an address of the file. */
   readonly articleOf: (address: string) => string | undefined
   readonly chunks: AsyncIterable<Uint8Array>
+  /** Whether requests come first: small batches, and a rest after each. */
+  readonly isInBackground: boolean
   /** Is called after each step with what was done so far. Rejects to stop the import. */
   readonly onProgress: (progress: ImportProgress) => Promise<void>
 }

@@ -31,7 +31,7 @@ export type StartedImport = Wanted & {
 /** A site imports one file at a time. */
 const MAX_OPEN = 1
 const MAX_FILE_BYTES = 4 * 1024 ** 3
-const CHUNK_BYTES = 1_048_576
+const CHUNK_BYTES = 262_144
 
 /**
  * Stores a file while it arrives, and enqueues the job that imports it. An upload that breaks off leaves a failed

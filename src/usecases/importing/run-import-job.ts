@@ -37,6 +37,7 @@ export const runImportJob = async (
         wanted,
         chunks,
         articleOf: () => undefined,
+        isInBackground: true,
         onProgress: follow,
       }),
     )

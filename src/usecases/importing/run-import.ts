@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { ImportReport } from '../../domain/importing/import.ts'
 import { inTransaction, runQuery } from '../../postgres/connection/transaction.ts'
 import { analyzeImported, ensureOrigin, findOrigin } from '../../postgres/importing/imports.ts'
@@ -21,7 +22,8 @@ import { storeBatch } from './store-batch.ts'
  */
 export const runImport = async (context: ImportContext, run: ImportRun): Promise<ImportReport> => {
   const { wantedFormat: format, unapproved } = run.wanted
-  const reader = await openImportReader({ format, unapproved })
+  const batchSize = run.isInBackground ? BACKGROUND_BATCH : BATCH
+  const reader = await openImportReader({ format, unapproved, batchSize })
   try {
     const readBytes = await writeAll(reader, run)
     const summary = await reader.end()
@@ -39,10 +41,15 @@ export const runImport = async (context: ImportContext, run: ImportRun): Promise
   }
 }
 
-const writeAll = async (reader: ImportReader, { chunks, onProgress }: ImportRun) => {
+const writeAll = async (
+  reader: ImportReader,
+  { chunks, onProgress, isInBackground }: ImportRun,
+): Promise<number> => {
   let bytes = 0
   for await (const chunk of chunks) {
+    const begun = performance.now()
     await reader.write(chunk)
+    if (isInBackground) await sleep(performance.now() - begun)
     bytes += chunk.length
     await onProgress({ step: 'read', bytes })
   }
@@ -54,6 +61,10 @@ type Parts = {
   readonly counting: Counting
   readonly total: number
 }
+
+/** Comments of a transaction. */
+const BATCH = 1_000
+const BACKGROUND_BATCH = 200
 
 /** Comments after which the tables are analyzed, and how much later the next time is. */
 const FIRST_ANALYZE = 4_000
@@ -75,9 +86,11 @@ const storeAll = async (
     // The batch after this one may fail while this one is stored.
     next.catch(() => {})
     if ('lines' in batch) throw new Error('lines belong to an export of this service')
+    const begun = performance.now()
     const threadIds = await storeBatch(context, { run, counting, known }, batch)
     if (threadIds.length > 0) await invalidate(context, { siteId: run.site.id, threadIds })
     comments += batch.comments.length
+    if (run.isInBackground) await sleep(performance.now() - begun)
     if (comments >= analyzeAt && !run.wanted.dryRun) {
       await runQuery(analyzeImported(context.writes))
       analyzeAt *= ANALYZE_FACTOR

@@ -6,6 +6,8 @@ export type ReaderOptions = {
   /** Null: the file tells. */
   readonly format: ImportFormat | null
   readonly unapproved: Unapproved
+  /** Comments of a batch, at most. */
+  readonly batchSize: number
 }
 
 /** The options of the thread, and the folder that it keeps records in. */

@@ -2,7 +2,7 @@ import type { ImportRecord, RepairRecord } from '../../domain/importing/records.
 import { type PreparedBatch, prepareBatch, skipReasonOf } from './prepare-comments.ts'
 import { openExport, recordsOf } from './read-export.ts'
 import type { ReaderBatch, ReaderTask, StagedSummary } from './reader-protocol.ts'
-import { MAX_PART, openStaging, type StagedPart, type Staging } from './staging.ts'
+import { openStaging, type StagedPart, type Staging } from './staging.ts'
 import { UnreadableFile } from './unreadable-file.ts'
 
 type Staged = {
@@ -15,9 +15,9 @@ const MAX_LISTED = 1_000
 /** Reads a whole file and keeps its records on disk. */
 export const stageFile = async (
   chunks: AsyncIterable<Uint8Array>,
-  { format: wanted, unapproved, folder }: ReaderTask,
+  { format: wanted, unapproved, folder, batchSize }: ReaderTask,
 ): Promise<Staged> => {
-  const staging = openStaging(folder)
+  const staging = openStaging(folder, batchSize)
   const skipped: Record<string, number> = {}
   const firstRepairs: Omit<RepairRecord, 'kind'>[] = []
   let [origin, repairs]: [string | null, number] = [null, 0]
@@ -49,7 +49,8 @@ export const stageFile = async (
       repairs,
       firstRepairs,
     },
-    batches: () => (format === 'afterword' ? lineBatches(staging) : commentBatches(staging)),
+    batches: () =>
+      format === 'afterword' ? lineBatches(staging) : commentBatches(staging, batchSize),
   }
 }
 
@@ -89,11 +90,11 @@ function* lineBatches(staging: Staging): Generator<ReaderBatch> {
 }
 
 /** Threads with few comments share a batch. */
-function* commentBatches(staging: Staging): Generator<PreparedBatch> {
+function* commentBatches(staging: Staging, batchSize: number): Generator<PreparedBatch> {
   let parts: StagedPart[] = []
   let size = 0
   for (const part of staging.parts()) {
-    if (size + part.comments.length > MAX_PART && size > 0) {
+    if (size + part.comments.length > batchSize && size > 0) {
       yield prepareBatch(parts)
       ;[parts, size] = [[], 0]
     }

@@ -41,7 +41,6 @@ export type Staging = {
   readonly lines: () => Generator<readonly string[]>
 }
 
-export const MAX_PART = 1_000
 const MAX_LISTED = 1_000
 /** In pages of 4 kB: what SQLite keeps in memory. */
 const CACHE_PAGES = 2_000
@@ -66,7 +65,7 @@ const INDEXES = `
  * Keeps the comments of a file on disk until all are read: a file can have replies before their parents, and the
  * comments of one thread in many places. The memory does not grow with the file.
  */
-export const openStaging = (folder: string): Staging => {
+export const openStaging = (folder: string, batchSize: number): Staging => {
   const path = join(folder, 'comments.sqlite')
   const db = new DatabaseSync(path)
   db.exec(SCHEMA)
@@ -93,8 +92,8 @@ export const openStaging = (folder: string): Staging => {
     },
     addLine: (text) => void putLine.run(text),
     finish: () => finish(db),
-    parts: () => listParts(db),
-    lines: () => listLines(db),
+    parts: () => listParts(db, batchSize),
+    lines: () => listLines(db, batchSize),
   }
 }
 
@@ -150,7 +149,7 @@ const finish = (db: DatabaseSync) => {
 }
 
 /** In the order of the file. */
-function* listParts(db: DatabaseSync): Generator<StagedPart> {
+function* listParts(db: DatabaseSync, batchSize: number): Generator<StagedPart> {
   const threads = db.prepare(
     'select n, key, address, title, is_closed from threads where n > ? order by n limit 1',
   )
@@ -165,14 +164,14 @@ function* listParts(db: DatabaseSync): Generator<StagedPart> {
     const { n, key, title } = row as { n: number; key: string; title: string | null }
     const address = row.address as string | null
     const thread = { number: n, key, address: address ?? key, title, isClosed: row.is_closed === 1 }
-    yield* listPartsOf(statements, thread)
+    yield* listPartsOf(statements, thread, batchSize)
   }
 }
 
-function* listLines(db: DatabaseSync): Generator<readonly string[]> {
+function* listLines(db: DatabaseSync, batchSize: number): Generator<readonly string[]> {
   const list = db.prepare('select n, text from lines where n > ? order by n limit ?')
   for (let after = 0; ; ) {
-    const rows = list.all(after, MAX_PART) as { n: number; text: string }[]
+    const rows = list.all(after, batchSize) as { n: number; text: string }[]
     if (rows.length === 0) return
     yield rows.map(({ text }) => text)
     after = rows.at(-1)!.n
@@ -181,23 +180,29 @@ function* listLines(db: DatabaseSync): Generator<readonly string[]> {
 
 type Statements = { readonly list: StatementSync; readonly get: StatementSync }
 
-function* listPartsOf({ list, get }: Statements, thread: StagedThread): Generator<StagedPart> {
+function* listPartsOf(
+  { list, get }: Statements,
+  thread: StagedThread,
+  batchSize: number,
+): Generator<StagedPart> {
   const nodes = list.all(thread.number).map((row) => ({
     n: row.n as number,
     parent: row.parent as number | null,
     hasParent: row.has_parent === 1,
   }))
   const ordered = orderComments(nodes)
-  for (let start = 0; start < ordered.length; start += MAX_PART) {
-    const comments = ordered.slice(start, start + MAX_PART).map(({ n, orphan, isParentInFile }) => {
-      const { parent, record } = get.get(n) as { parent: string | null; record: string }
-      return {
-        ...JSON.parse(record),
-        parentId: orphan === 'cycle' ? null : parent,
-        isParentInFile,
-        orphan,
-      } as StagedComment
-    })
+  for (let start = 0; start < ordered.length; start += batchSize) {
+    const comments = ordered
+      .slice(start, start + batchSize)
+      .map(({ n, orphan, isParentInFile }) => {
+        const { parent, record } = get.get(n) as { parent: string | null; record: string }
+        return {
+          ...JSON.parse(record),
+          parentId: orphan === 'cycle' ? null : parent,
+          isParentInFile,
+          orphan,
+        } as StagedComment
+      })
     yield { thread, comments }
   }
 }
