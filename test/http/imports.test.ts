@@ -313,6 +313,9 @@ t.test('an export of this service is imported like any other file', async (t) =>
   await from.post('a', 'Reply', { parent_id: first.id })
   const { text } = await from.get('/export', { token: from.adminKey })
   const to = await openService(t)
+  const bad = await importFile(to, text.replace('"status":"approved"', '"status":"unheard"'))
+  t.match(bad, { state: 'failed', fault: { line: Number } })
+  t.same(await readThread(to, 'a'), [], 'a faulty line stores nothing of the file')
   const { state, report } = await importFile(to, text)
   t.equal(state, 'done')
   t.match(report, {
@@ -366,6 +369,20 @@ t.test(
     const next = await openService(t)
     await importFile(next, text)
     t.match((await readThread(next, url))[0], { upvotes: 3, downvotes: 0, pinned: true })
+    t.equal((await next.get('/export', { token: next.adminKey })).text, text, 'byte for byte')
     t.same(await faultsOf(next), [])
   },
 )
+
+t.test('the original of an imported text goes with a site export', async (t) => {
+  const service = await openService(t)
+  await importFile(service, wxr({ [ARTICLE]: [{ id: 1, text: 'Some <em>HTML</em>' }] }))
+  const [comment] = await readThread(service, ARTICLE)
+  const path = `/comments/${comment!.id}/revisions`
+  const { body } = await service.get(path, { token: service.adminKey })
+  t.match(body.items, [{ body: 'Some <em>HTML</em>', replaced_by: 'import' }])
+  const { text } = await service.get('/export', { token: service.adminKey })
+  const next = await openService(t)
+  await importFile(next, text)
+  t.equal((await next.get('/export', { token: next.adminKey })).text, text, 'byte for byte')
+})

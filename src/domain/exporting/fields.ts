@@ -1,4 +1,5 @@
 import { isStorable, validateUrl } from '../comment/text.ts'
+import { AUTOMATIC } from '../people/caller.ts'
 
 /** A field of a line: its description, and what is wrong with a value, if anything is. */
 export type Field = {
@@ -30,7 +31,7 @@ export const doer = (says: string): Field =>
     says,
     (value) => typeof value === 'string' && (ID.test(value) || NAMES.includes(value)),
   )
-const NAMES: readonly string[] = ['flags', 'rules', 'operator']
+const NAMES: readonly string[] = [...AUTOMATIC, 'operator']
 
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
 export const time = (says: string): Field =>

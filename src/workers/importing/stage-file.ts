@@ -1,3 +1,4 @@
+import { findFaultOfHeader, findFaultOfLine } from '../../domain/exporting/lines.ts'
 import type { ImportRecord, RepairRecord } from '../../domain/importing/records.ts'
 import { type PreparedBatch, prepareBatch, skipReasonOf } from './prepare-comments.ts'
 import { openExport, recordsOf } from './read-export.ts'
@@ -57,13 +58,14 @@ export const stageFile = async (
 /** A longer line is none that the service writes. */
 const MAX_LINE_LENGTH = 8_388_608
 
-/** The lines of a file, each of which must be JSON. */
+/** The lines of a site export, each of which must be as `docs/export.md` describes it. */
 async function* readLines(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
   const decoder = new TextDecoder('utf-8', { fatal: true })
   let [rest, number] = ['', 0]
   const take = (line: string): string => {
     number += 1
-    if (!isJson(line)) throw new UnreadableFile('This is no JSON.', number, 1)
+    const fault = faultOf(line, number === 1)
+    if (fault !== undefined) throw new UnreadableFile(fault, number, 1)
     return line
   }
   for await (const chunk of bytes) {
@@ -77,12 +79,14 @@ async function* readLines(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<stri
     throw new UnreadableFile('The file is cut off: its last line has no end.', number + 1, 1)
 }
 
-const isJson = (line: string): boolean => {
+const faultOf = (line: string, isHeader: boolean): string | undefined => {
+  let value: unknown
   try {
-    return JSON.parse(line) !== undefined
+    value = JSON.parse(line)
   } catch {
-    return false
+    return 'This is no JSON.'
   }
+  return isHeader ? findFaultOfHeader(value) : findFaultOfLine(value)
 }
 
 function* lineBatches(staging: Staging): Generator<ReaderBatch> {
