@@ -177,4 +177,9 @@ export const rememberForeignIds = async ({ db }: TestService, siteId: number): P
     select ${siteId}, o.id, '42', 1, coalesce(c.home_thread_id, c.thread_id), c.id, 9007199254740993, 'approved', 3, 1, false
     from import_origins o, (select * from comments where site_id = ${siteId} order by id limit 1) c
     where o.site_id = ${siteId} and o.origin like 'wordpress:%'`.execute(db)
+  await sql`
+    update comment_tallies k set upvotes = k.upvotes + 3, downvotes = k.downvotes + 1
+    where k.site_id = ${siteId} and k.comment_id = (select min(id) from comments where site_id = ${siteId})`.execute(
+    db,
+  )
 }
