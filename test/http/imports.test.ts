@@ -386,3 +386,20 @@ t.test('the original of an imported text goes with a site export', async (t) => 
   await importFile(next, text)
   t.equal((await next.get('/export', { token: next.adminKey })).text, text, 'byte for byte')
 })
+
+t.test('an import of another site is not found', async (t) => {
+  const service = await openService(t)
+  const { id } = await importFile(service, wxr({ [ARTICLE]: [{ id: 1 }] }))
+  const token = service.adminKey
+  const other = { slug: 'other', name: 'Other' }
+  await service.call('POST', '/v1/sites', { token, body: other })
+  for (const [method, path] of [
+    ['GET', ''],
+    ['GET', '/report'],
+    ['POST', '/cancel'],
+  ] as const)
+    t.match(await service.call(method, `/v1/sites/other/imports/${id}${path}`, { token }), {
+      status: 404,
+      body: { code: 'not_found' },
+    })
+})

@@ -58,7 +58,7 @@ export const ImportReport = openObject(
     repairs: listed(
       'Faults of the file that were mended.',
       openObject({
-        what: text('What was mended.'),
+        what: text('The fault that the import mended.'),
         line: count('Line of the file, from 1.'),
         column: count('Column of the line.'),
       }),
@@ -89,7 +89,10 @@ export const Import = openObject(
     dry_run: flag('Whether the import only reports what it would do.'),
     unapproved: oneOf(UNAPPROVED),
     bytes: count('Size of the file.'),
-    report: refOrNull(ImportReport, 'What was done so far. Null until the file is read.'),
+    report: refOrNull(
+      ImportReport,
+      'The counts of the import so far. Null until the file is read.',
+    ),
     fault: refOrNull(ImportFault, 'Why the import failed.'),
     by,
     at: time('When the import was requested.'),

@@ -21,24 +21,6 @@ export const hasThreads = async (db: Db, siteId: number): Promise<boolean> => {
   return rows[0]!.is
 }
 
-/** The id of an origin, which is new if the site has none of this name. */
-export const ensureOriginOf = async (tx: Tx, siteId: number, origin: string): Promise<number> => {
-  await sql`
-    insert into import_origins (site_id, origin) values (${siteId}, ${origin})
-    on conflict do nothing`.execute(tx)
-  return (await findOriginOf(tx, siteId, origin))!
-}
-
-export const findOriginOf = async (
-  db: Db,
-  siteId: number,
-  origin: string,
-): Promise<number | undefined> => {
-  const { rows } = await sql<{ id: number }>`
-    select id from import_origins where site_id = ${siteId} and origin = ${origin}`.execute(db)
-  return rows[0]?.id
-}
-
 /** Marks that the site continues the site of an export. */
 export const markContinued = async (tx: Tx, { siteId, originId }: OfOrigin): Promise<void> => {
   await sql`
@@ -60,7 +42,7 @@ export const findRestoredAuthors = async (
   return rows
 }
 
-/** Which of these authors exist. */
+/** The ids among these that authors of the site have. */
 export const filterAuthors = async (
   db: Db,
   siteId: number,
@@ -144,7 +126,7 @@ const TABLES = {
 } as const
 export type RestoredKind = keyof typeof TABLES
 
-/** Which of these rows of a site exist. */
+/** The ids among these that rows of the site have. */
 export const filterRecords = async (
   db: Db,
   siteId: number,

@@ -4,7 +4,7 @@ import type { Known } from './known.ts'
 /** The counts of one transaction. It counts only after the commit, because a transaction can run twice. */
 export type Effects = {
   readonly count: (name: keyof Counts, by?: number) => void
-  readonly skip: (reason: string) => void
+  readonly skip: (reason: string, comments?: number) => void
   readonly orphan: (id: string, reason: 'missing' | 'cycle') => void
   readonly keep: (id: string, what: 'status' | 'text') => void
   readonly countThread: (number: number, as: 'threadsCreated' | 'threadsMatched') => void
@@ -24,7 +24,7 @@ export const createEffects = (): Effects => {
   const acts: ((counting: Counting, known: Known) => void)[] = []
   return {
     count: (name, by = 1) => acts.push((counting) => counting.add({ [name]: by })),
-    skip: (reason) => acts.push((counting) => counting.addSkipped(reason)),
+    skip: (reason, comments = 1) => acts.push((counting) => counting.addSkipped(reason, comments)),
     orphan: (id, reason) => acts.push((counting) => counting.addOrphan(id, reason)),
     keep: (id, what) => acts.push((counting) => counting.addKept(id, what)),
     countThread: (number, as) =>

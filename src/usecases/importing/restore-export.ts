@@ -9,9 +9,8 @@ import {
   runQuery,
 } from '../../postgres/connection/transaction.ts'
 import { findContinued } from '../../postgres/exporting/imported-ids.ts'
+import { ensureOrigin, findOrigin } from '../../postgres/importing/imports.ts'
 import {
-  ensureOriginOf,
-  findOriginOf,
   findThreadsOf,
   hasThreads,
   isEmptySite,
@@ -114,7 +113,7 @@ const start = async (
   const siteId = site.id
   const ids = context.idsOf(siteId)
   const found = await inTransaction(context.writes, (tx) =>
-    findOrigin(tx, { siteId, origin, dryRun }),
+    openOrigin(tx, { siteId, origin, dryRun }),
   )
   const isOwn = originOf({ siteId, ids, continued: found.continued }) === origin
   const counts: Counts = {
@@ -136,7 +135,7 @@ const start = async (
 }
 
 /** A site that is empty continues the site of the export from then on. */
-const findOrigin = async (
+const openOrigin = async (
   tx: Tx,
   { siteId, origin, dryRun }: { siteId: number; origin: string; dryRun: boolean },
 ) => {
@@ -144,10 +143,10 @@ const findOrigin = async (
   const isEmpty = await isEmptySite(tx, siteId)
   if (dryRun) {
     const continued = await findContinued(tx, siteId)
-    const originId = (await findOriginOf(tx, siteId, origin)) ?? 0
+    const originId = (await findOrigin(tx, siteId, origin)) ?? 0
     return { originId, continued, isWhole: isEmpty || continued?.originId === originId }
   }
-  const originId = await ensureOriginOf(tx, siteId, origin)
+  const originId = await ensureOrigin(tx, siteId, origin)
   if (isEmpty) await markContinued(tx, { siteId, originId })
   const continued = await findContinued(tx, siteId)
   return { originId, continued, isWhole: continued?.originId === originId }

@@ -6,8 +6,8 @@ import { skeletonOf } from '../../domain/screening/name-skeleton.ts'
 import { isJudgement } from '../../domain/screening/stored-facts.ts'
 import { validatePolicy } from '../../domain/screening/validate-policy.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
+import { ensureOrigin } from '../../postgres/importing/imports.ts'
 import {
-  ensureOriginOf,
   findMembersBySubject,
   findThreadsOf,
   type RestoredComment,
@@ -428,7 +428,7 @@ export const restoreAuthorIds = async (
   all: readonly Line<typeof lines.presentAuthorId>[],
 ) => {
   for (const [origin, some] of Map.groupBy(all, (line) => line.origin)) {
-    const originId = await ensureOriginOf(act.tx, act.of.siteId, origin)
+    const originId = await ensureOrigin(act.tx, act.of.siteId, origin)
     const made = some.map((line) => ({
       sourceId: line.source_id,
       id: authorOf(act, line)!,
@@ -443,7 +443,7 @@ export const restoreCommentIds = async (
   all: readonly Line<typeof lines.presentCommentId>[],
 ) => {
   for (const [origin, some] of Map.groupBy(all, (line) => line.origin)) {
-    const originId = await ensureOriginOf(act.tx, act.of.siteId, origin)
+    const originId = await ensureOrigin(act.tx, act.of.siteId, origin)
     const made = some.map((line) => {
       const { comment: id, home } = commentOf(act, line)
       return { ...line, sourceId: line.source_id, id, home, hash: line.text_hash }

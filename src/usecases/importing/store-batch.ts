@@ -63,7 +63,8 @@ const storeIn = async (store: Store): Promise<void> => {
   const placed = batch.comments.filter(({ thread }) => threads[thread] !== undefined)
   const authors = await ensureAuthors(store, placed)
   const kept = fresh.filter(({ comment }) => authors.get(comment.authorNumber) !== 'erased')
-  for (let erased = kept.length; erased < fresh.length; erased++) effects.skip('author_erased')
+  const erased = fresh.length - kept.length
+  if (erased > 0) effects.skip('author_erased', erased)
   if (kept.length > 0) await insertFresh(store, kept, { imported, authors })
   for (const change of changed) await updateImported(store, change)
 }
