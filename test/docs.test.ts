@@ -116,6 +116,14 @@ t.test('README.md has every script', async (t) => {
   t.same(said.sort(), Object.keys(MANIFEST.scripts).sort())
 })
 
+t.test('CHANGELOG.md names the date and the commit of every release, newest first', async (t) => {
+  const [unreleased, ...releases] = TEXTS.get('CHANGELOG.md')!.split(/^## /m).slice(1)
+  t.match(unreleased, /^\[Unreleased\]\n/)
+  for (const release of releases)
+    t.match(release, /^\[\d+\.\d+\.\d+\] - \d{4}-\d\d-\d\d\n\nCommit `[0-9a-f]{40}`\.\n/)
+  t.ok(releases[0]?.startsWith(`[${MANIFEST.version}]`), 'the latest is the version of the package')
+})
+
 t.test('docs/dependencies.md has every dependency at its version, and nothing else', async (t) => {
   const { dependencies, optionalDependencies, devDependencies } = MANIFEST
   const said = rowsOf('docs/dependencies.md').filter(([name]) => name!.startsWith('`'))

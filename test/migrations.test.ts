@@ -123,10 +123,10 @@ t.test('a database migrated by a newer version is left as it is', async (t) => {
   t.same(await migrate({ url }), [])
 })
 
-/** The last migration of 0.1.0, the first release: from there on, a migration keeps what it finds. */
-const RELEASED = 6
+/** The last migration that describes a noun anew (decision 0024): from there on, a migration keeps what it finds. */
+const SQUASHED = 6
 
-const RELEASED_ROWS = `
+const OLD_ROWS = `
   insert into sites (slug, name) values ('old', 'Old');
   insert into authors (site_id, name) values (1, 'Ada');
   insert into threads (site_id, article_id) values (1, 'article');
@@ -135,20 +135,20 @@ const RELEASED_ROWS = `
     select 1, 1, 1, 'approved', now(), now(), 'Body ' || n, '<p>', 1
     from generate_series(1, 100) n;
   insert into comment_revisions values (1, 1, 1, 'Before', '<p>', now(), 'a1')`
-const RELEASED_TABLES = ['sites', 'authors', 'threads', 'comments', 'comment_revisions']
+const OLD_TABLES = ['sites', 'authors', 'threads', 'comments', 'comment_revisions']
 
-/** Fills the schema of the first release, runs the later migrations, and lists the tables that changed. */
+/** Fills the schema of the first six migrations, runs the later migrations, and lists the tables that changed. */
 const listLosses = async (t: Test, planted: Record<string, string> = {}): Promise<string[]> => {
   const url = await createEmptyDatabase(t)
   const names = await listMigrations()
   const folder = createFolder(t)
   const add = (some: string[]) => some.map((name) => cpSync(join(FOLDER, name), join(folder, name)))
-  add(names.slice(0, RELEASED))
+  add(names.slice(0, SQUASHED))
   await migrate({ url, folder })
-  await runOnServer(url, RELEASED_ROWS)
-  const read = () => Promise.all(RELEASED_TABLES.map((table) => ask(url, `select * from ${table}`)))
+  await runOnServer(url, OLD_ROWS)
+  const read = () => Promise.all(OLD_TABLES.map((table) => ask(url, `select * from ${table}`)))
   const before = await read()
-  add(names.slice(RELEASED))
+  add(names.slice(SQUASHED))
   for (const [name, text] of Object.entries(planted)) writeFileSync(join(folder, name), text)
   await migrate({ url, folder })
   const after = await read()
@@ -159,10 +159,10 @@ const listLosses = async (t: Test, planted: Record<string, string> = {}): Promis
         isDeepStrictEqual(row[column], value),
       ),
     )
-  return RELEASED_TABLES.filter((_, i) => !isKept(after[i]!, i))
+  return OLD_TABLES.filter((_, i) => !isKept(after[i]!, i))
 }
 
-t.test('a migration after the first release keeps every row as it was', async (t) => {
+t.test('a migration after the first six keeps every row as it was', async (t) => {
   t.same(await listLosses(t), [])
 })
 
