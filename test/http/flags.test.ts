@@ -143,16 +143,16 @@ t.test('flags and decisions on the same comments never deadlock', async (t) => {
 
 t.test('listRevisions shows moderators the earlier texts of a comment', async (t) => {
   const service = await openService(t)
-  const { id, guest_token: token } = await service.post('a', 'one')
+  const { id, author, guest_token: token } = await service.post('a', 'one')
   for (const body of ['two', 'three'])
     await service.call('PATCH', `${SITE}/comments/${id}`, { token, body: { body } })
   const path = `/comments/${id}/revisions`
   const { body } = await service.get(path, { token: service.adminKey })
   t.same(
-    body.items.map((item: Record<string, unknown>) => [item.revision, item.body]),
+    body.items.map((item: Record<string, unknown>) => [item.revision, item.body, item.author_id]),
     [
-      [2, 'two'],
-      [1, 'one'],
+      [2, 'two', author.id],
+      [1, 'one', author.id],
     ],
   )
   t.equal((await service.get(path, { token })).status, 403)

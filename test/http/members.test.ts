@@ -267,6 +267,8 @@ t.test('listStaff shows listed staff with all roles and their location', async (
     { name: 'Ada', roles: ['contributor'], location: 'Canada', avatar_url: /^\/v1\/avatars\/a/ },
   ])
   t.equal(body.items.length, 2)
+  for (const { id, avatar_url: avatar } of body.items)
+    t.equal(avatar, `/v1/avatars/${id}.svg`, 'the id of the author')
   const first = (await service.get('/staff?limit=1')).body
   const rest = (await service.get(`/staff?limit=1&cursor=${first.next_cursor}`)).body
   t.same([...first.items, ...rest.items], body.items)

@@ -58,6 +58,9 @@ t.test(
     const { items } = await trail(service)
     const moved = { from: 'spam', to: 'rejected', reason: 'abusive', note: 'noted', by: key }
     t.match(items[0], { action: 'status', comment_id: ada.id, ...moved, policy_version: 7 })
+    const authors = new Set(items.map(({ author_id: id }: Json) => id))
+    t.ok(authors.has(ada.author.id), 'the author of the comment')
+    t.ok(authors.has(null), 'a decision on a thread is on no author')
     t.match(items[0], { subject: null, batch_id: null, undoes: null, undone_by: null })
     t.match(items[1], { action: 'thread', subject: 'b', from: null, to: null, policy_version: 0 })
     t.match(items[1], { before: { state: 'open' }, after: { state: 'closed' } })

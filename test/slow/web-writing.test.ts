@@ -52,6 +52,19 @@ t.test('a reader who writes', { skip }, async (t) => {
     t.same(complaints, [])
   })
 
+  t.test('a device whose clock is a year ahead shows the age of a comment', async (t) => {
+    await service.post('ahead', 'Just written', { author: { name: 'Grace' } })
+    const { page } = await open({ body: tag('ahead') })
+    await page.addInitScript(() => {
+      const now = Date.now
+      Date.now = () => now() + 31_536_000_000
+    })
+    await page.reload()
+    const time = article(page, 'Just written').locator('time')
+    t.match(await time.textContent(), /now|second|minute/)
+    t.ok(await page.evaluate(() => new Date(Date.now()).getFullYear() > new Date().getFullYear()))
+  })
+
   t.test('a reply stands below its comment', async (t) => {
     await service.post('reply', 'A question', { author: { name: 'Grace' } })
     const { page } = await open({ body: tag('reply') })

@@ -4,6 +4,7 @@ import t from 'tap'
 import { SORTS } from '../../src/domain/comment/sort.ts'
 import { FLAG_REASONS } from '../../src/domain/moderation/flag.ts'
 import { REFUSALS } from '../../src/domain/refusal.ts'
+import { learnTime, now as timeOfService } from '../../web/embed/clock.ts'
 import english from '../../web/embed/messages/en.json' with { type: 'json' }
 import { createLanguage, createTexts, createTimes } from '../../web/embed/texts.ts'
 import { type Host, type Messages, toLanguage } from '../../web/embed/view.ts'
@@ -175,4 +176,14 @@ t.test('createTimes says how long ago and how long still', async (t) => {
   t.equal(times.ago('2026-11-29T12:00:40Z', now), 'now', 'a clock that is behind')
   t.equal(times.span(90), '90 seconds')
   t.equal(times.span(3_000), '50 minutes')
+})
+
+t.test('the widget shows ages by the clock of the service, whatever the device says', async (t) => {
+  const aYearAhead = new Date(Date.now() + 31_536_000_000)
+  learnTime(aYearAhead.toUTCString())
+  const times = createTimes('en')
+  t.equal(times.ago(aYearAhead.toISOString()), 'now')
+  const before = timeOfService()
+  for (const written of [null, undefined, 'x', new Date(0).toUTCString()]) learnTime(written)
+  t.ok(timeOfService() >= before, 'a stored answer with an earlier time changes nothing')
 })

@@ -1,4 +1,5 @@
 import { withQuery } from './addresses.ts'
+import { learnTime } from './clock.ts'
 
 /** An error of the service with its code, or `network` if no answer came. */
 export class Refused extends Error {
@@ -59,6 +60,7 @@ export const createCall =
 
 export const readAnswer = async <T>(response: Response): Promise<Answer<T>> => {
   const { status, headers } = response
+  learnTime(headers.get('date'))
   const body = status === 204 ? null : await response.json().catch(() => null)
   if (response.ok) return { status, body, version: Number(headers.get('thread-version') ?? 0) }
   const errors: { pointer?: string; parameter?: string }[] = body?.errors ?? []

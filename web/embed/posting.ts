@@ -1,5 +1,5 @@
 import { pageAddress } from './addresses.ts'
-import { type Answer, pause, Refused, tree } from './shared.ts'
+import { type Answer, learnTime, pause, Refused, tree } from './shared.ts'
 import type { Guest } from './thread/identity.ts'
 import type { Model } from './thread/model.ts'
 import type { Comment, Posted } from './wire.ts'
@@ -49,7 +49,7 @@ export const postComment = async (model: Model, posting: Posting): Promise<boole
     model.send<Posted>({ method: 'POST', address: `${address}/comments`, body, key }),
   )
   const { guest_token: token, now, ...comment } = answer.body
-  model.setClock(now)
+  learnTime(now)
   if (guest) identity.keepGuest({ ...guest, ...(token && { token }) })
   const isHeld = answer.status === 202
   store.change((old) => ({
@@ -85,7 +85,7 @@ export const editComment = async (
     }),
   )
   const { now, ...comment } = answer.body
-  model.setClock(now)
+  learnTime(now)
   model.store.change((old) => ({
     tree: tree.putComment(old.tree, comment),
     panels: { ...old.panels, [id]: undefined },

@@ -1,4 +1,5 @@
 import { siteAddress } from './addresses.ts'
+import { now as timeOfService } from './clock.ts'
 import english from './messages/en.json' with { type: 'json' }
 import { type Host, type Messages, type Place, toLanguage } from './view.ts'
 import type { Config } from './wire.ts'
@@ -112,7 +113,7 @@ export const createTimes = (lang: string) => {
     full: (time: string): string => full.format(new Date(time)),
     date: (time: string): string => date.format(new Date(time)),
     /** “3 hours ago”; a date after a month. */
-    ago: (time: string, now = Date.now()): string => {
+    ago: (time: string, now = timeOfService()): string => {
       const seconds = Math.max(0, (now - Date.parse(time)) / 1000)
       if (seconds > MAX_RELATIVE_SECONDS) return date.format(new Date(time))
       const [unit, length] = UNITS.find(([, size]) => seconds >= size) ?? ['second', 1]

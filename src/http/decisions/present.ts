@@ -9,6 +9,7 @@ export const presentDecision = (ids: PublicIds, decision: Decision) => ({
     decision.threadId === null || decision.commentId === null
       ? null
       : ids.writeComment({ threadId: decision.threadId, id: decision.commentId }),
+  author_id: writeIfAny(ids, 'author', decision.authorId),
   subject: presentSubject(ids, decision),
   from: decision.from,
   to: decision.to,

@@ -99,6 +99,7 @@ export const Decision = openObject(
     id: text('Id of the decision.'),
     action: oneOf(DECISION_ACTIONS, { description: 'The kind of change.' }),
     comment_id: textOrNull('The comment. Null if the decision is not about one.'),
+    author_id: textOrNull('The author of the comment, or the one that the decision is on.'),
     subject: textOrNull('The article, author or ban, if the decision is about one.'),
     from: oneOrNull(STATUSES, 'The status before. Null if it did not change.'),
     to: oneOrNull(STATUSES, 'The status after. Null if it did not change.'),

@@ -4,6 +4,7 @@ import { openObject, page, text, time } from '../wire/schema-parts.ts'
 export const RevisionsPage = openObject(
   page(
     openObject({
+      author_id: text('The author of the comment.'),
       revision: Type.Integer({ minimum: 1, description: 'Number of the revision.' }),
       body: text('The Markdown source.'),
       body_html: text('Rendered and sanitised.'),

@@ -4,6 +4,7 @@ import { avatarOf } from '../comments/present.ts'
 
 /** A member of the staff as readers see them. */
 export const presentStaff = (ids: PublicIds, staff: Staff) => ({
+  id: ids.write('author', staff.id),
   name: staff.name,
   location: staff.location,
   url: staff.url,

@@ -11,6 +11,7 @@ export const StaffRoles = openObject({ roles, location }, { $id: 'StaffRoles' })
 
 export const Staff = openObject(
   {
+    id: text('The `author.id` of their comments.'),
     name: text('Plain text.'),
     location,
     url: textOrNull('http or https.'),

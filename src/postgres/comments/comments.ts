@@ -178,6 +178,8 @@ const REVISE_JUDGED = prepare<RevisedColumns & ReturnType<typeof toColumns>, Rev
 /** The text of a comment before an edit. */
 export type Revision = {
   readonly revision: number
+  /** The author of the comment. */
+  readonly authorId: number
   readonly body: string
   readonly bodyHtml: string
   readonly replacedAt: Instant
@@ -198,7 +200,7 @@ export const listRevisions = (
     before: number | null
     limit: number
   },
-): Promise<Revision[]> =>
+): Promise<Omit<Revision, 'authorId'>[]> =>
   db
     .selectFrom('commentRevisions')
     .select(['revision', 'body', 'bodyHtml', 'replacedAt', 'replacedBy'])

@@ -15,6 +15,8 @@ export type Decision = {
   readonly action: DecisionAction
   readonly threadId: number | null
   readonly commentId: number | null
+  /** The author of the comment, or the author that the decision is on. */
+  readonly authorId: number | null
   /** The article, author or ban that the decision is on, if it is on no comment. */
   readonly subject: string | null
   readonly from: Status | null
@@ -50,15 +52,14 @@ export type DecisionOrigin = {
 }
 
 /**
- * A missing field is null; a missing action is `status`. `authorId` names the author if the decision is on
- * no comment.
+ * A missing field is null; a missing action is `status`. A missing `authorId` is that of the comment.
  */
 export type NewDecision = Partial<
   Omit<Decision, keyof DecisionOrigin | 'id' | 'at' | 'askedBy' | 'policyVersion' | 'undoneBy'>
-> & { readonly authorId?: number }
+>
 
 /** Columns of `decisions`. */
-export const decisionColumns = sql`id, action, thread_id, comment_id, subject, from_status as "from", to_status as "to",
+export const decisionColumns = sql`id, action, thread_id, comment_id, author_id, subject, from_status as "from", to_status as "to",
   before, after, reason, note, caused_by, batch_id, undoes, policy_version, decided_by as "by",
   decided_at as "at"`
 

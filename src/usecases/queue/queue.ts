@@ -76,6 +76,7 @@ export const listRevisions = async (
   )
   if (!known) throw new Refusal('not_found')
   const rows = await runQuery(findRevisions(context.db, { ...key, before, limit }))
-  const items = rows.slice(0, limit)
+  const authorId = known.author.id
+  const items = rows.slice(0, limit).map((row) => ({ ...row, authorId }))
   return { items, nextId: rows.length > items.length ? items.at(-1)!.revision : null }
 }

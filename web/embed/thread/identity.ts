@@ -1,4 +1,5 @@
 import type { Call } from '../call.ts'
+import { now } from '../clock.ts'
 import { guestName, keep, parseKept, readKept } from '../kept.ts'
 import type { Host, Token } from '../view.ts'
 import type { Author } from '../wire.ts'
@@ -55,7 +56,7 @@ export const createIdentity = (
 
   /** The token of the member; renewed a minute before it ends, or now. */
   const memberToken = async (isRefused = false): Promise<string | null> => {
-    const isFresh = member && endOf(member) > Date.now() / 1000 + RENEW_BEFORE_SECONDS
+    const isFresh = member && endOf(member) > now() / 1000 + RENEW_BEFORE_SECONDS
     if (!isFresh || isRefused) member = await askPage()
     return member
   }

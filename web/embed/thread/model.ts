@@ -6,6 +6,7 @@ import {
   versionName,
 } from '../addresses.ts'
 import { type Answer, createCall, persist, Refused, type Request, readAnswer } from '../call.ts'
+import { learnTime, now } from '../clock.ts'
 import { collapsedName, keep, parseKept, readKept } from '../kept.ts'
 import { createStore, type Store } from '../store.ts'
 import type { Language } from '../texts.ts'
@@ -69,7 +70,6 @@ export type Model = Language & {
   readonly secondsUntil: (time: string | null | undefined) => number
   /** The time after so many seconds, by the clock of the service. */
   readonly timeIn: (seconds: number) => string
-  readonly setClock: (now: string | undefined) => void
   readonly load: (first?: FirstAnswer) => Promise<void>
   readonly loadViewer: () => Promise<void>
   readonly loadMore: (key: string) => Promise<void>
@@ -118,15 +118,7 @@ export const createModel = (host: Host, start: Start, language: Language): Model
   })
   const { state, change } = store
   const leave = share(address, store)
-  let clock = { server: Date.now(), at: performance.now() }
   let readAt = 0
-
-  const setClock = (now: string | undefined): void => {
-    if (now) clock = { server: Date.parse(now), at: performance.now() }
-  }
-
-  /** Runs on the clock of the service, whatever the clock of the device says. */
-  const now = (): number => clock.server + performance.now() - clock.at
 
   const atLeast = (): string | null => keptVersion(address)
   /** Later reads of this reader are never older than their write, until one has shown it. */
@@ -221,7 +213,7 @@ export const createModel = (host: Host, start: Start, language: Language): Model
 
   const show = (page: FirstPage, isRenewal: boolean): void => {
     const { thread, config, staff } = page
-    readAt = page.at ? Date.parse(page.at) : Date.now()
+    readAt = page.at ? Date.parse(page.at) : now()
     forgetVersion(thread.version)
     change((old) => ({
       phase: 'ready',
@@ -272,7 +264,7 @@ export const createModel = (host: Host, start: Start, language: Language): Model
     if (!token) return change({ viewer: undefined, votes: {} })
     try {
       const { body } = await send<Viewer>({ address: `${address}/viewer` })
-      setClock(body.now)
+      learnTime(body.now)
       change({ viewer: body, votes: body.votes })
       showOwn()
     } catch (error) {
@@ -327,7 +319,7 @@ export const createModel = (host: Host, start: Start, language: Language): Model
   }
 
   const revalidate = async (): Promise<void> => {
-    if (Date.now() - readAt < REVALIDATE_MS || state().phase !== 'ready') return
+    if (now() - readAt < REVALIDATE_MS || state().phase !== 'ready') return
     const query = { include: 'config,staff', ...pageQuery() }
     await call<FirstPage>({ address: `${address}/comments`, query })
       .then(({ body }) => show(body, true))
@@ -388,7 +380,6 @@ export const createModel = (host: Host, start: Start, language: Language): Model
     refuse,
     sayError,
     openPanel,
-    setClock,
     secondsUntil: (time) => (time ? (Date.parse(time) - now()) / 1000 : 0),
     timeIn: (seconds) => new Date(now() + seconds * 1000).toISOString(),
     load,
