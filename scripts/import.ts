@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
@@ -14,12 +13,11 @@ import { createPublicIds } from '../src/http/wire/public-ids.ts'
 import { createDb, type Db } from '../src/postgres/connection/db.ts'
 import { migrate } from '../src/postgres/connection/migrate.ts'
 import { findImport, insertImport, OPERATOR } from '../src/postgres/importing/imports.ts'
-import { ensureSecret } from '../src/postgres/service/secrets.ts'
 import { findSite, insertFirstSite } from '../src/postgres/service/sites.ts'
 import type { ImportProgress } from '../src/usecases/importing/import-run.ts'
 import { runImport } from '../src/usecases/importing/run-import.ts'
 import { endImport } from '../src/usecases/importing/run-import-job.ts'
-import { ensureIdSecret } from '../src/usecases/seed-database.ts'
+import { ensureIdSecret, ensureSecrets } from '../src/usecases/seed-database.ts'
 import { createProgress } from './load/progress.ts'
 import { openDatabase } from './open-database.ts'
 
@@ -34,7 +32,6 @@ A repeated import, also after a kill, stores nothing twice.`
 
 const READING_CONNECTIONS = 2
 const WRITING_CONNECTIONS = 2
-const SECRET_BYTES = 32
 const CHUNK_BYTES = 262_144
 
 const main = async (): Promise<boolean> => {
@@ -64,8 +61,8 @@ const importInto = async (
   await insertFirstSite(write, { slug: 'default', name: 'Default' })
   const site = await findSite(read, options.site)
   if (!site) throw new Error(`there is no site ${options.site}`)
-  const secret = await readSecret(write)
-  const banHashes = createBanHashes(() => deriveKeys(secret))
+  const secrets = await ensureSecrets(write, readConfig(process.env).secrets)
+  const banHashes = createBanHashes(() => deriveKeys(secrets))
   const idsOf = createPublicIds(await ensureIdSecret(write))
   const context = { db: read, writes: write, cacheTokens: NO_CACHE_TOKENS, banHashes, idsOf }
   const { dryRun, unapproved, wantedFormat, wantedOrigin } = options
@@ -94,11 +91,6 @@ const importInto = async (
   }
   print(options.json ? JSON.stringify(presentReport(report!), null, 2) : tell(report!, dryRun))
   return true
-}
-
-const readSecret = async (db: Db): Promise<Buffer> => {
-  const { AFTERWORD_SECRET: given } = readConfig(process.env)
-  return given ? Buffer.from(given) : ensureSecret(db, 'service', randomBytes(SECRET_BYTES))
 }
 
 /** Shows how much of the file is read, and then how many comments are stored. */

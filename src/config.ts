@@ -44,8 +44,10 @@ export const Settings = Type.Object({
   AFTERWORD_SECRET: Type.Optional(
     Type.String({
       minLength: 32,
-      maxLength: 1000,
-      description: 'Signs cursors and tokens. Unset: made once, kept in Postgres.',
+      maxLength: 4000,
+      description:
+        'Signs cursors and tokens. Several, separated by commas or spaces: the first signs, all verify. ' +
+        'Unset: made once, kept in Postgres.',
     }),
   ),
   AFTERWORD_TRUSTED_PROXIES: Type.String({
@@ -89,11 +91,13 @@ export const Settings = Type.Object({
   ),
 })
 
-type Lists = 'AFTERWORD_TRUSTED_PROXIES' | 'AFTERWORD_OUTBOUND_NETWORKS'
+type Lists = 'AFTERWORD_TRUSTED_PROXIES' | 'AFTERWORD_OUTBOUND_NETWORKS' | 'AFTERWORD_SECRET'
 
 export type Config = Readonly<Omit<Static<typeof Settings>, Lists>> & {
   readonly trustedProxies: readonly string[]
   readonly outboundNetworks: readonly string[]
+  /** The first signs. Null stands for the secret that the service keeps in Postgres; empty does so too. */
+  readonly secrets: readonly (string | null)[]
 }
 
 type Property = {
@@ -114,11 +118,19 @@ export const readConfig = (env: Readonly<Record<string, string | undefined>>): C
     env[name] ? [[name, toTyped(name, env[name])]] : [],
   )
   const values = Value.Default(Settings, Object.fromEntries(given)) as Static<typeof Settings>
-  const { AFTERWORD_TRUSTED_PROXIES: _, AFTERWORD_OUTBOUND_NETWORKS: __, ...rest } = values
+  const {
+    AFTERWORD_TRUSTED_PROXIES: _,
+    AFTERWORD_OUTBOUND_NETWORKS: __,
+    AFTERWORD_SECRET: secretList,
+    ...rest
+  } = values
+  const secrets = readSecrets(secretList)
   const trustedProxies = readNetworks(values.AFTERWORD_TRUSTED_PROXIES)
   const outboundNetworks = readNetworks(values.AFTERWORD_OUTBOUND_NETWORKS)
   const faults = Object.keys(Settings.properties).flatMap((name) => {
-    const fault = name === 'REDIS_URL' ? redisFault(values.REDIS_URL) : faultOf(name, values)
+    const fault = (OWN_FAULTS[name] ?? (() => faultOf(name, values)))(
+      values[name as keyof typeof values] as string,
+    )
     return fault ? [`${name} ${fault}`] : []
   })
   const lists = {
@@ -131,8 +143,26 @@ export const readConfig = (env: Readonly<Record<string, string | undefined>>): C
   }
   if (faults.length > 0)
     throw new Error(`Settings are wrong:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`)
-  return Object.freeze({ ...rest, trustedProxies, outboundNetworks })
+  return Object.freeze({ ...rest, trustedProxies, outboundNetworks, secrets })
 }
+
+const MIN_SECRET_LENGTH = 32
+/** Stands for the secret in Postgres. */
+const STORED = 'stored'
+
+/** A text of which no part is long enough is one secret: a sentence. */
+const splitSecrets = (text: string): string[] => {
+  const parts = text.split(/[\s,]+/).filter(Boolean)
+  return parts.some((part) => part.length >= MIN_SECRET_LENGTH) ? parts : [text]
+}
+
+const readSecrets = (list: string | undefined): (string | null)[] =>
+  list === undefined ? [] : splitSecrets(list).map((secret) => (secret === STORED ? null : secret))
+
+const secretFault = (list: string | undefined): string | undefined =>
+  readSecrets(list).every((secret) => secret === null || secret.length >= MIN_SECRET_LENGTH)
+    ? undefined
+    : `must be secrets of at least ${MIN_SECRET_LENGTH} characters, or \`${STORED}\`, separated by commas or spaces`
 
 const readNetworks = (list: string): string[] =>
   String(list)
@@ -160,6 +190,11 @@ const redisFault = (url: string | undefined): string | undefined => {
   } catch (error) {
     return (error as Error).message
   }
+}
+
+const OWN_FAULTS: Record<string, (value: string | undefined) => string | undefined> = {
+  REDIS_URL: redisFault,
+  AFTERWORD_SECRET: secretFault,
 }
 
 const expectation = (name: string): string => {

@@ -216,15 +216,15 @@ const prepare = async (
   const attempt = async () => {
     const applied = await migrate({ url: databaseUrl })
     if (applied.length > 0) logger.info({ migrations: applied }, 'migrated')
-    const { AFTERWORD_SECRET: secret, AFTERWORD_ADMIN_KEY: adminKey } = config
-    const seeded = await seedDatabase(context.db, { secret, adminKey })
+    const { secrets, AFTERWORD_ADMIN_KEY: adminKey } = config
+    const seeded = await seedDatabase(context.db, { secrets, adminKey })
     await ensurePeriodicJobs(context)
     return seeded
   }
   const signal = AbortSignal.any([stop, state.closing.signal])
-  const { secret, idSecret, madeKey } = await untilItWorks(attempt, { logger, signal })
+  const { secrets, idSecret, madeKey } = await untilItWorks(attempt, { logger, signal })
   state.idsOf = createPublicIds(idSecret)
-  state.keys = deriveKeys(secret)
+  state.keys = deriveKeys(secrets)
   state.jobs = createJobQueue(context, {
     pollMs: POLL_MS,
     onFailure: (failure) => logFailure(logger, failure),

@@ -36,6 +36,7 @@ t.test('readConfig gives the defaults for an empty environment', async (t) => {
     LOG_LEVEL: 'info',
     trustedProxies: [],
     outboundNetworks: [],
+    secrets: [],
   })
   t.ok(Object.isFrozen(readConfig({})))
 })
@@ -95,6 +96,22 @@ t.test('readConfig returns typed values', async (t) => {
   })
   t.match(config, { PORT: 0, AFTERWORD_LIMIT_READ: 0, LOG_LEVEL: 'silent' })
   t.same(config.trustedProxies, ['10.0.0.0/8', '::1', '192.0.2.1'])
+})
+
+t.test('readConfig takes several secrets, and a sentence as one', async (t) => {
+  const [first, second] = ['1'.repeat(32), '2'.repeat(40)]
+  for (const list of [`${first},${second}`, `${first} ${second}`, ` ${first} ,\n${second},`])
+    t.same(readConfig({ AFTERWORD_SECRET: list }).secrets, [first, second])
+  t.same(readConfig({ AFTERWORD_SECRET: `${first} stored` }).secrets, [first, null])
+  t.same(readConfig({ AFTERWORD_SECRET: `stored ${first}` }).secrets, [null, first])
+  t.same(readConfig({ AFTERWORD_SECRET: 'stored' }).secrets, [null])
+  const sentence = 'a secret of words, as 0.1.0 allowed it'
+  t.same(readConfig({ AFTERWORD_SECRET: sentence }).secrets, [sentence])
+  for (const list of [`${first},short`, 'short, also short'])
+    t.match(
+      messageOf({ AFTERWORD_SECRET: list }),
+      'AFTERWORD_SECRET must be secrets of at least 32',
+    )
 })
 
 t.test('readConfig names every bad setting and what it expects in one message', async (t) => {

@@ -28,8 +28,9 @@ type Json = Record<string, any>
 /** Memory for the 50,000 of a service in use costs a test 100 ms of processor. */
 const MAX_THREADS = 1_000
 const MAX_COUNTED = 1_000
-/** The secrets of every service that a test opens. */
-export const KEYS = deriveKeys(Buffer.from('a secret for tests'))
+export const SECRET = 'a secret for tests'
+/** The keys of every service that a test opens. */
+export const KEYS = deriveKeys([Buffer.from(SECRET)])
 
 /** An answer, with its body parsed. */
 export type Answer = { status: number; headers: Record<string, any>; body: any; text: string }
@@ -167,7 +168,7 @@ const makeKey = async (db: Db, scope: Scope, siteId: number | null = null): Prom
   return key
 }
 
-const callers = (app: FastifyInstance, adminKey: string) => {
+export const callers = (app: FastifyInstance, adminKey: string) => {
   const call = async (
     method: string,
     path: string,

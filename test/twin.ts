@@ -1,18 +1,25 @@
 import { buildApp } from '../src/app.ts'
 import { createLocalCounters } from '../src/cache/counters.ts'
+import { createBanHashes } from '../src/http/edge/writer-identity.ts'
 import { deriveKeys } from '../src/http/wire/keys.ts'
 import { createDb } from '../src/postgres/connection/db.ts'
-import { createTestContext, type Teardown, type TestService } from './service.ts'
+import { createTestContext, SECRET, type Teardown, type TestService } from './service.ts'
 
 /** Another node of a test's Afterword: a pool and a memory of its own, the same database and tokens. */
 export const openTwin = async (
   t: Teardown,
   { url, cacheTokens: tokens }: TestService,
-  { version = '0.0.0', limits = { read: 0, write: 0 } } = {},
+  {
+    version = '0.0.0',
+    limits = { read: 0, write: 0 },
+    secrets = [SECRET] as readonly string[],
+  } = {},
 ): Promise<TestService['app']> => {
   const { db, close, figures } = createDb({ url, max: 16, onError: () => {} })
-  const context = createTestContext(db, tokens)
-  const keys = deriveKeys(Buffer.from('a secret for tests'))
+  const [first = '', ...others] = secrets
+  const keys = deriveKeys([Buffer.from(first), ...others.map((secret) => Buffer.from(secret))])
+  const banHashes = createBanHashes(() => keys)
+  const context = { ...createTestContext(db, tokens), banHashes }
   const app = await buildApp({
     context,
     keys: () => keys,

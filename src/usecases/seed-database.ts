@@ -7,6 +7,8 @@ import { makeSecret } from './administering/keys.ts'
 
 const SECRET_BYTES = 32
 
+type Secrets = readonly [Buffer, ...Buffer[]]
+
 /**
  * Inserts what the service needs in a migrated database: the site `default` if there is no site, the service's secrets and
  * an admin key. Safe to repeat, and to run on several nodes together.
@@ -14,21 +16,33 @@ const SECRET_BYTES = 32
  */
 export const seedDatabase = async (
   db: Db,
-  given: { secret: string | undefined; adminKey: string | undefined },
-): Promise<{ secret: Buffer; idSecret: Buffer; madeKey: string | undefined }> => {
+  given: { secrets: readonly (string | null)[]; adminKey: string | undefined },
+): Promise<{ secrets: Secrets; idSecret: Buffer; madeKey: string | undefined }> => {
   await insertFirstSite(db, { slug: 'default', name: 'Default' })
-  const secret = given.secret
-    ? Buffer.from(given.secret)
-    : await ensureSecret(db, 'service', randomBytes(SECRET_BYTES))
+  const secrets = await ensureSecrets(db, given.secrets)
   const idSecret = await ensureIdSecret(db)
   if (given.adminKey) {
     await ensureAdminKey(db, 'AFTERWORD_ADMIN_KEY', given.adminKey)
-    return { secret, idSecret, madeKey: undefined }
+    return { secrets, idSecret, madeKey: undefined }
   }
   const key = makeSecret()
   const firstKey = { name: 'first', scope: 'admin', siteId: null, key } as const
   const isInserted = await insertFirstKey(db, firstKey)
-  return { secret, idSecret, madeKey: isInserted ? key : undefined }
+  return { secrets, idSecret, madeKey: isInserted ? key : undefined }
+}
+
+/**
+ * The secrets of the service, of which the first signs. Null stands for the one that the service makes itself and keeps in
+ * Postgres; without any, it is that one.
+ */
+export const ensureSecrets = async (
+  db: Db,
+  given: readonly (string | null)[],
+): Promise<Secrets> => {
+  const [first = null, ...others] = given
+  const read = async (secret: string | null): Promise<Buffer> =>
+    secret === null ? ensureSecret(db, 'service', randomBytes(SECRET_BYTES)) : Buffer.from(secret)
+  return [await read(first), ...(await Promise.all(others.map(read)))]
 }
 
 /**

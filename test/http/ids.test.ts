@@ -133,7 +133,7 @@ t.test('two installations have no id in common', async (t) => {
   }
 })
 
-const KEY = deriveKeys(Buffer.from('a secret for tests')).cursors
+const KEY = deriveKeys([Buffer.from('a secret for tests')]).cursors
 const position = fc.oneof(
   fc.constant(null),
   fc.tuple(fc.oneof(fc.maxSafeNat(), fc.string({ maxLength: 3_000 })), fc.maxSafeNat()),

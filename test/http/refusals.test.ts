@@ -530,7 +530,7 @@ t.test('a preflight lists the allowed request headers, a response the readable o
   })
   t.equal(
     headers['access-control-expose-headers'],
-    'date, etag, link, location, ratelimit, ratelimit-policy, retry-after, thread-version',
+    'date, etag, guest-token, link, location, ratelimit, ratelimit-policy, retry-after, thread-version',
   )
   for (const answer of [asked.headers, headers])
     t.equal(answer['access-control-allow-credentials'], undefined)

@@ -51,7 +51,7 @@ const PASSING_STATUSES = [502, 503, 504]
 /** Sends a request until it has a response that time does not change, and throws `AfterwordError`. */
 export const createSend = (options: SendOptions): ((request: Request) => Promise<Response>) => {
   const { fetch: ask = fetch, maxAttempts = 4, timeoutMs = 30_000 } = options
-  const findToken = createTokens(options.token)
+  const { findToken, forgetToken } = createTokens(options.token)
 
   const attempt = async (request: Request, token: Token): Promise<Response> => {
     const signal = AbortSignal.any([request.signal, AbortSignal.timeout(timeoutMs)])
@@ -60,6 +60,7 @@ export const createSend = (options: SendOptions): ((request: Request) => Promise
     try {
       const response = await ask(sent)
       const body = await response.text()
+      if (response.headers.get('guest-token') === 'stale') forgetToken(token)
       if (response.ok) return new Response(body || null, response)
       throw new AfterwordError(request, response, toProblem(body))
     } catch (error) {
@@ -118,10 +119,10 @@ const pause = async (
 
 /** Asks for a token if none is known, or if the service refused the known one. Requests share one call. */
 const createTokens = (source: SendOptions['token'] = () => null) => {
-  if (typeof source === 'string') return async () => source
+  if (typeof source === 'string') return { findToken: async () => source, forgetToken: () => {} }
   let known: Token = null
   let asked: Promise<Token> | undefined
-  return async (refused: Token = null): Promise<Token> => {
+  const findToken = async (refused: Token = null): Promise<Token> => {
     if (known !== refused) return known
     asked ??= Promise.resolve().then(source)
     known = await asked.finally(() => {
@@ -129,6 +130,11 @@ const createTokens = (source: SendOptions['token'] = () => null) => {
     })
     return known
   }
+  /** The next request asks for a token: a read does not fail because of a guest token that counts no more. */
+  const forgetToken = (stale: Token): void => {
+    if (known === stale) known = null
+  }
+  return { findToken, forgetToken }
 }
 
 /** `crypto.randomUUID` is absent in pages without HTTPS. */

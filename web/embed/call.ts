@@ -35,6 +35,8 @@ export type Answer<T> = {
   readonly body: T
   /** The first version of the thread that shows a write; 0 if readers see no change. */
   readonly version: number
+  /** Whether the service ignored the guest token of the request, because it counts no more. */
+  readonly isGuestStale?: boolean
 }
 
 export type Call = <T>(request: Request) => Promise<Answer<T>>
@@ -62,7 +64,9 @@ export const readAnswer = async <T>(response: Response): Promise<Answer<T>> => {
   const { status, headers } = response
   learnTime(headers.get('date'))
   const body = status === 204 ? null : await response.json().catch(() => null)
-  if (response.ok) return { status, body, version: Number(headers.get('thread-version') ?? 0) }
+  const version = Number(headers.get('thread-version') ?? 0)
+  const isGuestStale = headers.get('guest-token') === 'stale'
+  if (response.ok) return { status, body, version, isGuestStale }
   const errors: { pointer?: string; parameter?: string }[] = body?.errors ?? []
   throw new Refused(
     body?.code ?? (status >= 500 ? 'unavailable' : 'unknown'),

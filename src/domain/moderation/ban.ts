@@ -50,10 +50,15 @@ export type BanSubject =
   | {
       readonly kind: 'network'
       readonly network: string
-      /** The address hash that comments store; null if the network has several senders. */
-      readonly addressHash: Buffer | null
+      /** The address hashes that comments can store; none if the network has several senders. */
+      readonly addressHashes: readonly Buffer[]
     }
-  | { readonly kind: 'email'; readonly emailHash: Buffer; readonly domain: string }
+  | {
+      readonly kind: 'email'
+      /** A new ban stores the first; a stored one can have any. */
+      readonly emailHashes: readonly Buffer[]
+      readonly domain: string
+    }
   | { readonly kind: 'email_domain'; readonly domain: string }
 
 /** The data of a writer that bans match. Moderators have none: bans do not apply to them. */
@@ -66,10 +71,13 @@ export type WriterIdentity = {
   readonly domains: readonly string[]
 }
 
-/** Hashes by which bans and comments recognise addresses that they do not store. */
+/**
+ * Hashes by which bans and comments recognise addresses that they do not store: one under each secret of the service.
+ * New rows store the first.
+ */
 export type BanHashes = {
-  readonly email: (email: string) => Buffer
-  readonly address: (ip: string) => Buffer
+  readonly emails: (email: string) => readonly Buffer[]
+  readonly addresses: (ip: string) => readonly Buffer[]
 }
 
 /** A ban that applies to a writer. */

@@ -1,4 +1,3 @@
-import type { KeyObject } from 'node:crypto'
 import type { Static } from 'typebox'
 import { validateEmail } from '../../domain/comment/text.ts'
 import {
@@ -10,8 +9,9 @@ import {
 import type { PublicIds } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { CreatedBan } from '../../usecases/bans/bans.ts'
-import { hashEmail, matchesEmail, readNetwork } from '../edge/writer-identity.ts'
+import { hashesOfEmail, matchesEmail, readNetwork } from '../edge/writer-identity.ts'
 import { readTimeOrNull } from '../wire/fields.ts'
+import type { Keys } from '../wire/keys.ts'
 import { presentDoer } from '../wire/stored-ids.ts'
 import type { BanChange, NewBan } from './schemas.ts'
 
@@ -21,11 +21,11 @@ type BanOnWire = Static<typeof NewBan>
  * Reads a requested ban and its effect on earlier comments. The e-mail address becomes a hash here.
  * `ids`: null for a ban from all sites, which names no author.
  */
-export const readBan = (ids: PublicIds | null, key: KeyObject, body: BanOnWire) => {
+export const readBan = (ids: PublicIds | null, keys: Keys, body: BanOnWire) => {
   const { effect, reason = null, note = null, existing_comments: existing = 'keep' } = body
   const expiresAt = readTimeOrNull('/expires_at', body.expires_at)
-  const target = readTarget(ids, key, body)
-  const appliesTo = (email: string) => matchesEmail(key, target, email)
+  const target = readTarget(ids, keys, body)
+  const appliesTo = (email: string) => matchesEmail(keys, target, email)
   return { ban: { target, effect, reason, note, expiresAt }, existing, appliesTo }
 }
 
@@ -40,17 +40,17 @@ export const readBanChange = ({ effect, reason, note, expires_at }: Static<typeo
 /** Reads the subject that a list of bans is asked for. */
 export const readSubject = (
   ids: PublicIds | null,
-  key: KeyObject,
+  keys: Keys,
   { kind, value }: { kind?: BanOnWire['kind']; value?: string },
 ): BanSubject | undefined => {
   if (value === undefined) return undefined
   if (kind === undefined) throw new Refusal('invalid_request', { kind: 'is required with value' })
-  return readTarget(ids, key, { kind, value }, 'value')
+  return readTarget(ids, keys, { kind, value }, 'value')
 }
 
 const readTarget = (
   ids: PublicIds | null,
-  key: KeyObject,
+  keys: Keys,
   { kind, value }: Pick<BanOnWire, 'kind' | 'value'>,
   pointer = '/value',
 ): BanSubject => {
@@ -62,7 +62,7 @@ const readTarget = (
     return { kind, authorId: ids.read('author', value) ?? fault('is no id of an author') }
   }
   if (kind === 'network') {
-    const network = readNetwork(key, value)
+    const network = readNetwork(keys, value)
     return network
       ? { kind, ...network }
       : fault('must be an address or a network, up to /8 or an IPv6 /19')
@@ -73,7 +73,7 @@ const readTarget = (
   const normal = normalizeEmail(email.value)
   return {
     kind,
-    emailHash: hashEmail(key, normal),
+    emailHashes: hashesOfEmail(keys, normal),
     domain: normal.slice(normal.lastIndexOf('@') + 1),
   }
 }

@@ -11,7 +11,7 @@ import { assertSorted, readCommentFilter } from '../queue/comment-filter.ts'
 import { presentForModeration } from '../queue/present.ts'
 import { readCommentKey, readCommentKeys } from '../wire/comment-key.ts'
 import { type Binding, readCursor, writeCursor } from '../wire/cursors.ts'
-import type { CursorKey } from '../wire/keys.ts'
+import type { CursorKeys } from '../wire/keys.ts'
 import * as op from '../wire/operation.ts'
 import type { Router } from '../wire/router.ts'
 import { NOTHING, object, ref } from '../wire/schema-parts.ts'
@@ -82,7 +82,7 @@ export const addClaimRoutes = (app: Router, { context, keys }: Http): void => {
 }
 
 const readWanted = (
-  { site, ids, key }: { site: Site; ids: PublicIds; key: CursorKey },
+  { site, ids, key }: { site: Site; ids: PublicIds; key: CursorKeys },
   body: Static<typeof NewClaims>,
 ): { wanted: ClaimRequest['wanted']; binding: Binding } => {
   const { comment_ids: listed, filter, sort = 'oldest', limit = LIMIT, cursor } = body

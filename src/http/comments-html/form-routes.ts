@@ -10,11 +10,11 @@ import { createTransferCode } from '../../usecases/people/transfer-guest.ts'
 import { type Posted, postComment } from '../../usecases/posting/post-comment.ts'
 import { getThread } from '../../usecases/reading/list-thread.ts'
 import { POSTING_REFUSALS, presentPosted, readPost } from '../comments/posting-routes.ts'
-import { hashAddress } from '../edge/addresses.ts'
+import { hashesOfAddress } from '../edge/addresses.ts'
 import { startError } from '../edge/errors.ts'
 import { type Http, NOBODY } from '../edge/request-context.ts'
 import { sendPrivately, type WriteResponse } from '../edge/responses.ts'
-import { hashCode, makeCode } from '../transfers/codes.ts'
+import { hashesOfCode, makeCode } from '../transfers/codes.ts'
 import { type Html, html } from '../wire/html.ts'
 import * as op from '../wire/operation.ts'
 import type { Router } from '../wire/router.ts'
@@ -185,13 +185,21 @@ const readValidStamp = (
   return isOurs && hourNow() - stamp.hour <= MAX_HOURS ? stamp : undefined
 }
 
-const networkOf = ({ keys }: Http, { ip }: FastifyRequest): string =>
-  hashAddress(keys().addresses, ip).toString('base64url')
+/** The first names the network now; a page of before can name it under an earlier secret. */
+const networksOf = ({ keys }: Http, { ip }: FastifyRequest): string[] =>
+  hashesOfAddress(keys().addresses, ip).map((hash) => hash.toString('base64url'))
 
 const writeConfirmation = (http: Http, request: FormRequest, parentId: string | null): string => {
   const { site, params } = request
   const key = randomBytes(16).toString('base64url')
-  const parts = [site.id, params.article_id, parentId, networkOf(http, request), Date.now(), key]
+  const parts = [
+    site.id,
+    params.article_id,
+    parentId,
+    networksOf(http, request)[0],
+    Date.now(),
+    key,
+  ]
   return writeSigned(http.keys().guests, 'confirm', parts)
 }
 
@@ -206,13 +214,14 @@ const readConfirmation = (http: Http, request: FormRequest, text: string) => {
   const { site, params } = request
   const isOurs = siteId === site.id && articleId === params.article_id
   const seconds = (Date.now() - mintedAt) / 1000
-  if (!isOurs || network !== networkOf(http, request) || seconds > MAX_SECONDS) return undefined
+  if (!isOurs || !networksOf(http, request).includes(network) || seconds > MAX_SECONDS)
+    return undefined
   return { ...confirmation, isRipe: seconds >= MIN_SECONDS }
 }
 
 /** All readers of an hour have the same form, so one network sends one text under one name once. */
 const keyOf = (http: Http, request: FormRequest, form: string, draft: Draft): string =>
-  hash([form, networkOf(http, request), draft]).toString('base64url')
+  hash([form, networksOf(http, request)[0], draft]).toString('base64url')
 
 const hash = (parts: readonly unknown[]): Buffer =>
   createHash('sha256').update(JSON.stringify(parts)).digest()
@@ -293,7 +302,7 @@ const sendPosted = async (
     await createTransferCode(context, {
       site,
       caller: { kind: 'guest', authorId: guestId },
-      codeHash: hashCode(keys().guests, site.id, code),
+      codeHash: hashesOfCode(keys().guests, site.id, code)[0]!,
     })
   const transfer =
     guestId !== undefined &&

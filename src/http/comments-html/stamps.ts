@@ -1,5 +1,4 @@
-import type { KeyObject } from 'node:crypto'
-import { isSignature, sign } from '../wire/keys.ts'
+import { isSignature, type Keys, sign } from '../wire/keys.ts'
 
 const SIGNATURE_BYTES = 18
 const HOUR_MS = 3_600_000
@@ -14,32 +13,33 @@ export type Stamp = {
 
 export const hourNow = (): number => Math.floor(Date.now() / HOUR_MS)
 
-export const writeStamp = (key: KeyObject, stamp: Stamp): string => {
+export const writeStamp = (keys: Keys, stamp: Stamp): string => {
   const { siteId, articleId, parentId, hour } = stamp
-  return writeSigned(key, 'form', [siteId, articleId, parentId, hour])
+  return writeSigned(keys, 'form', [siteId, articleId, parentId, hour])
 }
 
 /** Undefined if the service did not sign the text. */
-export const readStamp = (key: KeyObject, text: string): Stamp | undefined => {
-  const parts = readSigned(key, 'form', text)
+export const readStamp = (keys: Keys, text: string): Stamp | undefined => {
+  const parts = readSigned(keys, 'form', text)
   if (!parts) return undefined
   const [siteId, articleId, parentId, hour] = parts as [number, string, string | null, number]
   return { siteId, articleId, parentId, hour }
 }
 
-export const writeSigned = (key: KeyObject, purpose: string, parts: readonly unknown[]): string => {
+export const writeSigned = (keys: Keys, purpose: string, parts: readonly unknown[]): string => {
   const text = Buffer.from(JSON.stringify(parts)).toString('base64url')
-  return `${text}.${sign(key, `${purpose} ${text}`, SIGNATURE_BYTES).toString('base64url')}`
+  return `${text}.${sign(keys, `${purpose} ${text}`, SIGNATURE_BYTES).toString('base64url')}`
 }
 
 export const readSigned = (
-  key: KeyObject,
+  keys: Keys,
   purpose: string,
   signed: string,
 ): readonly unknown[] | undefined => {
   const match = /^([\w-]{1,6000})\.([\w-]{24})$/.exec(signed)
   if (!match) return undefined
   const [, text, signature] = match as unknown as [string, string, string]
-  if (!isSignature(key, `${purpose} ${text}`, Buffer.from(signature, 'base64url'))) return undefined
+  if (!isSignature(keys, `${purpose} ${text}`, Buffer.from(signature, 'base64url')))
+    return undefined
   return JSON.parse(Buffer.from(text, 'base64url').toString())
 }

@@ -1,4 +1,3 @@
-import type { KeyObject } from 'node:crypto'
 import type { FastifyRequest } from 'fastify'
 import { assertMayWrite, mayModerate } from '../../domain/people/caller.ts'
 import type { PublicIds } from '../../domain/public-id.ts'
@@ -17,6 +16,7 @@ import * as answers from '../edge/responses.ts'
 import { writerIdentityOf } from '../edge/writer-identity.ts'
 import { readBody, readNewComment, readProfile } from '../wire/fields.ts'
 import { writeGuestToken } from '../wire/guest-tokens.ts'
+import type { Keys } from '../wire/keys.ts'
 import * as op from '../wire/operation.ts'
 import type { Router } from '../wire/router.ts'
 import { object, ref } from '../wire/schema-parts.ts'
@@ -149,7 +149,7 @@ type PostFields = Parameters<typeof readNewComment>[0] & {
 
 /** Reads a comment and its sender. */
 export const readPost = (
-  key: KeyObject,
+  keys: Keys,
   request: FastifyRequest,
   { articleId, parent_id: parentId, ...fields }: PostFields,
 ) => {
@@ -164,8 +164,8 @@ export const readPost = (
     parent:
       parentId === undefined || parentId === null ? undefined : (ids.readComment(parentId) ?? null),
     network: truncateAddress(ip),
-    addressHash: hashAddress(key, ip),
-    writerIdentity: writerIdentityOf(key, request, comment.author?.email),
+    addressHash: hashAddress(keys, ip),
+    writerIdentity: writerIdentityOf(keys, request, comment.author?.email),
     sender: senderOf(request),
   }
 }

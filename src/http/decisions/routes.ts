@@ -17,7 +17,7 @@ import { sendPrivately, sendWrite, threadVersion } from '../edge/responses.ts'
 import { readCommentFilter } from '../queue/comment-filter.ts'
 import { changingComment, readCommentKeys } from '../wire/comment-key.ts'
 import { readSnapshot, writeSnapshot } from '../wire/cursors.ts'
-import type { CursorKey } from '../wire/keys.ts'
+import type { CursorKeys } from '../wire/keys.ts'
 import * as op from '../wire/operation.ts'
 import type { Router } from '../wire/router.ts'
 import { object, ref } from '../wire/schema-parts.ts'
@@ -134,7 +134,7 @@ type ManyRequest = {
 }
 
 /** Reads the comments of a request: as the moderator saw them, or a filter with its snapshot. */
-const readComments = ({ site, ids, body }: ManyRequest, key: CursorKey) => {
+const readComments = ({ site, ids, body }: ManyRequest, key: CursorKeys) => {
   const { comments: listed, filter, expected_count: expectedCount, as_of: asOf, to } = body
   if ((listed === undefined) === (filter === undefined))
     throw new Refusal('invalid_request', { '': 'must have either comments or filter' })

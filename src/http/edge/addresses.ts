@@ -1,9 +1,8 @@
-import type { KeyObject } from 'node:crypto'
 import { isIP, isIPv4 } from 'node:net'
 import { normalizeIP } from '@fastify/rate-limit'
 import type { FastifyRequest } from 'fastify'
 import type { Sender } from '../../domain/site/check.ts'
-import { sign } from '../wire/keys.ts'
+import { type Keys, sign, signWithAll } from '../wire/keys.ts'
 
 const HASH_BYTES = 16
 /** Longer than the user agent of any browser. */
@@ -33,9 +32,18 @@ export const truncateAddress = (ip: string): string => {
 }
 
 /** Hashes the network of an address, so that networks can be compared without storing them. */
-export const hashAddress = (key: KeyObject, ip: string): Buffer =>
-  sign(key, networkOf(ip), HASH_BYTES)
+export const hashAddress = (keys: Keys, ip: string): Buffer => sign(keys, networkOf(ip), HASH_BYTES)
+
+/** Every hash that is stored for the address; one of an earlier secret stays. */
+export const hashesOfAddress = (keys: Keys, ip: string): Buffer[] =>
+  signWithAll(keys, networkOf(ip), HASH_BYTES)
 
 /** Hashes a member's subject, so that members can be recognised without storing their subjects. */
-export const hashSubject = (key: KeyObject, siteId: number, subject: string): Buffer =>
-  sign(key, `member ${siteId} ${subject}`, HASH_BYTES)
+export const hashSubject = (keys: Keys, siteId: number, subject: string): Buffer =>
+  sign(keys, memberOf(siteId, subject), HASH_BYTES)
+
+/** Every hash that an erasure can have stored for the member. */
+export const hashesOfSubject = (keys: Keys, siteId: number, subject: string): Buffer[] =>
+  signWithAll(keys, memberOf(siteId, subject), HASH_BYTES)
+
+const memberOf = (siteId: number, subject: string): string => `member ${siteId} ${subject}`

@@ -9,7 +9,7 @@ export const SECURITY_HEADERS = {
 
 /** The response headers that pages of other origins can read. */
 export const EXPOSED =
-  'date, etag, link, location, ratelimit, ratelimit-policy, retry-after, thread-version'
+  'date, etag, guest-token, link, location, ratelimit, ratelimit-policy, retry-after, thread-version'
 
 /**
  * Sent with every error that the site's origins do not already read. An error has a code and the names of faulty

@@ -30,6 +30,8 @@ declare module 'fastify' {
     isSigned?: boolean
     /** True if the body is an HTML form: the handler judges its origin, and no credential counts. */
     isForm?: boolean
+    /** True if anyone may call the operation, and it changes nothing. */
+    isPublicRead?: boolean
     /** True if the operation is closed to guests where only members read. */
     isReading?: boolean
   }

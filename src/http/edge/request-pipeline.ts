@@ -61,6 +61,7 @@ const enter = async (entry: Entry): Promise<void> => {
   const { isForm } = request.routeOptions.config
   if (isForm || request.headers.authorization === undefined) return enterAsNobody(entry, site)
   const credential = await countingRefusals(entry, site, () => readCredential(http, request, site))
+  if (credential.kind === 'stale_guest') return enterAsNobody(entry, site, STALE)
   if (credential.kind !== 'key') return enterAsPerson(entry, site!, credential)
   const find = () => identifyKey(http, credential.key, site)
   const holder = await countingRefusals(entry, site, find)
@@ -70,8 +71,16 @@ const enter = async (entry: Entry): Promise<void> => {
   request.site = await findCurrentSite(http, request, site)
 }
 
-const enterAsNobody = async (entry: Entry, site: Site | null): Promise<void> => {
-  const { http, request } = entry
+/** Tells a client that the guest token of the request counts no more. The response is private, as all with a token. */
+const STALE = { 'guest-token': 'stale' }
+
+const enterAsNobody = async (
+  entry: Entry,
+  site: Site | null,
+  headers: Record<string, string> = {},
+): Promise<void> => {
+  const { http, request, reply } = entry
+  reply.headers(headers)
   await countNetwork(entry, site)
   request.caller = NOBODY
   request.site = isWrite(request) ? await findCurrentSite(http, request, site) : (site as Site)
@@ -82,7 +91,7 @@ const enterAsPerson = async (
   site: Site,
   credential: PersonalCredential,
 ): Promise<void> => {
-  const { http, request } = entry
+  const { http, request, reply } = entry
   if (credential.kind === 'member') {
     const { subject } = credential.profile
     const key = hashSubject(http.keys().addresses, site.id, subject).toString('base64url')
@@ -92,7 +101,9 @@ const enterAsPerson = async (
   // If the site has changed since it was cached, its tokens can be invalid by now.
   const isStale = request.site.version !== site.version
   const now = isStale ? await readCredential(http, request, request.site) : credential
-  request.caller = await identify(http, now as PersonalCredential, request.site)
+  const caller = await identify(http, now as PersonalCredential, request)
+  if (caller.kind === 'stale_guest') reply.headers(STALE)
+  request.caller = caller.kind === 'stale_guest' ? NOBODY : caller
 }
 
 const findSiteOf = (http: Http, request: FastifyRequest, freshness: 'recent' | 'fresh') => {

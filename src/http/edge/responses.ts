@@ -86,7 +86,8 @@ export const sendRead = async (
 }
 
 /**
- * Sends a public read: 304 if the client has the page. A response to a caller with a token is private.
+ * Sends a public read: 304 if the client has the page. A response to a request with a credential is private, also if the
+ * service ignores the credential.
  * @param more headers besides, or instead of, those of a list
  */
 export const sendPage = (
@@ -97,7 +98,7 @@ export const sendPage = (
 ): FastifyReply => {
   const link = linkOf(request.raw.url!, page)
   const { status, headers, body } =
-    request.caller.kind === 'nobody'
+    request.caller.kind === 'nobody' && request.headers.authorization === undefined
       ? toPublic(page, { site: request.site, link, condition: request.headers['if-none-match'] })
       : toPrivate(page, link)
   return reply.code(status).headers(headers).headers(more).send(body)

@@ -1,4 +1,3 @@
-import type { KeyObject } from 'node:crypto'
 import { isIP } from 'node:net'
 import type { FastifyRequest } from 'fastify'
 import {
@@ -9,24 +8,27 @@ import {
   type WriterIdentity,
 } from '../../domain/moderation/ban.ts'
 import { mayModerate } from '../../domain/people/caller.ts'
-import { sign } from '../wire/keys.ts'
-import { hashAddress } from './addresses.ts'
+import { type Keys, signWithAll } from '../wire/keys.ts'
+import { hashesOfAddress } from './addresses.ts'
 
 const HASH_BYTES = 16
 
-/** Hashes an e-mail address, so that bans need not store it. All sites use one hash, for bans on all sites. */
-export const hashEmail = (key: KeyObject, email: string): Buffer =>
-  sign(key, `email ${normalizeEmail(email)}`, HASH_BYTES)
+/**
+ * Hashes an e-mail address, so that bans need not store it. All sites use one hash, for bans on all sites. A new ban
+ * stores the first; a stored ban can have any of them.
+ */
+export const hashesOfEmail = (keys: Keys, email: string): Buffer[] =>
+  signWithAll(keys, `email ${normalizeEmail(email)}`, HASH_BYTES)
 
 /** @param keys read at the first use, because they are known only once the database is prepared */
-export const createBanHashes = (keys: () => { readonly addresses: KeyObject }): BanHashes => ({
-  email: (email) => hashEmail(keys().addresses, email),
-  address: (ip) => hashAddress(keys().addresses, ip),
+export const createBanHashes = (keys: () => { readonly addresses: Keys }): BanHashes => ({
+  emails: (email) => hashesOfEmail(keys().addresses, email),
+  addresses: (ip) => hashesOfAddress(keys().addresses, ip),
 })
 
 /** True if a ban matches a writer with this e-mail address. */
-export const matchesEmail = (key: KeyObject, target: BanSubject, email: string): boolean => {
-  if (target.kind === 'email') return hashEmail(key, email).equals(target.emailHash)
+export const matchesEmail = (keys: Keys, target: BanSubject, email: string): boolean => {
+  if (target.kind === 'email') return hashesOfEmail(keys, email)[0]!.equals(target.emailHashes[0]!)
   return target.kind === 'email_domain' && domainsOf(normalizeEmail(email)).includes(target.domain)
 }
 
@@ -35,7 +37,7 @@ export const matchesEmail = (key: KeyObject, target: BanSubject, email: string):
  * stored or given with the request. Undefined for moderators, whom no ban matches.
  */
 export const writerIdentityOf = (
-  key: KeyObject,
+  keys: Keys,
   { caller, ip }: Pick<FastifyRequest, 'caller' | 'ip'>,
   given: string | null = null,
 ): WriterIdentity | undefined => {
@@ -45,7 +47,7 @@ export const writerIdentityOf = (
   return {
     authorId: 'authorId' in caller ? caller.authorId : undefined,
     ip: isIP(ip) === 0 || ip.includes('%') ? null : unmapped(ip),
-    emailHashes: emails.map((email) => hashEmail(key, email)),
+    emailHashes: emails.flatMap((email) => hashesOfEmail(keys, email)),
     domains: emails.flatMap(domainsOf),
   }
 }
@@ -60,13 +62,13 @@ const MAX_PREFIX = { 4: 32, 6: 128 }
 const DEFAULT_PREFIX = { 4: 32, 6: 64 }
 
 /**
- * Reads a network to ban, in the notation of Postgres, with the hash of its address if it is one
+ * Reads a network to ban, in the notation of Postgres, with the hashes of its address if it is one
  * subscriber's. Undefined if the text is no network, or if the network is too large.
  */
 export const readNetwork = (
-  key: KeyObject,
+  keys: Keys,
   text: string,
-): { network: string; addressHash: Buffer | null } | undefined => {
+): { network: string; addressHashes: readonly Buffer[] } | undefined => {
   const [original = '', size, ...rest] = text.trim().split('/')
   const address = unmapped(original)
   const family = isIP(address)
@@ -75,6 +77,6 @@ export const readNetwork = (
   const shared = address === original ? 0 : MAPPED_BITS
   const prefix = size === undefined ? DEFAULT_PREFIX[family] : Number(size) - shared
   if (prefix < MIN_PREFIX[family] || prefix > MAX_PREFIX[family]) return undefined
-  const addressHash = prefix === DEFAULT_PREFIX[family] ? hashAddress(key, address) : null
-  return { network: `${address}/${prefix}`, addressHash }
+  const addressHashes = prefix === DEFAULT_PREFIX[family] ? hashesOfAddress(keys, address) : []
+  return { network: `${address}/${prefix}`, addressHashes }
 }

@@ -7,7 +7,7 @@ import { exportAuthor } from '../../usecases/people/export-author.ts'
 import { hashSubject } from '../edge/addresses.ts'
 import type { Http } from '../edge/request-context.ts'
 import { sendPrivately } from '../edge/responses.ts'
-import { hashEmail } from '../edge/writer-identity.ts'
+import { hashesOfEmail } from '../edge/writer-identity.ts'
 import * as op from '../wire/operation.ts'
 import type { Router } from '../wire/router.ts'
 import { NOTHING, object, ref } from '../wire/schema-parts.ts'
@@ -60,10 +60,10 @@ export const addOwnDataRoutes = (app: Router, { context, keys }: Http): void => 
   app.delete('/sites/:site/authors/:id', ERASE_AUTHOR, async (request, reply) => {
     const { site, ids, caller, params } = request
     const authorId = readKey(ids, params.id)
-    const key = keys().addresses
+    const { addresses } = keys()
     const hash = {
-      subject: (subject: string) => hashSubject(key, site.id, subject),
-      email: (email: string) => hashEmail(key, email),
+      subject: (subject: string) => hashSubject(addresses, site.id, subject),
+      emails: (email: string) => hashesOfEmail(addresses, email),
     }
     const isDone = await eraseAuthor(context, { site, caller, authorId }, hash)
     return isDone

@@ -4,7 +4,7 @@ import type { Branch, Continuation } from '../../domain/comment/tree.ts'
 import type { PublicIds } from '../../domain/public-id.ts'
 import { presentComment } from '../comments/present.ts'
 import { writeSortedCursor } from '../wire/cursors.ts'
-import type { CursorKey } from '../wire/keys.ts'
+import type { CursorKeys } from '../wire/keys.ts'
 
 type WriteContinuation = (commentId: string, next: Continuation) => string | null
 
@@ -35,7 +35,7 @@ const presentBranch = (
 
 /** Writes the `next_cursor` of replies, which `listThread` and `listReplies` share. */
 export const replyCursor =
-  (key: CursorKey, siteId: number, sort: Sort): WriteContinuation =>
+  (key: CursorKeys, siteId: number, sort: Sort): WriteContinuation =>
   (commentId, next) =>
     next &&
     writeSortedCursor(key, ['replies', siteId, commentId], {

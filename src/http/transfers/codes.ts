@@ -1,5 +1,5 @@
-import { type KeyObject, randomBytes } from 'node:crypto'
-import { sign } from '../wire/keys.ts'
+import { randomBytes } from 'node:crypto'
+import { type Keys, signWithAll } from '../wire/keys.ts'
 
 /** Digits and letters without I, L, O and U, which people take for others. Source: D. Crockford, Base 32. */
 const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
@@ -22,6 +22,9 @@ export const readCode = (text: string): string | undefined => {
   return CODE.test(symbols) ? symbols : undefined
 }
 
-/** @param code with or without groups */
-export const hashCode = (key: KeyObject, siteId: number, code: string): Buffer =>
-  sign(key, `transfer ${siteId} ${code.replaceAll('-', '')}`, HASH_BYTES)
+/**
+ * Every hash that is stored for the code: the first is that of a new one.
+ * @param code with or without groups
+ */
+export const hashesOfCode = (keys: Keys, siteId: number, code: string): Buffer[] =>
+  signWithAll(keys, `transfer ${siteId} ${code.replaceAll('-', '')}`, HASH_BYTES)

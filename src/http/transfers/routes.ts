@@ -11,7 +11,7 @@ import { writeGuestToken } from '../wire/guest-tokens.ts'
 import * as op from '../wire/operation.ts'
 import type { Router } from '../wire/router.ts'
 import { object, ref } from '../wire/schema-parts.ts'
-import { hashCode, makeCode, readCode } from './codes.ts'
+import { hashesOfCode, makeCode, readCode } from './codes.ts'
 import { CodeToRedeem, TransferCode } from './schemas.ts'
 
 const CREATE_TRANSFER_CODE = op.operation({
@@ -52,8 +52,8 @@ export const addTransferRoutes = (app: Router, { context, keys, counters }: Opti
   app.post('/sites/:site/guests/transfer', CREATE_TRANSFER_CODE, async (request, reply) => {
     const { site, caller } = request
     const code = makeCode()
-    const codeHash = hashCode(keys().guests, site.id, code)
-    const expiresAt = await createTransferCode(context, { site, caller, codeHash })
+    const [codeHash] = hashesOfCode(keys().guests, site.id, code)
+    const expiresAt = await createTransferCode(context, { site, caller, codeHash: codeHash! })
     return sendPrivately(reply.code(201), { code, expires_at: expiresAt, now: now() })
   })
 
@@ -63,11 +63,11 @@ export const addTransferRoutes = (app: Router, { context, keys, counters }: Opti
     const code = readCode(request.body.code)
     if (code === undefined)
       throw new Refusal('invalid_request', { '/code': 'must be twelve letters and digits' })
-    const codeHash = hashCode(keys().guests, site.id, code)
+    const codeHashes = hashesOfCode(keys().guests, site.id, code)
     const network = hashAddress(keys().addresses, ip).toString('base64url')
     const tries = { ...WRONG_TRIES, key: `transfer:${site.id}:${network}` }
     const guest = await allowWrongTries(counters.writes, tries, () =>
-      redeemTransferCode(context, { site, codeHash }),
+      redeemTransferCode(context, { site, codeHashes }),
     )
     const token = writeGuestToken(keys().guests, { siteId: site.id, ids }, guest.id)
     return sendPrivately(reply, { author: presentAuthor(ids, guest), guest_token: token })

@@ -3,7 +3,7 @@ import type { Place } from '../../domain/comment/place.ts'
 import { type Position, SORTS, type Sort } from '../../domain/comment/sort.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import { packIds, unpackIds } from './id-sets.ts'
-import { type CursorKey, isSignature, sign } from './keys.ts'
+import { type CursorKeys, isSignature, sign } from './keys.ts'
 
 const NONCE_BYTES = 16
 const CIPHER = 'aes-256-ctr'
@@ -27,28 +27,29 @@ export type CursorTarget = {
  * without its missing parts. The signature is also the nonce, so that the same page has the same bytes.
  */
 export const writeCursor = (
-  key: CursorKey,
+  keys: CursorKeys,
   binding: Binding,
   { sort, after, shown = [] }: CursorTarget,
 ): string => {
   const target = pad(
     JSON.stringify([sort, ...(after ?? []), ...(shown.length > 0 ? [packIds(shown)] : [])]),
   )
-  const nonce = sign(key.signing, signedText(binding, target), NONCE_BYTES)
-  const cipher = createCipheriv(CIPHER, key.encryption, nonce)
+  const nonce = sign(keys.signing, signedText(binding, target), NONCE_BYTES)
+  const cipher = createCipheriv(CIPHER, keys.encryption[0], nonce)
   return Buffer.concat([nonce, cipher.update(target)]).toString('base64url')
 }
 
 /** Reads a cursor. Refuses one that `writeCursor` did not write for this list with `invalid_cursor`. */
-export const readCursor = (key: CursorKey, binding: Binding, cursor: string): CursorTarget => {
+export const readCursor = (keys: CursorKeys, binding: Binding, cursor: string): CursorTarget => {
   const bytes = Buffer.from(cursor.slice(0, MAX_LENGTH), 'base64url')
   const nonce = bytes.subarray(0, NONCE_BYTES)
   if (nonce.length < NONCE_BYTES || bytes.toString('base64url') !== cursor)
     throw new Refusal('invalid_cursor')
-  const decipher = createDecipheriv(CIPHER, key.encryption, nonce)
-  const target = decipher.update(bytes.subarray(NONCE_BYTES)).toString()
-  if (!isSignature(key.signing, signedText(binding, target), nonce))
-    throw new Refusal('invalid_cursor')
+  const target = keys.encryption
+    .map((key) => createDecipheriv(CIPHER, key, nonce))
+    .map((decipher) => decipher.update(bytes.subarray(NONCE_BYTES)).toString())
+    .find((text) => isSignature(keys.signing, signedText(binding, text), nonce))
+  if (target === undefined) throw new Refusal('invalid_cursor')
   const [sort, ...rest] = JSON.parse(target)
   const shown = typeof rest.at(-1) === 'string' ? unpackIds(rest.pop()) : []
   return { sort, after: rest.length === 2 ? rest : null, shown }
@@ -64,31 +65,31 @@ const pad = (target: string): string => {
 
 /** The last id of the page before. Null at the start of the list. */
 export const readIdCursor = (
-  key: CursorKey,
+  keys: CursorKeys,
   binding: Binding,
   cursor: string | undefined,
 ): number | null =>
-  cursor === undefined ? null : (readCursor(key, binding, cursor).after?.[1] ?? null)
+  cursor === undefined ? null : (readCursor(keys, binding, cursor).after?.[1] ?? null)
 
 export const writeIdCursor = (
-  key: CursorKey,
+  keys: CursorKeys,
   binding: Binding,
   id: number | null,
-): string | null => (id === null ? null : writeCursor(key, binding, { sort: '', after: [0, id] }))
+): string | null => (id === null ? null : writeCursor(keys, binding, { sort: '', after: [0, id] }))
 
 /**
  * Reads the sort and the position of a request. The sort must be one of the site's; without one, the site's
  * first applies. A cursor contains its sort, and a sort beside it must be the same.
  */
 export const readSortedCursor = (
-  key: CursorKey,
+  keys: CursorKeys,
   binding: Binding,
   { sort, sorts, cursor }: SortedRequest,
 ): { sort: Sort; after: Place | null } => {
   if (sort !== undefined && !sorts.includes(sort))
     throw new Refusal('invalid_request', { sort: `must be one of ${sorts.join(', ')}` })
   if (cursor === undefined) return { sort: sort ?? sorts[0]!, after: null }
-  const target = readCursor(key, binding, cursor)
+  const target = readCursor(keys, binding, cursor)
   if (sort !== undefined && target.sort !== sort) throw new Refusal('invalid_cursor')
   const { after: position, shown = [] } = target
   const after = position || shown.length > 0 ? { position, shown } : null
@@ -97,11 +98,11 @@ export const readSortedCursor = (
 
 /** Writes a cursor in a list of comments. */
 export const writeSortedCursor = (
-  key: CursorKey,
+  keys: CursorKeys,
   binding: Binding,
   { sort, after }: { sort: Sort; after: Place | null },
 ): string =>
-  writeCursor(key, binding, { sort, after: after?.position ?? null, shown: after?.shown ?? [] })
+  writeCursor(keys, binding, { sort, after: after?.position ?? null, shown: after?.shown ?? [] })
 
 /** Names a place in a few bytes, for the name of a cached page. */
 export const nameOfPlace = (place: Place | null): unknown =>
@@ -116,9 +117,9 @@ type SortedRequest = {
 }
 
 /** Writes a snapshot of the database, in which a moderator saw comments of a site. */
-export const writeSnapshot = (key: CursorKey, siteId: number, snapshot: string): string =>
-  writeCursor(key, ['snapshot', siteId], { sort: snapshot, after: null })
+export const writeSnapshot = (keys: CursorKeys, siteId: number, snapshot: string): string =>
+  writeCursor(keys, ['snapshot', siteId], { sort: snapshot, after: null })
 
 /** Reads a snapshot. Refuses one of another site with `invalid_cursor`. */
-export const readSnapshot = (key: CursorKey, siteId: number, text: string): string =>
-  readCursor(key, ['snapshot', siteId], text).sort
+export const readSnapshot = (keys: CursorKeys, siteId: number, text: string): string =>
+  readCursor(keys, ['snapshot', siteId], text).sort

@@ -17,7 +17,11 @@ or above is \`application/problem+json\` with a \`code\`.
 **Who may call an operation.** *Anyone* includes requests without a credential. *Moderators* are API keys
 with the scope \`moderate\` or \`admin\`, and members with the role \`moderator\` or \`owner\`.
 *Administrators* are API keys with the scope \`admin\`, and members with the role \`owner\`. *Service
-administrators* are \`admin\` keys that belong to no single site.`
+administrators* are \`admin\` keys that belong to no single site.
+
+**Invalid credentials.** An operation that anyone may call and that changes nothing ignores a guest token that
+counts no more, and its response has the header \`Guest-Token: stale\`: discard the token. Any other
+invalid credential is \`401 invalid_token\`, on every operation.`
 
 const TAGS = [
   { name: 'Reading', description: 'Comments, threads, counts and settings that anyone may read.' },

@@ -93,6 +93,7 @@ export const operation = <P extends TSchema, Q extends TSchema, B extends TSchem
       errors: [...new Set(codes)],
       ...(op.signed && { isSigned: true }),
       ...(isReading && { isReading }),
+      ...(credential === 'taken' && !isWrite && !op.signed && { isPublicRead: true }),
     },
     ...(isWrite && { handlerTimeout: HANDLER_TIMEOUT_MS }),
     schema: {

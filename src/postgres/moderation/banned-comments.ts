@@ -71,7 +71,7 @@ const insertItemsOfNetwork = async (
   tx: Tx,
   batch: Id,
   {
-    target: { network, addressHash },
+    target: { network, addressHashes },
     statuses,
   }: { target: BanSubject & { kind: 'network' }; statuses: Statuses },
 ): Promise<void> => {
@@ -84,7 +84,7 @@ const insertItemsOfNetwork = async (
           and exists (
             select from comment_addresses d
             where d.site_id = ${batch.siteId} and d.written_at = c.created_at and d.comment_id = c.id
-              and (d.address_hash = ${addressHash} or ${isWithin}))`,
+              and (d.address_hash = any(${addressHashes}::bytea[]) or ${isWithin}))`,
       })
 }
 

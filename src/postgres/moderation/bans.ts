@@ -32,17 +32,17 @@ export type NewBan = {
 
 export const insertBan = async (tx: Tx, ban: NewBan): Promise<Ban> => {
   const { siteId, target, effect, reason, note, expiresAt, by } = ban
-  const { authorId, network, emailHash, domain } = { ...NO_SUBJECT, ...target }
+  const { authorId, network, emailHashes, domain } = { ...NO_SUBJECT, ...target }
   const { rows } = await sql<Ban>`
     insert into bans as b (site_id, kind, author_id, network, email_hash, domain, effect, reason, note,
       made_by, made_at, expires_at)
-    values (${siteId}, ${target.kind}, ${authorId}, network(${network}::inet), ${emailHash}, ${domain},
+    values (${siteId}, ${target.kind}, ${authorId}, network(${network}::inet), ${emailHashes[0] ?? null}, ${domain},
       ${effect}, ${reason}, ${note}, ${by}, clock_timestamp(), ${expiresAt})
     returning ${columns}`.execute(tx)
   return rows[0]!
 }
 
-const NO_SUBJECT = { authorId: null, network: null, emailHash: null, domain: null }
+const NO_SUBJECT = { authorId: null, network: null, emailHashes: [], domain: null }
 
 /** Bans of one site; null: bans on every site. */
 const inScope = (siteId: number | null) => sql`b.site_id is not distinct from ${siteId}`
@@ -81,7 +81,7 @@ const matches = (subject: BanSubject) => {
     case 'network':
       return sql`b.network >>= network(${subject.network}::inet)`
     case 'email':
-      return sql`b.email_hash = ${subject.emailHash}`
+      return sql`b.email_hash = any(${subject.emailHashes}::bytea[])`
     case 'email_domain':
       return sql`b.kind = 'email_domain' and b.domain = any(${domainsOf(subject.domain)}::text[])`
   }

@@ -30,7 +30,8 @@ export const findErasable = async (
 /** The traces of an author that an erasure looks for. The hashes are keyed. */
 export type ErasedIdentity = {
   readonly subjectHash: Buffer | null
-  readonly emailHash: Buffer | null
+  /** Of the e-mail address: bans can have any of them. */
+  readonly emailHashes: readonly Buffer[]
   readonly publicId: string
 }
 
@@ -40,12 +41,12 @@ export type ErasedIdentity = {
  * the same row: it comes first, or finds the author erased. The time of erasure is never earlier than the newest
  * token, whose clock may be ahead.
  * `subjectHash` replaces the member's id in the site's own database. `publicId` finds the stored responses.
- * `emailHash` finds the bans on the author's e-mail address, which lose its domain.
+ * `emailHashes` find the bans on the author's e-mail address, which lose its domain.
  */
 export const eraseAuthorRow = async (
   tx: Tx,
   { siteId, authorId }: OfAuthor,
-  { subjectHash, emailHash, publicId }: ErasedIdentity,
+  { subjectHash, emailHashes, publicId }: ErasedIdentity,
 ): Promise<void> => {
   await sql`
     update authors set erased_at = greatest(clock_timestamp(), signed_on_at),
@@ -61,7 +62,9 @@ export const eraseAuthorRow = async (
     delete from transfer_codes where site_id = ${siteId} and author_id = ${authorId}`.execute(tx)
   await sql`
     update bans set domain = null
-    where email_hash = ${emailHash} and (site_id = ${siteId} or site_id is null)`.execute(tx)
+    where email_hash = any(${emailHashes}::bytea[]) and (site_id = ${siteId} or site_id is null)`.execute(
+    tx,
+  )
   await sql`
     update idempotency_keys set answer = 'null', created_at = clock_timestamp()
     where site_id = ${siteId}

@@ -89,7 +89,7 @@ const selectMember = (db: Db, siteId: number, subject: string) =>
 export const findErasure = async (
   db: Db,
   siteId: number,
-  erasedSubject: Buffer,
+  erasedSubjects: readonly Buffer[],
 ): Promise<{ erasedAt: Instant; tokenRolesIgnored: boolean; suspended: boolean } | undefined> => {
   const row = await db
     .selectFrom('authors')
@@ -99,7 +99,7 @@ export const findErasure = async (
       sql<boolean>`suspended_at is not null`.as('suspended'),
     ])
     .where('siteId', '=', siteId)
-    .where('erasedSubject', '=', erasedSubject)
+    .where('erasedSubject', '=', sql<Buffer>`any(${erasedSubjects}::bytea[])`)
     .orderBy('erasedAt', 'desc')
     .limit(1)
     .executeTakeFirst()

@@ -3,12 +3,13 @@ import type { Instant } from '../../domain/instant.ts'
 import type { Db, Tx } from '../connection/db.ts'
 
 type OfAuthor = { readonly siteId: number; readonly authorId: number }
-type OfCode = { readonly siteId: number; readonly codeHash: Buffer }
+/** Of the hashes under each secret of the service, one is stored. */
+type OfCode = { readonly siteId: number; readonly codeHashes: readonly Buffer[] }
 
 /** Stores the code of a guest in place of an earlier one. @returns when it expires */
 export const storeTransferCode = async (
   tx: Tx,
-  { siteId, authorId, codeHash, seconds }: OfAuthor & OfCode & { seconds: number },
+  { siteId, authorId, codeHash, seconds }: OfAuthor & { codeHash: Buffer; seconds: number },
 ): Promise<Instant> => {
   const { rows } = await sql<{ expiresAt: Instant }>`
     insert into transfer_codes (site_id, author_id, code_hash, expires_at)
@@ -22,11 +23,11 @@ export const storeTransferCode = async (
 /** The guest of a code that is valid now. */
 export const findTransfer = async (
   db: Db,
-  { siteId, codeHash }: OfCode,
+  { siteId, codeHashes }: OfCode,
 ): Promise<number | undefined> => {
   const { rows } = await sql<{ authorId: number }>`
     select author_id from transfer_codes
-    where site_id = ${siteId} and code_hash = ${codeHash} and expires_at > clock_timestamp()`.execute(
+    where site_id = ${siteId} and code_hash = any(${codeHashes}::bytea[]) and expires_at > clock_timestamp()`.execute(
     db,
   )
   return rows[0]?.authorId
@@ -35,10 +36,10 @@ export const findTransfer = async (
 /** @returns false if another request has used the code, or the guest has a newer one */
 export const deleteTransferCode = async (
   tx: Tx,
-  { siteId, codeHash }: OfCode,
+  { siteId, codeHashes }: OfCode,
 ): Promise<boolean> => {
   const { rows } = await sql`
-    delete from transfer_codes where site_id = ${siteId} and code_hash = ${codeHash}
+    delete from transfer_codes where site_id = ${siteId} and code_hash = any(${codeHashes}::bytea[])
     returning author_id`.execute(tx)
   return rows.length > 0
 }

@@ -125,7 +125,7 @@ const newComment = (
     sourceId: comment.id,
     textHash: comment.textHash,
     address: kept,
-    addressHash: kept === null ? null : context.banHashes.address(kept),
+    addressHash: kept === null ? null : context.banHashes.addresses(kept)[0]!,
   }
 }
 

@@ -40,7 +40,7 @@ export const eraseAuthor = async (
   request: OwnDataRequest,
   hash: {
     readonly subject: (subject: string) => Buffer
-    readonly email: (email: string) => Buffer
+    readonly emails: (email: string) => readonly Buffer[]
   },
 ): Promise<boolean> => {
   const { site, authorId } = request
@@ -53,7 +53,7 @@ export const eraseAuthor = async (
       inTransaction(context.writes, async (tx) => {
         await eraseAuthorRow(tx, at, {
           subjectHash: subject === null ? null : hash.subject(subject),
-          emailHash: email === null ? null : hash.email(email),
+          emailHashes: email === null ? [] : hash.emails(email),
           publicId: context.idsOf(site.id).write('author', authorId),
         })
         await enqueueJob(tx, { ...job, dueInMs: PATIENCE_MS })

@@ -18,8 +18,8 @@ import type { Context } from '../context.ts'
 type SignOnRequest = {
   readonly siteId: number
   readonly profile: MemberProfile
-  /** The hash that replaces the subject of an erased member. */
-  readonly erasedSubject: Buffer
+  /** The hashes of which one replaces the subject of an erased member. */
+  readonly erasedSubjects: readonly Buffer[]
 }
 
 /**
@@ -86,10 +86,10 @@ const storeProfileIn = async (tx: Tx, request: SignOnRequest): Promise<Member> =
 
 const insertAndLock = async (
   tx: Tx,
-  { siteId, profile, erasedSubject }: SignOnRequest,
+  { siteId, profile, erasedSubjects }: SignOnRequest,
 ): Promise<Member> => {
   const { subject, name, issuedAt } = profile
-  const erasure = await findErasure(tx, siteId, erasedSubject)
+  const erasure = await findErasure(tx, siteId, erasedSubjects)
   if (erasure) {
     assertNotSuspended(erasure)
     if (erasure.erasedAt >= issuedAt) throw new Refusal('invalid_token')

@@ -40,9 +40,9 @@ export const createTransferCode = async (
  */
 export const redeemTransferCode = async (
   context: Context,
-  { site, codeHash }: { site: Site; codeHash: Buffer },
+  { site, codeHashes }: { site: Site; codeHashes: readonly Buffer[] },
 ): Promise<Author> => {
-  const code = { siteId: site.id, codeHash }
+  const code = { siteId: site.id, codeHashes }
   return inTransaction(context.writes, async (tx) => {
     const authorId = await findTransfer(tx, code)
     if (authorId === undefined) throw new Refusal('not_found')

@@ -33,7 +33,9 @@ export const findBansOnStored = async (
   ])
   return writers.map((writer, n) => {
     const ofAddress = writer.addressHash
-      ? single.filter(({ address }) => hashes.address(address).equals(writer.addressHash!))
+      ? single.filter(({ address }) =>
+          hashes.addresses(address).some((hash) => hash.equals(writer.addressHash!)),
+        )
       : []
     const now = isStaff(writer.role) ? [] : [...matches[n]!, ...ofAddress]
     const then = writer.bans.filter(({ id }) => earlier.has(id))
@@ -56,7 +58,7 @@ const identityOf = (writer: StoredWriter, hashes: BanHashes): WriterIdentity | u
   return {
     authorId: writer.authorId,
     ip: networkOf(writer) ?? null,
-    emailHashes: email === undefined ? [] : [hashes.email(email)],
+    emailHashes: email === undefined ? [] : hashes.emails(email),
     domains: email === undefined ? [] : domainsOf(email),
   }
 }

@@ -135,6 +135,7 @@ export const createModel = (host: Host, start: Start, language: Language): Model
     try {
       const answer = await call<T>({ ...request, token })
       keepVersion(answer.version)
+      if (answer.isGuestStale && token === identity.guest()?.token) identity.forgetToken()
       return answer
     } catch (error) {
       const isEnded = error instanceof Refused && error.code === 'invalid_token'
@@ -263,8 +264,9 @@ export const createModel = (host: Host, start: Start, language: Language): Model
     change({ guestName: identity.guest()?.name || undefined })
     if (!token) return change({ viewer: undefined, votes: {} })
     try {
-      const { body } = await send<Viewer>({ address: `${address}/viewer` })
+      const { body, isGuestStale } = await send<Viewer>({ address: `${address}/viewer` })
       learnTime(body.now)
+      if (isGuestStale) return change({ viewer: undefined, votes: {} })
       change({ viewer: body, votes: body.votes })
       showOwn()
     } catch (error) {
