@@ -19,7 +19,7 @@ export const describeService = async (): Promise<string> => {
     },
     limits: { read: 0, write: 0 },
     counters: { reads: createLocalCounters(), writes: createLocalCounters() },
-    trustedProxies: [],
+    proxies: { trusted: [], header: 'x-forwarded-for' },
     readiness: async () => ({ status: 'unavailable', checks: {} }),
     metricSources: () => ({
       pools: { read: { total: 0, idle: 0, waiting: 0 }, write: { total: 0, idle: 0, waiting: 0 } },

@@ -23,6 +23,11 @@ import type { LimitCounters } from './http/edge/limits.ts'
 import { createMetrics, type MetricSources } from './http/edge/metrics.ts'
 import { addContext, type Http } from './http/edge/request-context.ts'
 import { addRequestPipeline } from './http/edge/request-pipeline.ts'
+import {
+  createSenderAddresses,
+  type Proxies,
+  type SenderAddresses,
+} from './http/edge/sender-addresses.ts'
 import { addStrictParsing, MAX_URL_LENGTH } from './http/edge/strict-parsing.ts'
 import { addEmbedRoutes } from './http/embed/routes.ts'
 import { addExportRoutes } from './http/exports/routes.ts'
@@ -78,7 +83,7 @@ const KEEP_ALIVE_TIMEOUT_MS = 72_000
 
 export type AppOptions = Http & {
   readonly counters: LimitCounters
-  readonly trustedProxies: readonly string[]
+  readonly proxies: Proxies
   readonly readiness: () => Promise<HealthReport>
   readonly metricSources: MetricSources
   readonly logger: FastifyBaseLogger | false
@@ -86,7 +91,11 @@ export type AppOptions = Http & {
 
 /** Builds the HTTP server with all routes. It neither connects nor listens. */
 export const buildApp = async (options: AppOptions): Promise<FastifyInstance> => {
-  const app = createServer(options)
+  // Its warnings need the logger of the app.
+  const senders: SenderAddresses = createSenderAddresses(options.proxies, (fields, message) =>
+    app.log.warn(fields, message),
+  )
+  const app = createServer(options, senders)
   const metrics = createMetrics(options.metricSources)
   addErrors(app)
   addContext(app)
@@ -99,18 +108,22 @@ export const buildApp = async (options: AppOptions): Promise<FastifyInstance> =>
   addWelcome(app, options.version)
   addReference(app)
   addEmbedRoutes(app)
-  await app.register(async (v1) => addSiteScope(v1 as unknown as Router, options), {
+  await app.register(async (v1) => addSiteScope(v1 as unknown as Router, options, senders), {
     prefix: '/v1',
   })
   return app
 }
 
-const createServer = ({ logger, trustedProxies }: AppOptions): FastifyInstance => {
+const createServer = (
+  { logger, proxies }: AppOptions,
+  { isTrusted }: SenderAddresses,
+): FastifyInstance => {
   const app = Fastify({
     ...(logger === false ? { logger } : { loggerInstance: logger }),
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: () => randomUUID(),
-    trustProxy: trustedProxies.length > 0 ? [...trustedProxies] : false,
+    // For X-Forwarded-Host and X-Forwarded-Proto. Proxies that write another header may pass these on from clients.
+    trustProxy: proxies.trusted.length > 0 && proxies.header === 'x-forwarded-for' && isTrusted,
     bodyLimit: BODY_BYTES,
     requestTimeout: UPLOAD_TIMEOUT_MS,
     connectionTimeout: CONNECTION_TIMEOUT_MS,
@@ -181,8 +194,13 @@ const recordKnown = (app: FastifyInstance, metrics: ReturnType<typeof createMetr
   }
 }
 
-const addSiteScope = async (v1: Router, options: AppOptions): Promise<void> => {
-  await addRequestPipeline(v1 as unknown as FastifyInstance, options, options.counters)
+const addSiteScope = async (
+  v1: Router,
+  options: AppOptions,
+  senders: SenderAddresses,
+): Promise<void> => {
+  const { counters } = options
+  await addRequestPipeline(v1 as unknown as FastifyInstance, options, { counters, senders })
   addThreadRoutes(v1, options)
   addThreadSearchRoutes(v1, options)
   addPostingRoutes(v1, options)

@@ -11,6 +11,8 @@ const isNetwork = (text: string): boolean => {
   return longest > 0 && isPrefix && rest.length === 0
 }
 
+const isProxy = (text: string): boolean => text === 'unix:' || isNetwork(text)
+
 /** All settings with bounds, default and purpose. A test compares `docs/operations.md` with them. */
 export const Settings = Type.Object({
   PORT: Type.Integer({
@@ -52,8 +54,16 @@ export const Settings = Type.Object({
   ),
   AFTERWORD_TRUSTED_PROXIES: Type.String({
     default: '',
-    description: 'Networks, separated by commas, whose X-Forwarded-For is believed.',
+    description:
+      'Networks of the proxies, separated by commas; `unix:` is a local proxy behind a Unix socket.',
   }),
+  AFTERWORD_FORWARDED_HEADER: Type.Union(
+    [Type.Literal('x-forwarded-for'), Type.Literal('forwarded')],
+    {
+      default: 'x-forwarded-for',
+      description: 'The only header in which trusted proxies name the client.',
+    },
+  ),
   AFTERWORD_OUTBOUND_NETWORKS: Type.String({
     default: '',
     description:
@@ -138,7 +148,8 @@ export const readConfig = (env: Readonly<Record<string, string | undefined>>): C
     AFTERWORD_OUTBOUND_NETWORKS: outboundNetworks,
   }
   for (const [name, networks] of Object.entries(lists)) {
-    if (!networks.every(isNetwork))
+    const isListed = name === 'AFTERWORD_TRUSTED_PROXIES' ? isProxy : isNetwork
+    if (!networks.every(isListed))
       faults.push(`${name} must be addresses or networks, separated by commas`)
   }
   if (faults.length > 0)

@@ -102,7 +102,7 @@ export const createService = async (parts: Parts): Promise<Service> => {
     version,
     logger,
     counters: shared.counters,
-    trustedProxies: config.trustedProxies,
+    proxies: { trusted: config.trustedProxies, header: config.AFTERWORD_FORWARDED_HEADER },
     limits: { read: config.AFTERWORD_LIMIT_READ, write: config.AFTERWORD_LIMIT_WRITE },
     keys: () => whenPrepared(state.keys),
     readiness: () => reportHealth(pools.health.db, shared.redis, state),

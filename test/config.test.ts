@@ -9,6 +9,7 @@ const WRONG = {
   AFTERWORD_ADMIN_KEY: 'hunter2',
   AFTERWORD_SECRET: 'hunter2',
   AFTERWORD_TRUSTED_PROXIES: '10.0.0.0/8, proxy.hunter2.example',
+  AFTERWORD_FORWARDED_HEADER: 'hunter2',
   AFTERWORD_LIMIT_READ: '-1',
   AFTERWORD_LIMIT_WRITE: 'hunter2',
   AFTERWORD_CACHE_BYTES: '64MB',
@@ -29,6 +30,7 @@ t.test('readConfig gives the defaults for an empty environment', async (t) => {
   t.same(readConfig({}), {
     PORT: 3000,
     HOST: '127.0.0.1',
+    AFTERWORD_FORWARDED_HEADER: 'x-forwarded-for',
     AFTERWORD_LIMIT_READ: 12_000,
     AFTERWORD_LIMIT_WRITE: 60,
     AFTERWORD_CACHE_BYTES: 33_554_432,
@@ -51,6 +53,8 @@ t.test('readConfig refuses malformed addresses and networks', async (t) => {
     t.match(messageOf({ AFTERWORD_TRUSTED_PROXIES: network }), 'AFTERWORD_TRUSTED_PROXIES must')
     t.match(messageOf({ AFTERWORD_OUTBOUND_NETWORKS: network }), 'AFTERWORD_OUTBOUND_NETWORKS must')
   }
+  t.same(readConfig({ AFTERWORD_TRUSTED_PROXIES: 'unix:, ::1' }).trustedProxies, ['unix:', '::1'])
+  t.match(messageOf({ AFTERWORD_OUTBOUND_NETWORKS: 'unix:' }), 'AFTERWORD_OUTBOUND_NETWORKS must')
   t.match(messageOf({ REDIS_URL: 'redis://[x' }), 'REDIS_URL must')
   t.match(messageOf({ DATABASE_URL: 'postgres://[' }), 'DATABASE_URL must')
 })

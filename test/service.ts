@@ -11,6 +11,7 @@ import { createContext } from '../src/context.ts'
 import type { CacheTokens } from '../src/domain/cache-tokens.ts'
 import type { Scope } from '../src/domain/people/caller.ts'
 import type { RefusalCode } from '../src/domain/refusal.ts'
+import type { ForwardedHeader } from '../src/http/edge/sender-addresses.ts'
 import { createBanHashes } from '../src/http/edge/writer-identity.ts'
 import { deriveKeys } from '../src/http/wire/keys.ts'
 import { STATUS_OF } from '../src/http/wire/problems.ts'
@@ -69,6 +70,7 @@ export type Teardown = { teardown: (callback: () => unknown) => void }
 export type ServiceOptions = {
   limits?: { read: number; write: number }
   trustedProxies?: string[]
+  forwardedHeader?: ForwardedHeader
   tokens?: CacheTokens
   hideWaitMs?: number
   warn?: Context['warn']
@@ -101,7 +103,10 @@ export const openService = async (
     version: '0.0.0',
     logger: options.logger ?? false,
     limits: options.limits ?? { read: 0, write: 0 },
-    trustedProxies: options.trustedProxies ?? [],
+    proxies: {
+      trusted: options.trustedProxies ?? [],
+      header: options.forwardedHeader ?? 'x-forwarded-for',
+    },
     counters: { reads: createCounters(), writes: createCounters() },
     readiness: async () => ({ status: 'ok', checks: {} }),
     metricSources: () => ({

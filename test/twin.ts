@@ -26,7 +26,7 @@ export const openTwin = async (
     version,
     logger: false,
     limits,
-    trustedProxies: [],
+    proxies: { trusted: [], header: 'x-forwarded-for' },
     counters: { reads: createLocalCounters(), writes: createLocalCounters() },
     readiness: async () => ({ status: 'ok', checks: {} }),
     metricSources: () => ({

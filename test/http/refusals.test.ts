@@ -695,7 +695,7 @@ t.test(
   async (t) => {
     const limits = { read: 0, write: 7 }
     const service = await openService(t, { limits, trustedProxies: ['127.0.0.1'] })
-    const nonsense = ['nonsense', '-', '::::', '999.1.1.1', '203.0.113.1:80', '203.0.113.1:81', '"']
+    const nonsense = ['nonsense', '-', '::::', '999.1.1.1', '203.0.113.1:x', 'unknown', '"']
     for (const [i, forwarded] of nonsense.entries()) {
       const headers = { 'x-forwarded-for': forwarded }
       const answer = await service.call('POST', COMMENTS, { headers, body: JSON.parse(GOOD) })
@@ -705,7 +705,7 @@ t.test(
     const { body } = await service.get('/moderation/comments?status=approved', {
       token: service.adminKey,
     })
-    t.strictSame([...new Set(body.items.map((item: any) => item.network))], ['unknown'])
+    t.strictSame([...new Set(body.items.map((item: any) => item.network))], [null])
   },
 )
 

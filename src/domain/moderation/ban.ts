@@ -64,7 +64,7 @@ export type BanSubject =
 /** The data of a writer that bans match. Moderators have none: bans do not apply to them. */
 export type WriterIdentity = {
   readonly authorId: number | undefined
-  /** Never stored; null if the address is not valid. */
+  /** Never stored; null if it is not known. */
   readonly ip: string | null
   readonly emailHashes: readonly Buffer[]
   /** The domain of the e-mail address, and the domains above it. */

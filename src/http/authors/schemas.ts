@@ -14,7 +14,7 @@ export const ModeratedAuthor = openObject(
   {
     author: ref(Author),
     email: textOrNull('Never published.'),
-    network: textOrNull('Of the latest comment. Null after the retention time.'),
+    network: textOrNull('Of the latest comment. Null if unknown, and after the retention time.'),
     created_at: time('When the author first appeared.'),
     last_seen_at: time('When the author last posted or signed on, as far as it is stored.'),
     suspended_at: timeOrNull('Since when tokens of the member are refused.'),

@@ -10,7 +10,7 @@ import { createTransferCode } from '../../usecases/people/transfer-guest.ts'
 import { type Posted, postComment } from '../../usecases/posting/post-comment.ts'
 import { getThread } from '../../usecases/reading/list-thread.ts'
 import { POSTING_REFUSALS, presentPosted, readPost } from '../comments/posting-routes.ts'
-import { hashesOfAddress } from '../edge/addresses.ts'
+import { hashesOfNetwork } from '../edge/addresses.ts'
 import { startError } from '../edge/errors.ts'
 import { type Http, NOBODY } from '../edge/request-context.ts'
 import { sendPrivately, type WriteResponse } from '../edge/responses.ts'
@@ -186,8 +186,8 @@ const readValidStamp = (
 }
 
 /** The first names the network now; a page of before can name it under an earlier secret. */
-const networksOf = ({ keys }: Http, { ip }: FastifyRequest): string[] =>
-  hashesOfAddress(keys().addresses, ip).map((hash) => hash.toString('base64url'))
+const networksOf = ({ keys }: Http, { network }: FastifyRequest): string[] =>
+  hashesOfNetwork(keys().addresses, network).map((hash) => hash.toString('base64url'))
 
 const writeConfirmation = (http: Http, request: FormRequest, parentId: string | null): string => {
   const { site, params } = request

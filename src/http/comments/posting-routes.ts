@@ -9,7 +9,7 @@ import {
   postComment,
   previewComment,
 } from '../../usecases/posting/post-comment.ts'
-import { hashAddress, senderOf, truncateAddress } from '../edge/addresses.ts'
+import { senderOf, storedNetworkOf } from '../edge/addresses.ts'
 import { readIdempotencyKey } from '../edge/idempotency.ts'
 import type { Http } from '../edge/request-context.ts'
 import * as answers from '../edge/responses.ts'
@@ -153,7 +153,7 @@ export const readPost = (
   request: FastifyRequest,
   { articleId, parent_id: parentId, ...fields }: PostFields,
 ) => {
-  const { site, ids, caller, ip } = request
+  const { site, ids, caller } = request
   const comment = readNewComment(fields)
   return {
     site,
@@ -163,8 +163,7 @@ export const readPost = (
     articleId,
     parent:
       parentId === undefined || parentId === null ? undefined : (ids.readComment(parentId) ?? null),
-    network: truncateAddress(ip),
-    addressHash: hashAddress(keys, ip),
+    ...storedNetworkOf(keys, request),
     writerIdentity: writerIdentityOf(keys, request, comment.author?.email),
     sender: senderOf(request),
   }

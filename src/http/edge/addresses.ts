@@ -1,4 +1,4 @@
-import { isIP, isIPv4 } from 'node:net'
+import { isIPv4 } from 'node:net'
 import { normalizeIP } from '@fastify/rate-limit'
 import type { FastifyRequest } from 'fastify'
 import type { Sender } from '../../domain/site/check.ts'
@@ -8,35 +8,40 @@ const HASH_BYTES = 16
 /** Longer than the user agent of any browser. */
 const MAX_USER_AGENT_LENGTH = 500
 
-/** A trusted proxy can forward a value that is no address; all such senders share one quota. */
+/** The network of all senders without a known address. They share their limits, and nothing else. */
 const UNKNOWN = 'unknown'
 
 /** The sender's address and user agent, for external checks. They are not stored. */
-export const senderOf = ({ ip, headers }: FastifyRequest): Sender => ({
-  ip: isIP(ip) === 0 ? null : ip,
+export const senderOf = ({ address, headers }: FastifyRequest): Sender => ({
+  ip: address,
   userAgent: headers['user-agent']?.slice(0, MAX_USER_AGENT_LENGTH) ?? null,
 })
 
 /** The network that limits count: an IPv4 address, or the /64 that an IPv6 subscriber has. */
-export const networkOf = (ip: string): string => {
-  if (isIPv4(ip)) return ip
-  return isIP(ip) === 0 ? UNKNOWN : normalizeIP(ip)
-}
+export const networkOf = (address: string | null): string =>
+  address === null ? UNKNOWN : isIPv4(address) ? address : normalizeIP(address)
 
-/** The part of an address that is stored and that moderators see: the IPv4 /24 or the IPv6 /48. */
-export const truncateAddress = (ip: string): string => {
-  const network = networkOf(ip)
-  if (network === UNKNOWN) return UNKNOWN
-  if (isIPv4(network)) return `${network.split('.').slice(0, 3).join('.')}.0/24`
-  return `${normalizeIP(ip, 48)}/48`
-}
+/** The network as it is stored with a comment. An unknown one is not stored: strangers would become one writer. */
+export const storedNetworkOf = (
+  keys: Keys,
+  { address, network }: Pick<FastifyRequest, 'address' | 'network'>,
+) =>
+  address === null
+    ? { network: null, addressHash: null }
+    : { network: truncateAddress(address), addressHash: hashNetwork(keys, network) }
 
-/** Hashes the network of an address, so that networks can be compared without storing them. */
-export const hashAddress = (keys: Keys, ip: string): Buffer => sign(keys, networkOf(ip), HASH_BYTES)
+/** The part of an address that moderators see: the IPv4 /24 or the IPv6 /48. */
+const truncateAddress = (address: string): string =>
+  isIPv4(address)
+    ? `${address.split('.').slice(0, 3).join('.')}.0/24`
+    : `${normalizeIP(address, 48)}/48`
 
-/** Every hash that is stored for the address; one of an earlier secret stays. */
-export const hashesOfAddress = (keys: Keys, ip: string): Buffer[] =>
-  signWithAll(keys, networkOf(ip), HASH_BYTES)
+/** Hashes a network, so that networks can be compared without storing them. */
+export const hashNetwork = (keys: Keys, network: string): Buffer => sign(keys, network, HASH_BYTES)
+
+/** Every hash that is stored for the network; one of an earlier secret stays. */
+export const hashesOfNetwork = (keys: Keys, network: string): Buffer[] =>
+  signWithAll(keys, network, HASH_BYTES)
 
 /** Hashes a member's subject, so that members can be recognised without storing their subjects. */
 export const hashSubject = (keys: Keys, siteId: number, subject: string): Buffer =>

@@ -8,6 +8,7 @@ import { countRead, type LimitCounters } from './limits.ts'
 import { mayOriginRead, originHeaders } from './origins.ts'
 import { type Http, siteSlug } from './request-context.ts'
 import { encodingOf, linkOf, toPublic } from './responses.ts'
+import type { Proxies } from './sender-addresses.ts'
 import { countHosts } from './strict-parsing.ts'
 
 /**
@@ -44,6 +45,7 @@ export type Recorded = {
 
 type Options = Http & {
   readonly counters: LimitCounters
+  readonly proxies: Proxies
   /** Logs and measures a request that took the short way. */
   readonly record: (request: Recorded) => void
 }
@@ -118,7 +120,7 @@ const linkOfNext = (known: Known, target: string, page: Page): string | undefine
 }
 
 /** Remembers the requests that take the long way. @returns the function that finds what is known of a request */
-const rememberRequests = (app: FastifyInstance, { context }: Options) => {
+const rememberRequests = (app: FastifyInstance, { context, proxies }: Options) => {
   const requests = new LRUCache<string, Known>({
     maxSize: MAX_BYTES,
     sizeCalculation: (_known, target) => target.length * COPIES + OVERHEAD_BYTES,
@@ -127,7 +129,7 @@ const rememberRequests = (app: FastifyInstance, { context }: Options) => {
 
   app.addHook('onResponse', (request, reply, done) => {
     const { raw, network, site, caller, read } = request
-    const sender = senderOf(raw)
+    const sender = senderOf(raw, proxies)
     if (network !== '' && sender.length <= MAX_SENDER_LENGTH) networks.set(sender, network)
     const isPublic = read !== null && caller.kind === 'nobody' && reply.statusCode < 400
     if (isPublic && isPlain(raw)) {
@@ -150,7 +152,7 @@ const rememberRequests = (app: FastifyInstance, { context }: Options) => {
     const site = context.sites.findRecent(known.slug)
     if (site?.id !== known.siteId || site.version !== known.siteVersion) return undefined
     if (!mayOriginRead(site, raw.headers.origin)) return undefined
-    const network = networks.get(senderOf(raw))
+    const network = networks.get(senderOf(raw, proxies))
     return network === undefined ? undefined : { known, site, network }
   }
 }
@@ -170,8 +172,8 @@ const isPlain = (raw: IncomingMessage): boolean => {
 }
 
 /** Names everything that the sender's network is derived from. */
-const senderOf = ({ socket, headers }: IncomingMessage): string => {
-  const forwarded = headers['x-forwarded-for']
+const senderOf = ({ socket, headers }: IncomingMessage, { header }: Proxies): string => {
+  const forwarded = headers[header]
   const address = socket.remoteAddress ?? ''
   return forwarded === undefined ? address : `${address} ${String(forwarded)}`
 }

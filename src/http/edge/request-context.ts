@@ -41,6 +41,8 @@ declare module 'fastify' {
     /** The public ids of the site, or of the whole service. */
     ids: PublicIds
     caller: Caller
+    /** The sender's address; `ip` is the one of the nearest proxy. Null if a trusted proxy does not say it. */
+    address: string | null
     /** The network that limits count: the sender's IPv4 address or IPv6 /64. */
     network: string
     /** Reads the page of a public read again. */
@@ -57,6 +59,7 @@ export const addContext = (app: FastifyInstance): void => {
   app.decorateRequest('site', null as never)
   app.decorateRequest('ids', null as never)
   app.decorateRequest('caller', null as never)
+  app.decorateRequest('address', null)
   app.decorateRequest('network', '')
   app.decorateRequest('read', null)
   app.decorateRequest('bytes', null as never)

@@ -2,12 +2,13 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site/site.ts'
 import { findSite } from '../../usecases/people/find-caller.ts'
-import { hashAddress, hashSubject, networkOf } from './addresses.ts'
+import { hashNetwork, hashSubject, networkOf } from './addresses.ts'
 import { addArticleIds } from './article-ids.ts'
 import { identify, identifyKey, type PersonalCredential, readCredential } from './identity.ts'
 import { addLimits, type Count, type LimitCounters, type LimitKind, limitOf } from './limits.ts'
 import { addOrigins, assertOrigin } from './origins.ts'
 import { type Http, isOfSite, isWrite, NOBODY, siteSlug } from './request-context.ts'
+import type { SenderAddresses } from './sender-addresses.ts'
 
 /** Each API key has this many times the quota of a person. */
 const KEY_FACTOR = 100
@@ -21,7 +22,7 @@ const KEY_FACTOR = 100
 export const addRequestPipeline = async (
   app: FastifyInstance,
   http: Http,
-  counters: LimitCounters,
+  { counters, senders }: { counters: LimitCounters; senders: SenderAddresses },
 ): Promise<void> => {
   app.addHook('onRequest', (_request, _reply, done) => {
     http.keys()
@@ -31,7 +32,8 @@ export const addRequestPipeline = async (
   const count = await addLimits(app, counters)
 
   app.addHook('onRequest', async (request, reply) => {
-    request.network = networkOf(request.ip)
+    request.address = senders.read(request.raw)
+    request.network = networkOf(request.address)
     await enter({ http, count, request, reply })
     if (!isOfSite(request)) return
     if (!request.routeOptions.config.isForm) assertOrigin(request)
@@ -141,9 +143,9 @@ const countNetwork = (
   kind: LimitKind = entry.request.routeOptions.config.limit ?? 'read',
 ): Promise<void> => {
   const { request, http } = entry
-  const { network, ip } = request
+  const { network } = request
   const key =
-    kind === 'read' ? network : hashAddress(http.keys().addresses, ip).toString('base64url')
+    kind === 'read' ? network : hashNetwork(http.keys().addresses, network).toString('base64url')
   return countAs(entry, site, { key, kind })
 }
 

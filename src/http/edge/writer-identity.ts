@@ -9,7 +9,7 @@ import {
 } from '../../domain/moderation/ban.ts'
 import { mayModerate } from '../../domain/people/caller.ts'
 import { type Keys, signWithAll } from '../wire/keys.ts'
-import { hashesOfAddress } from './addresses.ts'
+import { hashesOfNetwork, networkOf } from './addresses.ts'
 
 const HASH_BYTES = 16
 
@@ -23,7 +23,7 @@ export const hashesOfEmail = (keys: Keys, email: string): Buffer[] =>
 /** @param keys read at the first use, because they are known only once the database is prepared */
 export const createBanHashes = (keys: () => { readonly addresses: Keys }): BanHashes => ({
   emails: (email) => hashesOfEmail(keys().addresses, email),
-  addresses: (ip) => hashesOfAddress(keys().addresses, ip),
+  addresses: (ip) => hashesOfNetwork(keys().addresses, networkOf(ip)),
 })
 
 /** True if a ban matches a writer with this e-mail address. */
@@ -38,7 +38,7 @@ export const matchesEmail = (keys: Keys, target: BanSubject, email: string): boo
  */
 export const writerIdentityOf = (
   keys: Keys,
-  { caller, ip }: Pick<FastifyRequest, 'caller' | 'ip'>,
+  { caller, address }: Pick<FastifyRequest, 'caller' | 'address'>,
   given: string | null = null,
 ): WriterIdentity | undefined => {
   if (mayModerate(caller)) return undefined
@@ -46,7 +46,7 @@ export const writerIdentityOf = (
   const emails = [given, stored].flatMap((email) => (email === null ? [] : [normalizeEmail(email)]))
   return {
     authorId: 'authorId' in caller ? caller.authorId : undefined,
-    ip: isIP(ip) === 0 || ip.includes('%') ? null : unmapped(ip),
+    ip: address,
     emailHashes: emails.flatMap((email) => hashesOfEmail(keys, email)),
     domains: emails.flatMap(domainsOf),
   }
@@ -77,6 +77,7 @@ export const readNetwork = (
   const shared = address === original ? 0 : MAPPED_BITS
   const prefix = size === undefined ? DEFAULT_PREFIX[family] : Number(size) - shared
   if (prefix < MIN_PREFIX[family] || prefix > MAX_PREFIX[family]) return undefined
-  const addressHashes = prefix === DEFAULT_PREFIX[family] ? hashesOfAddress(keys, address) : []
+  const addressHashes =
+    prefix === DEFAULT_PREFIX[family] ? hashesOfNetwork(keys, networkOf(address)) : []
   return { network: `${address}/${prefix}`, addressHashes }
 }

@@ -24,7 +24,9 @@ export const ErasureStatus = openObject(
 const commentId = text('Id of the comment.')
 
 export const ExportedComment = commentWith('ExportedComment', {
-  network: textOrNull('Truncated network of the sender. Null after the retention time.'),
+  network: textOrNull(
+    'Truncated network of the sender. Null if unknown, and after the retention time.',
+  ),
   shadowed: Type.Optional(
     flag('True if a ban shows the comment to its author only. Only administrators see this field.'),
   ),

@@ -28,7 +28,9 @@ export const ModeratedComment = commentWith('ModeratedComment', {
   redacted_at: timeOrNull('When an administrator removed the text for good.'),
   shadowed: flag('Whether a ban shows the comment to its author only.'),
   email: textOrNull("The author's e-mail address."),
-  network: textOrNull('Truncated network of the sender. Null after the retention time.'),
+  network: textOrNull(
+    'Truncated network of the sender. Null if unknown, and after the retention time.',
+  ),
   trace: ref(Trace),
   risk: count('How risky the comment is, 0 to 100.'),
   policy_version: integerOrNull(

@@ -3,7 +3,7 @@ import { Refusal } from '../../domain/refusal.ts'
 import { createTransferCode, redeemTransferCode } from '../../usecases/people/transfer-guest.ts'
 import { presentAuthor } from '../comments/present.ts'
 import { Guest } from '../comments/schemas.ts'
-import { hashAddress } from '../edge/addresses.ts'
+import { hashNetwork } from '../edge/addresses.ts'
 import { allowWrongTries, type LimitCounters } from '../edge/limits.ts'
 import type { Http } from '../edge/request-context.ts'
 import { now, sendPrivately } from '../edge/responses.ts'
@@ -58,13 +58,13 @@ export const addTransferRoutes = (app: Router, { context, keys, counters }: Opti
   })
 
   app.post('/sites/:site/guests/claim', REDEEM_TRANSFER_CODE, async (request, reply) => {
-    const { site, ids, ip } = request
+    const { site, ids } = request
     assertMayWrite(request.caller)
     const code = readCode(request.body.code)
     if (code === undefined)
       throw new Refusal('invalid_request', { '/code': 'must be twelve letters and digits' })
     const codeHashes = hashesOfCode(keys().guests, site.id, code)
-    const network = hashAddress(keys().addresses, ip).toString('base64url')
+    const network = hashNetwork(keys().addresses, request.network).toString('base64url')
     const tries = { ...WRONG_TRIES, key: `transfer:${site.id}:${network}` }
     const guest = await allowWrongTries(counters.writes, tries, () =>
       redeemTransferCode(context, { site, codeHashes }),

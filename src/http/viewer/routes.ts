@@ -1,5 +1,5 @@
 import { getViewer } from '../../usecases/reading/get-viewer.ts'
-import { hashAddress } from '../edge/addresses.ts'
+import { storedNetworkOf } from '../edge/addresses.ts'
 import type { Http } from '../edge/request-context.ts'
 import { sendPrivately } from '../edge/responses.ts'
 import { writerIdentityOf } from '../edge/writer-identity.ts'
@@ -26,12 +26,12 @@ const GET_VIEWER = op.operation({
 
 export const addViewerRoutes = (app: Router, { context, keys }: Http): void => {
   app.get('/sites/:site/articles/:article_id/viewer', GET_VIEWER, async (request, reply) => {
-    const { site, caller, params, ip } = request
+    const { site, caller, params } = request
     const viewer = await getViewer(context, {
       site,
       caller,
       articleId: params.article_id,
-      addressHash: hashAddress(keys().addresses, ip),
+      addressHash: storedNetworkOf(keys().addresses, request).addressHash,
       writerIdentity: writerIdentityOf(keys().addresses, request),
     })
     return sendPrivately(reply, presentViewer(request.ids, viewer))

@@ -1,6 +1,6 @@
 import { flagComment } from '../../usecases/voting/flag-comment.ts'
 import { voteComment } from '../../usecases/voting/vote-comment.ts'
-import { hashAddress } from '../edge/addresses.ts'
+import { hashNetwork } from '../edge/addresses.ts'
 import { readIdempotencyKey } from '../edge/idempotency.ts'
 import { limitOf } from '../edge/limits.ts'
 import type { Http } from '../edge/request-context.ts'
@@ -55,10 +55,10 @@ const FLAG_COMMENT = op.operation({
 
 export const addVoteAndFlagRoutes = (app: Router, { context, keys, limits }: Http): void => {
   app.put('/sites/:site/comments/:id/vote', VOTE_COMMENT, async (request, reply) => {
-    const { site, caller, body, ip } = request
+    const { site, caller, body, network } = request
     const vote = {
       value: body.value,
-      addressHash: hashAddress(keys().addresses, ip),
+      addressHash: hashNetwork(keys().addresses, network),
       maxGuests: limitOf(limits, site, 'vote') === 0 ? undefined : MAX_GUEST_VOTES,
       writerIdentity: writerIdentityOf(keys().addresses, request),
       idempotencyKey: readIdempotencyKey(request),
@@ -74,11 +74,11 @@ export const addVoteAndFlagRoutes = (app: Router, { context, keys, limits }: Htt
   })
 
   app.post('/sites/:site/comments/:id/flags', FLAG_COMMENT, async (request, reply) => {
-    const { site, caller, body, ip } = request
+    const { site, caller, body, network } = request
     const flag = {
       reason: body.reason,
       note: body.note ?? null,
-      addressHash: hashAddress(keys().addresses, ip),
+      addressHash: hashNetwork(keys().addresses, network),
       maxGuests: limitOf(limits, site, 'flag') === 0 ? undefined : MAX_GUEST_FLAGS,
       writerIdentity: writerIdentityOf(keys().addresses, request),
       idempotencyKey: readIdempotencyKey(request),

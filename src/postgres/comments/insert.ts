@@ -134,8 +134,8 @@ export type NewPost = JudgementColumns & {
   readonly bodyHtml: string
   readonly articleTitle: string | null
   readonly articleUrl: string | null
-  readonly network: string
-  readonly addressHash: Buffer
+  readonly network: string | null
+  readonly addressHash: Buffer | null
   readonly policyVersion: number
   readonly risk: number
   readonly fingerprint: number
@@ -282,6 +282,7 @@ const INSERT_POSTS = prepare<Columns, InsertedPost>(
     kept_addresses as (
       insert into comment_addresses (site_id, written_at, comment_id, author_id, network, address_hash)
       select ${of.siteId}::int, now, comment_id, writer_id, network, address_hash from posts, moment
+      where address_hash is not null
     ),
     noted as (
       insert into arrivals (site_id, comment_id, thread_id, author_id, address_hash, fingerprint,

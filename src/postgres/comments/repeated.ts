@@ -12,7 +12,7 @@ export type Repeatable = {
   readonly parentId: number
   /** Null for a new guest. */
   readonly authorId: number | null
-  readonly guest: (GuestProfile & { readonly addressHash: Buffer }) | null
+  readonly guest: (GuestProfile & { readonly addressHash: Buffer | null }) | null
   readonly body: string
   readonly fingerprint: number
 }

@@ -5,7 +5,7 @@ import type { Db, Tx } from '../connection/db.ts'
 /** The author of a post: known by the token, and a guest also by the network, because a guest can have many tokens. */
 export type Poster = {
   readonly authorId: number | undefined
-  /** Null for a member. */
+  /** Null for a member, and for an unknown network. */
   readonly addressHash: Buffer | null
 }
 

@@ -28,8 +28,9 @@ export type PostRequest = {
   readonly author: GuestProfile | undefined
   /** The member that a key posts as, by the site's own id. */
   readonly authorSubject?: string | undefined
-  readonly network: string
-  readonly addressHash: Buffer
+  /** Null, as the next, if the sender's address is not known. */
+  readonly network: string | null
+  readonly addressHash: Buffer | null
   readonly writerIdentity: WriterIdentity | undefined
   readonly sender: Sender
   readonly idempotencyKey: IdempotencyKey | undefined

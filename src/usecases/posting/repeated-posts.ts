@@ -55,8 +55,9 @@ export const splitRepeated = (
   return { firsts, repeats }
 }
 
-const mayRepeat = ({ idempotencyKey, parent }: Post): boolean =>
-  idempotencyKey === undefined && parent !== null
+/** New guests without a known network are strangers, whatever profile they give. */
+const mayRepeat = ({ idempotencyKey, parent, writerId, addressHash }: Post): boolean =>
+  idempotencyKey === undefined && parent !== null && (writerId ?? addressHash) !== null
 
 const isSame = (one: Post, other: Post): boolean =>
   one.hashes.fingerprint === other.hashes.fingerprint &&

@@ -10,13 +10,13 @@ import {
 import type { ThreadForWrite } from '../../postgres/threads/threads.ts'
 
 /** A post, or a viewer who asks whether they may post. */
-type Sender = { readonly caller: Caller; readonly addressHash: Buffer }
+type Sender = { readonly caller: Caller; readonly addressHash: Buffer | null }
 type SlowThread = Pick<ThreadForWrite, 'id' | 'slowModeSeconds'>
 
 /** How long each sender still has to wait; senders who need not wait are missing. */
 export type Waits<S extends Sender> = ReadonlyMap<S, Wait>
 
-/** Guests are recognised by their network too, because anybody can be several guests. */
+/** Guests are recognised by their network too, if it is known, because anybody can be several guests. */
 const posterOf = ({ caller, addressHash }: Sender): Poster => ({
   authorId: 'authorId' in caller ? caller.authorId : undefined,
   addressHash: caller.kind === 'member' ? null : addressHash,

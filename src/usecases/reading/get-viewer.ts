@@ -57,7 +57,8 @@ type ViewerRequest = {
   readonly site: Site
   readonly caller: Caller
   readonly articleId: string
-  readonly addressHash: Buffer
+  /** Null if the sender's address is not known. */
+  readonly addressHash: Buffer | null
   readonly writerIdentity: WriterIdentity | undefined
 }
 
