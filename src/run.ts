@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyBaseLogger } from 'fastify'
 import { type Config, readConfig } from './config.ts'
 import { createLogger } from './logger.ts'
@@ -10,6 +11,12 @@ import { createService } from './service.ts'
 const { version } = JSON.parse(
   readFileSync(resolve(import.meta.dirname, '../package.json'), 'utf8'),
 )
+
+/**
+ * A node listens once it is ready, because a proxy sends requests to every node that listens. If Postgres is away for
+ * this long, the node listens and reports why it is not ready.
+ */
+const LISTEN_AFTER_MS = 3_000
 
 /** Closes what was opened; called in reverse order. */
 type Opened = (() => Promise<unknown>)[]
@@ -45,12 +52,14 @@ const start = async ({ config, logger, stop, opened }: Start): Promise<void> => 
   }
   const service = await createService({ config, databaseUrl, logger, version, stop })
   opened.push(service.close)
+  const prepared = service.prepare()
+  await Promise.race([prepared, sleep(LISTEN_AFTER_MS, undefined, { ref: false })])
   const address = await service.app.listen({
     host: config.HOST,
     port: config.PORT,
     listenTextResolver: (at) => `listening at ${at}`,
   })
-  const madeKey = await service.prepare()
+  const madeKey = await prepared
   if (madeKey) process.stderr.write(`Admin key, shown only now: ${madeKey}\n`)
   logger.info({ address, version }, `Afterword ${version} answers at ${address}`)
 }

@@ -13,6 +13,7 @@ import { createContext } from './context.ts'
 import type { CacheTokenTimings } from './domain/cache-tokens.ts'
 import type { PublicIdsOf } from './domain/public-id.ts'
 import { Refusal } from './domain/refusal.ts'
+import { drain } from './http/edge/draining.ts'
 import { createBanHashes } from './http/edge/writer-identity.ts'
 import type { HealthReport } from './http/service/health.ts'
 import { deriveKeys, type WireKeys } from './http/wire/keys.ts'
@@ -107,10 +108,6 @@ export const createService = async (parts: Parts): Promise<Service> => {
     keys: () => whenPrepared(state.keys),
     readiness: () => reportHealth(pools.health.db, shared.redis, state),
     metricSources: () => readMetrics(pools, context),
-  })
-  app.addHook('onSend', (_request, reply, payload, done) => {
-    if (state.closing.signal.aborted) reply.header('connection', 'close')
-    done(null, payload)
   })
   return {
     app,
@@ -243,6 +240,7 @@ const logFailure = (logger: FastifyBaseLogger, { job, error, retryInMs }: JobFai
 const closeApp = async (app: FastifyInstance, { closing }: State): Promise<void> => {
   closing.abort()
   const timer = setTimeout(() => app.server.closeAllConnections(), DRAIN_MS)
+  await drain(app.server)
   await app.close()
   clearTimeout(timer)
 }

@@ -61,7 +61,8 @@ t.test(
     await until('for the signal to arrive', () => /finishing what is in flight/.test(service.out()))
     service.child.kill('SIGTERM')
     service.child.kill('SIGINT')
-    await t.rejects(fetch(url), 'nothing new is taken')
+    const isRefused = { code: 'ECONNREFUSED' }
+    await t.rejects(once(connect(Number(url.port), url.hostname), 'connect'), isRefused)
     const answer = once(socket, 'data')
     finish()
     t.match(String((await answer)[0]), 'HTTP/1.1 201 Created')

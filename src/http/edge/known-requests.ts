@@ -64,7 +64,6 @@ export const addKnownRequests = (app: FastifyInstance, options: Options): void =
   const findKnown = rememberRequests(app, options)
   const takeLongWay = app.server.listeners('request')[0] as Listener
   const failures = new WeakMap<IncomingMessage, Error>()
-  let isClosing = false
 
   const takeShortWay: ShortWay = async ({ known, network, site }, raw, response) => {
     const begun = performance.now()
@@ -77,7 +76,7 @@ export const addKnownRequests = (app: FastifyInstance, options: Options): void =
     }
     const counted = await countRead(counters, limits, network)
     // The long way counts a refused request again, which changes neither the refusal nor its end.
-    if (counted.isExceeded || isClosing) return takeLongWay(raw, response)
+    if (counted.isExceeded) return takeLongWay(raw, response)
     const { status, headers, body } = toPublic(page, {
       site,
       link: linkOfNext(known, raw.url!, page),
@@ -97,13 +96,9 @@ export const addKnownRequests = (app: FastifyInstance, options: Options): void =
 
   app.server.off('request', takeLongWay)
   app.server.on('request', (raw: IncomingMessage, response: ServerResponse) => {
-    const found = isClosing ? undefined : findKnown(raw)
+    const found = findKnown(raw)
     if (found) void takeShortWay(found, raw, response)
     else takeLongWay(raw, response)
-  })
-  app.addHook('preClose', (done) => {
-    isClosing = true
-    done()
   })
   // A failed read is not repeated: it has used its time.
   app.addHook('preHandler', ({ raw }, _reply, done) => done(failures.get(raw)))
