@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import pg from 'pg'
 import t, { type Test } from 'tap'
-import { listMigrations, migrate } from '../src/postgres/connection/migrate.ts'
+import { listMigrations, migrate, splitMigration } from '../src/postgres/connection/migrate.ts'
 import { createEmptyDatabase, runOnServer } from './servers.ts'
 
 const FOLDER = join(import.meta.dirname, '../migrations')
@@ -35,14 +35,12 @@ const ask = async (url: string, statement: string): Promise<any[]> => {
 
 const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex')
 
-t.test('migrations are numbered without a gap', async (t) => {
+t.test('migrations are numbered, and each number has one file', async (t) => {
   const files = readdirSync(FOLDER).filter((name) => name !== 'checksums.txt')
   const names = await listMigrations()
   t.same(names, files.sort(), 'the folder holds migrations and their checksums, and no way back')
-  names.forEach((name, i) => {
-    t.match(name, NAME)
-    t.equal(Number(name.slice(0, 4)), i + 1, `${name} is number ${i + 1}`)
-  })
+  for (const name of names) t.match(name, NAME)
+  t.equal(new Set(names.map((name) => name.slice(0, 4))).size, names.length)
 })
 
 t.test(
@@ -165,3 +163,112 @@ t.test('a migration that deletes a row or changes a value is found', async (t) =
   }
   t.same(await listLosses(t, planted), ['authors', 'comments'])
 })
+
+/** From this file on, a migration keeps writers from at most one table. The files before are released. */
+const FIRST_OF_ONE_TABLE = 31
+
+const LIST_TABLES = "select oid from pg_class where relkind in ('r', 'p')"
+const LIST_LOCKED = `
+  select distinct relname from pg_locks l join pg_class c on c.oid = l.relation
+  where l.pid = pg_backend_pid() and c.oid = any($1) and c.relname <> 'migrations'
+    and l.mode in ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
+  order by relname`
+
+/** The existing tables that each migration keeps writers from, in one transaction, if they are several. */
+const listManyLocks = async (t: Test, planted: Record<string, string> = {}) => {
+  const url = await createEmptyDatabase(t)
+  const names = await listMigrations()
+  const isGuarded = (name: string) => Number(name.slice(0, 4)) >= FIRST_OF_ONE_TABLE
+  const read = (name: string): [string, string] => [name, readFileSync(join(FOLDER, name), 'utf8')]
+  const released = names.filter((name) => !isGuarded(name)).map(read)
+  await migrate({ url, folder: createFolder(t, Object.fromEntries(released)) })
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  t.teardown(() => client.end())
+  const listLocked = async (text: string): Promise<string[]> => {
+    const { isAlone, parts } = splitMigration(text)
+    const existing = await client.query(LIST_TABLES)
+    if (!isAlone) await client.query('begin')
+    for (const part of parts) await client.query(part)
+    const { rows } = await client.query(LIST_LOCKED, [existing.rows.map(({ oid }) => oid)])
+    if (!isAlone) await client.query('commit')
+    return rows.map(({ relname }) => relname)
+  }
+  const found: Record<string, string[]> = {}
+  for (const [name, text] of [...names.filter(isGuarded).map(read), ...Object.entries(planted)]) {
+    const tables = await listLocked(text)
+    if (tables.length > 1) found[name] = tables
+  }
+  return found
+}
+
+t.test('a migration keeps writers from at most one table: see CONTRIBUTING.md', async (t) => {
+  t.same(await listManyLocks(t), {})
+})
+
+t.test('a migration that keeps writers from two tables is found', async (t) => {
+  const planted = {
+    '9990_one.sql': 'alter table threads add column a int; create index on threads (a)',
+    '9991_two.sql': 'alter table threads add column b int; alter table comments add column b int',
+    '9992_new.sql': 'create table n (site_id bigint references sites); create index on n (site_id)',
+    '9993_refers.sql': `create table m (site_id bigint references sites,
+      key_id bigint references api_keys)`,
+    '9994_alone.sql': `-- without a transaction
+alter table threads add column if not exists c int;
+alter table comments add column if not exists c int;
+`,
+    '9995_reads.sql': 'alter table authors add column d int; update threads set title = title',
+  }
+  t.same(await listManyLocks(t, planted), {
+    '9991_two.sql': ['comments', 'threads'],
+    '9993_refers.sql': ['api_keys', 'sites'],
+  })
+})
+
+t.test('a migration gives way to a writer, and is applied after it', async (t) => {
+  const url = await createEmptyDatabase(t)
+  const folder = createFolder(t, { '0001_a.sql': 'create table a (); create table b ()' })
+  await migrate({ url, folder })
+  const add = 'alter table b add column n int; alter table a add column n int'
+  writeFileSync(join(folder, '0002_n.sql'), add)
+  const writer = new pg.Client({ connectionString: url })
+  await writer.connect()
+  t.teardown(() => writer.end())
+  await writer.query('begin; lock table a in row exclusive mode')
+  const warnings: unknown[] = []
+  const warn = (fields: object, message: string) => warnings.push([fields, message])
+  const migrated = migrate({ url, folder, warn })
+  for (const begun = Date.now(); warnings.length === 0; await sleep(20))
+    if (Date.now() - begun > WAIT_MS)
+      throw new Error('waited in vain for the migration to give way')
+  await writer.query('lock table b in row exclusive mode; commit')
+  t.same(await migrated, ['0002_n.sql'])
+  t.same(warnings, [[{ migration: '0002_n.sql' }, 'migration waits for a table, will retry']])
+})
+
+t.test(
+  'a database without a missing migration is left without a lock, but a restore is awaited',
+  async (t) => {
+    const url = await createEmptyDatabase(t)
+    const folder = createFolder(t, { '0001_a.sql': 'create table a ()' })
+    await migrate({ url, folder })
+    const other = new pg.Client({ connectionString: url })
+    await other.connect()
+    t.teardown(() => other.end())
+    // A node that asks at the same time has the shared lock for one statement.
+    await other.query('select pg_advisory_lock_shared(4277009102)')
+    t.same(await migrate({ url, folder }), [])
+    await other.query('select pg_advisory_unlock_shared(4277009102), pg_advisory_lock(4277009102)')
+    let isDone = false
+    const waiting = migrate({ url, folder }).finally(() => {
+      isDone = true
+    })
+    const attempts =
+      "select from pg_stat_activity where query = 'rollback' and datname = current_database()"
+    for (const begun = Date.now(); (await ask(url, attempts)).length === 0; await sleep(20))
+      if (Date.now() - begun > WAIT_MS) throw new Error('waited in vain for the migration to wait')
+    t.notOk(isDone)
+    await other.query('select pg_advisory_unlock(4277009102)')
+    t.same(await waiting, [])
+  },
+)

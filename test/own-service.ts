@@ -13,33 +13,49 @@ export const HANGS_MS = 8_000
 export const logger = pino({ level: 'silent' })
 export const KEY = 'k'.repeat(32)
 
+type Teardown = { teardown: (callback: () => unknown) => void }
+
 /** A whole service on a Postgres that can be killed and frozen, over a real socket. */
 export const startService = async (t: Test, env: Record<string, string> = {}) => {
   const dataDir = mkdtempSync(join(tmpdir(), 'afterword-faults-'))
   chmodSync(dataDir, 0o755)
   const embedded = await openEmbedded({ dataDir, mayRelocate: false, log: logger })
-  const unlimited = { AFTERWORD_LIMIT_READ: '0', AFTERWORD_LIMIT_WRITE: '0' }
-  const config = readConfig({ ...unlimited, AFTERWORD_ADMIN_KEY: KEY, ...env })
-  const parts = {
-    config,
-    databaseUrl: embedded.url,
-    logger,
-    version: '0.0.0',
-    stop: new AbortController().signal,
-  }
-  const service = await createService(parts)
-  const address = await service.app.listen({ port: 0 })
-  await service.prepare()
+  const node = await startNode(t, embedded.url, env)
   t.teardown(async () => {
-    await service.close()
+    await node.close()
     await embedded.close()
     rmSync(dataDir, { recursive: true, force: true })
   })
   return {
-    ...createClient(address),
+    ...node,
     url: embedded.url,
     postgres: () => findServer(join(dataDir, 'postgres'))!,
   }
+}
+
+type Line = { level: number; msg: string }
+
+/** A node on a Postgres of the test, over a real socket, with the lines of its log. */
+export const startNode = async (
+  t: Teardown,
+  databaseUrl: string,
+  env: Record<string, string> = {},
+) => {
+  const lines: Line[] = []
+  const logger = pino({ base: null }, { write: (line: string) => lines.push(JSON.parse(line)) })
+  const unlimited = { AFTERWORD_LIMIT_READ: '0', AFTERWORD_LIMIT_WRITE: '0' }
+  const config = readConfig({ ...unlimited, AFTERWORD_ADMIN_KEY: KEY, ...env })
+  const stop = new AbortController().signal
+  const service = await createService({ config, databaseUrl, logger, version: '0.0.0', stop })
+  let closing: Promise<void> | undefined
+  const close = () => {
+    closing ??= service.close()
+    return closing
+  }
+  t.teardown(close)
+  const address = await service.app.listen({ port: 0 })
+  await service.prepare()
+  return { ...createClient(address), lines, close }
 }
 
 /** The fields of a response that these tests read. The path decides which of them exist. */
