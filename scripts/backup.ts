@@ -19,7 +19,7 @@ const OWNER_ONLY = 0o600
 const main = async ([file, ...rest]: readonly string[]): Promise<void> => {
   if (!file || rest.length > 0) throw new Error(USAGE)
   const draft = `${file}.part`
-  const { url, close } = await openDatabase(say)
+  const { directUrl: url, close } = await openDatabase(say)
   try {
     await rm(draft, { force: true })
     await pipeline(

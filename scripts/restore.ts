@@ -16,7 +16,7 @@ const main = async ([file, ...rest]: readonly string[]): Promise<void> => {
   if (!file || rest.length > 0) throw new Error(USAGE)
   const { size } = await stat(file)
   await verifyBackup(read(file, createProgress('Verifying bytes', size, process.stderr)))
-  const { url, close } = await openDatabase(say)
+  const { directUrl: url, close } = await openDatabase(say)
   try {
     const progress = createProgress('Restoring bytes', size, process.stderr)
     const { header, rows, leftOut } = await restore(url, read(file, progress))

@@ -28,6 +28,12 @@ export const Settings = Type.Object({
       description: 'Postgres 15 or newer. Unset: an embedded one.',
     }),
   ),
+  AFTERWORD_MIGRATION_DATABASE_URL: Type.Optional(
+    Type.String({
+      pattern: '^postgres(ql)?://',
+      description: 'The same Postgres, past a pooler, for migrations. Unset: DATABASE_URL.',
+    }),
+  ),
   REDIS_URL: Type.Optional(
     Type.String({
       pattern: '^rediss?(\\+[a-z]+)?://',

@@ -135,12 +135,25 @@ const createPools = ({ config, databaseUrl: url, logger }: Parts, { closing }: S
     if (!closing.signal.aborted)
       logger.warn({ err: error }, 'postgres: an idle connection was lost')
   }
+  const onUnprepared = once(() => logger.warn(UNPREPARED))
   const writers = Math.floor(config.AFTERWORD_POOL / 2)
+  const open = (max: number) => createDb({ url, max, onError, onUnprepared })
   return {
-    read: createDb({ url, max: config.AFTERWORD_POOL - writers, onError }),
-    write: createDb({ url, max: writers, onError }),
-    exports: createDb({ url, max: EXPORTS, onError }),
-    health: createDb({ url, max: 1, onError }),
+    read: open(config.AFTERWORD_POOL - writers),
+    write: open(writers),
+    exports: open(EXPORTS),
+    health: open(1),
+  }
+}
+
+const UNPREPARED =
+  'postgres: the pooler does not keep prepared statements; going on without them, which costs more processor'
+
+const once = (act: () => void): (() => void) => {
+  let isDone = false
+  return () => {
+    if (!isDone) act()
+    isDone = true
   }
 }
 
@@ -211,7 +224,11 @@ const prepare = async (
   state: State,
 ): Promise<string | undefined> => {
   const attempt = async () => {
-    const applied = await migrate({ url: databaseUrl })
+    const applied = await migrate({
+      url: databaseUrl,
+      directUrl: config.AFTERWORD_MIGRATION_DATABASE_URL,
+      warn: (fields, message) => logger.warn(fields, message),
+    })
     if (applied.length > 0) logger.info({ migrations: applied }, 'migrated')
     const { secrets, AFTERWORD_ADMIN_KEY: adminKey } = config
     const seeded = await seedDatabase(context.db, { secrets, adminKey })

@@ -8,6 +8,7 @@ import { prepare } from '../../src/postgres/connection/prepared.ts'
 import { inTransaction } from '../../src/postgres/connection/transaction.ts'
 import { openCuttingLink } from '../cutting-link.ts'
 import { createDatabase } from '../servers.ts'
+import { until } from '../start.ts'
 
 type Test = Parameters<typeof createDatabase>[0]
 
@@ -150,4 +151,24 @@ t.test('a commit without an answer may have happened', async (t) => {
   t.equal(await count(), 1)
   const plain = errorOf(inTransaction(db, (tx) => tx.executeQuery(INSERT({ n: 2 }))))
   t.equal(await plain, undefined, 'the next transaction has a new connection')
+})
+
+t.test('a statement outside a transaction runs again after a deadlock', async (t) => {
+  const { url, db } = await openNumbers(t)
+  await sql`insert into numbers values (1), (2)`.execute(db)
+  const other = new pg.Client({ connectionString: url })
+  await other.connect()
+  t.teardown(() => other.end())
+  // The statement of the service is the one that Postgres ends.
+  await other.query("set deadlock_timeout = '60s'; begin; update numbers set n = 20 where n = 2")
+  const update = sql`
+    update numbers set n = n + 100 from (select n as m from numbers order by n) o where n = m and ${true}`
+  const updated = update.execute(db)
+  const waits =
+    "select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+  await until('for the statement to wait', async () => (await other.query(waits)).rows.length > 0)
+  await other.query('update numbers set n = 10 where n = 1; commit')
+  await updated
+  const { rows } = await sql`select n from numbers order by n`.execute(db)
+  t.same(rows, [{ n: 110 }, { n: 120 }])
 })

@@ -29,7 +29,10 @@ export const createDb = (options: {
   url: string
   max: number
   onError: (error: Error) => void
+  /** Called once, when a pooler turns out not to keep prepared statements. */
+  onUnprepared?: () => void
 }): OpenDb => {
+  const shared = new WeakSet<pg.ClientBase>()
   const pool = new pg.Pool({
     connectionString: options.url,
     max: options.max,
@@ -41,13 +44,22 @@ export const createDb = (options: {
     application_name: 'afterword',
     types: { getTypeParser },
     // The pool awaits this function, although its type says void.
-    onConnect: setUpSession as (client: pg.ClientBase) => void,
+    onConnect: (async (client) => {
+      if (!(await setUpSession(client))) shared.add(client)
+    }) as (client: pg.ClientBase) => void,
   })
   pool.on('error', options.onError)
   // Without a listener, losing a connection between two queries of a transaction would end the process.
   pool.on('connect', (client) => client.on('error', () => {}))
   const db = new Kysely<Tables>({
-    dialect: { ...COMPILING, createDriver: () => createDriver(pool) },
+    dialect: {
+      ...COMPILING,
+      createDriver: () =>
+        createDriver(pool, {
+          settingsOf: (client) => (shared.has(client) ? TRANSACTION_SETTINGS : undefined),
+          onUnprepared: options.onUnprepared ?? (() => {}),
+        }),
+    },
     plugins: [snakeCaseStatements],
   })
   return {
@@ -65,15 +77,36 @@ const snakeCaseStatements: KyselyPlugin = {
   transformResult: async ({ result }) => result,
 }
 
-/** Sets the session with one statement, because a connection pooler can refuse start-up options. */
-const setUpSession = async (client: pg.ClientBase): Promise<void> => {
-  await client.query(`
-    set statement_timeout = ${STATEMENT_TIMEOUT_MS};
-    set lock_timeout = ${LOCK_TIMEOUT_MS};
-    set idle_in_transaction_session_timeout = ${IDLE_IN_TRANSACTION_MS};
-    set jit = off;
-    set plan_cache_mode = force_generic_plan;
-    set timezone = 'UTC'`)
+const SETTINGS = {
+  statement_timeout: STATEMENT_TIMEOUT_MS,
+  lock_timeout: LOCK_TIMEOUT_MS,
+  idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
+  jit: 'off',
+  plan_cache_mode: 'force_generic_plan',
+  timezone: 'UTC',
+  datestyle: 'ISO, MDY',
+}
+
+const TRANSACTION_SETTINGS = Object.entries(SETTINGS)
+  .map(([name, value]) => `set local ${name} = '${value}'`)
+  .join('; ')
+
+const SESSION_SETTINGS = Object.entries(SETTINGS)
+  .map(([name, value]) => `('${name}', '${value}')`)
+  .join(', ')
+
+/**
+ * Sets the session with one statement, because a pooler can refuse start-up options. A pooler has process numbers of
+ * its own, and can give each transaction another session: then the session stays as it is, for its other users, and
+ * each transaction has the settings.
+ * @returns whether the session belongs to the client
+ */
+const setUpSession = async (client: pg.ClientBase): Promise<boolean> => {
+  const { processID } = client as pg.ClientBase & { processID: number | null }
+  const { rows } = await client.query(`
+    select set_config(name, value, false) from (values ${SESSION_SETTINGS}) settings (name, value)
+    where pg_backend_pid() = ${processID ?? 0}`)
+  return rows.length > 0
 }
 
 const { INT8, TIMESTAMPTZ } = pg.types.builtins
@@ -92,7 +125,7 @@ const toInstant = (text: string): Instant => {
 /** The length of a time without its fraction but with the point before it. */
 const UTC_END = '2026-11-23 09:30:00.+00'.length
 
-/** Converts times with microseconds, and years before 1 or after 9999, which Postgres formats differently. */
+/** Converts times with microseconds or of another zone, and years before 1 or after 9999, which have another form. */
 const toDistantInstant = (text: string): Instant =>
   (pg.types.getTypeParser(TIMESTAMPTZ, 'text')(text) as Date).toISOString()
 

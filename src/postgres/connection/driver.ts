@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { CompiledQuery, DatabaseConnection, Driver, QueryResult } from 'kysely'
 import pg from 'pg'
-import { CommitFault } from './errors.ts'
+import { CommitFault, isStatementLost, tryAgain } from './errors.ts'
 
 /** Statements that one write to the socket sends. Each of them sees what the ones before it did. */
 export type Pipeline = {
@@ -16,7 +16,6 @@ const toQuery = (text: string): CompiledQuery => ({
   sql: text,
   parameters: [],
 })
-const BEGIN = toQuery('begin')
 export const COMMIT = toQuery('commit')
 const ROLLBACK = toQuery('rollback')
 
@@ -27,12 +26,21 @@ type Connection = DatabaseConnection & {
   readonly release: () => void
 }
 
+export type DriverOptions = {
+  /** The settings of a transaction if a pooler gives each transaction another session; else undefined. */
+  readonly settingsOf: (client: pg.ClientBase) => string | undefined
+  /** Called once, when a prepared statement is gone: the driver goes on without them. */
+  readonly onUnprepared: () => void
+}
+
 /** Runs the queries of Kysely on the connections of a pool whose clients have `pipeline: true`. */
-export const createDriver = (pool: pg.Pool): Driver => {
-  const nameOf = createNames()
+export const createDriver = (pool: pg.Pool, options: DriverOptions): Driver => {
+  const names = createNames(options.onUnprepared)
+  const open = (client: pg.PoolClient) =>
+    createConnection(client, names, options.settingsOf(client))
   return {
     init: async () => {},
-    acquireConnection: async () => createConnection(await pool.connect(), nameOf),
+    acquireConnection: async () => open(await pool.connect()),
     beginTransaction: async (connection) => (connection as Connection).begin(),
     commitTransaction: (connection) => (connection as Connection).commit(),
     rollbackTransaction: (connection) => (connection as Connection).rollback(),
@@ -48,19 +56,24 @@ type Client = pg.PoolClient & {
   readonly connection: { readonly stream: { cork: () => void; uncork: () => void } }
 }
 
-/** A connection of the pool, until it is released. */
+/**
+ * A connection of the pool, until it is released. With `settings`, each transaction begins with them, and a
+ * statement outside a transaction gets one of its own, in the same write to the socket.
+ */
 const createConnection = (
   poolClient: pg.PoolClient,
-  nameOf: ReturnType<typeof createNames>,
+  names: Names,
+  settings: string | undefined,
 ): Connection => {
   const client = poolClient as Client
+  const begin = toQuery(settings === undefined ? 'begin' : `begin; ${settings}`)
   let broken: Error | undefined
   /** `unsent`: the first statement takes `begin` along. `ended`: a statement has taken the commit along. */
   let transaction: 'none' | 'unsent' | 'open' | 'ended' = 'none'
 
   const submit = ({ sql: text, parameters }: CompiledQuery) =>
     client.query<unknown[]>({
-      name: nameOf(text, parameters),
+      name: names.nameOf(text, parameters),
       text,
       values: parameters as unknown[],
       rowMode: 'array',
@@ -82,22 +95,31 @@ const createConnection = (
    * After a failed statement, Postgres refuses the statements behind it and reports a commit as a successful
    * rollback. So the first failure is the one that counts.
    */
-  const sendAll = async (queries: readonly CompiledQuery[]): Promise<Answer[]> => {
+  const sendOnce = async (queries: readonly CompiledQuery[]): Promise<Answer[]> => {
     if (broken) throw broken
     if (transaction === 'ended') throw new Error('the transaction has ended')
-    const isFirst = transaction === 'unsent'
+    const isWhole = transaction === 'none' && settings !== undefined
+    const isFirst = transaction === 'unsent' || isWhole
     const commits = queries.at(-1) === COMMIT
     if (transaction !== 'none') transaction = commits ? 'ended' : 'open'
-    const settled = await submitAll(isFirst ? [BEGIN, ...queries] : queries)
+    const sent = [...(isFirst ? [begin] : []), ...queries, ...(isWhole ? [COMMIT] : [])]
+    const settled = await submitAll(sent)
     const failures = settled.map((one) => (one.status === 'rejected' ? one.reason : undefined))
     broken = failures.find((failure) => failure && isLoss(failure))
     const first = failures.findIndex((failure) => failure !== undefined)
     if (first >= 0) {
+      if (isStatementLost(failures[first])) names.forget()
       const mayBeCommitted = commits && (isLoss(failures[first]) || first === failures.length - 1)
       throw mayBeCommitted ? new CommitFault(failures[first]) : failures[first]
     }
     const answers = settled.map((one) => (one as PromiseFulfilledResult<Answer>).value)
-    return isFirst ? answers.slice(1) : answers
+    return isFirst ? answers.slice(1, queries.length + 1) : answers
+  }
+
+  /** A statement outside a transaction has had no effect if it failed, so it can run again. */
+  const sendAll = async (queries: readonly CompiledQuery[]): Promise<Answer[]> => {
+    const isAlone = transaction === 'none' && (queries.length === 1 || settings !== undefined)
+    return isAlone ? tryAgain(() => sendOnce(queries)) : sendOnce(queries)
   }
 
   const run = async (query: CompiledQuery & Partial<Pipeline>): Promise<QueryResult<unknown>> => {
@@ -154,19 +176,32 @@ const toRows = ({ rows, fields }: Answer): Record<string, unknown>[] => {
 const MAX_PREPARED = 500
 const NAME_LENGTH = 22
 
+type Names = {
+  readonly nameOf: (text: string, values: readonly unknown[]) => string | undefined
+  /** Gives no more names. */
+  readonly forget: () => void
+}
+
 /**
  * Names statements with parameters, so that Postgres prepares each once per connection: planning a page
- * costs more than reading it. A name is the hash of its text, so that two processes behind one connection pooler
- * never give one name to two texts. A statement without parameters, such as `begin`, has no name.
+ * costs more than reading it. A name is the hash of its text, so that a session which a pooler gives to several
+ * clients never has one name for two texts. A statement without parameters, such as `begin`, has no name.
  */
-const createNames = () => {
+const createNames = (onForgotten: () => void): Names => {
   const known = new Map<string, string>()
-  return (text: string, values: readonly unknown[]): string | undefined => {
-    if (values.length === 0) return undefined
-    const name = known.get(text)
-    if (name !== undefined || known.size >= MAX_PREPARED) return name
-    const hash = createHash('sha256').update(text).digest('base64url').slice(0, NAME_LENGTH)
-    known.set(text, `afterword_${hash}`)
-    return known.get(text)
+  let isOff = false
+  return {
+    nameOf: (text, values) => {
+      if (values.length === 0 || isOff) return undefined
+      const name = known.get(text)
+      if (name !== undefined || known.size >= MAX_PREPARED) return name
+      const hash = createHash('sha256').update(text).digest('base64url').slice(0, NAME_LENGTH)
+      known.set(text, `afterword_${hash}`)
+      return known.get(text)
+    },
+    forget: () => {
+      if (!isOff) onForgotten()
+      isOff = true
+    },
   }
 }

@@ -1,9 +1,34 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { Refusal } from '../../domain/refusal.ts'
 
-/** Whether the error is a deadlock or a serialisation failure. A second attempt usually succeeds. */
+const hasCode = (error: unknown, ...codes: readonly string[]): boolean =>
+  error instanceof pg.DatabaseError && codes.includes(error.code ?? '')
+
+/**
+ * Whether a prepared statement is missing, or already there: a pooler has given the client another session of
+ * Postgres, and does not prepare its statements there.
+ */
+export const isStatementLost = (error: unknown): boolean => hasCode(error, '26000', '42P05')
+
+/** Whether the error is a deadlock, a serialisation failure or a lost statement. A second attempt usually succeeds. */
 export const isRetryable = (error: unknown): boolean =>
-  error instanceof pg.DatabaseError && (error.code === '40P01' || error.code === '40001')
+  hasCode(error, '40P01', '40001') || isStatementLost(error)
+
+const ATTEMPTS = 3
+const JITTER_MS = 20
+
+/** Runs a function that a retryable error rolls back, three times at most. */
+export const tryAgain = async <T>(run: () => Promise<T>): Promise<T> => {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await run()
+    } catch (error) {
+      if (!isRetryable(error) || attempt === ATTEMPTS) throw error
+      await sleep(Math.random() * JITTER_MS * attempt)
+    }
+  }
+}
 
 /** A commit without an answer, or with an error: the transaction may be committed or not. */
 export class CommitFault extends Error {

@@ -66,7 +66,7 @@ export const whileOthersWait = <T>(
   withClient(url, (holder) =>
     withClient(url, async (client) => {
       await lock(holder, warn)
-      holder.once('end', () => client.end())
+      holder.once('end', () => void client.end())
       return run(client)
     }),
   )

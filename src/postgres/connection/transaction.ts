@@ -1,24 +1,17 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { sql } from 'kysely'
 import type { Db, Tx } from './db.ts'
-import { isRetryable, translateError } from './errors.ts'
+import { translateError, tryAgain } from './errors.ts'
 import { prepare } from './prepared.ts'
-
-const ATTEMPTS = 3
-const JITTER_MS = 20
 
 /**
  * Runs a function in one transaction, and again after a deadlock or serialisation failure. Refuses with
  * `unavailable` if Postgres does not respond; the transaction may then be committed or not.
  */
 export const inTransaction = async <T>(db: Db, run: (tx: Tx) => Promise<T>): Promise<T> => {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await db.transaction().execute(run)
-    } catch (error) {
-      if (!isRetryable(error) || attempt === ATTEMPTS) throw translateError(error)
-      await sleep(Math.random() * JITTER_MS * attempt)
-    }
+  try {
+    return await tryAgain(() => db.transaction().execute(run))
+  } catch (error) {
+    throw translateError(error)
   }
 }
 

@@ -275,8 +275,8 @@ export const findThreadSettings = async (
 ): Promise<ThreadSettings> => {
   const { rows } = await sql<{ settings: ThreadSettings }>`
     select jsonb_build_object('state', state, 'title', title, 'url', url, 'closes_at',
-      to_char(closes_at, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
-      'created_at', to_char(created_at, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
+      to_char(closes_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
+      'created_at', to_char(created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
       'stays_open', stays_open, 'slow_mode_seconds', slow_mode_seconds,
       'moderation', coalesce(moderation::text, 'site')) as settings
     from threads where site_id = ${siteId} and id = ${id} and deleted_at is null
