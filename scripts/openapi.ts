@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { buildApp } from '../src/app.ts'
 import { createLocalCounters } from '../src/cache/counters.ts'
 import { Refusal } from '../src/domain/refusal.ts'
+import { NO_SOURCES } from '../src/http/edge/source-metrics.ts'
 import { writeDescription } from '../src/http/wire/description.ts'
 
 const ROOT = join(import.meta.dirname, '..')
@@ -21,11 +22,7 @@ export const describeService = async (): Promise<string> => {
     counters: { reads: createLocalCounters(), writes: createLocalCounters() },
     proxies: { trusted: [], header: 'x-forwarded-for' },
     readiness: async () => ({ status: 'unavailable', checks: {} }),
-    metricSources: () => ({
-      pools: { read: { total: 0, idle: 0, waiting: 0 }, write: { total: 0, idle: 0, waiting: 0 } },
-      pages: { hits: 0, misses: 0, bytes: 0 },
-      jobs: async () => [],
-    }),
+    metricSources: () => NO_SOURCES,
     logger: false,
   })
   await app.ready()

@@ -20,7 +20,7 @@ import { addErrors, onClientError, onFrameworkError } from './http/edge/errors.t
 import { SECURITY_HEADERS } from './http/edge/headers.ts'
 import { addKnownRequests, type Recorded } from './http/edge/known-requests.ts'
 import type { LimitCounters } from './http/edge/limits.ts'
-import { createMetrics, type MetricSources } from './http/edge/metrics.ts'
+import { createMetrics } from './http/edge/metrics.ts'
 import { addContext, type Http } from './http/edge/request-context.ts'
 import { addRequestPipeline } from './http/edge/request-pipeline.ts'
 import {
@@ -28,6 +28,7 @@ import {
   type Proxies,
   type SenderAddresses,
 } from './http/edge/sender-addresses.ts'
+import type { MetricSources } from './http/edge/source-metrics.ts'
 import { addStrictParsing, MAX_URL_LENGTH } from './http/edge/strict-parsing.ts'
 import { addEmbedRoutes } from './http/embed/routes.ts'
 import { addExportRoutes } from './http/exports/routes.ts'
@@ -96,7 +97,7 @@ export const buildApp = async (options: AppOptions): Promise<FastifyInstance> =>
     app.log.warn(fields, message),
   )
   const app = createServer(options, senders)
-  const metrics = createMetrics(options.metricSources)
+  const metrics = createMetrics({ version: options.version, sources: options.metricSources })
   addErrors(app)
   addContext(app)
   addStrictParsing(app)

@@ -11,6 +11,7 @@ import { createMemberTokens } from './clients/member-tokens.ts'
 import type { Config } from './config.ts'
 import { createContext } from './context.ts'
 import type { CacheTokenTimings } from './domain/cache-tokens.ts'
+import { createOutcomeCounts, type OutcomeCounts } from './domain/outcome-counts.ts'
 import type { PublicIdsOf } from './domain/public-id.ts'
 import { Refusal } from './domain/refusal.ts'
 import { drain } from './http/edge/draining.ts'
@@ -22,6 +23,7 @@ import { createDb, type Db, type OpenDb } from './postgres/connection/db.ts'
 import { probePostgres } from './postgres/connection/health.ts'
 import { migrate } from './postgres/connection/migrate.ts'
 import { countJobs, listFailedKinds } from './postgres/jobs/jobs.ts'
+import { countQueues } from './postgres/moderation/queue-counts.ts'
 import { createRedisBreaker } from './redis/breaker.ts'
 import { createRedisCacheTokens } from './redis/cache-tokens.ts'
 import { isReady, type RedisClient } from './redis/client.ts'
@@ -73,12 +75,14 @@ type State = {
   idsOf?: PublicIdsOf
   jobs?: JobQueue
   readonly closing: AbortController
+  readonly jobRuns: OutcomeCounts
 }
 
 /** Builds one node from its parts. Connects by itself, but does not listen yet. */
 export const createService = async (parts: Parts): Promise<Service> => {
   const { config, logger, version } = parts
-  const state: State = { closing: new AbortController() }
+  const state: State = { closing: new AbortController(), jobRuns: createOutcomeCounts() }
+  const checkCounts = createOutcomeCounts()
   const pools = createPools(parts, state)
   const timings = { ...TIMINGS, ...parts.protocol }
   const shared = createShared(config, logger, timings)
@@ -96,7 +100,10 @@ export const createService = async (parts: Parts): Promise<Service> => {
     kick: (kind) => state.jobs?.kick(kind),
     warn: (fields, message) => logger.warn(fields, message),
     readMemberToken: createMemberTokens({ get: createGuardedGet(outbound) }),
-    checks: createChecks({ request: createGuardedRequest(outbound) }),
+    checks: createChecks({
+      request: createGuardedRequest(outbound),
+      onAnswer: (kind, outcome) => checkCounts.add(kind, outcome),
+    }),
   })
   const app = await buildApp({
     context,
@@ -107,7 +114,12 @@ export const createService = async (parts: Parts): Promise<Service> => {
     limits: { read: config.AFTERWORD_LIMIT_READ, write: config.AFTERWORD_LIMIT_WRITE },
     keys: () => whenPrepared(state.keys),
     readiness: () => reportHealth(pools.health.db, shared.redis, state),
-    metricSources: () => readMetrics(pools, context),
+    metricSources: () => ({
+      ...readMetrics(pools, context),
+      isRedisReady: shared.redis && isReady(shared.redis),
+      jobRuns: state.jobRuns,
+      checks: checkCounts,
+    }),
   })
   return {
     app,
@@ -127,7 +139,7 @@ const whenPrepared = <T>(part: T | undefined): T => {
   return part
 }
 
-type Pools = Readonly<Record<'read' | 'write' | 'exports' | 'health', OpenDb>>
+type Pools = Readonly<Record<'read' | 'write' | 'exports' | 'health' | 'metrics', OpenDb>>
 
 /** Writers that wait for each other, and readers, cannot take each other's connections. */
 const createPools = ({ config, databaseUrl: url, logger }: Parts, { closing }: State): Pools => {
@@ -143,6 +155,7 @@ const createPools = ({ config, databaseUrl: url, logger }: Parts, { closing }: S
     write: open(writers),
     exports: open(EXPORTS),
     health: open(1),
+    metrics: open(1),
   }
 }
 
@@ -187,10 +200,11 @@ const ALONE = 'no REDIS_URL: pages and limits are kept in the memory of this pro
 const NOT_SHARED =
   'no REDIS_URL: limits are counted by this process alone, and every read asks Postgres whether its page is the newest'
 
-const readMetrics = ({ read, write }: Pools, { pages, lists }: Context) => ({
+const readMetrics = ({ read, write, metrics }: Pools, { pages, lists }: Context) => ({
   pools: { read: read.figures(), write: write.figures() },
   pages: { ...pages.stats(), bytes: pages.stats().bytes + lists.stats().bytes },
-  jobs: () => countJobs(read.db),
+  jobs: () => countJobs(metrics.db),
+  queues: () => countQueues(metrics.db),
 })
 
 const reportHealth = async (
@@ -242,6 +256,7 @@ const prepare = async (
   state.jobs = createJobQueue(context, {
     pollMs: POLL_MS,
     onFailure: (failure) => logFailure(logger, failure),
+    onOutcome: (kind, outcome) => state.jobRuns.add(kind, outcome),
     onError: (error) => logger.warn({ err: error }, 'jobs not read, will retry'),
   })
   return madeKey

@@ -6,6 +6,7 @@ import { parse } from 'yaml'
 import { Settings } from '../src/config.ts'
 import { REFUSALS } from '../src/domain/refusal.ts'
 import { createMetrics } from '../src/http/edge/metrics.ts'
+import { NO_SOURCES } from '../src/http/edge/source-metrics.ts'
 import { STATUS_OF } from '../src/http/wire/problems.ts'
 
 const ROOT = join(import.meta.dirname, '..')
@@ -140,11 +141,10 @@ t.test('docs/dependencies.md has every dependency at its version, and nothing el
 })
 
 t.test('docs/operations.md has every metric of ours with its help, and nothing else', async (t) => {
-  const metrics = createMetrics(() => ({
-    pools: { read: { total: 0, idle: 0, waiting: 0 }, write: { total: 0, idle: 0, waiting: 0 } },
-    pages: { hits: 0, misses: 0, bytes: 0 },
-    jobs: async () => [],
-  }))
+  const metrics = createMetrics({
+    version: '1.2.3',
+    sources: () => ({ ...NO_SOURCES, isRedisReady: true }),
+  })
   const text = await metrics.print()
   const made = [...text.matchAll(/^# HELP (afterword_\w+) (.*)$/gm)].map(([, name, help]) => {
     const type = new RegExp(`^# TYPE ${name} (\\w+)$`, 'm').exec(text)![1]

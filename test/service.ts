@@ -12,11 +12,13 @@ import type { CacheTokens } from '../src/domain/cache-tokens.ts'
 import type { Scope } from '../src/domain/people/caller.ts'
 import type { RefusalCode } from '../src/domain/refusal.ts'
 import type { ForwardedHeader } from '../src/http/edge/sender-addresses.ts'
+import { NO_SOURCES } from '../src/http/edge/source-metrics.ts'
 import { createBanHashes } from '../src/http/edge/writer-identity.ts'
 import { deriveKeys } from '../src/http/wire/keys.ts'
 import { STATUS_OF } from '../src/http/wire/problems.ts'
 import type { Db } from '../src/postgres/connection/db.ts'
 import { countJobs } from '../src/postgres/jobs/jobs.ts'
+import { countQueues } from '../src/postgres/moderation/queue-counts.ts'
 import { insertKey } from '../src/postgres/service/keys.ts'
 import { insertSite } from '../src/postgres/service/sites.ts'
 import type { Context } from '../src/usecases/context.ts'
@@ -110,9 +112,11 @@ export const openService = async (
     counters: { reads: createCounters(), writes: createCounters() },
     readiness: async () => ({ status: 'ok', checks: {} }),
     metricSources: () => ({
+      ...NO_SOURCES,
       pools: { read: figures(), write: figures() },
       pages: context.pages.stats(),
       jobs: () => countJobs(db),
+      queues: () => countQueues(db),
     }),
   })
   refuseUndeclared(app)

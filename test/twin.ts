@@ -1,5 +1,6 @@
 import { buildApp } from '../src/app.ts'
 import { createLocalCounters } from '../src/cache/counters.ts'
+import { NO_SOURCES } from '../src/http/edge/source-metrics.ts'
 import { createBanHashes } from '../src/http/edge/writer-identity.ts'
 import { deriveKeys } from '../src/http/wire/keys.ts'
 import { createDb } from '../src/postgres/connection/db.ts'
@@ -30,9 +31,9 @@ export const openTwin = async (
     counters: { reads: createLocalCounters(), writes: createLocalCounters() },
     readiness: async () => ({ status: 'ok', checks: {} }),
     metricSources: () => ({
+      ...NO_SOURCES,
       pools: { read: figures(), write: figures() },
       pages: context.pages.stats(),
-      jobs: async () => [],
     }),
   })
   t.teardown(async () => {

@@ -39,7 +39,9 @@ const open = async (
 ) => {
   const server = await openCheckServer(t, answering)
   const request = createGuardedRequest({ allowedNetworks: LOOPBACK, ca: server.ca })
-  const checks = createChecks({ request, breaker })
+  const outcomes: string[] = []
+  const onAnswer = (kind: string, outcome: string) => outcomes.push(`${kind} ${outcome}`)
+  const checks = createChecks({ request, breaker, onAnswer })
   const more = { name: 'own', secret: SECRET, timeoutMs: 2_000 }
   const own: Check = { ...more, kind: 'http', url: `${server.url}/check` }
   const akismet: Check = {
@@ -49,8 +51,22 @@ const open = async (
     siteUrl: 'https://blog.example/',
     isTest: false,
   }
-  return { ...server, checks, own, akismet, ask: (check: Check) => checks.ask(check, QUESTION) }
+  return {
+    ...server,
+    checks,
+    outcomes,
+    own,
+    akismet,
+    ask: (check: Check) => checks.ask(check, QUESTION),
+  }
 }
+
+t.test('each answer and each failure of a check is reported once', async (t) => {
+  const { ask, own, akismet, outcomes } = await open(t, json({ score: 0.25 }))
+  await ask(own)
+  await ask(akismet)
+  t.same(outcomes, ['http answered', 'akismet failed'])
+})
 
 t.test('a check is sent the fields it needs, and no others', async (t) => {
   const { state, ask, own } = await open(t, json({ score: 0.25, why: 'it has its reasons' }))

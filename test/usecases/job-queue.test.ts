@@ -194,6 +194,25 @@ t.test('a failed job is reported before the next job of its kind runs', async (t
   t.same(await listKeys(service.db), ['1', '2'])
 })
 
+t.test('each run of a job reports its outcome', async (t) => {
+  const service = await openService(t)
+  const broken = { ...jobOf(1), payload: { authorId: 'no number' as unknown as number } }
+  await service.db.transaction().execute((tx) => enqueueJob(tx, broken))
+  await enqueue(service.db, 2)
+  const outcomes: string[] = []
+  const run = () =>
+    runJobsOfKind(service, KIND, {
+      signal: NEVER,
+      onFailure: () => {},
+      onOutcome: (kind, outcome) => outcomes.push(`${kind} ${outcome}`),
+    })
+  await run()
+  t.same(outcomes.splice(0).sort(), [`${KIND} done`, `${KIND} failed`])
+  await sql`update jobs set attempts = 24, due_at = now()`.execute(service.db)
+  await run()
+  t.same(outcomes, [`${KIND} given_up`])
+})
+
 t.test('a periodic job waits for its next round, however often it has run', async (t) => {
   const service = await openService(t)
   await ensurePeriodicJobs(service)

@@ -4,7 +4,7 @@ import { ensureJob, listDueKinds } from '../../postgres/jobs/jobs.ts'
 import type { Context } from '../context.ts'
 import { JOB_KINDS, PERIODIC_KINDS } from './job-types.ts'
 import { createLoop } from './loop.ts'
-import { type JobFailure, runJobs } from './run-jobs.ts'
+import { type JobReports, runJobs } from './run-jobs.ts'
 
 export type JobQueue = {
   /** Runs the due jobs of a kind now, without waiting for them. */
@@ -13,10 +13,9 @@ export type JobQueue = {
   readonly close: () => Promise<void>
 }
 
-type Options = {
+type Options = JobReports & {
   /** How often this node looks for due jobs, such as those of a killed node. Missing: only when kicked. */
   readonly pollMs?: number
-  readonly onFailure: (failure: JobFailure) => void
   /** The jobs could not be read. */
   readonly onError: (error: unknown) => void
 }
@@ -24,10 +23,10 @@ type Options = {
 /** Runs due jobs on this node. Each kind has a loop of its own: a long batch delays no check. */
 export const createJobQueue = (
   context: Context,
-  { pollMs, onFailure, onError }: Options,
+  { pollMs, onError, ...reports }: Options,
 ): JobQueue => {
   const createKindLoop = (kind: JobKind) =>
-    createLoop((signal) => runJobs(context, kind, { signal, onFailure }), { onError })
+    createLoop((signal) => runJobs(context, kind, { signal, ...reports }), { onError })
   const loops = new Map(JOB_KINDS.map((kind) => [kind, createKindLoop(kind)]))
   const kick = (kind: JobKind) => loops.get(kind)!.kick()
   const look = async () => (await runQuery(listDueKinds(context.db, JOB_KINDS))).forEach(kick)

@@ -14,6 +14,14 @@ import { JOBS, type JobType } from './job-types.ts'
 /** A node that runs a job says so this often; two lost statements in a row do not lose the job. */
 const EXTEND_LEASE_MS = 2_000
 
+/** How a run of a job ended: `again` runs later because it has more to do, `failed` after an error. */
+export type JobOutcome = 'done' | 'again' | 'failed' | 'given_up'
+
+export type JobReports = {
+  readonly onFailure: (failure: JobFailure) => void
+  readonly onOutcome?: ((kind: JobKind, outcome: JobOutcome) => void) | undefined
+}
+
 export type JobFailure = {
   readonly job: Job
   readonly error: unknown
@@ -25,15 +33,16 @@ export type JobFailure = {
 export const runJobs = async <K extends JobKind>(
   context: Context,
   kind: K,
-  { signal, onFailure }: { signal: AbortSignal; onFailure: (failure: JobFailure) => void },
+  { signal, onFailure, onOutcome }: JobReports & { signal: AbortSignal },
 ): Promise<void> => {
   const type = JOBS[kind]
   while (!signal.aborted) {
     const jobs = await runQuery(takeJobs(context.writes, { kind, limit: type.atOnce }))
     if (jobs.length === 0) break
     const run = async (job: Job<K>): Promise<void> => {
-      const failure = await runJob(context, { job, type, signal })
-      if (failure) onFailure(failure)
+      const end = await runJob(context, { job, type, signal })
+      onOutcome?.(kind, typeof end === 'string' ? end : outcomeOf(end))
+      if (typeof end !== 'string') onFailure(end)
     }
     await Promise.all(jobs.map(run))
   }
@@ -48,19 +57,23 @@ type Run<K extends JobKind> = {
 const runJob = async <K extends JobKind>(
   context: Context,
   { job, type, signal }: Run<K>,
-): Promise<JobFailure | undefined> => {
+): Promise<JobFailure | 'done' | 'again'> => {
   const extend = () => void extendLease(context.writes, job).catch(() => {})
   const timer = setInterval(extend, EXTEND_LEASE_MS)
   try {
     if (job.attempts > type.maxAttempts) throw new Error('the nodes that ran the job have ended')
-    await endRun(context, job, await type.run(context, job, signal))
-    return undefined
+    const result = await type.run(context, job, signal)
+    await endRun(context, job, result)
+    return result === 'done' ? 'done' : 'again'
   } catch (error) {
     return await failRun(context, job, { type, error })
   } finally {
     clearInterval(timer)
   }
 }
+
+const outcomeOf = ({ retryInMs }: JobFailure): JobOutcome =>
+  retryInMs === undefined ? 'given_up' : 'failed'
 
 const endRun = (context: Context, job: Job, result: JobResult): Promise<void> =>
   runQuery(
