@@ -57,6 +57,8 @@ const writeBundle = async (root: string, { folder, file }: Bundle): Promise<void
       platform: 'node',
       format: 'esm',
       target: 'node24',
+      minifyWhitespace: true,
+      minifySyntax: true,
       sourcemap: 'external',
       sourcesContent: false,
       preserveSymlinks: true,

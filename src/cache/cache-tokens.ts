@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache'
+import { atMost } from '../domain/at-most.ts'
 import type { CacheTokens } from '../domain/cache-tokens.ts'
 
 /** A cache token that is dropped costs one query. */
@@ -9,7 +10,7 @@ export const createLocalCacheTokens = (
   newToken: () => string,
   { maxTokens = MAX_TOKENS } = {},
 ): CacheTokens => {
-  const tokens = new LRUCache<string, string>({ max: maxTokens })
+  const tokens = new LRUCache<string, string>(atMost(maxTokens))
   return {
     find: async (name) => tokens.get(name),
     offer: (name) => void (tokens.has(name) || tokens.set(name, newToken())),

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache'
+import { atMost } from '../domain/at-most.ts'
 import type { Counters } from '../domain/counters.ts'
 
 type Window = { current: number; endsAt: number }
@@ -8,7 +9,7 @@ const MAX_KEYS = 50_000
 
 /** Counters of this process, in bounded memory. */
 export const createLocalCounters = ({ maxKeys = MAX_KEYS } = {}): Counters => {
-  const windows = new LRUCache<string, Window>({ max: maxKeys })
+  const windows = new LRUCache<string, Window>(atMost(maxKeys))
   return {
     hit: async (key, windowMs, by = 1) => {
       // Whole milliseconds: the difference of two fractions can exceed `windowMs` by rounding.

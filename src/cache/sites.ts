@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache'
+import { atMost } from '../domain/at-most.ts'
 import { createBatcher } from '../domain/batcher.ts'
 import { withDeadline } from '../domain/deadline.ts'
 import { Refusal } from '../domain/refusal.ts'
@@ -29,7 +30,7 @@ type Entry = { readonly site: Site; readonly at: number }
 type Load = Promise<Site | undefined>
 
 export const createSiteCache = (query: (slug: string) => Load): SiteCache => {
-  const entries = new LRUCache<string, Entry>({ max: MAX_SITES })
+  const entries = new LRUCache<string, Entry>(atMost(MAX_SITES))
   const loads = new Map<string, Load>()
   const staleIfError = createStaleIfError()
   const loadCurrent = createBatcher(

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache'
+import { atMost } from '../domain/at-most.ts'
 import { createBatcher } from '../domain/batcher.ts'
 import { type CacheTokens, threadToken } from '../domain/cache-tokens.ts'
 import type { Thread } from '../domain/comment/comment.ts'
@@ -90,8 +91,8 @@ export const createThreadCache = (options: Options): ThreadCache => {
 
 /** Loads threads from Postgres and keeps them under the cache tokens that were read before. */
 const createLoader = ({ cacheTokens, load, maxThreads = MAX_THREADS }: Options) => {
-  const entries = new LRUCache<string, Entry>({ max: maxThreads })
-  const articles = new LRUCache<string, Known>({ max: maxThreads })
+  const entries = new LRUCache<string, Entry>(atMost(maxThreads))
+  const articles = new LRUCache<string, Known>(atMost(maxThreads))
   const refreshing = new Set<string>()
   const loadInBatch = createBatcher(async (queries: readonly ThreadQuery[]) => {
     const at = performance.now()

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { FastifyInstance } from 'fastify'
 import { LRUCache } from 'lru-cache'
+import { atMost } from '../../domain/at-most.ts'
 import type { Page, ReadPage } from '../../domain/page-store.ts'
 import type { Site } from '../../domain/site/site.ts'
 import { SECURITY_HEADERS } from './headers.ts'
@@ -120,7 +121,7 @@ const rememberRequests = (app: FastifyInstance, { context, proxies }: Options) =
     maxSize: MAX_BYTES,
     sizeCalculation: (_known, target) => target.length * COPIES + OVERHEAD_BYTES,
   })
-  const networks = new LRUCache<string, string>({ max: MAX_NETWORKS })
+  const networks = new LRUCache<string, string>(atMost(MAX_NETWORKS))
 
   app.addHook('onResponse', (request, reply, done) => {
     const { raw, network, site, caller, read } = request
