@@ -1,12 +1,10 @@
 import { type RawBuilder, sql } from 'kysely'
 import type { Facts } from '../../domain/screening/facts.ts'
+import { COMPARED_HASHES } from '../../domain/screening/text-similarity.ts'
 import { joinAddress } from '../comments/addresses.ts'
 import { isVisible } from '../comments/visible.ts'
 import type { Db } from '../connection/db.ts'
 import { prepare, type Query } from '../connection/prepared.ts'
-
-/** Nearly the same texts share at least one of their lowest six MinHashes. */
-export const COMPARED_HASHES = 6
 
 /** How many of the latest posts are compared: of the site, and of each author and network. */
 const LATEST_OF_SITE = 200

@@ -3,12 +3,16 @@ import type { Instant } from '../../domain/instant.ts'
 import type { Facts } from '../../domain/screening/facts.ts'
 import type { Verdict } from '../../domain/screening/finding.ts'
 import { contentOf, type Rendering } from '../../domain/screening/rendering.ts'
-import { fingerprintOf, isNearlySame, minHashesOf } from '../../domain/screening/text-similarity.ts'
+import {
+  COMPARED_HASHES,
+  fingerprintOf,
+  isNearlySame,
+  minHashesOf,
+} from '../../domain/screening/text-similarity.ts'
 import type { Moderation } from '../../domain/site/site.ts'
 import type { Db } from '../../postgres/connection/db.ts'
 import {
   type AuthorHistory,
-  COMPARED_HASHES,
   type CountedFacts,
   countFacts,
   type FactsQuery,

@@ -66,3 +66,12 @@ t.test('similarity does not depend on which text comes first', async () => {
     }),
   )
 })
+
+t.test('texts are nearly the same exactly if their similarity is at least 0.6', async () => {
+  const hash = fc.integer({ min: 1, max: 40 })
+  const hashes = fc.uniqueArray(hash, { maxLength: 24 }).map((all) => all.sort((a, b) => a - b))
+  fc.assert(
+    fc.property(hashes, hashes, (a, b) => isNearlySame(a, b) === similarity(a, b) >= 0.6),
+    { numRuns: 2_000 },
+  )
+})
