@@ -5,6 +5,7 @@ import type { Page } from '../../domain/page-store.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import {
   countComments,
+  listAppearances,
   listArticles,
   listAuthorComments,
   listRecent,
@@ -15,6 +16,7 @@ import { sendPrivately, sendRead, toHashedPage, variantOf } from '../edge/respon
 import { presentCounts, presentThread } from '../threads/present.ts'
 import { ArticleIds, ArticlesPage, Counts } from '../threads/schemas.ts'
 import { readCursor, writeCursor } from '../wire/cursors.ts'
+import { readTime } from '../wire/fields.ts'
 import * as op from '../wire/operation.ts'
 import type { Router } from '../wire/router.ts'
 import { object, oneOf, ref } from '../wire/schema-parts.ts'
@@ -31,9 +33,22 @@ const LIST_RECENT = op.operation({
   summary: "List a site's recent comments",
   description:
     'Anyone may call it; it returns published comments of all articles, most recently published ' +
-    'first.',
+    'first. A program that asks again and again uses `sort=visible` and `poll_cursor`: every comment comes ' +
+    'once, and again when it becomes visible again. A comment that is hidden meanwhile is absent.',
   params: object(op.siteParams),
   query: object({
+    sort: oneOf(['newest', 'visible'], {
+      default: 'newest',
+      description:
+        '`newest`: latest published first. `visible`: in the order in which they became visible, oldest first.',
+    }),
+    since: Type.Optional(
+      Type.String({
+        format: 'date-time',
+        description:
+          'With `sort=visible` and without a cursor: only what became visible after this time.',
+      }),
+    ),
     ...op.limitParam,
     ...op.cursorParam,
     article_id: Type.Optional(
@@ -142,23 +157,34 @@ const addListRecent = (app: Router, http: Http): void => {
       limit,
       excerpt,
       cursor,
+      sort,
+      since,
     } = request.query
     const { site, ids } = request
     const siteId = site.id
+    const isVisible = sort === 'visible'
     const binding = ['recent', siteId, articleIds.toSorted(), author, parent]
+    // Cursors of the first order have no name for it: they are older than the second.
+    if (isVisible) binding.push(sort)
+    if (since !== undefined && !isVisible)
+      throw new Refusal('invalid_request', { since: 'needs sort=visible' })
+    const sinceMs = since === undefined ? 0 : Date.parse(readTime('since', since))
     const after = cursor === undefined ? null : readCursor(keys().cursors, binding, cursor).after
     // A malformed id matches no author.
     const authorId = author === undefined ? undefined : (ids.read('author', author) ?? 0)
-    const parts = [...binding, after, limit, excerpt]
+    const filter = { siteId, articleIds, authorId, parent, limit }
+    const parts = [...binding, after, limit, excerpt, ...(since === undefined ? [] : [sinceMs])]
     return sendList(http, { request, reply, parts }, async () => {
-      const found = await listRecent(context, {
-        siteId,
-        articleIds,
-        authorId,
-        parent,
-        after,
-        limit,
-      })
+      if (isVisible) {
+        const from = after?.[0] ?? sinceMs * 1_000
+        const page = await listAppearances(context, { ...filter, after: from })
+        const last = [page.last, 0] as const
+        const poll = writeCursor(keys().cursors, binding, { sort: '', after: last })
+        const next = page.isEnd ? null : poll
+        const items = presentRecent(ids, page.items, excerpt)
+        return toHashedPage(next, { items, next_cursor: next, poll_cursor: poll })
+      }
+      const found = await listRecent(context, { ...filter, after })
       const next =
         found.next && writeCursor(keys().cursors, binding, { sort: '', after: found.next })
       const items = presentRecent(ids, found.items, excerpt)

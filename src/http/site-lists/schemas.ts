@@ -7,7 +7,16 @@ export const RecentComment = commentWith('RecentComment', {
   excerpt: Type.Optional(text('Plain text. Present with `excerpt`.')),
 })
 
-export const RecentPage = openObject(page(ref(RecentComment)), { $id: 'RecentPage' })
+export const RecentPage = openObject(
+  page(ref(RecentComment), {
+    poll_cursor: Type.Optional(
+      text(
+        'With `sort=visible`: returns what becomes visible later, also from the last page on. Keep it and ask again.',
+      ),
+    ),
+  }),
+  { $id: 'RecentPage' },
+)
 
 export const AuthorPage = openObject(page(ref(RecentComment), { author: ref(Author) }), {
   $id: 'AuthorPage',

@@ -27,14 +27,22 @@ export type RecentComment = Comment & {
   readonly articleUrl: string | null
 }
 
-export type RecentRequest = {
-  siteId: number
-  articleIds: readonly string[]
-  authorId?: number | undefined
-  parent: 'any' | 'root' | 'reply'
-  after: Position | null
-  limit: number
+export type RecentFilter = {
+  readonly siteId: number
+  readonly articleIds: readonly string[]
+  readonly authorId?: number | undefined
+  readonly parent: 'any' | 'root' | 'reply'
 }
+
+export type RecentRequest = RecentFilter & {
+  readonly after: Position | null
+  readonly limit: number
+}
+
+export type RecentRow = CommentRow & { articleId: string }
+
+export const toRecentComment = (row: RecentRow): RecentComment =>
+  toComment(row, row.articleId) as unknown as RecentComment
 
 /**
  * Lists `limit + 1` approved comments of visible threads, latest published first. Several articles are read
@@ -46,7 +54,7 @@ export const listRecent = async (db: Db, request: RecentRequest): Promise<Recent
     select c.*, t.article_id, ${articleColumns}
     from threads t cross join lateral (
       select * from comments c
-      where c.site_id = t.site_id and c.thread_id = t.id and ${isWanted(request)}
+      where c.site_id = t.site_id and c.thread_id = t.id and ${isWanted(request)} and ${isAfter(request.after)}
       order by c.published_at desc, c.id desc limit ${limit + 1}
     ) c
     where t.site_id = ${siteId} and ${threadIsVisible} and t.id = any(array(
@@ -56,11 +64,11 @@ export const listRecent = async (db: Db, request: RecentRequest): Promise<Recent
   const inSite = (kind: RawBuilder<unknown>) => sql`(
     select c.*, t.article_id, ${articleColumns}
     from comments c join threads t on t.site_id = c.site_id and t.id = c.thread_id and ${threadIsVisible}
-    where c.site_id = ${siteId} and ${isWanted(request)} and ${kind}
+    where c.site_id = ${siteId} and ${isWanted(request)} and ${isAfter(request.after)} and ${kind}
     ${latest} limit ${limit + 1})`
   const kinds = request.authorId === undefined ? KINDS[request.parent] : [sql`true`]
   const fromSite = sql`(${sql.join(kinds.map(inSite), sql` union all `)}) c`
-  const { rows } = await sql<CommentRow & { articleId: string }>`
+  const { rows } = await sql<RecentRow>`
     with latest as (
       select ${commentColumns}, (extract(epoch from c.published_at) * 1000)::bigint as key,
         c.article_id, c.title as article_title, c.url as article_url
@@ -73,17 +81,20 @@ export const listRecent = async (db: Db, request: RecentRequest): Promise<Recent
       select * from authors where site_id = ${siteId} and id = page.author_id offset 0
     ) a on true
     order by page.position`.execute(db.withoutPlugins())
-  return rows.map((row) => toComment(row, row.articleId) as unknown as RecentComment)
+  return rows.map(toRecentComment)
 }
 
-const isWanted = ({ authorId, parent, after }: RecentRequest): RawBuilder<unknown> => {
+/** Whether readers see `comments c`, and the filter matches it. */
+export const isWanted = ({ authorId, parent }: RecentFilter): RawBuilder<unknown> => {
   const parts: RawBuilder<unknown>[] = [isVisible('c.status'), PARENTS[parent]]
   if (authorId !== undefined) parts.push(sql`c.author_id = ${authorId}`)
-  if (after) {
-    parts.push(sql`(c.published_at, c.id) < (${instantOf(after[0])}::timestamptz, ${after[1]})`)
-  }
   return sql.join(parts, sql` and `)
 }
+
+const isAfter = (after: Position | null): RawBuilder<unknown> =>
+  after
+    ? sql`(c.published_at, c.id) < (${instantOf(after[0])}::timestamptz, ${after[1]})`
+    : sql`true`
 
 /** Postgres merges two ranges of one index faster than it maintains a third index. */
 const KINDS = { any: [ROOTS, REPLIES], root: [ROOTS], reply: [REPLIES] }

@@ -19,6 +19,8 @@ export type Tables = {
   comments: CommentsTable
   commentTallies: CommentTalliesTable
   commentAddresses: CommentAddressesTable
+  newAppearances: NewAppearancesTable
+  appearances: AppearancesTable
   commentRevisions: CommentRevisionsTable
   secrets: SecretsTable
   apiKeys: ApiKeysTable
@@ -188,6 +190,20 @@ type CommentTalliesTable = {
   best: GeneratedAlways<number>
   hot: GeneratedAlways<number>
   controversy: GeneratedAlways<number>
+}
+
+type NewAppearancesTable = {
+  siteId: number
+  id: GeneratedAlways<number>
+  threadId: number
+  commentId: number
+}
+
+type AppearancesTable = {
+  siteId: number
+  position: number
+  threadId: number
+  commentId: number
 }
 
 type CommentAddressesTable = {

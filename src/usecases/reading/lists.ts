@@ -3,8 +3,9 @@ import type { ArticleSort, Position } from '../../domain/comment/sort.ts'
 import { isReadable } from '../../domain/comment/status.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import { articleIdOn, type Site } from '../../domain/site/site.ts'
+import * as appearances from '../../postgres/comments/appearances.ts'
 import * as rows from '../../postgres/comments/recent.ts'
-import { runQuery } from '../../postgres/connection/transaction.ts'
+import { inTransaction, runQuery } from '../../postgres/connection/transaction.ts'
 import { findAuthor } from '../../postgres/people/authors.ts'
 import * as members from '../../postgres/people/members.ts'
 import type { Context } from '../context.ts'
@@ -26,6 +27,47 @@ export const listRecent = async (
   const last = items.at(-1)
   const next: Position | null = found.length > items.length && last ? [last.key, last.id] : null
   return { items: items.filter(isReadable), next }
+}
+
+type AppearancesRequest = rows.RecentFilter & { readonly after: number; readonly limit: number }
+
+/** `last` is the position from which a later request continues. */
+export type AppearancesPage = {
+  readonly items: readonly rows.RecentComment[]
+  readonly last: number
+  readonly isEnd: boolean
+}
+
+/** Positions that one page reads for those that match its filter and are visible now. */
+const MAX_SCANNED = 1_000
+/** Comments that get a position in one transaction. */
+const NUMBERED = 1_000
+
+/**
+ * Lists the published comments of a site in the order in which they became visible. A page that reaches the end
+ * gives positions to the comments that became visible since.
+ */
+export const listAppearances = async (
+  context: Context,
+  { after, limit, ...filter }: AppearancesRequest,
+): Promise<AppearancesPage> => {
+  const { siteId } = filter
+  const request = { ...filter, after, limit, maxScanned: Math.max(MAX_SCANNED, limit + 1) }
+  const read = () => runQuery(appearances.listAppearances(context.db, request))
+  let page = await read()
+  let isEnd = page.scanned < request.maxScanned
+  if (page.items.length <= limit && isEnd) {
+    const numbered = await inTransaction(context.writes, (tx) =>
+      appearances.numberAppearances(tx, { siteId, limit: NUMBERED }),
+    )
+    // Also if another reader has just given all positions, which this one waited for.
+    page = await read()
+    isEnd = numbered < NUMBERED && page.scanned < request.maxScanned
+  }
+  const items = page.items.slice(0, limit).filter(({ isOver }) => !isOver)
+  const isFull = page.items.length > items.length
+  const last = isFull ? items.at(-1)!.key : (page.last ?? after)
+  return { items: items.filter(isReadable), last, isEnd: isEnd && !isFull }
 }
 
 type AuthorRequest = { siteId: number; authorId: number; after: Position | null; limit: number }
