@@ -10,15 +10,23 @@ COPY web ./web
 RUN node scripts/build.ts
 
 FROM node:24.21-slim
-ENV NODE_ENV=production HOST=0.0.0.0 PORT=3000 \
+LABEL org.opencontainers.image.title="Afterword" \
+  org.opencontainers.image.version="0.1.0" \
+  org.opencontainers.image.licenses="MIT"
+# npm, which runs the scripts, writes nothing: the file system can be read-only.
+ENV NODE_ENV=production HOST=0.0.0.0 PORT=3000 npm_config_logs_max=0 npm_config_update_notifier=false \
   NODE_COMPILE_CACHE=node_modules/.cache/afterword/compiled MALLOC_ARENA_MAX=1 MALLOC_MMAP_THRESHOLD_=32768
 WORKDIR /app
 
 # No embedded Postgres and no Node in the image's node_modules: DATABASE_URL names a server.
 COPY package.json package-lock.json ./
 RUN npm ci --omit=dev --omit=optional --ignore-scripts && npm cache clean --force
+COPY LICENSE CHANGELOG.md ./
 COPY migrations ./migrations
 COPY src ./src
+# For operators: npm run key, backup, restore, import and export.
+COPY scripts/key.ts scripts/backup.ts scripts/restore.ts scripts/import.ts scripts/export.ts \
+  scripts/open-database.ts scripts/progress.ts ./scripts/
 COPY --from=bundle --chown=node:node /app/node_modules/.cache ./node_modules/.cache
 COPY --from=bundle /app/web/dist ./web/dist
 
@@ -26,7 +34,6 @@ USER node
 # Loads the bundle once, so that each start finds it compiled.
 RUN node --max-semi-space-size=8 src/bundle.ts
 EXPOSE 3000
-# Whether the process answers: a restart does not bring back a Postgres that is away.
-HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \
-  CMD ["node", "-e", "fetch('http://127.0.0.1:' + process.env.PORT + '/livez').then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
+# Node is process 1 without an init: it handles SIGTERM and starts no processes. Health is asked by HTTP,
+# /livez and /readyz, because a HEALTHCHECK would start a process each time.
 CMD ["node", "--max-semi-space-size=8", "src/main.ts"]

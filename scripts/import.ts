@@ -18,8 +18,8 @@ import type { ImportProgress } from '../src/usecases/importing/import-run.ts'
 import { runImport } from '../src/usecases/importing/run-import.ts'
 import { endImport } from '../src/usecases/importing/run-import-job.ts'
 import { ensureIdSecret, ensureSecrets } from '../src/usecases/seed-database.ts'
-import { createProgress } from './load/progress.ts'
 import { openDatabase } from './open-database.ts'
+import { createProgress } from './progress.ts'
 
 /** `npm run import`: imports the comments of another system, or an export of this service, from a file. */
 

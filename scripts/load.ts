@@ -2,8 +2,8 @@ import { parseArgs } from 'node:util'
 import { Away, type Client, createClient } from './load/client.ts'
 import { type Article, readArticles } from './load/file.ts'
 import { postArticle } from './load/post-article.ts'
-import { createProgress } from './load/progress.ts'
 import { verifyArticle } from './load/verify-article.ts'
+import { createProgress } from './progress.ts'
 
 /**
  * Posts the comments of a JSONL file to a running service, then reads every thread back and compares.

@@ -4,8 +4,8 @@ import { pipeline } from 'node:stream'
 import { createGunzip } from 'node:zlib'
 import { BackupFault } from '../src/postgres/backup/backup-file.ts'
 import { restore, verifyBackup } from '../src/postgres/backup/restore.ts'
-import { createProgress } from './load/progress.ts'
 import { openDatabase } from './open-database.ts'
+import { createProgress } from './progress.ts'
 
 /** `npm run restore`: stores a backup in an empty database. */
 

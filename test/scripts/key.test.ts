@@ -1,4 +1,6 @@
+import { execFileSync } from 'node:child_process'
 import t from 'tap'
+import { createEnvFolder } from '../env-folder.ts'
 import { openService } from '../service.ts'
 import { key } from './run-key.ts'
 
@@ -19,4 +21,26 @@ t.test('npm run key creates, replaces and revokes a key', async (t) => {
   const { out } = await key(env, 'list')
   t.match(out, new RegExp(`^${id}\tadmin\t\\*\t`, 'm'))
   t.notMatch(out, token, 'no key is listed as it is sent')
+})
+
+t.test('npm run key goes to the database that .env names', async (t) => {
+  const { url, db } = await openService(t)
+  const folder = createEnvFolder(t, { DATABASE_URL: url })
+  const { DATABASE_URL: _, ...env } = process.env
+  const args = [
+    '--prefix',
+    folder,
+    'run',
+    '-s',
+    'key',
+    '--',
+    'create',
+    '--name',
+    'desk',
+    '--scope',
+    'read',
+  ]
+  const out = execFileSync('npm', args, { env, encoding: 'utf8' })
+  t.match(out, /^[\w-]{43}\n$/)
+  t.match(await db.selectFrom('apiKeys').select('name').execute(), [{}, { name: 'desk' }])
 })

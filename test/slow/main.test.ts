@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 import t, { type Test } from 'tap'
+import { createEnvFolder } from '../env-folder.ts'
 import { bodiesOf, postTo } from '../hello.ts'
 import { createDatabase } from '../servers.ts'
 import { createDataDir, findFreePort, findPostgres, type Started, start, until } from '../start.ts'
@@ -121,6 +122,17 @@ t.test('SIGTERM for `npm start` reaches the service', async (t) => {
   t.equal(await npm.stop(), 0)
   t.match(npm.out(), '"msg":"stopped"')
   t.equal(findPostgres(dataDir), undefined)
+})
+
+t.test('`npm start` reads the file .env', async (t) => {
+  const dataDir = createDataDir(t)
+  const key = 'k'.repeat(43)
+  const folder = createEnvFolder(t, { AFTERWORD_DATA: dataDir, AFTERWORD_ADMIN_KEY: key, HOST: '' })
+  const npm = start(t, {}, ['npm', '--prefix', folder, 'start'])
+  const headers = { authorization: `Bearer ${key}` }
+  t.equal((await fetch(`${await npm.ready()}/v1/keys`, { headers })).status, 200)
+  t.ok(findPostgres(dataDir))
+  t.equal(await npm.stop(), 0)
 })
 
 t.test('SIGTERM for the whole group of `npm start` stops the service once', async (t) => {
