@@ -8,6 +8,8 @@ export const fillEveryTable = async (service: TestService): Promise<void> => {
   const { db } = service
   await fillSite(service, { seed: 7, acts: 120 })
   await rememberForeignIds(service, 1)
+  // Gives positions to the comments that are visible so far.
+  await service.get('/comments?sort=visible')
   const { id } = await service.post('alone', 'A tab\t, a \\ and "quotes",\r\nlines, \\. and ☃')
   await service.call('POST', '/v1/sites/default/moderation/claims', {
     token: service.adminKey,

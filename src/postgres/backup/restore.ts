@@ -130,7 +130,10 @@ const listTableNames = async (client: pg.Client): Promise<string[]> => {
   return rows.map(({ name }) => name)
 }
 
-/** Foreign keys, and the indexes that no constraint needs: they can be dropped in any order. */
+/**
+ * Foreign keys, and the indexes that no constraint needs: they can be dropped in any order. Triggers note what requests
+ * change, and the backup has their rows.
+ */
 const listPutOff = async (client: pg.Client): Promise<{ drop: string; create: string }[]> => {
   const { rows } = await client.query<{ drop: string; create: string }>(`
     with own as (select c.oid, c.relname from ${OWN_RELATIONS} and c.relkind in ('r', 'p'))
@@ -140,6 +143,10 @@ const listPutOff = async (client: pg.Client): Promise<{ drop: string; create: st
     union all
     select format('drop index %I', i.relname), pg_get_indexdef(i.oid)
     from pg_index x join own on own.oid = x.indrelid join pg_class i on i.oid = x.indexrelid
-    where not exists (select from pg_constraint k where k.conindid = i.oid)`)
+    where not exists (select from pg_constraint k where k.conindid = i.oid)
+    union all
+    select format('alter table %I disable trigger %I', own.relname, g.tgname),
+      format('alter table %I enable trigger %I', own.relname, g.tgname)
+    from pg_trigger g join own on own.oid = g.tgrelid where not g.tgisinternal and g.tgparentid = 0`)
   return rows
 }
