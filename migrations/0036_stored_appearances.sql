@@ -43,7 +43,7 @@ do $$ declare
         ), added as (
           insert into new_appearances (site_id, thread_id, comment_id)
           select one, coalesce(home_thread_id, thread_id), id from stored
-          where id <> all (known) order by published_at, id
+          where not exists (select from unnest(known) k where k = stored.id) order by published_at, id
         )
         select published_at, id into last_at, last_id from stored order by published_at desc, id desc limit 1
         ; exit when not found
