@@ -67,7 +67,8 @@ import { NAMED } from './http/wire/schema-registry.ts'
 
 const BODY_BYTES = 65_536
 
-const HEADER_BYTES = 32_768
+/** With the address of the request. */
+const HEADER_BYTES = 90_112
 
 /** How long the headers of a request can take to arrive. `addStrictParsing` has the time of a body. */
 const HEADERS_TIMEOUT_MS = 10_000

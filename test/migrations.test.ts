@@ -59,6 +59,40 @@ t.test('no migration ends its own transaction', async (t) => {
   }
 })
 
+t.test('a node of the release before creates threads while ids become longer', async (t) => {
+  const url = await createEmptyDatabase(t)
+  const before = (await listMigrations()).filter((name) => name < '0031')
+  const files = before.map((name) => [name, readFileSync(join(FOLDER, name), 'utf8')])
+  await migrate({ url, folder: createFolder(t, Object.fromEntries(files)) })
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  t.teardown(() => client.end())
+  await client.query("insert into sites (slug, name) values ('a', 'A')")
+  let written = 0
+  const write = async () => {
+    const { rowCount } = await client.query(
+      `insert into threads (site_id, article_id) values (1, $1)
+      on conflict (site_id, article_id) do nothing`,
+      [`article ${written}`],
+    )
+    written += rowCount!
+  }
+  let isMigrated = false
+  const migrated = migrate({ url }).finally(() => {
+    isMigrated = true
+  })
+  while (!isMigrated) await write()
+  t.match(await migrated, ['0031_long_article_ids.sql'])
+  const during = written
+  await write()
+  t.same([during > 0, written], [true, during + 1])
+  const rows = await ask(
+    url,
+    'select count(*)::int as n from threads where long_article_id is null',
+  )
+  t.same(rows, [{ n: written }])
+})
+
 t.test('of two nodes that migrate together one applies and one waits', async (t) => {
   const url = await createEmptyDatabase(t)
   const both = await Promise.all([migrate({ url }), migrate({ url })])

@@ -138,8 +138,9 @@ const IDS = [
   'quote\'"<>`{}|^',
   'https://example.org/posts/1?page=2#top',
   'Grüße, 日本語 🙂',
-  'x'.repeat(512),
-  '日'.repeat(512),
+  'x'.repeat(2_048),
+  '日'.repeat(2_048),
+  '🙂'.repeat(2_048),
 ]
 /** Ways to ask for what is not public. */
 const PRIVATE = [

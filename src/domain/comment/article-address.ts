@@ -1,4 +1,9 @@
-const MAX_LENGTH = 512
+/** Code points of an article id. */
+export const MAX_ARTICLE_ID = 2_048
+
+export const isTooLong = (id: string): boolean =>
+  id.length > MAX_ARTICLE_ID && Array.from(id).length > MAX_ARTICLE_ID
+
 /** A longer address is that of no article, and would take long. */
 const MAX_PARAMETERS = 32
 
@@ -11,11 +16,11 @@ const INDEX = /\/index\.(?:html?|php)$/
 
 /**
  * The canonical form of an article id that is an http or https URL; any other id stays as it is, and so does one
- * with a user name, more than 32 parameters, or more than 512 characters in either form. `docs/article-ids.md` describes the form.
+ * with a user name, more than 32 parameters, or more than 2,048 characters in either form. `docs/article-ids.md` describes the form.
  * The canonical form of a canonical form is the same.
  */
 export const canonicalArticleId = (id: string): string => {
-  const isAddress = id.length <= MAX_LENGTH && /^https?:\/\//i.test(id)
+  const isAddress = !isTooLong(id) && /^https?:\/\//i.test(id)
   const url = isAddress ? URL.parse(id) : null
   if (!url || url.username || url.password) return id
   if (url.search.split('&', MAX_PARAMETERS + 1).length > MAX_PARAMETERS) return id
@@ -23,7 +28,7 @@ export const canonicalArticleId = (id: string): string => {
   const port =
     url.port === '' || (url.protocol === 'http:' && url.port === '443') ? '' : `:${url.port}`
   const canonical = `https://${host}${port}${canonicalPath(url.pathname)}${canonicalQuery(url.search)}`
-  return canonical.length > MAX_LENGTH ? id : canonical
+  return isTooLong(canonical) ? id : canonical
 }
 
 /** Removes `www.` and the dot at the end, unless the rest would be another kind of host. */
@@ -76,6 +81,5 @@ export const remappedId = ({ rules, isCanonical }: Remap, id: string): string =>
   const rule = rules.find(({ fromPrefix }) => id.startsWith(fromPrefix))
   const moved = rule ? rule.toPrefix + id.slice(rule.fromPrefix.length) : id
   const named = isCanonical ? canonicalArticleId(moved) : moved
-  const { length } = Array.from(named)
-  return length === 0 || length > MAX_LENGTH ? id : named
+  return named === '' || isTooLong(named) ? id : named
 }

@@ -15,7 +15,11 @@ const field = (type: string, says: string, isValid: (value: unknown) => boolean)
 })
 
 const isText = (value: unknown, max: number): value is string =>
-  typeof value === 'string' && value.length <= max && isStorable(value)
+  typeof value === 'string' && hasAtMost(max, value) && isStorable(value)
+
+/** In code points, as the API counts. */
+const hasAtMost = (max: number, text: string): boolean =>
+  text.length <= max || (text.length <= 2 * max && Array.from(text).length <= max)
 
 export const text = (max: number, says: string): Field =>
   field(`a text of at most ${max} characters`, says, (value) => isText(value, max))

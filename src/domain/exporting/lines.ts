@@ -1,3 +1,4 @@
+import { MAX_ARTICLE_ID } from '../comment/article-address.ts'
 import { ROLES, THREAD_STATES } from '../comment/comment.ts'
 import { SORTS } from '../comment/sort.ts'
 import { REASONS, STATUSES } from '../comment/status.ts'
@@ -29,7 +30,7 @@ export const EXPORT_VERSION = 1
 const MAX_INT = 2_147_483_647
 const note = orNull(text(10_000, 'For moderators.'))
 const by = doer('Who did it.')
-const article = text(512, 'The id of the article.')
+const article = text(MAX_ARTICLE_ID, 'The id of the article.')
 
 export const HEADER = {
   format: oneOf(['afterword'], 'Always `afterword`.'),
@@ -136,8 +137,8 @@ export const LINES = {
   },
   alias: {
     article_id: article,
-    of: text(512, 'The article whose thread the id names.'),
-    via: text(512, 'The article that got the alias, before it became an alias itself.'),
+    of: text(MAX_ARTICLE_ID, 'The article whose thread the id names.'),
+    via: text(MAX_ARTICLE_ID, 'The article that got the alias, before it became an alias itself.'),
     is_bare: flag('Whether the id never had a thread of its own.'),
   },
   comment: {
@@ -201,7 +202,7 @@ export const LINES = {
   decision: {
     id: id('The id of the decision.'),
     action: oneOf(DECISION_ACTIONS, 'The kind of decision.'),
-    article_id: orNull(text(512, 'The article of a decision on no comment.')),
+    article_id: orNull(text(MAX_ARTICLE_ID, 'The article of a decision on no comment.')),
     comment_id: orNull(id('The comment; null if there is none any more.')),
     author_id: orNull(id("The comment's author, or the author decided on.")),
     subject: orNull(text(1_000, 'The article, author or ban of a decision on no comment.')),

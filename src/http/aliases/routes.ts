@@ -1,4 +1,5 @@
 import { Type } from 'typebox'
+import { MAX_ARTICLE_ID } from '../../domain/comment/article-address.ts'
 import { assertScope } from '../../domain/people/caller.ts'
 import { createAlias, deleteAlias, listAliases } from '../../usecases/moving/aliases.ts'
 import type { Http } from '../edge/request-context.ts'
@@ -52,7 +53,7 @@ const DELETE_ALIAS = op.operation({
     'Administrators may end an alias. Its id is an article without comments from then on.',
   params: object({
     ...op.articleParams,
-    alias: Type.String({ minLength: 1, maxLength: 512, description: 'The further id.' }),
+    alias: Type.String({ minLength: 1, maxLength: MAX_ARTICLE_ID, description: 'The further id.' }),
   }),
   body: op.NO_BODY,
   answers: { 204: NOTHING },

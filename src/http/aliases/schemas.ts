@@ -1,11 +1,12 @@
 import { Type } from 'typebox'
+import { MAX_ARTICLE_ID } from '../../domain/comment/article-address.ts'
 import { object, openObject, page, ref, text } from '../wire/schema-parts.ts'
 
 export const NewAlias = object(
   {
     article_id: Type.String({
       minLength: 1,
-      maxLength: 512,
+      maxLength: MAX_ARTICLE_ID,
       description: 'The further id, such as the former address of the article.',
     }),
   },

@@ -13,7 +13,7 @@ import { POSTING_REFUSALS, presentPosted, readPost } from '../comments/posting-r
 import { hashesOfNetwork } from '../edge/addresses.ts'
 import { startError } from '../edge/errors.ts'
 import { type Http, NOBODY } from '../edge/request-context.ts'
-import { sendPrivately, type WriteResponse } from '../edge/responses.ts'
+import { MAX_PATH_IN_HEADER, sendPrivately, type WriteResponse } from '../edge/responses.ts'
 import { hashesOfCode, makeCode } from '../transfers/codes.ts'
 import { type Html, html } from '../wire/html.ts'
 import * as op from '../wire/operation.ts'
@@ -292,7 +292,7 @@ const sendPosted = async (
     const home = (await getThread(context, read))?.thread.url
     // A comment of anyone can suggest the address, so it must be the site's, or that of the page with the form.
     const isHome = home && isSiteUrl(site, home, request.headers.origin)
-    const address = isHome ? home : `${addressesOf(request).page}&focus=${id}`
+    const address = isHome ? home : `${locationOf(addressesOf(request).page)}&focus=${id}`
     return sendPrivately(reply.code(303).header('location', `${address}#${id}`), undefined)
   }
   const language = languageOfForm(request)
@@ -310,6 +310,10 @@ const sendPosted = async (
   const main = html`<p role="status">${t('held')}</p>${transfer}`
   return sendHtml(request, reply.code(202), { language, main })
 }
+
+/** The page of an article for the header Location; relative to the address of the form if it is long. */
+const locationOf = (page: string): string =>
+  page.length > MAX_PATH_IN_HEADER ? page.slice(page.lastIndexOf('/') + 1) : page
 
 /** Shows an error with the text, which can be changed and sent again, but not to an unknown site or from a foreign page. */
 const sendRefused = async (

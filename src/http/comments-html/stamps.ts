@@ -36,7 +36,7 @@ export const readSigned = (
   purpose: string,
   signed: string,
 ): readonly unknown[] | undefined => {
-  const match = /^([\w-]{1,6000})\.([\w-]{24})$/.exec(signed)
+  const match = /^([\w-]{1,18000})\.([\w-]{24})$/.exec(signed)
   if (!match) return undefined
   const [, text, signature] = match as unknown as [string, string, string]
   if (!isSignature(keys, `${purpose} ${text}`, Buffer.from(signature, 'base64url')))

@@ -181,14 +181,20 @@ export const now = (): Instant => instantOf(Date.now())
 export const threadVersion = (version: number | undefined): Record<string, string> =>
   version === undefined ? {} : { 'thread-version': String(version) }
 
-/** The Link header with the next page of a target; undefined on the last page. */
+/** Proxies and clients refuse long headers, so that a longer path stays relative to the address of the request. */
+export const MAX_PATH_IN_HEADER = 2_000
+const MAX_LINK_LENGTH = 8_000
+
+/** The Link header with the next page of a target; undefined on the last page, and if parameters make it too long. */
 export const linkOf = (target: string, { next }: Page): string | undefined => {
   if (next === null) return undefined
   // The base is not used if the request has an absolute URL; only the path is returned.
   const { pathname, searchParams: params } = new URL(target, 'http://localhost')
   params.set('cursor', next)
   for (const ofFirstPage of ['focus', 'include']) params.delete(ofFirstPage)
-  return `<${pathname}?${params.toString()}>; rel="next"`
+  const path = pathname.length > MAX_PATH_IN_HEADER ? '' : pathname
+  const link = `<${path}?${params.toString()}>; rel="next"`
+  return link.length > MAX_LINK_LENGTH ? undefined : link
 }
 
 /** Weak comparison, as RFC 9110 requires for If-None-Match. */

@@ -9,7 +9,8 @@ import { Refusal } from '../../domain/refusal.ts'
 const MAX_JSON_DEPTH = 8
 /** RFC 6901: the pointer to the whole body. */
 const WHOLE_BODY = ''
-export const MAX_URL_LENGTH = 8_192
+/** The path of an alias can have two article ids, each with 24,576 characters when it is percent-encoded. */
+export const MAX_URL_LENGTH = 57_344
 const LARGE_BYTES = 65_536
 
 const utf8 = new TextDecoder('utf-8', { fatal: true })

@@ -1,4 +1,5 @@
 import { Type } from 'typebox'
+import { MAX_ARTICLE_ID } from '../../domain/comment/article-address.ts'
 import { ROLES } from '../../domain/comment/comment.ts'
 import { VERDICTS } from '../../domain/screening/finding.ts'
 import { PolicySchema } from '../../domain/screening/policy.ts'
@@ -109,7 +110,7 @@ export const ScreeningRequest = object(
     article_id: Type.Optional(
       Type.String({
         minLength: 1,
-        maxLength: 512,
+        maxLength: MAX_ARTICLE_ID,
         description: 'The article to comment on. Omitted: a new thread.',
       }),
     ),

@@ -1,4 +1,5 @@
 import { Type } from 'typebox'
+import { MAX_ARTICLE_ID } from '../../domain/comment/article-address.ts'
 import { DECISION_ACTIONS } from '../../domain/moderation/decision.ts'
 import { assertScope } from '../../domain/people/caller.ts'
 import { listDecisions } from '../../usecases/queue/moderation-log.ts'
@@ -29,7 +30,11 @@ const LIST_DECISIONS = op.operation({
   query: object({
     comment_id: idOf('Only on this comment.'),
     article_id: Type.Optional(
-      Type.String({ minLength: 1, maxLength: 512, description: 'Only in this article.' }),
+      Type.String({
+        minLength: 1,
+        maxLength: MAX_ARTICLE_ID,
+        description: 'Only in this article.',
+      }),
     ),
     author_id: idOf('Only on this author, and on what it wrote.'),
     by: Type.Optional(

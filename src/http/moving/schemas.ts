@@ -1,7 +1,9 @@
 import { Type } from 'typebox'
+import { MAX_ARTICLE_ID } from '../../domain/comment/article-address.ts'
 import { explanation, flag, nullable, object } from '../wire/schema-parts.ts'
 
-const article = (description: string) => Type.String({ minLength: 1, maxLength: 512, description })
+const article = (description: string) =>
+  Type.String({ minLength: 1, maxLength: MAX_ARTICLE_ID, description })
 
 const publish = Type.Optional(
   flag('True: readers may see the comments of a hidden thread. Needed if they would.'),

@@ -1,4 +1,5 @@
 import { Type } from 'typebox'
+import { MAX_ARTICLE_ID } from '../../domain/comment/article-address.ts'
 import { STATUSES } from '../../domain/comment/status.ts'
 import { FLAG_REASONS } from '../../domain/moderation/flag.ts'
 import { commentWith, ModeratedArticle } from '../comments/schemas.ts'
@@ -101,7 +102,11 @@ export const CommentFilter = object(
       }),
     ),
     article_id: Type.Optional(
-      Type.String({ minLength: 1, maxLength: 512, description: 'Only comments of this article.' }),
+      Type.String({
+        minLength: 1,
+        maxLength: MAX_ARTICLE_ID,
+        description: 'Only comments of this article.',
+      }),
     ),
     author_id: Type.Optional(
       Type.String({ maxLength: 40, description: 'Only comments by this author.' }),

@@ -1,4 +1,5 @@
 import { Type } from 'typebox'
+import { MAX_ARTICLE_ID } from '../../domain/comment/article-address.ts'
 import { count, flag, object, oneOf, openObject, text } from '../wire/schema-parts.ts'
 
 const MAX_RULES = 100
@@ -7,8 +8,8 @@ export const NewRemap = object(
   {
     rules: Type.Array(
       object({
-        from_prefix: Type.String({ minLength: 1, maxLength: 512 }),
-        to_prefix: Type.String({ maxLength: 512 }),
+        from_prefix: Type.String({ minLength: 1, maxLength: MAX_ARTICLE_ID }),
+        to_prefix: Type.String({ maxLength: MAX_ARTICLE_ID }),
       }),
       {
         maxItems: MAX_RULES,

@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
+import { MAX_ARTICLE_ID } from '../../domain/comment/article-address.ts'
 import { ARTICLE_SORTS } from '../../domain/comment/sort.ts'
 import type { Page } from '../../domain/page-store.ts'
 import { Refusal } from '../../domain/refusal.ts'
@@ -52,7 +53,7 @@ const LIST_RECENT = op.operation({
     ...op.limitParam,
     ...op.cursorParam,
     article_id: Type.Optional(
-      Type.Array(Type.String({ minLength: 1, maxLength: 512 }), {
+      Type.Array(Type.String({ minLength: 1, maxLength: MAX_ARTICLE_ID }), {
         maxItems: 100,
         description: 'Only of these articles; may be repeated.',
       }),

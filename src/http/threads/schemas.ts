@@ -1,4 +1,5 @@
 import { Type } from 'typebox'
+import { MAX_ARTICLE_ID } from '../../domain/comment/article-address.ts'
 import { THREAD_STATES } from '../../domain/comment/comment.ts'
 import { MAX_SYNC_DECISIONS } from '../../domain/moderation/decision.ts'
 import { REFUSALS, type RefusalCode } from '../../domain/refusal.ts'
@@ -119,7 +120,7 @@ export const NewThreadDecisions = object(
     threads: Type.Optional(
       Type.Array(
         object({
-          article_id: Type.String({ minLength: 1, maxLength: 512 }),
+          article_id: Type.String({ minLength: 1, maxLength: MAX_ARTICLE_ID }),
           from: Type.Optional(oneOf(THREAD_STATES)),
         }),
         {

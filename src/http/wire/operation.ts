@@ -1,4 +1,5 @@
 import { type TSchema, Type } from 'typebox'
+import { MAX_ARTICLE_ID } from '../../domain/comment/article-address.ts'
 import type { RefusalCode } from '../../domain/refusal.ts'
 import type { LimitKind } from '../edge/limits.ts'
 import { object } from './schema-parts.ts'
@@ -143,7 +144,7 @@ export const articleParams = {
   ...siteParams,
   article_id: Type.String({
     minLength: 1,
-    maxLength: 512,
+    maxLength: MAX_ARTICLE_ID,
     description: "The site's own key for the article: a slug, a number, a path or an address.",
   }),
 }

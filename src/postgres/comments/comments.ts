@@ -7,6 +7,7 @@ import type { Finding } from '../../domain/screening/finding.ts'
 import type { Db, Tx } from '../connection/db.ts'
 import { prepare, type Query } from '../connection/prepared.ts'
 import { storedBans, toJudgementColumns } from '../screening/stored-judgements.ts'
+import { articleIdOf } from '../threads/article-ids.ts'
 import { joinAddress } from './addresses.ts'
 import { authorColumns, type CommentRow, commentColumns, joinTally, toComment } from './rows.ts'
 import { isInvisible, staysDeleted } from './visible.ts'
@@ -61,7 +62,7 @@ export const FIND_COMMENT_FOR_WRITE = prepare<CommentAt, ForWriteRow>(
       c.redacted_at is not null as is_redacted,
       ${editedBy} as edited_by,
       case when c.shadowed and c.status = 'rejected' then ${storedBans} else '[]' end as shadows,
-      t.article_id, ${authorColumns}
+      ${articleIdOf('t')} as article_id, ${authorColumns}
     from comments c
     join threads t on t.site_id = c.site_id and t.id = c.thread_id
     join authors a on a.site_id = c.site_id and a.id = c.author_id
@@ -228,7 +229,7 @@ export const listWithAncestors = async (
         on c.site_id = ${at.siteId} and c.thread_id = ${at.threadId} and c.id = l.parent_id
       where l.distance < ${at.ancestorCount}
     )
-    select ${commentColumns}, t.article_id, ${authorColumns}
+    select ${commentColumns}, ${articleIdOf('t')} as article_id, ${authorColumns}
     from line l
     join comments c on c.site_id = ${at.siteId} and c.thread_id = ${at.threadId} and c.id = l.id
     join threads t on t.site_id = c.site_id and t.id = c.thread_id

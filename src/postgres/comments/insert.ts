@@ -6,6 +6,7 @@ import { prepare, type Query } from '../connection/prepared.ts'
 import { forEachWaiting, orSkip } from '../connection/transaction.ts'
 import type { GuestProfile } from '../people/authors.ts'
 import { type JudgementColumns, storedBans } from '../screening/stored-judgements.ts'
+import { articleIdOf, keyOf, keysOf } from '../threads/article-ids.ts'
 import { forWrite, nextVersion, type ThreadForWrite } from '../threads/threads.ts'
 import { joinCommentOfTally } from './rows.ts'
 import { isVisible, isVisibleOrShadowed } from './visible.ts'
@@ -43,16 +44,20 @@ type PostedInto = {
 /** The threads with the articles of posts as their own ids. */
 const THREADS = {
   rows: sql`threads`,
-  ids: { thread: sql`t.id`, asked: sql`article_id` },
+  ids: { thread: sql`t.id`, asked: articleIdOf('threads'), key: sql`article_id` },
   isNamed: sql`alias_of is null`,
 }
 
 /** The threads with the articles of posts as their own ids or as aliases. */
 const NAMED_THREADS = {
   rows: sql`(
-    select r.*, a.article_id as asked_id
+    select r.*, ${articleIdOf('a')} as asked_id, a.article_id as asked_key
     from threads a join threads r on r.site_id = a.site_id and r.id = coalesce(a.alias_of, a.id))`,
-  ids: { thread: sql`coalesce(t.alias_of, t.id)`, asked: sql`threads.asked_id` },
+  ids: {
+    thread: sql`coalesce(t.alias_of, t.id)`,
+    asked: sql`threads.asked_id`,
+    key: sql`threads.asked_key`,
+  },
   isNamed: sql`true`,
 }
 
@@ -84,7 +89,7 @@ export const FIND_THREADS_AND_PARENTS = forEachWaiting((waiting) => {
         c.locked as parent_locked, c.author_id as parent_author_id,
         case when ${isVisible('c.status')} then '[]' else ${storedBans} end as parent_shadows
       from unnest(${of.parentArticles}::text[], ${of.parentIds}::bigint[]) as wanted (article_id, comment_id)
-      join threads t on t.site_id = ${of.siteId}::int and t.article_id = wanted.article_id
+      join threads t on t.site_id = ${of.siteId}::int and t.article_id = ${keyOf(sql`wanted.article_id`)}
       join comment_tallies k on k.site_id = ${of.siteId}::int and k.thread_id = ${ids.thread}
         and k.comment_id = wanted.comment_id
       ${joinCommentOfTally}
@@ -94,7 +99,7 @@ export const FIND_THREADS_AND_PARENTS = forEachWaiting((waiting) => {
     select ${forWrite}, ${ids.asked} as asked_id, parents.*, array(select hash from texts where not is_locked) as busy_texts
     from ${rows} threads left join parents on parents.parent_thread_id = threads.id
     where (select count(*) from texts) >= 0
-      and site_id = ${of.siteId}::int and ${ids.asked} = any(${of.articleIds}::text[])
+      and site_id = ${of.siteId}::int and ${ids.key} = any(${keysOf(sql`${of.articleIds}::text[]`)})
       and ${isNamed}`,
   )
 })

@@ -5,6 +5,7 @@ import type { Position, Sort } from '../../domain/comment/sort.ts'
 import { PAGE_BUDGET, type RankedComment } from '../../domain/comment/tree.ts'
 import { instantOf } from '../../domain/instant.ts'
 import type { Db } from '../connection/db.ts'
+import { articleKey } from '../threads/article-ids.ts'
 import {
   authorColumns,
   type CommentRow,
@@ -264,7 +265,7 @@ const pathTo = (siteId: number, order: Order, focusId: number): RawBuilder<unkno
 const threadOf = (of: { siteId: number; parent: TreeRequest['parent'] }): RawBuilder<unknown> =>
   'articleId' in of.parent
     ? sql`select ${threadColumns} from threads t
-        where t.site_id = ${of.siteId} and t.article_id = ${of.parent.articleId} and ${threadIsVisible}`
+        where t.site_id = ${of.siteId} and t.article_id = ${articleKey(of.parent.articleId)} and ${threadIsVisible}`
     : sql`select ${threadColumns} from threads t
         join comment_tallies parent on parent.site_id = t.site_id and parent.thread_id = t.id
         where t.site_id = ${of.siteId} and t.id = ${of.parent.threadId} and ${threadIsVisible}

@@ -3,6 +3,7 @@ import type { Comment, Thread } from '../../domain/comment/comment.ts'
 import type { ArticleSort, Position } from '../../domain/comment/sort.ts'
 import { instantOf } from '../../domain/instant.ts'
 import type { Db } from '../connection/db.ts'
+import { articleIdOf, articleKey } from '../threads/article-ids.ts'
 import {
   articleColumns,
   authorColumns,
@@ -51,7 +52,7 @@ export const toRecentComment = (row: RecentRow): RecentComment =>
 export const listRecent = async (db: Db, request: RecentRequest): Promise<RecentComment[]> => {
   const { siteId, articleIds, limit } = request
   const fromThreads = sql`(
-    select c.*, t.article_id, ${articleColumns}
+    select c.*, ${articleIdOf('t')} as article_id, ${articleColumns}
     from threads t cross join lateral (
       select * from comments c
       where c.site_id = t.site_id and c.thread_id = t.id and ${isWanted(request)} and ${isAfter(request.after)}
@@ -59,10 +60,10 @@ export const listRecent = async (db: Db, request: RecentRequest): Promise<Recent
     ) c
     where t.site_id = ${siteId} and ${threadIsVisible} and t.id = any(array(
       select coalesce(alias_of, id) from threads
-      where site_id = ${siteId} and article_id = any(${articleIds})))) c`
+      where site_id = ${siteId} and article_id = any(${articleIds.map(articleKey)})))) c`
   const latest = sql`order by c.published_at desc, c.id desc`
   const inSite = (kind: RawBuilder<unknown>) => sql`(
-    select c.*, t.article_id, ${articleColumns}
+    select c.*, ${articleIdOf('t')} as article_id, ${articleColumns}
     from comments c join threads t on t.site_id = c.site_id and t.id = c.thread_id and ${threadIsVisible}
     where c.site_id = ${siteId} and ${isWanted(request)} and ${isAfter(request.after)} and ${kind}
     ${latest} limit ${limit + 1})`
@@ -116,8 +117,8 @@ export const listCounts = async (
   articleIds: readonly string[],
 ): Promise<Counts[]> => {
   const { rows } = await sql<Counts & { aliasOf: number | null }>`
-    select t.article_id, t.alias_of, ${countColumns} from threads t
-    where t.site_id = ${siteId} and t.article_id = any(${articleIds})
+    select ${articleIdOf('t')} as article_id, t.alias_of, ${countColumns} from threads t
+    where t.site_id = ${siteId} and t.article_id = any(${articleIds.map(articleKey)})
       and (t.alias_of is not null or ${threadIsVisible})`.execute(db)
   const aliases = rows.filter(({ aliasOf }) => aliasOf !== null)
   if (aliases.length === 0) return rows

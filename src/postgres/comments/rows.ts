@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import type { Author, Comment } from '../../domain/comment/comment.ts'
 import { PAGE_BYTES } from '../../domain/comment/tree.ts'
+import { articleIdOf } from '../threads/article-ids.ts'
 
 const siteOf = (thread: string, column: string) =>
   sql`(select s.${sql.ref(column)} from sites s where s.id = ${sql.ref(`${thread}.site_id`)})`
@@ -33,7 +34,7 @@ export const isConfirmed = sql`${isNamed} as is_confirmed`
 
 /** The columns of `threads t` that readers see. A thread after its closing time is closed. */
 export const threadColumns = sql`
-  t.id, t.article_id, ${articleColumns}, t.version, t.comment_count, t.root_count, t.last_comment_at,
+  t.id, ${articleIdOf('t')} as article_id, ${articleColumns}, t.version, t.comment_count, t.root_count, t.last_comment_at,
   case when t.state = 'open' and ${closesAt('t')} <= now() then 'closed' else t.state end as state,
   ${closesAt('t')} as closes_at, ${slowModeSeconds('t')} as slow_mode_seconds`
 

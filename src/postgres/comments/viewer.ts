@@ -7,6 +7,7 @@ import type { Db } from '../connection/db.ts'
 import { listOwnTurnedDown, type StatedComment } from '../moderation/statements.ts'
 import { findAuthor } from '../people/authors.ts'
 import { threadIdOf } from '../threads/aliases.ts'
+import { articleIdOf } from '../threads/article-ids.ts'
 import { forWrite, type ThreadForWrite } from '../threads/threads.ts'
 import { editedBy } from './comments.ts'
 import { authorColumns, type CommentRow, commentColumns, joinTally, toComment } from './rows.ts'
@@ -99,7 +100,7 @@ const listOwnHeld = async (
   limit: number,
 ): Promise<OwnHeld[]> => {
   const { rows } = await sql<CommentRow & { articleId: string; isEditable: boolean }>`
-    select ${commentColumns}, t.article_id, ${isEditable(authorId)} as is_editable, ${authorColumns}
+    select ${commentColumns}, ${articleIdOf('t')} as article_id, ${isEditable(authorId)} as is_editable, ${authorColumns}
     from comments c
     join threads t on t.site_id = c.site_id and t.id = c.thread_id
     join authors a on a.site_id = c.site_id and a.id = c.author_id

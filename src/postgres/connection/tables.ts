@@ -114,7 +114,9 @@ type AuthorsTable = {
 type ThreadsTable = {
   siteId: number
   id: GeneratedAlways<number>
+  /** The id, or the hash of a long id, see `threads/article-ids.ts`. */
   articleId: string
+  longArticleId: string | null
   /** As staff named the article. */
   title: string | null
   url: string | null

@@ -6,6 +6,7 @@ import type { CommentKey } from '../../domain/public-id.ts'
 import type { Site } from '../../domain/site/site.ts'
 import type { Db } from '../connection/db.ts'
 import { readFacts, readTrace, storedFacts, storedTrace } from '../screening/stored-judgements.ts'
+import { articleIdOf } from '../threads/article-ids.ts'
 
 /** The next rows of a site after a place in their order. */
 export type ExportPage<At> = { readonly siteId: number; readonly after: At; readonly limit: number }
@@ -153,7 +154,7 @@ export const listExportedThreads = async (
   { siteId, after, limit }: ExportPage<ById>,
 ): Promise<ExportedThread[]> => {
   const { rows } = await sql<ExportedThread>`
-    select id, article_id, title, url, state, closes_at, stays_open, slow_mode_seconds, moderation, created_at,
+    select id, ${articleIdOf('threads')} as article_id, title, url, state, closes_at, stays_open, slow_mode_seconds, moderation, created_at,
       suggested_title, suggested_url
     from threads
     where site_id = ${siteId} and id > ${after.id} and deleted_at is null
@@ -173,7 +174,8 @@ export const listExportedAliases = async (
   { siteId, after, limit }: ExportPage<ById>,
 ): Promise<ExportedAlias[]> => {
   const { rows } = await sql<ExportedAlias>`
-    select t.id, t.article_id, o.article_id as "of", coalesce(v.article_id, o.article_id) as via, t.is_bare
+    select t.id, ${articleIdOf('t')} as article_id, ${articleIdOf('o')} as "of",
+      coalesce(${articleIdOf('v')}, ${articleIdOf('o')}) as via, t.is_bare
     from threads t
     join threads o on o.site_id = ${siteId} and o.id = t.alias_of and o.deleted_at is null
     left join threads v on v.site_id = ${siteId} and v.id = t.alias_via and v.deleted_at is null
@@ -230,7 +232,7 @@ const listComments = async (
   inThread: RawBuilder<unknown>,
 ): Promise<ExportedComment[]> => {
   const { rows } = await sql<ExportedComment>`
-    select c.thread_id, c.id, c.home_thread_id, t.article_id, c.parent_id, c.parent_home_thread_id, c.author_id,
+    select c.thread_id, c.id, c.home_thread_id, ${articleIdOf('t')} as article_id, c.parent_id, c.parent_home_thread_id, c.author_id,
       c.status, c.withdrawn_at, c.withdrawn_from, c.redacted_at, c.shadowed, c.pinned, c.locked, c.revision,
       c.created_at, c.published_at, c.edited_at, c.body, c.body_html, c.article_title, c.article_url,
       coalesce(t.suggested_by = c.id, false) as names_article,
@@ -375,7 +377,7 @@ export const listExportedDecisions = async (
   { siteId, after, limit }: ExportPage<ById>,
 ): Promise<ExportedDecision[]> => {
   const { rows } = await sql<ExportedDecision>`
-    select d.id, d.action, case when c.id is null then t.article_id end as article_id, c.id as comment_id, c.home as home_thread_id, d.author_id, d.subject,
+    select d.id, d.action, case when c.id is null then ${articleIdOf('t')} end as article_id, c.id as comment_id, c.home as home_thread_id, d.author_id, d.subject,
       d.from_status as "from", d.to_status as "to", d.before, d.after, d.reason, d.note, d.decided_by as "by",
       d.decided_at as "at", d.caused_by, d.undoes, d.batch_id, d.policy_version, d.held_ms
     from (

@@ -3,6 +3,7 @@ import type { Status } from '../../domain/comment/status.ts'
 import type { StoredPlace } from '../../domain/importing/place-comments.ts'
 import { isVisible } from '../comments/visible.ts'
 import type { Db } from '../connection/db.ts'
+import { articleIdOf, articleKey } from '../threads/article-ids.ts'
 
 type From = { readonly siteId: number; readonly originId: number }
 
@@ -89,7 +90,9 @@ export const findThreadsOfArticles = async (
   articleIds: readonly string[],
 ): Promise<ReadonlyMap<string, number>> => {
   const { rows } = await sql<{ articleId: string; id: number }>`
-    select article_id, coalesce(alias_of, id) as id from threads
-    where site_id = ${siteId} and article_id = any(${articleIds}::text[])`.execute(db)
+    select ${articleIdOf('threads')} as article_id, coalesce(alias_of, id) as id from threads
+    where site_id = ${siteId} and article_id = any(${articleIds.map(articleKey)}::text[])`.execute(
+    db,
+  )
   return new Map(rows.map(({ articleId, id }) => [articleId, id]))
 }

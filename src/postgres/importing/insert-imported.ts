@@ -7,6 +7,7 @@ import { BY_IMPORT } from '../../domain/people/caller.ts'
 import { isVisible } from '../comments/visible.ts'
 import type { Tx } from '../connection/db.ts'
 import { prepare } from '../connection/prepared.ts'
+import { keyOf, longIdOf } from '../threads/article-ids.ts'
 
 export type NewThread = {
   readonly articleId: string
@@ -23,8 +24,8 @@ export const insertThreads = async (
   threads: readonly NewThread[],
 ): Promise<void> => {
   await sql`
-    insert into threads (site_id, article_id, title, url, state, created_at)
-    select ${siteId}::int, article_id, title, url, case when is_closed then 'closed' else 'open' end::thread_state,
+    insert into threads (site_id, article_id, long_article_id, title, url, state, created_at)
+    select ${siteId}::int, ${keyOf(sql`article_id`)}, ${longIdOf(sql`article_id`)}, title, url, case when is_closed then 'closed' else 'open' end::thread_state,
       created_at
     from unnest(${threads.map(({ articleId }) => articleId)}::text[],
       ${threads.map(({ title }) => title)}::text[], ${threads.map(({ url }) => url)}::text[],

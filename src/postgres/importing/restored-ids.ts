@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import type { Db, Tx } from '../connection/db.ts'
 import { CONTINUES } from '../exporting/imported-ids.ts'
+import { articleIdOf, articleKey } from '../threads/article-ids.ts'
 
 type OfOrigin = { readonly siteId: number; readonly originId: number }
 
@@ -170,8 +171,8 @@ export const findThreadsOf = async (
   articleIds: readonly string[],
 ): Promise<ReadonlyMap<string, number>> => {
   const { rows } = await sql<{ articleId: string; id: number }>`
-    select article_id, coalesce(alias_of, id) as id from threads
-    where site_id = ${siteId} and article_id = any(${articleIds}::text[]) and deleted_at is null`.execute(
+    select ${articleIdOf('threads')} as article_id, coalesce(alias_of, id) as id from threads
+    where site_id = ${siteId} and article_id = any(${articleIds.map(articleKey)}::text[]) and deleted_at is null`.execute(
     db,
   )
   return new Map(rows.map(({ articleId, id }) => [articleId, id]))

@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import { isVisible } from '../comments/visible.ts'
 import type { Tx } from '../connection/db.ts'
+import { keyOf, longIdOf } from '../threads/article-ids.ts'
 import { nextVersion } from '../threads/threads.ts'
 
 /** Rows of an export, with the ids that they have here. JSON carries them, because they have many columns. */
@@ -124,9 +125,9 @@ export const insertBans = async (tx: Tx, siteId: number, rows: Rows): Promise<vo
 /** An article that has a thread already keeps its settings. @returns the number of new threads */
 export const insertThreads = async (tx: Tx, siteId: number, rows: Rows): Promise<number> => {
   const { rows: made } = await sql<{ id: number }>`
-    insert into threads (site_id, article_id, title, url, state, closes_at, stays_open, slow_mode_seconds, moderation,
+    insert into threads (site_id, article_id, long_article_id, title, url, state, closes_at, stays_open, slow_mode_seconds, moderation,
       created_at)
-    select ${siteId}, r.article_id, r.title, r.url, r.state, r.closes_at, r.stays_open, r.slow_mode_seconds,
+    select ${siteId}, ${keyOf(sql`r.article_id`)}, ${longIdOf(sql`r.article_id`)}, r.title, r.url, r.state, r.closes_at, r.stays_open, r.slow_mode_seconds,
       r.moderation, r.created_at
     from jsonb_to_recordset(${toJson(rows.map((row, place) => ({ ...row, place })))}::jsonb) as r (article_id text, title text, url text,
       state thread_state, closes_at timestamptz, stays_open boolean, slow_mode_seconds int, moderation moderation_mode,
@@ -140,9 +141,9 @@ export const insertAliases = async (tx: Tx, siteId: number, rows: Rows): Promise
   await sql`
     update threads t set alias_of = o.id, alias_via = coalesce(v.id, o.id), is_bare = r.is_bare
     from jsonb_to_recordset(${toJson(rows)}::jsonb) as r (article_id text, "of" text, via text, is_bare boolean)
-    join threads o on o.site_id = ${siteId} and o.article_id = r.of and o.alias_of is null
-    left join threads v on v.site_id = ${siteId} and v.article_id = r.via and v.article_id <> r.article_id
-    where t.site_id = ${siteId} and t.article_id = r.article_id and t.alias_of is null and t.id <> o.id
+    join threads o on o.site_id = ${siteId} and o.article_id = ${keyOf(sql`r.of`)} and o.alias_of is null
+    left join threads v on v.site_id = ${siteId} and v.article_id = ${keyOf(sql`r.via`)} and r.via <> r.article_id
+    where t.site_id = ${siteId} and t.article_id = ${keyOf(sql`r.article_id`)} and t.alias_of is null and t.id <> o.id
       and not exists (select from comments c where c.site_id = ${siteId} and c.thread_id = t.id)
       and not exists (select from threads b where b.site_id = ${siteId} and b.alias_of = t.id)`.execute(
     tx,

@@ -16,6 +16,7 @@ import {
 } from '../comments/rows.ts'
 import type { Db } from '../connection/db.ts'
 import { readFacts, readTrace, storedFacts, storedTrace } from '../screening/stored-judgements.ts'
+import { articleIdOf } from '../threads/article-ids.ts'
 
 /** A reader's flag, as moderators see it. */
 export type ModeratedFlag = {
@@ -71,7 +72,7 @@ export const listModerated = async (
     select ${commentColumns}, c.shadowed as is_shadowed,
       c.withdrawn_at is not null as is_withdrawn, c.redacted_at, ${storedTrace} as screening, c.risk,
       c.policy_version, ${storedFacts} as facts,
-      d.network, c.flag_count, a.email, t.article_id, ${moderatedArticleColumns},
+      d.network, c.flag_count, a.email, ${articleIdOf('t')} as article_id, ${moderatedArticleColumns},
       l.claimed_by, l.claimed_until, ${authorColumns}
     from unnest(${keys.map(({ threadId }) => threadId)}::bigint[],
       ${keys.map(({ id }) => id)}::bigint[]) as wanted (thread_id, id)

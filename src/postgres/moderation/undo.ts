@@ -4,6 +4,7 @@ import type { DecisionAction, LaterDecision } from '../../domain/moderation/deci
 import type { Decidable } from '../comments/branches.ts'
 import { staysDeleted } from '../comments/visible.ts'
 import type { Db, Tx } from '../connection/db.ts'
+import { keyOf } from '../threads/article-ids.ts'
 import { type Decision, type Difference, decisionColumns } from './decisions.ts'
 
 /** A decision on a comment to undo, with the comment as it is now. */
@@ -170,9 +171,9 @@ export const findMoveDecision = async (
     select d.id, d.comment_id, d.subject, d.before, d.after, d.batch_id, f.id as "from", t.id as "to",
       exists (select from decisions c where c.site_id = d.site_id and c.caused_by = d.id) as has_moved
     from decisions d
-    join threads fa on fa.site_id = d.site_id and fa.article_id = d.before ->> 'article_id'
+    join threads fa on fa.site_id = d.site_id and fa.article_id = ${keyOf(sql`(d.before ->> 'article_id')`)}
     join threads f on f.site_id = d.site_id and f.id = case when fa.is_bare then fa.alias_of else fa.id end
-    join threads ta on ta.site_id = d.site_id and ta.article_id = d.after ->> 'article_id'
+    join threads ta on ta.site_id = d.site_id and ta.article_id = ${keyOf(sql`(d.after ->> 'article_id')`)}
     join threads t on t.site_id = d.site_id and t.id = case when ta.is_bare then ta.alias_of else ta.id end
     where d.site_id = ${siteId} and d.id = ${id} and d.action = 'move'`.execute(db)
   return rows[0]

@@ -14,6 +14,7 @@ import {
 } from '../comments/rows.ts'
 import { isInvisible, isVisible } from '../comments/visible.ts'
 import type { Db } from '../connection/db.ts'
+import { articleIdOf } from '../threads/article-ids.ts'
 
 type OfAuthor = { readonly siteId: number; readonly authorId: number }
 type Page = OfAuthor & { readonly after: CommentKey; readonly limit: number }
@@ -67,7 +68,7 @@ export const listHeldComments = async (db: Db, page: Page): Promise<HeldComment[
   const { rows } = await sql<
     CommentRow & { articleId: string } & Pick<HeldComment, 'network' | 'isShadowed'>
   >`
-    select ${commentColumns}, d.network, c.shadowed and c.status = 'rejected' as is_shadowed, t.article_id, ${authorColumns}
+    select ${commentColumns}, d.network, c.shadowed and c.status = 'rejected' as is_shadowed, ${articleIdOf('t')} as article_id, ${authorColumns}
     from (
       (${of(isVisible('c.status'))}) union all (${of(isInvisible('c.status'))})
       order by thread_id, id limit ${limit}

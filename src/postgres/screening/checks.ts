@@ -7,6 +7,7 @@ import type { Finding } from '../../domain/screening/finding.ts'
 import { joinAddress } from '../comments/addresses.ts'
 import { type StoredJudgement, toColumns } from '../comments/comments.ts'
 import type { Db, Tx } from '../connection/db.ts'
+import { articleIdOf } from '../threads/article-ids.ts'
 import { type JudgedWriter, joinWriter, writerColumns } from './judged-comments.ts'
 import {
   hasFacts,
@@ -46,7 +47,7 @@ export const findAskable = async (db: Db, at: SiteCommentKey): Promise<Askable |
   const { rows } = await sql<Askable>`
     select coalesce(c.home_thread_id, c.thread_id) as home_thread_id,
       coalesce(c.parent_home_thread_id, c.thread_id) as parent_home_thread_id,
-      c.parent_id, t.article_id, coalesce(t.url, t.suggested_url, c.article_url) as article_url, c.revision, c.body,
+      c.parent_id, ${articleIdOf('t')} as article_id, coalesce(t.url, t.suggested_url, c.article_url) as article_url, c.revision, c.body,
       c.created_at, clock_timestamp()::timestamptz(3) as read_at, c.withdrawn_at is not null as is_withdrawn,
       a.kind as author_kind, a.name as author_name, a.url as author_url,
       a.email as author_email, d.network, ${storedChecks} as checks

@@ -5,6 +5,7 @@ import { joinAddress } from '../comments/addresses.ts'
 import { isVisible } from '../comments/visible.ts'
 import type { Db } from '../connection/db.ts'
 import { prepare, type Query } from '../connection/prepared.ts'
+import { keysOf } from '../threads/article-ids.ts'
 
 /** How many of the latest posts are compared: of the site, and of each author and network. */
 const LATEST_OF_SITE = 200
@@ -83,7 +84,7 @@ const writeFacts = (of: Places, others: Sql) => {
       where t.site_id = ${of.siteId} and t.id = any(${of.threadIds}::bigint[])
       union all
       select t.id, t.created_at from threads t
-      where t.site_id = ${of.siteId} and t.article_id = any(${of.articleIds}::text[])
+      where t.site_id = ${of.siteId} and t.article_id = any(${keysOf(sql`${of.articleIds}::text[]`)})
     )
     select now as at,
       array(select id from asked order by id) as thread_ids,

@@ -1,9 +1,10 @@
 import { type RawBuilder, sql } from 'kysely'
 import type { Db, Tx } from '../connection/db.ts'
+import { articleColumnsOf, articleIdOf, articleKey } from './article-ids.ts'
 
 /** The thread of an article, by its own id or by an alias. */
 export const threadIdOf = (siteId: number, articleId: string): RawBuilder<unknown> => sql`(
-  select coalesce(alias_of, id) from threads where site_id = ${siteId} and article_id = ${articleId})`
+  select coalesce(alias_of, id) from threads where site_id = ${siteId} and article_id = ${articleKey(articleId)})`
 
 /** The row of an article id: a thread, or an alias of one. */
 export type ArticleRow = {
@@ -23,7 +24,7 @@ export const findArticleRow = (
     .selectFrom('threads')
     .select(['id', 'aliasOf', 'isBare'])
     .where('siteId', '=', siteId)
-    .where('articleId', '=', articleId)
+    .where('articleId', '=', articleKey(articleId))
     .executeTakeFirst()
 
 /** The article's own id, and the thread that it names. */
@@ -36,7 +37,7 @@ export const findArticleThread = async (
   articleId: string,
 ): Promise<ArticleThread | undefined> => {
   const { rows } = await sql<ArticleThread>`
-    select id, article_id from threads
+    select id, ${articleIdOf('threads')} as article_id from threads
     where site_id = ${siteId} and id = ${threadIdOf(siteId, articleId)}`.execute(db)
   return rows[0]
 }
@@ -48,9 +49,10 @@ export const insertAlias = async (
   tx: Tx,
   { siteId, threadId, articleId }: Alias & { readonly articleId: string },
 ): Promise<number | undefined> => {
+  const { articleId: key, longArticleId } = articleColumnsOf(articleId)
   const { rows } = await sql<{ id: number }>`
-    insert into threads (site_id, article_id, alias_of, alias_via, is_bare)
-    values (${siteId}, ${articleId}, ${threadId}, ${threadId}, true)
+    insert into threads (site_id, article_id, long_article_id, alias_of, alias_via, is_bare)
+    values (${siteId}, ${key}, ${longArticleId}, ${threadId}, ${threadId}, true)
     on conflict (site_id, article_id) do nothing returning id`.execute(tx)
   return rows[0]?.id
 }
@@ -131,7 +133,7 @@ export const listAliases = async (
   { siteId, threadId, afterId, limit }: Alias & { afterId: number; limit: number },
 ): Promise<ListedAlias[]> => {
   const { rows } = await sql<ListedAlias>`
-    select id, article_id from threads
+    select id, ${articleIdOf('threads')} as article_id from threads
     where site_id = ${siteId} and alias_of = ${threadId} and id > ${afterId}
     order by id limit ${limit + 1}`.execute(db)
   return rows

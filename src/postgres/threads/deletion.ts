@@ -29,7 +29,7 @@ export const countThread = async (
 export const markThreadDeleted = async (tx: Tx, { siteId, threadId }: OfThread): Promise<void> => {
   await sql`
     update threads set deleted_at = clock_timestamp(), state = 'hidden', title = null, url = null,
-      article_id = ${'\u007f'} || gen_random_uuid()
+      article_id = ${'\u007f'} || gen_random_uuid(), long_article_id = null
     where site_id = ${siteId} and id = ${threadId}`.execute(tx)
   await freeAliases(tx, { siteId, threadId })
 }

@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import type { Db, Tx } from '../connection/db.ts'
 import type { ArticleThread } from './aliases.ts'
+import { articleColumnsOf, articleIdOf, articleKey } from './article-ids.ts'
 import { nextVersion } from './threads.ts'
 
 /**
@@ -14,17 +15,22 @@ export const exchangeIds = async (
 ): Promise<void> => {
   const { siteId, threadId, articleId, former } = at
   const { rows } = await sql<{ id: number }>`
-    update threads set article_id = ${'\u007f'} || gen_random_uuid()
-    where site_id = ${siteId} and article_id = ${articleId} and alias_of = ${threadId}
+    update threads set article_id = ${'\u007f'} || gen_random_uuid(), long_article_id = null
+    where site_id = ${siteId} and article_id = ${articleKey(articleId)} and alias_of = ${threadId}
     returning id`.execute(tx)
   await sql`
-    update threads set article_id = ${articleId},
+    update threads set ${named(articleId)},
       version = case when version > 0 then ${nextVersion} else 0 end
     where site_id = ${siteId} and id = ${threadId}`.execute(tx)
   await sql`
-    update threads set article_id = ${former},
+    update threads set ${named(former)},
       alias_via = case when is_bare then alias_of else alias_via end
     where site_id = ${siteId} and id = ${rows[0]!.id}`.execute(tx)
+}
+
+const named = (articleId: string) => {
+  const { articleId: key, longArticleId } = articleColumnsOf(articleId)
+  return sql`article_id = ${key}, long_article_id = ${longArticleId}`
 }
 
 /** A part of the threads of a site, in order of their ids. */
@@ -41,7 +47,7 @@ export const listOwnIds = async (
   { afterId, upToId, limit }: ThreadRange,
 ): Promise<ArticleThread[]> => {
   const { rows } = await sql<ArticleThread>`
-    select id, article_id from threads
+    select id, ${articleIdOf('threads')} as article_id from threads
     where site_id = ${siteId} and id > ${afterId} and id <= ${upToId}
       and alias_of is null and deleted_at is null
     order by id limit ${limit}`.execute(db)
@@ -69,9 +75,11 @@ export const listNamedThreads = async (
   names: readonly string[],
 ): Promise<NamedThread[]> => {
   const { rows } = await sql<NamedThread>`
-    select a.article_id as name, t.id, t.article_id, exists (
+    select ${articleIdOf('a')} as name, t.id, ${articleIdOf('t')} as article_id, exists (
       select from comments c where c.site_id = ${siteId} and c.thread_id = t.id) as is_filled
     from threads a join threads t on t.site_id = ${siteId} and t.id = coalesce(a.alias_of, a.id)
-    where a.site_id = ${siteId} and a.article_id = any(${names}::text[])`.execute(db)
+    where a.site_id = ${siteId} and a.article_id = any(${names.map(articleKey)}::text[])`.execute(
+    db,
+  )
   return rows
 }

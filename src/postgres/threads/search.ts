@@ -5,6 +5,7 @@ import { type Instant, instantOf } from '../../domain/instant.ts'
 import { closesAt } from '../comments/rows.ts'
 import type { Db, Tx } from '../connection/db.ts'
 import { contains, type FoundPage, findPage } from '../connection/search.ts'
+import { articleIdOf, keyOf } from './article-ids.ts'
 import { type ModeratedThread, moderatedThreadColumns } from './threads.ts'
 
 /** By the latest visible comment, or by age of the thread. */
@@ -80,7 +81,7 @@ const filtersOf = ({ states, q, hasComments, until }: ThreadFilter): RawBuilder<
 
 /** Title and URL as moderators see them: those that staff gave, or else those that a comment suggests. */
 const NAMES = [
-  sql`r.article_id`,
+  articleIdOf('r'),
   sql`case when num_nonnulls(r.title, r.url) > 0 then r.title else r.suggested_title end`,
   sql`case when num_nonnulls(r.title, r.url) > 0 then r.url else r.suggested_url end`,
 ]
@@ -123,7 +124,7 @@ export const insertThreadItems = async (
     left join threads r
       on r.site_id = ${siteId} and r.deleted_at is null and r.id = (
         select coalesce(alias_of, id) from threads
-        where site_id = ${siteId} and article_id = k.article_id)
+        where site_id = ${siteId} and article_id = ${keyOf(sql`k.article_id`)})
     on conflict do nothing`.execute(tx)
 }
 
@@ -147,7 +148,7 @@ export const insertThreadItemsByFilter = async (
     if (last === null) return
     await sql`
       insert into batch_items (site_id, batch_id, thread_id, comment_id, place, article_id, seen_state)
-      select ${siteId}, ${batchId}, r.id, 0, 0, r.article_id, ${stateNow} ${listOf(siteId)}
+      select ${siteId}, ${batchId}, r.id, 0, 0, ${articleIdOf('r')}, ${stateNow} ${listOf(siteId)}
         and r.id > ${after} and r.id <= ${last} and ${wanted}`.execute(tx)
     after = last
   }

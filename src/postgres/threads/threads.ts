@@ -14,6 +14,7 @@ import { isVisible } from '../comments/visible.ts'
 import type { Db, Tx } from '../connection/db.ts'
 import { prepare } from '../connection/prepared.ts'
 import type { Tables } from '../connection/tables.ts'
+import { articleColumnsOf, articleIdOf, articleKey, keysOf } from './article-ids.ts'
 
 /** A version follows the clock, so that it never repeats, not even after a restore that lost commits. */
 export const nextVersion = sql<number>`greatest(version + 1, (extract(epoch from clock_timestamp()) * 1000000)::bigint)`
@@ -28,7 +29,9 @@ export const findThreads = async (
 ): Promise<(Thread | undefined)[]> => {
   const sites = questions.map(({ siteId }) => siteId)
   const ids = questions.map((question) => ('id' in question ? question.id : null))
-  const articles = questions.map((question) => ('id' in question ? null : question.articleId))
+  const articles = questions.map((question) =>
+    'id' in question ? null : articleKey(question.articleId),
+  )
   const { rows } = await sql<Thread & { place: number }>`
     select t.*, q.place
     from unnest(${sites}::int[], ${ids}::bigint[], ${articles}::text[])
@@ -57,7 +60,7 @@ export type ThreadForWrite = {
   isUnsuggested: boolean
 }
 
-export const forWrite = sql`id, article_id, moderation, suggested_by is null as is_unsuggested,
+export const forWrite = sql`id, ${articleIdOf('threads')} as article_id, moderation, suggested_by is null as is_unsuggested,
   ${slowModeSeconds('threads')} as slow_mode_seconds,
   case when state = 'open' and ${closesAt('threads')} <= clock_timestamp() then 'closed' else state end as state`
 
@@ -85,7 +88,7 @@ export const ensureSharedThread = async (
 const insertThread = async (tx: Tx, siteId: number, articleId: string): Promise<void> => {
   await tx
     .insertInto('threads')
-    .values({ siteId, articleId })
+    .values({ siteId, ...articleColumnsOf(articleId) })
     .onConflict((c) => c.columns(['siteId', 'articleId']).doNothing())
     .execute()
 }
@@ -97,7 +100,7 @@ const findSharedThread = async (
 ): Promise<number | undefined> => {
   const { rows } = await sql<{ id: number }>`
     select coalesce(alias_of, id) as id, pg_advisory_xact_lock_shared(coalesce(alias_of, id)) from threads
-    where site_id = ${siteId} and article_id = ${articleId}`.execute(tx)
+    where site_id = ${siteId} and article_id = ${articleKey(articleId)}`.execute(tx)
   return rows[0]?.id
 }
 
@@ -120,9 +123,9 @@ export const TRY_THREAD_LOCKS = prepare<
   FoundThread
 >(
   (of) => sql`
-    select id, article_id, pg_try_advisory_xact_lock_shared(id) as is_locked,
+    select id, ${articleIdOf('threads')} as article_id, pg_try_advisory_xact_lock_shared(id) as is_locked,
       set_config('lock_timeout', ${String(SHARED_LOCK_TIMEOUT_MS)}, true)
-    from threads where site_id = ${of.siteId} and article_id = any(${of.articleIds}::text[])
+    from threads where site_id = ${of.siteId} and article_id = any(${keysOf(sql`${of.articleIds}::text[]`)})
       and alias_of is null`,
 )
 
@@ -149,7 +152,7 @@ export const findThreadId = async (
     .selectFrom('threads')
     .select(sql<number>`coalesce(alias_of, id)`.as('id'))
     .where('siteId', '=', siteId)
-    .where('articleId', '=', articleId)
+    .where('articleId', '=', articleKey(articleId))
     .executeTakeFirst()
   return row?.id
 }

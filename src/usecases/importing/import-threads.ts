@@ -1,4 +1,4 @@
-import { canonicalArticleId } from '../../domain/comment/article-address.ts'
+import { canonicalArticleId, isTooLong } from '../../domain/comment/article-address.ts'
 import { isStorable, validateUrl } from '../../domain/comment/text.ts'
 import { articleIdOn } from '../../domain/site/site.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
@@ -15,8 +15,6 @@ export type Target = {
   readonly title: string | null
   readonly url: string | null
 }
-
-const MAX_ARTICLE_ID = 512
 
 /** The threads of the batch, created and locked; undefined for an article that can have no thread. */
 export const ensureThreads = async (store: Store): Promise<readonly (Target | undefined)[]> => {
@@ -94,5 +92,4 @@ const namesOf = ({ site, articleOf }: ImportRun, address: string): readonly stri
   return own === canonical && own === address ? [own] : [own, canonical, `${canonical}/`]
 }
 
-const isArticleId = (id: string): boolean =>
-  isStorable(id) && id !== '' && Array.from(id).length <= MAX_ARTICLE_ID
+const isArticleId = (id: string): boolean => isStorable(id) && id !== '' && !isTooLong(id)
