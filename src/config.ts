@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
 import { type Static, Type } from 'typebox'
 import { Value } from 'typebox/value'
+import { parsePostgresUrl } from './postgres/connection/address.ts'
 import { parseRedisUrl } from './redis/address.ts'
 
 /** True for a network such as `10.0.0.0/8`, or for an address. */
@@ -158,6 +159,8 @@ export const readConfig = (env: Readonly<Record<string, string | undefined>>): C
     if (!networks.every(isListed))
       faults.push(`${name} must be addresses or networks, separated by commas`)
   }
+  if (values.AFTERWORD_MIGRATION_DATABASE_URL && !values.DATABASE_URL)
+    faults.push('AFTERWORD_MIGRATION_DATABASE_URL must be unset without DATABASE_URL')
   if (faults.length > 0)
     throw new Error(`Settings are wrong:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`)
   return Object.freeze({ ...rest, trustedProxies, outboundNetworks, secrets })
@@ -194,23 +197,26 @@ const toTyped = (name: string, text: string): string | number =>
 
 const faultOf = (name: string, values: Record<string, unknown>): string | undefined => {
   const value = values[name]
-  if (value === undefined) return undefined
-  const isUrl = !name.endsWith('_URL') || (typeof value === 'string' && URL.canParse(value))
-  return isUrl && Value.Check(propertyOf(name) as never, value) ? undefined : expectation(name)
+  const isRight = value === undefined || Value.Check(propertyOf(name) as never, value)
+  return isRight ? undefined : expectation(name)
 }
 
-/** The URL class rejects several hosts, so the Redis URL has a parser of its own. */
-const redisFault = (url: string | undefined): string | undefined => {
-  try {
-    if (url !== undefined) parseRedisUrl(url)
-    return undefined
-  } catch (error) {
-    return (error as Error).message
+/** The URL class rejects several hosts, so these addresses have parsers of their own. */
+const addressFault =
+  (parse: (url: string) => unknown) =>
+  (url: string | undefined): string | undefined => {
+    try {
+      if (url !== undefined) parse(url)
+      return undefined
+    } catch (error) {
+      return (error as Error).message
+    }
   }
-}
 
 const OWN_FAULTS: Record<string, (value: string | undefined) => string | undefined> = {
-  REDIS_URL: redisFault,
+  DATABASE_URL: addressFault(parsePostgresUrl),
+  AFTERWORD_MIGRATION_DATABASE_URL: addressFault(parsePostgresUrl),
+  REDIS_URL: addressFault(parseRedisUrl),
   AFTERWORD_SECRET: secretFault,
 }
 
@@ -218,6 +224,5 @@ const expectation = (name: string): string => {
   const { type, minimum, maximum, minLength, pattern, anyOf } = propertyOf(name)
   if (type === 'integer') return `must be a whole number from ${minimum} to ${maximum}`
   if (anyOf) return `must be one of ${anyOf.map((option) => option.const).join(', ')}`
-  if (pattern?.includes('://')) return `must be an address that begins like ${pattern}`
   return pattern ? `must match ${pattern}` : `must have at least ${minLength} characters`
 }

@@ -19,7 +19,9 @@ import { createBanHashes } from './http/edge/writer-identity.ts'
 import type { HealthReport } from './http/service/health.ts'
 import { deriveKeys, type WireKeys } from './http/wire/keys.ts'
 import { createPublicIds } from './http/wire/public-ids.ts'
-import { createDb, type Db, type OpenDb } from './postgres/connection/db.ts'
+import { createDb, type OpenDb } from './postgres/connection/db.ts'
+import { createDiskWatch, type DiskWatch, findRoom } from './postgres/connection/disk.ts'
+import { type FaultReason, reasonOf } from './postgres/connection/fault-reasons.ts'
 import { probePostgres } from './postgres/connection/health.ts'
 import { migrate } from './postgres/connection/migrate.ts'
 import { countJobs, listFailedKinds } from './postgres/jobs/jobs.ts'
@@ -73,6 +75,8 @@ type State = {
   /** Set once the database is prepared. */
   keys?: WireKeys
   idsOf?: PublicIdsOf
+  /** Why the last attempt to prepare the database failed. */
+  startFault?: FaultReason
   jobs?: JobQueue
   readonly closing: AbortController
   readonly jobRuns: OutcomeCounts
@@ -83,7 +87,8 @@ export const createService = async (parts: Parts): Promise<Service> => {
   const { config, logger, version } = parts
   const state: State = { closing: new AbortController(), jobRuns: createOutcomeCounts() }
   const checkCounts = createOutcomeCounts()
-  const pools = createPools(parts, state)
+  const disk = createDiskWatch({ log: logger, findRoom: () => findRoom(pools.health.db) })
+  const pools = createPools(parts, state, disk)
   const timings = { ...TIMINGS, ...parts.protocol }
   const shared = createShared(config, logger, timings)
   const outbound = { allowedNetworks: config.outboundNetworks }
@@ -113,7 +118,7 @@ export const createService = async (parts: Parts): Promise<Service> => {
     proxies: { trusted: config.trustedProxies, header: config.AFTERWORD_FORWARDED_HEADER },
     limits: { read: config.AFTERWORD_LIMIT_READ, write: config.AFTERWORD_LIMIT_WRITE },
     keys: () => whenPrepared(state.keys),
-    readiness: () => reportHealth(pools.health.db, shared.redis, state),
+    readiness: () => reportHealth(pools.health, disk, shared.redis, state),
     metricSources: () => ({
       ...readMetrics(pools, context),
       isRedisReady: shared.redis && isReady(shared.redis),
@@ -128,6 +133,7 @@ export const createService = async (parts: Parts): Promise<Service> => {
       await closeApp(app, state)
       await context.policyTasks.close()
       await Promise.all([state.jobs?.close(), context.deferredTasks.settled()])
+      disk.close()
       await Promise.all(Object.values(pools).map((pool) => pool.close()))
       if (shared.redis) await closeRedis(shared.redis)
     },
@@ -142,14 +148,19 @@ const whenPrepared = <T>(part: T | undefined): T => {
 type Pools = Readonly<Record<'read' | 'write' | 'exports' | 'health' | 'metrics', OpenDb>>
 
 /** Writers that wait for each other, and readers, cannot take each other's connections. */
-const createPools = ({ config, databaseUrl: url, logger }: Parts, { closing }: State): Pools => {
+const createPools = (
+  { config, databaseUrl: url, logger }: Parts,
+  { closing }: State,
+  disk: DiskWatch,
+): Pools => {
   const onError = (error: Error) => {
     if (!closing.signal.aborted)
       logger.warn({ err: error }, 'postgres: an idle connection was lost')
   }
   const onUnprepared = once(() => logger.warn(UNPREPARED))
   const writers = Math.floor(config.AFTERWORD_POOL / 2)
-  const open = (max: number) => createDb({ url, max, onError, onUnprepared })
+  const open = (max: number) =>
+    createDb({ url, max, onError, onUnprepared, onDiskFull: disk.report })
   return {
     read: open(config.AFTERWORD_POOL - writers),
     write: open(writers),
@@ -208,7 +219,8 @@ const readMetrics = ({ read, write, metrics }: Pools, { pages, lists }: Context)
 })
 
 const reportHealth = async (
-  db: Db,
+  { db }: OpenDb,
+  disk: DiskWatch,
   redis: RedisClient | undefined,
   state: State,
 ): Promise<HealthReport> => {
@@ -216,19 +228,22 @@ const reportHealth = async (
     return { status: 'unavailable', checks: { service: 'is shutting down' } }
   const checks = { ...(redis && { redis: isReady(redis) ? 'ok' : 'away' }) }
   try {
-    const { missingMigrations, notDurable } = await probePostgres(db)
-    if (missingMigrations.length > 0 || state.keys === undefined)
-      return { status: 'unavailable', checks: { ...checks, postgres: 'is not migrated yet' } }
+    const { missingMigrations, isReadOnly, notDurable } = await probePostgres(db)
+    if (missingMigrations.length > 0 || state.keys === undefined) {
+      const postgres = missingMigrations.length > 0 ? 'not_migrated' : state.startFault
+      return { status: 'unavailable', checks: { ...checks, postgres: postgres ?? 'not_migrated' } }
+    }
     const failed = await listFailedKinds(db)
+    const lost = notDurable.length > 0 ? `not durable: ${notDurable.join(', ')} off` : 'ok'
     const known = {
       ...checks,
-      postgres: notDurable.length > 0 ? `not durable: ${notDurable.join(', ')} off` : 'ok',
+      postgres: disk.isFull() ? 'disk_full' : isReadOnly ? 'read_only' : lost,
       ...(failed.length > 0 && { jobs: `given up: ${failed.join(', ')}` }),
     }
     const isOk = Object.values(known).every((check) => check === 'ok')
     return { status: isOk ? 'ok' : 'degraded', checks: known }
-  } catch {
-    return { status: 'unavailable', checks: { ...checks, postgres: 'away' } }
+  } catch (error) {
+    return { status: 'unavailable', checks: { ...checks, postgres: reasonOf(error) } }
   }
 }
 
@@ -250,7 +265,14 @@ const prepare = async (
     return seeded
   }
   const signal = AbortSignal.any([stop, state.closing.signal])
-  const { secrets, idSecret, madeKey } = await untilItWorks(attempt, { logger, signal })
+  const { secrets, idSecret, madeKey } = await untilItWorks(attempt, {
+    signal,
+    onFailure: (error) => {
+      state.startFault = reasonOf(error)
+      const fields = { err: error, reason: state.startFault }
+      logger.error(fields, 'the database is not ready; trying again')
+    },
+  })
   state.idsOf = createPublicIds(idSecret)
   state.keys = deriveKeys(secrets)
   state.jobs = createJobQueue(context, {
@@ -277,18 +299,18 @@ const closeApp = async (app: FastifyInstance, { closing }: State): Promise<void>
   clearTimeout(timer)
 }
 
-type Waiting = { logger: FastifyBaseLogger; signal: AbortSignal }
+type Waiting = { signal: AbortSignal; onFailure: (error: unknown) => void }
 
 const untilItWorks = async <T>(
   attempt: () => Promise<T>,
-  { logger, signal }: Waiting,
+  { signal, onFailure }: Waiting,
 ): Promise<T> => {
   for (let pauseMs = FIRST_RETRY_MS; ; pauseMs = Math.min(pauseMs * 2, LAST_RETRY_MS)) {
     try {
       return await attempt()
     } catch (error) {
       signal.throwIfAborted()
-      logger.error({ err: error }, 'the database is not ready; trying again')
+      onFailure(error)
       await sleep(pauseMs, undefined, { signal })
     }
   }

@@ -8,6 +8,7 @@ import { REFUSALS } from '../src/domain/refusal.ts'
 import { createMetrics } from '../src/http/edge/metrics.ts'
 import { NO_SOURCES } from '../src/http/edge/source-metrics.ts'
 import { STATUS_OF } from '../src/http/wire/problems.ts'
+import { FAULT_REASONS } from '../src/postgres/connection/fault-reasons.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8')
@@ -385,4 +386,10 @@ t.test('compose.yaml, the pages and the benchmark agree about Postgres and Redis
   )
   t.ok(policies.length >= 2)
   t.same([...new Set(policies)], [policy])
+})
+
+t.test('docs/operations.md explains every code of a fault of Postgres, and no other', async (t) => {
+  const section = TEXTS.get('docs/operations.md')!.split('\n## Health\n')[1]!.split('\n## ')[0]!
+  const codes = [...section.matchAll(/^\| `(\w+)` \|/gm)].map(([, code]) => code)
+  t.same(codes, FAULT_REASONS)
 })

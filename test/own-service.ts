@@ -63,7 +63,7 @@ export type Body = {
   id: string
   code: string
   status: string
-  checks: { redis?: string }
+  checks: { redis?: string; postgres?: string }
   items: { id: string; body: string }[]
   next_cursor: string | null
 }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import pg from 'pg'
+import { parsePostgresUrl } from '../src/postgres/connection/address.ts'
+import { openClient } from '../src/postgres/connection/client.ts'
 
 /** The database that `test/run.ts` migrates once, for every test to clone. */
 export const TEMPLATE = 'afterword_template'
@@ -30,10 +31,8 @@ export const createEmptyDatabase = async (t: Teardown): Promise<string> => {
 
 /** One statement on a session of its own. */
 export const runOnServer = async (url: string, statement: string): Promise<void> => {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 10_000 })
-  client.on('error', () => {})
+  const client = await openClient(parsePostgresUrl(url), { timeoutMs: 10_000 })
   try {
-    await client.connect()
     await client.query(statement)
   } finally {
     await client.end()

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
-import { startService } from '../own-service.ts'
-import { skipOwn, startServer, until } from '../redis/own-server.ts'
+import { startNode, startService } from '../own-service.ts'
+import { openPatientRedis, skipOwn, startServer, until } from '../redis/own-server.ts'
+import { createDatabase } from '../servers.ts'
 
 /** The postmaster and its backends: each of those leads a session of its own. */
 const processesOf = (pid: number): number[] => {
@@ -170,5 +171,45 @@ t.test(
     t.equal(body.status, 'degraded')
     await redis.start()
     await hideAndLook('a Redis that is back and empty')
+  },
+)
+
+t.test(
+  'reads and decisions of two nodes are right while Redis is full and refuses writes',
+  { skip: skipOwn },
+  async (t) => {
+    const redis = await startServer(t)
+    const { url } = await createDatabase(t)
+    const env = { DATABASE_URL: url, REDIS_URL: redis.url, AFTERWORD_SECRET: 's'.repeat(32) }
+    const [one, other] = [await startNode(t, url, env), await startNode(t, url, env)]
+    const client = await openPatientRedis(t, redis.url)
+    let number = 0
+    const hideAndLook = async (article: string) => {
+      number += 1
+      const { status, body } = await one.post(article, `soon hidden, number ${number}`)
+      t.equal(status, 201)
+      for (const node of [one, other]) {
+        const { items } = (await node.read(article)).body
+        t.ok(
+          items.some(({ id }) => id === body.id),
+          'every node shows a new comment',
+        )
+      }
+      t.equal((await other.reject(body.id)).status, 201)
+      for (const node of [one, other]) {
+        const { items } = (await node.read(article)).body
+        t.notOk(
+          items.some(({ id }) => id === body.id),
+          'no node shows a hidden comment',
+        )
+      }
+    }
+    await hideAndLook('a')
+    await client.config('SET', 'maxmemory-policy', 'noeviction')
+    await client.config('SET', 'maxmemory', '1')
+    await t.rejects(client.set('x', 'y'), /OOM/)
+    for (const article of ['a', 'b', 'a']) await hideAndLook(article)
+    await client.config('SET', 'maxmemory', '0')
+    for (const article of ['a', 'b', 'c']) await hideAndLook(article)
   },
 )

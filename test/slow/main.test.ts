@@ -65,7 +65,10 @@ t.test(
     t.equal((await fetch(`${url}/livez`)).status, 200)
     const early = await fetch(`${url}/readyz`)
     t.equal(early.status, 503)
-    t.same(await early.json(), { status: 'unavailable', checks: { postgres: 'away' } })
+    t.same(await early.json(), {
+      status: 'unavailable',
+      checks: { postgres: 'connection_refused' },
+    })
     const refused = await postTo(url, 'Too early')
     t.equal(refused.status, 503)
     t.match(await refused.json(), { code: 'unavailable' })

@@ -34,9 +34,9 @@ const LIVEZ = health(
 const READYZ = health(
   'getReadiness',
   'Check readiness for traffic',
-  'Anyone may call it; it returns 503 when Postgres is unreachable or not migrated. With Redis away, ' +
-    'Postgres settings that risk losing writes, or a job that was given up, it returns 200 with status ' +
-    '`degraded`.',
+  'Anyone may call it; it returns 503 when Postgres is unreachable or not migrated. With Redis away, a ' +
+    'full disk, Postgres settings that risk losing writes, or a job that was given up, it returns 200 with ' +
+    'status `degraded`. `checks` names the cause by a code.',
   { 200: ref(Health), 503: ref(Health) },
 )
 const METRICS = health(

@@ -1,12 +1,12 @@
-import pg from 'pg'
+import type pg from 'pg'
+import { parsePostgresUrl } from '../connection/address.ts'
+import { openClient } from '../connection/client.ts'
 
 /** A connection for long transactions. Its search path leads to the tables of the service. */
-export const openConnection = async (url: string): Promise<pg.Client> => {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000 })
-  client.on('error', () => {})
-  await client.connect()
-  return client
-}
+export const openConnection = (url: string): Promise<pg.Client> =>
+  openClient(parsePostgresUrl(url), { timeoutMs: CONNECT_TIMEOUT_MS })
+
+const CONNECT_TIMEOUT_MS = 5_000
 
 /** `set` takes no snapshot. A pooler keeps only what the transaction sets. */
 export const SET_UP_COPY = `

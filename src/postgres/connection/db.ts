@@ -1,7 +1,10 @@
 import { CamelCasePlugin, Kysely, type KyselyPlugin, type Transaction } from 'kysely'
 import pg from 'pg'
 import type { Instant } from '../../domain/instant.ts'
+import { parsePostgresUrl } from './address.ts'
+import { type OpenClient, onDemotion, openClient } from './client.ts'
 import { createDriver } from './driver.ts'
+import { createPooledClients } from './pooled-client.ts'
 import { COMPILING } from './prepared.ts'
 import type { Tables } from './tables.ts'
 
@@ -31,22 +34,30 @@ export const createDb = (options: {
   onError: (error: Error) => void
   /** Called once, when a pooler turns out not to keep prepared statements. */
   onUnprepared?: () => void
+  /** Called for each statement that finds the disk of Postgres full. */
+  onDiskFull?: () => void
 }): OpenDb => {
-  const shared = new WeakSet<pg.ClientBase>()
+  const address = parsePostgresUrl(options.url)
+  /** Connections of which a pooler can give each transaction another session. */
+  const shared = new WeakSet<OpenClient>()
+  /** Connections to servers that accept no writes any more. */
+  const demoted = new WeakSet<OpenClient>()
+  const open = async (): Promise<OpenClient> => {
+    const client = await openClient(address, { timeoutMs: CONNECT_TIMEOUT_MS, config: CLIENT })
+    onDemotion(client, address, () => demoted.add(client))
+    try {
+      if (!(await setUpSession(client))) shared.add(client)
+      return client
+    } catch (error) {
+      client.connection.stream.destroy()
+      throw error
+    }
+  }
   const pool = new pg.Pool({
-    connectionString: options.url,
     max: options.max,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    query_timeout: QUERY_TIMEOUT_MS,
     idleTimeoutMillis: IDLE_TIMEOUT_MS,
-    keepAlive: true,
-    pipeline: true,
-    application_name: 'afterword',
-    types: { getTypeParser },
-    // The pool awaits this function, although its type says void.
-    onConnect: (async (client) => {
-      if (!(await setUpSession(client))) shared.add(client)
-    }) as (client: pg.ClientBase) => void,
+    Client: createPooledClients(open) as never,
   })
   pool.on('error', options.onError)
   // Without a listener, losing a connection between two queries of a transaction would end the process.
@@ -57,7 +68,9 @@ export const createDb = (options: {
       createDriver: () =>
         createDriver(pool, {
           settingsOf: (client) => (shared.has(client) ? TRANSACTION_SETTINGS : undefined),
+          isDemoted: (client) => demoted.has(client),
           onUnprepared: options.onUnprepared ?? (() => {}),
+          onDiskFull: options.onDiskFull ?? (() => {}),
         }),
     },
     plugins: [snakeCaseStatements],
@@ -67,6 +80,17 @@ export const createDb = (options: {
     figures: () => ({ total: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount }),
     close: () => pool.end(),
   }
+}
+
+const CLIENT = {
+  query_timeout: QUERY_TIMEOUT_MS,
+  keepAlive: true,
+  pipeline: true,
+  types: {
+    getTypeParser: ((oid, format) =>
+      PARSERS[oid] ??
+      pg.types.getTypeParser(oid, format as 'text')) as typeof pg.types.getTypeParser,
+  },
 }
 
 const camelCase = new CamelCasePlugin()
@@ -101,11 +125,10 @@ const SESSION_SETTINGS = Object.entries(SETTINGS)
  * each transaction has the settings.
  * @returns whether the session belongs to the client
  */
-const setUpSession = async (client: pg.ClientBase): Promise<boolean> => {
-  const { processID } = client as pg.ClientBase & { processID: number | null }
+const setUpSession = async (client: OpenClient): Promise<boolean> => {
   const { rows } = await client.query(`
     select set_config(name, value, false) from (values ${SESSION_SETTINGS}) settings (name, value)
-    where pg_backend_pid() = ${processID ?? 0}`)
+    where pg_backend_pid() = ${client.processID ?? 0}`)
   return rows.length > 0
 }
 
@@ -146,6 +169,3 @@ const PARSERS: Readonly<Record<number, (text: string) => unknown>> = {
   [TIMESTAMPTZ]: toInstant,
   [TIMESTAMPTZ_ARRAY]: toInstants,
 }
-
-const getTypeParser = ((oid: number, format: 'text') =>
-  PARSERS[oid] ?? pg.types.getTypeParser(oid, format)) as typeof pg.types.getTypeParser

@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto'
 import type { CompiledQuery, DatabaseConnection, Driver, QueryResult } from 'kysely'
 import pg from 'pg'
-import { CommitFault, isStatementLost, tryAgain } from './errors.ts'
+import type { OpenClient } from './client.ts'
+import { CommitFault, isDiskFull, isReadOnly, isStatementLost, tryAgain } from './errors.ts'
+import type { PooledClient } from './pooled-client.ts'
 
 /** Statements that one write to the socket sends. Each of them sees what the ones before it did. */
 export type Pipeline = {
@@ -28,19 +30,22 @@ type Connection = DatabaseConnection & {
 
 export type DriverOptions = {
   /** The settings of a transaction if a pooler gives each transaction another session; else undefined. */
-  readonly settingsOf: (client: pg.ClientBase) => string | undefined
+  readonly settingsOf: (client: OpenClient) => string | undefined
+  /** Whether the server of a client accepts no writes any more. The pool then discards the client. */
+  readonly isDemoted: (client: OpenClient) => boolean
   /** Called once, when a prepared statement is gone: the driver goes on without them. */
   readonly onUnprepared: () => void
+  readonly onDiskFull: () => void
 }
 
 /** Runs the queries of Kysely on the connections of a pool whose clients have `pipeline: true`. */
 export const createDriver = (pool: pg.Pool, options: DriverOptions): Driver => {
   const names = createNames(options.onUnprepared)
-  const open = (client: pg.PoolClient) =>
-    createConnection(client, names, options.settingsOf(client))
+  const open = (pooled: pg.PoolClient & PooledClient) =>
+    createConnection(pooled, { names, ...options })
   return {
     init: async () => {},
-    acquireConnection: async () => open(await pool.connect()),
+    acquireConnection: async () => open((await pool.connect()) as pg.PoolClient & PooledClient),
     beginTransaction: async (connection) => (connection as Connection).begin(),
     commitTransaction: (connection) => (connection as Connection).commit(),
     rollbackTransaction: (connection) => (connection as Connection).rollback(),
@@ -51,21 +56,21 @@ export const createDriver = (pool: pg.Pool, options: DriverOptions): Driver => {
 
 type Answer = pg.QueryArrayResult<unknown[]>
 
-/** A client with the part that its types leave out. */
-type Client = pg.PoolClient & {
-  readonly connection: { readonly stream: { cork: () => void; uncork: () => void } }
-}
-
 /**
  * A connection of the pool, until it is released. With `settings`, each transaction begins with them, and a
  * statement outside a transaction gets one of its own, in the same write to the socket.
  */
 const createConnection = (
-  poolClient: pg.PoolClient,
-  names: Names,
-  settings: string | undefined,
+  pooled: pg.PoolClient & PooledClient,
+  {
+    names,
+    settingsOf,
+    isDemoted,
+    onDiskFull,
+  }: Omit<DriverOptions, 'onUnprepared'> & { readonly names: Names },
 ): Connection => {
-  const client = poolClient as Client
+  const client = pooled.inner
+  const settings = settingsOf(client)
   const begin = toQuery(settings === undefined ? 'begin' : `begin; ${settings}`)
   let broken: Error | undefined
   /** `unsent`: the first statement takes `begin` along. `ended`: a statement has taken the commit along. */
@@ -105,10 +110,11 @@ const createConnection = (
     const sent = [...(isFirst ? [begin] : []), ...queries, ...(isWhole ? [COMMIT] : [])]
     const settled = await submitAll(sent)
     const failures = settled.map((one) => (one.status === 'rejected' ? one.reason : undefined))
-    broken = failures.find((failure) => failure && isLoss(failure))
+    broken = failures.find((failure) => failure && (isLoss(failure) || isReadOnly(failure)))
     const first = failures.findIndex((failure) => failure !== undefined)
     if (first >= 0) {
       if (isStatementLost(failures[first])) names.forget()
+      if (isDiskFull(failures[first])) onDiskFull()
       const mayBeCommitted = commits && (isLoss(failures[first]) || first === failures.length - 1)
       throw mayBeCommitted ? new CommitFault(failures[first]) : failures[first]
     }
@@ -147,7 +153,7 @@ const createConnection = (
       // The pool discards a connection that cannot roll back.
       if (isOpen) await sendAll([ROLLBACK]).catch((error) => (broken ??= error))
     },
-    release: () => client.release(broken),
+    release: () => pooled.release(broken ?? isDemoted(client)),
   }
 }
 

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { Refusal } from '../../domain/refusal.ts'
+import { ConnectFault } from './fault-reasons.ts'
 
 const hasCode = (error: unknown, ...codes: readonly string[]): boolean =>
   error instanceof pg.DatabaseError && codes.includes(error.code ?? '')
@@ -11,9 +12,17 @@ const hasCode = (error: unknown, ...codes: readonly string[]): boolean =>
  */
 export const isStatementLost = (error: unknown): boolean => hasCode(error, '26000', '42P05')
 
-/** Whether the error is a deadlock, a serialisation failure or a lost statement. A second attempt usually succeeds. */
+export const isDiskFull = (error: unknown): boolean => hasCode(error, '53100')
+
+/** Whether the server accepts no writes, because another one has become the primary. */
+export const isReadOnly = (error: unknown): boolean => hasCode(error, '25006')
+
+/**
+ * Whether the error is a deadlock, a serialisation failure, a lost statement or a demoted server. A second attempt
+ * usually succeeds.
+ */
 export const isRetryable = (error: unknown): boolean =>
-  hasCode(error, '40P01', '40001') || isStatementLost(error)
+  hasCode(error, '40P01', '40001') || isStatementLost(error) || isReadOnly(error)
 
 const ATTEMPTS = 3
 const JITTER_MS = 20
@@ -57,6 +66,7 @@ export const translateError = (error: unknown): unknown => {
   if (error instanceof Refusal) return error
   if (error instanceof CommitFault)
     return translateError(error.cause) instanceof Refusal ? unavailable(error) : error
+  if (error instanceof ConnectFault) return unavailable(error)
   if (error instanceof pg.DatabaseError) {
     const code = error.code ?? ''
     if (BAD_DATA.has(code)) return new Refusal('invalid_request', {}, { cause: error })

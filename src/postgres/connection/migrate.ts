@@ -1,13 +1,16 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import pg from 'pg'
+import type pg from 'pg'
+import { parsePostgresUrl } from './address.ts'
+import { openClient } from './client.ts'
 
 const FOLDER = join(import.meta.dirname, '../../../migrations')
 
 /** One number for every Afterword that might migrate this database. */
 const LOCK = 4_277_009_102
 const LOCK_RETRY_MS = 100
+const CONNECT_TIMEOUT_MS = 5_000
 /** After this time, the log says which session has the lock of migrations. */
 const LONG_WAIT_MS = 10_000
 const CREATE_TABLE = `
@@ -92,9 +95,7 @@ export const applyMissing = async (
 }
 
 const withClient = async <T>(url: string, use: (client: pg.Client) => Promise<T>): Promise<T> => {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000 })
-  client.on('error', () => {})
-  await client.connect()
+  const client = await openClient(parsePostgresUrl(url), { timeoutMs: CONNECT_TIMEOUT_MS })
   try {
     return await use(client)
   } finally {
