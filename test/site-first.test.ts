@@ -116,8 +116,8 @@ const listFaults = (text: string, tables: readonly string[]): string[] => {
   return [...faults.map(([key]) => key), ...(/\bsiteId\b/.test(text) ? [] : built)]
 }
 
-/** Every node takes, counts and lists the jobs of all sites. */
-const ALL_SITES = ['listDueKinds', 'takeJobs', 'countJobs', 'listFailedKinds']
+/** Every node takes, hastens, counts and lists the jobs of all sites. */
+const ALL_SITES = ['hastenJobs', 'listDueKinds', 'takeJobs', 'countJobs', 'listFailedKinds']
 
 const listFaultyStatements = (sources: readonly string[], tables: readonly string[]): string[] => {
   const all = readDeclarations(sources)

@@ -6,11 +6,12 @@ type CountingRedis = RedisClient & {
   countHit: (key: string, windowMs: number, by: number) => Promise<[current: number, ttlMs: number]>
 }
 
-/** Atomic for all nodes. Sets a lost expiry again: without one, the limit would refuse its caller for ever. */
+/** Atomic for all nodes. Sets a lost expiry again, and one that a clock of Redis that was set back has made longer:
+ * without that, the limit would refuse its caller for ever, or for the length of the step. */
 const COUNT_HIT = `
   local current = redis.call('INCRBY', KEYS[1], ARGV[2])
   local ttl = redis.call('PTTL', KEYS[1])
-  if ttl < 0 then
+  if ttl < 0 or ttl > tonumber(ARGV[1]) then
     redis.call('PEXPIRE', KEYS[1], ARGV[1])
     ttl = tonumber(ARGV[1])
   end

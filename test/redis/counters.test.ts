@@ -135,3 +135,18 @@ t.test('Redis counters use Redis again after a restart', { skip: skipOwn }, asyn
   await server.start()
   t.ok((await countByRedis()) > 0)
 })
+
+t.test(
+  'Redis counters: a window is never longer than it should be, whatever its clock did',
+  { skip: skipShared },
+  async (t) => {
+    const key = randomUUID()
+    const redis = await openPatientRedis(t, SHARED_URL)
+    const counters = createRedisCounters(redis, noFallback, createRedisBreaker({ pauseMs: 0 }))
+    await redis.set(limitKey(key), '3', 'PX', HOUR_MS * 2)
+    await until('for an answer of Redis', async () => {
+      const { current, ttlMs } = await counters.hit(key, HOUR_MS)
+      return current > 3 && ttlMs <= HOUR_MS
+    })
+  },
+)

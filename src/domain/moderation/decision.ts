@@ -53,6 +53,9 @@ export const isLatestStanding = (id: number, later: readonly LaterDecision[]): b
 /** A request decides on at most this many comments; a job decides on more. */
 export const MAX_SYNC_DECISIONS = 500
 
+/** The longest claim of a moderator on a comment. */
+export const MAX_CLAIM_SECONDS = 3_600
+
 type Values = Readonly<Record<string, unknown>>
 
 /** The values that differ, before and after a change. */

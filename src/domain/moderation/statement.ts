@@ -148,7 +148,8 @@ const mayAppeal = (
   if (standing === 'published' || decidedBy === 'author') return false
   if (appeal && !isOver(appeal, decidedAt)) return false
   if (standing === 'removed' || decidedBy === 'moderator') return true
-  return Date.parse(readAt) - Date.parse(decidedAt!) >= HELD_BEFORE_APPEAL_MS
+  // A decision that is ahead of now by more is left of a clock that was set back.
+  return Math.abs(Date.parse(readAt) - Date.parse(decidedAt!)) >= HELD_BEFORE_APPEAL_MS
 }
 
 /** Whether the comment was turned down again after its appeal was overturned. */

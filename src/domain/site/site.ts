@@ -78,6 +78,17 @@ export const editableUntil = (
   { createdAt }: { readonly createdAt: Instant },
 ): Instant => instantOf(Date.parse(createdAt) + editWindowSeconds * 1000)
 
+/**
+ * Whether the edit window of a comment is over. A comment that is further ahead than the window is left of a clock that
+ * was set back.
+ */
+export const isEditWindowOver = (
+  site: Pick<Site, 'editWindowSeconds'>,
+  { createdAt, readAt }: { readonly createdAt: Instant; readonly readAt: Instant },
+): boolean =>
+  readAt > editableUntil(site, { createdAt }) ||
+  createdAt > editableUntil(site, { createdAt: readAt })
+
 /** The id of the article that a request means by an id. */
 export const articleIdOn = ({ articleIds }: Pick<Site, 'articleIds'>, id: string): string =>
   articleIds === 'canonical' ? canonicalArticleId(id) : id

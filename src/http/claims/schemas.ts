@@ -1,4 +1,5 @@
 import { Type } from 'typebox'
+import { MAX_CLAIM_SECONDS } from '../../domain/moderation/decision.ts'
 import { CommentFilter, ModeratedComment } from '../queue/schemas.ts'
 import { cursorOrNull, object, oneOf, openObject, ref, timeOrNull } from '../wire/schema-parts.ts'
 
@@ -35,7 +36,7 @@ export const NewClaims = object(
     seconds: Type.Optional(
       Type.Integer({
         minimum: 10,
-        maximum: 3600,
+        maximum: MAX_CLAIM_SECONDS,
         description: 'How long the claim lasts. Omitted: 600.',
       }),
     ),

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { Db, Tx } from '../connection/db.ts'
+import { articleIdOf, articleKey } from '../threads/article-ids.ts'
 import {
   isWanted,
   type RecentComment,
@@ -80,11 +81,11 @@ export const listAppearances = async (
       ? sql`true`
       : sql`t.id = any(array(
           select coalesce(alias_of, id) from threads
-          where site_id = ${siteId} and article_id = any(${articleIds})))`
+          where site_id = ${siteId} and article_id = any(${articleIds.map(articleKey)})))`
   const order = sql`order by c.place`
   const { rows } = await sql<RecentRow>`
     with latest as (
-      select ${commentColumns}, s.position as key, s.position as place, t.article_id, ${articleColumns}
+      select ${commentColumns}, s.position as key, s.position as place, ${articleIdOf('t')} as article_id, ${articleColumns}
       from (
         select * from appearances where site_id = ${siteId} and position > ${after} and position <= ${last}
         order by position

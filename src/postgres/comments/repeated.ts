@@ -1,9 +1,11 @@
 import { sql } from 'kysely'
+import { isNear } from '../connection/clock.ts'
 import type { Tx } from '../connection/db.ts'
 import type { GuestProfile } from '../people/authors.ts'
 
 /** How long after a comment the same text by the same writer counts as a double click. */
 const SPAN = sql`interval '30 seconds'`
+const NOW = sql`clock_timestamp()`
 
 /** A post as it is compared with earlier ones. */
 export type Repeatable = {
@@ -34,7 +36,7 @@ export const findRepeated = async (
       join comments c on c.site_id = r.site_id and c.thread_id = r.thread_id and c.id = r.comment_id
       join authors a on a.site_id = c.site_id and a.id = c.author_id
       where r.site_id = ${siteId} and r.fingerprint = p.fingerprint
-        and r.arrived_at > clock_timestamp() - ${SPAN} and c.created_at > clock_timestamp() - ${SPAN}
+        and ${isNear('r.arrived_at', SPAN, NOW)} and ${isNear('c.created_at', SPAN, NOW)}
         and c.thread_id = p.thread_id and c.parent_id = p.parent_id and c.body = p.body
         and c.status <> 'deleted'
         and case when p.author_id is not null then c.author_id = p.author_id

@@ -3,6 +3,7 @@ import type { Author, Comment } from '../../domain/comment/comment.ts'
 import type { Instant } from '../../domain/instant.ts'
 import type { CommentKey } from '../../domain/public-id.ts'
 import { storedId } from '../../domain/stored-id.ts'
+import { isNear } from '../connection/clock.ts'
 import type { Db } from '../connection/db.ts'
 import { listOwnTurnedDown, type StatedComment } from '../moderation/statements.ts'
 import { findAuthor } from '../people/authors.ts'
@@ -70,11 +71,12 @@ const listOwnEditable = async (
   { siteId, threadId, authorId }: At,
   { limit, editWindowSeconds }: { limit: number; editWindowSeconds: number },
 ): Promise<OwnShown[]> => {
-  const since = sql`now() - make_interval(secs => ${editWindowSeconds})`
+  const window = sql`make_interval(secs => ${editWindowSeconds})`
+  const since = sql`now() - ${window}`
   const of = (isShown: ReturnType<typeof sql>) => sql`
     select c.thread_id, c.id, c.home_thread_id, c.created_at from comments c
     where c.site_id = ${siteId} and c.author_id = ${authorId} and c.thread_id = ${threadId} and ${isShown}
-      and c.created_at > ${since}
+      and ${isNear('c.created_at', window, sql`now()`)}
       and ${isEditable(authorId)}`
   const { rows } = await sql<OwnShown>`
     ${of(sql`${isVisible('c.status')} and c.published_at > ${since}`)}

@@ -113,7 +113,7 @@ const NO_TIMEOUTS = `select set_config(name, '0', true) from pg_settings where n
  * and building an index concurrently waits for all snapshots; between two statements it holds none.
  */
 const lock = async (holder: pg.Client, warn: Warn): Promise<void> => {
-  const begun = Date.now()
+  const begun = performance.now()
   for (let isLong = false; ; await sleep(LOCK_RETRY_MS)) {
     await holder.query(`begin; ${NO_TIMEOUTS}`)
     const { rows } = await holder.query<{ held: boolean }>(
@@ -121,7 +121,7 @@ const lock = async (holder: pg.Client, warn: Warn): Promise<void> => {
     )
     if (rows[0]!.held) return
     await holder.query('rollback')
-    if (isLong || Date.now() - begun < LONG_WAIT_MS) continue
+    if (isLong || performance.now() - begun < LONG_WAIT_MS) continue
     isLong = true
     warn({ pid: await findHolder(holder) }, 'migrations: another session has the lock, waiting')
   }
@@ -211,13 +211,13 @@ const givingWay = async (
   run: (lockMs: number) => Promise<unknown>,
   rollBack: () => Promise<unknown> = async () => {},
 ): Promise<void> => {
-  const begun = Date.now()
+  const begun = performance.now()
   for (let attempt = 1; ; attempt++) {
     try {
       await run(attempt % LONG_EVERY === 0 ? LONG_TABLE_LOCK_MS : TABLE_LOCK_MS)
       return
     } catch (error) {
-      const isOver = Date.now() - begun > PATIENCE_MS
+      const isOver = performance.now() - begun > PATIENCE_MS
       if (isOver || !GIVES_WAY.includes((error as { code: string }).code)) throw error
       await rollBack()
       if (attempt === 1) warn({ migration: name }, 'migration waits for a table, will retry')

@@ -61,7 +61,7 @@ export const openEmbedded = async (options: {
 /** Finds or starts the server and takes its lock; tries again if the server ends in between. */
 const acquire = async (watch: Watch): Promise<Lock> => {
   const { setup, dataDir, port, signal } = watch
-  const begun = Date.now()
+  const begun = performance.now()
   for (;;) {
     const server = await findOrStartServer(setup, watch, signal)
     try {
@@ -69,7 +69,7 @@ const acquire = async (watch: Watch): Promise<Lock> => {
       if (port === undefined || port === server.port) return lock
       await release(lock, setup)
     } catch (error) {
-      if (!isGone(error) || Date.now() - begun > ACQUIRE_MS) {
+      if (!isGone(error) || performance.now() - begun > ACQUIRE_MS) {
         if (server.isOurs && !(error instanceof FolderTaken))
           await stopServer(server.pid, setup.folder)
         throw error

@@ -22,10 +22,10 @@ export const findServer = (folder: string): Server | undefined => {
 
 /** Fast shutdown: Postgres rolls back open transactions and writes everything to disk. */
 export const stopServer = async (pid: number, folder: string): Promise<void> => {
-  const begun = Date.now()
+  const begun = performance.now()
   let sent: NodeJS.Signals | undefined
   while (serves(pid, folder)) {
-    const waited = Date.now() - begun
+    const waited = performance.now() - begun
     if (waited > STOP_MS) throw new Error(`Postgres ${pid} on ${folder} does not stop`)
     const next = waited > FAST_STOP_MS ? 'SIGQUIT' : 'SIGINT'
     if (next !== sent) sendSignal(pid, next)

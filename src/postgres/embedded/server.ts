@@ -45,9 +45,9 @@ export const findOrStartServer = async (
   options: ServerOptions,
   signal: AbortSignal,
 ): Promise<Server & { isOurs: boolean }> => {
-  const begun = Date.now()
+  const begun = performance.now()
   let attempt: Attempt | undefined
-  for (let pause = POLL_MS; Date.now() - begun < START_MS; await sleep(pause)) {
+  for (let pause = POLL_MS; performance.now() - begun < START_MS; await sleep(pause)) {
     if (signal.aborted) return await abandon(attempt, setup.folder, signal)
     const server = findServer(setup.folder)
     if (server?.status === 'ready') {
@@ -72,7 +72,7 @@ const abandon = async (
 }
 
 const assertTransient = (failure: string, setup: ServerSetup, begun: number): void => {
-  if (TRANSIENT.test(failure) && Date.now() - begun < REFUSED_MS) return
+  if (TRANSIENT.test(failure) && performance.now() - begun < REFUSED_MS) return
   throw new Error(`Postgres on ${setup.folder} does not start (see ${setup.logFile}): ${failure}`)
 }
 

@@ -1,5 +1,6 @@
 import { type RawBuilder, sql } from 'kysely'
 import { type Job, type JobKey, type JobKind, type NewJob, NO_SITE } from '../../domain/job.ts'
+import { isAhead } from '../connection/clock.ts'
 import type { Db, Tx } from '../connection/db.ts'
 
 /** How long a node can be silent before another node takes its jobs. */
@@ -51,7 +52,25 @@ export const ensureJob = async (db: Db, kind: JobKind): Promise<void> => {
 
 /** `clock_timestamp()` may change within a statement, so the index could not find due jobs by it. */
 const isReady = sql`j.failed_at is null and j.due_at <= statement_timestamp()
-  and (j.leased_until is null or j.leased_until <= statement_timestamp())`
+  and (j.leased_until is null
+    or not ${isAhead('j.leased_until', sql`make_interval(secs => ${sql.lit(LEASE_MS / 1000)})`, sql`statement_timestamp()`)})`
+
+/**
+ * Makes jobs due that wait twice as long as jobs of their kind can: a clock that was set back has left them.
+ */
+export const hastenJobs = async (
+  db: Db,
+  kinds: readonly { readonly kind: JobKind; readonly longestMs: number }[],
+): Promise<void> => {
+  await sql`
+    update jobs j set due_at = clock_timestamp()
+    from unnest(${kinds.map(({ kind }) => kind)}::text[], ${kinds.map(({ longestMs }) => longestMs)}::float8[])
+      as k (kind, longest_ms)
+    where j.kind = k.kind and j.failed_at is null
+      and j.due_at > statement_timestamp() + 2 * make_interval(secs => k.longest_ms / 1000.0)`.execute(
+    db,
+  )
+}
 
 /** The kinds of which a job is due and no node runs it. Reads one job per kind: `exists` would read all. */
 export const listDueKinds = async (db: Db, kinds: readonly JobKind[]): Promise<JobKind[]> => {

@@ -1,7 +1,13 @@
 import { sql } from 'kysely'
 import type { Instant } from '../../domain/instant.ts'
+import { MAX_CLAIM_SECONDS } from '../../domain/moderation/decision.ts'
 import type { CommentKey } from '../../domain/public-id.ts'
+import { isAhead } from '../connection/clock.ts'
 import type { Db, Tx } from '../connection/db.ts'
+
+/** Whether a claim has not ended. */
+export const isClaimed = (column: string) =>
+  isAhead(column, sql`make_interval(secs => ${sql.lit(MAX_CLAIM_SECONDS)})`)
 
 /** `renews`: claims that the moderator already has are extended. */
 export type Claimer = {
@@ -34,7 +40,7 @@ export const insertClaims = async (
     on conflict (site_id, comment_id) do update
       set thread_id = excluded.thread_id, claimed_by = excluded.claimed_by,
         claimed_until = excluded.claimed_until
-      where claims.claimed_until <= clock_timestamp() or (${renews} and claims.claimed_by = excluded.claimed_by)
+      where not ${isClaimed('claims.claimed_until')} or (${renews} and claims.claimed_by = excluded.claimed_by)
     returning thread_id, comment_id as id, claimed_until as until`.execute(tx)
   return { keys: rows.map(({ threadId, id }) => ({ threadId, id })), until: rows[0]?.until }
 }
@@ -48,7 +54,7 @@ export const listClaims = async (
 ): Promise<CommentKey[]> => {
   const { rows } = await sql<CommentKey>`
     select thread_id, comment_id as id from claims
-    where site_id = ${siteId} and claimed_by = ${by} and claimed_until > clock_timestamp()
+    where site_id = ${siteId} and claimed_by = ${by} and ${isClaimed('claimed_until')}
     order by claimed_until limit ${limit}`.execute(db)
   return rows
 }

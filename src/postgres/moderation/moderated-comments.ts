@@ -17,6 +17,7 @@ import {
 import type { Db } from '../connection/db.ts'
 import { readFacts, readTrace, storedFacts, storedTrace } from '../screening/stored-judgements.ts'
 import { articleIdOf } from '../threads/article-ids.ts'
+import { isClaimed } from './claims.ts'
 
 /** A reader's flag, as moderators see it. */
 export type ModeratedFlag = {
@@ -81,7 +82,7 @@ export const listModerated = async (
     join authors a on a.site_id = c.site_id and a.id = c.author_id
     ${joinTally} ${joinAddress}
     left join claims l
-      on l.site_id = c.site_id and l.comment_id = c.id and l.claimed_until > clock_timestamp()`.execute(
+      on l.site_id = c.site_id and l.comment_id = c.id and ${isClaimed('l.claimed_until')}`.execute(
     db,
   )
   const flags = await listFlags(db, siteId, rows)

@@ -3,7 +3,7 @@ import type { Position } from '../../domain/comment/sort.ts'
 import { isVisible, type Status } from '../../domain/comment/status.ts'
 import type { CommentKey } from '../../domain/public-id.ts'
 import type { Db } from '../connection/db.ts'
-import { listClaims } from './claims.ts'
+import { isClaimed, listClaims } from './claims.ts'
 import { matchesFilter, ofArticle, type QueueFilter } from './queue-filter.ts'
 
 /** By age, by number of flags, or by risk. */
@@ -160,7 +160,7 @@ const matchesClaim = ({ siteId, claimed }: QueueRequest): RawBuilder<unknown> =>
   if (!claimed) return sql`true`
   const claim = sql`
     select from claims l where l.site_id = ${siteId} and l.comment_id = c.id
-      and l.claimed_until > clock_timestamp()`
+      and ${isClaimed('l.claimed_until')}`
   return claimed.is === 'free'
     ? sql`not exists (${claim})`
     : sql`exists (${claim} and l.claimed_by = ${claimed.by})`

@@ -1,6 +1,11 @@
 import { sql } from 'kysely'
 import type { Instant } from '../../domain/instant.ts'
+import { isAhead } from '../connection/clock.ts'
 import type { Db, Tx } from '../connection/db.ts'
+
+/** How long a transfer code is valid. */
+export const CODE_SECONDS = 600
+const VALID = sql`make_interval(secs => ${sql.lit(CODE_SECONDS)})`
 
 type OfAuthor = { readonly siteId: number; readonly authorId: number }
 /** Of the hashes under each secret of the service, one is stored. */
@@ -9,11 +14,11 @@ type OfCode = { readonly siteId: number; readonly codeHashes: readonly Buffer[] 
 /** Stores the code of a guest in place of an earlier one. @returns when it expires */
 export const storeTransferCode = async (
   tx: Tx,
-  { siteId, authorId, codeHash, seconds }: OfAuthor & { codeHash: Buffer; seconds: number },
+  { siteId, authorId, codeHash }: OfAuthor & { codeHash: Buffer },
 ): Promise<Instant> => {
   const { rows } = await sql<{ expiresAt: Instant }>`
     insert into transfer_codes (site_id, author_id, code_hash, expires_at)
-    values (${siteId}, ${authorId}, ${codeHash}, clock_timestamp() + make_interval(secs => ${seconds}))
+    values (${siteId}, ${authorId}, ${codeHash}, clock_timestamp() + ${VALID})
     on conflict (site_id, author_id) do update
       set code_hash = excluded.code_hash, expires_at = excluded.expires_at
     returning expires_at`.execute(tx)
@@ -27,7 +32,7 @@ export const findTransfer = async (
 ): Promise<number | undefined> => {
   const { rows } = await sql<{ authorId: number }>`
     select author_id from transfer_codes
-    where site_id = ${siteId} and code_hash = any(${codeHashes}::bytea[]) and expires_at > clock_timestamp()`.execute(
+    where site_id = ${siteId} and code_hash = any(${codeHashes}::bytea[]) and ${isAhead('expires_at', VALID)}`.execute(
     db,
   )
   return rows[0]?.authorId

@@ -3,8 +3,10 @@ import type { Facts } from '../../domain/screening/facts.ts'
 import { COMPARED_HASHES } from '../../domain/screening/text-similarity.ts'
 import { joinAddress } from '../comments/addresses.ts'
 import { isVisible } from '../comments/visible.ts'
+import { isNear } from '../connection/clock.ts'
 import type { Db } from '../connection/db.ts'
 import { prepare, type Query } from '../connection/prepared.ts'
+import { isHoldOfNow } from '../service/sites.ts'
 import { keysOf } from '../threads/article-ids.ts'
 
 /** How many of the latest posts are compared: of the site, and of each author and network. */
@@ -91,14 +93,14 @@ const writeFacts = (of: Places, others: Sql) => {
       array(
         select nullif(created_at, transaction_timestamp()::timestamptz(3)) from asked order by id
       ) as threads_since,
-      (select attacked_until from sites where id = ${of.siteId} and attacked_until > now)
-        as attacked_until,
+      (select attacked_until from sites where id = ${of.siteId} and attacked_until > now
+        and ${isHoldOfNow(sql`now`)}) as attacked_until,
       array(
         select ${countSince(minute, { where: ofSite, key: sql`thread_id`, is: sql`q.id`, others })}
         from asked q order by id
       ) as threads,
       (select count(*)::int from (
-        select from arrivals where ${ofSite} and arrived_at > now - ${minute} ${others}
+        select from arrivals where ${ofSite} and ${isNear('arrived_at', minute)} ${others}
         order by arrived_at desc limit ${MAX_MINUTE}
       ) a) as site,
       array(
@@ -132,12 +134,12 @@ type CountCondition = {
 /**
  * Compares key and time as one row value, in the order of the only index that fits. Compared one by one,
  * Postgres may choose another index by its estimates and read the whole day. The limit is a parameter, so
- * that the planner expects few rows.
+ * that the planner expects few rows. Posts ahead of now are left of a clock that was set back: see `isNear`.
  */
 const countSince = (span: Sql, { where, key, is, others }: CountCondition) => sql`(
   select count(*)::int from (
     select from arrivals where ${where} ${others}
-      and (${key}, arrived_at) > (${is}, now - ${span}) and (${key}, arrived_at) <= (${is}, 'infinity')
+      and (${key}, arrived_at) > (${is}, now - ${span}) and (${key}, arrived_at) <= (${is}, now + ${span})
     order by ${key} desc, arrived_at desc limit ${span === day ? MAX_COUNT : MAX_MINUTE}
   ) a)`
 

@@ -153,6 +153,10 @@ export const updateSite = (db: Db, siteId: number, change: SiteChange): Promise<
     .returning(COLUMNS)
     .executeTakeFirstOrThrow()
 
+/** A hold that begins later than now is left of a clock that was set back, and does not count. */
+export const isHoldOfNow = (now: RawBuilder<unknown>): RawBuilder<boolean> =>
+  sql<boolean>`attacked_since <= ${now} + interval '1 minute'`
+
 /**
  * Starts a flood hold until a time, or extends the current one.
  * @returns whether the hold is new
@@ -164,9 +168,11 @@ export const extendFloodHold = async (
 ): Promise<boolean> => {
   const { rows } = await sql<{ isNew: boolean }>`
     update sites set attacked_until = ${until}::timestamptz,
-      attacked_since = case when attacked_until > ${at}::timestamptz then attacked_since
+      attacked_since = case when attacked_until > ${at}::timestamptz and ${isHoldOfNow(sql`${at}::timestamptz`)}
+        then attacked_since
         else ${at}::timestamptz end
-    where id = ${siteId} and (attacked_until is null or attacked_until < ${until}::timestamptz)
+    where id = ${siteId} and (attacked_until is null or attacked_until < ${until}::timestamptz
+      or not ${isHoldOfNow(sql`${at}::timestamptz`)})
     returning attacked_since = ${at}::timestamptz as is_new`.execute(tx)
   return rows[0]?.isNew ?? false
 }
@@ -179,7 +185,7 @@ export const findModerationState = async (
   const { rows } = await sql<Awaited<ReturnType<typeof findModerationState>>>`
     select s.policy_version, attack.* from sites s
     left join lateral (select s.attacked_since as since, s.attacked_until as until
-      where s.attacked_until > clock_timestamp()) attack on true
+      where s.attacked_until > clock_timestamp() and ${isHoldOfNow(sql`clock_timestamp()`)}) attack on true
     where s.id = ${siteId}`.execute(db)
   return rows[0]!
 }
@@ -194,7 +200,8 @@ export type JudgingSettings = Pick<Site, 'moderation' | 'checks' | 'policyVersio
 export const findJudgingSettings = async (db: Db, siteId: number): Promise<JudgingSettings> => {
   const { rows } = await sql<JudgingSettings>`
     select moderation, checks, policy_version,
-      case when attacked_until > clock_timestamp() then attacked_until end as attacked_until
+      case when attacked_until > clock_timestamp() and ${isHoldOfNow(sql`clock_timestamp()`)}
+        then attacked_until end as attacked_until
     from sites where id = ${siteId}`.execute(db)
   return rows[0]!
 }

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { Instant } from '../../domain/instant.ts'
+import { isNear } from '../connection/clock.ts'
 import type { Db, Tx } from '../connection/db.ts'
 
 /** The author of a post: known by the token, and a guest also by the network, because a guest can have many tokens. */
@@ -32,7 +33,9 @@ export const lockNetworks = async (
 }
 
 /**
- * Reads how long authors still have to wait between two comments, whatever the status of the earlier one.
+ * Reads how long authors still have to wait between two comments, whatever the status of the earlier one. No wait is
+ * longer than the setting: a clock that was set back leaves comments ahead of now, and those further ahead than
+ * the setting do not count.
  * @returns in the order of the posters; undefined for each that need not wait
  */
 export const findWaits = async (
@@ -45,12 +48,12 @@ export const findWaits = async (
     select c.created_at from arrivals a
     join comments c on c.site_id = a.site_id and c.thread_id = a.thread_id and c.id = a.comment_id
     join authors w on w.site_id = c.site_id and w.id = c.author_id
-    where a.site_id = ${siteId} and a.thread_id = ${threadId} and a.arrived_at > now - ${span}
-      and c.created_at > now - ${span} and ${condition}`
+    where a.site_id = ${siteId} and a.thread_id = ${threadId} and ${isNear('a.arrived_at', span)}
+      and ${isNear('c.created_at', span)} and ${condition}`
   const { rows } = await sql<Wait & { place: number }>`
     with moment as materialized (select clock_timestamp() as now)
-    select q.place, ceil(extract(epoch from max(l.created_at) + ${span} - now))::int as seconds,
-      max(l.created_at) + ${span} as until
+    select q.place, ceil(extract(epoch from least(max(l.created_at), now) + ${span} - now))::int as seconds,
+      least(max(l.created_at), now) + ${span} as until
     from moment, unnest(${posters.map(({ authorId }) => authorId ?? null)}::bigint[],
       ${posters.map(({ addressHash }) => addressHash)}::bytea[])
       with ordinality as q (author_id, address_hash, place)

@@ -22,8 +22,11 @@ export const askChecks = async (context: Context, job: Job<'ask_checks'>): Promi
   return applied ? 'done' : { againInMs: ASK_MS }
 }
 
+/** The job looks again after a day at most. */
+const MAX_WAIT_MS = 86_400_000
+
 /** A withdrawn comment is not asked about. Its job waits as long as its author can restore the comment. */
 const untilItIsLost = ({ editWindowSeconds }: Site, { createdAt, readAt }: Askable): JobResult => {
   const againInMs = Date.parse(createdAt) + editWindowSeconds * 1000 - Date.parse(readAt)
-  return againInMs < 0 ? 'done' : { againInMs: againInMs + ASK_MS }
+  return againInMs < 0 ? 'done' : { againInMs: Math.min(againInMs + ASK_MS, MAX_WAIT_MS) }
 }

@@ -22,7 +22,7 @@ import {
 import type { Verdict } from '../../domain/screening/finding.ts'
 import { readRendering } from '../../domain/screening/rendering.ts'
 import type { Sender } from '../../domain/site/check.ts'
-import { assertIsOpen, editableUntil, type Site } from '../../domain/site/site.ts'
+import { assertIsOpen, isEditWindowOver, type Site } from '../../domain/site/site.ts'
 import { storedId } from '../../domain/stored-id.ts'
 import {
   type CommentForWrite,
@@ -155,7 +155,7 @@ export const assertMayChangeText = (
   { state }: ThreadForWrite,
 ): void => {
   if (state === 'locked' || comment.locked) throw new Refusal('thread_locked')
-  if (comment.readAt > editableUntil(site, comment)) throw new Refusal('edit_window_over')
+  if (isEditWindowOver(site, comment)) throw new Refusal('edit_window_over')
 }
 
 const assertMayEdit = (

@@ -1,8 +1,8 @@
 import type { JobKind } from '../../domain/job.ts'
 import { runQuery } from '../../postgres/connection/transaction.ts'
-import { ensureJob, listDueKinds } from '../../postgres/jobs/jobs.ts'
+import { ensureJob, hastenJobs, listDueKinds } from '../../postgres/jobs/jobs.ts'
 import type { Context } from '../context.ts'
-import { JOB_KINDS, PERIODIC_KINDS } from './job-types.ts'
+import { JOB_KINDS, JOBS, PERIODIC_KINDS } from './job-types.ts'
 import { createLoop } from './loop.ts'
 import { type JobReports, runJobs } from './run-jobs.ts'
 
@@ -20,6 +20,8 @@ type Options = JobReports & {
   readonly onError: (error: unknown) => void
 }
 
+const LONGEST_WAITS = JOB_KINDS.map((kind) => ({ kind, longestMs: JOBS[kind].longestWaitMs }))
+
 /** Runs due jobs on this node. Each kind has a loop of its own: a long batch delays no check. */
 export const createJobQueue = (
   context: Context,
@@ -29,7 +31,10 @@ export const createJobQueue = (
     createLoop((signal) => runJobs(context, kind, { signal, ...reports }), { onError })
   const loops = new Map(JOB_KINDS.map((kind) => [kind, createKindLoop(kind)]))
   const kick = (kind: JobKind) => loops.get(kind)!.kick()
-  const look = async () => (await runQuery(listDueKinds(context.db, JOB_KINDS))).forEach(kick)
+  const look = async () => {
+    await runQuery(hastenJobs(context.writes, LONGEST_WAITS))
+    for (const kind of await runQuery(listDueKinds(context.db, JOB_KINDS))) kick(kind)
+  }
   const poll = createLoop(look, { ...(pollMs !== undefined && { everyMs: pollMs }), onError })
   if (pollMs !== undefined) poll.kick()
   return {

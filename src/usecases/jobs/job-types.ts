@@ -20,6 +20,8 @@ export type JobType<K extends JobKind> = {
   /** How long a failed job waits: doubled after each attempt, up to `lastRetryMs`. */
   readonly firstRetryMs: number
   readonly lastRetryMs: number
+  /** The longest time between two runs, or before the first. */
+  readonly longestWaitMs: number
   /** Rejects if the job has to be tried again. Returns early, between two steps, when the signal aborts. */
   readonly run: (context: Context, job: Job<K>, signal: AbortSignal) => Promise<JobResult>
 }
@@ -28,6 +30,7 @@ const FIRST_RETRY_MS = 1_000
 const LAST_RETRY_MS = 600_000
 const FIRST_OUTSIDE_RETRY_MS = 60_000
 const LAST_OUTSIDE_RETRY_MS = 7_200_000
+const DAY_MS = 86_400_000
 
 /** A job that fails for about three hours is given up. */
 const ORDINARY = {
@@ -35,6 +38,7 @@ const ORDINARY = {
   maxAttempts: 25,
   firstRetryMs: FIRST_RETRY_MS,
   lastRetryMs: LAST_RETRY_MS,
+  longestWaitMs: LAST_RETRY_MS,
 }
 /** A job that must not be lost is tried until it succeeds. */
 const ENDLESS = { ...ORDINARY, maxAttempts: Number.POSITIVE_INFINITY }
@@ -44,6 +48,7 @@ const OUTSIDE = {
   atOnce: 20,
   firstRetryMs: FIRST_OUTSIDE_RETRY_MS,
   lastRetryMs: LAST_OUTSIDE_RETRY_MS,
+  longestWaitMs: DAY_MS,
 }
 /** A report is worth little after some hours. */
 const MAX_REPORT_ATTEMPTS = 8

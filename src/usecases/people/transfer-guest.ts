@@ -12,9 +12,6 @@ import {
 } from '../../postgres/people/transfer-codes.ts'
 import type { Context } from '../context.ts'
 
-/** How long a transfer code is valid. */
-const VALID_SECONDS = 600
-
 /**
  * Stores a transfer code of the guest who asks, in place of an earlier one. An erasure of the guest comes before, or
  * deletes the code.
@@ -30,7 +27,7 @@ export const createTransferCode = async (
   return inTransaction(context.writes, async (tx) => {
     const guests = await lockWriterRows(tx, site.id, [authorId])
     if (!guests.has(authorId)) throw new Refusal('invalid_token')
-    return storeTransferCode(tx, { siteId: site.id, authorId, codeHash, seconds: VALID_SECONDS })
+    return storeTransferCode(tx, { siteId: site.id, authorId, codeHash })
   })
 }
 
