@@ -243,10 +243,12 @@ t.test('decisions are numbered, one page each: situation, choice, price', async 
 
 /** The files of the repository, by every end of their path. */
 const KNOWN_FILES = new Set(
-  globSync('{src,test,docs,migrations,scripts,bench,web}/**/*', { cwd: ROOT }).flatMap((path) => {
-    const parts = path.split('/')
-    return parts.map((_, i) => parts.slice(i).join('/'))
-  }),
+  globSync('{src,test,docs,migrations,scripts,bench,web,deploy}/**/*', { cwd: ROOT }).flatMap(
+    (path) => {
+      const parts = path.split('/')
+      return parts.map((_, i) => parts.slice(i).join('/'))
+    },
+  ),
 )
 
 /** The files that the reader of an example creates. */
@@ -288,7 +290,7 @@ t.test('every source file that a page names exists', async (t) => {
     [...new Set(named)].filter((path) => !KNOWN_FILES.has(path) && !CREATED_FILES.has(path)),
     [],
   )
-  const folders = [...ALL.matchAll(/`((?:src|test|docs|migrations|scripts)\/[\w./-]+)`/g)]
+  const folders = [...ALL.matchAll(/`((?:src|test|docs|migrations|scripts|deploy)\/[\w./-]+)`/g)]
   t.same(
     folders
       .map(([, path]) => path!)
