@@ -20,6 +20,7 @@ export const describeService = async (): Promise<string> => {
     },
     limits: { read: 0, write: 0 },
     counters: { reads: createLocalCounters(), writes: createLocalCounters() },
+    publicUrl: '',
     proxies: { trusted: [], header: 'x-forwarded-for' },
     readiness: async () => ({ status: 'unavailable', checks: {} }),
     metricSources: () => NO_SOURCES,

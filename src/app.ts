@@ -104,10 +104,10 @@ export const buildApp = async (options: AppOptions): Promise<FastifyInstance> =>
   addStrictParsing(app)
   addRequestRecords(app, metrics)
   addKnownRequests(app, { ...options, record: recordKnown(app, metrics) })
-  await addDescription(app, options.version)
+  await addDescription(app, options)
   for (const schema of NAMED) app.addSchema(schema)
   addHealthRoutes(app, { readiness: options.readiness, metrics })
-  addWelcome(app, options.version)
+  addWelcome(app, options)
   addReference(app)
   addEmbedRoutes(app)
   await app.register(async (v1) => addSiteScope(v1 as unknown as Router, options, senders), {

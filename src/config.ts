@@ -59,6 +59,13 @@ export const Settings = Type.Object({
         'Unset: made once, kept in Postgres.',
     }),
   ),
+  AFTERWORD_PUBLIC_URL: Type.Optional(
+    Type.String({
+      pattern: '^https?://[\\w.:[\\]-]+(/[\\w.~-]+)*/?$',
+      description:
+        'Address of the service for readers, with the path under which a proxy shows it. Unset: that of the request.',
+    }),
+  ),
   AFTERWORD_TRUSTED_PROXIES: Type.String({
     default: '',
     description:
@@ -108,9 +115,16 @@ export const Settings = Type.Object({
   ),
 })
 
-type Lists = 'AFTERWORD_TRUSTED_PROXIES' | 'AFTERWORD_OUTBOUND_NETWORKS' | 'AFTERWORD_SECRET'
+/** Settings that the service reads in another form. */
+type Read =
+  | 'AFTERWORD_TRUSTED_PROXIES'
+  | 'AFTERWORD_OUTBOUND_NETWORKS'
+  | 'AFTERWORD_SECRET'
+  | 'AFTERWORD_PUBLIC_URL'
 
-export type Config = Readonly<Omit<Static<typeof Settings>, Lists>> & {
+export type Config = Readonly<Omit<Static<typeof Settings>, Read>> & {
+  /** Without a slash at its end; empty if unset. */
+  readonly publicUrl: string
   readonly trustedProxies: readonly string[]
   readonly outboundNetworks: readonly string[]
   /** The first signs. Null stands for the secret that the service keeps in Postgres; empty does so too. */
@@ -139,6 +153,7 @@ export const readConfig = (env: Readonly<Record<string, string | undefined>>): C
     AFTERWORD_TRUSTED_PROXIES: _,
     AFTERWORD_OUTBOUND_NETWORKS: __,
     AFTERWORD_SECRET: secretList,
+    AFTERWORD_PUBLIC_URL: url,
     ...rest
   } = values
   const secrets = readSecrets(secretList)
@@ -163,7 +178,8 @@ export const readConfig = (env: Readonly<Record<string, string | undefined>>): C
     faults.push('AFTERWORD_MIGRATION_DATABASE_URL must be unset without DATABASE_URL')
   if (faults.length > 0)
     throw new Error(`Settings are wrong:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`)
-  return Object.freeze({ ...rest, trustedProxies, outboundNetworks, secrets })
+  const publicUrl = url === undefined ? '' : new URL(url).href.replace(/\/+$/, '')
+  return Object.freeze({ ...rest, publicUrl, trustedProxies, outboundNetworks, secrets })
 }
 
 const MIN_SECRET_LENGTH = 32

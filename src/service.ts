@@ -115,6 +115,7 @@ export const createService = async (parts: Parts): Promise<Service> => {
     version,
     logger,
     counters: shared.counters,
+    publicUrl: config.publicUrl,
     proxies: { trusted: config.trustedProxies, header: config.AFTERWORD_FORWARDED_HEADER },
     limits: { read: config.AFTERWORD_LIMIT_READ, write: config.AFTERWORD_LIMIT_WRITE },
     keys: () => whenPrepared(state.keys),
@@ -273,7 +274,7 @@ const prepare = async (
       logger.error(fields, 'the database is not ready; trying again')
     },
   })
-  state.idsOf = createPublicIds(idSecret)
+  state.idsOf = createPublicIds(idSecret, config.publicUrl)
   state.keys = deriveKeys(secrets)
   state.jobs = createJobQueue(context, {
     pollMs: POLL_MS,

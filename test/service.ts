@@ -16,6 +16,7 @@ import { NO_SOURCES } from '../src/http/edge/source-metrics.ts'
 import { createBanHashes } from '../src/http/edge/writer-identity.ts'
 import { deriveKeys } from '../src/http/wire/keys.ts'
 import { STATUS_OF } from '../src/http/wire/problems.ts'
+import { createPublicIds } from '../src/http/wire/public-ids.ts'
 import type { Db } from '../src/postgres/connection/db.ts'
 import { countJobs } from '../src/postgres/jobs/jobs.ts'
 import { countQueues } from '../src/postgres/moderation/queue-counts.ts'
@@ -23,7 +24,7 @@ import { insertKey } from '../src/postgres/service/keys.ts'
 import { insertSite } from '../src/postgres/service/sites.ts'
 import type { Context } from '../src/usecases/context.ts'
 import { createJobQueue } from '../src/usecases/jobs/job-queue.ts'
-import { idsOf } from './ids.ts'
+import { ID_SECRET, idsOf } from './ids.ts'
 import { borrowDatabase } from './warm-databases.ts'
 
 type Json = Record<string, any>
@@ -71,6 +72,7 @@ export type Teardown = { teardown: (callback: () => unknown) => void }
 
 export type ServiceOptions = {
   limits?: { read: number; write: number }
+  publicUrl?: string
   trustedProxies?: string[]
   forwardedHeader?: ForwardedHeader
   tokens?: CacheTokens
@@ -94,6 +96,7 @@ export const openService = async (
     warn: options.warn,
     outbound: options.outbound,
     kick,
+    publicUrl: options.publicUrl,
   })
   const jobs = createJobQueue(context, {
     onFailure: ({ error }) => console.error(error),
@@ -105,6 +108,7 @@ export const openService = async (
     version: '0.0.0',
     logger: options.logger ?? false,
     limits: options.limits ?? { read: 0, write: 0 },
+    publicUrl: options.publicUrl ?? '',
     proxies: {
       trusted: options.trustedProxies ?? [],
       header: options.forwardedHeader ?? 'x-forwarded-for',
@@ -147,11 +151,13 @@ export const createTestContext = (
     kick = () => {},
     warn = () => {},
     outbound = { allowedNetworks: [] },
+    publicUrl,
   }: {
     hideWaitMs?: number | undefined
     kick?: Context['kick']
     warn?: Context['warn'] | undefined
     outbound?: GuardOptions | undefined
+    publicUrl?: string | undefined
   } = {},
 ): Context =>
   createContext({
@@ -159,7 +165,7 @@ export const createTestContext = (
     writes: db,
     exports: db,
     cacheTokens: tokens,
-    idsOf,
+    idsOf: publicUrl === undefined ? idsOf : createPublicIds(Buffer.from(ID_SECRET), publicUrl),
     banHashes: createBanHashes(() => KEYS),
     store: undefined,
     maxBytes: 16_777_216,

@@ -27,6 +27,7 @@ export const openTwin = async (
     version,
     logger: false,
     limits,
+    publicUrl: '',
     proxies: { trusted: [], header: 'x-forwarded-for' },
     counters: { reads: createLocalCounters(), writes: createLocalCounters() },
     readiness: async () => ({ status: 'ok', checks: {} }),

@@ -38,6 +38,8 @@ export type IdKind = keyof typeof LETTERS
  * A read returns undefined for every text that the same site's write did not return.
  */
 export type PublicIds = {
+  /** The public address of the service, before the paths of its URLs; empty if it is not known. */
+  readonly service: string
   readonly write: (kind: IdKind, id: number) => string
   readonly read: (kind: IdKind, text: string) => number | undefined
   readonly writeComment: (key: CommentKey) => string

@@ -155,18 +155,18 @@ const handleForm = async (
  * Says where a form comes from. A browser names the origin of every form, and `null` for a page without one. A page
  * of the service itself is known by its address, or by what the browser says about it.
  */
-const sourceOf = ({
-  headers,
-  site,
-  protocol,
-  host,
-}: FastifyRequest): 'own' | 'foreign' | 'unknown' => {
+const sourceOf = (request: FastifyRequest): 'own' | 'foreign' | 'unknown' => {
+  const { headers, site } = request
   const { origin } = headers
   const isSameOrigin = headers['sec-fetch-site'] === 'same-origin'
   if (origin === undefined || origin === 'null') return isSameOrigin ? 'own' : 'unknown'
-  const isListed = origin === `${protocol}://${host}` || isAllowedOrigin(site, origin)
+  const isListed = origin === originOf(request) || isAllowedOrigin(site, origin)
   return isListed ? 'own' : 'foreign'
 }
+
+/** The origin of the service's own pages. */
+const originOf = ({ ids, protocol, host }: FastifyRequest): string =>
+  ids.service === '' ? `${protocol}://${host}` : new URL(ids.service).origin
 
 const draftOf = ({ name = '', email = '', body = '' }: Form): Draft => ({
   name,

@@ -192,11 +192,12 @@ const addListThreadAsHtml = (app: Router, http: Http): void => {
   })
 }
 
-/** The pages do not know under which address readers reach the service, so each address has pages of its own. */
-export const addressesOf = ({ protocol, host, site, params, query }: FastifyRequest): Addresses => {
+/** Without a public address, each address under which readers reach the service has pages of its own. */
+export const addressesOf = (request: FastifyRequest): Addresses => {
+  const { site, ids, protocol, host, params, query } = request
   const { article_id: articleId } = params as { article_id: string }
   const { lang } = query as { lang?: string }
-  const service = `${protocol}://${host}`
+  const service = ids.service || `${protocol}://${host}`
   const path = `/v1/sites/${site.slug}/articles/${encodeURIComponent(articleId)}`
   const spoken = lang === undefined ? '' : `lang=${encodeURIComponent(lang)}`
   return {

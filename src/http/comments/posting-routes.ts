@@ -191,7 +191,7 @@ export const presentPosted =
     return {
       status: version === undefined ? 202 : 201,
       headers: {
-        location: `/v1/sites/${site.slug}/comments/${body.id}`,
+        location: `${ids.service}/v1/sites/${site.slug}/comments/${body.id}`,
         ...answers.threadVersion(version),
       },
       body,

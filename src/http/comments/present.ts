@@ -5,11 +5,11 @@ import type { CommentKey, PublicIds } from '../../domain/public-id.ts'
 
 /** Builds comments for responses field by field, so that a field without a name here never leaves. */
 
-/** The author's picture, or the path of a generated one: pages do not know their own address. */
+/** The author's picture, or a generated one: its path if the address of the service is not known. */
 export const avatarOf = (
   ids: PublicIds,
   { id, avatarUrl }: Pick<Author, 'id' | 'avatarUrl'>,
-): string => avatarUrl ?? `/v1/avatars/${ids.write('author', id)}.svg`
+): string => avatarUrl ?? `${ids.service}/v1/avatars/${ids.write('author', id)}.svg`
 
 export const presentAuthor = (ids: PublicIds, author: Author) => ({
   id: ids.write('author', author.id),

@@ -21,7 +21,9 @@ export const Author = openObject(
     id: text('Belongs to the guest token or the member account, not to the e-mail address.'),
     name: text('Plain text, 1 to 80 code points.'),
     url: textOrNull('http or https.'),
-    avatar_url: textOrNull('http or https; or the path of a generated avatar on this service.'),
+    avatar_url: textOrNull(
+      'http or https. A service without AFTERWORD_PUBLIC_URL returns the path of a generated avatar below its address.',
+    ),
     role: oneOf(ROLES),
     kind: oneOf(['guest', 'member']),
   },

@@ -61,7 +61,7 @@ const MAX_SENDER_LENGTH = 200
 
 /** Remembers the public reads of an app, and answers them when they are repeated. */
 export const addKnownRequests = (app: FastifyInstance, options: Options): void => {
-  const { counters, limits, record } = options
+  const { counters, limits, record, publicUrl } = options
   const findKnown = rememberRequests(app, options)
   const takeLongWay = app.server.listeners('request')[0] as Listener
   const failures = new WeakMap<IncomingMessage, Error>()
@@ -80,7 +80,7 @@ export const addKnownRequests = (app: FastifyInstance, options: Options): void =
     if (counted.isExceeded) return takeLongWay(raw, response)
     const { status, headers, body } = toPublic(page, {
       site,
-      link: linkOfNext(known, raw.url!, page),
+      link: linkOfNext(publicUrl, known, raw.url!, page),
       condition: raw.headers['if-none-match'],
     })
     const isHead = raw.method === 'HEAD'
@@ -107,10 +107,15 @@ export const addKnownRequests = (app: FastifyInstance, options: Options): void =
 
 type ShortWay = (found: Found, raw: IncomingMessage, response: ServerResponse) => Promise<void>
 
-const linkOfNext = (known: Known, target: string, page: Page): string | undefined => {
+const linkOfNext = (
+  publicUrl: string,
+  known: Known,
+  target: string,
+  page: Page,
+): string | undefined => {
   if (known.next !== page.next) {
     known.next = page.next
-    known.link = linkOf(target, page)
+    known.link = linkOf(publicUrl, target, page)
   }
   return known.link
 }

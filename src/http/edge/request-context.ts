@@ -14,6 +14,8 @@ export type Http = {
   /** Refuses with `unavailable` until the service has its secret. */
   readonly keys: () => WireKeys
   readonly limits: Limits
+  /** The setting `AFTERWORD_PUBLIC_URL` without a slash at its end; empty if unset. */
+  readonly publicUrl: string
   /** Version of the program. Another version can build other pages from the same rows. */
   readonly version: string
 }

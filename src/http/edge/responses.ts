@@ -42,11 +42,19 @@ const PAGE_FORMAT = 6
 
 /** Names everything that shapes the bytes of a page, except the thread and its version. */
 export const variantOf = (
-  { keys, version }: Pick<Http, 'keys' | 'version'>,
+  { keys, version, publicUrl }: Pick<Http, 'keys' | 'version' | 'publicUrl'>,
   site: Site,
   parts: readonly unknown[],
 ): string =>
-  JSON.stringify([PAGE_FORMAT, RENDERER_VERSION, version, keys().id, site.version, ...parts])
+  JSON.stringify([
+    PAGE_FORMAT,
+    RENDERER_VERSION,
+    version,
+    keys().id,
+    publicUrl,
+    site.version,
+    ...parts,
+  ])
 
 /** The entity tag of a page of a thread: the version, and a hash of everything else that shapes it. */
 export const versionTag = (version: number, variant: string): string =>
@@ -96,7 +104,7 @@ export const sendPage = (
   page: Page,
   more: Record<string, string> = {},
 ): FastifyReply => {
-  const link = linkOf(request.raw.url!, page)
+  const link = linkOf(request.ids.service, request.raw.url!, page)
   const { status, headers, body } =
     request.caller.kind === 'nobody' && request.headers.authorization === undefined
       ? toPublic(page, { site: request.site, link, condition: request.headers['if-none-match'] })
@@ -186,13 +194,13 @@ export const MAX_PATH_IN_HEADER = 2_000
 const MAX_LINK_LENGTH = 8_000
 
 /** The Link header with the next page of a target; undefined on the last page, and if parameters make it too long. */
-export const linkOf = (target: string, { next }: Page): string | undefined => {
+export const linkOf = (service: string, target: string, { next }: Page): string | undefined => {
   if (next === null) return undefined
   // The base is not used if the request has an absolute URL; only the path is returned.
   const { pathname, searchParams: params } = new URL(target, 'http://localhost')
   params.set('cursor', next)
   for (const ofFirstPage of ['focus', 'include']) params.delete(ofFirstPage)
-  const path = pathname.length > MAX_PATH_IN_HEADER ? '' : pathname
+  const path = pathname.length > MAX_PATH_IN_HEADER ? '' : service + pathname
   const link = `<${path}?${params.toString()}>; rel="next"`
   return link.length > MAX_LINK_LENGTH ? undefined : link
 }

@@ -180,7 +180,7 @@ const addUpload = (app: Router, context: Http['context']): void => {
         wantedOrigin: query.origin ?? null,
         upload: body as AsyncIterable<Uint8Array>,
       })
-      const location = `/v1/sites/${site.slug}/imports/${ids.write('import', started.id)}`
+      const location = `${ids.service}/v1/sites/${site.slug}/imports/${ids.write('import', started.id)}`
       return sendPrivately(
         reply.code(202).header('location', location),
         presentImport(ids, started),

@@ -131,7 +131,7 @@ export const addJudgingRoutes = (app: Router, { context }: Http): void => {
     const answer = await rejudgePending(context, act, (batch) => ({
       status: 202,
       headers: {
-        location: `/v1/sites/${site.slug}/moderation/batches/${ids.write('batch', batch.id)}`,
+        location: `${ids.service}/v1/sites/${site.slug}/moderation/batches/${ids.write('batch', batch.id)}`,
       },
       body: presentBatch(ids, batch),
     }))

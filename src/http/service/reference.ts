@@ -4,7 +4,7 @@ import { Negotiator } from '@fastify/accept-negotiator'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { writeDescription } from '../wire/description.ts'
 
-/** The page loads everything from this origin, and no other page may frame it. */
+/** The page loads everything from this origin, by relative addresses, and no other page may frame it. */
 const PAGE_POLICY = [
   "default-src 'none'",
   "script-src 'self'",
@@ -17,7 +17,7 @@ const PAGE_POLICY = [
 
 /** Switches off everything of Scalar that would contact another origin. */
 const CONFIGURATION = {
-  url: '/openapi.yaml',
+  url: 'openapi.yaml',
   showOperationId: true,
   authentication: { preferredSecurityScheme: 'bearer' },
   documentDownloadType: 'direct',
@@ -38,9 +38,9 @@ const PAGE = `<!doctype html>
 <link rel="icon" href="data:,">
 </head>
 <body>
-<noscript>This page needs JavaScript. The same description is at <a href="/openapi.yaml">/openapi.yaml</a>.</noscript>
+<noscript>This page needs JavaScript. The same description is at <a href="openapi.yaml">openapi.yaml</a>.</noscript>
 <div id="api-reference" data-configuration='${JSON.stringify(CONFIGURATION)}'></div>
-<script src="/docs/scalar.js"></script>
+<script src="docs/scalar.js"></script>
 </body>
 </html>
 `
@@ -65,7 +65,7 @@ export const addReference = (app: FastifyInstance): void => {
       .send(PAGE),
   )
 
-  app.get('/docs/', options, async (_request, reply) => reply.redirect('/docs', 301))
+  app.get('/docs/', options, async (_request, reply) => reply.redirect('../docs', 301))
 
   app.get('/docs/scalar.js', options, async (request, reply) => {
     const compressed = await findScript()

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { Http } from '../edge/request-context.ts'
 
 /** The article whose thread `npm run demo` fills. */
 export const DEMO_ARTICLE = 'demo'
@@ -49,7 +50,7 @@ const toPage = (version: string, origin: string, isLocal: boolean): string => `<
 <title>Afterword</title>
 <link rel="icon" href="data:,">
 <style>${STYLE}</style>
-${isLocal ? '<script type="module" src="/embed.js" async></script>\n' : ''}</head>
+${isLocal ? '<script type="module" src="embed.js" async></script>\n' : ''}</head>
 <body>
 <h1>Afterword <small>${version}</small></h1>
 <p>This is a comment service: it keeps nested comments for the articles of any site and shows them there.</p>
@@ -60,9 +61,9 @@ ${isLocal ? '<script type="module" src="/embed.js" async></script>\n' : ''}</hea
 &lt;afterword-thread&gt;&lt;/afterword-thread&gt;</code></pre>
 <h2>Read on</h2>
 <ul>
-<li><a href="/docs">API reference</a>, with a quick start</li>
-<li><a href="/openapi.yaml">OpenAPI description</a></li>
-<li><a href="/readyz">Readiness</a></li>
+<li><a href="docs">API reference</a>, with a quick start</li>
+<li><a href="openapi.yaml">OpenAPI description</a></li>
+<li><a href="readyz">Readiness</a></li>
 <li>Documentation: <code>README.md</code> and <code>docs/embedding.md</code> in the source</li>
 </ul>
 ${isLocal ? DEMO : ''}
@@ -81,13 +82,16 @@ const isLocal = ({ host, headers }: FastifyRequest): boolean =>
   headers.forwarded === undefined
 
 /** Serves a page at the bare address for people who open it in a browser. */
-export const addWelcome = (app: FastifyInstance, version: string): void => {
+export const addWelcome = (
+  app: FastifyInstance,
+  { version, publicUrl }: Pick<Http, 'version' | 'publicUrl'>,
+): void => {
   app.get('/', { schema: { hide: true }, config: { limit: 'none' } }, async (request, reply) => {
     const host = PRINTABLE_HOST.test(request.host) ? request.host : 'comments.example'
     return reply
       .type('text/html; charset=utf-8')
       .header('content-security-policy', PAGE_POLICY)
       .header('cache-control', 'no-store')
-      .send(toPage(version, `${request.protocol}://${host}`, isLocal(request)))
+      .send(toPage(version, publicUrl || `${request.protocol}://${host}`, isLocal(request)))
   })
 }

@@ -148,7 +148,7 @@ export const addSiteRoutes = (app: Router, { context, limits, keys }: Http): voi
     const { slug, name } = body
     const wanted = { ...readSettings(body), slug, name: readSiteFields({ name }).name ?? name }
     const made = await createSite(context, { administrator, site: wanted }, describe)
-    reply.code(201).header('location', `/v1/sites/${made.slug}`)
+    reply.code(201).header('location', `${request.ids.service}/v1/sites/${made.slug}`)
     return sendPrivately(reply, presentSite(made))
   })
 

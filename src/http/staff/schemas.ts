@@ -15,7 +15,9 @@ export const Staff = openObject(
     name: text('Plain text.'),
     location,
     url: textOrNull('http or https.'),
-    avatar_url: text('http or https; or the path of a generated avatar on this service.'),
+    avatar_url: text(
+      'http or https. A service without AFTERWORD_PUBLIC_URL returns the path of a generated avatar below its address.',
+    ),
     roles,
   },
   { $id: 'Staff' },

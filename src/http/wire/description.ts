@@ -1,5 +1,6 @@
 import swagger from '@fastify/swagger'
 import type { FastifyInstance } from 'fastify'
+import type { Http } from '../edge/request-context.ts'
 import { COMMON_ERRORS } from './operation.ts'
 import { QUICK_START } from './quick-start.ts'
 import { writeYaml } from './write-yaml.ts'
@@ -45,7 +46,10 @@ const BEARER = {
 } as const
 
 /** Describes the routes that are added after this call. */
-export const addDescription = async (app: FastifyInstance, version: string): Promise<void> => {
+export const addDescription = async (
+  app: FastifyInstance,
+  { version, publicUrl }: Pick<Http, 'version' | 'publicUrl'>,
+): Promise<void> => {
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -56,7 +60,7 @@ export const addDescription = async (app: FastifyInstance, version: string): Pro
         contact: { name: 'The operator of this service' },
         license: { name: 'MIT', url: 'https://opensource.org/license/mit' },
       },
-      servers: [{ url: '/' }],
+      servers: [{ url: publicUrl || '/' }],
       tags: TAGS,
       components: { responses: { Problem: PROBLEM }, securitySchemes: { bearer: BEARER } },
     },

@@ -27,7 +27,7 @@ const MAX_REMEMBERED = 10_000
 const MAX_SITES = 10_000
 
 /** `secret` must never change: links contain ids. It protects no right, so a leak makes no change necessary. */
-export const createPublicIds = (secret: Buffer): PublicIdsOf => {
+export const createPublicIds = (secret: Buffer, service = ''): PublicIdsOf => {
   const letters = [COMMENT_LETTER, ...Object.values(LETTERS)]
   const remembered: Remembered = new Map(letters.map((letter) => [letter, new Map()]))
   const sites = new Map<number | null, PublicIds>()
@@ -35,7 +35,7 @@ export const createPublicIds = (secret: Buffer): PublicIdsOf => {
   return (siteId) => {
     const known = sites.get(siteId)
     if (known) return known
-    const created = createIdsOfSite({ siteId, secret, ofAllSites, remembered })
+    const created = createIdsOfSite({ siteId, secret, service, ofAllSites, remembered })
     return remember(sites, MAX_SITES, siteId, created)
   }
 }
@@ -47,11 +47,12 @@ type RememberedId = Named & { readonly siteId: number | null; readonly text: str
 type Parts = {
   readonly siteId: number | null
   readonly secret: Buffer
+  readonly service: string
   readonly ofAllSites: Blocks
   readonly remembered: Remembered
 }
 
-const createIdsOfSite = ({ siteId, secret, ofAllSites, remembered }: Parts): PublicIds => {
+const createIdsOfSite = ({ siteId, secret, service, ofAllSites, remembered }: Parts): PublicIds => {
   const ofSite = siteId === null ? ofAllSites : createBlocks(secret, siteId)
   const blocksOf = (kind: IdKind): Blocks => (OF_ALL_SITES.has(kind) ? ofAllSites : ofSite)
 
@@ -71,6 +72,7 @@ const createIdsOfSite = ({ siteId, secret, ofAllSites, remembered }: Parts): Pub
     find(named) ?? writeAll([named], blocks)[0]!
 
   return {
+    service,
     write: (kind, id) => writeOnce({ letter: LETTERS[kind], threadId: 0, id }, blocksOf(kind)),
     read: (kind, text) => {
       const found = blocksOf(kind).decrypt(LETTERS[kind], text)
