@@ -20,6 +20,7 @@ import { addErrors, onClientError, onFrameworkError } from './http/edge/errors.t
 import { SECURITY_HEADERS } from './http/edge/headers.ts'
 import { addKnownRequests, type Recorded } from './http/edge/known-requests.ts'
 import type { LimitCounters } from './http/edge/limits.ts'
+import { addMethods } from './http/edge/methods.ts'
 import { createMetrics } from './http/edge/metrics.ts'
 import { addContext, type Http } from './http/edge/request-context.ts'
 import { addRequestPipeline } from './http/edge/request-pipeline.ts'
@@ -102,6 +103,7 @@ export const buildApp = async (options: AppOptions): Promise<FastifyInstance> =>
   addErrors(app)
   addContext(app)
   addStrictParsing(app)
+  addMethods(app)
   addRequestRecords(app, metrics)
   addKnownRequests(app, { ...options, record: recordKnown(app, metrics) })
   await addDescription(app, options)

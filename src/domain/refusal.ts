@@ -12,6 +12,8 @@ export const REFUSALS = {
   site_closed: 'The site is closed.',
   voting_disabled: 'This site does not accept this vote.',
   not_found: 'Not found.',
+  method_not_allowed: 'This address does not have that method.',
+  request_timeout: 'The request arrived too slowly.',
   decision_conflict: 'The item changed, or was already decided.',
   move_not_allowed: 'This status change or move is not allowed.',
   article_has_comments: 'That article has comments of its own.',

@@ -380,5 +380,24 @@ t.test(
 )
 
 t.test('RENDERER_VERSION is the version that is stored with the HTML', async (t) => {
-  t.equal(RENDERER_VERSION, 2)
+  t.equal(RENDERER_VERSION, 3)
 })
+
+t.test(
+  'a link has no quote of any kind, so that an attribute of any page can hold it',
+  async (t) => {
+    const url = "https://a.example/it's?q='x'&r=\"y\"#it's"
+    const href = 'https://a.example/it%27s?q=%27x%27&amp;r=%22y%22#it%27s'
+    for (const source of [
+      `[a](<${url}>)`,
+      `<${url.replaceAll('"', '%22')}>`,
+      `see ${url.split('&')[0]} now`,
+    ]) {
+      const html = renderMarkdown(source)
+      const [, found] = /href="([^"]*)"/.exec(html)!
+      t.ok(href.startsWith(found!), source)
+      t.notMatch(found, "'")
+    }
+    t.match(renderMarkdown("[a](mailto:o'neil@a.example)"), 'href="mailto:o%27neil@a.example"')
+  },
+)

@@ -268,3 +268,13 @@ t.test('a title is kept in NFC on one line', async (t) => {
     t.equal(kept(validateTitle, s), undefined, shown(s))
   }
 })
+
+t.test(
+  'validateUrl keeps no quote of any kind, and the same URL when it is validated again',
+  async (t) => {
+    const kept = validateUrl("https://a.example/it's?q='x'")
+    t.same(kept, { ok: true, value: 'https://a.example/it%27s?q=%27x%27' })
+    t.same(validateUrl('https://a.example/it%27s?q=%27x%27'), kept)
+    t.match(validateUrl(`https://a.example/${"'".repeat(700)}`), { ok: false })
+  },
+)

@@ -74,10 +74,15 @@ const ADDRESSES: Case[] = [
   [
     'another method on a known route',
     `PUT ${COMMENTS} HTTP/1.1\r\nHost: a\r\n\r\n`,
-    404,
-    'not_found',
+    405,
+    'method_not_allowed',
   ],
-  ['a method for proxies', `TRACE ${COMMENTS} HTTP/1.1\r\nHost: a\r\n\r\n`, 404, 'not_found'],
+  [
+    'a method for proxies',
+    `TRACE ${COMMENTS} HTTP/1.1\r\nHost: a\r\n\r\n`,
+    405,
+    'method_not_allowed',
+  ],
 ]
 
 const QUERIES: Case[] = [

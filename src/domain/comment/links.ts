@@ -1,4 +1,5 @@
 import type { StateInline, Token } from 'markdown-it'
+import { quotable } from './text.ts'
 
 export const LINK_SCHEMES = ['http', 'https', 'mailto']
 const MAX_LINK_LENGTH = 2_048
@@ -27,8 +28,8 @@ const BARE_URL = new RegExp(
 export const linkTarget = (target: string): string => {
   const url = target.length > MAX_LINK_LENGTH ? null : URL.parse(target)
   if (!url || !LINK_SCHEMES.includes(url.protocol.slice(0, -1))) return ''
-  if (url.username || url.password || url.href.length > MAX_LINK_LENGTH) return ''
-  return url.href
+  const href = quotable(url)
+  return url.username || url.password || href.length > MAX_LINK_LENGTH ? '' : href
 }
 
 type Range = { readonly start: number; readonly end: number }

@@ -4,7 +4,7 @@ import sanitizeHtml from 'sanitize-html'
 import { bareUrl, imageAsLink, LINK_SCHEMES, linkTarget } from './links.ts'
 
 /** Increase it whenever the same source renders to different HTML. Stored HTML keeps its version. */
-export const RENDERER_VERSION = 2
+export const RENDERER_VERSION = 3
 
 const LINK_REL = 'nofollow ugc noopener noreferrer'
 /** Quotes and lists below this level become plain paragraphs; markdown-it would drop their text. */

@@ -103,9 +103,13 @@ export const validateUrl = (s: string): Validated<string> => {
   if (!url || !WEB_PROTOCOLS.includes(url.protocol))
     return refuse('must be a full http or https URL')
   if (url.username || url.password) return refuse('must not contain a user name or password')
-  if (url.href.length > MAX_URL_BYTES) return refuse(URL_TOO_LONG)
-  return accept(s === url.href || `${s}/` === url.href ? s : url.href)
+  const href = quotable(url)
+  if (href.length > MAX_URL_BYTES) return refuse(URL_TOO_LONG)
+  return accept(s === href || `${s}/` === href ? s : href)
 }
+
+/** The text of a URL for an attribute between quotes of any kind: a URL leaves ' as it is where %27 means the same. */
+export const quotable = ({ href }: URL): string => href.replaceAll("'", '%27')
 
 /** Validates an e-mail address: local@host.tld, at most 254 bytes. Kept as sent. */
 export const validateEmail = (s: string): Validated<string> => {

@@ -1,3 +1,4 @@
+import { linkTarget } from '../comment/links.ts'
 import type { Block, Emphasis, Run } from './blocks.ts'
 import { escapeLineStart, escapeWithUrls } from './escape-markdown.ts'
 
@@ -238,7 +239,7 @@ const codeSpan = (text: string): string => {
 const writeLink = (runs: readonly Run[], href: string, writer: Writer): void => {
   const text = runs.map((run) => run.text).join('')
   const isBare = runs.length === 1 && runs[0]!.marks.length === 0 && !runs[0]!.isCode
-  if (isBare && AUTOLINK.test(text) && URL.parse(text)?.href === href) {
+  if (isBare && AUTOLINK.test(text) && linkTarget(text) === href) {
     writer.add(`<${text}>`)
     return
   }

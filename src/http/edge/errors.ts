@@ -1,6 +1,7 @@
+import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { Refusal } from '../../domain/refusal.ts'
+import { Refusal, type RefusalCode } from '../../domain/refusal.ts'
 import { STATUS_OF, toProblem, toRefusal } from '../wire/problems.ts'
 import { PROBLEM_TYPE, READABLE_BY_ALL, SECURITY_HEADERS } from './headers.ts'
 
@@ -8,7 +9,6 @@ const RETRY_AFTER_SECONDS = '1'
 
 /** Turns every error into a problem with a code. Logs one line for a fault of the service. */
 export const addErrors = (app: FastifyInstance): void => {
-  app.setNotFoundHandler((request, reply) => sendError(new Refusal('not_found'), request, reply))
   app.setErrorHandler(sendError)
 }
 
@@ -29,7 +29,7 @@ export const startError = (
   request: FastifyRequest,
   reply: FastifyReply,
 ): StartedError => {
-  const refusal = toRefusal(error)
+  const refusal = isSlow(error, request) ? new Refusal('request_timeout') : toRefusal(error)
   const { operation } = request.routeOptions.config ?? {}
   if (!refusal) request.log.error({ err: error, operation }, 'request failed')
   const { code, faults, retryAfterSeconds, cause } = refusal ?? new Refusal('unavailable')
@@ -40,9 +40,14 @@ export const startError = (
   if (seconds !== undefined) reply.header('retry-after', String(seconds))
   if (status === 401) reply.header('www-authenticate', 'Bearer')
   if (!reply.hasHeader('access-control-allow-origin')) reply.headers(READABLE_BY_ALL)
+  if (code === 'request_timeout') reply.header('connection', 'close')
   reply.code(status).header('cache-control', 'no-store')
   return { code, faults, status }
 }
+
+/** The time-out of a handler can end before that of the body, although the handler only waits for the body. */
+const isSlow = (error: unknown, { raw }: FastifyRequest): boolean =>
+  (error as FastifyError).code === 'FST_ERR_HANDLER_TIMEOUT' && !raw.complete
 
 export const onFrameworkError = (
   error: FastifyError,
@@ -52,10 +57,15 @@ export const onFrameworkError = (
   sendError(error, request, reply.headers(SECURITY_HEADERS))
 }
 
-/** Answers on the socket itself if a request is not HTTP or its headers are too large. */
+const CODES: Readonly<Record<string, RefusalCode>> = {
+  HPE_HEADER_OVERFLOW: 'headers_too_large',
+  ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
+}
+
+/** Answers on the socket itself if a request is not HTTP, its headers are too large, or it arrives too slowly. */
 export const onClientError = (error: NodeJS.ErrnoException, socket: Socket): void => {
   if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
-  const code = error.code === 'HPE_HEADER_OVERFLOW' ? 'headers_too_large' : 'invalid_request'
+  const code = CODES[error.code ?? ''] ?? 'invalid_request'
   const problem = toProblem(code)
   const body = JSON.stringify(problem)
   const headers = {
@@ -65,8 +75,7 @@ export const onClientError = (error: NodeJS.ErrnoException, socket: Socket): voi
     'content-length': Buffer.byteLength(body),
   }
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
-  const reason = code === 'headers_too_large' ? 'Request Header Fields Too Large' : 'Bad Request'
   socket.end(
-    `HTTP/1.1 ${problem.status} ${reason}\r\n${lines.join('')}connection: close\r\n\r\n${body}`,
+    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\n${lines.join('')}connection: close\r\n\r\n${body}`,
   )
 }

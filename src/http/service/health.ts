@@ -12,7 +12,7 @@ const health = (operationId: string, summary: string, description: string, respo
   config: {
     operation: operationId,
     limit: 'none' as const,
-    errors: ['invalid_request', 'uri_too_long', 'headers_too_large'] as const,
+    errors: ['invalid_request', 'request_timeout', 'uri_too_long', 'headers_too_large'] as const,
   },
   schema: {
     operationId,

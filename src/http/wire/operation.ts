@@ -12,6 +12,7 @@ export const COMMON_ERRORS: readonly RefusalCode[] = [
   'origin_refused',
   'member_suspended',
   'not_found',
+  'request_timeout',
   'uri_too_long',
   'rate_limited',
   'headers_too_large',

@@ -13,6 +13,8 @@ export const STATUS_OF = {
   site_closed: 403,
   voting_disabled: 403,
   not_found: 404,
+  method_not_allowed: 405,
+  request_timeout: 408,
   decision_conflict: 409,
   move_not_allowed: 409,
   article_has_comments: 409,
@@ -91,6 +93,7 @@ export const toRefusal = (error: unknown): Refusal | undefined => {
 
 const BY_STATUS: Record<number, RefusalCode> = {
   404: 'not_found',
+  408: 'request_timeout',
   413: 'body_too_large',
   414: 'uri_too_long',
   415: 'unsupported_media_type',

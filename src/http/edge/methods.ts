@@ -1,0 +1,35 @@
+import type { FastifyInstance } from 'fastify'
+import findMyWay from 'find-my-way'
+import { Refusal } from '../../domain/refusal.ts'
+import { MAX_URL_LENGTH } from './strict-parsing.ts'
+
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
+
+/**
+ * Tells a method that a path does not have from a path that does not exist. The router of the framework does not say
+ * it, so that a second one has the same paths. It is asked only if the first one has found no route.
+ */
+export const addMethods = (app: FastifyInstance): void => {
+  const router = findMyWay({ maxParamLength: MAX_URL_LENGTH })
+  app.addHook('onRoute', ({ method, url }) => {
+    for (const one of [method].flat())
+      if (METHODS.some((known) => known === one)) router.on(one as 'GET', url, () => {})
+  })
+  const allowedOn = (url: string) => METHODS.filter((method) => router.find(method, url))
+
+  app.addHook('onRequest', (request, reply, done) => {
+    if (!request.is404 || request.method === 'OPTIONS') return done()
+    const allowed = allowedOn(request.raw.url!)
+    if (allowed.length === 0) return done()
+    reply.header('allow', [...allowed, 'OPTIONS'].join(', '))
+    done(new Refusal('method_not_allowed'))
+  })
+  app.setNotFoundHandler((request, reply) => {
+    const allowed = request.method === 'OPTIONS' ? allowedOn(request.raw.url!) : []
+    if (allowed.length === 0) throw new Refusal('not_found')
+    return reply
+      .code(204)
+      .header('allow', [...allowed, 'OPTIONS'].join(', '))
+      .send()
+  })
+}
