@@ -282,7 +282,7 @@ t.test('moderators’ lists', async (t) => {
       })
       assertSame(walked, await expectQueue(db, request), request)
     })
-    await fc.assert(property, { numRuns: runs(6, 150), endOnFailure: true })
+    await fc.assert(property, { numRuns: runs(6, 80), endOnFailure: true })
   })
 
   await t.test('the pages of the moderation log contain each matching decision once', async () => {
@@ -293,7 +293,7 @@ t.test('moderators’ lists', async (t) => {
       })
       assertSame(walked, await expectLog(db, request), request)
     })
-    await fc.assert(property, { numRuns: runs(6, 300), endOnFailure: true })
+    await fc.assert(property, { numRuns: runs(6, 80), endOnFailure: true })
   })
 
   await t.test('the pages of threads contain each matching thread once, in order', async () => {
@@ -301,7 +301,7 @@ t.test('moderators’ lists', async (t) => {
       const walked = await walk<Position>((after) => findThreadPage(db, { ...search, after }))
       assertSame(walked, await expectThreads(db, search), search)
     })
-    await fc.assert(property, { numRuns: runs(6, 200), endOnFailure: true })
+    await fc.assert(property, { numRuns: runs(6, 80), endOnFailure: true })
   })
 
   await t.test('the pages of members contain each matching member once, in order', async () => {
@@ -309,7 +309,7 @@ t.test('moderators’ lists', async (t) => {
       const walked = await walk<Position>((after) => findMemberPage(db, { ...search, after }))
       assertSame(walked, await expectMembers(db, search), search)
     })
-    await fc.assert(property, { numRuns: runs(6, 200), endOnFailure: true })
+    await fc.assert(property, { numRuns: runs(6, 80), endOnFailure: true })
   })
 
   await t.test('the pages of authors contain each matching author once, in order', async () => {
@@ -317,7 +317,7 @@ t.test('moderators’ lists', async (t) => {
       const walked = await walk<Position>((after) => findAuthorPage(db, { ...search, after }))
       assertSame(walked, await expectAuthors(db, search), search)
     })
-    await fc.assert(property, { numRuns: runs(6, 200), endOnFailure: true })
+    await fc.assert(property, { numRuns: runs(6, 80), endOnFailure: true })
   })
 
   for (const state of ['waiting', 'answered'] as const)

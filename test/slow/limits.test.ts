@@ -17,7 +17,7 @@ t.test(
     const settings = {
       DATABASE_URL: url,
       REDIS_URL: process.env.TEST_REDIS_URL!,
-      AFTERWORD_SECRET: `a secret of ${url}`.padEnd(32, '.'),
+      AFTERWORD_SECRET: `secret-of-${url}`.padEnd(32, '.'),
       AFTERWORD_LIMIT_WRITE: '10',
       AFTERWORD_TRUSTED_PROXIES: '127.0.0.1',
     }
