@@ -125,7 +125,8 @@ const createConnection = (
   /** A statement outside a transaction has had no effect if it failed, so it can run again. */
   const sendAll = async (queries: readonly CompiledQuery[]): Promise<Answer[]> => {
     const isAlone = transaction === 'none' && (queries.length === 1 || settings !== undefined)
-    return isAlone ? tryAgain(() => sendOnce(queries)) : sendOnce(queries)
+    const isUsable = () => broken === undefined
+    return isAlone ? tryAgain(() => sendOnce(queries), isUsable) : sendOnce(queries)
   }
 
   const run = async (query: CompiledQuery & Partial<Pipeline>): Promise<QueryResult<unknown>> => {

@@ -27,13 +27,16 @@ export const isRetryable = (error: unknown): boolean =>
 const ATTEMPTS = 3
 const JITTER_MS = 20
 
-/** Runs a function that a retryable error rolls back, three times at most. */
-export const tryAgain = async <T>(run: () => Promise<T>): Promise<T> => {
+/** Runs a function that a retryable error rolls back, three times at most, and as long as a repetition makes sense. */
+export const tryAgain = async <T>(
+  run: () => Promise<T>,
+  mayRepeat: () => boolean = () => true,
+): Promise<T> => {
   for (let attempt = 1; ; attempt++) {
     try {
       return await run()
     } catch (error) {
-      if (!isRetryable(error) || attempt === ATTEMPTS) throw error
+      if (!isRetryable(error) || attempt === ATTEMPTS || !mayRepeat()) throw error
       await sleep(Math.random() * JITTER_MS * attempt)
     }
   }
