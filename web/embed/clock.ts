@@ -1,7 +1,7 @@
 /** The clock of the service, whatever the clock of the device says. */
 
-/** Milliseconds between the service's time and the monotonic clock of the page. Unknown before the first answer. */
-let offset: number | undefined
+/** Milliseconds that the clock of the device is behind. Unknown before the first answer. */
+let behind: number | undefined
 
 /**
  * Sets the clock by a time that the service wrote: the `Date` of an answer, or a time in its body. A stored or
@@ -10,7 +10,8 @@ let offset: number | undefined
 export const learnTime = (written: string | null | undefined): void => {
   const time = Date.parse(written ?? '')
   if (Number.isNaN(time)) return
-  offset = Math.max(offset ?? Number.NEGATIVE_INFINITY, time - performance.now())
+  behind = Math.max(behind ?? Number.NEGATIVE_INFINITY, time - Date.now())
 }
 
-export const now = (): number => (offset === undefined ? Date.now() : offset + performance.now())
+/** The monotonic clock of a page stands still while the device sleeps, so that of the device counts. */
+export const now = (): number => Date.now() + (behind ?? 0)
