@@ -11,7 +11,8 @@ export const AuditEntry = openObject(
     site: textOrNull('Slug of the site. Null: the whole service.'),
     action: oneOf(AUDIT_ACTIONS),
     subject: text(
-      'The changed object: a slug, or the id of a key, author, comment, ban or canned reason.',
+      'The changed object: a slug, or the id of a key, author, comment, ban or canned reason. `unknown` if a newer ' +
+        'version made the entry.',
     ),
     by: text('Id of the API key or member; `operator` for the command line.'),
     at: time('When it was changed.'),

@@ -100,7 +100,9 @@ export const Decision = openObject(
     action: oneOf(DECISION_ACTIONS, { description: 'The kind of change.' }),
     comment_id: textOrNull('The comment. Null if the decision is not about one.'),
     author_id: textOrNull('The author of the comment, or the one that the decision is on.'),
-    subject: textOrNull('The article, author or ban, if the decision is about one.'),
+    subject: textOrNull(
+      'The article, author or ban, if the decision is about one. `unknown` if a newer version made the decision.',
+    ),
     from: oneOrNull(STATUSES, 'The status before. Null if it did not change.'),
     to: oneOrNull(STATUSES, 'The status after. Null if it did not change.'),
     before: changed('Other changed fields before.'),

@@ -18,11 +18,15 @@ export const readDoer = (ids: PublicIds, text: string): string => {
   return AUTOMATIC.includes(text) ? text : ''
 }
 
+/** Stands for the subject of a record that a newer version wrote: it can be the number of a row. */
+const UNKNOWN = 'unknown'
+
 /** The subject of a decision or an audit entry, with its public id. */
 export const presentSubject = <T extends string | null>(
   ids: PublicIds,
   { action, subject }: { readonly action: RecordAction; readonly subject: T },
 ): string | T => {
+  if (!(action in SUBJECT_KINDS)) return subject === null ? subject : UNKNOWN
   const kind = SUBJECT_KINDS[action]
   return kind && subject !== null ? (presentField(ids, kind, subject) ?? subject) : subject
 }

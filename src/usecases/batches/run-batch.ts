@@ -21,6 +21,8 @@ const ITEMS_OF_STEP = 5_000
 type Step = (context: Context, batch: Batch) => Promise<number | undefined | 'later'>
 
 const LATER_MS = 500
+/** A batch of a kind that only a newer version knows is left for a node of that version. */
+const UNKNOWN_MS = 10_000
 
 /** Processes a batch step by step. A node that is killed leaves the rest to the next node. */
 export const runBatch = async (
@@ -32,7 +34,9 @@ export const runBatch = async (
     const key = { siteId: job.siteId, id: job.payload.batchId }
     const batch = await runQuery(findBatch(context.db, key))
     if (!batch || batch.endedAt !== null) return 'done'
-    const processed = await STEPS[batch.kind](context, batch)
+    const step: Step | undefined = STEPS[batch.kind]
+    if (!step) return { againInMs: UNKNOWN_MS }
+    const processed = await step(context, batch)
     if (processed === undefined) return 'done'
     if (processed === 'later') return { againInMs: LATER_MS }
     if (!(await runQuery(reportProgress(context.writes, job, processed)))) return 'done'
