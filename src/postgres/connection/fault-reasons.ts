@@ -1,7 +1,7 @@
 import pg from 'pg'
 import type { SslMode } from './address.ts'
 
-/** Why Postgres is away, for `/readyz`: without a host, a name or a secret. `docs/operations.md` explains each. */
+/** Why Postgres is away, for `/readyz`: without a host, a name or a secret. `docs/monitoring.md` explains each. */
 export const FAULT_REASONS = [
   'access_refused',
   'authentication_failed',
