@@ -5,17 +5,23 @@ import { MAX_URL_LENGTH } from './strict-parsing.ts'
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
 
+type Method = (typeof METHODS)[number]
+
 /**
  * Tells a method that a path does not have from a path that does not exist. The router of the framework does not say
- * it, so that a second one has the same paths. It is asked only if the first one has found no route.
+ * it, so that a second one has the same paths. It is asked only if the first one has found no route, and built when it is
+ * asked for the first time.
  */
 export const addMethods = (app: FastifyInstance): void => {
-  const router = findMyWay({ maxParamLength: MAX_URL_LENGTH })
+  const routes: { readonly method: Method; readonly url: string }[] = []
   app.addHook('onRoute', ({ method, url }) => {
-    for (const one of [method].flat())
-      if (METHODS.some((known) => known === one)) router.on(one as 'GET', url, () => {})
+    for (const one of METHODS) if ([method].flat().includes(one)) routes.push({ method: one, url })
   })
-  const allowedOn = (url: string) => METHODS.filter((method) => router.find(method, url))
+  let router: ReturnType<typeof createRouter> | undefined
+  const allowedOn = (url: string): Method[] => {
+    router ??= createRouter(routes)
+    return METHODS.filter((method) => router!.find(method, url))
+  }
 
   app.addHook('onRequest', (request, reply, done) => {
     if (!request.is404 || request.method === 'OPTIONS') return done()
@@ -32,4 +38,10 @@ export const addMethods = (app: FastifyInstance): void => {
       .header('allow', [...allowed, 'OPTIONS'].join(', '))
       .send()
   })
+}
+
+const createRouter = (routes: readonly { method: Method; url: string }[]) => {
+  const router = findMyWay({ maxParamLength: MAX_URL_LENGTH })
+  for (const { method, url } of routes) router.on(method, url, () => {})
+  return router
 }
