@@ -199,12 +199,45 @@ t.test('a site with long ids is exported, and an empty site takes all of them', 
   for (const id of [a, b, alias]) t.same(await read('copy', id), await read('default', id))
 })
 
+t.test('nobody takes the thread of a long id by its hash', async (t) => {
+  const { get, post, call, adminKey } = await openService(t)
+  const long = longId('a')
+  const hash = articleColumnsOf(long).articleId
+  await post(hash, 'of a stranger')
+  const held = await post(long, 'of a reader')
+  const other = longId('b')
+  const otherHash = articleColumnsOf(other).articleId
+  await post('c', 'named by both')
+  const alias = { token: adminKey, body: { article_id: otherHash } }
+  t.equal((await call('POST', `${SITE}${pathOf('c')}/aliases`, alias)).status, 201)
+  await post(other, 'of a reader')
+  for (const [id, body] of [
+    [long, 'of a reader'],
+    [hash, 'of a stranger'],
+    [other, 'of a reader'],
+  ] as const)
+    t.match((await get(`${pathOf(id)}/comments`)).body, {
+      thread: { article_id: id, comment_count: 1 },
+      items: [{ article_id: id, body }],
+    })
+  t.equal((await get(`${pathOf(otherHash)}`)).body.article_id, 'c')
+  const counted = await call('POST', `${SITE}/counts`, { body: { article_ids: [long, hash] } })
+  t.match(counted.body, { [long]: { comment_count: 1 }, [hash]: { comment_count: 1 } })
+  const of = `article_id=${encodeURIComponent(long)}`
+  for (const sort of ['newest', 'visible'])
+    t.same(
+      (await get(`/comments?sort=${sort}&${of}`)).body.items.map(({ id }: Json) => id),
+      [held.id],
+    )
+})
+
 t.test('both forms of the key of an article are the same', async (t) => {
   const { db } = await open(t)
   const ids = fc.array(
     fc.string({ unit: 'grapheme-composite', minLength: 1, maxLength: 700, size: 'max' }),
     { minLength: 1, maxLength: 5 },
   )
+  const hashes = ['', 'a', 'x'.repeat(511), 'x'.repeat(512)].map((rest) => `\u007f${rest}`)
   const edges = [511, 512, 513, MAX].flatMap((n) => ['x'.repeat(n), '🙂'.repeat(n), '\\'.repeat(n)])
   const compare = async (texts: string[]) => {
     const usable = texts.filter((text) => !text.includes('\0') && text.isWellFormed())
@@ -219,7 +252,7 @@ t.test('both forms of the key of an article are the same', async (t) => {
       long: expected.map(({ longArticleId }) => longArticleId),
     })
   }
-  await compare(edges)
+  await compare([...edges, ...hashes])
   await fc.assert(fc.asyncProperty(ids, compare), { numRuns: runs(20, 200) })
 })
 
@@ -236,6 +269,7 @@ t.test(
     for (const [key, id] of [
       ['a', long],
       [articleId, 'short'],
+      [articleId, '\u007fshort'],
       [articleId, `${long}x`],
       [articleId, long.slice(2)],
     ])

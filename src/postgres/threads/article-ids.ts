@@ -6,11 +6,15 @@ import { type RawBuilder, sql } from 'kysely'
  * statements compare, and the id in `long_article_id`: see `migrations/0031_long_article_ids.sql`.
  */
 const MAX_KEY_LENGTH = 512
-/** No site names an article like this. */
+/** An id that begins like a hash is stored like a long one. Otherwise it could take the row of the long one. */
 const HASH_PREFIX = '\u007f'
 
 const isLong = (articleId: string): boolean =>
-  articleId.length > MAX_KEY_LENGTH && Array.from(articleId).length > MAX_KEY_LENGTH
+  articleId.startsWith(HASH_PREFIX) ||
+  (articleId.length > MAX_KEY_LENGTH && Array.from(articleId).length > MAX_KEY_LENGTH)
+
+const isLongExpression = (id: RawBuilder<unknown>): RawBuilder<boolean> =>
+  sql`(char_length(${id}) > ${sql.lit(MAX_KEY_LENGTH)} or starts_with(${id}, ${sql.lit(HASH_PREFIX)}))`
 
 /** The value of `article_id` in the row of an article. */
 export const articleKey = (articleId: string): string =>
@@ -28,7 +32,7 @@ export const articleIdOf = (row: string): RawBuilder<string> =>
 
 /** As `articleKey`, for an expression. */
 export const keyOf = (id: RawBuilder<unknown>): RawBuilder<string> => sql`
-  case when char_length(${id}) > ${sql.lit(MAX_KEY_LENGTH)}
+  case when ${isLongExpression(id)}
     then ${sql.lit(HASH_PREFIX)} || encode(sha256(convert_to(${id}, 'UTF8')), 'hex') else ${id} end`
 
 /** As `articleKey`, for each id of an array expression. */
@@ -37,4 +41,4 @@ export const keysOf = (ids: RawBuilder<unknown>): RawBuilder<string[]> =>
 
 /** The value of `long_article_id` for an expression. */
 export const longIdOf = (id: RawBuilder<unknown>): RawBuilder<string | null> =>
-  sql`case when char_length(${id}) > ${sql.lit(MAX_KEY_LENGTH)} then ${id} end`
+  sql`case when ${isLongExpression(id)} then ${id} end`
