@@ -15,7 +15,7 @@ The file contains the secrets and keys of the service, and the data of people: o
 
 const OWNER_ONLY = 0o600
 
-/** The file has its name as soon as it is whole and on disk. */
+/** The file gets its name once it is whole and on disk. */
 const main = async ([file, ...rest]: readonly string[]): Promise<void> => {
   if (!file || rest.length > 0) throw new Error(USAGE)
   const draft = `${file}.part`

@@ -1,4 +1,4 @@
-/** How often each outcome occurred, by what it was an outcome of, such as a kind of jobs. */
+/** How often each outcome occurred, by kind, such as the kind of a job. */
 export type OutcomeCounts = {
   readonly add: (kind: string, outcome: string) => void
   readonly list: () => { readonly kind: string; readonly outcome: string; readonly count: number }[]

@@ -6,8 +6,10 @@ type CountingRedis = RedisClient & {
   countHit: (key: string, windowMs: number, by: number) => Promise<[current: number, ttlMs: number]>
 }
 
-/** Atomic for all nodes. Sets a lost expiry again, and one that a clock of Redis that was set back has made longer:
- * without that, the limit would refuse its caller for ever, or for the length of the step. */
+/**
+ * Atomic for all nodes. Sets an expiry again that was lost, or that a clock of Redis has made longer by a step back.
+ * Otherwise the limit would refuse its caller for ever, or for the length of the step.
+ */
 const COUNT_HIT = `
   local current = redis.call('INCRBY', KEYS[1], ARGV[2])
   local ttl = redis.call('PTTL', KEYS[1])

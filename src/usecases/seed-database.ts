@@ -32,8 +32,8 @@ export const seedDatabase = async (
 }
 
 /**
- * The secrets of the service, of which the first signs. Null stands for the one that the service makes itself and keeps in
- * Postgres; without any, it is that one.
+ * The secrets of the service, of which the first signs. Null stands for the one that the service makes itself and
+ * keeps in Postgres. An empty list means that one too.
  */
 export const ensureSecrets = async (
   db: Db,

@@ -257,7 +257,7 @@ t.test('both forms of the key of an article are the same', async (t) => {
 })
 
 t.test(
-  'the database refuses a long id with another hash, and nodes of before insert',
+  'the database refuses a long id with another hash, and takes threads of the release before',
   async (t) => {
     const { db } = await open(t)
     const long = longId('a')

@@ -130,7 +130,7 @@ t.test('promtool finds no fault in the metrics', { skip: skipWithoutPromtool }, 
   t.equal(found, '')
 })
 
-t.test('the alerts name metrics that there are', async (t) => {
+t.test('the alerts name only metrics that the service has', async (t) => {
   const { groups } = parse(readFileSync(join(PROMETHEUS, 'alerts.yaml'), 'utf8'))
   const rules = groups.flatMap((group: any) => group.rules)
   const known = new Set(

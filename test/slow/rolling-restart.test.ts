@@ -82,7 +82,7 @@ const createClient = (port: number) => {
 const pathOf = (n: number): string => `/v1/sites/default/articles/a${n % THREADS}/comments`
 
 t.test(
-  'three nodes restart one after the other behind nginx',
+  'three nodes restart one after the other behind nginx, and no request fails',
   {
     skip: skipShared || (!hasNginx && 'nginx is not on the PATH'),
   },

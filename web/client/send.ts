@@ -130,7 +130,7 @@ const createTokens = (source: SendOptions['token'] = () => null) => {
     })
     return known
   }
-  /** The next request asks for a token: a read does not fail because of a guest token that counts no more. */
+  /** Makes the next request ask for a token, because a read does not fail if its guest token is stale. */
   const forgetToken = (stale: Token): void => {
     if (known === stale) known = null
   }

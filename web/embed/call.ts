@@ -35,7 +35,7 @@ export type Answer<T> = {
   readonly body: T
   /** The first version of the thread that shows a write; 0 if readers see no change. */
   readonly version: number
-  /** Whether the service ignored the guest token of the request, because it counts no more. */
+  /** Whether the service ignored the guest token of the request, because the token is stale. */
   readonly isGuestStale?: boolean
 }
 

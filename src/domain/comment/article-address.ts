@@ -16,7 +16,8 @@ const INDEX = /\/index\.(?:html?|php)$/
 
 /**
  * The canonical form of an article id that is an http or https URL; any other id stays as it is, and so does one
- * with a user name, more than 32 parameters, or more than 2,048 characters in either form. `docs/article-ids.md` describes the form.
+ * with a user name, more than 32 parameters, or more than 2,048 characters in either form. `docs/article-ids.md`
+ * describes the form.
  * The canonical form of a canonical form is the same.
  */
 export const canonicalArticleId = (id: string): string => {

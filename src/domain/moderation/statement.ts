@@ -148,7 +148,7 @@ const mayAppeal = (
   if (standing === 'published' || decidedBy === 'author') return false
   if (appeal && !isOver(appeal, decidedAt)) return false
   if (standing === 'removed' || decidedBy === 'moderator') return true
-  // A decision that is ahead of now by more is left of a clock that was set back.
+  // A clock that was set back leaves decisions ahead of now: one that is further ahead has been held long enough.
   return Math.abs(Date.parse(readAt) - Date.parse(decidedAt!)) >= HELD_BEFORE_APPEAL_MS
 }
 

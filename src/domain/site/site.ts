@@ -79,8 +79,8 @@ export const editableUntil = (
 ): Instant => instantOf(Date.parse(createdAt) + editWindowSeconds * 1000)
 
 /**
- * Whether the edit window of a comment is over. A comment that is further ahead than the window is left of a clock that
- * was set back.
+ * Whether the edit window of a comment is over. A clock that was set back leaves comments ahead of now: the window of
+ * one that is further ahead than the window is long is over too.
  */
 export const isEditWindowOver = (
   site: Pick<Site, 'editWindowSeconds'>,

@@ -185,7 +185,7 @@ const readValidStamp = (
   return isOurs && hourNow() - stamp.hour <= MAX_HOURS ? stamp : undefined
 }
 
-/** The first names the network now; a page of before can name it under an earlier secret. */
+/** The first names the network now; an earlier page can name it under an earlier secret. */
 const networksOf = ({ keys }: Http, { network }: FastifyRequest): string[] =>
   hashesOfNetwork(keys().addresses, network).map((hash) => hash.toString('base64url'))
 

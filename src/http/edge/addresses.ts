@@ -21,7 +21,7 @@ export const senderOf = ({ address, headers }: FastifyRequest): Sender => ({
 export const networkOf = (address: string | null): string =>
   address === null ? UNKNOWN : isIPv4(address) ? address : normalizeIP(address)
 
-/** The network as it is stored with a comment. An unknown one is not stored: strangers would become one writer. */
+/** The network as a comment stores it. An unknown one is not stored, because strangers would become one writer. */
 export const storedNetworkOf = (
   keys: Keys,
   { address, network }: Pick<FastifyRequest, 'address' | 'network'>,

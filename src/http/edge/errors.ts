@@ -62,7 +62,7 @@ const CODES: Readonly<Record<string, RefusalCode>> = {
   ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
 }
 
-/** Answers on the socket itself if a request is not HTTP, its headers are too large, or it arrives too slowly. */
+/** Responds on the socket itself if a request is not HTTP, its headers are too large, or it arrives too slowly. */
 export const onClientError = (error: NodeJS.ErrnoException, socket: Socket): void => {
   if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
   const code = CODES[error.code ?? ''] ?? 'invalid_request'

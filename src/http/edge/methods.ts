@@ -8,9 +8,9 @@ const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
 type Method = (typeof METHODS)[number]
 
 /**
- * Tells a method that a path does not have from a path that does not exist. The router of the framework does not say
- * it, so that a second one has the same paths. It is asked only if the first one has found no route, and built when it is
- * asked for the first time.
+ * Distinguishes a method that a path does not have from a path that does not exist. The router of the framework
+ * cannot, so a second router has the same paths. It is asked only if the first one has found no route, and built when
+ * it is asked for the first time.
  */
 export const addMethods = (app: FastifyInstance): void => {
   const routes: { readonly method: Method; readonly url: string }[] = []

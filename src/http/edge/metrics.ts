@@ -9,7 +9,7 @@ export type Metrics = {
   readonly contentType: string
 }
 
-/** The last are the time-outs of statements, of writes, and of a connection without traffic. */
+/** The last three are the time-outs of a statement, of a write, and of a connection without traffic. */
 const BUCKETS_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
 
 /** Gauges of prom-client with the names of counters. The same numbers by kind stay. */

@@ -43,7 +43,7 @@ declare module 'fastify' {
     /** The public ids of the site, or of the whole service. */
     ids: PublicIds
     caller: Caller
-    /** The sender's address; `ip` is the one of the nearest proxy. Null if a trusted proxy does not say it. */
+    /** The sender's address; `ip` is the one of the nearest proxy. Null if a trusted proxy does not name it. */
     address: string | null
     /** The network that limits count: the sender's IPv4 address or IPv6 /64. */
     network: string

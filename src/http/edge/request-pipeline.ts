@@ -73,7 +73,7 @@ const enter = async (entry: Entry): Promise<void> => {
   request.site = await findCurrentSite(http, request, site)
 }
 
-/** Tells a client that the guest token of the request counts no more. The response is private, as all with a token. */
+/** Tells a client that its guest token is stale. The response is private, as all responses to requests with a token. */
 const STALE = { 'guest-token': 'stale' }
 
 const enterAsNobody = async (

@@ -94,8 +94,8 @@ export const sendRead = async (
 }
 
 /**
- * Sends a public read: 304 if the client has the page. A response to a request with a credential is private, also if the
- * service ignores the credential.
+ * Sends a public read: 304 if the client has the page. A response to a request with a credential is private, also if
+ * the service ignores the credential.
  * @param more headers besides, or instead of, those of a list
  */
 export const sendPage = (

@@ -2,11 +2,11 @@ import type { IncomingMessage } from 'node:http'
 import { BlockList, isIPv4, isIPv6 } from 'node:net'
 import ipaddr from 'ipaddr.js'
 
-export const FORWARDED_HEADERS = ['x-forwarded-for', 'forwarded'] as const
+const FORWARDED_HEADERS = ['x-forwarded-for', 'forwarded'] as const
 /** The header in which the trusted proxies name the client. No other header names one. */
 export type ForwardedHeader = (typeof FORWARDED_HEADERS)[number]
 
-/** The proxies that are believed. */
+/** The proxies whose header the service reads, and its name. */
 export type Proxies = {
   /** Addresses, networks, and `unix:` for a local proxy whose client is a Unix socket. */
   readonly trusted: readonly string[]
@@ -17,7 +17,7 @@ type Warn = (fields: object, message: string) => void
 
 export type SenderAddresses = {
   readonly isTrusted: (address: string | undefined) => boolean
-  /** The address of a request's sender. Null if a trusted proxy does not say it. */
+  /** The address of a request's sender. Null if a trusted proxy does not name it. */
   readonly read: (raw: Pick<IncomingMessage, 'headers' | 'socket'>) => string | null
 }
 
@@ -107,7 +107,7 @@ const createTrust = (trusted: readonly string[]): ((address: string) => boolean)
 
 const PRIVATE = ['loopback', 'private', 'linkLocal', 'uniqueLocal', 'carrierGradeNat']
 
-/** Networks from which proxies send. A client on the Internet can write a header too, and causes no warning. */
+/** Networks from which proxies send. A client on the Internet that writes a header itself causes no warning. */
 const isPrivate = (address: string): boolean => PRIVATE.includes(ipaddr.parse(address).range())
 
 /** One spelling per address: IPv4 where IPv6 only wraps it, and no zone, which has a meaning on one machine alone. */

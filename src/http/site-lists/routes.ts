@@ -165,7 +165,7 @@ const addListRecent = (app: Router, http: Http): void => {
     const siteId = site.id
     const isVisible = sort === 'visible'
     const binding = ['recent', siteId, articleIds.toSorted(), author, parent]
-    // Cursors of the first order have no name for it: they are older than the second.
+    // Cursors of `newest` have no name of a sort, because older releases wrote them without one.
     if (isVisible) binding.push(sort)
     if (since !== undefined && !isVisible)
       throw new Refusal('invalid_request', { since: 'needs sort=visible' })

@@ -21,7 +21,7 @@ with the scope \`moderate\` or \`admin\`, and members with the role \`moderator\
 administrators* are \`admin\` keys that belong to no single site.
 
 **Invalid credentials.** An operation that anyone may call and that changes nothing ignores a guest token that
-counts no more, and its response has the header \`Guest-Token: stale\`: discard the token. Any other
+is not valid any more. Its response has the header \`Guest-Token: stale\`: discard the token. Any other
 invalid credential is \`401 invalid_token\`, on every operation.`
 
 const TAGS = [

@@ -8,7 +8,9 @@ export type WireKeys = {
   readonly cursors: CursorKeys
   readonly guests: Keys
   readonly addresses: Keys
-  /** Identifies the first secret without revealing it: a cached page contains cursors, which another secret cannot read. */
+  /**
+   * Identifies the first secret without revealing it. Cached pages contain cursors, which another secret cannot read.
+   */
   readonly id: string
 }
 

@@ -24,8 +24,8 @@ export type OpenClient = pg.Client & {
 }
 
 /**
- * Connects to the first server of an address that answers and has the right kind, as libpq does. The servers are tried in order,
- * each for its share of the time that is left.
+ * Connects to the first server of an address that responds and has the right kind, as libpq does. It tries the servers
+ * in order, each for its share of the time that is left.
  * @throws ConnectFault
  */
 export const openClient = async (
@@ -42,7 +42,7 @@ export const openClient = async (
     const timeoutMs = Math.max(1, Math.min(share, address.connectTimeoutMs ?? share))
     const answer = await tryServer({ address, host, kind, options: { ...options, timeoutMs } })
     if (!(answer instanceof ConnectFault)) return answer
-    // A server of the wrong kind says more than one that is away.
+    // The fault of a server of the wrong kind explains more than that of a server that is away.
     if (fault?.reason !== NO_SERVER[kind]) fault = answer
     if (!isNextServerWorthTrying(answer)) break
   }
@@ -68,7 +68,7 @@ const tryServer = async (attempt: Attempt): Promise<OpenClient | ConnectFault> =
     } catch (cause) {
       const { sslMode } = attempt.address
       const next = toConnectFault(cause, { isPlain: way === 'plain', sslMode })
-      // The first fault says more if the server has no second way, or if its certificate is the cause.
+      // The first fault explains more if the server has no second way, or if its certificate is the cause.
       const isFirst = next.reason === 'tls_unavailable' || fault?.reason === 'certificate_invalid'
       fault = fault && isFirst ? fault : next
       if (!mayDependOnTls(next)) break
@@ -79,7 +79,7 @@ const tryServer = async (attempt: Attempt): Promise<OpenClient | ConnectFault> =
 
 type Way = 'plain' | 'encrypted'
 
-/** libpq encrypts no sockets of files. */
+/** As libpq does, the service does not encrypt connections through a Unix socket. */
 const waysOf = ({ address, host }: Attempt): readonly Way[] => {
   if (host.host?.startsWith('/')) return ['plain']
   switch (address.sslMode) {
@@ -161,7 +161,7 @@ const isOfKind = async (client: OpenClient, kind: SessionKind): Promise<boolean>
 
 const TELLING = ['in_hot_standby', 'default_transaction_read_only']
 
-/** Calls a function when the server says that it accepts no writes any more, although the address wants them. */
+/** Calls a function when the server reports that it accepts no writes any more, although the address wants them. */
 export const onDemotion = (
   client: OpenClient,
   { session }: PostgresAddress,

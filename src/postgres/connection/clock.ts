@@ -1,9 +1,9 @@
 import { type RawBuilder, sql } from 'kysely'
 
 /**
- * Whether a stored time is within a span before `now`, a column. A clock that was set back leaves times ahead of now: they count
- * until the span has passed, if they are at most a span ahead, and otherwise not. So a step of any size delays a wait
- * by one span at most.
+ * Whether a stored time is within a span before `now`, a column. A clock that was set back leaves times ahead of now.
+ * Those at most a span ahead count until the span has passed; the others do not count. So a step of any size delays a
+ * wait by one span at most.
  */
 export const isNear = (
   column: string,
@@ -13,8 +13,8 @@ export const isNear = (
   sql<boolean>`(${sql.ref(column)} > ${now} - ${span} and ${sql.ref(column)} <= ${now} + ${span})`
 
 /**
- * Whether a stored end is ahead of now by no more than twice the longest span that it can have been given, for the same
- * reason.
+ * Whether a stored end is ahead of now, by at most twice the longest span that it can have been given. Ends that are
+ * further ahead do not count, because a clock that was set back has left them.
  */
 export const isAhead = (
   column: string,

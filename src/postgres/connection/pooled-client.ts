@@ -7,8 +7,8 @@ export type PooledClient = { readonly inner: OpenClient }
 type Callback = (error?: Error) => void
 
 /**
- * A class of clients for a pool, which creates a client first and connects it then. node-postgres fixes the server of a client
- * when it creates the client, but an address can have several, with and without TLS.
+ * A class of clients for a pool, which creates a client first and connects it then. node-postgres fixes the server of a
+ * client when it creates the client, but an address can have several servers, with and without TLS.
  */
 export const createPooledClients = (open: () => Promise<OpenClient>) =>
   class extends EventEmitter implements PooledClient {

@@ -55,9 +55,7 @@ const isReady = sql`j.failed_at is null and j.due_at <= statement_timestamp()
   and (j.leased_until is null
     or not ${isAhead('j.leased_until', sql`make_interval(secs => ${sql.lit(LEASE_MS / 1000)})`, sql`statement_timestamp()`)})`
 
-/**
- * Makes jobs due that wait twice as long as jobs of their kind can: a clock that was set back has left them.
- */
+/** Makes jobs due that wait more than twice as long as jobs of their kind can: a clock that was set back left them. */
 export const hastenJobs = async (
   db: Db,
   kinds: readonly { readonly kind: JobKind; readonly longestMs: number }[],

@@ -134,7 +134,7 @@ type CountCondition = {
 /**
  * Compares key and time as one row value, in the order of the only index that fits. Compared one by one,
  * Postgres may choose another index by its estimates and read the whole day. The limit is a parameter, so
- * that the planner expects few rows. Posts ahead of now are left of a clock that was set back: see `isNear`.
+ * that the planner expects few rows. A clock that was set back leaves posts ahead of now: see `isNear`.
  */
 const countSince = (span: Sql, { where, key, is, others }: CountCondition) => sql`(
   select count(*)::int from (

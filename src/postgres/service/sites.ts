@@ -153,7 +153,7 @@ export const updateSite = (db: Db, siteId: number, change: SiteChange): Promise<
     .returning(COLUMNS)
     .executeTakeFirstOrThrow()
 
-/** A hold that begins later than now is left of a clock that was set back, and does not count. */
+/** A clock that was set back leaves holds that begin later than now. They do not count. */
 export const isHoldOfNow = (now: RawBuilder<unknown>): RawBuilder<boolean> =>
   sql<boolean>`attacked_since <= ${now} + interval '1 minute'`
 
