@@ -14,6 +14,9 @@ const isNetwork = (text: string): boolean => {
 
 const isProxy = (text: string): boolean => text === 'unix:' || isNetwork(text)
 
+const MIN_SECRET_LENGTH = 32
+const MAX_SECRET_LENGTH = 4_000
+
 /** All settings with bounds, default and purpose. A test compares `docs/operations.md` with them. */
 export const Settings = Type.Object({
   PORT: Type.Integer({
@@ -52,8 +55,8 @@ export const Settings = Type.Object({
   ),
   AFTERWORD_SECRET: Type.Optional(
     Type.String({
-      minLength: 32,
-      maxLength: 4000,
+      minLength: MIN_SECRET_LENGTH,
+      maxLength: MAX_SECRET_LENGTH,
       description:
         'Signs cursors and tokens. Several, separated by commas or spaces: the first signs, all verify. ' +
         'Unset: made once, kept in Postgres.',
@@ -150,39 +153,30 @@ export const readConfig = (env: Readonly<Record<string, string | undefined>>): C
   )
   const values = Value.Default(Settings, Object.fromEntries(given)) as Static<typeof Settings>
   const {
-    AFTERWORD_TRUSTED_PROXIES: _,
-    AFTERWORD_OUTBOUND_NETWORKS: __,
-    AFTERWORD_SECRET: secretList,
+    AFTERWORD_TRUSTED_PROXIES: proxies,
+    AFTERWORD_OUTBOUND_NETWORKS: networks,
+    AFTERWORD_SECRET: secrets,
     AFTERWORD_PUBLIC_URL: url,
     ...rest
   } = values
-  const secrets = readSecrets(secretList)
-  const trustedProxies = readNetworks(values.AFTERWORD_TRUSTED_PROXIES)
-  const outboundNetworks = readNetworks(values.AFTERWORD_OUTBOUND_NETWORKS)
   const faults = Object.keys(Settings.properties).flatMap((name) => {
-    const fault = (OWN_FAULTS[name] ?? (() => faultOf(name, values)))(
-      values[name as keyof typeof values] as string,
-    )
+    const value = values[name as keyof typeof values] as string | undefined
+    const fault = OWN_FAULTS[name] ? OWN_FAULTS[name](value) : faultOf(name, values)
     return fault ? [`${name} ${fault}`] : []
   })
-  const lists = {
-    AFTERWORD_TRUSTED_PROXIES: trustedProxies,
-    AFTERWORD_OUTBOUND_NETWORKS: outboundNetworks,
-  }
-  for (const [name, networks] of Object.entries(lists)) {
-    const isListed = name === 'AFTERWORD_TRUSTED_PROXIES' ? isProxy : isNetwork
-    if (!networks.every(isListed))
-      faults.push(`${name} must be addresses or networks, separated by commas`)
-  }
   if (values.AFTERWORD_MIGRATION_DATABASE_URL && !values.DATABASE_URL)
     faults.push('AFTERWORD_MIGRATION_DATABASE_URL must be unset without DATABASE_URL')
   if (faults.length > 0)
     throw new Error(`Settings are wrong:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`)
-  const publicUrl = url === undefined ? '' : new URL(url).href.replace(/\/+$/, '')
-  return Object.freeze({ ...rest, publicUrl, trustedProxies, outboundNetworks, secrets })
+  return Object.freeze({
+    ...rest,
+    publicUrl: url === undefined ? '' : new URL(url).href.replace(/\/+$/, ''),
+    trustedProxies: readNetworks(proxies),
+    outboundNetworks: readNetworks(networks),
+    secrets: readSecrets(secrets),
+  })
 }
 
-const MIN_SECRET_LENGTH = 32
 /** Stands for the secret in Postgres. */
 const STORED = 'stored'
 
@@ -195,16 +189,26 @@ const splitSecrets = (text: string): string[] => {
 const readSecrets = (list: string | undefined): (string | null)[] =>
   list === undefined ? [] : splitSecrets(list).map((secret) => (secret === STORED ? null : secret))
 
-const secretFault = (list: string | undefined): string | undefined =>
-  readSecrets(list).every((secret) => secret === null || secret.length >= MIN_SECRET_LENGTH)
+const secretFault = (list: string | undefined): string | undefined => {
+  if (list !== undefined && list.length > MAX_SECRET_LENGTH)
+    return `must have at most ${MAX_SECRET_LENGTH} characters`
+  return readSecrets(list).every((secret) => secret === null || secret.length >= MIN_SECRET_LENGTH)
     ? undefined
     : `must be secrets of at least ${MIN_SECRET_LENGTH} characters, or \`${STORED}\`, separated by commas or spaces`
+}
 
-const readNetworks = (list: string): string[] =>
-  String(list)
+const readNetworks = (list = ''): string[] =>
+  list
     .split(',')
     .map((network) => network.trim())
     .filter(Boolean)
+
+const networkFault =
+  (isListed: (text: string) => boolean) =>
+  (list: string | undefined): string | undefined =>
+    readNetworks(list).every(isListed)
+      ? undefined
+      : 'must be addresses or networks, separated by commas'
 
 const propertyOf = (name: string) => (Settings.properties as Record<string, Property>)[name]!
 
@@ -234,6 +238,8 @@ const OWN_FAULTS: Record<string, (value: string | undefined) => string | undefin
   AFTERWORD_MIGRATION_DATABASE_URL: addressFault(parsePostgresUrl),
   REDIS_URL: addressFault(parseRedisUrl),
   AFTERWORD_SECRET: secretFault,
+  AFTERWORD_TRUSTED_PROXIES: networkFault(isProxy),
+  AFTERWORD_OUTBOUND_NETWORKS: networkFault(isNetwork),
 }
 
 const expectation = (name: string): string => {

@@ -104,7 +104,7 @@ t.test('readConfig returns typed values', async (t) => {
   t.same(config.trustedProxies, ['10.0.0.0/8', '::1', '192.0.2.1'])
 })
 
-t.test('readConfig takes several secrets, and a sentence as one', async (t) => {
+t.test('readConfig takes several secrets, and a sentence as one secret', async (t) => {
   const [first, second] = ['1'.repeat(32), '2'.repeat(40)]
   for (const list of [`${first},${second}`, `${first} ${second}`, ` ${first} ,\n${second},`])
     t.same(readConfig({ AFTERWORD_SECRET: list }).secrets, [first, second])
@@ -118,6 +118,11 @@ t.test('readConfig takes several secrets, and a sentence as one', async (t) => {
       messageOf({ AFTERWORD_SECRET: list }),
       'AFTERWORD_SECRET must be secrets of at least 32',
     )
+  t.equal(messageOf({ AFTERWORD_SECRET: 's'.repeat(4_000) }), '')
+  t.match(
+    messageOf({ AFTERWORD_SECRET: 's'.repeat(4_001) }),
+    'AFTERWORD_SECRET must have at most 4000 characters',
+  )
 })
 
 t.test('readConfig names every bad setting and what it expects in one message', async (t) => {

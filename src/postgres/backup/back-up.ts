@@ -2,16 +2,16 @@ import { createHash } from 'node:crypto'
 import pg from 'pg'
 import { to as copyTo } from 'pg-copy-streams'
 import type { Instant } from '../../domain/instant.ts'
-import { whileOthersWait } from '../connection/migrate.ts'
+import { openOwnClient, whileOthersWait } from '../connection/migrate.ts'
 import { type BackupTable, type Counter, createHeader, END_OF_ROWS, toLine } from './backup-file.ts'
-import { OWN_RELATIONS, openConnection, SET_UP_COPY } from './copied-tables.ts'
+import { OWN_RELATIONS, SET_UP_COPY } from './copied-tables.ts'
 
 /**
  * Yields the whole database as one transaction sees it, while others read and write. The transaction locks the tables
  * against migrations and keeps Postgres from cleaning up until it ends.
  */
 export async function* backUp(options: { url: string; service: string }): AsyncGenerator<Buffer> {
-  const client = await openConnection(options.url)
+  const client = await openOwnClient(options.url)
   try {
     const tables = await whileOthersWait(options.url, () => startSnapshot(client))
     const digest = createHash('sha256')

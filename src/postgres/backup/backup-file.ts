@@ -3,7 +3,7 @@ import type { Instant } from '../../domain/instant.ts'
 
 /**
  * The form of a backup: a line of JSON for the header, then for each table a line of JSON, its rows as `COPY` writes
- * them as text, and `\.`; at last a line of JSON for the end. Rows are portable between versions of Postgres.
+ * them as text, and `\.`; finally a line of JSON for the end. Rows are portable between versions of Postgres.
  */
 const FORMAT = 'afterword-backup'
 const VERSION = 1
@@ -24,7 +24,7 @@ export type BackupEnd = {
   /** The number of rows of each table. */
   readonly rows: Readonly<Record<string, number>>
   readonly counters: readonly Counter[]
-  /** Of everything before the end. */
+  /** The hash of everything before the end. */
   readonly sha256: string
 }
 
@@ -54,8 +54,9 @@ const NO_BACKUP = 'The file is no backup of Afterword.'
 export type BackupReader = {
   readonly readHeader: () => Promise<BackupHeader>
   /**
-   * Yields each table with its rows, which must be read before the next table. Then checks that the file is whole and
-   * unchanged. @returns the end
+   * Yields each table with its rows, which must be read before the next table. Then verifies that the file is whole
+   * and unchanged.
+   * @returns the end
    */
   readonly readTables: () => AsyncGenerator<
     BackupTable & { rows: AsyncGenerator<Buffer> },
@@ -63,7 +64,7 @@ export type BackupReader = {
   >
 }
 
-/** Reads the unpacked bytes of a backup. Throws a BackupFault where they are not those that were written. */
+/** Reads the unpacked bytes of a backup. Throws a BackupFault if they are not those that were written. */
 export const createBackupReader = (chunks: AsyncIterable<Buffer>): BackupReader => {
   const source = chunks[Symbol.asyncIterator]()
   const digest = createHash('sha256')
@@ -121,7 +122,7 @@ export const createBackupReader = (chunks: AsyncIterable<Buffer>): BackupReader 
   return { readHeader: async () => validateHeader(await readLine()), readTables }
 }
 
-/** The place of the end of rows in bytes that begin with a line. */
+/** The index of the end of rows, in bytes that begin with a line. */
 const findEndOfRows = (bytes: Buffer): number | undefined => {
   if (bytes.subarray(0, END_OF_ROWS.length).equals(END_OF_ROWS)) return 0
   const before = bytes.indexOf(LATER_END)

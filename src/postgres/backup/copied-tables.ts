@@ -1,13 +1,3 @@
-import type pg from 'pg'
-import { parsePostgresUrl } from '../connection/address.ts'
-import { openClient } from '../connection/client.ts'
-
-/** A connection for long transactions. Its search path leads to the tables of the service. */
-export const openConnection = (url: string): Promise<pg.Client> =>
-  openClient(parsePostgresUrl(url), { timeoutMs: CONNECT_TIMEOUT_MS })
-
-const CONNECT_TIMEOUT_MS = 5_000
-
 /** `set` takes no snapshot. A pooler keeps only what the transaction sets. */
 export const SET_UP_COPY = `
   set local statement_timeout = 0;
@@ -20,7 +10,7 @@ export const SET_UP_COPY = `
   set local bytea_output = 'hex';
   set local extra_float_digits = 1`
 
-/** Tables, views and the like in the schema of the service, but for those of extensions. */
+/** Tables, views and the like in the schema of the service, without those of extensions. */
 export const OWN_RELATIONS = `
   pg_class c where c.relnamespace = current_schema()::regnamespace
     and not c.relispartition and not exists (

@@ -2,7 +2,12 @@ import { pipeline } from 'node:stream/promises'
 import { isDeepStrictEqual } from 'node:util'
 import pg from 'pg'
 import { from as copyFrom } from 'pg-copy-streams'
-import { applyMissing, listMigrations, whileOthersWait } from '../connection/migrate.ts'
+import {
+  applyMissing,
+  listApplied,
+  listMigrations,
+  whileOthersWait,
+} from '../connection/migrate.ts'
 import {
   BackupFault,
   type BackupHeader,
@@ -49,7 +54,7 @@ export const restore = (url: string, chunks: AsyncIterable<Buffer>): Promise<Res
     return { header, ...stored }
   })
 
-/** Tables without a row are left of a restore that was killed. */
+/** Refuses a database with rows. A restore that was killed leaves tables without rows, which are accepted. */
 const assertEmpty = async (client: pg.Client, header: BackupHeader): Promise<void> => {
   const { rows } = await client.query<{ name: string; kind: string }>(
     `select c.relname::text as name, c.relkind as kind from ${OWN_RELATIONS} and c.relkind in ('r', 'p', 'v', 'm', 'f') order by 1`,
@@ -63,9 +68,7 @@ const assertEmpty = async (client: pg.Client, header: BackupHeader): Promise<voi
     throw new BackupFault(
       `The database is not empty: it has rows in ${filled.join(', ')}. Restore into an empty database.`,
     )
-  if (!rows.some(({ name }) => name === 'migrations')) return
-  const applied = await client.query<{ name: string }>('select name from migrations')
-  if (applied.rows.some(({ name }) => !header.migrations.includes(name)))
+  if ((await listApplied(client)).some((name) => !header.migrations.includes(name)))
     throw new BackupFault(
       'The database is not empty: its tables are newer than the backup. Restore into an empty database.',
     )
@@ -131,8 +134,8 @@ const listTableNames = async (client: pg.Client): Promise<string[]> => {
 }
 
 /**
- * Foreign keys, and the indexes that no constraint needs: they can be dropped in any order. Triggers note what requests
- * change, and the backup has their rows.
+ * Foreign keys, and the indexes that no constraint needs: they can be dropped in any order. Triggers are disabled,
+ * because they note what requests change, and the backup has the rows that they wrote.
  */
 const listPutOff = async (client: pg.Client): Promise<{ drop: string; create: string }[]> => {
   const { rows } = await client.query<{ drop: string; create: string }>(`

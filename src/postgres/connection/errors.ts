@@ -21,7 +21,7 @@ export const isReadOnly = (error: unknown): boolean => hasCode(error, '25006')
  * Whether the error is a deadlock, a serialisation failure, a lost statement or a demoted server. A second attempt
  * usually succeeds.
  */
-export const isRetryable = (error: unknown): boolean =>
+const isRetryable = (error: unknown): boolean =>
   hasCode(error, '40P01', '40001') || isStatementLost(error) || isReadOnly(error)
 
 const ATTEMPTS = 3

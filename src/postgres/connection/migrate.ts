@@ -20,8 +20,9 @@ const CREATE_TABLE = `
   )`
 
 /**
- * A migration gives way: it waits for a table more briefly than `deadlock_timeout` (1 s unless changed), and tries again. So a
- * migration and a writer that wait for each other do not become a deadlock, and writers wait only this long.
+ * A migration gives way: it waits for a table more briefly than `deadlock_timeout` (1 s unless changed), and tries
+ * again. So a migration and a writer that wait for each other do not become a deadlock, and writers wait only this
+ * long.
  */
 const TABLE_LOCK_MS = 300
 /** Postgres stops an autovacuum that blocks a table only after `deadlock_timeout`, so some attempts wait longer. */
@@ -34,7 +35,7 @@ const MAX_PAUSE_MS = 1_000
 type Warn = (fields: object, message: string) => void
 
 type Options = {
-  /** Also by a pooler. */
+  /** The address of the service, possibly that of a pooler. */
   readonly url: string
   /** The same database without a pooler, if there is one. */
   readonly directUrl?: string | undefined
@@ -46,8 +47,8 @@ type Options = {
  * Applies the missing files of `migrations/` by name, each in its own transaction. If the first line of a
  * file is `-- without a transaction`, its statements, each ending its line with `;`, run one by one, and
  * all of them again after a kill. Of several servers that migrate together, one applies and the others
- * wait. Without a missing file no server keeps the lock. Applied migrations of a newer version are ignored: old code runs on
- * a new schema during a deploy.
+ * wait. Without a missing file no server keeps the lock. Applied migrations of a newer version are ignored,
+ * because old code runs on a new schema during a deploy.
  * @returns the names of the files that were applied
  */
 export const migrate = async (options: Options): Promise<string[]> => {
@@ -94,8 +95,12 @@ export const applyMissing = async (
   return applied
 }
 
+/** A connection outside the pools, without their time-outs. */
+export const openOwnClient = (url: string): Promise<pg.Client> =>
+  openClient(parsePostgresUrl(url), { timeoutMs: CONNECT_TIMEOUT_MS })
+
 const withClient = async <T>(url: string, use: (client: pg.Client) => Promise<T>): Promise<T> => {
-  const client = await openClient(parsePostgresUrl(url), { timeoutMs: CONNECT_TIMEOUT_MS })
+  const client = await openOwnClient(url)
   try {
     return await use(client)
   } finally {
@@ -153,7 +158,8 @@ const listMissing = async (client: pg.Client, folder = FOLDER): Promise<string[]
 
 const UNDEFINED_TABLE = '42P01'
 
-const listApplied = async (client: pg.Client): Promise<string[]> => {
+/** The names of the applied migrations. None if the database has not been migrated. */
+export const listApplied = async (client: pg.Client): Promise<string[]> => {
   try {
     const { rows } = await client.query<{ name: string }>('select name from migrations')
     return rows.map(({ name }) => name)

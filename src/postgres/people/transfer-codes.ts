@@ -4,7 +4,7 @@ import { isAhead } from '../connection/clock.ts'
 import type { Db, Tx } from '../connection/db.ts'
 
 /** How long a transfer code is valid. */
-export const CODE_SECONDS = 600
+const CODE_SECONDS = 600
 const VALID = sql`make_interval(secs => ${sql.lit(CODE_SECONDS)})`
 
 type OfAuthor = { readonly siteId: number; readonly authorId: number }
