@@ -10,6 +10,10 @@ import { DEMO_ARTICLE } from '../src/http/service/welcome.ts'
 const USAGE = `npm run demo -- [--url http://127.0.0.1:3000] [--site default]
 With AFTERWORD_ADMIN_KEY set, the site gets contributors and moderators too.`
 
+/** Nobody can reply to a held comment. */
+const HELD =
+  'The site holds comments for its moderators: approve the comment, or set `moderation` to `post`, and run this again.'
+
 /** Another run can be posting the same comment. */
 const MAX_ATTEMPTS = 20
 const PAUSE_MS = 250
@@ -111,7 +115,9 @@ const main = async (): Promise<void> => {
         const comment = { body, author: { name }, article, ...(parent && { parent_id: parent }) }
         // The service takes the name of an article from pages of its own origin.
         const headers = { origin, 'idempotency-key': keyOf(name) }
-        id = (await send('POST', `${thread}/comments`, comment, headers)).id as string
+        const stored = await send('POST', `${thread}/comments`, comment, headers)
+        if (stored.status !== 'approved') throw new Error(HELD)
+        id = stored.id as string
         posted += 1
       }
       await post(replies, id)

@@ -45,6 +45,14 @@ t.test('readConfig gives the defaults for an empty environment', async (t) => {
   t.ok(Object.isFrozen(readConfig({})))
 })
 
+t.test('readConfig says with examples what a public address is', async (t) => {
+  for (const url of ['comments.example', 'https://comments.example/?site=blog'])
+    t.match(
+      messageOf({ AFTERWORD_PUBLIC_URL: url }),
+      'AFTERWORD_PUBLIC_URL must be like https://comments.example or https://blog.example/comments',
+    )
+})
+
 t.test('readConfig takes an empty variable as unset', async (t) => {
   const empty = Object.fromEntries(Object.keys(Settings.properties).map((name) => [name, '']))
   t.same(readConfig(empty), readConfig({}))

@@ -98,6 +98,14 @@ t.test('the manifests for Kubernetes are valid, and faults are found', async (t)
   for (const one of planted) t.equal((await listFaults([one])).length > 0, true)
 })
 
+t.test('no node starts with the key of the example of a secret', async (t) => {
+  const { stringData } = find('Secret')
+  t.throws(
+    () => readConfig(stringData),
+    /^Settings are wrong:\n {2}- AFTERWORD_ADMIN_KEY must match [^\n]+$/,
+  )
+})
+
 t.test('the parts of the kustomization fit together', async (t) => {
   const kustomization = readYaml(join(FOLDER, 'kustomization.yaml'))
   t.same(
@@ -155,7 +163,8 @@ t.test('pods have no rights that the service does not need, and time to stop', a
 })
 
 t.test('the settings of the manifests are settings of the service', async (t) => {
-  const settings = { ...find('ConfigMap').data, ...find('Secret').stringData }
+  const filled = { ...find('Secret').stringData, AFTERWORD_ADMIN_KEY: 'k'.repeat(43) }
+  const settings = { ...find('ConfigMap').data, ...filled }
   t.doesNotThrow(() => readConfig(settings))
   for (const name of Object.keys(settings)) t.ok(name in Settings.properties, name)
   const connections = Number(settings.AFTERWORD_POOL) + 4

@@ -97,6 +97,11 @@ t.test('.env.example has every setting with its default', async (t) => {
   ])
 })
 
+t.test('.env.example says of each setting what the service says', async (t) => {
+  for (const [name, setting] of SETTINGS)
+    t.match(read('.env.example'), `\n# ${setting.description}\n${name}=`, name)
+})
+
 t.test('no page speaks of a setting or a script that there is not', async (t) => {
   const known = new Set(SETTINGS.map(([name]) => name))
   const named = new Set(ALL.match(/\b(AFTERWORD_[A-Z_]+|LOG_LEVEL)\b/g))

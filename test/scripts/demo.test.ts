@@ -41,6 +41,29 @@ t.test('npm run demo posts a thread once, also when two runs begin together', as
   t.match(staff, [{ location: String }, { location: String }, { location: String }])
 })
 
+t.test(
+  'npm run demo says that a site holds its comments, and goes on once they are approved',
+  async (t) => {
+    const { app, get, adminKey } = await openService(t)
+    const url = await app.listen({ host: '127.0.0.1', port: 0 })
+    const headers = { authorization: `Bearer ${adminKey}` }
+    const change = (moderation: string) =>
+      app.inject({ method: 'PATCH', url: '/v1/sites/default', headers, payload: { moderation } })
+    await change('pre')
+    t.match(await run(url), { code: 1, err: /holds comments for its moderators/ })
+    t.match((await run(url)).err, /holds comments/, 'a held comment is not posted twice')
+    const queue = '/v1/sites/default/moderation/comments'
+    const { items } = (await app.inject({ url: queue, headers })).json()
+    t.equal(items.length, 1)
+    await change('post')
+    const payload = { from: 'pending', to: 'approved', revision: 1 }
+    const decided = `/v1/sites/default/comments/${items[0].id}/decisions`
+    await app.inject({ method: 'POST', url: decided, headers, payload })
+    t.match(await run(url), { code: 0, err: '' })
+    t.equal((await get('/articles/demo/comments')).body.thread.comment_count, 4)
+  },
+)
+
 t.test('npm run demo says when no service answers', async (t) => {
   const { code, err } = await run(`http://127.0.0.1:${await findFreePort()}`)
   t.equal(code, 1)
