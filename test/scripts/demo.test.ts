@@ -31,7 +31,8 @@ t.test('npm run demo posts a thread once, also when two runs begin together', as
   t.equal(body.items[0].replies.items[0].replies.items.length, 1, 'the replies are nested')
   const recent = await get('/comments?limit=5&excerpt=80')
   t.match(recent.body.items[0], { article: { url: `${url}/` }, excerpt: /^Two ramps/ })
-  t.equal((await get('/staff')).body.items.length, 0)
+  // A list is cached for a second, so the later read asks for another one.
+  t.equal((await get('/staff?limit=1')).body.items.length, 0)
 
   const later = await run(url, { AFTERWORD_ADMIN_KEY: adminKey })
   t.match(later, { code: 0, err: '', out: /^0 comments posted/ })
