@@ -17,20 +17,43 @@ const BEGINNINGS = {
   'a chunk that is cut off': `${POST}Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{"b`,
 }
 
+/** What the service says before the connection ends. */
+const readAll = async (port: number, bytes: string): Promise<string> => {
+  const socket = connect({ port, host: '127.0.0.1' })
+  socket.write(bytes)
+  const chunks: Buffer[] = []
+  socket.on('data', (chunk: Buffer) => chunks.push(chunk))
+  await once(socket, 'close')
+  return Buffer.concat(chunks).toString()
+}
+
 t.test('a request whose rest does not come is 408, and its connection is closed', async (t) => {
   const { app } = await openService(t)
   const port = await listen(app)
   await Promise.all(
     Object.entries(BEGINNINGS).map(async ([name, bytes]) => {
-      const socket = connect({ port, host: '127.0.0.1' })
-      socket.write(bytes)
-      const chunks: Buffer[] = []
-      socket.on('data', (chunk: Buffer) => chunks.push(chunk))
-      await once(socket, 'close')
-      const text = Buffer.concat(chunks).toString()
+      const text = await readAll(port, bytes)
       t.match(text, /^HTTP\/1\.1 408 Request Timeout\r\n/, name)
       t.match(text, /"code":"request_timeout"/, name)
       t.match(text, /^connection: close\r$/im, name)
+    }),
+  )
+})
+
+/** Requests that the service refuses before it reads their bodies. */
+const REFUSED = {
+  401: `${POST}Authorization: Bearer unknown\r\n${BODY}`,
+  405: `${POST.replace('POST', 'PROPFIND')}${BODY}`,
+  415: `${POST}${BODY.replace('application/json', 'text/plain')}`,
+}
+
+t.test('a refused request whose body does not come gets no second response', async (t) => {
+  const { app } = await openService(t)
+  const port = await listen(app)
+  await Promise.all(
+    Object.entries(REFUSED).map(async ([status, bytes]) => {
+      const text = await readAll(port, bytes)
+      t.same(text.match(/HTTP\/1\.1 \d+/g), [`HTTP/1.1 ${status}`])
     }),
   )
 })

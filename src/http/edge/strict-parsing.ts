@@ -1,7 +1,7 @@
 import type { EventEmitter } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import { setImmediate as turn } from 'node:timers/promises'
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import secureJson from 'secure-json-parse'
 import { isStorable } from '../../domain/comment/text.ts'
 import { Refusal } from '../../domain/refusal.ts'
@@ -26,8 +26,8 @@ export const addStrictParsing = (app: FastifyInstance): void => {
       return bytes.length === 0 && request.method === 'DELETE' ? undefined : parseJson(bytes)
     },
   )
-  app.addHook('onRequest', (request, _reply, done) => {
-    limitTime(request)
+  app.addHook('onRequest', (request, reply, done) => {
+    limitTime(request, reply)
     assertHost(request)
     assertUrl(request.raw.url ?? '')
     done()
@@ -43,20 +43,24 @@ export const addStrictParsing = (app: FastifyInstance): void => {
 /** How long a body can take to arrive. */
 const BODY_TIMEOUT_MS = 10_000
 
-/** Ends a request whose body arrives too slowly, as Node ends one whose headers do. */
-const limitTime = ({ raw, routeOptions: { config } }: FastifyRequest): void => {
+/**
+ * Ends a request whose body arrives too slowly, as Node ends one whose headers do. One that has its response already,
+ * such as a refusal, gets no second one, which a proxy could take for the response to the next request.
+ */
+const limitTime = (
+  { raw, routeOptions: { config } }: FastifyRequest,
+  reply: FastifyReply,
+): void => {
   if (raw.complete || raw.method === 'GET' || config?.isUpload) return
   const timer = setTimeout(() => {
-    if (raw.complete) return
+    // Node has no public way to end one request like this. An injected request has no server.
+    const socket = raw.socket as typeof raw.socket & { server?: EventEmitter }
+    if (raw.complete || !socket.server) return
+    if (reply.raw.headersSent) return void socket.destroy()
     const error = Object.assign(new Error('the body arrives too slowly'), {
       code: 'ERR_HTTP_REQUEST_TIMEOUT',
     })
-    // Node has no public way to end one request like this.
-    ;(raw.socket as typeof raw.socket & { server?: EventEmitter }).server?.emit(
-      'clientError',
-      error,
-      raw.socket,
-    )
+    socket.server.emit('clientError', error, socket)
   }, BODY_TIMEOUT_MS).unref()
   const stop = (): void => clearTimeout(timer)
   raw.once('end', stop).once('close', stop)
