@@ -47,6 +47,19 @@ t.test('a comment that is approved late comes after younger ones, once', async (
   t.same(new Set((await poll(service)).ids), new Set([young.id, held.id]))
 })
 
+t.test('a poll that finds nothing new waits for no other one, and writes nothing', async (t) => {
+  const service = await openService(t)
+  await service.post('a', 'first')
+  const { cursor } = await poll(service)
+  await service.db.transaction().execute(async (tx) => {
+    await sql`lock table new_appearances, appearances in exclusive mode`.execute(tx)
+    const { ids } = await poll(service, cursor, 'limit=4')
+    t.same(ids, [])
+  })
+  await service.post('a', 'second')
+  t.equal((await poll(service, cursor, 'limit=5')).ids.length, 1)
+})
+
 t.test('a post whose commit is late comes after those that committed before', async (t) => {
   const service = await openService(t)
   for (const article of ['slow', 'fast']) await service.post(article, 'first')

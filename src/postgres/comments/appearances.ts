@@ -62,6 +62,8 @@ export type AppearancesPage = {
   /** The last position that was read; null if there is none. */
   readonly last: number | null
   readonly scanned: number
+  /** Whether comments wait for a position. */
+  readonly hasNew: boolean
 }
 
 /** Comments of the site that are visible now, in the order in which they became visible. */
@@ -70,12 +72,14 @@ export const listAppearances = async (
   request: AppearancesRequest,
 ): Promise<AppearancesPage> => {
   const { siteId, articleIds, after, limit, maxScanned } = request
-  const { rows: found } = await sql<{ last: number | null; scanned: number }>`
-    select max(position) as last, count(*)::int as scanned from (
+  const { rows: found } = await sql<Omit<AppearancesPage, 'items'>>`
+    select max(position) as last, count(*)::int as scanned,
+      exists (select from new_appearances where site_id = ${siteId}) as has_new
+    from (
       select position from appearances where site_id = ${siteId} and position > ${after}
       order by position limit ${maxScanned}) s`.execute(db)
-  const { last, scanned } = found[0]!
-  if (last === null) return { items: [], last, scanned }
+  const { last, scanned, hasNew } = found[0]!
+  if (last === null) return { items: [], last, scanned, hasNew }
   const ofArticles =
     articleIds.length === 0
       ? sql`true`
@@ -110,5 +114,5 @@ export const listAppearances = async (
       select * from authors where site_id = ${siteId} and id = page.author_id offset 0
     ) a on true
     order by page.position`.execute(db.withoutPlugins())
-  return { items: rows.map(toRecentComment), last, scanned }
+  return { items: rows.map(toRecentComment), last, scanned, hasNew }
 }

@@ -56,7 +56,7 @@ export const listAppearances = async (
   const read = () => runQuery(appearances.listAppearances(context.db, request))
   let page = await read()
   let isEnd = page.scanned < request.maxScanned
-  if (page.items.length <= limit && isEnd) {
+  if (page.items.length <= limit && isEnd && page.hasNew) {
     const numbered = await inTransaction(context.writes, (tx) =>
       appearances.numberAppearances(tx, { siteId, limit: NUMBERED }),
     )
