@@ -190,7 +190,7 @@ const addQueueGauges = (add: Add, countQueues: () => Promise<readonly QueueCount
     Gauge,
     {
       name: 'afterword_queue_comments',
-      help: `Pending comments of the ${MAX_SITES} sites with the most; others are one.`,
+      help: `Pending comments of the ${MAX_SITES} sites with the most, and of all others together.`,
       labelNames: ['site'],
     },
     async () => (await listShown()).map(({ site, count }) => [{ site }, count]),
