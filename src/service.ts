@@ -16,19 +16,18 @@ import type { PublicIdsOf } from './domain/public-id.ts'
 import { Refusal } from './domain/refusal.ts'
 import { drain } from './http/edge/draining.ts'
 import { createBanHashes } from './http/edge/writer-identity.ts'
-import type { HealthReport } from './http/service/health.ts'
 import { deriveKeys, type WireKeys } from './http/wire/keys.ts'
 import { createPublicIds } from './http/wire/public-ids.ts'
-import { createDb, type OpenDb } from './postgres/connection/db.ts'
-import { createDiskWatch, type DiskWatch, findRoom } from './postgres/connection/disk.ts'
+import { createPools, type Pools } from './pools.ts'
+import { createDiskWatch, findRoom } from './postgres/connection/disk.ts'
 import { type FaultReason, reasonOf } from './postgres/connection/fault-reasons.ts'
-import { probePostgres } from './postgres/connection/health.ts'
 import { migrate } from './postgres/connection/migrate.ts'
-import { countJobs, listFailedKinds } from './postgres/jobs/jobs.ts'
+import { countJobs } from './postgres/jobs/jobs.ts'
 import { countQueues } from './postgres/moderation/queue-counts.ts'
+import { reportHealth } from './readiness.ts'
 import { createRedisBreaker } from './redis/breaker.ts'
 import { createRedisCacheTokens } from './redis/cache-tokens.ts'
-import { isReady, type RedisClient } from './redis/client.ts'
+import { isReady } from './redis/client.ts'
 import { closeRedis, createRedis } from './redis/connection.ts'
 import { createRedisCounters } from './redis/counters.ts'
 import { createRedisPages } from './redis/pages.ts'
@@ -46,8 +45,6 @@ const DISTRUST_MS = 1_000
 const HIDE_WAIT_MS = 1_100
 const FIRST_RETRY_MS = 100
 const LAST_RETRY_MS = 1_000
-/** How many exports one node writes at the same time. */
-const EXPORTS = 2
 /** How often a node looks for due jobs. A killed node's jobs wait this long and `LEASE_MS` at most. */
 const POLL_MS = 2_000
 
@@ -88,7 +85,13 @@ export const createService = async (parts: Parts): Promise<Service> => {
   const state: State = { closing: new AbortController(), jobRuns: createOutcomeCounts() }
   const checkCounts = createOutcomeCounts()
   const disk = createDiskWatch({ log: logger, findRoom: () => findRoom(pools.health.db) })
-  const pools = createPools(parts, state, disk)
+  const pools = createPools({
+    config,
+    url: parts.databaseUrl,
+    logger,
+    isClosing: () => state.closing.signal.aborted,
+    onDiskFull: disk.report,
+  })
   const timings = { ...TIMINGS, ...parts.protocol }
   const shared = createShared(config, logger, timings)
   const outbound = { allowedNetworks: config.outboundNetworks }
@@ -119,7 +122,14 @@ export const createService = async (parts: Parts): Promise<Service> => {
     proxies: { trusted: config.trustedProxies, header: config.AFTERWORD_FORWARDED_HEADER },
     limits: { read: config.AFTERWORD_LIMIT_READ, write: config.AFTERWORD_LIMIT_WRITE },
     keys: () => whenPrepared(state.keys),
-    readiness: () => reportHealth(pools.health, disk, shared.redis, state),
+    readiness: () =>
+      reportHealth(pools.health, {
+        isClosing: state.closing.signal.aborted,
+        isPrepared: state.keys !== undefined,
+        startFault: state.startFault,
+        isDiskFull: disk.isFull(),
+        isRedisReady: shared.redis && isReady(shared.redis),
+      }),
     metricSources: () => ({
       ...readMetrics(pools, context),
       isRedisReady: shared.redis && isReady(shared.redis),
@@ -144,42 +154,6 @@ export const createService = async (parts: Parts): Promise<Service> => {
 const whenPrepared = <T>(part: T | undefined): T => {
   if (part === undefined) throw new Refusal('unavailable')
   return part
-}
-
-type Pools = Readonly<Record<'read' | 'write' | 'exports' | 'health' | 'metrics', OpenDb>>
-
-/** Writers that wait for each other, and readers, cannot take each other's connections. */
-const createPools = (
-  { config, databaseUrl: url, logger }: Parts,
-  { closing }: State,
-  disk: DiskWatch,
-): Pools => {
-  const onError = (error: Error) => {
-    if (!closing.signal.aborted)
-      logger.warn({ err: error }, 'postgres: an idle connection was lost')
-  }
-  const onUnprepared = once(() => logger.warn(UNPREPARED))
-  const writers = Math.floor(config.AFTERWORD_POOL / 2)
-  const open = (max: number) =>
-    createDb({ url, max, onError, onUnprepared, onDiskFull: disk.report })
-  return {
-    read: open(config.AFTERWORD_POOL - writers),
-    write: open(writers),
-    exports: open(EXPORTS),
-    health: open(1),
-    metrics: open(1),
-  }
-}
-
-const UNPREPARED =
-  'postgres: the pooler does not keep prepared statements; going on without them, which costs more processor'
-
-const once = (act: () => void): (() => void) => {
-  let isDone = false
-  return () => {
-    if (!isDone) act()
-    isDone = true
-  }
 }
 
 const TIMINGS: CacheTokenTimings = {
@@ -218,35 +192,6 @@ const readMetrics = ({ read, write, metrics }: Pools, { pages, lists }: Context)
   jobs: () => countJobs(metrics.db),
   queues: () => countQueues(metrics.db),
 })
-
-const reportHealth = async (
-  { db }: OpenDb,
-  disk: DiskWatch,
-  redis: RedisClient | undefined,
-  state: State,
-): Promise<HealthReport> => {
-  if (state.closing.signal.aborted)
-    return { status: 'unavailable', checks: { service: 'is shutting down' } }
-  const checks = { ...(redis && { redis: isReady(redis) ? 'ok' : 'away' }) }
-  try {
-    const { missingMigrations, isReadOnly, notDurable } = await probePostgres(db)
-    if (missingMigrations.length > 0 || state.keys === undefined) {
-      const postgres = missingMigrations.length > 0 ? 'not_migrated' : state.startFault
-      return { status: 'unavailable', checks: { ...checks, postgres: postgres ?? 'not_migrated' } }
-    }
-    const failed = await listFailedKinds(db)
-    const lost = notDurable.length > 0 ? `not durable: ${notDurable.join(', ')} off` : 'ok'
-    const known = {
-      ...checks,
-      postgres: disk.isFull() ? 'disk_full' : isReadOnly ? 'read_only' : lost,
-      ...(failed.length > 0 && { jobs: `given up: ${failed.join(', ')}` }),
-    }
-    const isOk = Object.values(known).every((check) => check === 'ok')
-    return { status: isOk ? 'ok' : 'degraded', checks: known }
-  } catch (error) {
-    return { status: 'unavailable', checks: { ...checks, postgres: reasonOf(error) } }
-  }
-}
 
 const prepare = async (
   { config, databaseUrl, logger, stop }: Parts,
