@@ -131,6 +131,22 @@ t.test('CHANGELOG.md names the date and the commit of every release, newest firs
   t.ok(releases[0]?.startsWith(`[${MANIFEST.version}]`), 'the latest is the version of the package')
 })
 
+t.test('CHANGELOG.md has its parts in one order, and each entry of a release once', async (t) => {
+  const order = ['Added', 'Changed', 'Deprecated', 'Removed', 'Fixed', 'Security', 'Upgrading']
+  for (const release of TEXTS.get('CHANGELOG.md')!.split(/^## /m).slice(1)) {
+    const parts = [...release.matchAll(/^### (.*)$/gm)].map(([, name]) => name!)
+    t.same(
+      parts,
+      order.filter((name) => parts.includes(name)),
+    )
+    const entries = release.split(/^(?=- |### )/m).map((text) => text.trim())
+    t.same(
+      entries.filter((text, i) => entries.indexOf(text) < i),
+      [],
+    )
+  }
+})
+
 t.test('docs/dependencies.md has every dependency at its version, and nothing else', async (t) => {
   const { dependencies, optionalDependencies, devDependencies } = MANIFEST
   const said = rowsOf('docs/dependencies.md').filter(([name]) => name!.startsWith('`'))
