@@ -44,7 +44,7 @@ t.test(
     }
     const writers = Array.from({ length: 8 }, (_, n) => write(n))
     await until('for the first posts', () => written.length > 20)
-    for (let n = 1; n <= runs(2, 40); n++) {
+    for (let n = 1; n <= runs(2, 15); n++) {
       const name = `9${String(n).padStart(3, '0')}_planted.sql`
       writeFileSync(join(folder, name), statements(n))
       const before = written.length

@@ -302,7 +302,7 @@ t.test(
         t.same(found.toSorted(), written.toSorted())
         t.same(await recount(service.db), [])
       }),
-      { numRuns: runs(8, 200) },
+      { numRuns: runs(8, 80) },
     )
   },
 )

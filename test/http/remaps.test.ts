@@ -258,7 +258,7 @@ t.test(
         t.same([...threads.values()].flat().toSorted(), written.toSorted())
         t.same(await recount(service.db), [])
       }),
-      { numRuns: runs(6, 150) },
+      { numRuns: runs(6, 60) },
     )
   },
 )

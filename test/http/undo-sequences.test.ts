@@ -151,7 +151,7 @@ t.test(
           if (isRedone && changes) await check(await check(undone, '201', after), '201', before)
         }
       }),
-      { numRuns: runs(4, 30), endOnFailure: true },
+      { numRuns: runs(4, 20), endOnFailure: true },
     )
   },
 )

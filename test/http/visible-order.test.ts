@@ -265,7 +265,7 @@ t.test(
   'pollers miss no comment, whatever is posted, decided, moved and undone meanwhile',
   async (t) => {
     const acts = fc.array(anAct, { minLength: 4, maxLength: 14 })
-    const samples = fc.sample(fc.array(acts, { minLength: 1, maxLength: 3 }), runs(3, 60))
+    const samples = fc.sample(fc.array(acts, { minLength: 1, maxLength: 3 }), runs(3, 30))
     for (const [n, rounds] of samples.entries()) {
       await t.test(`sample ${n}: ${JSON.stringify(rounds)}`, (t) => holds(t, rounds))
     }

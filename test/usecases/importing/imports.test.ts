@@ -60,7 +60,7 @@ t.test('an older export and then a newer one give what the newer one gives alone
       // A comment whose parent was missing stays a root comment.
       return (isSame || hasLateParent) && (await faultsOf(service)).length === 0
     }),
-    { numRuns: runs(1, 15) },
+    { numRuns: runs(1, 6) },
   )
   t.pass('for any comments')
 })

@@ -46,7 +46,7 @@ const differences = (one: readonly string[], other: readonly string[]) =>
   one.flatMap((line, n) => (line === other[n] ? [] : [[line, other[n]]])).slice(0, 3)
 
 t.test('an export of a restored site has the same bytes', async (t) => {
-  for (let seed = 1; seed <= runs(2, 20); seed++) {
+  for (let seed = 1; seed <= runs(2, 10); seed++) {
     const service = await openService(t)
     await fillSite(service, { seed, acts: 150 })
     await rememberForeignIds(service, 1)
