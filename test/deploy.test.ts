@@ -201,7 +201,7 @@ t.test('the unit for systemd runs what npm start runs', async (t) => {
   const [command] = valuesOf('ExecStart')
   t.equal(
     command,
-    `/opt/afterword/node_modules/.bin/node ${args.replace('--env-file-if-exists=.env ', '')}`,
+    `/opt/afterword/node_modules/.bin/node ${args.replace('$(test -f .env && echo --env-file=.env) ', '')}`,
   )
   t.match(valuesOf('Environment')[0], `AFTERWORD_DATA=/var/lib/${valuesOf('StateDirectory')[0]}`)
 })
