@@ -25,7 +25,7 @@ const main = async ([file, ...rest]: readonly string[]): Promise<void> => {
     await pipeline(
       Readable.from(backUp({ url, service: readVersion() })),
       createGzip({ level: constants.Z_BEST_SPEED }),
-      createWriteStream(draft, { mode: OWNER_ONLY, flush: true }),
+      createWriteStream(draft, { flags: 'wx', mode: OWNER_ONLY, flush: true }),
     )
     await rename(draft, file)
   } catch (error) {

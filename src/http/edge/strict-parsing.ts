@@ -40,6 +40,9 @@ export const addStrictParsing = (app: FastifyInstance): void => {
   })
 }
 
+const hasBody = ({ headers }: IncomingMessage): boolean =>
+  headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined
+
 /** How long a body can take to arrive. */
 const BODY_TIMEOUT_MS = 10_000
 
@@ -51,7 +54,7 @@ const limitTime = (
   { raw, routeOptions: { config } }: FastifyRequest,
   reply: FastifyReply,
 ): void => {
-  if (raw.complete || raw.method === 'GET' || config?.isUpload) return
+  if (raw.complete || !hasBody(raw) || config?.isUpload) return
   const timer = setTimeout(() => {
     // Node has no public way to end one request like this. An injected request has no server.
     const socket = raw.socket as typeof raw.socket & { server?: EventEmitter }
