@@ -241,7 +241,8 @@ const OWN_FAULTS: Record<string, (value: string | undefined) => string | undefin
   AFTERWORD_TRUSTED_PROXIES: networkFault(isProxy),
   AFTERWORD_OUTBOUND_NETWORKS: networkFault(isNetwork),
   AFTERWORD_PUBLIC_URL: (url) =>
-    url !== undefined && faultOf('AFTERWORD_PUBLIC_URL', { AFTERWORD_PUBLIC_URL: url })
+    url !== undefined &&
+    (faultOf('AFTERWORD_PUBLIC_URL', { AFTERWORD_PUBLIC_URL: url }) || !URL.canParse(url))
       ? 'must be like https://comments.example or https://blog.example/comments, with nothing after the path'
       : undefined,
 }

@@ -46,7 +46,13 @@ t.test('readConfig gives the defaults for an empty environment', async (t) => {
 })
 
 t.test('readConfig says with examples what a public address is', async (t) => {
-  for (const url of ['comments.example', 'https://comments.example/?site=blog'])
+  for (const url of [
+    'https://a:99999',
+    'https://1.2.3.400',
+    'https://[::',
+    'comments.example',
+    'https://comments.example/?site=blog',
+  ])
     t.match(
       messageOf({ AFTERWORD_PUBLIC_URL: url }),
       'AFTERWORD_PUBLIC_URL must be like https://comments.example or https://blog.example/comments',
