@@ -26,12 +26,15 @@ const fill = async (service: TestService) => {
   return { comment, reply, token }
 }
 
-/** The number of rows of a thread in every table with threads, but in the log of decisions. */
+/**
+ * The number of rows of a thread in every table with threads, but in the log of decisions and in the order in which
+ * comments became visible, which keeps the ids of comments and nothing else of them.
+ */
 const rowsOf = async ({ db }: TestService, threadId: number): Promise<Record<string, number>> => {
   const { rows } = await sql<{ name: string }>`
     select relname::text as name from pg_class join pg_attribute on attrelid = pg_class.oid
     where attname = 'thread_id' and relkind = 'r' and relnamespace = 'public'::regnamespace
-      and relname not in ('decisions', 'batch_items')`.execute(db)
+      and relname not in ('decisions', 'batch_items', 'new_appearances', 'appearances')`.execute(db)
   const counts: Record<string, number> = {}
   for (const { name } of rows) {
     const found = await sql<{ n: number }>`
