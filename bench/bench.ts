@@ -31,11 +31,12 @@ export type Bench = Extent & {
 }
 
 export const ADMIN_KEY = 'bench-admin-key-0123456789abcdefghijklmn'
-/** The variables and the Node arguments of `npm start`, read from package.json. */
+/** The variables and the Node arguments of `npm start`, read from package.json, without the file .env. */
 const [VARIABLES, START] = (
   JSON.parse(readFileSync(join(import.meta.dirname, '../package.json'), 'utf8')).scripts
     .start as string
 )
+  .replace(/\$\([^)]*\) /, '')
   .split(' exec node ')
   .map((words) => words.split(' ')) as [string[], string[]]
 
