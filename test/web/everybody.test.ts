@@ -205,7 +205,12 @@ new PerformanceObserver((list) => {
     await page.waitForTimeout(50)
     t.equal(await focused(), root)
     await page.keyboard.press('r')
-    await page.getByLabel('Comment', { exact: true }).waitFor()
+    // The editor is shown before it has the focus.
+    await page.waitForFunction(
+      () =>
+        document.querySelector('afterword-thread')!.shadowRoot!.activeElement?.tagName ===
+        'TEXTAREA',
+    )
     await page.keyboard.type('jkur')
     t.equal(await page.getByLabel('Comment', { exact: true }).inputValue(), 'jkur')
   })
