@@ -26,7 +26,7 @@ COPY migrations ./migrations
 COPY src ./src
 # For operators: npm run key, backup, restore, import and export.
 COPY scripts/key.ts scripts/backup.ts scripts/restore.ts scripts/import.ts scripts/export.ts \
-  scripts/open-database.ts scripts/progress.ts ./scripts/
+  scripts/open-database.ts scripts/progress.ts scripts/say.ts ./scripts/
 COPY --from=bundle --chown=node:node /app/node_modules/.cache ./node_modules/.cache
 COPY --from=bundle /app/web/dist ./web/dist
 

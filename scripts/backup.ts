@@ -6,6 +6,7 @@ import { pipeline } from 'node:stream/promises'
 import { constants, createGzip } from 'node:zlib'
 import { backUp } from '../src/postgres/backup/back-up.ts'
 import { openDatabase } from './open-database.ts'
+import { runScript, say } from './say.ts'
 
 /** `npm run backup`: writes the whole database to a file. */
 
@@ -40,11 +41,4 @@ const main = async ([file, ...rest]: readonly string[]): Promise<void> => {
 const readVersion = (): string =>
   JSON.parse(readFileSync(join(import.meta.dirname, '../package.json'), 'utf8')).version
 
-const say = (words: string): void => void process.stderr.write(`${words}\n`)
-
-try {
-  await main(process.argv.slice(2))
-} catch (error) {
-  process.exitCode = 1
-  say((error as Error).message)
-}
+await runScript(() => main(process.argv.slice(2)))

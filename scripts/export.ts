@@ -13,6 +13,7 @@ import {
 } from '../src/usecases/exporting/export-site.ts'
 import { ensureIdSecret } from '../src/usecases/seed-database.ts'
 import { openDatabase } from './open-database.ts'
+import { runScript, say } from './say.ts'
 
 /** `npm run export`: writes a site as JSON lines or XML to a file or to standard output. */
 
@@ -65,11 +66,4 @@ const readArguments = (): Arguments => {
   }
 }
 
-const say = (words: string): void => void process.stderr.write(`${words}\n`)
-
-try {
-  await main()
-} catch (error) {
-  process.exitCode = 1
-  say((error as Error).message)
-}
+await runScript(main)

@@ -20,6 +20,7 @@ import { endImport } from '../src/usecases/importing/run-import-job.ts'
 import { ensureIdSecret, ensureSecrets } from '../src/usecases/seed-database.ts'
 import { openDatabase } from './open-database.ts'
 import { createProgress } from './progress.ts'
+import { runScript, say } from './say.ts'
 
 /** `npm run import`: imports the comments of another system, or an export of this service, from a file. */
 
@@ -165,11 +166,6 @@ const readArguments = () => {
 }
 
 const print = (text: string): void => void process.stdout.write(`${text}\n`)
-const say = (words: string): void => void process.stderr.write(`${words}\n`)
-
-try {
+await runScript(async () => {
   process.exitCode = (await main()) ? 0 : 1
-} catch (error) {
-  process.exitCode = 1
-  say((error as Error).message)
-}
+})

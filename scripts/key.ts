@@ -17,6 +17,7 @@ import {
 } from '../src/usecases/administering/keys.ts'
 import { ensureIdSecret } from '../src/usecases/seed-database.ts'
 import { openDatabase } from './open-database.ts'
+import { say } from './say.ts'
 
 /**
  * `npm run key`: makes, lists and revokes API keys for operators who have no key yet. The key alone goes
@@ -157,8 +158,6 @@ const tell = (ids: PublicIds, { key, secret }: CreatedKey): void => {
   const where = key.site ?? 'all sites'
   say(`${ids.write('key', key.id)} may ${key.scope} on ${where}; it is shown only now`)
 }
-
-const say = (words: string): void => void process.stderr.write(`${words}\n`)
 
 try {
   await main()

@@ -6,6 +6,7 @@ import { BackupFault } from '../src/postgres/backup/backup-file.ts'
 import { restore, verifyBackup } from '../src/postgres/backup/restore.ts'
 import { openDatabase } from './open-database.ts'
 import { createProgress } from './progress.ts'
+import { runScript, say } from './say.ts'
 
 /** `npm run restore`: stores a backup in an empty database. */
 
@@ -44,11 +45,4 @@ const read = async function* (
   }
 }
 
-const say = (words: string): void => void process.stderr.write(`${words}\n`)
-
-try {
-  await main(process.argv.slice(2))
-} catch (error) {
-  process.exitCode = 1
-  say((error as Error).message)
-}
+await runScript(() => main(process.argv.slice(2)))

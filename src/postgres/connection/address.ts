@@ -5,7 +5,7 @@ const SSL_MODES = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify
 const SESSIONS = ['any', 'read-write', 'read-only', 'primary', 'standby', 'prefer-standby'] as const
 
 export type SslMode = (typeof SSL_MODES)[number]
-/** Which servers of an address a connection may have. */
+/** The servers of an address that a connection may use. */
 export type SessionKind = (typeof SESSIONS)[number]
 
 /** A host name, an IP address, or the folder of a socket. Undefined: what PGHOST says, or localhost. */

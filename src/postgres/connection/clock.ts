@@ -2,8 +2,8 @@ import { type RawBuilder, sql } from 'kysely'
 
 /**
  * Whether a stored time is within a span before `now`, a column. A clock that was set back leaves times ahead of now.
- * Those at most a span ahead count until the span has passed; the others do not count. So a step of any size delays a
- * wait by one span at most.
+ * A time at most one span ahead counts until the span has passed, and a later one does not count. So a step of any
+ * size delays a wait by one span at most.
  */
 export const isNear = (
   column: string,

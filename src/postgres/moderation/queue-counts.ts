@@ -1,10 +1,10 @@
 import { sql } from 'kysely'
 import type { Db } from '../connection/db.ts'
 
-/** A longer queue counts as this long. */
+/** A queue with more comments counts as this long, so that a look at the metrics stays cheap. */
 const MAX_COUNTED = 10_000
 
-/** Counts the pending comments of each site that has any. A comment's age begins when it was posted. */
+/** Counts the pending comments of each site with a queue, and how long ago the oldest of them was posted. */
 export const countQueues = async (
   db: Db,
 ): Promise<{ site: string; count: number; oldestSeconds: number }[]> => {
