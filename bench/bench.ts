@@ -85,11 +85,15 @@ export const startForgetful = (bench: Bench, database: Database): Promise<Runnin
 
 type Bytes = { readonly body: Buffer; readonly headers: Readonly<Record<string, string>> }
 
-/** A bare server that sends these bytes; with the logger, headers and limiter if there is a level. */
+/**
+ * A bare server that sends these bytes; with the logger, headers and limiter if there is a level.
+ * @param update the settings of its second route, which updates a row
+ */
 export const startBare = (
   { folder }: Bench,
   { body, headers }: Bytes,
   level: string | undefined,
+  update: Settings = {},
 ): Promise<Running> => {
   const file = join(folder, 'bare.bytes')
   writeFileSync(file, body)
@@ -102,6 +106,7 @@ export const startBare = (
       HEADERS: JSON.stringify(headers),
       LIMIT,
       ...(level && { LOG_LEVEL: level }),
+      ...update,
     },
   })
 }

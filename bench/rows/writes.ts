@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import pg from 'pg'
 import { IDS } from '../../test/ids.ts'
-import { ADMIN_KEY, type Bench, startService, using } from '../bench.ts'
+import { ADMIN_KEY, type Bench, startBare, startService, using } from '../bench.ts'
 import {
   alternate,
   loadSide,
@@ -21,7 +21,7 @@ import { pgbenchSide, sayPgbench } from '../sql/pgbench.ts'
 const WRITERS = 32
 const COMMENTS = '/v1/sites/default/comments'
 /** More writes than a trial sends. */
-const WRITES_OF_TRIAL = 6_000
+const WRITES_OF_TRIAL = 12_000
 /** Comments of each writer that the writer edits. */
 const OWN_COMMENTS = 20
 const OK = 200
@@ -76,7 +76,7 @@ const createPick = async ({ big: { url, threads } }: Bench): Promise<() => strin
   await client.query('vacuum (analyze) plain_comments')
   const { rows } = await client.query<{ id: string; thread_id: string }>(
     `select id, thread_id from comments where site_id = 1 and status = 'approved'
-      and thread_id <= $1 order by hashint8(id) limit ${20 * WRITES_OF_TRIAL}`,
+      and thread_id <= $1 order by hashint8(id) limit ${10 * WRITES_OF_TRIAL}`,
     [threads],
   )
   await client.end()
@@ -147,22 +147,39 @@ const EDITS: Kind = {
     }),
 }
 
-/** Measures one kind of write beside plain updates. */
+/** A bare route that runs one plain update for each request: as much as an HTTP service can reach. */
+const startBareUpdates = (bench: Bench, { plain }: Kind): Promise<Running> => {
+  const headers = { 'content-type': 'application/json; charset=utf-8' }
+  return startBare(bench, { body: Buffer.from('{"value":1}'), headers }, 'warn', {
+    DATABASE_URL: bench.big.url,
+    UPDATE: `update plain_comments set ${plain} where id = $1`,
+    ROWS: String(PLAIN_ROWS),
+    CONNECTIONS: String(WRITERS),
+  })
+}
+
+/** Measures one kind of write beside plain updates, of pgbench and of a bare route. */
 const compare =
   (kind: Kind) =>
   async (bench: Bench): Promise<Figure[]> => {
     const { folder, seconds, pgbench, big } = bench
     const pick = await createPick(bench)
-    return using([() => startService(bench, big)], async (service) => {
+    const starts = [() => startService(bench, big), () => startBareUpdates(bench, kind)]
+    return using(starts, async (service, bare) => {
       const writers = await createWriters(service!, kind.own)
       const { name, method, status } = kind
-      const job = () => ({
+      const jobOf = (asks: Ask[]) => ({
         connections: WRITERS,
         method,
         headers: { 'content-type': 'application/json' },
-        asks: kind.asks(writers, pick),
+        asks,
       })
-      const sides: Side[] = [loadSide(bench, { name: 'service', server: service!, status, job })]
+      const job = () => jobOf(kind.asks(writers, pick))
+      const repeated = job()
+      const sides: Side[] = [
+        loadSide(bench, { name: 'service', server: service!, status, job }),
+        loadSide(bench, { name: 'bare route', server: bare!, status: OK, job: () => repeated }),
+      ]
       const script = plainUpdate(kind.plain)
       if (pgbench) sides.push(pgbenchSide({ url: big.url, folder, clients: WRITERS, name, script }))
       const rates = await alternate(bench, sides)
@@ -171,7 +188,7 @@ const compare =
       if (!pgbench)
         return [{ value: null, holds: null, command: how, note: `No pgbench on the PATH. ${note}` }]
       const command = `${how}; ${sayPgbench({ name, clients: WRITERS, seconds })}`
-      return [{ ...ratioOfSides(rates, 0, 1), command, note: `${note} fsync on.` }]
+      return [{ ...ratioOfSides(rates, 0, 2), command, note: `${note} fsync on.` }]
     })
   }
 
