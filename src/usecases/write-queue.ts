@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate as endOfTurn, setTimeout as sleep } from 'node:timers/promises'
 import { Refusal } from '../domain/refusal.ts'
 import type { IdempotencyKey } from '../postgres/service/idempotency.ts'
 
@@ -81,8 +81,8 @@ export const createWriteQueues = <W extends Write, Effect>({
 } = {}): WriteQueues<W, Effect> => ({ open: new Map(), resting: new Map(), restMs })
 
 /**
- * Writes immediately if the site has no write in progress; else waits, and shares the next transaction with
- * all other writes that wait, to whatever threads. Rejects with the write's own refusal. A write that would have
+ * Writes at the end of the turn of the event loop if the site has no write in progress; else waits, and shares the
+ * next transaction with all other writes that wait, to whatever threads. Rejects with the write's own refusal. A write that would have
  * to wait for a lock goes to the queue of its thread, and the following writes to the thread go there too until
  * that queue is idle. So a lock on one thread, or the rest of one, delays no other thread.
  */
@@ -155,6 +155,8 @@ const runQueue = async <W extends Write, Effect>(
 ): Promise<void> => {
   const queue: WriteQueue<W, Effect> = { committing: [], waiting: [...writes] }
   open.set(name, queue)
+  // Requests often arrive together: the responses of one transaction send their clients back at the same time.
+  await endOfTurn()
   while (queue.waiting.length > 0) {
     queue.committing = takeGroup(queue.waiting, way)
     const outage = await commitTogether(queue.committing, way)
