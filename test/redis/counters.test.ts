@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto'
+import { setImmediate as endOfTurn } from 'node:timers/promises'
+import type { Redis } from 'ioredis'
 import t from 'tap'
 import { createLocalCounters } from '../../src/cache/counters.ts'
 import type { Counters } from '../../src/domain/counters.ts'
@@ -148,5 +150,27 @@ t.test(
       const { current, ttlMs } = await counters.hit(key, HOUR_MS)
       return current > 3 && ttlMs <= HOUR_MS
     })
+  },
+)
+
+t.test(
+  'Redis counters: the hits of one turn of the event loop share a write to the socket',
+  { skip: skipShared },
+  async (t) => {
+    const redis = (await openPatientRedis(t, SHARED_URL)) as Redis
+    const counters = createRedisCounters(redis, noFallback, createRedisBreaker({ pauseMs: 0 }))
+    const key = randomUUID()
+    await counters.hit(key, HOUR_MS)
+    const written = redis.stream.bytesWritten
+    const hits = upTo(3).map(() => counters.hit(key, HOUR_MS))
+    await noFallback.hit(key, HOUR_MS)
+    t.equal(redis.stream.writableCorked, 1)
+    await endOfTurn()
+    t.equal(redis.stream.writableCorked, 0)
+    t.ok(redis.stream.bytesWritten > written)
+    t.same(
+      (await Promise.all(hits)).map(({ current }) => current),
+      [2, 3, 4],
+    )
   },
 )
