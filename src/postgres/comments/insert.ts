@@ -156,14 +156,20 @@ export type InsertedPost = {
   readonly threadVersion: number | null
 }
 
-/** A thread that gets new posts, and what they say about its article. */
+/** A thread that gets approved posts, and what they say about its article. */
 export type PostedThread = {
   readonly id: number
+  /** How many approved posts it gets. */
+  readonly approved: number
+  /** How many of them are root comments. */
+  readonly approvedRoots: number
   /** The article's title and address by staff, used if the thread has none. */
   readonly title: string | null
   readonly url: string | null
-  /** The place of the first approved post that suggests a title and address; undefined if none does. */
-  readonly suggestion: number | undefined
+  /** The first approved post that suggests a title and address, by its place; undefined if none does. */
+  readonly suggestion:
+    | { readonly place: number; readonly title: string | null; readonly url: string | null }
+    | undefined
 }
 
 type At = {
@@ -219,10 +225,14 @@ const columnsOf = (posts: readonly NewPost[]) => {
 }
 
 const columnsOfThreads = (threads: readonly PostedThread[]) => ({
-  namedThreads: threads.map(({ id }) => id),
+  postedThreads: threads.map(({ id }) => id),
+  approved: threads.map(({ approved }) => approved),
+  approvedRoots: threads.map(({ approvedRoots }) => approvedRoots),
   titles: threads.map(({ title }) => title),
   threadUrls: threads.map(({ url }) => url),
-  suggestions: threads.map(({ suggestion }) => (suggestion === undefined ? null : suggestion + 1)),
+  suggestions: threads.map(({ suggestion }) => suggestion && suggestion.place + 1),
+  suggestedTitles: threads.map(({ suggestion }) => suggestion?.title),
+  suggestedUrls: threads.map(({ suggestion }) => suggestion?.url),
 })
 
 type Columns = Pick<At, 'siteId' | 'renderer'> &
@@ -235,7 +245,7 @@ const INSERT_POSTS = prepare<Columns, InsertedPost>(
     posts as materialized (
       select *, nextval('comments_id_seq') as comment_id,
         coalesce(author_id, nextval('authors_id_seq')) as writer_id
-      from unnest(
+      from moment, unnest(
         ${of.threadIds}::bigint[],
         ${of.parentIds}::bigint[],
         ${of.parentHomeThreadIds}::bigint[],
@@ -276,17 +286,17 @@ const INSERT_POSTS = prepare<Columns, InsertedPost>(
       select ${of.siteId}::int, thread_id, comment_id, parent_id, parent_home_thread_id, depth, writer_id,
         status, body, body_html, ${of.renderer}::int, article_title, article_url, screening,
         policy_version, facts, packed_facts, packed_trace, risk, shadowed, now, case when ${isVisible('status')} then now end
-      from posts, moment
+      from posts
     ),
     made_tallies as (
       insert into comment_tallies (site_id, thread_id, comment_id, parent_id, created_at, is_visible,
         active_at)
       select ${of.siteId}::int, thread_id, comment_id, parent_id, now, ${isVisible('status')}, now
-      from posts, moment
+      from posts
     ),
     kept_addresses as (
       insert into comment_addresses (site_id, written_at, comment_id, author_id, network, address_hash)
-      select ${of.siteId}::int, now, comment_id, writer_id, network, address_hash from posts, moment
+      select ${of.siteId}::int, now, comment_id, writer_id, network, address_hash from posts
       where address_hash is not null
     ),
     noted as (
@@ -294,47 +304,44 @@ const INSERT_POSTS = prepare<Columns, InsertedPost>(
         sketch, arrived_at)
       select ${of.siteId}::int, comment_id, thread_id, writer_id, address_hash, fingerprint,
         sketch::bigint[], now
-      from posts, moment
+      from posts
     ),
     counted_replies as (
       update comment_tallies k set reply_count = k.reply_count + replies.number,
-        active_at = greatest(k.active_at, now)
-      from moment, (
-        select thread_id, parent_id, count(*) as number from posts
-        where ${isVisible('status')} and parent_id <> 0 group by thread_id, parent_id
+        active_at = greatest(k.active_at, replies.now)
+      from (
+        select thread_id, parent_id, now, count(*) as number from posts
+        where ${isVisible('status')} and parent_id <> 0 group by thread_id, parent_id, now
       ) replies
       where k.site_id = ${of.siteId}::int and k.thread_id = replies.thread_id and k.comment_id = replies.parent_id
     ),
     locked_threads as materialized (
-      select id from threads
-      where site_id = ${of.siteId}::int and id in (select thread_id from posts where ${isVisible('status')})
-      order by id for no key update
+      select posted.*, now from moment, unnest(
+        ${of.postedThreads}::bigint[],
+        ${of.approved}::int[],
+        ${of.approvedRoots}::int[],
+        ${of.titles}::text[],
+        ${of.threadUrls}::text[],
+        ${of.suggestions}::bigint[],
+        ${of.suggestedTitles}::text[],
+        ${of.suggestedUrls}::text[]
+      ) as posted (thread_id, comments, roots, title, url, suggestion, suggested_title, suggested_url)
+      join threads t on t.site_id = ${of.siteId}::int and t.id = posted.thread_id
+      order by t.id for no key update of t
     ),
     counted_threads as (
       update threads t set version = ${nextVersion},
-        comment_count = t.comment_count + approved.comments,
-        root_count = t.root_count + approved.roots,
+        comment_count = t.comment_count + posted.comments,
+        root_count = t.root_count + posted.roots,
         last_comment_at = greatest(t.last_comment_at, now),
-        title = coalesce(t.title, article.title), url = coalesce(t.url, article.url),
-        suggested_by = coalesce(t.suggested_by, suggestion.comment_id),
-        suggested_title = case when t.suggested_by is null then suggestion.article_title else t.suggested_title end,
-        suggested_url = case when t.suggested_by is null then suggestion.article_url else t.suggested_url end
-      from moment, (
-        select thread_id, count(*) as comments, count(*) filter (where parent_id = 0) as roots
-        from posts where ${isVisible('status')} group by thread_id
-      ) approved
-      join unnest(
-        ${of.namedThreads}::bigint[],
-        ${of.titles}::text[],
-        ${of.threadUrls}::text[],
-        ${of.suggestions}::bigint[]
-      ) as article (thread_id, title, url, suggestion) on article.thread_id = approved.thread_id
-      left join posts suggestion on suggestion.place = article.suggestion
-      join locked_threads locked on locked.id = approved.thread_id
-      where t.site_id = ${of.siteId}::int and t.id = locked.id
+        title = coalesce(t.title, posted.title), url = coalesce(t.url, posted.url),
+        suggested_by = coalesce(t.suggested_by, (select comment_id from posts where place = posted.suggestion)),
+        suggested_title = case when t.suggested_by is null then posted.suggested_title else t.suggested_title end,
+        suggested_url = case when t.suggested_by is null then posted.suggested_url else t.suggested_url end
+      from locked_threads posted
+      where t.site_id = ${of.siteId}::int and t.id = posted.thread_id
       returning t.id, t.version
     )
-    select comment_id as id, writer_id as author_id, now as created_at,
-      (select c.version from counted_threads c where c.id = p.thread_id) as thread_version
-    from moment, posts p order by place`,
+    select comment_id as id, writer_id as author_id, now as created_at, c.version as thread_version
+    from posts p left join counted_threads c on c.id = p.thread_id order by place`,
 )

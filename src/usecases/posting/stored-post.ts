@@ -22,25 +22,35 @@ export const profilesOf = (published: readonly JudgedPost[]): Map<number, GuestP
 export const articlesOf = (judged: readonly JudgedPost[]): PostedThread[] => {
   const published = judged.filter(({ judgement }) => isVisible(judgement.verdict))
   const byThread = Map.groupBy(published, ({ thread }) => thread.id)
-  return [...byThread].map(([id, posts]) => ({ id, ...articleOf(posts, judged) }))
+  return [...byThread].map(([id, posts]) => ({
+    id,
+    approved: posts.length,
+    approvedRoots: posts.filter(({ parentId }) => parentId === 0).length,
+    ...articleOf(posts, judged),
+  }))
 }
 
 const articleOf = (posts: readonly JudgedPost[], judged: readonly JudgedPost[]) => {
   const confirmed = posts.flatMap(({ post: { article } }) => (article.isConfirmed ? [article] : []))
-  const suggestion = posts.find(({ post }) => isSuggestion(post.article))
+  const suggestion = posts.find(suggestsName)
   return {
     title: confirmed.find(({ title }) => title !== null)?.title ?? null,
     url: confirmed.find(({ url }) => url !== null)?.url ?? null,
-    suggestion: suggestion && judged.indexOf(suggestion),
+    suggestion: suggestion && {
+      place: judged.indexOf(suggestion),
+      title: suggestion.post.article.title,
+      url: suggestion.post.article.url,
+    },
   }
 }
+
+const suggestsName = ({ post, thread }: JudgedPost): boolean =>
+  thread.isUnsuggested && isSuggestion(post.article)
 
 export const toNewPost = (judged: JudgedPost): NewPost => {
   const { post, thread, parentId, parentHomeThreadId, depth, author, judgement, facts } = judged
   // A comment that may name the article keeps the name, for the case that it is hidden and shown again.
-  const mayName = isVisible(judgement.verdict)
-    ? thread.isUnsuggested && isSuggestion(post.article)
-    : post.article.url !== null
+  const mayName = isVisible(judgement.verdict) ? suggestsName(judged) : post.article.url !== null
   return {
     threadId: thread.id,
     parentId,
