@@ -34,7 +34,12 @@ type Parts = {
 }
 
 export const createPolicyCache = (parts: Parts): PolicyCache => {
-  const defaultPolicy = toInForce(0, preparePolicy(DEFAULT_POLICY))
+  let defaultPolicy: PolicyInForce | undefined
+  /** Compiled on first use, because it takes 10 ms of a start. */
+  const takeDefault = (): PolicyInForce => {
+    defaultPolicy ??= toInForce(0, preparePolicy(DEFAULT_POLICY))
+    return defaultPolicy
+  }
   const known = new LRUCache<string, PolicyInForce>({
     maxSize: parts.maxBytes ?? MAX_BYTES,
     sizeCalculation: ({ policy }) => policy.bytes,
@@ -50,7 +55,7 @@ export const createPolicyCache = (parts: Parts): PolicyCache => {
   return {
     find: async ({ id: siteId, policyVersion: version }) =>
       version === 0
-        ? defaultPolicy
+        ? takeDefault()
         : findOnce(`${siteId}:${version}`, async () =>
             toInForce(version, await parts.prepare(await parts.load({ siteId, version }))),
           ),

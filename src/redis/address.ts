@@ -81,6 +81,6 @@ const readPath = (path = '', kind: RedisAddress['kind']): Pick<RedisAddress, 'ma
 }
 
 export const labelOf = ({ hosts, master }: RedisAddress): string => {
-  const names = hosts.map(({ host, port }) => `${isIPv6(host) ? `[${host}]` : host}:${port}`)
+  const names = hosts.map(({ host, port }) => `${host.includes(':') ? `[${host}]` : host}:${port}`)
   return `${master && `${master} of `}${names.join(',')}`
 }

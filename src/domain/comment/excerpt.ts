@@ -1,8 +1,7 @@
 import { Parser } from 'htmlparser2'
+import { graphemesOf } from './graphemes.ts'
 
 const BREAKING_TAGS = new Set(['p', 'br', 'hr', 'pre', 'blockquote', 'ul', 'ol', 'li'])
-
-const clusters = new Intl.Segmenter('en', { granularity: 'grapheme' })
 
 /**
  * Returns the plain text of HTML from `renderMarkdown` on one line.
@@ -44,5 +43,5 @@ const wordEnd = (text: string, end: number): number => {
   const space = text.lastIndexOf(' ', end)
   if (space > 0) return space
   // The segmenter needs the text before `end` and one character after it to find the boundary.
-  return clusters.segment(text.slice(0, end + 2)).containing(end)?.index ?? end
+  return graphemesOf(text.slice(0, end + 2)).containing(end)?.index ?? end
 }

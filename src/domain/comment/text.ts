@@ -1,3 +1,4 @@
+import { graphemesOf } from './graphemes.ts'
 import { withoutOddFormats } from './joiners.ts'
 
 /** A validated value, or a problem that completes a sentence about the field: 'must be …'. */
@@ -27,8 +28,6 @@ const CONTROL_OR_SPACE = /[\p{Cc}\p{White_Space}\ufeff]/u
 const EMAIL_LOCAL_PART = /^[\p{L}\p{M}\p{N}!#$%&'*+/=?^_`{|}~.-]{1,64}$/u
 const EMAIL_LABEL = /^(?!-)[\p{L}\p{M}\p{N}-]{1,63}(?<!-)$/u
 const WEB_PROTOCOLS = ['http:', 'https:']
-
-const clusters = new Intl.Segmenter('en', { granularity: 'grapheme' })
 
 /** Whether Postgres stores the string unchanged: well-formed UTF-16 without U+0000. */
 export const isStorable = (s: string): boolean => s.isWellFormed() && !s.includes('\0')
@@ -74,7 +73,7 @@ export const repairName = (s: string): string => {
   // A longer text could take quadratic time to normalise.
   const start = Array.from(s.toWellFormed()).slice(0, MAX_NAME_CODE_POINTS * MAX_COMPOSITION_FACTOR)
   const plain = withoutOddFormats(start.join('').normalize('NFKC').replace(CONTROLS, ' ')).trim()
-  const kept = Array.from(clusters.segment(plain), ({ segment }) =>
+  const kept = Array.from(graphemesOf(plain), ({ segment }) =>
     Array.from(segment).slice(0, MAX_CLUSTER_CODE_POINTS).join(''),
   )
   const repaired = validateName(cut(kept, MAX_NAME_CODE_POINTS))
@@ -154,9 +153,7 @@ const normalize = (s: string, form: 'NFC' | 'NFKC', max: number): Validated<stri
 }
 
 const hasHugeCluster = (s: string): boolean =>
-  Array.from(clusters.segment(s)).some(
-    ({ segment }) => codePoints(segment) > MAX_CLUSTER_CODE_POINTS,
-  )
+  Array.from(graphemesOf(s)).some(({ segment }) => codePoints(segment) > MAX_CLUSTER_CODE_POINTS)
 
 const isEmailShaped = (s: string): boolean => {
   const at = s.lastIndexOf('@')
