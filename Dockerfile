@@ -31,7 +31,7 @@ COPY --from=bundle --chown=node:node /app/node_modules/.cache ./node_modules/.ca
 COPY --from=bundle /app/web/dist ./web/dist
 
 USER node
-# Loads the bundle once, so that each start finds it compiled.
+# Each start finds the service compiled, also in a read-only file system.
 RUN node --max-semi-space-size=8 src/bundle.ts
 EXPOSE 3000
 # Node is process 1 without an init: it handles SIGTERM and starts no processes. Health is asked by HTTP,

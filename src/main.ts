@@ -1,14 +1,14 @@
 import { enableCompileCache } from 'node:module'
 import { dirname, join } from 'node:path'
-import { BUNDLES, mapStackTraces, openBundle } from './bundle.ts'
+import { BUNDLES, loadBundle, mapStackTraces, openBundle } from './bundle.ts'
 
 const ROOT = dirname(import.meta.dirname)
 
 const bundle = await openBundle(ROOT)
-// The next starts find compiled code. Where the folder cannot be written, every start compiles.
-enableCompileCache(bundle?.folder ?? join(ROOT, BUNDLES))
 if (bundle) mapStackTraces(bundle)
-const { run } = (await import(bundle?.file ?? './run.ts')) as typeof import('./run.ts')
+// Without a bundle, the next starts find the source compiled, if the folder can be written.
+else enableCompileCache(join(ROOT, BUNDLES))
+const { run } = bundle ? loadBundle(bundle) : await import('./run.ts')
 
 run(process.env).then(
   () => process.exit(0),

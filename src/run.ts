@@ -38,6 +38,19 @@ export const run = async (env: NodeJS.ProcessEnv): Promise<void> => {
   logger.info('stopped')
 }
 
+/** Runs what a start runs before it connects, and answers a request, so that V8 compiles it for the next starts. */
+export const rehearse = async (): Promise<void> => {
+  const parts = {
+    config: readConfig({}),
+    databaseUrl: 'postgres://127.0.0.1:1',
+    logger: createLogger('silent'),
+    stop: AbortSignal.abort(),
+  }
+  const service = await createService({ ...parts, version })
+  await service.app.inject('/v1/sites/default/articles/1/comments')
+  await service.close()
+}
+
 type Start = { config: Config; logger: FastifyBaseLogger; stop: AbortSignal; opened: Opened }
 
 const start = async ({ config, logger, stop, opened }: Start): Promise<void> => {

@@ -1,14 +1,15 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Script } from 'node:vm'
 import t, { type Test } from 'tap'
-import { openBundle } from '../src/bundle.ts'
+import { type Bundle, loadBundle, openBundle } from '../src/bundle.ts'
 import { createDataDir, start } from './start.ts'
 
 const ROOT = join(import.meta.dirname, '..')
-/** The bundle, `main.ts` and `bundle.ts`. */
-const LOADED = 3
+/** `main.ts` and `bundle.ts`, which evaluates the bundle. */
+const LOADED = 2
 /** A new package in the bundle makes every start longer. */
 const MAX_BYTES = 5_800_000
 
@@ -24,7 +25,7 @@ const LIST_MODULES = `data:text/javascript,${encodeURIComponent(`
   })
   process.on('exit', () => process.stderr.write('loaded ' + loaded.join(' ')))`)}`
 
-t.test('a start loads one file of code, however many files the source has', async (t) => {
+t.test('a start loads no module of the source, however many it has, but the bundle', async (t) => {
   const bundle = await openBundle(ROOT)
   const command: [string, ...string[]] = [process.execPath, '--import', LIST_MODULES, 'src/main.ts']
   const service = start(t, { AFTERWORD_DATA: createDataDir(t) }, command)
@@ -37,10 +38,10 @@ t.test('a start loads one file of code, however many files the source has', asyn
 })
 
 const FAIL = `
-  import { mapStackTraces, openBundle } from './src/bundle.ts'
+  import { loadBundle, mapStackTraces, openBundle } from './src/bundle.ts'
   const bundle = await openBundle(process.cwd())
   mapStackTraces(bundle)
-  const { run } = await import(bundle.file)
+  const { run } = loadBundle(bundle)
   await run({ PORT: 'none' }).catch(({ stack }) => console.log(stack))`
 
 t.test('a stack trace names a line of the source', async (t) => {
@@ -61,19 +62,45 @@ const copySource = async (t: Test): Promise<string> => {
   return root
 }
 
+/** Writes a service that only says something. @param said an expression */
+const writeService = (root: string, said: string): void =>
+  writeFileSync(
+    join(root, 'src/run.ts'),
+    `export const said = ${said}\nexport const rehearse = async () => {}`,
+  )
+
+const saidBy = (bundle: Bundle | undefined): unknown =>
+  (loadBundle(bundle!) as unknown as { said: unknown }).said
+
 t.test('a changed source has another bundle, with the change', async (t) => {
   const root = await copySource(t)
-  for (const name of ['fastify', 'pg'])
-    symlinkSync(join(ROOT, 'node_modules', name), join(root, 'node_modules', name))
-  const run = join(root, 'src/run.ts')
-  writeFileSync(run, `export const said = 'before'`)
+  writeService(root, `'before'`)
   const before = await openBundle(root)
   t.same(await openBundle(root), before, 'the same source has the same bundle')
-  writeFileSync(run, `export const said = 'after_'`)
+  writeService(root, `'after_'`)
   const after = await openBundle(root)
   t.not(after!.file, before!.file)
-  t.equal((await import(after!.file)).said, 'after_')
-  t.equal((await import(before!.file)).said, 'before', 'a process with the old source has its own')
+  t.equal(saidBy(after), 'after_')
+  t.equal(saidBy(before), 'before', 'a process with the old source has its own')
+})
+
+t.test('the bundle is ASCII, and its characters mean what they mean in the source', async (t) => {
+  const root = await copySource(t)
+  writeService(root, `['ö😀', \`ö\${1}😀\`, /^[ö😀]$/u.test('😀'), /^ö😀$/.test('ö😀')]`)
+  const bundle = await openBundle(root)
+  t.same(saidBy(bundle), ['ö😀', 'ö1😀', true, true])
+  t.match(readFileSync(bundle!.file, 'latin1'), /^[\0-\x7f]*$/)
+})
+
+t.test('V8 takes the compiled code, and a start without it also works', async (t) => {
+  const root = await copySource(t)
+  writeService(root, '1')
+  const bundle = await openBundle(root)
+  const compiled = `${bundle!.file}.compiled`
+  const [code, cachedData] = [readFileSync(bundle!.file, 'latin1'), readFileSync(compiled)]
+  t.equal(new Script(code, { cachedData }).cachedDataRejected, false)
+  writeFileSync(compiled, 'of another V8')
+  t.equal(saidBy(bundle), 1)
 })
 
 t.test('without a folder to write to, there is no bundle, and the service runs', async (t) => {
