@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
-import type { Tx } from '../connection/db.ts'
-import { orSkip, type Waiting } from '../connection/transaction.ts'
+import { prepare, type Query } from '../connection/prepared.ts'
+import { forEachWaiting, orSkip, type Waiting } from '../connection/transaction.ts'
 import { joinCommentOfTally } from './rows.ts'
 import { isVisibleOrShadowed } from './visible.ts'
 
@@ -16,31 +16,6 @@ export type Votable = {
   readonly isShadowed: boolean
 }
 
-/**
- * Finds comments that readers, or only their authors, can read, by id. It locks their tallies until the
- * transaction ends, in descending order of id, as every write does. The caller holds the thread locks.
- * @param waiting `skip` leaves out the comments whose tallies another transaction has locked
- */
-export const lockVotableRows = async (
-  tx: Tx,
-  siteId: number,
-  comments: readonly Pick<VoteRow, 'threadId' | 'commentId'>[],
-  waiting: Waiting,
-): Promise<ReadonlyMap<number, Votable>> => {
-  const { rows } = await sql<Votable>`
-    select c.id, c.author_id, k.upvotes, k.downvotes, c.locked or t.state = 'locked' as locked,
-      c.shadowed as is_shadowed
-    from comment_tallies k
-    join threads t on t.site_id = k.site_id and t.id = k.thread_id
-    ${joinCommentOfTally}
-    where k.site_id = ${siteId} and (k.thread_id, k.comment_id) in (
-        select * from unnest(${comments.map(({ threadId }) => threadId)}::bigint[],
-          ${comments.map(({ commentId }) => commentId)}::bigint[]))
-      and t.state <> 'hidden' and t.deleted_at is null and ${isVisibleOrShadowed('c')}
-    order by k.comment_id desc for no key update of k ${orSkip(waiting)}`.execute(tx)
-  return new Map(rows.map((row) => [row.id, row]))
-}
-
 export type VoteRow = {
   readonly threadId: number
   readonly commentId: number
@@ -50,77 +25,126 @@ export type VoteRow = {
   readonly addressHash: Buffer | null
 }
 
-/** Lists the votes of these voters on these comments, and the votes of guests from the same networks. */
-export const listVotesAndNetworkVotes = async (
-  tx: Tx,
+/**
+ * The statement that finds comments that readers, or only their authors, can read. It locks their tallies until the
+ * transaction ends, in descending order of id, as every write does. The caller holds the thread locks.
+ * @param waiting `skip` leaves out the comments whose tallies another transaction has locked
+ */
+export const lockVotableRows = (
+  siteId: number,
+  comments: readonly Pick<VoteRow, 'threadId' | 'commentId'>[],
+  waiting: Waiting,
+): Query<Votable> =>
+  LOCK_VOTABLE_ROWS[waiting]({
+    siteId,
+    threadIds: comments.map(({ threadId }) => threadId),
+    commentIds: comments.map(({ commentId }) => commentId),
+  })
+
+type Keys = {
+  readonly siteId: number
+  readonly threadIds: readonly number[]
+  readonly commentIds: readonly number[]
+}
+
+const LOCK_VOTABLE_ROWS = forEachWaiting((waiting) =>
+  prepare<Keys, Votable>(
+    (of) => sql`
+      select c.id, c.author_id, k.upvotes, k.downvotes, c.locked or t.state = 'locked' as locked,
+        c.shadowed as is_shadowed
+      from comment_tallies k
+      join threads t on t.site_id = k.site_id and t.id = k.thread_id
+      ${joinCommentOfTally}
+      where k.site_id = ${of.siteId} and (k.thread_id, k.comment_id) in (
+          select * from unnest(${of.threadIds}::bigint[], ${of.commentIds}::bigint[]))
+        and t.state <> 'hidden' and t.deleted_at is null and ${isVisibleOrShadowed('c')}
+      order by k.comment_id desc for no key update of k ${orSkip(waiting)}`,
+  ),
+)
+
+/** The statement that lists the votes of these voters on these comments, and the votes of guests from the same networks. */
+export const listVotesAndNetworkVotes = (
   siteId: number,
   votes: readonly VoteRow[],
-): Promise<VoteRow[]> => {
-  const { rows } = await sql<VoteRow>`
+): Query<VoteRow> => LIST_VOTES(columnsOf(siteId, votes))
+
+const columnsOf = (siteId: number, votes: readonly VoteRow[]) => ({
+  siteId,
+  threadIds: votes.map(({ threadId }) => threadId),
+  commentIds: votes.map(({ commentId }) => commentId),
+  authorIds: votes.map(({ authorId }) => authorId),
+  values: votes.map(({ value }) => value),
+  addressHashes: votes.map(({ addressHash }) => addressHash),
+})
+
+type Columns = ReturnType<typeof columnsOf>
+
+const LIST_VOTES = prepare<Columns, VoteRow>(
+  (of) => sql`
     select distinct v.thread_id, v.comment_id, v.author_id, v.value, v.address_hash
-    from unnest(${votes.map(({ threadId }) => threadId)}::bigint[],
-      ${votes.map(({ commentId }) => commentId)}::bigint[],
-      ${votes.map(({ authorId }) => authorId)}::bigint[],
-      ${votes.map(({ addressHash }) => addressHash)}::bytea[])
+    from unnest(${of.threadIds}::bigint[], ${of.commentIds}::bigint[], ${of.authorIds}::bigint[],
+      ${of.addressHashes}::bytea[])
       as asked (thread_id, comment_id, author_id, address_hash)
     cross join lateral (
       select * from votes
-      where site_id = ${siteId} and thread_id = asked.thread_id and comment_id = asked.comment_id
+      where site_id = ${of.siteId} and thread_id = asked.thread_id and comment_id = asked.comment_id
         and author_id = asked.author_id
       union all
       select * from votes
-      where site_id = ${siteId} and thread_id = asked.thread_id and comment_id = asked.comment_id
+      where site_id = ${of.siteId} and thread_id = asked.thread_id and comment_id = asked.comment_id
         and address_hash = asked.address_hash
-    ) v`.execute(tx)
-  return rows
-}
+    ) v`,
+)
 
 /**
- * Replaces votes; 0 removes a vote. Each voter occurs once per comment. A changed vote keeps its first time
- * and network, for which it counts.
+ * The statement that replaces votes; 0 removes a vote. Each voter occurs once per comment. A changed vote keeps its
+ * first time and network, for which it counts.
  */
-export const writeVotes = async (
-  tx: Tx,
-  siteId: number,
-  votes: readonly VoteRow[],
-): Promise<void> => {
-  await sql`
+export const writeVotes = (siteId: number, votes: readonly VoteRow[]): Query =>
+  WRITE_VOTES(columnsOf(siteId, votes))
+
+const WRITE_VOTES = prepare<Columns, unknown>(
+  (of) => sql`
     with said as (
-      select * from unnest(${votes.map(({ threadId }) => threadId)}::bigint[],
-        ${votes.map(({ commentId }) => commentId)}::bigint[],
-        ${votes.map(({ authorId }) => authorId)}::bigint[],
-        ${votes.map(({ value }) => value)}::smallint[],
-        ${votes.map(({ addressHash }) => addressHash)}::bytea[])
+      select * from unnest(${of.threadIds}::bigint[], ${of.commentIds}::bigint[], ${of.authorIds}::bigint[],
+        ${of.values}::smallint[], ${of.addressHashes}::bytea[])
         as said (thread_id, comment_id, author_id, value, address_hash)
     ),
     withdrawn as (
       delete from votes v using said
-      where v.site_id = ${siteId} and v.thread_id = said.thread_id and v.comment_id = said.comment_id
+      where v.site_id = ${of.siteId} and v.thread_id = said.thread_id and v.comment_id = said.comment_id
         and v.author_id = said.author_id and said.value = 0
     )
     insert into votes (site_id, thread_id, comment_id, author_id, value, address_hash, voted_at)
-    select ${siteId}, thread_id, comment_id, author_id, value, address_hash, clock_timestamp()
+    select ${of.siteId}, thread_id, comment_id, author_id, value, address_hash, clock_timestamp()
     from said where value <> 0
-    on conflict (site_id, thread_id, comment_id, author_id) do update set value = excluded.value`.execute(
-    tx,
-  )
+    on conflict (site_id, thread_id, comment_id, author_id) do update set value = excluded.value`,
+)
+
+export type TallyChange = {
+  readonly threadId: number
+  readonly commentId: number
+  readonly up: number
+  readonly down: number
 }
 
-/** Adds votes to the tallies of their comments, which the caller has locked. */
-export const countVotes = async (
-  tx: Tx,
-  siteId: number,
-  changes: readonly {
-    readonly threadId: number
-    readonly id: number
-    readonly up: number
-    readonly down: number
-  }[],
-): Promise<void> => {
-  await sql`
+/** The statement that adds votes to the tallies of their comments, which the caller has locked. */
+export const countVotes = (siteId: number, changes: readonly TallyChange[]): Query =>
+  COUNT_VOTES({
+    siteId,
+    threadIds: changes.map(({ threadId }) => threadId),
+    commentIds: changes.map(({ commentId }) => commentId),
+    ups: changes.map(({ up }) => up),
+    downs: changes.map(({ down }) => down),
+  })
+
+const COUNT_VOTES = prepare<
+  Keys & { readonly ups: readonly number[]; readonly downs: readonly number[] },
+  unknown
+>(
+  (of) => sql`
     update comment_tallies k set upvotes = k.upvotes + n.up, downvotes = k.downvotes + n.down
-    from unnest(${changes.map(({ threadId }) => threadId)}::bigint[],
-      ${changes.map(({ id }) => id)}::bigint[], ${changes.map(({ up }) => up)}::int[],
-      ${changes.map(({ down }) => down)}::int[]) as n (thread_id, id, up, down)
-    where k.site_id = ${siteId} and k.thread_id = n.thread_id and k.comment_id = n.id`.execute(tx)
-}
+    from unnest(${of.threadIds}::bigint[], ${of.commentIds}::bigint[], ${of.ups}::int[], ${of.downs}::int[])
+      as n (thread_id, comment_id, up, down)
+    where k.site_id = ${of.siteId} and k.thread_id = n.thread_id and k.comment_id = n.comment_id`,
+)

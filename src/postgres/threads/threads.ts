@@ -12,7 +12,8 @@ import {
 } from '../comments/rows.ts'
 import { isVisible } from '../comments/visible.ts'
 import type { Db, Tx } from '../connection/db.ts'
-import { prepare } from '../connection/prepared.ts'
+import { sendTogether } from '../connection/pipeline.ts'
+import { prepare, type Query } from '../connection/prepared.ts'
 import type { Tables } from '../connection/tables.ts'
 import { articleColumnsOf, articleIdOf, articleKey, keysOf } from './article-ids.ts'
 
@@ -129,18 +130,24 @@ export const TRY_THREAD_LOCKS = prepare<
       and alias_of is null`,
 )
 
-/** Like `tryThreadLocks`, by the ids of threads. @returns the threads that exist and are locked now */
-export const tryThreadLocksById = async (
-  tx: Tx,
-  siteId: number,
-  ids: readonly number[],
-): Promise<ReadonlySet<number>> => {
-  const { rows } = await sql<Omit<FoundThread, 'articleId'>>`
-    select id, pg_try_advisory_xact_lock_shared(id) as is_locked,
-      set_config('lock_timeout', ${String(SHARED_LOCK_TIMEOUT_MS)}, true)
-    from threads where site_id = ${siteId} and id = any(${ids}::bigint[])`.execute(tx)
-  return new Set(rows.flatMap(({ id, isLocked }) => (isLocked ? id : [])))
-}
+const tryLocksWith = (lock: string) =>
+  prepare<{ siteId: number; ids: readonly number[] }, Omit<FoundThread, 'articleId'>>(
+    (of) => sql`
+      select id, ${sql.ref(lock)}(id) as is_locked,
+        set_config('lock_timeout', ${String(SHARED_LOCK_TIMEOUT_MS)}, true)
+      from threads where site_id = ${of.siteId} and id = any(${of.ids}::bigint[])`,
+  )
+
+/** Like `TRY_THREAD_LOCKS`, by the ids of threads, for locks of either mode. */
+export const TRY_LOCKS_BY_ID = {
+  shared: tryLocksWith('pg_try_advisory_xact_lock_shared'),
+  exclusive: tryLocksWith('pg_try_advisory_xact_lock'),
+} as const
+
+/** The threads that are locked now, from the rows of `TRY_LOCKS_BY_ID`. */
+export const toLockedThreads = (
+  rows: readonly Pick<FoundThread, 'id' | 'isLocked'>[],
+): ReadonlySet<number> => new Set(rows.flatMap(({ id, isLocked }) => (isLocked ? id : [])))
 
 /** Finds the id of the thread that an article id names, visible or not. */
 export const findThreadId = async (
@@ -424,27 +431,45 @@ export const lockThreadRows = async (
   siteId: number,
   ids: readonly number[],
 ): Promise<void> => {
-  await sql`
-    select 1 from threads where site_id = ${siteId} and id = any(${ids}::bigint[])
-    order by id for no key update`.execute(tx)
+  await tx.executeQuery(LOCK_THREAD_ROWS({ siteId, ids }))
 }
 
+/** The statement of `lockThreadRows`. */
+export const LOCK_THREAD_ROWS = prepare<{ siteId: number; ids: readonly number[] }, unknown>(
+  (of) => sql`
+    select 1 from threads where site_id = ${of.siteId} and id = any(${of.ids}::bigint[])
+    order by id for no key update`,
+)
+
 /**
- * Gives threads new versions. A statement of its own locks their rows: an update in the locking statement
- * would start from the rows of its snapshot, which other transactions may have replaced.
- * @returns the versions by thread
+ * The statements that give threads new versions; the rows of the second are the versions. A statement of its own
+ * locks the rows of the threads: an update in the locking statement would start from the rows of its snapshot, which
+ * other transactions may have replaced.
  */
+export const writeVersions = (
+  siteId: number,
+  ids: readonly number[],
+): readonly [Query, Query<ThreadVersion>] => [
+  LOCK_THREAD_ROWS({ siteId, ids }),
+  TOUCH_THREADS({ siteId, ids }),
+]
+
+export type ThreadVersion = { readonly id: number; readonly version: number }
+
+const TOUCH_THREADS = prepare<{ siteId: number; ids: readonly number[] }, ThreadVersion>(
+  (of) => sql`
+    update threads t set version = ${nextVersion},
+      suggested_title = case when ${suggesterIsErased} then null else suggested_title end,
+      suggested_url = case when ${suggesterIsErased} then null else suggested_url end
+    where site_id = ${of.siteId} and id = any(${of.ids}::bigint[])
+    returning id, version`,
+)
+
+/** Gives threads new versions. */
 export const touchThreads = async (
   tx: Tx,
   siteId: number,
   ids: readonly number[],
-): Promise<ReadonlyMap<number, number>> => {
-  await lockThreadRows(tx, siteId, ids)
-  const { rows } = await sql<{ id: number; version: number }>`
-    update threads t set version = ${nextVersion},
-      suggested_title = case when ${suggesterIsErased} then null else suggested_title end,
-      suggested_url = case when ${suggesterIsErased} then null else suggested_url end
-    where site_id = ${siteId} and id = any(${ids}::bigint[])
-    returning id, version`.execute(tx)
-  return new Map(rows.map(({ id, version }) => [id, version]))
+): Promise<void> => {
+  await sendTogether(tx, writeVersions(siteId, ids))
 }

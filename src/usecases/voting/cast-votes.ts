@@ -4,18 +4,20 @@ import {
   countVotes,
   listVotesAndNetworkVotes,
   lockVotableRows,
+  type TallyChange,
   type Votable,
   type VoteRow,
   writeVotes,
 } from '../../postgres/comments/votes.ts'
-import type { Tx } from '../../postgres/connection/db.ts'
-import { acquireThreadLock, type Waiting } from '../../postgres/connection/transaction.ts'
-import { findBansOn } from '../../postgres/moderation/bans.ts'
-import { lockWriterRows } from '../../postgres/people/authors.ts'
-import { touchThreads, tryThreadLocksById } from '../../postgres/threads/threads.ts'
+import { type RowsOf, type Send, sendTogether } from '../../postgres/connection/pipeline.ts'
+import { LOCK_THREAD, type Waiting } from '../../postgres/connection/transaction.ts'
+import { askBansOn, toMatches } from '../../postgres/moderation/bans.ts'
+import { LOCK_WRITER_ROWS } from '../../postgres/people/authors.ts'
+import { TRY_LOCKS_BY_ID, toLockedThreads, writeVersions } from '../../postgres/threads/threads.ts'
 import { assertNotBlocked } from '../bans/ban-effects.ts'
-import { type DecidedGroup, decideFresh } from '../group-commit.ts'
-import type { Outcome } from '../write-queue.ts'
+import { type DecidedGroup, type DecideGroup, decideFresh } from '../group-commit.ts'
+import { askForResponses } from '../run-once.ts'
+import type { Outcome, Outcomes } from '../write-queue.ts'
 import type { Vote, Voted } from './vote.ts'
 
 /** Everything that votes depend on, read under the locks of their threads. */
@@ -38,47 +40,48 @@ type Tally = { upvotes: number; downvotes: number }
 
 /** Casts votes on comments of one thread, and waits for locks. */
 export const castPatiently = decideFresh<Vote, undefined>(async (tx, fresh) => {
-  if (fresh.length === 0) return NOTHING_CAST
+  if (fresh.length === 0) return { outcomes: new Map(), threadOf, changedThreads: [] }
   const { site, comment } = fresh[0]!
-  await acquireThreadLock(tx, { siteId: site.id, threadId: comment.threadId }, 'shared')
-  return castVotes(tx, fresh, await loadBallot(tx, fresh, 'wait'))
+  const { queries, toBallot } = askForBallot(fresh, 'wait')
+  const lock = LOCK_THREAD.shared({ siteId: site.id, threadId: comment.threadId })
+  const [, ...rows] = await sendTogether(tx, [lock, ...queries])
+  return castVotes(fresh, toBallot(rows))
 })
 
 /**
- * Casts votes on comments of one site. A vote gets no outcome if its comment or voter is not found, or if
- * another transaction has locked its thread, comment or voter.
+ * Casts votes on comments of one site, after one round trip to Postgres. A vote gets no outcome if its comment or
+ * voter is not found, or if another transaction has locked its thread, comment or voter.
  */
-export const castTogether = decideFresh<Vote, undefined>(async (tx, fresh) => {
-  if (fresh.length === 0) return NOTHING_CAST
-  const siteId = fresh[0]!.site.id
-  const threadIds = new Set(fresh.map(threadOf))
-  const locked = await tryThreadLocksById(tx, siteId, [...threadIds])
-  const reachable = fresh.filter((vote) => locked.has(threadOf(vote)))
-  if (reachable.length === 0) return NOTHING_CAST
-  const ballot = await loadBallot(tx, reachable, 'skip')
+export const castTogether: DecideGroup<Vote, undefined> = async (tx, all) => {
+  const siteId = all[0]!.site.id
+  const responses = askForResponses<Vote, undefined>(all)
+  const { queries, toBallot } = askForBallot(all, 'skip')
+  const [locks, keys, answers, ...rows] = await sendTogether(tx, [
+    TRY_LOCKS_BY_ID.shared({ siteId, ids: [...new Set(all.map(threadOf))] }),
+    ...responses.queries,
+    ...queries,
+  ])
+  const recalled = responses.toRecalled([keys, answers])
+  const locked = toLockedThreads(locks)
+  const ballot = toBallot(rows)
   const { comments, voters } = ballot
-  const ready = reachable.filter(
-    ({ comment, caller }) => comments.has(comment.id) && voters.has(caller.authorId),
+  const ready = recalled.fresh.filter(
+    ({ comment: { threadId, id }, caller }) =>
+      locked.has(threadId) && comments.has(id) && voters.has(caller.authorId),
   )
-  return castVotes(tx, ready, ballot)
-})
+  return { recalled, ...castVotes(ready, ballot) }
+}
 
 const threadOf = ({ comment: { threadId } }: Vote): number => threadId
 
 type CastGroup = Omit<DecidedGroup<Vote, undefined>, 'recalled'>
 
-const NOTHING_CAST: CastGroup = {
-  outcomes: new Map(),
-  threadOf,
-  changedThreads: [],
-}
-
 /**
  * Casts votes as if they came one after the other. A refused vote changes nothing for the others. Rows are
  * locked in the order that all writers keep.
  */
-const castVotes = async (tx: Tx, votes: readonly Vote[], ballot: Ballot): Promise<CastGroup> => {
-  const outcomes = new Map<Vote, Outcome<undefined>>()
+const castVotes = (votes: readonly Vote[], ballot: Ballot): CastGroup => {
+  const refused = new Map<Vote, Outcome<undefined>>()
   const book = new Map(ballot.stored)
   const tallies = new Map(
     [...ballot.comments].map(([id, { upvotes, downvotes }]) => [id, { upvotes, downvotes }]),
@@ -90,30 +93,47 @@ const castVotes = async (tx: Tx, votes: readonly Vote[], ballot: Ballot): Promis
       cast.set(vote, enterVote(vote, book, tallies.get(vote.comment.id)!))
     } catch (error) {
       if (!(error instanceof Refusal)) throw error
-      outcomes.set(vote, { refusal: error })
+      refused.set(vote, { refusal: error })
     }
   }
-  const versions = await writeChanges(tx, ballot, book)
-  for (const [vote, { isChange, ...tally }] of cast) {
-    const { comment, value } = vote
-    const version = isChange ? versions.get(comment.threadId) : undefined
-    const voted: Voted = { comment, value, ...tally, version }
-    outcomes.set(vote, { response: vote.present(voted) })
+  const rows = listChanges(ballot, book)
+  const changedThreads = [...new Set(rows.map(({ threadId }) => threadId))]
+  const store = async (send: Send): Promise<Outcomes<Vote, undefined>> => {
+    const versions = await writeChanges(send, ballot, rows)
+    return new Map(
+      [...cast].map(([vote, { isChange, ...tally }]) => {
+        const { comment, value } = vote
+        const version = isChange ? versions.get(comment.threadId) : undefined
+        const voted: Voted = { comment, value, ...tally, version }
+        return [vote, { response: vote.present(voted) }]
+      }),
+    )
   }
-  return { outcomes, threadOf, changedThreads: [...versions.keys()] }
+  return { outcomes: refused, store: cast.size > 0 ? store : undefined, threadOf, changedThreads }
 }
 
-const loadBallot = async (tx: Tx, votes: readonly Vote[], waiting: Waiting): Promise<Ballot> => {
+/** The statements that lock and read what votes depend on, and the ballot from their rows. */
+const askForBallot = (votes: readonly Vote[], waiting: Waiting) => {
   const siteId = votes[0]!.site.id
-  const comments = await lockVotableRows(tx, siteId, votes.map(toRow), waiting)
-  const voterIds = votes.map(({ caller }) => caller.authorId)
-  const voters = new Set((await lockWriterRows(tx, siteId, voterIds, waiting)).keys())
-  const rows = await listVotesAndNetworkVotes(tx, siteId, votes.map(toRow))
-  const stored = new Map(rows.map((row) => [keyOf(row), row]))
+  const rows = votes.map(toRow)
   const identities = votes.map(({ writerIdentity }) => writerIdentity)
-  const matches = await findBansOn(tx, siteId, identities)
-  const bans = new Map(votes.map((vote, i) => [vote, matches[i]!]))
-  return { siteId, comments, voters, bans, stored }
+  const queries = [
+    lockVotableRows(siteId, rows, waiting),
+    LOCK_WRITER_ROWS[waiting]({ siteId, ids: votes.map(({ caller }) => caller.authorId) }),
+    listVotesAndNetworkVotes(siteId, rows),
+    identities.some(Boolean) ? askBansOn(siteId, identities) : undefined,
+  ] as const
+  const toBallot = ([comments, voters, stored, found]: RowsOf<typeof queries>): Ballot => {
+    const matches = toMatches(identities, found)
+    return {
+      siteId,
+      comments: new Map(comments.map((comment) => [comment.id, comment])),
+      voters: new Set(voters.map(({ id }) => id)),
+      stored: new Map(stored.map((row) => [keyOf(row), row])),
+      bans: new Map(votes.map((vote, i) => [vote, matches[i]!])),
+    }
+  }
+  return { queries, toBallot }
 }
 
 const assertMayVote = (vote: Vote, ballot: Ballot, book: VoteBook): void => {
@@ -154,30 +174,34 @@ const enterVote = (vote: Vote, book: Map<string, VoteRow>, tally: Tally) => {
   return { ...tally, isChange }
 }
 
-/**
- * Writes the votes that differ from the stored ones.
- * @returns the new versions of the threads with such votes
- */
-const writeChanges = async (
-  tx: Tx,
-  { siteId, stored }: Ballot,
-  book: VoteBook,
-): Promise<ReadonlyMap<number, number>> => {
+/** The votes that differ from the stored ones; 0 for those that were withdrawn. */
+const listChanges = ({ stored }: Ballot, book: VoteBook): VoteRow[] => {
   const cast = [...book.values()].filter((row) => stored.get(keyOf(row))?.value !== row.value)
   const withdrawn = [...stored.values()].filter((row) => !book.has(keyOf(row)))
-  const rows = [...cast, ...withdrawn.map((row) => ({ ...row, value: 0 as const }))]
-  if (rows.length === 0) return new Map()
-  await writeVotes(tx, siteId, rows)
-  await countVotes(tx, siteId, countChanges(rows, stored))
-  return touchThreads(tx, siteId, [...new Set(rows.map(({ threadId }) => threadId))])
+  return [...cast, ...withdrawn.map((row) => ({ ...row, value: 0 as const }))]
 }
 
-const countChanges = (rows: readonly VoteRow[], stored: VoteBook) =>
-  [...Map.groupBy(rows, ({ commentId }) => commentId)].map(([id, changed]) => {
+/** Writes votes. @returns the new versions of their threads */
+const writeChanges = async (
+  send: Send,
+  { siteId, stored }: Ballot,
+  rows: readonly VoteRow[],
+): Promise<ReadonlyMap<number, number>> => {
+  if (rows.length === 0) return new Map()
+  const [, , , threads] = await send([
+    writeVotes(siteId, rows),
+    countVotes(siteId, countChanges(rows, stored)),
+    ...writeVersions(siteId, [...new Set(rows.map(({ threadId }) => threadId))]),
+  ])
+  return new Map(threads.map(({ id, version }) => [id, version]))
+}
+
+const countChanges = (rows: readonly VoteRow[], stored: VoteBook): TallyChange[] =>
+  [...Map.groupBy(rows, (row) => row.commentId)].map(([commentId, changed]) => {
     const added = (value: number): number =>
       changed.filter((row) => row.value === value).length -
       changed.filter((row) => stored.get(keyOf(row))?.value === value).length
-    return { threadId: changed[0]!.threadId, id, up: added(1), down: added(-1) }
+    return { threadId: changed[0]!.threadId, commentId, up: added(1), down: added(-1) }
   })
 
 /** A guest's network is stored only where networks are limited. */
