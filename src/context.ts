@@ -56,6 +56,7 @@ export const createContext = ({ store, maxBytes, maxThreads, ...parts }: Parts):
     policyTasks,
     posts: createWriteQueues(),
     votes: createWriteQueues({ restMs: VOTES_REST_MS }),
+    decisions: createWriteQueues(),
     threads: createThreadCache({
       cacheTokens,
       load: (questions) => runQuery(findThreads(db, questions)),

@@ -11,6 +11,7 @@ import type { PublicIdsOf } from '../domain/public-id.ts'
 import type { Checks } from '../domain/site/check.ts'
 import type { Db } from '../postgres/connection/db.ts'
 import type { PolicyTasks } from '../workers/policy-tasks.ts'
+import type { QueuedDecision } from './decisions/decision-request.ts'
 import type { DeferredTasks } from './deferred-tasks.ts'
 import type { Post, PostEffect } from './posting/post.ts'
 import type { Vote } from './voting/vote.ts'
@@ -24,9 +25,10 @@ export type Context = {
   readonly writes: Db
   /** Connections for exports, which keep one for as long as their client reads. */
   readonly exports: Db
-  /** Posts and votes that wait for a transaction of their thread. */
+  /** Posts, votes and decisions that wait for a transaction of their site or thread. */
   readonly posts: WriteQueues<Post, PostEffect>
   readonly votes: WriteQueues<Vote, undefined>
+  readonly decisions: WriteQueues<QueuedDecision, undefined>
   readonly threads: ThreadCache
   readonly pages: PageCache
   readonly lists: ListCache

@@ -4,7 +4,7 @@ import { type Send, sendTogether, sendWithCommit } from '../postgres/connection/
 import { inTransaction } from '../postgres/connection/transaction.ts'
 import type { IdempotencyKey } from '../postgres/service/idempotency.ts'
 import type { Context } from './context.ts'
-import { invalidate } from './invalidate.ts'
+import { makeVisible } from './invalidate.ts'
 import { type Recalled, recalledOutcomes, recallResponses, rememberResponses } from './run-once.ts'
 import type { GroupResult, Outcomes } from './write-queue.ts'
 
@@ -22,8 +22,10 @@ export type DecidedGroup<W extends Write, Effect> = {
   readonly store?: ((send: Send) => Promise<Outcomes<W, Effect>>) | undefined
   /** Returns the thread of a write; undefined if it does not exist. */
   readonly threadOf: (write: W) => number | undefined
-  /** The threads in which readers can see a difference. */
+  /** The threads in which readers can see a difference, or which a response may tell of. */
   readonly changedThreads: readonly number[]
+  /** Whether a response may tell that a comment is hidden: see `makeVisible`. Default: false. */
+  readonly mayTellOfHide?: boolean
 }
 
 /** Decides on the writes of a group, each as if it came alone. */
@@ -51,23 +53,25 @@ export const commitGroup = async <W extends Write, Effect>(
   writes: readonly W[],
   decide: DecideGroup<W, Effect>,
 ): Promise<GroupResult<W, Effect>> => {
-  let changedThreads: readonly number[] = []
-  const makeVisible = async (): Promise<void> => {
-    if (changedThreads.length > 0)
-      await invalidate(context, { siteId: writes[0]!.site.id, threadIds: changedThreads })
+  let threadIds: readonly number[] = []
+  let mayTellOfHide = false
+  const showChanges = async (): Promise<void> => {
+    const changes = { siteId: writes[0]!.site.id, threadIds, mayTellOfHide }
+    if (threadIds.length > 0) await makeVisible(context, changes)
   }
   try {
     const outcomes = await inTransaction(context.writes, async (tx) => {
       const decided = await decide(tx, writes)
-      changedThreads = changedThreadsOf(decided)
+      threadIds = changedThreadsOf(decided)
+      mayTellOfHide = decided.mayTellOfHide ?? false
       return storeOnce(tx, writes, decided)
     })
-    return { outcomes, visible: makeVisible() }
+    return { outcomes, visible: showChanges() }
   } catch (error) {
     if (error instanceof AllRefused)
-      return { outcomes: error.outcomes as Outcomes<W, Effect>, visible: Promise.resolve() }
+      return { outcomes: error.outcomes as Outcomes<W, Effect>, visible: showChanges() }
     const isRolledBack = !mayBeCommitted(error)
-    if (!isRolledBack) await makeVisible()
+    if (!isRolledBack) await showChanges()
     return { error, isRolledBack }
   }
 }

@@ -19,25 +19,35 @@ export const invalidate = (
     ...threadIds.map((id) => threadToken(siteId, id)),
   ])
 
+type MayTell = { readonly mayTellOfHide: boolean }
+
 /**
- * Runs a write, then invalidates what it changed. A write that hides a comment responds after every
- * node has dropped its cached copy. If invalidation fails, it waits `hideWaitMs`, until all copies have
- * expired. Every refusal waits too, because it may tell that a comment is hidden.
+ * Invalidates what a write changed. Resolves when its response may be sent: if a response may tell that a comment is
+ * hidden, after every node has dropped its cached copy. If invalidation fails, it waits `hideWaitMs`, until all copies
+ * have expired.
  */
+export const makeVisible = async (
+  context: Pick<Context, 'cacheTokens' | 'hideWaitMs'>,
+  { mayTellOfHide, ...changes }: Changes & MayTell,
+): Promise<void> => {
+  const endedAt = performance.now()
+  const isInvalidated = await invalidate(context, changes)
+  if (!isInvalidated && mayTellOfHide)
+    await sleep(Math.max(0, context.hideWaitMs - (performance.now() - endedAt)))
+}
+
+/** Runs a write, then `makeVisible`. Every refusal may tell that a comment is hidden. */
 export const withInvalidation = async <Response>(
   context: Context,
-  changes: Changes & { readonly isHide: boolean },
+  { isHide, ...changes }: Changes & { readonly isHide: boolean },
   write: () => Promise<Response>,
 ): Promise<Response> => {
   let mayTellOfHide = true
   try {
     const response = await write()
-    mayTellOfHide = changes.isHide
+    mayTellOfHide = isHide
     return response
   } finally {
-    const endedAt = performance.now()
-    const isInvalidated = await invalidate(context, changes)
-    if (!isInvalidated && mayTellOfHide)
-      await sleep(Math.max(0, context.hideWaitMs - (performance.now() - endedAt)))
+    await makeVisible(context, { ...changes, mayTellOfHide })
   }
 }

@@ -1,6 +1,6 @@
 import { assertScope } from '../../domain/people/caller.ts'
 import type { PublicIds } from '../../domain/public-id.ts'
-import type { Decided } from '../../usecases/decisions/decide-comment.ts'
+import type { Decided } from '../../usecases/decisions/decision-request.ts'
 import { type Merged, mergeThreads } from '../../usecases/moving/merge-threads.ts'
 import { moveComment } from '../../usecases/moving/move-comment.ts'
 import { presentBatch } from '../batches/present.ts'

@@ -3,6 +3,7 @@ import type { Instant } from '../../domain/instant.ts'
 import type { FlagReason } from '../../domain/moderation/flag.ts'
 import type { CommentKey } from '../../domain/public-id.ts'
 import type { Tx } from '../connection/db.ts'
+import { prepare, type Query } from '../connection/prepared.ts'
 
 export type NewFlag = {
   readonly siteId: number
@@ -67,27 +68,44 @@ export const countFlag = async (
 
 type At = { readonly siteId: number; readonly threadId: number }
 
-/** Resolves the flags on comments after a decision. The caller holds the thread lock. */
-export const resolveFlags = async (
-  tx: Tx,
-  { siteId, threadId }: At,
-  decisions: readonly { readonly id: number; readonly commentId: number | null }[],
-): Promise<void> => {
-  const commentIds = decisions.map(({ commentId }) => commentId)
-  await sql`
+/** A decision on a comment, which is in this thread. */
+export type Resolution = {
+  readonly threadId: number
+  readonly commentId: number
+  readonly decisionId: number
+}
+
+/** The statement that resolves the flags on comments after decisions. The caller holds the thread locks. */
+export const resolveFlags = (siteId: number, resolutions: readonly Resolution[]): Query =>
+  RESOLVE_FLAGS({
+    siteId,
+    threadIds: resolutions.map(({ threadId }) => threadId),
+    commentIds: resolutions.map(({ commentId }) => commentId),
+    decisionIds: resolutions.map(({ decisionId }) => decisionId),
+  })
+
+type ResolutionColumns = {
+  readonly siteId: number
+  readonly threadIds: readonly number[]
+  readonly commentIds: readonly number[]
+  readonly decisionIds: readonly number[]
+}
+
+const RESOLVE_FLAGS = prepare<ResolutionColumns, unknown>(
+  (of) => sql`
     with decided as (
-      select * from unnest(${commentIds}::bigint[], ${decisions.map(({ id }) => id)}::bigint[])
-        as d (comment_id, decision_id)
+      select * from unnest(${of.threadIds}::bigint[], ${of.commentIds}::bigint[], ${of.decisionIds}::bigint[])
+        as d (thread_id, comment_id, decision_id)
     ),
     flagged as (
-      update comments set flag_count = 0
-      where site_id = ${siteId} and thread_id = ${threadId} and id = any(${commentIds}::bigint[])
-        and flag_count > 0
+      update comments c set flag_count = 0 from decided d
+      where c.site_id = ${of.siteId} and c.thread_id = d.thread_id and c.id = d.comment_id
+        and c.flag_count > 0
     )
     update flags f set resolved_at = clock_timestamp(), resolved_by = d.decision_id from decided d
-    where f.site_id = ${siteId} and f.thread_id = ${threadId} and f.comment_id = d.comment_id
-      and f.resolved_at is null`.execute(tx)
-}
+    where f.site_id = ${of.siteId} and f.thread_id = d.thread_id and f.comment_id = d.comment_id
+      and f.resolved_at is null`,
+)
 
 /** An undone decision, and the decision that undoes it. */
 export type RestoredFlags = {

@@ -19,28 +19,28 @@ const inMs = (ms: number | RawBuilder<unknown>) =>
  */
 export const enqueueJobs = async (tx: Tx, jobs: readonly NewJob[]): Promise<void> => {
   if (jobs.length === 0) return
-  await enqueueJobsFrom(
-    tx,
+  await writeJobsFrom(
     sql`select * from unnest(${jobs.map(({ siteId }) => siteId)}::int[],
       ${jobs.map(({ kind }) => kind)}::text[], ${jobs.map(({ key }) => key)}::text[],
       ${jobs.map(({ payload }) => JSON.stringify(payload))}::jsonb[],
       ${jobs.map(({ dueInMs = 0 }) => dueInMs)}::float8[])`,
-  )
+  ).execute(tx)
 }
 
 export const enqueueJob = (tx: Tx, job: NewJob): Promise<void> => enqueueJobs(tx, [job])
 
-/** @param rows selects site id, kind, key, payload, and how many milliseconds until the job is due */
-export const enqueueJobsFrom = async (tx: Tx, rows: RawBuilder<unknown>): Promise<void> => {
-  await sql`
+/**
+ * Writes the statement that enqueues jobs.
+ * @param rows selects site id, kind, key, payload, and how many milliseconds until the job is due
+ */
+export const writeJobsFrom = (rows: RawBuilder<unknown>): RawBuilder<unknown> => sql`
     insert into jobs (site_id, kind, key, payload, enqueued_at, due_at)
     select site_id, kind, key, payload, clock_timestamp(), ${inMs(sql`due_in_ms`)}
     from (${rows}) as j (site_id, kind, key, payload, due_in_ms)
     order by site_id, kind, key
     on conflict (site_id, kind, key) do update set payload = excluded.payload,
       version = jobs.version + 1, enqueued_at = excluded.enqueued_at, due_at = excluded.due_at,
-      attempts = 0, done = 0, last_error = null, failed_at = null`.execute(tx)
-}
+      attempts = 0, done = 0, last_error = null, failed_at = null`
 
 /** Enqueues a periodic job unless there is one. */
 export const ensureJob = async (db: Db, kind: JobKind): Promise<void> => {

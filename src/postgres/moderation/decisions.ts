@@ -4,7 +4,9 @@ import type { Instant } from '../../domain/instant.ts'
 import type { DecisionAction } from '../../domain/moderation/decision.ts'
 import { AUTOMATIC } from '../../domain/people/caller.ts'
 import type { Tx } from '../connection/db.ts'
-import { recordDecisionForChecks } from '../screening/check-reports.ts'
+import { type Send, sendTogether } from '../connection/pipeline.ts'
+import { prepare } from '../connection/prepared.ts'
+import { recordDecisionsForChecks } from '../screening/check-reports.ts'
 
 /** Fields that a decision changed apart from the status, by their names in the API. */
 export type Difference = Readonly<Record<string, unknown>>
@@ -52,10 +54,11 @@ export type DecisionOrigin = {
 }
 
 /**
- * A missing field is null; a missing action is `status`. A missing `authorId` is that of the comment.
+ * A missing field is null; a missing action is `status`. A missing `authorId` is that of the comment. Missing fields
+ * of a statement are those of the origin.
  */
 export type NewDecision = Partial<
-  Omit<Decision, keyof DecisionOrigin | 'id' | 'at' | 'askedBy' | 'policyVersion' | 'undoneBy'>
+  Omit<Decision, 'batchId' | 'id' | 'at' | 'askedBy' | 'policyVersion' | 'undoneBy'>
 >
 
 /** Columns of `decisions`. */
@@ -77,44 +80,73 @@ const heldMs = sql`extract(epoch from moment.now - greatest(c.created_at, c.edit
  */
 export const insertDecisions = async (
   tx: Tx,
-  { siteId, by, reason = null, note = null, batchId = null, at }: DecisionOrigin,
+  { siteId, batchId = null, at, ...origin }: DecisionOrigin,
   decisions: readonly NewDecision[],
+  send: Send = (queries) => sendTogether(tx, queries),
 ): Promise<Decision[]> => {
-  const all = <T>(pick: (decision: NewDecision) => T) => decisions.map((one) => pick(one) ?? null)
-  const { rows } = await sql<Decision>`
+  const rows = decisions.map((decision) => ({ reason: null, note: null, ...origin, ...decision }))
+  const ofModerators = rows.filter(({ by }) => !AUTOMATIC.includes(by))
+  const [inserted] = await send([
+    INSERT_DECISIONS({ siteId, batchId, at: at ?? null, ...columnsOf(rows) }),
+    ...recordDecisionsForChecks({ siteId, batchId }, ofModerators),
+  ])
+  return inserted
+}
+
+const columnsOf = (rows: readonly (NewDecision & { readonly by: string })[]) => {
+  const all = <T>(pick: (row: NewDecision) => T) => rows.map((row) => pick(row) ?? null)
+  return {
+    actions: all(({ action }) => action),
+    threadIds: all(({ threadId }) => threadId),
+    commentIds: all(({ commentId }) => commentId),
+    subjects: all(({ subject }) => subject),
+    from: all(({ from }) => from),
+    to: all(({ to }) => to),
+    before: all(({ before }) => before && JSON.stringify(before)),
+    after: all(({ after }) => after && JSON.stringify(after)),
+    causedBy: all(({ causedBy }) => causedBy),
+    undoes: all(({ undoes }) => undoes),
+    authorIds: all(({ authorId }) => authorId),
+    reasons: all(({ reason }) => reason),
+    notes: all(({ note }) => note),
+    by: rows.map(({ by }) => by),
+  }
+}
+
+type Columns = Required<Pick<DecisionOrigin, 'siteId'>> & {
+  readonly batchId: number | null
+  readonly at: Instant | null
+} & ReturnType<typeof columnsOf>
+
+const INSERT_DECISIONS = prepare<Columns, Decision>(
+  (of) => sql`
     with ended as (
-      delete from claims where site_id = ${siteId}
-        and comment_id = any(${all((one) => one.commentId)}::bigint[])
+      delete from claims where site_id = ${of.siteId} and comment_id = any(${of.commentIds}::bigint[])
     )
     insert into decisions (site_id, action, thread_id, comment_id, subject, from_status, to_status,
       before, after, caused_by, undoes, reason, note, batch_id, decided_by, decided_at, policy_version,
       author_id, held_ms)
-    select ${siteId}, coalesce(d.action, 'status'), coalesce(c.home_thread_id, d.thread_id), d.comment_id, d.subject, d.from_status,
-      d.to_status, d.before, d.after, d.caused_by, d.undoes, ${reason}, ${note}, ${batchId}::bigint,
-      ${by}, moment.now, s.policy_version, coalesce(d.author_id, c.author_id),
+    select ${of.siteId}, coalesce(d.action, 'status'), coalesce(c.home_thread_id, d.thread_id), d.comment_id, d.subject, d.from_status,
+      d.to_status, d.before, d.after, d.caused_by, d.undoes, d.reason, d.note, ${of.batchId}::bigint,
+      d.decided_by, moment.now, s.policy_version, coalesce(d.author_id, c.author_id),
       case when d.from_status = 'pending' then ${heldMs} end
-    from unnest(${all((one) => one.action)}::decision_action[], ${all((one) => one.threadId)}::bigint[],
-      ${all((one) => one.commentId)}::bigint[], ${all((one) => one.subject)}::text[],
-      ${all((one) => one.from)}::comment_status[], ${all((one) => one.to)}::comment_status[],
-      ${all((one) => one.before && JSON.stringify(one.before))}::jsonb[],
-      ${all((one) => one.after && JSON.stringify(one.after))}::jsonb[],
-      ${all((one) => one.causedBy)}::bigint[], ${all((one) => one.undoes)}::bigint[],
-      ${all((one) => one.authorId)}::bigint[])
+    from unnest(${of.actions}::decision_action[], ${of.threadIds}::bigint[], ${of.commentIds}::bigint[],
+      ${of.subjects}::text[], ${of.from}::comment_status[], ${of.to}::comment_status[],
+      ${of.before}::jsonb[], ${of.after}::jsonb[], ${of.causedBy}::bigint[], ${of.undoes}::bigint[],
+      ${of.authorIds}::bigint[], ${of.reasons}::decision_reason[], ${of.notes}::text[], ${of.by}::text[])
       with ordinality as d (action, thread_id, comment_id, subject, from_status, to_status, before,
-        after, caused_by, undoes, author_id, ordinal)
+        after, caused_by, undoes, author_id, reason, note, decided_by, ordinal)
     -- "offset 0" keeps this a look-up per comment, whatever the planner estimates
     left join lateral (
-      select * from comments where site_id = ${siteId} and thread_id = d.thread_id and id = d.comment_id
+      select * from comments where site_id = ${of.siteId} and thread_id = d.thread_id and id = d.comment_id
       offset 0
     ) c on true
     cross join
-      (select coalesce(${at}::timestamptz, clock_timestamp()) as now) moment
-    cross join (select policy_version from sites where id = ${siteId}) s
+      (select coalesce(${of.at}::timestamptz, clock_timestamp()) as now) moment
+    cross join (select policy_version from sites where id = ${of.siteId}) s
     order by d.ordinal
-    returning ${decisionColumns}, null::bigint as undone_by, null::text as asked_by`.execute(tx)
-  if (!AUTOMATIC.includes(by)) await recordDecisionForChecks(tx, { siteId, batchId }, decisions)
-  return rows
-}
+    returning ${decisionColumns}, null::bigint as undone_by, null::text as asked_by`,
+)
 
 export const insertDecision = async (
   tx: Tx,

@@ -10,7 +10,6 @@ import {
   threadColumns,
   threadIsVisible,
 } from '../comments/rows.ts'
-import { isVisible } from '../comments/visible.ts'
 import type { Db, Tx } from '../connection/db.ts'
 import { sendTogether } from '../connection/pipeline.ts'
 import { prepare, type Query } from '../connection/prepared.ts'
@@ -180,38 +179,6 @@ export const FIND_THREAD_FOR_WRITE = prepare<{ siteId: number; id: number }, Thr
     select ${forWrite} from threads
     where site_id = ${of.siteId} and id = ${of.id} and deleted_at is null`,
 )
-
-/**
- * Adds to the counts of a thread after comments became visible or hidden. The caller holds the exclusive
- * thread lock, and this is the last statement of the write.
- * @param by `newIds`: comments that are visible now. The first of them that was posted in the thread and names
- * the article does so from now on, unless another visible comment does.
- * @returns the new version
- */
-export const adjustThreadCounts = (
-  tx: Tx,
-  { siteId, threadId }: { siteId: number; threadId: number },
-  by: { comments: number; roots: number; newIds: readonly number[] },
-): Promise<number> => {
-  const stands = sql`exists (select from comments c where c.site_id = ${siteId}
-    and c.thread_id = ${threadId} and c.id = threads.suggested_by and ${isVisible('c.status')})`
-  const suggestion = (
-    kept: string,
-    column: string,
-  ) => sql`case when ${stands} then ${sql.ref(kept)} else (
-    select ${sql.ref(`c.${column}`)} from comments c
-    where c.site_id = ${siteId} and c.thread_id = ${threadId} and c.id = any(${by.newIds}::bigint[])
-      and c.home_thread_id is null and c.article_url is not null order by c.id limit 1) end`
-  return change(tx, siteId, threadId, {
-    commentCount: sql`comment_count + ${by.comments}`,
-    rootCount: sql`root_count + ${by.roots}`,
-    lastCommentAt: sql`(select max(c.created_at) from comments c
-      where c.site_id = ${siteId} and c.thread_id = ${threadId} and ${isVisible('c.status')})`,
-    suggestedBy: suggestion('suggested_by', 'id'),
-    suggestedTitle: suggestion('suggested_title', 'article_title'),
-    suggestedUrl: suggestion('suggested_url', 'article_url'),
-  })
-}
 
 /** Gives a thread a new version after another visible change. @returns the version */
 export const touchThread = async (tx: Tx, siteId: number, id: number): Promise<number> =>

@@ -9,6 +9,7 @@ import { listBranchNodes } from '../../postgres/comments/branches.ts'
 import { type CommentForWrite, findCommentForWrite } from '../../postgres/comments/comments.ts'
 import { resolveFlags } from '../../postgres/comments/flags.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
+import { sendTogether } from '../../postgres/connection/pipeline.ts'
 import { acquireThreadLock, runQuery } from '../../postgres/connection/transaction.ts'
 import {
   type Appeal,
@@ -21,7 +22,7 @@ import { listUndoables, type Undoable } from '../../postgres/moderation/undo.ts'
 import type { IdempotencyKey } from '../../postgres/service/idempotency.ts'
 import type { Context } from '../context.ts'
 import { changeStatus, type ThreadKey } from '../decisions/change-status.ts'
-import { assertSeen, refusalOf } from '../decisions/decide-comment.ts'
+import { assertSeen, refusalOf } from '../decisions/decision-request.ts'
 import { undoOutcomeOf, undoStatuses } from '../decisions/undo-in-thread.ts'
 import { withInvalidation } from '../invalidate.ts'
 import { runOnce } from '../run-once.ts'
@@ -86,7 +87,7 @@ const answer = async (tx: Tx, request: AnswerRequest, appeal: Appeal): Promise<A
     before: { outcome: null },
     after: { outcome },
   })
-  await resolveFlags(tx, { siteId, threadId }, [decision])
+  await sendTogether(tx, [resolveFlags(siteId, [{ threadId, commentId, decisionId: decision.id }])])
   if (to === comment.status) return { appeal: answered, version: undefined }
   const { version } = await changeStatus(tx, comment, { siteId, to })
   await insertDecision(tx, { ...shared, from: comment.status, to, causedBy: decision.id })

@@ -13,10 +13,12 @@ import {
   findDecidables,
   listBranchNodes,
   listLeftOut,
+  type PathNode,
   type StatusTransition,
 } from '../../postgres/comments/branches.ts'
 import { resolveFlags } from '../../postgres/comments/flags.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
+import { type Send, sendTogether } from '../../postgres/connection/pipeline.ts'
 import {
   type Decision,
   type DecisionOrigin,
@@ -55,6 +57,8 @@ export type TransitionRow = {
   readonly transition: StatusTransition
   readonly undoes?: number
   readonly causedBy?: number
+  /** Default: those of the origin. */
+  readonly statement?: Pick<DecisionOrigin, 'by' | 'reason' | 'note'>
 }
 
 /**
@@ -71,15 +75,17 @@ export const decideInThread = async (
   }: { targets: readonly DecisionTarget[]; request: StatusRequest; origin: DecisionOrigin },
 ): Promise<DecisionResults> => {
   const { to, reason, note, replies } = request
-  const ids = targets.map(({ id }) => id)
-  const comments = await findDecidables(tx, thread, ids)
+  const { siteId, threadId } = thread
+  const keys = targets.map(({ id }) => ({ threadId, id }))
+  const [found] = await sendTogether(tx, [findDecidables(siteId, keys)])
+  const comments = new Map(found.map((comment) => [comment.id, comment]))
   const results = new Map<number, DecisionResult>()
   const requested: TransitionRow[] = []
   for (const { id, seen, revision } of targets) {
     const comment = comments.get(id)
     const outcome = outcomeOf(comment, { seen, revision, to })
     results.set(id, { outcome, decision: null })
-    if (comment && outcome === 'changed') requested.push(toTransitionRow(comment, to))
+    if (comment && outcome === 'changed') requested.push(toTransitionRow(comment, { threadId, to }))
   }
   const cascaded =
     replies === 'same'
@@ -88,16 +94,32 @@ export const decideInThread = async (
           to,
         })
       : []
-  const { decisions, version } = await writeTransitions(tx, thread, {
+  const { decisions, versions } = await decideAndResolve(tx, siteId, {
     requested,
     cascaded,
     origin: { ...origin, reason, note },
   })
-  const flagged = [...requested, ...cascaded].filter(({ comment }) => comment.flagCount > 0)
-  const flaggedDecisions = flagged.map(({ comment }) => decisions.get(comment.id)!)
-  if (flagged.length > 0) await resolveFlags(tx, thread, flaggedDecisions)
   for (const [id, decision] of decisions) results.set(id, { outcome: 'changed', decision })
-  return { results, version }
+  return { results, version: versions.get(threadId) }
+}
+
+/** `writeTransitions`, and the flags on the comments are resolved. */
+export const decideAndResolve = async (
+  tx: Tx,
+  siteId: number,
+  { send = (queries) => sendTogether(tx, queries), ...transitions }: Transitions,
+): Promise<WrittenTransitions> => {
+  const { requested, cascaded } = transitions
+  const flagged = [...requested, ...cascaded].filter(({ comment }) => comment.flagCount > 0)
+  if (flagged.length === 0) return writeTransitions(tx, siteId, { ...transitions, send })
+  const written = await writeTransitions(tx, siteId, transitions)
+  const resolutions = flagged.map(({ comment: { id: commentId }, transition: { threadId } }) => ({
+    threadId,
+    commentId,
+    decisionId: written.decisions.get(commentId)!.id,
+  }))
+  await send([resolveFlags(siteId, resolutions)])
+  return written
 }
 
 type Seen = {
@@ -120,9 +142,12 @@ export const outcomeOf = (
   return isAllowed ? 'changed' : 'move_not_allowed'
 }
 
-const toTransitionRow = (comment: Decidable, to: Status): TransitionRow => ({
+export const toTransitionRow = (
+  comment: Decidable,
+  { threadId, to }: { threadId: number; to: Status },
+): TransitionRow => ({
   comment,
-  transition: { id: comment.id, from: comment.status, to },
+  transition: { threadId, id: comment.id, from: comment.status, to },
 })
 
 /** A transition of a reply, and the comment above it whose decision causes it. */
@@ -147,46 +172,61 @@ export const listCascadedReplies = async (
       : new Set()
   return replies
     .filter(({ node }) => !leftOut.has(node.id))
-    .map(({ node, causeId }) => ({ ...toTransitionRow(node, to), causeId }))
+    .map(({ node, causeId }) => ({
+      ...toTransitionRow(node, { threadId: thread.threadId, to }),
+      causeId,
+    }))
+}
+
+/** Transitions of comments of one site. */
+export type Transitions = {
+  readonly requested: readonly TransitionRow[]
+  readonly cascaded: readonly CascadedTransition[]
+  readonly origin: DecisionOrigin
+  /** The requested comments and all their ancestors, if they are read and no transition cascades. */
+  readonly paths?: readonly PathNode[]
+  /** Sends the last statements; default: `sendTogether`. */
+  readonly send?: Send
+}
+
+export type WrittenTransitions = {
+  /** By comment. */
+  readonly decisions: ReadonlyMap<number, Decision>
+  /** The new versions of threads in which readers see a difference. */
+  readonly versions: ReadonlyMap<number, number>
 }
 
 /**
  * Changes statuses and writes a decision for each: the requested ones first, then those they cascade to.
- * @returns the decisions by comment
+ * The caller holds the exclusive locks of the threads.
  */
 export const writeTransitions = async (
   tx: Tx,
-  thread: ThreadKey,
-  {
-    requested,
-    cascaded,
-    origin,
-  }: {
-    requested: readonly TransitionRow[]
-    cascaded: readonly CascadedTransition[]
-    origin: DecisionOrigin
-  },
-): Promise<{ decisions: ReadonlyMap<number, Decision>; version: number | undefined }> => {
+  siteId: number,
+  { requested, cascaded, origin, paths, send }: Transitions,
+): Promise<WrittenTransitions> => {
   const transitions = [...requested, ...cascaded].map(({ transition }) => transition)
-  if (transitions.length === 0) return { decisions: new Map(), version: undefined }
-  const { published, version } = await changeStatuses(tx, thread, transitions)
-  const toRow = ({ comment, transition, undoes, causedBy }: TransitionRow) => ({
-    threadId: thread.threadId,
+  if (transitions.length === 0) return { decisions: new Map(), versions: new Map() }
+  const { published, versions } = await changeStatuses(tx, siteId, transitions, paths)
+  const toRow = ({ comment, transition, undoes, causedBy, statement }: TransitionRow) => ({
+    threadId: transition.threadId,
     commentId: comment.id,
     from: transition.from,
     to: transition.to,
     ...sideEffects({ comment, transition, publishedAt: published.get(comment.id) ?? null }),
     ...(undoes !== undefined && { undoes }),
     ...(causedBy !== undefined && { causedBy }),
+    ...statement,
   })
-  const first = await insertDecisions(tx, origin, requested.map(toRow))
+  const isLast = cascaded.length === 0
+  const first = await insertDecisions(tx, origin, requested.map(toRow), isLast ? send : undefined)
   const decisions = new Map(first.map((decision) => [decision.commentId!, decision]))
-  if (cascaded.length > 0) {
+  if (!isLast) {
     const rows = cascaded.map((row) => toRow({ ...row, causedBy: decisions.get(row.causeId)!.id }))
-    for (const decision of await insertDecisions(tx, { ...origin, at: first[0]!.at }, rows))
+    for (const decision of await insertDecisions(tx, { ...origin, at: first[0]!.at }, rows, send))
       decisions.set(decision.commentId!, decision)
   }
-  return { decisions, version }
+  return { decisions, versions }
 }
 
 /** An undo restores the time of first publication and the shadow from here. */

@@ -18,6 +18,7 @@ import {
   redactRevision,
 } from '../../postgres/comments/redaction.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
+import { sendTogether } from '../../postgres/connection/pipeline.ts'
 import { acquireThreadLock } from '../../postgres/connection/transaction.ts'
 import { deleteJob } from '../../postgres/jobs/jobs.ts'
 import { type Decision, insertDecision } from '../../postgres/moderation/decisions.ts'
@@ -28,7 +29,7 @@ import type { Context } from '../context.ts'
 import { withInvalidation } from '../invalidate.ts'
 import { runOnce } from '../run-once.ts'
 import { changeStatus } from './change-status.ts'
-import type { Decided } from './decide-comment.ts'
+import type { Decided } from './decision-request.ts'
 
 export type RedactRequest = {
   readonly site: Site
@@ -127,7 +128,9 @@ const redactWhole = async (
   await deleteWaitingAppeal(tx, at)
   await deleteJob(tx, checksJobKey(at))
   const decision = await record(tx, request, comment)
-  await resolveFlags(tx, at, [decision])
+  await sendTogether(tx, [
+    resolveFlags(siteId, [{ threadId, commentId: id, decisionId: decision.id }]),
+  ])
   if (from === 'deleted') return { decision, version: undefined }
   const { version } = await changeStatus(tx, comment, { siteId, to: 'deleted' })
   const { by, reason } = decision

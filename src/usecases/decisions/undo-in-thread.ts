@@ -90,14 +90,15 @@ export const undoStatuses = async (
   comments: number
 }> => {
   const commentOf = new Map(targets.map(({ id, commentId }) => [id, commentId]))
-  const { decisions, version } = await writeTransitions(tx, thread, {
+  const { siteId, threadId } = thread
+  const { decisions, versions } = await writeTransitions(tx, siteId, {
     requested: targets.map((target) => ({
-      ...toTransitionRow(target),
+      ...toTransitionRow(target, threadId),
       ...(causedBy !== undefined && { causedBy }),
     })),
     cascaded: cascaded.map(
       (undoable): CascadedTransition => ({
-        ...toTransitionRow(undoable),
+        ...toTransitionRow(undoable, threadId),
         causeId: commentOf.get(undoable.causedBy!)!,
       }),
     ),
@@ -108,13 +109,17 @@ export const undoStatuses = async (
     undoneBy: decisions.get(undoable.commentId)!.id,
   }))
   if (undone.length > 0) await restoreFlags(tx, thread, undone)
-  return { decisions, version, comments: undone.length }
+  return { decisions, version: versions.get(threadId), comments: undone.length }
 }
 
-const toTransitionRow = ({ id, comment, from, to, before }: Undoable): TransitionRow => ({
+const toTransitionRow = (
+  { id, comment, from, to, before }: Undoable,
+  threadId: number,
+): TransitionRow => ({
   comment,
   undoes: id,
   transition: {
+    threadId,
     id: comment.id,
     from: to!,
     to: from!,

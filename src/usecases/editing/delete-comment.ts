@@ -18,6 +18,7 @@ import {
 } from '../../postgres/comments/comments.ts'
 import { resolveFlags } from '../../postgres/comments/flags.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
+import { sendTogether } from '../../postgres/connection/pipeline.ts'
 import { acquireThreadLock } from '../../postgres/connection/transaction.ts'
 import { insertDecision } from '../../postgres/moderation/decisions.ts'
 import { type IdempotencyKey, withdrawAnswers } from '../../postgres/service/idempotency.ts'
@@ -67,7 +68,9 @@ export const deleteComment = <Response>(
       const transition = { from: removedFrom, to: 'deleted', reason: null, note: null } as const
       const by = callerIdOf(caller)
       const decision = await insertDecision(tx, { ...at, commentId, ...transition, by })
-      await resolveFlags(tx, at, [decision])
+      await sendTogether(tx, [
+        resolveFlags(site.id, [{ threadId, commentId, decisionId: decision.id }]),
+      ])
       if (!isOwn) await removeWithdrawn(tx, { ...at, id: commentId })
     }
     return present({ version: version ?? versionForAuthor(caller, comment, from) })

@@ -22,7 +22,7 @@ import { updateJudgement } from '../../postgres/screening/checks.ts'
 import type { IdempotencyKey } from '../../postgres/service/idempotency.ts'
 import { findThreadForWrite, type ThreadForWrite } from '../../postgres/threads/threads.ts'
 import type { Context } from '../context.ts'
-import { changeStatuses } from '../decisions/change-status.ts'
+import { changeStatus } from '../decisions/change-status.ts'
 import { withInvalidation } from '../invalidate.ts'
 import { runOnce } from '../run-once.ts'
 import { assertMayChangeText, judgeText } from './edit-comment.ts'
@@ -69,7 +69,7 @@ const restore = async (
   const comment = await findCommentForWrite(tx, { siteId, ...key })
   if (!thread || !comment) throw new Refusal('not_found')
   const before = assertMayRestore(request, comment, thread)
-  const { threadId, id, status: from, shadowed } = comment
+  const { threadId, id, shadowed } = comment
   const at = { siteId, threadId, id }
   const to =
     isVisible(before) && !(await mayBePublic(tx, request, { comment, thread, policy }))
@@ -78,9 +78,9 @@ const restore = async (
   await restoreWithdrawn(tx, at)
   // The job of a comment that waited for its checks when it was withdrawn has waited for this.
   if (to === before) await rescheduleJob(tx, checksJobKey(at), ASK_MS)
-  const transition = { id, from, to, shadowed: shadowed && to === 'rejected' }
-  const { version } = await changeStatuses(tx, { siteId, threadId }, [transition])
-  const isShown = isVisible(to) || transition.shadowed
+  const staysShadowed = shadowed && to === 'rejected'
+  const { version } = await changeStatus(tx, comment, { siteId, to, shadowed: staysShadowed })
+  const isShown = isVisible(to) || staysShadowed
   return {
     comment: { ...comment, status: isShown ? 'approved' : 'pending' },
     version: version ?? (isShown ? shadowVersion(comment.readAt, id) : undefined),

@@ -13,7 +13,7 @@ import {
 import { insertDecision } from '../../postgres/moderation/decisions.ts'
 import { touchThread } from '../../postgres/threads/threads.ts'
 import type { PreparedComment } from '../../workers/importing/prepare-comments.ts'
-import { changeStatuses } from '../decisions/change-status.ts'
+import { changeStatus } from '../decisions/change-status.ts'
 import type { Store } from './store.ts'
 
 /** A comment that the other system has changed since the last import. */
@@ -65,7 +65,7 @@ export const updateImported = async (
       from,
       to: comment.status,
     })
-    await changeStatuses(tx, at, [{ id: at.id, from, to: comment.status }])
+    await changeStatus(tx, { ...at, status: from }, { siteId, to: comment.status })
   } else if (isVisible(now.status)) await touchThread(tx, siteId, now.threadId)
   if (isVisible(now.status) || isVisible(comment.status)) effects.touchedThreads.add(now.threadId)
   await rememberImported(tx, { siteId, originId: known.originId, sourceId: comment.id }, comment)

@@ -23,7 +23,7 @@ import {
   lockThreadRows,
 } from '../../postgres/threads/threads.ts'
 import type { Context } from '../context.ts'
-import type { Decided } from '../decisions/decide-comment.ts'
+import type { Decided } from '../decisions/decision-request.ts'
 import { withInvalidation } from '../invalidate.ts'
 import { runOnce } from '../run-once.ts'
 import { mergeBranches, type StoredMerge } from './merge-steps.ts'

@@ -8,9 +8,10 @@ import { listAncestorPaths, writeReplyCounts } from '../../postgres/comments/bra
 import { type CommentForWrite, findCommentForWrite } from '../../postgres/comments/comments.ts'
 import { listMovers, type Mover, type Placed, relocate } from '../../postgres/comments/move.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
+import { sendTogether } from '../../postgres/connection/pipeline.ts'
 import { acquireThreadLock } from '../../postgres/connection/transaction.ts'
+import { adjustThreadCounts } from '../../postgres/threads/counts.ts'
 import { isAnyThreadDeleted } from '../../postgres/threads/deletion.ts'
-import { adjustThreadCounts } from '../../postgres/threads/threads.ts'
 
 /** Moving this many comments takes one or two seconds, during which other writes to both threads wait. */
 export const MAX_MOVED = 5_000
@@ -84,7 +85,7 @@ export const moveBranch = async (
 /** Updates the reply counts above a shown comment that was added below its parent or removed from there. */
 const recountAncestors = async (
   tx: Tx,
-  thread: { siteId: number; threadId: number },
+  { siteId, threadId }: { siteId: number; threadId: number },
   { child, change }: { child: { id: number; parentId: number }; change: 'added' | 'removed' },
 ): Promise<void> => {
   const { id, parentId } = child
@@ -92,9 +93,11 @@ const recountAncestors = async (
   const [before, after] =
     change === 'added' ? (['deleted', 'approved'] as const) : (['approved', 'deleted'] as const)
   const node = { id, parentId, status: before, replyCount: 0 }
-  const path = [node, ...(await listAncestorPaths(tx, thread, [parentId]))]
-  const counts = countReplies(path, new Map([[id, after]]))
-  if (counts.size > 0) await writeReplyCounts(tx, thread, counts)
+  const parent = { threadId, id: parentId }
+  const [ancestors] = await sendTogether(tx, [listAncestorPaths(siteId, [parent])])
+  const counts = countReplies([node, ...ancestors], new Map([[id, after]]))
+  const changed = [...counts].map(([id, count]) => ({ threadId, id, count }))
+  if (changed.length > 0) await sendTogether(tx, writeReplyCounts(siteId, changed))
 }
 
 /** Comments of a hidden thread that readers would see come only if the moderator asked for it. */
@@ -171,7 +174,7 @@ type Moved = {
 }
 
 /**
- * Updates the counts of both threads, in order of id, as all writers of several threads do.
+ * Updates the counts of both threads.
  * @returns the destination thread's new version; undefined if readers see no difference
  */
 const recountThreads = async (
@@ -181,12 +184,13 @@ const recountThreads = async (
 ): Promise<number | undefined> => {
   const comments = newIds.length
   if (comments === 0) return undefined
-  const recount = (threadId: number, gain: { comments: number; roots: number }) =>
-    adjustThreadCounts(tx, { siteId, threadId }, { ...gain, newIds })
-  if (from === to) return recount(to, { comments: 0, roots: roots.after - roots.before })
-  const recountSource = () => recount(from, { comments: -comments, roots: -roots.before })
-  if (from < to) await recountSource()
-  const version = await recount(to, { comments, roots: roots.after })
-  if (from > to) await recountSource()
-  return version
+  const gains =
+    from === to
+      ? [{ threadId: to, comments: 0, roots: roots.after - roots.before }]
+      : [
+          { threadId: from, comments: -comments, roots: -roots.before },
+          { threadId: to, comments, roots: roots.after },
+        ]
+  const [, versions] = await sendTogether(tx, adjustThreadCounts(siteId, gains, newIds))
+  return versions.find(({ id }) => id === to)!.version
 }

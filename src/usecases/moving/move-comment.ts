@@ -16,7 +16,7 @@ import {
   findThreadSettings,
 } from '../../postgres/threads/threads.ts'
 import type { Context } from '../context.ts'
-import type { Decided } from '../decisions/decide-comment.ts'
+import type { Decided } from '../decisions/decision-request.ts'
 import { lockBranch } from '../decisions/marks.ts'
 import { withInvalidation } from '../invalidate.ts'
 import { runOnce } from '../run-once.ts'

@@ -2,7 +2,7 @@ import type { StaffCaller } from '../../domain/people/caller.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site/site.ts'
 import type { IdempotencyKey } from '../../postgres/service/idempotency.ts'
-import type { Decided } from '../decisions/decide-comment.ts'
+import type { Decided } from '../decisions/decision-request.ts'
 
 export type UndoRequest = {
   readonly site: Site
