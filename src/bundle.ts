@@ -11,7 +11,7 @@ import {
 import { createRequire, SourceMap } from 'node:module'
 import { basename, dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { constants, Script } from 'node:vm'
+import { Script } from 'node:vm'
 import type { Plugin } from 'esbuild'
 
 /** The service and its packages in one file. Beside it is the code that V8 compiled from it. */
@@ -68,6 +68,8 @@ const writeBundle = async (root: string, { folder, file }: Bundle): Promise<void
       platform: 'node',
       format: 'cjs',
       target: 'node24',
+      // A script imports by `require`.
+      supported: { 'dynamic-import': false },
       minifyWhitespace: true,
       minifySyntax: true,
       sourcemap: 'external',
@@ -98,7 +100,6 @@ type Run = typeof import('./run.ts')
 const evaluate = (file: string, cachedData?: Buffer): { script: Script; exports: Run } => {
   const script = new Script(readFileSync(file, 'latin1'), {
     filename: pathToFileURL(file).href,
-    importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
     ...(cachedData && { cachedData }),
   })
   const module = { exports: {} as Run }

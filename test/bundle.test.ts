@@ -92,6 +92,18 @@ t.test('the bundle is ASCII, and its characters mean what they mean in the sourc
   t.match(readFileSync(bundle!.file, 'latin1'), /^[\0-\x7f]*$/)
 })
 
+t.test('the bundle imports what is named while it runs, without a warning', async (t) => {
+  const warnings: Error[] = []
+  const note = (warning: Error) => void warnings.push(warning)
+  process.on('warning', note)
+  t.teardown(() => process.off('warning', note))
+  const root = await copySource(t)
+  writeService(root, `import(['node', 'os'].join(':'))`)
+  const { EOL } = (await saidBy(await openBundle(root))) as typeof import('node:os')
+  t.equal(EOL, '\n')
+  t.same(warnings, [])
+})
+
 t.test('V8 takes the compiled code, and a start without it also works', async (t) => {
   const root = await copySource(t)
   writeService(root, '1')
