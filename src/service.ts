@@ -21,7 +21,7 @@ import { createPublicIds } from './http/wire/public-ids.ts'
 import { createPools, type Pools } from './pools.ts'
 import { createDiskWatch, findRoom } from './postgres/connection/disk.ts'
 import { type FaultReason, reasonOf } from './postgres/connection/fault-reasons.ts'
-import { migrate } from './postgres/connection/migrate.ts'
+import { isMigrated, migrate } from './postgres/connection/migrate.ts'
 import { countJobs } from './postgres/jobs/jobs.ts'
 import { countQueues } from './postgres/moderation/queue-counts.ts'
 import { reportHealth } from './readiness.ts'
@@ -199,11 +199,13 @@ const prepare = async (
   state: State,
 ): Promise<string | undefined> => {
   const attempt = async () => {
-    const applied = await migrate({
-      url: databaseUrl,
-      directUrl: config.AFTERWORD_MIGRATION_DATABASE_URL,
-      warn: (fields, message) => logger.warn(fields, message),
-    })
+    const applied = (await isMigrated(context.db))
+      ? []
+      : await migrate({
+          url: databaseUrl,
+          directUrl: config.AFTERWORD_MIGRATION_DATABASE_URL,
+          warn: (fields, message) => logger.warn(fields, message),
+        })
     if (applied.length > 0) logger.info({ migrations: applied }, 'migrated')
     const { secrets, AFTERWORD_ADMIN_KEY: adminKey } = config
     const seeded = await seedDatabase(context.db, { secrets, adminKey })

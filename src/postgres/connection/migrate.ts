@@ -1,9 +1,11 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { sql } from 'kysely'
 import type pg from 'pg'
 import { parsePostgresUrl } from './address.ts'
 import { openClient } from './client.ts'
+import type { Db } from './db.ts'
 
 const FOLDER = join(import.meta.dirname, '../../../migrations')
 
@@ -32,6 +34,11 @@ const LONG_EVERY = 5
 const PATIENCE_MS = 60_000
 const MAX_PAUSE_MS = 1_000
 
+/** A connection, or a pool of them. */
+type Queryable = {
+  readonly query: <Row>(statement: string) => Promise<{ rows: Row[] }>
+}
+
 type Warn = (fields: object, message: string) => void
 
 type Options = {
@@ -53,13 +60,17 @@ type Options = {
  */
 export const migrate = async (options: Options): Promise<string[]> => {
   const { url, directUrl = url, folder, warn } = options
-  const isComplete = await withClient(
-    url,
-    async (client) => (await listMissing(client, folder)).length === 0 && isUnlocked(client),
-  )
-  if (isComplete) return []
+  if (await withClient(url, (client) => isComplete(client, folder))) return []
   return whileOthersWait(directUrl, (client) => applyMissing(client, { folder, warn }), warn)
 }
+
+/** Whether `migrate` has nothing to do. A pool spares a start the connection that `migrate` opens to find out. */
+export const isMigrated = (db: Db): Promise<boolean> =>
+  isComplete({ query: (statement) => sql.raw<never>(statement).execute(db) })
+
+/** Whether no file is missing, and no other session migrates the database or restores a backup. */
+const isComplete = async (client: Queryable, folder?: string): Promise<boolean> =>
+  (await listMissing(client, folder)).length === 0 && isUnlocked(client)
 
 /** Runs a function on a connection of its own. Nothing else migrates the database meanwhile. */
 export const whileOthersWait = <T>(
@@ -132,8 +143,7 @@ const lock = async (holder: pg.Client, warn: Warn): Promise<void> => {
   }
 }
 
-/** Another session has the lock while it migrates the database, or restores a backup. */
-const isUnlocked = async (client: pg.Client): Promise<boolean> => {
+const isUnlocked = async (client: Queryable): Promise<boolean> => {
   const { rows } = await client.query<{ free: boolean }>(
     `select pg_try_advisory_xact_lock_shared(${LOCK}) as free`,
   )
@@ -151,7 +161,7 @@ const findHolder = async (client: pg.Client): Promise<number | undefined> => {
 export const listMigrations = async (folder = FOLDER): Promise<string[]> =>
   (await readdir(folder)).filter((name) => name.endsWith('.sql')).sort()
 
-const listMissing = async (client: pg.Client, folder = FOLDER): Promise<string[]> => {
+const listMissing = async (client: Queryable, folder = FOLDER): Promise<string[]> => {
   const known = new Set(await listApplied(client))
   return (await listMigrations(folder)).filter((name) => !known.has(name))
 }
@@ -159,7 +169,7 @@ const listMissing = async (client: pg.Client, folder = FOLDER): Promise<string[]
 const UNDEFINED_TABLE = '42P01'
 
 /** The names of the applied migrations. None if the database has not been migrated. */
-export const listApplied = async (client: pg.Client): Promise<string[]> => {
+export const listApplied = async (client: Queryable): Promise<string[]> => {
   try {
     const { rows } = await client.query<{ name: string }>('select name from migrations')
     return rows.map(({ name }) => name)
