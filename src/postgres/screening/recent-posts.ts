@@ -165,7 +165,7 @@ const similarTextsOf = ({ siteId, authorIds, addressHashes, minHashes, exceptId 
     where ${condition} and arrived_at > now - ${day}
     order by arrived_at desc limit ${sql.lit(limit)}`
   return sql`(
-    select string_agg(concat_ws(' ', fingerprint, number, array_to_string(sketch, ',')), '/') from (
+    select string_agg(concat_ws(',', fingerprint, number, array_to_string(sketch, ',')), '],[') from (
       select fingerprint, min(sketch) as sketch, count(distinct comment_id) as number from (
         (${latest(sql`site_id = ${siteId}`, LATEST_OF_SITE)})
         union all
@@ -181,16 +181,13 @@ const similarTextsOf = ({ siteId, authorIds, addressHashes, minHashes, exceptId 
     ) l)`
 }
 
-/** Reads `alike`. As JSON, its hashes would take half of the time that counting the facts takes. */
+/** Reads `alike`: the insides of JSON arrays. JSON of Postgres would take half of the time that the facts take. */
 export const toRecentTexts = (alike: string | null): RecentText[] =>
-  (alike?.split('/') ?? []).map((text) => {
-    const [fingerprint, number, sketch] = text.split(' ') as [string, string, string]
-    return {
-      fingerprint: Number(fingerprint),
-      number: Number(number),
-      sketch: sketch.split(',').map(Number),
-    }
-  })
+  (JSON.parse(`[${alike === null ? '' : `[${alike}]`}]`) as number[][]).map((text) => ({
+    fingerprint: text[0]!,
+    number: text[1]!,
+    sketch: text.slice(2),
+  }))
 
 /** Two statements, because the indexes lack the id of the comment. */
 const FACTS = prepare<FactsQuery, CountedFacts>((of) => writeFacts(of, sql``))

@@ -195,11 +195,10 @@ const repeatsOf = (
   { fingerprint, sketch }: FactsSubject,
   earlier: readonly EarlierPost[],
 ): Facts['repeats'] => {
-  const others = [...alike, ...earlier.map((one) => ({ ...one, number: 1 }))]
-  const near = others.reduce((sum, other) => {
-    const isNear = other.fingerprint !== fingerprint && isNearlySame(other.sketch, sketch)
-    return isNear ? sum + other.number : sum
-  }, 0)
+  const isNear = (other: TextHashes): boolean =>
+    other.fingerprint !== fingerprint && isNearlySame(other.sketch, sketch)
+  const stored = alike.reduce((sum, other) => (isNear(other) ? sum + other.number : sum), 0)
+  const near = stored + earlier.filter(isNear).length
   const equal = earlier.filter((one) => one.fingerprint === fingerprint).length
   return {
     same: Math.min(MAX_COUNT, same.get(fingerprint)! + equal),
