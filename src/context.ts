@@ -16,6 +16,7 @@ import { findSite } from './postgres/service/sites.ts'
 import { findThreads } from './postgres/threads/threads.ts'
 import type { Context } from './usecases/context.ts'
 import { createDeferredTasks } from './usecases/deferred-tasks.ts'
+import { createLookUps } from './usecases/look-ups.ts'
 import { createWriteQueues } from './usecases/write-queue.ts'
 import { createPolicyTasks } from './workers/policy-tasks.ts'
 
@@ -57,6 +58,7 @@ export const createContext = ({ store, maxBytes, maxThreads, ...parts }: Parts):
     posts: createWriteQueues(),
     votes: createWriteQueues({ restMs: VOTES_REST_MS }),
     decisions: createWriteQueues(),
+    lookUps: createLookUps(db),
     threads: createThreadCache({
       cacheTokens,
       load: (questions) => runQuery(findThreads(db, questions)),

@@ -13,6 +13,7 @@ import type { Db } from '../postgres/connection/db.ts'
 import type { PolicyTasks } from '../workers/policy-tasks.ts'
 import type { QueuedDecision } from './decisions/decision-request.ts'
 import type { DeferredTasks } from './deferred-tasks.ts'
+import type { LookUps } from './look-ups.ts'
 import type { Post, PostEffect } from './posting/post.ts'
 import type { Vote } from './voting/vote.ts'
 import type { WriteQueues } from './write-queue.ts'
@@ -29,6 +30,7 @@ export type Context = {
   readonly posts: WriteQueues<Post, PostEffect>
   readonly votes: WriteQueues<Vote, undefined>
   readonly decisions: WriteQueues<QueuedDecision, undefined>
+  readonly lookUps: LookUps
   readonly threads: ThreadCache
   readonly pages: PageCache
   readonly lists: ListCache

@@ -1,9 +1,8 @@
-import type { Caller } from '../domain/people/caller.ts'
+import { type Caller, mayModerate } from '../domain/people/caller.ts'
 import type { CommentKey } from '../domain/public-id.ts'
 import { Refusal } from '../domain/refusal.ts'
 import type { Site } from '../domain/site/site.ts'
-import { runQuery } from '../postgres/connection/transaction.ts'
-import { findMovedComment } from '../postgres/threads/locations.ts'
+import type { MovedQuery } from '../postgres/threads/locations.ts'
 import type { Context } from './context.ts'
 
 type MovableComment = {
@@ -28,7 +27,7 @@ export const withMovedComment = async <T>(
   run: (comment: CommentKey) => Promise<T>,
 ): Promise<T> => {
   const findCurrent = async (): Promise<CommentKey> =>
-    (await runQuery(findMovedComment(context.db, { siteId: site.id, comment, caller }))) ?? comment
+    (await findMovedComment(context, { siteId: site.id, comment, caller })) ?? comment
   const runAt = async (key: CommentKey): Promise<T> => {
     try {
       return await run(key)
@@ -40,6 +39,26 @@ export const withMovedComment = async <T>(
   }
   return runAt(look === 'first' ? await findCurrent() : comment)
 }
+
+/**
+ * Finds the current thread of a comment that moved away from the thread in its id. Undefined if the comment
+ * did not move, does not exist, or is hidden from the caller: the caller cannot tell these cases apart.
+ */
+export const findMovedComment = async (
+  context: Context,
+  { caller, ...query }: MovedQuery & { readonly caller: Caller | 'check' },
+): Promise<CommentKey | undefined> => {
+  const moved = await context.lookUps.findMovedComment(query)
+  if (!moved) return undefined
+  const { authorId, isReadable, ...current } = moved
+  return isReadable || mayKnow(caller, authorId) ? current : undefined
+}
+
+/** A check knows the comments that it was asked about. */
+const mayKnow = (caller: Caller | 'check', authorId: number): boolean =>
+  caller === 'check' ||
+  mayModerate(caller) ||
+  ('authorId' in caller && caller.authorId === authorId)
 
 /** A version of the comment's new thread is unknown to its old thread. */
 const isMiss = (error: unknown): boolean =>

@@ -3,7 +3,7 @@ import t, { type Test } from 'tap'
 import type { Status } from '../../src/domain/comment/status.ts'
 import { createDb, type Db } from '../../src/postgres/connection/db.ts'
 import { findQueuePage, QUEUE_SORTS, type QueueSort } from '../../src/postgres/moderation/queue.ts'
-import { findGuest } from '../../src/postgres/people/authors.ts'
+import { findGuests } from '../../src/postgres/people/authors.ts'
 import { createDatabase } from '../servers.ts'
 import { explain } from './explaining.ts'
 
@@ -75,7 +75,7 @@ t.test('a page of the queue', async (t) => {
     )
   }
   await t.test('the look-up of a guest reads none of their comments', async (t) => {
-    const { nodes, rows } = await explain(db, (asked) => findGuest(asked, 1, 7))
+    const { nodes, rows } = await explain(db, (asked) => findGuests(asked, 1, [7]))
     t.ok(nodes.some((node) => node['Index Name'] === 'comments_shadowed'))
     t.equal(rows, 0)
   })

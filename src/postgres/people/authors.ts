@@ -35,18 +35,33 @@ export const hasShadowed = sql<boolean>`exists (
   select from comments c
   where c.site_id = authors.site_id and c.author_id = authors.id and c.shadowed)`
 
-/** The guest of a guest token; erased guests, and those whose comments were reassigned, are not found. */
-export const findGuest = async (
+export type FoundGuest = {
+  readonly id: number
+  readonly name: string
+  readonly email: string | null
+  readonly hasShadowed: boolean
+}
+
+/**
+ * Finds the guests of guest tokens; erased guests, and those whose comments were reassigned, are not found.
+ * @returns in the order of the ids; undefined for each guest that is not found
+ */
+export const findGuests = async (
   db: Db,
   siteId: number,
-  id: number,
-): Promise<{ name: string; email: string | null; hasShadowed: boolean } | undefined> => {
-  const { rows } = await sql<{ name: string; email: string | null; hasShadowed: boolean }>`
-    select name, email, ${hasShadowed} as has_shadowed from authors
-    where site_id = ${siteId} and id = ${id} and kind = 'guest' and erased_at is null
-      and reassigned_to is null`.execute(db)
-  return rows[0]
+  ids: readonly number[],
+): Promise<(FoundGuest | undefined)[]> => {
+  const { rows } = await db.executeQuery(FIND_GUESTS({ siteId, ids }))
+  const guests = new Map(rows.map((guest) => [guest.id, guest]))
+  return ids.map((id) => guests.get(id))
 }
+
+const FIND_GUESTS = prepare<{ siteId: number; ids: readonly number[] }, FoundGuest>(
+  (of) => sql`
+    select id, name, email, ${hasShadowed} as has_shadowed from authors
+    where site_id = ${of.siteId} and id = any(${of.ids}::bigint[]) and kind = 'guest'
+      and erased_at is null and reassigned_to is null`,
+)
 
 /**
  * Locks the rows of authors that exist, are not erased and act in their own name, in order of id. The lock keeps an author's name

@@ -33,11 +33,10 @@ export type KeyFilter = { readonly siteId: number | undefined }
 const isValid = sql<boolean>`revoked_at is null and (expires_at is null or expires_at > clock_timestamp())`
 const isStale = sql<boolean>`last_used_at is null or last_used_at < now() - interval '1 minute'`
 
+export type FoundKey = KeyCaller & { readonly isStale: boolean }
+
 /** Undefined if the key is unknown, expired or revoked. */
-export const findKey = async (
-  db: Db,
-  key: string,
-): Promise<(KeyCaller & { isStale: boolean }) | undefined> => {
+export const findKey = async (db: Db, key: string): Promise<FoundKey | undefined> => {
   const row = await db
     .selectFrom('apiKeys')
     .select(['id', 'scope', 'siteId', isStale.as('isStale')])

@@ -1,28 +1,46 @@
-import { type RawBuilder, sql } from 'kysely'
-import { type Caller, mayModerate } from '../../domain/people/caller.ts'
+import { sql } from 'kysely'
 import { type CommentKey, homeThreadIdOf } from '../../domain/public-id.ts'
 import { joinTally, threadIsVisible } from '../comments/rows.ts'
 import type { Db } from '../connection/db.ts'
+import { prepare } from '../connection/prepared.ts'
+
+export type MovedQuery = { readonly siteId: number; readonly comment: CommentKey }
+
+/** A comment that moved away from the thread in its id. */
+export type MovedComment = CommentKey & {
+  readonly authorId: number
+  /** Whether every reader can read it. */
+  readonly isReadable: boolean
+}
 
 /**
- * Finds the current thread of a comment that moved away from the thread in its id. Undefined if the comment
- * did not move, does not exist, or is hidden from the caller: the caller cannot tell these cases apart.
+ * Finds the current threads of comments of one site that moved away from the threads in their ids.
+ * @returns in the order of the keys; undefined for a comment that did not move or does not exist
  */
-export const findMovedComment = async (
+export const findMovedComments = async (
   db: Db,
-  { siteId, comment, caller }: { siteId: number; comment: CommentKey; caller: Caller | 'check' },
-): Promise<CommentKey | undefined> => {
-  const { rows } = await sql<CommentKey>`
-    select c.thread_id, c.id, c.home_thread_id
-    from comments c join threads t on t.site_id = c.site_id and t.id = c.thread_id ${joinTally}
-    where c.site_id = ${siteId} and c.id = ${comment.id} and c.home_thread_id = ${homeThreadIdOf(comment)}
-      and (${mayBeKnown(caller)})`.execute(db)
-  return rows[0]
+  siteId: number,
+  keys: readonly CommentKey[],
+): Promise<(MovedComment | undefined)[]> => {
+  const homeThreadIds = keys.map(homeThreadIdOf)
+  const { rows } = await db.executeQuery(
+    FIND_MOVED({ siteId, homeThreadIds, ids: keys.map(({ id }) => id) }),
+  )
+  const moved = new Map(rows.map((row) => [`${row.homeThreadId} ${row.id}`, row]))
+  return keys.map((key) => moved.get(`${homeThreadIdOf(key)} ${key.id}`))
 }
 
-/** A check knows the comments that it was asked about. */
-const mayBeKnown = (caller: Caller | 'check'): RawBuilder<unknown> => {
-  if (caller === 'check' || mayModerate(caller)) return sql`true`
-  const isReadable = sql`k.shown and ${threadIsVisible}`
-  return 'authorId' in caller ? sql`c.author_id = ${caller.authorId} or ${isReadable}` : isReadable
+type Keys = {
+  readonly siteId: number
+  readonly homeThreadIds: readonly number[]
+  readonly ids: readonly number[]
 }
+
+const FIND_MOVED = prepare<Keys, MovedComment>(
+  (of) => sql`
+    select c.thread_id, c.id, c.home_thread_id, c.author_id,
+      k.shown and ${threadIsVisible} as is_readable
+    from unnest(${of.homeThreadIds}::bigint[], ${of.ids}::bigint[]) as q (home_thread_id, id)
+    join comments c on c.site_id = ${of.siteId} and c.id = q.id and c.home_thread_id = q.home_thread_id
+    join threads t on t.site_id = c.site_id and t.id = c.thread_id ${joinTally}`,
+)

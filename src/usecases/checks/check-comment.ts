@@ -13,9 +13,9 @@ import type { Tx } from '../../postgres/connection/db.ts'
 import { inTransaction, runQuery } from '../../postgres/connection/transaction.ts'
 import type { GuestProfile } from '../../postgres/people/authors.ts'
 import { type Askable, findAskable } from '../../postgres/screening/checks.ts'
-import { findMovedComment } from '../../postgres/threads/locations.ts'
 import type { Context } from '../context.ts'
 import { invalidate, withInvalidation } from '../invalidate.ts'
+import { findMovedComment } from '../with-moved-comment.ts'
 import { type AppliedResults, applyCheckResults, type CheckResults } from './apply-check-results.ts'
 
 export type CheckRequest = {
@@ -94,7 +94,7 @@ export const findCommentOfJob = async (
   const site = slug === null ? undefined : await context.sites.find(slug)
   const written = { threadId: payload.threadId, id: payload.id }
   const asked = { siteId, comment: written, caller: 'check' } as const
-  const comment = (await runQuery(findMovedComment(context.db, asked))) ?? written
+  const comment = (await findMovedComment(context, asked)) ?? written
   const askable = await runQuery(findAskable(context.db, { siteId, ...comment }))
   return site && askable && { site, comment, askable }
 }

@@ -1,8 +1,7 @@
 import type { AuthorCaller, KeyCaller } from '../../domain/people/caller.ts'
 import type { Site } from '../../domain/site/site.ts'
 import { runQuery } from '../../postgres/connection/transaction.ts'
-import { findGuest as lookUpGuest } from '../../postgres/people/authors.ts'
-import { findKey as lookUpKey, touchKey } from '../../postgres/service/keys.ts'
+import { touchKey } from '../../postgres/service/keys.ts'
 import type { Context } from '../context.ts'
 
 /** Returns a site: `recent` may be cached for a second, `fresh` is for writes. */
@@ -15,7 +14,7 @@ export const findSite = (
 
 /** Returns the holder of an API key; undefined if the key is unknown, expired or revoked. */
 export const findKey = async (context: Context, key: string): Promise<KeyCaller | undefined> => {
-  const found = await runQuery(lookUpKey(context.db, key))
+  const found = await context.lookUps.findKey(key)
   // A failure to store the time of use must not fail the request.
   if (found?.isStale) await touchKey(context.writes, found.keyId).catch(() => {})
   return found
@@ -27,6 +26,8 @@ export const findGuest = async (
   siteId: number,
   authorId: number,
 ): Promise<AuthorCaller | undefined> => {
-  const guest = await runQuery(lookUpGuest(context.db, siteId, authorId))
-  return guest && { kind: 'guest', authorId, ...guest }
+  const guest = await context.lookUps.findGuest({ siteId, id: authorId })
+  if (!guest) return undefined
+  const { id: _, ...known } = guest
+  return { kind: 'guest', authorId, ...known }
 }
