@@ -168,16 +168,41 @@ const toResult = (answer: Answer): QueryResult<unknown> => ({
   ...(CHANGES.includes(answer.command) && { numAffectedRows: BigInt(answer.rowCount ?? 0) }),
 })
 
+type Row = Record<string, unknown>
+
 /** Builds rows with camelCase names. Renaming the driver's rows would double their cost. */
-const toRows = ({ rows, fields }: Answer): Record<string, unknown>[] => {
+const toRows = ({ rows, fields }: Answer): Row[] => {
   if (rows.length === 0) return []
-  const names = fields.map(({ name }) => name.replace(/_([a-z0-9])/g, (_, c) => c.toUpperCase()))
+  const { names, empty } = shapeOf(fields)
   return rows.map((values) => {
-    const row: Record<string, unknown> = {}
+    const row = { ...empty }
     for (let i = 0; i < names.length; i++) row[names[i]!] = values[i]
     return row
   })
 }
+
+/** The names of the columns of a row, and a row without values. */
+type Shape = { readonly names: readonly string[]; readonly empty: Row }
+
+/** By the names of the columns in Postgres. */
+const shapes = new Map<string, Shape>()
+
+const shapeOf = (fields: readonly pg.FieldDef[]): Shape => {
+  const columns = fields.map(({ name }) => name).join()
+  const known = shapes.get(columns)
+  if (known) return known
+  const names = fields.map(({ name }) => name.replace(/_([a-z0-9])/g, (_, c) => c.toUpperCase()))
+  const shape = { names, empty: createEmpty(names) }
+  if (shapes.size < MAX_PREPARED) shapes.set(columns, shape)
+  return shape
+}
+
+/**
+ * V8 makes an object into a hash table when many properties are added to it one by one, which takes several times the
+ * memory. JSON.parse adds all properties together, and spreading copies this form.
+ */
+const createEmpty = (names: readonly string[]): Row =>
+  JSON.parse(JSON.stringify(Object.fromEntries(names.map((name) => [name, null]))))
 
 /** The largest number of prepared statements. Each costs memory on every connection. */
 const MAX_PREPARED = 500
