@@ -62,7 +62,8 @@ export const createWorkerPool = (
   }
 
   const startWorker = (): Worker => {
-    const started = new Worker(script, { resourceLimits: limits })
+    // The thread does not load what the process loads first, such as the hooks of a test runner.
+    const started = new Worker(script, { resourceLimits: limits, execArgv: [] })
     started.on('message', (reply: Reply) => {
       if (started !== worker) return
       settle(({ resolve, reject }) =>

@@ -43,7 +43,8 @@ const TOO_LARGE = { detail: 'The file needs too much memory.', line: null, colum
 export const openImportReader = async (options: ReaderOptions): Promise<ImportReader> => {
   const folder = await mkdtemp(join(tmpdir(), 'afterword-import-'))
   const task: ReaderTask = { ...options, folder }
-  const worker = new Worker(SCRIPT, { workerData: task, resourceLimits: LIMITS })
+  // The thread does not load what the process loads first, such as the hooks of a test runner.
+  const worker = new Worker(SCRIPT, { workerData: task, resourceLimits: LIMITS, execArgv: [] })
   const waiting: { resolve: (reply: ReaderReply) => void; reject: (error: Error) => void }[] = []
   let failure: Error | undefined
   const fail = (error: Error): void => {
