@@ -19,7 +19,9 @@ import { type Script, type Statement, toScript } from '../sql/statements.ts'
 
 const CLIENTS = 16
 /** A rate above the largest rate of built pages. */
-const MOST_RATE = 2_500
+const MOST_RATE = 1_500
+/** Node compiles the code that builds a page during the first 1,000 pages. */
+const WARM_SECONDS = 5
 const SAMPLE = 1_234
 const AGAINST = 'pgbench with the same SQL, prepared, as many clients'
 
@@ -41,7 +43,7 @@ const compareWithSql = async (
   const { url } = bench.big
   const theirs = pgbenchSide({ url, folder, name, script, clients: CLIENTS })
   const sides = pgbench ? [ours, theirs] : [ours]
-  const rates = await alternate(bench, sides)
+  const rates = await alternate({ ...bench, warmSeconds: WARM_SECONDS }, sides)
   const both = `${command}; ${sayPgbench({ name, clients: CLIENTS, seconds })}`
   const rest = { command: both, note: `${sayRates(sides, rates)}. ${note}` }
   if (pgbench) return { ...ratioOfSides(rates, 0, 1), ...rest }
@@ -82,7 +84,7 @@ export const COLD: Row = {
         server: service!,
         status: 200,
         job: () => {
-          asks = take(Math.round(seconds * MOST_RATE))
+          asks = take(Math.round(Math.max(seconds, WARM_SECONDS) * MOST_RATE))
           return { connections: CLIENTS, asks }
         },
         check: assertNoneTwice(() => asks.length),
