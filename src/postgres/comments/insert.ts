@@ -186,7 +186,8 @@ type At = {
  *
  * Ids are taken in the order of the posts, in which `unnest` yields them, before any insert, so that each
  * post gets its own. All comments have one time, so that times never contradict ids.
- * Each row of the result is a post, in the order of the posts.
+ * Each row of the result is a post, in the order of the posts. Each posted thread has an approved post: the condition
+ * that says so lets the planner expect few threads, and find them by their key.
  */
 export const insertPosts = (
   { siteId, renderer, threads }: At,
@@ -327,7 +328,7 @@ const INSERT_POSTS = prepare<Columns, InsertedPost>(
         ${of.suggestedUrls}::text[]
       ) as posted (thread_id, comments, roots, title, url, suggestion, suggested_title, suggested_url)
       join threads t on t.site_id = ${of.siteId}::int and t.id = posted.thread_id
-      order by t.id for no key update of t
+      where posted.comments > 0 order by t.id for no key update of t
     ),
     counted_threads as (
       update threads t set version = ${nextVersion},

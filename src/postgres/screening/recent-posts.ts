@@ -160,10 +160,11 @@ const historiesOf = ({ siteId, authorIds, exceptId }: Places) => {
 }
 
 const similarTextsOf = ({ siteId, authorIds, addressHashes, minHashes, exceptId }: Places) => {
+  // The limit is a parameter, as in `countSince`: a plan from a day with few posts would sort the posts of every day.
   const latest = (condition: Sql, limit: number) => sql`
     select site_id, comment_id, fingerprint, sketch from arrivals
     where ${condition} and arrived_at > now - ${day}
-    order by arrived_at desc limit ${sql.lit(limit)}`
+    order by arrived_at desc limit ${limit}`
   return sql`(
     select string_agg(concat_ws(',', fingerprint, number, array_to_string(sketch, ',')), '],[') from (
       select fingerprint, min(sketch) as sketch, count(distinct comment_id) as number from (
