@@ -14,10 +14,9 @@ export const createLocalCounters = ({ maxKeys = MAX_KEYS } = {}): Counters => {
     hit: async (key, windowMs, by = 1) => {
       // Whole milliseconds: the difference of two fractions can exceed `windowMs` by rounding.
       const now = Math.floor(performance.now())
-      const open = openWindow(windows.get(key), now)
-      const window = open ?? { current: 0, endsAt: now + windowMs }
-      if (!open) windows.set(key, window)
+      const window = openWindow(windows.get(key), now) ?? { current: 0, endsAt: now + windowMs }
       window.current += by
+      windows.set(key, window)
       return { current: window.current, ttlMs: window.endsAt - now }
     },
   }

@@ -5,10 +5,10 @@ import { atMost } from '../../domain/at-most.ts'
 import type { Page, ReadPage } from '../../domain/page-store.ts'
 import type { Site } from '../../domain/site/site.ts'
 import { SECURITY_HEADERS } from './headers.ts'
-import { type CountedRead, countRead, type LimitCounters } from './limits.ts'
+import { countRead, type LimitCounters } from './limits.ts'
 import { mayOriginRead, originHeaders } from './origins.ts'
 import { type Http, siteSlug } from './request-context.ts'
-import { encodingOf, linkOf, type PageResponse, toPublic } from './responses.ts'
+import { encodingOf, linkOf, toPublic } from './responses.ts'
 import type { Proxies } from './sender-addresses.ts'
 import { countHosts } from './strict-parsing.ts'
 
@@ -28,17 +28,9 @@ type Known = {
   readonly siteVersion: number
   readonly operation: string
   readonly read: ReadPage
-  /** The latest answer with each page: most requests for a page get the same headers. */
-  readonly answers: WeakMap<Page, Answer>
-}
-
-/** A response, and the parts of its request that shape it. */
-type Answer = Pick<PageResponse, 'status' | 'body'> & {
-  readonly method: string | undefined
-  readonly origin: string | undefined
-  readonly condition: string | undefined
-  /** Names and values in turn. */
-  readonly headers: readonly string[]
+  /** The cursor of the next page and the Link header made of it, from the latest response. */
+  next: string | null
+  link: string | undefined
 }
 
 type Found = { readonly known: Known; readonly site: Site; readonly network: string }
@@ -66,8 +58,6 @@ const OVERHEAD_BYTES = 2_048
 const COPIES = 6
 const MAX_NETWORKS = 20_000
 const MAX_SENDER_LENGTH = 200
-/** Of the origin and the condition of an answer that is remembered. */
-const MAX_ASKED_LENGTH = 300
 
 /** Remembers the public reads of an app, and answers them when they are repeated. */
 export const addKnownRequests = (app: FastifyInstance, options: Options): void => {
@@ -76,8 +66,7 @@ export const addKnownRequests = (app: FastifyInstance, options: Options): void =
   const takeLongWay = app.server.listeners('request')[0] as Listener
   const failures = new WeakMap<IncomingMessage, Error>()
 
-  const takeShortWay: ShortWay = async (found, raw, response) => {
-    const { known, network, site } = found
+  const takeShortWay: ShortWay = async ({ known, network, site }, raw, response) => {
     const begun = performance.now()
     let page: Page
     try {
@@ -89,14 +78,21 @@ export const addKnownRequests = (app: FastifyInstance, options: Options): void =
     const counted = await countRead(counters, limits, network)
     // The long way counts a refused request again, which changes neither the refusal nor its end.
     if (counted.isExceeded) return takeLongWay(raw, response)
-    const place = counted.headers
-    const { status, headers, body } = answerTo(raw, found, { page, publicUrl, place })
+    const { status, headers, body } = toPublic(page, {
+      site,
+      link: linkOfNext(publicUrl, known, raw.url!, page),
+      condition: raw.headers['if-none-match'],
+    })
+    const isHead = raw.method === 'HEAD'
+    // The framework adds a length to every response to HEAD, also to a 304.
+    if (body || isHead) headers['content-length'] = String(body?.length ?? 0)
+    const shared = originHeaders(site, raw.headers.origin)
     const { operation } = known
     const onEnd = () =>
       record({ operation, site: site.slug, status, elapsedMs: performance.now() - begun })
     response.on('finish', onEnd).on('error', onEnd)
-    response.writeHead(status, withPlace(headers, place))
-    response.end(body)
+    response.writeHead(status, { ...SECURITY_HEADERS, ...shared, ...counted.headers, ...headers })
+    response.end(isHead ? undefined : body)
   }
 
   app.server.off('request', takeLongWay)
@@ -111,42 +107,18 @@ export const addKnownRequests = (app: FastifyInstance, options: Options): void =
 
 type ShortWay = (found: Found, raw: IncomingMessage, response: ServerResponse) => Promise<void>
 
-/** The headers with the place of a request in the limit. */
-type Place = CountedRead['headers']
-type Read = { readonly page: Page; readonly publicUrl: string; readonly place: Place }
-
-const answerTo = (raw: IncomingMessage, found: Found, read: Read): Answer => {
-  const { method } = raw
-  const { origin, 'if-none-match': condition } = raw.headers
-  const latest = found.known.answers.get(read.page)
-  const isSame = latest?.method === method && latest?.origin === origin
-  if (latest && isSame && latest.condition === condition) return latest
-  const answer = { method, origin, condition, ...createAnswer(raw, found, read) }
-  const isShort = `${origin}${condition}`.length <= MAX_ASKED_LENGTH
-  if (isShort) found.known.answers.set(read.page, answer)
-  return answer
+const linkOfNext = (
+  publicUrl: string,
+  known: Known,
+  target: string,
+  page: Page,
+): string | undefined => {
+  if (known.next !== page.next) {
+    known.next = page.next
+    known.link = linkOf(publicUrl, target, page)
+  }
+  return known.link
 }
-
-const createAnswer = (
-  { method, url, headers: asked }: IncomingMessage,
-  { site }: Found,
-  { page, publicUrl, place }: Read,
-) => {
-  const { status, headers, body } = toPublic(page, {
-    site,
-    link: linkOf(publicUrl, url!, page),
-    condition: asked['if-none-match'],
-  })
-  const isHead = method === 'HEAD'
-  // The framework adds a length to every response to HEAD, also to a 304.
-  if (body || isHead) headers['content-length'] = String(body?.length ?? 0)
-  const all = { ...SECURITY_HEADERS, ...originHeaders(site, asked.origin), ...place, ...headers }
-  return { status, headers: Object.entries(all).flat(), body: isHead ? undefined : body }
-}
-
-/** Only the place of the request in the limit differs between two answers with the same page. */
-const withPlace = (headers: readonly string[], { ratelimit }: Place): string[] =>
-  ratelimit === undefined ? [...headers] : headers.with(headers.indexOf('ratelimit') + 1, ratelimit)
 
 /** Remembers the requests that take the long way. @returns the function that finds what is known of a request */
 const rememberRequests = (app: FastifyInstance, { context, proxies }: Options) => {
@@ -168,7 +140,8 @@ const rememberRequests = (app: FastifyInstance, { context, proxies }: Options) =
         siteVersion: site.version,
         operation: request.routeOptions.config.operation!,
         read,
-        answers: new WeakMap(),
+        next: null,
+        link: undefined,
       })
     }
     done()

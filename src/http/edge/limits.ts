@@ -80,7 +80,7 @@ const limitHeaders = ({ kind, max }: Counted, remaining: number, ttlInSeconds: n
 
 const storedKey = ({ kind, key }: Counted): string => `${kind}:${key}`
 
-export type CountedRead = {
+type CountedRead = {
   readonly isExceeded: boolean
   readonly headers: Readonly<Record<string, string>>
 }
