@@ -4,7 +4,7 @@ import { Refusal } from '../domain/refusal.ts'
 import type { Db } from '../postgres/connection/db.ts'
 import { runQuery } from '../postgres/connection/transaction.ts'
 import { type FoundGuest, findGuests } from '../postgres/people/authors.ts'
-import { type FoundKey, findKey } from '../postgres/service/keys.ts'
+import { type FoundKey, findKeys } from '../postgres/service/keys.ts'
 import {
   findMovedComments,
   type MovedComment,
@@ -28,7 +28,7 @@ export type LookUps = {
 
 export const createLookUps = (db: Db): LookUps => ({
   findKey: share(
-    (keys) => Promise.all(keys.map((key) => findKey(db, key))),
+    (keys) => findKeys(db, keys),
     (key) => key,
   ),
   findGuest: share(

@@ -1,8 +1,11 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { sql } from 'kysely'
 import t from 'tap'
 import { createDb } from '../../src/postgres/connection/db.ts'
 import { createLookUps } from '../../src/usecases/look-ups.ts'
 import { IDS } from '../ids.ts'
 import { openService } from '../service.ts'
+import { during, untilSomebodyWaits } from './posting.ts'
 
 t.test('Look-ups of one turn', async (t) => {
   const service = await openService(t)
@@ -35,6 +38,36 @@ t.test('Look-ups of one turn', async (t) => {
       found.map((key) => key?.scope),
       ['admin', undefined, 'admin'],
     )
+  })
+
+  t.test('different keys of one turn share a statement', async (t) => {
+    const askAll = () => Promise.all(['one', 'two', 'three', service.adminKey].map(findKey))
+    await askAll()
+    const table = sql`lock table api_keys in access exclusive mode`
+    const { asked, waiting } = await during(service, table, async () => {
+      const asked = askAll()
+      await untilSomebodyWaits(service)
+      await sleep(50)
+      return { asked, waiting: await untilSomebodyWaits(service) }
+    })
+    t.equal(waiting.length, 1)
+    t.same(
+      (await asked).map((key) => key?.scope),
+      [undefined, undefined, undefined, 'admin'],
+    )
+  })
+
+  t.test('a key that is revoked after its look-up began is not found by later ones', async (t) => {
+    const key = await service.makeKey('moderate')
+    const table = sql`lock table api_keys in access exclusive mode`
+    const { earlier, later } = await during(service, table, async (session) => {
+      const earlier = findKey(key)
+      await untilSomebodyWaits(service)
+      await sql`update api_keys set revoked_at = now() where scope = 'moderate'`.execute(session)
+      return { earlier, later: findKey(key) }
+    })
+    await earlier
+    t.equal(await later, undefined)
   })
 
   t.test('each caller gets the present thread of their own comment', async (t) => {

@@ -3,6 +3,7 @@ import { sql } from 'kysely'
 import type { Instant } from '../../domain/instant.ts'
 import type { KeyCaller, Scope } from '../../domain/people/caller.ts'
 import type { Db, Tx } from '../connection/db.ts'
+import { prepare } from '../connection/prepared.ts'
 
 /** An API key as administrators see one. Only the SHA-256 of its secret is stored: the secret is too random to guess. */
 export type Key = {
@@ -35,17 +36,22 @@ const isStale = sql<boolean>`last_used_at is null or last_used_at < now() - inte
 
 export type FoundKey = KeyCaller & { readonly isStale: boolean }
 
-/** Undefined if the key is unknown, expired or revoked. */
-export const findKey = async (db: Db, key: string): Promise<FoundKey | undefined> => {
-  const row = await db
-    .selectFrom('apiKeys')
-    .select(['id', 'scope', 'siteId', isStale.as('isStale')])
-    .where('hash', '=', hashOf(key))
-    .where(isValid)
-    .executeTakeFirst()
-  if (!row) return undefined
-  return { kind: 'key', keyId: row.id, scope: row.scope, siteId: row.siteId, isStale: row.isStale }
+/** @returns in the order of the keys; undefined for each that is unknown, expired or revoked */
+export const findKeys = async (
+  db: Db,
+  keys: readonly string[],
+): Promise<(FoundKey | undefined)[]> => {
+  const hashes = keys.map(hashOf)
+  const { rows } = await db.executeQuery(FIND_KEYS({ hashes }))
+  const found = new Map(rows.map(({ hash, ...key }) => [hash.toString('hex'), key]))
+  return hashes.map((hash) => found.get(hash.toString('hex')))
 }
+
+const FIND_KEYS = prepare<{ hashes: readonly Buffer[] }, FoundKey & { readonly hash: Buffer }>(
+  (of) => sql`
+    select hash, 'key' as kind, id as key_id, scope, site_id, ${isStale} as is_stale from api_keys
+    where hash = any(${of.hashes}::bytea[]) and ${isValid}`,
+)
 
 export const touchKey = async (db: Db, id: number): Promise<void> => {
   await sql`update api_keys set last_used_at = now() where id = ${id} and (${isStale})`.execute(db)
