@@ -212,6 +212,15 @@ t.test('an approval does not wait when invalidation fails', async (t) => {
   t.equal((await service.decide(id, 'rejected', 'approved')).status, 201)
 })
 
+t.test('an approval that cascades does not wait when invalidation fails', async (t) => {
+  const service = await openRecorded(t, TOO_LONG_MS)
+  const { id } = await service.post('a', 'text')
+  await service.decide(id, 'approved', 'rejected')
+  service.record.fails = true
+  const { status } = await service.decide(id, 'rejected', 'approved', { replies: 'same' })
+  t.equal(status, 201)
+})
+
 t.test(
   'a refused approval waits when invalidation fails, because it may reveal a hide',
   async (t) => {

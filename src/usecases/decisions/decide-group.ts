@@ -9,8 +9,8 @@ import type { Tx } from '../../postgres/connection/db.ts'
 import { type Send, sendTogether } from '../../postgres/connection/pipeline.ts'
 import { acquireThreadLock } from '../../postgres/connection/transaction.ts'
 import { TRY_LOCKS_BY_ID, toLockedThreads } from '../../postgres/threads/threads.ts'
-import { type DecidedGroup, type DecideGroup, decideFresh } from '../group-commit.ts'
-import { askForResponses } from '../run-once.ts'
+import type { DecidedGroup, DecideGroup } from '../group-commit.ts'
+import { askForResponses, recallResponses } from '../run-once.ts'
 import type { Outcome, Outcomes } from '../write-queue.ts'
 import {
   decideAndResolve,
@@ -26,7 +26,9 @@ type Group = DecidedGroup<QueuedDecision, undefined>
 const threadOf = ({ comment: { threadId } }: QueuedDecision): number => threadId
 
 /** Decides on comments of one thread, one after the other. It waits for the lock. */
-export const decidePatiently = decideFresh<QueuedDecision, undefined>(async (tx, fresh) => {
+export const decidePatiently: DecideGroup<QueuedDecision, undefined> = async (tx, all) => {
+  const recalled = await recallResponses<QueuedDecision, undefined>(tx, all)
+  const { fresh } = recalled
   const outcomes = new Map<QueuedDecision, Outcome<undefined>>()
   if (fresh.length > 0) {
     const { site, comment } = fresh[0]!
@@ -34,8 +36,9 @@ export const decidePatiently = decideFresh<QueuedDecision, undefined>(async (tx,
     await acquireThreadLock(tx, thread, 'exclusive')
     for (const decision of fresh) outcomes.set(decision, await decideAlone(tx, thread, decision))
   }
-  return { outcomes, threadOf, changedThreads: fresh.map(threadOf), mayTellOfHide: true }
-})
+  const group = { recalled, outcomes, threadOf, changedThreads: fresh.map(threadOf) }
+  return { ...group, mayTellOfHide: mayTellOfHide(fresh, group) }
+}
 
 const decideAlone = async (
   tx: Tx,
@@ -75,10 +78,18 @@ export const decideTogether: DecideGroup<QueuedDecision, undefined> = async (tx,
     decided.add(id)
     return replies === 'keep'
   })
-  const group = decideOn(tx, ready, { siteId, comments, paths })
-  const tells = group.mayTellOfHide || recalled.remembered.size > 0
-  return { recalled, ...group, mayTellOfHide: tells }
+  const group = { recalled, ...decideOn(tx, ready, { siteId, comments, paths }) }
+  return { ...group, mayTellOfHide: mayTellOfHide(ready, group) }
 }
+
+/** Besides a hide itself, a refusal and an earlier response may tell that a comment is hidden. */
+const mayTellOfHide = (
+  decisions: readonly QueuedDecision[],
+  { recalled, outcomes }: Pick<Group, 'recalled' | 'outcomes'>,
+): boolean =>
+  decisions.some(({ to }) => !isVisible(to)) ||
+  recalled.remembered.size > 0 ||
+  outcomes.values().some((outcome) => 'refusal' in outcome)
 
 type Read = {
   readonly siteId: number
@@ -130,6 +141,5 @@ const decideOn = (
     store: changes.size > 0 ? store : undefined,
     threadOf,
     changedThreads: decisions.map(threadOf),
-    mayTellOfHide: refused.size > 0 || decisions.some(({ to }) => !isVisible(to)),
   }
 }
