@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import {
   existsSync,
   readdirSync,
@@ -39,8 +39,11 @@ export const BUNDLES = 'node_modules/.cache/afterword'
 
 /** The lock file names every package with its version. A bundle contains paths below its root. */
 const hashSource = (root: string): string => {
-  const parts = [root, process.version, process.arch]
-  const add = (file: string) => parts.push(file, readFileSync(join(root, file), 'utf8'))
+  const hash = createHash('sha256')
+  const addParts = (...parts: string[]): void => {
+    for (const part of parts) hash.update(part).update('\0')
+  }
+  const add = (file: string) => addParts(file, readFileSync(join(root, file), 'utf8'))
   const addFolder = (folder: string): void => {
     for (const entry of readdirSync(join(root, folder), { withFileTypes: true })) {
       const path = join(folder, entry.name)
@@ -48,10 +51,11 @@ const hashSource = (root: string): string => {
       else add(path)
     }
   }
+  addParts(root, process.version, process.arch)
   add('package.json')
   add('package-lock.json')
   addFolder('src')
-  return hash('sha256', parts.join('\0'), 'base64url')
+  return hash.digest('base64url')
 }
 
 /** Writes a temporary folder and renames it, so that a kill leaves no incomplete bundle. */
