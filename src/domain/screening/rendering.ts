@@ -82,9 +82,11 @@ export const contentOf = ({ text, links }: Rendering): string =>
   ].join('\n')
 
 /** Whether the text differs from the source by more than white space. */
-export const isMarkedUp = ({ body, text }: Rendering): boolean => squeeze(body) !== squeeze(text)
+export const isMarkedUp = ({ body, text }: Rendering): boolean =>
+  body.trim() !== text.trim() && squeeze(body) !== squeeze(text)
 
-const squeeze = (text: string): string => text.replace(/\s+/g, ' ').trim()
+/** Single spaces stay, so that little is replaced. */
+const squeeze = (text: string): string => text.replace(/(?! \S)\s+/g, ' ').trim()
 
 /**
  * Returns a function that finds places of the text, given in ascending order, in the source: the next place with

@@ -4,6 +4,7 @@ import { judgeDraft } from '../../../src/domain/screening/compile-policy.ts'
 import { DEFAULT_POLICY } from '../../../src/domain/screening/default-policy.ts'
 import type { Finding } from '../../../src/domain/screening/finding.ts'
 import type { Policy } from '../../../src/domain/screening/policy.ts'
+import { isMarkedUp } from '../../../src/domain/screening/rendering.ts'
 import { runs } from '../../lengths.ts'
 import { draftOf, factsOf } from './facts.ts'
 
@@ -77,6 +78,21 @@ t.test('the word rule finds what the source hides and readers see', async (t) =>
   ])
   t.ok(found('v&#105;agra'))
   t.same(found('**viagra** and vi*ag*ra')?.length, 1, 'an entry of the source is shown there')
+})
+
+t.test('a text is marked up if its words are not those of the source', async (t) => {
+  const text = fc.string({
+    unit: fc.constantFrom('a', 'b', ' ', '\n', '\t', '\u00a0'),
+    maxLength: 8,
+  })
+  const wordsOf = (text: string) => text.split(/\s+/).filter(Boolean).join(' ')
+  fc.assert(
+    fc.property(text, text, (body, text) => {
+      const rendering = { body, text, addresses: [], links: [] }
+      t.equal(isMarkedUp(rendering), wordsOf(body) !== wordsOf(text), JSON.stringify([body, text]))
+    }),
+    { numRuns: runs(500, 20_000) },
+  )
 })
 
 t.test('length, shouting and repeats read the rendered text', async (t) => {

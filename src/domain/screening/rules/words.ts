@@ -39,13 +39,11 @@ export const words = ({ words, spamFrom, pendingFrom }: PreparedWords): RuleFunc
     if (matches.length === 0) return undefined
     const distinct = [...new Set(matches.map(({ entry }) => entry))].sort((a, b) => a - b)
     const says = listOf(distinct[0]!)
-    const decisive = distinct
-      .filter((entry) => listOf(entry) === says)
-      .map((entry) => stringAt(words.entries, entry))
+    const decisive = distinct.filter((entry) => listOf(entry) === says)
     return {
       says,
       score: Math.min(MAX_SCORE, SCORES[says] + SCORE_OF_EACH_MORE * (distinct.length - 1)),
-      evidence: `it says what is listed as ${says}: ${sayEntries(decisive)}`,
+      evidence: `it says what is listed as ${says}: ${sayEntries(words, decisive)}`,
       found: chooseMatches(matches),
     }
   }
@@ -79,8 +77,11 @@ const matchField = (words: CompiledWords, field: TextMatch['field'], text: strin
     match: { text: text.slice(start, end), field, start, end },
   }))
 
-const sayEntries = (entries: readonly string[]): string => {
-  const listed = entries.slice(0, MAX_ENTRIES).join(', ')
+const sayEntries = ({ entries: texts }: CompiledWords, entries: readonly number[]): string => {
+  const listed = entries
+    .slice(0, MAX_ENTRIES)
+    .map((entry) => stringAt(texts, entry))
+    .join(', ')
   const more = entries.length - MAX_ENTRIES
   return more > 0 ? `${listed}, and ${more} more` : listed
 }
