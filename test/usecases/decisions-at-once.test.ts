@@ -153,6 +153,6 @@ t.test('decisions at once leave what they leave one after the other', async (t) 
         t.same(await recount(posting.service.db), [])
       },
     ),
-    { numRuns: runs(4, 60) },
+    { numRuns: runs(4, 20) },
   )
 })

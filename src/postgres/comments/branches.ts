@@ -48,7 +48,7 @@ export type DecidableTarget = Decidable & {
   readonly revision: number
 }
 
-/** The statement that finds comments. The caller holds the exclusive locks of their threads. */
+/** The statement that finds comments. Its rows count for threads that the caller has locked exclusively before. */
 export const findDecidables = (
   siteId: number,
   keys: readonly Pick<CommentKey, 'threadId' | 'id'>[],

@@ -27,7 +27,8 @@ export type VoteRow = {
 
 /**
  * The statement that finds comments that readers, or only their authors, can read. It locks their tallies until the
- * transaction ends, in descending order of id, as every write does. The caller holds the thread locks.
+ * transaction ends, in descending order of id, as every write does. Its rows count for threads that the caller has
+ * locked before.
  * @param waiting `skip` leaves out the comments whose tallies another transaction has locked
  */
 export const lockVotableRows = (
@@ -62,7 +63,10 @@ const LOCK_VOTABLE_ROWS = forEachWaiting((waiting) =>
   ),
 )
 
-/** The statement that lists the votes of these voters on these comments, and the votes of guests from the same networks. */
+/**
+ * The statement that lists the votes of these voters on these comments, and the votes of guests from the same
+ * networks.
+ */
 export const listVotesAndNetworkVotes = (
   siteId: number,
   votes: readonly VoteRow[],
