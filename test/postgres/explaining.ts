@@ -83,4 +83,4 @@ const textOf = async (ask: (db: Db) => Promise<unknown>) => {
   return { text: asked[0]!.sql, values: asked[0]!.parameters }
 }
 
-const listNodes = (plan: Plan): Plan[] => [plan, ...(plan.Plans ?? []).flatMap(listNodes)]
+export const listNodes = (plan: Plan): Plan[] => [plan, ...(plan.Plans ?? []).flatMap(listNodes)]
