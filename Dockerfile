@@ -4,7 +4,7 @@ WORKDIR /app
 COPY package.json package-lock.json ./
 RUN npm ci --omit=dev --ignore-scripts
 COPY src ./src
-RUN node src/bundle.ts
+RUN node src/main.ts --bundle
 COPY scripts/build.ts ./scripts/
 COPY web ./web
 RUN node scripts/build.ts
@@ -32,7 +32,7 @@ COPY --from=bundle /app/web/dist ./web/dist
 
 USER node
 # Each start finds the service compiled, also in a read-only file system.
-RUN node --max-semi-space-size=8 src/bundle.ts
+RUN node --max-semi-space-size=8 src/main.ts --bundle
 EXPOSE 3000
 # Node is process 1 without an init: it handles SIGTERM and starts no processes. Health is asked by HTTP,
 # /livez and /readyz, because a HEALTHCHECK would start a process each time.

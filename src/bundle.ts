@@ -30,7 +30,12 @@ export const openBundle = async (root: string): Promise<Bundle | undefined> => {
   if (existsSync(bundle.file)) return bundle
   return writeBundle(root, bundle).then(
     () => bundle,
-    () => undefined,
+    (error: unknown) => {
+      // Another process may have written it meanwhile.
+      if (existsSync(bundle.file)) return bundle
+      process.stderr.write(`The service runs from its source, without a bundle: ${String(error)}\n`)
+      return undefined
+    },
   )
 }
 
@@ -125,9 +130,14 @@ const writeCompiled = async (file: string): Promise<void> => {
 export const loadBundle = ({ file }: Bundle): Run =>
   evaluate(file, readFileSync(compiledOf(file))).exports
 
-/** A text of ASCII takes half the memory. esbuild writes strings as ASCII, but not regular expressions. */
+/**
+ * A text of ASCII takes half the memory. esbuild writes strings as ASCII, but not regular expressions. Of an escaped
+ * character, the backslash goes: before `\\u00f6` it would escape another backslash.
+ */
 const toAscii = (code: string): string =>
-  code.replace(/[^\0-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+  code.replace(/\\[\0-\x7f]|\\?([^\0-\x7f])/g, (kept, unit?: string) =>
+    unit ? `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}` : kept,
+  )
 
 /** Files of the service find migrations, binaries and worker scripts relative to themselves. */
 const KEEP_PATHS: Plugin = {
@@ -168,6 +178,3 @@ export const mapStackTraces = ({ folder, file }: Bundle): void => {
   Error.prepareStackTrace = (error, calls: readonly unknown[]) =>
     [error, ...calls].map(String).join('\n    at ').replace(places, findPlace)
 }
-
-// `npm ci` writes the bundle, so that the first start finds it.
-if (import.meta.main) await openBundle(dirname(import.meta.dirname))

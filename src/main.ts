@@ -5,6 +5,8 @@ import { BUNDLES, loadBundle, mapStackTraces, openBundle } from './bundle.ts'
 const ROOT = dirname(import.meta.dirname)
 
 const bundle = await openBundle(ROOT)
+// For `npm ci`: the first start finds the bundle, and this file and `bundle.ts` without their types.
+if (process.argv.includes('--bundle')) process.exit(0)
 if (bundle) mapStackTraces(bundle)
 // Without a bundle, the next starts find the source compiled, if the folder can be written.
 else enableCompileCache(join(ROOT, BUNDLES))

@@ -1,4 +1,12 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -62,6 +70,13 @@ const copySource = async (t: Test): Promise<string> => {
   return root
 }
 
+/** A process in a copy of the source needs its packages. */
+const linkPackages = (root: string): void => {
+  for (const name of readdirSync(join(ROOT, 'node_modules')))
+    if (!name.startsWith('.'))
+      symlinkSync(join(ROOT, 'node_modules', name), join(root, 'node_modules', name))
+}
+
 /** Writes a service that only says something. @param said an expression */
 const writeService = (root: string, said: string): void =>
   writeFileSync(
@@ -86,10 +101,57 @@ t.test('a changed source has another bundle, with the change', async (t) => {
 
 t.test('the bundle is ASCII, and its characters mean what they mean in the source', async (t) => {
   const root = await copySource(t)
-  writeService(root, `['ö😀', \`ö\${1}😀\`, /^[ö😀]$/u.test('😀'), /^ö😀$/.test('ö😀')]`)
+  writeService(
+    root,
+    `['ö😀', \`ö\${1}😀\`, /^[ö😀]$/u.test('😀'), /^\\ö😀\\\\ö$/.test('ö😀\\\\ö')]`,
+  )
   const bundle = await openBundle(root)
   t.same(saidBy(bundle), ['ö😀', 'ö1😀', true, true])
   t.match(readFileSync(bundle!.file, 'latin1'), /^[\0-\x7f]*$/)
+})
+
+const READER = `
+  import { excerpt } from './domain/comment/excerpt.ts'
+  import { renderMarkdown } from './domain/comment/markdown.ts'
+  import { repairName, validateBody, validateName, validateUrl } from './domain/comment/text.ts'
+  import { findLinks } from './domain/screening/links.ts'
+  import { skeletonOf } from './domain/screening/name-skeleton.ts'
+  import { contentOf, readRendering } from './domain/screening/rendering.ts'
+  import { fingerprintOf } from './domain/screening/text-similarity.ts'
+  export const said = (text) => {
+    const html = renderMarkdown(text.toWellFormed())
+    const content = contentOf(readRendering(text, html))
+    return [
+      html, excerpt(html, 20), repairName(text), validateBody(text), validateName(text), validateUrl(text),
+      findLinks(text), skeletonOf(text), content, fingerprintOf(content),
+    ]
+  }
+  export const rehearse = async () => {}`
+
+const ODD = [
+  '😀👩‍👩‍👧‍👦 **重要**：中文。**「引用」**测试 https://例え.jp/ö?q=😀',
+  'Ziele: a\u0301\u0328\u0302, ﷽, Ａｄａ аԁа, \u202Eevil\u2066, \ufeff\u200b\u00ad',
+  'lone \ud83d and \ude00 end \ud83d',
+  '\u2028 \u2029 \0 \\ö \\u00f6 <b>ß</b> `ö` [ö](http://ö.example/"ü")',
+]
+
+t.test('the bundle reads odd texts as the source does', async (t) => {
+  const root = await copySource(t)
+  linkPackages(root)
+  const run = join(root, 'src/run.ts')
+  writeFileSync(run, READER)
+  const bundled = saidBy(await openBundle(root)) as (text: string) => unknown
+  const { said } = await import(run)
+  const source = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => readFileSync(join(root, 'src', name), 'utf8'))
+    .join('')
+  const characters = [...new Set(source.match(/[^\0-\x7f]/gu))]
+  for (const text of [
+    ...ODD,
+    ...characters.map((one) => `${one}a ${one}${one} http://${one}.example`),
+  ])
+    t.same(bundled(text), said(text), text)
 })
 
 t.test('the bundle imports what is named while it runs, without a warning', async (t) => {
@@ -120,4 +182,36 @@ t.test('without a folder to write to, there is no bundle, and the service runs',
   rmSync(join(root, 'node_modules'), { recursive: true })
   writeFileSync(join(root, 'node_modules'), '')
   t.equal(await openBundle(root), undefined)
+})
+
+t.test('a start says why there is no bundle', async (t) => {
+  const root = await copySource(t)
+  linkPackages(root)
+  writeFileSync(
+    join(root, 'src/run.ts'),
+    `export const run = async () => console.log('ran')
+    export const rehearse = async () => { throw new Error('forgot the text') }`,
+  )
+  const service = start(t, {}, [process.execPath, join(root, 'src/main.ts')])
+  t.equal(await service.ended(), 0)
+  t.match(service.out(), 'ran')
+  t.match(service.err(), 'without a bundle: Error: forgot the text')
+})
+
+t.test('a start finds `main.ts` without its types after `npm ci`', async (t) => {
+  const root = await copySource(t)
+  linkPackages(root)
+  writeFileSync(
+    join(root, 'src/run.ts'),
+    `export const run = async () => {}\nexport const rehearse = async () => {}`,
+  )
+  const folder = join(root, 'compiled')
+  const run = async (...options: string[]) => {
+    const command: [string, ...string[]] = [process.execPath, join(root, 'src/main.ts'), ...options]
+    t.equal(await start(t, { NODE_COMPILE_CACHE: folder }, command).ended(), 0)
+    return readdirSync(folder, { recursive: true }).length
+  }
+  const written = await run('--bundle')
+  t.ok(written > 0)
+  t.equal(await run(), written)
 })
