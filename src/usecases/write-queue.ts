@@ -82,9 +82,9 @@ export const createWriteQueues = <W extends Write, Effect>({
 
 /**
  * Writes at the end of the turn of the event loop if the site has no write in progress; else waits, and shares the
- * next transaction with all other writes that wait, to whatever threads. Rejects with the write's own refusal. A write that would have
- * to wait for a lock goes to the queue of its thread, and the following writes to the thread go there too until
- * that queue is idle. So a lock on one thread, or the rest of one, delays no other thread.
+ * next transaction with all other writes that wait, to whatever threads. Rejects with the write's own refusal. A write
+ * that would have to wait for a lock goes to the queue of its thread, and the following writes to the thread go there
+ * too until that queue is idle. So a lock on one thread, or the rest of one, delays no other thread.
  */
 export const enqueueSharedWrite = <W extends Write, Effect>(
   queues: WriteQueues<W, Effect>,

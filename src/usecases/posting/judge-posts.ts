@@ -6,7 +6,7 @@ import { isAuthor } from '../../domain/people/caller.ts'
 import { homeThreadIdOf } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import { initialCheckFacts } from '../../domain/screening/check-facts.ts'
-import type { Parent } from '../../postgres/comments/insert.ts'
+import type { Parent } from '../../postgres/comments/threads-and-parents.ts'
 import type { ThreadForWrite } from '../../postgres/threads/threads.ts'
 import { assertNotBlocked } from '../bans/ban-effects.ts'
 import {

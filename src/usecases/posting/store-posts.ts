@@ -4,12 +4,11 @@ import type { Instant } from '../../domain/instant.ts'
 import { checksJob } from '../../domain/job.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import { checkTimingOf } from '../../domain/screening/check-facts.ts'
+import { type InsertedPost, insertPosts } from '../../postgres/comments/insert.ts'
 import {
   FIND_THREADS_AND_PARENTS,
-  type InsertedPost,
-  insertPosts,
   toThreadsAndParents,
-} from '../../postgres/comments/insert.ts'
+} from '../../postgres/comments/threads-and-parents.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
 import { type RowsOf, type Send, sendTogether } from '../../postgres/connection/pipeline.ts'
 import type { Waiting } from '../../postgres/connection/transaction.ts'
@@ -34,7 +33,7 @@ import type { Post, PostEffect } from './post.ts'
 import { answerRepeated, splitRepeated } from './repeated-posts.ts'
 import { skeletonOfGuest } from './site-rules.ts'
 import { lockSlowMode } from './slow-mode.ts'
-import { articlesOf, profilesOf, toNewPost, toPosted } from './stored-post.ts'
+import { postedThreadsOf, profilesOf, toNewPost, toPosted } from './stored-post.ts'
 
 /** Decides on posts to one thread. It creates the thread and waits for locks. */
 export const decidePatiently: DecideGroup<Post, PostEffect> = async (tx, all) => {
@@ -139,7 +138,7 @@ const storeJudged = async (
   const published = judged.filter(({ judgement }) => isVisible(judgement.verdict))
   await nameGuests(tx, site.id, { writers, profiles: profilesOf(published) })
   const insert = insertPosts(
-    { siteId: site.id, renderer: RENDERER_VERSION, threads: articlesOf(judged) },
+    { siteId: site.id, renderer: RENDERER_VERSION, threads: postedThreadsOf(judged) },
     judged.map(toNewPost),
   )
   const isLast =

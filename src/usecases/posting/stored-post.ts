@@ -16,10 +16,10 @@ export const profilesOf = (published: readonly JudgedPost[]): Map<number, GuestP
   )
 
 /**
- * The threads with published posts: for each, the first title and URL that posts of staff give the article, and
- * the first published post that suggests them.
+ * The threads with published posts: for each, how many it gets, the first title and URL that posts of staff give the
+ * article, and the first published post that suggests them.
  */
-export const articlesOf = (judged: readonly JudgedPost[]): PostedThread[] => {
+export const postedThreadsOf = (judged: readonly JudgedPost[]): PostedThread[] => {
   const published = judged.filter(({ judgement }) => isVisible(judgement.verdict))
   const byThread = Map.groupBy(published, ({ thread }) => thread.id)
   return [...byThread].map(([id, posts]) => ({
