@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createBatcher } from '../domain/batcher.ts'
 import type { CacheTokenName, CacheTokens, CacheTokenTimings } from '../domain/cache-tokens.ts'
 import { isAway, type RedisBreaker, withTimeout } from './breaker.ts'
-import { isCluster, type RedisClient, shareWrite } from './client.ts'
+import { isCluster, type RedisClient } from './client.ts'
 import { onPossibleFailover } from './connection.ts'
 
 const LIFETIME_SECONDS = 86_400
@@ -45,13 +45,11 @@ export const createRedisCacheTokens = (
   }
   const replace = (name: CacheTokenName) =>
     redis.set(keyOf(name), newToken(), 'EX', LIFETIME_SECONDS)
-  const attemptAll = (names: readonly CacheTokenName[]): Promise<boolean> => {
-    shareWrite(redis)
-    return attempt(() => Promise.all(names.map(replace))).then(
+  const attemptAll = (names: readonly CacheTokenName[]): Promise<boolean> =>
+    attempt(() => Promise.all(names.map(replace))).then(
       () => true,
       () => false,
     )
-  }
   const retry = createRetries(attemptAll)
   return {
     find: createBatcher(findAll, (name) => name, SPACING),

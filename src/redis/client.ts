@@ -78,15 +78,3 @@ export const isReady = (client: RedisClient): boolean => {
 }
 
 const isConnected = ({ status }: Redis): boolean => status === 'ready'
-
-/**
- * Keeps back the commands that follow in this turn of the event loop, and sends them in one write at its end: each
- * write is a system call.
- */
-export const shareWrite = (client: RedisClient): void => {
-  for (const { stream } of isCluster(client) ? client.nodes('master') : [client]) {
-    if (!stream || stream.writableCorked > 0) continue
-    stream.cork()
-    setImmediate(() => stream.uncork())
-  }
-}

@@ -1,6 +1,6 @@
 import type { Counters } from '../domain/counters.ts'
 import { type RedisBreaker, withTimeout } from './breaker.ts'
-import { type RedisClient, shareWrite } from './client.ts'
+import type { RedisClient } from './client.ts'
 
 type CountingRedis = RedisClient & {
   countHit: (key: string, windowMs: number, by: number) => Promise<[current: number, ttlMs: number]>
@@ -34,7 +34,6 @@ export const createRedisCounters = (
   return {
     hit: async (key, windowMs, by = 1) => {
       const local = await fallback.hit(key, windowMs, by)
-      shareWrite(redis)
       const shared = await breaker(() =>
         withTimeout(counting.countHit(`afterword:limit:{${key}}`, windowMs, by)),
       )

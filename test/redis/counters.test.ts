@@ -1,11 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import { setImmediate as endOfTurn } from 'node:timers/promises'
-import type { Redis } from 'ioredis'
 import t from 'tap'
 import { createLocalCounters } from '../../src/cache/counters.ts'
 import type { Counters } from '../../src/domain/counters.ts'
 import { createRedisBreaker } from '../../src/redis/breaker.ts'
-import { isReady } from '../../src/redis/client.ts'
 import { createRedisCounters } from '../../src/redis/counters.ts'
 import {
   openPatientRedis,
@@ -151,58 +148,5 @@ t.test(
       const { current, ttlMs } = await counters.hit(key, HOUR_MS)
       return current > 3 && ttlMs <= HOUR_MS
     })
-  },
-)
-
-t.test(
-  'Redis counters: the hits of one turn of the event loop share a write to the socket',
-  { skip: skipShared },
-  async (t) => {
-    const redis = (await openPatientRedis(t, SHARED_URL)) as Redis
-    const counters = createRedisCounters(redis, noFallback, createRedisBreaker({ pauseMs: 0 }))
-    const key = randomUUID()
-    await counters.hit(key, HOUR_MS)
-    const written = redis.stream.bytesWritten
-    const hits = upTo(3).map(() => counters.hit(key, HOUR_MS))
-    await noFallback.hit(key, HOUR_MS)
-    t.equal(redis.stream.writableCorked, 1)
-    await endOfTurn()
-    t.equal(redis.stream.writableCorked, 0)
-    t.ok(redis.stream.bytesWritten > written)
-    t.same(
-      (await Promise.all(hits)).map(({ current }) => current),
-      [2, 3, 4],
-    )
-  },
-)
-
-t.test(
-  'Redis counters: a connection that ends in the middle of a turn keeps back no later hit',
-  { skip: skipOwn },
-  async (t) => {
-    const server = await startServer(t)
-    const { redis } = await openRedis(t, server.url)
-    const single = redis as Redis
-    const counters = createRedisCounters(redis, noFallback, createRedisBreaker({ pauseMs: 0 }))
-    const key = randomUUID()
-    for (const end of [
-      () => single.stream.destroy(),
-      () => single.stream.end(),
-      () => single.disconnect(true),
-    ]) {
-      const ended = single.stream
-      const hit = counters.hit(key, HOUR_MS)
-      await noFallback.hit(key, HOUR_MS)
-      t.equal(ended.writableCorked, 1)
-      end()
-      await hit
-      t.equal(ended.writableCorked, 0)
-      await until(
-        'another connection',
-        async () => (single.stream !== ended && isReady(redis)) || undefined,
-      )
-      const [next, last] = await Promise.all(upTo(2).map(() => counters.hit(key, HOUR_MS)))
-      t.equal(last!.current, next!.current + 1)
-    }
   },
 )
