@@ -35,7 +35,7 @@ type Parts = {
 
 export const createPolicyCache = (parts: Parts): PolicyCache => {
   let defaultPolicy: PolicyInForce | undefined
-  /** Compiled on first use, because it takes 10 ms of a start. */
+  /** The default policy is compiled when a site first needs it, because that takes 10 ms. */
   const takeDefault = (): PolicyInForce => {
     defaultPolicy ??= toInForce(0, preparePolicy(DEFAULT_POLICY))
     return defaultPolicy

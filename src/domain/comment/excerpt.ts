@@ -1,5 +1,5 @@
 import { Parser } from 'htmlparser2'
-import { graphemesOf } from './graphemes.ts'
+import { graphemesOf } from './text.ts'
 
 const BREAKING_TAGS = new Set(['p', 'br', 'hr', 'pre', 'blockquote', 'ul', 'ol', 'li'])
 

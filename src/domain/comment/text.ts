@@ -1,4 +1,3 @@
-import { graphemesOf } from './graphemes.ts'
 import { withoutOddFormats } from './joiners.ts'
 
 /** A validated value, or a problem that completes a sentence about the field: 'must be …'. */
@@ -18,6 +17,14 @@ const MAX_CLUSTER_CODE_POINTS = 16
  * Source: UAX #15, maximum expansion factors.
  */
 const MAX_COMPOSITION_FACTOR = 4
+
+let segmenter: Intl.Segmenter | undefined
+
+/** Splits a text into graphemes. The first call makes the segmenter, because its rules take 10 ms to load. */
+export const graphemesOf = (text: string): Intl.Segments => {
+  segmenter ??= new Intl.Segmenter('en', { granularity: 'grapheme' })
+  return segmenter.segment(text)
+}
 
 const CONTROLS = /[\p{Cc}\p{Zl}\p{Zp}]/gu
 /** Marks are visible only on a letter. U+2800 is the Braille pattern without dots. */

@@ -184,7 +184,7 @@ const toRows = ({ rows, fields }: Answer): Row[] => {
 /** The names of the columns of a row, and a row without values. */
 type Shape = { readonly names: readonly string[]; readonly empty: Row }
 
-/** By the names of the columns in Postgres. */
+/** The shapes of rows, by the names of their columns in Postgres. */
 const shapes = new Map<string, Shape>()
 
 const shapeOf = (fields: readonly pg.FieldDef[]): Shape => {
