@@ -94,31 +94,34 @@ const USUAL: Facts = {
 }
 
 /** The values of the packed form. Times are milliseconds since 1970, and the age of the thread. */
-const toValues = ({ arrivals, at, threadSince, author, repeats, ...modes }: Facts): unknown[] => [
-  Date.parse(at),
-  threadSince && Date.parse(at) - Date.parse(threadSince),
-  arrivals.thread,
-  arrivals.site,
-  arrivals.network,
-  author.approved,
-  author.recentApproved,
-  author.recentRejected,
-  author.emailDomain,
-  author.kind,
-  author.role,
-  repeats.same,
-  repeats.near,
-  modes.siteModeration,
-  modes.threadModeration,
-  modes.attackedUntil,
-]
+const toValues = ({ arrivals, at, threadSince, author, repeats, ...modes }: Facts) =>
+  [
+    Date.parse(at),
+    threadSince === null ? null : Date.parse(at) - Date.parse(threadSince),
+    arrivals.thread,
+    arrivals.site,
+    arrivals.network,
+    author.approved,
+    author.recentApproved,
+    author.recentRejected,
+    author.emailDomain,
+    author.kind,
+    author.role,
+    repeats.same,
+    repeats.near,
+    modes.siteModeration,
+    modes.threadModeration,
+    modes.attackedUntil,
+  ] as const
+
+type Values = ReturnType<typeof toValues>
 
 const USUAL_VALUES = toValues(USUAL)
 
 /** Null if the packed form cannot store the facts. */
 const packFacts = (facts: Facts): string | null => {
   if (!isPackable(facts)) return null
-  const values = toValues(facts)
+  const values: unknown[] = [...toValues(facts)]
   while (values.at(-1) === USUAL_VALUES[values.length - 1]) values.pop()
   return JSON.stringify(values)
 }
@@ -144,7 +147,7 @@ const unpackFacts = (values: readonly unknown[]): Facts => {
   const [at, age, thread, site, network, ...rest] = [
     ...values,
     ...USUAL_VALUES.slice(values.length),
-  ] as any[]
+  ] as unknown as Values
   const [approved, recentApproved, recentRejected, emailDomain, kind, role, ...others] = rest
   const [same, near, siteModeration, threadModeration, attackedUntil] = others
   return {
