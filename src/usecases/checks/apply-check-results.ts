@@ -52,8 +52,8 @@ export type AppliedResults = {
 
 /**
  * Judges a comment again with the answers of its checks. A held comment is judged by the policy, bans and modes of
- * now, any other by those of then. The verdict changes the status, unless a moderator has decided meanwhile: then
- * the judgement is only stored.
+ * now, any other by those of then. The verdict changes the status, unless a moderator has decided meanwhile or another
+ * rule held the comment: then the judgement is only stored.
  * @returns undefined if the comment is gone, was judged without facts, or has another revision by now
  */
 export const applyCheckResults = async (
@@ -119,14 +119,18 @@ const merge = (known: Facts['checks'], answers: CheckResults['answers']): Facts[
 }
 
 /**
- * The comment must still have the status that the rules gave it. A comment that a moderator held stays held, and so
- * does a reply while the comment above it is not public.
+ * The comment must still have the status that the rules gave it. The answers publish only what the checks alone held.
+ * A comment that a moderator or another rule held stays held, and so does a reply while the comment above it is not
+ * public.
  */
 const mayFollow = (comment: CommentForWrite, judged: JudgementState, to: Verdict): boolean => {
   const isAsJudged = comment.status === combine(judged.trace) && !judged.isDecided
-  const mayPublish = judged.mayPublish === true && judged.isBelowPublic
+  const mayPublish = judged.mayPublish === true && judged.isBelowPublic && isHeldByChecks(judged)
   return isAsJudged && comment.status !== to && (!isVisible(to) || mayPublish)
 }
+
+const isHeldByChecks = ({ trace }: JudgementState): boolean =>
+  isVisible(combine(trace.filter(({ rule }) => !rule.startsWith(CHECK_RULE_PREFIX))))
 
 type Following = {
   readonly comment: CommentForWrite
