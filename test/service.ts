@@ -56,6 +56,8 @@ export type TestService = Context & {
   readonly get: (path: string, call?: Call) => Promise<Answer>
   /** Posts as a new guest, or with the token; answers the comment (and its `guest_token`). */
   readonly post: (article: string, body: string, more?: Json, call?: Call) => Promise<Json>
+  /** Changes settings of the default site, and throws if the service refuses them. */
+  readonly changeSite: (settings: Json) => Promise<Json>
   /** Decides as the admin. */
   readonly decide: (id: string, from: string, to: string, more?: Json) => Promise<Answer>
   readonly makeKey: (scope: Scope, siteId?: number) => Promise<string>
@@ -210,13 +212,18 @@ export const callers = (app: FastifyInstance, adminKey: string) => {
     if (answer.status >= 300) throw new Error(`posting: ${answer.status} ${answer.text}`)
     return answer.body
   }
+  const changeSite = async (settings: Json) => {
+    const answer = await call('PATCH', '/v1/sites/default', { token: adminKey, body: settings })
+    if (answer.status !== 200) throw new Error(`changing: ${answer.status} ${answer.text}`)
+    return answer.body
+  }
   const decide = (id: string, from: string, to: string, more: Json = {}) =>
     call('POST', `/v1/sites/default/comments/${id}/decisions`, {
       token: adminKey,
       // A comment that a test decides on has its first text, unless the test says otherwise.
       body: { from, to, ...(to === 'approved' && { revision: 1 }), ...more },
     })
-  return { call, get, post, decide }
+  return { call, get, post, changeSite, decide }
 }
 
 /** Fails on a response that its operation does not declare: a status below 400, or an error code. */

@@ -11,8 +11,7 @@ const traits = ({ status, headers, text }: any) => {
   return { status, headers: rest, text }
 }
 
-const holdEverything = ({ call, adminKey }: TestService) =>
-  call('PATCH', '/v1/sites/default', { token: adminKey, body: { moderation: 'pre' } })
+const holdEverything = ({ changeSite }: TestService) => changeSite({ moderation: 'pre' })
 
 /** A chain of replies, `depth` comments long: the first is `0`. */
 const plantChain = async ({ post }: TestService, depth: number): Promise<string[]> => {

@@ -150,10 +150,7 @@ t.test('a dry run reports exactly what the import then does, and changes nothing
       { id: 4, text: 'Twice' },
     ],
   })
-  await service.call('PATCH', '/v1/sites/default', {
-    token: service.adminKey,
-    body: { max_depth: 5 },
-  })
+  await service.changeSite({ max_depth: 5 })
   const dry = await importFile(service, file, { dry_run: 'true' })
   t.equal(dry.dry_run, true)
   t.same(await readThread(service, ARTICLE), [])
@@ -294,7 +291,7 @@ t.test(
 t.test('a site that takes all spellings for one article gets one thread from them', async (t) => {
   const service = await openService(t)
   const canonical = { article_ids: 'canonical' }
-  await service.call('PATCH', '/v1/sites/default', { token: service.adminKey, body: canonical })
+  await service.changeSite(canonical)
   const file = wxr({
     'http://www.blog.example/first': [{ id: 1 }],
     'https://blog.example/first/': [{ id: 2 }],

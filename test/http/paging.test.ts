@@ -522,10 +522,7 @@ t.test('listRecent: a walk is exact while others post, reject and approve', asyn
 t.test('listRecent: polling the first page misses no late approval', async (t) => {
   const service = await openService(t)
   const early = await service.post('a', 'early')
-  await service.call('PATCH', '/v1/sites/default', {
-    token: service.adminKey,
-    body: { moderation: 'pre' },
-  })
+  await service.changeSite({ moderation: 'pre' })
   const held = await service.post('a', 'held')
   const later = await service.post('b', 'later')
   await service.decide(later.id, 'pending', 'approved')

@@ -198,7 +198,7 @@ t.test('the config and the viewer of a members-only site ask readers to log in',
   t.ok(readFileSync(FILE, 'utf8').includes(sentence))
   const service = await openService(t)
   const body = { who_may_post: 'members', login_url: 'https://example.org/login' }
-  await service.call('PATCH', '/v1/sites/default', { token: service.adminKey, body })
+  await service.changeSite(body)
   t.match((await service.get('/config')).body, body)
   const viewer = (await service.get(`/articles/${ARTICLE}/viewer`)).body
   t.match(viewer, { may_post: false, reason: 'login_required' })

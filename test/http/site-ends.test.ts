@@ -202,10 +202,7 @@ t.test('a deletion whose node is killed goes on with what is left', async (t) =>
 
 t.test('the records of a site that exists are still append-only', async (t) => {
   const service = await openService(t)
-  await service.call('PATCH', '/v1/sites/default', {
-    token: service.adminKey,
-    body: { flag_threshold: 3 },
-  })
+  await service.changeSite({ flag_threshold: 3 })
   const erase = (siteId: number) =>
     service.db.transaction().execute(async (tx) => {
       await sql`select set_config('afterword.deleted_site', ${String(siteId)}, true)`.execute(tx)

@@ -47,8 +47,7 @@ const backdate = ({ db }: TestService, id: string, hours: number) =>
 const patchThread = ({ call, adminKey }: TestService, change: object) =>
   call('PATCH', '/v1/sites/default/articles/a', { token: adminKey, body: change })
 
-const holdEverything = ({ call, adminKey }: TestService) =>
-  call('PATCH', '/v1/sites/default', { token: adminKey, body: { moderation: 'pre' } })
+const holdEverything = ({ changeSite }: TestService) => changeSite({ moderation: 'pre' })
 
 const nextLink = (link: string): string => /^<([^>]+)>; rel="next"$/.exec(link)![1]!
 

@@ -46,10 +46,7 @@ const openPages = async (
   const service = await openService(t)
   await openSignOn(service)
   const [home, elsewhere] = [await openSite(t), await openSite(t)]
-  await service.call('PATCH', '/v1/sites/default', {
-    token: service.adminKey,
-    body: { origins: [home] },
-  })
+  await service.changeSite({ origins: [home] })
   const base = `http://127.0.0.1:${await listen(service.app)}`
   const browser = await openBrowser(t)
   const open = async (origin: string) => {

@@ -128,17 +128,11 @@ t.test('occasions of a page', { skip: skipWithoutBrowser }, async (t) => {
   })
 
   t.test('a site that reads comments first says so before a reader writes', async (t) => {
-    await service.call('PATCH', '/v1/sites/default', {
-      token: service.adminKey,
-      body: { moderation: 'pre' },
-    })
+    await service.changeSite({ moderation: 'pre' })
     const { page } = await open({ body: tag('first') })
     await page.getByRole('button', { name: 'Write a comment' }).click()
     await page.getByText('A moderator reads comments first.').waitFor()
-    await service.call('PATCH', '/v1/sites/default', {
-      token: service.adminKey,
-      body: { moderation: 'post' },
-    })
+    await service.changeSite({ moderation: 'post' })
     t.pass()
   })
 

@@ -10,8 +10,6 @@ const tag = (article: string, more = '') =>
 
 t.test('a page whose comments are refused', { skip: skipWithoutBrowser }, async (t) => {
   const { service, base, open } = await openSite(t)
-  const patchSite = (body: object) =>
-    service.call('PATCH', '/v1/sites/default', { token: service.adminKey, body })
 
   t.test('an unknown site, and a page of an origin that the site does not list', async (t) => {
     await service.post('listed', 'Here')
@@ -22,7 +20,7 @@ t.test('a page whose comments are refused', { skip: skipWithoutBrowser }, async 
 
     const { page } = await open({ body: tag('listed') })
     await page.getByText('Here').waitFor()
-    await patchSite({ origins: ['https://blog.example'] })
+    await service.changeSite({ origins: ['https://blog.example'] })
     await page.getByRole('button', { name: 'Write a comment' }).click()
     await page.getByLabel('Name').fill('Ada')
     await page.getByLabel('Comment', { exact: true }).fill('Kept')
@@ -31,7 +29,7 @@ t.test('a page whose comments are refused', { skip: skipWithoutBrowser }, async 
     t.equal(await page.getByLabel('Comment', { exact: true }).inputValue(), 'Kept')
     const refused = await open({ body: tag('listed') })
     await refused.page.getByRole('alert').getByText('Comments cannot be shown').waitFor()
-    await patchSite({ origins: ['*'] })
+    await service.changeSite({ origins: ['*'] })
   })
 
   t.test('a network that reads too much is told so at once, and may try again', async (t) => {
@@ -97,7 +95,7 @@ t.test('a page whose comments are refused', { skip: skipWithoutBrowser }, async 
 
   t.test('a page shows its own way to log in', async (t) => {
     await openSignOn(service)
-    await patchSite({ who_may_post: 'members', login_url: 'https://example.org/login' })
+    await service.changeSite({ who_may_post: 'members', login_url: 'https://example.org/login' })
     const { page, origin } = await open({ body: tag('login') })
     const link = page.getByRole('link', { name: 'Log in' })
     await link.waitFor()

@@ -305,9 +305,9 @@ t.test('a guest takes their name to another device by a code', { skip }, async (
 t.test('a site whose members write', { skip }, async (t) => {
   const { service, base, open } = await openSite(t)
   await openSignOn(service)
-  await service.call('PATCH', '/v1/sites/default', {
-    token: service.adminKey,
-    body: { who_may_post: 'members', login_url: 'https://example.org/login?to={return}' },
+  await service.changeSite({
+    who_may_post: 'members',
+    login_url: 'https://example.org/login?to={return}',
   })
 
   t.test('a reader without an account finds the way to log in', async (t) => {
@@ -320,11 +320,7 @@ t.test('a site whose members write', { skip }, async (t) => {
 
   t.test('a text that a reader wrote before they logged in is kept and posted', async (t) => {
     const { page } = await open({ body: tag('kept') })
-    const setPosters = (who_may_post: string) =>
-      service.call('PATCH', '/v1/sites/default', {
-        token: service.adminKey,
-        body: { who_may_post },
-      })
+    const setPosters = (who_may_post: string) => service.changeSite({ who_may_post })
     await setPosters('anyone')
     await page.reload()
     await write(page, 'Written before', 'Ada')

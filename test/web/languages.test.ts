@@ -155,8 +155,7 @@ t.test('the widget in every language', { skip: skipWithoutBrowser }, async (t) =
   })
 
   t.test('a page without a language, or with none that exists, has that of the site', async (t) => {
-    const language = (language: string | null) =>
-      service.call('PATCH', '/v1/sites/default', { token: service.adminKey, body: { language } })
+    const language = (language: string | null) => service.changeSite({ language })
     await language('de-AT')
     for (const root of ['', 'lang="no language"']) {
       const { page, complaints } = await open({ root, body: TAGS })

@@ -13,7 +13,10 @@ declare global {
   var giveToken: () => Promise<string>
 }
 
-type Teardown = { teardown: (callback: () => unknown) => void }
+type TestOfPages = {
+  readonly teardown: (callback: () => unknown) => void
+  readonly passing: () => boolean
+}
 
 /** The strictest policy under which the widget must work: nothing but its own origin, and Trusted Types. */
 export const strictPolicy = (service: string, trustedTypes = "'none'"): string =>
@@ -66,7 +69,7 @@ export type Site = {
 }
 
 /** A service, and pages of another origin that include its widget, in a real browser. */
-export const openSite = async (t: Teardown, options: ServiceOptions = {}): Promise<Site> => {
+export const openSite = async (t: TestOfPages, options: ServiceOptions = {}): Promise<Site> => {
   const service = await openService(t, options)
   const base = `http://127.0.0.1:${await listen(service.app)}`
   const browser = await openBrowser(t)
@@ -90,6 +93,7 @@ export const openSite = async (t: Teardown, options: ServiceOptions = {}): Promi
       ...(wanted.viewport && { viewport: wanted.viewport }),
     })
     t.teardown(async () => {
+      if (!t.passing()) await tell({ page, requests, complaints })
       await context.close()
       server.closeAllConnections()
       server.close()
@@ -111,4 +115,10 @@ export const openSite = async (t: Teardown, options: ServiceOptions = {}): Promi
     return { page, requests, complaints, origin }
   }
   return { service, base, browser, open }
+}
+
+/** Says what a page shows and has done after a failed test. */
+const tell = async ({ page, requests, complaints }: Omit<OpenPage, 'origin'>): Promise<void> => {
+  const shown = await page.locator('body').ariaSnapshot()
+  console.error([page.url(), shown, ...requests, ...complaints].join('\n'))
 }
