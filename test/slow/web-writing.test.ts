@@ -52,6 +52,25 @@ t.test('a reader who writes', { skip }, async (t) => {
     t.same(complaints, [])
   })
 
+  t.test('the text has the focus as soon as the editor is shown', async (t) => {
+    const { page } = await open({ body: tag('focus') })
+    const button = page.getByRole('button', { name: 'Write a comment' })
+    await button.waitFor()
+    const focused = page.evaluate(() => {
+      const root = document.querySelector('afterword-thread')!.shadowRoot!
+      const { promise, resolve } = Promise.withResolvers<string | undefined>()
+      // The observer is called before the browser handles the next key or paints.
+      new MutationObserver(() => {
+        if (root.querySelector('form')) resolve(root.activeElement?.tagName)
+      }).observe(root, { childList: true, subtree: true })
+      return promise
+    })
+    await button.click()
+    t.equal(await focused, 'TEXTAREA')
+    await page.getByLabel('Name').fill('Ada')
+    t.equal(await page.getByLabel('Name').inputValue(), 'Ada')
+  })
+
   t.test('a device whose clock is a year ahead shows the age of a comment', async (t) => {
     await service.post('ahead', 'Just written', { author: { name: 'Grace' } })
     const { page } = await open({ body: tag('ahead') })

@@ -6,6 +6,7 @@ import {
   learnEnglish,
   Refused,
   useEffect,
+  useLayoutEffect,
   useModel,
   useRef,
   useState,
@@ -41,7 +42,11 @@ const Small = ({
   const form = useRef<HTMLFormElement>(null)
   const [isSending, setSending] = useState(false)
   const [error, setError] = useState('')
-  useEffect(() => form.current?.querySelector<HTMLElement>('input, textarea, button')?.focus(), [])
+  // A later focus would take the keys of a reader who has gone on to another field.
+  useLayoutEffect(
+    () => form.current?.querySelector<HTMLElement>('input, textarea, button')?.focus(),
+    [],
+  )
   const send = async (): Promise<void> => {
     if (isSending) return
     setSending(true)
@@ -164,7 +169,7 @@ const Why = ({ id }: { id: string }) => {
   useEffect(() => {
     acting.readStatement(model, id).then(setStatement, () => setError(t('error.unknown')))
   }, [id])
-  useEffect(() => line.current?.focus(), [statement, isSent])
+  useLayoutEffect(() => line.current?.focus(), [statement, isSent])
   if (!statement) return <p role={error ? 'alert' : undefined}>{error || t('loading')}</p>
   const { ground, appeal } = statement
   return (

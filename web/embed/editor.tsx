@@ -14,6 +14,7 @@ import {
   tree,
   useEffect,
   useId,
+  useLayoutEffect,
   useModel,
   useRef,
   useState,
@@ -68,7 +69,8 @@ export const Editor = ({ place, isEdit }: Props) => {
   const isMember = viewer?.author?.kind === 'member'
   const [isNamed, setNamed] = useState(Boolean(guest.name))
 
-  useEffect(() => {
+  // A later focus would take the keys of a reader who has gone on to another field.
+  useLayoutEffect(() => {
     const area = form.current!.querySelector('textarea')!
     area.focus()
     area.setSelectionRange(area.value.length, area.value.length)
@@ -503,7 +505,7 @@ const Conflict = ({
 }) => {
   const { t } = useModel()
   const first = useRef<HTMLButtonElement>(null)
-  useEffect(() => first.current?.focus(), [])
+  useLayoutEffect(() => first.current?.focus(), [])
   return (
     <div>
       <p>{t('theirs')}</p>

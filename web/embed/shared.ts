@@ -1,6 +1,6 @@
 /** Parts of the thread's script that the editor and the dialogs import. */
 
-export { useEffect, useId, useRef, useState } from 'preact/hooks'
+export { useEffect, useId, useLayoutEffect, useRef, useState } from 'preact/hooks'
 export { Fragment, jsx, jsxs } from 'preact/jsx-runtime'
 export { parseBody } from './body.ts'
 export { type Answer, pause, Refused } from './call.ts'
