@@ -283,7 +283,8 @@ for (const sort of SORTS) {
     const walk = { limits, mayVanish: (id: string) => touched.has(id) || !ids.includes(id) }
     const walks = []
     try {
-      for (let n = 0; n < 3; n++) {
+      // On a slow machine, three walks can end before the writers have hidden anything.
+      while (walks.length < 3 || touched.size === 0) {
         walks.push(await walkTreeLoosely(service, article, `${limits}&sort=${sort}`, walk))
       }
     } finally {
@@ -304,7 +305,7 @@ for (const sort of SORTS) {
         'in order',
       )
     }
-    t.ok(touched.size > 0 && expected.length >= 20, 'some were touched, and many were not')
+    t.ok(expected.length >= 20, 'many were not touched')
   })
 }
 
