@@ -1,8 +1,8 @@
 const MAX_BATCH = 1_000
 
 type Batch<Query, Result> = {
-  readonly queries: Map<string, Query>
-  readonly results: Promise<ReadonlyMap<string, Result>>
+  readonly queries: Map<unknown, Query>
+  readonly results: Promise<ReadonlyMap<unknown, Result>>
   /** How many calls wait for this batch; several can have the same query. */
   calls: number
 }
@@ -22,18 +22,19 @@ export type Spacing = {
  * one batch; queries that arrive while a batch runs wait for the next, because the result of the running
  * batch can be older than the query.
  * @param load returns results in the order of the queries; if it rejects, all queries of the batch do
+ * @param keyOf queries with the same key share a result
  * @param spacing by default none: the first of many queries is sent immediately in any case
  */
 export const createBatcher = <Query, Result>(
   load: (queries: readonly Query[]) => Promise<readonly Result[]>,
-  keyOf: (query: Query) => string,
+  keyOf: (query: Query) => unknown,
   spacing?: Spacing,
 ): ((query: Query) => Promise<Result>) => {
   let underWay: Promise<unknown> = Promise.resolve()
   let waiting: Batch<Query, Result> | undefined
   let endPause = (): void => {}
 
-  const send = async ({ queries }: Batch<Query, Result>): Promise<Map<string, Result>> => {
+  const send = async ({ queries }: Batch<Query, Result>): Promise<Map<unknown, Result>> => {
     if (waiting?.queries === queries) waiting = undefined
     const results = await load([...queries.values()])
     return new Map([...queries.keys()].map((key, i) => [key, results[i]!]))

@@ -13,6 +13,17 @@ const LIFETIME_SECONDS = 86_400
  */
 const SPACING = { ms: 1, busyMs: 3, busyCalls: 8, enoughCalls: 32 }
 
+type ReplacingRedis = RedisClient & {
+  replaceTokens: (count: number, ...keysAndTokens: readonly string[]) => Promise<unknown>
+}
+
+/** A transaction of posts changes many threads, and each command costs a system call. */
+const REPLACE_TOKENS = `
+  for i, key in ipairs(KEYS) do
+    redis.call('SET', key, ARGV[i], 'EX', ${LIFETIME_SECONDS})
+  end
+`
+
 const RETRY_MS = 500
 const MAX_RETRIED = 500
 
@@ -43,10 +54,18 @@ export const createRedisCacheTokens = (
     const found = await breaker(() => attempt(() => readAll(redis, names)))
     return names.map((_, i) => found?.[i] ?? undefined)
   }
-  const replace = (name: CacheTokenName) =>
-    redis.set(keyOf(name), newToken(), 'EX', LIFETIME_SECONDS)
+  redis.defineCommand('replaceTokens', { lua: REPLACE_TOKENS })
+  const replace = (names: readonly CacheTokenName[]) =>
+    (redis as ReplacingRedis).replaceTokens(
+      names.length,
+      ...names.map(keyOf),
+      ...names.map(newToken),
+    )
+  /** In a cluster, the names of one command belong to one slot. */
+  const replaceAll = (names: readonly CacheTokenName[]): Promise<unknown> =>
+    isCluster(redis) ? Promise.all(names.map((name) => replace([name]))) : replace(names)
   const attemptAll = (names: readonly CacheTokenName[]): Promise<boolean> =>
-    attempt(() => Promise.all(names.map(replace))).then(
+    attempt(() => replaceAll(names)).then(
       () => true,
       () => false,
     )

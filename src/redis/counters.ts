@@ -1,43 +1,62 @@
+import { createBatcher } from '../domain/batcher.ts'
 import type { Counters } from '../domain/counters.ts'
 import { type RedisBreaker, withTimeout } from './breaker.ts'
-import type { RedisClient } from './client.ts'
+import { isCluster, type RedisClient } from './client.ts'
+
+type Hit = { readonly key: string; readonly windowMs: number; readonly by: number }
 
 type CountingRedis = RedisClient & {
-  countHit: (key: string, windowMs: number, by: number) => Promise<[current: number, ttlMs: number]>
+  countHits: (count: number, ...keysAndHits: readonly (string | number)[]) => Promise<number[]>
 }
 
 /**
  * Atomic for all nodes. Sets an expiry again that was lost, or that a clock of Redis has made longer by a step back.
  * Otherwise the limit would refuse its caller for ever, or for the length of the step.
  */
-const COUNT_HIT = `
-  local current = redis.call('INCRBY', KEYS[1], ARGV[2])
-  local ttl = redis.call('PTTL', KEYS[1])
-  if ttl < 0 or ttl > tonumber(ARGV[1]) then
-    redis.call('PEXPIRE', KEYS[1], ARGV[1])
-    ttl = tonumber(ARGV[1])
+const COUNT_HITS = `
+  local counted = {}
+  for i, key in ipairs(KEYS) do
+    local window = tonumber(ARGV[2 * i - 1])
+    local current = redis.call('INCRBY', key, ARGV[2 * i])
+    local ttl = redis.call('PTTL', key)
+    if ttl < 0 or ttl > window then
+      redis.call('PEXPIRE', key, window)
+      ttl = window
+    end
+    counted[2 * i - 1] = current
+    counted[2 * i] = ttl
   end
-  return { current, ttl }
+  return counted
 `
 
 /**
  * Counts across all nodes while Redis answers, and with `fallback` otherwise, so that a limit always
  * applies. The fallback counts every hit, so that an outage does not start the count of this node again.
+ * The hits of one turn of the event loop share a command, because each command costs a system call.
  */
 export const createRedisCounters = (
   redis: RedisClient,
   fallback: Counters,
   breaker: RedisBreaker,
 ): Counters => {
-  redis.defineCommand('countHit', { numberOfKeys: 1, lua: COUNT_HIT })
+  redis.defineCommand('countHits', { lua: COUNT_HITS })
   const counting = redis as CountingRedis
+  const countAll = async (hits: readonly Hit[]) => {
+    const keys = hits.map(({ key }) => `afterword:limit:{${key}}`)
+    const values = hits.flatMap(({ windowMs, by }) => [windowMs, by])
+    const counted = await breaker(() =>
+      withTimeout(counting.countHits(keys.length, ...keys, ...values)),
+    )
+    return hits.map((_, i) => counted && { current: counted[2 * i]!, ttlMs: counted[2 * i + 1]! })
+  }
+  /** In a cluster, the keys of one command belong to one slot. */
+  const countEach = async (hits: readonly Hit[]) =>
+    (await Promise.all(hits.map((hit) => countAll([hit])))).flat()
+  const count = createBatcher(isCluster(redis) ? countEach : countAll, (hit) => hit)
   return {
     hit: async (key, windowMs, by = 1) => {
       const local = await fallback.hit(key, windowMs, by)
-      const shared = await breaker(() =>
-        withTimeout(counting.countHit(`afterword:limit:{${key}}`, windowMs, by)),
-      )
-      return shared === undefined ? local : { current: shared[0], ttlMs: shared[1] }
+      return (await count({ key, windowMs, by })) ?? local
     },
   }
 }

@@ -305,3 +305,15 @@ t.test(
     t.equal(tokens.trustedFrom(), 0)
   },
 )
+
+t.test('Redis: one command invalidates all tokens of a write', { skip: skipOwn }, async (t) => {
+  const server = await startServer(t)
+  const { redis, tokens } = await openPatient(t, server)
+  await invalidateInTime(tokens, BOTH)
+  const before = await Promise.all(BOTH.map((name) => findInTime(tokens, name)))
+  await redis.call('CONFIG', 'RESETSTAT')
+  await invalidateInTime(tokens, BOTH)
+  t.match(await redis.info('commandstats'), /cmdstat_evalsha:calls=1,/)
+  const after = await Promise.all(BOTH.map((name) => findInTime(tokens, name)))
+  for (const [n, token] of after.entries()) t.not(token, before[n])
+})

@@ -150,3 +150,26 @@ t.test(
     })
   },
 )
+
+t.test(
+  'Redis counters: the hits of one turn share a command, and each is counted',
+  { skip: skipOwn },
+  async (t) => {
+    const server = await startServer(t)
+    const redis = await openPatientRedis(t, server.url)
+    const counters = createRedisCounters(redis, noFallback, createRedisBreaker({ pauseMs: 0 }))
+    const hitAll = async () => {
+      const hits = [
+        counters.hit('a', HOUR_MS),
+        counters.hit('b', HOUR_MS),
+        counters.hit('a', HOUR_MS),
+        counters.hit('a', HOUR_MS, -1),
+      ]
+      return (await Promise.all(hits)).map(({ current }) => current)
+    }
+    t.same(await hitAll(), [1, 1, 2, 1])
+    await redis.call('CONFIG', 'RESETSTAT')
+    t.same(await hitAll(), [2, 2, 3, 2])
+    t.match(await redis.info('commandstats'), /cmdstat_evalsha:calls=1,/)
+  },
+)
