@@ -56,6 +56,7 @@ export const createContext = ({ store, maxBytes, maxThreads, ...parts }: Parts):
     deferredTasks: createDeferredTasks(parts.warn),
     policyTasks,
     posts: createWriteQueues(),
+    edits: createWriteQueues(),
     votes: createWriteQueues({ restMs: VOTES_REST_MS }),
     decisions: createWriteQueues(),
     lookUps: createLookUps(db),

@@ -13,6 +13,7 @@ import type { Db } from '../postgres/connection/db.ts'
 import type { PolicyTasks } from '../workers/policy-tasks.ts'
 import type { QueuedDecision } from './decisions/decision-request.ts'
 import type { DeferredTasks } from './deferred-tasks.ts'
+import type { Edit, Edited } from './editing/edit.ts'
 import type { LookUps } from './look-ups.ts'
 import type { Post, PostEffect } from './posting/post.ts'
 import type { Vote } from './voting/vote.ts'
@@ -26,8 +27,9 @@ export type Context = {
   readonly writes: Db
   /** Connections for exports, which keep one for as long as their client reads. */
   readonly exports: Db
-  /** Posts, votes and decisions that wait for a transaction of their site or thread. */
+  /** Posts, edits, votes and decisions that wait for a transaction of their site or thread. */
   readonly posts: WriteQueues<Post, PostEffect>
+  readonly edits: WriteQueues<Edit, Edited>
   readonly votes: WriteQueues<Vote, undefined>
   readonly decisions: WriteQueues<QueuedDecision, undefined>
   readonly lookUps: LookUps

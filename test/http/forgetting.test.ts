@@ -8,7 +8,7 @@ import { openService, type TestService } from '../service.ts'
 import { until } from '../start.ts'
 import { FILL_TALLIES } from '../tallies.ts'
 import { openTwin } from '../twin.ts'
-import { during, untilSomebodyWaits } from '../usecases/posting.ts'
+import { during, PATIENCE_MS, untilSomebodyWaits } from '../usecases/posting.ts'
 
 const SITE = '/v1/sites/default'
 const MARK = 'quince-mark'
@@ -254,7 +254,7 @@ t.test('an edit overtaken by an erasure is remembered under no Idempotency-Key',
     })
   const acts = await during(service, sql`select from threads for update`, async () => {
     const editing = edit(token)
-    await untilSomebodyWaits(service, 1)
+    await untilSomebodyWaits(service, 1, PATIENCE_MS)
     const erasing = isErased(service, author.id, token)
     await untilSomebodyWaits(service, 2)
     return [editing, erasing] as const

@@ -7,7 +7,7 @@ import { dump } from '../dump.ts'
 import { recount } from '../recount.ts'
 import { type Answer, type Call, openService, type TestService } from '../service.ts'
 import { openTwin } from '../twin.ts'
-import { during, untilSomebodyWaits } from '../usecases/posting.ts'
+import { during, PATIENCE_MS, untilSomebodyWaits } from '../usecases/posting.ts'
 
 type Json = Record<string, any>
 
@@ -355,7 +355,7 @@ t.test(
     const [redactFirst, editFirst] = comments as [Json, Json]
     const acts = await during(service, sql`select from threads for update`, async () => {
       const acts = [redact(service, redactFirst), late(editFirst)]
-      await untilSomebodyWaits(service, 2)
+      await untilSomebodyWaits(service, 2, PATIENCE_MS)
       return [...acts, late(redactFirst), redact(service, editFirst)] as const
     })
     const statuses = (await Promise.all(acts)).map(({ status }) => status)

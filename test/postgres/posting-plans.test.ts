@@ -16,10 +16,12 @@ const FACTS = {
   threadIds: [],
   articleIds: [],
   authorIds: [],
+  exceptOfAuthors: [],
   addressHashes: [],
   fingerprints: [],
   minHashes: [],
   nameSkeletons: [],
+  againIds: [],
 }
 
 t.test('plans of posts for a database that was seeded a moment ago', async (t) => {
@@ -36,13 +38,11 @@ t.test('plans of posts for a database that was seeded a moment ago', async (t) =
     from generate_series(1, 500) n`)
 
   t.test('the facts read recent posts in the order of an index', async (t) => {
-    for (const exceptId of [0, 1]) {
-      const nodes = await planOf(client, askFacts({ ...FACTS, exceptId }))
-      const scans = nodes.filter((node) => node['Relation Name'] === 'arrivals')
-      t.ok(scans.length > 0)
-      for (const scan of scans) t.match(scan['Node Type'], /^Index (Only )?Scan$/)
-      t.notMatch(nodes.flatMap((node) => node['Sort Key'] ?? []).join(), 'arrived_at')
-    }
+    const nodes = await planOf(client, askFacts(FACTS))
+    const scans = nodes.filter((node) => node['Relation Name'] === 'arrivals')
+    t.ok(scans.length > 0)
+    for (const scan of scans) t.match(scan['Node Type'], /^Index (Only )?Scan$/)
+    t.notMatch(nodes.flatMap((node) => node['Sort Key'] ?? []).join(), 'arrived_at')
   })
 
   t.test('an insert of posts finds their threads by key', async (t) => {

@@ -330,11 +330,12 @@ t.test('facts are counted through indexes', async (t) => {
     threadIds: [1],
     articleIds: [],
     authorIds: [1, 2],
+    exceptOfAuthors: [0, 7],
     addressHashes: [NOWHERE],
     fingerprints: [5],
     minHashes: [5, 6],
     nameSkeletons: [],
-    exceptId: 0,
+    againIds: [7],
   }
   const nodes = await explain(service, (db) => countFacts(db, question))
   const scans = nodes.filter((node) => node['Relation Name'] === 'arrivals')
@@ -360,6 +361,7 @@ const INDEXES = [
   'arrivals_of_network',
   'arrivals_of_site',
   'arrivals_of_thread',
+  'arrivals_pkey',
   'comments_by_author',
   'comments_turned_down_by_author',
 ]

@@ -125,11 +125,19 @@ export const during = <T>(
     return act(tx)
   })
 
-/** Returns the sessions that wait for a lock, once there are `count` of them. */
-export const untilSomebodyWaits = async ({ db }: TestService, count = 1): Promise<number[]> => {
+/** Longer than a shared transaction waits for a lock. */
+export const PATIENCE_MS = 500
+
+/** Returns the sessions that wait for a lock, once `count` of them have waited for so long. */
+export const untilSomebodyWaits = async (
+  { db }: TestService,
+  count = 1,
+  waitMs = 0,
+): Promise<number[]> => {
   for (let questions = 0; questions < 5_000; questions++) {
     const { rows } = await sql<{ pid: number }>`select pid from pg_stat_activity
-      where wait_event_type = 'Lock' and datname = current_database()`.execute(db)
+      where wait_event_type = 'Lock' and datname = current_database()
+        and query_start <= clock_timestamp() - ${waitMs} * interval '1 ms'`.execute(db)
     if (rows.length >= count) return rows.map(({ pid }) => pid)
   }
   throw new Error('no session waits for a lock')

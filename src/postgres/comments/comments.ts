@@ -2,10 +2,12 @@ import { type RawBuilder, sql } from 'kysely'
 import type { Comment } from '../../domain/comment/comment.ts'
 import type { Status } from '../../domain/comment/status.ts'
 import type { Instant } from '../../domain/instant.ts'
+import type { CommentKey } from '../../domain/public-id.ts'
 import type { Facts } from '../../domain/screening/facts.ts'
 import type { Finding } from '../../domain/screening/finding.ts'
 import type { Db, Tx } from '../connection/db.ts'
 import { prepare, type Query } from '../connection/prepared.ts'
+import { forEachWaiting, orSkip, type Waiting } from '../connection/transaction.ts'
 import { storedBans, toJudgementColumns } from '../screening/stored-judgements.ts'
 import { articleIdOf } from '../threads/article-ids.ts'
 import { joinAddress } from './addresses.ts'
@@ -38,37 +40,65 @@ export const editedBy = sql`(
   select r.replaced_by from comment_revisions r where r.site_id = c.site_id and r.comment_id = c.id
     and r.revision = c.revision - 1)`
 
+type CommentAt = { readonly siteId: number; readonly threadId: number; readonly id: number }
+type CommentsAt = {
+  readonly siteId: number
+  readonly threadIds: readonly number[]
+  readonly ids: readonly number[]
+}
+type ForWriteRow = CommentRow &
+  Omit<CommentForWrite, keyof CommentRow> & { readonly articleId: string }
+
 /** Locks the row until the transaction ends. */
 export const findCommentForWrite = async (
   tx: Tx,
   at: CommentAt,
 ): Promise<CommentForWrite | undefined> =>
-  toCommentForWrite((await tx.executeQuery(FIND_COMMENT_FOR_WRITE(at))).rows)
+  (await tx.executeQuery(FIND_COMMENT_FOR_WRITE(at))).rows.map(toCommentForWrite)[0]
 
-type CommentAt = { readonly siteId: number; readonly threadId: number; readonly id: number }
-type ForWriteRow = CommentRow &
-  Omit<CommentForWrite, keyof CommentRow> & { readonly articleId: string }
+/** The result of `findCommentForWrite` from a row of its statement. */
+export const toCommentForWrite = (row: ForWriteRow): CommentForWrite =>
+  toComment(row, row.articleId)
 
-/** The result of `findCommentForWrite` from the rows of its statement. */
-export const toCommentForWrite = ([row]: readonly ForWriteRow[]): CommentForWrite | undefined =>
-  row && toComment(row, row.articleId)
+const selectForWrite = (where: RawBuilder<unknown>) => sql`
+  select ${commentColumns}, d.address_hash, clock_timestamp() as read_at,
+    ${staysDeleted} as stays_deleted, c.withdrawn_at, c.withdrawn_from, c.shadowed,
+    c.article_title as suggested_title,
+    c.redacted_at is not null as is_redacted,
+    ${editedBy} as edited_by,
+    case when c.shadowed and c.status = 'rejected' then ${storedBans} else '[]' end as shadows,
+    ${articleIdOf('t')} as article_id, ${authorColumns}
+  from comments c
+  join threads t on t.site_id = c.site_id and t.id = c.thread_id
+  join authors a on a.site_id = c.site_id and a.id = c.author_id
+  ${joinTally} ${joinAddress}
+  where ${where}
+  order by c.id for no key update of c`
 
-/** The statement of `findCommentForWrite`. */
-export const FIND_COMMENT_FOR_WRITE = prepare<CommentAt, ForWriteRow>(
-  (of) => sql`
-    select ${commentColumns}, d.address_hash, clock_timestamp() as read_at,
-      ${staysDeleted} as stays_deleted, c.withdrawn_at, c.withdrawn_from, c.shadowed,
-      c.article_title as suggested_title,
-      c.redacted_at is not null as is_redacted,
-      ${editedBy} as edited_by,
-      case when c.shadowed and c.status = 'rejected' then ${storedBans} else '[]' end as shadows,
-      ${articleIdOf('t')} as article_id, ${authorColumns}
-    from comments c
-    join threads t on t.site_id = c.site_id and t.id = c.thread_id
-    join authors a on a.site_id = c.site_id and a.id = c.author_id
-    ${joinTally} ${joinAddress}
-    where c.site_id = ${of.siteId} and c.thread_id = ${of.threadId} and c.id = ${of.id}
-    for no key update of c`,
+const FIND_COMMENT_FOR_WRITE = prepare<CommentAt, ForWriteRow>((of) =>
+  selectForWrite(
+    sql`c.site_id = ${of.siteId} and c.thread_id = ${of.threadId} and c.id = ${of.id}`,
+  ),
+)
+
+/** The statement of `findCommentForWrite`, for several comments. It locks them in order of id. */
+export const findCommentsForWrite = (
+  siteId: number,
+  keys: readonly Pick<CommentKey, 'threadId' | 'id'>[],
+  waiting: Waiting,
+): Query<ForWriteRow> =>
+  FIND_COMMENTS_FOR_WRITE[waiting]({
+    siteId,
+    threadIds: keys.map(({ threadId }) => threadId),
+    ids: keys.map(({ id }) => id),
+  })
+
+const FIND_COMMENTS_FOR_WRITE = forEachWaiting((waiting) =>
+  prepare<CommentsAt, ForWriteRow>(
+    (of) => sql`
+      ${selectForWrite(sql`c.site_id = ${of.siteId} and (c.thread_id, c.id) in (
+        select * from unnest(${of.threadIds}::bigint[], ${of.ids}::bigint[]))`)} ${orSkip(waiting)}`,
+  ),
 )
 
 /** Stores that the author deleted the comment, and takes its flags off the queue. The caller holds the thread lock. */
@@ -127,90 +157,6 @@ export const toColumns = ({ policyVersion, risk, ...judged }: StoredJudgement) =
   risk,
   ...toJudgementColumns(judged),
 })
-
-/**
- * The statement that replaces the text and keeps the earlier one as a revision. Its only row has the comment's new
- * revision and time.
- * @param edit without a judgement, the comment keeps the one that it has
- */
-export const reviseComment = (
-  siteId: number,
-  { threadId, id, revision }: Comment,
-  { judged, ...edit }: Edit & { readonly judged: StoredJudgement | undefined },
-): Query<Revised> => {
-  const revised = { siteId, threadId, id, revision, ...edit }
-  return judged ? REVISE_JUDGED({ ...revised, ...toColumns(judged) }) : REVISE(revised)
-}
-
-type Edit = {
-  readonly body: string
-  readonly bodyHtml: string
-  readonly renderer: number
-  readonly by: string
-}
-type Revised = { readonly revision: number; readonly editedAt: Instant }
-
-type Places<Values> = { readonly [Key in keyof Values]: RawBuilder<Values[Key]> }
-type RevisedColumns = CommentAt & Edit & { readonly revision: number }
-
-const writeRevision = (of: Places<RevisedColumns>, judgement: RawBuilder<unknown>) => sql<Revised>`
-  with kept as (
-    insert into comment_revisions
-      (site_id, comment_id, revision, body, body_html, replaced_at, replaced_by)
-    select site_id, id, revision, body, body_html, clock_timestamp(), ${of.by} from comments
-    where site_id = ${of.siteId} and thread_id = ${of.threadId} and id = ${of.id}
-  )
-  update comments set body = ${of.body}, body_html = ${of.bodyHtml}, renderer = ${of.renderer},
-    ${judgement} revision = ${of.revision}::int + 1, changed_xid = pg_current_xact_id(),
-    edited_at = clock_timestamp()
-  where site_id = ${of.siteId} and thread_id = ${of.threadId} and id = ${of.id}
-  returning revision, edited_at`
-
-const REVISE = prepare<RevisedColumns, Revised>((of) => writeRevision(of, sql``))
-const REVISE_JUDGED = prepare<RevisedColumns & ReturnType<typeof toColumns>, Revised>((of) =>
-  writeRevision(
-    of,
-    sql`policy_version = ${of.policyVersion}, risk = ${of.risk}, facts = ${of.facts}::jsonb,
-    screening = ${of.screening}::jsonb, packed_facts = ${of.packedFacts},
-    packed_trace = ${of.packedTrace},`,
-  ),
-)
-
-/** The text of a comment before an edit. */
-export type Revision = {
-  readonly revision: number
-  /** The author of the comment. */
-  readonly authorId: number
-  readonly body: string
-  readonly bodyHtml: string
-  readonly replacedAt: Instant
-  readonly replacedBy: string
-}
-
-/** Lists revisions, latest first; `limit + 1` rows. */
-export const listRevisions = (
-  db: Db,
-  {
-    siteId,
-    commentId,
-    before,
-    limit,
-  }: {
-    siteId: number
-    commentId: number
-    before: number | null
-    limit: number
-  },
-): Promise<Omit<Revision, 'authorId'>[]> =>
-  db
-    .selectFrom('commentRevisions')
-    .select(['revision', 'body', 'bodyHtml', 'replacedAt', 'replacedBy'])
-    .where('siteId', '=', siteId)
-    .where('commentId', '=', commentId)
-    .$if(before !== null, (query) => query.where('revision', '<', before))
-    .orderBy('revision', 'desc')
-    .limit(limit + 1)
-    .execute()
 
 /**
  * Finds a comment of the site and up to `ancestorCount` of its ancestors, nearest first, in any status. Only

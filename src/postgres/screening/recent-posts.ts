@@ -1,7 +1,6 @@
 import { type RawBuilder, sql } from 'kysely'
 import type { Facts } from '../../domain/screening/facts.ts'
 import { COMPARED_HASHES } from '../../domain/screening/text-similarity.ts'
-import { joinAddress } from '../comments/addresses.ts'
 import { isVisible } from '../comments/visible.ts'
 import { isNear } from '../connection/clock.ts'
 import type { Db } from '../connection/db.ts'
@@ -22,27 +21,48 @@ export type FactsQuery = {
   readonly threadIds: readonly number[]
   readonly articleIds: readonly string[]
   readonly authorIds: readonly number[]
+  /** For each author, the comment that does not count among the author's own; 0 for none. */
+  readonly exceptOfAuthors: readonly number[]
   readonly addressHashes: readonly Buffer[]
   readonly fingerprints: readonly number[]
   /** The lowest MinHashes of each text. */
   readonly minHashes: readonly number[]
   /** Skeletons of the names of guests. */
   readonly nameSkeletons: readonly string[]
-  /** A comment that is judged again, which does not count itself; 0 for none. */
-  readonly exceptId: number
+  /** Comments that are judged again. The counts contain their posts, which `stored` lists. */
+  readonly againIds: readonly number[]
 }
 
 /** The part of the facts about an author's earlier comments. */
-export type AuthorHistory = Omit<Facts['author'], 'kind' | 'role'> & { readonly id: number }
+export type AuthorHistory = Omit<Facts['author'], 'kind' | 'role'> & {
+  readonly id: number
+  readonly exceptId: number
+}
 
 /** A text of the last day, and how many comments have it. */
 export type RecentText = {
   readonly fingerprint: number
+  /** The comment with the text if it is judged again, else 0. */
+  readonly againId: number
   readonly sketch: readonly number[]
   readonly number: number
 }
 
-/** Counts for a `FactsQuery`; arrays follow the order of its lists. Every count is limited. */
+/** The recent post of a comment that is judged again, as the counts contain it. */
+export type StoredArrival = {
+  readonly id: number
+  readonly threadId: number
+  readonly fingerprint: number
+  /** In Base64. */
+  readonly addressHash: string | null
+  readonly isOfMinute: boolean
+  readonly isOfDay: boolean
+}
+
+/**
+ * Counts for a `FactsQuery`; arrays follow the order of its lists. Every count is limited, to what judging needs and
+ * the number of comments that are judged again.
+ */
 export type CountedFacts = Pick<Facts, 'at' | 'attackedUntil'> & {
   /** The threads that were found, as text, with the same order in the two lists about them. */
   readonly threadIds: readonly string[]
@@ -52,6 +72,7 @@ export type CountedFacts = Pick<Facts, 'at' | 'attackedUntil'> & {
   readonly networks: readonly number[]
   readonly same: readonly number[]
   readonly records: readonly AuthorHistory[]
+  readonly stored: readonly StoredArrival[]
   /** Texts that may be nearly the same as a judged one, for `toRecentTexts`. */
   readonly alike: string | null
   /** The skeletons that names of members have. */
@@ -70,15 +91,20 @@ export const countFacts = async (db: Db, query: FactsQuery): Promise<CountedFact
   (await db.executeQuery(askFacts(query))).rows[0]!
 
 /** The statement of `countFacts`. Its only row has the result. */
-export const askFacts = (query: FactsQuery): Query<CountedFacts> =>
-  (query.exceptId === 0 ? FACTS : FACTS_OF_OTHERS)(query)
+export const askFacts = (query: FactsQuery): Query<CountedFacts> => {
+  const more = query.againIds.length
+  return FACTS({ ...query, mostOfMinute: MAX_MINUTE + more, mostOfDay: MAX_COUNT + more })
+}
 
+/** The limits are values, so that the planner expects few rows. */
+type LimitedQuery = FactsQuery & { readonly mostOfMinute: number; readonly mostOfDay: number }
 type Sql = ReturnType<typeof sql>
-type Places = { readonly [Key in keyof FactsQuery]: RawBuilder<FactsQuery[Key]> }
+type Places = { readonly [Key in keyof LimitedQuery]: RawBuilder<LimitedQuery[Key]> }
 
-/** @param others the condition on a row that it is about another comment, or nothing */
-const writeFacts = (of: Places, others: Sql) => {
+const FACTS = prepare<LimitedQuery, CountedFacts>((of) => {
   const ofSite = sql`site_id = ${of.siteId}`
+  const inMinute = { span: minute, most: of.mostOfMinute }
+  const inDay = { span: day, most: of.mostOfDay }
   return sql<CountedFacts>`
     with moment as materialized (select clock_timestamp()::timestamptz(3) as now),
     asked as materialized (
@@ -96,22 +122,23 @@ const writeFacts = (of: Places, others: Sql) => {
       (select attacked_until from sites where id = ${of.siteId} and attacked_until > now
         and ${isHoldOfNow(sql`now`)}) as attacked_until,
       array(
-        select ${countSince(minute, { where: ofSite, key: sql`thread_id`, is: sql`q.id`, others })}
+        select ${countSince({ ...inMinute, where: ofSite, key: sql`thread_id`, is: sql`q.id` })}
         from asked q order by id
       ) as threads,
       (select count(*)::int from (
-        select from arrivals where ${ofSite} and ${isNear('arrived_at', minute)} ${others}
-        order by arrived_at desc limit ${MAX_MINUTE}
+        select from arrivals where ${ofSite} and ${isNear('arrived_at', minute)}
+        order by arrived_at desc limit ${of.mostOfMinute}
       ) a) as site,
       array(
-        select ${countSince(minute, { where: NETWORK_IS_KNOWN, key: sql`address_hash`, is: sql`n.hash`, others })}
+        select ${countSince({ ...inMinute, where: NETWORK_IS_KNOWN, key: sql`address_hash`, is: sql`n.hash` })}
         from unnest(${of.addressHashes}::bytea[]) with ordinality n (hash, ordinal) order by ordinal
       ) as networks,
       array(
-        select ${countSince(day, { where: ofSite, key: sql`fingerprint`, is: sql`f.print`, others })}
+        select ${countSince({ ...inDay, where: ofSite, key: sql`fingerprint`, is: sql`f.print` })}
         from unnest(${of.fingerprints}::bigint[]) with ordinality f (print, ordinal) order by ordinal
       ) as same,
       ${historiesOf(of)} as records,
+      ${storedArrivalsOf(of)} as stored,
       ${similarTextsOf(of)} as alike,
       array(
         select n.skeleton from unnest(${of.nameSkeletons}::text[]) n (skeleton)
@@ -119,55 +146,72 @@ const writeFacts = (of: Places, others: Sql) => {
           select from authors a where a.site_id = ${of.siteId} and a.name_skeleton = n.skeleton)
       ) as taken_names
     from moment`
-}
+})
 
 /** The condition of the partial index. */
 const NETWORK_IS_KNOWN = sql`address_hash is not null`
 
 type CountCondition = {
+  readonly span: Sql
+  readonly most: RawBuilder<number>
   readonly where: Sql
   readonly key: Sql
   readonly is: Sql
-  readonly others: Sql
 }
 
 /**
  * Compares key and time as one row value, in the order of the only index that fits. Compared one by one,
- * Postgres may choose another index by its estimates and read the whole day. The limit is a parameter, so
- * that the planner expects few rows. A clock that was set back leaves posts ahead of now: see `isNear`.
+ * Postgres may choose another index by its estimates and read the whole day. A clock that was set back leaves
+ * posts ahead of now: see `isNear`.
  */
-const countSince = (span: Sql, { where, key, is, others }: CountCondition) => sql`(
+const countSince = ({ span, most, where, key, is }: CountCondition) => sql`(
   select count(*)::int from (
-    select from arrivals where ${where} ${others}
+    select from arrivals where ${where}
       and (${key}, arrived_at) > (${is}, now - ${span}) and (${key}, arrived_at) <= (${is}, now + ${span})
-    order by ${key} desc, arrived_at desc limit ${span === day ? MAX_COUNT : MAX_MINUTE}
+    order by ${key} desc, arrived_at desc limit ${most}
   ) a)`
 
-const historiesOf = ({ siteId, authorIds, exceptId }: Places) => {
+const historiesOf = ({ siteId, authorIds, exceptOfAuthors }: Places) => {
   const count = (condition: Sql) => sql`(
     select count(*) from (
       select from comments c where c.site_id = ${siteId} and c.author_id = a.id
-        and c.id <> ${exceptId}::bigint and ${condition} limit ${sql.lit(MAX_COUNT)}) c)`
+        and c.id <> q.except_id and ${condition} limit ${sql.lit(MAX_COUNT)}) c)`
   return sql`(
     select coalesce(jsonb_agg(jsonb_build_object(
       'id', a.id,
+      'exceptId', q.except_id,
       'emailDomain', substring(lower(a.email) from '@([^@]+)$'),
       'approved', ${count(isVisible('c.status'))},
       'recentApproved', ${count(sql`${isVisible('c.status')} and c.published_at > now - ${month}`)},
       'recentRejected', ${count(sql`c.status in ('spam', 'rejected') and c.created_at > now - ${month}`)}
     )), '[]')
-    from authors a where a.site_id = ${siteId} and a.id = any(${authorIds}::bigint[]))`
+    from unnest(${authorIds}::bigint[], ${exceptOfAuthors}::bigint[]) as q (id, except_id)
+    join authors a on a.site_id = ${siteId} and a.id = q.id)`
 }
 
-const similarTextsOf = ({ siteId, authorIds, addressHashes, minHashes, exceptId }: Places) => {
+const storedArrivalsOf = ({ siteId, againIds }: Places) => sql`(
+  select coalesce(jsonb_agg(jsonb_build_object(
+    'id', r.comment_id,
+    'threadId', r.thread_id,
+    'fingerprint', r.fingerprint,
+    'addressHash', encode(r.address_hash, 'base64'),
+    'isOfMinute', ${isNear('r.arrived_at', minute)},
+    'isOfDay', ${isNear('r.arrived_at', day)}
+  )), '[]')
+  from unnest(${againIds}::bigint[]) as q (id) cross join lateral (
+    select * from arrivals where site_id = ${siteId} and comment_id = q.id offset 0
+  ) r)`
+
+const similarTextsOf = ({ siteId, authorIds, addressHashes, minHashes, againIds }: Places) => {
   // The limit is a parameter, as in `countSince`: a plan from a day with few posts would sort the posts of every day.
   const latest = (condition: Sql, limit: number) => sql`
     select site_id, comment_id, fingerprint, sketch from arrivals
     where ${condition} and arrived_at > now - ${day}
     order by arrived_at desc limit ${limit}`
   return sql`(
-    select string_agg(concat_ws(',', fingerprint, number, array_to_string(sketch, ',')), '],[') from (
-      select fingerprint, min(sketch) as sketch, count(distinct comment_id) as number from (
+    select string_agg(concat_ws(',', fingerprint, again_id, number, array_to_string(sketch, ',')), '],[') from (
+      select fingerprint, case when comment_id = any(${againIds}::bigint[]) then comment_id else 0 end as again_id,
+        min(sketch) as sketch, count(distinct comment_id) as number from (
         (${latest(sql`site_id = ${siteId}`, LATEST_OF_SITE)})
         union all
         select w.* from unnest(${authorIds}::bigint[]) as q (id) cross join lateral (
@@ -176,9 +220,8 @@ const similarTextsOf = ({ siteId, authorIds, addressHashes, minHashes, exceptId 
         select n.* from unnest(${addressHashes}::bytea[]) as q (hash) cross join lateral (
           ${latest(sql`address_hash = q.hash`, LATEST_OF_WRITER)}) n
       ) a
-      where site_id = ${siteId} and comment_id <> ${exceptId}::bigint
-        and sketch[1:${sql.lit(COMPARED_HASHES)}] && ${minHashes}::bigint[]
-      group by fingerprint
+      where site_id = ${siteId} and sketch[1:${sql.lit(COMPARED_HASHES)}] && ${minHashes}::bigint[]
+      group by fingerprint, again_id
     ) l)`
 }
 
@@ -186,34 +229,7 @@ const similarTextsOf = ({ siteId, authorIds, addressHashes, minHashes, exceptId 
 export const toRecentTexts = (alike: string | null): RecentText[] =>
   (JSON.parse(`[${alike === null ? '' : `[${alike}]`}]`) as number[][]).map((text) => ({
     fingerprint: text[0]!,
-    number: text[1]!,
-    sketch: text.slice(2),
+    againId: text[1]!,
+    number: text[2]!,
+    sketch: text.slice(3),
   }))
-
-/** Two statements, because the indexes lack the id of the comment. */
-const FACTS = prepare<FactsQuery, CountedFacts>((of) => writeFacts(of, sql``))
-const FACTS_OF_OTHERS = prepare<FactsQuery, CountedFacts>((of) =>
-  writeFacts(of, sql`and comment_id <> ${of.exceptId}::bigint`),
-)
-
-type Arrival = {
-  readonly siteId: number
-  readonly threadId: number
-  readonly id: number
-  readonly authorId: number
-  readonly fingerprint: number
-  readonly sketch: readonly number[]
-}
-
-/** Records the new text of an edited comment as a recent post. */
-export const INSERT_ARRIVAL = prepare<Arrival, unknown>(
-  (of) => sql`
-    insert into arrivals (site_id, comment_id, thread_id, author_id, address_hash, fingerprint, sketch,
-      arrived_at)
-    select c.site_id, c.id, c.thread_id, ${of.authorId}, d.address_hash, ${of.fingerprint},
-      ${of.sketch}::bigint[], clock_timestamp()
-    from comments c ${joinAddress}
-    where c.site_id = ${of.siteId} and c.thread_id = ${of.threadId} and c.id = ${of.id}
-    on conflict (site_id, comment_id) do update set fingerprint = excluded.fingerprint,
-      sketch = excluded.sketch, arrived_at = excluded.arrived_at`,
-)

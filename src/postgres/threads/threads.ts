@@ -169,23 +169,25 @@ export const findThreadForWrite = async (
   siteId: number,
   id: number,
 ): Promise<ThreadForWrite | undefined> => {
-  const { rows } = await db.executeQuery(FIND_THREAD_FOR_WRITE({ siteId, id }))
+  const { rows } = await db.executeQuery(FIND_THREADS_FOR_WRITE({ siteId, ids: [id] }))
   return rows[0]
 }
 
-/** The statement of `findThreadForWrite`. */
-export const FIND_THREAD_FOR_WRITE = prepare<{ siteId: number; id: number }, ThreadForWrite>(
+/** The statement of `findThreadForWrite`, for several threads. */
+export const FIND_THREADS_FOR_WRITE = prepare<
+  { siteId: number; ids: readonly number[] },
+  ThreadForWrite
+>(
   (of) => sql`
     select ${forWrite} from threads
-    where site_id = ${of.siteId} and id = ${of.id} and deleted_at is null`,
+    where site_id = ${of.siteId} and id = any(${of.ids}::bigint[]) and deleted_at is null`,
 )
 
 /** Gives a thread a new version after another visible change. @returns the version */
 export const touchThread = async (tx: Tx, siteId: number, id: number): Promise<number> =>
   (await tx.executeQuery(TOUCH_THREAD({ siteId, id }))).rows[0]!.version
 
-/** The statement of `touchThread`. */
-export const TOUCH_THREAD = prepare<{ siteId: number; id: number }, { version: number }>(
+const TOUCH_THREAD = prepare<{ siteId: number; id: number }, { version: number }>(
   (of) => sql`
     update threads set version = ${nextVersion}
     where site_id = ${of.siteId} and id = ${of.id} returning version`,

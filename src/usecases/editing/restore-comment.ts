@@ -18,6 +18,7 @@ import type { Tx } from '../../postgres/connection/db.ts'
 import { acquireThreadLock } from '../../postgres/connection/transaction.ts'
 import { enqueueJob, rescheduleJob } from '../../postgres/jobs/jobs.ts'
 import { findBansOn } from '../../postgres/moderation/bans.ts'
+import { insertArrivals } from '../../postgres/screening/arrivals.ts'
 import { updateJudgement } from '../../postgres/screening/checks.ts'
 import type { IdempotencyKey } from '../../postgres/service/idempotency.ts'
 import { findThreadForWrite, type ThreadForWrite } from '../../postgres/threads/threads.ts'
@@ -25,7 +26,8 @@ import type { Context } from '../context.ts'
 import { changeStatus } from '../decisions/change-status.ts'
 import { withInvalidation } from '../invalidate.ts'
 import { runOnce } from '../run-once.ts'
-import { assertMayChangeText, judgeText } from './edit-comment.ts'
+import { judgeText } from './judge-text.ts'
+import { assertMayChangeText } from './may-edit.ts'
 
 export type RestoreRequest = {
   readonly site: Site
@@ -125,12 +127,9 @@ const mayBePublic = async (
   if (mayModerate(caller)) return true
   const [bans = []] = await findBansOn(tx, site.id, [writerIdentity])
   const published = { ...comment, status: 'approved' as const }
-  const judged = await judgeText(
-    tx,
-    { site, body },
-    { comment: published, thread, policy, bodyHtml, bans },
-  )
-  await tx.executeQuery(judged.arrival)
+  const text = { site, comment: published, thread, policy, bans, body, bodyHtml }
+  const judged = await judgeText(tx, text)
+  await tx.executeQuery(insertArrivals(site.id, [judged.arrival]))
   const { trace, facts, verdict, isShadowed } = judged
   await updateJudgement(tx, at, judged)
   if (checkTimingOf(trace, facts) !== 'never')

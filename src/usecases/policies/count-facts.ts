@@ -17,6 +17,7 @@ import {
   countFacts,
   type FactsQuery,
   type RecentText,
+  type StoredArrival,
   toRecentTexts,
 } from '../../postgres/screening/recent-posts.ts'
 
@@ -41,10 +42,16 @@ export type PostOrigin = TextHashes & {
   readonly authorId: number | undefined
   /** Null if it was deleted. */
   readonly addressHash: Buffer | null
+  /** The comment that gets the text with an edit, and does not count itself; undefined for a new comment. */
+  readonly againId?: number
 }
 
 /** A post that was judged before in the same transaction, in whatever thread. */
-export type EarlierPost = PostOrigin & { readonly threadId: number; readonly verdict: Verdict }
+export type EarlierPost = PostOrigin & {
+  readonly threadId: number
+  /** Undefined for an edit, which keeps the status of its comment. */
+  readonly verdict: Verdict | undefined
+}
 
 /** Counts that are loaded once per transaction, by what they count. */
 export type LoadedFacts = Pick<CountedFacts, 'at' | 'attackedUntil'> & {
@@ -52,16 +59,20 @@ export type LoadedFacts = Pick<CountedFacts, 'at' | 'attackedUntil'> & {
   readonly site: number
   readonly networks: ReadonlyMap<string, number>
   readonly same: ReadonlyMap<number, number>
-  readonly records: ReadonlyMap<number, AuthorHistory>
+  /** By author, and the comment that does not count. */
+  readonly records: ReadonlyMap<string, AuthorHistory>
+  /** The posts among the counts whose texts edits replace, by comment. */
+  readonly stored: ReadonlyMap<number, Replaced>
   readonly alike: readonly RecentText[]
   readonly takenNames: ReadonlySet<string>
 }
+
+type Replaced = Omit<StoredArrival, 'addressHash'> & { readonly addressHash: Buffer | null }
 
 type FactsScope = {
   readonly siteId: number
   readonly threadIds?: readonly number[]
   readonly articleIds?: readonly string[]
-  readonly exceptId?: number
   readonly nameSkeletons?: readonly string[]
 }
 
@@ -85,20 +96,26 @@ export const askFor = (
   )
   const fingerprints = [...new Set(sources.map(({ fingerprint }) => fingerprint))]
   const minHashes = sources.flatMap(({ sketch }) => sketch.slice(0, COMPARED_HASHES))
-  const authorIds = sources.flatMap(({ authorId }) => authorId ?? [])
+  const authors = new Map(
+    sources.flatMap(({ authorId, againId }) =>
+      authorId === undefined ? [] : [[nameOfAuthor(authorId, againId), { authorId, againId }]],
+    ),
+  )
   const question = {
     threadIds: [],
     articleIds: [],
-    exceptId: 0,
     nameSkeletons: [],
     ...scope,
-    authorIds: [...new Set(authorIds)],
+    authorIds: [...authors.values()].map(({ authorId }) => authorId),
+    exceptOfAuthors: [...authors.values()].map(({ againId }) => againId ?? 0),
+    againIds: sources.flatMap(({ againId }) => againId ?? []),
     addressHashes: [...hashes.values()],
     fingerprints,
     minHashes: [...new Set(minHashes)],
   }
   const toFacts = (counted: CountedFacts): LoadedFacts => {
-    const { threadIds, threads, threadsSince, networks, same, records, takenNames } = counted
+    const { threadIds, threads, threadsSince, networks, same, records, stored, takenNames } =
+      counted
     return {
       ...counted,
       alike: toRecentTexts(counted.alike),
@@ -108,13 +125,21 @@ export const askFor = (
       takenNames: new Set(takenNames),
       networks: new Map([...hashes.keys()].map((name, i) => [name, networks[i]!])),
       same: new Map(fingerprints.map((fingerprint, i) => [fingerprint, same[i]!])),
-      records: new Map(records.map((record) => [record.id, record])),
+      records: new Map(records.map((one) => [nameOfAuthor(one.id, one.exceptId), one])),
+      stored: new Map(stored.map((one) => [one.id, toReplaced(one)])),
     }
   }
   return { question, toFacts }
 }
 
+const toReplaced = ({ addressHash, ...stored }: StoredArrival): Replaced => ({
+  ...stored,
+  addressHash: addressHash === null ? null : Buffer.from(addressHash, 'base64'),
+})
+
 const nameOf = (addressHash: Buffer): string => addressHash.toString('base64')
+
+const nameOfAuthor = (id: number, exceptId = 0): string => `${id} ${exceptId}`
 
 /** The part of the facts that is not counted. */
 export type FactsSubject = PostOrigin & {
@@ -134,49 +159,74 @@ export type FactsSubject = PostOrigin & {
 const MAX_MINUTE = 1_000
 const MAX_COUNT = 100
 
-/** Builds the facts of one comment. Earlier posts of the same transaction count too. */
+/**
+ * Builds the facts of one comment. Earlier posts of the same transaction count too, and the texts that they and the
+ * comment replace do not.
+ */
 export const factsOf = (
   known: LoadedFacts,
   subject: FactsSubject,
   earlier: readonly EarlierPost[],
-): Facts => ({
-  at: known.at,
-  siteModeration: subject.siteModeration,
-  threadModeration: subject.threadModeration,
-  author: authorOf(known, subject, earlier),
-  threadSince: threadOf(known, subject)?.since ?? null,
-  repeats: repeatsOf(known, subject, earlier),
-  arrivals: {
-    thread: arrivalsInThread(known, subject, earlier),
-    site: Math.min(MAX_MINUTE, known.site + earlier.length + 1),
-    network: networkOf(known, subject, earlier),
-  },
-  attackedUntil: subject.attackedUntil,
-  bans: subject.bans,
-  checks: {},
-})
-
-const threadOf = ({ threads }: LoadedFacts, { threadId }: FactsSubject) =>
-  threadId === null ? undefined : threads.get(threadId)
-
-const arrivalsInThread = (
-  known: LoadedFacts,
-  subject: FactsSubject,
-  earlier: readonly EarlierPost[],
-): number => {
-  const before = earlier.filter(({ threadId }) => threadId === subject.threadId).length
-  return Math.min(MAX_MINUTE, (threadOf(known, subject)?.number ?? 0) + before + 1)
+): Facts => {
+  const replaced = new Map(
+    [subject, ...earlier].flatMap(({ againId }) => {
+      const stored = againId === undefined ? undefined : known.stored.get(againId)
+      return stored ? [[stored.id, stored]] : []
+    }),
+  )
+  const now = { known, subject, earlier, replaced }
+  return {
+    at: known.at,
+    siteModeration: subject.siteModeration,
+    threadModeration: subject.threadModeration,
+    author: authorOf(now),
+    threadSince: threadOf(now)?.since ?? null,
+    repeats: repeatsOf(now),
+    arrivals: {
+      thread: arrivalsInThread(now),
+      site: countMinute(now, known.site, () => true),
+      network: networkOf(now),
+    },
+    attackedUntil: subject.attackedUntil,
+    bans: subject.bans,
+    checks: {},
+  }
 }
 
-const authorOf = (
-  { records }: LoadedFacts,
-  { authorId, kind, role, email }: FactsSubject,
-  earlier: readonly EarlierPost[],
-): Facts['author'] => {
-  const before = authorId === undefined ? undefined : records.get(authorId)
+/** The loaded counts, and what changes them for a comment. */
+type Situation = {
+  readonly known: LoadedFacts
+  readonly subject: FactsSubject
+  readonly earlier: readonly EarlierPost[]
+  /** By comment. */
+  readonly replaced: ReadonlyMap<number, Replaced>
+}
+
+/** The posts of the last minute, of which `loaded` are among the counts, with the comment itself. */
+const countMinute = (
+  { earlier, replaced }: Situation,
+  loaded: number,
+  counts: (post: Pick<EarlierPost, 'threadId' | 'addressHash'>) => boolean,
+): number => {
+  const gone = [...replaced.values()].filter((one) => one.isOfMinute && counts(one))
+  return Math.min(MAX_MINUTE, loaded + earlier.filter(counts).length - gone.length + 1)
+}
+
+const threadOf = ({ known: { threads }, subject: { threadId } }: Situation) =>
+  threadId === null ? undefined : threads.get(threadId)
+
+const arrivalsInThread = (now: Situation): number =>
+  countMinute(now, threadOf(now)?.number ?? 0, ({ threadId }) => threadId === now.subject.threadId)
+
+const authorOf = ({ known: { records }, subject, earlier }: Situation): Facts['author'] => {
+  const { authorId, againId, kind, role, email } = subject
+  const before = authorId === undefined ? undefined : records.get(nameOfAuthor(authorId, againId))
   const own = before ? earlier.filter((one) => one.authorId === authorId) : []
-  const count = (base: number | undefined, ...verdicts: Verdict[]) =>
-    Math.min(MAX_COUNT, (base ?? 0) + own.filter((one) => verdicts.includes(one.verdict)).length)
+  const count = (base: number | undefined, ...verdicts: readonly Verdict[]) =>
+    Math.min(
+      MAX_COUNT,
+      (base ?? 0) + own.filter(({ verdict }) => verdict && verdicts.includes(verdict)).length,
+    )
   return {
     kind,
     role,
@@ -190,28 +240,24 @@ const authorOf = (
 const domainOf = (email: string | null): string | null =>
   /@([^@]+)$/.exec(email ?? '')?.[1]?.toLowerCase() ?? null
 
-const repeatsOf = (
-  { same, alike }: LoadedFacts,
-  { fingerprint, sketch }: FactsSubject,
-  earlier: readonly EarlierPost[],
-): Facts['repeats'] => {
+const repeatsOf = ({ known, subject, earlier, replaced }: Situation): Facts['repeats'] => {
+  const { fingerprint, sketch } = subject
   const isNear = (other: TextHashes): boolean =>
     other.fingerprint !== fingerprint && isNearlySame(other.sketch, sketch)
-  const stored = alike.reduce((sum, other) => (isNear(other) ? sum + other.number : sum), 0)
+  const stored = known.alike.reduce(
+    (sum, other) => (!replaced.has(other.againId) && isNear(other) ? sum + other.number : sum),
+    0,
+  )
   const near = stored + earlier.filter(isNear).length
-  const equal = earlier.filter((one) => one.fingerprint === fingerprint).length
-  return {
-    same: Math.min(MAX_COUNT, same.get(fingerprint)! + equal),
-    near: Math.min(MAX_COUNT, near),
-  }
+  const isEqual = (other: { readonly fingerprint: number }) => other.fingerprint === fingerprint
+  const gone = [...replaced.values()].filter((one) => one.isOfDay && isEqual(one)).length
+  const same = known.same.get(fingerprint)! + earlier.filter(isEqual).length - gone
+  return { same: Math.min(MAX_COUNT, same), near: Math.min(MAX_COUNT, near) }
 }
 
-const networkOf = (
-  { networks }: LoadedFacts,
-  { addressHash }: FactsSubject,
-  earlier: readonly EarlierPost[],
-): number => {
-  if (!addressHash) return 0
-  const together = earlier.filter((one) => one.addressHash?.equals(addressHash)).length
-  return Math.min(MAX_MINUTE, networks.get(nameOf(addressHash))! + together + 1)
+const networkOf = (now: Situation): number => {
+  const { addressHash: own } = now.subject
+  if (!own) return 0
+  const loaded = now.known.networks.get(nameOf(own))!
+  return countMinute(now, loaded, ({ addressHash }) => addressHash?.equals(own) ?? false)
 }

@@ -3,11 +3,8 @@ import { STATUSES, type Status } from '../../domain/comment/status.ts'
 import type { CommentKey } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import type { Site } from '../../domain/site/site.ts'
-import {
-  listRevisions as findRevisions,
-  listWithAncestors,
-  type Revision,
-} from '../../postgres/comments/comments.ts'
+import { listWithAncestors } from '../../postgres/comments/comments.ts'
+import { listRevisions as findRevisions, type Revision } from '../../postgres/comments/revisions.ts'
 import type { Db } from '../../postgres/connection/db.ts'
 import { runQuery } from '../../postgres/connection/transaction.ts'
 import {
@@ -22,7 +19,7 @@ import {
 } from '../../postgres/moderation/queue.ts'
 import type { Context } from '../context.ts'
 
-export type { Revision } from '../../postgres/comments/comments.ts'
+export type { Revision } from '../../postgres/comments/revisions.ts'
 export type { ModeratedComment } from '../../postgres/moderation/moderated-comments.ts'
 export { QUEUE_SORTS } from '../../postgres/moderation/queue.ts'
 
