@@ -7,6 +7,8 @@ const SHINGLE_LETTERS = 5
 const MAX_MIN_HASHES = 24
 /** The lowest similarity of texts that count as nearly the same. */
 const NEARLY_SAME = 0.6
+/** Texts with more hashes than this that only one of them has are not nearly the same. */
+const MAX_DIFFERENT = Math.floor(MAX_MIN_HASHES * (1 - NEARLY_SAME))
 /** Texts that count as nearly the same share at least one of their lowest six MinHashes: else 12 of 24 differ. */
 export const COMPARED_HASHES = 6
 
@@ -29,10 +31,18 @@ export const minHashesOf = (body: string): number[] => {
   return lowest
 }
 
-/** The estimated similarity of two texts by their MinHashes, from 0 to 1. */
-export const similarity = (a: readonly number[], b: readonly number[]): number => {
+/**
+ * The estimated similarity of two texts by their MinHashes, from 0 to 1.
+ * @param maxDifferent the comparison stops after more hashes that only one text has
+ */
+export const similarity = (
+  a: readonly number[],
+  b: readonly number[],
+  maxDifferent = MAX_MIN_HASHES,
+): number => {
   let [i, j, seen, both] = [0, 0, 0, 0]
-  for (; seen < MAX_MIN_HASHES && (i < a.length || j < b.length); seen++) {
+  const hasMore = (): boolean => seen < MAX_MIN_HASHES && (i < a.length || j < b.length)
+  for (; hasMore() && seen - both <= maxDifferent; seen++) {
     const x = i < a.length ? a[i]! : Number.POSITIVE_INFINITY
     const y = j < b.length ? b[j]! : Number.POSITIVE_INFINITY
     if (x === y) both++
@@ -47,7 +57,7 @@ export const similarity = (a: readonly number[], b: readonly number[]): number =
  * found with a quarter of the comparisons.
  */
 export const isNearlySame = (a: readonly number[], b: readonly number[]): boolean =>
-  shareLowest(a, b) && similarity(a, b) >= NEARLY_SAME
+  shareLowest(a, b) && similarity(a, b, MAX_DIFFERENT) >= NEARLY_SAME
 
 const shareLowest = (a: readonly number[], b: readonly number[]): boolean => {
   const endOfA = Math.min(a.length, COMPARED_HASHES)
