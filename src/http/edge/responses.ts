@@ -40,21 +40,26 @@ export const hashOf = (content: string | Buffer): string =>
 /** Must be raised by one when the same rows make other bytes. */
 const PAGE_FORMAT = 6
 
-/** Names everything that shapes the bytes of a page, except the thread and its version. */
+/**
+ * Names everything that shapes the bytes of a page, except the thread and its version. A hash, because each read looks
+ * its page up by this name, and the parts are long.
+ */
 export const variantOf = (
   { keys, version, publicUrl }: Pick<Http, 'keys' | 'version' | 'publicUrl'>,
   site: Site,
   parts: readonly unknown[],
 ): string =>
-  JSON.stringify([
-    PAGE_FORMAT,
-    RENDERER_VERSION,
-    version,
-    keys().id,
-    publicUrl,
-    site.version,
-    ...parts,
-  ])
+  hashOf(
+    JSON.stringify([
+      PAGE_FORMAT,
+      RENDERER_VERSION,
+      version,
+      keys().id,
+      publicUrl,
+      site.version,
+      ...parts,
+    ]),
+  )
 
 /** The entity tag of a page of a thread: the version, and a hash of everything else that shapes it. */
 export const versionTag = (version: number, variant: string): string =>
