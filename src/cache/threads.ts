@@ -72,9 +72,10 @@ export const createThreadCache = (options: Options): ThreadCache => {
       const known = findKnown(query)
       if (known === undefined) return confirmed(await loadByArticle(query as ByArticle))
       const { id } = known
-      const token = await cacheTokens.find(threadToken(siteId, id))
+      const name = threadToken(siteId, id)
+      const token = await cacheTokens.find(name)
       const loadConfirmed = async () => confirmed(await reload(query, known, token))
-      const entry = entries.get(threadToken(siteId, id))
+      const entry = entries.get(name)
       if (entry?.token !== token || !entry || !isCurrent(entry, query, known, minVersion))
         return loadConfirmed()
       const age = performance.now() - entry.at

@@ -1,8 +1,10 @@
 const MAX_BATCH = 1_000
 
 type Batch<Query, Result> = {
-  readonly queries: Map<unknown, Query>
-  readonly results: Promise<ReadonlyMap<unknown, Result>>
+  /** The queries in order, and the place of each key. */
+  readonly queries: Query[]
+  readonly places: Map<unknown, number>
+  readonly results: Promise<readonly Result[]>
   /** How many calls wait for this batch; several can have the same query. */
   calls: number
 }
@@ -34,10 +36,9 @@ export const createBatcher = <Query, Result>(
   let waiting: Batch<Query, Result> | undefined
   let endPause = (): void => {}
 
-  const send = async ({ queries }: Batch<Query, Result>): Promise<Map<unknown, Result>> => {
-    if (waiting?.queries === queries) waiting = undefined
-    const results = await load([...queries.values()])
-    return new Map([...queries.keys()].map((key, i) => [key, results[i]!]))
+  const send = async (batch: Batch<Query, Result>): Promise<readonly Result[]> => {
+    if (waiting === batch) waiting = undefined
+    return load(batch.queries)
   }
 
   const pauseAfter = ({ calls }: Batch<Query, Result>): Promise<void> | undefined => {
@@ -54,7 +55,8 @@ export const createBatcher = <Query, Result>(
   const open = (): Batch<Query, Result> => {
     const sent = underWay.then(endOfTurn)
     const batch: Batch<Query, Result> = {
-      queries: new Map(),
+      queries: [],
+      places: new Map(),
       results: sent.then(() => send(batch)),
       calls: 0,
     }
@@ -62,13 +64,16 @@ export const createBatcher = <Query, Result>(
     return batch
   }
 
-  return async (query) => {
+  return (query) => {
     const key = keyOf(query)
-    if (waiting === undefined || waiting.queries.size >= MAX_BATCH) waiting = open()
-    waiting.queries.set(key, query)
+    if (waiting === undefined || waiting.queries.length >= MAX_BATCH) waiting = open()
+    const { queries, places, results } = waiting
+    const place = places.get(key) ?? queries.length
+    places.set(key, place)
+    queries[place] = query
     waiting.calls += 1
     if (waiting.calls === spacing?.enoughCalls) endPause()
-    return (await waiting.results).get(key)!
+    return results.then((found) => found[place]!)
   }
 }
 

@@ -4,5 +4,11 @@
  * 0, and always the same for a key. Never rejects.
  */
 export type Counters = {
-  hit: (key: string, windowMs: number, by?: 1 | -1) => Promise<{ current: number; ttlMs: number }>
+  hit: (...args: HitArguments) => Promise<Hits>
 }
+
+/** Counters in the memory of one node; `hitNow` returns immediately. */
+export type LocalCounters = Counters & { hitNow: (...args: HitArguments) => Hits }
+
+type HitArguments = [key: string, windowMs: number, by?: 1 | -1]
+type Hits = { readonly current: number; readonly ttlMs: number }

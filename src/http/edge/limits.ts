@@ -1,6 +1,6 @@
 import rateLimit from '@fastify/rate-limit'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { Counters } from '../../domain/counters.ts'
+import type { Counters, LocalCounters } from '../../domain/counters.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import { PERSON_LIMITS, type PersonLimit, type Site } from '../../domain/site/site.ts'
 
@@ -11,7 +11,7 @@ export type Limits = { readonly read: number; readonly write: number }
 export type LimitKind = PersonLimit | 'read' | 'write' | 'none'
 
 /** Reads are counted by this node alone; all other requests by `writes`, which nodes can share. */
-export type LimitCounters = { readonly reads: Counters; readonly writes: Counters }
+export type LimitCounters = { readonly reads: LocalCounters; readonly writes: Counters }
 
 /** One hit of a limit: for a known caller, or for all callers of a network. */
 export type Counted = {
@@ -86,14 +86,14 @@ type CountedRead = {
 }
 
 /** Counts a read of a network without the library, for requests that do not pass through the framework. */
-export const countRead = async (
+export const countRead = (
   { reads }: LimitCounters,
   { read: max }: Limits,
   network: string,
-): Promise<CountedRead> => {
+): CountedRead => {
   if (max === 0) return { isExceeded: false, headers: {} }
   const counted = { kind: 'read', key: network, max } as const
-  const { current, ttlMs } = await reads.hit(storedKey(counted), WINDOW_MS)
+  const { current, ttlMs } = reads.hitNow(storedKey(counted), WINDOW_MS)
   const headers = limitHeaders(counted, max - current, Math.ceil(ttlMs / 1000))
   return { isExceeded: current > max, headers }
 }

@@ -11,7 +11,7 @@ import { findCommentPage } from '../../postgres/comments/pages.ts'
 import { runQuery } from '../../postgres/connection/transaction.ts'
 import type { Context } from '../context.ts'
 import { findShadowView } from './shadow-view.ts'
-import { findCurrentThread, findVersionedPage, type ThreadReadOptions } from './versioned-page.ts'
+import { assertReached, findVersionedPage, type ThreadReadOptions } from './versioned-page.ts'
 
 export type CommentRequest = ThreadReadOptions & {
   readonly site: Site
@@ -36,10 +36,11 @@ export const getComment = async (
 ): Promise<Page> => {
   const { site, comment, atLeast, encoding } = request
   const siteId = site.id
-  const view = await findShadowView(context, { ...request, thread: { id: comment.threadId } })
+  const view = await findShadowView(context, request, { id: comment.threadId })
   if (view)
     return context.pages.encode(present(await readShadowed(context, request, view)), encoding)
-  const current = await findCurrentThread(context, { siteId, id: comment.threadId }, atLeast)
+  const found = await context.threads.find({ siteId, id: comment.threadId }, atLeast)
+  const current = assertReached(found, atLeast)
   if (!current) throw new Refusal('not_found')
   const read = () => readInContext(context, request)
   return findVersionedPage(context, current, { ...request, siteId }, { read, present })

@@ -24,7 +24,7 @@ import { runQuery } from '../../postgres/connection/transaction.ts'
 import { listStaffAmong, type Staff } from '../../postgres/people/members.ts'
 import type { Context } from '../context.ts'
 import { findShadowView } from './shadow-view.ts'
-import { findCurrentThread, findVersionedPage, type ThreadReadOptions } from './versioned-page.ts'
+import { assertReached, findVersionedPage, type ThreadReadOptions } from './versioned-page.ts'
 
 export type ThreadRequest = ThreadReadOptions & {
   readonly site: Site
@@ -56,9 +56,10 @@ export const getThread = async (
   context: Context,
   { site, caller, articleId, atLeast }: GetThreadRequest,
 ): Promise<FoundThread | undefined> => {
-  const view = await findShadowView(context, { site, caller, thread: { articleId } })
+  const view = await findShadowView(context, { site, caller }, { articleId })
   if (view) return { thread: view.thread, isConfirmed: true }
-  return findCurrentThread(context, { siteId: site.id, articleId }, atLeast)
+  const found = await context.threads.find({ siteId: site.id, articleId }, atLeast)
+  return assertReached(found, atLeast)
 }
 
 /**
@@ -72,23 +73,28 @@ export const listThread = async (
 ): Promise<Page | undefined> => {
   const { site, articleId, focus, atLeast, encoding } = request
   const siteId = site.id
-  const view = await findShadowView(context, { ...request, thread: { articleId } })
-  const withStaff = (page: ThreadContent) => addStaff(context, request, page)
+  const view = await findShadowView(context, request, { articleId })
   if (view) {
-    const page = await withStaff(await readShadowed(context, request, view))
+    const page = await addStaff(context, request, await readShadowed(context, request, view))
     return context.pages.encode(present(page), encoding)
   }
-  const current = await findCurrentThread(context, { siteId, articleId }, atLeast)
+  const found = await context.threads.find({ siteId, articleId }, atLeast)
+  const current = assertReached(found, atLeast)
   if (focus && !current) throw new Refusal('not_found')
   if (!current) return undefined
   // The cursors of a page belong to the id by which it was read.
   const own = current.thread.articleId
   const variant = own === articleId ? request.variant : `${request.variant} ${articleId}`
-  const named = { ...request, articleId: own, variant }
-  const read = async () =>
-    withStaff(await (request.view === 'tree' ? readTree : readFlat)(context, named))
-  return findVersionedPage(context, current, { ...named, siteId }, { read, present })
+  const read = () => readCurrent(context, { ...request, articleId: own })
+  return findVersionedPage(context, current, { siteId, variant, encoding }, { read, present })
 }
+
+const readCurrent = async (context: Context, request: ThreadRequest): Promise<ThreadPage> =>
+  addStaff(
+    context,
+    request,
+    await (request.view === 'tree' ? readTree : readFlat)(context, request),
+  )
 
 /** Adds the staff whom readers meet on the page, so not the authors of its tombstones. */
 const addStaff = async (

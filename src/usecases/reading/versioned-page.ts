@@ -1,4 +1,4 @@
-import type { FoundThread, ThreadQuery } from '../../cache/threads.ts'
+import type { FoundThread } from '../../cache/threads.ts'
 import type { Thread } from '../../domain/comment/comment.ts'
 import type { Encoding, Page } from '../../domain/page-store.ts'
 import { Refusal } from '../../domain/refusal.ts'
@@ -14,16 +14,11 @@ export type ThreadReadOptions = {
   readonly encoding: Encoding
 }
 
-/**
- * Returns the visible thread in its current version. Refuses if even Postgres has an older version
- * than `atLeast`: no response of this thread can have named it.
- */
-export const findCurrentThread = async (
-  context: Context,
-  question: ThreadQuery,
+/** Refuses if even Postgres has an older version than `atLeast`: no response of this thread can have named it. */
+export const assertReached = (
+  found: FoundThread | undefined,
   atLeast: number,
-): Promise<FoundThread | undefined> => {
-  const found = await context.threads.find(question, atLeast)
+): FoundThread | undefined => {
   if (found && found.thread.version < atLeast) {
     throw new Refusal('invalid_request', { at_least: 'is not a version of this thread' })
   }
@@ -34,7 +29,7 @@ export const findCurrentThread = async (
  * Returns a page of the thread in this version, cached or newly read. The state is part of the page's
  * name, because a thread closes by itself without a new version.
  */
-export const findVersionedPage = async <Found extends { readonly thread: Thread }>(
+export const findVersionedPage = <Found extends { readonly thread: Thread }>(
   context: Context,
   { thread, isConfirmed }: FoundThread,
   {
@@ -46,9 +41,14 @@ export const findVersionedPage = async <Found extends { readonly thread: Thread 
 ): Promise<Page> => {
   const { id, version, state } = thread
   const name = { site: siteId, thread: id, version, variant: `${state} ${variant}` }
-  const page = await context.pages.page(name, encoding, async () => {
+  const page = context.pages.page(name, encoding, async () => {
     const found = await runQuery(read())
     return { version: found.thread.version, page: present(found) }
   })
-  return isConfirmed ? page : { ...page, isUnconfirmed: true }
+  return isConfirmed ? page : unconfirmed(page)
 }
+
+const unconfirmed = async (page: Promise<Page>): Promise<Page> => ({
+  ...(await page),
+  isUnconfirmed: true,
+})
