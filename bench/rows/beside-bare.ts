@@ -16,11 +16,22 @@ export const THREAD = threadPath(77, WHOLE)
 
 export type Headers = Record<string, string>
 
+const OF_PAGES = [
+  'vary',
+  'content-type',
+  'cache-control',
+  'etag',
+  'content-encoding',
+  'link',
+  'timing-allow-origin',
+  'access-control-allow-origin',
+  'access-control-expose-headers',
+]
+
 /** The headers of a page, without the headers of every response. */
 export const pageHeaders = ({ headers }: Answer): Headers => {
-  const names = ['content-type', 'cache-control', 'etag', 'content-encoding', 'link']
   return Object.fromEntries(
-    names.flatMap((name) => (headers[name] ? [[name, String(headers[name])]] : [])),
+    OF_PAGES.flatMap((name) => (headers[name] ? [[name, String(headers[name])]] : [])),
   )
 }
 
@@ -29,6 +40,13 @@ export const assertSame = (ours: Answer, theirs: Answer): void => {
   const encodings = [ours, theirs].map(({ headers }) => headers['content-encoding'])
   if (!isSame || encodings[0] !== encodings[1])
     throw new Error('the bare route does not send what the service sends')
+}
+
+/** The headers of the limit have other names. */
+export const assertAsManyHeaders = (ours: Answer, theirs: Answer): void => {
+  const [our, their] = [ours, theirs].map(({ headers }) => Object.keys(headers))
+  if (our!.length !== their!.length)
+    throw new Error(`the service sends ${our!.join(', ')}, and the bare route ${their!.join(', ')}`)
 }
 
 type Asked = { readonly name: string; readonly path: string; readonly headers?: Headers }

@@ -5,6 +5,7 @@ import { RECENT } from '../pages.ts'
 import type { Figure, Row } from '../row.ts'
 import { type Answer, sendWell } from '../servers/http.ts'
 import {
+  assertAsManyHeaders,
   assertSame,
   BARE,
   CONNECTIONS,
@@ -40,7 +41,9 @@ const cachedPage =
       if (path === THREAD && !encoding) assertWhole(page)
       const bytes = { body: page.body, headers: pageHeaders(page) }
       return using([() => startBare(bench, bytes, 'warn')], async (bare) => {
-        assertSame(page, await sendWell(`${bare!.url}${path}`, { headers }))
+        const same = await sendWell(`${bare!.url}${path}`, { headers })
+        assertSame(page, same)
+        assertAsManyHeaders(page, same)
         const sides = [
           pageSide(bench, service!, { name: 'service', path, headers }),
           pageSide(bench, bare!, { name: 'bare', path, headers }),

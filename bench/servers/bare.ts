@@ -35,7 +35,7 @@ const createDressed = async (level: string): Promise<FastifyInstance> => {
     timeWindow: WINDOW_MS,
     keyGenerator: (request) => request.ip,
     // The service sends two limit headers with its own names, so this server sends two as well.
-    addHeaders: { 'x-ratelimit-reset': false },
+    addHeadersOnExceeding: { 'x-ratelimit-reset': false },
   })
   return app as unknown as FastifyInstance
 }
