@@ -1,8 +1,10 @@
 import fc from 'fast-check'
 import { Parser } from 'htmlparser2'
+import sanitizeHtml from 'sanitize-html'
 import t from 'tap'
-import { RENDERER_VERSION, renderMarkdown } from '../../src/domain/comment/markdown.ts'
+import { RENDERER_VERSION, renderMarkdown, SANITIZER } from '../../src/domain/comment/markdown.ts'
 import { COMMONMARK_EXAMPLES, NAUGHTY_STRINGS, XSS_PAYLOADS } from '../fixtures/hostile.ts'
+import { runs } from '../lengths.ts'
 
 const REL = 'nofollow ugc noopener noreferrer'
 const TAGS = 'p br hr em strong del code pre blockquote ul ol li a'.split(' ')
@@ -401,3 +403,38 @@ t.test(
     t.match(renderMarkdown("[a](mailto:o'neil@a.example)"), 'href="mailto:o%27neil@a.example"')
   },
 )
+
+t.test('the sanitizer changes no rendered HTML, so that plain comments do without it', async () => {
+  const pieces = [
+    ' ',
+    '\n',
+    '\n\n',
+    '  \n',
+    '\r\n',
+    '\t',
+    '\0',
+    '"',
+    "'",
+    '&',
+    '<',
+    '>',
+    '\\',
+    '*',
+    '`',
+    '- ',
+    '> ',
+  ]
+  const piece = fc.oneof(
+    {
+      weight: 2,
+      arbitrary: fc.constantFrom(...pieces, '&amp;', '&#8203;', '<br>', '<p>', '</p>'),
+    },
+    { weight: 3, arbitrary: fc.string({ unit: 'binary', maxLength: 6 }) },
+    { weight: 3, arbitrary: fc.string({ unit: 'grapheme', maxLength: 6 }) },
+  )
+  const property = fc.property(fc.array(piece, { maxLength: 12 }), (parts) => {
+    const html = renderMarkdown(parts.join(''))
+    return sanitizeHtml(html, SANITIZER) === html
+  })
+  fc.assert(property, { numRuns: runs(3_000, 50_000) })
+})

@@ -36,8 +36,16 @@ const INLINE_RULES = [
  * p br hr em strong del code pre blockquote ul ol li a.
  * Only absolute http, https and mailto URLs become links. Never throws.
  */
-export const renderMarkdown = (source: string): string =>
-  sanitizeHtml(parser.render(source), SANITIZER)
+export const renderMarkdown = (source: string): string => {
+  const html = parser.render(source)
+  return PLAIN.test(html) ? html : sanitizeHtml(html, SANITIZER)
+}
+
+/**
+ * Paragraphs and line breaks without anything that the sanitizer would change. Most comments are plain. Each call of
+ * the sanitizer creates a class, and V8 keeps what the class refers to until a collection of the old generation.
+ */
+const PLAIN = /^(?:<p>(?:[^<>&]|<br \/>)*<\/p>\n)+$/
 
 const withLinkTarget = (tagName: string, { href = '' }: sanitizeHtml.Attributes) => ({
   tagName,
@@ -55,7 +63,7 @@ const withLanguage = (tagName: string, { class: name = '' }: sanitizeHtml.Attrib
   attribs: LANGUAGE_CLASS.test(name) ? { class: name } : ({} as sanitizeHtml.Attributes),
 })
 
-const SANITIZER: sanitizeHtml.IOptions = {
+export const SANITIZER: sanitizeHtml.IOptions = {
   allowedTags: 'p br hr em strong del code pre blockquote ul ol li a'.split(' '),
   allowedAttributes: { a: ['href', 'rel'], code: ['class'], ol: ['start'] },
   allowedSchemes: LINK_SCHEMES,
@@ -70,7 +78,7 @@ const SANITIZER: sanitizeHtml.IOptions = {
 }
 
 const createParser = (): Parser => {
-  const md = new MarkdownIt('zero', { breaks: true, maxNesting: 100 })
+  const md = new MarkdownIt('zero', { breaks: true, xhtmlOut: true, maxNesting: 100 })
   md.block.ruler.enableOnly(BLOCK_RULES)
   const link = onlyInlineRule(md, 'link')
   md.inline.ruler.enableOnly(INLINE_RULES)
