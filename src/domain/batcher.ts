@@ -3,7 +3,7 @@ const MAX_BATCH = 1_000
 type Batch<Query, Result> = {
   /** The queries in order, and the place of each key. */
   readonly queries: Query[]
-  readonly places: Map<unknown, number>
+  readonly places: Map<string, number>
   readonly results: Promise<readonly Result[]>
   /** How many calls wait for this batch; several can have the same query. */
   calls: number
@@ -29,7 +29,7 @@ export type Spacing = {
  */
 export const createBatcher = <Query, Result>(
   load: (queries: readonly Query[]) => Promise<readonly Result[]>,
-  keyOf: (query: Query) => unknown,
+  keyOf: (query: Query) => string,
   spacing?: Spacing,
 ): ((query: Query) => Promise<Result>) => {
   let underWay: Promise<unknown> = Promise.resolve()

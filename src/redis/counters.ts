@@ -1,4 +1,4 @@
-import { createBatcher } from '../domain/batcher.ts'
+import { setImmediate as endOfTurn } from 'node:timers/promises'
 import type { Counters } from '../domain/counters.ts'
 import { type RedisBreaker, withTimeout } from './breaker.ts'
 import { isCluster, type RedisClient } from './client.ts'
@@ -32,7 +32,8 @@ const COUNT_HITS = `
 /**
  * Counts across all nodes while Redis answers, and with `fallback` otherwise, so that a limit always
  * applies. The fallback counts every hit, so that an outage does not start the count of this node again.
- * The hits of one turn of the event loop share a command, because each command costs a system call.
+ * The hits of one turn of the event loop share a command, because each command costs a system call. No hit waits for
+ * the answer to another command: the 50 ms of a slow Redis would add up.
  */
 export const createRedisCounters = (
   redis: RedisClient,
@@ -49,10 +50,22 @@ export const createRedisCounters = (
     )
     return hits.map((_, i) => counted && { current: counted[2 * i]!, ttlMs: counted[2 * i + 1]! })
   }
+  let turn: { readonly hits: Hit[]; readonly counts: ReturnType<typeof countAll> } | undefined
+  const openTurn = () => {
+    const hits: Hit[] = []
+    const counts = endOfTurn().then(() => {
+      turn = undefined
+      return countAll(hits)
+    })
+    return { hits, counts }
+  }
   /** In a cluster, the keys of one command belong to one slot. */
-  const countEach = async (hits: readonly Hit[]) =>
-    (await Promise.all(hits.map((hit) => countAll([hit])))).flat()
-  const count = createBatcher(isCluster(redis) ? countEach : countAll, (hit) => hit)
+  const count = async (hit: Hit) => {
+    if (isCluster(redis)) return (await countAll([hit]))[0]
+    turn ??= openTurn()
+    const place = turn.hits.push(hit) - 1
+    return (await turn.counts)[place]
+  }
   return {
     hit: async (key, windowMs, by = 1) => {
       const local = await fallback.hit(key, windowMs, by)

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setImmediate as endOfTurn } from 'node:timers/promises'
 import t from 'tap'
 import { createLocalCounters } from '../../src/cache/counters.ts'
 import type { Counters } from '../../src/domain/counters.ts'
@@ -171,5 +172,29 @@ t.test(
     await redis.call('CONFIG', 'RESETSTAT')
     t.same(await hitAll(), [2, 2, 3, 2])
     t.match(await redis.info('commandstats'), /cmdstat_evalsha:calls=1,/)
+  },
+)
+
+t.test(
+  'Redis counters: a hit does not wait for the answer to an earlier one',
+  { skip: skipOwn },
+  async (t) => {
+    const server = await startServer(t)
+    const redis = await openPatientRedis(t, server.url)
+    const admin = await openPatientRedis(t, server.url)
+    const counters = createRedisCounters(redis, noFallback, createRedisBreaker({ pauseMs: 0 }))
+    await counters.hit('a', HOUR_MS)
+    await admin.call('CONFIG', 'RESETSTAT')
+    await admin.call('CLIENT', 'PAUSE', '300')
+    const hits = upTo(3).map(async (turns) => {
+      for (let turn = 0; turn < 2 * turns; turn++) await endOfTurn()
+      return counters.hit('a', HOUR_MS)
+    })
+    t.same(
+      (await Promise.all(hits)).map(({ current }) => current),
+      [0, 0, 0],
+      'the fallback counts',
+    )
+    t.match(await admin.info('commandstats'), /cmdstat_evalsha:calls=3,/)
   },
 )
