@@ -12,6 +12,7 @@ import type { Context } from '../../src/usecases/context.ts'
 import { decideComment } from '../../src/usecases/decisions/decide-comment.ts'
 import { decidePatiently } from '../../src/usecases/decisions/decide-group.ts'
 import type { DecideRequest } from '../../src/usecases/decisions/decision-request.ts'
+import { prepareEdit } from '../../src/usecases/editing/edit-comment.ts'
 import { editPatiently } from '../../src/usecases/editing/edit-group.ts'
 import { commitGroup } from '../../src/usecases/group-commit.ts'
 import { flagComment } from '../../src/usecases/voting/flag-comment.ts'
@@ -180,9 +181,7 @@ const repeat = async (posting: Posting, planted: Planted, deeds: readonly Deed[]
     else {
       const request = editRequestOf(site, editOf(planted, { ...act, revision: 0 }))
       const present = () => null
-      const bodyHtml = `<p>${act.text}</p>`
-      const policy = await service.policies.find(site)
-      await commitGroup(service, [{ ...request, bodyHtml, policy, present }], editPatiently)
+      await commitGroup(service, [await prepareEdit(service, request, present)], editPatiently)
     }
   }
 }

@@ -32,11 +32,9 @@ export const editAlone = async (
   edit: Edit,
   { comment, thread, bans }: EditTarget,
 ): Promise<Edited> => {
-  const { site, caller, body, bodyHtml, policy } = edit
+  const { site, caller, body, bodyHtml } = edit
   const byModerator = mayModerate(caller)
-  const judged = byModerator
-    ? undefined
-    : await judgeText(tx, { site, comment, thread, policy, bans, body, bodyHtml })
+  const judged = byModerator ? undefined : await judgeText(tx, { ...edit, comment, thread, bans })
   const wasVisible = isVisible(comment.status)
   const by = byModerator ? callerIdOf(caller) : storedId('author', comment.author.id)
   const [[revised]] = await sendTogether(tx, [

@@ -1,13 +1,15 @@
 import { renderMarkdown } from '../../domain/comment/markdown.ts'
 import { assertMayWrite, mayModerate } from '../../domain/people/caller.ts'
 import { Refusal } from '../../domain/refusal.ts'
+import { readRendering } from '../../domain/screening/rendering.ts'
 import { assertIsOpen } from '../../domain/site/site.ts'
 import { checkAfterWrite } from '../checks/check-after-write.ts'
 import type { Context } from '../context.ts'
 import { commitGroup, leavingLockTimeouts } from '../group-commit.ts'
+import { hashRendering } from '../policies/count-facts.ts'
 import { assertLength } from '../posting/site-rules.ts'
 import { enqueueSharedWrite } from '../write-queue.ts'
-import type { Edited, EditRequest } from './edit.ts'
+import type { Edit, Edited, EditRequest } from './edit.ts'
 import { editPatiently, editTogether } from './edit-group.ts'
 
 export type { Edited, EditRequest } from './edit.ts'
@@ -22,19 +24,13 @@ export const editComment = async <Response>(
   request: EditRequest,
   present: (edited: Edited) => Response,
 ): Promise<Response> => {
-  assertMayWrite(request.caller)
-  if (request.caller.kind === 'nobody') throw new Refusal('login_required')
-  const { site, caller, body, comment, sender, idempotencyKey } = request
-  if (!mayModerate(caller)) assertIsOpen(site)
-  assertLength(site, caller, body)
-  const bodyHtml = renderMarkdown(body)
-  const policy = await context.policies.find(site)
+  const { site, comment, sender, idempotencyKey } = request
   const { response, effect: edited } = await enqueueSharedWrite(
     context.edits,
     {
       site: String(site.id),
       thread: `${site.id}:${comment.threadId}`,
-      write: { ...request, bodyHtml, policy, present },
+      write: await prepareEdit(context, request, present),
     },
     {
       together: (edits) => leavingLockTimeouts(commitGroup(context, edits, editTogether)),
@@ -49,4 +45,22 @@ export const editComment = async <Response>(
     answer: response as Response,
     present: (results) => present({ ...edited, ...results }),
   })
+}
+
+/** Does everything that needs no transaction. */
+export const prepareEdit = async (
+  context: Context,
+  request: EditRequest,
+  present: Edit['present'],
+): Promise<Edit> => {
+  const { site, caller, body } = request
+  assertMayWrite(caller)
+  if (caller.kind === 'nobody') throw new Refusal('login_required')
+  if (!mayModerate(caller)) assertIsOpen(site)
+  assertLength(site, caller, body)
+  const bodyHtml = renderMarkdown(body)
+  const rendering = readRendering(body, bodyHtml)
+  const hashes = hashRendering(rendering)
+  const policy = await context.policies.find(site)
+  return { ...request, bodyHtml, rendering, hashes, policy, present }
 }

@@ -4,7 +4,7 @@ import type { BanMatch } from '../../domain/moderation/ban.ts'
 import { checkTimingOf, initialCheckFacts } from '../../domain/screening/check-facts.ts'
 import type { Facts } from '../../domain/screening/facts.ts'
 import type { Verdict } from '../../domain/screening/finding.ts'
-import { type Rendering, readRendering } from '../../domain/screening/rendering.ts'
+import type { Rendering } from '../../domain/screening/rendering.ts'
 import type { Site } from '../../domain/site/site.ts'
 import type { CommentForWrite, StoredJudgement } from '../../postgres/comments/comments.ts'
 import type { Tx } from '../../postgres/connection/db.ts'
@@ -15,9 +15,9 @@ import {
   countFor,
   type EarlierPost,
   factsOf,
-  hashRendering,
   type LoadedFacts,
   type PostOrigin,
+  type TextHashes,
 } from '../policies/count-facts.ts'
 import { judgeByPolicy } from '../policies/judge-by-policy.ts'
 
@@ -40,20 +40,18 @@ export type JudgedText = StoredJudgement & {
   readonly arrival: Arrival
 }
 
-type NewText = Pick<TextToJudge, 'site' | 'comment' | 'thread' | 'policy'> & {
+type NewText = Pick<TextToJudge, 'site' | 'comment' | 'thread' | 'policy' | 'rendering'> & {
   /** The bans that match the author. */
   readonly bans: readonly BanMatch[]
-  readonly body: string
-  readonly bodyHtml: string
+  readonly hashes: TextHashes
 }
 
 /** Prepares a text for judging. Refuses with `banned` if a ban blocks the author. */
 export const toJudge = (text: NewText): TextToJudge => {
-  const { site, comment, thread, policy } = text
+  const { site, comment, thread, policy, rendering } = text
   const bans = assertNotBlocked(text.bans)
   const { id: againId, author, addressHash } = comment
-  const rendering = readRendering(text.body, text.bodyHtml)
-  const origin = { ...hashRendering(rendering), authorId: author.id, addressHash, againId }
+  const origin = { ...text.hashes, authorId: author.id, addressHash, againId }
   return { site, comment, thread, policy, bans, rendering, origin }
 }
 

@@ -8,6 +8,7 @@ import { assertMayWrite, type Caller, isAuthor, mayModerate } from '../../domain
 import type { CommentKey } from '../../domain/public-id.ts'
 import { Refusal } from '../../domain/refusal.ts'
 import { checkTimingOf } from '../../domain/screening/check-facts.ts'
+import { readRendering } from '../../domain/screening/rendering.ts'
 import { assertIsOpen, type Site } from '../../domain/site/site.ts'
 import {
   type CommentForWrite,
@@ -25,6 +26,7 @@ import { findThreadForWrite, type ThreadForWrite } from '../../postgres/threads/
 import type { Context } from '../context.ts'
 import { changeStatus } from '../decisions/change-status.ts'
 import { withInvalidation } from '../invalidate.ts'
+import { hashRendering } from '../policies/count-facts.ts'
 import { runOnce } from '../run-once.ts'
 import { judgeText } from './judge-text.ts'
 import { assertMayChangeText } from './may-edit.ts'
@@ -127,8 +129,9 @@ const mayBePublic = async (
   if (mayModerate(caller)) return true
   const [bans = []] = await findBansOn(tx, site.id, [writerIdentity])
   const published = { ...comment, status: 'approved' as const }
-  const text = { site, comment: published, thread, policy, bans, body, bodyHtml }
-  const judged = await judgeText(tx, text)
+  const rendering = readRendering(body, bodyHtml)
+  const text = { rendering, hashes: hashRendering(rendering) }
+  const judged = await judgeText(tx, { site, comment: published, thread, policy, bans, ...text })
   await tx.executeQuery(insertArrivals(site.id, [judged.arrival]))
   const { trace, facts, verdict, isShadowed } = judged
   await updateJudgement(tx, at, judged)
