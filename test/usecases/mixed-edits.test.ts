@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { sql } from 'kysely'
 import t from 'tap'
+import { threadToken } from '../../src/domain/cache-tokens.ts'
 import type { CommentKey } from '../../src/domain/public-id.ts'
 import { findSite } from '../../src/postgres/service/sites.ts'
 import type { Edited } from '../../src/usecases/editing/edit-comment.ts'
@@ -146,3 +147,19 @@ t.test(
     )
   },
 )
+
+t.test('an edit that leaves a shared transaction invalidates its thread once', async (t) => {
+  const posting = await openPosting(t)
+  const { service, site, invalidations } = posting
+  const [first, like, other] = (await plant(posting, 3)) as [Own, Own, Own]
+  const body = `Nearly the same words about the weather of the last week ${aText()}`
+  await edit(service, site, { ...first, body })
+  const before = invalidations.length
+  const results = await Promise.all([
+    edit(service, site, { ...like, body: `${body} again` }),
+    edit(service, site, { ...other, body: aText() }),
+  ])
+  t.same(said(results), ['approved', 'approved'])
+  const name = threadToken(site.id, like.comment.threadId)
+  t.equal(invalidations.slice(before).filter((names) => names.includes(name)).length, 1)
+})

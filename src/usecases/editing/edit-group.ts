@@ -123,7 +123,7 @@ export const editTogether: DecideGroup<Edit, Edited> = async (tx, all) => {
   const edits: ReadonlyMap<Edit, JudgedEdit> =
     allowed.size > 0 ? await judgeInTurn(tx, allowed) : new Map()
   const store = (send: Send) => storeEdits(send, siteId, edits)
-  const ended = [...targets.keys(), ...recalledOutcomes(recalled).keys()]
+  const ended = [...refused.keys(), ...edits.keys(), ...recalledOutcomes(recalled).keys()]
   return {
     recalled,
     outcomes: refused,
@@ -145,7 +145,10 @@ type Found = {
   readonly bans: ReadonlyMap<Edit, readonly BanMatch[]>
 }
 
-/** The first edit of each comment that is found and locked, if it is its author's. */
+/**
+ * The first edit of each comment, if the comment's author makes it and this transaction has locked the thread, the
+ * comment and the author.
+ */
 const targetsOf = (
   edits: readonly Edit[],
   { locked, threads, comments, writers, bans }: Found,
