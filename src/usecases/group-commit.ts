@@ -28,7 +28,7 @@ export type DecidedGroup<W extends Write, Effect> = {
   readonly mayTellOfHide?: boolean
 }
 
-/** Decides on the writes of a group, each as if it came alone. */
+/** Decides on the writes of a group, as if they came one after the other. */
 export type DecideGroup<W extends Write, Effect> = (
   tx: Tx,
   writes: readonly W[],

@@ -9,7 +9,7 @@ import { assertSeen, type Decided, type DecideRequest } from './decision-request
  * Changes a comment from the status and the text that the moderator saw to another status. Of two moderators
  * who saw the same status, exactly one succeeds; the other is refused with `decision_conflict`, and so is a
  * moderator who saw another text. Decisions that reach a site while it has a transaction of decisions in progress
- * share the next transaction, each as if it came alone.
+ * share the next transaction, as if they came one after the other.
  */
 export const decideComment = async <Answer>(
   context: Context,

@@ -17,7 +17,7 @@ export type { Edited, EditRequest } from './edit.ts'
 /**
  * Replaces the text of a comment. The policy judges an author's edit as it judges a new comment, and
  * may hide the comment; it does not judge a moderator's edit. Edits that reach a site while it has a transaction of
- * edits in progress share the next transaction, each as if it came alone.
+ * edits in progress share the next transaction, as if they came one after the other.
  */
 export const editComment = async <Response>(
   context: Context,

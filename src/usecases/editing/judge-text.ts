@@ -40,14 +40,15 @@ export type JudgedText = StoredJudgement & {
   readonly arrival: Arrival
 }
 
-type NewText = Pick<TextToJudge, 'site' | 'comment' | 'thread' | 'policy' | 'rendering'> & {
+/** The text of an edit that is allowed but for bans. */
+type TextOfEdit = Pick<TextToJudge, 'site' | 'comment' | 'thread' | 'policy' | 'rendering'> & {
   /** The bans that match the author. */
   readonly bans: readonly BanMatch[]
   readonly hashes: TextHashes
 }
 
 /** Prepares a text for judging. Refuses with `banned` if a ban blocks the author. */
-export const toJudge = (text: NewText): TextToJudge => {
+export const toJudge = (text: TextOfEdit): TextToJudge => {
   const { site, comment, thread, policy, rendering } = text
   const bans = assertNotBlocked(text.bans)
   const { id: againId, author, addressHash } = comment
@@ -67,7 +68,7 @@ export const countForTexts = (tx: Tx, texts: readonly TextToJudge[]): Promise<Lo
 }
 
 /** Judges one text as a comment that is posted now; the facts do not count the old text. */
-export const judgeText = async (tx: Tx, text: NewText): Promise<JudgedText> => {
+export const judgeText = async (tx: Tx, text: TextOfEdit): Promise<JudgedText> => {
   const prepared = toJudge(text)
   return judgeByFacts(prepared, await countForTexts(tx, [prepared]), [])
 }

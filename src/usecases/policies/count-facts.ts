@@ -174,18 +174,18 @@ export const factsOf = (
       return stored ? [[stored.id, stored]] : []
     }),
   )
-  const now = { known, subject, earlier, replaced }
+  const counting = { known, subject, earlier, replaced }
   return {
     at: known.at,
     siteModeration: subject.siteModeration,
     threadModeration: subject.threadModeration,
-    author: authorOf(now),
-    threadSince: threadOf(now)?.since ?? null,
-    repeats: repeatsOf(now),
+    author: authorOf(counting),
+    threadSince: threadOf(counting)?.since ?? null,
+    repeats: repeatsOf(counting),
     arrivals: {
-      thread: arrivalsInThread(now),
-      site: countMinute(now, known.site, () => true),
-      network: networkOf(now),
+      thread: arrivalsInThread(counting),
+      site: countMinute(counting, known.site, () => true),
+      network: networkOf(counting),
     },
     attackedUntil: subject.attackedUntil,
     bans: subject.bans,
@@ -194,7 +194,7 @@ export const factsOf = (
 }
 
 /** The loaded counts, and what changes them for a comment. */
-type Situation = {
+type Counting = {
   readonly known: LoadedFacts
   readonly subject: FactsSubject
   readonly earlier: readonly EarlierPost[]
@@ -204,7 +204,7 @@ type Situation = {
 
 /** The posts of the last minute, of which `loaded` are among the counts, with the comment itself. */
 const countMinute = (
-  { earlier, replaced }: Situation,
+  { earlier, replaced }: Counting,
   loaded: number,
   counts: (post: Pick<EarlierPost, 'threadId' | 'addressHash'>) => boolean,
 ): number => {
@@ -212,13 +212,17 @@ const countMinute = (
   return Math.min(MAX_MINUTE, loaded + earlier.filter(counts).length - gone.length + 1)
 }
 
-const threadOf = ({ known: { threads }, subject: { threadId } }: Situation) =>
+const threadOf = ({ known: { threads }, subject: { threadId } }: Counting) =>
   threadId === null ? undefined : threads.get(threadId)
 
-const arrivalsInThread = (now: Situation): number =>
-  countMinute(now, threadOf(now)?.number ?? 0, ({ threadId }) => threadId === now.subject.threadId)
+const arrivalsInThread = (counting: Counting): number =>
+  countMinute(
+    counting,
+    threadOf(counting)?.number ?? 0,
+    ({ threadId }) => threadId === counting.subject.threadId,
+  )
 
-const authorOf = ({ known: { records }, subject, earlier }: Situation): Facts['author'] => {
+const authorOf = ({ known: { records }, subject, earlier }: Counting): Facts['author'] => {
   const { authorId, againId, kind, role, email } = subject
   const before = authorId === undefined ? undefined : records.get(nameOfAuthor(authorId, againId))
   const own = before ? earlier.filter((one) => one.authorId === authorId) : []
@@ -240,7 +244,7 @@ const authorOf = ({ known: { records }, subject, earlier }: Situation): Facts['a
 const domainOf = (email: string | null): string | null =>
   /@([^@]+)$/.exec(email ?? '')?.[1]?.toLowerCase() ?? null
 
-const repeatsOf = ({ known, subject, earlier, replaced }: Situation): Facts['repeats'] => {
+const repeatsOf = ({ known, subject, earlier, replaced }: Counting): Facts['repeats'] => {
   const { fingerprint, sketch } = subject
   const isNear = (other: TextHashes): boolean =>
     other.fingerprint !== fingerprint && isNearlySame(other.sketch, sketch)
@@ -255,9 +259,9 @@ const repeatsOf = ({ known, subject, earlier, replaced }: Situation): Facts['rep
   return { same: Math.min(MAX_COUNT, same), near: Math.min(MAX_COUNT, near) }
 }
 
-const networkOf = (now: Situation): number => {
-  const { addressHash: own } = now.subject
+const networkOf = (counting: Counting): number => {
+  const { addressHash: own } = counting.subject
   if (!own) return 0
-  const loaded = now.known.networks.get(nameOf(own))!
-  return countMinute(now, loaded, ({ addressHash }) => addressHash?.equals(own) ?? false)
+  const loaded = counting.known.networks.get(nameOf(own))!
+  return countMinute(counting, loaded, ({ addressHash }) => addressHash?.equals(own) ?? false)
 }

@@ -17,7 +17,7 @@ export type { Posted, PostRequest } from './post.ts'
 
 /**
  * Posts a comment: publishes or holds it, as the policy says. Posts that reach a site while it has a
- * transaction in progress share the next transaction, each as if it came alone.
+ * transaction in progress share the next transaction, as if they came one after the other.
  */
 export const postComment = async <Response>(
   context: Context,

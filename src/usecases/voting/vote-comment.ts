@@ -11,7 +11,7 @@ export type { Voted } from './vote.ts'
 
 /**
  * Sets, changes or withdraws the caller's vote on a comment. Votes that reach a site while it has a
- * transaction of votes in progress share the next transaction, each as if it came alone.
+ * transaction of votes in progress share the next transaction, as if they came one after the other.
  */
 export const voteComment = async <Response>(
   context: Context,
