@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import fc from 'fast-check'
 import { sql } from 'kysely'
 import t from 'tap'
@@ -20,7 +20,14 @@ import { runs } from '../lengths.ts'
 import { type Changes, goBy } from '../policies.ts'
 import { recount } from '../recount.ts'
 import { edit, editRequestOf } from './editing.ts'
-import { countDeadlocks, guest, openNodes, openPosting, type Posting } from './posting.ts'
+import {
+  countDeadlocks,
+  flagRequestOf,
+  guest,
+  openNodes,
+  openPosting,
+  type Posting,
+} from './posting.ts'
 
 /** Each thread has a root comment, a reply, a reply to the reply, and a second root comment. */
 const THREADS = 2
@@ -153,22 +160,11 @@ const articleOf = async ({ service }: Posting, threadId: number): Promise<string
   return rows[0]!.articleId
 }
 
-const flag = ({ site }: Posting, node: Context, { comments, authors }: Planted, act: Act) =>
-  flagComment(
-    node,
-    {
-      site: { ...site, flagThreshold: 0 },
-      caller: guest(authors[(AUTHORS[act.comment]! + 1) % 5]!),
-      comment: comments[act.comment]!,
-      reason: 'spam',
-      note: null,
-      addressHash: randomBytes(16),
-      maxGuests: undefined,
-      writerIdentity: undefined,
-      idempotencyKey: undefined,
-    },
-    (flagged) => flagged,
-  )
+const flag = ({ site }: Posting, node: Context, { comments, authors }: Planted, act: Act) => {
+  const author = authors[(AUTHORS[act.comment]! + 1) % 5]!
+  const request = flagRequestOf({ ...site, flagThreshold: 0 }, author, comments[act.comment]!)
+  return flagComment(node, request, (flagged) => flagged)
+}
 
 /** Repeats what succeeded on other comments, in transactions of its own. */
 const repeat = async (posting: Posting, planted: Planted, deeds: readonly Deed[]) => {

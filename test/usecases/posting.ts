@@ -3,6 +3,7 @@ import { sql } from 'kysely'
 import { createLocalCacheTokens } from '../../src/cache/cache-tokens.ts'
 import type { CacheTokens } from '../../src/domain/cache-tokens.ts'
 import type { Caller } from '../../src/domain/people/caller.ts'
+import type { CommentKey } from '../../src/domain/public-id.ts'
 import { Refusal } from '../../src/domain/refusal.ts'
 import { UNKNOWN_SENDER } from '../../src/domain/site/check.ts'
 import type { Site } from '../../src/domain/site/site.ts'
@@ -14,6 +15,7 @@ import {
   type PostRequest,
   postComment,
 } from '../../src/usecases/posting/post-comment.ts'
+import type { FlagRequest } from '../../src/usecases/voting/flag-comment.ts'
 import {
   createTestContext,
   openService,
@@ -113,6 +115,19 @@ export const openNodes = (t: Teardown, { url, cacheTokens: tokens }: TestService
   })
 
 export const guest = (authorId: number): Caller => ({ kind: 'guest', authorId })
+
+/** The request of a guest who flags a comment as spam. */
+export const flagRequestOf = (site: Site, authorId: number, comment: CommentKey): FlagRequest => ({
+  site,
+  caller: guest(authorId),
+  comment,
+  reason: 'spam',
+  note: null,
+  addressHash: randomBytes(16),
+  maxGuests: undefined,
+  writerIdentity: undefined,
+  idempotencyKey: undefined,
+})
 
 /** Runs an act while another session holds the locks of this statement. */
 export const during = <T>(

@@ -11,7 +11,14 @@ import type { Decided, DecideRequest } from '../../src/usecases/decisions/decisi
 import { flagComment } from '../../src/usecases/voting/flag-comment.ts'
 import { runs } from '../lengths.ts'
 import { recount } from '../recount.ts'
-import { countDeadlocks, during, openNodes, openPosting, untilSomebodyWaits } from './posting.ts'
+import {
+  countDeadlocks,
+  during,
+  flagRequestOf,
+  openNodes,
+  openPosting,
+  untilSomebodyWaits,
+} from './posting.ts'
 
 const ARTICLES = ['a', 'b', 'c', 'd']
 
@@ -57,23 +64,7 @@ const openDeciding = async (t: Parameters<typeof openPosting>[0]) => {
     settle(
       flagComment(
         node,
-        {
-          site: { ...site, flagThreshold: threshold },
-          caller: {
-            kind: 'guest',
-            authorId,
-            name: 'Grace',
-            email: null,
-            hasShadowed: false,
-          } as never,
-          comment,
-          reason: 'spam',
-          note: null,
-          addressHash: randomBytes(16),
-          maxGuests: undefined,
-          writerIdentity: undefined,
-          idempotencyKey: undefined,
-        },
+        flagRequestOf({ ...site, flagThreshold: threshold }, authorId, comment),
         (flagged) => flagged,
       ),
     )
