@@ -4,7 +4,7 @@ import type { CommentOnWire } from './read-back.ts'
 /** Normalises a name as the service does. */
 export const keptName = (name: string): string => name.trim().normalize('NFKC').trim()
 
-export const isAlike = ({ body, name }: Entry, comment: CommentOnWire): boolean =>
+const isAlike = ({ body, name }: Entry, comment: CommentOnWire): boolean =>
   comment.body === body && comment.author?.name === keptName(name)
 
 /**

@@ -40,7 +40,7 @@ export type AuthorCaller = Extract<Caller, { kind: 'guest' | 'member' }>
 export type StaffCaller = Extract<Caller, { kind: 'member' | 'key' }>
 
 /** The scope of the highest role. */
-export const scopeOf = (roles: readonly Role[]): Scope | null => {
+const scopeOf = (roles: readonly Role[]): Scope | null => {
   if (roles.includes('owner')) return 'admin'
   return roles.includes('moderator') ? 'moderate' : null
 }

@@ -103,7 +103,7 @@ const readEscapes = (href: string): string =>
 export const isSameSite = (a: string, b: string): boolean => isBelow(a, b) || isBelow(b, a)
 
 /** Whether the host is the domain or a subdomain. */
-export const isBelow = (host: string, domain: string): boolean =>
+const isBelow = (host: string, domain: string): boolean =>
   host === domain || host.endsWith(`.${domain}`) || `www.${host}` === domain
 
 const readLink = (text: string, start: number, end: number): Link | undefined => {

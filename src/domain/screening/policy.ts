@@ -7,7 +7,7 @@ export type Mode = (typeof MODES)[number]
 
 /** Limit of all three word lists together. `compileDraft` limits the memory that they take compiled. */
 export const MAX_WORDS = 100_000
-export const MAX_DOMAINS = 20_000
+const MAX_DOMAINS = 20_000
 
 const oneOf = <const T extends readonly string[]>(values: T, options: object = {}) =>
   Type.Unsafe<T[number]>({ type: 'string', enum: [...values], ...options })

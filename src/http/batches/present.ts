@@ -37,7 +37,7 @@ const presentItem = (ids: PublicIds, { comment, articleId, outcome, decisionId }
   decision_id: decisionId === null ? null : ids.write('decision', decisionId),
 })
 
-export const presentBatchResult = (ids: PublicIds, { batch, items }: BatchResult) => ({
+const presentBatchResult = (ids: PublicIds, { batch, items }: BatchResult) => ({
   batch: presentBatch(ids, batch),
   total: batch.total,
   outcomes: presentOutcomes(batch.outcomes),

@@ -23,7 +23,7 @@ export type AliasRequest = {
 }
 
 /** A list of aliases stays short enough for people. */
-export const MAX_ALIASES = 1_000
+const MAX_ALIASES = 1_000
 const MAX_ATTEMPTS = 5
 
 /**

@@ -20,7 +20,7 @@ type Options = {
  * Returns the facts of stored comments with the bans, modes, flood hold and checks of now. Counts stay as they were
  * when each comment was written.
  */
-export const renewFacts = async (
+const renewFacts = async (
   { banHashes: hashes }: Context,
   db: Db,
   { siteId, policy, asksAgain }: Options,

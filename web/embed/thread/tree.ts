@@ -16,7 +16,7 @@ export type List = {
 }
 
 export const ROOTS = ''
-export const NO_LIST: List = { ids: [], next: null, remaining: 0 }
+const NO_LIST: List = { ids: [], next: null, remaining: 0 }
 export const NO_TREE: Tree = { comments: {}, lists: {} }
 
 export const listOf = (tree: Tree, key: string): List => tree.lists[key] ?? NO_LIST
